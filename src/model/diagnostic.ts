@@ -1,0 +1,22 @@
+/** A place in a configuration file. Lines and columns count from 1, in the user's own characters. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Characters to underline; at least 1. */
+  readonly length: number;
+  /** The offending line as the user wrote it. */
+  readonly text: string;
+}
+
+/** One mistake or one doubt about the configuration. */
+export interface Diagnostic {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  /** Absent where the mistake has no place, such as a directory that cannot be read. */
+  readonly position?: SourcePosition;
+  /** Stands beside the caret: `did you mean "command"?`, `expected a number of seconds`. */
+  readonly hint?: string;
+  /** Another place that belongs to it. */
+  readonly related?: { readonly message: string; readonly position: SourcePosition };
+}

@@ -1,0 +1,81 @@
+import type { SignalName } from './signal.ts';
+
+/** The service types of the reference, section 2. */
+export type ServiceType = 'simple' | 'oneshot' | 'forking' | 'notify' | 'inetd' | 'cron';
+
+/** Where a standard stream of a service goes: into the log, line by line, or to the stream that chaperone itself has. */
+export type OutputTarget = 'log' | 'inherit';
+
+/** The account a program runs under, already looked up. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, the primary one included. */
+  readonly groups: readonly number[];
+  /** The account's name, where the account database has one. */
+  readonly name?: string;
+  /** The account's home directory, where the account database has one. */
+  readonly home?: string;
+}
+
+/**
+ * Everything chaperone knows about one service before it starts: a plain value, complete with every default, so that
+ * nothing behind the configuration loader has to know a default. All durations are milliseconds.
+ */
+export interface ServiceSpec {
+  /** The name with its suffix, as users write it in `after`: `web.service`. */
+  readonly name: string;
+  readonly type: ServiceType;
+  /** The command as configured, for log lines and explanations. */
+  readonly command: string;
+  /** The command split into words; the first is looked up in the service's own PATH. Never empty. */
+  readonly argv: readonly string[];
+  readonly enabled: boolean;
+  /** Names (with suffix) that must be ready or disabled before this one starts; groups are resolved already. */
+  readonly prerequisites: readonly string[];
+  readonly groups: readonly string[];
+  /** Absent: the account's home where an account is set, else chaperone's own directory. */
+  readonly directory?: string;
+  /** The final environment of the program. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absent: chaperone's own account. */
+  readonly account?: Account;
+  readonly stdout: OutputTarget;
+  readonly stderr: OutputTarget;
+  readonly killSignal: SignalName;
+  /** True: own session and process group, and signals go to the whole group. */
+  readonly ownGroup: boolean;
+  readonly exitKills: boolean;
+  readonly ignoreFailures: boolean;
+  readonly optional: boolean;
+  /** ms until the service must be ready. */
+  readonly processTimeout: number;
+  /** ms in which an early death counts as a failed start. */
+  readonly startupPause: number;
+  readonly restart: boolean;
+  /** ms before a restart. */
+  readonly restartDelay: number;
+  readonly restartLimit: number;
+}
+
+/** One `.logging` section: which records go where. */
+export interface LoggingSpec {
+  /** The name with its suffix: `console.logging`. */
+  readonly name: string;
+  /** The selector's text; only `*.PRIORITY` so far. */
+  readonly selector: string;
+  readonly enabled: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** The whole configuration as a plain value. All durations are milliseconds. */
+export interface SystemSpec {
+  readonly services: readonly ServiceSpec[];
+  readonly logging: readonly LoggingSpec[];
+  readonly idleDelay: number;
+  readonly shutdownTimeout: number;
+  readonly detectExit: boolean;
+  /** How many files the configuration was read from, for the first line of `--inspect`. */
+  readonly fileCount: number;
+}
