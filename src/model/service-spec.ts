@@ -40,6 +40,11 @@ export interface ServiceSpec {
   readonly environment: Readonly<Record<string, string>>;
   /** Absent: chaperone's own account. */
   readonly account?: Account;
+  /**
+   * The account that the service needs and that does not exist. Such a service is disabled, and starting it by hand must
+   * be refused: without its account it would run as chaperone itself.
+   */
+  readonly missingAccount?: string;
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
   readonly killSignal: SignalName;

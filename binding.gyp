@@ -1,0 +1,25 @@
+{
+  'target_defaults': {
+    'cflags': ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror'],
+  },
+  'targets': [
+    {
+      'target_name': 'edge',
+      'sources': ['native/edge.c'],
+    },
+    {
+      # What addons are by default has to be undone: the launcher is a program.
+      'target_name': 'launcher',
+      'type': 'executable',
+      'product_extension': '',
+      'sources': ['native/launcher.c'],
+      'variables': {
+        # Some distributions ship no static C library; a dynamic launcher is better than a failed install.
+        'static_flag': '<!(echo "int main(void){return 0;}" | '
+                       '${CC:-cc} -static -x c - -o /dev/null 2>/dev/null && echo -static || true)',
+      },
+      'ldflags!': ['-rdynamic'],
+      'ldflags': ['<(static_flag)', '-s'],
+    },
+  ],
+}

@@ -1,0 +1,109 @@
+// Builds dist/edge.node and dist/chaperone with node-gyp. Runs as npm's install script, too: no dependency is needed.
+import { spawnSync } from 'node:child_process';
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const require = createRequire(import.meta.url);
+
+const sources = ['native/edge.c', 'native/launcher.c', 'binding.gyp', 'scripts/build-native.mjs'];
+const outputs = [
+  { from: 'build/Release/edge.node', to: 'dist/edge.node', mode: 0o755 },
+  { from: 'build/Release/launcher', to: 'dist/chaperone', mode: 0o755 },
+];
+
+const say = (text) => process.stderr.write(`chaperone: ${text}\n`);
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function inPath(name) {
+  const found = (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, name));
+  return found.find(isExecutable);
+}
+
+/** A tree copied from another system has fresh files that this one cannot load. */
+function loads(addon) {
+  const source = 'try { require(process.argv[1]) } catch { process.exitCode = 1 }';
+  return spawnSync(process.execPath, ['-e', source, addon]).status === 0;
+}
+
+function upToDate() {
+  const times = outputs.map(({ to }) => statSync(join(root, to), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const newest = Math.max(...sources.map((file) => statSync(join(root, file)).mtimeMs));
+  return Math.min(...times) > newest && loads(join(root, 'dist/edge.node'));
+}
+
+/** The command that is node-gyp: npm's own, one in PATH, or the one inside a global npm. */
+function nodeGyp() {
+  const told = process.env.npm_config_node_gyp;
+  if (told && existsSync(told)) return [process.execPath, told];
+  const installed = inPath('node-gyp');
+  if (installed) return [installed];
+  const globalRoot = spawnSync('npm', ['root', '-g'], { encoding: 'utf8' }).stdout?.trim() ?? '';
+  const bundled = join(globalRoot, 'npm/node_modules/node-gyp/bin/node-gyp.js');
+  if (globalRoot && existsSync(bundled)) return [process.execPath, bundled];
+  try {
+    return [process.execPath, require.resolve('node-gyp/bin/node-gyp.js')];
+  } catch {
+    return ['npx', '--yes', 'node-gyp'];
+  }
+}
+
+/** Headers that came with this Node save fetching them. */
+function headers() {
+  const prefix = join(dirname(process.execPath), '..');
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+}
+
+function missingTools(compiler) {
+  const python = process.env.PYTHON ?? process.env.npm_config_python;
+  const missing = [];
+  if (!isExecutable(compiler) && !inPath(compiler)) missing.push(`a C compiler (${compiler})`);
+  if (!inPath('make')) missing.push('make');
+  if (!python && !inPath('python3')) missing.push('python3');
+  return missing;
+}
+
+function build() {
+  const compiler = process.env.CC ?? 'cc';
+  const missing = missingTools(compiler.split(' ')[0]);
+  if (missing.length > 0) {
+    say(`cannot build the native part: ${missing.join(', ')} not found in PATH`);
+    say('install them: apt-get install gcc libc6-dev make python3 (Debian, Ubuntu)');
+    say('              apk add gcc musl-dev make python3 (Alpine)');
+    return false;
+  }
+  // There is no C++ here: the C compiler also links, so g++ need not be installed and libstdc++ is not asked for.
+  const env = { ...process.env, CC: compiler, CXX: process.env.CXX ?? compiler };
+  const [command, ...before] = nodeGyp();
+  const args = [...before, 'rebuild', '--loglevel=error', ...headers()];
+  const run = spawnSync(command, args, { cwd: root, env, encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (run.status === 0) return true;
+  process.stderr.write(`${run.stdout ?? ''}${run.stderr ?? ''}`);
+  say(`cannot build the native part: ${run.error?.message ?? `node-gyp ended with status ${run.status}`}`);
+  return false;
+}
+
+/** A supervisor that runs from dist keeps the file it has mapped; nobody sees half of the new one. */
+function publish({ from, to, mode }) {
+  const target = join(root, to);
+  const temporary = `${target}.${process.pid}`;
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(join(root, from), temporary);
+  chmodSync(temporary, mode);
+  renameSync(temporary, target);
+}
+
+if (!upToDate()) {
+  if (build()) outputs.forEach(publish);
+  else process.exitCode = 1;
+}

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Compiles native/ for another C library and another processor. Only whether it compiles and links is asked here;
+# of the results, the launcher for musl is run, since this machine can.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+out=.cache/cross
+failed=0
+mkdir -p "$out"
+
+find_headers() {
+  version=$(node -p 'process.versions.node')
+  prefix=$(node -p 'require("path").join(process.execPath, "../..")')
+  for directory in "$prefix/include/node" "${XDG_CACHE_HOME:-$HOME/.cache}/node-gyp/$version/include/node"; do
+    if [ -f "$directory/node_api.h" ] && [ -f "$directory/uv.h" ]; then
+      echo "$directory"
+      return
+    fi
+  done
+}
+
+headers=$(find_headers)
+if [ -z "$headers" ]; then
+  echo "cannot cross-compile: Node's headers not found; 'npx node-gyp install' fetches them" >&2
+  exit 1
+fi
+
+# report NAME COMMAND...
+report() {
+  name=$1
+  shift
+  if "$@"; then
+    echo "ok      $name"
+  else
+    echo "FAILED  $name"
+    failed=1
+  fi
+}
+
+launcher_is_static() {
+  ! readelf -l "$1" | grep -q INTERP
+}
+
+# Alone in an empty directory: no node beside it, and none in the PATH it gets. Where the fallback places have one, it
+# starts that, which finds no chaperone.cjs.
+launcher_runs() {
+  alone=$(mktemp -d) || return 1
+  cp "$1" "$alone/chaperone"
+  message=$(PATH="$alone" "$alone/chaperone" 2>&1)
+  status=$?
+  rm -rf "$alone"
+  case $status:$message in
+    127:*"cannot find node"*) ;;
+    1:*"Cannot find module"*"chaperone.cjs"*) ;;
+    *)
+      echo "status $status: $message" >&2
+      return 1
+      ;;
+  esac
+}
+
+for compiler in musl-gcc aarch64-linux-gnu-gcc; do
+  if ! command -v "$compiler" >/dev/null; then
+    echo "FAILED  $compiler: not found"
+    failed=1
+    continue
+  fi
+  flags='-std=c11 -O2 -Wall -Wextra -Werror'
+  # shellcheck disable=SC2086 # flags are words
+  report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" native/edge.c -o "$out/edge.$compiler.node"
+  # shellcheck disable=SC2086
+  report "$compiler launcher" "$compiler" $flags -static -s native/launcher.c -o "$out/chaperone.$compiler"
+  report "$compiler launcher is static" launcher_is_static "$out/chaperone.$compiler"
+done
+report 'musl-gcc launcher runs' launcher_runs "$out/chaperone.musl-gcc"
+
+exit "$failed"

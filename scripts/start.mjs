@@ -1,0 +1,40 @@
+// Boots config/ as PID 1 of a PID namespace of its own and shows each transition. Ctrl-C or SIGTERM stop it in order.
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { prepare, root } from './prepare.mjs';
+
+prepare();
+const chaperone = [
+  join(root, 'dist/chaperone'),
+  '--config',
+  join(root, 'config'),
+  '--inspect',
+  ...process.argv.slice(2),
+];
+const child = spawn(...withNamespace(chaperone), { stdio: 'inherit' });
+
+// A terminal's Ctrl-C reaches chaperone by itself; a signal to this process alone is passed on.
+process.on('SIGINT', () => {
+  if (!process.stdin.isTTY) passOn('SIGINT');
+});
+for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => passOn(signal));
+child.on('exit', (code, signal) => {
+  process.exitCode = code ?? (signal === null ? 1 : 128);
+});
+
+function withNamespace(command) {
+  for (const flags of [[], ['--user', '--map-root-user']]) {
+    const unshare = [...flags, '--pid', '--fork', '--mount-proc', '--kill-child'];
+    if (spawnSync('unshare', [...unshare, 'true'], { stdio: 'ignore' }).status === 0)
+      return ['unshare', [...unshare, ...command]];
+  }
+  // Chaperone says by itself that it is not PID 1.
+  return [command[0], command.slice(1)];
+}
+
+/** unshare(1) keeps signals from its child: chaperone is signalled by its pid out here. */
+function passOn(signal) {
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+  for (const pid of children === '' ? [child.pid] : children.split(' ').map(Number)) process.kill(pid, signal);
+}

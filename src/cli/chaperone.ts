@@ -1,0 +1,34 @@
+// First of all: as PID 1, a signal that comes before its handler is lost.
+import '../runtime/linux/early-signals.ts';
+import { join } from 'node:path';
+import { loadEdge } from '../runtime/linux/load-edge.ts';
+import { runDaemon } from '../runtime/main.ts';
+import { helpText, parseOptions } from './options.ts';
+import { version } from './version.ts';
+
+/** ms that a line for people may take to be written. */
+const writeTimeout = 1_000;
+
+// The bundle is CommonJS and stands beside the native parts.
+const edge = loadEdge(join(__dirname, 'edge.node'));
+const print = (fd: 1 | 2, text: string): void => {
+  edge.writeNow(fd, Buffer.from(text), writeTimeout);
+};
+
+const invocation = parseOptions(process.argv.slice(2));
+switch (invocation.kind) {
+  case 'run':
+    runDaemon({ edge, configPath: invocation.configPath, inspect: invocation.inspect, version });
+    break;
+  case 'help':
+    print(1, helpText);
+    edge.exitNow(0);
+    break;
+  case 'version':
+    print(1, `chaperone ${version}\n`);
+    edge.exitNow(0);
+    break;
+  case 'mistake':
+    print(2, `chaperone: ${invocation.message}\n`);
+    edge.exitNow(2);
+}

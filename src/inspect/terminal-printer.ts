@@ -1,0 +1,67 @@
+import type { Transition } from './transition.ts';
+
+type Hue = 'grey' | 'blue' | 'green' | 'amber' | 'purple' | 'red';
+
+/** One hue a state, the same wherever states are shown; SGR parameters. */
+const sgr: Readonly<Record<Hue, string>> = {
+  grey: '90',
+  blue: '34',
+  green: '32',
+  amber: '33',
+  purple: '35',
+  red: '31',
+};
+
+const hueOf: Readonly<Record<string, Hue>> = {
+  configured: 'grey',
+  disabled: 'grey',
+  pending: 'grey',
+  stopped: 'grey',
+  halted: 'grey',
+  starting: 'blue',
+  booting: 'blue',
+  ready: 'green',
+  up: 'green',
+  stopping: 'amber',
+  draining: 'amber',
+  backoff: 'purple',
+  failed: 'red',
+};
+
+const narrowestActor = 10;
+const stateWidth = 24;
+
+/** Lays transitions out in aligned lines, coloured where the output is a terminal. Colour is never the only sign. */
+export class TerminalPrinter {
+  readonly #actorWidth: number;
+  readonly #colour: boolean;
+
+  /**
+   * @param actors all actors that will come, for the width of their column
+   */
+  constructor(actors: readonly string[], colour: boolean) {
+    this.#actorWidth = Math.min(30, Math.max(narrowestActor, ...actors.map((actor) => actor.length)));
+    this.#colour = colour;
+  }
+
+  line({ at, actor, from, to, detail }: Transition): string {
+    const time = (at / 1000).toFixed(3).padStart(8);
+    const left = from.padStart(stateWidth);
+    const right = to.padEnd(stateWidth);
+    return `${time}  ${actor.padEnd(this.#actorWidth)} ${this.#paint('90', left)} → ${this.#paintState(to, right)} ${detail}`.trimEnd();
+  }
+
+  /** A line that belongs to the one above. */
+  note(text: string): string {
+    return `${''.padStart(10)}${text}`;
+  }
+
+  #paintState(state: string, text: string): string {
+    const hue = hueOf[state.split('.')[0] ?? ''];
+    return hue === undefined ? text : this.#paint(sgr[hue], text);
+  }
+
+  #paint(parameters: string, text: string): string {
+    return this.#colour ? `\u001b[${parameters}m${text}\u001b[0m` : text;
+  }
+}

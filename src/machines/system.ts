@@ -1,0 +1,431 @@
+/**
+ * The whole system: it owns the services and is the only one that knows who waits for whom.
+ *
+ *     booting (starting → idling → lastStage) → up → draining (stopping → clearing → killing) → halted
+ *
+ * Order. While booting, every service whose prerequisites are satisfied is told to start, all at once; each report of a
+ * service lets the next ones go. IDLE services wait in addition until everything else is settled and `idle_delay` has passed.
+ * While draining the same graph is read backwards: a service is told to stop when everything that started after it because
+ * of it has ended, with a share of the shutdown budget.
+ *
+ * Failure. A service that fails while it starts (and does not ignore failures) ends the system; one that fails later ends
+ * only itself. The first reason to end is kept in `end` and decides the exit status; later ones change nothing.
+ *
+ * What may cross, and who wins:
+ * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
+ * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
+ * - A service that becomes ready while draining gets its stop in its turn: it was told, or will be, like any other.
+ * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
+ *
+ * `halted` is the only final state, and shutdown is a state, not a stop of the actor: the runtime stops it last.
+ */
+import { type ActorRefFrom, assign, enqueueActions, fromCallback, setup } from 'xstate';
+import type { DependencyGraph } from '../model/dependency-graph.ts';
+import {
+  blocked,
+  isSettled,
+  type Standings,
+  shutdownReserve,
+  startable,
+  stoppable,
+  stopShare,
+} from '../model/ordering.ts';
+import { isEnded, isLive } from '../model/service-phase.ts';
+import type { SystemSpec } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import { exitStatusOf, type MissingProgram, type SystemEnd } from '../model/system-end.ts';
+import type { SystemNotice } from '../model/system-notice.ts';
+import { type ServiceReport, serviceMachine } from './service.ts';
+
+export type SystemCommand =
+  /** End the system in order; `forced` (a repeated SIGINT) skips the order. */
+  { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number };
+
+/** waitid(2) says that chaperone has no child left. */
+interface ProcessesGone {
+  readonly type: 'processes.gone';
+  readonly at: number;
+}
+
+export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone;
+
+/** What the system asks of its `processTable` port: a signal to every process that is left. */
+export interface SignalAll {
+  readonly type: 'processes.signalAll';
+  readonly signal: SignalName;
+}
+
+export interface SystemInput {
+  readonly spec: SystemSpec;
+  readonly graph: DependencyGraph;
+  /** Found before anything starts; any of them is the end of the system. */
+  readonly missingPrograms: readonly MissingProgram[];
+}
+
+export interface SystemOutput {
+  readonly end: SystemEnd;
+  readonly exitStatus: number;
+  /** Services that never started, in start order. */
+  readonly neverStarted: readonly string[];
+  /** Services that had started and were stopped in order. */
+  readonly stopped: readonly string[];
+}
+
+interface SystemContext extends SystemInput {
+  readonly services: Readonly<Record<string, ActorRefFrom<typeof serviceMachine>>>;
+  readonly standings: Standings;
+  /** True while chaperone has, or is about to have, children. */
+  readonly childrenLeft: boolean;
+  readonly startedAny: boolean;
+  /** Services that a log line has called blocked already. */
+  readonly saidBlocked: readonly string[];
+  /** Services that were told to stop. */
+  readonly told: Readonly<Record<string, true>>;
+  readonly end: SystemEnd | undefined;
+  readonly neverStarted: readonly string[];
+  readonly stopped: readonly string[];
+  /** Monotonic ms of the last fact or command. */
+  readonly at: number;
+  /** Monotonic ms at which the shutdown budget is used up. */
+  readonly deadline: number;
+}
+
+/** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
+const processTable = fromCallback<SignalAll, undefined, ProcessesGone>(() => {
+  throw new Error('internal error: the port processTable is not provided');
+});
+
+/** How long the kernel may take to end processes after SIGKILL before chaperone leaves anyway, ms. */
+const killGrace = 1_000;
+
+export const systemMachine = setup({
+  types: {
+    context: {} as SystemContext,
+    events: {} as SystemEvent,
+    input: {} as SystemInput,
+    output: {} as SystemOutput,
+    emitted: {} as SystemNotice,
+    tags: {} as 'transient',
+  },
+  actors: { service: serviceMachine, processTable },
+  actions: {
+    noteTime: assign({ at: ({ context, event }) => Math.max(context.at, event.at) }),
+    announce: enqueueActions(({ context, enqueue }) => {
+      for (const { name, enabled } of context.spec.services) {
+        enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
+      }
+    }),
+    recordChange: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'service.changed') return;
+      const standing = context.standings[event.name];
+      if (standing === undefined) return;
+      const { change, name } = event;
+      const hasBeenReady = standing.hasBeenReady || change.phase === 'running' || change.phase === 'exited';
+      const changed = { ...standing, phase: change.phase, hasBeenReady };
+      enqueue.assign({ standings: { ...context.standings, [name]: changed } });
+      if (change.phase === 'starting') enqueue.assign({ childrenLeft: true, startedAny: true });
+      enqueue.emit({ type: 'service.changed', service: name, change, ignoreFailures: standing.ignoreFailures });
+    }),
+    recordGone: assign({ childrenLeft: false }),
+    startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
+      const names = startable(context.graph, context.standings, params.idleReleased);
+      const standings = { ...context.standings };
+      for (const name of names) {
+        const ref = context.services[name];
+        const standing = standings[name];
+        if (ref === undefined || standing === undefined) continue;
+        // Noted before the service reports it, so that the next report does not start it again.
+        standings[name] = { ...standing, phase: 'starting' };
+        enqueue.emit({ type: 'service.released', service: name });
+        const waitedFor = event.type === 'service.changed' ? { waitedFor: event.name } : {};
+        enqueue.sendTo(ref, { type: 'service.start', at: context.at, ...waitedFor });
+      }
+      if (names.length > 0) enqueue.assign({ standings, childrenLeft: true, startedAny: true });
+    }),
+    sayBlocked: enqueueActions(({ context, enqueue }) => {
+      const names = [...blocked(context.graph, context.standings)].filter(
+        (name) => !context.saidBlocked.includes(name),
+      );
+      if (names.length === 0) return;
+      for (const name of names) enqueue.emit({ type: 'service.blocked', service: name });
+      enqueue.assign({ saidBlocked: [...context.saidBlocked, ...names] });
+    }),
+    recordEnd: assign({
+      end: ({ context, event }) => context.end ?? endBy(context, event),
+    }),
+    endMissing: assign({
+      end: ({ context }): SystemEnd => ({ kind: 'missingPrograms', problems: context.missingPrograms }),
+      neverStarted: ({ context }) => pendingNames(context),
+    }),
+    endIdle: assign({
+      end: ({ context }): SystemEnd => ({ kind: context.startedAny ? 'noProcesses' : 'nothingStarted' }),
+    }),
+    beginDrain: enqueueActions(({ context, enqueue }) => {
+      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
+      if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
+    }),
+    stopServices: enqueueActions(({ context, enqueue }) => {
+      const reserve = shutdownReserve(context.spec.shutdownTimeout);
+      const told = { ...context.told };
+      const stopped = [...context.stopped];
+      for (const name of stoppable(context.graph, context.standings)) {
+        const ref = context.services[name];
+        const standing = context.standings[name];
+        if (ref === undefined || standing === undefined || told[name]) continue;
+        told[name] = true;
+        if (standing.phase !== 'pending') stopped.push(name);
+        const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
+        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+      }
+      enqueue.assign({ told, stopped });
+    }),
+    killServices: enqueueActions(({ context, enqueue }) => {
+      for (const [name, ref] of Object.entries(context.services)) {
+        const standing = context.standings[name];
+        if (standing !== undefined && !isEnded(standing.phase)) {
+          enqueue.sendTo(ref, { type: 'service.kill', at: context.at });
+        }
+      }
+    }),
+    signalAll: enqueueActions(({ context, enqueue }, params: { signal: SignalName }) => {
+      const after = context.at - (context.deadline - context.spec.shutdownTimeout);
+      enqueue.emit({ type: 'system.clearing', signal: params.signal, after });
+      enqueue.sendTo('processTable', { type: 'processes.signalAll', signal: params.signal });
+    }),
+    sayReady: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.ready' })),
+    sayForced: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.forced' })),
+    sayHalted: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.halted' })),
+  },
+  guards: {
+    programsMissing: ({ context }) => context.missingPrograms.length > 0,
+    /** A failure while starting that nobody ignores. */
+    isSystemFailure: ({ context, event }) =>
+      event.type === 'service.changed' &&
+      event.change.phase === 'failed' &&
+      event.change.during === 'start' &&
+      context.standings[event.name]?.ignoreFailures === false,
+    /** Everything before the last stage has come as far as it will. */
+    earlierStagesSettled: ({ context }) => isSettled(context.graph, context.standings, false),
+    allSettled: ({ context }) => isSettled(context.graph, context.standings, true),
+    isExhausted: ({ context }) => context.spec.detectExit && !context.childrenLeft && !anyLive(context),
+    allEnded: ({ context }) => Object.values(context.standings).every(({ phase }) => isEnded(phase)),
+    isForced: ({ event }) => event.type === 'system.shutdown' && event.forced,
+  },
+  delays: {
+    idleDelay: ({ context }) => context.spec.idleDelay,
+    /** Only a service whose process survives SIGKILL lets it come so far. */
+    stopBudget: ({ context }) => context.spec.shutdownTimeout,
+    /** Half of the reserve is left for flushing the logs. */
+    clearBudget: ({ context }) =>
+      Math.max(0, context.deadline - context.at - shutdownReserve(context.spec.shutdownTimeout) / 2),
+    killGrace,
+  },
+}).createMachine({
+  id: 'system',
+  context: ({ input, spawn, self }) => ({
+    ...input,
+    services: Object.fromEntries(
+      input.spec.services.map((spec) => [
+        spec.name,
+        spawn('service', { id: serviceActorId(spec.name), input: { spec, system: self } }),
+      ]),
+    ),
+    standings: Object.fromEntries(
+      input.spec.services.map(({ name, enabled, ignoreFailures }) => [
+        name,
+        { phase: enabled ? ('pending' as const) : ('disabled' as const), hasBeenReady: false, ignoreFailures },
+      ]),
+    ),
+    childrenLeft: false,
+    startedAny: false,
+    saidBlocked: [],
+    told: {},
+    end: undefined,
+    neverStarted: [],
+    stopped: [],
+    at: 0,
+    deadline: 0,
+  }),
+  invoke: { id: 'processTable', src: 'processTable' },
+  initial: 'booting',
+  on: {
+    'processes.gone': { actions: ['noteTime', 'recordGone'] },
+  },
+  states: {
+    booting: {
+      entry: ['announce'],
+      initial: 'checking',
+      on: {
+        'service.changed': [
+          { guard: 'isSystemFailure', target: 'draining', actions: ['noteTime', 'recordChange', 'recordEnd'] },
+        ],
+        'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+      },
+      states: {
+        checking: {
+          tags: ['transient'],
+          always: [
+            { guard: 'programsMissing', target: '#system.draining', actions: ['endMissing'] },
+            { target: 'starting' },
+          ],
+        },
+        starting: {
+          entry: [{ type: 'startServices', params: { idleReleased: false } }],
+          always: [
+            { guard: 'allSettled', target: '#system.up' },
+            { guard: 'earlierStagesSettled', target: 'idling' },
+          ],
+          on: {
+            'service.changed': [
+              {
+                guard: 'isSystemFailure',
+                target: '#system.draining',
+                actions: ['noteTime', 'recordChange', 'recordEnd'],
+              },
+              {
+                actions: [
+                  'noteTime',
+                  'recordChange',
+                  { type: 'startServices', params: { idleReleased: false } },
+                  'sayBlocked',
+                ],
+              },
+            ],
+          },
+        },
+        /** Everything but the IDLE services stands; they wait for `idle_delay`. */
+        idling: {
+          after: { idleDelay: 'lastStage' },
+          on: {
+            'service.changed': [
+              {
+                guard: 'isSystemFailure',
+                target: '#system.draining',
+                actions: ['noteTime', 'recordChange', 'recordEnd'],
+              },
+              { actions: ['noteTime', 'recordChange', 'sayBlocked'] },
+            ],
+          },
+        },
+        lastStage: {
+          entry: [{ type: 'startServices', params: { idleReleased: true } }],
+          always: [{ guard: 'allSettled', target: '#system.up' }],
+          on: {
+            'service.changed': [
+              {
+                guard: 'isSystemFailure',
+                target: '#system.draining',
+                actions: ['noteTime', 'recordChange', 'recordEnd'],
+              },
+              {
+                actions: [
+                  'noteTime',
+                  'recordChange',
+                  { type: 'startServices', params: { idleReleased: true } },
+                  'sayBlocked',
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+
+    up: {
+      entry: ['sayReady'],
+      always: [{ guard: 'isExhausted', target: 'draining', actions: ['endIdle'] }],
+      on: {
+        'service.changed': {
+          actions: [
+            'noteTime',
+            'recordChange',
+            { type: 'startServices', params: { idleReleased: true } },
+            'sayBlocked',
+          ],
+        },
+        'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+      },
+    },
+
+    draining: {
+      entry: ['beginDrain'],
+      initial: 'stopping',
+      states: {
+        /** Service by service, against the dependency graph. */
+        stopping: {
+          entry: ['stopServices'],
+          always: [{ guard: 'allEnded', target: 'clearing' }],
+          after: { stopBudget: 'killing' },
+          on: {
+            'service.changed': { actions: ['noteTime', 'recordChange', 'stopServices'] },
+            'service.exitKills': { actions: ['noteTime'] },
+            'system.shutdown': [
+              { guard: 'isForced', target: 'killing', actions: ['noteTime', 'sayForced'] },
+              { actions: ['noteTime'] },
+            ],
+          },
+        },
+        /** What no service owns: daemons left behind, orphans. */
+        clearing: {
+          entry: [{ type: 'signalAll', params: { signal: 'SIGTERM' } }],
+          after: { clearBudget: 'killing' },
+          on: {
+            'processes.gone': { target: '#system.halted', actions: ['noteTime', 'recordGone'] },
+            'service.changed': { actions: ['noteTime', 'recordChange'] },
+            'service.exitKills': { actions: ['noteTime'] },
+            'system.shutdown': [
+              { guard: 'isForced', target: 'killing', actions: ['noteTime', 'sayForced'] },
+              { actions: ['noteTime'] },
+            ],
+          },
+        },
+        killing: {
+          entry: ['killServices', { type: 'signalAll', params: { signal: 'SIGKILL' } }],
+          after: { killGrace: '#system.halted' },
+          on: {
+            'processes.gone': { target: '#system.halted', actions: ['noteTime', 'recordGone'] },
+            'service.changed': { actions: ['noteTime', 'recordChange'] },
+            'service.exitKills': { actions: ['noteTime'] },
+            'system.shutdown': { actions: ['noteTime'] },
+          },
+        },
+      },
+    },
+
+    halted: { type: 'final', entry: ['sayHalted'] },
+  },
+  output: ({ context }): SystemOutput => {
+    const end = context.end ?? { kind: 'internalError', message: 'the system ended without a reason' };
+    return { end, exitStatus: exitStatusOf(end), neverStarted: context.neverStarted, stopped: context.stopped };
+  },
+});
+
+/** The id of a service's actor: `service:web` for `web.service`. */
+export function serviceActorId(name: string): string {
+  return `service:${name.replace(/\.service$/, '')}`;
+}
+
+function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefined {
+  switch (event.type) {
+    case 'system.shutdown':
+      return event.end;
+    case 'service.exitKills':
+      return { kind: 'exitKills', service: event.name, status: event.status };
+    case 'service.changed':
+      return event.change.phase === 'failed'
+        ? { kind: 'serviceFailed', service: event.name, cause: event.change.cause }
+        : context.end;
+    case 'processes.gone':
+      return context.end;
+  }
+}
+
+function pendingNames(context: SystemContext): readonly string[] {
+  return context.graph.names.filter((name) => context.standings[name]?.phase === 'pending');
+}
+
+function anyLive(context: SystemContext): boolean {
+  return Object.values(context.standings).some(({ phase }) => isLive(phase));
+}

@@ -1,0 +1,191 @@
+/**
+ * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
+ * people grep for it.
+ */
+import { describeExit, type ExitStatus, isNormal, procStatus } from './exit-status.ts';
+import type { FailureCause, ServiceChange } from './service-phase.ts';
+import type { ServiceSpec } from './service-spec.ts';
+import type { SignalName } from './signal.ts';
+import { describeSpawnError } from './spawn-error.ts';
+import type { Severity } from './syslog.ts';
+import type { SystemEnd } from './system-end.ts';
+import type { SystemNotice } from './system-notice.ts';
+
+export interface Message {
+  readonly severity: Severity;
+  readonly text: string;
+}
+
+/** The log lines that one notice of the system machine is worth. */
+export function messagesFor(
+  notice: SystemNotice,
+  service: (name: string) => ServiceSpec | undefined,
+): readonly Message[] {
+  switch (notice.type) {
+    case 'service.skipped':
+      return [debug(`service ${notice.service} not enabled, will be skipped`)];
+    case 'service.queued':
+      return [debug(`service ${notice.service} enabled, queueing start request`)];
+    case 'service.released':
+      return [debug(`service ${notice.service} prerequisites satisfied`)];
+    case 'service.blocked':
+      return [
+        warning(`service ${notice.service} will not start: something it waits for has ended without becoming ready`),
+      ];
+    case 'service.changed': {
+      const spec = service(notice.service);
+      return spec === undefined ? [] : changeMessages(spec, notice.change);
+    }
+    case 'system.ready':
+      return [];
+    case 'system.draining':
+      return endMessages(notice.end, service);
+    case 'system.forced':
+      return [warning('Request made to kill system. (forced)')];
+    case 'system.clearing':
+      return notice.signal === 'SIGKILL'
+        ? [info(`Some processes remain after ${seconds(notice.after)}secs.  Forcing kill`)]
+        : [debug('Final termination phase.')];
+    case 'system.halted':
+      return [];
+  }
+}
+
+export const readyMessage = (version: string): Message => info(`chaperone version ${version}, ready.`);
+
+export const startAttempt = (spec: ServiceSpec): Message => debug(`${spec.name} attempting start '${spec.command}'...`);
+
+export const exitSeen = (name: string, pid: number, status: ExitStatus): Message => ({
+  severity: isNormal(status) ? 'debug' : 'info',
+  text: `${name} exit status for pid=${pid} is '${procStatus(status)}'`,
+});
+
+export const orphanReaped = (pid: number, status: ExitStatus): Message =>
+  info(`Caught subprocess termination from unknown pid: ${pid} -> ${describeExit(status)}`);
+
+export const optionalDisabled = (name: string, program: string): Message =>
+  info(`optional service ${name} disabled since '${program}' is not present`);
+
+export const missingIgnored = (name: string, program: string): Message =>
+  warning(`service ${name} disabled, executable '${program}' not found (ignore_failures)`);
+
+export const notPid1 = (pid: number): Message => info(`not PID 1 (pid ${pid}): working as a child subreaper`);
+
+export const cannotSubreap = (code: string): Message =>
+  warning(`cannot become a child subreaper (${code}): orphans of services will not be reaped here`);
+
+export const signalIgnored = (signal: SignalName): Message => info(`${signal} received, nothing to do`);
+
+export const reloadUnsupported = (): Message =>
+  warning('SIGHUP received: reloading the configuration is not supported yet, nothing was changed');
+
+export const noProcessesRemain = (): Message => debug('No processes remain when attempting to kill system, just stop.');
+
+export const recordsDropped = (count: number, sink: string): Message =>
+  warning(`${count} log records were dropped because ${sink} did not take them in time`);
+
+/** Why a service failed, as the exception text of the log lines. */
+export function failureText(spec: ServiceSpec, cause: FailureCause): string {
+  switch (cause.kind) {
+    case 'spawn':
+      return describeSpawnError(cause.error);
+    case 'exit':
+      return `${spec.name} failed on start-up with result '${procStatus(cause.status)}'`;
+    case 'timeout': {
+      const consequence = spec.ignoreFailures
+        ? "proceeding due to 'ignore_failures=True'"
+        : "terminating due to 'ignore_failures=False'";
+      return `${spec.type} service '${spec.name}' did not exit after ${seconds(cause.timeout)} second(s), ${consequence}`;
+    }
+  }
+}
+
+function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Message[] {
+  switch (change.phase) {
+    case 'starting':
+    case 'stopping':
+      return [];
+    case 'stopped':
+      return [debug(`${spec.name} stopped`)];
+    case 'running':
+    case 'exited':
+      return [debug(change.restarted ? `${spec.name} restart succeeded` : `${spec.name} successfully started`)];
+    case 'backoff':
+      return [
+        ...lossMessages(spec, change.cause),
+        info(`${spec.name} pausing between restart retries (${change.restartsLeft} left)`),
+      ];
+    case 'failed':
+      return change.during === 'run' ? lossMessages(spec, change.cause) : startFailureMessages(spec, change.cause);
+  }
+}
+
+/** The end of a service that had been ready. */
+function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[] {
+  const severity = spec.ignoreFailures ? 'warning' : 'err';
+  switch (cause.kind) {
+    case 'exit':
+      return [{ severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` }];
+    case 'spawn':
+    case 'timeout':
+      return [{ severity, text: `${spec.name} could not be restarted: ${failureText(spec, cause)}` }];
+  }
+}
+
+function startFailureMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[] {
+  const text = failureText(spec, cause);
+  const received = debug(`${spec.name} received exception during attempted start. Exception: ${text}`);
+  if (!spec.ignoreFailures) return [received];
+  const ignored = info(`service ${spec.name} ignoring failures. Exception: ${text}`);
+  return cause.kind === 'exit'
+    ? [
+        received,
+        warning(`${spec.name} (ignored) failure on start-up with result '${procStatus(cause.status)}'`),
+        ignored,
+      ]
+    : [received, ignored];
+}
+
+function endMessages(end: SystemEnd, service: (name: string) => ServiceSpec | undefined): readonly Message[] {
+  switch (end.kind) {
+    case 'signal':
+      return end.signal === 'SIGINT'
+        ? [warning('Ctrl-C ... killing chaperone.'), warning('Request made to kill system.')]
+        : [warning('Request made to kill system.')];
+    case 'exitKills':
+      return [warning(`${end.service} terminated with exit_kills enabled`)];
+    case 'serviceFailed': {
+      const spec = service(end.service);
+      const text = spec === undefined ? end.service : failureText(spec, end.cause);
+      return [{ severity: 'err', text: `system startup cancelled due to error: ${text}` }];
+    }
+    case 'missingPrograms':
+      return end.problems.map(({ error }) => ({
+        severity: 'err',
+        text: `system startup cancelled due to error: ${describeSpawnError(error)}`,
+      }));
+    case 'noProcesses':
+      return [debug('no child processes present')];
+    case 'nothingStarted':
+      return [warning("No service startups attempted (all disabled?) - exiting due to 'detect_exit=true'")];
+    case 'internalError':
+      return [{ severity: 'crit', text: end.message }];
+  }
+}
+
+/** Milliseconds as seconds, without needless digits: `0.5`, `60`. */
+export function seconds(ms: number): string {
+  return String(Math.round(ms) / 1000);
+}
+
+function debug(text: string): Message {
+  return { severity: 'debug', text };
+}
+
+function info(text: string): Message {
+  return { severity: 'info', text };
+}
+
+function warning(text: string): Message {
+  return { severity: 'warning', text };
+}

@@ -1,0 +1,54 @@
+import type { ExitStatus } from './exit-status.ts';
+import type { SpawnError } from './spawn-error.ts';
+
+/** The states of a service as everybody outside its machine knows them (reference, "Names of states"), with `ready` in its two kinds. */
+export type ServicePhase =
+  | 'disabled'
+  | 'pending'
+  | 'starting'
+  | 'running'
+  | 'exited'
+  | 'stopping'
+  | 'backoff'
+  | 'stopped'
+  | 'failed';
+
+/** Why a service failed. */
+export type FailureCause =
+  | { readonly kind: 'spawn'; readonly error: SpawnError }
+  | { readonly kind: 'exit'; readonly status: ExitStatus; readonly pid: number }
+  | { readonly kind: 'timeout'; readonly timeout: number; readonly pid: number };
+
+/**
+ * What a service's machine tells the system machine at each change of phase. The two phases it begins in are not reported:
+ * they follow from the configuration.
+ */
+export type ServiceChange =
+  | { readonly phase: 'stopping' | 'stopped' }
+  | { readonly phase: 'starting'; readonly serial: number }
+  | { readonly phase: 'running'; readonly pid: number; readonly restarted: boolean }
+  | { readonly phase: 'exited'; readonly status: ExitStatus; readonly restarted: boolean }
+  | { readonly phase: 'backoff'; readonly cause: FailureCause; readonly restartsLeft: number; readonly delay: number }
+  | { readonly phase: 'failed'; readonly cause: FailureCause; readonly during: 'start' | 'run' };
+
+/** True while the service has, or is about to have, a process: starting, running, stopping or waiting to restart. */
+export function isLive(phase: ServicePhase): boolean {
+  switch (phase) {
+    case 'starting':
+    case 'running':
+    case 'stopping':
+    case 'backoff':
+      return true;
+    case 'disabled':
+    case 'pending':
+    case 'exited':
+    case 'stopped':
+    case 'failed':
+      return false;
+  }
+}
+
+/** True once nothing more will happen without a command: what a stop leads to. */
+export function isEnded(phase: ServicePhase): boolean {
+  return phase === 'disabled' || phase === 'stopped' || phase === 'failed';
+}

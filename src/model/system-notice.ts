@@ -1,0 +1,22 @@
+import type { ServiceChange } from './service-phase.ts';
+import type { SignalName } from './signal.ts';
+import type { SystemEnd } from './system-end.ts';
+
+/** What the system machine emits: everything that is worth a line in the log. */
+export type SystemNotice =
+  | { readonly type: 'service.skipped'; readonly service: string }
+  | { readonly type: 'service.queued'; readonly service: string }
+  | { readonly type: 'service.released'; readonly service: string }
+  /** It will never start: something it waits for has ended without becoming ready. */
+  | { readonly type: 'service.blocked'; readonly service: string }
+  | {
+      readonly type: 'service.changed';
+      readonly service: string;
+      readonly change: ServiceChange;
+      readonly ignoreFailures: boolean;
+    }
+  | { readonly type: 'system.ready' }
+  | { readonly type: 'system.draining'; readonly end: SystemEnd }
+  | { readonly type: 'system.forced' }
+  | { readonly type: 'system.clearing'; readonly signal: SignalName; readonly after: number }
+  | { readonly type: 'system.halted' };

@@ -1,0 +1,192 @@
+/**
+ * The one place where machines, streams and a kernel are joined. The daemon, the tests and the simulation all call it, so
+ * that what is tested is what runs.
+ */
+import { ReplaySubject, Subject } from 'rxjs';
+import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
+import { processMachine } from '../machines/process.ts';
+import { serviceMachine } from '../machines/service.ts';
+import { type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
+import { buildDependencyGraph } from '../model/dependency-graph.ts';
+import type { LastWords } from '../model/explain.ts';
+import {
+  type Message,
+  messagesFor,
+  noProcessesRemain,
+  orphanReaped,
+  readyMessage,
+  reloadUnsupported,
+  signalIgnored,
+} from '../model/messages.ts';
+import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import { formatRecord, type LogRecord } from '../model/syslog.ts';
+import type { SystemEnd } from '../model/system-end.ts';
+import type { SystemNotice } from '../model/system-notice.ts';
+import { routeExits } from '../streams/exit-router.ts';
+import { childProcessLogic } from './child-process.ts';
+import type { Clock, Kernel } from './kernel.ts';
+import { LiveProcesses } from './live-processes.ts';
+import { attachLogging } from './logging.ts';
+import { preflight } from './preflight.ts';
+import { SinkQueue } from './sink-queue.ts';
+
+export interface AssembleOptions {
+  readonly version: string;
+  /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
+  readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
+}
+
+/** A whole system, ready to start. */
+export interface Assembly {
+  readonly system: Actor<typeof systemMachine>;
+  /** The configuration as it will run: after the look-up of the programs. */
+  readonly spec: SystemSpec;
+  /** What the system machine says has happened. */
+  readonly notices$: Subject<SystemNotice>;
+  readonly live: LiveProcesses;
+  readonly queues: Readonly<Record<'stdout' | 'stderr', SinkQueue>>;
+  /** The last line a service wrote. */
+  readonly lastWords: (service: string) => LastWords | undefined;
+  readonly say: (message: Message) => void;
+  /** Begins to boot. */
+  readonly start: () => void;
+  /** Ends the system in order; a repeated SIGINT skips the order. */
+  readonly shutdown: (end: SystemEnd) => void;
+  /** Emits the outcome once, or the error that broke a machine. */
+  readonly outcome$: ReplaySubject<SystemOutput>;
+}
+
+/** Characters kept of a service's last line. */
+const longestLastWords = 200;
+
+export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, options: AssembleOptions): Assembly {
+  const records$ = new Subject<LogRecord>();
+  const notices$ = new Subject<SystemNotice>();
+  const outcome$ = new ReplaySubject<SystemOutput>(1);
+  const live = new LiveProcesses();
+  const lastWords = new Map<string, LastWords>();
+
+  const own = ({ severity, text }: Message): LogRecord => ({
+    time: clock.wallTime(),
+    facility: 'local5',
+    severity,
+    program: 'chaperone',
+    pid: kernel.pid,
+    message: text,
+  });
+  const say = (message: Message): void => records$.next(own(message));
+  const queue = (name: 'stdout' | 'stderr'): SinkQueue =>
+    new SinkQueue(
+      kernel.sink(name),
+      name,
+      (text) => `${formatRecord(own({ severity: 'warning', text }), kernel.hostname)}\n`,
+    );
+  const queues = { stdout: queue('stdout'), stderr: queue('stderr') };
+  attachLogging(records$, config.logging, queues, kernel.hostname);
+
+  const { spec, missing, messages } = preflight(kernel, config);
+  const exits = routeExits(kernel.exits$);
+  exits.orphans$.subscribe(({ pid, status }) => say(orphanReaped(pid, status)));
+
+  const childProcess = childProcessLogic({
+    kernel,
+    clock,
+    exits,
+    live,
+    onMessage: say,
+    onOutput: (service, stream, record) => {
+      lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
+      records$.next(record);
+    },
+  });
+  const machine = systemMachine.provide({
+    actors: {
+      service: serviceMachine.provide({ actors: { process: processMachine.provide({ actors: { childProcess } }) } }),
+      processTable: processTableLogic(kernel, clock, say),
+    },
+  });
+  const system = createActor(machine, {
+    id: 'system',
+    input: { spec, graph: buildDependencyGraph(spec.services), missingPrograms: missing },
+    clock: {
+      setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
+      clearTimeout: (id) => clock.clearTimeout(id),
+    },
+    ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => queues.stdout.write(text)) }),
+  });
+
+  const services = new Map(spec.services.map((service) => [service.name, service]));
+  const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
+  system.on('*', (notice) => {
+    for (const message of messagesFor(notice, serviceOf)) say(message);
+    if (notice.type === 'system.ready') say(readyMessage(options.version));
+    notices$.next(notice);
+  });
+  system.subscribe({
+    complete: () => {
+      const { output } = system.getSnapshot();
+      if (output !== undefined) outcome$.next(output);
+      outcome$.complete();
+    },
+    error: (error) => outcome$.error(error),
+  });
+
+  let draining = false;
+  const shutdown = (end: SystemEnd): void => {
+    const forced = draining && end.kind === 'signal' && end.signal === 'SIGINT';
+    draining = true;
+    system.send({ type: 'system.shutdown', end, forced, at: clock.now() });
+  };
+
+  return {
+    system,
+    spec,
+    notices$,
+    live,
+    queues,
+    lastWords: (name) => lastWords.get(name),
+    say,
+    start: () => {
+      for (const message of messages) say(message);
+      kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say));
+      system.start();
+    },
+    shutdown,
+    outcome$,
+  };
+}
+
+/** What each signal to chaperone means (reference, section 5.6). */
+function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, say: (message: Message) => void): void {
+  switch (signal) {
+    case 'SIGTERM':
+    case 'SIGQUIT':
+    case 'SIGPWR':
+    case 'SIGINT':
+    case 'SIGRTMIN+3':
+      shutdown({ kind: 'signal', signal });
+      break;
+    case 'SIGHUP':
+      say(reloadUnsupported());
+      break;
+    default:
+      say(signalIgnored(signal));
+  }
+}
+
+/** The `processTable` port of the system machine on a kernel. */
+function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message) => void) {
+  return fromCallback<SignalAll, undefined, { type: 'processes.gone'; at: number }>(({ sendBack, receive }) => {
+    const subscription = kernel.childrenGone$.subscribe(({ at }) => sendBack({ type: 'processes.gone', at }));
+    receive(({ signal }) => {
+      if (kernel.hasChildren()) {
+        kernel.signalAll(signal);
+        return;
+      }
+      say(noProcessesRemain());
+      sendBack({ type: 'processes.gone', at: clock.now() });
+    });
+    return () => subscription.unsubscribe();
+  });
+}

@@ -1,0 +1,76 @@
+import type { Subscription } from 'rxjs';
+import { fromCallback } from 'xstate';
+import { exitSeen, type Message, startAttempt } from '../model/messages.ts';
+import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
+import type { LogRecord } from '../model/syslog.ts';
+import type { ExitRouter } from '../streams/exit-router.ts';
+import { outputRecords } from '../streams/output-records.ts';
+import type { Clock, Kernel, ProcessExit, SpawnOutcome, SpawnRequest } from './kernel.ts';
+import type { LiveProcesses } from './live-processes.ts';
+
+export interface ChildProcessPorts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly exits: ExitRouter<ProcessExit>;
+  readonly live: LiveProcesses;
+  /** Takes what services write. */
+  readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
+  /** Takes what chaperone has to say about a service. */
+  readonly onMessage: (message: Message) => void;
+}
+
+/**
+ * The `childProcess` port of the process machine on a kernel: spawns when it is invoked, reports the spawn and the exit,
+ * passes on signals. Its output streams outlive it: a grandchild may hold them open.
+ */
+export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMessage }: ChildProcessPorts) {
+  return fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
+    const { service, serial } = input;
+    onMessage(startAttempt(service));
+    const outcome = spawnService(kernel, service);
+    if (!outcome.ok) {
+      sendBack({ type: 'process.spawnFailed', serial, error: outcome.error, at: clock.now() });
+      return undefined;
+    }
+
+    const { pid } = outcome;
+    live.add(pid, service);
+    const program = service.name.replace(/\.service$/, '');
+    const wallTime = (): number => clock.wallTime();
+    for (const stream of ['stdout', 'stderr'] as const) {
+      outcome[stream]
+        .pipe(outputRecords({ program, pid, stream, wallTime }))
+        .subscribe((record) => onOutput(service, stream, record));
+    }
+    const subscription: Subscription = exits.exitOf(pid).subscribe(({ status, at }) => {
+      live.remove(pid);
+      onMessage(exitSeen(service.name, pid, status));
+      sendBack({ type: 'process.exited', serial, pid, status, at });
+    });
+    receive(({ signal }) => {
+      // `vanished` is no news: the exit is on its way.
+      kernel.signal(pid, signal, service.ownGroup ? 'group' : 'process');
+    });
+    sendBack({ type: 'process.spawned', serial, pid, at: clock.now() });
+    return () => subscription.unsubscribe();
+  });
+}
+
+/** The account's home is where a service starts unless it is told otherwise, but not where it must. */
+function spawnService(kernel: Kernel, service: ServiceSpec): SpawnOutcome {
+  const request: SpawnRequest = {
+    argv: service.argv,
+    environment: service.environment,
+    ownGroup: service.ownGroup,
+    stdin: 'null',
+    stdout: service.stdout === 'log' ? 'pipe' : 'inherit',
+    stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
+    ...(service.account === undefined ? {} : { account: service.account }),
+  };
+  if (service.directory !== undefined) return kernel.spawn({ ...request, directory: service.directory });
+  const home = service.account?.home;
+  if (home === undefined) return kernel.spawn(request);
+  const outcome = kernel.spawn({ ...request, directory: home });
+  return outcome.ok || outcome.error.stage !== 'directory' ? outcome : kernel.spawn(request);
+}

@@ -1,0 +1,265 @@
+/**
+ * The kernel port on Linux: the native edge, Node's timers and signals. It reaps with waitid(2) for every child there is, so
+ * `node:child_process` must not be used beside it: libuv and this would take each other's exits.
+ */
+import { closeSync, fchownSync, openSync, write } from 'node:fs';
+import { Socket } from 'node:net';
+import { hostname } from 'node:os';
+import { NEVER, type Observable, Subject } from 'rxjs';
+import type { ExitStatus } from '../../model/exit-status.ts';
+import { type SignalName, signalName, signalNumber } from '../../model/signal.ts';
+import type { Clock, ExitBatch, Kernel, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type { NativeEdge, NativeExit } from '../native.ts';
+import { descendants } from './descendants.ts';
+import { listenForSignals } from './early-signals.ts';
+import { findProgram } from './find-program.ts';
+
+export interface LinuxKernelOptions {
+  readonly edge: NativeEdge;
+  readonly clock: Clock;
+  /** RLIMIT_NOFILE as chaperone was started with: what services get, since Node raises its own. */
+  readonly descriptorLimit: { readonly soft: number; readonly hard: number };
+}
+
+interface Output {
+  readonly fd: number;
+  readonly bytes$: Subject<Uint8Array>;
+  ended: boolean;
+}
+
+/** Exits that one call of the edge takes; the loop around it takes the rest. */
+const reapLimit = 1024;
+/** What one process can have left in a pipe, bytes: the kernel's largest pipe for users without privileges. */
+const longestDrain = 1024 * 1024;
+const drainBuffer = new Uint8Array(65_536);
+/** ms until a write to a descriptor that somebody made non-blocking is tried again. */
+const retryDelay = 10;
+
+const ESRCH = 3;
+/** Podman's stop signal in its systemd mode: SIGRTMIN+3 of glibc. */
+const realTimeStop = 37;
+
+export class LinuxKernel implements Kernel {
+  readonly pid = process.pid;
+  readonly hostname = hostname();
+  readonly exits$ = new Subject<ExitBatch>();
+  readonly childrenGone$ = new Subject<{ readonly at: number }>();
+  readonly signals$ = new Subject<SignalName>();
+  readonly #clock: Clock;
+  readonly #edge: NativeEdge;
+  readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
+  readonly #outputs = new Map<number, readonly Output[]>();
+  #nullDevice: number | undefined;
+  #reaping = false;
+
+  constructor({ edge, clock, descriptorLimit }: LinuxKernelOptions) {
+    this.#edge = edge;
+    this.#clock = clock;
+    this.#descriptorLimit = descriptorLimit;
+  }
+
+  /** Starts to listen: signals, and exits that happened before. Call it once, when subscribers are in place. */
+  open(): void {
+    listenForSignals((signal) => {
+      if (signal === 'SIGCHLD') this.#reapAll();
+      else this.signals$.next(signal);
+    });
+    this.#edge.watchSignal(realTimeStop, () => this.signals$.next('SIGRTMIN+3'));
+    setImmediate(() => this.#reapAll());
+  }
+
+  findProgram(word: string, searchPath: string, directory: string | undefined): string | undefined {
+    return findProgram(word, searchPath, directory ?? process.cwd());
+  }
+
+  spawn(request: SpawnRequest): SpawnOutcome {
+    const program = request.argv[0] ?? '';
+    const fail = (
+      code: string,
+      stage: (SpawnOutcome & { ok: false })['error']['stage'],
+      file = program,
+    ): SpawnOutcome => {
+      // A clone that failed raises no SIGCHLD, yet somebody may wait to hear that nothing is left.
+      setImmediate(() => this.#reapAll());
+      const directory = request.directory === undefined ? {} : { directory: request.directory };
+      return { ok: false, error: { code, stage, program: file, ...directory } };
+    };
+
+    const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
+    if (file === undefined) return fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
+
+    const opened: number[] = [];
+    try {
+      const stdout = this.#openOutput(request.stdout, 1, request.account, opened);
+      const stderr = this.#openOutput(request.stderr, 2, request.account, opened);
+      const { account } = request;
+      const result = this.#edge.spawn({
+        file,
+        argv: request.argv,
+        environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+        stdio: [this.#openNull(), stdout.fd, stderr.fd],
+        group: request.ownGroup ? 'session' : 'none',
+        descriptorLimit: this.#descriptorLimit,
+        ...(request.directory === undefined ? {} : { directory: request.directory }),
+        ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
+      });
+      if (!('pid' in result)) {
+        closeAll(opened);
+        return fail(result.code, result.stage, file);
+      }
+      const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
+      closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
+      if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
+      const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
+        outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
+      return { ok: true, pid: result.pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
+    } catch (error) {
+      closeAll(opened);
+      const code = errorCode(error);
+      if (code === undefined) throw error;
+      return fail(code, 'pipe');
+    }
+  }
+
+  signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome {
+    const errno = this.#edge.kill(target === 'group' ? -pid : pid, signalNumber(signal));
+    if (errno === 0) return 'sent';
+    return errno === ESRCH ? 'vanished' : 'denied';
+  }
+
+  signalAll(signal: SignalName): void {
+    // As PID 1, kill(2) with -1 reaches the whole namespace and nothing else. Anywhere else it would reach strangers.
+    if (this.pid === 1) this.#edge.kill(-1, signalNumber(signal));
+    else for (const pid of descendants(this.pid)) this.#edge.kill(pid, signalNumber(signal));
+  }
+
+  hasChildren(): boolean {
+    return this.#reapUntilEmpty();
+  }
+
+  sink(target: 'stdout' | 'stderr'): Sink {
+    const fd = target === 'stdout' ? 1 : 2;
+    // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services and is never made
+    // non-blocking here.
+    return { write: (bytes, done) => this.#writeAll(fd, bytes, done) };
+  }
+
+  #writeAll(fd: number, bytes: Uint8Array, done: (errorCode?: string) => void): void {
+    write(fd, bytes, (error, written) => {
+      if (error === null) {
+        if (written === bytes.length) done();
+        else this.#writeAll(fd, bytes.subarray(written), done);
+      } else if (error.code === 'EAGAIN' || error.code === 'EINTR') {
+        setTimeout(() => this.#writeAll(fd, bytes, done), retryDelay);
+      } else done(error.code ?? 'EIO');
+    });
+  }
+
+  #reapAll(): void {
+    if (this.#reaping) return;
+    this.#reaping = true;
+    try {
+      if (!this.#reapUntilEmpty()) this.childrenGone$.next({ at: this.#clock.now() });
+    } finally {
+      this.#reaping = false;
+    }
+  }
+
+  /**
+   * Takes every exit there is: signals coalesce, one SIGCHLD may stand for many. Whether a child is left is asked anew after
+   * the last batch, since whoever heard of that may have started something.
+   */
+  #reapUntilEmpty(): boolean {
+    for (;;) {
+      const { exits, childrenLeft } = this.#edge.reap(reapLimit);
+      if (exits.length === 0) return childrenLeft;
+      this.#emit(exits);
+    }
+  }
+
+  #emit(exits: readonly NativeExit[]): void {
+    for (const { pid } of exits) this.#drain(pid);
+    this.exits$.next({
+      at: this.#clock.now(),
+      exits: exits.map((exit) => ({
+        pid: exit.pid,
+        status: statusOf(exit),
+        usage: { userTime: exit.userTime, systemTime: exit.systemTime, maxRss: exit.maxRss },
+      })),
+    });
+  }
+
+  #openOutput(
+    target: 'pipe' | 'inherit',
+    inherited: number,
+    account: SpawnRequest['account'],
+    opened: number[],
+  ): { readonly fd: number; readonly readEnd?: number } {
+    if (target === 'inherit') return { fd: inherited };
+    const { readEnd, writeEnd } = this.#edge.pipe();
+    opened.push(readEnd, writeEnd);
+    if (account !== undefined) giveAway(writeEnd, account.uid, account.gid);
+    return { fd: writeEnd, readEnd };
+  }
+
+  #read(fd: number): Output {
+    const output: Output = { fd, bytes$: new Subject(), ended: false };
+    const socket = new Socket({ fd, readable: true, writable: false });
+    socket.on('data', (chunk) => output.bytes$.next(chunk));
+    const end = (): void => {
+      if (output.ended) return;
+      output.ended = true;
+      output.bytes$.complete();
+    };
+    socket.on('error', end);
+    // Before the socket closes its descriptor, whose number may be another pipe's in the same turn.
+    socket.on('end', end);
+    socket.on('close', end);
+    return output;
+  }
+
+  /**
+   * What a process wrote before its end is in its pipes: it is read now, so that its last words come before its exit, however
+   * long a grandchild keeps the pipes open.
+   */
+  #drain(pid: number): void {
+    for (const output of this.#outputs.get(pid) ?? []) {
+      for (let total = 0; total < longestDrain && !output.ended; ) {
+        const { bytes, ended } = this.#edge.readNow(output.fd, drainBuffer);
+        if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
+        total += bytes;
+        if (ended || bytes < drainBuffer.length) break;
+      }
+    }
+    this.#outputs.delete(pid);
+  }
+
+  #openNull(): number {
+    this.#nullDevice ??= openSync('/dev/null', 'r');
+    return this.#nullDevice;
+  }
+}
+
+function statusOf(exit: NativeExit): ExitStatus {
+  const signal = exit.signal === undefined ? undefined : signalName(exit.signal);
+  return signal === undefined
+    ? { kind: 'exited', code: exit.code ?? 0 }
+    : { kind: 'signaled', signal, coreDumped: exit.coreDumped };
+}
+
+/** A pipe that belongs to the service's account can be opened anew as /dev/stdout. Without root it stays chaperone's. */
+function giveAway(fd: number, uid: number, gid: number): void {
+  try {
+    fchownSync(fd, uid, gid);
+  } catch {
+    // EPERM: only reopening is lost, writing works.
+  }
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeSync(fd);
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,157 @@
+/** The daemon: joins the assembly with Linux, and sees to it that PID 1 ends in order whatever happens. */
+import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
+import type { InspectionEvent } from 'xstate';
+import { loadConfiguration } from '../config/load.ts';
+import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
+import { TerminalPrinter } from '../inspect/terminal-printer.ts';
+import type { SystemOutput } from '../machines/system.ts';
+import { parseAccounts } from '../model/accounts.ts';
+import { explainEnd } from '../model/explain.ts';
+import { cannotSubreap, notPid1 } from '../model/messages.ts';
+import type { SystemSpec } from '../model/service-spec.ts';
+import { type Assembly, assemble } from './assemble.ts';
+import type { Clock, Kernel } from './kernel.ts';
+import { endWithoutMachines } from './last-resort.ts';
+import { configFiles, readAccountFile } from './linux/config-files.ts';
+import { readLaunchEnvironment } from './linux/launch-environment.ts';
+import { LinuxClock } from './linux/linux-clock.ts';
+import { LinuxKernel } from './linux/linux-kernel.ts';
+import type { NativeEdge } from './native.ts';
+import { createObserver } from './observe.ts';
+
+export interface DaemonOptions {
+  readonly edge: NativeEdge;
+  readonly configPath: string;
+  /** Print each transition to stdout. */
+  readonly inspect: boolean;
+  readonly version: string;
+  /** Stands between chaperone and the kernel; tests put faults there. */
+  readonly wrapKernel?: (kernel: Kernel) => Kernel;
+}
+
+/** ms that flushing the logs and the explanation may take at the very end. */
+const flushTimeout = 250;
+/** ms that a write of a dying chaperone may take. */
+const emergencyTimeout = 1_000;
+/** The longest interval Node has: it does nothing but keep the loop alive, which signal listeners do not. */
+const keepAlive = 2 ** 31 - 1;
+
+/** Boots the configuration and ends the process with the system's exit status. */
+export function runDaemon(options: DaemonOptions): void {
+  const { edge } = options;
+  const clock = new LinuxClock();
+  const launch = readLaunchEnvironment(process.env);
+
+  const spec = loadOrLeave(options, launch.environment);
+  const linux = new LinuxKernel({ edge, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
+  const kernel = options.wrapKernel?.(linux) ?? linux;
+
+  const assembly = assemble(kernel, clock, spec, {
+    version: options.version,
+    ...(options.inspect ? { inspect: (write) => terminalInspection(clock, spec, write) } : {}),
+  });
+  guard(edge, kernel, clock, assembly);
+
+  assembly.outcome$.subscribe({
+    next: (output) => leave(edge, clock, assembly, output),
+    error: (error: unknown) => {
+      sayDying(edge, error);
+      endWithoutMachines(kernel, clock, assembly.live, () => edge.exitNow(1));
+    },
+  });
+  linux.open();
+  becomeReaper(edge, kernel, assembly);
+  setInterval(() => undefined, keepAlive);
+  assembly.start();
+}
+
+function loadOrLeave({ edge, configPath }: DaemonOptions, environment: Readonly<Record<string, string>>): SystemSpec {
+  // PID 1 has no working directory of its own: a relative path counts from the root (reference, section 1).
+  const { spec, diagnostics } = loadConfiguration(resolve('/', configPath), {
+    reader: configFiles,
+    environment,
+    accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
+    interactive: isatty(0),
+  });
+  writeError(edge, renderWarnings(diagnostics));
+  if (spec === undefined) {
+    writeError(edge, renderErrors(diagnostics));
+    return edge.exitNow(1);
+  }
+  if (spec.services.length === 0) {
+    writeError(
+      edge,
+      `chaperone: There are no services configured to run, nor is there a command (configuration: ${configPath})\n`,
+    );
+    return edge.exitNow(1);
+  }
+  return spec;
+}
+
+/** Where chaperone is not PID 1, orphans come to it only as a subreaper. */
+function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): void {
+  if (kernel.pid === 1) return;
+  try {
+    edge.setSubreaper();
+    assembly.say(notPid1(kernel.pid));
+  } catch (error) {
+    assembly.say(cannotSubreap(error instanceof Error && 'code' in error ? String(error.code) : 'unknown'));
+  }
+}
+
+function terminalInspection(
+  clock: Clock,
+  spec: SystemSpec,
+  write: (text: string) => void,
+): (event: InspectionEvent) => void {
+  const names = ['system', ...spec.services.map(({ name }) => name.replace(/\.service$/, ''))];
+  const printer = new TerminalPrinter(names, isatty(1) && process.env['NO_COLOR'] === undefined);
+  return createObserver(clock, {
+    transition: (transition) => write(`${printer.line(transition)}\n`),
+    note: (text) => write(`${printer.note(text)}\n`),
+  }).inspect;
+}
+
+/**
+ * An error that nobody caught drains the system in order: the machines still stand. A second one means that they may not,
+ * and the processes are ended without them.
+ */
+function guard(edge: NativeEdge, kernel: Kernel, clock: Clock, assembly: Assembly): void {
+  let errors = 0;
+  process.on('uncaughtException', (error) => {
+    errors += 1;
+    sayDying(edge, error);
+    if (errors === 1) assembly.shutdown({ kind: 'internalError', message: errorText(error) });
+    else if (errors === 2) endWithoutMachines(kernel, clock, assembly.live, () => edge.exitNow(1));
+    else if (errors > 10) edge.exitNow(1);
+  });
+}
+
+/** Flushes what is in the queues, says why the system ended, and exits. */
+function leave(edge: NativeEdge, clock: Clock, assembly: Assembly, output: SystemOutput): void {
+  const { stdout, stderr } = assembly.queues;
+  const services = new Map(assembly.spec.services.map((service) => [service.name, service]));
+  const lines = explainEnd(output, (name) => services.get(name), assembly.lastWords, clock.now());
+  const exit = (): never => edge.exitNow(output.exitStatus);
+  clock.setTimeout(exit, flushTimeout * 2);
+  stdout.whenIdle(() => {
+    if (lines.length > 0) stderr.write(`${lines.join('\n')}\n`);
+    stderr.whenIdle(exit);
+  });
+}
+
+/** Written before anything else is tried: what follows may be the end. */
+function sayDying(edge: NativeEdge, error: unknown): void {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  writeError(edge, `chaperone: internal error, ending the system: ${stack}\n`);
+}
+
+function errorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.startsWith('internal error') ? text : `internal error: ${text}`;
+}
+
+function writeError(edge: NativeEdge, text: string): void {
+  edge.writeNow(2, Buffer.from(text), emergencyTimeout);
+}

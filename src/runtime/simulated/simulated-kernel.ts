@@ -1,0 +1,237 @@
+/**
+ * A kernel in memory: a process table, scripted programs and one virtual clock. It behaves as Linux does where chaperone can
+ * tell the difference: exits are reported later and together, orphans come to chaperone, a pipe ends when its last holder
+ * has ended, a signal to a vanished process is ESRCH.
+ */
+import { Subject } from 'rxjs';
+import type { ExitStatus } from '../../model/exit-status.ts';
+import type { SignalName } from '../../model/signal.ts';
+import type { SpawnErrorStage } from '../../model/spawn-error.ts';
+import type { ExitBatch, Kernel, ProcessExit, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type { Script, Step } from './script.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** A spawn error to inject. */
+export interface SpawnFault {
+  readonly code: string;
+  readonly stage: SpawnErrorStage;
+}
+
+/** What the simulated machine has installed: a program by the path or word it is started with. */
+export interface SimulatedPrograms {
+  /** Undefined: there is no such program. */
+  script(argv: readonly string[]): Script | undefined;
+  /** Undefined: the spawn succeeds. */
+  fault?(request: SpawnRequest): SpawnFault | undefined;
+}
+
+interface Pipe {
+  readonly bytes$: Subject<Uint8Array>;
+  readonly holders: Set<number>;
+}
+
+interface SimulatedProcess {
+  readonly pid: number;
+  parent: number;
+  readonly group: number;
+  readonly stdout: Pipe | undefined;
+  readonly stderr: Pipe | undefined;
+  readonly onSignal: NonNullable<Script['onSignal']>;
+  timer: number | undefined;
+}
+
+const ownPid = 1;
+const noUsage = { userTime: 0, systemTime: 0, maxRss: 0 };
+const encoder = new TextEncoder();
+
+export class SimulatedKernel implements Kernel {
+  readonly pid = ownPid;
+  readonly hostname = 'simulated';
+  readonly exits$ = new Subject<ExitBatch>();
+  readonly childrenGone$ = new Subject<{ readonly at: number }>();
+  readonly signals$ = new Subject<SignalName>();
+  /** What was written to each sink so far. */
+  readonly written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
+  readonly clock: VirtualClock;
+  readonly #programs: SimulatedPrograms;
+  readonly #table = new Map<number, SimulatedProcess>();
+  #nextPid = ownPid + 1;
+  /** Ended children of chaperone that it has not reaped yet. */
+  #zombies: ProcessExit[] = [];
+  #deliveryPlanned = false;
+
+  constructor(clock: VirtualClock, programs: SimulatedPrograms) {
+    this.clock = clock;
+    this.#programs = programs;
+  }
+
+  /** Every live process but chaperone. */
+  get livePids(): readonly number[] {
+    return [...this.#table.keys()];
+  }
+
+  /** The environment's way to signal chaperone. */
+  deliver(signal: SignalName): void {
+    this.signals$.next(signal);
+  }
+
+  findProgram(word: string): string | undefined {
+    return this.#programs.script([word]) === undefined ? undefined : word;
+  }
+
+  spawn(request: SpawnRequest): SpawnOutcome {
+    const program = request.argv[0] ?? '';
+    const fail = ({ code, stage }: SpawnFault): SpawnOutcome => {
+      this.#planDelivery();
+      const directory = request.directory === undefined ? {} : { directory: request.directory };
+      return { ok: false, error: { code, stage, program, ...directory } };
+    };
+    const fault = this.#programs.fault?.(request);
+    if (fault !== undefined) return fail(fault);
+    const script = this.#programs.script(request.argv);
+    if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
+
+    const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
+      target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
+    const stdout = makePipe(request.stdout);
+    const stderr = makePipe(request.stderr);
+    const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, stdout, stderr);
+    return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
+  }
+
+  signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome {
+    const targets =
+      target === 'group'
+        ? [...this.#table.values()].filter((process) => process.group === pid)
+        : [this.#table.get(pid)].filter((process) => process !== undefined);
+    if (targets.length === 0) {
+      // A zombie still takes signals, without effect.
+      return this.#zombies.some((zombie) => zombie.pid === pid) ? 'sent' : 'vanished';
+    }
+    for (const process of targets) this.#receive(process, signal);
+    return 'sent';
+  }
+
+  signalAll(signal: SignalName): void {
+    for (const process of [...this.#table.values()]) this.#receive(process, signal);
+  }
+
+  hasChildren(): boolean {
+    return this.#zombies.length > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
+  }
+
+  sink(target: 'stdout' | 'stderr'): Sink {
+    return {
+      write: (bytes, done) => {
+        this.clock.setTimeout(() => {
+          this.written[target] += new TextDecoder().decode(bytes);
+          done();
+        }, 0);
+      },
+    };
+  }
+
+  #start(
+    script: Script,
+    parent: number,
+    group: 'own' | number,
+    stdout: Pipe | undefined,
+    stderr: Pipe | undefined,
+  ): number {
+    const pid = this.#nextPid++;
+    const process: SimulatedProcess = {
+      pid,
+      parent,
+      group: group === 'own' ? pid : group,
+      stdout,
+      stderr,
+      onSignal: script.onSignal ?? {},
+      timer: undefined,
+    };
+    this.#table.set(pid, process);
+    stdout?.holders.add(pid);
+    stderr?.holders.add(pid);
+    // A program does nothing before the call that started it has returned.
+    this.#perform(process, script.steps, 0);
+    return pid;
+  }
+
+  /** Runs the steps from a later turn on. */
+  #perform(process: SimulatedProcess, steps: readonly Step[], delay: number): void {
+    process.timer = this.clock.setTimeout(() => {
+      process.timer = undefined;
+      for (let index = 0; index < steps.length; index++) {
+        const step = steps[index];
+        if (step === undefined) break;
+        switch (step.do) {
+          case 'print':
+            (step.to === 'stderr' ? process.stderr : process.stdout)?.bytes$.next(encoder.encode(step.text));
+            break;
+          case 'wait':
+            this.#perform(process, steps.slice(index + 1), step.ms);
+            return;
+          case 'exit':
+            this.#end(process, { kind: 'exited', code: step.code });
+            return;
+          case 'die':
+            this.#end(process, { kind: 'signaled', signal: step.signal, coreDumped: false });
+            return;
+          case 'fork':
+            this.#start(
+              step.script,
+              process.pid,
+              step.detached === true ? 'own' : process.group,
+              process.stdout,
+              process.stderr,
+            );
+            break;
+          case 'hang':
+            return;
+        }
+      }
+      this.#end(process, { kind: 'exited', code: 0 });
+    }, delay);
+  }
+
+  #receive(process: SimulatedProcess, signal: SignalName): void {
+    const reaction = signal === 'SIGKILL' ? undefined : process.onSignal[signal];
+    if (reaction === 'ignore') return;
+    if (reaction === undefined) {
+      this.#end(process, { kind: 'signaled', signal, coreDumped: false });
+      return;
+    }
+    if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
+    this.#perform(process, reaction, 0);
+  }
+
+  #end(process: SimulatedProcess, status: ExitStatus): void {
+    if (!this.#table.delete(process.pid)) return;
+    if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
+    for (const child of this.#table.values()) {
+      if (child.parent === process.pid) child.parent = ownPid;
+    }
+    // Scripted parents wait for their children at once; chaperone learns of its own by SIGCHLD.
+    if (process.parent === ownPid) {
+      this.#zombies.push({ pid: process.pid, status, usage: noUsage });
+      this.#planDelivery();
+    }
+    for (const pipe of [process.stdout, process.stderr]) {
+      if (pipe === undefined) continue;
+      pipe.holders.delete(process.pid);
+      if (pipe.holders.size === 0) pipe.bytes$.complete();
+    }
+  }
+
+  /** SIGCHLD: signals coalesce, so one delivery takes all that has ended by then. */
+  #planDelivery(): void {
+    if (this.#deliveryPlanned) return;
+    this.#deliveryPlanned = true;
+    this.clock.setTimeout(() => {
+      this.#deliveryPlanned = false;
+      const exits = this.#zombies;
+      this.#zombies = [];
+      if (exits.length > 0) this.exits$.next({ exits, at: this.clock.now() });
+      if (!this.hasChildren()) this.childrenGone$.next({ at: this.clock.now() });
+    }, 0);
+  }
+}

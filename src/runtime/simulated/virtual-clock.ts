@@ -1,0 +1,104 @@
+import type { Clock, TimerId } from '../kernel.ts';
+
+interface Timer {
+  readonly id: TimerId;
+  readonly due: number;
+  readonly callback: () => void;
+}
+
+/** Where virtual time begins on the wall: 2030-01-01 00:00:00 UTC, ms. */
+const wallStart = 1_893_456_000_000;
+
+/**
+ * Time that passes only when it is told to. Timers that are due at the same instant fire in the order in which they were
+ * set, so a run is the same each time.
+ */
+export class VirtualClock implements Clock {
+  #now = 0;
+  #nextId = 1;
+  /** A binary heap by due time, then id. */
+  readonly #heap: Timer[] = [];
+  /** Set and neither fired nor cleared; the heap may still hold others. */
+  readonly #live = new Set<TimerId>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  wallTime(): number {
+    return wallStart + this.#now;
+  }
+
+  setTimeout(callback: () => void, delay: number): TimerId {
+    const timer = { id: this.#nextId++, due: this.#now + Math.max(0, delay), callback };
+    this.#push(timer);
+    this.#live.add(timer.id);
+    return timer.id;
+  }
+
+  clearTimeout(id: TimerId): void {
+    this.#live.delete(id);
+  }
+
+  /** Timers that are set and not cleared. */
+  get pending(): number {
+    return this.#live.size;
+  }
+
+  /**
+   * Fires timers in order until none is left, `done` says so, or the next one lies beyond `until`.
+   *
+   * @param until virtual ms
+   */
+  run(until = Number.POSITIVE_INFINITY, done: () => boolean = () => false): void {
+    while (!done()) {
+      const next = this.#heap[0];
+      if (next === undefined || next.due > until) break;
+      this.#pop();
+      if (!this.#live.delete(next.id)) continue;
+      this.#now = Math.max(this.#now, next.due);
+      next.callback();
+    }
+    if (Number.isFinite(until) && !done()) this.#now = Math.max(this.#now, until);
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let index = heap.push(timer) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!this.#swapIfBefore(index, parent)) break;
+      index = parent;
+    }
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    heap[0] = last;
+    for (let index = 0; ; ) {
+      const left = 2 * index + 1;
+      const right = left + 1;
+      const child = this.#isBefore(right, left) ? right : left;
+      if (!this.#swapIfBefore(child, index)) break;
+      index = child;
+    }
+  }
+
+  #isBefore(first: number, second: number): boolean {
+    const a = this.#heap[first];
+    const b = this.#heap[second];
+    if (a === undefined || b === undefined) return false;
+    return a.due === b.due ? a.id < b.id : a.due < b.due;
+  }
+
+  #swapIfBefore(first: number, second: number): boolean {
+    const a = this.#heap[first];
+    const b = this.#heap[second];
+    if (a === undefined || b === undefined || !this.#isBefore(first, second)) return false;
+    this.#heap[first] = b;
+    this.#heap[second] = a;
+    return true;
+  }
+}

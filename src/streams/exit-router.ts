@@ -1,0 +1,45 @@
+import { type Observable, Subject } from 'rxjs';
+
+interface Exit {
+  readonly pid: number;
+}
+
+interface Batch<E extends Exit> {
+  readonly exits: readonly E[];
+  readonly at: number;
+}
+
+/** An exit with the monotonic time in ms at which it was reaped. */
+export type Timed<E extends Exit> = E & { readonly at: number };
+
+export interface ExitRouter<E extends Exit> {
+  /**
+   * The exit of a child; emits once and completes. To be called in the turn in which the child was spawned: exits arrive in
+   * a later one, so that none can be missed, and a pid that comes again belongs to the new claim.
+   */
+  exitOf(pid: number): Observable<Timed<E>>;
+  /** Exits of processes that nobody claimed: orphans. */
+  readonly orphans$: Observable<Timed<E>>;
+}
+
+/** Hands each exit of the batches to whoever spawned the process. A lookup a pid, not a filter a subscriber. */
+export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): ExitRouter<E> {
+  const claims = new Map<number, Subject<Timed<E>>>();
+  const orphans$ = new Subject<Timed<E>>();
+  batches$.subscribe(({ exits, at }) => {
+    for (const exit of exits) {
+      const claim = claims.get(exit.pid);
+      claims.delete(exit.pid);
+      (claim ?? orphans$).next({ ...exit, at });
+      claim?.complete();
+    }
+  });
+  return {
+    exitOf(pid) {
+      const claim = new Subject<Timed<E>>();
+      claims.set(pid, claim);
+      return claim;
+    },
+    orphans$,
+  };
+}
