@@ -1,7 +1,7 @@
 import type { Account } from './service-spec.ts';
 
 /** One line of passwd(5). */
-export interface UserEntry {
+interface UserEntry {
   readonly name: string;
   readonly uid: number;
   /** The primary group. */
@@ -10,14 +10,14 @@ export interface UserEntry {
 }
 
 /** One line of group(5). */
-export interface GroupEntry {
+interface GroupEntry {
   readonly name: string;
   readonly gid: number;
   readonly members: readonly string[];
 }
 
 /** What a look-up of an account gives; the unknown kinds carry the text that was looked up. */
-export type AccountLookup =
+type AccountLookup =
   | { readonly kind: 'found'; readonly account: Account }
   | { readonly kind: 'unknownUser'; readonly user: string }
   | { readonly kind: 'unknownGroup'; readonly group: string };

@@ -1,0 +1,248 @@
+import type { ServiceType } from '../model/service-spec.ts';
+
+/** What a directive's value is written as. */
+type ValueKind =
+  | 'boolean'
+  /** A number of seconds, fractions allowed, not negative. */
+  | 'seconds'
+  /** A whole number, not negative. */
+  | 'integer'
+  | 'text'
+  /** A command line, split as a POSIX shell splits words. */
+  | 'command'
+  /** One of `choices`. */
+  | 'choice'
+  | 'signal'
+  /** Comma-separated names, or a list of them. */
+  | 'names'
+  /** Globs for names of variables: a list, or comma-separated. */
+  | 'globs'
+  /** A map of names to texts. */
+  | 'textMap'
+  /** A user or a group, by name or number. */
+  | 'account'
+  | 'selector';
+
+/** One directive of the reference. */
+export interface Directive {
+  readonly key: string;
+  readonly kind: ValueKind;
+  /** Variables in the value are expanded when the configuration is loaded. */
+  readonly expands: boolean;
+  /** Absent where the default is nothing, or comes from elsewhere; `summary` says so then. Seconds for times. */
+  readonly default?: boolean | number | string | readonly string[];
+  readonly choices?: readonly string[];
+  /** What a choice may be so far, where that is less than `choices`. */
+  readonly supportedChoices?: readonly string[];
+  /** False: accepted with a warning, without effect so far. */
+  readonly supported: boolean;
+  /** One line for documentation. */
+  readonly summary: string;
+}
+
+/** The kinds of section, by the suffix of their names (`settings` has none). */
+export type SectionKind = 'settings' | 'service' | 'logging';
+
+/** How long a start may take by default, in seconds. */
+export const startTimeouts: Readonly<Record<ServiceType, number>> = {
+  simple: 30,
+  oneshot: 60,
+  forking: 30,
+  notify: 300,
+  inetd: 30,
+  cron: 30,
+};
+
+const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
+const outputTargets = ['log', 'inherit'];
+
+const plain = { expands: false, supported: true } as const;
+const expanded = { expands: true, supported: true } as const;
+const later = { expands: false, supported: false } as const;
+const laterExpanded = { expands: true, supported: false } as const;
+
+const environmentDirectives: readonly Directive[] = [
+  {
+    key: 'env_inherit',
+    kind: 'globs',
+    default: ['*'],
+    ...later,
+    summary: 'which variables of the outer level are kept',
+  },
+  { key: 'env_set', kind: 'textMap', ...plain, summary: 'variables to set; expanded as late as possible' },
+  { key: 'env_unset', kind: 'globs', ...later, summary: 'which variables are dropped' },
+];
+
+const settings: readonly Directive[] = [
+  { key: 'debug', kind: 'boolean', default: false, ...later, summary: 'debug for every service' },
+  {
+    key: 'detect_exit',
+    kind: 'boolean',
+    default: true,
+    ...plain,
+    summary: 'stop when nothing runs and nothing is scheduled',
+  },
+  { key: 'enable_syslog', kind: 'boolean', default: true, ...later, summary: 'create and serve /dev/log' },
+  ...environmentDirectives,
+  { key: 'idle_delay', kind: 'seconds', default: 1, ...plain, summary: 'pause before the first IDLE service starts' },
+  { key: 'ignore_failures', kind: 'boolean', default: false, ...plain, summary: 'default for services' },
+  { key: 'logrec_hostname', kind: 'text', ...later, summary: 'default for logging entries' },
+  { key: 'process_timeout', kind: 'seconds', ...plain, summary: 'default for services; without it, by type' },
+  { key: 'startup_pause', kind: 'seconds', default: 0.5, ...plain, summary: 'default for services' },
+  {
+    key: 'shutdown_timeout',
+    kind: 'seconds',
+    default: 8,
+    ...plain,
+    summary: 'from SIGTERM to SIGKILL at shutdown; 0 counts as 0.5',
+  },
+  {
+    key: 'status_interval',
+    kind: 'seconds',
+    default: 30,
+    ...later,
+    summary: "how often STATUS= is sent to the host's notify socket; 0 never",
+  },
+  { key: 'uid', kind: 'account', ...expanded, summary: 'default user for services and log files' },
+  { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
+];
+
+const service: readonly Directive[] = [
+  {
+    key: 'type',
+    kind: 'choice',
+    default: 'simple',
+    choices: serviceTypes,
+    supportedChoices: ['simple', 'oneshot'],
+    ...plain,
+    summary: 'when the service is ready, and what fails it',
+  },
+  {
+    key: 'command',
+    kind: 'command',
+    ...expanded,
+    summary: 'the program and its arguments; required; no shell runs it',
+  },
+  {
+    key: 'enabled',
+    kind: 'boolean',
+    default: true,
+    ...expanded,
+    summary: 'false: not started, and its dependents count it as satisfied',
+  },
+  {
+    key: 'stdout',
+    kind: 'choice',
+    default: 'log',
+    choices: outputTargets,
+    ...expanded,
+    summary: 'where standard output goes',
+  },
+  {
+    key: 'stderr',
+    kind: 'choice',
+    default: 'log',
+    choices: outputTargets,
+    ...expanded,
+    summary: 'where standard error goes',
+  },
+  { key: 'after', kind: 'names', ...plain, summary: 'services and groups that must be ready first' },
+  { key: 'before', kind: 'names', ...plain, summary: 'services and groups that wait for this one' },
+  {
+    key: 'service_groups',
+    kind: 'names',
+    default: ['default'],
+    ...plain,
+    summary: 'groups it belongs to; INIT and IDLE are the only upper-case ones',
+  },
+  { key: 'directory', kind: 'text', ...expanded, summary: "working directory; without it the account's home" },
+  ...environmentDirectives,
+  { key: 'exit_kills', kind: 'boolean', default: false, ...plain, summary: 'the system shuts down when it ends' },
+  {
+    key: 'ignore_failures',
+    kind: 'boolean',
+    ...plain,
+    summary: 'failures are logged and the system goes on; default from settings',
+  },
+  { key: 'interval', kind: 'text', ...laterExpanded, summary: 'when a cron service runs' },
+  { key: 'port', kind: 'integer', ...laterExpanded, summary: 'the TCP port of an inetd service' },
+  { key: 'kill_signal', kind: 'signal', default: 'SIGTERM', ...plain, summary: 'the signal that stops it' },
+  {
+    key: 'optional',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'disabled where its program or its account is missing',
+  },
+  { key: 'pidfile', kind: 'text', ...laterExpanded, summary: 'the file that names the process to follow' },
+  {
+    key: 'process_timeout',
+    kind: 'seconds',
+    ...plain,
+    summary: 'time to become ready; default from settings, else by type',
+  },
+  {
+    key: 'startup_pause',
+    kind: 'seconds',
+    ...plain,
+    summary: 'grace in which an early death is a failed start; default from settings',
+  },
+  { key: 'restart', kind: 'boolean', default: false, ...plain, summary: 'restart after an abnormal end' },
+  { key: 'restart_delay', kind: 'seconds', default: 3, ...plain, summary: 'pause before a restart' },
+  { key: 'restart_limit', kind: 'integer', default: 5, ...plain, summary: 'restarts before it counts as failed' },
+  {
+    key: 'setpgrp',
+    kind: 'boolean',
+    default: true,
+    ...plain,
+    summary: 'own process group, and signals go to the whole group',
+  },
+  { key: 'uid', kind: 'account', ...expanded, summary: 'the user it runs as; default from settings' },
+  {
+    key: 'gid',
+    kind: 'account',
+    ...expanded,
+    summary: 'the group it runs as; default from settings, else of the user',
+  },
+  {
+    key: 'kill_mode',
+    kind: 'choice',
+    default: 'group',
+    choices: ['group', 'process'],
+    ...later,
+    summary: 'what is signalled',
+  },
+  { key: 'debug', kind: 'boolean', ...later, summary: 'log its environment; default from settings' },
+];
+
+const logging: readonly Directive[] = [
+  { key: 'selector', kind: 'selector', default: '*.*', ...expanded, summary: 'which records it takes' },
+  { key: 'file', kind: 'text', ...laterExpanded, summary: 'a path with strftime sequences' },
+  { key: 'stdout', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard output" },
+  { key: 'stderr', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard error" },
+  { key: 'syslog_host', kind: 'text', ...laterExpanded, summary: 'copy by UDP to port 514 of that host' },
+  { key: 'enabled', kind: 'boolean', default: true, ...expanded, summary: 'false: takes nothing' },
+  { key: 'overwrite', kind: 'boolean', default: false, ...later, summary: 'truncate at the first opening' },
+  { key: 'extended', kind: 'boolean', default: false, ...later, summary: 'prefix facility and priority' },
+  { key: 'logrec_hostname', kind: 'text', ...laterExpanded, summary: 'hostname to write in the record' },
+  { key: 'uid', kind: 'account', ...laterExpanded, summary: 'owner of created files; default from settings' },
+  { key: 'gid', kind: 'account', ...laterExpanded, summary: 'group of created files; default from settings' },
+];
+
+/** Every directive of the reference, by section and key: what the loader knows, and what a schema is made from. */
+export const directives: Readonly<Record<SectionKind, ReadonlyMap<string, Directive>>> = {
+  settings: byKey(settings),
+  service: byKey(service),
+  logging: byKey(logging),
+};
+
+/** Spellings that configurations used before they were renamed. */
+export const oldSpellings: Readonly<Record<SectionKind, ReadonlyMap<string, string>>> = {
+  settings: new Map(),
+  service: new Map([['service_group', 'service_groups']]),
+  logging: new Map([['filter', 'selector']]),
+};
+
+function byKey(table: readonly Directive[]): ReadonlyMap<string, Directive> {
+  return new Map(table.map((directive) => [directive.key, directive]));
+}

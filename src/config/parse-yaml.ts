@@ -1,0 +1,371 @@
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  type Node,
+  type Pair,
+  Parser,
+  type Scalar,
+  type YAMLParseError,
+} from 'yaml';
+import type { Report } from './report.ts';
+import type { Place, Source } from './source.ts';
+import { didYouMean, quote } from './wording.ts';
+
+/** Any value of a configuration, with its place. Aliases and merge keys are resolved. */
+export type YamlNode = YamlScalar | YamlList | YamlMap;
+
+export interface YamlScalar {
+  readonly kind: 'scalar';
+  readonly place: Place;
+  /** The value as it is written, whatever YAML would make of it: `080` is `080`. Empty where it is null. */
+  readonly text: string;
+  /** Not quoted, so that it may be a number. */
+  readonly plain: boolean;
+  /** Nothing, `~` or `null`: counts as not given. */
+  readonly isNull: boolean;
+}
+
+interface YamlList {
+  readonly kind: 'list';
+  readonly place: Place;
+  readonly items: readonly YamlNode[];
+}
+
+export interface YamlEntry {
+  readonly key: YamlScalar;
+  readonly value: YamlNode;
+}
+
+interface YamlMap {
+  readonly kind: 'map';
+  readonly place: Place;
+  /** No key stands twice. */
+  readonly entries: readonly YamlEntry[];
+}
+
+/** Deeper than any configuration, and far from what would overflow the stack of a recursive reader. */
+const deepestNesting = 100;
+/** Values that aliases may add to a file: more is a bomb (a few lines that stand for billions of values). */
+const mostAliasedValues = 1_000_000;
+/** One slip often makes a parser stumble over the rest of the file as well. */
+const mostSyntaxErrors = 20;
+
+/**
+ * Reads one file into its documents (most files have one, an empty one has none). Mistakes go to the report;
+ * undefined where the file cannot be understood.
+ */
+export function parseYaml(source: Source, report: Report): readonly YamlNode[] | undefined {
+  const binary = binaryOffset(source.text);
+  if (binary !== undefined) {
+    const what = source.text.charAt(binary) === '\0' ? 'a NUL byte' : 'bytes that are not UTF-8';
+    report.error(
+      `this is not a text file: it holds ${what}`,
+      { source, start: binary, end: binary + 1 },
+      {
+        hint: 'expected YAML text in UTF-8',
+      },
+    );
+    return undefined;
+  }
+
+  const composed = compose(source, report);
+  if (composed === undefined) return undefined;
+  const { documents, openQuotes } = composed;
+
+  const errorLines = new Set<number>();
+  const problems = documents.flatMap((document) => document.errors);
+  // Whatever else is found behind a quote that is never closed is only its consequence.
+  const openQuote = problems.find((problem) => isOpenQuote(problem));
+  for (const problem of openQuote === undefined ? problems : [openQuote]) {
+    const mistake = describe(problem, source, openQuotes);
+    const { line } = source.position(mistake.place.start, mistake.place.end);
+    if (errorLines.has(line) || errorLines.size >= mostSyntaxErrors) continue;
+    errorLines.add(line);
+    report.error(mistake.message, mistake.place, { hint: mistake.hint });
+  }
+  if (errorLines.size > 0) return undefined;
+
+  const errorsBefore = report.errorCount;
+  const roots: YamlNode[] = [];
+  for (const document of documents) {
+    for (const warning of document.warnings) {
+      if (warning.code !== 'TAG_RESOLVE_FAILED') continue;
+      const place = { source, start: warning.pos[0], end: warning.pos[1] };
+      report.error(`unknown YAML tag ${quote(sliceOf(place))}`, place, {
+        hint: 'expected a value without a tag; text that begins with "!" stands in quotes',
+      });
+    }
+    if (document.contents !== null) roots.push(convertDocument(document.contents, source, report));
+  }
+  return report.errorCount > errorsBefore ? undefined : roots;
+}
+
+/** Keeps the last entry of every key and warns about the others. */
+export function withoutDuplicates(entries: readonly YamlEntry[], report: Report): readonly YamlEntry[] {
+  const last = new Map<string, YamlEntry>();
+  for (const entry of entries) {
+    const name = entry.key.text;
+    const earlier = last.get(name);
+    last.set(name, entry);
+    if (earlier === undefined) continue;
+    const lines = [earlier, entry].map(({ key }) => lineOf(key.place));
+    report.warning(
+      `${quote(name)} stands twice, on line ${lines[0]} and on line ${lines[1]}; the last one counts`,
+      entry.key.place,
+      { related: { message: 'the one without effect is', place: earlier.key.place } },
+    );
+  }
+  return last.size === entries.length ? entries : [...last.values()];
+}
+
+/** The place of a part of a scalar, as near as it can be known: quoting and folding move what stands in the file. */
+export function placeWithin(scalar: YamlScalar, index: number, length: number): Place {
+  const { source, start, end } = scalar.place;
+  const written = source.text.slice(start, end);
+  for (const skipped of [0, 1]) {
+    if (written.startsWith(scalar.text, skipped)) {
+      const from = start + skipped + index;
+      return { source, start: from, end: from + length };
+    }
+  }
+  return scalar.place;
+}
+
+function lineOf(place: Place): number {
+  return place.source.position(place.start, place.end).line;
+}
+
+function sliceOf(place: Place): string {
+  return place.source.text.slice(place.start, place.end);
+}
+
+/** NUL never stands in text, and U+FFFD is what a decoder makes of bytes that are no UTF-8. */
+function binaryOffset(text: string): number | undefined {
+  const index = text.search(/[\0\ufffd]/);
+  return index < 0 ? undefined : index;
+}
+
+interface Composed {
+  readonly documents: Document.Parsed[];
+  /** Where quoted text that is never closed begins, by where it ends. */
+  readonly openQuotes: ReadonlyMap<number, number>;
+}
+
+/** Feeds the parser itself instead of parseAllDocuments, which would recurse through any nesting. */
+function compose(source: Source, report: Report): Composed | undefined {
+  const parser = new Parser();
+  const tokens = [];
+  const openQuotes = new Map<number, number>();
+  for (const lexeme of new Lexer().lex(source.text)) {
+    const start = parser.offset;
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    // The lexer hands out quoted text in one piece, and where its quote is never closed that piece ends the file.
+    if (/^["']/.test(lexeme)) openQuotes.set(start + lexeme.length, start);
+    if (parser.stack.length > deepestNesting) {
+      report.error(
+        `values are nested more than ${deepestNesting} deep`,
+        { source, start, end: start + 1 },
+        {
+          hint: 'expected sections of directives',
+        },
+      );
+      return undefined;
+    }
+  }
+  for (const token of parser.end()) tokens.push(token);
+  const composer = new Composer({ version: '1.1', merge: true, uniqueKeys: false, logLevel: 'silent' });
+  return { documents: [...composer.compose(tokens)], openQuotes };
+}
+
+interface Mistake {
+  readonly message: string;
+  readonly place: Place;
+  readonly hint: string;
+}
+
+/** Puts the YAML library's findings into words for somebody who does not know YAML's grammar. */
+function describe(problem: YAMLParseError, source: Source, openQuotes: ReadonlyMap<number, number>): Mistake {
+  const [start, end] = problem.pos;
+  const place: Place = { source, start, end: Math.max(end, start + 1) };
+  const found = quote(sliceOf(place).split('\n', 1)[0] ?? '');
+  switch (problem.code) {
+    case 'MISSING_CHAR': {
+      const opening = openQuotes.get(start);
+      if (isOpenQuote(problem) && opening !== undefined) {
+        const mark = source.text.charAt(opening);
+        return {
+          message: 'this quoted text is never closed',
+          place: { source, start: opening, end: opening + 1 },
+          hint: `expected a closing ${mark}`,
+        };
+      }
+      if (problem.message.startsWith('Implicit')) {
+        return { message: `no value after ${found}`, place, hint: 'expected "KEY: VALUE"' };
+      }
+      return { message: lowered(problem.message), place, hint: 'expected "KEY: VALUE"' };
+    }
+    case 'MULTILINE_IMPLICIT_KEY':
+      return { message: 'a key goes on over several lines', place, hint: 'expected "KEY: VALUE" on this line' };
+    case 'BAD_INDENT':
+      if (problem.message.startsWith('Flow')) {
+        const bracket = problem.message.includes('map') ? '}' : ']';
+        return {
+          message: `a "${bracket === '}' ? '{' : '['}" before this place is not closed, or its content is not indented`,
+          place,
+          hint: `expected a closing "${bracket}"`,
+        };
+      }
+      return { message: 'wrong indentation', place, hint: 'expected the same column as the lines it belongs to' };
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return { message: 'a second ":" in one line', place, hint: 'expected quotes around a value that holds ": "' };
+    case 'BLOCK_IN_FLOW':
+      return { message: 'a "," is missing inside { } or [ ]', place, hint: 'expected a comma between two entries' };
+    case 'BAD_SCALAR_START':
+      return { message: `a value cannot begin with ${found}`, place, hint: 'expected quotes around the value' };
+    case 'BAD_DQ_ESCAPE':
+      return {
+        message: `unknown escape ${quote(source.text.slice(start, start + 2))} in double quotes`,
+        place,
+        hint: 'expected "\\\\" for a backslash, or single quotes',
+      };
+    case 'UNEXPECTED_TOKEN':
+      return {
+        message: `unexpected ${found}`,
+        place,
+        hint: 'expected the end of the value; quotes go around all of it, or around none of it',
+      };
+    default:
+      return { message: lowered(problem.message), place, hint: 'expected valid YAML' };
+  }
+}
+
+function isOpenQuote(problem: YAMLParseError): boolean {
+  return problem.code === 'MISSING_CHAR' && problem.message.includes('quote');
+}
+
+function lowered(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
+
+/** Walks one document in the order of its text, because an alias means the last anchor of its name before it. */
+function convertDocument(root: Node, source: Source, report: Report): YamlNode {
+  /** What an anchor stands for; undefined while the value it names is still being read. */
+  const anchors = new Map<string, { readonly node: YamlNode; readonly size: number } | undefined>();
+  let aliasedValues = 0;
+  let bombReported = false;
+  /** Values read so far, each alias counted with all that it stands for. */
+  let size = 0;
+
+  function placeOf(node: Node | null | undefined, fallback: Place): Place {
+    const range = node?.range;
+    return range == null ? fallback : { source, start: range[0], end: Math.max(range[1], range[0]) };
+  }
+
+  function empty(place: Place): YamlScalar {
+    return { kind: 'scalar', place, text: '', plain: true, isNull: true };
+  }
+
+  function convert(node: unknown, fallback: Place): YamlNode {
+    size += 1;
+    if (isAlias(node)) return resolveAlias(node.source, placeOf(node, fallback));
+    if (isScalar(node)) return anchored(node.anchor, () => convertScalar(node, placeOf(node, fallback)));
+    if (isSeq(node)) {
+      const place = placeOf(node, fallback);
+      return anchored(node.anchor, () => ({
+        kind: 'list',
+        place,
+        items: node.items.map((item) => convert(item, place)),
+      }));
+    }
+    if (isMap(node)) {
+      const place = placeOf(node, fallback);
+      return anchored(node.anchor, () => ({ kind: 'map', place, entries: convertEntries(node.items, place) }));
+    }
+    return empty(fallback);
+  }
+
+  function anchored(anchor: string | undefined, build: () => YamlNode): YamlNode {
+    if (anchor === undefined) return build();
+    const before = size;
+    anchors.set(anchor, undefined);
+    const node = build();
+    anchors.set(anchor, { node, size: size - before + 1 });
+    return node;
+  }
+
+  function resolveAlias(name: string, place: Place): YamlNode {
+    const target = anchors.get(name);
+    if (target === undefined) {
+      if (anchors.has(name)) {
+        report.error(`the alias "*${name}" stands inside the value it refers to`, place, {
+          hint: 'expected an alias of a value that ends before it',
+        });
+      } else {
+        report.error(`the alias "*${name}" refers to nothing`, place, {
+          hint: didYouMean(name, anchors.keys()) ?? `expected "&${name}" before it`,
+        });
+      }
+      return empty(place);
+    }
+    size += target.size;
+    aliasedValues += target.size;
+    if (aliasedValues > mostAliasedValues) {
+      if (!bombReported) {
+        report.error(`the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`, place, {
+          hint: 'expected fewer aliases of aliases',
+        });
+      }
+      bombReported = true;
+      return empty(place);
+    }
+    return target.node;
+  }
+
+  function convertEntries(pairs: readonly Pair<unknown, unknown>[], mapPlace: Place): readonly YamlEntry[] {
+    const own: YamlEntry[] = [];
+    const merged = new Map<string, YamlEntry>();
+    for (const pair of pairs) {
+      const key = convert(pair.key, mapPlace);
+      const isMerge = isScalar(pair.key) && pair.key.type === 'PLAIN' && pair.key.source === '<<';
+      const value = convert(pair.value, { ...key.place, start: key.place.end });
+      if (isMerge) {
+        for (const entry of mergedEntries(value)) {
+          if (!merged.has(entry.key.text)) merged.set(entry.key.text, entry);
+        }
+      } else if (key.kind === 'scalar') {
+        own.push({ key, value });
+      } else {
+        report.error('a key is a list or a map', key.place, { hint: 'expected a name' });
+      }
+    }
+    const unique = withoutDuplicates(own, report);
+    if (merged.size === 0) return unique;
+    for (const entry of unique) merged.delete(entry.key.text);
+    return [...merged.values(), ...unique];
+  }
+
+  function mergedEntries(value: YamlNode): readonly YamlEntry[] {
+    const maps = value.kind === 'list' ? value.items : [value];
+    return maps.flatMap((map) => {
+      if (map.kind === 'map') return map.entries;
+      report.error('"<<" merges maps, and this is none', map.place, {
+        hint: 'expected an alias of a map, or a list of them',
+      });
+      return [];
+    });
+  }
+
+  return convert(root, { source, start: 0, end: 0 });
+}
+
+function convertScalar(node: Scalar, place: Place): YamlScalar {
+  const plain = node.type === 'PLAIN';
+  const text = node.source ?? '';
+  const isNull = plain && node.tag === undefined && /^(?:~|null|Null|NULL)?$/.test(text);
+  return { kind: 'scalar', place, text: isNull ? '' : text, plain, isNull };
+}

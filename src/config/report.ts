@@ -1,0 +1,63 @@
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Place } from './source.ts';
+
+/** What stands beside the caret, and another place that belongs to it. */
+interface Remarks {
+  readonly hint?: string | undefined;
+  readonly related?: { readonly message: string; readonly place: Place } | undefined;
+  /** What is reported under one key is kept only once, whatever the message says. */
+  readonly once?: string | undefined;
+}
+
+/** Collects the mistakes and doubts of one loading. */
+export interface Report {
+  error(message: string, place: Place | undefined, remarks?: Remarks): void;
+  warning(message: string, place: Place | undefined, remarks?: Remarks): void;
+  readonly errorCount: number;
+  /** Everything reported, those without a place first, then by file in the order of reading, line and column. */
+  finish(fileOrder: readonly string[]): Diagnostic[];
+}
+
+/** An empty collection. The same message at the same place is kept once. */
+export function createReport(): Report {
+  const diagnostics = new Map<string, Diagnostic>();
+  let errorCount = 0;
+
+  function add(severity: Diagnostic['severity'], message: string, place: Place | undefined, remarks: Remarks): void {
+    const at = place === undefined ? '' : `${place.source.file}\0${place.start}`;
+    const key = remarks.once ?? `${severity}\0${at}\0${message}`;
+    if (diagnostics.has(key)) return;
+    if (severity === 'error') errorCount += 1;
+    diagnostics.set(key, {
+      severity,
+      message,
+      ...(place === undefined ? {} : { position: positionOf(place) }),
+      ...(remarks.hint === undefined ? {} : { hint: remarks.hint }),
+      ...(remarks.related === undefined
+        ? {}
+        : { related: { message: remarks.related.message, position: positionOf(remarks.related.place) } }),
+    });
+  }
+
+  return {
+    error: (message, place, remarks = {}) => add('error', message, place, remarks),
+    warning: (message, place, remarks = {}) => add('warning', message, place, remarks),
+    get errorCount() {
+      return errorCount;
+    },
+    finish(fileOrder) {
+      const fileIndex = new Map(fileOrder.map((file, index) => [file, index]));
+      const rank = ({ position }: Diagnostic): readonly [number, number, number] =>
+        position === undefined ? [-1, 0, 0] : [fileIndex.get(position.file) ?? -1, position.line, position.column];
+      return [...diagnostics.values()].sort((a, b) => {
+        const [fileA, lineA, columnA] = rank(a);
+        const [fileB, lineB, columnB] = rank(b);
+        return fileA - fileB || lineA - lineB || columnA - columnB;
+      });
+    },
+  };
+}
+
+function positionOf(place: Place) {
+  return place.source.position(place.start, place.end);
+}

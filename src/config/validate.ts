@@ -1,0 +1,360 @@
+import { parseSignal, type SignalName, standardSignals } from '../model/signal.ts';
+import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
+import { placeWithin, withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
+import type { Report } from './report.ts';
+import type { Place } from './source.ts';
+import { parseBoolean, parseInteger, parseSeconds } from './values.ts';
+import { alternatives, didYouMean, quote } from './wording.ts';
+
+/** A name in `after`, `before` or `service_groups`. */
+export interface NameReference {
+  readonly name: string;
+  readonly place: Place;
+}
+
+/** A directive's value, understood as far as that is possible before variables are expanded. */
+export type Value =
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  | { readonly kind: 'milliseconds'; readonly value: number }
+  | { readonly kind: 'integer'; readonly value: number }
+  | { readonly kind: 'signal'; readonly value: SignalName }
+  | { readonly kind: 'choice'; readonly value: string }
+  | { readonly kind: 'names'; readonly names: readonly NameReference[] }
+  | { readonly kind: 'textMap'; readonly entries: ReadonlyMap<string, YamlScalar> }
+  | { readonly kind: 'unexpanded'; readonly scalar: YamlScalar };
+
+/** One section of one file, or of several merged ones. */
+export interface Section {
+  readonly kind: SectionKind;
+  /** With its suffix: `web.service`. */
+  readonly name: string;
+  readonly place: Place;
+  /** Only directives that are given, supported and free of mistakes. */
+  readonly values: ReadonlyMap<string, Value>;
+  /** The directives that are given at all, mistaken ones included. */
+  readonly given: ReadonlySet<string>;
+}
+
+const sectionExpectation = 'expected settings, NAME.service or NAME.logging';
+
+/** Checks the sections of one file. Mistakes go to the report; a section with mistakes is returned without them. */
+export function readSections(roots: readonly YamlNode[], report: Report): readonly Section[] {
+  const entries = roots.flatMap((root) => rootEntries(root, report));
+  // Several documents in one file are one file.
+  const unique = roots.length > 1 ? withoutDuplicates(entries, report) : entries;
+  return unique.flatMap(({ key, value }) => {
+    const kind = sectionKind(key, report);
+    return kind === undefined ? [] : [readSection(kind, key, value, report)];
+  });
+}
+
+/** A map of sections, or a list of names, which declares those sections empty. */
+function rootEntries(root: YamlNode, report: Report): readonly YamlEntry[] {
+  if (root.kind === 'map') return root.entries;
+  if (root.kind === 'scalar') {
+    if (!root.isNull) report.error('this file holds text and no sections', root.place, { hint: sectionExpectation });
+    return [];
+  }
+  const entries = root.items.flatMap((item) => {
+    if (item.kind === 'scalar' && !item.isNull) {
+      return [{ key: item, value: { kind: 'map', place: item.place, entries: [] } } satisfies YamlEntry];
+    }
+    report.error('a list of sections holds their names only', item.place, { hint: sectionExpectation });
+    return [];
+  });
+  return withoutDuplicates(entries, report);
+}
+
+/** True where text is all upper case, as the reserved names are. */
+export function isUpperCase(text: string): boolean {
+  return text === text.toUpperCase() && text !== text.toLowerCase();
+}
+
+function sectionKind(key: YamlScalar, report: Report): SectionKind | undefined {
+  const name = key.text;
+  if (name === 'settings') return 'settings';
+  const match = /^(.*)\.(service|logging)$/s.exec(name);
+  if (match === null) {
+    const dot = name.lastIndexOf('.');
+    const stem = dot < 0 ? undefined : name.slice(0, dot);
+    const near = stem === undefined ? ['settings'] : [`${stem}.service`, `${stem}.logging`];
+    report.error(`unknown section ${quote(name)}`, key.place, { hint: didYouMean(name, near) ?? sectionExpectation });
+    return undefined;
+  }
+  const stem = match[1] ?? '';
+  const kind = match[2] === 'service' ? 'service' : 'logging';
+  if (!/^[^\s,\0]+$/.test(stem)) {
+    report.error(`${quote(name)} is not a name for a section`, key.place, {
+      hint: `expected NAME.${kind} without spaces and commas`,
+    });
+    return undefined;
+  }
+  if (isUpperCase(stem)) {
+    report.error(`the name ${quote(name)} is reserved: all upper case`, key.place, {
+      hint: 'expected a name with a lower-case letter',
+    });
+    return undefined;
+  }
+  return kind;
+}
+
+function readSection(kind: SectionKind, key: YamlScalar, node: YamlNode, report: Report): Section {
+  const name = key.text;
+  const values = new Map<string, Value>();
+  const given = new Set<string>();
+  const section: Section = { kind, name, place: key.place, values, given };
+  if (node.kind === 'scalar' && node.isNull) return section;
+  if (node.kind !== 'map') {
+    // One mistake, not two: nobody can say which directives are missing.
+    given.add('command');
+    report.error(`${name} is ${describeNode(node)} and not a map of directives`, node.place, {
+      hint: 'expected lines such as "KEY: VALUE", indented',
+    });
+    return section;
+  }
+  for (const entry of node.entries) {
+    const directive = directives[kind].get(entry.key.text);
+    if (directive === undefined) {
+      reportUnknownKey(kind, name, entry.key, report);
+      continue;
+    }
+    if (!directive.supported) {
+      const message = `${quote(directive.key)} in ${name} is not supported yet and has no effect`;
+      report.warning(message, entry.key.place);
+      continue;
+    }
+    if (entry.value.kind === 'scalar' && entry.value.isNull) continue;
+    given.add(directive.key);
+    const value = readValue(directive, entry.value, { label: `${directive.key} of ${name}`, report });
+    if (value !== undefined) values.set(directive.key, value);
+  }
+  return section;
+}
+
+function reportUnknownKey(kind: SectionKind, sectionName: string, key: YamlScalar, report: Report): void {
+  const renamed = oldSpellings[kind].get(key.text);
+  if (renamed !== undefined) {
+    report.error(`${quote(key.text)} in ${sectionName} is the old spelling of "${renamed}"`, key.place, {
+      hint: `did you mean "${renamed}"?`,
+    });
+    return;
+  }
+  report.error(`unknown key ${quote(key.text)} in ${sectionName}`, key.place, {
+    hint: didYouMean(key.text, directives[kind].keys()) ?? `expected a directive of ${kindLabels[kind]}`,
+  });
+}
+
+const kindLabels: Readonly<Record<SectionKind, string>> = {
+  settings: 'the settings section',
+  service: 'a service',
+  logging: 'a logging section',
+};
+
+/** Whose value it is, as messages name it, and where they go. */
+export interface ValueContext {
+  /** `kill_signal of web.service`. */
+  readonly label: string;
+  readonly report: Report;
+}
+
+function readValue(directive: Directive, node: YamlNode, context: ValueContext): Value | undefined {
+  switch (directive.kind) {
+    case 'names':
+      return readNames(node, context);
+    case 'textMap':
+      return readTextMap(node, context);
+    default: {
+      if (node.kind !== 'scalar') {
+        mistaken(directive, `is ${describeNode(node)}`, node.place, context);
+        return undefined;
+      }
+      if (!withoutNul(node, context)) return undefined;
+      return directive.expands ? { kind: 'unexpanded', scalar: node } : readScalar(directive, node, node.text, context);
+    }
+  }
+}
+
+/**
+ * Understands the text of a scalar, which for a directive that expands is the expanded one. Reports and returns
+ * undefined where it does not fit.
+ */
+export function readScalar(
+  directive: Directive,
+  scalar: YamlScalar,
+  text: string,
+  context: ValueContext,
+): Value | undefined {
+  const wrong = (what: string, hint?: string): undefined => {
+    mistaken(directive, what, scalar.place, context, hint);
+    return undefined;
+  };
+  switch (directive.kind) {
+    case 'boolean': {
+      const value = directive.expands && text.trim() === '' ? false : parseBoolean(text);
+      return value === undefined ? wrong(`is neither true nor false: ${quote(text)}`) : { kind: 'boolean', value };
+    }
+    case 'seconds': {
+      const value = parseSeconds(text, scalar.plain);
+      if (value === undefined) return wrong(`is not a number of seconds: ${quote(text)}`);
+      if (value < 0) return wrong(`is negative: ${quote(text)}`);
+      if (!Number.isSafeInteger(value)) return wrong(`is too long a time: ${quote(text)}`);
+      return { kind: 'milliseconds', value };
+    }
+    case 'integer': {
+      const value = parseInteger(text, scalar.plain);
+      if (value === undefined) return wrong(`is not a whole number: ${quote(text)}`);
+      if (value < 0) return wrong(`is negative: ${quote(text)}`);
+      if (!Number.isSafeInteger(value)) return wrong(`is too large: ${quote(text)}`);
+      return { kind: 'integer', value };
+    }
+    case 'signal': {
+      const value = parseSignal(text);
+      if (value !== undefined) return { kind: 'signal', value };
+      const name = text.trim().toUpperCase();
+      return wrong(
+        `is no signal: ${quote(text)}`,
+        didYouMean(name.startsWith('SIG') ? name : `SIG${name}`, standardSignals),
+      );
+    }
+    case 'choice': {
+      const choices = directive.choices ?? [];
+      const supported = directive.supportedChoices ?? choices;
+      const value = text.trim();
+      if (supported.includes(value)) return { kind: 'choice', value };
+      if (choices.includes(value)) {
+        context.report.error(`${directive.key} ${value} is not supported yet`, scalar.place, {
+          hint: `expected ${alternatives(supported)}`,
+        });
+        return undefined;
+      }
+      return wrong(`is not known: ${quote(text)}`);
+    }
+    case 'text':
+    case 'command':
+    case 'account':
+    case 'selector':
+    case 'globs':
+    case 'names':
+    case 'textMap':
+      throw new Error(`internal error: ${directive.key} is not read as one value`);
+    default:
+      return unreachable(directive.kind);
+  }
+}
+
+function unreachable(kind: never): never {
+  throw new Error(`internal error: unknown kind of value ${String(kind)}`);
+}
+
+function mistaken(directive: Directive, what: string, place: Place, context: ValueContext, hint?: string): void {
+  context.report.error(`${context.label} ${what}`, place, { hint: hint ?? expectation(directive) });
+}
+
+function expectation(directive: Directive): string {
+  switch (directive.kind) {
+    case 'boolean':
+      return 'expected true or false';
+    case 'seconds':
+      return 'expected a number of seconds, 0 or more';
+    case 'integer':
+      return 'expected a whole number, 0 or more';
+    case 'text':
+      return 'expected text';
+    case 'command':
+      return 'expected a program and its arguments as one text';
+    case 'choice':
+      return `expected ${alternatives(directive.supportedChoices ?? directive.choices ?? [])}`;
+    case 'signal':
+      return 'expected a signal such as SIGTERM, or its number';
+    case 'names':
+      return 'expected names with commas between them';
+    case 'globs':
+      return 'expected a list of patterns';
+    case 'textMap':
+      return 'expected a map of names to values';
+    case 'account':
+      return 'expected a name or a number';
+    case 'selector':
+      return 'expected *.PRIORITY, such as *.info';
+    default:
+      return unreachable(directive.kind);
+  }
+}
+
+function describeNode(node: YamlNode): string {
+  switch (node.kind) {
+    case 'scalar':
+      return quote(node.text);
+    case 'list':
+      return 'a list';
+    case 'map':
+      return 'a map';
+    default:
+      throw new Error('internal error: unknown kind of YAML value');
+  }
+}
+
+/** No program can be handed a NUL: a C string ends there. */
+function withoutNul(scalar: YamlScalar, context: ValueContext): boolean {
+  if (!scalar.text.includes('\0')) return true;
+  context.report.error(`${context.label} holds a NUL character`, scalar.place, { hint: 'expected text without "\\0"' });
+  return false;
+}
+
+function readNames(node: YamlNode, context: ValueContext): Value | undefined {
+  const hint = 'expected names with commas between them';
+  if (node.kind === 'map') {
+    context.report.error(`${context.label} is a map`, node.place, { hint });
+    return undefined;
+  }
+  const names: NameReference[] = [];
+  let complete = true;
+  for (const item of node.kind === 'list' ? node.items : [node]) {
+    if (item.kind !== 'scalar') {
+      context.report.error(`${context.label} holds ${describeNode(item)}`, item.place, { hint });
+      complete = false;
+      continue;
+    }
+    for (const match of item.text.matchAll(/[^,]+/g)) {
+      const name = match[0].trim();
+      if (name === '') continue;
+      const index = match.index + match[0].indexOf(name);
+      const place = placeWithin(item, index, name.length);
+      if (/[\s\0]/.test(name)) {
+        context.report.error(`${context.label} holds ${quote(name)}, which is not a name`, place, { hint });
+        complete = false;
+      } else {
+        names.push({ name, place });
+      }
+    }
+  }
+  return complete ? { kind: 'names', names } : undefined;
+}
+
+function readTextMap(node: YamlNode, context: ValueContext): Value | undefined {
+  if (node.kind !== 'map') {
+    context.report.error(`${context.label} is ${describeNode(node)} and not a map`, node.place, {
+      hint: 'expected a map of names to values',
+    });
+    return undefined;
+  }
+  const entries = new Map<string, YamlScalar>();
+  let complete = true;
+  for (const { key, value } of node.entries) {
+    const label = `${key.text} in ${context.label}`;
+    if (!/^[^=\0]+$/.test(key.text)) {
+      context.report.error(`${quote(key.text)} in ${context.label} is not a name for a variable`, key.place, {
+        hint: 'expected a name without "="',
+      });
+      complete = false;
+    } else if (value.kind !== 'scalar') {
+      context.report.error(`${label} is ${describeNode(value)}`, value.place, { hint: 'expected text' });
+      complete = false;
+    } else if (withoutNul(value, { ...context, label })) {
+      entries.set(key.text, value);
+    } else {
+      complete = false;
+    }
+  }
+  return complete ? { kind: 'textMap', entries } : undefined;
+}

@@ -1,0 +1,45 @@
+/** `true/yes/on/y` and `false/no/off/n` in any case; undefined where it is neither. */
+export function parseBoolean(text: string): boolean | undefined {
+  switch (text.trim().toLowerCase()) {
+    case 'true':
+    case 'yes':
+    case 'on':
+    case 'y':
+      return true;
+    case 'false':
+    case 'no':
+    case 'off':
+    case 'n':
+      return false;
+    default:
+      return undefined;
+  }
+}
+
+/** A whole number as YAML 1.1 reads it, where it is not quoted: `0755` is octal, `0x1f`, `1_000`. */
+export function parseInteger(text: string, plain: boolean): number | undefined {
+  const digits = text.trim().replaceAll('_', '');
+  const match = /^([+-]?)(?:0x([0-9a-f]+)|0b([01]+)|(\d+))$/i.exec(digits);
+  if (match === null) return undefined;
+  const [, sign, hexadecimal, binary, decimal = ''] = match;
+  const magnitude =
+    hexadecimal !== undefined
+      ? Number.parseInt(hexadecimal, 16)
+      : binary !== undefined
+        ? Number.parseInt(binary, 2)
+        : Number.parseInt(decimal, plain && /^0[0-7]+$/.test(decimal) ? 8 : 10);
+  return sign === '-' ? -magnitude : magnitude;
+}
+
+/** Seconds, fractions allowed, as milliseconds; undefined where it is no number. May be negative. */
+export function parseSeconds(text: string, plain: boolean): number | undefined {
+  const integer = parseInteger(text, plain);
+  if (integer !== undefined) return integer * 1000;
+  const trimmed = text.trim().replaceAll('_', '');
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed)) return Math.round(Number(trimmed) * 1000);
+  // YAML 1.1 reads 1:30 as a number to the base of 60.
+  if (plain && /^\d+(?::[0-5]?\d)+$/.test(trimmed)) {
+    return trimmed.split(':').reduce((total, part) => total * 60 + Number(part), 0) * 1000;
+  }
+  return undefined;
+}

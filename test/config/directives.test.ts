@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { directives, type SectionKind } from '../../src/config/directives.ts';
+
+function keys(kind: SectionKind, supported: boolean): string {
+  return [...directives[kind].values()]
+    .filter((directive) => directive.supported === supported)
+    .map(({ key }) => key)
+    .sort()
+    .join(' ');
+}
+
+describe('directives', () => {
+  it('has what is supported and what is still to come', () => {
+    expect(keys('settings', true)).toBe(
+      'detect_exit env_set gid idle_delay ignore_failures process_timeout shutdown_timeout startup_pause uid',
+    );
+    expect(keys('settings', false)).toBe('debug enable_syslog env_inherit env_unset logrec_hostname status_interval');
+    expect(keys('service', true)).toBe(
+      'after before command directory enabled env_set exit_kills gid ignore_failures kill_signal optional process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid',
+    );
+    expect(keys('service', false)).toBe('debug env_inherit env_unset interval kill_mode pidfile port');
+    expect(keys('logging', true)).toBe('enabled selector stderr stdout');
+    expect(keys('logging', false)).toBe('extended file gid logrec_hostname overwrite syslog_host uid');
+  });
+
+  it('expands what the reference marks as env', () => {
+    const expanding = (kind: SectionKind) =>
+      [...directives[kind].values()]
+        .filter(({ expands }) => expands)
+        .map(({ key }) => key)
+        .sort()
+        .join(' ');
+    expect(expanding('settings')).toBe('gid uid');
+    expect(expanding('service')).toBe('command directory enabled gid interval pidfile port stderr stdout uid');
+    expect(expanding('logging')).toBe('enabled file gid logrec_hostname selector syslog_host uid');
+  });
+});

@@ -1,0 +1,236 @@
+import type { Subscription } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock, ExitBatch, Kernel, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
+
+/** Programs that both kernels have. */
+export type ProgramName =
+  | 'succeeds'
+  | 'exits 3'
+  | 'dies of SIGTERM'
+  | 'hangs'
+  | 'ignores SIGTERM'
+  | 'prints to both'
+  | 'leaves a daemon'
+  | 'leaves a writer'
+  | 'hangs with a child'
+  | 'ends after 50 ms';
+
+export type SpawnErrorName = 'missing' | 'denied' | 'no directory' | 'no format' | 'too long';
+
+export interface Harness {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  argv(program: ProgramName): readonly string[];
+  failing(error: SpawnErrorName): Partial<SpawnRequest> & Pick<SpawnRequest, 'argv'>;
+  /** Lets time pass until the condition holds. Rejects when it never does. */
+  until(condition: () => boolean): Promise<void>;
+  /** Blocks until the process has ended, without letting the kernel tell. */
+  awaitEndSilently(pid: number): void;
+  /** Ends what the test left. */
+  close(): Promise<void>;
+}
+
+const decoder = new TextDecoder();
+
+/** What every implementation of the kernel port does. */
+export function describeKernelContract(name: string, open: () => Harness): void {
+  describe(`the ${name} kernel`, () => {
+    let harness: Harness;
+    let batches: ExitBatch[];
+    let subscription: Subscription;
+
+    beforeEach(() => {
+      harness = open();
+      batches = [];
+      subscription = harness.kernel.exits$.subscribe((batch) => batches.push(batch));
+    });
+
+    afterEach(async () => {
+      subscription.unsubscribe();
+      await harness.close();
+    });
+
+    const request = (argv: readonly string[], more: Partial<SpawnRequest> = {}): SpawnRequest => ({
+      argv,
+      environment: { PATH: '/usr/bin:/bin' },
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      ...more,
+    });
+    const spawn = (program: ProgramName, more: Partial<SpawnRequest> = {}): SpawnOutcome & { ok: true } => {
+      const outcome = harness.kernel.spawn(request(harness.argv(program), more));
+      if (!outcome.ok) throw new Error(`cannot spawn "${program}": ${outcome.error.code} at ${outcome.error.stage}`);
+      return outcome;
+    };
+    const exitOf = (pid: number) => batches.flatMap(({ exits }) => exits).find((exit) => exit.pid === pid);
+    const ended = (pid: number) => (): boolean => exitOf(pid) !== undefined;
+
+    it('spawns a program and tells its exit status', async () => {
+      const { pid } = spawn('exits 3');
+      expect(pid).toBeGreaterThan(1);
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.status).toEqual({ kind: 'exited', code: 3 });
+    });
+
+    it('tells the signal that ended a program', async () => {
+      const { pid } = spawn('dies of SIGTERM');
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.status).toMatchObject({ kind: 'signaled', signal: 'SIGTERM' });
+    });
+
+    it.each([
+      ['missing', 'ENOENT', 'lookup'],
+      ['denied', 'EACCES', 'exec'],
+      ['no directory', 'ENOENT', 'directory'],
+      ['no format', 'ENOEXEC', 'exec'],
+      ['too long', 'E2BIG', 'exec'],
+    ] as const)('reports a spawn that fails (%s) as %s at %s, without an exit', async (error, code, stage) => {
+      let gone = false;
+      harness.kernel.childrenGone$.subscribe(() => {
+        gone = true;
+      });
+      const { argv, ...more } = harness.failing(error);
+      const outcome = harness.kernel.spawn(request(argv, more));
+      expect(outcome).toMatchObject({ ok: false, error: { code, stage } });
+      await harness.until(() => gone);
+      expect(batches).toEqual([]);
+    });
+
+    it('keeps an exit for a caller that listens later in the same turn', async () => {
+      const { pid } = spawn('succeeds');
+      harness.awaitEndSilently(pid);
+      let seen = false;
+      harness.kernel.exits$.subscribe(({ exits }) => {
+        seen ||= exits.some((exit) => exit.pid === pid);
+      });
+      await harness.until(() => seen);
+    });
+
+    it('loses none of 500 exits whose signals coalesce', async () => {
+      const pids = Array.from({ length: 500 }, () => spawn('succeeds', { stdout: 'inherit', stderr: 'inherit' }).pid);
+      for (const pid of pids) harness.awaitEndSilently(pid);
+      const reaped = (): number => batches.reduce((sum, { exits }) => sum + exits.length, 0);
+      await harness.until(() => reaped() >= 500);
+      expect(reaped()).toBe(500);
+      expect(new Set(batches.flatMap(({ exits }) => exits.map(({ pid }) => pid)))).toEqual(new Set(pids));
+      expect(batches.length).toBeLessThan(500);
+    });
+
+    it('says once that no child is left, after the exits', async () => {
+      const order: string[] = [];
+      harness.kernel.exits$.subscribe(({ exits }) => order.push(...exits.map(() => 'exit')));
+      harness.kernel.childrenGone$.subscribe(() => order.push('gone'));
+      spawn('succeeds');
+      spawn('ends after 50 ms');
+      expect(harness.kernel.hasChildren()).toBe(true);
+      await harness.until(() => order.includes('gone'));
+      expect(order).toEqual(['exit', 'exit', 'gone']);
+      expect(harness.kernel.hasChildren()).toBe(false);
+    });
+
+    it('signals one process', async () => {
+      const { pid } = spawn('hangs');
+      expect(harness.kernel.signal(pid, 'SIGUSR1', 'process')).toBe('sent');
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.status).toMatchObject({ signal: 'SIGUSR1' });
+    });
+
+    it('signals a whole process group', async () => {
+      const { pid, stdout } = spawn('hangs with a child');
+      let closed = false;
+      let text = '';
+      stdout.subscribe({
+        next: (chunk) => {
+          text += decoder.decode(chunk);
+        },
+        complete: () => {
+          closed = true;
+        },
+      });
+      await harness.until(() => text.includes('forked'));
+      expect(harness.kernel.signal(pid, 'SIGTERM', 'group')).toBe('sent');
+      // The pipe closes only when the child is gone too.
+      await harness.until(() => closed && exitOf(pid) !== undefined);
+    });
+
+    it('signals through a program that ignores SIGTERM with SIGKILL', async () => {
+      const { pid, stdout } = spawn('ignores SIGTERM');
+      let ready = false;
+      stdout.subscribe(() => {
+        ready = true;
+      });
+      await harness.until(() => ready);
+      expect(harness.kernel.signal(pid, 'SIGTERM', 'process')).toBe('sent');
+      expect(harness.kernel.signal(pid, 'SIGKILL', 'group')).toBe('sent');
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.status).toMatchObject({ signal: 'SIGKILL' });
+    });
+
+    it('tells a vanished process from a live one', async () => {
+      const { pid } = spawn('succeeds');
+      await harness.until(ended(pid));
+      expect(harness.kernel.signal(pid, 'SIGTERM', 'process')).toBe('vanished');
+      expect(harness.kernel.signal(pid, 'SIGTERM', 'group')).toBe('vanished');
+    });
+
+    it('adopts orphans and tells their exits', async () => {
+      const { pid } = spawn('leaves a daemon');
+      await harness.until(ended(pid));
+      expect(harness.kernel.hasChildren()).toBe(true);
+      harness.kernel.signalAll('SIGTERM');
+      await harness.until(() => !harness.kernel.hasChildren());
+      const [orphan] = batches.flatMap(({ exits }) => exits).filter((exit) => exit.pid !== pid);
+      expect(orphan?.status).toMatchObject({ signal: 'SIGTERM' });
+    });
+
+    it('emits what a process wrote before its exit', async () => {
+      const { pid, stdout, stderr } = spawn('prints to both');
+      const order: string[] = [];
+      stdout.subscribe((chunk) => order.push(`stdout ${decoder.decode(chunk)}`));
+      stderr.subscribe((chunk) => order.push(`stderr ${decoder.decode(chunk)}`));
+      harness.kernel.exits$.subscribe(() => order.push('exit'));
+      await harness.until(ended(pid));
+      expect(order.at(-1)).toBe('exit');
+      expect(order.slice(0, -1).sort()).toEqual(['stderr err\n', 'stdout out\n']);
+    });
+
+    it('keeps a pipe open that a grandchild holds, and the exit does not wait for it', async () => {
+      const { pid, stdout } = spawn('leaves a writer');
+      let text = '';
+      let closed = false;
+      stdout.subscribe({
+        next: (chunk) => {
+          text += decoder.decode(chunk);
+        },
+        complete: () => {
+          closed = true;
+        },
+      });
+      await harness.until(ended(pid));
+      expect(text).toBe('early\n');
+      expect(closed).toBe(false);
+      await harness.until(() => closed);
+      expect(text).toBe('early\nlate\n');
+    });
+
+    it('runs timers in order, not before their time, and not once they are cleared', async () => {
+      const start = harness.clock.now();
+      const fired: string[] = [];
+      let last = 0;
+      harness.clock.setTimeout(() => fired.push('30'), 30);
+      harness.clock.setTimeout(() => fired.push('10'), 10);
+      const cleared = harness.clock.setTimeout(() => fired.push('cleared'), 15);
+      harness.clock.setTimeout(() => fired.push('0'), 0);
+      harness.clock.setTimeout(() => {
+        last = harness.clock.now();
+        fired.push('40');
+      }, 40);
+      harness.clock.clearTimeout(cleared);
+      await harness.until(() => fired.includes('40'));
+      expect(fired).toEqual(['0', '10', '30', '40']);
+      expect(last - start).toBeGreaterThanOrEqual(40);
+    });
+  });
+}

@@ -1,0 +1,75 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
+import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
+import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
+import { describeKernelContract, type Harness, type ProgramName, type SpawnErrorName } from './kernel-contract.ts';
+
+const shell: Readonly<Record<ProgramName, string>> = {
+  succeeds: 'exit 0',
+  'exits 3': 'exit 3',
+  'dies of SIGTERM': 'kill -TERM $$',
+  hangs: 'exec sleep 1000',
+  'ignores SIGTERM': 'trap "" TERM; echo ready; while :; do sleep 1000; done',
+  'prints to both': 'echo out; echo err >&2',
+  'leaves a daemon': 'setsid sleep 1000 >/dev/null 2>&1 & exit 0',
+  'leaves a writer': 'echo early; (sleep 0.3; echo late) 2>/dev/null & exit 0',
+  'hangs with a child': 'sleep 1000 & echo forked; wait',
+  'ends after 50 ms': 'exec sleep 0.05',
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'chaperone-contract-'));
+const denied = join(folder, 'denied');
+const noFormat = join(folder, 'no-format');
+writeFileSync(denied, '#!/bin/sh\n', { mode: 0o644 });
+writeFileSync(noFormat, 'neither program nor script\n');
+chmodSync(noFormat, 0o755);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const failing: Readonly<Record<SpawnErrorName, ReturnType<Harness['failing']>>> = {
+  missing: { argv: ['no-such-program'] },
+  denied: { argv: [denied] },
+  'no directory': { argv: ['/bin/true'], directory: join(folder, 'nowhere') },
+  'no format': { argv: [noFormat] },
+  'too long': { argv: ['/bin/true', 'x'.repeat(200_000)] },
+};
+
+const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
+edge.setSubreaper();
+const clock = new LinuxClock();
+const kernel = new LinuxKernel({ edge, clock, descriptorLimit: edge.descriptorLimit() });
+kernel.open();
+
+/** ms after which waiting is given up. */
+const patience = 20_000;
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = clock.now() + patience;
+  while (!condition()) {
+    if (clock.now() > deadline) throw new Error('the condition does not hold after 20 s');
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+function open(): Harness {
+  return {
+    kernel,
+    clock,
+    argv: (program) => ['/bin/sh', '-c', shell[program]],
+    failing: (error) => failing[error],
+    until,
+    awaitEndSilently: (pid) => {
+      // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
+      while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
+    },
+    close: async () => {
+      kernel.signalAll('SIGKILL');
+      await until(() => !kernel.hasChildren());
+    },
+  };
+}
+
+describeKernelContract('Linux', open);

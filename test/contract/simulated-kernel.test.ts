@@ -1,0 +1,54 @@
+import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import { SimulatedKernel, type SpawnFault } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { describeKernelContract, type Harness, type ProgramName, type SpawnErrorName } from './kernel-contract.ts';
+
+const hang: Step = { do: 'hang' };
+const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
+
+const programs: Readonly<Record<ProgramName, Script>> = {
+  succeeds: { steps: [] },
+  'exits 3': { steps: [{ do: 'exit', code: 3 }] },
+  'dies of SIGTERM': { steps: [{ do: 'die', signal: 'SIGTERM' }] },
+  hangs: { steps: [hang] },
+  'ignores SIGTERM': { steps: [print('ready\n'), hang], onSignal: { SIGTERM: 'ignore' } },
+  'prints to both': { steps: [print('out\n'), print('err\n', 'stderr')] },
+  'leaves a daemon': { steps: [{ do: 'fork', script: { steps: [hang] }, detached: true }] },
+  'leaves a writer': {
+    steps: [print('early\n'), { do: 'fork', script: { steps: [{ do: 'wait', ms: 300 }, print('late\n')] } }],
+  },
+  'hangs with a child': { steps: [{ do: 'fork', script: { steps: [hang] } }, print('forked\n'), hang] },
+  'ends after 50 ms': { steps: [{ do: 'wait', ms: 50 }] },
+};
+
+const faults: Readonly<Record<Exclude<SpawnErrorName, 'missing'>, SpawnFault>> = {
+  denied: { code: 'EACCES', stage: 'exec' },
+  'no directory': { code: 'ENOENT', stage: 'directory' },
+  'no format': { code: 'ENOEXEC', stage: 'exec' },
+  'too long': { code: 'E2BIG', stage: 'exec' },
+};
+
+const byName = new Map<string, Script>(Object.entries(programs));
+const faultsByName = new Map<string, SpawnFault>(Object.entries(faults));
+
+function open(): Harness {
+  const clock = new VirtualClock();
+  const kernel = new SimulatedKernel(clock, {
+    script: ([name = '']) => byName.get(name),
+    fault: ({ argv: [name = ''] }) => faultsByName.get(name),
+  });
+  return {
+    kernel,
+    clock,
+    argv: (program) => [program],
+    failing: (error) => ({ argv: [error] }),
+    until: async (condition) => {
+      clock.run(clock.now() + 60_000, condition);
+      if (!condition()) throw new Error('nothing more happens, and the condition does not hold');
+    },
+    awaitEndSilently: () => undefined,
+    close: async () => undefined,
+  };
+}
+
+describeKernelContract('simulated', open);
