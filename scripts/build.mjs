@@ -1,20 +1,27 @@
-// Builds dist/: the native parts, and everything that is loaded at boot in one file beside them.
+// Builds dist/: the native parts, everything that is loaded at boot in one file beside them, and the code cache of that file.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
-await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: ['src/cli/chaperone.ts'],
-  outfile: 'dist/chaperone.cjs',
   bundle: true,
   platform: 'node',
   format: 'cjs',
   target: 'node20.19',
-  conditions: ['node'],
   minifySyntax: true,
   legalComments: 'none',
   logLevel: 'warning',
+};
+
+execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperone.ts'],
+  outfile: 'dist/main.cjs',
+  // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
+  alias: { rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)) },
 });
+await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
+execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });

@@ -259,18 +259,19 @@ function buildService(
   if (!section.given.has('command')) {
     report.error(`${name} has no command`, section.place, { hint: 'expected "command: PROGRAM ARGUMENTS" in it' });
   }
-  const argv = command === undefined ? undefined : readCommand(section, command, environment, enabled, home, context);
+  const expanded =
+    command === undefined ? undefined : readCommand(section, command, environment, enabled, home, context);
   const stdout = outputTarget(section, 'stdout', environment, enabled, report);
   const stderr = outputTarget(section, 'stderr', environment, enabled, report);
   const directory = expandedText(section, 'directory', environment, enabled, report);
   const type = serviceType(section);
-  if (command === undefined || argv === undefined) return undefined;
+  if (expanded === undefined) return undefined;
 
   return {
     name,
     type,
-    command: command.text.trim(),
-    argv,
+    command: expanded.text.trim(),
+    argv: expanded.argv,
     enabled,
     prerequisites,
     groups: [...new Set(groupsOf(section).map((group) => group.name))],
@@ -304,9 +305,10 @@ function readCommand(
   enabled: boolean,
   home: string | undefined,
   { accounts, report }: BuildContext,
-): readonly string[] | undefined {
+): { readonly text: string; readonly argv: readonly string[] } | undefined {
+  const asWritten = { text: scalar.text, argv: [scalar.text] };
   const text = expandDirective(environment, 'command', scalar, { owner: section.name, enabled, report });
-  if (text === undefined) return enabled ? undefined : [scalar.text];
+  if (text === undefined) return enabled ? undefined : asWritten;
   const split = splitWords(text);
   if (split.kind === 'unclosed') {
     const place = isPlain(scalar.text) ? placeWithin(scalar, split.index, 1) : scalar.place;
@@ -318,12 +320,12 @@ function readCommand(
   const [first, ...rest] = split.words;
   if (first === undefined || first.text === '') {
     // A command often expands to nothing just where the service is switched off.
-    if (!enabled && !isPlain(scalar.text)) return [scalar.text];
+    if (!enabled && !isPlain(scalar.text)) return asWritten;
     report.error(`the command of ${section.name} is empty`, scalar.place, { hint: 'expected a program' });
     return undefined;
   }
   const program = first.tilde ? expandTilde(first.text, home, accounts) : first.text;
-  return [program, ...rest.map((word) => word.text)];
+  return { text, argv: [program, ...rest.map((word) => word.text)] };
 }
 
 /** `~/x` and `~user/x`; what cannot be looked up stays as it is, as in a shell. */

@@ -25,6 +25,7 @@
  * - A start that takes too long is terminated through `stopping` like any other process, with the failure kept in
  *   `verdict`, so that `failed` is entered only when nothing runs any more.
  * - An exit of an earlier run (a serial that is not the current one) is ignored everywhere.
+ * - A crash while the system is ending, before the stop came, is not answered by a restart (`service.retire`).
  * - A restart pause that is interrupted by a stop ends in `stopped`; the pause's timer dies with the state that owns it.
  *
  * Every state answers every event; where nothing is to be done, the empty transition says so.
@@ -50,7 +51,9 @@ export type ServiceCommand =
       readonly at: number;
     }
   /** SIGKILL now, whatever the service is doing. */
-  | { readonly type: 'service.kill'; readonly at: number };
+  | { readonly type: 'service.kill'; readonly at: number }
+  /** The system is ending: what runs may run until its stop comes, but nothing is started or restarted any more. */
+  | { readonly type: 'service.retire'; readonly at: number };
 
 export type ServiceEvent = ServiceCommand | ProcessFact;
 
@@ -88,6 +91,8 @@ interface ServiceContext extends ServiceInput {
   readonly run: Run | undefined;
   /** Starts so far. */
   readonly serial: number;
+  /** The run that was ready and running; one that ends in `ready.exited` without that became ready by its end. */
+  readonly settledRun: number;
   /** True once it was ready since the last `service.start`: from then on a failure may be answered by a restart. */
   readonly hasBeenReady: boolean;
   readonly restartsUsed: number;
@@ -96,6 +101,8 @@ interface ServiceContext extends ServiceInput {
   readonly lastExit: { readonly pid: number; readonly status: ExitStatus } | undefined;
   /** A start came while the last run was still being stopped. */
   readonly startWanted: boolean;
+  /** The system is ending: no more restarts. */
+  readonly retired: boolean;
   readonly killAfter: number;
   /** Monotonic ms of the last fact or command. */
   readonly at: number;
@@ -161,7 +168,9 @@ export const serviceMachine = setup({
     }),
     beginFreshly: assign({ hasBeenReady: false, restartsUsed: 0, verdict: undefined }),
     markReady: assign({ hasBeenReady: true }),
+    markSettled: assign({ settledRun: ({ context }) => context.serial }),
     countRestart: assign({ restartsUsed: ({ context }) => context.restartsUsed + 1 }),
+    retire: assign({ retired: true }),
     forgetRestarts: assign({ restartsUsed: 0 }),
     wantStart: assign({ startWanted: true }),
     wantNoStart: assign({ startWanted: false }),
@@ -215,11 +224,13 @@ export const serviceMachine = setup({
     ...input,
     ...noRun,
     serial: 0,
+    settledRun: 0,
     hasBeenReady: false,
     restartsUsed: 0,
     verdict: undefined,
     lastExit: undefined,
     startWanted: false,
+    retired: false,
     killAfter: 0,
     at: 0,
   }),
@@ -236,6 +247,7 @@ export const serviceMachine = setup({
         'service.start': {},
         'service.stop': {},
         'service.kill': {},
+        'service.retire': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -248,6 +260,7 @@ export const serviceMachine = setup({
         'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
         'service.stop': { target: 'stopped', actions: ['noteTime'] },
         'service.kill': { target: 'stopped', actions: ['noteTime'] },
+        'service.retire': { target: 'stopped', actions: ['noteTime', 'retire'] },
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -261,6 +274,7 @@ export const serviceMachine = setup({
         'service.start': {},
         'service.stop': { target: 'stopping', actions: ['noteTime', 'recordKillAfter'] },
         'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
+        'service.retire': { actions: ['noteTime', 'retire'] },
         'process.spawned': {},
         'process.spawnFailed': [
           { guard: 'isStale' },
@@ -302,12 +316,13 @@ export const serviceMachine = setup({
       initial: 'running',
       states: {
         running: {
-          entry: [{ type: 'report', params: { phase: 'running' } }],
+          entry: ['markSettled', { type: 'report', params: { phase: 'running' } }],
           after: { stableTime: { actions: ['forgetRestarts'] } },
           on: {
             'service.start': {},
             'service.stop': { target: '#service.stopping', actions: ['noteTime', 'recordKillAfter'] },
             'service.kill': { target: '#service.stopping.killing', actions: ['noteTime'] },
+            'service.retire': { actions: ['noteTime', 'retire'] },
             'process.spawned': {},
             'process.spawnFailed': {},
             'process.exited': [
@@ -331,6 +346,7 @@ export const serviceMachine = setup({
             'service.start': { target: '#service.starting', actions: ['noteTime', 'beginFreshly'] },
             'service.stop': { target: '#service.stopped', actions: ['noteTime'] },
             'service.kill': { target: '#service.stopped', actions: ['noteTime'] },
+            'service.retire': { actions: ['noteTime', 'retire'] },
             'process.spawned': {},
             'process.spawnFailed': {},
             'process.exited': {},
@@ -352,6 +368,7 @@ export const serviceMachine = setup({
         'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
         'service.stop': { target: 'stopped', actions: ['noteTime'] },
         'service.kill': { target: 'stopped', actions: ['noteTime'] },
+        'service.retire': { target: 'stopped', actions: ['noteTime', 'retire'] },
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -367,6 +384,7 @@ export const serviceMachine = setup({
           { guard: 'hasVerdict' },
           { actions: ['noteTime', 'wantStart'] },
         ],
+        'service.retire': { actions: ['noteTime', 'wantNoStart', 'retire'] },
         'process.spawned': [{ guard: 'isStale' }, { actions: ['noteTime', 'recordPid'] }],
         'process.spawnFailed': [
           { guard: 'isStale' },
@@ -409,6 +427,7 @@ export const serviceMachine = setup({
         'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
         'service.stop': {},
         'service.kill': {},
+        'service.retire': { actions: ['noteTime', 'retire'] },
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -421,6 +440,7 @@ export const serviceMachine = setup({
         'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
         'service.stop': {},
         'service.kill': {},
+        'service.retire': { actions: ['noteTime', 'retire'] },
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -429,8 +449,8 @@ export const serviceMachine = setup({
   },
 });
 
-function mayRestart({ spec, hasBeenReady, restartsUsed }: ServiceContext): boolean {
-  return spec.restart && !spec.exitKills && hasBeenReady && restartsUsed < spec.restartLimit;
+function mayRestart({ spec, hasBeenReady, restartsUsed, retired }: ServiceContext): boolean {
+  return spec.restart && !spec.exitKills && !retired && hasBeenReady && restartsUsed < spec.restartLimit;
 }
 
 function describeChange(context: ServiceContext, phase: ServiceChange['phase']): ServiceChange {
@@ -444,7 +464,7 @@ function describeChange(context: ServiceContext, phase: ServiceChange['phase']):
     case 'running':
       return { phase, pid: context.run?.pid ?? 0, restarted };
     case 'exited':
-      return { phase, status: lastStatus(context), restarted };
+      return { phase, status: lastStatus(context), restarted, wasReady: context.settledRun === context.serial };
     case 'backoff':
       return {
         phase,

@@ -14,6 +14,7 @@
  * What may cross, and who wins:
  * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
  * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
+ * - A service that crashes while draining, before its turn, is not restarted: all are told to retire first.
  * - A service that becomes ready while draining gets its stop in its turn: it was told, or will be, like any other.
  * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
  *
@@ -163,6 +164,8 @@ export const systemMachine = setup({
     beginDrain: enqueueActions(({ context, enqueue }) => {
       enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
+      for (const ref of Object.values(context.services))
+        enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
     }),
     stopServices: enqueueActions(({ context, enqueue }) => {
       const reserve = shutdownReserve(context.spec.shutdownTimeout);

@@ -107,9 +107,10 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
       return [];
     case 'stopped':
       return [debug(`${spec.name} stopped`)];
-    case 'running':
     case 'exited':
-      return [debug(change.restarted ? `${spec.name} restart succeeded` : `${spec.name} successfully started`)];
+      return change.wasReady ? [] : [startedMessage(spec, change.restarted)];
+    case 'running':
+      return [startedMessage(spec, change.restarted)];
     case 'backoff':
       return [
         ...lossMessages(spec, change.cause),
@@ -118,6 +119,10 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
     case 'failed':
       return change.during === 'run' ? lossMessages(spec, change.cause) : startFailureMessages(spec, change.cause);
   }
+}
+
+function startedMessage(spec: ServiceSpec, restarted: boolean): Message {
+  return debug(restarted ? `${spec.name} restart succeeded` : `${spec.name} successfully started`);
 }
 
 /** The end of a service that had been ready. */

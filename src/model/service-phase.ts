@@ -27,7 +27,13 @@ export type ServiceChange =
   | { readonly phase: 'stopping' | 'stopped' }
   | { readonly phase: 'starting'; readonly serial: number }
   | { readonly phase: 'running'; readonly pid: number; readonly restarted: boolean }
-  | { readonly phase: 'exited'; readonly status: ExitStatus; readonly restarted: boolean }
+  | {
+      readonly phase: 'exited';
+      readonly status: ExitStatus;
+      readonly restarted: boolean;
+      /** It was ready before; otherwise its end is what made it ready. */
+      readonly wasReady: boolean;
+    }
   | { readonly phase: 'backoff'; readonly cause: FailureCause; readonly restartsLeft: number; readonly delay: number }
   | { readonly phase: 'failed'; readonly cause: FailureCause; readonly during: 'start' | 'run' };
 

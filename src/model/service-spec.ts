@@ -26,7 +26,7 @@ export interface ServiceSpec {
   /** The name with its suffix, as users write it in `after`: `web.service`. */
   readonly name: string;
   readonly type: ServiceType;
-  /** The command as configured, for log lines and explanations. */
+  /** The command with its variables expanded, for log lines and explanations. */
   readonly command: string;
   /** The command split into words; the first is looked up in the service's own PATH. Never empty. */
   readonly argv: readonly string[];

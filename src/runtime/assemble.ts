@@ -2,7 +2,7 @@
  * The one place where machines, streams and a kernel are joined. The daemon, the tests and the simulation all call it, so
  * that what is tested is what runs.
  */
-import { ReplaySubject, Subject } from 'rxjs';
+import { ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { serviceMachine } from '../machines/service.ts';
@@ -27,12 +27,14 @@ import { routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
-import { attachLogging } from './logging.ts';
+import type { AttachLogging } from './logging.ts';
 import { preflight } from './preflight.ts';
 import { SinkQueue } from './sink-queue.ts';
 
 export interface AssembleOptions {
   readonly version: string;
+  /** Sends records to the sinks that the configuration names. */
+  readonly attachLogging: AttachLogging;
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
 }
@@ -83,7 +85,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       (text) => `${formatRecord(own({ severity: 'warning', text }), kernel.hostname)}\n`,
     );
   const queues = { stdout: queue('stdout'), stderr: queue('stderr') };
-  attachLogging(records$, config.logging, queues, kernel.hostname);
+  options.attachLogging(records$, config.logging, queues, kernel.hostname);
 
   const { spec, missing, messages } = preflight(kernel, config);
   const exits = routeExits(kernel.exits$);
@@ -123,8 +125,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     if (notice.type === 'system.ready') say(readyMessage(options.version));
     notices$.next(notice);
   });
+  const signals = new Subscription();
   system.subscribe({
     complete: () => {
+      signals.unsubscribe();
       const { output } = system.getSnapshot();
       if (output !== undefined) outcome$.next(output);
       outcome$.complete();
@@ -149,7 +153,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     say,
     start: () => {
       for (const message of messages) say(message);
-      kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say));
+      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
       system.start();
     },
     shutdown,

@@ -15,6 +15,13 @@ interface Entry {
 
 const levels = Object.fromEntries(severities.map((name, number) => [name, number]));
 
+export type AttachLogging = (
+  records$: Observable<LogRecord>,
+  entries: readonly LoggingSpec[],
+  queues: Readonly<Record<SinkName, SinkQueue>>,
+  host: string,
+) => void;
+
 /** A winston transport whose bounded queue never makes winston wait. */
 class QueueTransport extends Transport {
   readonly #queue: SinkQueue;
@@ -36,12 +43,7 @@ class QueueTransport extends Transport {
  *
  * @param host the host name in each line
  */
-export function attachLogging(
-  records$: Observable<LogRecord>,
-  entries: readonly LoggingSpec[],
-  queues: Readonly<Record<SinkName, SinkQueue>>,
-  host: string,
-): void {
+export const attachLogging: AttachLogging = (records$, entries, queues, host) => {
   const syslogLine = format((info) => {
     const entry = toEntry(info);
     info['line'] = formatRecord(entry.record, host);
@@ -62,7 +64,7 @@ export function attachLogging(
       if (selects(record)) logger.log({ level: record.severity, message: record.message, record });
     });
   }
-}
+};
 
 function toEntry(info: Readonly<Record<string, unknown>>): Entry {
   const { record } = info;

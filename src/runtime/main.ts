@@ -13,6 +13,7 @@ import type { SystemSpec } from '../model/service-spec.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
+import { type LateLogging, lateLogging } from './late-logging.ts';
 import { configFiles, readAccountFile } from './linux/config-files.ts';
 import { readLaunchEnvironment } from './linux/launch-environment.ts';
 import { LinuxClock } from './linux/linux-clock.ts';
@@ -47,14 +48,16 @@ export function runDaemon(options: DaemonOptions): void {
   const linux = new LinuxKernel({ edge, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
   const kernel = options.wrapKernel?.(linux) ?? linux;
 
+  const logging = lateLogging();
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
+    attachLogging: logging.attachLogging,
     ...(options.inspect ? { inspect: (write) => terminalInspection(clock, spec, write) } : {}),
   });
   guard(edge, kernel, clock, assembly);
 
   assembly.outcome$.subscribe({
-    next: (output) => leave(edge, clock, assembly, output),
+    next: (output) => leave(edge, clock, assembly, logging, output),
     error: (error: unknown) => {
       sayDying(edge, error);
       endWithoutMachines(kernel, clock, assembly.live, () => edge.exitNow(1));
@@ -129,15 +132,20 @@ function guard(edge: NativeEdge, kernel: Kernel, clock: Clock, assembly: Assembl
 }
 
 /** Flushes what is in the queues, says why the system ended, and exits. */
-function leave(edge: NativeEdge, clock: Clock, assembly: Assembly, output: SystemOutput): void {
+function leave(edge: NativeEdge, clock: Clock, assembly: Assembly, logging: LateLogging, output: SystemOutput): void {
   const { stdout, stderr } = assembly.queues;
   const services = new Map(assembly.spec.services.map((service) => [service.name, service]));
   const lines = explainEnd(output, (name) => services.get(name), assembly.lastWords, clock.now());
   const exit = (): never => edge.exitNow(output.exitStatus);
   clock.setTimeout(exit, flushTimeout * 2);
-  stdout.whenIdle(() => {
-    if (lines.length > 0) stderr.write(`${lines.join('\n')}\n`);
-    stderr.whenIdle(exit);
+  const flush = (): void =>
+    stdout.whenIdle(() => {
+      if (lines.length > 0) stderr.write(`${lines.join('\n')}\n`);
+      stderr.whenIdle(exit);
+    });
+  logging.ready.then(flush, (error: unknown) => {
+    sayDying(edge, error);
+    flush();
   });
 }
 

@@ -140,6 +140,8 @@ function serviceDetail(
         : `${spec.killSignal} to pid ${context.run.pid}, SIGKILL after ${milliseconds(event.killAfter)}`;
     case 'service.kill':
       return 'SIGKILL';
+    case 'service.retire':
+      return 'the system is ending';
     case undefined:
       if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;

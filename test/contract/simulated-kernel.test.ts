@@ -34,6 +34,7 @@ const faultsByName = new Map<string, SpawnFault>(Object.entries(faults));
 function open(): Harness {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, {
+    has: (name) => byName.has(name),
     script: ([name = '']) => byName.get(name),
     fault: ({ argv: [name = ''] }) => faultsByName.get(name),
   });

@@ -17,9 +17,11 @@ export interface SpawnFault {
   readonly stage: SpawnErrorStage;
 }
 
-/** What the simulated machine has installed: a program by the path or word it is started with. */
+/** What the simulated machine has installed. */
 export interface SimulatedPrograms {
-  /** Undefined: there is no such program. */
+  /** True where a program of that path or word is there to be found. */
+  has(word: string): boolean;
+  /** What the program does when it is started like this. Undefined: there is no such program. */
   script(argv: readonly string[]): Script | undefined;
   /** Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
@@ -76,7 +78,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   findProgram(word: string): string | undefined {
-    return this.#programs.script([word]) === undefined ? undefined : word;
+    return this.#programs.has(word) ? word : undefined;
   }
 
   spawn(request: SpawnRequest): SpawnOutcome {

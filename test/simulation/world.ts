@@ -1,0 +1,108 @@
+import { TerminalPrinter } from '../../src/inspect/terminal-printer.ts';
+import type { SystemOutput } from '../../src/machines/system.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { SystemNotice } from '../../src/model/system-notice.ts';
+import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
+import type { Kernel } from '../../src/runtime/kernel.ts';
+import { attachLogging } from '../../src/runtime/logging.ts';
+import { createObserver } from '../../src/runtime/observe.ts';
+import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+
+/** A whole system on the simulated kernel, in virtual time. */
+export interface World {
+  readonly clock: VirtualClock;
+  readonly kernel: SimulatedKernel;
+  readonly assembly: Assembly;
+  /** Every transition, as `--inspect` prints it. */
+  readonly transitions: readonly string[];
+  readonly notices: readonly { readonly at: number; readonly notice: SystemNotice }[];
+  /** The outcome, once the system has halted. Throws the error that broke a machine. */
+  readonly output: () => SystemOutput | undefined;
+}
+
+/**
+ * @param wrap stands between the supervisor and the kernel
+ */
+export function createWorld(
+  spec: SystemSpec,
+  programs: SimulatedPrograms,
+  wrap: (kernel: SimulatedKernel) => Kernel = (kernel) => kernel,
+): World {
+  const clock = new VirtualClock();
+  const kernel = new SimulatedKernel(clock, programs);
+  const transitions: string[] = [];
+  const notices: { at: number; notice: SystemNotice }[] = [];
+  const printer = new TerminalPrinter(['system', ...spec.services.map(({ name }) => name)], false);
+  const assembly = assemble(wrap(kernel), clock, spec, {
+    version: '0.0.0',
+    attachLogging,
+    inspect: () =>
+      createObserver(clock, {
+        transition: (transition) => transitions.push(printer.line(transition)),
+        note: (text) => transitions.push(printer.note(text)),
+      }).inspect,
+  });
+  let output: SystemOutput | undefined;
+  let failure: unknown;
+  assembly.notices$.subscribe((notice) => notices.push({ at: clock.now(), notice }));
+  assembly.outcome$.subscribe({
+    next: (outcome) => {
+      output = outcome;
+    },
+    error: (error: unknown) => {
+      failure = error;
+    },
+  });
+  return {
+    clock,
+    kernel,
+    assembly,
+    transitions,
+    notices,
+    output: () => {
+      if (failure !== undefined) throw failure;
+      return output;
+    },
+  };
+}
+
+/** A service with every default of the reference. */
+export function simpleService(name: string, more: Partial<ServiceSpec> = {}): ServiceSpec {
+  return {
+    name: `${name}.service`,
+    type: 'simple',
+    command: name,
+    argv: [name],
+    enabled: true,
+    prerequisites: [],
+    groups: ['default'],
+    environment: {},
+    stdout: 'log',
+    stderr: 'log',
+    killSignal: 'SIGTERM',
+    ownGroup: true,
+    exitKills: false,
+    ignoreFailures: false,
+    optional: false,
+    processTimeout: 30_000,
+    startupPause: 500,
+    restart: false,
+    restartDelay: 3_000,
+    restartLimit: 5,
+    ...more,
+  };
+}
+
+/** A system with every default of the reference. */
+export function systemOf(services: readonly ServiceSpec[], more: Partial<SystemSpec> = {}): SystemSpec {
+  return {
+    services,
+    logging: [{ name: 'console.logging', selector: '*.*', enabled: true, stdout: true, stderr: false }],
+    idleDelay: 1_000,
+    shutdownTimeout: 8_000,
+    detectExit: true,
+    fileCount: 1,
+    ...more,
+  };
+}
