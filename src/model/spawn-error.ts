@@ -23,7 +23,8 @@ export interface SpawnError {
   readonly directory?: string;
 }
 
-const reasons: Readonly<Record<string, string>> = {
+/** What each errno means for somebody who wants to start a program. */
+export const errnoReasons: Readonly<Record<string, string>> = {
   E2BIG: 'its arguments and environment are too long',
   EACCES: 'permission denied',
   EAGAIN: 'no more processes are allowed (ulimit -u, or the pids limit of the container)',
@@ -43,7 +44,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** One sentence, beginning "cannot …", that says what failed and why. */
 export function describeSpawnError(error: SpawnError): string {
-  const reason = reasons[error.code] ?? error.code;
+  const reason = errnoReasons[error.code] ?? error.code;
   switch (error.stage) {
     case 'lookup':
       return `executable '${error.program}' not found`;

@@ -1,0 +1,125 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { helpText } from '../../src/cli/options.ts';
+import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
+import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
+
+const headings: Readonly<Record<SectionKind, string>> = {
+  settings: '## settings',
+  service: '## NAME.service',
+  logging: '## NAME.logging',
+};
+
+const introduction = `# Configuration
+
+Generated from [\`src/config/directives.ts\`](../../src/config/directives.ts) by \`npm run docs\`; do not edit.
+
+A configuration is one file, or the \`*.conf\` and \`*.yaml\` files of a folder in byte order of their names: YAML, in which each
+top-level key is \`settings\`, \`NAME.service\` or \`NAME.logging\`. A later \`NAME.service\` replaces an earlier one; \`settings\` and
+\`NAME.logging\` are merged key by key. Times are seconds, fractions allowed.
+
+In directives marked *env* variables are expanded: \`$(V)\` or \`\${V}\`, \`$(V:-default)\`, \`$(V:+if set)\`, \`$(V:_if not set)\`,
+\`$(V:?message)\`, \`$(V:|yes|no)\`, \`$(V:|glob|equal|not equal)\`, \`$(V:/regex/replacement/i)\`. Values in \`env_set\` are expanded too.
+
+*Later*: accepted with a warning, without effect in this version.
+`;
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+function defaultOf({ default: value }: Directive): string {
+  if (value === undefined) return '–';
+  return `\`${typeof value === 'object' ? value.join(', ') : String(value)}\``;
+}
+
+function row(directive: Directive): string {
+  const choices = directive.supportedChoices ?? directive.choices;
+  const notes = [
+    directive.expands ? '*env*' : '',
+    choices === undefined ? '' : `one of ${choices.join(', ')}`,
+    directive.supported ? '' : '*Later*',
+  ].filter((note) => note !== '');
+  const summary = [directive.summary, ...notes].join('; ');
+  return `| \`${directive.key}\` | ${defaultOf(directive)} | ${cell(summary)} |`;
+}
+
+function configurationPage(): string {
+  const sections = (['settings', 'service', 'logging'] as const).map((kind) =>
+    [
+      headings[kind],
+      '',
+      '| key | default | meaning |',
+      '|---|---|---|',
+      ...[...directives[kind].values()].map(row),
+      '',
+    ].join('\n'),
+  );
+  return [introduction, ...sections].join('\n');
+}
+
+function commandPage(): string {
+  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n`;
+}
+
+const stages: readonly SpawnErrorStage[] = [
+  'lookup',
+  'exec',
+  'directory',
+  'groups',
+  'gid',
+  'uid',
+  'clone',
+  'pipe',
+  'group',
+  'terminal',
+  'stdio',
+  'limit',
+];
+
+function errorsPage(): string {
+  const sample = { code: 'ERRNO', program: 'PROGRAM', directory: 'DIRECTORY' };
+  return [
+    '# Errors',
+    '',
+    'Generated from [`src/model`](../src/model) by `npm run docs`; do not edit.',
+    '',
+    'A mistake in the configuration is told as `FILE:LINE:COLUMN: what`, with the line, and starts nothing (exit status 1). A',
+    'service that does not become ready ends the system, unless it has `ignore_failures`: the last lines say which, why, with',
+    'which command, its last words, who waited for it, and the exit status.',
+    '',
+    '## A program that cannot be started',
+    '',
+    'A failed start is an errno and the stage that met it:',
+    '',
+    '| stage | message |',
+    '|---|---|',
+    ...stages.map((stage) => `| ${stage} | ${cell(describeSpawnError({ ...sample, stage }))} |`),
+    '',
+    '| errno | meaning |',
+    '|---|---|',
+    ...Object.entries(errnoReasons).map(([code, reason]) => `| ${code} | ${cell(reason)} |`),
+    '',
+    '## Exit statuses',
+    '',
+    '| status | when |',
+    '|---|---|',
+    '| 0 | an orderly end: by a signal, or because nothing was left to run |',
+    '| 1 | a mistake in the configuration, a service that did not start, an error in chaperone itself |',
+    '| 2 | a mistake on the command line |',
+    '| 130 | Ctrl-C (SIGINT) |',
+    '| N, 128+N | the status of the `exit_kills` service that ended the system, or the signal that ended it |',
+    '| 126, 127 | from the launcher: node may not be executed, or is not found |',
+    '',
+  ].join('\n');
+}
+
+it.each([
+  ['reference/configuration.md', configurationPage],
+  ['reference/chaperone.md', commandPage],
+  ['errors.md', errorsPage],
+] as const)('docs/%s says what the code does (else: npm run docs)', (name, render) => {
+  const file = new URL(`../../docs/${name}`, import.meta.url);
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, render());
+  expect(readFileSync(file, 'utf8')).toBe(render());
+});
