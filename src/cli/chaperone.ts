@@ -18,7 +18,7 @@ const print = (fd: 1 | 2, text: string): void => {
 const invocation = parseOptions(process.argv.slice(2));
 switch (invocation.kind) {
   case 'run':
-    runDaemon({ edge, configPath: invocation.configPath, inspect: invocation.inspect, version });
+    runDaemon({ edge, version, request: invocation });
     break;
   case 'help':
     print(1, helpText);

@@ -2,6 +2,7 @@ import type { Account } from '../model/service-spec.ts';
 import { createExpander, type Expander, ExpansionError, isPlain, type Level } from './expand.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
+import { quote } from './wording.ts';
 
 /** One level of variables, with the places where they are written. */
 export interface EnvironmentLevel extends Level {
@@ -56,6 +57,18 @@ export function accountLevel(account: Account): EnvironmentLevel {
 /** The level of an `env_set` map. */
 export function writtenLevel(owner: string, scalars: ReadonlyMap<string, YamlScalar>): EnvironmentLevel {
   return { owner, scalars, values: new Map([...scalars].map(([name, scalar]) => [name, scalar.text])) };
+}
+
+/** Expands a word of the command line; one that cannot be expanded is reported and stays as it is. */
+export function expandWord(environment: Environment, word: string, { owner, report }: ExpansionContext): string {
+  if (isPlain(word)) return word;
+  try {
+    return environment.expander.expand(word);
+  } catch (error) {
+    if (!(error instanceof ExpansionError)) throw error;
+    report.error(`cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`, undefined);
+    return word;
+  }
 }
 
 /** Whom an expansion is for, and how strict it is. */

@@ -1,12 +1,13 @@
 import type { AccountDatabase } from '../model/accounts.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
-import type {
-  Account,
-  LoggingSpec,
-  OutputTarget,
-  ServiceSpec,
-  ServiceType,
-  SystemSpec,
+import {
+  type Account,
+  consoleService,
+  type LoggingSpec,
+  type OutputTarget,
+  type ServiceSpec,
+  type ServiceType,
+  type SystemSpec,
 } from '../model/service-spec.ts';
 import { parseSignal, type SignalName } from '../model/signal.ts';
 import { directives, startTimeouts } from './directives.ts';
@@ -16,6 +17,7 @@ import {
   type Environment,
   type EnvironmentLevel,
   expandDirective,
+  expandWord,
   finalEnvironment,
   inheritedLevel,
   writtenLevel,
@@ -39,6 +41,18 @@ export interface LoadContext {
   readonly accounts: AccountDatabase;
   /** Chaperone's stdin is a terminal. */
   readonly interactive: boolean;
+  /** The command on chaperone's command line, and what its options make of it. */
+  readonly console?: ConsoleRequest;
+}
+
+/** A command to run once everything else stands (reference, section 2, CONSOLE). */
+export interface ConsoleRequest {
+  /** Never empty. */
+  readonly argv: readonly string[];
+  /** The end of the command is the end of the system. */
+  readonly exitKills: boolean;
+  /** `--task`: the command is what the container is for, so its failure is the container's. */
+  readonly task: boolean;
 }
 
 /** The outcome of loading; `spec` is absent exactly where one of the diagnostics is an error. */
@@ -157,10 +171,14 @@ function buildSystem(files: readonly (readonly Section[])[], context: BuildConte
     after: namesOf(section, 'after'),
     before: namesOf(section, 'before'),
   }));
+  if (context.console !== undefined) wishes.push(consoleWishes);
   const prerequisites = resolvePrerequisites(wishes, context.complete, context.report);
   const services = sections.flatMap(
     (section, index) => buildService(section, prerequisites[index] ?? [], defaults, context) ?? [],
   );
+  if (context.console !== undefined) {
+    services.push(buildConsole(context.console, prerequisites[sections.length] ?? [], defaults, context));
+  }
   const logging = [...merged.logging.values()].map((section) => buildLogging(section, defaults, context));
   return {
     services,
@@ -180,6 +198,52 @@ const emptySettings: Section = {
   values: new Map(),
   given: new Set(),
 };
+
+const consoleWishes: OrderWishes = {
+  name: consoleService,
+  groups: [{ name: 'IDLE', place: emptySettings.place }],
+  after: [],
+  before: [],
+};
+
+function buildConsole(
+  { argv, exitKills, task }: ConsoleRequest,
+  prerequisites: readonly string[],
+  defaults: Defaults,
+  { interactive, report }: BuildContext,
+): ServiceSpec {
+  const internal: EnvironmentLevel = { values: new Map([...defaults.internal, ['_CHAP_SERVICE', consoleService]]) };
+  const environment = createEnvironment([...defaults.levels, internal]);
+  const expansion = { owner: consoleService, enabled: true, report };
+  // Word by word: what a variable holds stays one word.
+  const words = argv.map((word) => expandWord(environment, word, expansion));
+  const account = defaults.account.kind === 'found' ? defaults.account.account : undefined;
+  return {
+    name: consoleService,
+    type: 'simple',
+    command: words.join(' '),
+    argv: words,
+    enabled: true,
+    prerequisites,
+    groups: ['IDLE'],
+    environment: finalEnvironment(environment, expansion),
+    ...(account === undefined ? {} : { account }),
+    stdin: interactive ? 'terminal' : 'inherit',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    // An interactive shell ignores SIGTERM.
+    killSignal: interactive ? 'SIGHUP' : 'SIGTERM',
+    ownGroup: true,
+    exitKills,
+    ignoreFailures: !task,
+    optional: false,
+    processTimeout: defaults.processTimeout ?? startTimeouts.simple * 1000,
+    startupPause: defaults.startupPause,
+    restart: false,
+    restartDelay: 0,
+    restartLimit: 0,
+  };
+}
 
 /** Without any logging section `docker logs` would stay empty. */
 const defaultLogging: LoggingSpec = {
@@ -279,6 +343,7 @@ function buildService(
     environment: final,
     ...(account === undefined ? {} : { account }),
     ...(resolved.kind === 'missing' ? { missingAccount: resolved.name } : {}),
+    stdin: 'null',
     stdout,
     stderr,
     killSignal: signal(section, 'kill_signal'),

@@ -1,3 +1,4 @@
+import { consoleService } from '../model/service-spec.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
 import { isUpperCase, type NameReference } from './validate.ts';
@@ -87,7 +88,7 @@ export function resolvePrerequisites(
 
   /** Reports what is wrong with a reference, and says what it refers to. */
   function classify({ directive, name, place }: Reason, owner: string): 'service' | 'group' | 'nothing' {
-    if (name === 'CONSOLE') return 'nothing';
+    if (name === consoleService) return indexes.has(name) ? 'service' : 'nothing';
     if (name === 'INIT' || name === 'IDLE') {
       if (directive === 'after' && name === 'IDLE') {
         report.error(`${owner} cannot wait for IDLE: idle services start after all others`, place, {
@@ -106,7 +107,8 @@ export function resolvePrerequisites(
     if (isUpperCase(name)) {
       report.error(`${quote(name)} in ${directive} of ${owner} is no group: all upper case is reserved`, place, {
         hint:
-          didYouMean(name, [...reservedGroups, 'CONSOLE']) ?? 'expected NAME.service, a group, INIT, IDLE or CONSOLE',
+          didYouMean(name, [...reservedGroups, consoleService]) ??
+          'expected NAME.service, a group, INIT, IDLE or CONSOLE',
       });
       return 'nothing';
     }

@@ -35,6 +35,7 @@ import { type ExitStatus, isNormal } from '../model/exit-status.ts';
 import type { ProcessFact } from '../model/process-events.ts';
 import type { FailureCause, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
+import type { RunOutcome } from '../model/system-end.ts';
 import { processMachine } from './process.ts';
 
 export type ServiceCommand =
@@ -65,11 +66,11 @@ export interface ServiceChanged {
   readonly at: number;
 }
 
-/** An `exit_kills` service has ended: the system is to follow. */
+/** An `exit_kills` service has ended, or could not begin: the system is to follow. */
 export interface ServiceExitKills {
   readonly type: 'service.exitKills';
   readonly name: string;
-  readonly status: ExitStatus;
+  readonly outcome: RunOutcome;
   readonly at: number;
 }
 
@@ -193,14 +194,15 @@ export const serviceMachine = setup({
       enqueue.sendTo(context.system, { type: 'service.changed', name: context.spec.name, change, at: context.at });
     }),
     reportExitKills: enqueueActions(({ context, event, enqueue }) => {
-      if (!context.spec.exitKills || event.type !== 'process.exited') return;
-      const report: ServiceReport = {
-        type: 'service.exitKills',
-        name: context.spec.name,
-        status: event.status,
-        at: event.at,
-      };
-      enqueue.sendTo(context.system, report);
+      const outcome = runOutcome(event);
+      if (!context.spec.exitKills || outcome === undefined) return;
+      enqueue.sendTo(context.system, { type: 'service.exitKills', name: context.spec.name, outcome, at: event.at });
+    }),
+    /** A failed start that nobody ignores is a system failure, and that decides the exit status. */
+    reportExitKillsIfIgnored: enqueueActions(({ context, event, enqueue }) => {
+      const outcome = runOutcome(event);
+      if (!context.spec.exitKills || !context.spec.ignoreFailures || outcome === undefined) return;
+      enqueue.sendTo(context.system, { type: 'service.exitKills', name: context.spec.name, outcome, at: event.at });
     }),
   },
   guards: {
@@ -278,7 +280,7 @@ export const serviceMachine = setup({
         'process.spawned': {},
         'process.spawnFailed': [
           { guard: 'isStale' },
-          { target: 'judged', actions: ['noteTime', 'judgeSpawn', 'dropRun'] },
+          { target: 'judged', actions: ['noteTime', 'judgeSpawn', 'dropRun', 'reportExitKillsIfIgnored'] },
         ],
         'process.exited': [
           { guard: 'isStale' },
@@ -287,7 +289,7 @@ export const serviceMachine = setup({
             target: 'ready.exited',
             actions: ['noteTime', 'recordExit', 'dropRun', 'reportExitKills'],
           },
-          { target: 'judged', actions: ['noteTime', 'recordExit', 'judgeExit', 'dropRun', 'reportExitKills'] },
+          { target: 'judged', actions: ['noteTime', 'recordExit', 'judgeExit', 'dropRun', 'reportExitKillsIfIgnored'] },
         ],
       },
       states: {
@@ -474,6 +476,21 @@ function describeChange(context: ServiceContext, phase: ServiceChange['phase']):
       };
     case 'failed':
       return { phase, cause: verdictOf(context), during: context.hasBeenReady ? 'run' : 'start' };
+  }
+}
+
+function runOutcome(event: ServiceEvent): RunOutcome | undefined {
+  switch (event.type) {
+    case 'process.exited':
+      return { kind: 'exit', status: event.status };
+    case 'process.spawnFailed':
+      return { kind: 'spawn', error: event.error };
+    case 'process.spawned':
+    case 'service.start':
+    case 'service.stop':
+    case 'service.kill':
+    case 'service.retire':
+      return undefined;
   }
 }
 

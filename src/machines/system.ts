@@ -31,10 +31,10 @@ import {
   stoppable,
   stopShare,
 } from '../model/ordering.ts';
-import { isEnded, isLive } from '../model/service-phase.ts';
-import type { SystemSpec } from '../model/service-spec.ts';
+import { isEnded, isLive, type ServiceChange } from '../model/service-phase.ts';
+import { consoleService, type SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import { exitStatusOf, type MissingProgram, type SystemEnd } from '../model/system-end.ts';
+import { exitStatusOf, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
@@ -78,6 +78,8 @@ interface SystemContext extends SystemInput {
   /** True while chaperone has, or is about to have, children. */
   readonly childrenLeft: boolean;
   readonly startedAny: boolean;
+  /** How the command line's command ended. */
+  readonly commandOutcome: RunOutcome | undefined;
   /** Services that a log line has called blocked already. */
   readonly saidBlocked: readonly string[];
   /** Services that were told to stop. */
@@ -124,6 +126,7 @@ export const systemMachine = setup({
       const hasBeenReady = standing.hasBeenReady || change.phase === 'running' || change.phase === 'exited';
       const changed = { ...standing, phase: change.phase, hasBeenReady };
       enqueue.assign({ standings: { ...context.standings, [name]: changed } });
+      if (name === consoleService) enqueue.assign({ commandOutcome: outcomeOf(change) ?? context.commandOutcome });
       if (change.phase === 'starting') enqueue.assign({ childrenLeft: true, startedAny: true });
       enqueue.emit({ type: 'service.changed', service: name, change, ignoreFailures: standing.ignoreFailures });
     }),
@@ -159,7 +162,11 @@ export const systemMachine = setup({
       neverStarted: ({ context }) => pendingNames(context),
     }),
     endIdle: assign({
-      end: ({ context }): SystemEnd => ({ kind: context.startedAny ? 'noProcesses' : 'nothingStarted' }),
+      end: ({ context }): SystemEnd => {
+        if (!context.startedAny) return { kind: 'nothingStarted' };
+        const command = context.commandOutcome;
+        return { kind: 'noProcesses', ...(command === undefined ? {} : { command }) };
+      },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
       enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
@@ -207,6 +214,11 @@ export const systemMachine = setup({
       event.change.phase === 'failed' &&
       event.change.during === 'start' &&
       context.standings[event.name]?.ignoreFailures === false,
+    /** With nothing but IDLE services there is nothing to be idle after. */
+    onlyIdleServices: ({ context }) =>
+      context.graph.names.every(
+        (name) => context.graph.nodes[name]?.stage === 2 || context.standings[name]?.phase === 'disabled',
+      ),
     /** Everything before the last stage has come as far as it will. */
     earlierStagesSettled: ({ context }) => isSettled(context.graph, context.standings, false),
     allSettled: ({ context }) => isSettled(context.graph, context.standings, true),
@@ -241,6 +253,7 @@ export const systemMachine = setup({
     ),
     childrenLeft: false,
     startedAny: false,
+    commandOutcome: undefined,
     saidBlocked: [],
     told: {},
     end: undefined,
@@ -277,6 +290,7 @@ export const systemMachine = setup({
           entry: [{ type: 'startServices', params: { idleReleased: false } }],
           always: [
             { guard: 'allSettled', target: '#system.up' },
+            { guard: 'onlyIdleServices', target: 'lastStage' },
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
           on: {
@@ -415,13 +429,28 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
     case 'system.shutdown':
       return event.end;
     case 'service.exitKills':
-      return { kind: 'exitKills', service: event.name, status: event.status };
+      return { kind: 'exitKills', service: event.name, outcome: event.outcome };
     case 'service.changed':
       return event.change.phase === 'failed'
         ? { kind: 'serviceFailed', service: event.name, cause: event.change.cause }
         : context.end;
     case 'processes.gone':
       return context.end;
+  }
+}
+
+function outcomeOf(change: ServiceChange): RunOutcome | undefined {
+  switch (change.phase) {
+    case 'exited':
+      return { kind: 'exit', status: change.status };
+    case 'failed':
+      return change.cause.kind === 'timeout' ? undefined : change.cause;
+    case 'starting':
+    case 'running':
+    case 'backoff':
+    case 'stopping':
+    case 'stopped':
+      return undefined;
   }
 }
 

@@ -1,9 +1,9 @@
 import { describeExit } from './exit-status.ts';
 import { seconds } from './messages.ts';
 import type { FailureCause } from './service-phase.ts';
-import type { ServiceSpec } from './service-spec.ts';
+import { consoleService, type ServiceSpec } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
-import type { SystemEnd } from './system-end.ts';
+import type { RunOutcome, SystemEnd } from './system-end.ts';
 
 /** The last line a service wrote. */
 export interface LastWords {
@@ -35,6 +35,7 @@ export function explainEnd(
   const { end } = facts;
   switch (end.kind) {
     case 'serviceFailed': {
+      if (end.service === consoleService && end.cause.kind !== 'timeout') return explainCommand(end.cause);
       const spec = service(end.service);
       if (spec === undefined) return [`chaperone: system failed: ${end.service}`];
       const words = lastWords(end.service);
@@ -56,17 +57,27 @@ export function explainEnd(
     case 'internalError':
       return [`chaperone: ${end.message}`, ...outcome(facts)];
     case 'exitKills':
-      return facts.exitStatus === 0
-        ? []
-        : [
-            `chaperone: ${end.service} ended the system (exit_kills) with ${describeExit(end.status)}`,
-            ...outcome(facts),
-          ];
-    case 'signal':
+      if (facts.exitStatus === 0) return [];
+      if (end.service === consoleService) return explainCommand(end.outcome);
+      return [
+        `chaperone: ${end.service} ended the system (exit_kills): ${describeOutcome(end.outcome)}`,
+        ...outcome(facts),
+      ];
     case 'noProcesses':
+      return end.command === undefined ? [] : explainCommand(end.command);
+    case 'signal':
     case 'nothingStarted':
       return [];
   }
+}
+
+/** A command's own end needs no comment; that it could not begin does. */
+function explainCommand(outcome: RunOutcome): readonly string[] {
+  return outcome.kind === 'exit' ? [] : [`chaperone: cannot run the command: ${describeSpawnError(outcome.error)}`];
+}
+
+function describeOutcome(outcome: RunOutcome): string {
+  return outcome.kind === 'exit' ? describeExit(outcome.status) : describeSpawnError(outcome.error);
 }
 
 function failureHeadline(cause: FailureCause): string {

@@ -45,6 +45,8 @@ export interface ServiceSpec {
    * be refused: without its account it would run as chaperone itself.
    */
   readonly missingAccount?: string;
+  /** `inherit`: chaperone's own; `terminal`: that too, and the process group becomes the terminal's foreground group. */
+  readonly stdin: 'null' | 'inherit' | 'terminal';
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
   readonly killSignal: SignalName;
@@ -62,6 +64,9 @@ export interface ServiceSpec {
   readonly restartDelay: number;
   readonly restartLimit: number;
 }
+
+/** The service that the command on chaperone's command line becomes. */
+export const consoleService = 'CONSOLE';
 
 /** One `.logging` section: which records go where. */
 export interface LoggingSpec {

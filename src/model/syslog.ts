@@ -19,16 +19,16 @@ export interface LogRecord {
 }
 
 /** The names under which users write priorities in a selector. */
-const priorityNames: Readonly<Record<string, Severity>> = {
-  error: 'err',
-  warn: 'warning',
-  panic: 'emerg',
-  ...Object.fromEntries(severities.map((name) => [name, name])),
-};
+const priorityNames = new Map<string, Severity>([
+  ...severities.map((name): [string, Severity] => [name, name]),
+  ['error', 'err'],
+  ['warn', 'warning'],
+  ['panic', 'emerg'],
+]);
 
 /** Reads a priority's name; undefined where it is none. */
 export function parseSeverity(text: string): Severity | undefined {
-  return priorityNames[text.toLowerCase()];
+  return priorityNames.get(text.toLowerCase());
 }
 
 /** Tells for each record whether an entry takes it. */

@@ -1,21 +1,27 @@
 import { type ExitStatus, shellStatus } from './exit-status.ts';
 import type { FailureCause } from './service-phase.ts';
+import { consoleService } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import type { SpawnError } from './spawn-error.ts';
 
 /** Why the system ends. The first reason counts; what happens while it drains does not change it. */
 export type SystemEnd =
   | { readonly kind: 'signal'; readonly signal: SignalName }
-  | { readonly kind: 'exitKills'; readonly service: string; readonly status: ExitStatus }
+  | { readonly kind: 'exitKills'; readonly service: string; readonly outcome: RunOutcome }
   | { readonly kind: 'serviceFailed'; readonly service: string; readonly cause: FailureCause }
   /** Programs of enabled services are missing; nothing was started. */
   | { readonly kind: 'missingPrograms'; readonly problems: readonly MissingProgram[] }
-  /** detect_exit: the last process is gone. */
-  | { readonly kind: 'noProcesses' }
+  /** detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one. */
+  | { readonly kind: 'noProcesses'; readonly command?: RunOutcome }
   /** Every service is disabled. */
   | { readonly kind: 'nothingStarted' }
   /** An error in chaperone itself. */
   | { readonly kind: 'internalError'; readonly message: string };
+
+/** How a run ended, or that it never began. */
+export type RunOutcome =
+  | { readonly kind: 'exit'; readonly status: ExitStatus }
+  | { readonly kind: 'spawn'; readonly error: SpawnError };
 
 export interface MissingProgram {
   readonly service: string;
@@ -28,13 +34,22 @@ export function exitStatusOf(end: SystemEnd): number {
     case 'signal':
       return end.signal === 'SIGINT' ? 130 : 0;
     case 'exitKills':
-      return shellStatus(end.status);
+      return outcomeStatus(end.outcome);
     case 'serviceFailed':
+      // With --task the command is what the container is for: its status is the container's.
+      return end.service === consoleService && end.cause.kind !== 'timeout' ? outcomeStatus(end.cause) : 1;
     case 'missingPrograms':
     case 'internalError':
       return 1;
     case 'noProcesses':
+      return end.command === undefined ? 0 : outcomeStatus(end.command);
     case 'nothingStarted':
       return 0;
   }
+}
+
+/** As a shell has it: 127 where a command is not found, 126 where it may not run. */
+function outcomeStatus(outcome: RunOutcome): number {
+  if (outcome.kind === 'exit') return shellStatus(outcome.status);
+  return outcome.error.code === 'ENOENT' ? 127 : 126;
 }

@@ -63,14 +63,21 @@ function spawnService(kernel: Kernel, service: ServiceSpec): SpawnOutcome {
     argv: service.argv,
     environment: service.environment,
     ownGroup: service.ownGroup,
-    stdin: 'null',
+    stdin: service.stdin,
     stdout: service.stdout === 'log' ? 'pipe' : 'inherit',
     stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
     ...(service.account === undefined ? {} : { account: service.account }),
   };
-  if (service.directory !== undefined) return kernel.spawn({ ...request, directory: service.directory });
+  if (service.directory !== undefined) return spawnAtTerminal(kernel, { ...request, directory: service.directory });
   const home = service.account?.home;
-  if (home === undefined) return kernel.spawn(request);
-  const outcome = kernel.spawn({ ...request, directory: home });
-  return outcome.ok || outcome.error.stage !== 'directory' ? outcome : kernel.spawn(request);
+  if (home === undefined) return spawnAtTerminal(kernel, request);
+  const outcome = spawnAtTerminal(kernel, { ...request, directory: home });
+  return outcome.ok || outcome.error.stage !== 'directory' ? outcome : spawnAtTerminal(kernel, request);
+}
+
+/** A terminal that is not chaperone's controlling one has no foreground group to give: the program does without. */
+function spawnAtTerminal(kernel: Kernel, request: SpawnRequest): SpawnOutcome {
+  const outcome = kernel.spawn(request);
+  if (outcome.ok || outcome.error.stage !== 'terminal') return outcome;
+  return kernel.spawn({ ...request, stdin: 'inherit' });
 }

@@ -28,7 +28,8 @@ export interface SpawnRequest {
   readonly directory?: string;
   readonly account?: Account;
   readonly ownGroup: boolean;
-  readonly stdin: 'null';
+  /** `terminal`: chaperone's own, and the new process group becomes its foreground group. */
+  readonly stdin: 'null' | 'inherit' | 'terminal';
   readonly stdout: 'pipe' | 'inherit';
   readonly stderr: 'pipe' | 'inherit';
 }

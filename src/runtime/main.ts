@@ -9,7 +9,7 @@ import type { SystemOutput } from '../machines/system.ts';
 import { parseAccounts } from '../model/accounts.ts';
 import { explainEnd } from '../model/explain.ts';
 import { cannotSubreap, notPid1 } from '../model/messages.ts';
-import type { SystemSpec } from '../model/service-spec.ts';
+import { consoleService, type SystemSpec } from '../model/service-spec.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
@@ -23,12 +23,25 @@ import { createObserver } from './observe.ts';
 
 export interface DaemonOptions {
   readonly edge: NativeEdge;
+  readonly version: string;
+  readonly request: DaemonRequest;
+  /** Stands between chaperone and the kernel; tests put faults there. */
+  readonly wrapKernel?: (kernel: Kernel) => Kernel;
+}
+
+/** What the command line asks for. */
+export interface DaemonRequest {
   readonly configPath: string;
   /** Print each transition to stdout. */
   readonly inspect: boolean;
-  readonly version: string;
-  /** Stands between chaperone and the kernel; tests put faults there. */
-  readonly wrapKernel?: (kernel: Kernel) => Kernel;
+  /** The command and its arguments; empty where there is none. */
+  readonly command: readonly string[];
+  /** The end of the command is the end of the system. Undefined: where stdin is a terminal. */
+  readonly exitKills: boolean | undefined;
+  readonly task: boolean;
+  readonly disableServices: boolean;
+  /** False: no log records to stdout and stderr. */
+  readonly consoleLog: boolean;
 }
 
 /** ms that flushing the logs and the explanation may take at the very end. */
@@ -52,7 +65,7 @@ export function runDaemon(options: DaemonOptions): void {
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
     attachLogging: logging.attachLogging,
-    ...(options.inspect ? { inspect: (write) => terminalInspection(clock, spec, write) } : {}),
+    ...(options.request.inspect ? { inspect: (write) => terminalInspection(clock, spec, write) } : {}),
   });
   guard(edge, kernel, clock, assembly);
 
@@ -69,13 +82,16 @@ export function runDaemon(options: DaemonOptions): void {
   assembly.start();
 }
 
-function loadOrLeave({ edge, configPath }: DaemonOptions, environment: Readonly<Record<string, string>>): SystemSpec {
+function loadOrLeave({ edge, request }: DaemonOptions, environment: Readonly<Record<string, string>>): SystemSpec {
+  const { configPath, command, task } = request;
+  const interactive = isatty(0);
   // PID 1 has no working directory of its own: a relative path counts from the root (reference, section 1).
   const { spec, diagnostics } = loadConfiguration(resolve('/', configPath), {
     reader: configFiles,
     environment,
     accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
-    interactive: isatty(0),
+    interactive,
+    ...(command.length === 0 ? {} : { console: { argv: command, exitKills: request.exitKills ?? interactive, task } }),
   });
   writeError(edge, renderWarnings(diagnostics));
   if (spec === undefined) {
@@ -89,7 +105,15 @@ function loadOrLeave({ edge, configPath }: DaemonOptions, environment: Readonly<
     );
     return edge.exitNow(1);
   }
-  return spec;
+  return applyRequest(spec, request);
+}
+
+function applyRequest(spec: SystemSpec, { disableServices, consoleLog }: DaemonRequest): SystemSpec {
+  const services = spec.services.map((service) =>
+    disableServices && service.name !== consoleService ? { ...service, enabled: false } : service,
+  );
+  const logging = spec.logging.map((entry) => (consoleLog ? entry : { ...entry, stdout: false, stderr: false }));
+  return { ...spec, services, logging };
 }
 
 /** Where chaperone is not PID 1, orphans come to it only as a subreaper. */

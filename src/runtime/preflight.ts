@@ -1,5 +1,5 @@
 import { type Message, missingIgnored, optionalDisabled } from '../model/messages.ts';
-import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
+import { consoleService, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
 import type { MissingProgram } from '../model/system-end.ts';
 import type { Kernel } from './kernel.ts';
@@ -19,7 +19,8 @@ export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
   const missing: MissingProgram[] = [];
   const messages: Message[] = [];
   const services = spec.services.map((service): ServiceSpec => {
-    if (!service.enabled) return service;
+    // A command that is not found has an exit status of its own (127), which its start tells.
+    if (!service.enabled || service.name === consoleService) return service;
     const error = missingProgram(kernel, service);
     if (error === undefined) return service;
     if (service.optional) messages.push(optionalDisabled(service.name, error.program));

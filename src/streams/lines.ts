@@ -23,6 +23,7 @@ export function lines(maxBytes: number): OperatorFunction<Uint8Array, Line> {
       let parts: Uint8Array[] = [];
       let kept = 0;
       let cut = 0;
+      let last = 0;
 
       const add = (piece: Uint8Array): void => {
         const room = maxBytes - kept;
@@ -30,14 +31,17 @@ export function lines(maxBytes: number): OperatorFunction<Uint8Array, Line> {
         const taken = piece.subarray(0, room);
         if (taken.length > 0) parts.push(taken);
         kept += taken.length;
+        last = piece[piece.length - 1] ?? last;
       };
       const finish = (): void => {
         const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : concat(parts, kept);
-        const ended = cut === 0 && bytes[bytes.length - 1] === carriageReturn ? bytes.subarray(0, -1) : bytes;
-        const line = { bytes: ended, cut };
+        const surplus = last === carriageReturn ? 1 : 0;
+        const line =
+          cut > 0 ? { bytes, cut: cut - surplus } : { bytes: bytes.subarray(0, bytes.length - surplus), cut };
         parts = [];
         kept = 0;
         cut = 0;
+        last = 0;
         subscriber.next(line);
       };
 

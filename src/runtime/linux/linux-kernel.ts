@@ -97,9 +97,10 @@ export class LinuxKernel implements Kernel {
         file,
         argv: request.argv,
         environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
-        stdio: [this.#openNull(), stdout.fd, stderr.fd],
-        group: request.ownGroup ? 'session' : 'none',
+        stdio: [request.stdin === 'null' ? this.#openNull() : 0, stdout.fd, stderr.fd],
+        group: groupOf(request),
         descriptorLimit: this.#descriptorLimit,
+        ...(request.stdin === 'terminal' ? { terminal: 0 } : {}),
         ...(request.directory === undefined ? {} : { directory: request.directory }),
         ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
       });
@@ -238,6 +239,12 @@ export class LinuxKernel implements Kernel {
     this.#nullDevice ??= openSync('/dev/null', 'r');
     return this.#nullDevice;
   }
+}
+
+/** A terminal's foreground group has to be of the session that the terminal controls: chaperone's own. */
+function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none' {
+  if (stdin === 'terminal') return 'group';
+  return ownGroup ? 'session' : 'none';
 }
 
 function statusOf(exit: NativeExit): ExitStatus {
