@@ -212,6 +212,7 @@ export const serviceMachine = setup({
     exitedNormally: ({ event }) => event.type === 'process.exited' && isNormal(event.status),
     mayRestart: ({ context }) => mayRestart(context),
     startWanted: ({ context }) => context.startWanted,
+    isRetired: ({ context }) => context.retired,
     hasVerdict: ({ context }) => context.verdict !== undefined,
   },
   delays: {
@@ -345,7 +346,10 @@ export const serviceMachine = setup({
         exited: {
           entry: [{ type: 'report', params: { phase: 'exited' } }],
           on: {
-            'service.start': { target: '#service.starting', actions: ['noteTime', 'beginFreshly'] },
+            'service.start': [
+              { guard: 'isRetired' },
+              { target: '#service.starting', actions: ['noteTime', 'beginFreshly'] },
+            ],
             'service.stop': { target: '#service.stopped', actions: ['noteTime'] },
             'service.kill': { target: '#service.stopped', actions: ['noteTime'] },
             'service.retire': { actions: ['noteTime', 'retire'] },
@@ -384,6 +388,7 @@ export const serviceMachine = setup({
         'service.start': [
           // It is being ended because it failed: the failure is told first, a start may follow it.
           { guard: 'hasVerdict' },
+          { guard: 'isRetired' },
           { actions: ['noteTime', 'wantStart'] },
         ],
         'service.retire': { actions: ['noteTime', 'wantNoStart', 'retire'] },
@@ -426,7 +431,7 @@ export const serviceMachine = setup({
     stopped: {
       entry: [{ type: 'report', params: { phase: 'stopped' } }],
       on: {
-        'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime', 'beginFreshly'] }],
         'service.stop': {},
         'service.kill': {},
         'service.retire': { actions: ['noteTime', 'retire'] },
@@ -439,7 +444,7 @@ export const serviceMachine = setup({
     failed: {
       entry: [{ type: 'report', params: { phase: 'failed' } }],
       on: {
-        'service.start': { target: 'starting', actions: ['noteTime', 'beginFreshly'] },
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime', 'beginFreshly'] }],
         'service.stop': {},
         'service.kill': {},
         'service.retire': { actions: ['noteTime', 'retire'] },

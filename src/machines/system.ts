@@ -183,7 +183,7 @@ export const systemMachine = setup({
         const standing = context.standings[name];
         if (ref === undefined || standing === undefined || told[name]) continue;
         told[name] = true;
-        if (standing.phase !== 'pending') stopped.push(name);
+        if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
         const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
         enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
       }
@@ -452,6 +452,11 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
     case 'stopped':
       return undefined;
   }
+}
+
+/** The service whose own end is why the system ends: it was not stopped. */
+function endedBy({ end }: SystemContext, name: string): boolean {
+  return end?.kind === 'exitKills' && end.service === name;
 }
 
 function pendingNames(context: SystemContext): readonly string[] {

@@ -3,19 +3,26 @@ import { type SignalName, signalNumber } from './signal.ts';
 /** How a process ended, as waitid(2) tells it. */
 export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signaled'; readonly signal: SignalName; readonly coreDumped: boolean };
+  | {
+      readonly kind: 'signaled';
+      readonly signal: SignalName;
+      readonly coreDumped: boolean;
+      /** SIGKILL came from the kernel's OOM killer, as far as that can be known. */
+      readonly oomKilled?: true;
+    };
 
 /** True for exit status 0, the only normal end. */
 export function isNormal(status: ExitStatus): boolean {
   return status.kind === 'exited' && status.code === 0;
 }
 
-/** In words for people: `exit 1`, `SIGKILL`, `SIGSEGV (core dumped)`. */
+/** In words for people: `exit 1`, `SIGKILL`, `SIGSEGV (core dumped)`, `SIGKILL (out of memory)`. */
 export function describeExit(status: ExitStatus): string {
   switch (status.kind) {
     case 'exited':
       return `exit ${status.code}`;
     case 'signaled':
+      if (status.oomKilled === true) return `${status.signal} (out of memory: ended by the kernel's OOM killer)`;
       return status.coreDumped ? `${status.signal} (core dumped)` : status.signal;
   }
 }

@@ -130,7 +130,10 @@ function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[
   const severity = spec.ignoreFailures ? 'warning' : 'err';
   switch (cause.kind) {
     case 'exit':
-      return [{ severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` }];
+      return [
+        { severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` },
+        ...oomMessages(spec, cause.status),
+      ];
     case 'spawn':
     case 'timeout':
       return [{ severity, text: `${spec.name} could not be restarted: ${failureText(spec, cause)}` }];
@@ -176,6 +179,11 @@ function endMessages(end: SystemEnd, service: (name: string) => ServiceSpec | un
     case 'internalError':
       return [{ severity: 'crit', text: end.message }];
   }
+}
+
+function oomMessages(spec: ServiceSpec, status: ExitStatus): readonly Message[] {
+  if (status.kind !== 'signaled' || status.oomKilled !== true) return [];
+  return [warning(`${spec.name} was ended by the kernel's OOM killer: the container's memory limit was reached`)];
 }
 
 /** Milliseconds as seconds, without needless digits: `0.5`, `60`. */

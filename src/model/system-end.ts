@@ -51,5 +51,5 @@ export function exitStatusOf(end: SystemEnd): number {
 /** As a shell has it: 127 where a command is not found, 126 where it may not run. */
 function outcomeStatus(outcome: RunOutcome): number {
   if (outcome.kind === 'exit') return shellStatus(outcome.status);
-  return outcome.error.code === 'ENOENT' ? 127 : 126;
+  return outcome.error.code === 'ENOENT' && outcome.error.stage !== 'directory' ? 127 : 126;
 }

@@ -178,6 +178,7 @@ describe('defaults', () => {
       prerequisites: [],
       groups: ['default'],
       environment: {},
+      stdin: 'null',
       stdout: 'log',
       stderr: 'log',
       killSignal: 'SIGTERM',

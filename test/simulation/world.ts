@@ -78,6 +78,7 @@ export function simpleService(name: string, more: Partial<ServiceSpec> = {}): Se
     prerequisites: [],
     groups: ['default'],
     environment: {},
+    stdin: 'null',
     stdout: 'log',
     stderr: 'log',
     killSignal: 'SIGTERM',

@@ -13,6 +13,7 @@ import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
 import { findProgram } from './find-program.ts';
+import { OomKills } from './oom-kills.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -36,6 +37,7 @@ const drainBuffer = new Uint8Array(65_536);
 const retryDelay = 10;
 
 const ESRCH = 3;
+const SIGKILL = 9;
 /** Podman's stop signal in its systemd mode: SIGRTMIN+3 of glibc. */
 const realTimeStop = 37;
 
@@ -51,6 +53,7 @@ export class LinuxKernel implements Kernel {
   readonly #outputs = new Map<number, readonly Output[]>();
   #nullDevice: number | undefined;
   #reaping = false;
+  readonly #oomKills = new OomKills();
 
   constructor({ edge, clock, descriptorLimit }: LinuxKernelOptions) {
     this.#edge = edge;
@@ -180,11 +183,13 @@ export class LinuxKernel implements Kernel {
 
   #emit(exits: readonly NativeExit[]): void {
     for (const { pid } of exits) this.#drain(pid);
+    // One look a batch: which of several was meant cannot be known.
+    const oom = exits.some(({ signal }) => signal === SIGKILL) && this.#oomKills.take() > 0;
     this.exits$.next({
       at: this.#clock.now(),
       exits: exits.map((exit) => ({
         pid: exit.pid,
-        status: statusOf(exit),
+        status: statusOf(exit, oom),
         usage: { userTime: exit.userTime, systemTime: exit.systemTime, maxRss: exit.maxRss },
       })),
     });
@@ -247,11 +252,16 @@ function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none
   return ownGroup ? 'session' : 'none';
 }
 
-function statusOf(exit: NativeExit): ExitStatus {
+function statusOf(exit: NativeExit, oom: boolean): ExitStatus {
   const signal = exit.signal === undefined ? undefined : signalName(exit.signal);
   return signal === undefined
     ? { kind: 'exited', code: exit.code ?? 0 }
-    : { kind: 'signaled', signal, coreDumped: exit.coreDumped };
+    : {
+        kind: 'signaled',
+        signal,
+        coreDumped: exit.coreDumped,
+        ...(oom && exit.signal === SIGKILL ? { oomKilled: true } : {}),
+      };
 }
 
 /** A pipe that belongs to the service's account can be opened anew as /dev/stdout. Without root it stays chaperone's. */

@@ -1,0 +1,128 @@
+import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
+import { adjacencyMapToArray, getAdjacencyMap, getStateNodes } from 'xstate/graph';
+
+/** One step of an explored chart, between two states as `key` tells them apart. */
+export interface Edge<S> {
+  readonly from: S;
+  readonly event: EventObject;
+  readonly to: S;
+}
+
+/** All that a chart can do, by its pure transitions: no actor runs and no timer is set. */
+export interface Exploration<S> {
+  readonly states: readonly S[];
+  readonly edges: readonly Edge<S>[];
+  readonly key: (snapshot: S) => string;
+}
+
+export interface ExploreOptions {
+  readonly input: unknown;
+  /** What may arrive in a state; the delays of its active nodes come by themselves. */
+  readonly events: (snapshot: AnyMachineSnapshot) => readonly EventObject[];
+  /** What tells two states apart, beside the state value. Everything in it has to be finite. */
+  readonly distinguish: (snapshot: AnyMachineSnapshot) => unknown;
+}
+
+/** Explores a chart breadth first, from its initial state until nothing new comes. */
+export function explore(
+  machine: AnyStateMachine,
+  { input, events, distinguish }: ExploreOptions,
+): Exploration<AnyMachineSnapshot> {
+  const key = (snapshot: AnyMachineSnapshot): string => JSON.stringify([snapshot.value, distinguish(snapshot)]);
+  const adjacency = getAdjacencyMap(machine, {
+    input,
+    events: (snapshot) => [...events(snapshot), ...delays(snapshot)],
+    serializeState: key,
+  });
+  const edges = adjacencyMapToArray(adjacency).map(({ state, event, nextState }) => ({
+    from: state,
+    event,
+    to: nextState,
+  }));
+  return { states: Object.values(adjacency).map(({ state }) => state), edges, key };
+}
+
+/** The events with which XState ends the delays that run in a state. */
+function delays(snapshot: AnyMachineSnapshot): readonly EventObject[] {
+  return activeNodes(snapshot).flatMap((node) => node.after.map(({ eventType }) => ({ type: eventType })));
+}
+
+function activeNodes(snapshot: AnyMachineSnapshot): readonly AnyStateNode[] {
+  return snapshot._nodes;
+}
+
+/** The states from which one that satisfies `goal` can be reached, by steps that `allowed` lets through. */
+export function canReach<S>(
+  { states, edges, key }: Exploration<S>,
+  goal: (snapshot: S) => boolean,
+  allowed: (edge: Edge<S>) => boolean = () => true,
+): ReadonlySet<string> {
+  const before = new Map<string, string[]>();
+  for (const edge of edges) {
+    if (!allowed(edge)) continue;
+    const target = key(edge.to);
+    const sources = before.get(target);
+    if (sources === undefined) before.set(target, [key(edge.from)]);
+    else sources.push(key(edge.from));
+  }
+  const found = new Set(states.filter(goal).map(key));
+  for (const reached of found) for (const source of before.get(reached) ?? []) found.add(source);
+  return found;
+}
+
+/** The states from which the goal cannot be reached: none, when all is well. */
+export function stranded<S>(
+  exploration: Exploration<S>,
+  goal: (snapshot: S) => boolean,
+  allowed?: (edge: Edge<S>) => boolean,
+): readonly string[] {
+  const good = canReach(exploration, goal, allowed);
+  return exploration.states.map(exploration.key).filter((state) => !good.has(state));
+}
+
+/** `alive.running` for every atomic or final state that anybody outside can find the machine in. */
+export function leaves(machine: AnyStateMachine): readonly string[] {
+  return leafNodes(machine).map((node) => node.path.join('.'));
+}
+
+function leafNodes(machine: AnyStateMachine): readonly AnyStateNode[] {
+  return getStateNodes(machine).filter((node) => isLeaf(node) && !node.tags.includes('transient'));
+}
+
+function isLeaf(node: AnyStateNode): boolean {
+  return node.type === 'atomic' || node.type === 'final';
+}
+
+/** The leaves that were reached. */
+export function reachedLeaves(states: readonly AnyMachineSnapshot[]): readonly string[] {
+  const reached = states.flatMap((snapshot) =>
+    activeNodes(snapshot)
+      .filter(isLeaf)
+      .map((node) => node.path.join('.')),
+  );
+  return [...new Set(reached)].sort();
+}
+
+/**
+ * The pairs of state and event that the chart does not answer: no transition, not even an empty one, in the state or in one
+ * that holds it. Final states take nothing any more.
+ */
+export function unanswered(machine: AnyStateMachine, eventTypes: readonly string[]): readonly string[] {
+  return leafNodes(machine)
+    .filter((node) => node.type !== 'final')
+    .flatMap((node) =>
+      eventTypes
+        .filter((type) => ![node, ...ancestors(node)].some(({ transitions }) => transitions.has(type)))
+        .map((type) => `${node.path.join('.')} does not answer ${type}`),
+    );
+}
+
+function ancestors(node: AnyStateNode): readonly AnyStateNode[] {
+  return node.parent === undefined ? [] : [node.parent, ...ancestors(node.parent)];
+}
+
+/** The event types that occur in the chart, but for XState's own. */
+export function chartEvents(machine: AnyStateMachine): readonly string[] {
+  const types = [machine.root, ...getStateNodes(machine)].flatMap((node: AnyStateNode) => [...node.transitions.keys()]);
+  return [...new Set(types)].filter((type) => !type.startsWith('xstate.')).sort();
+}

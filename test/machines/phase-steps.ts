@@ -1,0 +1,14 @@
+import type { ServicePhase } from '../../src/model/service-phase.ts';
+
+/** Which phase of a service may follow which. The service chart is held to it, and the system chart explored with it. */
+export const phaseSteps: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
+  disabled: [],
+  pending: ['starting', 'stopped'],
+  starting: ['running', 'exited', 'stopping', 'backoff', 'failed'],
+  running: ['exited', 'stopping', 'backoff', 'failed'],
+  exited: ['starting', 'stopped'],
+  stopping: ['starting', 'stopped', 'failed'],
+  backoff: ['starting', 'stopped'],
+  stopped: ['starting'],
+  failed: ['starting'],
+};

@@ -1,0 +1,499 @@
+import { describe, expect, it } from 'vitest';
+import type { ServiceReport } from '../../src/machines/service.ts';
+import { exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
+
+const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
+
+function last(reports: readonly ServiceReport[]): ServiceReport | undefined {
+  return reports.at(-1);
+}
+
+describe('a simple service', () => {
+  it('is ready when startup_pause has passed', () => {
+    const { clock, start, run, state, phases } = scriptedService();
+    start();
+    expect(state()).toEqual({ starting: 'spawning' });
+    run().spawned();
+    clock.increment(499);
+    expect(state()).toEqual({ starting: 'settling' });
+    clock.increment(1);
+    expect(state()).toEqual({ ready: 'running' });
+    expect(phases()).toEqual(['starting', 'running']);
+  });
+
+  it('is ready.exited after a normal exit in the pause', () => {
+    const { clock, start, run, state, phases, children } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(100);
+    run().exited(exit0);
+    expect(state()).toEqual({ ready: 'exited' });
+    expect(phases()).toEqual(['starting', 'exited']);
+    expect(children()).toEqual([]);
+    clock.increment(10_000);
+    expect(state()).toEqual({ ready: 'exited' });
+  });
+
+  it('has failed to start after an abnormal exit in the pause, restart or not', () => {
+    const { start, run, state, reports } = scriptedService({ restart: true });
+    start();
+    run().spawned().exited(exit1);
+    expect(state()).toBe('failed');
+    expect(last(reports)).toEqual({
+      type: 'service.changed',
+      name: 'web.service',
+      change: { phase: 'failed', cause: { kind: 'exit', status: exit1, pid: 101 }, during: 'start' },
+      at: 0,
+    });
+  });
+
+  it('has failed to start when it cannot be spawned', () => {
+    const { start, run, state, reports } = scriptedService({ restart: true });
+    start();
+    run().spawnFailed();
+    expect(state()).toBe('failed');
+    expect(last(reports)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'spawn', error: noSuchProgram }, during: 'start' },
+    });
+  });
+
+  it('has ended when its exit comes before the report of its spawn', () => {
+    const normal = scriptedService();
+    normal.start();
+    normal.run().exited(exit0);
+    expect(normal.state()).toEqual({ ready: 'exited' });
+    normal.run().spawned();
+    expect(normal.state()).toEqual({ ready: 'exited' });
+
+    const abnormal = scriptedService();
+    abnormal.start();
+    abnormal.run().exited(exit1);
+    expect(abnormal.state()).toBe('failed');
+  });
+});
+
+describe('a oneshot service', () => {
+  it('is ready when it has exited with 0, however long it takes within process_timeout', () => {
+    const { clock, start, run, state, phases } = scriptedService({ type: 'oneshot' });
+    start();
+    run().spawned();
+    clock.increment(29_999);
+    expect(state()).toEqual({ starting: 'awaitingExit' });
+    run().exited(exit0);
+    expect(state()).toEqual({ ready: 'exited' });
+    expect(phases()).toEqual(['starting', 'exited']);
+  });
+
+  it('fails after a start that takes too long, and only once its process is gone', () => {
+    const { clock, start, run, state, phases, reports } = scriptedService({ type: 'oneshot', killSignal: 'SIGINT' });
+    start();
+    run().spawned();
+    clock.increment(30_000);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(phases()).toEqual(['starting', 'stopping']);
+    clock.increment(2_000);
+    expect(run().signals).toEqual(['SIGINT at 30000', 'SIGKILL at 32000']);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    expect(state()).toBe('failed');
+    expect(last(reports)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'timeout', timeout: 30_000, pid: 101 }, during: 'start' },
+    });
+  });
+
+  it('is stopped, not failed, when a stop comes while such a start is cleared away', () => {
+    const { clock, start, stop, run, state, context, phases } = scriptedService({ type: 'oneshot' });
+    start();
+    run().spawned();
+    clock.increment(30_000);
+    stop();
+    expect(context().verdict).toBeUndefined();
+    run().exited(terminated);
+    expect(state()).toBe('stopped');
+    expect(phases().filter((phase) => phase === 'failed')).toEqual([]);
+  });
+
+  it('does not remember a start that comes while such a start is cleared away', () => {
+    const { clock, start, run, state, programs } = scriptedService({ type: 'oneshot' });
+    start();
+    run().spawned();
+    clock.increment(30_000);
+    start();
+    run().exited(terminated);
+    expect(state()).toBe('failed');
+    expect(programs.runs).toHaveLength(1);
+  });
+});
+
+describe('commands that cross', () => {
+  it('a stop before the start', () => {
+    const { start, stop, state, programs } = scriptedService();
+    stop();
+    expect(state()).toBe('stopped');
+    expect(programs.runs).toEqual([]);
+    start();
+    expect(state()).toEqual({ starting: 'spawning' });
+  });
+
+  it('a stop during a start: the start is abandoned, and an exit on its way is no failure', () => {
+    const { start, stop, run, state, phases } = scriptedService();
+    start();
+    run().spawned();
+    stop();
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    run().exited(exit1);
+    expect(state()).toBe('stopped');
+    expect(phases()).toEqual(['starting', 'stopping', 'stopped']);
+  });
+
+  it('a stop before the report of the spawn: the signal follows the report', () => {
+    const { start, stop, run, state } = scriptedService();
+    start();
+    stop();
+    expect(run().signals).toEqual([]);
+    run().spawned();
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    run().exited(terminated);
+    expect(state()).toBe('stopped');
+  });
+
+  it('a stop before a spawn that fails', () => {
+    const { start, stop, run, state } = scriptedService();
+    start();
+    stop();
+    run().spawnFailed();
+    expect(state()).toBe('stopped');
+  });
+
+  it('a start during a stop begins when the process has ended', () => {
+    const { clock, start, stop, run, state, programs, phases } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop();
+    start();
+    expect(programs.runs).toHaveLength(1);
+    run().exited(terminated);
+    expect(state()).toEqual({ starting: 'spawning' });
+    expect(run().serial).toBe(2);
+    run().spawned();
+    clock.increment(500);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'starting', 'running']);
+  });
+
+  it('a start during the stop of a spawn that fails', () => {
+    const { start, stop, state, programs } = scriptedService();
+    start();
+    stop();
+    start();
+    programs.run().spawnFailed();
+    expect(state()).toEqual({ starting: 'spawning' });
+    expect(programs.runs).toHaveLength(2);
+  });
+
+  it('a stop after that start takes it back', () => {
+    const { clock, start, stop, run, state, programs } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop();
+    start();
+    stop();
+    run().exited(terminated);
+    expect(state()).toBe('stopped');
+    expect(programs.runs).toHaveLength(1);
+  });
+
+  it('a kill after that start takes it back too', () => {
+    const { start, stop, kill, run, state } = scriptedService();
+    start();
+    run().spawned();
+    stop();
+    start();
+    kill();
+    expect(state()).toEqual({ stopping: 'killing' });
+    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    expect(state()).toBe('stopped');
+  });
+
+  it('a kill during a stop does not wait', () => {
+    const { clock, start, stop, kill, run, state } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop();
+    clock.increment(100);
+    kill();
+    kill();
+    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 600', 'SIGKILL at 600']);
+    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    expect(state()).toBe('stopped');
+    clock.increment(10_000);
+    expect(run().signals).toHaveLength(3);
+  });
+
+  it('a process that takes no notice is killed after killAfter', () => {
+    const { clock, start, stop, run, state } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop(1_500);
+    clock.increment(1_499);
+    expect(run().signals).toEqual(['SIGTERM at 500']);
+    clock.increment(1);
+    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 2000']);
+    expect(state()).toEqual({ stopping: 'terminating' });
+  });
+
+  it('a second stop may only shorten the wait', () => {
+    const { clock, start, stop, run } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop(5_000);
+    clock.increment(500);
+    stop(1_000);
+    clock.increment(1_000);
+    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGTERM at 1000', 'SIGKILL at 2000']);
+  });
+
+  it('a start while it runs changes nothing', () => {
+    const { clock, start, run, state, programs } = scriptedService();
+    start();
+    start();
+    run().spawned();
+    start();
+    clock.increment(500);
+    start();
+    expect(state()).toEqual({ ready: 'running' });
+    expect(programs.runs).toHaveLength(1);
+  });
+
+  it('facts of an earlier run are ignored in every state of the next', () => {
+    const { actor, clock, start, stop, run, state } = scriptedService();
+    const stale = () => {
+      actor.send({ type: 'process.exited', serial: 1, pid: 101, status: exit1, at: clock.now() });
+      actor.send({ type: 'process.spawned', serial: 1, pid: 101, at: clock.now() });
+      actor.send({ type: 'process.spawnFailed', serial: 1, error: noSuchProgram, at: clock.now() });
+    };
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop();
+    run().exited(terminated);
+    stale();
+    expect(state()).toBe('stopped');
+    start();
+    stale();
+    expect(state()).toEqual({ starting: 'spawning' });
+    run().spawned();
+    stale();
+    expect(state()).toEqual({ starting: 'settling' });
+    clock.increment(500);
+    stale();
+    expect(state()).toEqual({ ready: 'running' });
+    stop();
+    stale();
+    expect(state()).toEqual({ stopping: 'terminating' });
+  });
+
+  it('a disabled service takes no command', () => {
+    const { start, stop, kill, state, programs, phases } = scriptedService({ enabled: false });
+    start();
+    stop();
+    kill();
+    expect(state()).toBe('disabled');
+    expect(programs.runs).toEqual([]);
+    expect(phases()).toEqual([]);
+  });
+});
+
+describe('restart', () => {
+  /** A service that is ready. */
+  function ready(changes: Parameters<typeof scriptedService>[0]) {
+    const service = scriptedService(changes);
+    service.start();
+    service.run().spawned();
+    service.clock.increment(500);
+    return service;
+  }
+
+  /** The run that comes after the pause, until it is ready. */
+  function again({ clock, run }: ReturnType<typeof scriptedService>): void {
+    clock.increment(3_000);
+    run().spawned();
+    clock.increment(500);
+  }
+
+  it('pauses, then starts again and says that it is a restart', () => {
+    const service = ready({ restart: true });
+    service.run().exited(exit1);
+    expect(service.state()).toBe('backoff');
+    expect(last(service.reports)).toMatchObject({
+      change: { phase: 'backoff', restartsLeft: 4, delay: 3_000, cause: { kind: 'exit', status: exit1 } },
+    });
+    again(service);
+    expect(service.state()).toEqual({ ready: 'running' });
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'running', restarted: true } });
+  });
+
+  it('does not come after a normal exit', () => {
+    const service = ready({ restart: true });
+    service.run().exited(exit0);
+    expect(service.state()).toEqual({ ready: 'exited' });
+  });
+
+  it('does not come where it was not asked for', () => {
+    const service = ready({ restart: false });
+    service.run().exited(exit1);
+    expect(service.state()).toBe('failed');
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'failed', during: 'run' } });
+  });
+
+  it('goes on after a restart that fails, until the limit is reached', () => {
+    const service = ready({ restart: true, restartLimit: 2 });
+    service.run().exited(exit1);
+    service.clock.increment(3_000);
+    service.run().spawnFailed();
+    expect(service.state()).toBe('backoff');
+    service.clock.increment(3_000);
+    service.run().spawned().exited(exit1);
+    expect(service.state()).toBe('failed');
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'failed', during: 'run' } });
+    expect(service.programs.runs).toHaveLength(3);
+    service.clock.increment(60_000);
+    expect(service.programs.runs).toHaveLength(3);
+  });
+
+  it('is counted until it has been ready for restart_delay + 1 s', () => {
+    const service = ready({ restart: true, restartLimit: 1 });
+    service.run().exited(exit1);
+    again(service);
+    service.clock.increment(3_999);
+    expect(service.context().restartsUsed).toBe(1);
+    service.clock.increment(1);
+    expect(service.context().restartsUsed).toBe(0);
+    service.run().exited(exit1);
+    expect(service.state()).toBe('backoff');
+    again(service);
+    service.clock.increment(3_999);
+    service.run().exited(exit1);
+    expect(service.state()).toBe('failed');
+  });
+
+  it('is forgotten by a start', () => {
+    const service = ready({ restart: true, restartLimit: 1 });
+    service.run().exited(exit1);
+    again(service);
+    service.run().exited(exit1);
+    expect(service.state()).toBe('failed');
+    service.start();
+    expect(service.context()).toMatchObject({ restartsUsed: 0, hasBeenReady: false, verdict: undefined });
+  });
+
+  it('is called off by a stop in the pause, whose timer dies with it', () => {
+    const service = ready({ restart: true });
+    service.run().exited(exit1);
+    service.stop();
+    expect(service.state()).toBe('stopped');
+    service.clock.increment(60_000);
+    expect(service.state()).toBe('stopped');
+    expect(service.programs.runs).toHaveLength(1);
+  });
+
+  it('is called off by a kill in the pause', () => {
+    const service = ready({ restart: true });
+    service.run().exited(exit1);
+    service.kill();
+    expect(service.state()).toBe('stopped');
+  });
+
+  it('comes at once with a start in the pause, and only once', () => {
+    const service = ready({ restart: true });
+    service.run().exited(exit1);
+    service.clock.increment(1_000);
+    service.start();
+    expect(service.state()).toEqual({ starting: 'spawning' });
+    service.run().spawned();
+    service.clock.increment(60_000);
+    expect(service.programs.runs).toHaveLength(2);
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'running', restarted: false } });
+  });
+});
+
+describe('exit_kills', () => {
+  it('reports a normal end', () => {
+    const { clock, start, run, phases, reports } = scriptedService({ exitKills: true });
+    start();
+    run().spawned();
+    clock.increment(500);
+    run().exited(exit0);
+    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'exited']);
+    expect(reports[2]).toEqual({
+      type: 'service.exitKills',
+      name: 'web.service',
+      outcome: { kind: 'exit', status: exit0 },
+      at: 500,
+    });
+  });
+
+  it('reports an abnormal end, and nothing is restarted', () => {
+    const { clock, start, run, state, phases, programs } = scriptedService({ exitKills: true, restart: true });
+    start();
+    run().spawned();
+    clock.increment(500);
+    run().exited(exit1);
+    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'failed']);
+    clock.increment(60_000);
+    expect(state()).toBe('failed');
+    expect(programs.runs).toHaveLength(1);
+  });
+
+  it('reports a normal end during the start', () => {
+    const { start, run, phases } = scriptedService({ exitKills: true });
+    start();
+    run().spawned().exited(exit0);
+    expect(phases()).toEqual(['starting', 'exitKills', 'exited']);
+  });
+
+  it('leaves a failed start to the system, unless failures are ignored', () => {
+    const strict = scriptedService({ exitKills: true });
+    strict.start();
+    strict.run().spawned().exited(exit1);
+    expect(strict.phases()).toEqual(['starting', 'failed']);
+
+    const lenient = scriptedService({ exitKills: true, ignoreFailures: true });
+    lenient.start();
+    lenient.run().spawned().exited(exit1);
+    expect(lenient.phases()).toEqual(['starting', 'exitKills', 'failed']);
+
+    const absent = scriptedService({ exitKills: true, ignoreFailures: true });
+    absent.start();
+    absent.run().spawnFailed();
+    expect(absent.phases()).toEqual(['starting', 'exitKills', 'failed']);
+    expect(absent.reports[1]).toMatchObject({ outcome: { kind: 'spawn', error: noSuchProgram } });
+  });
+
+  it('says nothing about an end that was asked for', () => {
+    const { clock, start, stop, run, phases } = scriptedService({ exitKills: true });
+    start();
+    run().spawned();
+    clock.increment(500);
+    stop();
+    run().exited(terminated);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+  });
+});
+
+describe('the time in reports', () => {
+  it('is that of the fact that caused them', () => {
+    const { clock, start, run, reports } = scriptedService();
+    clock.increment(1_000);
+    start();
+    clock.increment(10);
+    run().spawned();
+    clock.increment(700);
+    run().exited(exit1);
+    expect(reports.map(({ at }) => at)).toEqual([1_000, 1_010, 1_710]);
+  });
+});

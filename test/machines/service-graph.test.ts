@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest';
+import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/inspect/transition.ts';
+import { processMachine } from '../../src/machines/process.ts';
+import {
+  type ServiceEvent,
+  type ServiceInput,
+  type ServiceReport,
+  serviceMachine,
+} from '../../src/machines/service.ts';
+import type { ServicePhase } from '../../src/model/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { serviceSpec } from '../model/specs.ts';
+import {
+  canReach,
+  chartEvents,
+  type Edge,
+  type Exploration,
+  explore,
+  leaves,
+  reachedLeaves,
+  stranded,
+  unanswered,
+} from './explore.ts';
+import { phaseSteps } from './phase-steps.ts';
+import { exit0, exit1, noSuchProgram } from './scripted.ts';
+
+type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+
+/** The compiler keeps this list complete. */
+const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
+  'service.start': true,
+  'service.stop': true,
+  'service.kill': true,
+  'service.retire': true,
+  'process.spawned': true,
+  'process.spawnFailed': true,
+  'process.exited': true,
+};
+
+const commands: readonly ServiceEvent[] = [
+  { type: 'service.start', at: 0 },
+  { type: 'service.stop', killAfter: 5_000, at: 0 },
+  { type: 'service.kill', at: 0 },
+  { type: 'service.retire', at: 0 },
+];
+
+/** Every fact about the current run, likely or not, and the same facts about an earlier one. */
+function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
+  const current = context.run?.serial ?? context.serial + 1;
+  return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
+    { type: 'process.spawned', serial, pid: 10, at: 0 },
+    { type: 'process.spawnFailed', serial, error: noSuchProgram, at: 0 },
+    { type: 'process.exited', serial, pid: 10, status: exit0, at: 0 },
+    { type: 'process.exited', serial, pid: 10, status: exit1, at: 0 },
+  ]);
+}
+
+const system = createActor(fromCallback<ServiceReport>(() => {}));
+const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
+const machine = serviceMachine.provide({ actors: { process } });
+
+function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnapshot> {
+  const input: ServiceInput = { spec: serviceSpec(changes), system };
+  return explore(machine, {
+    input,
+    events: (snapshot: ServiceSnapshot) => [...commands, ...factsFor(snapshot)],
+    distinguish: ({ context, children }: ServiceSnapshot) => [
+      context.run?.pid,
+      // A run is the latest there was: serials themselves grow without end.
+      context.run === undefined || context.run.serial === context.serial,
+      Object.keys(children).length,
+      context.hasBeenReady,
+      context.restartsUsed,
+      context.verdict?.kind,
+      context.lastExit?.status,
+      context.startWanted,
+      context.retired,
+      context.settledRun === context.serial,
+    ],
+  });
+}
+
+const live = ['starting', 'ready.running', 'stopping'];
+
+function hasRun(snapshot: ServiceSnapshot): boolean {
+  const path = statePath(snapshot.value);
+  return live.some((state) => path === state || path.startsWith(`${state}.`));
+}
+
+function hasEnded(snapshot: ServiceSnapshot): boolean {
+  return snapshot.matches('stopped') || snapshot.matches('failed');
+}
+
+function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
+  return event.type.startsWith('process.') || event.type.startsWith('xstate.after.');
+}
+
+function isStale({ from, event }: Edge<ServiceSnapshot>): boolean {
+  return 'serial' in event && event['serial'] !== from.context.run?.serial;
+}
+
+function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
+  return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
+}
+
+const phases: Readonly<Record<string, ServicePhase>> = {
+  'ready.running': 'running',
+  'ready.exited': 'exited',
+  disabled: 'disabled',
+  pending: 'pending',
+  starting: 'starting',
+  stopping: 'stopping',
+  backoff: 'backoff',
+  stopped: 'stopped',
+  failed: 'failed',
+};
+
+function phaseOf({ value }: ServiceSnapshot): ServicePhase {
+  const path = statePath(value);
+  const phase = phases[path] ?? phases[path.split('.')[0] ?? ''];
+  if (phase === undefined) throw new Error(`no phase is known for ${path}`);
+  return phase;
+}
+
+const flags = [false, true];
+const variants = (['simple', 'oneshot'] as const).flatMap((type) =>
+  flags.flatMap((restart) =>
+    flags.map((exitKills) => {
+      const spec = { type, restart, exitKills, restartLimit: 2 };
+      return { name: `${type}, restart ${restart}, exit_kills ${exitKills}`, spec, exploration: exploreService(spec) };
+    }),
+  ),
+);
+const disabled = exploreService({ enabled: false });
+const all = [...variants.map(({ exploration }) => exploration), disabled];
+
+describe('the service chart', () => {
+  it('answers every event in every state', () => {
+    expect(chartEvents(serviceMachine)).toEqual(Object.keys(eventTypes).sort());
+    expect(unanswered(serviceMachine, Object.keys(eventTypes))).toEqual([]);
+  });
+
+  it('reaches every state', () => {
+    const reached = reachedLeaves(all.flatMap(({ states }) => states));
+    expect(reached).toEqual([...leaves(serviceMachine)].sort());
+  });
+
+  it('shows nobody a transient state', () => {
+    expect(all.flatMap(({ states }) => states).filter((snapshot) => snapshot.hasTag('transient'))).toEqual([]);
+  });
+
+  it('stays disabled whatever comes', () => {
+    expect(reachedLeaves(disabled.states)).toEqual(['disabled']);
+    expect(disabled.states).toHaveLength(1);
+  });
+
+  it('never ends as an actor: a stop is a state', () => {
+    expect(all.flatMap(({ states }) => states).filter(({ status }) => status !== 'active')).toEqual([]);
+  });
+
+  it('moves between phases only as phaseSteps says, and as each of its steps', () => {
+    const seen: Record<string, Set<string>> = Object.fromEntries(
+      Object.keys(phaseSteps).map((from) => [from, new Set()]),
+    );
+    for (const { from, to } of all.flatMap(({ edges }) => edges)) {
+      if (phaseOf(from) !== phaseOf(to)) seen[phaseOf(from)]?.add(phaseOf(to));
+    }
+    for (const [from, steps] of Object.entries(phaseSteps)) {
+      expect([from, ...(seen[from] ?? [])].sort()).toEqual([from, ...steps].sort());
+    }
+  });
+});
+
+describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => {
+  it('can reach stopped or failed from every state', () => {
+    expect(stranded(exploration, hasEnded)).toEqual([]);
+    // A stop or a kill is enough, with what the process does afterwards.
+    const byStop = stranded(exploration, hasEnded, (edge) => isFactOrDelay(edge) || edge.event.type === 'service.stop');
+    expect(byStop).toEqual([]);
+    const byKill = stranded(exploration, hasEnded, (edge) => isFactOrDelay(edge) || edge.event.type === 'service.kill');
+    expect(byKill).toEqual([]);
+  });
+
+  it('can be started from every state, until it is retired', () => {
+    const started = (snapshot: ServiceSnapshot): boolean => snapshot.matches('ready');
+    const retired = exploration.states.filter(({ context }) => context.retired).map(exploration.key);
+    expect(stranded(exploration, started).filter((key) => !retired.includes(key))).toEqual([]);
+    const startedLate = exploration.edges.filter(
+      ({ from, to }) => from.context.retired && to.context.serial !== from.context.serial,
+    );
+    expect(startedLate.map(describeEdge)).toEqual([]);
+  });
+
+  it('has a run, and one process actor, exactly in the states that have a process', () => {
+    const wrong = exploration.states.filter((snapshot) => {
+      const expected = hasRun(snapshot) ? [`run-${snapshot.context.serial}`] : [];
+      const children = Object.keys(snapshot.children);
+      return (snapshot.context.run !== undefined) !== hasRun(snapshot) || children.join() !== expected.join();
+    });
+    expect(wrong.map(exploration.key)).toEqual([]);
+  });
+
+  it('lets go of a run only when it has exited or was never spawned', () => {
+    const endings = exploration.edges.filter(
+      ({ from, to }) => from.context.run !== undefined && from.context.run !== to.context.run,
+    );
+    const early = endings.filter(
+      ({ from, event, to }) =>
+        from.context.run?.serial !== to.context.run?.serial &&
+        event.type !== 'process.exited' &&
+        event.type !== 'process.spawnFailed',
+    );
+    expect(early.map(describeEdge)).toEqual([]);
+  });
+
+  it('ignores every fact about a run that is not the current one', () => {
+    const moved = exploration.edges.filter(
+      (edge) => isStale(edge) && exploration.key(edge.from) !== exploration.key(edge.to),
+    );
+    expect(moved.map(describeEdge)).toEqual([]);
+    expect(exploration.edges.some(isStale)).toBe(true);
+  });
+
+  it('starts again by itself only where restart is set, and within the limit', () => {
+    const paused = exploration.states.filter((snapshot) => snapshot.matches('backoff'));
+    // A oneshot service is ready only by its end, and does not fail afterwards.
+    expect(paused.length > 0).toBe(spec.type === 'simple' && spec.restart && !spec.exitKills);
+    expect(exploration.states.filter(({ context }) => context.restartsUsed > spec.restartLimit)).toEqual([]);
+  });
+
+  it('has failed with a cause, and with nothing else wanted', () => {
+    const failed = exploration.states.filter((snapshot) => snapshot.matches('failed'));
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.filter(({ context }) => context.verdict === undefined || context.startWanted)).toEqual([]);
+  });
+
+  it('restarts nothing once it was retired', () => {
+    const retired = exploration.states.filter(({ context }) => context.retired);
+    expect(retired.length).toBeGreaterThan(0);
+    expect(retired.filter((snapshot) => snapshot.matches('backoff')).map(exploration.key)).toEqual([]);
+    const started = exploration.edges.filter(
+      ({ from, event, to }) =>
+        (event.type === 'service.retire' || from.context.retired) &&
+        !from.context.startWanted &&
+        event.type !== 'service.start' &&
+        from.context.serial !== to.context.serial,
+    );
+    expect(started.map(describeEdge)).toEqual([]);
+  });
+
+  it('leaves stopped and failed only by a start', () => {
+    const left = exploration.edges.filter(({ from, to }) => hasEnded(from) && !hasEnded(to));
+    expect(left.filter(({ event }) => event.type !== 'service.start').map(describeEdge)).toEqual([]);
+  });
+
+  it('never goes on starting after a stop or a kill', () => {
+    const ignored = exploration.edges.filter(
+      ({ event, to }) =>
+        (event.type === 'service.stop' || event.type === 'service.kill') && !hasEnded(to) && !to.matches('stopping'),
+    );
+    expect(ignored.map(describeEdge)).toEqual([]);
+    const kept = exploration.edges.filter(
+      ({ event, to }) => (event.type === 'service.stop' || event.type === 'service.kill') && to.context.startWanted,
+    );
+    expect(kept.map(describeEdge)).toEqual([]);
+  });
+
+  it('explores to the end with the exits of its process alone', () => {
+    const settled = canReach(exploration, (snapshot) => !hasRun(snapshot), isFactOrDelay);
+    expect(exploration.states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
+  });
+});

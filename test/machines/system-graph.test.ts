@@ -1,0 +1,267 @@
+import { describe, expect, it } from 'vitest';
+import { fromCallback, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/inspect/transition.ts';
+import { processMachine } from '../../src/machines/process.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import { type SystemEvent, type SystemInput, systemMachine } from '../../src/machines/system.ts';
+import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
+import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service-phase.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { MissingProgram } from '../../src/model/system-end.ts';
+import { serviceSpec } from '../model/specs.ts';
+import {
+  chartEvents,
+  type Edge,
+  type Exploration,
+  explore,
+  leaves,
+  reachedLeaves,
+  stranded,
+  unanswered,
+} from './explore.ts';
+import { phaseSteps } from './phase-steps.ts';
+import { exit1, noSuchProgram, systemSpec } from './scripted.ts';
+
+type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
+
+/** The compiler keeps this list complete. */
+const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
+  'system.shutdown': true,
+  'service.changed': true,
+  'service.exitKills': true,
+  'processes.gone': true,
+};
+
+const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
+const machine = systemMachine.provide({
+  actors: { service: serviceMachine.provide({ actors: { process } }), processTable: fromCallback(() => {}) },
+});
+
+/** What a service may report of itself, by the phase that the system knows it in and what the system has told it. */
+function reports({ context }: SystemSnapshot): readonly SystemEvent[] {
+  const retired = context.end !== undefined;
+  return Object.entries(context.standings).flatMap(([name, { phase, hasBeenReady }]): readonly SystemEvent[] => {
+    const told = context.told[name] === true;
+    // Nothing begins without a command but a restart, and only of a service that was ready.
+    const possible: Readonly<Partial<Record<ServicePhase, boolean>>> = {
+      starting: phase === 'backoff' && !retired,
+      backoff: hasBeenReady && !retired,
+      stopped: phase === 'stopping' || told || (retired && phase !== 'exited'),
+      // A start that takes too long is stopped by the service itself.
+      stopping: phase === 'starting' || told,
+    };
+    const steps = phaseSteps[phase].filter((next) => possible[next] ?? true);
+    return steps.map((next) => ({ type: 'service.changed', name, change: changeTo(next, hasBeenReady), at: 0 }));
+  });
+}
+
+function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
+  const cause = { kind: 'exit', status: exit1, pid: 10 } as const;
+  switch (phase) {
+    case 'starting':
+      return { phase, serial: 1 };
+    case 'running':
+      return { phase, pid: 10, restarted: false };
+    case 'exited':
+      return { phase, status: exit1, restarted: false, wasReady: hasBeenReady };
+    case 'backoff':
+      return { phase, cause, restartsLeft: 1, delay: 1_000 };
+    case 'failed':
+      return { phase, cause, during: hasBeenReady ? 'run' : 'start' };
+    case 'stopping':
+    case 'stopped':
+      return { phase };
+    case 'disabled':
+    case 'pending':
+      throw new Error(`${phase} is not reported`);
+  }
+}
+
+const commands: readonly SystemEvent[] = [
+  { type: 'system.shutdown', end: { kind: 'signal', signal: 'SIGTERM' }, forced: false, at: 0 },
+  { type: 'system.shutdown', end: { kind: 'signal', signal: 'SIGINT' }, forced: true, at: 0 },
+  { type: 'processes.gone', at: 0 },
+];
+
+interface Case {
+  readonly services: readonly ServiceSpec[];
+  readonly system?: Partial<SystemSpec>;
+  readonly missingPrograms?: readonly MissingProgram[];
+}
+
+function exploreSystem({ services, system = {}, missingPrograms = [] }: Case): Exploration<SystemSnapshot> {
+  const spec = systemSpec(services, system);
+  const input: SystemInput = { spec, graph: buildDependencyGraph(services), missingPrograms };
+  const exitKills = ({ context }: SystemSnapshot): readonly SystemEvent[] =>
+    services
+      .filter(({ name, exitKills }) => exitKills && isLive(context.standings[name]?.phase ?? 'disabled'))
+      .map(({ name }) => ({ type: 'service.exitKills', name, outcome: { kind: 'exit', status: exit1 }, at: 0 }));
+  return explore(machine, {
+    input,
+    events: (snapshot: SystemSnapshot) =>
+      snapshot.status === 'done' ? [] : [...commands, ...exitKills(snapshot), ...reports(snapshot)],
+    distinguish: ({ context }: SystemSnapshot) => [
+      Object.values(context.standings).map(({ phase, hasBeenReady }) => [phase, hasBeenReady]),
+      context.childrenLeft,
+      context.startedAny,
+      context.saidBlocked,
+      Object.keys(context.told).sort(),
+      context.end?.kind,
+      context.deadline,
+    ],
+  });
+}
+
+const store = serviceSpec({ name: 'store.service' });
+const web = serviceSpec({ name: 'web.service', prerequisites: ['store.service'] });
+const cases: Readonly<Record<string, Case>> = {
+  'two services, one after the other': { services: [store, web] },
+  'failures ignored': { services: [{ ...store, ignoreFailures: true }, web] },
+  'exit_kills, detect_exit off': { services: [store, { ...web, exitKills: true }], system: { detectExit: false } },
+  'an IDLE service': { services: [store, serviceSpec({ name: 'idle.service', groups: ['IDLE'] })] },
+  'a diamond without its tip': {
+    services: [store, web, serviceSpec({ name: 'worker.service', prerequisites: ['store.service'] })],
+    system: { detectExit: false },
+  },
+  'only an IDLE service': { services: [serviceSpec({ name: 'idle.service', groups: ['IDLE'] })] },
+  'one disabled, one INIT': {
+    services: [
+      { ...store, groups: ['INIT'] },
+      { ...web, enabled: false },
+    ],
+  },
+  'nothing enabled': { services: [{ ...store, enabled: false }] },
+  'no service': { services: [] },
+  'a program is missing': {
+    services: [store, web],
+    missingPrograms: [{ service: 'store.service', error: noSuchProgram }],
+  },
+};
+const variants = Object.entries(cases).map(([name, each]) => ({ name, ...each, exploration: exploreSystem(each) }));
+
+function isHalted(snapshot: SystemSnapshot): boolean {
+  return snapshot.matches('halted');
+}
+
+function describeEdge({ from, event, to }: Edge<SystemSnapshot>): string {
+  return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
+}
+
+describe('the system chart', () => {
+  it('answers every event in every state', () => {
+    expect(chartEvents(systemMachine)).toEqual(Object.keys(eventTypes).sort());
+    expect(unanswered(systemMachine, Object.keys(eventTypes))).toEqual([]);
+  });
+
+  it('reaches every state', () => {
+    const reached = reachedLeaves(variants.flatMap(({ exploration }) => exploration.states));
+    expect(reached).toEqual([...leaves(systemMachine)].sort());
+  });
+});
+
+describe.each(variants)('the system chart ($name)', ({ exploration, services }) => {
+  const { states, edges } = exploration;
+
+  it('can halt from every state', () => {
+    expect(stranded(exploration, isHalted)).toEqual([]);
+  });
+
+  it('halts from every state of the drain by the passing of time alone', () => {
+    const byTime = stranded(
+      exploration,
+      (snapshot) => isHalted(snapshot) || !snapshot.matches('draining'),
+      ({ event }) => event.type.startsWith('xstate.after.'),
+    );
+    expect(byTime).toEqual([]);
+  });
+
+  it('drains at once when it is told to', () => {
+    const ignored = edges.filter(
+      ({ event, to }) => event.type === 'system.shutdown' && !to.matches('draining') && !isHalted(to),
+    );
+    expect(ignored.map(describeEdge)).toEqual([]);
+  });
+
+  it('never goes back from the drain', () => {
+    const back = edges.filter(({ from, to }) => from.matches('draining') && !to.matches('draining') && !isHalted(to));
+    expect(back.map(describeEdge)).toEqual([]);
+  });
+
+  it('has a reason from the first moment of the drain, and keeps it', () => {
+    const aimless = states.filter(
+      (snapshot) => (snapshot.matches('draining') || isHalted(snapshot)) !== (snapshot.context.end !== undefined),
+    );
+    expect(aimless.map(exploration.key)).toEqual([]);
+    const changed = edges.filter(
+      ({ from, to }) => from.context.end !== undefined && from.context.end !== to.context.end,
+    );
+    expect(changed.map(describeEdge)).toEqual([]);
+  });
+
+  it('has an output with that reason once it has halted', () => {
+    const halted = states.filter(isHalted);
+    expect(halted.length).toBeGreaterThan(0);
+    expect(halted.filter(({ output, context }) => output?.end !== context.end)).toEqual([]);
+  });
+
+  it('tells a service to start only when what it waits for is satisfied, and never while draining', () => {
+    const released = edges.flatMap(({ from, to }) =>
+      services
+        .filter(
+          ({ name }) =>
+            from.context.standings[name]?.phase === 'pending' && to.context.standings[name]?.phase === 'starting',
+        )
+        .map((service) => ({ service, to })),
+    );
+    const early = released.filter(({ service, to }) => {
+      const waiting = service.prerequisites.filter((name) => {
+        const standing = to.context.standings[name];
+        const satisfied =
+          standing?.phase === 'running' || standing?.phase === 'exited' || standing?.phase === 'disabled';
+        return !satisfied && !(standing?.phase === 'failed' && standing.ignoreFailures);
+      });
+      return waiting.length > 0 || to.matches('draining');
+    });
+    expect(early).toEqual([]);
+  });
+
+  it('clears only after every service has ended', () => {
+    const early = states.filter(
+      (snapshot) =>
+        snapshot.matches({ draining: 'clearing' }) &&
+        Object.values(snapshot.context.standings).some(({ phase }) => !isEnded(phase)),
+    );
+    expect(early.map(exploration.key)).toEqual([]);
+  });
+
+  it('stops no service before those that wait for it have ended', () => {
+    const early = states.filter(({ context }) =>
+      services.some(({ name, prerequisites }) => {
+        const standing = context.standings[name];
+        const told = prerequisites.some((other) => context.told[other]);
+        return told && standing !== undefined && !isEnded(standing.phase);
+      }),
+    );
+    expect(early.map(exploration.key)).toEqual([]);
+  });
+
+  it('is up only when every service has come as far as it will', () => {
+    const arrivals = edges.filter(({ from, to }) => from.matches('booting') && to.matches('up'));
+    const open = arrivals.filter(({ to }) =>
+      Object.values(to.context.standings).some(({ phase, hasBeenReady }) => phase === 'starting' && !hasBeenReady),
+    );
+    expect(open.map(describeEdge)).toEqual([]);
+  });
+
+  it('ends for want of processes only when there are none, and none about to come', () => {
+    const exhausted = edges.filter(({ from, to }) => from.context.end === undefined && to.context.end !== undefined);
+    const wrong = exhausted.filter(
+      ({ to: { context } }) =>
+        (context.end?.kind === 'noProcesses' || context.end?.kind === 'nothingStarted') &&
+        (context.childrenLeft ||
+          !context.spec.detectExit ||
+          Object.values(context.standings).some(({ phase }) => phase === 'backoff' || phase === 'running')),
+    );
+    expect(wrong.map(describeEdge)).toEqual([]);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { describeExit, type ExitStatus, isNormal, procStatus, shellStatus } from '../../src/model/exit-status.ts';
+import { consoleService } from '../../src/model/service-spec.ts';
+import { exitStatusOf, type RunOutcome } from '../../src/model/system-end.ts';
+
+const exited = (code: number): ExitStatus => ({ kind: 'exited', code });
+const killed: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false };
+const crashed: ExitStatus = { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true };
+
+describe('an exit status', () => {
+  it('is normal only as exit 0', () => {
+    expect([exited(0), exited(1), killed].map(isNormal)).toEqual([true, false, false]);
+  });
+
+  it('is told to people', () => {
+    expect([exited(1), killed, crashed].map(describeExit)).toEqual(['exit 1', 'SIGKILL', 'SIGSEGV (core dumped)']);
+  });
+
+  it('is told to scripts', () => {
+    expect([exited(3), killed, crashed].map(procStatus)).toEqual([
+      '<ProcStatus exit_status=3>',
+      '<ProcStatus signal=9>',
+      '<ProcStatus signal=11>',
+    ]);
+  });
+
+  it('is told to shells', () => {
+    const realTime: ExitStatus = { kind: 'signaled', signal: 'SIGRTMIN+3', coreDumped: false };
+    expect([exited(255), killed, crashed, realTime].map(shellStatus)).toEqual([255, 137, 139, 165]);
+  });
+});
+
+describe('the exit status of chaperone', () => {
+  it('follows from why the system ended', () => {
+    expect(exitStatusOf({ kind: 'signal', signal: 'SIGTERM' })).toBe(0);
+    expect(exitStatusOf({ kind: 'signal', signal: 'SIGINT' })).toBe(130);
+    expect(
+      exitStatusOf({ kind: 'exitKills', service: 'web.service', outcome: { kind: 'exit', status: exited(3) } }),
+    ).toBe(3);
+    expect(exitStatusOf({ kind: 'exitKills', service: 'web.service', outcome: { kind: 'exit', status: killed } })).toBe(
+      137,
+    );
+    const cause = { kind: 'exit', status: exited(3), pid: 7 } as const;
+    expect(exitStatusOf({ kind: 'serviceFailed', service: 'web.service', cause })).toBe(1);
+    expect(exitStatusOf({ kind: 'missingPrograms', problems: [] })).toBe(1);
+    expect(exitStatusOf({ kind: 'internalError', message: 'x' })).toBe(1);
+    expect(exitStatusOf({ kind: 'noProcesses' })).toBe(0);
+    expect(exitStatusOf({ kind: 'nothingStarted' })).toBe(0);
+  });
+
+  it('is that of the command on the command line, as a shell has it', () => {
+    const ends = (outcome: RunOutcome): readonly number[] => [
+      exitStatusOf({ kind: 'noProcesses', command: outcome }),
+      exitStatusOf({ kind: 'exitKills', service: consoleService, outcome }),
+      exitStatusOf({
+        kind: 'serviceFailed',
+        service: consoleService,
+        cause: outcome.kind === 'exit' ? { ...outcome, pid: 7 } : outcome,
+      }),
+    ];
+    const refused = (code: string): RunOutcome => ({
+      kind: 'spawn',
+      error: { code, stage: 'exec', program: '/bin/x' },
+    });
+    expect(ends({ kind: 'exit', status: exited(3) })).toEqual([3, 3, 3]);
+    expect(ends({ kind: 'exit', status: killed })).toEqual([137, 137, 137]);
+    expect(ends(refused('ENOENT'))).toEqual([127, 127, 127]);
+    expect(ends(refused('EACCES'))).toEqual([126, 126, 126]);
+    const cause = { kind: 'timeout', timeout: 1_000, pid: 7 } as const;
+    expect(exitStatusOf({ kind: 'serviceFailed', service: consoleService, cause })).toBe(1);
+  });
+});

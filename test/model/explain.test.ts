@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { type EndFacts, explainEnd, type LastWords } from '../../src/model/explain.ts';
+import { consoleService, type ServiceSpec } from '../../src/model/service-spec.ts';
+import { serviceSpec } from './specs.ts';
+
+const exit3 = { kind: 'exited', code: 3 } as const;
+
+function explained(
+  facts: Partial<EndFacts> & Pick<EndFacts, 'end'>,
+  spec: ServiceSpec,
+  words?: LastWords,
+  now = 0,
+): string {
+  const lines = explainEnd(
+    { exitStatus: 1, neverStarted: [], stopped: [], ...facts },
+    (name) => (name === spec.name ? spec : undefined),
+    () => words,
+    now,
+  );
+  return lines.join('\n');
+}
+
+describe('the explanation of an end', () => {
+  it('tells of a oneshot service that ended badly: why, its command, its last words, who waited', () => {
+    const spec = serviceSpec({ name: 'migrate.service', type: 'oneshot', command: '/bin/migrate --all' });
+    const facts: EndFacts = {
+      end: { kind: 'serviceFailed', service: spec.name, cause: { kind: 'exit', status: exit3, pid: 12 } },
+      exitStatus: 1,
+      neverStarted: ['web.service', 'worker.service'],
+      stopped: ['store.service', 'cache.service'],
+    };
+    const words: LastWords = { stream: 'stderr', line: 'no such table', at: 1_000 };
+    expect(explained(facts, spec, words, 1_340)).toBe(
+      `chaperone: system failed: migrate.service did not become ready
+  why     oneshot service, ended with exit 3 instead of exit 0 (pid 12)
+  command /bin/migrate --all
+  last    "no such table"  (stderr, 0.3 s ago)
+  waiting web.service, worker.service never started
+  stopped store, cache; exit status 1`,
+    );
+  });
+
+  it('tells of a simple service that ended within its pause', () => {
+    const cause = {
+      kind: 'exit',
+      status: { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true },
+      pid: 12,
+    } as const;
+    expect(explained({ end: { kind: 'serviceFailed', service: 'web.service', cause } }, serviceSpec())).toBe(
+      `chaperone: system failed: web.service did not become ready
+  why     simple service, ended with SIGSEGV (core dumped) within 0.5 s of its start (startup_pause), pid 12
+  command /bin/web --port 80
+  stopped exit status 1`,
+    );
+  });
+
+  it('tells of a start that took too long', () => {
+    const cause = { kind: 'timeout', timeout: 30_000, pid: 12 } as const;
+    const spec = serviceSpec({ type: 'oneshot' });
+    const words: LastWords = { stream: 'stdout', line: 'waiting for the store', at: 0 };
+    expect(explained({ end: { kind: 'serviceFailed', service: spec.name, cause } }, spec, words, 29_700)).toBe(
+      `chaperone: system failed: web.service did not become ready
+  why     oneshot service, no exit within 30 s (process_timeout), pid 12 was alive
+  command /bin/web --port 80
+  last    "waiting for the store"  (stdout, 30 s ago)
+  stopped exit status 1`,
+    );
+  });
+
+  it('tells of a program that could not be started', () => {
+    const cause = { kind: 'spawn', error: { code: 'EACCES', stage: 'exec', program: '/bin/web' } } as const;
+    expect(explained({ end: { kind: 'serviceFailed', service: 'web.service', cause } }, serviceSpec())).toBe(
+      `chaperone: system failed: web.service could not be started
+  why     cannot execute /bin/web: permission denied (EACCES)
+  command /bin/web --port 80
+  stopped exit status 1`,
+    );
+  });
+
+  it('tells of missing programs before anything was started', () => {
+    const problems = [
+      { service: 'web.service', error: { code: 'ENOENT', stage: 'lookup', program: 'web' } },
+      { service: 'store.service', error: { code: 'ENOENT', stage: 'lookup', program: '/opt/store' } },
+    ] as const;
+    const facts = {
+      end: { kind: 'missingPrograms', problems },
+      neverStarted: ['store.service', 'web.service'],
+    } as const;
+    expect(explained(facts, serviceSpec())).toBe(
+      `chaperone: system failed before anything was started: 2 programs missing
+  why     web.service: executable 'web' not found in the service's PATH
+  why     store.service: executable '/opt/store' not found
+  do      install it, correct "command", or set "optional: true" or "enabled: false" for the service
+  waiting store.service, web.service never started
+  stopped exit status 1`,
+    );
+  });
+
+  it('tells of exit_kills only where the exit status is not 0', () => {
+    const end = { kind: 'exitKills', service: 'web.service', outcome: { kind: 'exit', status: exit3 } } as const;
+    expect(explained({ end, exitStatus: 3, stopped: ['store.service'] }, serviceSpec())).toBe(
+      `chaperone: web.service ended the system (exit_kills): exit 3
+  stopped store; exit status 3`,
+    );
+    const normal = {
+      kind: 'exitKills',
+      service: 'web.service',
+      outcome: { kind: 'exit', status: { kind: 'exited', code: 0 } },
+    } as const;
+    expect(explained({ end: normal, exitStatus: 0 }, serviceSpec())).toBe('');
+  });
+
+  it("says of the command line's command only that it could not begin", () => {
+    const refused = { kind: 'spawn', error: { code: 'EACCES', stage: 'exec', program: '/bin/x' } } as const;
+    const said = 'chaperone: cannot run the command: cannot execute /bin/x: permission denied (EACCES)';
+    const ended = { kind: 'exit', status: exit3 } as const;
+    for (const [outcome, text] of [
+      [refused, said],
+      [ended, ''],
+    ] as const) {
+      expect(explained({ end: { kind: 'noProcesses', command: outcome } }, serviceSpec())).toBe(text);
+      expect(explained({ end: { kind: 'exitKills', service: consoleService, outcome } }, serviceSpec())).toBe(text);
+    }
+    expect(explained({ end: { kind: 'serviceFailed', service: consoleService, cause: refused } }, serviceSpec())).toBe(
+      said,
+    );
+  });
+
+  it('tells of an internal error', () => {
+    const end = { kind: 'internalError', message: 'internal error: x' } as const;
+    expect(explained({ end }, serviceSpec())).toBe('chaperone: internal error: x\n  stopped exit status 1');
+  });
+
+  it('is silent about an end that was asked for or is natural', () => {
+    expect(explained({ end: { kind: 'signal', signal: 'SIGTERM' } }, serviceSpec())).toBe('');
+    expect(explained({ end: { kind: 'noProcesses' } }, serviceSpec())).toBe('');
+    expect(explained({ end: { kind: 'nothingStarted' } }, serviceSpec())).toBe('');
+  });
+
+  it('tells a long list in short', () => {
+    const neverStarted = Array.from({ length: 15 }, (_, index) => `s${index}`);
+    const end = { kind: 'internalError', message: 'x' } as const;
+    expect(explained({ end, neverStarted }, serviceSpec())).toContain(
+      '  waiting s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11 and 3 more never started\n',
+    );
+  });
+});

@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import {
+  cannotSubreap,
+  exitSeen,
+  failureText,
+  messagesFor,
+  missingIgnored,
+  noProcessesRemain,
+  notPid1,
+  optionalDisabled,
+  orphanReaped,
+  readyMessage,
+  recordsDropped,
+  reloadUnsupported,
+  seconds,
+  signalIgnored,
+  startAttempt,
+} from '../../src/model/messages.ts';
+import type { FailureCause, ServiceChange } from '../../src/model/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { describeSpawnError, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
+import type { SystemEnd } from '../../src/model/system-end.ts';
+import type { SystemNotice } from '../../src/model/system-notice.ts';
+import { serviceSpec } from './specs.ts';
+
+const exit0 = { kind: 'exited', code: 0 } as const;
+const exit3 = { kind: 'exited', code: 3 } as const;
+const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
+const exited: FailureCause = { kind: 'exit', status: exit3, pid: 7 };
+const missing: FailureCause = { kind: 'spawn', error: { code: 'ENOENT', stage: 'lookup', program: 'web' } };
+const late: FailureCause = { kind: 'timeout', timeout: 30_000, pid: 7 };
+
+/** `severity: text` of each line. */
+function told(notice: SystemNotice, spec: ServiceSpec = serviceSpec()): readonly string[] {
+  return messagesFor(notice, (name) => (name === spec.name ? spec : undefined)).map(
+    ({ severity, text }) => `${severity}: ${text}`,
+  );
+}
+
+function changed(change: ServiceChange, spec: Partial<ServiceSpec> = {}): readonly string[] {
+  const { name, ignoreFailures } = serviceSpec(spec);
+  return told({ type: 'service.changed', service: name, change, ignoreFailures }, serviceSpec(spec));
+}
+
+function drained(end: SystemEnd, spec?: ServiceSpec): readonly string[] {
+  return told({ type: 'system.draining', end }, spec);
+}
+
+describe('the log lines of the start', () => {
+  it('tell of services on their way', () => {
+    expect(told({ type: 'service.skipped', service: 'web.service' })).toEqual([
+      'debug: service web.service not enabled, will be skipped',
+    ]);
+    expect(told({ type: 'service.queued', service: 'web.service' })).toEqual([
+      'debug: service web.service enabled, queueing start request',
+    ]);
+    expect(told({ type: 'service.released', service: 'web.service' })).toEqual([
+      'debug: service web.service prerequisites satisfied',
+    ]);
+    expect(told({ type: 'service.blocked', service: 'web.service' })).toEqual([
+      'warning: service web.service will not start: something it waits for has ended without becoming ready',
+    ]);
+    expect(startAttempt(serviceSpec())).toEqual({
+      severity: 'debug',
+      text: "web.service attempting start '/bin/web --port 80'...",
+    });
+  });
+
+  it('tell of success', () => {
+    expect(changed({ phase: 'starting', serial: 1 })).toEqual([]);
+    expect(changed({ phase: 'running', pid: 7, restarted: false })).toEqual([
+      'debug: web.service successfully started',
+    ]);
+    expect(changed({ phase: 'running', pid: 7, restarted: true })).toEqual(['debug: web.service restart succeeded']);
+    expect(changed({ phase: 'exited', status: exit0, restarted: false, wasReady: false })).toEqual([
+      'debug: web.service successfully started',
+    ]);
+    expect(changed({ phase: 'exited', status: exit0, restarted: false, wasReady: true })).toEqual([]);
+    expect(readyMessage('1.2.3')).toEqual({ severity: 'info', text: 'chaperone version 1.2.3, ready.' });
+  });
+
+  it('tell of a failed start', () => {
+    expect(changed({ phase: 'failed', cause: exited, during: 'start' })).toEqual([
+      "debug: web.service received exception during attempted start. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+    ]);
+    expect(changed({ phase: 'failed', cause: exited, during: 'start' }, { ignoreFailures: true })).toEqual([
+      "debug: web.service received exception during attempted start. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+      "warning: web.service (ignored) failure on start-up with result '<ProcStatus exit_status=3>'",
+      "info: service web.service ignoring failures. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+    ]);
+    expect(changed({ phase: 'failed', cause: missing, during: 'start' }, { ignoreFailures: true })).toEqual([
+      "debug: web.service received exception during attempted start. Exception: executable 'web' not found",
+      "info: service web.service ignoring failures. Exception: executable 'web' not found",
+    ]);
+  });
+
+  it('tell of a start that took too long', () => {
+    const spec = serviceSpec({ type: 'oneshot' });
+    expect(failureText(spec, late)).toBe(
+      "oneshot service 'web.service' did not exit after 30 second(s), terminating due to 'ignore_failures=False'",
+    );
+    expect(failureText({ ...spec, ignoreFailures: true }, late)).toBe(
+      "oneshot service 'web.service' did not exit after 30 second(s), proceeding due to 'ignore_failures=True'",
+    );
+  });
+
+  it('tell of programs that are not there', () => {
+    expect(optionalDisabled('web.service', '/bin/web')).toEqual({
+      severity: 'info',
+      text: "optional service web.service disabled since '/bin/web' is not present",
+    });
+    expect(missingIgnored('web.service', 'web')).toEqual({
+      severity: 'warning',
+      text: "service web.service disabled, executable 'web' not found (ignore_failures)",
+    });
+  });
+});
+
+describe('the log lines of the run', () => {
+  it('tell of every exit', () => {
+    expect(exitSeen('web.service', 7, exit0)).toEqual({
+      severity: 'debug',
+      text: "web.service exit status for pid=7 is '<ProcStatus exit_status=0>'",
+    });
+    expect(exitSeen('web.service', 7, terminated)).toEqual({
+      severity: 'info',
+      text: "web.service exit status for pid=7 is '<ProcStatus signal=15>'",
+    });
+    expect(orphanReaped(9, exit3)).toEqual({
+      severity: 'info',
+      text: 'Caught subprocess termination from unknown pid: 9 -> exit 3',
+    });
+  });
+
+  it('tell of an abnormal end and of the restart', () => {
+    expect(changed({ phase: 'failed', cause: exited, during: 'run' })).toEqual([
+      'err: web.service terminated abnormally with <ProcStatus exit_status=3>',
+    ]);
+    expect(changed({ phase: 'failed', cause: exited, during: 'run' }, { ignoreFailures: true })).toEqual([
+      'warning: web.service terminated abnormally with <ProcStatus exit_status=3>',
+    ]);
+    expect(changed({ phase: 'backoff', cause: exited, restartsLeft: 4, delay: 3_000 })).toEqual([
+      'err: web.service terminated abnormally with <ProcStatus exit_status=3>',
+      'info: web.service pausing between restart retries (4 left)',
+    ]);
+    expect(changed({ phase: 'backoff', cause: missing, restartsLeft: 0, delay: 3_000 })).toEqual([
+      "err: web.service could not be restarted: executable 'web' not found",
+      'info: web.service pausing between restart retries (0 left)',
+    ]);
+  });
+
+  it('tell of chaperone itself', () => {
+    expect(notPid1(42)).toEqual({ severity: 'info', text: 'not PID 1 (pid 42): working as a child subreaper' });
+    expect(cannotSubreap('EINVAL').text).toBe(
+      'cannot become a child subreaper (EINVAL): orphans of services will not be reaped here',
+    );
+    expect(signalIgnored('SIGUSR1')).toEqual({ severity: 'info', text: 'SIGUSR1 received, nothing to do' });
+    expect(reloadUnsupported().text).toBe(
+      'SIGHUP received: reloading the configuration is not supported yet, nothing was changed',
+    );
+    expect(recordsDropped(3, 'stdout')).toEqual({
+      severity: 'warning',
+      text: '3 log records were dropped because stdout did not take them in time',
+    });
+  });
+});
+
+describe('the log lines of the end', () => {
+  it('tell why', () => {
+    expect(drained({ kind: 'signal', signal: 'SIGTERM' })).toEqual(['warning: Request made to kill system.']);
+    expect(drained({ kind: 'signal', signal: 'SIGINT' })).toEqual([
+      'warning: Ctrl-C ... killing chaperone.',
+      'warning: Request made to kill system.',
+    ]);
+    expect(drained({ kind: 'exitKills', service: 'web.service', outcome: { kind: 'exit', status: exit0 } })).toEqual([
+      'warning: web.service terminated with exit_kills enabled',
+    ]);
+    expect(drained({ kind: 'serviceFailed', service: 'web.service', cause: exited })).toEqual([
+      "err: system startup cancelled due to error: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+    ]);
+    const error = { code: 'ENOENT', stage: 'lookup', program: 'web' } as const;
+    expect(drained({ kind: 'missingPrograms', problems: [{ service: 'web.service', error }] })).toEqual([
+      "err: system startup cancelled due to error: executable 'web' not found",
+    ]);
+    expect(drained({ kind: 'noProcesses' })).toEqual(['debug: no child processes present']);
+    expect(drained({ kind: 'nothingStarted' })).toEqual([
+      "warning: No service startups attempted (all disabled?) - exiting due to 'detect_exit=true'",
+    ]);
+    expect(drained({ kind: 'internalError', message: 'internal error: x' })).toEqual(['crit: internal error: x']);
+  });
+
+  it('tell how', () => {
+    expect(changed({ phase: 'stopping' })).toEqual([]);
+    expect(changed({ phase: 'stopped' })).toEqual(['debug: web.service stopped']);
+    expect(told({ type: 'system.forced' })).toEqual(['warning: Request made to kill system. (forced)']);
+    expect(told({ type: 'system.clearing', signal: 'SIGTERM', after: 10 })).toEqual([
+      'debug: Final termination phase.',
+    ]);
+    expect(told({ type: 'system.clearing', signal: 'SIGKILL', after: 7_750 })).toEqual([
+      'info: Some processes remain after 7.75secs.  Forcing kill',
+    ]);
+    expect(noProcessesRemain()).toEqual({
+      severity: 'debug',
+      text: 'No processes remain when attempting to kill system, just stop.',
+    });
+    expect(told({ type: 'system.ready' })).toEqual([]);
+    expect(told({ type: 'system.halted' })).toEqual([]);
+  });
+
+  it('say nothing about a service that nobody knows', () => {
+    const change = { phase: 'stopped' } as const;
+    expect(told({ type: 'service.changed', service: 'x.service', change, ignoreFailures: false })).toEqual([]);
+  });
+});
+
+describe('seconds', () => {
+  it('have no needless digits', () => {
+    expect([500, 60_000, 1, 0, 1_234.5678].map(seconds)).toEqual(['0.5', '60', '0.001', '0', '1.235']);
+  });
+});
+
+describe('a spawn error', () => {
+  it('is one sentence for every stage', () => {
+    const said = (stage: SpawnErrorStage, code: string): string =>
+      describeSpawnError({ stage, code, program: '/bin/web', directory: '/srv' });
+    expect(said('lookup', 'ENOENT')).toBe("executable '/bin/web' not found");
+    expect(said('exec', 'ENOENT')).toBe(
+      'cannot execute /bin/web: it, or the interpreter it names, does not exist (ENOENT)',
+    );
+    expect(said('exec', 'EACCES')).toBe('cannot execute /bin/web: permission denied (EACCES)');
+    expect(said('directory', 'ENOENT')).toBe('cannot enter directory /srv: no such file or directory (ENOENT)');
+    expect(said('uid', 'EPERM')).toBe(
+      "cannot take the account's uid: not permitted (EPERM); chaperone needs root to change accounts",
+    );
+    expect(said('clone', 'EAGAIN')).toBe(
+      'cannot create a process: no more processes are allowed (ulimit -u, or the pids limit of the container) (EAGAIN)',
+    );
+    expect(said('pipe', 'EMFILE')).toBe('cannot make a pipe: chaperone has no descriptor left (ulimit -n) (EMFILE)');
+    expect(said('limit', 'EWEIRD')).toBe('cannot prepare the process (limit): EWEIRD (EWEIRD)');
+  });
+});

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Sink } from '../../src/runtime/kernel.ts';
+import { SinkQueue } from '../../src/runtime/sink-queue.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** A sink that finishes its writes when the test says so. */
+class SlowSink implements Sink {
+  readonly batches: string[] = [];
+  #done: ((errorCode?: string) => void) | undefined;
+
+  get busy(): boolean {
+    return this.#done !== undefined;
+  }
+
+  get text(): string {
+    return this.batches.join('');
+  }
+
+  write(bytes: Uint8Array, done: (errorCode?: string) => void): void {
+    if (this.busy) throw new Error('two writes at a time');
+    this.batches.push(new TextDecoder().decode(bytes));
+    this.#done = done;
+  }
+
+  /** Ends the write that is going on. */
+  finish(errorCode?: string): void {
+    const done = this.#done;
+    this.#done = undefined;
+    if (errorCode === undefined) done?.();
+    else done?.(errorCode);
+  }
+
+  finishAll(): void {
+    while (this.busy) this.finish();
+  }
+}
+
+function slowQueue(): { sink: SlowSink; queue: SinkQueue } {
+  const sink = new SlowSink();
+  return { sink, queue: new SinkQueue(sink, 'stdout', (text) => `[${text}]\n`) };
+}
+
+const dropped = (count: number): string =>
+  `[${count} log records were dropped because stdout did not take them in time]\n`;
+
+describe('a sink queue', () => {
+  it('writes at once where nothing waits, and what came meanwhile together', () => {
+    const { sink, queue } = slowQueue();
+    queue.write('one\n');
+    queue.write('two\n');
+    queue.write('three\n');
+    expect(sink.batches).toEqual(['one\n']);
+    sink.finish();
+    expect(sink.batches).toEqual(['one\n', 'two\nthree\n']);
+    sink.finish();
+    expect(sink.busy).toBe(false);
+  });
+
+  it('writes no more than 64 KiB at once, but never splits a line', () => {
+    const { sink, queue } = slowQueue();
+    const long = `${'x'.repeat(100_000)}\n`;
+    const half = `${'y'.repeat(40_000)}\n`;
+    for (const text of ['one\n', half, half, long, 'two\n']) queue.write(text);
+    sink.finishAll();
+    expect(sink.batches).toEqual(['one\n', half, half, long, 'two\n']);
+  });
+
+  it('keeps the order, whatever is written and however slow the sink is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.string(), fc.constant(undefined)), { maxLength: 50 }), (steps) => {
+        const { sink, queue } = slowQueue();
+        const written: string[] = [];
+        for (const text of steps) {
+          if (text === undefined) sink.finish();
+          else {
+            const line = `${text.replaceAll('\n', ' ')}\n`;
+            written.push(line);
+            queue.write(line);
+          }
+        }
+        sink.finishAll();
+        expect(sink.text).toBe(written.join(''));
+      }),
+    );
+  });
+
+  it('drops what is over a mebibyte, and says how much once there is room', () => {
+    const { sink, queue } = slowQueue();
+    const block = `${'x'.repeat(65_535)}\n`;
+    queue.write('first\n');
+    for (let index = 0; index < 16; index++) queue.write(block);
+    queue.write('lost\n');
+    queue.write('lost too\n');
+    sink.finishAll();
+    expect(sink.text).toBe(`first\n${block.repeat(16)}${dropped(2)}`);
+    queue.write('later\n');
+    sink.finishAll();
+    expect(sink.batches.slice(-2)).toEqual([dropped(2), 'later\n']);
+  });
+
+  it('says it no sooner than the queue is half empty', () => {
+    const { sink, queue } = slowQueue();
+    const block = `${'x'.repeat(65_535)}\n`;
+    queue.write('first\n');
+    for (let index = 0; index < 16; index++) queue.write(block);
+    queue.write('lost\n');
+    sink.finish();
+    queue.write('late\n');
+    sink.finishAll();
+    expect(sink.text.endsWith(dropped(1))).toBe(true);
+    expect(sink.text.indexOf('late\n')).toBeLessThan(sink.text.indexOf(dropped(1)));
+  });
+
+  it('holds no more than its bound while the sink does not take anything', () => {
+    const { sink, queue } = slowQueue();
+    const line = `${'x'.repeat(99)}\n`;
+    for (let index = 0; index < 50_000; index++) queue.write(line);
+    sink.finishAll();
+    expect(sink.text.length).toBeLessThanOrEqual(mebibyte + 1_000);
+    const kept = sink.text.split('\n').filter((each) => each.startsWith('x')).length;
+    expect(sink.text).toContain(dropped(50_000 - kept));
+  });
+
+  it('counts the lines that a sink refused, and tries the next ones', () => {
+    const { sink, queue } = slowQueue();
+    queue.write('one\ntwo\n');
+    sink.finish('ENOSPC');
+    expect(sink.busy).toBe(false);
+    queue.write('three\n');
+    sink.finish('EPIPE');
+    queue.write('four\n');
+    sink.finish();
+    expect(sink.batches.at(-1)).toBe(dropped(3));
+    sink.finish();
+    expect(sink.busy).toBe(false);
+  });
+
+  it('calls back once everything has gone, and at once where nothing waits', () => {
+    const { sink, queue } = slowQueue();
+    const called: string[] = [];
+    queue.whenIdle(() => called.push('idle'));
+    expect(called).toEqual(['idle']);
+    queue.write('one\n');
+    queue.whenIdle(() => called.push('first'));
+    queue.write('two\n');
+    queue.whenIdle(() => called.push('second'));
+    sink.finish();
+    expect(called).toEqual(['idle']);
+    sink.finish();
+    expect(called).toEqual(['idle', 'first', 'second']);
+  });
+
+  it('calls back also where the sink refuses everything', () => {
+    const { sink, queue } = slowQueue();
+    let called = 0;
+    queue.write('one\n');
+    queue.whenIdle(() => {
+      called += 1;
+    });
+    sink.finish('EIO');
+    expect(called).toBe(1);
+  });
+});

@@ -1,0 +1,58 @@
+import { from } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { describe, expect, it } from 'vitest';
+import type { LogRecord } from '../../src/model/syslog.ts';
+import { type OutputSource, outputRecords } from '../../src/streams/output-records.ts';
+
+const encoder = new TextEncoder();
+
+function source(changes: Partial<OutputSource> = {}): OutputSource {
+  return { program: 'web', pid: 12, stream: 'stdout', wallTime: () => 1_000, ...changes };
+}
+
+function record(message: string, changes: Partial<LogRecord> = {}): LogRecord {
+  return { time: 1_000, facility: 'daemon', severity: 'info', program: 'web', pid: 12, message, ...changes };
+}
+
+function recordsOf(text: string | Uint8Array, changes: Partial<OutputSource> = {}): readonly LogRecord[] {
+  const all: LogRecord[] = [];
+  from([typeof text === 'string' ? encoder.encode(text) : text])
+    .pipe(outputRecords(source(changes)))
+    .subscribe((each) => all.push(each));
+  return all;
+}
+
+describe('outputRecords', () => {
+  it('makes one record of each line, when it comes', () => {
+    const scheduler = new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
+    scheduler.run(({ cold, expectObservable, expectSubscriptions }) => {
+      const output$ = cold('-a-b-|', { a: encoder.encode('ready\non'), b: encoder.encode(' port 80\n') });
+      const wallTime = (): number => scheduler.now();
+      expectObservable(output$.pipe(outputRecords(source({ wallTime })))).toBe('-x-y-|', {
+        x: record('ready', { time: 1 }),
+        y: record('on port 80', { time: 3 }),
+      });
+      expectSubscriptions(output$.subscriptions).toBe('^----!');
+    });
+  });
+
+  it('takes stdout for info and stderr for warnings', () => {
+    expect(recordsOf('x\n')).toEqual([record('x')]);
+    expect(recordsOf('x\n', { stream: 'stderr' })).toEqual([record('x', { severity: 'warning' })]);
+  });
+
+  it('drops blank lines and the blanks at the end of a line, not those before', () => {
+    expect(recordsOf('\n  \n\t\n  x  \r\n\n').map(({ message }) => message)).toEqual(['  x']);
+  });
+
+  it('makes the line printable', () => {
+    expect(recordsOf(Uint8Array.of(0x1b, 0x5b, 0x41, 0xff, 0x0a)).map(({ message }) => message)).toEqual([
+      '\\x1b[A\\xff',
+    ]);
+  });
+
+  it('marks a line that was cut', () => {
+    const [only] = recordsOf(`${'x'.repeat(8_200)}\n`);
+    expect(only?.message).toBe(`${'x'.repeat(8_192)} [… 8 bytes cut]`);
+  });
+});
