@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Each file in a process of its own: the Linux kernel's tests reap every child of theirs.
     pool: 'forks',
+    maxWorkers: 2,
     testTimeout: 30_000,
     coverage: {
       provider: 'v8',

@@ -1,5 +1,6 @@
 // First of all: as PID 1, a signal that comes before its handler is lost.
 import '../runtime/linux/early-signals.ts';
+import '../runtime/linux/no-standard-streams.ts';
 import { join } from 'node:path';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
 import { runDaemon } from '../runtime/main.ts';

@@ -198,8 +198,8 @@ export const systemMachine = setup({
       }
     }),
     signalAll: enqueueActions(({ context, enqueue }, params: { signal: SignalName }) => {
-      const after = context.at - (context.deadline - context.spec.shutdownTimeout);
-      enqueue.emit({ type: 'system.clearing', signal: params.signal, after });
+      const begun = context.deadline - context.spec.shutdownTimeout;
+      enqueue.emit({ type: 'system.clearing', signal: params.signal, begun });
       enqueue.sendTo('processTable', { type: 'processes.signalAll', signal: params.signal });
     }),
     sayReady: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.ready' })),

@@ -16,10 +16,15 @@ export interface Message {
   readonly text: string;
 }
 
-/** The log lines that one notice of the system machine is worth. */
+/**
+ * The log lines that one notice of the system machine is worth.
+ *
+ * @param now monotonic ms
+ */
 export function messagesFor(
   notice: SystemNotice,
   service: (name: string) => ServiceSpec | undefined,
+  now: number,
 ): readonly Message[] {
   switch (notice.type) {
     case 'service.skipped':
@@ -44,7 +49,7 @@ export function messagesFor(
       return [warning('Request made to kill system. (forced)')];
     case 'system.clearing':
       return notice.signal === 'SIGKILL'
-        ? [info(`Some processes remain after ${seconds(notice.after)}secs.  Forcing kill`)]
+        ? [info(`Some processes remain after ${seconds(now - notice.begun)}secs.  Forcing kill`)]
         : [debug('Final termination phase.')];
     case 'system.halted':
       return [];

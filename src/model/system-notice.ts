@@ -18,5 +18,6 @@ export type SystemNotice =
   | { readonly type: 'system.ready' }
   | { readonly type: 'system.draining'; readonly end: SystemEnd }
   | { readonly type: 'system.forced' }
-  | { readonly type: 'system.clearing'; readonly signal: SignalName; readonly after: number }
+  /** `begun` is the monotonic time in ms at which the system began to end. */
+  | { readonly type: 'system.clearing'; readonly signal: SignalName; readonly begun: number }
   | { readonly type: 'system.halted' };

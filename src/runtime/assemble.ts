@@ -25,7 +25,7 @@ import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
-import type { Clock, Kernel } from './kernel.ts';
+import type { Clock, Kernel, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
 import { preflight } from './preflight.ts';
@@ -89,7 +89,11 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   const { spec, missing, messages } = preflight(kernel, config);
   const exits = routeExits(kernel.exits$);
-  exits.orphans$.subscribe(({ pid, status }) => say(orphanReaped(pid, status)));
+  exits.orphans$.subscribe({
+    next: ({ pid, status }) => say(orphanReaped(pid, status)),
+    // Without exits no machine learns of an end any more.
+    error: (error: unknown) => outcome$.error(error),
+  });
 
   const childProcess = childProcessLogic({
     kernel,
@@ -121,7 +125,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
   system.on('*', (notice) => {
-    for (const message of messagesFor(notice, serviceOf)) say(message);
+    for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
     notices$.next(notice);
   });
@@ -183,14 +187,19 @@ function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, s
 function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message) => void) {
   return fromCallback<SignalAll, undefined, { type: 'processes.gone'; at: number }>(({ sendBack, receive }) => {
     const subscription = kernel.childrenGone$.subscribe(({ at }) => sendBack({ type: 'processes.gone', at }));
+    let reply: TimerId | undefined;
     receive(({ signal }) => {
       if (kernel.hasChildren()) {
         kernel.signalAll(signal);
         return;
       }
       say(noProcessesRemain());
-      sendBack({ type: 'processes.gone', at: clock.now() });
+      // Not in the turn of whoever asked: it may be a service that is still telling of its own end.
+      reply = clock.setTimeout(() => sendBack({ type: 'processes.gone', at: clock.now() }), 0);
     });
-    return () => subscription.unsubscribe();
+    return () => {
+      subscription.unsubscribe();
+      if (reply !== undefined) clock.clearTimeout(reply);
+    };
   });
 }

@@ -4,18 +4,25 @@ import type { AttachLogging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
+  /** Does something in its turn: at once, or after the records that were said before it, while these still wait. */
+  readonly inTurn: (action: () => void) => void;
   /** Resolves when every record so far has been handed to its sinks. */
   readonly ready: Promise<void>;
 }
 
-/** Records kept until winston is there; what is over is dropped. */
-const keptRecords = 10_000;
+/** Records and actions kept until winston is there; what is over is dropped. */
+const longestWait = 10_000;
 
 /**
  * Logging that does not hold up the boot: winston is loaded while the first services are starting already, and takes a
  * quarter of what chaperone's own start costs. What is said until then is kept, and written first.
  */
 export function lateLogging(): LateLogging {
+  let early: (() => void)[] | undefined = [];
+  const inTurn = (action: () => void): void => {
+    if (early === undefined) action();
+    else if (early.length < longestWait) early.push(action);
+  };
   let loaded: () => void = () => undefined;
   let failed: (error: unknown) => void = () => undefined;
   const ready = new Promise<void>((resolve, reject) => {
@@ -26,20 +33,17 @@ export function lateLogging(): LateLogging {
   ready.catch(() => undefined);
 
   const attachLogging: AttachLogging = (records$, entries, queues, host) => {
-    const early: LogRecord[] = [];
-    const waiting = records$.subscribe((record) => {
-      if (early.length < keptRecords) early.push(record);
-    });
+    const sorted$ = new Subject<LogRecord>();
+    records$.subscribe((record) => inTurn(() => sorted$.next(record)));
     const attach = async (): Promise<void> => {
       const logging = await import('./logging.ts');
-      const sorted$ = new Subject<LogRecord>();
       logging.attachLogging(sorted$, entries, queues, host);
-      waiting.unsubscribe();
-      for (const record of early.splice(0)) sorted$.next(record);
-      records$.subscribe(sorted$);
+      const waiting = early ?? [];
+      early = undefined;
+      for (const action of waiting) action();
       loaded();
     };
     setImmediate(() => attach().catch(failed));
   };
-  return { attachLogging, ready };
+  return { attachLogging, inTurn, ready };
 }

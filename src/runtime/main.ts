@@ -44,8 +44,19 @@ export interface DaemonRequest {
   readonly consoleLog: boolean;
 }
 
+/** What stands for as long as the daemon runs. */
+interface Daemon {
+  readonly edge: NativeEdge;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly assembly: Assembly;
+  readonly logging: LateLogging;
+}
+
 /** ms that flushing the logs and the explanation may take at the very end. */
-const flushTimeout = 250;
+const flushTimeout = 500;
+/** Errors in chaperone itself after which nothing more is tried. */
+const mostErrors = 10;
 /** ms that a write of a dying chaperone may take. */
 const emergencyTimeout = 1_000;
 /** The longest interval Node has: it does nothing but keep the loop alive, which signal listeners do not. */
@@ -65,15 +76,18 @@ export function runDaemon(options: DaemonOptions): void {
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
     attachLogging: logging.attachLogging,
-    ...(options.request.inspect ? { inspect: (write) => terminalInspection(clock, spec, write) } : {}),
+    ...(options.request.inspect
+      ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
+      : {}),
   });
-  guard(edge, kernel, clock, assembly);
+  const daemon: Daemon = { edge, kernel, clock, assembly, logging };
+  guard(daemon);
 
   assembly.outcome$.subscribe({
-    next: (output) => leave(edge, clock, assembly, logging, output),
+    next: (output) => leave(daemon, output),
     error: (error: unknown) => {
       sayDying(edge, error);
-      endWithoutMachines(kernel, clock, assembly.live, () => edge.exitNow(1));
+      abandonMachines(daemon);
     },
   });
   linux.open();
@@ -144,24 +158,35 @@ function terminalInspection(
  * An error that nobody caught drains the system in order: the machines still stand. A second one means that they may not,
  * and the processes are ended without them.
  */
-function guard(edge: NativeEdge, kernel: Kernel, clock: Clock, assembly: Assembly): void {
+function guard(daemon: Daemon): void {
+  const { edge, assembly } = daemon;
   let errors = 0;
   process.on('uncaughtException', (error) => {
     errors += 1;
     sayDying(edge, error);
     if (errors === 1) assembly.shutdown({ kind: 'internalError', message: errorText(error) });
-    else if (errors === 2) endWithoutMachines(kernel, clock, assembly.live, () => edge.exitNow(1));
-    else if (errors > 10) edge.exitNow(1);
+    else if (errors === 2) abandonMachines(daemon);
+    else if (errors > mostErrors) edge.exitNow(1);
   });
 }
 
-/** Flushes what is in the queues, says why the system ended, and exits. */
-function leave(edge: NativeEdge, clock: Clock, assembly: Assembly, logging: LateLogging, output: SystemOutput): void {
-  const { stdout, stderr } = assembly.queues;
+function abandonMachines(daemon: Daemon): void {
+  endWithoutMachines(daemon.kernel, daemon.clock, daemon.assembly.live, () => flushAndExit(daemon, 1, []));
+}
+
+/** Says why the system ended, and exits once that and all before it is written. */
+function leave(daemon: Daemon, output: SystemOutput): void {
+  const { assembly, clock } = daemon;
   const services = new Map(assembly.spec.services.map((service) => [service.name, service]));
   const lines = explainEnd(output, (name) => services.get(name), assembly.lastWords, clock.now());
-  const exit = (): never => edge.exitNow(output.exitStatus);
-  clock.setTimeout(exit, flushTimeout * 2);
+  flushAndExit(daemon, output.exitStatus, lines);
+}
+
+/** Writes what waits, then the last lines, and exits; in any case after a moment. */
+function flushAndExit({ edge, clock, assembly, logging }: Daemon, exitStatus: number, lines: readonly string[]): void {
+  const { stdout, stderr } = assembly.queues;
+  const exit = (): never => edge.exitNow(exitStatus);
+  clock.setTimeout(exit, flushTimeout);
   const flush = (): void =>
     stdout.whenIdle(() => {
       if (lines.length > 0) stderr.write(`${lines.join('\n')}\n`);

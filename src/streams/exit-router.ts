@@ -18,7 +18,7 @@ export interface ExitRouter<E extends Exit> {
    * a later one, so that none can be missed, and a pid that comes again belongs to the new claim.
    */
   exitOf(pid: number): Observable<Timed<E>>;
-  /** Exits of processes that nobody claimed: orphans. */
+  /** Exits of processes that nobody claimed: orphans. An error of the batches comes here, too: nothing is routed any more. */
   readonly orphans$: Observable<Timed<E>>;
 }
 
@@ -26,13 +26,16 @@ export interface ExitRouter<E extends Exit> {
 export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): ExitRouter<E> {
   const claims = new Map<number, Subject<Timed<E>>>();
   const orphans$ = new Subject<Timed<E>>();
-  batches$.subscribe(({ exits, at }) => {
-    for (const exit of exits) {
-      const claim = claims.get(exit.pid);
-      claims.delete(exit.pid);
-      (claim ?? orphans$).next({ ...exit, at });
-      claim?.complete();
-    }
+  batches$.subscribe({
+    next: ({ exits, at }) => {
+      for (const exit of exits) {
+        const claim = claims.get(exit.pid);
+        claims.delete(exit.pid);
+        (claim ?? orphans$).next({ ...exit, at });
+        claim?.complete();
+      }
+    },
+    error: (error: unknown) => orphans$.error(error),
   });
   return {
     exitOf(pid) {

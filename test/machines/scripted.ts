@@ -212,7 +212,7 @@ function describeNotice(notice: SystemNotice): string {
     case 'system.draining':
       return `system draining ${notice.end.kind}`;
     case 'system.clearing':
-      return `system clearing ${notice.signal} after ${notice.after}`;
+      return `system clearing ${notice.signal} since ${notice.begun}`;
     case 'system.ready':
     case 'system.forced':
     case 'system.halted':

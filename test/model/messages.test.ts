@@ -32,7 +32,7 @@ const late: FailureCause = { kind: 'timeout', timeout: 30_000, pid: 7 };
 
 /** `severity: text` of each line. */
 function told(notice: SystemNotice, spec: ServiceSpec = serviceSpec()): readonly string[] {
-  return messagesFor(notice, (name) => (name === spec.name ? spec : undefined)).map(
+  return messagesFor(notice, (name) => (name === spec.name ? spec : undefined), 8_000).map(
     ({ severity, text }) => `${severity}: ${text}`,
   );
 }
@@ -193,10 +193,8 @@ describe('the log lines of the end', () => {
     expect(changed({ phase: 'stopping' })).toEqual([]);
     expect(changed({ phase: 'stopped' })).toEqual(['debug: web.service stopped']);
     expect(told({ type: 'system.forced' })).toEqual(['warning: Request made to kill system. (forced)']);
-    expect(told({ type: 'system.clearing', signal: 'SIGTERM', after: 10 })).toEqual([
-      'debug: Final termination phase.',
-    ]);
-    expect(told({ type: 'system.clearing', signal: 'SIGKILL', after: 7_750 })).toEqual([
+    expect(told({ type: 'system.clearing', signal: 'SIGTERM', begun: 0 })).toEqual(['debug: Final termination phase.']);
+    expect(told({ type: 'system.clearing', signal: 'SIGKILL', begun: 250 })).toEqual([
       'info: Some processes remain after 7.75secs.  Forcing kill',
     ]);
     expect(noProcessesRemain()).toEqual({

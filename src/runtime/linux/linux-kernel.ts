@@ -51,6 +51,8 @@ export class LinuxKernel implements Kernel {
   readonly #edge: NativeEdge;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
   readonly #outputs = new Map<number, readonly Output[]>();
+  /** Pipes that outlived the process they were made for: a descendant holds them. */
+  readonly #lingering = new Set<Output>();
   #nullDevice: number | undefined;
   #reaping = false;
   readonly #oomKills = new OomKills();
@@ -182,7 +184,7 @@ export class LinuxKernel implements Kernel {
   }
 
   #emit(exits: readonly NativeExit[]): void {
-    for (const { pid } of exits) this.#drain(pid);
+    for (const { pid } of exits) this.#drainOutputs(pid);
     // One look a batch: which of several was meant cannot be known.
     const oom = exits.some(({ signal }) => signal === SIGKILL) && this.#oomKills.take() > 0;
     this.exits$.next({
@@ -215,6 +217,7 @@ export class LinuxKernel implements Kernel {
     const end = (): void => {
       if (output.ended) return;
       output.ended = true;
+      this.#lingering.delete(output);
       output.bytes$.complete();
     };
     socket.on('error', end);
@@ -226,18 +229,25 @@ export class LinuxKernel implements Kernel {
 
   /**
    * What a process wrote before its end is in its pipes: it is read now, so that its last words come before its exit, however
-   * long a grandchild keeps the pipes open.
+   * long a grandchild keeps the pipes open. An orphan wrote to the pipes of a service that has ended.
    */
-  #drain(pid: number): void {
-    for (const output of this.#outputs.get(pid) ?? []) {
-      for (let total = 0; total < longestDrain && !output.ended; ) {
-        const { bytes, ended } = this.#edge.readNow(output.fd, drainBuffer);
-        if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
-        total += bytes;
-        if (ended || bytes < drainBuffer.length) break;
-      }
-    }
+  #drainOutputs(pid: number): void {
+    const own = this.#outputs.get(pid);
     this.#outputs.delete(pid);
+    for (const output of own ?? this.#lingering) {
+      this.#drain(output);
+      if (output.ended) this.#lingering.delete(output);
+      else this.#lingering.add(output);
+    }
+  }
+
+  #drain(output: Output): void {
+    for (let total = 0; total < longestDrain && !output.ended; ) {
+      const { bytes, ended } = this.#edge.readNow(output.fd, drainBuffer);
+      if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
+      total += bytes;
+      if (ended || bytes < drainBuffer.length) break;
+    }
   }
 
   #openNull(): number {

@@ -1,0 +1,320 @@
+/** Runs the built chaperone as PID 1 of a PID namespace of its own, and tells what happens in it. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+
+const built = join(import.meta.dirname, '../../dist/chaperone');
+/** Programs for services; their directory is `$(FIXTURES)` in every configuration. */
+export const fixtures = join(import.meta.dirname, '../fixtures');
+export const isRoot = process.getuid?.() === 0;
+
+/** ms after which a test gives up waiting. */
+const patience = 20_000;
+const pollInterval = 20;
+
+export interface BootOptions {
+  /** Files of the configuration directory, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** A directory that is copied to be the configuration, in place of `files`. */
+  readonly from?: string;
+  readonly args?: readonly string[];
+  /** Added to PATH and FIXTURES; nothing else is passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Limits of open descriptors that chaperone is started with. */
+  readonly ulimit?: { readonly soft: number; readonly hard: number };
+  /** Stand in for /etc/passwd and /etc/group in the namespace. */
+  readonly accounts?: { readonly passwd: string; readonly group: string };
+  /** stderr goes where stdout goes, so that the order of all lines is known. */
+  readonly merge?: boolean;
+  /** A descriptor that becomes stdout; its lines are not collected then. */
+  readonly stdout?: number;
+  /** False: without a namespace, so that chaperone is not PID 1. */
+  readonly pid1?: boolean;
+  /** In place of the built one. */
+  readonly program?: string;
+}
+
+export interface OutputLine {
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+export interface ProcessState {
+  /** As this test sees it. */
+  readonly pid: number;
+  /** As its own namespace sees it. */
+  readonly innerPid: number;
+  readonly parent: number;
+  /** `R`, `S`, `Z` … of proc_pid_stat(5). */
+  readonly state: string;
+  readonly name: string;
+}
+
+export interface Booted {
+  /** Holds the configuration directory; `$(_CHAP_CONFIG_DIR)` in the configuration. Removed after the test. */
+  readonly directory: string;
+  /** All lines so far, as they came. */
+  readonly output: readonly OutputLine[];
+  /** The exit status, or 128 + n where a signal ended it; all output has been collected by then. */
+  readonly exit: Promise<number>;
+  /** The first line, of those that were and those to come, that matches. Rejects with the whole output. */
+  waitForLine(pattern: RegExp): Promise<RegExpExecArray>;
+  lines(stream?: 'stdout' | 'stderr'): readonly string[];
+  /** Signals chaperone itself. */
+  signal(signal: NodeJS.Signals | number): void;
+  /** The pid of chaperone as this test sees it. */
+  pid(): number;
+  /** Everything that descends from chaperone, zombies too. */
+  processes(): readonly ProcessState[];
+  path(name: string): string;
+}
+
+/** Starts chaperone; whatever is left of it after the test is ended. */
+export function boot(options: BootOptions): Booted {
+  const directory = mkdtempSync(join(tmpdir(), 'chaperone-boot-'));
+  const program = options.program ?? built;
+  if (!existsSync(program)) throw new Error(`${program} is missing: run "node scripts/build.mjs" first`);
+  const config = writeConfiguration(directory, options);
+  const command = wrapped([program, '--config', config, ...(options.args ?? [])], directory, options);
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, {
+    cwd: '/',
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
+    env: { PATH: searchPath, FIXTURES: fixtures, ...options.env },
+  });
+  const output: OutputLine[] = [];
+  const waiters = new Set<() => void>();
+  const wake = (): void => {
+    for (const waiter of waiters) waiter();
+  };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const source = child[stream];
+    if (source === null) continue;
+    createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (text) => {
+      output.push({ stream, text });
+      wake();
+    });
+  }
+  let ended = false;
+  const exit = new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      ended = true;
+      resolve(code ?? 128 + signalNumber(signal));
+      wake();
+    });
+  });
+  const lines = (stream?: 'stdout' | 'stderr'): readonly string[] =>
+    output.filter((line) => stream === undefined || line.stream === stream).map(({ text }) => text);
+  const pid = (): number => chaperonePid(child, options.pid1 !== false);
+
+  onTestFinished(async () => {
+    if (!ended) {
+      // The end of PID 1 is the end of its namespace; without one its descendants are ended one by one.
+      const own = options.pid1 === false ? descendantsOf(pid()).map((process) => process.pid) : [];
+      for (const each of [...own, ...ownPids(child)]) killQuietly(each);
+      await exit;
+    }
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  return {
+    directory,
+    output,
+    exit,
+    lines,
+    pid,
+    waitForLine: (pattern) =>
+      new Promise((resolve, reject) => {
+        const finish = (settle: () => void): void => {
+          waiters.delete(look);
+          clearTimeout(timer);
+          settle();
+        };
+        const fail = (why: string): void =>
+          finish(() => reject(new Error(`no line matches ${pattern}: ${why}\n${lines().join('\n')}`)));
+        let seen = 0;
+        const look = (): void => {
+          for (; seen < output.length; seen += 1) {
+            const match = pattern.exec(output[seen]?.text ?? '');
+            if (match !== null) {
+              finish(() => resolve(match));
+              return;
+            }
+          }
+          if (ended) fail('chaperone has ended');
+        };
+        const timer = setTimeout(() => fail(`not within ${patience} ms`), patience);
+        waiters.add(look);
+        look();
+      }),
+    signal: (signal) => {
+      process.kill(pid(), signal);
+    },
+    processes: () => descendantsOf(pid()),
+    path: (name) => join(directory, name),
+  };
+}
+
+/** A configuration file: JSON is YAML, and needs no thought about quotes. */
+export function config(sections: Readonly<Record<string, Readonly<Record<string, unknown>>>>): string {
+  return JSON.stringify(sections, undefined, 2);
+}
+
+/** Sends everything, debug too, to stdout. */
+export const logAll = { 'all.logging': { selector: '*.debug', stdout: true } } as const;
+
+/** Waits until each of the services has said the text: a trap that is not set yet would not be sprung. */
+export async function untilSaid(system: Booted, text: string, services: readonly string[]): Promise<void> {
+  await Promise.all(services.map((name) => system.waitForLine(new RegExp(`${name}\\[\\d+\\]: ${text}`))));
+}
+
+/** Resolves with the first value that is not undefined. */
+export async function until<T>(what: string, probe: () => T | undefined): Promise<T> {
+  const end = Date.now() + patience;
+  for (;;) {
+    const value = probe();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new Error(`gave up waiting until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, pollInterval));
+  }
+}
+
+/** Resolves when the file is there, with its text. */
+export function untilFile(path: string): Promise<string> {
+  return until(`${path} exists`, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));
+}
+
+/** Expects that the patterns match lines in this order, others between them. */
+export function expectOrder(lines: readonly string[], patterns: readonly RegExp[]): void {
+  let from = 0;
+  for (const pattern of patterns) {
+    const index = lines.findIndex((line, at) => at >= from && pattern.test(line));
+    if (index === -1) throw new Error(`no line from ${from} on matches ${pattern}:\n${lines.join('\n')}`);
+    from = index + 1;
+  }
+}
+
+/** Every process that descends from `ancestor`, by the parents that /proc tells. */
+export function descendantsOf(ancestor: number): readonly ProcessState[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => readProcess(Number(name)) ?? []);
+  const found: ProcessState[] = [];
+  const open = [ancestor];
+  for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+    const children = all.filter(({ parent }) => parent === pid);
+    found.push(...children);
+    open.push(...children.map((child) => child.pid));
+  }
+  return found;
+}
+
+/** Undefined where there is no such process, or no more. */
+export function readProcess(pid: number): ProcessState | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const close = stat.lastIndexOf(')');
+    const [state = '', parent = ''] = stat.slice(close + 2).split(' ');
+    const innerPid = /^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    return {
+      pid,
+      innerPid: Number(innerPid ?? pid),
+      parent: Number(parent),
+      state,
+      name: stat.slice(stat.indexOf('(') + 1, close),
+    };
+  } catch {
+    // It ended meanwhile.
+    return undefined;
+  }
+}
+
+/** Where Node is comes first, so that services find the one that runs these tests. */
+const searchPath = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+
+function writeConfiguration(directory: string, { files = {}, from }: BootOptions): string {
+  const config = join(directory, from === undefined ? 'chaperone.d' : basename(from));
+  if (from !== undefined) cpSync(from, config, { recursive: true });
+  else mkdirSync(config);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), text);
+  return config;
+}
+
+/** The command with everything around it that the options ask for; what is not needed is left out. */
+function wrapped(command: readonly string[], directory: string, options: BootOptions): readonly string[] {
+  const steps: string[] = [];
+  if (options.accounts !== undefined) {
+    // The mounts are in the mount namespace that dies with the test.
+    for (const name of ['passwd', 'group'] as const) {
+      writeFileSync(join(directory, name), options.accounts[name]);
+      steps.push(`mount --bind '${join(directory, name)}' /etc/${name}`);
+    }
+  }
+  const { ulimit } = options;
+  if (ulimit !== undefined) steps.push(`ulimit -Sn ${ulimit.soft} && ulimit -Hn ${ulimit.hard}`);
+  if (options.merge === true) steps.push('exec 2>&1');
+  const inner = steps.length === 0 ? command : ['/bin/sh', '-c', `${steps.join(' && ')} && exec "$0" "$@"`, ...command];
+  return options.pid1 === false ? inner : [...namespaceCommand(), ...inner];
+}
+
+let namespace: readonly string[] | undefined;
+
+/** unshare(1) with the flags that work here. */
+function namespaceCommand(): readonly string[] {
+  if (namespace !== undefined) return namespace;
+  const complaints: string[] = [];
+  for (const flags of [[], ['--user', '--map-root-user']]) {
+    const command = ['unshare', ...flags, '--pid', '--fork', '--mount', '--mount-proc', '--kill-child'];
+    const { status, stderr, error } = spawnSync(command[0] ?? '', [...command.slice(1), 'true'], { encoding: 'utf8' });
+    if (status === 0) {
+      namespace = command;
+      return command;
+    }
+    complaints.push(`${command.join(' ')}: ${error?.message ?? stderr}`);
+  }
+  throw new Error(
+    `cannot make a PID namespace: these tests need root or unprivileged user namespaces\n${complaints.join('\n')}`,
+  );
+}
+
+function chaperonePid(child: ChildProcess, pid1: boolean): number {
+  const own = child.pid;
+  if (own === undefined) throw new Error('chaperone was not started');
+  if (!pid1) return own;
+  const [inner] = childrenOf(own);
+  if (inner === undefined) throw new Error('chaperone is not running');
+  return inner;
+}
+
+/** unshare and the chaperone below it. */
+function ownPids(child: ChildProcess): readonly number[] {
+  if (child.pid === undefined) return [];
+  return [...childrenOf(child.pid), child.pid];
+}
+
+/** proc_pid_task(5). */
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
+
+const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGKILL: 9, SIGTERM: 15, SIGSEGV: 11 };
+
+function signalNumber(signal: NodeJS.Signals | null): number {
+  return (signal === null ? undefined : signalNumbers[signal]) ?? 0;
+}
