@@ -82,6 +82,8 @@ interface SystemContext extends SystemInput {
   readonly commandOutcome: RunOutcome | undefined;
   /** Services that a log line has called blocked already. */
   readonly saidBlocked: readonly string[];
+  /** The first services were told to stop. */
+  readonly stopsBegun: boolean;
   /** Services that were told to stop. */
   readonly told: Readonly<Record<string, true>>;
   readonly end: SystemEnd | undefined;
@@ -132,6 +134,8 @@ export const systemMachine = setup({
     }),
     recordGone: assign({ childrenLeft: false }),
     startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
+      // Most changes let nobody go, and the look at all services is not free.
+      if (event.type === 'service.changed' && !mayRelease(event.change)) return;
       const names = startable(context.graph, context.standings, params.idleReleased);
       const standings = { ...context.standings };
       for (const name of names) {
@@ -146,7 +150,8 @@ export const systemMachine = setup({
       }
       if (names.length > 0) enqueue.assign({ standings, childrenLeft: true, startedAny: true });
     }),
-    sayBlocked: enqueueActions(({ context, enqueue }) => {
+    sayBlocked: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type === 'service.changed' && !isEnded(event.change.phase)) return;
       const names = [...blocked(context.graph, context.standings)].filter(
         (name) => !context.saidBlocked.includes(name),
       );
@@ -174,7 +179,8 @@ export const systemMachine = setup({
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
     }),
-    stopServices: enqueueActions(({ context, enqueue }) => {
+    stopServices: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type === 'service.changed' && context.stopsBegun && !isEnded(event.change.phase)) return;
       const reserve = shutdownReserve(context.spec.shutdownTimeout);
       const told = { ...context.told };
       const stopped = [...context.stopped];
@@ -187,7 +193,7 @@ export const systemMachine = setup({
         const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
         enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
       }
-      enqueue.assign({ told, stopped });
+      enqueue.assign({ told, stopped, stopsBegun: true });
     }),
     killServices: enqueueActions(({ context, enqueue }) => {
       for (const [name, ref] of Object.entries(context.services)) {
@@ -255,6 +261,7 @@ export const systemMachine = setup({
     startedAny: false,
     commandOutcome: undefined,
     saidBlocked: [],
+    stopsBegun: false,
     told: {},
     end: undefined,
     neverStarted: [],
@@ -437,6 +444,11 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
     case 'processes.gone':
       return context.end;
   }
+}
+
+/** True for the changes after which a service that waits may go. */
+function mayRelease({ phase }: ServiceChange): boolean {
+  return phase === 'running' || phase === 'exited' || phase === 'failed';
 }
 
 function outcomeOf(change: ServiceChange): RunOutcome | undefined {

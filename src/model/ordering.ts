@@ -31,10 +31,12 @@ export function satisfies({ phase, ignoreFailures }: Pick<Standing, 'phase' | 'i
 
 /** The pending services whose prerequisites and earlier stages are all satisfied, in start order. */
 export function startable(graph: DependencyGraph, standings: Standings, idleReleased: boolean): readonly string[] {
+  const pending = graph.names.filter((name) => standings[name]?.phase === 'pending');
+  if (pending.length === 0) return pending;
   const open = firstOpenStage(graph, standings);
-  return graph.names.filter((name) => {
+  return pending.filter((name) => {
     const node = nodeOf(graph, name);
-    if (standings[name]?.phase !== 'pending' || node.stage > open) return false;
+    if (node.stage > open) return false;
     return (node.stage < 2 || idleReleased) && node.prerequisites.every((other) => isSatisfied(standings, other));
   });
 }
@@ -87,13 +89,15 @@ export function stoppable(graph: DependencyGraph, standings: Standings): readonl
  * @param withLastStage false: IDLE services do not count
  */
 export function isSettled(graph: DependencyGraph, standings: Standings, withLastStage: boolean): boolean {
-  const held = blocked(graph, standings);
-  return graph.names.every((name) => {
+  const open = graph.names.filter((name) => {
     const standing = standings[name];
-    if (standing === undefined || standing.hasBeenReady || held.has(name)) return true;
-    if (!withLastStage && nodeOf(graph, name).stage === 2) return true;
-    return isEnded(standing.phase);
+    if (standing === undefined || standing.hasBeenReady || isEnded(standing.phase)) return false;
+    return withLastStage || nodeOf(graph, name).stage < 2;
   });
+  if (open.length === 0) return true;
+  if (open.some((name) => standings[name]?.phase !== 'pending')) return false;
+  const held = blocked(graph, standings);
+  return open.every((name) => held.has(name));
 }
 
 /** What is kept of the shutdown budget for the last round and for flushing the logs, ms. */
