@@ -33,52 +33,52 @@ const faults = [
 ];
 
 describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message }) => {
-  it.each([true, false])(
-    'is told first, ends the others by their own signals, and is exit status 1 (PID 1: %s)',
-    async (pid1) => {
-      const system = boot({
-        pid1,
-        program: join(home, 'chaperone'),
-        env: { FAULT: fault },
-        merge: true,
-        files: {
-          'x.conf': config({
-            settings: { shutdown_timeout: 4 },
-            'first.service': {
-              command: '$(FIXTURES)/obey USR1 "first stops" 0 $(_CHAP_CONFIG_DIR)/first',
-              kill_signal: 'SIGUSR1',
-              startup_pause: 0.2,
-            },
-            'second.service': {
-              command: '$(FIXTURES)/obey USR2 "second stops" 0 $(_CHAP_CONFIG_DIR)/second',
-              kill_signal: 'SIGUSR2',
-              startup_pause: 0.2,
-            },
-            'boom.service': {
-              command: 'sh -c "sleep 0.1; echo boom; exit 77" boom',
-              startup_pause: 0.01,
-              after: 'first.service, second.service',
-            },
-          }),
-        },
-      });
-      await system.waitForLine(/first\[\d+\]: obeying/);
-      await system.waitForLine(/second\[\d+\]: obeying/);
-      const before = system.processes().map(({ pid }) => pid);
-      expect(before.length).toBeGreaterThan(0);
-      expect(await system.exit).toBe(1);
+  it.each([
+    true,
+    false,
+  ])('is told first, ends the others by their own signals, and is exit status 1 (PID 1: %s)', async (pid1) => {
+    const system = boot({
+      pid1,
+      program: join(home, 'chaperone'),
+      env: { FAULT: fault },
+      merge: true,
+      files: {
+        'x.conf': config({
+          settings: { shutdown_timeout: 4 },
+          'first.service': {
+            command: '$(FIXTURES)/obey USR1 "first stops" 0 $(_CHAP_CONFIG_DIR)/first',
+            kill_signal: 'SIGUSR1',
+            startup_pause: 0.2,
+          },
+          'second.service': {
+            command: '$(FIXTURES)/obey USR2 "second stops" 0 $(_CHAP_CONFIG_DIR)/second',
+            kill_signal: 'SIGUSR2',
+            startup_pause: 0.2,
+          },
+          'boom.service': {
+            command: 'sh -c "sleep 0.1; echo boom; exit 77" boom',
+            startup_pause: 0.01,
+            after: 'first.service, second.service',
+          },
+        }),
+      },
+    });
+    await system.waitForLine(/first\[\d+\]: obeying/);
+    await system.waitForLine(/second\[\d+\]: obeying/);
+    const before = system.processes().map(({ pid }) => pid);
+    expect(before.length).toBeGreaterThan(0);
+    expect(await system.exit).toBe(1);
 
-      const lines = system.lines();
-      // The first thing that chaperone says of it is the cause.
-      const cause = lines.findIndex((line) => line.startsWith('chaperone: '));
-      expect(lines[cause]).toMatch(/^chaperone: internal error, ending the system: Error: /);
-      expect(lines[cause]).toMatch(message);
-      const consequence = /chaperone\[\d+\]: internal error|Final termination|(first|second)\[\d+\]: .* stops/;
-      expect(lines.slice(0, cause).filter((line) => consequence.test(line))).toEqual([]);
-      // What each did at its own signal, from a file, which no fault of chaperone's output can hide.
-      expect(readFileSync(system.path('first'), 'utf8')).toBe('first stops\n');
-      expect(readFileSync(system.path('second'), 'utf8')).toBe('second stops\n');
-      expect(before.filter((pid) => readProcess(pid) !== undefined)).toEqual([]);
-    },
-  );
+    const lines = system.lines();
+    // The first thing that chaperone says of it is the cause.
+    const cause = lines.findIndex((line) => line.startsWith('chaperone: '));
+    expect(lines[cause]).toMatch(/^chaperone: internal error, ending the system: Error: /);
+    expect(lines[cause]).toMatch(message);
+    const consequence = /chaperone\[\d+\]: internal error|Final termination|(first|second)\[\d+\]: .* stops/;
+    expect(lines.slice(0, cause).filter((line) => consequence.test(line))).toEqual([]);
+    // What each did at its own signal, from a file, which no fault of chaperone's output can hide.
+    expect(readFileSync(system.path('first'), 'utf8')).toBe('first stops\n');
+    expect(readFileSync(system.path('second'), 'utf8')).toBe('second stops\n');
+    expect(before.filter((pid) => readProcess(pid) !== undefined)).toEqual([]);
+  });
 });

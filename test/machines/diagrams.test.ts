@@ -26,14 +26,15 @@ function page(name: keyof typeof machines): string {
 }
 
 describe('the diagrams in docs/machines', () => {
-  it.each(['process', 'service', 'system'] as const)(
-    '%s.md shows the machine as it is (else: npm run docs)',
-    (name) => {
-      const file = new URL(`../../docs/machines/${name}.md`, import.meta.url);
-      if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, page(name));
-      expect(readFileSync(file, 'utf8')).toBe(page(name));
-    },
-  );
+  it.each([
+    'process',
+    'service',
+    'system',
+  ] as const)('%s.md shows the machine as it is (else: npm run docs)', (name) => {
+    const file = new URL(`../../docs/machines/${name}.md`, import.meta.url);
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, page(name));
+    expect(readFileSync(file, 'utf8')).toBe(page(name));
+  });
 });
 
 describe('renderDiagram', () => {
