@@ -90,7 +90,7 @@ const inits = {
       );
       file(
         join(folder, 'supervisord.conf'),
-        `[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\nuser=root\n${programs}`,
+        `[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=${join(folder, 'pid')}\nuser=root\n${programs}`,
       );
       return ['supervisord', '-c', join(folder, 'supervisord.conf')];
     },

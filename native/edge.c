@@ -681,6 +681,20 @@ static napi_value edge_reap(napi_env env, napi_callback_info info) {
 }
 
 /* prctl(2) */
+/* tcsetpgrp(3) */
+static napi_value edge_take_terminal(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  size_t count = 1;
+  int32_t terminal = -1;
+  if (napi_get_cb_info(env, info, &count, &argument, NULL, NULL) != napi_ok || count < 1 ||
+      napi_get_value_int32(env, argument, &terminal) != napi_ok) {
+    napi_throw_type_error(env, NULL, "takeTerminal takes a descriptor");
+    return NULL;
+  }
+  give_back_terminal(terminal, getpgrp());
+  return NULL;
+}
+
 static napi_value edge_set_subreaper(napi_env env, napi_callback_info info) {
   (void)info;
   if (prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL) != 0) return throw_errno(env, "adopt orphans", errno);
@@ -924,6 +938,7 @@ NAPI_MODULE_INIT() {
       {"spawn", edge_spawn},
       {"reap", edge_reap},
       {"setSubreaper", edge_set_subreaper},
+      {"takeTerminal", edge_take_terminal},
       {"kill", edge_kill},
       {"pipe", edge_pipe},
       {"readNow", edge_read_now},

@@ -89,6 +89,11 @@ static char *kept(const char *variable) {
   return copy;
 }
 
+/* OpenSSL reads its configuration in every program that links it, and Node does. */
+static bool belongs_to_node(const char *variable) {
+  return begins(variable, "NODE_") || begins(variable, "UV_") || begins(variable, "OPENSSL_");
+}
+
 static char **environment_for_node(void) {
   size_t count = 0;
   while (environ[count] != NULL) count++;
@@ -97,7 +102,7 @@ static char **environment_for_node(void) {
   for (char **each = environ; *each != NULL; each++) {
     /* Ours, left over from a chaperone that runs this one: what they say is not true here. */
     if (begins(*each, limit_name) || begins(*each, keep_prefix)) continue;
-    *next++ = begins(*each, "NODE_") || begins(*each, "UV_") ? kept(*each) : *each;
+    *next++ = belongs_to_node(*each) ? kept(*each) : *each;
   }
   *next++ = limit_variable();
   *next = NULL;

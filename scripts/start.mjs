@@ -12,7 +12,9 @@ const chaperone = [
   '--inspect',
   ...process.argv.slice(2),
 ];
-const child = spawn(...withNamespace(chaperone), { stdio: 'inherit' });
+const unshare = namespaceFlags();
+const [program, ...words] = unshare === undefined ? chaperone : ['unshare', ...unshare, ...chaperone];
+const child = spawn(program, words, { stdio: 'inherit' });
 
 // A terminal's Ctrl-C reaches chaperone by itself; a signal to this process alone is passed on.
 process.on('SIGINT', () => {
@@ -23,18 +25,19 @@ child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 1 : 128);
 });
 
-function withNamespace(command) {
-  for (const flags of [[], ['--user', '--map-root-user']]) {
-    const unshare = [...flags, '--pid', '--fork', '--mount-proc', '--kill-child'];
-    if (spawnSync('unshare', [...unshare, 'true'], { stdio: 'ignore' }).status === 0)
-      return ['unshare', [...unshare, ...command]];
-  }
-  // Chaperone says by itself that it is not PID 1.
-  return [command[0], command.slice(1)];
+/** What unshare(1) takes on this machine; undefined where it cannot, and chaperone says by itself that it is not PID 1. */
+function namespaceFlags() {
+  return [[], ['--user', '--map-root-user']]
+    .map((flags) => [...flags, '--pid', '--fork', '--mount-proc', '--kill-child'])
+    .find((flags) => spawnSync('unshare', [...flags, 'true'], { stdio: 'ignore' }).status === 0);
 }
 
 /** unshare(1) keeps signals from its child: chaperone is signalled by its pid out here. */
 function passOn(signal) {
+  if (unshare === undefined) {
+    child.kill(signal);
+    return;
+  }
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
   for (const pid of children === '' ? [child.pid] : children.split(' ').map(Number)) process.kill(pid, signal);
 }

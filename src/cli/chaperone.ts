@@ -1,5 +1,5 @@
 // First of all: as PID 1, a signal that comes before its handler is lost.
-import '../runtime/linux/early-signals.ts';
+import { announceSignal } from '../runtime/linux/early-signals.ts';
 import '../runtime/linux/no-standard-streams.ts';
 import { join } from 'node:path';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
@@ -12,6 +12,8 @@ const writeTimeout = 1_000;
 
 // The bundle is CommonJS and stands beside the native parts.
 const edge = loadEdge(join(__dirname, 'edge.node'));
+// Podman's stop signal in its systemd mode, SIGRTMIN+3 of glibc, which Node cannot see.
+edge.watchSignal(37, () => announceSignal('SIGRTMIN+3'));
 const print = (fd: 1 | 2, text: string): void => {
   edge.writeNow(fd, Buffer.from(text), writeTimeout);
 };

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { oneLine } from '../model/printable.ts';
 import type { DaemonRequest } from '../runtime/main.ts';
 
 /** What a command line asks for. */
@@ -69,6 +70,7 @@ export function parseOptions(words: readonly string[]): Invocation {
     }
     const option = completeOption(word);
     if (typeof option !== 'string') return mistake(option.message);
+    if (option === '--config=') return mistake('--config needs a path');
     options.push(option);
     // The only option whose value may be the next word.
     if (option === '--config') {
@@ -83,8 +85,11 @@ export function parseOptions(words: readonly string[]): Invocation {
 
 function readOptions(options: readonly string[], command: readonly string[]): Invocation {
   // `--inspect` takes its value only after `=`, which parseArgs has no kind for.
-  const inspectKind = options.find((word) => word.startsWith('--inspect='))?.slice('--inspect='.length);
-  if (inspectKind !== undefined && inspectKind !== 'terminal') {
+  const inspectKind = options
+    .filter((word) => word.startsWith('--inspect='))
+    .map((word) => word.slice('--inspect='.length))
+    .find((kind) => kind !== 'terminal');
+  if (inspectKind !== undefined) {
     return mistake(`cannot inspect to "${inspectKind}": expected --inspect or --inspect=terminal`);
   }
   try {
@@ -129,5 +134,5 @@ function completeOption(word: string): string | { readonly message: string } {
 }
 
 function mistake(message: string): Invocation {
-  return { kind: 'mistake', message: `${message}\ntry "chaperone --help"` };
+  return { kind: 'mistake', message: `${oneLine(message)}\ntry "chaperone --help"` };
 }

@@ -66,6 +66,8 @@ export function expandWord(environment: Environment, word: string, { owner, repo
     return environment.expander.expand(word);
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
+    // A shell's script as an argument (`sh -c …`) is full of them, and they are the shell's.
+    if (error.code === 'EXPANSION_BACKTICK') return word;
     report.error(`cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`, undefined);
     return word;
   }

@@ -1,5 +1,6 @@
 import type { AccountDatabase } from '../model/accounts.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { oneLine } from '../model/printable.ts';
 import {
   type Account,
   consoleService,
@@ -89,6 +90,7 @@ export function loadConfiguration(path: string, context: LoadContext): LoadResul
 function findFiles(path: string, reader: ConfigReader, report: Report): readonly string[] {
   const kind = attempt(path, 'configuration', () => reader.stat(path), report);
   if (kind === 'file') return [path];
+  if (kind === 'other') reportIrregular(path, report);
   if (kind !== 'directory') return [];
   const names = attempt(path, 'directory', () => reader.list(path), report) ?? [];
   const folder = path.endsWith('/') ? path : `${path}/`;
@@ -98,8 +100,17 @@ function findFiles(path: string, reader: ConfigReader, report: Report): readonly
       .filter((name) => /^[^.].*\.(?:conf|yaml)$/s.test(name))
       .sort(compareBytes)
       .map((name) => `${folder}${name}`)
-      .filter((file) => attempt(file, 'file', () => reader.stat(file), report) !== 'directory')
+      .filter((file) => {
+        const fileKind = attempt(file, 'file', () => reader.stat(file), report);
+        if (fileKind === 'other') reportIrregular(file, report);
+        return fileKind !== 'directory' && fileKind !== 'other';
+      })
   );
+}
+
+/** To open a FIFO or a device might wait, or never end. */
+function reportIrregular(path: string, report: Report): void {
+  report.error(`cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
 }
 
 /** UTF-8 keeps the order of code points; JavaScript's own order of UTF-16 units differs beyond U+FFFF. */
@@ -121,6 +132,7 @@ const systemErrors: Readonly<Record<string, string>> = {
   ENOTDIR: 'it is no directory',
   ELOOP: 'too many symbolic links',
   EIO: 'input/output error',
+  EFBIG: 'it is larger than 16 MiB',
 };
 
 /** Runs a request to the reader; an error with a `code` is reported, any other is a fault of the program. */
@@ -221,7 +233,7 @@ function buildConsole(
   return {
     name: consoleService,
     type: 'simple',
-    command: words.join(' '),
+    command: oneLine(words.join(' ')),
     argv: words,
     enabled: true,
     prerequisites,
@@ -334,7 +346,7 @@ function buildService(
   return {
     name,
     type,
-    command: expanded.text.trim(),
+    command: oneLine(expanded.text),
     argv: expanded.argv,
     enabled,
     prerequisites,

@@ -211,7 +211,8 @@ export function resolvePrerequisites(
     const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-5)] : chain;
     report.error(`${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`, first.reason.place, {
       related:
-        second === undefined
+        // What no line says (the command's group) has no place to show.
+        second === undefined || second.reason.place.source.file === ''
           ? undefined
           : {
               message: `${wishes[second.reason.owner]?.name} says "${second.reason.directive}: ${second.reason.name}"`,

@@ -20,7 +20,7 @@
  *
  * `halted` is the only final state, and shutdown is a state, not a stop of the actor: the runtime stops it last.
  */
-import { type ActorRefFrom, assign, enqueueActions, fromCallback, setup } from 'xstate';
+import { type ActorRefFrom, assign, enqueueActions, fromCallback, not, setup } from 'xstate';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
 import {
   blocked,
@@ -70,6 +70,8 @@ export interface SystemOutput {
   readonly neverStarted: readonly string[];
   /** Services that had started and were stopped in order. */
   readonly stopped: readonly string[];
+  /** Monotonic ms at which the shutdown budget is used up. */
+  readonly deadline: number;
 }
 
 interface SystemContext extends SystemInput {
@@ -301,56 +303,37 @@ export const systemMachine = setup({
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
           on: {
-            'service.changed': [
-              {
-                guard: 'isSystemFailure',
-                target: '#system.draining',
-                actions: ['noteTime', 'recordChange', 'recordEnd'],
-              },
-              {
-                actions: [
-                  'noteTime',
-                  'recordChange',
-                  { type: 'startServices', params: { idleReleased: false } },
-                  'sayBlocked',
-                ],
-              },
-            ],
+            'service.changed': {
+              guard: not('isSystemFailure'),
+              actions: [
+                'noteTime',
+                'recordChange',
+                { type: 'startServices', params: { idleReleased: false } },
+                'sayBlocked',
+              ],
+            },
           },
         },
         /** Everything but the IDLE services stands; they wait for `idle_delay`. */
         idling: {
           after: { idleDelay: 'lastStage' },
           on: {
-            'service.changed': [
-              {
-                guard: 'isSystemFailure',
-                target: '#system.draining',
-                actions: ['noteTime', 'recordChange', 'recordEnd'],
-              },
-              { actions: ['noteTime', 'recordChange', 'sayBlocked'] },
-            ],
+            'service.changed': { guard: not('isSystemFailure'), actions: ['noteTime', 'recordChange', 'sayBlocked'] },
           },
         },
         lastStage: {
           entry: [{ type: 'startServices', params: { idleReleased: true } }],
           always: [{ guard: 'allSettled', target: '#system.up' }],
           on: {
-            'service.changed': [
-              {
-                guard: 'isSystemFailure',
-                target: '#system.draining',
-                actions: ['noteTime', 'recordChange', 'recordEnd'],
-              },
-              {
-                actions: [
-                  'noteTime',
-                  'recordChange',
-                  { type: 'startServices', params: { idleReleased: true } },
-                  'sayBlocked',
-                ],
-              },
-            ],
+            'service.changed': {
+              guard: not('isSystemFailure'),
+              actions: [
+                'noteTime',
+                'recordChange',
+                { type: 'startServices', params: { idleReleased: true } },
+                'sayBlocked',
+              ],
+            },
           },
         },
       },
@@ -422,7 +405,10 @@ export const systemMachine = setup({
   },
   output: ({ context }): SystemOutput => {
     const end = context.end ?? { kind: 'internalError', message: 'the system ended without a reason' };
-    return { end, exitStatus: exitStatusOf(end), neverStarted: context.neverStarted, stopped: context.stopped };
+    const { neverStarted, deadline } = context;
+    // One that was told to stop while its start was failing has failed, and was not stopped.
+    const stopped = context.stopped.filter((name) => context.standings[name]?.phase === 'stopped');
+    return { end, exitStatus: exitStatusOf(end), neverStarted, stopped, deadline };
   },
 });
 

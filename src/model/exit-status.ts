@@ -41,3 +41,9 @@ export function procStatus(status: ExitStatus): string {
 export function shellStatus(status: ExitStatus): number {
   return status.kind === 'exited' ? status.code : 128 + signalNumber(status.signal);
 }
+
+/** As wait(2) encodes it, in one number. */
+export function waitStatus(status: ExitStatus): number {
+  if (status.kind === 'exited') return status.code << 8;
+  return signalNumber(status.signal) | (status.coreDumped ? 0x80 : 0);
+}

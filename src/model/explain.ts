@@ -114,8 +114,8 @@ function quoteWords(words: LastWords, now: number): string {
 
 function outcome({ neverStarted, stopped, exitStatus }: EndFacts): readonly string[] {
   const waiting = neverStarted.length === 0 ? [] : [field('waiting', `${list(neverStarted)} never started`)];
-  const ended = stopped.length === 0 ? '' : `${list(stopped.map(shortName))}; `;
-  return [...waiting, field('stopped', `${ended}exit status ${exitStatus}`)];
+  const ended = stopped.length === 0 ? 'nothing' : list(stopped.map(shortName));
+  return [...waiting, field('stopped', `${ended}; exit status ${exitStatus}`)];
 }
 
 /** The longest list that is told in full. */

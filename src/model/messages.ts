@@ -2,7 +2,7 @@
  * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
  * people grep for it.
  */
-import { describeExit, type ExitStatus, isNormal, procStatus } from './exit-status.ts';
+import { type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
 import type { FailureCause, ServiceChange } from './service-phase.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
@@ -60,13 +60,21 @@ export const readyMessage = (version: string): Message => info(`chaperone versio
 
 export const startAttempt = (spec: ServiceSpec): Message => debug(`${spec.name} attempting start '${spec.command}'...`);
 
+export const exitKillsAhead = (spec: ServiceSpec): Message =>
+  warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
+
+export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
+
+export const signalDenied = (name: string, pid: number, signal: SignalName): Message =>
+  warning(`cannot send ${signal} to ${name} (pid ${pid}): not permitted; for another account chaperone needs CAP_KILL`);
+
 export const exitSeen = (name: string, pid: number, status: ExitStatus): Message => ({
   severity: isNormal(status) ? 'debug' : 'info',
   text: `${name} exit status for pid=${pid} is '${procStatus(status)}'`,
 });
 
 export const orphanReaped = (pid: number, status: ExitStatus): Message =>
-  info(`Caught subprocess termination from unknown pid: ${pid} -> ${describeExit(status)}`);
+  info(`Caught subprocess termination from unknown pid: ${pid} -> ${waitStatus(status)}`);
 
 export const optionalDisabled = (name: string, program: string): Message =>
   info(`optional service ${name} disabled since '${program}' is not present`);
@@ -86,8 +94,11 @@ export const reloadUnsupported = (): Message =>
 
 export const noProcessesRemain = (): Message => debug('No processes remain when attempting to kill system, just stop.');
 
-export const recordsDropped = (count: number, sink: string): Message =>
-  warning(`${count} log records were dropped because ${sink} did not take them in time`);
+/** @param errorCode why the sink refused them, such as ENOSPC; without one it was too slow */
+export const recordsDropped = (count: number, sink: string, errorCode?: string): Message => {
+  const reason = errorCode === undefined ? `${sink} did not take them in time` : `${sink} refused them (${errorCode})`;
+  return warning(`${count} log records were dropped because ${reason}`);
+};
 
 /** Why a service failed, as the exception text of the log lines. */
 export function failureText(spec: ServiceSpec, cause: FailureCause): string {

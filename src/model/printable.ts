@@ -9,7 +9,11 @@ const controls = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
  * as `\xHH` too, but for the tab.
  */
 export function printable(bytes: Uint8Array): string {
-  return decodeLoosely(bytes).replace(controls, (character) => hexEscape(character.charCodeAt(0)));
+  return escapeControls(decodeLoosely(bytes));
+}
+
+function escapeControls(text: string): string {
+  return text.replace(controls, (character) => hexEscape(character.charCodeAt(0)));
 }
 
 function decodeLoosely(bytes: Uint8Array): string {
@@ -59,4 +63,9 @@ function sequenceLength(bytes: Uint8Array, start: number): number {
 
 function hexEscape(byte: number): string {
   return `\\x${byte.toString(16).padStart(2, '0')}`;
+}
+
+/** Text of several lines as one printable line, for log records and tables. */
+export function oneLine(text: string): string {
+  return escapeControls(text.trim().replace(/\s*\n\s*/g, ' '));
 }

@@ -140,10 +140,11 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     error: (error) => outcome$.error(error),
   });
 
-  let draining = false;
+  let interrupted = false;
   const shutdown = (end: SystemEnd): void => {
-    const forced = draining && end.kind === 'signal' && end.signal === 'SIGINT';
-    draining = true;
+    const interrupt = end.kind === 'signal' && end.signal === 'SIGINT';
+    const forced = interrupt && interrupted;
+    interrupted ||= interrupt;
     system.send({ type: 'system.shutdown', end, forced, at: clock.now() });
   };
 

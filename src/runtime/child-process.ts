@@ -1,6 +1,7 @@
 import type { Subscription } from 'rxjs';
 import { fromCallback } from 'xstate';
-import { exitSeen, type Message, startAttempt } from '../model/messages.ts';
+import { isNormal } from '../model/exit-status.ts';
+import { exitKillsAhead, exitSeen, type Message, signalDenied, startAttempt, terminating } from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { LogRecord } from '../model/syslog.ts';
@@ -28,6 +29,7 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
   return fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
     const { service, serial } = input;
     onMessage(startAttempt(service));
+    if (service.exitKills) onMessage(exitKillsAhead(service));
     const outcome = spawnService(kernel, service);
     if (!outcome.ok) {
       sendBack({ type: 'process.spawnFailed', serial, error: outcome.error, at: clock.now() });
@@ -46,15 +48,36 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
     const subscription: Subscription = exits.exitOf(pid).subscribe(({ status, at }) => {
       live.remove(pid);
       onMessage(exitSeen(service.name, pid, status));
+      if (service.ownGroup && !isNormal(status)) clearGroup(kernel, clock, live, pid, service);
       sendBack({ type: 'process.exited', serial, pid, status, at });
     });
     receive(({ signal }) => {
       // `vanished` is no news: the exit is on its way.
-      kernel.signal(pid, signal, service.ownGroup ? 'group' : 'process');
+      const target = service.ownGroup ? 'group' : 'process';
+      if (signal !== 'SIGKILL') onMessage(terminating(service.name, signal));
+      if (kernel.signal(pid, signal, target) === 'denied') onMessage(signalDenied(service.name, pid, signal));
+      // A stopped process takes no other signal before it goes on (systemd does the same).
+      if (signal !== 'SIGKILL') kernel.signal(pid, 'SIGCONT', target);
     });
     sendBack({ type: 'process.spawned', serial, pid, at: clock.now() });
     return () => subscription.unsubscribe();
   });
+}
+
+/** ms that the rest of a process group has after its leader's abnormal end. */
+const groupGrace = 1_000;
+
+/**
+ * What a crashed leader leaves in its process group (the workers of a server, on its port) would stand in the way of the
+ * next run. A daemon that a service leaves behind on purpose has a group of its own, or a leader that ended normally.
+ */
+function clearGroup(kernel: Kernel, clock: Clock, live: LiveProcesses, pid: number, service: ServiceSpec): void {
+  if (kernel.signal(pid, service.killSignal, 'group') !== 'sent') return;
+  kernel.signal(pid, 'SIGCONT', 'group');
+  clock.setTimeout(() => {
+    // The number of a group that has gone may be a new process's by now.
+    if (!live.has(pid)) kernel.signal(pid, 'SIGKILL', 'group');
+  }, groupGrace);
 }
 
 /** The account's home is where a service starts unless it is told otherwise, but not where it must. */

@@ -17,6 +17,10 @@ export class LiveProcesses {
     this.#services.delete(pid);
   }
 
+  has(pid: number): boolean {
+    return this.#services.has(pid);
+  }
+
   /** Signals each: its own kill signal where none is given. */
   signalEach(kernel: Kernel, signal?: SignalName): void {
     for (const [pid, service] of this.#services) {

@@ -61,7 +61,10 @@ export const attachLogging: AttachLogging = (records$, entries, queues, host) =>
       transports: targets.map((target) => new QueueTransport(queues[target])),
     });
     records$.subscribe((record) => {
-      if (selects(record)) logger.log({ level: record.severity, message: record.message, record });
+      if (!selects(record)) return;
+      // What would be dropped need not be formatted first: a flood must cost little.
+      if (targets.every((target) => queues[target].isFull)) for (const target of targets) queues[target].drop();
+      else logger.log({ level: record.severity, message: record.message, record });
     });
   }
 };

@@ -53,8 +53,9 @@ interface Daemon {
   readonly logging: LateLogging;
 }
 
-/** ms that flushing the logs and the explanation may take at the very end. */
-const flushTimeout = 500;
+/** ms that flushing the logs and the explanation may take at the very end: what the shutdown left of its budget, within these. */
+const shortestFlush = 500;
+const longestFlush = 2_000;
 /** Errors in chaperone itself after which nothing more is tried. */
 const mostErrors = 10;
 /** ms that a write of a dying chaperone may take. */
@@ -100,7 +101,8 @@ function loadOrLeave({ edge, request }: DaemonOptions, environment: Readonly<Rec
   const { configPath, command, task } = request;
   const interactive = isatty(0);
   // PID 1 has no working directory of its own: a relative path counts from the root (reference, section 1).
-  const { spec, diagnostics } = loadConfiguration(resolve('/', configPath), {
+  const path = resolve('/', configPath);
+  const { spec, diagnostics } = loadConfiguration(path, {
     reader: configFiles,
     environment,
     accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
@@ -115,7 +117,9 @@ function loadOrLeave({ edge, request }: DaemonOptions, environment: Readonly<Rec
   if (spec.services.length === 0) {
     writeError(
       edge,
-      `chaperone: There are no services configured to run, nor is there a command (configuration: ${configPath})\n`,
+      `chaperone: There are no services configured to run, nor is there a command (configuration: ${path}${
+        configFiles.stat(path) === 'missing' ? ', which does not exist' : ''
+      })\n`,
     );
     return edge.exitNow(1);
   }
@@ -171,7 +175,9 @@ function guard(daemon: Daemon): void {
 }
 
 function abandonMachines(daemon: Daemon): void {
-  endWithoutMachines(daemon.kernel, daemon.clock, daemon.assembly.live, () => flushAndExit(daemon, 1, []));
+  endWithoutMachines(daemon.kernel, daemon.clock, daemon.assembly.live, () =>
+    flushAndExit(daemon, { exitStatus: 1, lines: [], timeout: shortestFlush }),
+  );
 }
 
 /** Says why the system ended, and exits once that and all before it is written. */
@@ -179,23 +185,39 @@ function leave(daemon: Daemon, output: SystemOutput): void {
   const { assembly, clock } = daemon;
   const services = new Map(assembly.spec.services.map((service) => [service.name, service]));
   const lines = explainEnd(output, (name) => services.get(name), assembly.lastWords, clock.now());
-  flushAndExit(daemon, output.exitStatus, lines);
+  const left = Math.max(shortestFlush, Math.min(longestFlush, output.deadline - clock.now()));
+  flushAndExit(daemon, { exitStatus: output.exitStatus, lines, timeout: left });
 }
 
-/** Writes what waits, then the last lines, and exits; in any case after a moment. */
-function flushAndExit({ edge, clock, assembly, logging }: Daemon, exitStatus: number, lines: readonly string[]): void {
+interface LastThings {
+  readonly exitStatus: number;
+  readonly lines: readonly string[];
+  /** ms for all of it. */
+  readonly timeout: number;
+}
+
+/** Writes what waits for stdout, then the last lines to stderr, and exits; a stdout that takes nothing gets half of the time. */
+function flushAndExit({ edge, clock, assembly, logging }: Daemon, { exitStatus, lines, timeout }: LastThings): void {
   const { stdout, stderr } = assembly.queues;
   const exit = (): never => edge.exitNow(exitStatus);
-  clock.setTimeout(exit, flushTimeout);
-  const flush = (): void =>
-    stdout.whenIdle(() => {
-      if (lines.length > 0) stderr.write(`${lines.join('\n')}\n`);
-      stderr.whenIdle(exit);
-    });
-  logging.ready.then(flush, (error: unknown) => {
-    sayDying(edge, error);
-    flush();
-  });
+  clock.setTimeout(exit, timeout);
+  let said = false;
+  const sayLast = (): void => {
+    if (said) return;
+    said = true;
+    const lost = stdout.waitingBytes;
+    const report = lost === 0 ? [] : [`chaperone: stdout did not take the last ${lost} bytes of the log in time`];
+    for (const line of [...report, ...lines]) stderr.write(`${line}\n`);
+    stderr.whenIdle(() => (lost === 0 ? exit() : stdout.whenIdle(exit)));
+  };
+  clock.setTimeout(sayLast, timeout / 2);
+  logging.ready.then(
+    () => stdout.whenIdle(sayLast),
+    (error: unknown) => {
+      sayDying(edge, error);
+      sayLast();
+    },
+  );
 }
 
 /** Written before anything else is tried: what follows may be the end. */

@@ -28,6 +28,8 @@ export interface NativeEdge {
   readNow(fd: number, buffer: Uint8Array): { bytes: number; ended: boolean };
   /** write(2) of everything, waiting in poll(2) for at most `timeout` ms in all. Returns the bytes written. Never throws. */
   writeNow(fd: number, buffer: Uint8Array, timeout: number): number;
+  /** tcsetpgrp(3): makes chaperone's own process group the foreground group of a terminal. Does nothing where it is none. */
+  takeTerminal(terminal: number): void;
   /** Calls back for each arrival of a signal by number, also a real-time one (uv_signal_start). Does not keep the loop alive. */
   watchSignal(signal: number, callback: () => void): void;
   /** _exit(2): no handler runs and no thread is waited for. */

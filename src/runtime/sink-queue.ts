@@ -17,6 +17,8 @@ export class SinkQueue {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
+  /** Why the last lines were lost, where the sink said so. */
+  #refusal: string | undefined;
   #writing = false;
   #idle: (() => void)[] = [];
 
@@ -38,6 +40,21 @@ export class SinkQueue {
     }
     this.#append(bytes);
     this.#pump();
+  }
+
+  /** True while a line more would be dropped. */
+  get isFull(): boolean {
+    return this.#waitingBytes >= queueLimit;
+  }
+
+  /** Bytes that wait, without those that are being written. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Counts a line that was not even made, because the queue is full. */
+  drop(): void {
+    this.#dropped += 1;
   }
 
   /** Calls back once everything that was written so far has gone; at once where nothing waits. */
@@ -63,7 +80,10 @@ export class SinkQueue {
       this.#writing = false;
       if (errorCode === undefined) this.#sayDropped();
       // A sink that refuses (EPIPE, ENOSPC, EIO) has lost these lines; the next ones are tried again.
-      else this.#dropped += countLines(batch);
+      else {
+        this.#dropped += countLines(batch);
+        this.#refusal = errorCode;
+      }
       this.#pump();
     });
   }
@@ -83,8 +103,9 @@ export class SinkQueue {
 
   #sayDropped(): void {
     if (this.#dropped === 0 || this.#waitingBytes > queueLimit / 2) return;
-    const { text } = recordsDropped(this.#dropped, this.#name);
+    const { text } = recordsDropped(this.#dropped, this.#name, this.#refusal);
     this.#dropped = 0;
+    this.#refusal = undefined;
     this.#append(Buffer.from(this.#onDrop(text)));
   }
 }

@@ -28,9 +28,10 @@ export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): Exit
   const orphans$ = new Subject<Timed<E>>();
   batches$.subscribe({
     next: ({ exits, at }) => {
-      for (const exit of exits) {
-        const claim = claims.get(exit.pid);
-        claims.delete(exit.pid);
+      // All claims are taken before anybody is told: who hears of an exit may spawn, and get a pid of this very batch.
+      const claimed = exits.map((exit) => ({ exit, claim: claims.get(exit.pid) }));
+      for (const { pid } of exits) claims.delete(pid);
+      for (const { exit, claim } of claimed) {
         (claim ?? orphans$).next({ ...exit, at });
         claim?.complete();
       }

@@ -276,6 +276,7 @@ describe('the end of an interactive shell', () => {
     await untilShown(terminal, [/a\[\d+\]: obeying TERM/, prompted, /chaperone version .* ready\./]);
     terminal.signal(signal);
     expect(await terminal.exit).toBe(signal === 'SIGINT' ? 130 : 0);
+    await terminal.waitFor(/using SIGHUP to terminate CONSOLE/);
     await terminal.waitFor(/CONSOLE exit status for pid=\d+ is '<ProcStatus signal=1>'/);
     await terminal.waitFor(/a\[\d+\]: a stops/);
     await terminal.waitFor(/Final termination phase\./);

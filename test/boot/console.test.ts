@@ -129,7 +129,8 @@ describe('the exit status', () => {
     ['--no-exitkills'],
     ['--task'],
   ])('is 137 where the command was killed from outside (%s)', async (option) => {
-    const system = boot({ args: [option, 'sleep', `${never}`] });
+    const system = boot({ args: [option, 'sh', '-c', `echo runs; exec sleep ${never}`] });
+    await system.waitForLine(/^runs$/);
     const sleep = await until('sleep runs', () => system.processes().find(({ name }) => name === 'sleep'));
     process.kill(sleep.pid, 'SIGKILL');
     expect(await system.exit).toBe(137);

@@ -195,7 +195,7 @@ describe('a missing program', () => {
       expect.stringMatching(/^ {2}why {5}\w+\.service: executable '.*' not found/),
       expect.stringMatching(/^ {2}do {6}install it, correct "command", or set "optional: true"/),
       expect.stringMatching(/^ {2}waiting .*first\.service.* never started$/),
-      '  stopped exit status 1',
+      '  stopped nothing; exit status 1',
     ]);
     expect(lines).toContain("  why     lost.service: executable 'no-such-program' not found in the service's PATH");
     expect(lines).toContain("  why     gone.service: executable '/nowhere/at/all' not found");

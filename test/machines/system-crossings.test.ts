@@ -261,6 +261,7 @@ describe('a shutdown', () => {
       exitStatus: 0,
       neverStarted: [],
       stopped: ['web.service', 'worker.service', 'store.service'],
+      deadline: 9_000,
     });
   });
 

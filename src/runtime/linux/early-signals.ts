@@ -14,6 +14,11 @@ let listener: Listener = (signal) => {
   if (!early.includes(signal)) early.push(signal);
 };
 
+/** Takes a signal that Node cannot listen to (37). */
+export function announceSignal(signal: SignalName): void {
+  listener(signal);
+}
+
 for (const signal of handled) process.on(signal, () => listener(signal));
 
 /** Hands over: what came early first, then what comes. */

@@ -13,7 +13,8 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * @returns the path for execve(2), or undefined where nothing of that name exists
  */
 export function findProgram(word: string, searchPath: string | undefined, directory: string): string | undefined {
-  if (word.includes('/')) return isFile(resolve(directory, word)) ? word : undefined;
+  // A directory is found, too: that it may not be executed is for execve(2) to say.
+  if (word.includes('/')) return exists(resolve(directory, word)) ? word : undefined;
   let denied: string | undefined;
   for (const folder of (searchPath || defaultPath).split(':')) {
     const path = `${folder === '' ? '.' : folder}/${word}`;
@@ -25,8 +26,13 @@ export function findProgram(word: string, searchPath: string | undefined, direct
   return denied;
 }
 
-function isFile(path: string): boolean {
-  return fileMode(path) !== undefined;
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // EACCES on the way to it: it may be there.
+    return true;
+  }
 }
 
 /** The permission bits of a file that is no directory; undefined where there is none. */

@@ -3,13 +3,21 @@ import type { Clock, TimerId } from '../kernel.ts';
 /** Node fires a timer of more than this at once, ms. */
 const longestTimer = 2 ** 31 - 1;
 
-/** Node's timers, made safe for long waits and for stalls. */
+/** A timer that fires so much later than due, ms, means that chaperone stood still: SIGSTOP, `docker pause`, a suspended host. */
+const stall = 500;
+
+/**
+ * Node's timers, made safe for long waits and for stalls. While chaperone stands still its clock does, too: what it waits for
+ * may have been frozen with it, and a time-out that ran out meanwhile would be false.
+ */
 export class LinuxClock implements Clock {
   #nextId = 1;
+  /** ms for which chaperone stood still, as far as its timers noticed. */
+  #stalled = 0;
   readonly #timers = new Map<TimerId, NodeJS.Timeout | NodeJS.Immediate>();
 
   now(): number {
-    return performance.now();
+    return performance.now() - this.#stalled;
   }
 
   wallTime(): number {
@@ -41,7 +49,14 @@ export class LinuxClock implements Clock {
       );
       return;
     }
-    const timer = setTimeout(() => this.#wait(id, callback, due), Math.min(Math.ceil(left), longestTimer));
+    const timer = setTimeout(
+      () => {
+        const late = this.now() - due;
+        if (late > stall) this.#stalled += late;
+        this.#wait(id, callback, due);
+      },
+      Math.min(Math.ceil(left), longestTimer),
+    );
     this.#timers.set(id, timer);
   }
 

@@ -2,8 +2,8 @@
  * The kernel port on Linux: the native edge, Node's timers and signals. It reaps with waitid(2) for every child there is, so
  * `node:child_process` must not be used beside it: libuv and this would take each other's exits.
  */
-import { closeSync, fchownSync, openSync, write } from 'node:fs';
-import { Socket } from 'node:net';
+import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
+import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { NEVER, type Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
@@ -30,16 +30,15 @@ interface Output {
 
 /** Exits that one call of the edge takes; the loop around it takes the rest. */
 const reapLimit = 1024;
-/** What one process can have left in a pipe, bytes: the kernel's largest pipe for users without privileges. */
-const longestDrain = 1024 * 1024;
+/** What a pipe holds, pipe(7), bytes. More than that a process cannot have left in it; a writer that lives on can always add. */
 const drainBuffer = new Uint8Array(65_536);
+/** What one output gives in one turn of the loop. One for all: it is copied before anybody else reads. */
+const readBuffer = new Uint8Array(65_536);
 /** ms until a write to a descriptor that somebody made non-blocking is tried again. */
 const retryDelay = 10;
 
 const ESRCH = 3;
 const SIGKILL = 9;
-/** Podman's stop signal in its systemd mode: SIGRTMIN+3 of glibc. */
-const realTimeStop = 37;
 
 export class LinuxKernel implements Kernel {
   readonly pid = process.pid;
@@ -55,6 +54,8 @@ export class LinuxKernel implements Kernel {
   readonly #lingering = new Set<Output>();
   #nullDevice: number | undefined;
   #reaping = false;
+  /** The process whose group has the terminal. */
+  #foreground: number | undefined;
   readonly #oomKills = new OomKills();
 
   constructor({ edge, clock, descriptorLimit }: LinuxKernelOptions) {
@@ -65,11 +66,13 @@ export class LinuxKernel implements Kernel {
 
   /** Starts to listen: signals, and exits that happened before. Call it once, when subscribers are in place. */
   open(): void {
+    // The first asynchronous call makes libuv's threads: now, where a limit that is too low (pids, ulimit -u) shows at once, and
+    // not when the services have used it up, where libuv would abort.
+    stat('/', () => undefined);
     listenForSignals((signal) => {
       if (signal === 'SIGCHLD') this.#reapAll();
       else this.signals$.next(signal);
     });
-    this.#edge.watchSignal(realTimeStop, () => this.signals$.next('SIGRTMIN+3'));
     setImmediate(() => this.#reapAll());
   }
 
@@ -93,6 +96,12 @@ export class LinuxKernel implements Kernel {
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) return fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
 
+    let stdin = 0;
+    try {
+      if (request.stdin === 'null') stdin = this.#openNull();
+    } catch (error) {
+      return fail(errorCode(error) ?? 'EIO', 'stdio', '/dev/null');
+    }
     const opened: number[] = [];
     try {
       const stdout = this.#openOutput(request.stdout, 1, request.account, opened);
@@ -102,7 +111,7 @@ export class LinuxKernel implements Kernel {
         file,
         argv: request.argv,
         environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
-        stdio: [request.stdin === 'null' ? this.#openNull() : 0, stdout.fd, stderr.fd],
+        stdio: [stdin, stdout.fd, stderr.fd],
         group: groupOf(request),
         descriptorLimit: this.#descriptorLimit,
         ...(request.stdin === 'terminal' ? { terminal: 0 } : {}),
@@ -116,6 +125,7 @@ export class LinuxKernel implements Kernel {
       const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
       closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
       if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
+      if (request.stdin === 'terminal') this.#foreground = result.pid;
       const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
         outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
       return { ok: true, pid: result.pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
@@ -184,7 +194,9 @@ export class LinuxKernel implements Kernel {
   }
 
   #emit(exits: readonly NativeExit[]): void {
-    for (const { pid } of exits) this.#drainOutputs(pid);
+    this.#drainOutputs(exits.map(({ pid }) => pid));
+    // Otherwise the terminal's Ctrl-C would go to a process group that no longer exists.
+    if (exits.some(({ pid }) => pid === this.#foreground)) this.#edge.takeTerminal(0);
     // One look a batch: which of several was meant cannot be known.
     const oom = exits.some(({ signal }) => signal === SIGKILL) && this.#oomKills.take() > 0;
     this.exits$.next({
@@ -212,8 +224,22 @@ export class LinuxKernel implements Kernel {
 
   #read(fd: number): Output {
     const output: Output = { fd, bytes$: new Subject(), ended: false };
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.on('data', (chunk) => output.bytes$.next(chunk));
+    const options: SocketConstructorOpts & ConnectOpts = {
+      fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer: readBuffer,
+        // One piece a turn: a service that floods must not keep signals and timers waiting. `false` stops the reading, and
+        // nothing is held back in the socket, so that #drain finds what comes next.
+        callback: (bytes, buffer) => {
+          output.bytes$.next(buffer.slice(0, bytes));
+          setImmediate(() => socket.resume());
+          return false;
+        },
+      },
+    };
+    const socket = new Socket(options);
     const end = (): void => {
       if (output.ended) return;
       output.ended = true;
@@ -231,23 +257,24 @@ export class LinuxKernel implements Kernel {
    * What a process wrote before its end is in its pipes: it is read now, so that its last words come before its exit, however
    * long a grandchild keeps the pipes open. An orphan wrote to the pipes of a service that has ended.
    */
-  #drainOutputs(pid: number): void {
-    const own = this.#outputs.get(pid);
-    this.#outputs.delete(pid);
-    for (const output of own ?? this.#lingering) {
-      this.#drain(output);
-      if (output.ended) this.#lingering.delete(output);
-      else this.#lingering.add(output);
+  #drainOutputs(pids: readonly number[]): void {
+    if (pids.some((pid) => !this.#outputs.has(pid))) {
+      for (const output of this.#lingering) this.#drain(output);
+    }
+    for (const pid of pids) {
+      for (const output of this.#outputs.get(pid) ?? []) {
+        this.#drain(output);
+        if (!output.ended) this.#lingering.add(output);
+      }
+      this.#outputs.delete(pid);
     }
   }
 
+  /** One look, and no more: a descendant that keeps writing would never let it end. */
   #drain(output: Output): void {
-    for (let total = 0; total < longestDrain && !output.ended; ) {
-      const { bytes, ended } = this.#edge.readNow(output.fd, drainBuffer);
-      if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
-      total += bytes;
-      if (ended || bytes < drainBuffer.length) break;
-    }
+    if (output.ended) return;
+    const { bytes } = this.#edge.readNow(output.fd, drainBuffer);
+    if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
   }
 
   #openNull(): number {

@@ -43,6 +43,8 @@ interface SimulatedProcess {
 }
 
 const ownPid = 1;
+/** signal(7): their default action does not end a process. */
+const ignoredByDefault: readonly SignalName[] = ['SIGCONT', 'SIGCHLD', 'SIGWINCH', 'SIGURG'];
 const noUsage = { userTime: 0, systemTime: 0, maxRss: 0 };
 const encoder = new TextEncoder();
 
@@ -197,7 +199,7 @@ export class SimulatedKernel implements Kernel {
 
   #receive(process: SimulatedProcess, signal: SignalName): void {
     const reaction = signal === 'SIGKILL' ? undefined : process.onSignal[signal];
-    if (reaction === 'ignore') return;
+    if (reaction === 'ignore' || (reaction === undefined && ignoredByDefault.includes(signal))) return;
     if (reaction === undefined) {
       this.#end(process, { kind: 'signaled', signal, coreDumped: false });
       return;
