@@ -30,7 +30,7 @@ describe('orphans', () => {
     const orphan = system.processes().find(({ name }) => name === 'die-when');
     expect(orphan?.parent).toBe(system.pid());
     writeFileSync(system.path('now'), '');
-    await system.waitForLine(new RegExp(`unknown pid: ${orphan?.innerPid} -> exit 7$`));
+    await system.waitForLine(new RegExp(`unknown pid: ${orphan?.innerPid} -> 1792$`));
     expect(system.processes().map(({ name }) => name)).toEqual(['sleep']);
   });
 });

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { config, expectOrder, logAll } from '../boot/namespace.ts';
+import { type Container, type ContainerOptions, start } from './engine.ts';
+import { matrix, type Setting, settings } from './rights.ts';
+
+const chaperone = '/usr/local/lib/chaperone/chaperone';
+
+function run(setting: Setting, files: ContainerOptions['files']): Promise<Container> {
+  const { options, before } = setting;
+  if (before === undefined) return start({ options, ...(files === undefined ? {} : { files }) });
+  return start({
+    options: [...options, '--entrypoint', '/bin/sh'],
+    args: ['-c', `${before} && exec "$@"`, 'sh', chaperone],
+    ...(files === undefined ? {} : { files }),
+  });
+}
+
+const obey = (text: string) => ({ command: `$(FIXTURES)/obey TERM '${text}'`, startup_pause: 0.1 });
+
+describe.each(settings)('$name', (setting) => {
+  it('boots, reaps, and stops in reverse order', async () => {
+    const container = await run(setting, {
+      'x.conf': config({
+        'base.service': obey('base stops'),
+        'top.service': { ...obey('top stops'), after: 'base.service' },
+        'starter.service': { type: 'oneshot', command: '$(FIXTURES)/daemon true' },
+        ...logAll,
+      }),
+    });
+    await container.waitForLine(/ready\.$/);
+    await container.waitForLine(/base\[\d+\]: obeying TERM/);
+    await container.waitForLine(/top\[\d+\]: obeying TERM/);
+    if (setting.orphansReaped)
+      await container.waitForLine(/Caught subprocess termination from unknown pid: \d+ -> exit 0/);
+    const notes = container.lines().filter((line) => /not PID 1 \(pid \d+\): working as a child subreaper/.test(line));
+    expect(notes).toHaveLength(setting.pid1 ? 0 : 1);
+    expect(await container.stop()).toBe(0);
+    expectOrder(container.lines(), [
+      /Request made to kill system\./,
+      /top\[\d+\]: top stops/,
+      /base\[\d+\]: base stops/,
+    ]);
+    expect(container.lines().filter((line) => /signal=9|Forcing kill/.test(line))).toEqual([]);
+  });
+
+  it(`starts a service of another account: ${setting.otherAccount}`, async () => {
+    const container = await run(setting, {
+      'x.conf': config({ 'other.service': { type: 'oneshot', command: 'id -un', uid: 'www-data' }, ...logAll }),
+    });
+    if (setting.otherAccount === 'works') {
+      await container.waitForLine(/other\[\d+\]: www-data/);
+      expect(await container.exit()).toBe(0);
+    } else {
+      expect(await container.exit()).toBe(1);
+      expectOrder(container.lines('stderr'), [
+        /chaperone: system failed: other\.service could not be started/,
+        /why +.*EPERM|why +.*not permitted/,
+        /command id -un/,
+      ]);
+    }
+  });
+});
+
+describe('rights', () => {
+  it('are those of the seccomp profile that the engine has by default', async () => {
+    const container = await start({
+      files: { 'x.conf': config({ 'status.service': { type: 'oneshot', command: 'cat /proc/1/status' }, ...logAll }) },
+    });
+    await container.waitForLine(/status\[\d+\]: Seccomp:\s+2$/);
+    expect(await container.exit()).toBe(0);
+  });
+
+  it('under --user 1000, a service may be given that account', async () => {
+    const container = await start({
+      options: ['--user', '1000'],
+      files: { 'x.conf': config({ 'own.service': { type: 'oneshot', command: 'id -un', uid: 'app' }, ...logAll }) },
+    });
+    await container.waitForLine(/own\[\d+\]: app/);
+    expect(await container.exit()).toBe(0);
+  });
+
+  it('with --pid=host nothing that is not its own is touched, also not at the end', async () => {
+    const stranger = spawn('sleep', ['infinity'], { stdio: 'ignore' });
+    onTestFinished(async () => {
+      stranger.kill('SIGKILL');
+      await once(stranger, 'exit');
+    });
+    const container = await start({
+      options: ['--pid=host'],
+      files: {
+        'x.conf': config({
+          settings: { shutdown_timeout: 3 },
+          'starter.service': { type: 'oneshot', command: '$(FIXTURES)/daemon $(FIXTURES)/stubborn' },
+          'web.service': obey('web stops'),
+          ...logAll,
+        }),
+      },
+    });
+    await container.waitForLine(/ready\.$/);
+    await container.waitForLine(/stubborn$/);
+    expect(await container.stop()).toBe(0);
+    expectOrder(container.lines(), [
+      /web stops/,
+      /Final termination phase/,
+      /Forcing kill/,
+      /unknown pid: \d+ -> SIGKILL/,
+    ]);
+    expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+    expect(existsSync(`/proc/${stranger.pid}`)).toBe(true);
+  });
+
+  it('stand in the guide as they are here', () => {
+    const file = join(import.meta.dirname, '../../docs/guide/containers.md');
+    const text = readFileSync(file, 'utf8');
+    const wanted = text.replace(/(<!-- matrix -->\n+)(?:\|.*\n)*\n*/, (_, head: string) => `${head}${matrix()}\n\n`);
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, wanted);
+    else expect(text).toBe(wanted);
+  });
+});
