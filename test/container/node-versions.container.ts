@@ -24,7 +24,7 @@ describe.each(Object.entries(inject('nodes')))('Node %s', (version, program) => 
       },
     });
     await container.waitForLine(new RegExp(`version\\[\\d+\\]: v${version}\\.`));
-    await container.waitForLine(/unknown pid: \d+ -> exit 0/);
+    await container.waitForLine(/unknown pid: \d+ -> 0/);
     await container.waitForLine(/ready\.$/);
     await container.exec('touch', '/tmp/die');
     await container.waitForLine(/mortal\.service terminated abnormally with <ProcStatus exit_status=3>/);
