@@ -6,6 +6,8 @@ export default defineConfig({
     // Each file in a process of its own: the Linux kernel's tests reap every child of theirs.
     pool: 'forks',
     maxWorkers: 2,
+    // Real processes on a busy machine: what fails twice has failed.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     coverage: {
       provider: 'v8',

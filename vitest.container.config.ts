@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'forks',
     // One engine, and limits that are counted over the whole machine.
     fileParallelism: false,
+    // A real engine on a busy machine: what fails twice has failed.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -42,7 +42,7 @@ describe('docker pause', () => {
     expectOrder(container.lines(), [/web stops/]);
   });
 
-  // The clock runs on while the container is paused, and nothing that was running meanwhile gets that time back.
+  // The kernel's clock runs on while the container is paused; chaperone's own stands still with it.
   it('of a start that is longer than its time-out makes it no false one', async () => {
     const container = await start({ files: slowStart });
     await container.waitForLine(/slow\[\d+\]: working/);

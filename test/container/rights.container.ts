@@ -34,8 +34,7 @@ describe.each(settings)('$name', (setting) => {
     await container.waitForLine(/ready\.$/);
     await container.waitForLine(/base\[\d+\]: obeying TERM/);
     await container.waitForLine(/top\[\d+\]: obeying TERM/);
-    if (setting.orphansReaped)
-      await container.waitForLine(/Caught subprocess termination from unknown pid: \d+ -> 0/);
+    if (setting.orphansReaped) await container.waitForLine(/Caught subprocess termination from unknown pid: \d+ -> 0/);
     const notes = container.lines().filter((line) => /not PID 1 \(pid \d+\): working as a child subreaper/.test(line));
     expect(notes).toHaveLength(setting.pid1 ? 0 : 1);
     expect(await container.stop()).toBe(0);
@@ -103,12 +102,7 @@ describe('rights', () => {
     await container.waitForLine(/ready\.$/);
     await container.waitForLine(/stubborn$/);
     expect(await container.stop()).toBe(0);
-    expectOrder(container.lines(), [
-      /web stops/,
-      /Final termination phase/,
-      /Forcing kill/,
-      /unknown pid: \d+ -> 9/,
-    ]);
+    expectOrder(container.lines(), [/web stops/, /Final termination phase/, /Forcing kill/, /unknown pid: \d+ -> 9/]);
     expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
     expect(existsSync(`/proc/${stranger.pid}`)).toBe(true);
   });

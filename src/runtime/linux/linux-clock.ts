@@ -5,6 +5,8 @@ const longestTimer = 2 ** 31 - 1;
 
 /** A timer that fires so much later than due, ms, means that chaperone stood still: SIGSTOP, `docker pause`, a suspended host. */
 const stall = 500;
+/** How long, after a stall, even what was due in it waits at the most, ms. */
+const thaw = 2_000;
 
 /**
  * Node's timers, made safe for long waits and for stalls. While chaperone stands still its clock does, too: what it waits for
@@ -52,7 +54,8 @@ export class LinuxClock implements Clock {
     const timer = setTimeout(
       () => {
         const late = this.now() - due;
-        if (late > stall) this.#stalled += late;
+        // What thawed with it needs a moment to say what it would have said in time.
+        if (late > stall) this.#stalled += late + Math.min(late, thaw);
         this.#wait(id, callback, due);
       },
       Math.min(Math.ceil(left), longestTimer),
