@@ -64,11 +64,12 @@ describe('the launcher', () => {
       NODE_OPTIONS: '--inspect=0.0.0.0:9229',
       NODE_ENV: 'production',
       UV_THREADPOOL_SIZE: '99',
+      OPENSSL_CONF: '/nowhere',
       NODE_EMPTY: '',
       NODEMON: 'stays',
       MY_NODE_OPTIONS: 'stays',
     });
-    expect(lines.filter((line) => /^(NODE_|UV_)/.test(line))).toEqual([]);
+    expect(lines.filter((line) => /^(NODE_|UV_|OPENSSL_)/.test(line))).toEqual([]);
     expect(lines).toEqual(
       expect.arrayContaining([
         '_CHAPERONE_KEEP_NODE_OPTIONS=--inspect=0.0.0.0:9229',

@@ -32,6 +32,22 @@ describe('routeExits', () => {
     });
   });
 
+  it('keeps an exit from a claim that is made while its own batch is told', () => {
+    const batches$ = new Subject<ReturnType<typeof batch>>();
+    const router = routeExits(batches$);
+    const seen: string[] = [];
+    router.exitOf(2).subscribe(() => {
+      seen.push('2');
+      // The kernel has reaped 3 as well, and gives its number away again.
+      router.exitOf(3).subscribe(({ code }) => seen.push(`new 3 ${code}`));
+    });
+    router.exitOf(3).subscribe(({ code }) => seen.push(`old 3 ${code}`));
+    batches$.next(batch(5, { pid: 2, code: 0 }, { pid: 3, code: 7 }));
+    expect(seen).toEqual(['2', 'old 3 7']);
+    batches$.next(batch(6, { pid: 3, code: 8 }));
+    expect(seen).toEqual(['2', 'old 3 7', 'new 3 8']);
+  });
+
   it('gives a pid that comes again to the new claim', () => {
     const batches$ = new Subject<ReturnType<typeof batch>>();
     const router = routeExits(batches$);

@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { boot, config } from './namespace.ts';
+
+/** s in which a shutdown is over that waits for nobody; shutdown_timeout is much more in these tests. */
+const soon = 15;
+
+const begun = (): (() => number) => {
+  const start = Date.now();
+  return () => (Date.now() - start) / 1000;
+};
+
+describe('a flood', () => {
+  it('of a service does not keep signals waiting', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          settings: { shutdown_timeout: 60 },
+          'flood.service': { command: 'yes', startup_pause: 0 },
+        }),
+      },
+    });
+    await system.waitForLine(/flood\[\d+\]: y$/);
+    const elapsed = begun();
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(elapsed()).toBeLessThan(soon);
+  });
+
+  it('of a grandchild that holds the pipe does not hold up exits', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          settings: { shutdown_timeout: 60 },
+          'console.logging': { selector: '*.err', stdout: true },
+          'parent.service': { command: "sh -c 'setsid yes & exit 0'", startup_pause: 0 },
+          'orphans.service': {
+            type: 'oneshot',
+            command: "sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do (true &); done'",
+            after: 'parent.service',
+          },
+          'last.service': {
+            command: "sh -c 'echo here >&2; exec sleep 1000'",
+            stderr: 'inherit',
+            after: 'orphans.service',
+          },
+        }),
+      },
+    });
+    await system.waitForLine(/^here$/);
+    const elapsed = begun();
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(elapsed()).toBeLessThan(soon);
+  });
+});
+
+describe('a process that stands still', () => {
+  it('is woken by its stop', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          settings: { shutdown_timeout: 60 },
+          'still.service': { command: "sh -c 'echo stopping; kill -STOP $$; exec sleep 1000'" },
+        }),
+      },
+    });
+    await system.waitForLine(/still\[\d+\]: stopping/);
+    const elapsed = begun();
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(elapsed()).toBeLessThan(soon);
+  });
+});
+
+describe('a leader that is killed', () => {
+  it('leaves nothing of its process group in the way of the next run', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'server.service': {
+            command: "sh -c 'sleep 1000 & echo started; wait'",
+            startup_pause: 0,
+            restart: true,
+            restart_delay: 0.1,
+          },
+        }),
+      },
+    });
+    await system.waitForLine(/server\[\d+\]: started/);
+    const before = system.processes();
+    const leader = before.find(({ parent }) => parent === system.pid());
+    const worker = before.find(({ name }) => name === 'sleep');
+    process.kill(leader?.pid ?? 0, 'SIGKILL');
+    await system.waitForLine(new RegExp(`unknown pid: ${worker?.innerPid} -> 15$`));
+    expect(system.processes().filter(({ pid }) => pid === worker?.pid)).toEqual([]);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+});
+
+describe('a FIFO as the configuration', () => {
+  it('is told, and not waited for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'chaperone-fifo-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const fifo = join(folder, 'pipe.conf');
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+    for (const path of [fifo, folder]) {
+      const system = boot({ files: {}, args: ['--config', path] });
+      expect(await system.exit).toBe(1);
+      expect(system.lines('stderr').join('\n')).toContain(`"${fifo}": it is not a regular file`);
+    }
+  });
+});
