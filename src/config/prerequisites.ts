@@ -1,4 +1,4 @@
-import { consoleService } from '../model/service-spec.ts';
+import { consoleService, shortName } from '../model/service-spec.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
 import { isUpperCase, type NameReference } from './validate.ts';
@@ -235,10 +235,6 @@ export function resolvePrerequisites(
 type Target =
   | { readonly kind: 'service'; readonly target: number; readonly reason: Reason }
   | { readonly kind: 'group'; readonly reason: Reason };
-
-function shortName(name: string): string {
-  return name.replace(/\.service$/, '');
-}
 
 /** Tarjan's strongly connected components, without recursion; only those that hold a cycle. */
 function cyclicComponents(size: number, successors: (node: number) => Generator<number>): Set<number>[] {

@@ -193,15 +193,11 @@ export const serviceMachine = setup({
       const change = describeChange(context, params.phase);
       enqueue.sendTo(context.system, { type: 'service.changed', name: context.spec.name, change, at: context.at });
     }),
-    reportExitKills: enqueueActions(({ context, event, enqueue }) => {
+    /** A failed start that nobody ignores is a system failure, which decides the exit status instead. */
+    reportExitKills: enqueueActions(({ context, event, enqueue }, params: { atStart: boolean }) => {
       const outcome = runOutcome(event);
       if (!context.spec.exitKills || outcome === undefined) return;
-      enqueue.sendTo(context.system, { type: 'service.exitKills', name: context.spec.name, outcome, at: event.at });
-    }),
-    /** A failed start that nobody ignores is a system failure, and that decides the exit status. */
-    reportExitKillsIfIgnored: enqueueActions(({ context, event, enqueue }) => {
-      const outcome = runOutcome(event);
-      if (!context.spec.exitKills || !context.spec.ignoreFailures || outcome === undefined) return;
+      if (params.atStart && !context.spec.ignoreFailures) return;
       enqueue.sendTo(context.system, { type: 'service.exitKills', name: context.spec.name, outcome, at: event.at });
     }),
   },
@@ -281,16 +277,28 @@ export const serviceMachine = setup({
         'process.spawned': {},
         'process.spawnFailed': [
           { guard: 'isStale' },
-          { target: 'judged', actions: ['noteTime', 'judgeSpawn', 'dropRun', 'reportExitKillsIfIgnored'] },
+          {
+            target: 'judged',
+            actions: ['noteTime', 'judgeSpawn', 'dropRun', { type: 'reportExitKills', params: { atStart: true } }],
+          },
         ],
         'process.exited': [
           { guard: 'isStale' },
           {
             guard: 'exitedNormally',
             target: 'ready.exited',
-            actions: ['noteTime', 'recordExit', 'dropRun', 'reportExitKills'],
+            actions: ['noteTime', 'recordExit', 'dropRun', { type: 'reportExitKills', params: { atStart: false } }],
           },
-          { target: 'judged', actions: ['noteTime', 'recordExit', 'judgeExit', 'dropRun', 'reportExitKillsIfIgnored'] },
+          {
+            target: 'judged',
+            actions: [
+              'noteTime',
+              'recordExit',
+              'judgeExit',
+              'dropRun',
+              { type: 'reportExitKills', params: { atStart: true } },
+            ],
+          },
         ],
       },
       states: {
@@ -333,11 +341,17 @@ export const serviceMachine = setup({
               {
                 guard: 'exitedNormally',
                 target: 'exited',
-                actions: ['noteTime', 'recordExit', 'dropRun', 'reportExitKills'],
+                actions: ['noteTime', 'recordExit', 'dropRun', { type: 'reportExitKills', params: { atStart: false } }],
               },
               {
                 target: '#service.judged',
-                actions: ['noteTime', 'recordExit', 'judgeExit', 'dropRun', 'reportExitKills'],
+                actions: [
+                  'noteTime',
+                  'recordExit',
+                  'judgeExit',
+                  'dropRun',
+                  { type: 'reportExitKills', params: { atStart: false } },
+                ],
               },
             ],
           },

@@ -32,7 +32,7 @@ import {
   stopShare,
 } from '../model/ordering.ts';
 import { isEnded, isLive, type ServiceChange } from '../model/service-phase.ts';
-import { consoleService, type SystemSpec } from '../model/service-spec.ts';
+import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { exitStatusOf, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
@@ -414,7 +414,7 @@ export const systemMachine = setup({
 
 /** The id of a service's actor: `service:web` for `web.service`. */
 export function serviceActorId(name: string): string {
-  return `service:${name.replace(/\.service$/, '')}`;
+  return `service:${shortName(name)}`;
 }
 
 function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefined {

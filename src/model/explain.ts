@@ -1,7 +1,7 @@
 import { describeExit } from './exit-status.ts';
 import { seconds } from './messages.ts';
 import type { FailureCause } from './service-phase.ts';
-import { consoleService, type ServiceSpec } from './service-spec.ts';
+import { consoleService, type ServiceSpec, shortName } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
 import type { RunOutcome, SystemEnd } from './system-end.ts';
 
@@ -124,10 +124,6 @@ const longestList = 12;
 function list(names: readonly string[]): string {
   const shown = names.slice(0, longestList).join(', ');
   return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
-}
-
-function shortName(name: string): string {
-  return name.replace(/\.service$/, '');
 }
 
 function field(name: string, text: string): string {

@@ -89,3 +89,8 @@ export interface SystemSpec {
   /** How many files the configuration was read from, for the first line of `--inspect`. */
   readonly fileCount: number;
 }
+
+/** The name without its suffix, as people say it: `web` for `web.service`. */
+export function shortName(name: string): string {
+  return name.replace(/\.service$/, '');
+}

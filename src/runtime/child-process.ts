@@ -3,7 +3,7 @@ import { fromCallback } from 'xstate';
 import { isNormal } from '../model/exit-status.ts';
 import { exitKillsAhead, exitSeen, type Message, signalDenied, startAttempt, terminating } from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
+import { type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { LogRecord } from '../model/syslog.ts';
 import type { ExitRouter } from '../streams/exit-router.ts';
 import { outputRecords } from '../streams/output-records.ts';
@@ -38,7 +38,7 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
 
     const { pid } = outcome;
     live.add(pid, service);
-    const program = service.name.replace(/\.service$/, '');
+    const program = shortName(service.name);
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {
       outcome[stream]

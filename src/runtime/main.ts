@@ -9,7 +9,7 @@ import type { SystemOutput } from '../machines/system.ts';
 import { parseAccounts } from '../model/accounts.ts';
 import { explainEnd } from '../model/explain.ts';
 import { cannotSubreap, notPid1 } from '../model/messages.ts';
-import { consoleService, type SystemSpec } from '../model/service-spec.ts';
+import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
@@ -150,7 +150,7 @@ function terminalInspection(
   spec: SystemSpec,
   write: (text: string) => void,
 ): (event: InspectionEvent) => void {
-  const names = ['system', ...spec.services.map(({ name }) => name.replace(/\.service$/, ''))];
+  const names = ['system', ...spec.services.map(({ name }) => shortName(name))];
   const printer = new TerminalPrinter(names, isatty(1) && process.env['NO_COLOR'] === undefined);
   return createObserver(clock, {
     transition: (transition) => write(`${printer.line(transition)}\n`),

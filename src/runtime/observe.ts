@@ -6,6 +6,7 @@ import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
 import { seconds } from '../model/messages.ts';
 import { isLive } from '../model/service-phase.ts';
+import { shortName } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Clock } from './kernel.ts';
 
@@ -201,10 +202,6 @@ function exitText(status: ExitStatus, after: number): string {
 
 function milliseconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function shortName(name: string): string {
-  return name.replace(/\.service$/, '');
 }
 
 function isService(snapshot: unknown): snapshot is ServiceSnapshot {

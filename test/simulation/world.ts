@@ -8,6 +8,7 @@ import { attachLogging } from '../../src/runtime/logging.ts';
 import { createObserver } from '../../src/runtime/observe.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { serviceSpec } from '../model/specs.ts';
 
 /** A whole system on the simulated kernel, in virtual time. */
 export interface World {
@@ -67,32 +68,9 @@ export function createWorld(
   };
 }
 
-/** A service with every default of the reference. */
+/** A service with every default of the reference, whose program has its name. */
 export function simpleService(name: string, more: Partial<ServiceSpec> = {}): ServiceSpec {
-  return {
-    name: `${name}.service`,
-    type: 'simple',
-    command: name,
-    argv: [name],
-    enabled: true,
-    prerequisites: [],
-    groups: ['default'],
-    environment: {},
-    stdin: 'null',
-    stdout: 'log',
-    stderr: 'log',
-    killSignal: 'SIGTERM',
-    ownGroup: true,
-    exitKills: false,
-    ignoreFailures: false,
-    optional: false,
-    processTimeout: 30_000,
-    startupPause: 500,
-    restart: false,
-    restartDelay: 3_000,
-    restartLimit: 5,
-    ...more,
-  };
+  return serviceSpec({ name: `${name}.service`, command: name, argv: [name], ...more });
 }
 
 /** A system with every default of the reference. */
