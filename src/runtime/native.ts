@@ -1,3 +1,5 @@
+import type { SpawnErrorStage } from '../model/spawn-error.ts';
+
 /** What `native/edge.c` exports: the few system calls that Node lacks. Each function is one man page. */
 export interface NativeEdge {
   /**
@@ -62,18 +64,7 @@ export interface NativeSpawnOptions {
 }
 
 /** Where a spawn failed, in the order in which the stages are taken. */
-export type SpawnStage =
-  | 'pipe'
-  | 'clone'
-  | 'group'
-  | 'terminal'
-  | 'stdio'
-  | 'limit'
-  | 'groups'
-  | 'gid'
-  | 'uid'
-  | 'directory'
-  | 'exec';
+export type SpawnStage = Exclude<SpawnErrorStage, 'lookup'>;
 
 export type NativeSpawnResult =
   | { readonly pid: number }
