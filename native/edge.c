@@ -3,19 +3,23 @@
  *
  * The one with a story is spawn. Between clone(2) and execve(2) the child shares the supervisor's memory (CLONE_VM)
  * while the calling thread stands still (CLONE_VFORK) and every other thread of Node runs on. So the child allocates
- * nothing, takes no lock, writes to nothing but its own stack and errno, and talks to the kernel through syscall(2):
- * glibc's setuid(3) and its kin would broadcast to threads that are not the child's.
+ * nothing, takes no lock, writes to nothing but its own stack, errno and the two places that the request keeps for it
+ * (descriptors, pid_places), and talks to the kernel through syscall(2): glibc's setuid(3) and its kin would broadcast
+ * to threads that are not the child's.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +45,12 @@
 _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 
 /* Older C libraries lack the numbers, newer kernels have the calls. */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -59,6 +70,14 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 /* setresuid(2) and setgroups(2) take the largest id for "unchanged": it must never arrive there as an account. */
 #define LARGEST_ID 4294967294.0
 #define LARGEST_INTEGER 9007199254740991.0
+#define STDIO_COUNT 3
+/* Ten digits and the NUL. */
+#define PID_BYTES 11
+#define DATAGRAM_BYTES (256 * 1024)
+/* SCM_MAX_FD: so many descriptors one message carries at most. */
+#define PASSED_AT_MOST 253
+/* How many datagrams one recvmmsg(2) takes: a unix socket holds eleven. */
+#define BATCH 64
 
 enum stage {
   STAGE_PIPE,
@@ -86,7 +105,11 @@ struct request {
   char **argv;
   char **environment;
   char *directory;
-  int stdio[3];
+  /* What becomes 0, 1, 2, and so on. The child writes its copies here. */
+  int *descriptors;
+  int descriptor_count;
+  /* Where in `environment` the child writes its pid; ends with NULL. */
+  char **pid_places;
   int terminal;
   enum grouping group;
   int64_t uid;
@@ -118,15 +141,16 @@ static const struct {
   int error;
   const char *name;
 } error_names[] = {
-    ROW(E2BIG),        ROW(EACCES),      ROW(EADDRINUSE), ROW(EAFNOSUPPORT), ROW(EAGAIN),  ROW(EBADF),
-    ROW(EBUSY),        ROW(ECHILD),      ROW(ECONNRESET), ROW(EDEADLK),      ROW(EDQUOT),  ROW(EEXIST),
-    ROW(EFAULT),       ROW(EFBIG),       ROW(EINTR),      ROW(EINVAL),       ROW(EIO),     ROW(EISDIR),
-    ROW(ELIBBAD),      ROW(ELOOP),       ROW(EMFILE),     ROW(EMLINK),       ROW(EMSGSIZE), ROW(ENAMETOOLONG),
-    ROW(ENFILE),       ROW(ENODEV),      ROW(ENOENT),     ROW(ENOEXEC),      ROW(ENOLCK),  ROW(ENOMEM),
-    ROW(ENOSPC),       ROW(ENOSYS),      ROW(ENOTCONN),   ROW(ENOTDIR),      ROW(ENOTSUP), ROW(ENOTTY),
-    ROW(ENXIO),        ROW(EOVERFLOW),   ROW(EPERM),      ROW(EPIPE),        ROW(ERANGE),  ROW(EROFS),
-    ROW(ESPIPE),       ROW(ESRCH),       ROW(ESTALE),     ROW(ETIMEDOUT),    ROW(ETXTBSY), ROW(EUSERS),
-    ROW(EXDEV),
+    ROW(E2BIG),        ROW(EACCES),       ROW(EADDRINUSE), ROW(EADDRNOTAVAIL), ROW(EAFNOSUPPORT), ROW(EAGAIN),
+    ROW(EBADF),        ROW(EBUSY),        ROW(ECHILD),     ROW(ECONNABORTED),  ROW(ECONNREFUSED), ROW(ECONNRESET),
+    ROW(EDEADLK),      ROW(EDESTADDRREQ), ROW(EDQUOT),     ROW(EEXIST),        ROW(EFAULT),       ROW(EFBIG),
+    ROW(EINTR),        ROW(EINVAL),       ROW(EIO),        ROW(EISDIR),        ROW(ELIBBAD),      ROW(ELOOP),
+    ROW(EMFILE),       ROW(EMLINK),       ROW(EMSGSIZE),   ROW(ENAMETOOLONG),  ROW(ENFILE),       ROW(ENOBUFS),
+    ROW(ENODEV),       ROW(ENOENT),       ROW(ENOEXEC),    ROW(ENOLCK),        ROW(ENOMEM),       ROW(ENOPROTOOPT),
+    ROW(ENOSPC),       ROW(ENOSYS),       ROW(ENOTCONN),   ROW(ENOTDIR),       ROW(ENOTSOCK),     ROW(ENOTSUP),
+    ROW(ENOTTY),       ROW(ENXIO),        ROW(EOVERFLOW),  ROW(EPERM),         ROW(EPIPE),        ROW(EPROTOTYPE),
+    ROW(ERANGE),       ROW(EROFS),        ROW(ESPIPE),     ROW(ESRCH),         ROW(ESTALE),       ROW(ETIMEDOUT),
+    ROW(ETOOMANYREFS), ROW(ETXTBSY),      ROW(EUSERS),     ROW(EXDEV),
 };
 
 struct error_name {
@@ -238,12 +262,27 @@ static bool has(napi_env env, napi_value object, const char *name, napi_value *o
   return napi_get_named_property(env, object, name, out) == napi_ok && !is(env, *out, napi_undefined);
 }
 
-static bool read_bytes(napi_env env, napi_value value, uint8_t **data, size_t *length) {
+/* NULL where it is not an array of that type; sets the length in elements. */
+static void *typed_data(napi_env env, napi_value value, napi_typedarray_type wanted, size_t *length) {
+  /* An empty array may have no memory at all. */
+  static uint64_t nothing;
   bool typed = false;
   napi_typedarray_type type = napi_int8_array;
+  void *data = NULL;
   napi_is_typedarray(env, value, &typed);
-  if (typed) napi_get_typedarray_info(env, value, &type, length, (void **)data, NULL, NULL);
-  return type == napi_uint8_array || refuse(env, "buffer", "a Uint8Array");
+  if (!typed || napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok) return NULL;
+  if (type != wanted) return NULL;
+  return data == NULL ? &nothing : data;
+}
+
+static bool read_bytes(napi_env env, napi_value value, uint8_t **data, size_t *length) {
+  *data = typed_data(env, value, napi_uint8_array, length);
+  return *data != NULL || refuse(env, "buffer", "a Uint8Array");
+}
+
+static bool read_words(napi_env env, napi_value value, const char *name, uint32_t **data, size_t *length) {
+  *data = typed_data(env, value, napi_uint32_array, length);
+  return *data != NULL || refuse(env, name, "a Uint32Array");
 }
 
 static napi_value number_of(napi_env env, double number) {
@@ -289,22 +328,24 @@ static bool take_terminal(int terminal) {
   return terminal < 0 || syscall(SYS_ioctl, terminal, TIOCSPGRP, &self) == 0;
 }
 
-/* A copy above 2, where the dup3(2) onto 0, 1 and 2 cannot hit it. */
-static int above_stdio(int fd) {
-  return fd > 2 ? fd : (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+/* The descriptor, or a copy of it that is not below `least`. */
+static int not_below(int least, int fd) {
+  return fd >= least ? fd : (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least);
 }
 
-/* dup3(2) leaves O_CLOEXEC off, and leaves O_NONBLOCK alone: that belongs to the description others share. */
-static bool take_stdio(const int wanted[3], int *error_pipe) {
-  int source[3];
-  const int pipe = above_stdio(*error_pipe);
+/*
+ * First everything moves up, where the dup3(2) onto 0, 1, 2 and so on cannot hit it. dup3(2) leaves O_CLOEXEC off, and
+ * leaves O_NONBLOCK alone: that belongs to the description others share.
+ */
+static bool take_descriptors(int *descriptors, int count, int *error_pipe) {
+  const int pipe = not_below(count, *error_pipe);
   if (pipe < 0) return false;
   *error_pipe = pipe;
-  for (int i = 0; i < 3; i++) {
-    if ((source[i] = above_stdio(wanted[i])) < 0) return false;
+  for (int i = 0; i < count; i++) {
+    if ((descriptors[i] = not_below(count, descriptors[i])) < 0) return false;
   }
-  for (int i = 0; i < 3; i++) {
-    if (syscall(SYS_dup3, source[i], i, 0) < 0) return false;
+  for (int i = 0; i < count; i++) {
+    if (syscall(SYS_dup3, descriptors[i], i, 0) < 0) return false;
   }
   return true;
 }
@@ -324,7 +365,7 @@ static int descriptor_named(const char *name) {
   return *name == '\0' ? number : -1;
 }
 
-static bool close_listed(void) {
+static bool close_listed(int first) {
   const int directory = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return false;
   _Alignas(struct directory_entry) char buffer[2048];
@@ -333,7 +374,7 @@ static bool close_listed(void) {
     for (long at = 0; at < bytes;) {
       const struct directory_entry *entry = (const struct directory_entry *)(buffer + at);
       const int fd = descriptor_named(entry->name);
-      if (fd > 3 && fd != directory) syscall(SYS_close, fd);
+      if (fd >= first && fd != directory) syscall(SYS_close, fd);
       at += entry->length;
     }
   }
@@ -341,22 +382,40 @@ static bool close_listed(void) {
   return bytes == 0;
 }
 
-static void close_counted(void) {
+static void close_counted(int first) {
   struct rlimit limit;
   rlim_t end = CLOSE_AT_MOST;
   if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && limit.rlim_cur < end) end = limit.rlim_cur;
-  for (rlim_t fd = 4; fd < end; fd++) syscall(SYS_close, (int)fd);
+  for (rlim_t fd = (rlim_t)first; fd < end; fd++) syscall(SYS_close, (int)fd);
 }
 
-/* Leaves 0, 1, 2 and the error pipe, which moves to 3 so that one close_range(2) takes all the rest. */
-static bool close_others(int *error_pipe) {
-  if (*error_pipe != 3) {
-    if (syscall(SYS_dup3, *error_pipe, 3, O_CLOEXEC) < 0) return false;
-    *error_pipe = 3;
+/* Leaves the first `count` and the error pipe, which moves next to them: one close_range(2) takes all the rest. */
+static bool close_others(int count, int *error_pipe) {
+  if (*error_pipe != count) {
+    if (syscall(SYS_dup3, *error_pipe, count, O_CLOEXEC) < 0) return false;
+    *error_pipe = count;
   }
+  const int first = count + 1;
   /* An old kernel has no close_range(2), and a seccomp filter may refuse it. */
-  if (syscall(SYS_close_range, 4U, ~0U, 0U) != 0 && !close_listed()) close_counted();
+  if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) != 0 && !close_listed(first)) close_counted(first);
   return true;
+}
+
+/* snprintf(3) takes locks. */
+static void write_pid(char *place, pid_t pid) {
+  char reversed[PID_BYTES];
+  int digits = 0;
+  do {
+    reversed[digits++] = (char)('0' + pid % 10);
+    pid /= 10;
+  } while (pid > 0);
+  while (digits > 0) *place++ = reversed[--digits];
+  *place = '\0';
+}
+
+static void write_pids(char *const *places) {
+  const pid_t self = (pid_t)syscall(SYS_getpid);
+  for (; places != NULL && *places != NULL; places++) write_pid(*places, self);
 }
 
 /* An ignored signal stays ignored over execve(2), and Node ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL. */
@@ -377,8 +436,10 @@ static int child_main(void *argument) {
 
   if (!leave_group(request->group)) give_up(error_pipe, STAGE_GROUP);
   if (!take_terminal(request->terminal)) give_up(error_pipe, STAGE_TERMINAL);
-  if (!take_stdio(request->stdio, &error_pipe)) give_up(error_pipe, STAGE_STDIO);
-  if (!close_others(&error_pipe)) give_up(error_pipe, STAGE_STDIO);
+  if (!take_descriptors(request->descriptors, request->descriptor_count, &error_pipe)) {
+    give_up(error_pipe, STAGE_STDIO);
+  }
+  if (!close_others(request->descriptor_count, &error_pipe)) give_up(error_pipe, STAGE_STDIO);
   if (request->sets_limit && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &request->limit, NULL) != 0) {
     give_up(error_pipe, STAGE_LIMIT);
   }
@@ -396,6 +457,7 @@ static int child_main(void *argument) {
   if (request->directory != NULL && syscall(SYS_chdir, request->directory) != 0) {
     give_up(error_pipe, STAGE_DIRECTORY);
   }
+  write_pids(request->pid_places);
   reset_signals();
   syscall(SYS_execve, request->file, request->argv, request->environment);
   give_up(error_pipe, STAGE_EXEC);
@@ -548,16 +610,85 @@ static bool read_limits(napi_env env, napi_value value, struct request *request)
          read_limit(env, value, "hard", &request->limit.rlim_max);
 }
 
-static bool read_stdio(napi_env env, napi_value value, int stdio[3]) {
-  uint32_t length;
-  if (!read_length(env, value, "stdio", &length)) return false;
-  if (length != 3) return refuse(env, "stdio", "an array of three descriptors");
-  for (uint32_t i = 0; i < 3; i++) {
+static bool read_fds(napi_env env, napi_value value, const char *name, uint32_t count, int *fds) {
+  for (uint32_t i = 0; i < count; i++) {
     napi_value element;
     if (napi_get_element(env, value, i, &element) != napi_ok) return false;
-    if (!read_int(env, element, "stdio", 0, &stdio[i])) return false;
+    if (!read_int(env, element, name, 0, &fds[i])) return false;
   }
   return true;
+}
+
+/* `stdio`, then `descriptors` if there are any, in one list. */
+static bool read_descriptors(napi_env env, napi_value options, struct request *request) {
+  napi_value stdio;
+  napi_value others;
+  uint32_t count;
+  uint32_t other_count = 0;
+  napi_get_named_property(env, options, "stdio", &stdio);
+  if (!read_length(env, stdio, "stdio", &count)) return false;
+  if (count != STDIO_COUNT) return refuse(env, "stdio", "an array of three descriptors");
+  const bool more = has(env, options, "descriptors", &others);
+  if (more && !read_length(env, others, "descriptors", &other_count)) return false;
+  request->descriptors = calloc(STDIO_COUNT + (size_t)other_count, sizeof *request->descriptors);
+  if (request->descriptors == NULL) return throw_errno(env, "hold the descriptors", ENOMEM) != NULL;
+  request->descriptor_count = STDIO_COUNT + (int)other_count;
+  return read_fds(env, stdio, "stdio", STDIO_COUNT, request->descriptors) &&
+         (!more || read_fds(env, others, "descriptors", other_count, request->descriptors + STDIO_COUNT));
+}
+
+static size_t count_strings(char *const *strings) {
+  size_t count = 0;
+  while (strings[count] != NULL) count++;
+  return count;
+}
+
+/* Whether a `NAME=value` has one of the names. */
+static bool is_named(const char *variable, char *const *names) {
+  const size_t length = strcspn(variable, "=");
+  for (; *names != NULL; names++) {
+    if (strlen(*names) == length && memcmp(*names, variable, length) == 0) return true;
+  }
+  return false;
+}
+
+/* Takes the variables with these names out of the environment and puts them in anew, with room for a pid. */
+static bool reserve_pids(napi_env env, struct request *request, char *const *names) {
+  const size_t added = count_strings(names);
+  char **variables = calloc(count_strings(request->environment) + added + 1, sizeof *variables);
+  request->pid_places = calloc(added + 1, sizeof *request->pid_places);
+  if (variables == NULL || request->pid_places == NULL) {
+    free(variables);
+    return throw_errno(env, "hold the environment", ENOMEM) != NULL;
+  }
+  size_t count = 0;
+  for (char **each = request->environment; *each != NULL; each++) {
+    if (is_named(*each, names)) free(*each);
+    else variables[count++] = *each;
+  }
+  free(request->environment);
+  request->environment = variables;
+  for (size_t i = 0; i < added; i++) {
+    const size_t length = strlen(names[i]);
+    char *variable = variables[count] = malloc(length + 1 + PID_BYTES);
+    if (variable == NULL) return throw_errno(env, "hold a variable", ENOMEM) != NULL;
+    count++;
+    memcpy(variable, names[i], length);
+    memcpy(variable + length, "=", 2);
+    request->pid_places[i] = variable + length + 1;
+  }
+  return true;
+}
+
+static bool read_pid_variables(napi_env env, napi_value value, struct request *request) {
+  char **names = NULL;
+  bool read = read_strings(env, value, "pidVariables", &names);
+  for (char **each = names; read && *each != NULL; each++) {
+    if (**each == '\0' || strchr(*each, '=') != NULL) read = refuse(env, "pidVariables", "a variable's name");
+  }
+  read = read && reserve_pids(env, request, names);
+  free_strings(names);
+  return read;
 }
 
 static bool read_group(napi_env env, napi_value value, enum grouping *group) {
@@ -585,8 +716,7 @@ static bool read_request(napi_env env, napi_value options, struct request *reque
   if (request->argv[0] == NULL) return refuse(env, "argv", "a name for the program");
   napi_get_named_property(env, options, "environment", &value);
   if (!read_strings(env, value, "environment", &request->environment)) return false;
-  napi_get_named_property(env, options, "stdio", &value);
-  if (!read_stdio(env, value, request->stdio)) return false;
+  if (!read_descriptors(env, options, request)) return false;
   napi_get_named_property(env, options, "group", &value);
   if (!read_group(env, value, &request->group)) return false;
 
@@ -599,6 +729,7 @@ static bool read_request(napi_env env, napi_value options, struct request *reque
   if (has(env, options, "groups", &value) && !read_groups(env, value, request)) return false;
   if (has(env, options, "umask", &value) && !read_integer(env, value, "umask", 0, 0777, &request->umask)) return false;
   if (has(env, options, "descriptorLimit", &value) && !read_limits(env, value, request)) return false;
+  if (has(env, options, "pidVariables", &value) && !read_pid_variables(env, value, request)) return false;
   return true;
 }
 
@@ -606,6 +737,8 @@ static void free_request(struct request *request) {
   free(request->file);
   free(request->directory);
   free(request->groups);
+  free(request->descriptors);
+  free(request->pid_places);
   free_strings(request->argv);
   free_strings(request->environment);
 }
@@ -680,7 +813,6 @@ static napi_value edge_reap(napi_env env, napi_callback_info info) {
   return result;
 }
 
-/* prctl(2) */
 /* tcsetpgrp(3) */
 static napi_value edge_take_terminal(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -695,6 +827,7 @@ static napi_value edge_take_terminal(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* prctl(2) */
 static napi_value edge_set_subreaper(napi_env env, napi_callback_info info) {
   (void)info;
   if (prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL) != 0) return throw_errno(env, "adopt orphans", errno);
@@ -820,91 +953,6 @@ static napi_value edge_write_now(napi_env env, napi_callback_info info) {
   return number_of(env, (double)write_until(fd, data, length, nanoseconds_now() + (int64_t)timeout * 1000000));
 }
 
-struct watch {
-  uv_signal_t handle;
-  napi_env env;
-  napi_ref callback;
-  napi_async_context context;
-  napi_async_cleanup_hook_handle cleanup;
-};
-
-static void signal_arrived(uv_signal_t *handle, int number) {
-  (void)number;
-  const struct watch *watch = handle->data;
-  napi_handle_scope scope;
-  napi_value callback;
-  napi_value global;
-  napi_open_handle_scope(watch->env, &scope);
-  napi_get_reference_value(watch->env, watch->callback, &callback);
-  napi_get_global(watch->env, &global);
-  if (napi_make_callback(watch->env, watch->context, global, callback, 0, NULL, NULL) == napi_pending_exception) {
-    /* No JavaScript is below us on the stack that could catch it: an uncaughtException, as from any listener. */
-    napi_value error;
-    napi_get_and_clear_last_exception(watch->env, &error);
-    napi_fatal_exception(watch->env, error);
-  }
-  napi_close_handle_scope(watch->env, scope);
-}
-
-static void watch_closed(uv_handle_t *handle) {
-  struct watch *watch = handle->data;
-  napi_remove_async_cleanup_hook(watch->cleanup);
-  free(watch);
-}
-
-static void discard_watch(uv_handle_t *handle) {
-  free(handle->data);
-}
-
-/* Node does not close its loop, and a worker aborts, while a handle is open. */
-static void environment_ends(napi_async_cleanup_hook_handle handle, void *argument) {
-  (void)handle;
-  struct watch *watch = argument;
-  napi_delete_reference(watch->env, watch->callback);
-  napi_async_destroy(watch->env, watch->context);
-  uv_close((uv_handle_t *)&watch->handle, watch_closed);
-}
-
-static napi_value keep_watch(napi_env env, struct watch *watch, napi_value callback) {
-  napi_value name;
-  watch->env = env;
-  napi_create_reference(env, callback, 1, &watch->callback);
-  napi_create_string_utf8(env, "chaperone.signal", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(env, NULL, name, &watch->context);
-  napi_add_async_cleanup_hook(env, environment_ends, watch, &watch->cleanup);
-  uv_unref((uv_handle_t *)&watch->handle);
-  return NULL;
-}
-
-/* sigaction(2), through the loop: process.on() knows signals by name only, and the real-time ones have none. */
-static napi_value edge_watch_signal(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  uv_loop_t *loop;
-  int signal;
-  arguments_of(env, info, 2, arguments);
-  if (!read_int(env, arguments[0], "signal", 1, &signal)) return NULL;
-  if (!is(env, arguments[1], napi_function)) {
-    refuse(env, "callback", "a function");
-    return NULL;
-  }
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return throw_errno(env, "watch a signal", ENOSYS);
-  struct watch *watch = calloc(1, sizeof *watch);
-  if (watch == NULL) return throw_errno(env, "watch a signal", ENOMEM);
-  watch->handle.data = watch;
-  int error = uv_signal_init(loop, &watch->handle);
-  if (error != 0) {
-    free(watch);
-    return throw_errno(env, "watch a signal", -error);
-  }
-  watch->handle.data = watch;
-  error = uv_signal_start(&watch->handle, signal_arrived, signal);
-  if (error != 0) {
-    uv_close((uv_handle_t *)&watch->handle, discard_watch);
-    return throw_errno(env, "watch a signal", -error);
-  }
-  return keep_watch(env, watch, arguments[1]);
-}
-
 /* _exit(2) */
 static napi_value edge_exit_now(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -930,6 +978,658 @@ static napi_value edge_descriptor_limit(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* fcntl(2) */
+static napi_value edge_set_blocking(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int fd;
+  bool blocking;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (napi_get_value_bool(env, arguments[1], &blocking) != napi_ok) {
+    refuse(env, "blocking", "a boolean");
+    return NULL;
+  }
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) != 0) {
+    return throw_errno(env, "change a descriptor", errno);
+  }
+  return NULL;
+}
+
+/* fcntl(2), as lckpwdf(3) */
+static napi_value edge_lock_file(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  char *path;
+  arguments_of(env, info, 1, &argument);
+  if (!read_string(env, argument, "path", &path)) return NULL;
+  const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int open_error = errno;
+  free(path);
+  if (fd < 0) return throw_errno(env, "open a lock file", open_error);
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  if (fcntl(fd, F_SETLK, &lock) == 0) return number_of(env, fd);
+  const int error = errno;
+  close(fd);
+  return error == EAGAIN || error == EACCES ? NULL : throw_errno(env, "lock a file", error);
+}
+
+/* pidfd_open(2) */
+static napi_value edge_open_pidfd(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int pid;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "pid", 1, &pid)) return NULL;
+  const int fd = (int)syscall(SYS_pidfd_open, pid, 0U);
+  return fd < 0 ? throw_errno(env, "open a process", errno) : number_of(env, fd);
+}
+
+/* pidfd_send_signal(2) */
+static napi_value edge_signal_pidfd(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int fd;
+  int signal;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_int(env, arguments[1], "signal", 0, &signal)) return NULL;
+  return number_of(env, syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0U) == 0 ? 0 : errno);
+}
+
+/* ---- watches: handles of Node's loop ---- */
+
+struct watch {
+  union {
+    uv_handle_t any;
+    uv_signal_t signal;
+    uv_poll_t poll;
+  } handle;
+  napi_env env;
+  napi_ref callback;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle cleanup;
+  /* The handle until it is closed, and each function that JavaScript was given: the last one frees the watch. */
+  int holders;
+};
+
+static void let_go(struct watch *watch) {
+  if (--watch->holders == 0) free(watch);
+}
+
+/* The callback may close the watch: nothing after the call may need more of it than its memory. */
+static void call_back(const struct watch *watch) {
+  napi_handle_scope scope;
+  napi_value callback;
+  napi_value global;
+  napi_open_handle_scope(watch->env, &scope);
+  napi_get_reference_value(watch->env, watch->callback, &callback);
+  napi_get_global(watch->env, &global);
+  if (napi_make_callback(watch->env, watch->context, global, callback, 0, NULL, NULL) == napi_pending_exception) {
+    /* No JavaScript is below us on the stack that could catch it: an uncaughtException, as from any listener. */
+    napi_value error;
+    napi_get_and_clear_last_exception(watch->env, &error);
+    napi_fatal_exception(watch->env, error);
+  }
+  napi_close_handle_scope(watch->env, scope);
+}
+
+static void signal_arrived(uv_signal_t *handle, int number) {
+  (void)number;
+  call_back(handle->data);
+}
+
+/* Only here is the callback surely not on the stack: it could not do without its async context. */
+static void watch_closed(uv_handle_t *handle) {
+  struct watch *watch = handle->data;
+  napi_handle_scope scope;
+  napi_open_handle_scope(watch->env, &scope);
+  napi_async_destroy(watch->env, watch->context);
+  napi_close_handle_scope(watch->env, scope);
+  napi_remove_async_cleanup_hook(watch->cleanup);
+  let_go(watch);
+}
+
+static void discard_watch(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+static void close_watch(struct watch *watch) {
+  if (uv_is_closing(&watch->handle.any)) return;
+  napi_delete_reference(watch->env, watch->callback);
+  uv_close(&watch->handle.any, watch_closed);
+}
+
+/* Node does not close its loop, and a worker aborts, while a handle is open. */
+static void environment_ends(napi_async_cleanup_hook_handle handle, void *argument) {
+  (void)handle;
+  close_watch(argument);
+}
+
+static void keep_watch(napi_env env, struct watch *watch, napi_value callback, const char *resource) {
+  napi_value name;
+  watch->env = env;
+  watch->holders = 1;
+  napi_create_reference(env, callback, 1, &watch->callback);
+  napi_create_string_utf8(env, resource, NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, NULL, name, &watch->context);
+  napi_add_async_cleanup_hook(env, environment_ends, watch, &watch->cleanup);
+}
+
+/* The loop and an empty watch for it, or NULL with an exception. */
+static struct watch *new_watch(napi_env env, napi_value callback, uv_loop_t **loop) {
+  if (!is(env, callback, napi_function)) {
+    refuse(env, "callback", "a function");
+    return NULL;
+  }
+  if (napi_get_uv_event_loop(env, loop) != napi_ok) {
+    throw_errno(env, "watch", ENOSYS);
+    return NULL;
+  }
+  struct watch *watch = calloc(1, sizeof *watch);
+  if (watch == NULL) {
+    throw_errno(env, "watch", ENOMEM);
+    return NULL;
+  }
+  watch->handle.any.data = watch;
+  return watch;
+}
+
+/* sigaction(2), through the loop: process.on() knows signals by name only, and the real-time ones have none. */
+static napi_value edge_watch_signal(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uv_loop_t *loop;
+  int signal;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "signal", 1, &signal)) return NULL;
+  struct watch *watch = new_watch(env, arguments[1], &loop);
+  if (watch == NULL) return NULL;
+  int error = uv_signal_init(loop, &watch->handle.signal);
+  if (error != 0) {
+    free(watch);
+    return throw_errno(env, "watch a signal", -error);
+  }
+  error = uv_signal_start(&watch->handle.signal, signal_arrived, signal);
+  if (error != 0) {
+    uv_close(&watch->handle.any, discard_watch);
+    return throw_errno(env, "watch a signal", -error);
+  }
+  uv_unref(&watch->handle.any);
+  keep_watch(env, watch, arguments[1], "chaperone.signal");
+  return NULL;
+}
+
+static void start_polling(struct watch *watch);
+
+/* After an error the loop no longer watches. It is to go on as poll(2) would: until somebody reads the error. */
+static void became_readable(uv_poll_t *handle, int status, int events) {
+  (void)events;
+  if (status < 0) start_polling(handle->data);
+  call_back(handle->data);
+}
+
+static void start_polling(struct watch *watch) {
+  uv_poll_start(&watch->handle.poll, UV_READABLE | UV_DISCONNECT, became_readable);
+}
+
+static struct watch *watch_of(napi_env env, napi_callback_info info) {
+  void *watch = NULL;
+  napi_get_cb_info(env, info, NULL, NULL, NULL, &watch);
+  return watch;
+}
+
+static napi_value pause_watch(napi_env env, napi_callback_info info) {
+  struct watch *watch = watch_of(env, info);
+  if (!uv_is_closing(&watch->handle.any)) uv_poll_stop(&watch->handle.poll);
+  return NULL;
+}
+
+static napi_value resume_watch(napi_env env, napi_callback_info info) {
+  struct watch *watch = watch_of(env, info);
+  if (!uv_is_closing(&watch->handle.any)) start_polling(watch);
+  return NULL;
+}
+
+static napi_value end_watch(napi_env env, napi_callback_info info) {
+  close_watch(watch_of(env, info));
+  return NULL;
+}
+
+static void function_collected(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  let_go(data);
+}
+
+/* A function that holds the watch by itself, so that it can be handed around without the object. */
+static void set_method(napi_env env, napi_value object, const char *name, napi_callback method, struct watch *watch) {
+  napi_value function;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, method, watch, &function) != napi_ok) return;
+  watch->holders++;
+  napi_add_finalizer(env, function, watch, function_collected, NULL, NULL);
+  napi_set_named_property(env, object, name, function);
+}
+
+/* epoll(7), through the loop */
+static napi_value edge_watch_readable(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  uv_loop_t *loop;
+  int fd;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  struct watch *watch = new_watch(env, arguments[1], &loop);
+  if (watch == NULL) return NULL;
+  const int error = uv_poll_init(loop, &watch->handle.poll, fd);
+  if (error != 0) {
+    free(watch);
+    return throw_errno(env, "watch a descriptor", -error);
+  }
+  start_polling(watch);
+  keep_watch(env, watch, arguments[1], "chaperone.readable");
+  napi_value result;
+  napi_create_object(env, &result);
+  set_method(env, result, "pause", pause_watch, watch);
+  set_method(env, result, "resume", resume_watch, watch);
+  set_method(env, result, "close", end_watch, watch);
+  return result;
+}
+
+/* ---- datagrams ---- */
+
+/* What one environment keeps between calls: a worker has its own. */
+struct instance {
+  /* The socket that sends; -1 before the first datagram. */
+  int sender;
+  /* DATAGRAM_BYTES; NULL before the first datagram. */
+  uint8_t *datagram;
+};
+
+static void instance_ends(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  struct instance *instance = data;
+  if (instance->sender >= 0) close(instance->sender);
+  free(instance->datagram);
+  free(instance);
+}
+
+static struct instance *instance_of(napi_env env) {
+  void *instance = NULL;
+  napi_get_instance_data(env, &instance);
+  return instance;
+}
+
+/* unix(7). Returns 0 or an errno. A leading '@' stands for the NUL of an abstract name. */
+static int unix_address(const char *path, struct sockaddr_un *address, socklen_t *size) {
+  const size_t length = strlen(path);
+  const bool abstract = path[0] == '@';
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  /* Nothing is a name, too: bind(2) would choose one. */
+  if (length == 0) return EINVAL;
+  if (length + !abstract > sizeof address->sun_path) return ENAMETOOLONG;
+  memcpy(address->sun_path, path, length);
+  if (abstract) address->sun_path[0] = '\0';
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !abstract);
+  return 0;
+}
+
+/* socket(2), bind(2). Returns the descriptor, or -1 with errno. */
+static int bind_datagram(const char *path) {
+  struct sockaddr_un address;
+  socklen_t size;
+  const int wrong = unix_address(path, &address, &size);
+  if (wrong != 0) {
+    errno = wrong;
+    return -1;
+  }
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 || bind(fd, (const struct sockaddr *)&address, size) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+/* bind(2) */
+static napi_value edge_bind_datagram(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  char *path;
+  arguments_of(env, info, 1, &argument);
+  if (!read_string(env, argument, "path", &path)) return NULL;
+  const int fd = bind_datagram(path);
+  const int error = errno;
+  free(path);
+  return fd < 0 ? throw_errno(env, "bind a datagram socket", error) : number_of(env, fd);
+}
+
+static int send_datagram(struct instance *instance, const char *path, const uint8_t *data, size_t length) {
+  struct sockaddr_un address;
+  socklen_t size;
+  const int wrong = unix_address(path, &address, &size);
+  if (wrong != 0) return wrong;
+  if (instance->sender < 0) instance->sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (instance->sender < 0) return errno;
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return sendto(instance->sender, data, length, flags, (const struct sockaddr *)&address, size) < 0 ? errno : 0;
+}
+
+/* sendto(2) */
+static napi_value edge_send_datagram(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  char *path;
+  uint8_t *data;
+  size_t length;
+  arguments_of(env, info, 2, arguments);
+  if (!read_bytes(env, arguments[1], &data, &length)) return NULL;
+  if (!read_string(env, arguments[0], "path", &path)) return NULL;
+  const int error = send_datagram(instance_of(env), path, data, length);
+  free(path);
+  return number_of(env, error);
+}
+
+/* setsockopt(2), SO_PASSCRED */
+static napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  const int on = 1;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0) return NULL;
+  return throw_errno(env, "ask for credentials", errno);
+}
+
+/* recvmmsg(2) into slots of one size. Returns how many datagrams came, or -1 with errno if that is none. */
+static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+  struct mmsghdr messages[BATCH];
+  struct iovec pieces[BATCH];
+  size_t taken = 0;
+  for (int received = BATCH; received == BATCH && taken < count; taken += (size_t)received) {
+    const size_t left = count - taken;
+    const unsigned wanted = left < BATCH ? (unsigned)left : BATCH;
+    memset(messages, 0, wanted * sizeof *messages);
+    for (unsigned i = 0; i < wanted; i++) {
+      pieces[i] = (struct iovec){data + (taken + i) * slot, slot};
+      messages[i].msg_hdr.msg_iov = &pieces[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    do {
+      /* With MSG_TRUNC the lengths are those that were sent. */
+      received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) return taken > 0 ? (ssize_t)taken : -1;
+    for (int i = 0; i < received; i++) lengths[taken + (size_t)i] = messages[i].msg_len;
+  }
+  return (ssize_t)taken;
+}
+
+/* recvmmsg(2) */
+static napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  int fd;
+  uint8_t *data;
+  uint32_t *lengths;
+  size_t size;
+  size_t count;
+  arguments_of(env, info, 3, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_bytes(env, arguments[1], &data, &size)) return NULL;
+  if (!read_words(env, arguments[2], "lengths", &lengths, &count)) return NULL;
+  if (count == 0 || size < count) {
+    refuse(env, "lengths", "room for one datagram and no more datagrams than bytes");
+    return NULL;
+  }
+  const ssize_t received = receive_batch(fd, data, size / count, lengths, count);
+  if (received < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, "receive", errno);
+  return number_of(env, received < 0 ? 0 : (double)received);
+}
+
+/* A control message's alignment and the most that one datagram brings: credentials and descriptors. */
+union control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PASSED_AT_MOST * sizeof(int))];
+};
+
+struct passed {
+  int fds[PASSED_AT_MOST];
+  uint32_t fd_count;
+  bool has_credentials;
+  struct ucred credentials;
+};
+
+static void read_control(struct msghdr *message, struct passed *passed) {
+  passed->fd_count = 0;
+  passed->has_credentials = false;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_RIGHTS) {
+      const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      memcpy(passed->fds + passed->fd_count, CMSG_DATA(header), count * sizeof(int));
+      passed->fd_count += (uint32_t)count;
+    } else if (header->cmsg_type == SCM_CREDENTIALS) {
+      memcpy(&passed->credentials, CMSG_DATA(header), sizeof passed->credentials);
+      passed->has_credentials = true;
+    }
+  }
+}
+
+static napi_value credentials_of(napi_env env, const struct ucred *credentials) {
+  napi_value result;
+  napi_create_object(env, &result);
+  set_number(env, result, "pid", credentials->pid);
+  set_number(env, result, "uid", credentials->uid);
+  set_number(env, result, "gid", credentials->gid);
+  return result;
+}
+
+static napi_value datagram_of(napi_env env, const uint8_t *data, size_t length, bool cut, const struct passed *passed) {
+  napi_value datagram;
+  napi_value bytes = NULL;
+  napi_value descriptors;
+  napi_create_object(env, &datagram);
+  napi_create_buffer_copy(env, length, data, NULL, &bytes);
+  napi_set_named_property(env, datagram, "bytes", bytes);
+  set_boolean(env, datagram, "truncated", cut);
+  if (passed->has_credentials) {
+    napi_set_named_property(env, datagram, "credentials", credentials_of(env, &passed->credentials));
+  }
+  napi_create_array_with_length(env, passed->fd_count, &descriptors);
+  for (uint32_t i = 0; i < passed->fd_count; i++) {
+    napi_set_element(env, descriptors, i, number_of(env, passed->fds[i]));
+  }
+  napi_set_named_property(env, datagram, "descriptors", descriptors);
+  return datagram;
+}
+
+/* recvmsg(2) of one datagram. Its descriptors are JavaScript's to close once they have arrived there. */
+static bool receive_one(napi_env env, int fd, uint8_t *buffer, napi_value datagrams, uint32_t index) {
+  union control control;
+  struct passed passed;
+  struct iovec piece = {buffer, DATAGRAM_BYTES};
+  struct msghdr message = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t length;
+  do {
+    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (length < 0 && errno == EINTR);
+  if (length < 0) return false;
+  read_control(&message, &passed);
+
+  napi_handle_scope scope;
+  napi_open_handle_scope(env, &scope);
+  const bool cut = (message.msg_flags & MSG_TRUNC) != 0;
+  const napi_value datagram = datagram_of(env, buffer, (size_t)length, cut, &passed);
+  if (napi_set_element(env, datagrams, index, datagram) != napi_ok) {
+    for (uint32_t i = 0; i < passed.fd_count; i++) close(passed.fds[i]);
+  }
+  napi_close_handle_scope(env, scope);
+  return true;
+}
+
+/* recvmsg(2) */
+static napi_value edge_receive_datagrams(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  napi_value datagrams;
+  int fd;
+  int limit;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_int(env, arguments[1], "limit", 1, &limit)) return NULL;
+  struct instance *instance = instance_of(env);
+  if (instance->datagram == NULL) instance->datagram = malloc(DATAGRAM_BYTES);
+  if (instance->datagram == NULL) return throw_errno(env, "receive", ENOMEM);
+
+  napi_create_array(env, &datagrams);
+  uint32_t taken = 0;
+  while (taken < (uint32_t)limit && receive_one(env, fd, instance->datagram, datagrams, taken)) taken++;
+  /* An error behind datagrams waits for the next call: they, and their descriptors, would be lost. */
+  if (taken == 0 && errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, "receive", errno);
+  return datagrams;
+}
+
+/* ---- connections ---- */
+
+union address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  struct sockaddr_storage storage;
+};
+
+/* Returns the size of the address of all interfaces. */
+static socklen_t any_address(bool v6, uint16_t port, union address *address) {
+  memset(address, 0, sizeof *address);
+  if (v6) {
+    address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any};
+    return sizeof address->v6;
+  }
+  address->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+  return sizeof address->v4;
+}
+
+/* socket(2), bind(2), listen(2). Returns the descriptor, or -1 with errno. */
+static int listen_tcp(uint16_t port, bool v6, int backlog) {
+  const int on = 1;
+  const int off = 0;
+  union address address;
+  const socklen_t size = any_address(v6, port, &address);
+  const int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  /* Also for IPv4 clients, whatever net.ipv6.bindv6only says. */
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      (!v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&
+      bind(fd, &address.any, size) == 0 && listen(fd, backlog) == 0) {
+    return fd;
+  }
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+/* listen(2) */
+static napi_value edge_listen_tcp(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  int64_t port;
+  int family;
+  int backlog;
+  arguments_of(env, info, 3, arguments);
+  if (!read_integer(env, arguments[0], "port", 0, UINT16_MAX, &port)) return NULL;
+  if (!read_int(env, arguments[1], "family", 0, &family)) return NULL;
+  if (!read_int(env, arguments[2], "backlog", 0, &backlog)) return NULL;
+  if (family != 4 && family != 6) {
+    refuse(env, "family", "4 or 6");
+    return NULL;
+  }
+  const int fd = listen_tcp((uint16_t)port, family == 6, backlog);
+  return fd < 0 ? throw_errno(env, "listen", errno) : number_of(env, fd);
+}
+
+/* 0 where the family has no ports. */
+static uint16_t port_of(const union address *address) {
+  if (address->any.sa_family == AF_INET) return ntohs(address->v4.sin_port);
+  if (address->any.sa_family == AF_INET6) return ntohs(address->v6.sin6_port);
+  return 0;
+}
+
+/* getsockname(2) */
+static napi_value edge_local_port(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int fd;
+  union address address;
+  socklen_t size = sizeof address;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  if (getsockname(fd, &address.any, &size) != 0) return throw_errno(env, "read a port", errno);
+  return number_of(env, port_of(&address));
+}
+
+/* inet_ntop(3), with an IPv4 client of a dual-stack socket as what it is; empty for a family without addresses. */
+static void address_text(const union address *address, char text[INET6_ADDRSTRLEN]) {
+  text[0] = '\0';
+  if (address->any.sa_family == AF_INET) {
+    inet_ntop(AF_INET, &address->v4.sin_addr, text, INET6_ADDRSTRLEN);
+  } else if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) {
+    inet_ntop(AF_INET, address->v6.sin6_addr.s6_addr + 12, text, INET6_ADDRSTRLEN);
+  } else if (address->any.sa_family == AF_INET6) {
+    inet_ntop(AF_INET6, &address->v6.sin6_addr, text, INET6_ADDRSTRLEN);
+  }
+}
+
+/* Nobody is there, or nobody any more: accept(2) lists the network errors that are the lost connection's own. */
+static bool nobody_to_accept(int error) {
+  switch (error) {
+    case EAGAIN:
+    case ECONNABORTED:
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* accept(2) */
+static napi_value edge_accept_connection(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int listener;
+  int fd;
+  union address address = {0};
+  socklen_t size = sizeof address;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &listener)) return NULL;
+  do {
+    /* Not SOCK_NONBLOCK: the connection becomes a program's standard input. */
+    fd = accept4(listener, &address.any, &size, SOCK_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return nobody_to_accept(errno) ? NULL : throw_errno(env, "accept", errno);
+  char text[INET6_ADDRSTRLEN];
+  napi_value result;
+  address_text(&address, text);
+  napi_create_object(env, &result);
+  set_number(env, result, "fd", fd);
+  set_string(env, result, "address", text);
+  set_number(env, result, "port", port_of(&address));
+  return result;
+}
+
+/* getsockopt(2), SO_PEERCRED */
+static napi_value edge_peer_credentials(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int fd;
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return throw_errno(env, "read a peer's credentials", errno);
+  }
+  /* What the kernel answers for a socket that has no peer, or one of another machine. */
+  if (credentials.uid == (uid_t)-1) return throw_errno(env, "read a peer's credentials", ENOTCONN);
+  return credentials_of(env, &credentials);
+}
+
 NAPI_MODULE_INIT() {
   static const struct {
     const char *name;
@@ -946,7 +1646,25 @@ NAPI_MODULE_INIT() {
       {"watchSignal", edge_watch_signal},
       {"exitNow", edge_exit_now},
       {"descriptorLimit", edge_descriptor_limit},
+      {"setBlocking", edge_set_blocking},
+      {"lockFile", edge_lock_file},
+      {"openPidfd", edge_open_pidfd},
+      {"signalPidfd", edge_signal_pidfd},
+      {"watchReadable", edge_watch_readable},
+      {"bindDatagram", edge_bind_datagram},
+      {"sendDatagram", edge_send_datagram},
+      {"passCredentials", edge_pass_credentials},
+      {"receiveBatch", edge_receive_batch},
+      {"receiveDatagrams", edge_receive_datagrams},
+      {"listenTcp", edge_listen_tcp},
+      {"localPort", edge_local_port},
+      {"acceptConnection", edge_accept_connection},
+      {"peerCredentials", edge_peer_credentials},
   };
+  struct instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) return throw_errno(env, "load", ENOMEM);
+  instance->sender = -1;
+  napi_set_instance_data(env, instance, instance_ends, NULL);
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
     napi_value function;
     napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, NULL, &function);

@@ -38,6 +38,115 @@ export interface NativeEdge {
   exitNow(status: number): never;
   /** getrlimit(2) for RLIMIT_NOFILE; RLIM_INFINITY is -1. */
   descriptorLimit(): { soft: number; hard: number };
+  /**
+   * fcntl(2), O_NONBLOCK, of the description: also for everyone who shares it. A watched descriptor is non-blocking, and a
+   * service that is handed a socket expects a blocking one. Throws with `code`.
+   */
+  setBlocking(fd: number, blocking: boolean): void;
+  /**
+   * open(2) and fcntl(2) F_SETLK for the whole file, as lckpwdf(3) does with /etc/.pwd.lock. A missing file is made with
+   * mode 0600. The lock is the process's: closing *any* descriptor of the file releases it, and a second call here succeeds.
+   *
+   * @returns the descriptor that holds the lock; undefined where another process does
+   * @throws Error with `code` where the file cannot be opened or locked
+   */
+  lockFile(path: string): number | undefined;
+  /** pidfd_open(2): readable once the process is dead, whoever's child it is. Throws with `code` (ENOSYS, ESRCH, EPERM). */
+  openPidfd(pid: number): number;
+  /** pidfd_send_signal(2). Returns 0 or the errno. */
+  signalPidfd(fd: number, signal: number): number;
+  /**
+   * Calls back in the loop, again and again, while a descriptor is readable, at its end or in error (uv_poll_t). It becomes
+   * non-blocking. Keeps the loop alive until paused or closed. Close the watch before the descriptor.
+   *
+   * @throws Error with `code`: EPERM for what is always readable, such as a file; EEXIST where the loop has it already
+   */
+  watchReadable(fd: number, callback: () => void): NativeWatch;
+  /**
+   * bind(2) of a new AF_UNIX datagram socket, non-blocking. An existing file is not replaced.
+   *
+   * @param path of the socket's file, at most 107 bytes; with a leading `@` an abstract name
+   * @returns the descriptor
+   * @throws Error with `code` (EADDRINUSE, ENAMETOOLONG, ENOENT, EACCES)
+   */
+  bindDatagram(path: string): number;
+  /**
+   * sendto(2) an AF_UNIX datagram socket, without waiting.
+   *
+   * @param path as for `bindDatagram`
+   * @returns 0 or the errno: ENOENT and ECONNREFUSED where nobody listens, EAGAIN where the receiver's queue is full
+   */
+  sendDatagram(path: string, bytes: Uint8Array): number;
+  /** setsockopt(2) SO_PASSCRED: what is sent from now on arrives with credentials. Throws with `code`. */
+  passCredentials(fd: number): void;
+  /**
+   * recvmmsg(2): takes the datagrams that are there, without credentials and descriptors, and allocates nothing.
+   *
+   * @param into is cut into as many slots of equal size as `lengths` is long: datagram i begins at
+   * `i * Math.floor(into.length / lengths.length)`
+   * @param lengths gets the lengths as sent, in bytes: one that is longer than its slot was truncated
+   * @returns how many datagrams were taken; fewer than `lengths.length` where no more were there
+   * @throws Error with `code` where none could be taken
+   */
+  receiveBatch(fd: number, into: Uint8Array, lengths: Uint32Array): number;
+  /**
+   * recvmsg(2) until nothing is left or `limit` datagrams are taken. The descriptors are the caller's to close.
+   *
+   * @throws Error with `code` where none could be taken
+   */
+  receiveDatagrams(fd: number, limit: number): readonly NativeDatagram[];
+  /**
+   * socket(2), bind(2) to all addresses with SO_REUSEADDR, listen(2); non-blocking.
+   *
+   * @param port 0 lets the kernel choose
+   * @param family 6 takes IPv4 clients, too
+   * @returns the descriptor
+   * @throws Error with `code` (EADDRINUSE, EACCES, EAFNOSUPPORT)
+   */
+  listenTcp(port: number, family: 4 | 6, backlog: number): number;
+  /** getsockname(2): the port; 0 for a socket without one. Throws with `code`. */
+  localPort(fd: number): number;
+  /**
+   * accept4(2). The connection is a blocking one.
+   *
+   * @returns undefined where no client waits, or it has gone
+   * @throws Error with `code`: with EMFILE or ENFILE the client goes on waiting, and the listener stays readable
+   */
+  acceptConnection(fd: number): NativeConnection | undefined;
+  /** getsockopt(2) SO_PEERCRED of a unix stream socket. Throws with `code`: ENOTCONN where the socket has no such peer. */
+  peerCredentials(fd: number): NativeCredentials;
+}
+
+/** The functions need no `this`, and once the watch is closed do nothing. */
+export interface NativeWatch {
+  readonly pause: () => void;
+  readonly resume: () => void;
+  /** May be called in the callback, and twice. Does not close the descriptor. */
+  readonly close: () => void;
+}
+
+export interface NativeCredentials {
+  /** 0 for a process that this pid namespace does not see. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface NativeDatagram {
+  readonly bytes: Buffer;
+  /** It was longer than 256 KiB; `bytes` is its beginning. */
+  readonly truncated: boolean;
+  /** The sender's, where `passCredentials` asked for them. */
+  readonly credentials?: NativeCredentials;
+  /** Fewer than were sent where no more descriptors could be open. */
+  readonly descriptors: readonly number[];
+}
+
+export interface NativeConnection {
+  readonly fd: number;
+  /** The client's address, without brackets or zone; an IPv4 one also where it came to an IPv6 socket. Empty on a unix socket. */
+  readonly address: string;
+  readonly port: number;
 }
 
 export interface NativeSpawnOptions {
@@ -46,8 +155,10 @@ export interface NativeSpawnOptions {
   readonly argv: readonly string[];
   /** `NAME=value` strings. */
   readonly environment: readonly string[];
-  /** Descriptors of chaperone that become 0, 1 and 2; the child inherits no other. */
+  /** Descriptors of chaperone that become 0, 1 and 2; the child inherits no others than these and `descriptors`. */
   readonly stdio: readonly [number, number, number];
+  /** Descriptors that become 3, 4, and so on (sd_listen_fds(3)). Failures are at the stage `stdio`. */
+  readonly descriptors?: readonly number[];
   /** Absent: chaperone's own. */
   readonly directory?: string;
   /** `session` (setsid), `group` (setpgid), or `none`: stays in chaperone's group. */
@@ -61,6 +172,8 @@ export interface NativeSpawnOptions {
   readonly umask?: number;
   /** RLIMIT_NOFILE for the child; -1 is RLIM_INFINITY. */
   readonly descriptorLimit?: { readonly soft: number; readonly hard: number };
+  /** Names of variables whose value is the child's own pid (`LISTEN_PID`, `WATCHDOG_PID`), whatever `environment` says. */
+  readonly pidVariables?: readonly string[];
 }
 
 /** Where a spawn failed, in the order in which the stages are taken. */

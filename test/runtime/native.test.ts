@@ -1,125 +1,34 @@
 import {
-  chmodSync,
   closeSync,
-  copyFileSync,
   existsSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import type { NativeEdge, NativeExit, NativeSpawnOptions } from '../../src/runtime/native.ts';
-
-// No node:child_process in this file: reap() takes every child, and libuv would wait for its own for ever.
-const addon = join(import.meta.dirname, '../../dist/edge.node');
-const edge = createRequire(import.meta.url)(addon) as NativeEdge;
-
-const isRoot = process.getuid?.() === 0;
-const nobody = 65534;
-const scratch = mkdtempSync(join(tmpdir(), 'chaperone-native-'));
-chmodSync(scratch, 0o755);
-const devNull = openSync('/dev/null', 'r+');
-
-afterAll(() => {
-  closeSync(devNull);
-  rmSync(scratch, { recursive: true });
-});
-
-const environment = [`PATH=${process.env['PATH'] ?? '/usr/bin:/bin'}`];
-
-type Variations = Omit<Partial<NativeSpawnOptions>, 'argv' | 'file'>;
-
-function options(argv: readonly string[], variations: Variations = {}): NativeSpawnOptions {
-  return {
-    file: argv[0] ?? '',
-    argv,
-    environment,
-    stdio: [devNull, devNull, devNull],
-    group: 'session',
-    ...variations,
-  };
-}
-
-function spawned(argv: readonly string[], variations: Variations = {}): number {
-  const result = edge.spawn(options(argv, variations));
-  if ('pid' in result) return result.pid;
-  throw new Error(`cannot spawn ${argv[0]}: ${result.code} at ${result.stage}`);
-}
-
-async function until<T>(condition: () => T | undefined | false): Promise<T> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const value = condition();
-    if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`never came true: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-async function exitOf(pid: number): Promise<NativeExit> {
-  return until(() => edge.reap(100).exits.find((exit) => exit.pid === pid));
-}
-
-async function readAll(fd: number): Promise<string> {
-  const buffer = Buffer.alloc(65_536);
-  let text = '';
-  await until(() => {
-    const { bytes, ended } = edge.readNow(fd, buffer);
-    text += buffer.toString('utf8', 0, bytes);
-    return ended;
-  });
-  closeSync(fd);
-  return text;
-}
-
-/** Runs a program to its end, its standard output and standard error on one pipe. */
-async function run(argv: readonly string[], variations: Variations = {}) {
-  const { readEnd, writeEnd } = edge.pipe();
-  try {
-    const pid = spawned(argv, { stdio: [devNull, writeEnd, writeEnd], ...variations });
-    closeSync(writeEnd);
-    const output = await readAll(readEnd);
-    return { pid, output, exit: await exitOf(pid) };
-  } catch (error) {
-    for (const fd of [readEnd, writeEnd]) {
-      try {
-        closeSync(fd);
-      } catch {
-        // It was closed before the failure.
-      }
-    }
-    throw error;
-  }
-}
-
-const publicAddon = join(scratch, 'edge.node');
-copyFileSync(addon, publicAddon);
-
-/** Runs a script in another Node that has `edge` and `options`; returns what it hands to `answer`. */
-async function inNode(script: string, variations: Variations = {}, before: readonly string[] = []): Promise<unknown> {
-  const prelude = `
-    const edge = require(${JSON.stringify(publicAddon)});
-    const devNull = require('node:fs').openSync('/dev/null', 'r+');
-    const options = (argv, more) => ({ file: argv[0], argv, environment: [], stdio: [devNull, devNull, devNull],
-      group: 'session', ...more });
-    const answer = (value) => require('node:fs').writeSync(1, JSON.stringify(value));
-  `;
-  const node = [process.execPath, '-e', prelude + script];
-  const { output } = await run([...before, ...node], variations);
-  return JSON.parse(output) as unknown;
-}
-
-function openDescriptors(): string[] {
-  return readdirSync('/proc/self/fd').sort();
-}
+import { describe, expect, it } from 'vitest';
+import type { NativeSpawnOptions } from '../../src/runtime/native.ts';
+import {
+  devNull,
+  edge,
+  environment,
+  exitOf,
+  inNode,
+  isRoot,
+  nobody,
+  openDescriptors,
+  options,
+  publicAddon,
+  readAll,
+  run,
+  scratch,
+  spawned,
+  until,
+  type Variations,
+} from './native-edge.ts';
 
 function processState(pid: number): string | undefined {
   // The name in brackets may hold anything, so the state is looked for after the last bracket.
