@@ -1,7 +1,7 @@
 import type { Account } from './service-spec.ts';
 
 /** One line of passwd(5). */
-interface UserEntry {
+export interface UserEntry {
   readonly name: string;
   readonly uid: number;
   /** The primary group. */
@@ -10,7 +10,7 @@ interface UserEntry {
 }
 
 /** One line of group(5). */
-interface GroupEntry {
+export interface GroupEntry {
   readonly name: string;
   readonly gid: number;
   readonly members: readonly string[];
@@ -34,15 +34,15 @@ export interface AccountDatabase {
 }
 
 /** (uid_t)-1 means "no change" to the kernel, so it can never be an account. */
-const largestId = 0xffff_fffe;
+export const largestId = 0xffff_fffe;
 
 /**
  * Reads the texts of passwd(5) and group(5). Lines that are no entries (comments, NIS lines, damaged ones) are skipped
  * as musl skips them, and of two entries with one name or number the first counts.
  */
 export function parseAccounts(passwd: string, group: string): AccountDatabase {
-  const users = fields(passwd).flatMap(userEntry);
-  const groups = fields(group).flatMap(groupEntry);
+  const users = parseUsers(passwd);
+  const groups = parseGroups(group);
   const usersByName = firstBy(users, (user) => user.name);
   const usersById = firstBy(users, (user) => user.uid);
   const groupsByName = firstBy(groups, (entry) => entry.name);
@@ -85,7 +85,18 @@ export function parseAccounts(passwd: string, group: string): AccountDatabase {
   return { findUser, findGroup, account };
 }
 
-function parseId(text: string): number | undefined {
+/** All entries of passwd(5), also those that an earlier one of the same name or number hides. */
+export function parseUsers(passwd: string): readonly UserEntry[] {
+  return fields(passwd).flatMap(userEntry);
+}
+
+/** All entries of group(5), also those that an earlier one of the same name or number hides. */
+export function parseGroups(group: string): readonly GroupEntry[] {
+  return fields(group).flatMap(groupEntry);
+}
+
+/** A uid or gid in decimal; undefined where the text is none. */
+export function parseId(text: string): number | undefined {
   if (!/^\d{1,10}$/.test(text)) return undefined;
   const id = Number(text);
   return id <= largestId ? id : undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseAccounts } from '../../src/model/accounts.ts';
+import { parseAccounts, parseGroups, parseUsers } from '../../src/model/accounts.ts';
 
 const database = parseAccounts(
   [
@@ -55,5 +55,19 @@ describe('parseAccounts', () => {
     expect(database.account('nobody')).toEqual({ kind: 'unknownUser', user: 'nobody' });
     expect(database.account('joe', 'wheel')).toEqual({ kind: 'unknownGroup', group: 'wheel' });
     expect(database.account('4294967295')).toEqual({ kind: 'unknownUser', user: '4294967295' });
+  });
+});
+
+describe('parseUsers and parseGroups', () => {
+  it('give hidden entries too, in the order of the file', () => {
+    const users = parseUsers('joe:x:5:6::/:/bin/sh\njoe:x:7:8::/:/bin/sh\n+::::::\nbroken:x:y:z\n');
+    expect(users.map(({ name, uid, gid }) => [name, uid, gid])).toEqual([
+      ['joe', 5, 6],
+      ['joe', 7, 8],
+    ]);
+    expect(parseGroups('a:x:1:\n#b:x:2:\nb:x:1:a, c\n')).toEqual([
+      { name: 'a', gid: 1, members: [] },
+      { name: 'b', gid: 1, members: ['a', 'c'] },
+    ]);
   });
 });
