@@ -1,5 +1,7 @@
-// Builds dist/: the native parts, everything that is loaded at boot in one file beside them, and the code cache of that file.
+// Builds dist/: the native parts, everything that is loaded at boot in one file beside them, and the code cache of that file;
+// and the tools beside it, each in a small file of its own.
 import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -23,5 +25,12 @@ await build({
   // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
   alias: { rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)) },
 });
+await build({
+  ...common,
+  entryPoints: ['src/cli/envcp.ts'],
+  outfile: 'dist/envcp.cjs',
+  banner: { js: '#!/usr/bin/env node' },
+});
+chmodSync(`${root}/dist/envcp.cjs`, 0o755);
 await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
 execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });

@@ -18,10 +18,10 @@ const print = (fd: 1 | 2, text: string): void => {
   edge.writeNow(fd, Buffer.from(text), writeTimeout);
 };
 
-const invocation = parseOptions(process.argv.slice(2));
+const invocation = parseOptions(process.argv.slice(2), process.env);
 switch (invocation.kind) {
   case 'run':
-    runDaemon({ edge, version, request: invocation });
+    void runDaemon({ edge, version, request: invocation });
     break;
   case 'help':
     print(1, helpText);

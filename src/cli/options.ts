@@ -1,5 +1,8 @@
 import { parseArgs } from 'node:util';
+import { splitWords } from '../config/words.ts';
 import { oneLine } from '../model/printable.ts';
+import { parseSeverity, type Severity, severities } from '../model/syslog.ts';
+import { parseUserRequest, type UserRequest } from '../model/user-request.ts';
 import type { DaemonRequest } from '../runtime/main.ts';
 
 /** What a command line asks for. */
@@ -11,54 +14,102 @@ export type Invocation =
 
 const defaultConfig = '/etc/chaperone.d';
 
-const optionKinds = {
-  config: { type: 'string' },
-  'disable-services': { type: 'boolean' },
-  exitkills: { type: 'boolean' },
-  force: { type: 'boolean' },
-  help: { type: 'boolean' },
-  inspect: { type: 'boolean' },
-  'no-console-log': { type: 'boolean' },
-  'no-exitkills': { type: 'boolean' },
-  task: { type: 'boolean' },
-  version: { type: 'boolean' },
+/** Supplies what the command line leaves out. */
+const optionsVariable = '_CHAP_OPTIONS';
+
+const flagNames = [
+  'debug',
+  'disable-services',
+  'exitkills',
+  'force',
+  'help',
+  'ignore-failures',
+  'inspect',
+  'no-console-log',
+  'no-defaults',
+  'no-exitkills',
+  'no-syslog',
+  'show-dependencies',
+  'task',
+  'version',
+] as const;
+
+/** The options that take a value, in the same or in the next word, and what the value is. */
+const valueKinds = {
+  config: 'a path',
+  'create-user': 'a user: NAME[:UID[:GID]] or NAME:/path[:UID[:GID]]',
+  'default-home': 'a path',
+  'log-level': `a priority: ${[...severities].reverse().join(', ')}`,
+  user: 'a user',
 } as const;
 
-const optionNames: readonly string[] = Object.keys(optionKinds);
+type FlagName = (typeof flagNames)[number];
+type ValueName = keyof typeof valueKinds;
+
+const optionNames: readonly string[] = [...flagNames, ...Object.keys(valueKinds)];
+
+const parseArgsOptions = Object.fromEntries([
+  ...flagNames.map((name) => [name, { type: 'boolean' }] as const),
+  ...Object.keys(valueKinds).map((name) => [name, { type: 'string' }] as const),
+]);
 
 export const helpText = `usage: chaperone [options] [command [arguments]]
+Starts the services of a configuration, then the command; ends them in order.
 
-The init of a container: starts the services of a configuration in the order of
-their dependencies, watches them, and stops them in reverse order. The command
-runs once everything else stands.
+  --config PATH          a file, or a directory (${defaultConfig})
+  --user USER            run the services and the command as USER
+  --create-user NAME[:UID[:GID]], NAME:/path[:UID[:GID]]
+                         the same, made first if need be (ids of /path's owner)
+  --default-home DIR     its home, where /home/NAME does not exist
+  --exitkills, --no-exitkills   does the command's end end the system?
+                         (without either: yes where stdin is a terminal)
+  --task                 --no-console-log --disable-services --exitkills
+  --disable-services     start nothing but the command
+  --ignore-failures      no failure of a service ends the system
+  --log-level LEVEL      log LEVEL and worse everywhere; --debug: everything
+  --no-console-log       no log on stdout and stderr; --no-syslog: no /dev/log
+  --inspect[=terminal]   print each change of state as it happens
+  --show-dependencies    print who waits for whom, and start nothing
+  --no-defaults          no further options from the variable ${optionsVariable}
+  --force, --version, --help    (--force does nothing)
 
-  --config PATH         a file, or a directory of *.conf and *.yaml files
-                        (default: ${defaultConfig})
-  --exitkills           the end of the command is the end of the system
-                        (default where stdin is a terminal)
-  --no-exitkills        it is not
-  --task                the command is what the container is for:
-                        --no-console-log --disable-services --exitkills
-  --disable-services    start no service but the command
-  --no-console-log      no log records to stdout and stderr
-  --inspect[=terminal]  print each change of state as it happens
-  --force               accepted, does nothing
-  --version             print the version
-  --help                print this text
-
-Options end at the first word that is none, and may be shortened as long as they
-are unique.
-
-Signals: SIGTERM, SIGQUIT, SIGPWR and SIGRTMIN+3 end the system in order, SIGINT
-too (exit status 130; a second one at once).
-Exit status: 0 after an orderly end, 1 after a mistake in the configuration or a
-failed service, 2 after a mistake on the command line; otherwise that of the
-command (126 may not run, 127 not found, 128+N signal N) or of the service with
-exit_kills that ended the system.
+Exit status: 0 ended in order, 1 a mistake in the configuration or a failure,
+2 a mistake here; else the command's (126 may not run, 127 not found, 128+N).
 `;
 
-/** Reads the words after the program's name. Options end at the first word that is none. */
-export function parseOptions(words: readonly string[]): Invocation {
+/** What one list of words asks for, before defaults. */
+interface ParsedWords {
+  readonly flags: ReadonlySet<FlagName>;
+  readonly values: Readonly<Partial<Record<ValueName, string>>>;
+  readonly command: readonly string[];
+}
+
+/**
+ * Reads the words after the program's name, then `_CHAP_OPTIONS` for what they leave out. Options end at the first word
+ * that is none.
+ */
+export function parseOptions(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Invocation {
+  const given = parseWords(words);
+  if (typeof given === 'string') return mistake(given);
+  const more = given.flags.has('no-defaults') ? noWords : parseVariable(environment[optionsVariable] ?? '');
+  if (typeof more === 'string') return mistake(`in ${optionsVariable}: ${more}`);
+  return invocationOf({
+    flags: new Set([...more.flags, ...given.flags]),
+    values: { ...more.values, ...given.values },
+    command: given.command.length > 0 ? given.command : more.command,
+  });
+}
+
+const noWords: ParsedWords = { flags: new Set(), values: {}, command: [] };
+
+function parseVariable(text: string): ParsedWords | string {
+  const split = splitWords(text);
+  if (split.kind === 'unclosed') return `a quote is never closed (${split.quote})`;
+  return parseWords(split.words.map((word) => word.text));
+}
+
+/** The message of a mistake where there is one. */
+function parseWords(words: readonly string[]): ParsedWords | string {
   const options: string[] = [];
   let index = 0;
   for (; index < words.length; index += 1) {
@@ -69,54 +120,107 @@ export function parseOptions(words: readonly string[]): Invocation {
       break;
     }
     const option = completeOption(word);
-    if (typeof option !== 'string') return mistake(option.message);
-    if (option === '--config=') return mistake('--config needs a path');
-    options.push(option);
-    // The only option whose value may be the next word.
-    if (option === '--config') {
-      index += 1;
-      const path = words[index];
-      if (path === undefined || path === '') return mistake('--config needs a path');
-      options[options.length - 1] = `--config=${path}`;
+    if (typeof option !== 'string') return option.message;
+    const name = valueNameOf(option);
+    if (name === undefined) {
+      options.push(option);
+      continue;
     }
+    // As getopt_long(3) has it: the value is the next word, whatever it looks like.
+    if (!option.includes('=')) index += 1;
+    const value = option.includes('=') ? option.slice(option.indexOf('=') + 1) : words[index];
+    if (value === undefined || value === '') return `--${name} needs ${valueKinds[name]}`;
+    options.push(`--${name}=${value}`);
   }
   return readOptions(options, words.slice(index));
 }
 
-function readOptions(options: readonly string[], command: readonly string[]): Invocation {
+function valueNameOf(option: string): ValueName | undefined {
+  const name = option.slice(2).split('=', 1)[0];
+  for (const candidate of Object.keys(valueKinds)) if (candidate === name && isValueName(candidate)) return candidate;
+  return undefined;
+}
+
+function isValueName(name: string): name is ValueName {
+  return name in valueKinds;
+}
+
+function readOptions(options: readonly string[], command: readonly string[]): ParsedWords | string {
   // `--inspect` takes its value only after `=`, which parseArgs has no kind for.
   const inspectKind = options
     .filter((word) => word.startsWith('--inspect='))
     .map((word) => word.slice('--inspect='.length))
     .find((kind) => kind !== 'terminal');
   if (inspectKind !== undefined) {
-    return mistake(`cannot inspect to "${inspectKind}": expected --inspect or --inspect=terminal`);
+    return `cannot inspect to "${inspectKind}": expected --inspect or --inspect=terminal`;
   }
   try {
     const { values } = parseArgs({
       args: options.map((word) => (word.startsWith('--inspect=') ? '--inspect' : word)),
-      options: optionKinds,
+      options: parseArgsOptions,
     });
-    const flag = (name: Exclude<keyof typeof optionKinds, 'config'>): boolean => values[name] === true;
-    if (flag('help')) return { kind: 'help' };
-    if (flag('version')) return { kind: 'version' };
-    const task = flag('task');
-    for (const name of ['task', 'disable-services'] as const) {
-      if (flag(name) && command.length === 0) return mistake(`--${name} needs a command to run`);
+    const texts: Partial<Record<ValueName, string>> = {};
+    for (const [name, value] of Object.entries(values)) {
+      if (typeof value === 'string' && isValueName(name)) texts[name] = value;
     }
-    return {
-      kind: 'run',
-      configPath: values.config ?? defaultConfig,
-      inspect: flag('inspect'),
-      command,
-      exitKills: flag('exitkills') || task ? true : flag('no-exitkills') ? false : undefined,
-      task,
-      disableServices: flag('disable-services') || task,
-      consoleLog: !flag('no-console-log') && !task,
-    };
+    const set = new Map(Object.entries(values));
+    return { flags: new Set(flagNames.filter((name) => set.get(name) === true)), values: texts, command };
   } catch (error) {
-    return mistake(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
+    return error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error);
   }
+}
+
+function invocationOf({ flags, values, command }: ParsedWords): Invocation {
+  if (flags.has('help')) return { kind: 'help' };
+  if (flags.has('version')) return { kind: 'version' };
+  const task = flags.has('task');
+  for (const name of ['task', 'disable-services'] as const) {
+    if (flags.has(name) && command.length === 0) return mistake(`--${name} needs a command to run`);
+  }
+  const logLevel = readLogLevel(values['log-level'], flags.has('debug'));
+  if (logLevel.kind === 'mistake') return mistake(logLevel.message);
+  const createUser = readCreateUser(values['create-user'], values['default-home']);
+  if (createUser.kind === 'mistake') return mistake(createUser.message);
+  return {
+    kind: 'run',
+    configPath: values.config ?? defaultConfig,
+    inspect: flags.has('inspect'),
+    command,
+    exitKills: flags.has('exitkills') || task ? true : flags.has('no-exitkills') ? false : undefined,
+    task,
+    disableServices: flags.has('disable-services') || task,
+    consoleLog: !flags.has('no-console-log') && !task,
+    ...(values.user === undefined ? {} : { user: values.user }),
+    ...(createUser.request === undefined ? {} : { createUser: createUser.request }),
+    ignoreFailures: flags.has('ignore-failures'),
+    debug: flags.has('debug'),
+    ...(logLevel.level === undefined ? {} : { logLevel: logLevel.level }),
+    syslog: !flags.has('no-syslog'),
+    showDependencies: flags.has('show-dependencies'),
+  };
+}
+
+type LogLevel =
+  | { readonly kind: 'level'; readonly level?: Severity }
+  | { readonly kind: 'mistake'; readonly message: string };
+
+/** `--log-level` says more than `--debug` where both are given. */
+function readLogLevel(text: string | undefined, debug: boolean): LogLevel {
+  if (text === undefined) return debug ? { kind: 'level', level: 'debug' } : { kind: 'level' };
+  // As selectors write it, too.
+  const level = parseSeverity(text.replace(/^\*\./, ''));
+  if (level !== undefined) return { kind: 'level', level };
+  return { kind: 'mistake', message: `cannot log from "${text}" on: expected ${valueKinds['log-level']}` };
+}
+
+type CreateUser =
+  | { readonly kind: 'user'; readonly request?: UserRequest }
+  | { readonly kind: 'mistake'; readonly message: string };
+
+function readCreateUser(text: string | undefined, defaultHome: string | undefined): CreateUser {
+  if (text === undefined) return { kind: 'user' };
+  const reading = parseUserRequest(text, defaultHome);
+  return reading.kind === 'mistake' ? reading : { kind: 'user', request: reading.request };
 }
 
 /** The full form of an option that was shortened. */

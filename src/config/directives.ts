@@ -21,6 +21,8 @@ type ValueKind =
   | 'textMap'
   /** A user or a group, by name or number. */
   | 'account'
+  /** When a cron service runs. */
+  | 'schedule'
   | 'selector';
 
 /** One directive of the reference. */
@@ -32,9 +34,9 @@ export interface Directive {
   /** Absent where the default is nothing, or comes from elsewhere; `summary` says so then. Seconds for times. */
   readonly default?: boolean | number | string | readonly string[];
   readonly choices?: readonly string[];
-  /** What a choice may be so far, where that is less than `choices`. */
-  readonly supportedChoices?: readonly string[];
-  /** False: accepted with a warning, without effect so far. */
+  /** Numbers: the smallest and the largest. */
+  readonly range?: readonly [number, number];
+  /** False: read and checked, but with a warning, since it has no effect so far. */
   readonly supported: boolean;
   /** One line for documentation. */
   readonly summary: string;
@@ -66,15 +68,15 @@ const environmentDirectives: readonly Directive[] = [
     key: 'env_inherit',
     kind: 'globs',
     default: ['*'],
-    ...later,
+    ...plain,
     summary: 'which variables of the outer level are kept',
   },
   { key: 'env_set', kind: 'textMap', ...plain, summary: 'variables to set; expanded as late as possible' },
-  { key: 'env_unset', kind: 'globs', ...later, summary: 'which variables are dropped' },
+  { key: 'env_unset', kind: 'globs', ...plain, summary: 'which variables are dropped' },
 ];
 
 const settings: readonly Directive[] = [
-  { key: 'debug', kind: 'boolean', default: false, ...later, summary: 'debug for every service' },
+  { key: 'debug', kind: 'boolean', default: false, ...plain, summary: 'debug for every service' },
   {
     key: 'detect_exit',
     kind: 'boolean',
@@ -113,7 +115,6 @@ const service: readonly Directive[] = [
     kind: 'choice',
     default: 'simple',
     choices: serviceTypes,
-    supportedChoices: ['simple', 'oneshot'],
     ...plain,
     summary: 'when the service is ready, and what fails it',
   },
@@ -164,8 +165,8 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'failures are logged and the system goes on; default from settings',
   },
-  { key: 'interval', kind: 'text', ...laterExpanded, summary: 'when a cron service runs' },
-  { key: 'port', kind: 'integer', ...laterExpanded, summary: 'the TCP port of an inetd service' },
+  { key: 'interval', kind: 'schedule', ...laterExpanded, summary: 'when a cron service runs' },
+  { key: 'port', kind: 'integer', range: [1, 65535], ...laterExpanded, summary: 'the TCP port of an inetd service' },
   { key: 'kill_signal', kind: 'signal', default: 'SIGTERM', ...plain, summary: 'the signal that stops it' },
   {
     key: 'optional',
@@ -209,10 +210,10 @@ const service: readonly Directive[] = [
     kind: 'choice',
     default: 'group',
     choices: ['group', 'process'],
-    ...later,
+    ...plain,
     summary: 'what is signalled',
   },
-  { key: 'debug', kind: 'boolean', ...later, summary: 'log its environment; default from settings' },
+  { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
 ];
 
 const logging: readonly Directive[] = [

@@ -1,11 +1,27 @@
+import { createExpander, type Expander, ExpansionError, isPlain } from '../model/expand.ts';
+import { type AccountLevel, commandKey, type LateEnvironment, lateVariables } from '../model/late-environment.ts';
 import type { Account } from '../model/service-spec.ts';
-import { createExpander, type Expander, ExpansionError, isPlain, type Level } from './expand.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
+import type { Section } from './validate.ts';
 import { quote } from './wording.ts';
 
+/** A command in backticks whose output the configuration needs. */
+export interface CommandRequest {
+  readonly command: string;
+  /** Absent: chaperone's own. */
+  readonly account?: Account;
+}
+
+/** What the commands in backticks have given so far, and which others are needed. */
+export interface Commands {
+  /** By `commandKey`. */
+  readonly outputs: ReadonlyMap<string, string>;
+  readonly needed: Map<string, CommandRequest>;
+}
+
 /** One level of variables, with the places where they are written. */
-export interface EnvironmentLevel extends Level {
+export interface EnvironmentLevel extends AccountLevel {
   /** `settings`, `web.service`; absent where nobody wrote the values into a file. */
   readonly owner?: string;
   readonly scalars?: ReadonlyMap<string, YamlScalar>;
@@ -14,7 +30,9 @@ export interface EnvironmentLevel extends Level {
 /** The variables that one service (or the settings) can see. */
 export interface Environment {
   readonly levels: readonly EnvironmentLevel[];
+  /** For text that is expanded when the configuration is loaded. */
   readonly expander: Expander;
+  readonly commands: Commands;
 }
 
 /** What systemd tells the process it starts (sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)): meant for chaperone alone. */
@@ -28,47 +46,114 @@ const hostVariables = [
   'WATCHDOG_PID',
 ];
 
-/** Levels from the outermost to the innermost. */
-export function createEnvironment(levels: readonly EnvironmentLevel[]): Environment {
-  return { levels, expander: createExpander(levels) };
+/** The sections of `Level.section`: a service's own is the innermost. */
+const sectionNumbers = { settings: 1, service: 2, logging: 2 } as const;
+
+/**
+ * @param levels from the outermost to the innermost
+ * @param account runs the commands in backticks of directives
+ */
+export function createEnvironment(
+  levels: readonly EnvironmentLevel[],
+  commands: Commands,
+  account: Account | undefined,
+): Environment {
+  return {
+    levels,
+    commands,
+    expander: createExpander(levels, { commandOutput: outputsOf(levels, commands, account) }),
+  };
 }
 
-/** The environment that chaperone was started with, without what its own host meant for it. */
-export function inheritedLevel(environment: Readonly<Record<string, string | undefined>>): EnvironmentLevel {
+function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own: Account | undefined) {
+  return (command: string, level: number | undefined): string | undefined => {
+    const account = level === undefined ? own : levels[level]?.account;
+    const key = commandKey(command, account);
+    const output = commands.outputs.get(key);
+    if (output === undefined) commands.needed.set(key, { command, ...(account === undefined ? {} : { account }) });
+    return output;
+  };
+}
+
+/**
+ * The environment that chaperone was started with, without what its own host meant for it, and with the internal variables
+ * that do not depend on a service.
+ */
+export function inheritedLevel(
+  environment: Readonly<Record<string, string | undefined>>,
+  internal: ReadonlyMap<string, string>,
+): EnvironmentLevel {
   const values = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
     if (value !== undefined && !hostVariables.includes(name)) values.set(name, value);
   }
-  return { values, literalBackticks: true };
+  for (const [name, value] of internal) values.set(name, value);
+  return { values };
 }
 
-/** The level that an account brings: HOME, USER and LOGNAME. Without an entry they are what `docker run --user` sets. */
-export function accountLevel(account: Account): EnvironmentLevel {
+/**
+ * The levels of one section: what it keeps of the outer ones, what its account brings, what it sets, what it drops.
+ *
+ * @param account the account in force
+ * @param own the section itself names that account, so that HOME, USER and LOGNAME are set by it
+ */
+export function sectionLevels(
+  section: Section,
+  account: Account | undefined,
+  own: boolean,
+): readonly EnvironmentLevel[] {
+  const inherits = globsOf(section, 'env_inherit');
+  const drops = globsOf(section, 'env_unset');
+  const set = section.values.get('env_set');
+  const scalars = set?.kind === 'textMap' ? set.entries : new Map<string, YamlScalar>();
+  // An account of the settings has its variables there already; a filter may only just have dropped them.
+  const brought = account === undefined || (!own && inherits === undefined) ? [] : [...accountVariables(account)];
+  const number = sectionNumbers[section.kind];
+  const common = { section: number, ...(account === undefined ? {} : { account }) };
+  return [
+    { ...common, values: new Map(brought), ...(inherits === undefined ? {} : { inherits }) },
+    {
+      ...common,
+      owner: section.name,
+      scalars,
+      values: new Map([...scalars].map(([name, scalar]) => [name, scalar.text])),
+      ...(drops === undefined ? {} : { drops }),
+    },
+  ];
+}
+
+/** An empty list is as good as none. */
+function globsOf(section: Section, key: 'env_inherit' | 'env_unset'): readonly string[] | undefined {
+  const value = section.values.get(key);
+  return value?.kind === 'globs' && value.globs.length > 0 ? value.globs : undefined;
+}
+
+/** HOME, USER and LOGNAME. Without an entry they are what `docker run --user` sets. */
+function accountVariables(account: Account): ReadonlyMap<string, string> {
   const name = account.name ?? '';
-  return {
-    values: new Map([
-      ['HOME', account.home ?? '/'],
-      ['USER', name],
-      ['LOGNAME', name],
-    ]),
-  };
+  return new Map([
+    ['HOME', account.home ?? '/'],
+    ['USER', name],
+    ['LOGNAME', name],
+  ]);
 }
 
-/** The level of an `env_set` map. */
-export function writtenLevel(owner: string, scalars: ReadonlyMap<string, YamlScalar>): EnvironmentLevel {
-  return { owner, scalars, values: new Map([...scalars].map(([name, scalar]) => [name, scalar.text])) };
+/** The innermost level of a service: what nothing can drop. */
+export function serviceLevel(name: string): EnvironmentLevel {
+  return { values: new Map([['_CHAP_SERVICE', name]]) };
 }
 
 /** Expands a word of the command line; one that cannot be expanded is reported and stays as it is. */
 export function expandWord(environment: Environment, word: string, { owner, report }: ExpansionContext): string {
   if (isPlain(word)) return word;
   try {
-    return environment.expander.expand(word);
+    // A shell's script as an argument (`sh -c …`) is full of backticks, and they are the shell's.
+    return environment.expander.expand(word, { literalBackticks: true });
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
-    // A shell's script as an argument (`sh -c …`) is full of them, and they are the shell's.
-    if (error.code === 'EXPANSION_BACKTICK') return word;
-    report.error(`cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`, undefined);
+    if (error.code !== 'EXPANSION_PENDING') {
+      report.error(`cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`, undefined);
+    }
     return word;
   }
 }
@@ -82,7 +167,7 @@ export interface ExpansionContext {
   readonly report: Report;
 }
 
-/** Expands a directive's text; undefined where that fails, which is then reported. */
+/** Expands a directive's text; undefined where that fails, which is then reported, or has to wait for a command. */
 export function expandDirective(
   environment: Environment,
   key: string,
@@ -95,47 +180,56 @@ export function expandDirective(
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
     if (error.origin === undefined) reportExpansion(error, `${key} of ${context.owner}`, scalar, context);
-    else reportVariable(environment, error.origin, error, context);
+    else reportVariable(environment.levels, error.origin, error, context);
     return undefined;
   }
 }
 
-/**
- * The environment that a program gets: every variable expanded, without empty values and without names that begin with
- * an underscore. What cannot be expanded is reported and left out.
- */
-export function finalEnvironment(
-  environment: Environment,
-  context: ExpansionContext,
-): Readonly<Record<string, string>> {
-  const names = new Set<string>();
-  for (const level of environment.levels) for (const name of level.values.keys()) names.add(name);
-  const final: [string, string][] = [];
-  for (const name of names) {
-    if (name.startsWith('_')) continue;
-    const value = variable(environment, name, context);
-    if (value !== '') final.push([name, value]);
-  }
-  return Object.fromEntries(final);
+/** What a program gets. */
+export interface FinalEnvironment {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly late?: LateEnvironment;
 }
 
-function variable(environment: Environment, name: string, context: ExpansionContext): string {
-  try {
-    return environment.expander.variable(name) ?? '';
-  } catch (error) {
-    if (!(error instanceof ExpansionError) || error.origin === undefined) throw error;
-    reportVariable(environment, error.origin, error, context);
-    return '';
+/**
+ * The environment that a program gets: every variable expanded, without empty values and without names that begin with
+ * an underscore. What cannot be expanded is reported and left out; what depends on the single run is left for later, after
+ * a trial with stand-ins.
+ */
+export function finalEnvironment({ levels, commands }: Environment, context: ExpansionContext): FinalEnvironment {
+  const late = new Set(Object.keys(lateVariables));
+  const withStandIns = [...levels, { values: new Map(Object.entries(lateVariables)) }];
+  const expander = createExpander(withStandIns, { late, commandOutput: outputsOf(withStandIns, commands, undefined) });
+  const final: [string, string][] = [];
+  const lateNames: string[] = [];
+  for (const name of expander.names()) {
+    if (name.startsWith('_')) continue;
+    try {
+      const value = expander.variable(name) ?? '';
+      if (expander.wasLate) lateNames.push(name);
+      else if (value !== '') final.push([name, value]);
+    } catch (error) {
+      if (!(error instanceof ExpansionError) || error.origin === undefined) throw error;
+      reportVariable(withStandIns, error.origin, error, context);
+    }
   }
+  const environment = Object.fromEntries(final);
+  if (lateNames.length === 0) return { environment };
+  return { environment, late: { levels: levels.map(withoutPlaces), names: lateNames, outputs: commands.outputs } };
+}
+
+/** The part of a level that a start needs; the text of whole files is not kept for it. */
+function withoutPlaces({ owner: _owner, scalars: _scalars, ...level }: EnvironmentLevel): AccountLevel {
+  return level;
 }
 
 function reportVariable(
-  environment: Environment,
+  levels: readonly EnvironmentLevel[],
   origin: { readonly name: string; readonly level: number },
   error: ExpansionError,
   context: ExpansionContext,
 ): void {
-  const level = environment.levels[origin.level];
+  const level = levels[origin.level];
   const scalar = level?.scalars?.get(origin.name);
   if (scalar === undefined) {
     const label = `the inherited variable ${origin.name}, for ${context.owner},`;
@@ -156,8 +250,8 @@ function reportExpansion(
   { enabled, report }: ExpansionContext,
   once?: string,
 ): void {
-  if (error.code === 'EXPANSION_REQUIRED' && !enabled) return;
-  const backtick = error.code === 'EXPANSION_BACKTICK' ? (scalar?.text.indexOf('`') ?? -1) : -1;
+  if (error.code === 'EXPANSION_PENDING' || (error.code === 'EXPANSION_REQUIRED' && !enabled)) return;
+  const backtick = error.code === 'EXPANSION_LATE_COMMAND' ? (scalar?.text.indexOf('`') ?? -1) : -1;
   const place = scalar === undefined || backtick < 0 ? scalar?.place : placeWithin(scalar, backtick, 1);
   report.error(`${label} cannot be expanded: ${error.message}`, place, { hint: hintFor(error), once });
 }
@@ -166,8 +260,10 @@ function hintFor(error: ExpansionError): string | undefined {
   switch (error.code) {
     case 'EXPANSION_REQUIRED':
       return 'expected the variable to be set';
-    case 'EXPANSION_BACKTICK':
-      return 'expected text without backticks';
+    case 'EXPANSION_PENDING':
+      return undefined;
+    case 'EXPANSION_LATE_COMMAND':
+      return 'expected a command without _CHAP_SERVICE_SERIAL and _CHAP_SERVICE_TIME in it';
     case 'EXPANSION_BAD_SYNTAX':
     case 'EXPANSION_BAD_REGEX':
       return 'expected $(NAME:/REGEX/REPLACEMENT/), a slash inside written as \\/';

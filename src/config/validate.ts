@@ -2,7 +2,7 @@ import { parseSignal, type SignalName, standardSignals } from '../model/signal.t
 import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
 import { placeWithin, withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
-import type { Place } from './source.ts';
+import { createSource, type Place } from './source.ts';
 import { parseBoolean, parseInteger, parseSeconds } from './values.ts';
 import { alternatives, didYouMean, quote } from './wording.ts';
 
@@ -19,7 +19,9 @@ export type Value =
   | { readonly kind: 'integer'; readonly value: number }
   | { readonly kind: 'signal'; readonly value: SignalName }
   | { readonly kind: 'choice'; readonly value: string }
+  | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'names'; readonly names: readonly NameReference[] }
+  | { readonly kind: 'globs'; readonly globs: readonly string[] }
   | { readonly kind: 'textMap'; readonly entries: ReadonlyMap<string, YamlScalar> }
   | { readonly kind: 'unexpanded'; readonly scalar: YamlScalar };
 
@@ -29,10 +31,16 @@ export interface Section {
   /** With its suffix: `web.service`. */
   readonly name: string;
   readonly place: Place;
-  /** Only directives that are given, supported and free of mistakes. */
+  /** Only directives that are given and free of mistakes. */
   readonly values: ReadonlyMap<string, Value>;
   /** The directives that are given at all, mistaken ones included. */
   readonly given: ReadonlySet<string>;
+}
+
+/** A section that no file has; its place is never reported, because nothing in it can be wrong. */
+export function emptySection(kind: SectionKind, name: string): Section {
+  const place: Place = { source: createSource('', ''), start: 0, end: 0 };
+  return { kind, name, place, values: new Map(), given: new Set() };
 }
 
 const sectionExpectation = 'expected settings, NAME.service or NAME.logging';
@@ -121,7 +129,6 @@ function readSection(kind: SectionKind, key: YamlScalar, node: YamlNode, report:
     if (!directive.supported) {
       const message = `${quote(directive.key)} in ${name} is not supported yet and has no effect`;
       report.warning(message, entry.key.place);
-      continue;
     }
     if (entry.value.kind === 'scalar' && entry.value.isNull) continue;
     given.add(directive.key);
@@ -161,6 +168,8 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
   switch (directive.kind) {
     case 'names':
       return readNames(node, context);
+    case 'globs':
+      return readGlobs(node, context);
     case 'textMap':
       return readTextMap(node, context);
     default: {
@@ -203,8 +212,9 @@ export function readScalar(
     case 'integer': {
       const value = parseInteger(text, scalar.plain);
       if (value === undefined) return wrong(`is not a whole number: ${quote(text)}`);
-      if (value < 0) return wrong(`is negative: ${quote(text)}`);
-      if (!Number.isSafeInteger(value)) return wrong(`is too large: ${quote(text)}`);
+      const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
+      if (directive.range === undefined && value < least) return wrong(`is negative: ${quote(text)}`);
+      if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
       return { kind: 'integer', value };
     }
     case 'signal': {
@@ -218,21 +228,16 @@ export function readScalar(
     }
     case 'choice': {
       const choices = directive.choices ?? [];
-      const supported = directive.supportedChoices ?? choices;
       const value = text.trim();
-      if (supported.includes(value)) return { kind: 'choice', value };
-      if (choices.includes(value)) {
-        context.report.error(`${directive.key} ${value} is not supported yet`, scalar.place, {
-          hint: `expected ${alternatives(supported)}`,
-        });
-        return undefined;
-      }
-      return wrong(`is not known: ${quote(text)}`);
+      if (choices.includes(value)) return { kind: 'choice', value };
+      return wrong(`is not known: ${quote(text)}`, didYouMean(value, choices));
     }
     case 'text':
+      return { kind: 'text', text };
     case 'command':
     case 'account':
     case 'selector':
+    case 'schedule':
     case 'globs':
     case 'names':
     case 'textMap':
@@ -257,13 +262,15 @@ function expectation(directive: Directive): string {
     case 'seconds':
       return 'expected a number of seconds, 0 or more';
     case 'integer':
-      return 'expected a whole number, 0 or more';
+      return directive.range === undefined
+        ? 'expected a whole number, 0 or more'
+        : `expected a whole number from ${directive.range[0]} to ${directive.range[1]}`;
     case 'text':
       return 'expected text';
     case 'command':
       return 'expected a program and its arguments as one text';
     case 'choice':
-      return `expected ${alternatives(directive.supportedChoices ?? directive.choices ?? [])}`;
+      return `expected ${alternatives(directive.choices ?? [])}`;
     case 'signal':
       return 'expected a signal such as SIGTERM, or its number';
     case 'names':
@@ -275,7 +282,9 @@ function expectation(directive: Directive): string {
     case 'account':
       return 'expected a name or a number';
     case 'selector':
-      return 'expected *.PRIORITY, such as *.info';
+      return 'expected FACILITY.PRIORITY, such as *.info';
+    case 'schedule':
+      return 'expected five fields, or six with the seconds last';
     default:
       return unreachable(directive.kind);
   }
@@ -329,6 +338,32 @@ function readNames(node: YamlNode, context: ValueContext): Value | undefined {
     }
   }
   return complete ? { kind: 'names', names } : undefined;
+}
+
+function readGlobs(node: YamlNode, context: ValueContext): Value | undefined {
+  const hint = 'expected a list of patterns such as ["PATH", "LC_*"]';
+  if (node.kind === 'map') {
+    context.report.error(`${context.label} is a map`, node.place, { hint });
+    return undefined;
+  }
+  const globs: string[] = [];
+  let complete = true;
+  for (const item of node.kind === 'list' ? node.items : [node]) {
+    if (item.kind !== 'scalar') {
+      context.report.error(`${context.label} holds ${describeNode(item)}`, item.place, { hint });
+      complete = false;
+    } else if (withoutNul(item, context)) {
+      globs.push(
+        ...item.text
+          .split(',')
+          .map((glob) => glob.trim())
+          .filter((glob) => glob !== ''),
+      );
+    } else {
+      complete = false;
+    }
+  }
+  return complete ? { kind: 'globs', globs } : undefined;
 }
 
 function readTextMap(node: YamlNode, context: ValueContext): Value | undefined {

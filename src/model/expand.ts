@@ -1,12 +1,18 @@
+import { matchesGlob } from './glob.ts';
+
 /** Why an expansion cannot be done. */
 export type ExpansionErrorCode =
   | 'EXPANSION_REQUIRED'
-  | 'EXPANSION_BACKTICK'
+  | 'EXPANSION_PENDING'
+  | 'EXPANSION_LATE_COMMAND'
   | 'EXPANSION_BAD_SYNTAX'
   | 'EXPANSION_BAD_REGEX'
   | 'EXPANSION_TOO_LARGE';
 
-/** Thrown by an Expander. The message of `EXPANSION_REQUIRED` is the user's own text from `$(V:?text)`. */
+/**
+ * Thrown by an Expander. The message of `EXPANSION_REQUIRED` is the user's own text from `$(V:?text)`. `EXPANSION_PENDING`
+ * is no mistake: the output of a command is needed first.
+ */
 export class ExpansionError extends Error {
   readonly code: ExpansionErrorCode;
   /** The variable whose own value holds the fault; absent where it is in the text that was to be expanded. */
@@ -23,16 +29,43 @@ export class ExpansionError extends Error {
 /** One level of variables as they are written, not yet expanded. */
 export interface Level {
   readonly values: ReadonlyMap<string, string>;
-  /** Backticks in these values are plain text: nobody wrote them for chaperone. */
+  /** Levels with one number belong to one section. */
+  readonly section?: number;
+  /** Globs: of the levels further out, only names that match one are seen from here and further in (`env_inherit`). */
+  readonly inherits?: readonly string[];
+  /** Globs: names that are not seen from further in, wherever they are set (`env_unset`). */
+  readonly drops?: readonly string[];
+}
+
+export interface ExpanderOptions {
+  /**
+   * What a command in backticks gives; undefined where that is not known yet.
+   *
+   * @param level whose value holds the command; undefined where it stands in the text that is expanded
+   */
+  readonly commandOutput?: (command: string, level: number | undefined) => string | undefined;
+  /** Names of variables whose values are stand-ins: the true ones are known only when a service starts. */
+  readonly late?: ReadonlySet<string>;
+  /** What begins a form: a prefix, then one of the opening brackets `(`, `{` and `[`. By default `$`, and `(` or `{`. */
+  readonly prefix?: string;
+  readonly brackets?: string;
+}
+
+export interface ExpandOptions {
+  /** Backticks in the text itself stay as they are; those in the values of its variables do not. */
   readonly literalBackticks?: boolean;
 }
 
 /** Expands text against levels of variables. */
 export interface Expander {
   /** Expands text. Throws ExpansionError. */
-  expand(text: string): string;
+  expand(text: string, options?: ExpandOptions): string;
   /** The expanded value of a variable, undefined where no level has it. Throws ExpansionError. */
   variable(name: string): string | undefined;
+  /** The last expansion depended on a stand-in. */
+  readonly wasLate: boolean;
+  /** Every variable that can be seen from the innermost level. */
+  names(): string[];
 }
 
 /**
@@ -51,30 +84,52 @@ interface Frame {
   readonly level: number;
 }
 
+interface Place {
+  /** The variable whose value is expanded. */
+  readonly frame: Frame | undefined;
+  readonly nesting: number;
+  readonly literalBackticks: boolean;
+}
+
 /**
- * Expands by section 4 of the reference: `$(V)`, `${V}`, `:-`, `:+`, `:_`, `:?`, `:|…`, `:/…/…/`, nested, late.
+ * Expands by section 4 of the reference: `$(V)`, `${V}`, `:-`, `:+`, `:_`, `:?`, `:|…`, `:/…/…/`, commands in backticks,
+ * nested, late.
  *
  * Variables are looked up from the innermost level (the last) outwards, and their values are expanded only then, against
  * all levels: so an outer value may refer to what only an inner level sets. A value that refers to its own name means
  * the next outer level; a longer cycle is cut by putting in the raw text where it closes. Every expansion ends: depth,
  * result and work are bounded.
  */
-export function createExpander(levels: readonly Level[]): Expander {
-  const finished = new Map<string, string>();
+export function createExpander(levels: readonly Level[], options: ExpanderOptions = {}): Expander {
+  const { commandOutput = () => undefined, late = new Set<string>(), prefix = '$', brackets = '({' } = options;
+  const formStart = new RegExp(`(\\\\?)${escapeRegex(prefix)}[${escapeRegex(brackets)}]|\``, 'g');
+  const finished = new Map<string, { readonly text: string; readonly late: boolean }>();
   const running = new Set<string>();
   let work = 0;
   /** A cycle was cut since the current evaluation began. */
   let cut = false;
+  /** A stand-in was used since the current evaluation began. */
+  let sawLate = false;
 
-  function levelOf(name: string, below: number): number {
-    for (let level = below - 1; level >= 0; level -= 1) if (levels[level]?.values.has(name)) return level;
+  /** The nearest level that sets a name, from `below` outwards; `section`'s own filter of what is inherited is no hindrance. */
+  function levelOf(name: string, below: number, section?: number): number {
+    for (let level = below - 1; level >= 0; level -= 1) {
+      const current = levels[level];
+      if (current === undefined || matchesAny(name, current.drops)) return -1;
+      if (current.values.has(name)) return level;
+      const filtered = current.inherits !== undefined && (section === undefined || current.section !== section);
+      if (filtered && !matchesAny(name, current.inherits)) return -1;
+    }
     return -1;
   }
 
   function evaluate(name: string, level: number): string {
     const key = `${level}:${name}`;
     const known = finished.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      sawLate ||= known.late;
+      return known.text;
+    }
     const raw = levels[level]?.values.get(name) ?? '';
     if (running.has(key)) {
       cut = true;
@@ -82,14 +137,16 @@ export function createExpander(levels: readonly Level[]): Expander {
     }
     const frame: Frame = { name, level };
     const cutBefore = cut;
+    const lateBefore = sawLate;
     cut = false;
+    sawLate = late.has(name);
     running.add(key);
     try {
-      const result = expandText(raw, frame, 0, levels[level]?.literalBackticks ?? false);
+      const text = expandText(raw, { frame, nesting: 0, literalBackticks: false });
       // A value that hangs on a cycle depends on where the cycle was entered: keeping it would make the order of
       // questions count.
-      if (!cut) finished.set(key, result);
-      return result;
+      if (!cut) finished.set(key, { text, late: sawLate });
+      return text;
     } catch (error) {
       if (error instanceof ExpansionError && error.origin === undefined) {
         throw new ExpansionError(error.code, error.message, { name, level });
@@ -98,42 +155,57 @@ export function createExpander(levels: readonly Level[]): Expander {
     } finally {
       running.delete(key);
       cut ||= cutBefore;
+      sawLate ||= lateBefore;
     }
   }
 
   function lookUp(name: string, self: Frame | undefined): string | undefined {
     if (self !== undefined && name === self.name) {
-      const outer = levelOf(name, self.level);
+      const outer = levelOf(name, self.level, levels[self.level]?.section);
       return outer < 0 ? '' : evaluate(name, outer);
     }
     const level = levelOf(name, levels.length);
     return level < 0 ? undefined : evaluate(name, level);
   }
 
-  function expandText(text: string, self: Frame | undefined, nesting: number, literalBackticks = false): string {
-    if (!literalBackticks && /`[^`]+`/.test(text)) {
-      throw new ExpansionError('EXPANSION_BACKTICK', 'commands in backticks are not supported yet');
-    }
-    if (nesting + running.size > deepestNesting) {
+  function expandText(text: string, place: Place): string {
+    if (place.nesting + running.size > deepestNesting) {
       throw new ExpansionError('EXPANSION_TOO_LARGE', `variables are nested more than ${deepestNesting} deep`);
     }
-    const start = /(\\?)\$[({]/g;
+    const start = new RegExp(formStart);
     let result = '';
     let copied = 0;
+    let pending: ExpansionError | undefined;
     for (let match = start.exec(text); match !== null; match = start.exec(text)) {
       result += text.slice(copied, match.index);
-      if (match[1] !== '') {
-        result += '$';
-        copied = match.index + 2;
+      if (match[1] !== undefined && match[1] !== '') {
+        result += prefix;
+        copied = match.index + 1 + prefix.length;
         continue;
       }
-      const open = match.index + 1;
-      const close = closingBracket(text, open);
+      const isCommand = match[0] === '`';
+      const open = match.index + match[0].length - 1;
+      const close = isCommand ? text.indexOf('`', open + 1) : closingBracket(text, open);
       if (close < 0) {
         copied = match.index;
+        if (isCommand) {
+          // Only this one is text: what follows it may hold forms that are closed.
+          result += '`';
+          copied += 1;
+          continue;
+        }
         break;
       }
-      const value = substitute(text.slice(open + 1, close), self, nesting) ?? text.slice(match.index, close + 1);
+      const whole = text.slice(match.index, close + 1);
+      const body = text.slice(open + 1, close);
+      let value = whole;
+      try {
+        value = (isCommand ? runCommand(body, place) : substitute(body, place)) ?? whole;
+      } catch (error) {
+        // The others are needed in any case: all commands that can be known are asked for at once.
+        if (!(error instanceof ExpansionError) || error.code !== 'EXPANSION_PENDING') throw error;
+        pending = error;
+      }
       result += value;
       copied = close + 1;
       start.lastIndex = copied;
@@ -142,16 +214,42 @@ export function createExpander(levels: readonly Level[]): Expander {
         throw new ExpansionError('EXPANSION_TOO_LARGE', `variables expand to more than ${longestResult / 1024} KiB`);
       }
     }
+    if (pending !== undefined) throw pending;
     return result + text.slice(copied);
   }
 
+  /** What a command in backticks gives; undefined: its text stays as it is. */
+  function runCommand(body: string, place: Place): string | undefined {
+    if (place.literalBackticks || body.trim() === '') return undefined;
+    const lateBefore = sawLate;
+    sawLate = false;
+    const command = expandText(body, { ...place, nesting: place.nesting + 1 });
+    const commandIsLate = sawLate;
+    sawLate ||= lateBefore;
+    if (commandIsLate) {
+      throw new ExpansionError(
+        'EXPANSION_LATE_COMMAND',
+        'a command in backticks depends on a variable that is known only when a service starts',
+      );
+    }
+    const output = commandOutput(command, place.frame?.level);
+    if (output === undefined) {
+      throw new ExpansionError('EXPANSION_PENDING', `the output of \`${command}\` is not known yet`);
+    }
+    return output;
+  }
+
   /** What a form gives; undefined: its text stays as it is. */
-  function substitute(body: string, self: Frame | undefined, nesting: number): string | undefined {
+  function substitute(body: string, place: Place): string | undefined {
+    const command = /^\s*`([^`]*)`\s*$/.exec(body)?.[1];
+    if (command !== undefined) return runCommand(command, place);
+    const self = place.frame;
     const parts = /^([^:]+):([-|?+_/])(.*)$/s.exec(body);
     if (parts === null) return body === '' ? undefined : lookUp(body, self);
     const [, name = '', operator = '', operand = ''] = parts;
     const value = lookUp(name, self) ?? '';
-    const expandOperand = (text: string): string => expandText(text, self, nesting + 1);
+    const expandOperand = (operandText: string): string =>
+      expandText(operandText, { ...place, nesting: place.nesting + 1 });
     switch (operator) {
       case '-':
         return value === '' ? expandOperand(operand) : value;
@@ -163,22 +261,53 @@ export function createExpander(levels: readonly Level[]): Expander {
         if (value !== '') return value;
         throw new ExpansionError('EXPANSION_REQUIRED', expandOperand(operand).trim() || `${name} is not set`);
       case '|':
-        return choose(value, splitBars(operand), expandOperand);
+        return choose(
+          value,
+          splitBars(operand, (index) => formEnd(operand, index)),
+          expandOperand,
+        );
       default:
-        return expandText(replaceMatches(value, operand), self, nesting + 1);
+        return expandOperand(replaceMatches(value, operand));
     }
+  }
+
+  function formEnd(text: string, index: number): number {
+    if (text.charAt(index) === '`') return text.indexOf('`', index + 1) + 1 || -1;
+    if (!text.startsWith(prefix, index) || !brackets.includes(text.charAt(index + prefix.length) || '\0')) return -1;
+    const close = closingBracket(text, index + prefix.length);
+    return close < 0 ? text.length : close + 1;
   }
 
   function topLevel<Result>(action: () => Result): Result {
     work = 0;
     cut = false;
+    sawLate = false;
     return action();
   }
 
+  function names(): string[] {
+    const all = new Set<string>();
+    for (const level of levels) for (const name of level.values.keys()) all.add(name);
+    return [...all].filter((name) => levelOf(name, levels.length) >= 0);
+  }
+
   return {
-    expand: (text) => topLevel(() => expandText(text, undefined, 0)),
+    expand: (text, { literalBackticks = false } = {}) =>
+      topLevel(() => expandText(text, { frame: undefined, nesting: 0, literalBackticks })),
     variable: (name) => topLevel(() => lookUp(name, undefined)),
+    get wasLate() {
+      return sawLate;
+    },
+    names,
   };
+}
+
+function matchesAny(name: string, globs: readonly string[] | undefined): boolean {
+  return globs?.some((glob) => glob === '*' || matchesGlob(name, glob)) ?? false;
+}
+
+function escapeRegex(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
 /** Text holds nothing that an expansion could change. */
@@ -208,24 +337,26 @@ function closingBracket(text: string, open: number): number {
   return -1;
 }
 
-/** Splits at bars that are neither escaped nor inside a nested form, and turns `\|` into a bar. */
-function splitBars(operand: string): string[] {
+/**
+ * Splits at bars that are neither escaped nor inside a nested form, and turns `\|` into a bar.
+ *
+ * @param formEnd the index behind the form that begins at an index, or -1 where none does
+ */
+function splitBars(operand: string, formEnd: (index: number) => number): string[] {
   const parts: string[] = [];
   let part = '';
   for (let index = 0; index < operand.length; index += 1) {
     const character = operand.charAt(index);
-    const next = operand.charAt(index + 1);
-    if (character === '\\' && next === '|') {
+    const end = formEnd(index);
+    if (end >= 0) {
+      part += operand.slice(index, end);
+      index = end - 1;
+    } else if (character === '\\' && operand.charAt(index + 1) === '|') {
       part += '|';
       index += 1;
     } else if (character === '|') {
       parts.push(part);
       part = '';
-    } else if (character === '$' && (next === '(' || next === '{')) {
-      const close = closingBracket(operand, index + 1);
-      const end = close < 0 ? operand.length : close + 1;
-      part += operand.slice(index, end);
-      index = end - 1;
     } else {
       part += character;
     }
@@ -235,76 +366,12 @@ function splitBars(operand: string): string[] {
 
 function choose(value: string, parts: readonly string[], expandOperand: (text: string) => string): string {
   const [first = '', second = '', third] = parts;
-  if (third !== undefined) return expandOperand(matchesGlob(value, expandOperand(first)) ? second : third);
+  if (third !== undefined) {
+    const glob = expandOperand(first).toLowerCase();
+    return expandOperand(matchesGlob(value.toLowerCase(), glob) ? second : third);
+  }
   if (value !== '') return expandOperand(first);
   return parts.length === 1 ? '' : expandOperand(second);
-}
-
-/** fnmatch(3) without flags, case-insensitive; linear but for backtracking to the last `*`. */
-export function matchesGlob(value: string, glob: string): boolean {
-  const text = [...value.toLowerCase()];
-  const tokens = globTokens(glob.toLowerCase());
-  let position = 0;
-  let token = 0;
-  let starToken = -1;
-  let starPosition = 0;
-  while (position < text.length) {
-    const current = tokens[token];
-    const character = text[position] ?? '';
-    if (current === '*') {
-      starToken = token;
-      starPosition = position;
-      token += 1;
-    } else if (current?.(character)) {
-      position += 1;
-      token += 1;
-    } else if (starToken >= 0) {
-      starPosition += 1;
-      position = starPosition;
-      token = starToken + 1;
-    } else {
-      return false;
-    }
-  }
-  while (tokens[token] === '*') token += 1;
-  return token === tokens.length;
-}
-
-type GlobToken = '*' | ((character: string) => boolean);
-
-function globTokens(glob: string): GlobToken[] {
-  const characters = [...glob];
-  const tokens: GlobToken[] = [];
-  for (let index = 0; index < characters.length; index += 1) {
-    const character = characters[index] ?? '';
-    if (character === '*') tokens.push('*');
-    else if (character === '?') tokens.push(() => true);
-    else {
-      // The first character of a set may be the closing bracket itself.
-      const negated = characters[index + 1] === '!';
-      const first = index + (negated ? 2 : 1);
-      const close = character === '[' ? characters.indexOf(']', first + 1) : -1;
-      if (close < 0) tokens.push((candidate) => candidate === character);
-      else {
-        const set = characters.slice(first, close);
-        tokens.push((candidate) => inSet(set, candidate) !== negated);
-        index = close;
-      }
-    }
-  }
-  return tokens;
-}
-
-function inSet(set: readonly string[], character: string): boolean {
-  for (let index = 0; index < set.length; index += 1) {
-    const low = set[index] ?? '';
-    const high = set[index + 2];
-    if (set[index + 1] === '-' && high !== undefined) {
-      if (low <= character && character <= high) return true;
-      index += 2;
-    } else if (low === character) return true;
-  }
-  return false;
 }
 
 /** `REGEX/REPLACEMENT/FLAGS`: the last two slashes that are not escaped are the separators. */

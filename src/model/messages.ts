@@ -3,6 +3,7 @@
  * people grep for it.
  */
 import { type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
+import { oneLine } from './printable.ts';
 import type { FailureCause, ServiceChange } from './service-phase.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
@@ -59,6 +60,20 @@ export function messagesFor(
 export const readyMessage = (version: string): Message => info(`chaperone version ${version}, ready.`);
 
 export const startAttempt = (spec: ServiceSpec): Message => debug(`${spec.name} attempting start '${spec.command}'...`);
+
+/** The environment of a service with `debug`, a line a variable. */
+export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<string, string>>): readonly Message[] =>
+  Object.keys(environment)
+    .sort()
+    .map((name) => debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`));
+
+export const userCreated = (name: string, uid: number, gid: number): Message =>
+  info(`created the user ${name} (uid ${uid}, gid ${gid})`);
+
+export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
+
+export const commandFailed = (command: string, reason: string): Message =>
+  warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`);
 
 export const exitKillsAhead = (spec: ServiceSpec): Message =>
   warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);

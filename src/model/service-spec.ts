@@ -1,4 +1,6 @@
+import type { LateEnvironment } from './late-environment.ts';
 import type { SignalName } from './signal.ts';
+import type { Severity } from './syslog.ts';
 
 /** The service types of the reference, section 2. */
 export type ServiceType = 'simple' | 'oneshot' | 'forking' | 'notify' | 'inetd' | 'cron';
@@ -36,8 +38,10 @@ export interface ServiceSpec {
   readonly groups: readonly string[];
   /** Absent: the account's home where an account is set, else chaperone's own directory. */
   readonly directory?: string;
-  /** The final environment of the program. */
+  /** The environment of the program, but for what `late` names. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The variables that depend on what is known only at a start; absent where none does. */
+  readonly late?: LateEnvironment;
   /** Absent: chaperone's own account. */
   readonly account?: Account;
   /**
@@ -63,6 +67,16 @@ export interface ServiceSpec {
   /** ms before a restart. */
   readonly restartDelay: number;
   readonly restartLimit: number;
+  /** What a stop signals: the process group, or the one process. */
+  readonly killMode: 'group' | 'process';
+  /** Its environment is logged at each start. */
+  readonly debug: boolean;
+  /** simple and forking: the file that names the process to follow. */
+  readonly pidfile?: string;
+  /** inetd: the TCP port. */
+  readonly port?: number;
+  /** cron: when it runs, as written; checked. */
+  readonly interval?: string;
 }
 
 /** The service that the command on chaperone's command line becomes. */
@@ -72,11 +86,25 @@ export const consoleService = 'CONSOLE';
 export interface LoggingSpec {
   /** The name with its suffix: `console.logging`. */
   readonly name: string;
-  /** The selector's text; only `*.PRIORITY` so far. */
+  /** The selector's text, checked. */
   readonly selector: string;
+  /** `--log-level`: positive parts that name a priority take this one, too. */
+  readonly widenTo?: Severity;
   readonly enabled: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+  /** An absolute path with strftime sequences. */
+  readonly file?: string;
+  /** Truncate the file at its first opening. */
+  readonly overwrite: boolean;
+  /** Prefix `facility.priority `. */
+  readonly extended: boolean;
+  /** The host to send copies to, by UDP. */
+  readonly syslogHost?: string;
+  /** The host name to write in records. */
+  readonly hostname?: string;
+  /** Owns the files and directories that are created; absent: chaperone. `gidGiven`: they are writable for the group. */
+  readonly owner?: { readonly uid: number; readonly gid: number; readonly gidGiven: boolean };
 }
 
 /** The whole configuration as a plain value. All durations are milliseconds. */
@@ -86,6 +114,10 @@ export interface SystemSpec {
   readonly idleDelay: number;
   readonly shutdownTimeout: number;
   readonly detectExit: boolean;
+  /** Create and serve /dev/log. */
+  readonly enableSyslog: boolean;
+  /** ms between two STATUS= to the host's notify socket; 0: never. */
+  readonly statusInterval: number;
   /** How many files the configuration was read from, for the first line of `--inspect`. */
   readonly fileCount: number;
 }

@@ -1,7 +1,16 @@
 import type { Subscription } from 'rxjs';
 import { fromCallback } from 'xstate';
 import { isNormal } from '../model/exit-status.ts';
-import { exitKillsAhead, exitSeen, type Message, signalDenied, startAttempt, terminating } from '../model/messages.ts';
+import { environmentOfRun } from '../model/late-environment.ts';
+import {
+  environmentDump,
+  exitKillsAhead,
+  exitSeen,
+  type Message,
+  signalDenied,
+  startAttempt,
+  terminating,
+} from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
 import { type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { LogRecord } from '../model/syslog.ts';
@@ -26,11 +35,19 @@ export interface ChildProcessPorts {
  * passes on signals. Its output streams outlive it: a grandchild may hold them open.
  */
 export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMessage }: ChildProcessPorts) {
+  /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
+  let starts = 0;
   return fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
     const { service, serial } = input;
+    starts += 1;
+    const environment = environmentOfRun(service, {
+      _CHAP_SERVICE_SERIAL: String(starts),
+      _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
+    });
     onMessage(startAttempt(service));
+    if (service.debug) for (const message of environmentDump(service, environment)) onMessage(message);
     if (service.exitKills) onMessage(exitKillsAhead(service));
-    const outcome = spawnService(kernel, service);
+    const outcome = spawnService(kernel, service, environment);
     if (!outcome.ok) {
       sendBack({ type: 'process.spawnFailed', serial, error: outcome.error, at: clock.now() });
       return undefined;
@@ -48,12 +65,13 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
     const subscription: Subscription = exits.exitOf(pid).subscribe(({ status, at }) => {
       live.remove(pid);
       onMessage(exitSeen(service.name, pid, status));
-      if (service.ownGroup && !isNormal(status)) clearGroup(kernel, clock, live, pid, service);
+      if (service.ownGroup && service.killMode === 'group' && !isNormal(status))
+        clearGroup(kernel, clock, live, pid, service);
       sendBack({ type: 'process.exited', serial, pid, status, at });
     });
     receive(({ signal }) => {
       // `vanished` is no news: the exit is on its way.
-      const target = service.ownGroup ? 'group' : 'process';
+      const target = service.ownGroup && service.killMode === 'group' ? 'group' : 'process';
       if (signal !== 'SIGKILL') onMessage(terminating(service.name, signal));
       if (kernel.signal(pid, signal, target) === 'denied') onMessage(signalDenied(service.name, pid, signal));
       // A stopped process takes no other signal before it goes on (systemd does the same).
@@ -81,10 +99,14 @@ function clearGroup(kernel: Kernel, clock: Clock, live: LiveProcesses, pid: numb
 }
 
 /** The account's home is where a service starts unless it is told otherwise, but not where it must. */
-function spawnService(kernel: Kernel, service: ServiceSpec): SpawnOutcome {
+function spawnService(
+  kernel: Kernel,
+  service: ServiceSpec,
+  environment: Readonly<Record<string, string>>,
+): SpawnOutcome {
   const request: SpawnRequest = {
     argv: service.argv,
-    environment: service.environment,
+    environment,
     ownGroup: service.ownGroup,
     stdin: service.stdin,
     stdout: service.stdout === 'log' ? 'pipe' : 'inherit',

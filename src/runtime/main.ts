@@ -1,20 +1,23 @@
 /** The daemon: joins the assembly with Linux, and sees to it that PID 1 ends in order whatever happens. */
-import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import type { InspectionEvent } from 'xstate';
-import { loadConfiguration } from '../config/load.ts';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
 import { TerminalPrinter } from '../inspect/terminal-printer.ts';
 import type { SystemOutput } from '../machines/system.ts';
-import { parseAccounts } from '../model/accounts.ts';
+import { dependencyChart } from '../model/dependency-chart.ts';
+import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import { explainEnd } from '../model/explain.ts';
-import { cannotSubreap, notPid1 } from '../model/messages.ts';
+import { cannotSubreap, logLevelForced, type Message, notPid1 } from '../model/messages.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import type { Severity } from '../model/syslog.ts';
+import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
+import { configure } from './configure.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
 import { type LateLogging, lateLogging } from './late-logging.ts';
-import { configFiles, readAccountFile } from './linux/config-files.ts';
+import { configFiles } from './linux/config-files.ts';
 import { readLaunchEnvironment } from './linux/launch-environment.ts';
 import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
@@ -42,6 +45,19 @@ export interface DaemonRequest {
   readonly disableServices: boolean;
   /** False: no log records to stdout and stderr. */
   readonly consoleLog: boolean;
+  /** Runs everything that names no account itself; a name or a number. */
+  readonly user?: string;
+  /** Is made first where it is not there, and then is `user`. */
+  readonly createUser?: UserRequest;
+  readonly ignoreFailures: boolean;
+  /** Every service's environment is logged at its start. */
+  readonly debug: boolean;
+  /** Every logging entry takes this priority and what is more severe, too. */
+  readonly logLevel?: Severity;
+  /** False: no /dev/log. */
+  readonly syslog: boolean;
+  /** Print who waits for whom, and start nothing. */
+  readonly showDependencies: boolean;
 }
 
 /** What stands for as long as the daemon runs. */
@@ -60,18 +76,21 @@ const longestFlush = 2_000;
 const mostErrors = 10;
 /** ms that a write of a dying chaperone may take. */
 const emergencyTimeout = 1_000;
+/** Signals that end the system (reference, section 5.6). */
+const endingSignals: readonly SignalName[] = ['SIGTERM', 'SIGQUIT', 'SIGPWR', 'SIGINT', 'SIGRTMIN+3'];
 /** The longest interval Node has: it does nothing but keep the loop alive, which signal listeners do not. */
 const keepAlive = 2 ** 31 - 1;
 
 /** Boots the configuration and ends the process with the system's exit status. */
-export function runDaemon(options: DaemonOptions): void {
+export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { edge } = options;
   const clock = new LinuxClock();
   const launch = readLaunchEnvironment(process.env);
-
-  const spec = loadOrLeave(options, launch.environment);
   const linux = new LinuxKernel({ edge, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
   const kernel = options.wrapKernel?.(linux) ?? linux;
+  const early = kernel.signals$.subscribe((signal) => leaveEarly(edge, signal));
+  linux.open();
+  const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
 
   const logging = lateLogging();
   const assembly = assemble(kernel, clock, spec, {
@@ -91,47 +110,86 @@ export function runDaemon(options: DaemonOptions): void {
       abandonMachines(daemon);
     },
   });
-  linux.open();
+  for (const message of messages) assembly.say(message);
   becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
   assembly.start();
+  early.unsubscribe();
 }
 
-function loadOrLeave({ edge, request }: DaemonOptions, environment: Readonly<Record<string, string>>): SystemSpec {
-  const { configPath, command, task } = request;
+/** A signal that ends the system while its configuration is still being read: nothing has been started. */
+function leaveEarly(edge: NativeEdge, signal: SignalName): void {
+  if (!endingSignals.includes(signal)) return;
+  edge.exitNow(signal === 'SIGINT' ? 130 : 0);
+}
+
+interface Beginning {
+  readonly edge: NativeEdge;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The configuration as it will run; where there is none, says why and ends the process. */
+async function configureOrLeave(
+  { request }: DaemonOptions,
+  ports: Beginning,
+): Promise<{ readonly spec: SystemSpec; readonly messages: readonly Message[] }> {
+  const { edge } = ports;
+  const { command, task } = request;
   const interactive = isatty(0);
-  // PID 1 has no working directory of its own: a relative path counts from the root (reference, section 1).
-  const path = resolve('/', configPath);
-  const { spec, diagnostics } = loadConfiguration(path, {
-    reader: configFiles,
-    environment,
-    accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
-    interactive,
-    ...(command.length === 0 ? {} : { console: { argv: command, exitKills: request.exitKills ?? interactive, task } }),
-  });
+  const console =
+    command.length === 0 ? {} : { console: { argv: command, exitKills: request.exitKills ?? interactive, task } };
+  const { spec, diagnostics, messages, path } = await configure({ ...request, ...console }, { ...ports, interactive });
   writeError(edge, renderWarnings(diagnostics));
   if (spec === undefined) {
     writeError(edge, renderErrors(diagnostics));
     return edge.exitNow(1);
   }
+  if (request.showDependencies) {
+    edge.writeNow(1, Buffer.from(dependencyChart(buildDependencyGraph(spec.services))), emergencyTimeout);
+    return edge.exitNow(0);
+  }
   if (spec.services.length === 0) {
+    const missing = configFiles.stat(path) === 'missing' ? ', which does not exist' : '';
     writeError(
       edge,
-      `chaperone: There are no services configured to run, nor is there a command (configuration: ${path}${
-        configFiles.stat(path) === 'missing' ? ', which does not exist' : ''
-      })\n`,
+      `chaperone: There are no services configured to run, nor is there a command (configuration: ${path}${missing})\n`,
     );
     return edge.exitNow(1);
   }
-  return applyRequest(spec, request);
+  refuseUnsupported(edge, spec);
+  const forced = request.logLevel === undefined ? [] : [logLevelForced(request.logLevel)];
+  return { spec: applyRequest(spec, request), messages: [...messages, ...forced] };
 }
 
-function applyRequest(spec: SystemSpec, { disableServices, consoleLog }: DaemonRequest): SystemSpec {
-  const services = spec.services.map((service) =>
-    disableServices && service.name !== consoleService ? { ...service, enabled: false } : service,
-  );
-  const logging = spec.logging.map((entry) => (consoleLog ? entry : { ...entry, stdout: false, stderr: false }));
-  return { ...spec, services, logging };
+/** What the configuration can say, but this version cannot run. */
+function refuseUnsupported(edge: NativeEdge, { services }: SystemSpec): void {
+  const unsupported = services.filter(({ type }) => type !== 'simple' && type !== 'oneshot');
+  if (unsupported.length === 0) return;
+  const lines = unsupported.map(({ name, type }) => `chaperone: ${name}: type ${type} is not supported yet\n`);
+  writeError(edge, lines.join(''));
+  edge.exitNow(1);
+}
+
+function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
+  const services = spec.services.map((service) => {
+    const isConsole = service.name === consoleService;
+    return {
+      ...service,
+      enabled: service.enabled && (isConsole || !request.disableServices),
+      // Whether the command's failure is the system's is for --task to say.
+      ignoreFailures: service.ignoreFailures || (request.ignoreFailures && !isConsole),
+      debug: service.debug || request.debug,
+    };
+  });
+  const { logLevel } = request;
+  const logging = spec.logging.map((entry) => ({
+    ...entry,
+    ...(request.consoleLog ? {} : { stdout: false, stderr: false }),
+    ...(logLevel === undefined ? {} : { widenTo: logLevel }),
+  }));
+  return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
 }
 
 /** Where chaperone is not PID 1, orphans come to it only as a subreaper. */

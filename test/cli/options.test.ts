@@ -12,6 +12,10 @@ const defaults: Run = {
   task: false,
   disableServices: false,
   consoleLog: true,
+  ignoreFailures: false,
+  debug: false,
+  syslog: true,
+  showDependencies: false,
 };
 const task = { task: true, disableServices: true, consoleLog: false, exitKills: true } as const;
 
@@ -44,6 +48,18 @@ describe('a command line', () => {
     ['--inspect terminal', { inspect: true, command: ['terminal'] }],
     ['--force', {}],
     ['--force --force', {}],
+    ['--user joe', { user: 'joe' }],
+    ['--user=0 ls', { user: '0', command: ['ls'] }],
+    ['--create-user joe:1000:users', { createUser: { name: 'joe', uid: 1000, gid: 'users' } }],
+    ['--create-user joe --default-home /srv', { createUser: { name: 'joe', defaultHome: '/srv' } }],
+    ['--ignore-failures', { ignoreFailures: true }],
+    ['--debug', { debug: true, logLevel: 'debug' }],
+    ['--debug --log-level err', { debug: true, logLevel: 'err' }],
+    ['--log-level warn', { logLevel: 'warning' }],
+    ['--log-level *.Info', { logLevel: 'info' }],
+    ['--no-syslog', { syslog: false }],
+    ['--no-defaults', {}],
+    ['--show-dependencies', { showDependencies: true }],
     ['--no-console-log', { consoleLog: false }],
     ['--exitkills', { exitKills: true }],
     ['--no-exitkills', { exitKills: false }],
@@ -87,15 +103,19 @@ describe('a command line', () => {
   });
 
   it.each<[string, Partial<Run>]>([
-    ['--c /x', { configPath: '/x' }],
+    ['--co /x', { configPath: '/x' }],
     ['--conf=/x', { configPath: '/x' }],
     ['--ins', { inspect: true }],
-    ['--i=terminal', { inspect: true }],
+    ['--in=terminal', { inspect: true }],
     ['--fo', {}],
     ['--e', { exitKills: true }],
     ['--no-e', { exitKills: false }],
     ['--no-c', { consoleLog: false }],
-    ['--d ls', { disableServices: true, command: ['ls'] }],
+    ['--di ls', { disableServices: true, command: ['ls'] }],
+    ['--s', { showDependencies: true }],
+    ['--u joe', { user: 'joe' }],
+    ['--cr joe', { createUser: { name: 'joe' } }],
+    ['--l err', { logLevel: 'err' }],
     ['--t ls', { ...task, command: ['ls'] }],
   ])('%j is short for an option', (line, expected) => {
     expect(parseOptions(words(line))).toEqual({ ...defaults, ...expected });
@@ -119,9 +139,10 @@ describe('a command line', () => {
 
 describe('a mistake on the command line', () => {
   it.each([
-    ['--no', '"--no" may be --no-console-log or --no-exitkills'],
-    ['--no-', '"--no-" may be --no-console-log or --no-exitkills'],
-    ['--n=1', '"--n" may be --no-console-log or --no-exitkills'],
+    ['--no', '"--no" may be --no-console-log or --no-defaults or --no-exitkills or --no-syslog'],
+    ['--no-', '"--no-" may be --no-console-log or --no-defaults or --no-exitkills or --no-syslog'],
+    ['--n=1', '"--n" may be --no-console-log or --no-defaults or --no-exitkills or --no-syslog'],
+    ['--c /x', '"--c" may be --config or --create-user'],
     ['--frob', 'unknown option "--frob"'],
     ['--frob=1 ls', 'unknown option "--frob"'],
     ['--configs', 'unknown option "--configs"'],
@@ -156,7 +177,7 @@ describe('a mistake on the command line', () => {
     ['--inspect=', ''],
     ['--inspect=file', 'file'],
     ['--inspect=Terminal', 'Terminal'],
-    ['--i=x=y', 'x=y'],
+    ['--in=x=y', 'x=y'],
     ['--inspect=file ls', 'file'],
     ['--inspect=terminal --inspect=file', 'file'],
     ['--inspect --inspect=file', 'file'],
@@ -165,9 +186,14 @@ describe('a mistake on the command line', () => {
   });
 
   it.each([
+    'debug',
     'disable-services',
     'exitkills',
     'force',
+    'ignore-failures',
+    'no-defaults',
+    'no-syslog',
+    'show-dependencies',
     'help',
     'no-console-log',
     'no-exitkills',
@@ -192,32 +218,98 @@ describe('the help', () => {
 
   it('fits a terminal of 80 columns, and one screen', () => {
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
-    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(lines.length).toBeLessThanOrEqual(24);
     expect(helpText.endsWith('\n')).toBe(true);
     expect(lines.filter((line) => /\s$/.test(line))).toEqual([]);
     expect(helpText).not.toMatch(/[^\n -~]/);
   });
 
   it('names every option that there is, and no other', () => {
-    const named = [...helpText.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, name]) => name ?? '');
-    expect(new Set(named).size).toBe(named.length);
-    expect([...named].sort()).toEqual(
-      [
-        '--config',
-        '--disable-services',
-        '--exitkills',
-        '--force',
-        '--help',
-        '--inspect',
-        '--no-console-log',
-        '--no-exitkills',
-        '--task',
-        '--version',
-      ].sort(),
-    );
+    const named = [...new Set([...helpText.matchAll(/--[a-z-]+/g)].map(([name]) => name))];
+    const values = new Map([
+      ['--config', '/x'],
+      ['--user', 'joe'],
+      ['--create-user', 'joe'],
+      ['--default-home', '/x'],
+      ['--log-level', 'info'],
+    ]);
     for (const name of named) {
-      const invocation = parseOptions([name === '--config' ? '--config=/x' : name, 'ls']);
-      expect([name, invocation.kind]).not.toEqual([name, 'mistake']);
+      const value = values.get(name);
+      expect(parseOptions([value === undefined ? name : `${name}=${value}`, 'ls']).kind).not.toBe('mistake');
     }
+    expect([...named].sort()).toEqual([...new Set(allOptions())].sort());
+  });
+});
+
+/** Every option there is, found by its prefixes: a short one that is clear, or the candidates of one that is not. */
+function allOptions(): string[] {
+  return [...'abcdefghijklmnopqrstuvwxyz'].flatMap((letter) => {
+    const invocation = parseOptions([`--${letter}`, 'x', 'ls'], {});
+    if (invocation.kind !== 'mistake') return optionOf(letter);
+    const candidates = [...(invocation.message.split('\n')[0] ?? '').matchAll(/ (--[a-z-]+)/g)].map(
+      ([, name]) => name ?? '',
+    );
+    return invocation.message.startsWith('unknown') ? [] : candidates.length > 0 ? candidates : optionOf(letter);
+  });
+}
+
+/** Options that one letter is enough for. */
+function optionOf(letter: string): string[] {
+  const single: Readonly<Record<string, string>> = {
+    e: '--exitkills',
+    f: '--force',
+    h: '--help',
+    l: '--log-level',
+    s: '--show-dependencies',
+    t: '--task',
+    u: '--user',
+    v: '--version',
+  };
+  return [single[letter] ?? `nothing begins with ${letter}`];
+}
+
+describe('_CHAP_OPTIONS', () => {
+  const run = (line: string, options: string): Invocation => parseOptions(words(line), { _CHAP_OPTIONS: options });
+
+  it.each<[string, string, Partial<Run>]>([
+    ['', '--config /x', { configPath: '/x' }],
+    ['--config /y', '--config /x', { configPath: '/y' }],
+    ['', '--no-syslog ls -l', { syslog: false, command: ['ls', '-l'] }],
+    ['id', '--user joe ls -l', { user: 'joe', command: ['id'] }],
+    ['', "sh -c 'echo $(X) two'", { command: ['sh', '-c', 'echo $(X) two'] }],
+    ['ls', '--task', { ...task, command: ['ls'] }],
+    ['--exitkills', '--no-exitkills', { exitKills: true }],
+    ['--no-exitkills', '--exitkills', { exitKills: true }],
+    ['--user joe', '--create-user ann', { user: 'joe', createUser: { name: 'ann' } }],
+    ['--default-home /srv', '--create-user ann', { createUser: { name: 'ann', defaultHome: '/srv' } }],
+    ['--no-defaults', '--config /x --nonsense ls', {}],
+    ['--inspect', '', { inspect: true }],
+    ['', '   ', {}],
+  ])('%j with %j', (line, options, expected) => {
+    expect(run(line, options)).toEqual({ ...defaults, ...expected });
+  });
+
+  it.each([
+    ['--nonsense', 'in _CHAP_OPTIONS: unknown option "--nonsense"'],
+    ["ls 'x", "in _CHAP_OPTIONS: a quote is never closed (')"],
+    ['--config', 'in _CHAP_OPTIONS: --config needs a path'],
+  ])('may be mistaken: %j', (options, message) => {
+    expect(run('', options)).toMatchObject({ kind: 'mistake', message: expect.stringContaining(message) });
+  });
+});
+
+describe('values', () => {
+  it.each([
+    [
+      '--log-level loud',
+      'cannot log from "loud" on: expected a priority: debug, info, notice, warning, err, crit, alert, emerg',
+    ],
+    ['--log-level', '--log-level needs a priority: debug, info, notice, warning, err, crit, alert, emerg'],
+    ['--user=', '--user needs a user'],
+    ['--create-user 9x', 'cannot create the user "9x"'],
+    ['--create-user joe:-1', 'the UID "-1" is no number from 0 to 4294967294'],
+    ['--create-user joe --default-home x', 'expected an absolute path'],
+  ])('%j is wrong', (line, message) => {
+    expect(mistakeOf(line)).toContain(message);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ConsoleRequest, LoadContext } from '../../src/config/load.ts';
+import type { ConsoleRequest } from '../../src/config/build-service.ts';
+import type { LoadContext } from '../../src/config/load.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { errorsOf, loadFiles, loadText, serviceOf, specOf, warningsOf } from './loading.ts';
@@ -40,6 +41,8 @@ describe('the command on the command line', () => {
         restart: false,
         restartDelay: 0,
         restartLimit: 0,
+        killMode: 'group',
+        debug: false,
       },
     ]);
   });

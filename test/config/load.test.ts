@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
+import { commandKey } from '../../src/model/late-environment.ts';
+import { loggingSpec, systemSpec } from '../model/specs.ts';
 import { accounts, errorsOf, loadFiles, loadText, serviceOf, specOf, warningsOf } from './loading.ts';
 import { memoryReader } from './memory-reader.ts';
 
@@ -12,14 +14,8 @@ describe('files', () => {
   it('has no services where nothing is, and logs to stdout', () => {
     expect(loadFiles({})).toEqual({
       diagnostics: [],
-      spec: {
-        services: [],
-        logging: [{ name: 'default.logging', selector: '*.info', enabled: true, stdout: true, stderr: false }],
-        idleDelay: 1000,
-        shutdownTimeout: 8000,
-        detectExit: true,
-        fileCount: 0,
-      },
+      commands: [],
+      spec: systemSpec([], { logging: [loggingSpec({ name: 'default.logging', selector: '*.info' })], fileCount: 0 }),
     });
   });
 
@@ -77,16 +73,14 @@ l.logging: {selector: "*.debug", stderr: yes}
     expect(spec?.services[0]?.environment).toEqual({ X: '1', Y: '2', Z: '3' });
     expect(spec?.idleDelay).toBe(5000);
     expect(spec?.logging).toEqual([
-      { name: 'l.logging', selector: '*.debug', enabled: true, stdout: true, stderr: true },
+      loggingSpec({ name: 'l.logging', selector: '*.debug', stdout: true, stderr: true }),
     ]);
   });
 
   it('takes a list of names as empty sections', () => {
     const { spec, diagnostics } = loadText('- settings\n- x.logging\n');
     expect(diagnostics).toEqual([]);
-    expect(spec?.logging).toEqual([
-      { name: 'x.logging', selector: '*.*', enabled: true, stdout: false, stderr: false },
-    ]);
+    expect(spec?.logging).toEqual([loggingSpec({ name: 'x.logging', stdout: false })]);
     expect(errorsOf('- a.service\n')).toContain('x.conf:1:3: a.service has no command');
   });
 });
@@ -191,6 +185,8 @@ describe('defaults', () => {
       restart: false,
       restartDelay: 3000,
       restartLimit: 5,
+      killMode: 'group',
+      debug: false,
     });
     expect(serviceOf(web('type: oneshot')).processTimeout).toBe(60_000);
   });
@@ -313,10 +309,37 @@ describe('environment', () => {
     expect(unnamed).toEqual({ HOME: '/', GLOBAL: '/' });
   });
 
-  it('leaves backticks in inherited values alone and says so', () => {
-    const context = { environment: { PS1: '`x`' } };
-    expect(serviceOf(web(), context).environment).toEqual({ PS1: '`x`' });
-    expect(warningsOf(web(), context)).toContain('the backticks in the inherited variable "PS1" are not supported yet');
+  it('asks for the commands in backticks, also of inherited values, each once an account', () => {
+    const text = `settings: {uid: www, env_set: {A: "\`date\`"}}
+a.service: {command: "/bin/a \`date\` \`id -u\`"}
+b.service: {command: /bin/b, uid: joe, env_set: {B: "\`id -u\`"}}
+off.service: {command: x, enabled: "\`true\`"}
+`;
+    const { spec, commands } = loadText(text, { environment: { PS1: '`whoami`' } });
+    expect(spec).toBeUndefined();
+    expect(commands.map(({ command, account }) => [command, account?.name])).toEqual([
+      ['whoami', undefined],
+      ['date', 'www'],
+      ['id -u', 'www'],
+      ['id -u', 'joe'],
+      ['true', 'www'],
+    ]);
+    const outputs = new Map(commands.map(({ command, account }) => [commandKey(command, account), `<${command} >`]));
+    const second = loadText(text, {
+      environment: { PS1: '`whoami`' },
+      outputs: outputs.set(commandKey('true', commands[1]?.account), ''),
+    });
+    expect(second.commands).toEqual([]);
+    expect(second.spec?.services).toMatchObject([
+      // What a command gives is split into words, too.
+      { argv: ['/bin/a', '<date', '>', '<id', '-u', '>'], environment: { A: '<date >', PS1: '<whoami >' } },
+      { environment: { A: '<date >', B: '<id -u >' } },
+      { enabled: false },
+    ]);
+  });
+
+  it('runs no command while there is a mistake', () => {
+    expect(loadText('a.service: {command: "`x`", typ: simple}').commands).toEqual([]);
   });
 
   it('survives variables with the names of object properties', () => {

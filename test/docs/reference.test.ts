@@ -34,7 +34,7 @@ function defaultOf({ default: value }: Directive): string {
 }
 
 function row(directive: Directive): string {
-  const choices = directive.supportedChoices ?? directive.choices;
+  const choices = directive.choices;
   const notes = [
     directive.expands ? '*env*' : '',
     choices === undefined ? '' : `one of ${choices.join(', ')}`,

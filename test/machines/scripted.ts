@@ -11,23 +11,13 @@ import type { SignalName } from '../../src/model/signal.ts';
 import type { SpawnError } from '../../src/model/spawn-error.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
-import { serviceSpec } from '../model/specs.ts';
+import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 export const exit0: ExitStatus = { kind: 'exited', code: 0 };
 export const exit1: ExitStatus = { kind: 'exited', code: 1 };
 export const noSuchProgram: SpawnError = { code: 'ENOENT', stage: 'exec', program: '/bin/web' };
 
-export function systemSpec(services: readonly ServiceSpec[], changes: Partial<SystemSpec> = {}): SystemSpec {
-  return {
-    services,
-    logging: [],
-    idleDelay: 1_000,
-    shutdownTimeout: 8_000,
-    detectExit: true,
-    fileCount: 1,
-    ...changes,
-  };
-}
+export type { systemSpec };
 
 /** One run of a scripted program: the test says what happens to it. */
 export class ScriptedRun {

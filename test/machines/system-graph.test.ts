@@ -8,7 +8,7 @@ import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
-import { serviceSpec } from '../model/specs.ts';
+import { serviceSpec, systemSpec } from '../model/specs.ts';
 import {
   chartEvents,
   type Edge,
@@ -20,7 +20,7 @@ import {
   unanswered,
 } from './explore.ts';
 import { phaseSteps } from './phase-steps.ts';
-import { exit1, noSuchProgram, systemSpec } from './scripted.ts';
+import { exit1, noSuchProgram } from './scripted.ts';
 
 type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createExpander, ExpansionError, type Level, matchesGlob } from '../../src/config/expand.ts';
+import { createExpander, ExpansionError, type Level } from '../../src/model/expand.ts';
 
 function level(values: Readonly<Record<string, string>>): Level {
   return { values: new Map(Object.entries(values)) };
@@ -84,8 +84,8 @@ describe('forms', () => {
     ['$(U:?set U, please)', 'EXPANSION_REQUIRED: set U, please'],
     ['$(U:?)', 'EXPANSION_REQUIRED: U is not set'],
     ['$(E:?$(V) missing)', 'EXPANSION_REQUIRED: value missing'],
-    ['a `date` b', 'EXPANSION_BACKTICK: commands in backticks are not supported yet'],
-    ['$(`date`)', 'EXPANSION_BACKTICK: commands in backticks are not supported yet'],
+    ['a `date` b', 'EXPANSION_PENDING: the output of `date` is not known yet'],
+    ['$(`date`)', 'EXPANSION_PENDING: the output of `date` is not known yet'],
     ['$(V:/a/b)', 'EXPANSION_BAD_SYNTAX: the form :/REGEX/REPLACEMENT/ is not complete'],
     ['$(V:/a/b/g)', 'EXPANSION_BAD_SYNTAX: the only flag after $(NAME:/REGEX/REPLACEMENT/ is i, not g'],
     ['$(V:/[/b/])', 'EXPANSION_BAD_SYNTAX: the only flag after $(NAME:/REGEX/REPLACEMENT/ is i, not ]'],
@@ -129,17 +129,142 @@ describe('levels', () => {
     expect(() => expander.expand('$(U:?x)')).toThrow(expect.not.objectContaining({ origin: expect.anything() }));
     expect(expander.expand('still works')).toBe('still works');
   });
+});
 
-  it('leaves backticks alone in a level that says so', () => {
-    expect(
-      expand('$(A)', {
-        values: new Map([
-          ['A', '`x` $(B)'],
-          ['B', 'b'],
-        ]),
-        literalBackticks: true,
-      }),
-    ).toBe('`x` b');
+describe('what env_inherit and env_unset leave', () => {
+  const outer: Level = {
+    values: new Map([
+      ['A', 'a'],
+      ['B', 'b'],
+      ['PATH', '/bin'],
+    ]),
+  };
+
+  it('hides what is not inherited', () => {
+    const inner: Level = { values: new Map([['C', '$(A)$(B)']]), inherits: ['B', 'X*'] };
+    const expander = createExpander([outer, inner]);
+    expect(expander.variable('C')).toBe('$(A)b');
+    expect(expander.names().sort()).toEqual(['B', 'C']);
+  });
+
+  it('hides what is dropped, wherever it was set', () => {
+    const inner: Level = {
+      values: new Map([
+        ['C', '$(A)$(B)$(C1)'],
+        ['C1', 'x'],
+      ]),
+      drops: ['B', 'C?'],
+    };
+    const expander = createExpander([outer, inner]);
+    expect(expander.variable('C')).toBe('a$(B)$(C1)');
+    expect(expander.names().sort()).toEqual(['A', 'C', 'PATH']);
+  });
+
+  it('gives a reference to itself the outer value also where that is not inherited', () => {
+    const account: Level = { values: new Map([['HOME', '/h']]), inherits: ['A'], section: 1 };
+    const written: Level = {
+      values: new Map([
+        ['PATH', '/x:$(PATH)'],
+        ['B', '$(PATH)'],
+      ]),
+      section: 1,
+    };
+    const expander = createExpander([outer, account, written]);
+    expect(expander.variable('PATH')).toBe('/x:/bin');
+    expect(expander.variable('B')).toBe('/x:/bin');
+    expect(createExpander([outer, { ...account, section: 0 }, written]).variable('PATH')).toBe('/x:');
+  });
+
+  it('matches names by case', () => {
+    expect(createExpander([outer, { values: new Map(), inherits: ['a', 'p*'] }]).names()).toEqual([]);
+  });
+});
+
+describe('commands in backticks', () => {
+  const outputs: Readonly<Record<string, string>> = { 'id -u': '33', 'echo value': 'v', x: '$(V)', 'a | b': 'piped' };
+  const run = (text: string): string => createExpander([variables], { commandOutput: (c) => outputs[c] }).expand(text);
+
+  it.each([
+    ['uid=`id -u`.', 'uid=33.'],
+    ['$(`id -u`)', '33'],
+    ['$( `id -u` )', '33'],
+    ['`echo $(V)`', 'v'],
+    ['$(E:-`id -u`)', '33'],
+    ['$(V:-`never run`)', 'value'],
+    ['$(V:|`a | b`|no)', 'piped'],
+    // What a command prints is text.
+    ['`x`', '$(V)'],
+    ['``', '``'],
+    ['` ` $(V)', '` ` value'],
+    ['one ` and $(V)', 'one ` and value'],
+  ])('%j gives %j', (text, expected) => {
+    expect(run(text)).toBe(expected);
+  });
+
+  it('asks for every command that is needed, with the level that holds it', () => {
+    const asked: [string, number | undefined][] = [];
+    const commandOutput = (command: string, at: number | undefined): string | undefined => {
+      asked.push([command, at]);
+      return command === 'two' ? '2' : undefined;
+    };
+    const expander = createExpander([level({ A: '`inner $(V)`' }), level({ V: 'v' })], { commandOutput });
+    expect(failure(() => expander.expand('`one` `two` $(A) `three`'))).toContain('EXPANSION_PENDING');
+    expect(asked).toEqual([
+      ['one', undefined],
+      ['two', undefined],
+      ['inner v', 0],
+      ['three', undefined],
+    ]);
+  });
+
+  it('does not ask for a command whose text is not known yet', () => {
+    const asked: string[] = [];
+    const commandOutput = (command: string): string | undefined => {
+      asked.push(command);
+      return undefined;
+    };
+    const expander = createExpander([level({ A: '`first`', B: '`second $(A)`' })], { commandOutput });
+    expect(failure(() => expander.variable('B'))).toContain('EXPANSION_PENDING');
+    expect(asked).toEqual(['first']);
+  });
+
+  it('leaves them alone in text that says so, but not in the values of its variables', () => {
+    const expander = createExpander([level({ A: '`id -u`' })], { commandOutput: (c) => outputs[c] });
+    expect(expander.expand('`id -u` $(A)', { literalBackticks: true })).toBe('`id -u` 33');
+  });
+});
+
+describe('values that are known only when a service starts', () => {
+  const late = new Set(['SERIAL']);
+  const levels = [
+    level({ A: 'x$(SERIAL)', B: '$(A:+yes)', C: '$(V)', V: 'v', D: '`echo $(A)`' }),
+    level({ SERIAL: '1' }),
+  ];
+
+  it('are known to have been used', () => {
+    const expander = createExpander(levels, { late });
+    const used = (name: string): boolean => {
+      expander.variable(name);
+      return expander.wasLate;
+    };
+    expect(['A', 'B', 'C', 'V', 'SERIAL', 'A', 'C'].map(used)).toEqual([true, true, false, false, true, true, false]);
+  });
+
+  it('cannot stand in a command in backticks', () => {
+    expect(failure(() => createExpander(levels, { late }).variable('D'))).toContain('EXPANSION_LATE_COMMAND');
+  });
+});
+
+describe('another syntax', () => {
+  it.each([
+    ['%(V) $(V) %{V}', { prefix: '%' }, 'value $(V) value'],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the form under test
+    ['$(V) ${V} $[V]', { brackets: '[' }, '$(V) ${V} value'],
+    ['@@{V} \\@@{V} $(V)', { prefix: '@@', brackets: '{' }, 'value @@{V} $(V)'],
+    ['.*(V) $(V)', { prefix: '.*' }, 'value $(V)'],
+    ['%(V:|%(U:|a|b)|c)', { prefix: '%' }, 'b'],
+  ])('%j with %j gives %j', (text, syntax, expected) => {
+    expect(createExpander([variables], syntax).expand(text)).toBe(expected);
   });
 });
 
@@ -191,29 +316,5 @@ describe('bounds', () => {
         expect(expand(plain)).toBe(plain);
       }),
     );
-  });
-});
-
-describe('matchesGlob', () => {
-  it.each([
-    ['', '', true],
-    ['abc', 'ABC', true],
-    ['abc', 'a*', true],
-    ['abc', '*c', true],
-    ['abc', 'a?c', true],
-    ['abc', 'a[a-c]c', true],
-    ['abc', 'a[!b]c', false],
-    ['a]c', 'a[]]c', true],
-    ['a[c', 'a[c', true],
-    ['abc', 'ab', false],
-    ['', '*', true],
-    ['', '?', false],
-    ['aXbXc', '*x*x*', true],
-  ])('%j against %j: %j', (value, glob, expected) => {
-    expect(matchesGlob(value, glob)).toBe(expected);
-  });
-
-  it('is quick for many stars', () => {
-    expect(matchesGlob('a'.repeat(5000), '*a*a*a*a*a*a*a*b')).toBe(false);
   });
 });

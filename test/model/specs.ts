@@ -1,4 +1,4 @@
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 
 export function serviceSpec(changes: Partial<ServiceSpec> = {}): ServiceSpec {
   return {
@@ -23,6 +23,36 @@ export function serviceSpec(changes: Partial<ServiceSpec> = {}): ServiceSpec {
     restart: false,
     restartDelay: 3_000,
     restartLimit: 5,
+    killMode: 'group',
+    debug: false,
+    ...changes,
+  };
+}
+
+/** A system with every default of the reference. */
+export function systemSpec(services: readonly ServiceSpec[], changes: Partial<SystemSpec> = {}): SystemSpec {
+  return {
+    services,
+    logging: [],
+    idleDelay: 1_000,
+    shutdownTimeout: 8_000,
+    detectExit: true,
+    enableSyslog: true,
+    statusInterval: 30_000,
+    fileCount: 1,
+    ...changes,
+  };
+}
+
+export function loggingSpec(changes: Partial<LoggingSpec> = {}): LoggingSpec {
+  return {
+    name: 'console.logging',
+    selector: '*.*',
+    enabled: true,
+    stdout: true,
+    stderr: false,
+    overwrite: false,
+    extended: false,
     ...changes,
   };
 }

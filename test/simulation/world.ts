@@ -8,7 +8,7 @@ import { attachLogging } from '../../src/runtime/logging.ts';
 import { createObserver } from '../../src/runtime/observe.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
-import { serviceSpec } from '../model/specs.ts';
+import { loggingSpec, serviceSpec, systemSpec } from '../model/specs.ts';
 
 /** A whole system on the simulated kernel, in virtual time. */
 export interface World {
@@ -75,13 +75,5 @@ export function simpleService(name: string, more: Partial<ServiceSpec> = {}): Se
 
 /** A system with every default of the reference. */
 export function systemOf(services: readonly ServiceSpec[], more: Partial<SystemSpec> = {}): SystemSpec {
-  return {
-    services,
-    logging: [{ name: 'console.logging', selector: '*.*', enabled: true, stdout: true, stderr: false }],
-    idleDelay: 1_000,
-    shutdownTimeout: 8_000,
-    detectExit: true,
-    fileCount: 1,
-    ...more,
-  };
+  return systemSpec(services, { logging: [loggingSpec()], ...more });
 }

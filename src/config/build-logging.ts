@@ -1,0 +1,79 @@
+import type { AccountDatabase } from '../model/accounts.ts';
+import type { LoggingSpec } from '../model/service-spec.ts';
+import type { Defaults } from './build-service.ts';
+import { type Commands, createEnvironment, sectionLevels } from './environment.ts';
+import type { Report } from './report.ts';
+import { accountOf, resolveAccount } from './resolve-account.ts';
+import { boolean, directiveOf, expandedBoolean, expandedText, scalarOf } from './section-values.ts';
+import type { Section } from './validate.ts';
+import { didYouMean, quote } from './wording.ts';
+
+/** Without any logging section `docker logs` would stay empty. */
+export const defaultLogging: LoggingSpec = {
+  name: 'default.logging',
+  selector: '*.info',
+  enabled: true,
+  stdout: true,
+  stderr: false,
+  overwrite: false,
+  extended: false,
+};
+
+interface LoggingContext {
+  readonly accounts: AccountDatabase;
+  readonly commands: Commands;
+  readonly report: Report;
+  /** The host name that the settings give to all entries. */
+  readonly hostname: string | undefined;
+}
+
+/** Reads one logging section; its mistakes go to the report. */
+export function buildLogging(section: Section, defaults: Defaults, context: LoggingContext): LoggingSpec {
+  const { report, commands } = context;
+  const inherited = accountOf(defaults.account);
+  const levels = [...defaults.levels, ...sectionLevels(section, inherited, false)];
+  const environment = createEnvironment(levels, commands, inherited);
+  const enabled = expandedBoolean(section, 'enabled', environment, report);
+  const owner = resolveAccount(section, environment, defaults.account, { enabled, optional: false }, context);
+  const text = (key: string): string | undefined => expandedText(section, key, environment, enabled, report)?.trim();
+
+  const file = text('file');
+  const syslogHost = text('syslog_host');
+  const hostname = text('logrec_hostname') ?? context.hostname;
+  const account = accountOf(owner);
+  return {
+    name: section.name,
+    selector: readSelector(section, text('selector'), enabled, report),
+    enabled: enabled && owner.kind !== 'missing',
+    stdout: boolean(section, 'stdout'),
+    stderr: boolean(section, 'stderr'),
+    // Relative to the home of the user who logs.
+    ...(file === undefined ? {} : { file: file.startsWith('/') ? file : `${home(account?.home)}/${file}` }),
+    overwrite: boolean(section, 'overwrite'),
+    extended: boolean(section, 'extended'),
+    ...(syslogHost === undefined ? {} : { syslogHost }),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(account === undefined
+      ? {}
+      : { owner: { uid: account.uid, gid: account.gid, gidGiven: section.given.has('gid') || defaults.gidGiven } }),
+  };
+}
+
+function home(path: string | undefined): string {
+  return path === undefined || path === '/' ? '' : path.replace(/\/+$/, '');
+}
+
+const selectorPattern = /^\*\.(?:\*|debug|info|notice|warn|warning|err|error|crit|alert|emerg|panic)$/i;
+
+function readSelector(section: Section, text: string | undefined, enabled: boolean, report: Report): string {
+  const scalar = scalarOf(section, 'selector');
+  const selector = text ?? String(directiveOf(section, 'selector').default);
+  if (scalar !== undefined && enabled && !selectorPattern.test(selector)) {
+    report.error(
+      `selector of ${section.name} is ${quote(selector)}, and only *.PRIORITY is supported so far`,
+      scalar.place,
+      { hint: didYouMean(selector, ['*.debug', '*.info', '*.err']) ?? 'expected *.PRIORITY, such as *.info' },
+    );
+  }
+  return selector.toLowerCase();
+}

@@ -1,0 +1,310 @@
+/** From the sections of services, and the command on the command line, to what they will be started as. */
+import type { AccountDatabase } from '../model/accounts.ts';
+import { isPlain } from '../model/expand.ts';
+import { oneLine } from '../model/printable.ts';
+import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
+import { startTimeouts } from './directives.ts';
+import {
+  type Commands,
+  createEnvironment,
+  type Environment,
+  type EnvironmentLevel,
+  expandDirective,
+  expandWord,
+  finalEnvironment,
+  sectionLevels,
+  serviceLevel,
+} from './environment.ts';
+import { placeWithin, type YamlScalar } from './parse-yaml.ts';
+import type { Report } from './report.ts';
+import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
+import {
+  boolean,
+  choice,
+  directiveOf,
+  expandedBoolean,
+  expandedInteger,
+  expandedText,
+  groupsOf,
+  integer,
+  milliseconds,
+  scalarOf,
+  signal,
+} from './section-values.ts';
+import { emptySection, readScalar, type Section } from './validate.ts';
+import { splitWords } from './words.ts';
+
+/** What the settings, and the surroundings, give to every service. */
+export interface Defaults {
+  /** Outermost first. */
+  readonly levels: readonly EnvironmentLevel[];
+  readonly account: ResolvedAccount;
+  /** The settings name a group. */
+  readonly gidGiven: boolean;
+  readonly debug: boolean;
+  readonly ignoreFailures: boolean;
+  readonly startupPause: number;
+  readonly processTimeout: number | undefined;
+}
+
+interface BuildContext {
+  readonly accounts: AccountDatabase;
+  readonly commands: Commands;
+  readonly report: Report;
+}
+
+/** A command to run once everything else stands (reference, section 2, CONSOLE). */
+export interface ConsoleRequest {
+  /** Never empty. */
+  readonly argv: readonly string[];
+  /** The end of the command is the end of the system. */
+  readonly exitKills: boolean;
+  /** `--task`: the command is what the container is for, so its failure is the container's. */
+  readonly task: boolean;
+}
+
+/** Undefined where a mistake leaves nothing to start; every mistake has been reported then. */
+export function buildService(
+  section: Section,
+  prerequisites: readonly string[],
+  defaults: Defaults,
+  context: BuildContext,
+): ServiceSpec | undefined {
+  const { report, commands } = context;
+  const { name } = section;
+  const inherited = accountOf(defaults.account);
+  const preliminary = createEnvironment(
+    [...defaults.levels, ...sectionLevels(section, inherited, false), serviceLevel(name)],
+    commands,
+    inherited,
+  );
+  const switchedOn = expandedBoolean(section, 'enabled', preliminary, report);
+  const optional = boolean(section, 'optional');
+  const resolved = resolveAccount(section, preliminary, defaults.account, { enabled: switchedOn, optional }, context);
+  const account = accountOf(resolved);
+  const enabled = switchedOn && resolved.kind !== 'missing';
+  const expansion = { owner: name, enabled, report };
+  const environment =
+    resolved.own === true
+      ? createEnvironment(
+          [...defaults.levels, ...sectionLevels(section, account, true), serviceLevel(name)],
+          commands,
+          account,
+        )
+      : preliminary;
+
+  // Everything is read before anything is given up, so that every mistake is reported.
+  const final = finalEnvironment(environment, expansion);
+  const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
+  const command = scalarOf(section, 'command');
+  if (!section.given.has('command')) {
+    report.error(`${name} has no command`, section.place, { hint: 'expected "command: PROGRAM ARGUMENTS" in it' });
+  }
+  const expanded =
+    command === undefined ? undefined : readCommand(section, command, environment, enabled, home, context);
+  const stdout = outputTarget(section, 'stdout', environment, enabled, report);
+  const stderr = outputTarget(section, 'stderr', environment, enabled, report);
+  const directory = expandedText(section, 'directory', environment, enabled, report);
+  const type = serviceType(section);
+  const ofType = readTypeDirectives(section, type, environment, enabled, report);
+  if (expanded === undefined) return undefined;
+
+  return {
+    name,
+    type,
+    command: oneLine(expanded.text),
+    argv: expanded.argv,
+    enabled,
+    prerequisites,
+    groups: [...new Set(groupsOf(section).map((group) => group.name))],
+    ...(directory === undefined ? {} : { directory }),
+    ...final,
+    ...(account === undefined ? {} : { account }),
+    ...(resolved.kind === 'missing' ? { missingAccount: resolved.name } : {}),
+    stdin: 'null',
+    stdout,
+    stderr,
+    killSignal: signal(section, 'kill_signal'),
+    killMode: choice(section, 'kill_mode') === 'process' ? 'process' : 'group',
+    ownGroup: boolean(section, 'setpgrp'),
+    exitKills: boolean(section, 'exit_kills'),
+    ignoreFailures: section.values.has('ignore_failures')
+      ? boolean(section, 'ignore_failures')
+      : defaults.ignoreFailures,
+    optional,
+    processTimeout: section.values.has('process_timeout')
+      ? milliseconds(section, 'process_timeout')
+      : (defaults.processTimeout ?? startTimeouts[type] * 1000),
+    startupPause: section.values.has('startup_pause') ? milliseconds(section, 'startup_pause') : defaults.startupPause,
+    restart: boolean(section, 'restart'),
+    restartDelay: milliseconds(section, 'restart_delay'),
+    restartLimit: integer(section, 'restart_limit'),
+    debug: section.values.has('debug') ? boolean(section, 'debug') : defaults.debug,
+    ...ofType,
+  };
+}
+
+const serviceTypes: Readonly<Record<string, ServiceType>> = {
+  simple: 'simple',
+  oneshot: 'oneshot',
+  forking: 'forking',
+  notify: 'notify',
+  inetd: 'inetd',
+  cron: 'cron',
+};
+
+function serviceType(section: Section): ServiceType {
+  return serviceTypes[choice(section, 'type')] ?? 'simple';
+}
+
+/** Which directives belong to which types only. */
+const typesOf: Readonly<Record<'pidfile' | 'port' | 'interval', readonly ServiceType[]>> = {
+  pidfile: ['simple', 'forking'],
+  port: ['inetd'],
+  interval: ['cron'],
+};
+
+/** The directives that only some types have. One that is missing is an error, one that is too much a warning. */
+function readTypeDirectives(
+  section: Section,
+  type: ServiceType,
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval'> {
+  const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
+  const port = expandedInteger(section, 'port', environment, enabled, report);
+  const interval = expandedText(section, 'interval', environment, enabled, report);
+  for (const key of ['pidfile', 'port', 'interval'] as const) {
+    const types = typesOf[key];
+    const required = key !== 'pidfile' && types.includes(type);
+    if (required && !section.given.has(key)) {
+      report.error(`${section.name} has no ${key}`, section.place, { hint: `${type} services need one` });
+    }
+    const scalar = scalarOf(section, key);
+    if (scalar !== undefined && !types.includes(type)) {
+      report.warning(`${key} of ${section.name} has no effect: its type is ${type}`, scalar.place, {
+        hint: `expected type ${types.join(' or ')}`,
+      });
+    }
+  }
+  return {
+    ...(pidfile === undefined ? {} : { pidfile: pidfile.trim() }),
+    ...(port === undefined ? {} : { port }),
+    ...(interval === undefined ? {} : { interval: interval.trim() }),
+  };
+}
+
+function readCommand(
+  section: Section,
+  scalar: YamlScalar,
+  environment: Environment,
+  enabled: boolean,
+  home: string | undefined,
+  { accounts, report }: BuildContext,
+): { readonly text: string; readonly argv: readonly string[] } | undefined {
+  const asWritten = { text: scalar.text, argv: [scalar.text] };
+  const text = expandDirective(environment, 'command', scalar, { owner: section.name, enabled, report });
+  if (text === undefined) return enabled ? undefined : asWritten;
+  const split = splitWords(text);
+  if (split.kind === 'unclosed') {
+    const place = isPlain(scalar.text) ? placeWithin(scalar, split.index, 1) : scalar.place;
+    report.error(`a quote in the command of ${section.name} is never closed`, place, {
+      hint: `expected a closing ${split.quote}`,
+    });
+    return undefined;
+  }
+  const [first, ...rest] = split.words;
+  if (first === undefined || first.text === '') {
+    // A command often expands to nothing just where the service is switched off.
+    if (!enabled && !isPlain(scalar.text)) return asWritten;
+    report.error(`the command of ${section.name} is empty`, scalar.place, { hint: 'expected a program' });
+    return undefined;
+  }
+  const program = first.tilde ? expandTilde(first.text, home, accounts) : first.text;
+  return { text, argv: [program, ...rest.map((word) => word.text)] };
+}
+
+/** `~/x` and `~user/x`; what cannot be looked up stays as it is, as in a shell. */
+function expandTilde(word: string, home: string | undefined, accounts: AccountDatabase): string {
+  const [, user = '', tail = ''] = /^~([^/]*)(.*)$/s.exec(word) ?? [];
+  const directory = user === '' ? home : accounts.findUser(user)?.home;
+  if (directory === undefined || directory === '') return word;
+  return directory.endsWith('/') && tail.startsWith('/') ? directory + tail.slice(1) : directory + tail;
+}
+
+function outputTarget(
+  section: Section,
+  key: 'stdout' | 'stderr',
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): OutputTarget {
+  const scalar = scalarOf(section, key);
+  const text = expandedText(section, key, environment, enabled, report);
+  if (scalar === undefined || text === undefined) return 'log';
+  const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
+  return value?.kind === 'choice' && value.value === 'inherit' ? 'inherit' : 'log';
+}
+
+/**
+ * The service that a command on the command line becomes.
+ *
+ * @param account the one of `--user`, else of the settings
+ */
+export function buildConsole(
+  { argv, exitKills, task }: ConsoleRequest,
+  {
+    prerequisites,
+    interactive,
+    account,
+  }: {
+    readonly prerequisites: readonly string[];
+    readonly interactive: boolean;
+    readonly account: ResolvedAccount;
+  },
+  defaults: Defaults,
+  { commands, report }: BuildContext,
+): ServiceSpec {
+  const found = accountOf(account);
+  const own = found !== undefined && found !== accountOf(defaults.account);
+  const environment = createEnvironment(
+    [
+      ...defaults.levels,
+      ...sectionLevels(emptySection('service', consoleService), found, own),
+      serviceLevel(consoleService),
+    ],
+    commands,
+    found,
+  );
+  const expansion = { owner: consoleService, enabled: true, report };
+  // Word by word: what a variable holds stays one word.
+  const words = argv.map((word) => expandWord(environment, word, expansion));
+  return {
+    name: consoleService,
+    type: 'simple',
+    command: oneLine(words.join(' ')),
+    argv: words,
+    enabled: true,
+    prerequisites,
+    groups: ['IDLE'],
+    ...finalEnvironment(environment, expansion),
+    ...(found === undefined ? {} : { account: found }),
+    stdin: interactive ? 'terminal' : 'inherit',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    // An interactive shell ignores SIGTERM.
+    killSignal: interactive ? 'SIGHUP' : 'SIGTERM',
+    killMode: 'group',
+    ownGroup: true,
+    exitKills,
+    ignoreFailures: !task,
+    optional: false,
+    processTimeout: defaults.processTimeout ?? startTimeouts.simple * 1000,
+    startupPause: defaults.startupPause,
+    restart: false,
+    restartDelay: 0,
+    restartLimit: 0,
+    debug: defaults.debug,
+  };
+}

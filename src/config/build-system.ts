@@ -1,0 +1,132 @@
+/** From the merged sections to the whole configuration as one plain value. */
+import type { AccountDatabase } from '../model/accounts.ts';
+import { consoleService, type SystemSpec } from '../model/service-spec.ts';
+import { buildLogging, defaultLogging } from './build-logging.ts';
+import { buildConsole, buildService, type ConsoleRequest, type Defaults } from './build-service.ts';
+import { type Commands, createEnvironment, inheritedLevel, sectionLevels } from './environment.ts';
+import { mergeSections } from './merge.ts';
+import { type OrderWishes, resolvePrerequisites } from './prerequisites.ts';
+import type { Report } from './report.ts';
+import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
+import { boolean, groupsOf, milliseconds, namesOf } from './section-values.ts';
+import { emptySection, type Section } from './validate.ts';
+import { quote } from './wording.ts';
+
+/** What the configuration depends on besides its files. */
+export interface Surroundings {
+  /** The environment that chaperone was started with. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly accounts: AccountDatabase;
+  /** Chaperone's stdin is a terminal. */
+  readonly interactive: boolean;
+  /** `--user`: the account for everything that names none itself. */
+  readonly user?: string;
+  /** The command on chaperone's command line, and what its options make of it. */
+  readonly console?: ConsoleRequest;
+}
+
+export interface BuildContext extends Surroundings {
+  /** Where the configuration stands: one file or a directory. */
+  readonly path: string;
+  readonly fileCount: number;
+  /** Every file could be read. */
+  readonly complete: boolean;
+  readonly commands: Commands;
+  readonly report: Report;
+}
+
+/** shutdown_timeout 0 counts as this, so that services get at least a moment, ms. */
+const shortestShutdown = 500;
+
+/** Builds the configuration out of the sections of its files. Mistakes go to the report. */
+export function buildSystem(files: readonly (readonly Section[])[], context: BuildContext): SystemSpec {
+  const merged = mergeSections(files);
+  const settings = merged.settings ?? emptySection('settings', 'settings');
+  const user = userAccount(context);
+  const defaults = readDefaults(settings, user, context);
+  const sections = [...merged.services.values()];
+  const wishes: OrderWishes[] = sections.map((section) => ({
+    name: section.name,
+    groups: groupsOf(section),
+    after: namesOf(section, 'after'),
+    before: namesOf(section, 'before'),
+  }));
+  if (context.console !== undefined) wishes.push(consoleWishes);
+  const prerequisites = resolvePrerequisites(wishes, context.complete, context.report);
+  const services = sections.flatMap(
+    (section, index) => buildService(section, prerequisites[index] ?? [], defaults, context) ?? [],
+  );
+  if (context.console !== undefined) {
+    const place = {
+      prerequisites: prerequisites[sections.length] ?? [],
+      interactive: context.interactive,
+      account: user.kind === 'none' ? defaults.account : user,
+    };
+    services.push(buildConsole(context.console, place, defaults, context));
+  }
+  const hostname = settings.values.get('logrec_hostname');
+  const loggingContext = { ...context, hostname: hostname?.kind === 'text' ? hostname.text : undefined };
+  const logging = [...merged.logging.values()].map((section) => buildLogging(section, defaults, loggingContext));
+  return {
+    services,
+    logging: logging.length > 0 ? logging : [defaultLogging],
+    idleDelay: milliseconds(settings, 'idle_delay'),
+    shutdownTimeout: milliseconds(settings, 'shutdown_timeout') || shortestShutdown,
+    detectExit: boolean(settings, 'detect_exit'),
+    enableSyslog: boolean(settings, 'enable_syslog'),
+    statusInterval: milliseconds(settings, 'status_interval'),
+    fileCount: context.fileCount,
+  };
+}
+
+const consoleWishes: OrderWishes = {
+  name: consoleService,
+  groups: [{ name: 'IDLE', place: emptySection('service', consoleService).place }],
+  after: [],
+  before: [],
+};
+
+/** The account that `--user` names. */
+function userAccount({ user, accounts, report }: BuildContext): ResolvedAccount {
+  if (user === undefined) return { kind: 'none' };
+  const found = accounts.account(user);
+  if (found.kind === 'found') return { kind: 'found', account: found.account, user };
+  report.error(`--user names ${quote(user)}, which is no user of this system`, undefined, {
+    hint: 'expected a user name or a number; --create-user makes one',
+  });
+  return { kind: 'missing', name: user };
+}
+
+function readDefaults(settings: Section, user: ResolvedAccount, context: BuildContext): Defaults {
+  const { commands } = context;
+  const inherited = inheritedLevel(
+    context.environment,
+    new Map([
+      ['_CHAP_CONFIG_DIR', containingDirectory(context.path)],
+      ['_CHAP_INTERACTIVE', context.interactive ? '1' : '0'],
+      ...(context.console?.task === true ? [['_CHAP_TASK_MODE', '1'] as const] : []),
+    ]),
+  );
+  const outer = accountOf(user);
+  const preliminary = createEnvironment([inherited, ...sectionLevels(settings, outer, true)], commands, outer);
+  const account = resolveAccount(settings, preliminary, user, { enabled: true, optional: false }, context);
+  const inForce = accountOf(account);
+  const levels = [inherited, ...sectionLevels(settings, inForce, true)];
+  return {
+    levels,
+    account,
+    gidGiven: settings.given.has('gid'),
+    debug: boolean(settings, 'debug'),
+    ignoreFailures: boolean(settings, 'ignore_failures'),
+    startupPause: milliseconds(settings, 'startup_pause'),
+    processTimeout: settings.values.has('process_timeout') ? milliseconds(settings, 'process_timeout') : undefined,
+  };
+}
+
+/** Where PATH stands, whether it is a file or a directory. */
+function containingDirectory(path: string): string {
+  const trimmed = path.replace(/\/+$/, '');
+  const slash = trimmed.lastIndexOf('/');
+  if (slash < 0) return trimmed === '' ? '/' : '.';
+  return trimmed.slice(0, slash).replace(/\/+$/, '') || '/';
+}

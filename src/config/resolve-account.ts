@@ -1,0 +1,70 @@
+import type { AccountDatabase } from '../model/accounts.ts';
+import type { Account } from '../model/service-spec.ts';
+import { type Environment, expandDirective } from './environment.ts';
+import type { Report } from './report.ts';
+import { scalarOf } from './section-values.ts';
+import type { Section } from './validate.ts';
+import { quote } from './wording.ts';
+
+/** The account of a section. `own`: not simply the one of the settings. */
+export type ResolvedAccount =
+  | { readonly kind: 'none'; readonly own?: boolean }
+  | { readonly kind: 'missing'; readonly name: string; readonly own?: boolean }
+  | { readonly kind: 'found'; readonly account: Account; readonly user: string; readonly own?: boolean };
+
+export function resolveAccount(
+  section: Section,
+  environment: Environment,
+  inherited: ResolvedAccount,
+  { enabled, optional }: { readonly enabled: boolean; readonly optional: boolean },
+  { accounts, report }: { readonly accounts: AccountDatabase; readonly report: Report },
+): ResolvedAccount {
+  const required = enabled && !optional;
+  const texts = new Map<string, string>();
+  for (const key of ['uid', 'gid']) {
+    const scalar = scalarOf(section, key);
+    if (scalar === undefined) continue;
+    const text = expandDirective(environment, key, scalar, { owner: section.name, enabled, report });
+    // Counting it as not given would let the service run as chaperone itself.
+    if (text === undefined) return { kind: 'missing', name: scalar.text, own: true };
+    if (text.trim() !== '') texts.set(key, text.trim());
+  }
+  const user = texts.get('uid');
+  const group = texts.get('gid');
+  if (user === undefined && group === undefined) return { ...inherited, own: false };
+  const place = (key: 'uid' | 'gid') => scalarOf(section, key)?.place ?? section.place;
+  if (user === undefined && inherited.kind === 'missing') return { ...inherited, own: false };
+  const userText = user ?? (inherited.kind === 'found' ? inherited.user : undefined);
+  if (userText === undefined) {
+    report.error(`gid of ${section.name} is given without any uid`, place('gid'), {
+      hint: 'expected a uid here or in settings',
+    });
+    return { kind: 'none' };
+  }
+  const found = accounts.account(userText, group);
+  switch (found.kind) {
+    case 'found':
+      return { kind: 'found', account: found.account, user: userText, own: true };
+    case 'unknownUser':
+      if (required) {
+        report.error(`uid of ${section.name} is no user of this system: ${quote(found.user)}`, place('uid'), {
+          hint: 'expected a user name or a number',
+        });
+      }
+      return { kind: 'missing', name: found.user, own: true };
+    case 'unknownGroup':
+      if (required) {
+        report.error(`gid of ${section.name} is no group of this system: ${quote(found.group)}`, place('gid'), {
+          hint: 'expected a group name or a number',
+        });
+      }
+      return { kind: 'missing', name: found.group, own: true };
+    default:
+      throw new Error('internal error: unknown outcome of an account look-up');
+  }
+}
+
+/** The account in force, where there is one. */
+export function accountOf(resolved: ResolvedAccount): Account | undefined {
+  return resolved.kind === 'found' ? resolved.account : undefined;
+}
