@@ -53,7 +53,7 @@ export const attachLogging: AttachLogging = (records$, entries, queues, host) =>
     if (!entry.enabled) continue;
     const targets = (['stdout', 'stderr'] as const).filter((target) => entry[target]);
     if (targets.length === 0) continue;
-    const selects = compileSelector(entry.selector);
+    const selects = compileSelector(entry.selector, entry.widenTo === undefined ? {} : { widenTo: entry.widenTo });
     const logger = createLogger({
       levels,
       level: 'debug',

@@ -54,7 +54,12 @@ describe('a selector', () => {
     expect(taken('*.*')).toEqual([...severities]);
   });
 
-  it.each(['', '*', 'mail.info', '*.loud', '*.info;*.err', '*.constructor'])('is not read from %j', (text) => {
-    expect(() => compileSelector(text)).toThrow(`cannot read the selector "${text}": expected *.PRIORITY`);
+  it.each([
+    ['*', '"*" has no priority'],
+    ['*.loud', '"loud" is not a priority'],
+    ['*.constructor', '"constructor" is not a priority'],
+    ['constructor.info', '"constructor" is not a facility'],
+  ])('is not read from %j', (text, reason) => {
+    expect(() => compileSelector(text)).toThrow(`cannot read the selector "${text}": ${reason}`);
   });
 });
