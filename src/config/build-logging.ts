@@ -1,4 +1,5 @@
 import type { AccountDatabase } from '../model/accounts.ts';
+import { parseSelector } from '../model/selector.ts';
 import type { LoggingSpec } from '../model/service-spec.ts';
 import type { Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, sectionLevels } from './environment.ts';
@@ -6,7 +7,7 @@ import type { Report } from './report.ts';
 import { accountOf, resolveAccount } from './resolve-account.ts';
 import { boolean, directiveOf, expandedBoolean, expandedText, scalarOf } from './section-values.ts';
 import type { Section } from './validate.ts';
-import { didYouMean, quote } from './wording.ts';
+import { reportWithin } from './within.ts';
 
 /** Without any logging section `docker logs` would stay empty. */
 export const defaultLogging: LoggingSpec = {
@@ -63,17 +64,13 @@ function home(path: string | undefined): string {
   return path === undefined || path === '/' ? '' : path.replace(/\/+$/, '');
 }
 
-const selectorPattern = /^\*\.(?:\*|debug|info|notice|warn|warning|err|error|crit|alert|emerg|panic)$/i;
-
+/** The selector's text. One that is mistaken is reported, with the place of the mistake in it. */
 function readSelector(section: Section, text: string | undefined, enabled: boolean, report: Report): string {
   const scalar = scalarOf(section, 'selector');
   const selector = text ?? String(directiveOf(section, 'selector').default);
-  if (scalar !== undefined && enabled && !selectorPattern.test(selector)) {
-    report.error(
-      `selector of ${section.name} is ${quote(selector)}, and only *.PRIORITY is supported so far`,
-      scalar.place,
-      { hint: didYouMean(selector, ['*.debug', '*.info', '*.err']) ?? 'expected *.PRIORITY, such as *.info' },
-    );
+  const result = parseSelector(selector);
+  if (scalar !== undefined && enabled && !result.ok) {
+    reportWithin(report, `selector of ${section.name}: ${result.message}`, scalar, selector, result);
   }
-  return selector.toLowerCase();
+  return selector;
 }

@@ -2,6 +2,7 @@
 import type { AccountDatabase } from '../model/accounts.ts';
 import { isPlain } from '../model/expand.ts';
 import { oneLine } from '../model/printable.ts';
+import { parseScheduleFields } from '../model/schedule-fields.ts';
 import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
 import { startTimeouts } from './directives.ts';
 import {
@@ -32,6 +33,7 @@ import {
   signal,
 } from './section-values.ts';
 import { emptySection, readScalar, type Section } from './validate.ts';
+import { reportWithin } from './within.ts';
 import { splitWords } from './words.ts';
 
 /** What the settings, and the surroundings, give to every service. */
@@ -174,7 +176,7 @@ function readTypeDirectives(
 ): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval'> {
   const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
   const port = expandedInteger(section, 'port', environment, enabled, report);
-  const interval = expandedText(section, 'interval', environment, enabled, report);
+  const interval = expandedText(section, 'interval', environment, enabled, report)?.trim();
   for (const key of ['pidfile', 'port', 'interval'] as const) {
     const types = typesOf[key];
     const required = key !== 'pidfile' && types.includes(type);
@@ -188,10 +190,11 @@ function readTypeDirectives(
       });
     }
   }
+  if (type === 'cron' && interval !== undefined) checkInterval(section, interval, report);
   return {
     ...(pidfile === undefined ? {} : { pidfile: pidfile.trim() }),
     ...(port === undefined ? {} : { port }),
-    ...(interval === undefined ? {} : { interval: interval.trim() }),
+    ...(interval === undefined ? {} : { interval }),
   };
 }
 
@@ -245,6 +248,16 @@ function outputTarget(
   if (scalar === undefined || text === undefined) return 'log';
   const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
   return value?.kind === 'choice' && value.value === 'inherit' ? 'inherit' : 'log';
+}
+
+/** Reports every mistake of a schedule. */
+function checkInterval(section: Section, interval: string, report: Report): void {
+  const scalar = scalarOf(section, 'interval');
+  const result = parseScheduleFields(interval);
+  if (scalar === undefined || result.ok) return;
+  for (const problem of result.problems) {
+    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, interval, problem);
+  }
 }
 
 /**

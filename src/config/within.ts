@@ -1,0 +1,30 @@
+import { isPlain } from '../model/expand.ts';
+import { placeWithin, type YamlScalar } from './parse-yaml.ts';
+import type { Report } from './report.ts';
+import { didYouMean } from './wording.ts';
+
+/** A mistake somewhere in the text of a directive. Offsets count UTF-16 units of the text that was read. */
+interface MistakeWithin {
+  readonly index: number;
+  readonly length: number;
+  readonly hint?: string;
+  /** Names one of which may have been meant. */
+  readonly candidates?: readonly string[];
+}
+
+/**
+ * Reports a mistake at its place inside of a directive's text, or at the whole text where variables were expanded in it.
+ *
+ * @param read what was read: the expanded text, trimmed
+ */
+export function reportWithin(
+  report: Report,
+  message: string,
+  scalar: YamlScalar,
+  read: string,
+  { index, length, hint, candidates = [] }: MistakeWithin,
+): void {
+  const start = isPlain(scalar.text) ? scalar.text.indexOf(read) : -1;
+  const place = start < 0 ? scalar.place : placeWithin(scalar, start + index, length);
+  report.error(message, place, { hint: didYouMean(read.slice(index, index + length), candidates) ?? hint });
+}
