@@ -70,6 +70,7 @@ function readWords(words: readonly string[]): Job {
     if (values.version === true) return { kind: 'version' };
     const { xprefix = '$', xgrouping = '({' } = values;
     if (xprefix === '') return mistake('--xprefix needs at least one character');
+    if (/[()[\]{}"`]/.test(xprefix)) return mistake(`--xprefix takes no brackets, quotes or backticks: "${xprefix}"`);
     if (!/^[({[]+$/.test(xgrouping)) return mistake(`--xgrouping takes one or more of ( { [, not "${xgrouping}"`);
     if (positionals.includes('-')) {
       if (positionals.length > 1) return mistake('"-" stands alone: standard input goes to standard output');

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Place } from './source.ts';
+import { visible } from './wording.ts';
 
 /** What stands beside the caret, and another place that belongs to it. */
 interface Remarks {
@@ -30,12 +31,13 @@ export function createReport(): Report {
     if (severity === 'error') errorCount += 1;
     diagnostics.set(key, {
       severity,
-      message,
+      // A terminal must not obey what stands in a configuration.
+      message: visible(message),
       ...(place === undefined ? {} : { position: positionOf(place) }),
-      ...(remarks.hint === undefined ? {} : { hint: remarks.hint }),
+      ...(remarks.hint === undefined ? {} : { hint: visible(remarks.hint) }),
       ...(remarks.related === undefined
         ? {}
-        : { related: { message: remarks.related.message, position: positionOf(remarks.related.place) } }),
+        : { related: { message: visible(remarks.related.message), position: positionOf(remarks.related.place) } }),
     });
   }
 

@@ -1,4 +1,5 @@
 import { matchesGlob } from './glob.ts';
+import { regexHazard } from './regex-safety.ts';
 
 /** Why an expansion cannot be done. */
 export type ExpansionErrorCode =
@@ -104,6 +105,8 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
   const { commandOutput = () => undefined, late = new Set<string>(), prefix = '$', brackets = '({' } = options;
   const formStart = new RegExp(`(\\\\?)${escapeRegex(prefix)}[${escapeRegex(brackets)}]|\``, 'g');
   const finished = new Map<string, { readonly text: string; readonly late: boolean }>();
+  /** Values that wait for a command: to look again would cost as much again. */
+  const pendingValues = new Map<string, ExpansionError>();
   const running = new Set<string>();
   let work = 0;
   /** A cycle was cut since the current evaluation began. */
@@ -130,6 +133,8 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       sawLate ||= known.late;
       return known.text;
     }
+    const pending = pendingValues.get(key);
+    if (pending !== undefined) throw pending;
     const raw = levels[level]?.values.get(name) ?? '';
     if (running.has(key)) {
       cut = true;
@@ -148,10 +153,11 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       if (!cut) finished.set(key, { text, late: sawLate });
       return text;
     } catch (error) {
-      if (error instanceof ExpansionError && error.origin === undefined) {
-        throw new ExpansionError(error.code, error.message, { name, level });
-      }
-      throw error;
+      if (!(error instanceof ExpansionError)) throw error;
+      const located =
+        error.origin === undefined ? new ExpansionError(error.code, error.message, { name, level }) : error;
+      if (error.code === 'EXPANSION_PENDING') pendingValues.set(key, located);
+      throw located;
     } finally {
       running.delete(key);
       cut ||= cutBefore;
@@ -374,6 +380,30 @@ function choose(value: string, parts: readonly string[], expandOperand: (text: s
   return parts.length === 1 ? '' : expandOperand(second);
 }
 
+/** Characters of a value on which no regular expression takes long. */
+const harmlessLength = 16;
+
+function shown(regex: string): string {
+  return regex.length > 60 ? `/${regex.slice(0, 60)}…/` : `/${regex}/`;
+}
+
+function compileRegex(written: string, flags: string): RegExp {
+  // Python, for which configurations were written, spells named groups (?P<name>…).
+  const source = written.replaceAll('(?P<', '(?<');
+  // By characters where that is possible; Python lets more be escaped than `u` does.
+  for (const unicode of ['u', '']) {
+    try {
+      const regex = new RegExp(source, `g${flags === '' ? '' : 'i'}${unicode}`);
+      // Only now it is compiled.
+      regex.test('');
+      return regex;
+    } catch {
+      // The next kind, or none.
+    }
+  }
+  throw new ExpansionError('EXPANSION_BAD_REGEX', `${shown(written)} is no valid regular expression`);
+}
+
 /** `REGEX/REPLACEMENT/FLAGS`: the last two slashes that are not escaped are the separators. */
 function replaceMatches(value: string, operand: string): string {
   const slashes = [...operand.matchAll(/(?<!\\)\//g)].map((match) => match.index);
@@ -390,12 +420,10 @@ function replaceMatches(value: string, operand: string): string {
     );
   }
   const replacement = operand.slice(middle + 1, last).replaceAll('\\/', '/');
-  let regex: RegExp;
-  try {
-    // Python, for which configurations were written, spells named groups (?P<name>…).
-    regex = new RegExp(operand.slice(0, middle).replaceAll('(?P<', '(?<'), flags === '' ? 'g' : 'gi');
-  } catch {
-    throw new ExpansionError('EXPANSION_BAD_REGEX', `/${operand.slice(0, middle)}/ is no valid regular expression`);
+  const regex = compileRegex(operand.slice(0, middle), flags);
+  const hazard = value.length > harmlessLength ? regexHazard(regex.source, regex.flags) : undefined;
+  if (hazard !== undefined) {
+    throw new ExpansionError('EXPANSION_BAD_REGEX', `${shown(operand.slice(0, middle))} cannot be used: ${hazard}`);
   }
   let length = 0;
   return value.replace(regex, (match: string, ...rest: unknown[]) => {

@@ -547,6 +547,7 @@ describe('the command line', () => {
     [['a', 'b', '--strip'], "Option '--strip <value>' argument missing"],
     [['--overwrite=yes', 'a', 'b'], "Option '--overwrite' does not take an argument"],
     [['--xprefix=', 'a', 'b'], '--xprefix needs at least one character'],
+    [['--xprefix=$(', 'a', 'b'], '--xprefix takes no brackets, quotes or backticks: "$("'],
     [['--xgrouping=', 'a', 'b'], '--xgrouping takes one or more of ( { [, not ""'],
     [['--xgrouping=(<', 'a', 'b'], '--xgrouping takes one or more of ( { [, not "(<"'],
   ])('%j is a mistake', (words, message) => {

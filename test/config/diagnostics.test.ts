@@ -455,26 +455,26 @@ b.service: {command: x, service_groups: g, after: g}
     `);
   });
 
-  it('shows selectors that are not supported', () => {
+  it('shows mistakes in selectors', () => {
     expect(
       errorsOf(`a.logging: {selector: "*.inf"}
-b.logging: {selector: "kern.*;*.err"}
-c.logging: {selector: "*.=err"}
+b.logging: {selector: "kern.*; kren.err"}
+c.logging: {selector: "*.info;"}
 `),
     ).toMatchInlineSnapshot(`
       "chaperone: 3 mistakes in the configuration, nothing was started
 
-      chaperone.d/x.conf:1:23: selector of a.logging is "*.inf", and only *.PRIORITY is supported so far
+      chaperone.d/x.conf:1:26: selector of a.logging: "inf" is not a priority
           1 | a.logging: {selector: "*.inf"}
-            |                       ^^^^^^^ did you mean "*.info"?
+            |                          ^^^ did you mean "info"?
 
-      chaperone.d/x.conf:2:23: selector of b.logging is "kern.*;*.err", and only *.PRIORITY is supported so far
-          2 | b.logging: {selector: "kern.*;*.err"}
-            |                       ^^^^^^^^^^^^^^ expected *.PRIORITY, such as *.info
+      chaperone.d/x.conf:2:32: selector of b.logging: "kren" is not a facility
+          2 | b.logging: {selector: "kern.*; kren.err"}
+            |                                ^^^^ did you mean "kern"?
 
-      chaperone.d/x.conf:3:23: selector of c.logging is "*.=err", and only *.PRIORITY is supported so far
-          3 | c.logging: {selector: "*.=err"}
-            |                       ^^^^^^^^ did you mean "*.err"?
+      chaperone.d/x.conf:3:30: selector of c.logging: nothing stands behind the last ";"
+          3 | c.logging: {selector: "*.info;"}
+            |                              ^ expected another part, or no ";" at the end
       "
     `);
   });

@@ -24,7 +24,7 @@ mysql     |     ========
 apache2   |             ==========
 logrotate |             ======================
 sample    |                                   =========
------------> depends on...
+----------> depends on...
 init      |
 mysql     | init
 apache2   | mysql, init
