@@ -1,5 +1,5 @@
 import { constants } from 'node:buffer';
-import { createExpander, type Expander, ExpansionError } from '../model/expand.ts';
+import { closingBracket, createExpander, type Expander, ExpansionError } from '../model/expand.ts';
 
 /** What begins a form, and what a command in backticks gives. */
 export interface TemplateOptions {
@@ -119,23 +119,4 @@ function placeOf({ input, file, offset }: Place): string {
     lineStart = end + 1;
   }
   return `${file}:${line}:${[...input.toString('utf8', lineStart, offset)].length + 1}`;
-}
-
-const closers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}', '"': '"', '`': '`' };
-
-/** The index of the bracket that closes the one at `open`, or -1; by the rules of src/model/expand.ts. */
-function closingBracket(text: string, open: number): number {
-  const expected: string[] = [];
-  for (let index = open; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    const top = expected.at(-1);
-    if (character === top) {
-      expected.pop();
-      if (expected.length === 0) return index;
-    } else if (top !== '"' && top !== '`') {
-      const closer = closers[character];
-      if (closer !== undefined) expected.push(closer);
-    }
-  }
-  return -1;
 }

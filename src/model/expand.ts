@@ -327,7 +327,7 @@ const closers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}'
  * The index of the bracket that closes the one at `open`, or -1. Brackets of all kinds nest; double quotes and backticks
  * protect them; single quotes do not, because apostrophes are common in messages.
  */
-function closingBracket(text: string, open: number): number {
+export function closingBracket(text: string, open: number): number {
   const expected: string[] = [];
   for (let index = open; index < text.length; index += 1) {
     const character = text.charAt(index);

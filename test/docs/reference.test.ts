@@ -59,8 +59,27 @@ function configurationPage(): string {
 }
 
 function commandPage(): string {
-  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n`;
+  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n${commandNotes}`;
 }
+
+const commandNotes = `
+\`--opt value\` and \`--opt=value\`; an option may be shortened as long as it stays unique (\`--create joe\`), and \`--inspect\`
+takes its value only after \`=\`. Options end at the first word that is none.
+
+\`_CHAP_OPTIONS\` is split into words as a shell does it, and supplies what the command line leaves out: options and the command. What
+both give, the command line decides. \`--create-user\` beats \`--user\`, and \`--exitkills\` beats \`--no-exitkills\`, wherever they come from.
+
+A relative \`--config\` counts from the home of the user of \`--user\` or \`--create-user\`, else from \`/\`.
+
+## Signals
+
+| signal | means |
+|---|---|
+| SIGTERM, SIGQUIT, SIGPWR, SIGRTMIN+3 | end the system in order |
+| SIGINT | the same, with exit status 130; a second one ends it at once |
+| SIGHUP | reload (not supported yet: says so, changes nothing) |
+| SIGUSR1, SIGUSR2 | are logged, nothing else |
+`;
 
 const stages: readonly SpawnErrorStage[] = [
   'lookup',
