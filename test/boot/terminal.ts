@@ -1,15 +1,13 @@
 /** Runs the built chaperone as PID 1 of a PID namespace at a pseudo-terminal, types, and reads the screen. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { StringDecoder } from 'node:string_decoder';
 import { onTestFinished } from 'vitest';
 import { descendantsOf, fixtures, type ProcessState, until } from './namespace.ts';
+import { openScreen, type Screen } from './screen.ts';
 
 const built = join(import.meta.dirname, '../../dist/chaperone');
-/** ms after which a test gives up waiting. */
-const patience = 20_000;
 
 export interface TerminalOptions {
   /** Files of the configuration directory, by name. */
@@ -24,22 +22,9 @@ export interface TerminalOptions {
   readonly session?: 'leader' | 'member' | 'none';
 }
 
-export interface Terminal {
+export interface Terminal extends Screen {
   /** Holds the configuration directory; `$(_CHAP_CONFIG_DIR)` in the configuration. Removed after the test. */
   readonly directory: string;
-  /** The exit status, or 128 + n where a signal ended it; the screen is complete by then. */
-  readonly exit: Promise<number>;
-  /** Types the text as it is: Enter is `\r`. */
-  type(text: string): void;
-  /** The first match on what has been shown since the last match. Rejects with the whole screen. */
-  waitFor(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Types a line for a shell and waits for what follows the echo of it. */
-  run(line: string, pattern: RegExp): Promise<RegExpExecArray>;
-  /** Everything shown so far, without escapes and carriage returns. */
-  screen(): string;
-  resize(rows: number, columns: number): void;
-  /** Closes the terminal, as a window is closed. */
-  hangUp(): void;
   /** The pid of chaperone as this test sees it. */
   pid(): number;
   /** Everything that descends from chaperone. */
@@ -52,7 +37,7 @@ const prompt = 'ready> ';
 /** Log lines may stand before and behind it. */
 export const prompted = /ready> /;
 
-export const keys = { interrupt: '\x03', endOfFile: '\x04', suspend: '\x1a', quit: '\x1c' } as const;
+export { keys } from './screen.ts';
 
 /** Starts chaperone; whatever is left of it after the test is ended. */
 export function openTerminal(options: TerminalOptions): Terminal {
@@ -62,101 +47,38 @@ export function openTerminal(options: TerminalOptions): Terminal {
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(config, name), text);
 
   const { session = 'leader' } = options;
-  const mode = session === 'member' ? 'controlling' : 'loose';
   const taking = session === 'leader' ? ['setsid', '--ctty'] : [];
   const command = [...namespaceCommand(), ...taking, built, '--config', config, ...(options.args ?? [])];
-  const child = spawn('python3', [join(fixtures, 'terminal.py'), mode, ...command], {
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'inherit'],
+  const screen = openScreen({
+    command,
+    controlling: session === 'member',
     env: { PATH: searchPath, FIXTURES: fixtures, TERM: 'dumb', PS1: prompt, ...options.env },
   });
-
-  let shown = '';
-  let read = 0;
-  let ended = false;
-  const waiters = new Set<() => void>();
-  const wake = (): void => {
-    for (const waiter of waiters) waiter();
-  };
-  const decoder = new StringDecoder('utf8');
-  const plain = plainText();
-  child.stdout.on('data', (chunk: Buffer) => {
-    shown += plain(decoder.write(chunk));
-    wake();
-  });
-  // The terminal may be gone before the last key.
-  child.stdin.on('error', () => undefined);
-  const exit = new Promise<number>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      ended = true;
-      if (code === null) reject(new Error(`the terminal was ended by ${signal}`));
-      else resolve(code);
-      wake();
-    });
-  });
-  // A test that does not wait for the end has no need of it.
-  exit.catch(() => undefined);
+  const { child } = screen;
 
   const chaperone = (): ProcessState | undefined =>
     child.pid === undefined ? undefined : descendantsOf(child.pid).find(({ innerPid }) => innerPid === 1);
   const pid = (): number => {
     const found = chaperone();
-    if (found === undefined) throw new Error(`chaperone is not running\n${shown}`);
+    if (found === undefined) throw new Error(`chaperone is not running\n${screen.screen()}`);
     return found.pid;
   };
-  const send = (line: string): void => {
-    child.stdin.write(`${line}\n`);
-  };
-  const type = (text: string): void => send(`keys ${Buffer.from(text).toString('hex')}`);
-  const waitFor = (pattern: RegExp): Promise<RegExpExecArray> =>
-    new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        waiters.delete(look);
-        clearTimeout(timer);
-        settle();
-      };
-      const fail = (why: string): void =>
-        finish(() =>
-          reject(new Error(`nothing matches ${pattern}: ${why}\n${shown.slice(0, read)}⟨here⟩${shown.slice(read)}`)),
-        );
-      const look = (): void => {
-        const match = pattern.exec(shown.slice(read));
-        if (match !== null) {
-          read += match.index + match[0].length;
-          finish(() => resolve(match));
-        } else if (ended) fail('chaperone has ended');
-      };
-      const timer = setTimeout(() => fail(`not within ${patience} ms`), patience);
-      waiters.add(look);
-      look();
-    });
 
   onTestFinished(async () => {
-    if (!ended) {
+    if (!screen.ended()) {
       // The end of PID 1 is the end of its namespace.
       const found = chaperone();
       if (found === undefined) child.kill('SIGKILL');
       else process.kill(found.pid, 'SIGKILL');
-      child.stdin.end();
-      await until('the terminal has ended', () => (ended ? true : undefined));
+      screen.leave();
+      await until('the terminal has ended', () => (screen.ended() ? true : undefined));
     }
     rmSync(directory, { recursive: true, force: true });
   });
 
   return {
+    ...screen,
     directory,
-    exit,
-    type,
-    waitFor,
-    run: async (line, pattern) => {
-      type(`${line}\r`);
-      await waitFor(/\n/);
-      return waitFor(pattern);
-    },
-    screen: () => shown,
-    resize: (rows, columns) => send(`size ${rows} ${columns}`),
-    hangUp: () => send('hangup'),
     pid,
     processes: () => descendantsOf(pid()),
     signal: (signal) => {
@@ -182,22 +104,6 @@ export function jobControlOf(pid: number): JobControl {
     .split(' ')
     .map(Number);
   return { group: group ?? 0, session: session ?? 0, foreground: foreground ?? 0 };
-}
-
-const escapeKey = '\x1b';
-/** The beginning of an escape that is not complete. */
-const openEscape = new RegExp(`${escapeKey}(?:\\[[0-9;?]{0,32})?$`);
-const dropped = new RegExp(`${escapeKey}(?:\\[[0-9;?]{0,32}[@-~]|[^[])|\\r`, 'g');
-
-/** Makes a function that takes text in pieces and drops carriage returns and escapes, also those cut in two. */
-function plainText(): (text: string) => string {
-  let held = '';
-  return (text) => {
-    const all = held + text;
-    const cut = openEscape.exec(all)?.index ?? all.length;
-    held = all.slice(cut);
-    return all.slice(0, cut).replace(dropped, '');
-  };
 }
 
 const searchPath = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;

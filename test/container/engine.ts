@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { inject, onTestFinished } from 'vitest';
 
 /** Daemons, /fixtures, /programs, and chaperone by the guide's three lines. */
-const userImage = 'chaperone-test/user';
+export const userImage = 'chaperone-test/user';
 /** ms after which a test gives up waiting. */
 const patience = 40_000;
 const pollInterval = 50;
@@ -54,11 +54,12 @@ export interface Container {
   url(port: number): Promise<string>;
 }
 
-const environment = { ...process.env, DOCKER_BUILDKIT: '0', DOCKER_HOST: `unix://${inject('socket')}` };
+/** For docker's own client: which engine, and how it builds. */
+export const clientEnvironment = { ...process.env, DOCKER_BUILDKIT: '0', DOCKER_HOST: `unix://${inject('socket')}` };
 
 export function tryDocker(...args: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile('docker', args, { env: environment, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    execFile('docker', args, { env: clientEnvironment, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ status, stdout, stderr });
     });
@@ -172,7 +173,7 @@ interface Followed {
 
 function followLog(id: string, output: LogLine[], wake: () => void): Followed {
   const child = spawn('docker', ['logs', '--follow', '--timestamps', id], {
-    env: environment,
+    env: clientEnvironment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const followed: Followed = { child, ended: once(child, 'close'), closed: false };
