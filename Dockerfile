@@ -11,7 +11,7 @@ COPY . .
 RUN node scripts/build.mjs
 # The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.
 RUN mkdir -p /out \
- && cp dist/chaperone dist/chaperone.cjs dist/main.cjs dist/main.cache dist/edge.node /out/ \
+ && cp dist/chaperone dist/*.cjs dist/main.cache dist/*.node /out/ \
  && cp "$(command -v node)" /out/node
 
 FROM debian:bookworm-slim
