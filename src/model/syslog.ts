@@ -3,7 +3,7 @@ export const severities = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice',
 export type Severity = (typeof severities)[number];
 
 /** The facilities that chaperone itself writes with. */
-export type Facility = 'daemon' | 'local5';
+export type Facility = 'daemon' | 'cron' | 'local5';
 
 /** One log record. */
 export interface LogRecord {

@@ -4,7 +4,7 @@ import { statePath, type Transition } from '../inspect/transition.ts';
 import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
 import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
-import { seconds } from '../model/messages.ts';
+import { describeListenError, seconds } from '../model/messages.ts';
 import { isLive } from '../model/service-phase.ts';
 import { shortName } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -119,6 +119,7 @@ function serviceDetail(
   now: number,
 ): string {
   const { spec } = context;
+  if (to === 'ready.scheduled') return spec.type === 'cron' ? `interval ${spec.interval}` : `port ${spec.port}`;
   if (to.startsWith('backoff')) {
     const cause = causeText(context);
     return `${cause}; restart ${context.restartsUsed} of ${spec.restartLimit} in ${seconds(spec.restartDelay)} s`;
@@ -143,6 +144,13 @@ function serviceDetail(
       return 'SIGKILL';
     case 'service.retire':
       return 'the system is ending';
+    case 'service.reset':
+      return 'service.reset';
+    case 'schedule.ended':
+      return 'nothing runs any more';
+    case 'schedule.accepted':
+    case 'schedule.refused':
+      return '';
     case undefined:
       if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;
@@ -159,6 +167,10 @@ function causeText({ verdict }: ServiceSnapshot['context']): string {
       return describeSpawnError(verdict.error);
     case 'timeout':
       return `no exit within ${seconds(verdict.timeout)} s`;
+    case 'listen':
+      return `port ${verdict.port}: ${describeListenError(verdict)}`;
+    case 'schedule':
+      return verdict.problem;
     case undefined:
       return '';
   }
@@ -219,7 +231,7 @@ function machineId(snapshot: unknown): unknown {
 }
 
 function serviceEvent(event: { readonly type: string }): ServiceEvent | undefined {
-  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.']) ? event : undefined;
+  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.', 'schedule.']) ? event : undefined;
 }
 
 function systemEvent(event: { readonly type: string }): SystemEvent | undefined {

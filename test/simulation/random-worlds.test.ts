@@ -100,6 +100,8 @@ function runWorld(seed: number): RandomWorld {
     childrenGone$: kernel.childrenGone$,
     signals$: kernel.signals$,
     findProgram: (word) => kernel.findProgram(word),
+    listen: (port) => kernel.listen(port),
+    closeConnection: (connection) => kernel.closeConnection(connection),
     hasChildren: () => kernel.hasChildren(),
     signalAll: (signal) => kernel.signalAll(signal),
     sink: (target) => kernel.sink(target),

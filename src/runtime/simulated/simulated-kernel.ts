@@ -5,10 +5,21 @@
  */
 import { Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
+import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
 import type { SpawnErrorStage } from '../../model/spawn-error.ts';
-import type { ExitBatch, Kernel, ProcessExit, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type {
+  ExitBatch,
+  Kernel,
+  ListenOutcome,
+  ProcessExit,
+  SignalOutcome,
+  Sink,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../kernel.ts';
 import type { Script, Step } from './script.ts';
+import { SimulatedListener } from './simulated-listener.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** A spawn error to inject. */
@@ -25,6 +36,10 @@ export interface SimulatedPrograms {
   script(argv: readonly string[]): Script | undefined;
   /** Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
+  /** The errno's name where a port cannot be listened on; undefined: it can, unless somebody does. */
+  listenFault?(port: number): string | undefined;
+  /** The errno's name where a client cannot be taken; undefined: it can. */
+  acceptFault?(): string | undefined;
 }
 
 interface Pipe {
@@ -59,6 +74,10 @@ export class SimulatedKernel implements Kernel {
   readonly clock: VirtualClock;
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
+  readonly #listeners = new Map<number, SimulatedListener>();
+  /** Clients that were taken and are not closed yet. */
+  readonly #connections = new Map<number, SimulatedListener>();
+  #nextConnection = 1;
   #nextPid = ownPid + 1;
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: ProcessExit[] = [];
@@ -74,6 +93,23 @@ export class SimulatedKernel implements Kernel {
     return [...this.#table.keys()];
   }
 
+  /** Connections that chaperone holds open itself. */
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  /** Ports that chaperone listens on. */
+  get ports(): readonly number[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** The environment's way to connect. False where nobody listens. */
+  connect(port: number): boolean {
+    const listener = this.#listeners.get(port);
+    listener?.enqueue({ id: this.#nextConnection++, address: '127.0.0.1', port: 40_000 + this.#nextConnection });
+    return listener !== undefined;
+  }
+
   /** The environment's way to signal chaperone. */
   deliver(signal: SignalName): void {
     this.signals$.next(signal);
@@ -81,6 +117,25 @@ export class SimulatedKernel implements Kernel {
 
   findProgram(word: string): string | undefined {
     return this.#programs.has(word) ? word : undefined;
+  }
+
+  listen(port: number): ListenOutcome {
+    const code = this.#programs.listenFault?.(port) ?? (this.#listeners.has(port) ? 'EADDRINUSE' : undefined);
+    if (code !== undefined) return { ok: false, code, tried: ['all simulated addresses'] };
+    const listener = new SimulatedListener(this.clock, {
+      acceptFault: () => this.#programs.acceptFault?.(),
+      onTaken: ({ id }) => this.#connections.set(id, listener),
+      onClosed: () => {
+        this.#listeners.delete(port);
+        for (const [id, owner] of this.#connections) if (owner === listener) this.#connections.delete(id);
+      },
+    });
+    this.#listeners.set(port, listener);
+    return { ok: true, listener };
+  }
+
+  closeConnection({ id }: Connection): void {
+    this.#connections.delete(id);
   }
 
   spawn(request: SpawnRequest): SpawnOutcome {
@@ -96,7 +151,7 @@ export class SimulatedKernel implements Kernel {
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
 
     const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
-      target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
+      target === 'pipe' && request.connection === undefined ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
     const stderr = makePipe(request.stderr);
     const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, stdout, stderr);
