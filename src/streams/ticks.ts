@@ -34,20 +34,30 @@ export function ticks(schedule: TickSchedule, clock: WallClock): Observable<numb
   return new Observable((subscriber) => {
     /** Every tick until here has been dealt with. */
     let seen = clock.wallTime();
+    /** The first one after that; to find a rare one takes a while, and each look would do it anew. */
+    let due = schedule.next(seen);
+    let wait = 0;
     let timer: number | undefined;
+    const dealtWith = (time: number): void => {
+      seen = time;
+      due = schedule.next(time);
+    };
     const look = (): void => {
       const now = clock.wallTime();
       const back = seen - now;
-      if (back > longestRepeat || (schedule.repeats && back > smallCorrection)) seen = now;
-      let due = schedule.next(seen);
+      // What the last look would have seen by the new time.
+      if (back > longestRepeat || (schedule.repeats && back > smallCorrection)) dealtWith(now - wait);
       if (due !== undefined && due <= now) {
-        seen = now;
+        dealtWith(now);
         subscriber.next(now);
         if (subscriber.closed) return;
-        due = schedule.next(seen);
       }
-      if (due === undefined) subscriber.complete();
-      else timer = clock.setTimeout(look, Math.min(due - now, longestWait));
+      if (due === undefined) {
+        subscriber.complete();
+        return;
+      }
+      wait = Math.min(due - now, longestWait);
+      timer = clock.setTimeout(look, wait);
     };
     look();
     return () => {
