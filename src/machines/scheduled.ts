@@ -37,6 +37,7 @@ import { isNormal } from '../model/exit-status.ts';
 import type { ProcessFact } from '../model/process-events.ts';
 import {
   mostRuns,
+  type RunCounts,
   type ScheduleFact,
   type ScheduleNews,
   type TriggerCommand,
@@ -281,6 +282,11 @@ export const scheduledMachine = setup({
     refused: { type: 'final' },
   },
 });
+
+/** What a scheduled service has done so far, for status listings. */
+export function runCounts(context: ScheduledContext): RunCounts {
+  return { begun: context.begun, running: runningCount(context) };
+}
 
 function runningCount({ runs }: ScheduledContext): number {
   return Object.keys(runs).length;

@@ -2,7 +2,7 @@
  * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
  * people grep for it.
  */
-import { type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
+import { describeExit, type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
 import { oneLine } from './printable.ts';
 import { isScheduled, type ScheduleNews } from './scheduling.ts';
 import type { FailureCause, ServiceChange } from './service-phase.ts';
@@ -223,6 +223,12 @@ function newsMessages(spec: ServiceSpec, news: ScheduleNews): readonly Message[]
     case 'skipped':
       return [warning(`cron service ${spec.name} is still running when next interval expired, will not run again`)];
     case 'runFailed':
+      if (spec.type === 'inetd') {
+        return [
+          warning(`${spec.name} connection handler with pid ${news.pid} ended with ${describeExit(news.status)}`),
+          ...oomMessages(spec, news.status),
+        ];
+      }
       return [
         { severity: 'err', text: `${spec.name} terminated abnormally with ${procStatus(news.status)}` },
         ...oomMessages(spec, news.status),

@@ -1,5 +1,6 @@
 /** What is said between a cron or inetd service, its trigger and its runs. */
 import type { ExitStatus } from './exit-status.ts';
+import { parseScheduleFields } from './schedule-fields.ts';
 import type { FailureCause } from './service-phase.ts';
 import type { ServiceSpec, ServiceType } from './service-spec.ts';
 import type { SpawnError } from './spawn-error.ts';
@@ -52,6 +53,13 @@ export interface RunCounts {
   /** Runs that were begun. */
   readonly begun: number;
   readonly running: number;
+}
+
+/** What a scheduled service shows of itself in status listings. */
+export function scheduledNote({ type, interval = '', port = 0 }: ServiceSpec, { begun, running }: RunCounts): string {
+  if (type === 'inetd') return `waiting on port ${port}; req recvd = ${begun}; running = ${running}`;
+  const read = parseScheduleFields(interval);
+  return read.ok ? read.schedule.note : interval;
 }
 
 /** True for the types whose runs are started by a schedule or by clients, and not by the service's own start. */

@@ -1,10 +1,12 @@
 import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import { criticalChain, renderChain, type StartTimes } from '../inspect/critical-chain.ts';
 import { statePath, type Transition } from '../inspect/transition.ts';
+import { runCounts } from '../machines/scheduled.ts';
 import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
 import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
 import { describeListenError, seconds } from '../model/messages.ts';
+import { type RunCounts, scheduledNote } from '../model/scheduling.ts';
 import { isLive } from '../model/service-phase.ts';
 import { shortName } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -119,7 +121,7 @@ function serviceDetail(
   now: number,
 ): string {
   const { spec } = context;
-  if (to === 'ready.scheduled') return spec.type === 'cron' ? `interval ${spec.interval}` : `port ${spec.port}`;
+  if (to === 'ready.scheduled') return scheduledNote(spec, countsOf(context));
   if (to.startsWith('backoff')) {
     const cause = causeText(context);
     return `${cause}; restart ${context.restartsUsed} of ${spec.restartLimit} in ${seconds(spec.restartDelay)} s`;
@@ -139,7 +141,7 @@ function serviceDetail(
     case 'service.stop':
       return context.run === undefined
         ? 'service.stop'
-        : `${spec.killSignal} to pid ${context.run.pid}, SIGKILL after ${milliseconds(event.killAfter)}`;
+        : `${spec.killSignal} to ${runText(context)}, SIGKILL after ${milliseconds(event.killAfter)}`;
     case 'service.kill':
       return 'SIGKILL';
     case 'service.retire':
@@ -157,6 +159,17 @@ function serviceDetail(
       if (to.startsWith('stopping')) return `no exit within ${seconds(spec.processTimeout)} s`;
       return '';
   }
+}
+
+function countsOf({ run }: ServiceSnapshot['context']): RunCounts {
+  const schedule = run?.schedule?.getSnapshot();
+  return schedule === undefined ? { begun: 0, running: 0 } : runCounts(schedule.context);
+}
+
+function runText(context: ServiceSnapshot['context']): string {
+  if (context.run?.schedule === undefined) return `pid ${context.run?.pid ?? 0}`;
+  const { running } = countsOf(context);
+  return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
 }
 
 function causeText({ verdict }: ServiceSnapshot['context']): string {

@@ -3,7 +3,7 @@
  * tell the difference: exits are reported later and together, orphans come to chaperone, a pipe ends when its last holder
  * has ended, a signal to a vanished process is ESRCH.
  */
-import { Subject } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
@@ -45,6 +45,16 @@ export interface SimulatedPrograms {
 interface Pipe {
   readonly bytes$: Subject<Uint8Array>;
   readonly holders: Set<number>;
+  /** The connection that it is, in place of a pipe. */
+  readonly client?: number;
+}
+
+/** Who connected to a port. */
+export interface SimulatedClient {
+  /** What it was sent. */
+  text: string;
+  /** The other side has hung up. */
+  ended: boolean;
 }
 
 interface SimulatedProcess {
@@ -77,6 +87,7 @@ export class SimulatedKernel implements Kernel {
   readonly #listeners = new Map<number, SimulatedListener>();
   /** Clients that were taken and are not closed yet. */
   readonly #connections = new Map<number, SimulatedListener>();
+  readonly #clients = new Map<number, SimulatedClient>();
   #nextConnection = 1;
   #nextPid = ownPid + 1;
   /** Ended children of chaperone that it has not reaped yet. */
@@ -103,11 +114,15 @@ export class SimulatedKernel implements Kernel {
     return [...this.#listeners.keys()];
   }
 
-  /** The environment's way to connect. False where nobody listens. */
-  connect(port: number): boolean {
+  /** The environment's way to connect. Undefined where nobody listens. */
+  connect(port: number): SimulatedClient | undefined {
     const listener = this.#listeners.get(port);
-    listener?.enqueue({ id: this.#nextConnection++, address: '127.0.0.1', port: 40_000 + this.#nextConnection });
-    return listener !== undefined;
+    if (listener === undefined) return undefined;
+    const id = this.#nextConnection++;
+    const client = { text: '', ended: false };
+    this.#clients.set(id, client);
+    listener.enqueue({ id, address: '127.0.0.1', port: 40_000 + id });
+    return client;
   }
 
   /** The environment's way to signal chaperone. */
@@ -127,8 +142,9 @@ export class SimulatedKernel implements Kernel {
       onTaken: ({ id }) => this.#connections.set(id, listener),
       onClosed: () => {
         this.#listeners.delete(port);
-        for (const [id, owner] of this.#connections) if (owner === listener) this.#connections.delete(id);
+        for (const [id, owner] of this.#connections) if (owner === listener) this.#hangUp(id);
       },
+      onRefused: ({ id }) => this.#hangUp(id),
     });
     this.#listeners.set(port, listener);
     return { ok: true, listener };
@@ -136,6 +152,16 @@ export class SimulatedKernel implements Kernel {
 
   closeConnection({ id }: Connection): void {
     this.#connections.delete(id);
+    // A process that has it keeps it open.
+    const held = [...this.#table.values()].some((process) => process.stdout?.client === id);
+    if (!held) this.#hangUp(id);
+  }
+
+  #hangUp(id: number): void {
+    this.#connections.delete(id);
+    const client = this.#clients.get(id);
+    if (client !== undefined) client.ended = true;
+    this.#clients.delete(id);
   }
 
   spawn(request: SpawnRequest): SpawnOutcome {
@@ -150,8 +176,14 @@ export class SimulatedKernel implements Kernel {
     const script = this.#programs.script(request.argv);
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
 
+    const { connection } = request;
+    if (connection !== undefined) {
+      const socket = this.#socketOf(connection);
+      const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, socket, socket);
+      return { ok: true, pid, stdout: NEVER, stderr: NEVER };
+    }
     const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
-      target === 'pipe' && request.connection === undefined ? { bytes$: new Subject(), holders: new Set() } : undefined;
+      target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
     const stderr = makePipe(request.stderr);
     const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, stdout, stderr);
@@ -188,6 +220,21 @@ export class SimulatedKernel implements Kernel {
         }, 0);
       },
     };
+  }
+
+  /** What processes write to it is the client's text; the last one that ends hangs up. */
+  #socketOf({ id }: Connection): Pipe {
+    const bytes$ = new Subject<Uint8Array>();
+    const client = this.#clients.get(id);
+    bytes$.subscribe({
+      next: (bytes) => {
+        if (client !== undefined) client.text += new TextDecoder().decode(bytes);
+      },
+      complete: () => {
+        if (!this.#connections.has(id)) this.#hangUp(id);
+      },
+    });
+    return { bytes$, holders: new Set(), client: id };
   }
 
   #start(

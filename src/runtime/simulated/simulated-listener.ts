@@ -6,6 +6,8 @@ export interface ListenerEnvironment {
   /** The errno's name where the next client cannot be taken. */
   acceptFault(): string | undefined;
   onTaken(connection: Connection): void;
+  /** A client that still waited when the port was closed. */
+  onRefused(connection: Connection): void;
   onClosed(): void;
 }
 
@@ -17,6 +19,7 @@ export class SimulatedListener implements Listener {
   readonly #environment: ListenerEnvironment;
   readonly #backlog: Connection[] = [];
   #paused = false;
+  #closed = false;
   #turn: TimerId | undefined;
 
   constructor(clock: Clock, environment: ListenerEnvironment) {
@@ -37,13 +40,16 @@ export class SimulatedListener implements Listener {
   }
 
   resume(): void {
+    if (this.#closed) return;
     this.#paused = false;
     this.#plan();
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.pause();
-    this.#backlog.length = 0;
+    for (const client of this.#backlog.splice(0)) this.#environment.onRefused(client);
     this.#environment.onClosed();
   }
 
