@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 
@@ -220,6 +220,48 @@ describe('a cron service that cannot be', () => {
     );
     writeFileSync(system.path('job'), '#!/bin/sh\necho back again\n');
     await system.waitForLine(/job\[\d+\]: back again/);
+  });
+});
+
+const logrotate = '/usr/sbin/logrotate';
+
+describe.runIf(existsSync(logrotate))('logrotate', () => {
+  it('rotates a log that a daemon keeps open, every second, and no line is lost', async () => {
+    const log = '$(_CHAP_CONFIG_DIR)/app.log';
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'app.service': { command: `python3 $(FIXTURES)/writer.py ${log}`, startup_pause: 0.1 },
+          'rotate.service': {
+            type: 'cron',
+            interval: everySecond,
+            command: `${logrotate} --state $(_CHAP_CONFIG_DIR)/state $(_CHAP_CONFIG_DIR)/rotate.conf`,
+            after: 'app.service',
+          },
+          ...logAll,
+        }),
+      },
+    });
+    const rotated = `${system.path('app.log')} {
+  size 1
+  rotate 100
+  nocreate
+  nocompress
+  postrotate
+    kill -HUP $(cat ${system.path('app.log.pid')})
+  endscript
+}
+`;
+    await system.waitForLine(/app\[\d+\]: writing/);
+    writeFileSync(system.path('rotate.conf'), rotated, { mode: 0o644 });
+    await until('it was rotated three times', () => (existsSync(system.path('app.log.3')) ? true : undefined));
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    const files = readdirSync(system.directory).filter((name) => /^app\.log(\.\d+)?$/.test(name));
+    expect(files.length).toBeGreaterThanOrEqual(4);
+    const written = files.flatMap((name) => readFileSync(system.path(name), 'utf8').trimEnd().split('\n'));
+    const numbers = written.filter(Boolean).map(Number);
+    expect(numbers.sort((a, b) => a - b)).toEqual(Array.from(numbers, (_, index) => index + 1));
   });
 });
 

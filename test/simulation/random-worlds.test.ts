@@ -199,7 +199,8 @@ function runWorld(seed: number): RandomWorld {
       surprise(() => world.kernel.connect(port ?? 0));
     if (random.chance(0.2)) {
       surprise(() => {
-        const service = world.assembly.system.getSnapshot().context.services[name];
+        const { context, status } = world.assembly.system.getSnapshot();
+        const service = status === 'active' ? context.services[name] : undefined;
         service?.send({ type: 'service.reset', killAfter: 1_000, at: world.clock.now() });
       });
     }
