@@ -3,6 +3,7 @@ import type { AccountDatabase } from '../model/accounts.ts';
 import { isPlain } from '../model/expand.ts';
 import { oneLine } from '../model/printable.ts';
 import { parseScheduleFields } from '../model/schedule-fields.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
 import { startTimeouts } from './directives.ts';
 import {
@@ -173,10 +174,11 @@ function readTypeDirectives(
   environment: Environment,
   enabled: boolean,
   report: Report,
-): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval'> {
+): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval' | 'maxConnections'> {
+  warnScheduled(section, type, report);
   const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
   const port = expandedInteger(section, 'port', environment, enabled, report);
-  const interval = expandedText(section, 'interval', environment, enabled, report)?.trim();
+  const interval = readInterval(section, environment, enabled, report);
   for (const key of ['pidfile', 'port', 'interval'] as const) {
     const types = typesOf[key];
     const required = key !== 'pidfile' && types.includes(type);
@@ -190,12 +192,57 @@ function readTypeDirectives(
       });
     }
   }
-  if (type === 'cron' && interval !== undefined) checkInterval(section, interval, report);
+  if (section.given.has('max_connections') && type !== 'inetd') {
+    report.warning(`max_connections of ${section.name} has no effect: its type is ${type}`, section.place, {
+      hint: 'expected type inetd',
+    });
+  }
   return {
     ...(pidfile === undefined ? {} : { pidfile: pidfile.trim() }),
     ...(port === undefined ? {} : { port }),
     ...(interval === undefined ? {} : { interval }),
+    ...(type === 'inetd' ? { maxConnections: integer(section, 'max_connections') } : {}),
   };
+}
+
+/** Directives that say what a service's own end means: one that is scheduled has no end of its own. */
+const withoutMeaning: readonly string[] = ['exit_kills', 'restart'];
+
+function warnScheduled(section: Section, type: ServiceType, report: Report): void {
+  if (!isScheduled(type)) return;
+  for (const key of withoutMeaning) {
+    if (!section.values.has(key) || !boolean(section, key)) continue;
+    report.warning(`${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
+      hint: `it is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} changes nothing for the next`,
+    });
+  }
+}
+
+/** The schedule as it will be kept; its mistakes go to the report, each at its place where nothing was expanded. */
+function readInterval(
+  section: Section,
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): string | undefined {
+  const scalar = scalarOf(section, 'interval');
+  const text = expandedText(section, 'interval', environment, enabled, report);
+  const asWritten = scalar !== undefined && isPlain(scalar.text);
+  if (scalar === undefined || text === undefined) {
+    // Whether an interval is needed at all is for the type to say.
+    if (scalar !== undefined && enabled && !asWritten && serviceType(section) === 'cron') {
+      report.error(`interval of ${section.name} expands to nothing`, scalar.place, { hint: 'expected a schedule' });
+    }
+    return undefined;
+  }
+  const read = parseScheduleFields(text);
+  if (read.ok) return text.trim();
+  // What stands in a service that is switched off often makes sense only where it is switched on.
+  if (!enabled && !asWritten) return undefined;
+  for (const problem of read.problems) {
+    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
+  }
+  return undefined;
 }
 
 function readCommand(
@@ -248,16 +295,6 @@ function outputTarget(
   if (scalar === undefined || text === undefined) return 'log';
   const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
   return value?.kind === 'choice' && value.value === 'inherit' ? 'inherit' : 'log';
-}
-
-/** Reports every mistake of a schedule. */
-function checkInterval(section: Section, interval: string, report: Report): void {
-  const scalar = scalarOf(section, 'interval');
-  const result = parseScheduleFields(interval);
-  if (scalar === undefined || result.ok) return;
-  for (const problem of result.problems) {
-    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, interval, problem);
-  }
 }
 
 /**

@@ -16,7 +16,13 @@
  *
  *     simple   starting.settling       ready when startup_pause has passed, or at a normal exit
  *     oneshot  starting.awaitingExit   ready when it exited with 0
- *     (forking: awaitingExit and awaitingPidfile; notify: awaitingNotify; inetd, cron: ready.scheduled)
+ *     inetd    starting.spawning       ready.scheduled when its port listens
+ *     cron     starting.spawning       ready.scheduled when its schedule is accepted and its program is there
+ *     (forking: awaitingExit and awaitingPidfile; notify: awaitingNotify)
+ *
+ * What runs for an inetd or cron service is a `scheduled` machine, which owns the processes: one a connection, one a tick.
+ * It stands where the process of other types stands: it is spawned and let go with the same steps, and takes the same
+ * wish to end. How one of its processes ends is no end of the service, so `ready.scheduled` is left only by a stop.
  *
  * What may cross on the way, and who wins:
  * - A stop during a start wins: the start is abandoned, its process terminated. An exit that was already on its way is then
@@ -27,16 +33,20 @@
  * - An exit of an earlier run (a serial that is not the current one) is ignored everywhere.
  * - A crash while the system is ending, before the stop came, is not answered by a restart (`service.retire`).
  * - A restart pause that is interrupted by a stop ends in `stopped`; the pause's timer dies with the state that owns it.
+ * - A reset ends what an inetd or cron service runs and keeps it scheduled. Elsewhere it only forgets restarts: what runs is
+ *   not reset, and what has ended begins afresh at its next start anyway.
  *
  * Every state answers every event; where nothing is to be done, the empty transition says so.
  */
 import { type ActorRef, type ActorRefFrom, assign, enqueueActions, type Snapshot, setup } from 'xstate';
 import { type ExitStatus, isNormal } from '../model/exit-status.ts';
 import type { ProcessFact } from '../model/process-events.ts';
+import { isScheduled, type ScheduleFact } from '../model/scheduling.ts';
 import type { FailureCause, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { RunOutcome } from '../model/system-end.ts';
-import { processMachine } from './process.ts';
+import { type ProcessCommand, processMachine } from './process.ts';
+import { type ServiceNoticed, scheduledMachine } from './scheduled.ts';
 
 export type ServiceCommand =
   | {
@@ -54,9 +64,16 @@ export type ServiceCommand =
   /** SIGKILL now, whatever the service is doing. */
   | { readonly type: 'service.kill'; readonly at: number }
   /** The system is ending: what runs may run until its stop comes, but nothing is started or restarted any more. */
-  | { readonly type: 'service.retire'; readonly at: number };
+  | { readonly type: 'service.retire'; readonly at: number }
+  | {
+      /** inetd, cron: ends what runs and keeps the schedule. */
+      readonly type: 'service.reset';
+      /** ms from the kill signal to SIGKILL. */
+      readonly killAfter: number;
+      readonly at: number;
+    };
 
-export type ServiceEvent = ServiceCommand | ProcessFact;
+export type ServiceEvent = ServiceCommand | ProcessFact | ScheduleFact;
 
 /** What a service tells the system machine. `at` is the monotonic time in ms of the last fact it has seen. */
 export interface ServiceChanged {
@@ -74,7 +91,7 @@ export interface ServiceExitKills {
   readonly at: number;
 }
 
-export type ServiceReport = ServiceChanged | ServiceExitKills;
+export type ServiceReport = ServiceChanged | ServiceExitKills | ServiceNoticed;
 
 export interface ServiceInput {
   readonly spec: ServiceSpec;
@@ -83,7 +100,10 @@ export interface ServiceInput {
 
 interface Run {
   readonly serial: number;
-  readonly ref: ActorRefFrom<typeof processMachine>;
+  readonly ref: ActorRef<Snapshot<unknown>, ProcessCommand>;
+  /** inetd, cron: the same actor, which takes more. */
+  readonly schedule?: ActorRefFrom<typeof scheduledMachine>;
+  /** 0 until it is spawned, and where the run is a schedule. */
   readonly pid: number;
 }
 
@@ -124,16 +144,20 @@ export const serviceMachine = setup({
     /** Left in the same macrostep: nobody outside ever finds a service there. */
     tags: {} as 'transient',
   },
-  actors: { process: processMachine },
+  actors: { process: processMachine, scheduled: scheduledMachine },
   actions: {
     noteTime: assign({ at: ({ event }) => event.at }),
     spawnRun: assign(({ context, self, spawn }) => {
       const serial = context.serial + 1;
-      const ref = spawn('process', {
-        id: `run-${serial}`,
-        input: { run: { service: context.spec, serial }, owner: self },
-      });
-      return { serial, verdict: undefined, startWanted: false, run: { serial, ref, pid: 0 } };
+      const id = `run-${serial}`;
+      const { spec: service, system } = context;
+      const begun = { serial, verdict: undefined, startWanted: false };
+      if (isScheduled(service.type)) {
+        const ref = spawn('scheduled', { id, input: { service, serial, owner: self, system } });
+        return { ...begun, run: { serial, ref, schedule: ref, pid: 0 } };
+      }
+      const ref = spawn('process', { id, input: { run: { service, serial }, owner: self } });
+      return { ...begun, run: { serial, ref, pid: 0 } };
     }),
     recordPid: assign({
       run: ({ context, event }) =>
@@ -152,6 +176,10 @@ export const serviceMachine = setup({
     judgeSpawn: assign({
       verdict: ({ event, context }): FailureCause | undefined =>
         event.type === 'process.spawnFailed' ? { kind: 'spawn', error: event.error } : context.verdict,
+    }),
+    judgeSchedule: assign({
+      verdict: ({ event, context }): FailureCause | undefined =>
+        event.type === 'schedule.refused' ? event.cause : context.verdict,
     }),
     judgeTimeout: assign({
       verdict: ({ context }): FailureCause => ({
@@ -188,6 +216,16 @@ export const serviceMachine = setup({
     }),
     killRun: enqueueActions(({ context, enqueue }) => {
       if (context.run !== undefined) enqueue.sendTo(context.run.ref, { type: 'process.kill' });
+    }),
+    retireSchedule: enqueueActions(({ context, enqueue }) => {
+      const schedule = context.run?.schedule;
+      if (schedule !== undefined) enqueue.sendTo(schedule, { type: 'schedule.retire' });
+    }),
+    resetRuns: enqueueActions(({ context, event, enqueue }) => {
+      const schedule = context.run?.schedule;
+      if (schedule === undefined || event.type !== 'service.reset') return;
+      const { killAfter } = event;
+      enqueue.sendTo(schedule, { type: 'schedule.reset', signal: context.spec.killSignal, killAfter });
     }),
     report: enqueueActions(({ context, enqueue }, params: { phase: ServiceChange['phase'] }) => {
       const change = describeChange(context, params.phase);
@@ -247,6 +285,10 @@ export const serviceMachine = setup({
         'service.stop': {},
         'service.kill': {},
         'service.retire': {},
+        'service.reset': {},
+        'schedule.accepted': {},
+        'schedule.refused': {},
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -260,6 +302,10 @@ export const serviceMachine = setup({
         'service.stop': { target: 'stopped', actions: ['noteTime'] },
         'service.kill': { target: 'stopped', actions: ['noteTime'] },
         'service.retire': { target: 'stopped', actions: ['noteTime', 'retire'] },
+        'service.reset': {},
+        'schedule.accepted': {},
+        'schedule.refused': {},
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -273,7 +319,14 @@ export const serviceMachine = setup({
         'service.start': {},
         'service.stop': { target: 'stopping', actions: ['noteTime', 'recordKillAfter'] },
         'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
-        'service.retire': { actions: ['noteTime', 'retire'] },
+        'service.retire': { actions: ['noteTime', 'retire', 'retireSchedule'] },
+        'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
+        'schedule.accepted': [{ guard: 'isStale' }, { target: 'ready.scheduled', actions: ['noteTime'] }],
+        'schedule.refused': [
+          { guard: 'isStale' },
+          { target: 'judged', actions: ['noteTime', 'judgeSchedule', 'dropRun'] },
+        ],
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': [
           { guard: 'isStale' },
@@ -334,6 +387,10 @@ export const serviceMachine = setup({
             'service.stop': { target: '#service.stopping', actions: ['noteTime', 'recordKillAfter'] },
             'service.kill': { target: '#service.stopping.killing', actions: ['noteTime'] },
             'service.retire': { actions: ['noteTime', 'retire'] },
+            'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
+            'schedule.accepted': {},
+            'schedule.refused': {},
+            'schedule.ended': {},
             'process.spawned': {},
             'process.spawnFailed': {},
             'process.exited': [
@@ -367,6 +424,27 @@ export const serviceMachine = setup({
             'service.stop': { target: '#service.stopped', actions: ['noteTime'] },
             'service.kill': { target: '#service.stopped', actions: ['noteTime'] },
             'service.retire': { actions: ['noteTime', 'retire'] },
+            'service.reset': {},
+            'schedule.accepted': {},
+            'schedule.refused': {},
+            'schedule.ended': {},
+            'process.spawned': {},
+            'process.spawnFailed': {},
+            'process.exited': {},
+          },
+        },
+        /** inetd, cron: its processes come and go; none of their ends is its own. */
+        scheduled: {
+          entry: ['markSettled', { type: 'report', params: { phase: 'scheduled' } }],
+          on: {
+            'service.start': {},
+            'service.stop': { target: '#service.stopping', actions: ['noteTime', 'recordKillAfter'] },
+            'service.kill': { target: '#service.stopping.killing', actions: ['noteTime'] },
+            'service.retire': { actions: ['noteTime', 'retire', 'retireSchedule'] },
+            'service.reset': { actions: ['noteTime', 'resetRuns'] },
+            'schedule.accepted': {},
+            'schedule.refused': {},
+            'schedule.ended': {},
             'process.spawned': {},
             'process.spawnFailed': {},
             'process.exited': {},
@@ -389,6 +467,10 @@ export const serviceMachine = setup({
         'service.stop': { target: 'stopped', actions: ['noteTime'] },
         'service.kill': { target: 'stopped', actions: ['noteTime'] },
         'service.retire': { target: 'stopped', actions: ['noteTime', 'retire'] },
+        'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
+        'schedule.accepted': {},
+        'schedule.refused': {},
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -406,6 +488,18 @@ export const serviceMachine = setup({
           { actions: ['noteTime', 'wantStart'] },
         ],
         'service.retire': { actions: ['noteTime', 'wantNoStart', 'retire'] },
+        'service.reset': {},
+        'schedule.accepted': {},
+        'schedule.refused': [
+          { guard: 'isStale' },
+          { guard: 'startWanted', target: 'starting', actions: ['noteTime', 'dropRun', 'beginFreshly'] },
+          { target: 'stopped', actions: ['noteTime', 'dropRun'] },
+        ],
+        'schedule.ended': [
+          { guard: 'isStale' },
+          { guard: 'startWanted', target: 'starting', actions: ['noteTime', 'dropRun', 'beginFreshly'] },
+          { target: 'stopped', actions: ['noteTime', 'dropRun'] },
+        ],
         'process.spawned': [{ guard: 'isStale' }, { actions: ['noteTime', 'recordPid'] }],
         'process.spawnFailed': [
           { guard: 'isStale' },
@@ -449,6 +543,10 @@ export const serviceMachine = setup({
         'service.stop': {},
         'service.kill': {},
         'service.retire': { actions: ['noteTime', 'retire'] },
+        'service.reset': {},
+        'schedule.accepted': {},
+        'schedule.refused': {},
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -462,6 +560,10 @@ export const serviceMachine = setup({
         'service.stop': {},
         'service.kill': {},
         'service.retire': { actions: ['noteTime', 'retire'] },
+        'service.reset': {},
+        'schedule.accepted': {},
+        'schedule.refused': {},
+        'schedule.ended': {},
         'process.spawned': {},
         'process.spawnFailed': {},
         'process.exited': {},
@@ -479,6 +581,7 @@ function describeChange(context: ServiceContext, phase: ServiceChange['phase']):
   switch (phase) {
     case 'stopping':
     case 'stopped':
+    case 'scheduled':
       return { phase };
     case 'starting':
       return { phase, serial: context.serial };
@@ -509,6 +612,10 @@ function runOutcome(event: ServiceEvent): RunOutcome | undefined {
     case 'service.stop':
     case 'service.kill':
     case 'service.retire':
+    case 'service.reset':
+    case 'schedule.accepted':
+    case 'schedule.refused':
+    case 'schedule.ended':
       return undefined;
   }
 }

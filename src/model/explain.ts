@@ -1,5 +1,5 @@
 import { describeExit } from './exit-status.ts';
-import { seconds } from './messages.ts';
+import { describeListenError, seconds } from './messages.ts';
 import type { FailureCause } from './service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
@@ -35,13 +35,15 @@ export function explainEnd(
   const { end } = facts;
   switch (end.kind) {
     case 'serviceFailed': {
-      if (end.service === consoleService && end.cause.kind !== 'timeout') return explainCommand(end.cause);
+      if (end.service === consoleService && (end.cause.kind === 'exit' || end.cause.kind === 'spawn'))
+        return explainCommand(end.cause);
       const spec = service(end.service);
       if (spec === undefined) return [`chaperone: system failed: ${end.service}`];
       const words = lastWords(end.service);
       return [
         `chaperone: system failed: ${end.service} ${failureHeadline(end.cause)}`,
         field('why', failureReason(spec, end.cause)),
+        ...advice(spec, end.cause),
         field('command', spec.command),
         ...(words === undefined ? [] : [field('last', quoteWords(words, now))]),
         ...outcome(facts),
@@ -87,6 +89,10 @@ function failureHeadline(cause: FailureCause): string {
     case 'exit':
     case 'timeout':
       return 'did not become ready';
+    case 'listen':
+      return `cannot listen on port ${cause.port}`;
+    case 'schedule':
+      return 'cannot be scheduled';
   }
 }
 
@@ -100,6 +106,33 @@ function failureReason(spec: ServiceSpec, cause: FailureCause): string {
         : `${spec.type} service, ended with ${describeExit(cause.status)} within ${seconds(spec.startupPause)} s of its start (startup_pause), pid ${cause.pid}`;
     case 'timeout':
       return `${spec.type} service, no exit within ${seconds(cause.timeout)} s (process_timeout), pid ${cause.pid} was alive`;
+    case 'listen':
+      return `${describeListenError(cause)}; tried ${cause.tried.join(', then ')}`;
+    case 'schedule':
+      return `interval '${spec.interval ?? ''}': ${cause.problem}`;
+  }
+}
+
+/** What is to be done about it, where that is not plain from the reason. */
+function advice(spec: ServiceSpec, cause: FailureCause): readonly string[] {
+  if (cause.kind !== 'listen') return [];
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return [
+        field(
+          'do',
+          `"ss -ltnp 'sport = :${cause.port}'" in the container names the process that holds it; or change "port"`,
+        ),
+      ];
+    case 'EACCES':
+      return [
+        field(
+          'do',
+          `a port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE; or change "port" of ${spec.name}`,
+        ),
+      ];
+    default:
+      return [];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ExitStatus } from './exit-status.ts';
+import type { Connection } from './scheduling.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import type { SpawnError } from './spawn-error.ts';
@@ -8,6 +9,8 @@ export interface ProcessRun {
   readonly service: ServiceSpec;
   /** Counts the starts of this service from 1. Tells its runs apart, where a pid may come again. */
   readonly serial: number;
+  /** inetd: the client that becomes its standard input, output and error. */
+  readonly connection?: Connection;
 }
 
 /** Facts about one run, from the kernel. `at` is monotonic time in ms. */

@@ -75,6 +75,8 @@ export interface ServiceSpec {
   readonly pidfile?: string;
   /** inetd: the TCP port. */
   readonly port?: number;
+  /** inetd: connections that are served at a time; further clients wait. */
+  readonly maxConnections?: number;
   /** cron: when it runs, as written; checked. */
   readonly interval?: string;
 }
@@ -118,6 +120,8 @@ export interface SystemSpec {
   readonly enableSyslog: boolean;
   /** ms between two STATUS= to the host's notify socket; 0: never. */
   readonly statusInterval: number;
+  /** The time zone of cron services, a name Intl knows; absent: chaperone's own (`TZ`, /etc/localtime). */
+  readonly timeZone?: string;
   /** How many files the configuration was read from, for the first line of `--inspect`. */
   readonly fileCount: number;
 }

@@ -37,7 +37,9 @@ export function exitStatusOf(end: SystemEnd): number {
       return outcomeStatus(end.outcome);
     case 'serviceFailed':
       // With --task the command is what the container is for: its status is the container's.
-      return end.service === consoleService && end.cause.kind !== 'timeout' ? outcomeStatus(end.cause) : 1;
+      return end.service === consoleService && (end.cause.kind === 'exit' || end.cause.kind === 'spawn')
+        ? outcomeStatus(end.cause)
+        : 1;
     case 'missingPrograms':
     case 'internalError':
       return 1;

@@ -5,8 +5,9 @@
 import { ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
 import { processMachine } from '../machines/process.ts';
+import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
-import { type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
+import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import type { LastWords } from '../model/explain.ts';
 import {
@@ -30,11 +31,14 @@ import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
 import { preflight } from './preflight.ts';
 import { SinkQueue } from './sink-queue.ts';
+import { type TriggerPorts, triggerLogic } from './trigger.ts';
 
 export interface AssembleOptions {
   readonly version: string;
   /** Sends records to the sinks that the configuration names. */
   readonly attachLogging: AttachLogging;
+  /** Is asked for once a cron service starts. */
+  readonly loadSchedules: TriggerPorts['loadSchedules'];
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
 }
@@ -69,9 +73,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
 
-  const own = ({ severity, text }: Message): LogRecord => ({
+  const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
     time: clock.wallTime(),
-    facility: 'local5',
+    facility,
     severity,
     program: 'chaperone',
     pid: kernel.pid,
@@ -106,9 +110,18 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       records$.next(record);
     },
   });
+  const process = processMachine.provide({ actors: { childProcess } });
+  const trigger = triggerLogic({
+    kernel,
+    clock,
+    timeZone: spec.timeZone,
+    loadSchedules: options.loadSchedules,
+    onMessage: say,
+  });
+  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process: processMachine.provide({ actors: { childProcess } }) } }),
+      service: serviceMachine.provide({ actors: { process, scheduled } }),
       processTable: processTableLogic(kernel, clock, say),
     },
   });
@@ -186,12 +199,21 @@ function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, s
 
 /** The `processTable` port of the system machine on a kernel. */
 function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message) => void) {
-  return fromCallback<SignalAll, undefined, { type: 'processes.gone'; at: number }>(({ sendBack, receive }) => {
+  return fromCallback<SignalAll | CountProcesses, undefined, { type: 'processes.gone'; at: number }>((scope) => {
+    const { sendBack, receive } = scope;
     const subscription = kernel.childrenGone$.subscribe(({ at }) => sendBack({ type: 'processes.gone', at }));
     let reply: TimerId | undefined;
-    receive(({ signal }) => {
+    let count: TimerId | undefined;
+    receive((request) => {
+      if (request.type === 'processes.count') {
+        count ??= clock.setTimeout(() => {
+          count = undefined;
+          if (!kernel.hasChildren()) sendBack({ type: 'processes.gone', at: clock.now() });
+        }, 0);
+        return;
+      }
       if (kernel.hasChildren()) {
-        kernel.signalAll(signal);
+        kernel.signalAll(request.signal);
         return;
       }
       say(noProcessesRemain());
@@ -200,7 +222,7 @@ function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message)
     });
     return () => {
       subscription.unsubscribe();
-      if (reply !== undefined) clock.clearTimeout(reply);
+      for (const timer of [reply, count]) if (timer !== undefined) clock.clearTimeout(timer);
     };
   });
 }

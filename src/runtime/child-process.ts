@@ -3,6 +3,7 @@ import { fromCallback } from 'xstate';
 import { isNormal } from '../model/exit-status.ts';
 import { environmentOfRun } from '../model/late-environment.ts';
 import {
+  about,
   environmentDump,
   exitKillsAhead,
   exitSeen,
@@ -12,6 +13,7 @@ import {
   terminating,
 } from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
+import { type Connection, isScheduled } from '../model/scheduling.ts';
 import { type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { LogRecord } from '../model/syslog.ts';
 import type { ExitRouter } from '../streams/exit-router.ts';
@@ -38,16 +40,21 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
   /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
   let starts = 0;
   return fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
-    const { service, serial } = input;
+    const { service, serial, connection } = input;
+    const say = (message: Message): void => onMessage(about(service, message));
     starts += 1;
     const environment = environmentOfRun(service, {
       _CHAP_SERVICE_SERIAL: String(starts),
       _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
+      // As systemd.exec(5) has it for socket units with Accept=yes.
+      ...(connection === undefined ? {} : { REMOTE_ADDR: connection.address, REMOTE_PORT: String(connection.port) }),
     });
-    onMessage(startAttempt(service));
-    if (service.debug) for (const message of environmentDump(service, environment)) onMessage(message);
-    if (service.exitKills) onMessage(exitKillsAhead(service));
-    const outcome = spawnService(kernel, service, environment);
+    say(startAttempt(service));
+    if (service.debug) for (const message of environmentDump(service, environment)) say(message);
+    if (service.exitKills && !isScheduled(service.type)) say(exitKillsAhead(service));
+    const outcome = spawnService(kernel, service, environment, connection);
+    // The process has its own copy, and only its end is to end the connection.
+    if (connection !== undefined) kernel.closeConnection(connection);
     if (!outcome.ok) {
       sendBack({ type: 'process.spawnFailed', serial, error: outcome.error, at: clock.now() });
       return undefined;
@@ -64,7 +71,7 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
     }
     const subscription: Subscription = exits.exitOf(pid).subscribe(({ status, at }) => {
       live.remove(pid);
-      onMessage(exitSeen(service.name, pid, status));
+      say(exitSeen(service.name, pid, status));
       if (service.ownGroup && service.killMode === 'group' && !isNormal(status))
         clearGroup(kernel, clock, live, pid, service);
       sendBack({ type: 'process.exited', serial, pid, status, at });
@@ -72,8 +79,8 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
     receive(({ signal }) => {
       // `vanished` is no news: the exit is on its way.
       const target = service.ownGroup && service.killMode === 'group' ? 'group' : 'process';
-      if (signal !== 'SIGKILL') onMessage(terminating(service.name, signal));
-      if (kernel.signal(pid, signal, target) === 'denied') onMessage(signalDenied(service.name, pid, signal));
+      if (signal !== 'SIGKILL') say(terminating(service.name, signal));
+      if (kernel.signal(pid, signal, target) === 'denied') say(signalDenied(service.name, pid, signal));
       // A stopped process takes no other signal before it goes on (systemd does the same).
       if (signal !== 'SIGKILL') kernel.signal(pid, 'SIGCONT', target);
     });
@@ -103,8 +110,10 @@ function spawnService(
   kernel: Kernel,
   service: ServiceSpec,
   environment: Readonly<Record<string, string>>,
+  connection: Connection | undefined,
 ): SpawnOutcome {
   const request: SpawnRequest = {
+    ...(connection === undefined ? {} : { connection }),
     argv: service.argv,
     environment,
     ownGroup: service.ownGroup,

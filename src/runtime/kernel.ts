@@ -4,6 +4,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { ExitStatus } from '../model/exit-status.ts';
+import type { Connection } from '../model/scheduling.ts';
 import type { Account } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
@@ -32,6 +33,8 @@ export interface SpawnRequest {
   readonly stdin: 'null' | 'inherit' | 'terminal';
   readonly stdout: 'pipe' | 'inherit';
   readonly stderr: 'pipe' | 'inherit';
+  /** A client of a listener: it becomes all three in place of the above, and stays open here until it is closed. */
+  readonly connection?: Connection;
 }
 
 export type SpawnOutcome =
@@ -75,6 +78,24 @@ export interface Sink {
   write(bytes: Uint8Array, done: (errorCode?: string) => void): void;
 }
 
+/** A TCP port that listens on all addresses. */
+export interface Listener {
+  /** Clients as they are taken, one in a turn of the loop, and none while paused: they wait in the backlog. */
+  readonly connections$: Observable<Connection>;
+  /** An errno's name: a client waits and could not be taken (EMFILE). The listener is paused then. */
+  readonly refusals$: Observable<string>;
+  /** At once: no client is taken after it. */
+  pause(): void;
+  resume(): void;
+  /** Closes the port, and every connection that nobody has closed. */
+  close(): void;
+}
+
+export type ListenOutcome =
+  | { readonly ok: true; readonly listener: Listener }
+  /** The errno's name, and what was tried, in words, in this order. */
+  | { readonly ok: false; readonly code: string; readonly tried: readonly string[] };
+
 export interface Kernel {
   readonly pid: number;
   readonly hostname: string;
@@ -90,6 +111,10 @@ export interface Kernel {
    * @returns its path, or undefined where there is none
    */
   findProgram(word: string, searchPath: string, directory: string | undefined): string | undefined;
+  /** Listens on a TCP port: for IPv6 and IPv4, or for IPv4 alone where there is no IPv6. */
+  listen(port: number): ListenOutcome;
+  /** Closes chaperone's own descriptor of a connection; twice does no harm. */
+  closeConnection(connection: Connection): void;
   /** Starts a program. A failure is an errno and a stage, never an exit status. */
   spawn(request: SpawnRequest): SpawnOutcome;
   /** Signals one process, or its whole group. */

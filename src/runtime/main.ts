@@ -96,6 +96,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
     attachLogging: logging.attachLogging,
+    loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
     ...(options.request.inspect
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),
@@ -165,7 +166,7 @@ async function configureOrLeave(
 
 /** What the configuration can say, but this version cannot run. */
 function refuseUnsupported(edge: NativeEdge, { services }: SystemSpec): void {
-  const unsupported = services.filter(({ type }) => type !== 'simple' && type !== 'oneshot');
+  const unsupported = services.filter(({ type }) => type === 'forking' || type === 'notify');
   if (unsupported.length === 0) return;
   const lines = unsupported.map(({ name, type }) => `chaperone: ${name}: type ${type} is not supported yet\n`);
   writeError(edge, lines.join(''));

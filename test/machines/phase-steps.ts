@@ -4,9 +4,10 @@ import type { ServicePhase } from '../../src/model/service-phase.ts';
 export const phaseSteps: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
   disabled: [],
   pending: ['starting', 'stopped'],
-  starting: ['running', 'exited', 'stopping', 'backoff', 'failed'],
+  starting: ['running', 'exited', 'scheduled', 'stopping', 'backoff', 'failed'],
   running: ['exited', 'stopping', 'backoff', 'failed'],
   exited: ['starting', 'stopped'],
+  scheduled: ['stopping'],
   stopping: ['starting', 'stopped', 'failed'],
   backoff: ['starting', 'stopped'],
   stopped: ['starting'],

@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
 import { processMachine } from '../../src/machines/process.ts';
+import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import {
   type ServiceEvent,
   type ServiceInput,
   type ServiceReport,
   serviceMachine,
 } from '../../src/machines/service.ts';
+import { isScheduled } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
@@ -33,6 +35,10 @@ const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.stop': true,
   'service.kill': true,
   'service.retire': true,
+  'service.reset': true,
+  'schedule.accepted': true,
+  'schedule.refused': true,
+  'schedule.ended': true,
   'process.spawned': true,
   'process.spawnFailed': true,
   'process.exited': true,
@@ -43,11 +49,19 @@ const commands: readonly ServiceEvent[] = [
   { type: 'service.stop', killAfter: 5_000, at: 0 },
   { type: 'service.kill', at: 0 },
   { type: 'service.retire', at: 0 },
+  { type: 'service.reset', killAfter: 5_000, at: 0 },
 ];
 
 /** Every fact about the current run, likely or not, and the same facts about an earlier one. */
 function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
   const current = context.run?.serial ?? context.serial + 1;
+  if (isScheduled(context.spec.type)) {
+    return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
+      { type: 'schedule.accepted', serial, at: 0 },
+      { type: 'schedule.refused', serial, cause: { kind: 'spawn', error: noSuchProgram }, at: 0 },
+      { type: 'schedule.ended', serial, at: 0 },
+    ]);
+  }
   return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
     { type: 'process.spawned', serial, pid: 10, at: 0 },
     { type: 'process.spawnFailed', serial, error: noSuchProgram, at: 0 },
@@ -58,7 +72,8 @@ function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
 
 const system = createActor(fromCallback<ServiceReport>(() => {}));
 const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
-const machine = serviceMachine.provide({ actors: { process } });
+const scheduled = scheduledMachine.provide({ actors: { process, trigger: fromCallback(() => {}) } });
+const machine = serviceMachine.provide({ actors: { process, scheduled } });
 
 function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnapshot> {
   const input: ServiceInput = { spec: serviceSpec(changes), system };
@@ -81,7 +96,7 @@ function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnaps
   });
 }
 
-const live = ['starting', 'ready.running', 'stopping'];
+const live = ['starting', 'ready.running', 'ready.scheduled', 'stopping'];
 
 function hasRun(snapshot: ServiceSnapshot): boolean {
   const path = statePath(snapshot.value);
@@ -93,7 +108,7 @@ function hasEnded(snapshot: ServiceSnapshot): boolean {
 }
 
 function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
-  return event.type.startsWith('process.') || event.type.startsWith('xstate.after.');
+  return /^(process|schedule)\./.test(event.type) || event.type.startsWith('xstate.after.');
 }
 
 function isStale({ from, event }: Edge<ServiceSnapshot>): boolean {
@@ -107,6 +122,7 @@ function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
 const phases: Readonly<Record<string, ServicePhase>> = {
   'ready.running': 'running',
   'ready.exited': 'exited',
+  'ready.scheduled': 'scheduled',
   disabled: 'disabled',
   pending: 'pending',
   starting: 'starting',
@@ -124,7 +140,7 @@ function phaseOf({ value }: ServiceSnapshot): ServicePhase {
 }
 
 const flags = [false, true];
-const variants = (['simple', 'oneshot'] as const).flatMap((type) =>
+const variants = (['simple', 'oneshot', 'inetd', 'cron'] as const).flatMap((type) =>
   flags.flatMap((restart) =>
     flags.map((exitKills) => {
       const spec = { type, restart, exitKills, restartLimit: 2 };
@@ -209,7 +225,9 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
       ({ from, event, to }) =>
         from.context.run?.serial !== to.context.run?.serial &&
         event.type !== 'process.exited' &&
-        event.type !== 'process.spawnFailed',
+        event.type !== 'process.spawnFailed' &&
+        event.type !== 'schedule.ended' &&
+        event.type !== 'schedule.refused',
     );
     expect(early.map(describeEdge)).toEqual([]);
   });
@@ -267,7 +285,10 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
   });
 
   it('explores to the end with the exits of its process alone', () => {
-    const settled = canReach(exploration, (snapshot) => !hasRun(snapshot), isFactOrDelay);
+    // What is scheduled stays so until it is told otherwise.
+    const isSettled = (snapshot: ServiceSnapshot): boolean =>
+      !hasRun(snapshot) || snapshot.matches({ ready: 'scheduled' });
+    const settled = canReach(exploration, isSettled, isFactOrDelay);
     expect(exploration.states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
   });
 });

@@ -3,12 +3,23 @@
  * tell the difference: exits are reported later and together, orphans come to chaperone, a pipe ends when its last holder
  * has ended, a signal to a vanished process is ESRCH.
  */
-import { Subject } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
+import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
 import type { SpawnErrorStage } from '../../model/spawn-error.ts';
-import type { ExitBatch, Kernel, ProcessExit, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type {
+  ExitBatch,
+  Kernel,
+  ListenOutcome,
+  ProcessExit,
+  SignalOutcome,
+  Sink,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../kernel.ts';
 import type { Script, Step } from './script.ts';
+import { SimulatedListener } from './simulated-listener.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** A spawn error to inject. */
@@ -25,11 +36,25 @@ export interface SimulatedPrograms {
   script(argv: readonly string[]): Script | undefined;
   /** Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
+  /** The errno's name where a port cannot be listened on; undefined: it can, unless somebody does. */
+  listenFault?(port: number): string | undefined;
+  /** The errno's name where a client cannot be taken; undefined: it can. */
+  acceptFault?(): string | undefined;
 }
 
 interface Pipe {
   readonly bytes$: Subject<Uint8Array>;
   readonly holders: Set<number>;
+  /** The connection that it is, in place of a pipe. */
+  readonly client?: number;
+}
+
+/** Who connected to a port. */
+export interface SimulatedClient {
+  /** What it was sent. */
+  text: string;
+  /** The other side has hung up. */
+  ended: boolean;
 }
 
 interface SimulatedProcess {
@@ -59,6 +84,11 @@ export class SimulatedKernel implements Kernel {
   readonly clock: VirtualClock;
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
+  readonly #listeners = new Map<number, SimulatedListener>();
+  /** Clients that were taken and are not closed yet. */
+  readonly #connections = new Map<number, SimulatedListener>();
+  readonly #clients = new Map<number, SimulatedClient>();
+  #nextConnection = 1;
   #nextPid = ownPid + 1;
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: ProcessExit[] = [];
@@ -74,6 +104,27 @@ export class SimulatedKernel implements Kernel {
     return [...this.#table.keys()];
   }
 
+  /** Connections that chaperone holds open itself. */
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  /** Ports that chaperone listens on. */
+  get ports(): readonly number[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** The environment's way to connect. Undefined where nobody listens. */
+  connect(port: number): SimulatedClient | undefined {
+    const listener = this.#listeners.get(port);
+    if (listener === undefined) return undefined;
+    const id = this.#nextConnection++;
+    const client = { text: '', ended: false };
+    this.#clients.set(id, client);
+    listener.enqueue({ id, address: '127.0.0.1', port: 40_000 + id });
+    return client;
+  }
+
   /** The environment's way to signal chaperone. */
   deliver(signal: SignalName): void {
     this.signals$.next(signal);
@@ -81,6 +132,36 @@ export class SimulatedKernel implements Kernel {
 
   findProgram(word: string): string | undefined {
     return this.#programs.has(word) ? word : undefined;
+  }
+
+  listen(port: number): ListenOutcome {
+    const code = this.#programs.listenFault?.(port) ?? (this.#listeners.has(port) ? 'EADDRINUSE' : undefined);
+    if (code !== undefined) return { ok: false, code, tried: ['all simulated addresses'] };
+    const listener = new SimulatedListener(this.clock, {
+      acceptFault: () => this.#programs.acceptFault?.(),
+      onTaken: ({ id }) => this.#connections.set(id, listener),
+      onClosed: () => {
+        this.#listeners.delete(port);
+        for (const [id, owner] of this.#connections) if (owner === listener) this.#hangUp(id);
+      },
+      onRefused: ({ id }) => this.#hangUp(id),
+    });
+    this.#listeners.set(port, listener);
+    return { ok: true, listener };
+  }
+
+  closeConnection({ id }: Connection): void {
+    this.#connections.delete(id);
+    // A process that has it keeps it open.
+    const held = [...this.#table.values()].some((process) => process.stdout?.client === id);
+    if (!held) this.#hangUp(id);
+  }
+
+  #hangUp(id: number): void {
+    this.#connections.delete(id);
+    const client = this.#clients.get(id);
+    if (client !== undefined) client.ended = true;
+    this.#clients.delete(id);
   }
 
   spawn(request: SpawnRequest): SpawnOutcome {
@@ -95,6 +176,12 @@ export class SimulatedKernel implements Kernel {
     const script = this.#programs.script(request.argv);
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
 
+    const { connection } = request;
+    if (connection !== undefined) {
+      const socket = this.#socketOf(connection);
+      const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, socket, socket);
+      return { ok: true, pid, stdout: NEVER, stderr: NEVER };
+    }
     const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
       target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
@@ -133,6 +220,21 @@ export class SimulatedKernel implements Kernel {
         }, 0);
       },
     };
+  }
+
+  /** What processes write to it is the client's text; the last one that ends hangs up. */
+  #socketOf({ id }: Connection): Pipe {
+    const bytes$ = new Subject<Uint8Array>();
+    const client = this.#clients.get(id);
+    bytes$.subscribe({
+      next: (bytes) => {
+        if (client !== undefined) client.text += new TextDecoder().decode(bytes);
+      },
+      complete: () => {
+        if (!this.#connections.has(id)) this.#hangUp(id);
+      },
+    });
+    return { bytes$, holders: new Set(), client: id };
   }
 
   #start(
