@@ -23,7 +23,11 @@ await build({
   entryPoints: ['src/cli/chaperone.ts'],
   outfile: 'dist/main.cjs',
   // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
-  alias: { rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)) },
+  alias: {
+    rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
+    // unix-dgram looks for its addon by the package.json that stands above the calling file.
+    bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
+  },
 });
 await build({
   ...common,
