@@ -102,7 +102,7 @@ const settings: readonly Directive[] = [
     key: 'status_interval',
     kind: 'seconds',
     default: 30,
-    ...later,
+    ...plain,
     summary: "how often STATUS= is sent to the host's notify socket; 0 never",
   },
   { key: 'uid', kind: 'account', ...expanded, summary: 'default user for services and log files' },
@@ -175,7 +175,7 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'disabled where its program or its account is missing',
   },
-  { key: 'pidfile', kind: 'text', ...laterExpanded, summary: 'the file that names the process to follow' },
+  { key: 'pidfile', kind: 'text', ...expanded, summary: 'the file that names the process to follow' },
   {
     key: 'process_timeout',
     kind: 'seconds',
@@ -214,6 +214,12 @@ const service: readonly Directive[] = [
     summary: 'what is signalled',
   },
   { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
+  {
+    key: 'watchdog',
+    kind: 'seconds',
+    ...plain,
+    summary: 'notify services: WATCHDOG=1 has to come within this time, again and again; without it, or 0, never',
+  },
 ];
 
 const logging: readonly Directive[] = [

@@ -28,6 +28,8 @@ import { childProcessLogic } from './child-process.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
+import { NotifySockets } from './notify-sockets.ts';
+import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
 import { SinkQueue } from './sink-queue.ts';
 
@@ -95,11 +97,15 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     error: (error: unknown) => outcome$.error(error),
   });
 
+  const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
+  const notify = new NotifySockets({ kernel, clock, onMessage: say });
   const childProcess = childProcessLogic({
     kernel,
     clock,
     exits,
     live,
+    pidfiles,
+    notify,
     onMessage: say,
     onOutput: (service, stream, record) => {
       lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
@@ -108,7 +114,13 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process: processMachine.provide({ actors: { childProcess } }) } }),
+      service: serviceMachine.provide({
+        actors: {
+          process: processMachine.provide({ actors: { childProcess } }),
+          pidfile: pidfiles.logic(),
+          notifications: notify.logic(),
+        },
+      }),
       processTable: processTableLogic(kernel, clock, say),
     },
   });

@@ -92,6 +92,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   linux.open();
   const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
 
+  if (spec.services.some(({ enabled, type }) => enabled && type === 'notify')) await linux.notifying.load();
+
   const logging = lateLogging();
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
@@ -165,7 +167,7 @@ async function configureOrLeave(
 
 /** What the configuration can say, but this version cannot run. */
 function refuseUnsupported(edge: NativeEdge, { services }: SystemSpec): void {
-  const unsupported = services.filter(({ type }) => type !== 'simple' && type !== 'oneshot');
+  const unsupported = services.filter(({ type }) => type === 'inetd' || type === 'cron');
   if (unsupported.length === 0) return;
   const lines = unsupported.map(({ name, type }) => `chaperone: ${name}: type ${type} is not supported yet\n`);
   writeError(edge, lines.join(''));

@@ -5,6 +5,7 @@ import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
 import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
 import { seconds } from '../model/messages.ts';
+import type { NotifyMessage } from '../model/notify-message.ts';
 import { isLive } from '../model/service-phase.ts';
 import { shortName } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -143,22 +144,50 @@ function serviceDetail(
       return 'SIGKILL';
     case 'service.retire':
       return 'the system is ending';
+    case 'pidfile.found':
+      return `pid ${event.pid} from ${spec.pidfile}`;
+    case 'pidfile.seen':
+      return `${spec.pidfile} is ${event.trouble}`;
+    case 'notify.received':
+      return noticeText(event.message);
+    case 'watchdog.missed':
+      return causeText(context);
     case undefined:
       if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;
-      if (to.startsWith('stopping')) return `no exit within ${seconds(spec.processTimeout)} s`;
+      if (to.startsWith('stopping')) return causeText(context);
       return '';
   }
 }
 
-function causeText({ verdict }: ServiceSnapshot['context']): string {
+/** What of a notification moves a service, as it was sent. */
+function noticeText({ ready, mainPid, errno, busError, stopping, watchdog, status }: NotifyMessage): string {
+  const parts = [
+    ...(ready === true ? ['READY=1'] : []),
+    ...(stopping === true ? ['STOPPING=1'] : []),
+    ...(errno === undefined ? [] : [`ERRNO=${errno}`]),
+    ...(busError === undefined ? [] : [`BUSERROR=${busError}`]),
+    ...(mainPid === undefined ? [] : [`MAINPID=${mainPid}`]),
+    ...(watchdog === 'trigger' ? ['WATCHDOG=trigger'] : []),
+    ...(status === undefined ? [] : [`"${status}"`]),
+  ];
+  return parts.join('  ');
+}
+
+function causeText({ spec, verdict }: ServiceSnapshot['context']): string {
   switch (verdict?.kind) {
     case 'exit':
       return describeExit(verdict.status);
     case 'spawn':
       return describeSpawnError(verdict.error);
     case 'timeout':
-      return `no exit within ${seconds(verdict.timeout)} s`;
+      return `${spec.type === 'notify' ? 'no READY=1' : 'no exit'} within ${seconds(verdict.timeout)} s`;
+    case 'pidfile':
+      return `no process to follow in ${verdict.file} within ${seconds(verdict.timeout)} s (${verdict.trouble})`;
+    case 'reported':
+      return verdict.busError === undefined ? `ERRNO=${verdict.errno}` : `BUSERROR=${verdict.busError}`;
+    case 'watchdog':
+      return verdict.triggered ? 'WATCHDOG=trigger' : `no WATCHDOG=1 within ${seconds(verdict.interval)} s`;
     case undefined:
       return '';
   }
@@ -219,7 +248,9 @@ function machineId(snapshot: unknown): unknown {
 }
 
 function serviceEvent(event: { readonly type: string }): ServiceEvent | undefined {
-  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.']) ? event : undefined;
+  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.', 'pidfile.', 'notify.', 'watchdog.'])
+    ? event
+    : undefined;
 }
 
 function systemEvent(event: { readonly type: string }): SystemEvent | undefined {

@@ -70,6 +70,7 @@ const stages: readonly SpawnErrorStage[] = [
   'gid',
   'uid',
   'clone',
+  'notify',
   'pipe',
   'group',
   'terminal',

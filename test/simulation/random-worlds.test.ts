@@ -103,6 +103,8 @@ function runWorld(seed: number): RandomWorld {
     hasChildren: () => kernel.hasChildren(),
     signalAll: (signal) => kernel.signalAll(signal),
     sink: (target) => kernel.sink(target),
+    following: kernel.following,
+    notifying: kernel.notifying,
     spawn: (request: SpawnRequest) => {
       const outcome = kernel.spawn(request);
       if (outcome.ok) spawned.set(outcome.pid, `${request.argv[0]}.service`);
