@@ -25,6 +25,7 @@ import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
+import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
@@ -39,6 +40,8 @@ export interface AssembleOptions {
   readonly attachLogging: AttachLogging;
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
+  /** Whom chaperone itself notifies, where anybody wants to hear. */
+  readonly host?: HostRequest;
 }
 
 /** A whole system, ready to start. */
@@ -134,11 +137,20 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => queues.stdout.write(text)) }),
   });
 
+  const host =
+    options.host === undefined
+      ? undefined
+      : new HostNotifier(options.host, spec.services, spec.statusInterval, {
+          notifying: kernel.notifying,
+          clock,
+          onMessage: say,
+        });
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
+    host?.hear(notice);
     notices$.next(notice);
   });
   const signals = new Subscription();
@@ -146,6 +158,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     complete: () => {
       signals.unsubscribe();
       const { output } = system.getSnapshot();
+      if (output !== undefined) host?.end(output.end);
       if (output !== undefined) outcome$.next(output);
       outcome$.complete();
     },
@@ -171,6 +184,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     start: () => {
       for (const message of messages) say(message);
       signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
+      host?.start();
       system.start();
     },
     shutdown,

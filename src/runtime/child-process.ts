@@ -59,10 +59,12 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     starts += 1;
     const notifying = service.type === 'notify' ? openNotify(notify, run) : noNotify;
     if ('code' in notifying) return notifying;
+    const invocation = ownsRemains(service) ? kernel.following.newInvocation() : undefined;
     const environment = environmentOfRun(service, {
       _CHAP_SERVICE_SERIAL: String(starts),
       _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
       ...notifying.variables,
+      ...(invocation === undefined ? {} : { INVOCATION_ID: invocation }),
     });
     onMessage(startAttempt(service));
     if (service.debug) for (const message of environmentDump(service, environment)) onMessage(message);
@@ -76,7 +78,8 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     noteMain(service, pid);
     trees.get(service.name)?.forget();
     trees.delete(service.name);
-    const tree = ownsRemains(service) ? kernel.following.track(pid) : undefined;
+    const tree =
+      invocation === undefined ? undefined : kernel.following.track(pid, invocation, service.type === 'forking');
     if (tree !== undefined) trees.set(service.name, tree);
     const program = shortName(service.name);
     const wallTime = (): number => clock.wallTime();

@@ -114,8 +114,15 @@ export interface Following {
   lookUp(pid: number): ProcessView | undefined;
   /** Emits once, when the process is dead, whoever's child it is, and completes. */
   watchEnd(pid: number): Observable<void>;
-  /** To be called in the turn in which the process was spawned. */
-  track(pid: number): ProcessTree;
+  /** A name that no other start has (systemd.exec(5), INVOCATION_ID). */
+  newInvocation(): string;
+  /**
+   * To be called in the turn in which the process was spawned.
+   *
+   * @param invocation stands in its environment as INVOCATION_ID
+   * @param forks its start is to leave a daemon behind, and to end
+   */
+  track(pid: number, invocation: string, forks: boolean): ProcessTree;
   /** Undefined where there is no such regular file. */
   readPidfile(path: string): PidfileText | undefined;
   /** Returns the error's code, but for a file that is not there. */

@@ -14,6 +14,7 @@ import type { Severity } from '../model/syslog.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import { configure } from './configure.ts';
+import { hostRequest } from './host-notifier.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
 import { type LateLogging, lateLogging } from './late-logging.ts';
@@ -90,6 +91,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const kernel = options.wrapKernel?.(linux) ?? linux;
   const early = kernel.signals$.subscribe((signal) => leaveEarly(edge, signal));
   linux.open();
+  const host = hostRequest(launch.environment, kernel.pid);
   const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
 
   if (spec.services.some(({ enabled, type }) => enabled && type === 'notify')) await linux.notifying.load();
@@ -98,6 +100,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
     attachLogging: logging.attachLogging,
+    ...(host === undefined ? {} : { host }),
     ...(options.request.inspect
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),

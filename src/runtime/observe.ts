@@ -139,7 +139,7 @@ function serviceDetail(
     case 'service.stop':
       return context.run === undefined
         ? 'service.stop'
-        : `${spec.killSignal} to pid ${context.run.pid}, SIGKILL after ${milliseconds(event.killAfter)}`;
+        : `${spec.killSignal} to ${whom(context.run.pid)}, SIGKILL after ${milliseconds(event.killAfter)}`;
     case 'service.kill':
       return 'SIGKILL';
     case 'service.retire':
@@ -172,6 +172,10 @@ function noticeText({ ready, mainPid, errno, busError, stopping, watchdog, statu
     ...(status === undefined ? [] : [`"${status}"`]),
   ];
   return parts.join('  ');
+}
+
+function whom(pid: number): string {
+  return pid === 0 ? 'what its start left behind' : `pid ${pid}`;
 }
 
 function causeText({ spec, verdict }: ServiceSnapshot['context']): string {

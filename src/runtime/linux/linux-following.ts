@@ -1,4 +1,5 @@
 /** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
+import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { Observable } from 'rxjs';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
@@ -51,8 +52,12 @@ export class LinuxFollowing implements Following {
     });
   }
 
-  track(pid: number): ProcessTree {
-    return this.#trees.track(pid);
+  newInvocation(): string {
+    return randomBytes(16).toString('hex');
+  }
+
+  track(pid: number, invocation: string, forks: boolean): ProcessTree {
+    return this.#trees.track(pid, invocation, forks);
   }
 
   readPidfile(path: string): PidfileText | undefined {

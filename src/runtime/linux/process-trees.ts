@@ -5,17 +5,20 @@
  * known of a start while it lasts is its descendants, looked at again and again, 5 ms apart at first. Once its own process has
  * been reaped, what it left is a child of chaperone, and belongs to it
  * - for certain, when it was seen as a descendant, or is of a session in which one was seen;
- * - by circumstance, when it is a child of chaperone that nobody started, began after the start did, stands in a session which
- *   no other start knows, and no other tracked start was under way: a daemon that was quicker than the looks.
- * Two starts at once that each leave a daemon behind within milliseconds may lose it to nobody: it is then an orphan like that of
- * a simple service, and lives until the last round. From then on, descendants and sessions of members are members.
+ * - for certain, when its environment has the INVOCATION_ID of the start (systemd.exec(5)): a fork inherits it, and so does a
+ *   program, unless it was started with an environment of its own (env -i);
+ * - by circumstance, for forking services, when it is a child of chaperone that nobody started, began after the start did, stands in a session which
+ *   no other start knows, and no other start of a forking service was under way: a daemon that was quicker than the looks.
+ * Two starts at once that leave daemons behind within milliseconds, without the INVOCATION_ID, lose them to nobody: they are then
+ * orphans like those of a simple service, and live until the last round. From then on, descendants and sessions of members are members.
  *
  * A pid may come again: a member is its pid and the time of its beginning.
  */
+import { readFileSync } from 'node:fs';
 import type { Clock, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
 import { allProcesses, childrenOf, type ProcessEntry, readProcess } from './process-table.ts';
 
-/** ms from one look at the descendants to the next. */
+/** ms from one look at the descendants to the next; of what may run for long, the looks become ever rarer. */
 const firstLook = 5;
 const longestLook = 200;
 const lookGrowth = 1.3;
@@ -53,12 +56,12 @@ export class ProcessTrees {
     this.#started.delete(pid);
   }
 
-  track(pid: number): ProcessTree {
-    const tree = new Tree(pid, this.#clock, {
+  track(pid: number, invocation: string, forks: boolean): ProcessTree {
+    const tree = new Tree(pid, invocation, forks, this.#clock, {
       ownSession: this.#ownSession,
       isStrange: (entry) => this.#isStrange(entry),
-      isAlone: () => ![...this.#trees].some((other) => other !== tree && other.underWay),
-      onForget: () => this.#trees.delete(tree),
+      isAlone: (own) => ![...this.#trees].some((other) => other !== own && other.underWay),
+      onForget: (own) => this.#trees.delete(own),
     });
     this.#trees.add(tree);
     return tree;
@@ -75,13 +78,26 @@ interface Surroundings {
   readonly ownSession: number | undefined;
   readonly isStrange: (entry: ProcessEntry) => boolean;
   /** No other start that is tracked is under way. */
-  readonly isAlone: () => boolean;
-  readonly onForget: () => void;
+  readonly isAlone: (own: Tree) => boolean;
+  readonly onForget: (own: Tree) => void;
+}
+
+/** `INVOCATION_ID=…` as a process was started with it; undefined where it has none, or chaperone may not look. */
+function invocationOf(pid: number): string | undefined {
+  try {
+    const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    return variables.find((variable) => variable.startsWith('INVOCATION_ID='));
+  } catch {
+    return undefined;
+  }
 }
 
 class Tree implements ProcessTree {
-  underWay = true;
+  /** A start that is to leave a daemon behind, and has not ended yet. */
+  underWay: boolean;
   readonly #root: ProcessEntry | undefined;
+  readonly #longestLook: number;
+  readonly #mark: string;
   readonly #clock: Clock;
   readonly #around: Surroundings;
   /** When each member began. */
@@ -91,10 +107,13 @@ class Tree implements ProcessTree {
   /** From the first moment on, no other start was under way. */
   #alone: boolean;
 
-  constructor(pid: number, clock: Clock, around: Surroundings) {
+  constructor(pid: number, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
     this.#clock = clock;
+    this.#mark = `INVOCATION_ID=${invocation}`;
     this.#around = around;
-    this.#alone = around.isAlone();
+    this.underWay = forks;
+    this.#longestLook = forks ? longestLook : Number.POSITIVE_INFINITY;
+    this.#alone = forks && around.isAlone(this);
     this.#root = readProcess(pid);
     if (this.#root !== undefined) this.#note(this.#root);
     this.#planLook(firstLook);
@@ -105,14 +124,15 @@ class Tree implements ProcessTree {
   }
 
   startEnded(): void {
-    if (!this.underWay) return;
     this.underWay = false;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#alone &&= this.#around.isAlone();
+    this.#alone &&= this.#around.isAlone(this);
     const root = this.#root;
-    if (root === undefined || !this.#alone) return;
+    if (root === undefined) return;
     for (const entry of allProcesses()) {
-      if (entry.startTime >= root.startTime && this.#around.isStrange(entry)) this.#note(entry);
+      if (entry.startTime < root.startTime || !this.#around.isStrange(entry)) continue;
+      const mark = invocationOf(entry.pid);
+      if (mark === undefined ? this.#alone : mark === this.#mark) this.#note(entry);
     }
   }
 
@@ -136,7 +156,7 @@ class Tree implements ProcessTree {
   forget(): void {
     this.underWay = false;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#around.onForget();
+    this.#around.onForget(this);
   }
 
   #note(entry: ProcessEntry): void {
@@ -146,7 +166,7 @@ class Tree implements ProcessTree {
 
   #planLook(delay: number): void {
     this.#timer = this.#clock.setTimeout(() => {
-      this.#alone &&= this.#around.isAlone();
+      this.#alone &&= this.#around.isAlone(this);
       // A map grows while it is walked.
       for (const pid of this.#known.keys()) {
         for (const child of childrenOf(pid)) {
@@ -154,7 +174,7 @@ class Tree implements ProcessTree {
           if (entry !== undefined) this.#note(entry);
         }
       }
-      this.#planLook(Math.min(longestLook, delay * lookGrowth));
+      this.#planLook(Math.min(this.#longestLook, delay * lookGrowth));
     }, delay);
   }
 }

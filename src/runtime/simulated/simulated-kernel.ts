@@ -190,6 +190,7 @@ export class SimulatedKernel implements Kernel {
         }, 0);
         return () => this.clock.clearTimeout(timer);
       }),
+    newInvocation: () => String(this.spawned.length + 1),
     track: (root): ProcessTree => ({
       startEnded: () => undefined,
       members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(root)),
