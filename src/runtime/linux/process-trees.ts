@@ -130,10 +130,16 @@ class Tree implements ProcessTree {
     const root = this.#root;
     if (root === undefined) return;
     for (const entry of allProcesses()) {
-      if (entry.startTime < root.startTime || !this.#around.isStrange(entry)) continue;
-      const mark = invocationOf(entry.pid);
-      if (mark === undefined ? this.#alone : mark === this.#mark) this.#note(entry);
+      if (entry.startTime >= root.startTime && this.#isLeftBehind(entry)) this.#note(entry);
     }
+  }
+
+  /** Decided on one look at it: the next one may find that it has left the session of the start. */
+  #isLeftBehind(entry: ProcessEntry): boolean {
+    if (this.#sessions.has(entry.session)) return true;
+    if (!this.#around.isStrange(entry)) return false;
+    const mark = invocationOf(entry.pid);
+    return mark === undefined ? this.#alone : mark === this.#mark;
   }
 
   members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
