@@ -2,7 +2,7 @@
 
 FROM node:22-bookworm-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev make python3 \
+ && apt-get install -y --no-install-recommends g++ gcc libc6-dev make python3 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./

@@ -19,7 +19,11 @@ const common = {
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
 // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
-const alias = { rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)) };
+const alias = {
+  rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
+  // unix-dgram looks for its addon by the package.json that stands above the calling file.
+  bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
+};
 await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias });
 await build({
   ...common,

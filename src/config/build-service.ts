@@ -97,7 +97,8 @@ export function buildService(
       : preliminary;
 
   // Everything is read before anything is given up, so that every mistake is reported.
-  const final = finalEnvironment(environment, expansion);
+  const type = serviceType(section);
+  const final = finalEnvironment(environment, expansion, type === 'notify');
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
   const command = scalarOf(section, 'command');
   if (!section.given.has('command')) {
@@ -108,7 +109,6 @@ export function buildService(
   const stdout = outputTarget(section, 'stdout', environment, enabled, report);
   const stderr = outputTarget(section, 'stderr', environment, enabled, report);
   const directory = expandedText(section, 'directory', environment, enabled, report);
-  const type = serviceType(section);
   const ofType = readTypeDirectives(section, type, environment, enabled, report);
   if (expanded === undefined) return undefined;
 
@@ -161,8 +161,9 @@ function serviceType(section: Section): ServiceType {
 }
 
 /** Which directives belong to which types only. */
-const typesOf: Readonly<Record<'pidfile' | 'port' | 'interval', readonly ServiceType[]>> = {
+const typesOf: Readonly<Record<'pidfile' | 'watchdog' | 'port' | 'interval', readonly ServiceType[]>> = {
   pidfile: ['simple', 'forking'],
+  watchdog: ['notify'],
   port: ['inetd'],
   interval: ['cron'],
 };
@@ -174,14 +175,15 @@ function readTypeDirectives(
   environment: Environment,
   enabled: boolean,
   report: Report,
-): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval' | 'maxConnections'> {
+): Pick<ServiceSpec, 'pidfile' | 'watchdog' | 'port' | 'interval' | 'maxConnections'> {
   warnScheduled(section, type, report);
   const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
+  const watchdog = section.values.has('watchdog') ? milliseconds(section, 'watchdog') : 0;
   const port = expandedInteger(section, 'port', environment, enabled, report);
   const interval = readInterval(section, environment, enabled, report);
-  for (const key of ['pidfile', 'port', 'interval'] as const) {
+  for (const key of ['pidfile', 'watchdog', 'port', 'interval'] as const) {
     const types = typesOf[key];
-    const required = key !== 'pidfile' && types.includes(type);
+    const required = key !== 'pidfile' && key !== 'watchdog' && types.includes(type);
     if (required && !section.given.has(key)) {
       report.error(`${section.name} has no ${key}`, section.place, { hint: `${type} services need one` });
     }
@@ -198,7 +200,8 @@ function readTypeDirectives(
     });
   }
   return {
-    ...(pidfile === undefined ? {} : { pidfile: pidfile.trim() }),
+    ...(pidfile === undefined || !typesOf.pidfile.includes(type) ? {} : { pidfile: pidfile.trim() }),
+    ...(watchdog === 0 || type !== 'notify' ? {} : { watchdog }),
     ...(port === undefined ? {} : { port }),
     ...(interval === undefined ? {} : { interval }),
     ...(type === 'inetd' ? { maxConnections: integer(section, 'max_connections') } : {}),

@@ -103,7 +103,7 @@ const settings: readonly Directive[] = [
     key: 'status_interval',
     kind: 'seconds',
     default: 30,
-    ...later,
+    ...plain,
     summary: "how often STATUS= is sent to the host's notify socket; 0 never",
   },
   {
@@ -190,7 +190,7 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'disabled where its program or its account is missing',
   },
-  { key: 'pidfile', kind: 'text', ...laterExpanded, summary: 'the file that names the process to follow' },
+  { key: 'pidfile', kind: 'text', ...expanded, summary: 'the file that names the process to follow' },
   {
     key: 'process_timeout',
     kind: 'seconds',
@@ -229,6 +229,12 @@ const service: readonly Directive[] = [
     summary: 'what is signalled',
   },
   { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
+  {
+    key: 'watchdog',
+    kind: 'seconds',
+    ...plain,
+    summary: 'notify services: WATCHDOG=1 has to come within this time, again and again; without it, or 0, never',
+  },
 ];
 
 const logging: readonly Directive[] = [

@@ -187,6 +187,8 @@ export const scheduledMachine = setup({
   context: ({ input }) => ({ ...input, runs: {}, begun: 0, terminate: undefined, at: 0 }),
   initial: 'open',
   on: {
+    // Nothing that is scheduled asks for time.
+    'process.extend': {},
     'process.spawned': { actions: ['noteTime', 'recordPid'] },
     'process.spawnFailed': { actions: ['noteTime', 'tellRunEnd', 'endRun'] },
   },

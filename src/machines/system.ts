@@ -38,7 +38,7 @@ import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange } from '../model/service-phase.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import { exitStatusOf, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
+import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
@@ -493,7 +493,7 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
     case 'exited':
       return { kind: 'exit', status: change.status };
     case 'failed':
-      return change.cause.kind === 'exit' || change.cause.kind === 'spawn' ? change.cause : undefined;
+      return isOutcome(change.cause) ? change.cause : undefined;
     case 'starting':
     case 'running':
     case 'scheduled':

@@ -124,6 +124,39 @@ export const exitSeen = (name: string, pid: number, status: ExitStatus): Message
 export const orphanReaped = (pid: number, status: ExitStatus): Message =>
   info(`Caught subprocess termination from unknown pid: ${pid} -> ${waitStatus(status)}`);
 
+export const pidChanged = (name: string, pid: number, from: number): Message =>
+  debug(`${name} changing PID to ${pid} (from ${from})`);
+
+/** @param source where the pid comes from: the pid file, or MAINPID */
+export const pidRefused = (name: string, pid: number, source: string): Message =>
+  warning(
+    `${name} does not follow pid ${pid} from ${source}: it neither descends from chaperone nor runs under the service's account`,
+  );
+
+export const pidVanished = (name: string, pid: number, source: string): Message =>
+  warning(`${name} does not follow pid ${pid} from ${source}: there is no such process`);
+
+export const pidfileKept = (name: string, file: string, code: string): Message =>
+  warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
+
+export const notifySocketFailed = (name: string, reason: string): Message =>
+  warning(`${name} has no notify socket: ${reason}`);
+
+export const notifyRefused = (name: string, pid: number, access: string): Message =>
+  debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
+
+export const notifyTruncated = (name: string): Message =>
+  warning(`${name} sent a notification that is too long; only its beginning was read`);
+
+export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
+  warning(`${name} wants ${count} more descriptors kept (FDSTORE) than the ${kept} that are kept at most: closed`);
+
+export const hostQueueing = (text: string, path: string): Message =>
+  debug(`queueing '${text}' to notify socket '${path}'`);
+
+export const hostUnreachable = (path: string, code: string): Message =>
+  warning(`cannot notify the host at '${path}' (${code})`);
+
 export const optionalDisabled = (name: string, program: string): Message =>
   info(`optional service ${name} disabled since '${program}' is not present`);
 
@@ -159,12 +192,21 @@ export function failureText(spec: ServiceSpec, cause: FailureCause): string {
       const consequence = spec.ignoreFailures
         ? "proceeding due to 'ignore_failures=True'"
         : "terminating due to 'ignore_failures=False'";
-      return `${spec.type} service '${spec.name}' did not exit after ${seconds(cause.timeout)} second(s), ${consequence}`;
+      const missing = spec.type === 'notify' ? 'receive ready notification' : 'exit';
+      return `${spec.type} service '${spec.name}' did not ${missing} after ${seconds(cause.timeout)} second(s), ${consequence}`;
     }
     case 'listen':
       return `${spec.name} cannot listen on port ${cause.port}: ${describeListenError(cause)}`;
     case 'schedule':
       return `${spec.name} cannot be scheduled using interval spec '${spec.interval ?? ''}': ${cause.problem}`;
+    case 'pidfile':
+      return pidfileText(spec.name, cause);
+    case 'reported':
+      return `${spec.name} failed with reported error ${reportedStatus(cause)}`;
+    case 'watchdog':
+      return cause.triggered
+        ? `${spec.name} failed: it asked for it with WATCHDOG=trigger`
+        : `${spec.name} failed: no WATCHDOG=1 within ${seconds(cause.interval)} second(s)`;
   }
 }
 
@@ -181,6 +223,25 @@ const listenReasons: Readonly<Record<string, string>> = {
 export function describeListenError({ code }: Extract<FailureCause, { kind: 'listen' }>): string {
   const reason = listenReasons[code];
   return reason === undefined ? code : `${reason} (${code})`;
+}
+
+function pidfileText(name: string, { file, trouble, timeout }: Extract<FailureCause, { kind: 'pidfile' }>): string {
+  switch (trouble) {
+    case 'garbage':
+      return `${name} found pid file '${file}' but contents did not contain an integer`;
+    case 'absent':
+    case 'unchanged':
+      return `${name} did not find pid file '${file}' before ${seconds(timeout)}sec process_timeout expired`;
+    case 'dead':
+      return `${name} found pid file '${file}' but no process lives under the pid in it`;
+    case 'refused':
+      return `${name} found pid file '${file}' but the pid in it may not be followed`;
+  }
+}
+
+/** The STATUS of the reference, where no process has ended with it. */
+function reportedStatus({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
+  return busError === undefined ? procStatus({ kind: 'exited', code: errno ?? 0 }) : `<ProcStatus ${busError}>`;
 }
 
 function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Message[] {
@@ -265,10 +326,14 @@ function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[
         { severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` },
         ...oomMessages(spec, cause.status),
       ];
+    case 'reported':
+    case 'watchdog':
+      return [{ severity, text: failureText(spec, cause) }];
     case 'spawn':
     case 'timeout':
     case 'listen':
     case 'schedule':
+    case 'pidfile':
       return [{ severity, text: `${spec.name} could not be restarted: ${failureText(spec, cause)}` }];
   }
 }

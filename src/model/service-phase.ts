@@ -1,4 +1,5 @@
 import type { ExitStatus } from './exit-status.ts';
+import type { PidfileTrouble } from './pidfile.ts';
 import type { SpawnError } from './spawn-error.ts';
 
 /** The states of a service as everybody outside its machine knows them (reference, "Names of states"), with `ready` in its three kinds. */
@@ -22,7 +23,13 @@ export type FailureCause =
   /** inetd: an errno's name, and what was tried in this order. */
   | { readonly kind: 'listen'; readonly port: number; readonly code: string; readonly tried: readonly string[] }
   /** cron: why the schedule cannot be kept. */
-  | { readonly kind: 'schedule'; readonly problem: string };
+  | { readonly kind: 'schedule'; readonly problem: string }
+  /** No process to follow within the time-out. */
+  | { readonly kind: 'pidfile'; readonly file: string; readonly trouble: PidfileTrouble; readonly timeout: number }
+  /** It said so itself: ERRNO= or BUSERROR=. */
+  | { readonly kind: 'reported'; readonly errno?: number; readonly busError?: string; readonly pid: number }
+  /** It did not say WATCHDOG=1 in time, or asked for it (WATCHDOG=trigger). ms. */
+  | { readonly kind: 'watchdog'; readonly interval: number; readonly triggered: boolean; readonly pid: number };
 
 /**
  * What a service's machine tells the system machine at each change of phase. The two phases it begins in are not reported:

@@ -73,6 +73,8 @@ export interface ServiceSpec {
   readonly debug: boolean;
   /** simple and forking: the file that names the process to follow. */
   readonly pidfile?: string;
+  /** notify: ms within which it has to say that it is alive, again and again; absent: it need not. */
+  readonly watchdog?: number;
   /** inetd: the TCP port. */
   readonly port?: number;
   /** inetd: connections that are served at a time; further clients wait. */
@@ -129,4 +131,12 @@ export interface SystemSpec {
 /** The name without its suffix, as people say it: `web` for `web.service`. */
 export function shortName(name: string): string {
   return name.replace(/\.service$/, '');
+}
+
+/**
+ * True where processes that the service's start leaves behind belong to it, and are stopped with it: they are what the start is
+ * for, or cannot be told from it.
+ */
+export function ownsRemains({ type, pidfile, killMode }: ServiceSpec): boolean {
+  return killMode === 'group' && (type === 'forking' || type === 'notify' || pidfile !== undefined);
 }

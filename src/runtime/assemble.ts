@@ -26,9 +26,12 @@ import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
+import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
+import { NotifySockets } from './notify-sockets.ts';
+import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
 import { SinkQueue } from './sink-queue.ts';
 import { type TriggerPorts, triggerLogic } from './trigger.ts';
@@ -41,6 +44,8 @@ export interface AssembleOptions {
   readonly loadSchedules: TriggerPorts['loadSchedules'];
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
+  /** Whom chaperone itself notifies, where anybody wants to hear. */
+  readonly host?: HostRequest;
 }
 
 /** A whole system, ready to start. */
@@ -99,11 +104,15 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     error: (error: unknown) => outcome$.error(error),
   });
 
+  const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
+  const notify = new NotifySockets({ kernel, clock, onMessage: say });
   const childProcess = childProcessLogic({
     kernel,
     clock,
     exits,
     live,
+    pidfiles,
+    notify,
     onMessage: say,
     onOutput: (service, stream, record) => {
       lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
@@ -121,7 +130,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process, scheduled } }),
+      service: serviceMachine.provide({
+        actors: { process, scheduled, pidfile: pidfiles.logic(), notifications: notify.logic() },
+      }),
       processTable: processTableLogic(kernel, clock, say),
     },
   });
@@ -135,11 +146,20 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => queues.stdout.write(text)) }),
   });
 
+  const host =
+    options.host === undefined
+      ? undefined
+      : new HostNotifier(options.host, spec.services, spec.statusInterval, {
+          notifying: kernel.notifying,
+          clock,
+          onMessage: say,
+        });
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
+    host?.hear(notice);
     notices$.next(notice);
   });
   const signals = new Subscription();
@@ -147,6 +167,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     complete: () => {
       signals.unsubscribe();
       const { output } = system.getSnapshot();
+      if (output !== undefined) host?.end(output.end);
       if (output !== undefined) outcome$.next(output);
       outcome$.complete();
     },
@@ -172,6 +193,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     start: () => {
       for (const message of messages) say(message);
       signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
+      host?.start();
       system.start();
     },
     shutdown,

@@ -6,6 +6,7 @@ import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
 import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
 import { describeListenError, seconds } from '../model/messages.ts';
+import type { NotifyMessage } from '../model/notify-message.ts';
 import { type RunCounts, scheduledNote } from '../model/scheduling.ts';
 import { isLive } from '../model/service-phase.ts';
 import { shortName } from '../model/service-spec.ts';
@@ -153,10 +154,18 @@ function serviceDetail(
     case 'schedule.accepted':
     case 'schedule.refused':
       return '';
+    case 'pidfile.found':
+      return `pid ${event.pid} from ${spec.pidfile}`;
+    case 'pidfile.seen':
+      return `${spec.pidfile} is ${event.trouble}`;
+    case 'notify.received':
+      return noticeText(event.message);
+    case 'watchdog.missed':
+      return causeText(context);
     case undefined:
       if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;
-      if (to.startsWith('stopping')) return `no exit within ${seconds(spec.processTimeout)} s`;
+      if (to.startsWith('stopping')) return causeText(context);
       return '';
   }
 }
@@ -167,23 +176,47 @@ function countsOf({ run }: ServiceSnapshot['context']): RunCounts {
 }
 
 function runText(context: ServiceSnapshot['context']): string {
-  if (context.run?.schedule === undefined) return `pid ${context.run?.pid ?? 0}`;
+  if (context.run?.schedule === undefined) return whom(context.run?.pid ?? 0);
   const { running } = countsOf(context);
   return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
 }
 
-function causeText({ verdict }: ServiceSnapshot['context']): string {
+/** What of a notification moves a service, as it was sent. */
+function noticeText({ ready, mainPid, errno, busError, stopping, watchdog, status }: NotifyMessage): string {
+  const parts = [
+    ...(ready === true ? ['READY=1'] : []),
+    ...(stopping === true ? ['STOPPING=1'] : []),
+    ...(errno === undefined ? [] : [`ERRNO=${errno}`]),
+    ...(busError === undefined ? [] : [`BUSERROR=${busError}`]),
+    ...(mainPid === undefined ? [] : [`MAINPID=${mainPid}`]),
+    ...(watchdog === 'trigger' ? ['WATCHDOG=trigger'] : []),
+    ...(status === undefined ? [] : [`"${status}"`]),
+  ];
+  return parts.join('  ');
+}
+
+function whom(pid: number): string {
+  return pid === 0 ? 'what its start left behind' : `pid ${pid}`;
+}
+
+function causeText({ spec, verdict }: ServiceSnapshot['context']): string {
   switch (verdict?.kind) {
     case 'exit':
       return describeExit(verdict.status);
     case 'spawn':
       return describeSpawnError(verdict.error);
     case 'timeout':
-      return `no exit within ${seconds(verdict.timeout)} s`;
+      return `${spec.type === 'notify' ? 'no READY=1' : 'no exit'} within ${seconds(verdict.timeout)} s`;
     case 'listen':
       return `port ${verdict.port}: ${describeListenError(verdict)}`;
     case 'schedule':
       return verdict.problem;
+    case 'pidfile':
+      return `no process to follow in ${verdict.file} within ${seconds(verdict.timeout)} s (${verdict.trouble})`;
+    case 'reported':
+      return verdict.busError === undefined ? `ERRNO=${verdict.errno}` : `BUSERROR=${verdict.busError}`;
+    case 'watchdog':
+      return verdict.triggered ? 'WATCHDOG=trigger' : `no WATCHDOG=1 within ${seconds(verdict.interval)} s`;
     case undefined:
       return '';
   }
@@ -244,7 +277,9 @@ function machineId(snapshot: unknown): unknown {
 }
 
 function serviceEvent(event: { readonly type: string }): ServiceEvent | undefined {
-  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.', 'schedule.']) ? event : undefined;
+  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.', 'schedule.', 'pidfile.', 'notify.', 'watchdog.'])
+    ? event
+    : undefined;
 }
 
 function systemEvent(event: { readonly type: string }): SystemEvent | undefined {

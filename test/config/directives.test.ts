@@ -12,13 +12,13 @@ function keys(kind: SectionKind, supported: boolean): string {
 describe('directives', () => {
   it('has what is supported and what is still to come', () => {
     expect(keys('settings', true)).toBe(
-      'debug detect_exit env_inherit env_set env_unset gid idle_delay ignore_failures process_timeout shutdown_timeout startup_pause timezone uid',
+      'debug detect_exit env_inherit env_set env_unset gid idle_delay ignore_failures process_timeout shutdown_timeout startup_pause status_interval timezone uid',
     );
-    expect(keys('settings', false)).toBe('enable_syslog logrec_hostname status_interval');
+    expect(keys('settings', false)).toBe('enable_syslog logrec_hostname');
     expect(keys('service', true)).toBe(
-      'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections optional port process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid',
+      'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections optional pidfile port process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid watchdog',
     );
-    expect(keys('service', false)).toBe('pidfile');
+    expect(keys('service', false)).toBe('');
     expect(keys('logging', true)).toBe('enabled selector stderr stdout');
     expect(keys('logging', false)).toBe('extended file gid logrec_hostname overwrite syslog_host uid');
   });

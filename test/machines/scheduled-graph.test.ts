@@ -32,6 +32,7 @@ const eventTypes: Readonly<Record<ScheduledEvent['type'], true>> = {
   'process.exited': true,
   'process.terminate': true,
   'process.kill': true,
+  'process.extend': true,
   'schedule.reset': true,
   'schedule.retire': true,
   'trigger.armed': true,
@@ -42,6 +43,7 @@ const eventTypes: Readonly<Record<ScheduledEvent['type'], true>> = {
 const commands: readonly ScheduledEvent[] = [
   { type: 'process.terminate', signal: 'SIGTERM', killAfter: 5_000 },
   { type: 'process.kill' },
+  { type: 'process.extend', killAfter: 9_000 },
   { type: 'schedule.reset', signal: 'SIGTERM', killAfter: 5_000 },
   { type: 'schedule.retire' },
   { type: 'trigger.armed', at: 0 },

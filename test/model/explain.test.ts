@@ -154,8 +154,8 @@ describe('the explanation of an end', () => {
     expect(explained(end('EADDRINUSE'), spec)).toBe(
       `chaperone: system failed: git.service cannot listen on port 80
   why     something else listens on it already (EADDRINUSE); tried all addresses, IPv6 and IPv4, then all IPv4 addresses
-  do      "ss -ltnp 'sport = :80'" in the container names the process that holds it; or change "port"
   command git daemon
+  do      "ss -ltnp 'sport = :80'" in the container names the process that holds it; or change "port"
   stopped nothing; exit status 1`,
     );
     expect(explained(end('EACCES'), spec)).toContain('needs CAP_NET_BIND_SERVICE; or change "port" of git.service');

@@ -153,6 +153,8 @@ function runWorld(seed: number): RandomWorld {
     hasChildren: () => kernel.hasChildren(),
     signalAll: (signal) => kernel.signalAll(signal),
     sink: (target) => kernel.sink(target),
+    following: kernel.following,
+    notifying: kernel.notifying,
     spawn: (request: SpawnRequest) => {
       const outcome = kernel.spawn(request);
       if (!outcome.ok) return outcome;

@@ -23,8 +23,11 @@ import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
 import { findProgram } from './find-program.ts';
+import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
+import { LinuxNotifying } from './linux-notifying.ts';
 import { OomKills } from './oom-kills.ts';
+import { ProcessTrees } from './process-trees.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -60,6 +63,9 @@ export class LinuxKernel implements Kernel {
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
   readonly signals$ = new Subject<SignalName>();
+  readonly following: LinuxFollowing;
+  readonly notifying: LinuxNotifying;
+  readonly #trees: ProcessTrees;
   readonly #clock: Clock;
   readonly #edge: NativeEdge;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
@@ -78,6 +84,9 @@ export class LinuxKernel implements Kernel {
     this.#edge = edge;
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
+    this.#trees = new ProcessTrees(clock, this.pid);
+    this.following = new LinuxFollowing(edge, clock, this.#trees);
+    this.notifying = new LinuxNotifying(edge);
   }
 
   /** Starts to listen: signals, and exits that happened before. Call it once, when subscribers are in place. */
@@ -153,6 +162,8 @@ export class LinuxKernel implements Kernel {
         group: groupOf(request),
         descriptorLimit: this.#descriptorLimit,
         ...(request.stdin === 'terminal' ? { terminal: 0 } : {}),
+        ...(request.descriptors === undefined ? {} : { descriptors: request.descriptors }),
+        ...(request.pidVariables === undefined ? {} : { pidVariables: request.pidVariables }),
         ...(request.directory === undefined ? {} : { directory: request.directory }),
         ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
       });
@@ -162,6 +173,7 @@ export class LinuxKernel implements Kernel {
       }
       const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
       closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
+      this.#trees.started(result.pid);
       if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
       if (request.stdin === 'terminal') this.#foreground = result.pid;
       const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
@@ -233,6 +245,7 @@ export class LinuxKernel implements Kernel {
 
   #emit(exits: readonly NativeExit[]): void {
     this.#drainOutputs(exits.map(({ pid }) => pid));
+    for (const { pid } of exits) this.#trees.ended(pid);
     // Otherwise the terminal's Ctrl-C would go to a process group that no longer exists.
     if (exits.some(({ pid }) => pid === this.#foreground)) this.#edge.takeTerminal(0);
     // One look a batch: which of several was meant cannot be known.

@@ -3,16 +3,23 @@
  * tell the difference: exits are reported later and together, orphans come to chaperone, a pipe ends when its last holder
  * has ended, a signal to a vanished process is ESRCH.
  */
-import { NEVER, Subject } from 'rxjs';
+import { NEVER, Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
 import type { SpawnErrorStage } from '../../model/spawn-error.ts';
 import type {
   ExitBatch,
+  Following,
   Kernel,
   ListenOutcome,
+  NotifyDatagram,
+  Notifying,
+  NotifySocket,
+  PidfileText,
   ProcessExit,
+  ProcessTree,
+  ProcessView,
   SignalOutcome,
   Sink,
   SpawnOutcome,
@@ -61,6 +68,11 @@ interface SimulatedProcess {
   readonly pid: number;
   parent: number;
   readonly group: number;
+  /** Itself, and whom it descends from. */
+  readonly lineage: readonly number[];
+  readonly uid: number;
+  readonly notifySocket: string | undefined;
+  readonly ended$: Subject<void>;
   readonly stdout: Pipe | undefined;
   readonly stderr: Pipe | undefined;
   readonly onSignal: NonNullable<Script['onSignal']>;
@@ -81,7 +93,18 @@ export class SimulatedKernel implements Kernel {
   readonly signals$ = new Subject<SignalName>();
   /** What was written to each sink so far. */
   readonly written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
+  /** What was sent to sockets of others, as `PATH TEXT`. */
+  readonly sent: string[] = [];
+  /** Every start so far. */
+  readonly spawned: { readonly pid: number; readonly request: SpawnRequest }[] = [];
+  /** Descriptors that came with datagrams and that nobody has closed. */
+  readonly openDescriptors = new Set<number>();
   readonly clock: VirtualClock;
+  readonly #files = new Map<string, { readonly text: string; readonly version: number }>();
+  readonly #sockets = new Map<string, Subject<NotifyDatagram>>();
+  #nextVersion = 1;
+  #nextSocket = 1;
+  #nextDescriptor = 100;
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
   readonly #listeners = new Map<number, SimulatedListener>();
@@ -179,14 +202,26 @@ export class SimulatedKernel implements Kernel {
     const { connection } = request;
     if (connection !== undefined) {
       const socket = this.#socketOf(connection);
-      const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, socket, socket);
+      const pid = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
+        stdout: socket,
+        stderr: socket,
+        uid: request.account?.uid ?? 0,
+        notifySocket: undefined,
+      });
+      this.spawned.push({ pid, request });
       return { ok: true, pid, stdout: NEVER, stderr: NEVER };
     }
     const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
       target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
     const stderr = makePipe(request.stderr);
-    const pid = this.#start(script, ownPid, request.ownGroup ? 'own' : ownPid, stdout, stderr);
+    const pid = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
+      stdout,
+      stderr,
+      uid: request.account?.uid ?? 0,
+      notifySocket: request.environment['NOTIFY_SOCKET'],
+    });
+    this.spawned.push({ pid, request });
     return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
   }
 
@@ -210,6 +245,75 @@ export class SimulatedKernel implements Kernel {
   hasChildren(): boolean {
     return this.#zombies.length > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
   }
+
+  writeFile(path: string, text: string): void {
+    this.#files.set(path, { text, version: this.#nextVersion++ });
+  }
+
+  readFile(path: string): string | undefined {
+    return this.#files.get(path)?.text;
+  }
+
+  get openSockets(): readonly string[] {
+    return [...this.#sockets.keys()];
+  }
+
+  readonly following: Following = {
+    uid: 0,
+    lookUp: (pid): ProcessView | undefined => {
+      const process = this.#table.get(pid);
+      if (process === undefined) return undefined;
+      return { pid, parent: process.parent, group: process.group, uid: process.uid, descendant: true };
+    },
+    watchEnd: (pid) =>
+      new Observable((subscriber) => {
+        const process = this.#table.get(pid);
+        if (process !== undefined) return process.ended$.subscribe(subscriber);
+        const timer = this.clock.setTimeout(() => {
+          subscriber.next();
+          subscriber.complete();
+        }, 0);
+        return () => this.clock.clearTimeout(timer);
+      }),
+    newInvocation: () => String(this.spawned.length + 1),
+    track: (root): ProcessTree => ({
+      startEnded: () => undefined,
+      members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(root)),
+      forget: () => undefined,
+    }),
+    readPidfile: (path): PidfileText | undefined => {
+      const file = this.#files.get(path);
+      return file === undefined ? undefined : { text: file.text, stamp: String(file.version) };
+    },
+    removePidfile: (path) => {
+      this.#files.delete(path);
+      return undefined;
+    },
+  };
+
+  readonly notifying: Notifying = {
+    openSocket: (service): NotifySocket => {
+      const path = `/run/chaperone/${service}-${this.#nextSocket++}`;
+      const datagrams$ = new Subject<NotifyDatagram>();
+      this.#sockets.set(path, datagrams$);
+      return {
+        path,
+        datagrams$,
+        close: () => {
+          this.#sockets.delete(path);
+          datagrams$.complete();
+        },
+      };
+    },
+    closeDescriptor: (descriptor) => {
+      this.openDescriptors.delete(descriptor);
+    },
+    isSameFile: (one, other) => one === other,
+    send: (path, bytes) => {
+      this.sent.push(`${path} ${new TextDecoder().decode(bytes)}`);
+      return undefined;
+    },
+  };
 
   sink(target: 'stdout' | 'stderr'): Sink {
     return {
@@ -239,16 +343,20 @@ export class SimulatedKernel implements Kernel {
 
   #start(
     script: Script,
-    parent: number,
+    parent: Pick<SimulatedProcess, 'pid' | 'lineage'>,
     group: 'own' | number,
-    stdout: Pipe | undefined,
-    stderr: Pipe | undefined,
+    inherited: Pick<SimulatedProcess, 'stdout' | 'stderr' | 'uid' | 'notifySocket'>,
   ): number {
     const pid = this.#nextPid++;
+    const { stdout, stderr, uid, notifySocket } = inherited;
     const process: SimulatedProcess = {
       pid,
-      parent,
+      parent: parent.pid,
       group: group === 'own' ? pid : group,
+      lineage: [...parent.lineage, pid],
+      uid,
+      notifySocket,
+      ended$: new Subject(),
       stdout,
       stderr,
       onSignal: script.onSignal ?? {},
@@ -283,13 +391,16 @@ export class SimulatedKernel implements Kernel {
             this.#end(process, { kind: 'signaled', signal: step.signal, coreDumped: false });
             return;
           case 'fork':
-            this.#start(
-              step.script,
-              process.pid,
-              step.detached === true ? 'own' : process.group,
-              process.stdout,
-              process.stderr,
+            this.#start(step.script, process, step.detached === true ? 'own' : process.group, process);
+            break;
+          case 'write':
+            this.writeFile(
+              step.path,
+              step.text.replaceAll('$$', () => String(process.pid)),
             );
+            break;
+          case 'notify':
+            this.#notify(process, step);
             break;
           case 'hang':
             return;
@@ -321,11 +432,25 @@ export class SimulatedKernel implements Kernel {
       this.#zombies.push({ pid: process.pid, status, usage: noUsage });
       this.#planDelivery();
     }
+    // After the exit has been told, where chaperone is the parent.
+    if (process.ended$.observed)
+      this.clock.setTimeout(() => {
+        process.ended$.next();
+        process.ended$.complete();
+      }, 0);
     for (const pipe of [process.stdout, process.stderr]) {
       if (pipe === undefined) continue;
       pipe.holders.delete(process.pid);
       if (pipe.holders.size === 0) pipe.bytes$.complete();
     }
+  }
+
+  #notify({ pid, notifySocket }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
+    const datagrams$ = notifySocket === undefined ? undefined : this.#sockets.get(notifySocket);
+    const bytes = encoder.encode(text.replaceAll('$$', () => String(pid)));
+    const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
+    if (datagrams$ !== undefined) for (const descriptor of sent) this.openDescriptors.add(descriptor);
+    datagrams$?.next({ bytes, truncated: false, sender: pid, descriptors: sent });
   }
 
   /** SIGCHLD: signals coalesce, so one delivery takes all that has ended by then. */
