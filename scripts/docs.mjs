@@ -7,7 +7,14 @@ const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import
 
 execFileSync(
   process.execPath,
-  [vitest, 'run', 'test/machines/diagrams.test.ts', 'test/docs/reference.test.ts', 'test/docs/schema.test.ts'],
+  [
+    vitest,
+    'run',
+    'test/machines/diagrams.test.ts',
+    'test/docs/reference.test.ts',
+    'test/docs/schema.test.ts',
+    'test/docs/troubleshooting.test.ts',
+  ],
   {
     cwd: root,
     env: { ...process.env, UPDATE_DOCS: '1' },

@@ -57,6 +57,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
   const services = sections.flatMap(
     (section, index) => buildService(section, prerequisites[index] ?? [], defaults, context) ?? [],
   );
+  warnSharedPorts(sections, services, context.report);
   if (context.console !== undefined) {
     const place = {
       prerequisites: prerequisites[sections.length] ?? [],
@@ -79,6 +80,21 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     ...readTimeZone(settings, defaults, services, context),
     fileCount: context.fileCount,
   };
+}
+
+/** The one that starts later would find its port busy. */
+function warnSharedPorts(sections: readonly Section[], services: readonly ServiceSpec[], report: Report): void {
+  const owners = new Map<number, string>();
+  for (const { name, type, port, enabled } of services) {
+    if (type !== 'inetd' || port === undefined || !enabled) continue;
+    const owner = owners.get(port);
+    if (owner === undefined) owners.set(port, name);
+    else {
+      const section = sections.find((candidate) => candidate.name === name);
+      const place = section === undefined ? undefined : (scalarOf(section, 'port')?.place ?? section.place);
+      report.warning(`port ${port} of ${name} is also that of ${owner}: only one of them can listen on it`, place);
+    }
+  }
 }
 
 /** The zone of the settings; without it the one of the environment, which has to be known only where it is used. */

@@ -149,9 +149,9 @@ export const systemMachine = setup({
     /** What a scheduled service runs, or leaves behind, does not show in its phase. */
     countProcesses: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'service.changed' || context.end !== undefined) return;
+      if (event.change.phase !== 'scheduled' && !isEnded(event.change.phase)) return;
       const spec = context.spec.services.find(({ name }) => name === event.name);
       if (spec === undefined || !isScheduled(spec.type)) return;
-      if (event.change.phase !== 'scheduled' && !isEnded(event.change.phase)) return;
       enqueue.assign({ childrenLeft: true });
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),

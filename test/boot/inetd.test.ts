@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createConnection } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 import { busyPort, freePort, talk } from './ports.ts';
@@ -252,8 +254,6 @@ interface OpenClient {
 
 /** A client that stays. */
 async function open(port: number): Promise<OpenClient> {
-  const { createConnection } = await import('node:net');
-  const { createInterface } = await import('node:readline');
   const socket = createConnection({ port, host: '127.0.0.1' });
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   socket.on('error', () => {});

@@ -43,3 +43,12 @@ export function talk(port: number, text: string, host = '127.0.0.1'): Promise<st
     socket.end(text);
   });
 }
+
+/** Connects, and resolves with the first piece that comes; the connection stays until the other side closes it. */
+export function connected(port: number, host = '127.0.0.1'): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ port, host });
+    socket.setEncoding('utf8').once('data', resolve);
+    socket.on('error', reject);
+  });
+}

@@ -71,6 +71,15 @@ describe('a port', () => {
   });
 });
 
+it('warns of two services on one port, as far as both are enabled', () => {
+  const two = (more: string): string =>
+    `a.service: { type: inetd, command: x, port: 80 }\nb.service: { type: inetd, command: x, port: 80${more} }`;
+  expect(warningsOf(two(''))).toContain(
+    'x.conf:2:45: port 80 of b.service is also that of a.service: only one of them can listen on it',
+  );
+  expect(warningsOf(two(', enabled: false'))).toBe('');
+});
+
 it('warns where a directive means nothing to the type', () => {
   expect(warningsOf(cron('hourly', '  exit_kills: true\n  restart: true\n'))).toMatch(
     /exit_kills of report\.service has no effect: its type is cron[\s\S]*restart of report\.service has no effect/,
