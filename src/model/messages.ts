@@ -139,9 +139,6 @@ export const pidVanished = (name: string, pid: number, source: string): Message 
 export const pidfileKept = (name: string, file: string, code: string): Message =>
   warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
 
-export const notifySocketFailed = (name: string, reason: string): Message =>
-  warning(`${name} has no notify socket: ${reason}`);
-
 export const notifyRefused = (name: string, pid: number, access: string): Message =>
   debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
 

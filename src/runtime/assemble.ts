@@ -77,6 +77,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const outcome$ = new ReplaySubject<SystemOutput>(1);
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
+  const ending = new Set<string>();
 
   const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
     time: clock.wallTime(),
@@ -115,7 +116,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     notify,
     onMessage: say,
     onOutput: (service, stream, record) => {
-      lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
+      // What it says because it is being ended explains nothing.
+      if (!ending.has(service.name))
+        lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
       records$.next(record);
     },
   });
@@ -159,6 +162,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
+    if (notice.type === 'service.changed') {
+      if (notice.change.phase === 'stopping') ending.add(notice.service);
+      else if (notice.change.phase === 'starting') ending.delete(notice.service);
+    }
     host?.hear(notice);
     notices$.next(notice);
   });

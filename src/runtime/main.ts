@@ -94,7 +94,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const host = hostRequest(launch.environment, kernel.pid);
   const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
 
-  if (spec.services.some(({ enabled, type }) => enabled && type === 'notify')) await linux.notifying.load();
+  await loadNotifying(edge, linux, spec);
 
   const logging = lateLogging();
   const assembly = assemble(kernel, clock, spec, {
@@ -121,6 +121,21 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   setInterval(() => undefined, keepAlive);
   assembly.start();
   early.unsubscribe();
+}
+
+/** Most systems have no notify service, and need no addon for one. */
+async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
+  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
+  if (first === undefined) return;
+  try {
+    await notifying.load();
+  } catch (error) {
+    writeError(
+      edge,
+      `chaperone: cannot load unix_dgram.node, which ${first.name} needs: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    edge.exitNow(1);
+  }
 }
 
 /** A signal that ends the system while its configuration is still being read: nothing has been started. */

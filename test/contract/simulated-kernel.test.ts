@@ -19,6 +19,8 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   },
   'hangs with a child': { steps: [{ do: 'fork', script: { steps: [hang] } }, print('forked\n'), hang] },
   'ends after 50 ms': { steps: [{ do: 'wait', ms: 50 }] },
+  'writes its pid': { steps: [{ do: 'write', path: '/run/web.pid', text: '$$\n' }, hang] },
+  notifies: { steps: [{ do: 'notify', text: 'READY=1' }] },
 };
 
 const faults: Readonly<Record<Exclude<SpawnErrorName, 'missing'>, SpawnFault>> = {
@@ -42,6 +44,7 @@ function open(): Harness {
     kernel,
     clock,
     argv: (program) => [program],
+    pidfile: '/run/web.pid',
     failing: (error) => ({ argv: [error] }),
     until: async (condition) => {
       clock.run(clock.now() + 60_000, condition);

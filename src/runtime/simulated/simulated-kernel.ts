@@ -401,6 +401,8 @@ export class SimulatedKernel implements Kernel {
             break;
           case 'notify':
             this.#notify(process, step);
+            // Whoever heard it may have ended or signalled the process at once.
+            if (!this.#table.has(process.pid) || process.timer !== undefined) return;
             break;
           case 'hang':
             return;
