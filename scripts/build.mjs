@@ -40,5 +40,14 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
+for (const name of ['sdnotify', 'sdnotify-exec']) {
+  await build({
+    ...common,
+    entryPoints: [`src/cli/${name}.ts`],
+    outfile: `dist/${name}.cjs`,
+    banner: { js: '#!/usr/bin/env node' },
+  });
+  chmodSync(`${root}/dist/${name}.cjs`, 0o755);
+}
 await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
 execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });
