@@ -152,7 +152,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const host =
     options.host === undefined
       ? undefined
-      : new HostNotifier(options.host, spec.services, spec.statusInterval, {
+      : new HostNotifier(options.host, spec.statusInterval, {
           notifying: kernel.notifying,
           clock,
           onMessage: say,

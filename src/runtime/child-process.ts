@@ -14,7 +14,7 @@ import {
   terminating,
 } from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
-import { type Connection, isScheduled } from '../model/scheduling.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { ownsRemains, type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';

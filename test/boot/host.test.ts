@@ -92,7 +92,7 @@ describe('the host of chaperone', () => {
     });
     expect(await system.exit).toBe(1);
     await until('it stops', () => (host.datagrams.includes('ERRNO=8') ? true : undefined));
-    expect(host.datagrams).toEqual(['STOPPING=1', 'ERRNO=8']);
+    expect(host.datagrams).toEqual(['ERRNO=8', 'STOPPING=1']);
   });
 
   it('that does not listen is a warning, and nothing waits for it', async () => {
