@@ -996,6 +996,17 @@ static napi_value edge_set_blocking(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* dup3(2) */
+static napi_value edge_replace_descriptor(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int from;
+  int to;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "from", 0, &from) || !read_int(env, arguments[1], "to", 0, &to)) return NULL;
+  if (dup3(from, to, O_CLOEXEC) < 0) return throw_errno(env, "replace a descriptor", errno);
+  return NULL;
+}
+
 /* fcntl(2), as lckpwdf(3) */
 static napi_value edge_lock_file(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -1647,6 +1658,7 @@ NAPI_MODULE_INIT() {
       {"exitNow", edge_exit_now},
       {"descriptorLimit", edge_descriptor_limit},
       {"setBlocking", edge_set_blocking},
+      {"replaceDescriptor", edge_replace_descriptor},
       {"lockFile", edge_lock_file},
       {"openPidfd", edge_open_pidfd},
       {"signalPidfd", edge_signal_pidfd},

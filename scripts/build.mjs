@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { copyDatagramAddon } from './datagram-addon.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const common = {
@@ -18,12 +19,17 @@ const common = {
 };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
+copyDatagramAddon();
 await build({
   ...common,
   entryPoints: ['src/cli/chaperone.ts'],
   outfile: 'dist/main.cjs',
   // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
-  alias: { rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)) },
+  alias: {
+    rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
+    // unix-dgram's addon is looked up beside the bundle.
+    bindings: fileURLToPath(new URL('bindings.cjs', import.meta.url)),
+  },
 });
 await build({
   ...common,

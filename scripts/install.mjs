@@ -1,12 +1,14 @@
-// npm's install step: the native parts for this machine and, where the bundle is there (a published package), its code cache.
+// npm's install step: the native parts for this machine, and, where the bundle is there (a published package), its code cache.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { copyDatagramAddon } from './datagram-addon.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = (script) => execFileSync(process.execPath, [script], { cwd: root, stdio: 'inherit' });
 
 run('scripts/build-native.mjs');
+copyDatagramAddon();
 if (existsSync(`${root}/dist/main.cjs`)) {
   try {
     run('scripts/code-cache.mjs');

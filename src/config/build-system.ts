@@ -8,7 +8,7 @@ import { mergeSections } from './merge.ts';
 import { type OrderWishes, resolvePrerequisites } from './prerequisites.ts';
 import type { Report } from './report.ts';
 import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
-import { boolean, groupsOf, milliseconds, namesOf } from './section-values.ts';
+import { boolean, expandedText, groupsOf, milliseconds, namesOf } from './section-values.ts';
 import { emptySection, type Section } from './validate.ts';
 import { quote } from './wording.ts';
 
@@ -74,6 +74,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     shutdownTimeout: milliseconds(settings, 'shutdown_timeout') || shortestShutdown,
     detectExit: boolean(settings, 'detect_exit'),
     enableSyslog: boolean(settings, 'enable_syslog'),
+    logSocket: readLogSocket(settings, defaults, context),
     statusInterval: milliseconds(settings, 'status_interval'),
     fileCount: context.fileCount,
   };
@@ -121,6 +122,24 @@ function readDefaults(settings: Section, user: ResolvedAccount, context: BuildCo
     startupPause: milliseconds(settings, 'startup_pause'),
     processTimeout: settings.values.has('process_timeout') ? milliseconds(settings, 'process_timeout') : undefined,
   };
+}
+
+/** The default of the reference; as PID 1 of a container nobody else has it. */
+const defaultLogSocket = '/dev/log';
+/** What fits into sun_path, unix(7), bytes. */
+const longestSocketPath = 107;
+
+function readLogSocket(settings: Section, defaults: Defaults, { commands, report }: BuildContext): string {
+  const environment = createEnvironment(defaults.levels, commands, accountOf(defaults.account));
+  const path = expandedText(settings, 'log_socket', environment, true, report)?.trim() ?? defaultLogSocket;
+  if (path.startsWith('/') && Buffer.byteLength(path) <= longestSocketPath) return path;
+  const scalar = settings.values.get('log_socket');
+  report.error(
+    `log_socket of settings is ${quote(path)}`,
+    scalar?.kind === 'unexpanded' ? scalar.scalar.place : settings.place,
+    { hint: `expected an absolute path of at most ${longestSocketPath} bytes` },
+  );
+  return path;
 }
 
 /** Where PATH stands, whether it is a file or a directory. */

@@ -59,7 +59,7 @@ export function childProcessLogic({ kernel, clock, exits, live, onOutput, onMess
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {
       outcome[stream]
-        .pipe(outputRecords({ program, pid, stream, wallTime }))
+        .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
         .subscribe((record) => onOutput(service, stream, record));
     }
     const subscription: Subscription = exits.exitOf(pid).subscribe(({ status, at }) => {

@@ -31,6 +31,8 @@ export interface BootOptions {
   readonly merge?: boolean;
   /** A descriptor that becomes stdout; its lines are not collected then. */
   readonly stdout?: number;
+  /** A /dev of its own, so that /dev/log is chaperone's; otherwise there is no log socket. */
+  readonly ownDev?: boolean;
   /** False: without a namespace, so that chaperone is not PID 1. */
   readonly pid1?: boolean;
   /** In place of the built one. */
@@ -78,7 +80,9 @@ export function boot(options: BootOptions): Booted {
   const program = options.program ?? built;
   if (!existsSync(program)) throw new Error(`${program} is missing: run "node scripts/build.mjs" first`);
   const config = writeConfiguration(directory, options);
-  const command = wrapped([program, '--config', config, ...(options.args ?? [])], directory, options);
+  // The machine's own /dev is not to be touched.
+  const syslog = options.ownDev === true ? [] : ['--no-syslog'];
+  const command = wrapped([program, '--config', config, ...syslog, ...(options.args ?? [])], directory, options);
   const [file = '', ...args] = command;
   const child = spawn(file, args, {
     cwd: '/',
@@ -254,6 +258,7 @@ function wrapped(command: readonly string[], directory: string, options: BootOpt
       steps.push(`mount --bind '${join(directory, name)}' /etc/${name}`);
     }
   }
+  if (options.ownDev === true) steps.push(`'${join(fixtures, 'own-dev')}' '${join(directory, 'dev')}'`);
   const { ulimit } = options;
   if (ulimit !== undefined) steps.push(`ulimit -Sn ${ulimit.soft} && ulimit -Hn ${ulimit.hard}`);
   if (options.merge === true) steps.push('exec 2>&1');

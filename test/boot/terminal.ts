@@ -64,7 +64,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
   const { session = 'leader' } = options;
   const mode = session === 'member' ? 'controlling' : 'loose';
   const taking = session === 'leader' ? ['setsid', '--ctty'] : [];
-  const command = [...namespaceCommand(), ...taking, built, '--config', config, ...(options.args ?? [])];
+  const command = [...namespaceCommand(), ...taking, built, '--config', config, '--no-syslog', ...(options.args ?? [])];
   const child = spawn('python3', [join(fixtures, 'terminal.py'), mode, ...command], {
     cwd: '/',
     stdio: ['pipe', 'pipe', 'inherit'],

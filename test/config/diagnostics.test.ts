@@ -455,26 +455,26 @@ b.service: {command: x, service_groups: g, after: g}
     `);
   });
 
-  it('shows selectors that are not supported', () => {
+  it('shows selectors that are mistaken', () => {
     expect(
       errorsOf(`a.logging: {selector: "*.inf"}
-b.logging: {selector: "kern.*;*.err"}
-c.logging: {selector: "*.=err"}
+b.logging: {selector: "kern.*;;*.err"}
+c.logging: {selector: "/(a+)+$/.*"}
 `),
     ).toMatchInlineSnapshot(`
       "chaperone: 3 mistakes in the configuration, nothing was started
 
-      chaperone.d/x.conf:1:23: selector of a.logging is "*.inf", and only *.PRIORITY is supported so far
+      chaperone.d/x.conf:1:26: selector of a.logging: "inf" is not a priority
           1 | a.logging: {selector: "*.inf"}
-            |                       ^^^^^^^ did you mean "*.info"?
+            |                          ^^^ did you mean "info"?
 
-      chaperone.d/x.conf:2:23: selector of b.logging is "kern.*;*.err", and only *.PRIORITY is supported so far
-          2 | b.logging: {selector: "kern.*;*.err"}
-            |                       ^^^^^^^^^^^^^^ expected *.PRIORITY, such as *.info
+      chaperone.d/x.conf:2:30: selector of b.logging: nothing stands behind a ";"
+          2 | b.logging: {selector: "kern.*;;*.err"}
+            |                              ^ expected [!]FACILITY.[!][=]PRIORITY, such as *.info or auth,authpriv.*
 
-      chaperone.d/x.conf:3:23: selector of c.logging is "*.=err", and only *.PRIORITY is supported so far
-          3 | c.logging: {selector: "*.=err"}
-            |                       ^^^^^^^^ did you mean "*.err"?
+      chaperone.d/x.conf:3:24: selector of c.logging: the regular expression /(a+)+$/ cannot be used: "(a+)+" can match the same text in exponentially many ways, so that one message could hang the container (catastrophic backtracking)
+          3 | c.logging: {selector: "/(a+)+$/.*"}
+            |                        ^^^^^^^^
       "
     `);
   });
@@ -672,7 +672,7 @@ web.service:
     expect(
       warningsOf(`settings: {debug: yes, env_inherit: [A*]}
 web.service: {command: x, interval: hourly, kill_mode: process}
-a.logging: {file: /var/log/x}
+d.service: {command: x, port: 8080, type: inetd}
 `),
     ).toMatchInlineSnapshot(`
       "chaperone: 3 warnings about the configuration
@@ -685,9 +685,9 @@ a.logging: {file: /var/log/x}
           2 | web.service: {command: x, interval: hourly, kill_mode: process}
             |                                     ^^^^^^ expected type cron
 
-      chaperone.d/x.conf:3:13: "file" in a.logging is not supported yet and has no effect
-          3 | a.logging: {file: /var/log/x}
-            |             ^^^^
+      chaperone.d/x.conf:3:25: "port" in d.service is not supported yet and has no effect
+          3 | d.service: {command: x, port: 8080, type: inetd}
+            |                         ^^^^
       "
     `);
   });

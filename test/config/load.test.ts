@@ -438,7 +438,7 @@ describe('logging', () => {
   it.each([
     ['"*.*"', '*.*'],
     ['"*.warning"', '*.warning'],
-    ['"*.ERR"', '*.err'],
+    ['"*.ERR"', '*.ERR'],
     ['"*.$(LEVEL:-notice)"', '*.notice'],
     ['"$(NONE:-)"', '*.*'],
   ])('takes the selector %s', (text, expected) => {

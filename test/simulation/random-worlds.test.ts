@@ -103,6 +103,10 @@ function runWorld(seed: number): RandomWorld {
     hasChildren: () => kernel.hasChildren(),
     signalAll: (signal) => kernel.signalAll(signal),
     sink: (target) => kernel.sink(target),
+    fileSink: (request) => kernel.fileSink(request),
+    remoteSink: (host) => kernel.remoteSink(host),
+    openLogSocket: (path) => kernel.openLogSocket(path),
+    defer: (callback) => kernel.defer(callback),
     spawn: (request: SpawnRequest) => {
       const outcome = kernel.spawn(request);
       if (outcome.ok) spawned.set(outcome.pid, `${request.argv[0]}.service`);

@@ -5,15 +5,29 @@
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
 import { type SignalName, signalName, signalNumber } from '../../model/signal.ts';
-import type { Clock, ExitBatch, Kernel, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type {
+  Clock,
+  ExitBatch,
+  Kernel,
+  LogFileRequest,
+  LogSocketOutcome,
+  SignalOutcome,
+  Sink,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../kernel.ts';
 import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
+import { FileSink } from './file-sink.ts';
 import { findProgram } from './find-program.ts';
+import { openLogSocket } from './log-socket.ts';
 import { OomKills } from './oom-kills.ts';
+import { RemoteSink } from './remote-sink.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -157,7 +171,23 @@ export class LinuxKernel implements Kernel {
     const fd = target === 'stdout' ? 1 : 2;
     // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services and is never made
     // non-blocking here.
-    return { write: (bytes, done) => this.#writeAll(fd, bytes, done) };
+    return { write: (bytes, done) => this.#writeAll(fd, bytes, done), terminal: isatty(fd) };
+  }
+
+  fileSink(request: LogFileRequest): Sink {
+    return new FileSink(request, this.#clock);
+  }
+
+  remoteSink(host: string): Sink {
+    return new RemoteSink(host, this.#clock);
+  }
+
+  openLogSocket(path: string): LogSocketOutcome {
+    return openLogSocket(this.#edge, path);
+  }
+
+  defer(callback: () => void): void {
+    queueMicrotask(callback);
   }
 
   #writeAll(fd: number, bytes: Uint8Array, done: (errorCode?: string) => void): void {

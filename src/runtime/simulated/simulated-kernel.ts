@@ -5,9 +5,20 @@
  */
 import { Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
+import { strftime } from '../../model/log-format.ts';
 import type { SignalName } from '../../model/signal.ts';
 import type { SpawnErrorStage } from '../../model/spawn-error.ts';
-import type { ExitBatch, Kernel, ProcessExit, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type {
+  ExitBatch,
+  Kernel,
+  LogFileRequest,
+  LogSocketOutcome,
+  ProcessExit,
+  SignalOutcome,
+  Sink,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../kernel.ts';
 import type { Script, Step } from './script.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -56,9 +67,16 @@ export class SimulatedKernel implements Kernel {
   readonly signals$ = new Subject<SignalName>();
   /** What was written to each sink so far. */
   readonly written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
+  /** What was written to each log file so far, by its name. */
+  readonly files = new Map<string, string>();
+  /** What was sent to other syslog daemons. */
+  readonly packets: string[] = [];
+  /** Sinks and sockets that fail, by name, and the errno; with ENOSPC they take what is left later. */
+  readonly sinkFaults = new Map<string, string>();
   readonly clock: VirtualClock;
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
+  readonly #logSockets = new Map<string, Subject<Uint8Array>>();
   #nextPid = ownPid + 1;
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: ProcessExit[] = [];
@@ -125,10 +143,60 @@ export class SimulatedKernel implements Kernel {
   }
 
   sink(target: 'stdout' | 'stderr'): Sink {
+    return this.#sinkOf(target, (text) => {
+      this.written[target] += text;
+    });
+  }
+
+  fileSink({ path }: LogFileRequest): Sink {
+    return this.#sinkOf(path, (text) => {
+      const name = strftime(path, new Date(this.clock.wallTime()));
+      this.files.set(name, (this.files.get(name) ?? '') + text);
+    });
+  }
+
+  remoteSink(host: string): Sink {
+    return this.#sinkOf(host, (text) => {
+      this.packets.push(...text.split('\n').filter((packet) => packet !== ''));
+    });
+  }
+
+  openLogSocket(path: string): LogSocketOutcome {
+    const code = this.sinkFaults.get(path);
+    if (code !== undefined) return { ok: false, code };
+    const datagrams$ = new Subject<Uint8Array>();
+    this.#logSockets.set(path, datagrams$);
+    return {
+      ok: true,
+      datagrams$,
+      close: () => {
+        if (this.#logSockets.get(path) === datagrams$) this.#logSockets.delete(path);
+      },
+    };
+  }
+
+  /** A program's way to log: false where no socket is there. */
+  sendLog(path: string, datagram: string): boolean {
+    const socket = this.#logSockets.get(path);
+    socket?.next(encoder.encode(datagram));
+    return socket !== undefined;
+  }
+
+  defer(callback: () => void): void {
+    this.clock.setTimeout(callback, 0);
+  }
+
+  #sinkOf(name: string, take: (text: string) => void): Sink {
     return {
       write: (bytes, done) => {
         this.clock.setTimeout(() => {
-          this.written[target] += new TextDecoder().decode(bytes);
+          const code = this.sinkFaults.get(name);
+          if (code !== undefined) {
+            if (code === 'ENOSPC') done(code, bytes);
+            else done(code);
+            return;
+          }
+          take(new TextDecoder().decode(bytes));
           done();
         }, 0);
       },

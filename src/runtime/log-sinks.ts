@@ -1,0 +1,55 @@
+import type { Clock, Kernel, LogFileRequest } from './kernel.ts';
+import { SinkQueue } from './sink-queue.ts';
+
+export interface LogSinksOptions {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  /** Makes a line of a warning of chaperone's own. */
+  readonly warningLine: (text: string) => string;
+  /** Hears that a sink takes nothing any more. */
+  readonly onRefusal: (sink: string, errorCode: string) => void;
+}
+
+/** Every place that log records go to, each once, whoever asks for it, behind a bounded queue of its own. */
+export class LogSinks {
+  readonly stdout: SinkQueue;
+  readonly stderr: SinkQueue;
+  readonly #options: LogSinksOptions;
+  readonly #others = new Map<string, SinkQueue>();
+
+  constructor(options: LogSinksOptions) {
+    this.#options = options;
+    this.stdout = this.#queue('stdout', options.kernel.sink('stdout'));
+    this.stderr = this.#queue('stderr', options.kernel.sink('stderr'));
+  }
+
+  /** The queue of a file. The first entry that names a file says whose it is. */
+  file(request: LogFileRequest): SinkQueue {
+    return this.#once(request.path, () => this.#options.kernel.fileSink(request));
+  }
+
+  /** The queue of another syslog daemon. Its lines are packets. */
+  remote(host: string): SinkQueue {
+    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host));
+  }
+
+  all(): readonly SinkQueue[] {
+    return [this.stdout, this.stderr, ...this.#others.values()];
+  }
+
+  #once(name: string, open: () => ReturnType<Kernel['sink']>): SinkQueue {
+    const known = this.#others.get(name);
+    if (known !== undefined) return known;
+    const queue = this.#queue(name, open());
+    this.#others.set(name, queue);
+    return queue;
+  }
+
+  #queue(name: string, sink: ReturnType<Kernel['sink']>): SinkQueue {
+    const { clock, warningLine, onRefusal } = this.#options;
+    return new SinkQueue(sink, name, warningLine, {
+      after: (delay, callback) => clock.setTimeout(callback, delay),
+      onRefusal: (errorCode) => onRefusal(name, errorCode),
+    });
+  }
+}
