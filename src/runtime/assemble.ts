@@ -174,7 +174,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     say,
     start: () => {
       for (const message of messages) say(message);
-      if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, say });
+      if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, sinks, say });
       signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
       system.start();
     },

@@ -127,8 +127,12 @@ export interface Kernel {
   fileSink(request: LogFileRequest): Sink;
   /** Each line is one UDP packet. @param host `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; 514 without a port */
   remoteSink(host: string): Sink;
-  /** Makes a socket of datagrams that everyone may write to; a stale one is replaced. From then on nothing sent is lost. */
-  openLogSocket(path: string): LogSocketOutcome;
+  /**
+   * Makes a socket of datagrams that everyone may write to; a stale one is replaced. From then on nothing sent is lost.
+   *
+   * @param holdOn is asked between datagrams: true leaves the others to the next turn of the loop
+   */
+  openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome;
   /** Calls back at the end of this turn, before anything else that comes from outside. */
   defer(callback: () => void): void;
 }

@@ -1,5 +1,8 @@
-import type { Clock, Kernel, LogFileRequest } from './kernel.ts';
-import { SinkQueue } from './sink-queue.ts';
+import type { Clock, Kernel, LogFileRequest, Sink } from './kernel.ts';
+import { SinkQueue, type SinkQueueOptions } from './sink-queue.ts';
+
+/** ms that a file's lines may wait for others while many come. */
+const fileLinger = 2;
 
 export interface LogSinksOptions {
   readonly kernel: Kernel;
@@ -16,6 +19,7 @@ export class LogSinks {
   readonly stderr: SinkQueue;
   readonly #options: LogSinksOptions;
   readonly #others = new Map<string, SinkQueue>();
+  readonly #files: SinkQueue[] = [];
 
   constructor(options: LogSinksOptions) {
     this.#options = options;
@@ -25,29 +29,38 @@ export class LogSinks {
 
   /** The queue of a file. The first entry that names a file says whose it is. */
   file(request: LogFileRequest): SinkQueue {
-    return this.#once(request.path, () => this.#options.kernel.fileSink(request));
+    return this.#once(request.path, () => this.#options.kernel.fileSink(request), { linger: fileLinger });
   }
 
   /** The queue of another syslog daemon. Its lines are packets. */
   remote(host: string): SinkQueue {
-    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host));
+    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), {});
   }
 
   all(): readonly SinkQueue[] {
     return [this.stdout, this.stderr, ...this.#others.values()];
   }
 
-  #once(name: string, open: () => ReturnType<Kernel['sink']>): SinkQueue {
+  /** True while a file has more to write than it should, and writes: whoever can wait lets it catch up. */
+  get areBusy(): boolean {
+    for (const file of this.#files) if (file.isBusy) return true;
+    return false;
+  }
+
+  #once(name: string, open: () => Sink, options: SinkQueueOptions): SinkQueue {
     const known = this.#others.get(name);
     if (known !== undefined) return known;
-    const queue = this.#queue(name, open());
+    const queue = this.#queue(name, open(), options);
     this.#others.set(name, queue);
+    if (options.linger !== undefined) this.#files.push(queue);
     return queue;
   }
 
-  #queue(name: string, sink: ReturnType<Kernel['sink']>): SinkQueue {
+  #queue(name: string, sink: Sink, options: SinkQueueOptions = {}): SinkQueue {
     const { clock, warningLine, onRefusal } = this.#options;
     return new SinkQueue(sink, name, warningLine, {
+      ...options,
+      now: () => clock.now(),
       after: (delay, callback) => clock.setTimeout(callback, delay),
       onRefusal: (errorCode) => onRefusal(name, errorCode),
     });

@@ -5,12 +5,23 @@ import type { Sink } from './kernel.ts';
 const queueLimit = 1024 * 1024;
 /** Bytes of one write: many small lines go together. */
 const largestWrite = 64 * 1024;
+/** Bytes for which a lingering sink does not wait. */
+const worthWriting = 32 * 1024;
+/** ms without a finished write after which a sink makes no progress. */
+const patience = 500;
 /** ms until a sink that had no room is offered the same lines again. */
 const retryDelay = 1_000;
 
 export interface SinkQueueOptions {
   /** Calls back after so many ms. Without it, what a sink has no room for is offered again with the next line. */
   readonly after?: (delay: number, callback: () => void) => void;
+  /**
+   * ms to gather lines after a write during which more of them came: each write wakes a thread, which costs more than the
+   * writing. The first line after a pause is written at once.
+   */
+  readonly linger?: number;
+  /** Monotonic ms. */
+  readonly now?: () => number;
   /** Hears of the first refusal after a write that went well. */
   readonly onRefusal?: (errorCode: string) => void;
 }
@@ -35,6 +46,8 @@ export class SinkQueue {
   /** Since the last write that went well. */
   #refused = false;
   #leaving = false;
+  #lingering = false;
+  #lastProgress = 0;
   #idle: (() => void)[] = [];
 
   /**
@@ -65,12 +78,20 @@ export class SinkQueue {
       return;
     }
     this.#append(bytes);
-    if (!this.#stalled || this.#options.after === undefined) this.#pump();
+    if (this.#lingering ? this.#waitingBytes >= worthWriting : !this.#stalled || this.#options.after === undefined) {
+      this.#pump();
+    }
   }
 
   /** True while a line more would be dropped. */
   get isFull(): boolean {
     return this.#waitingBytes >= queueLimit;
+  }
+
+  /** True while it is more than half full, and the sink goes on taking what it gets: soon there is room again. */
+  get isBusy(): boolean {
+    const { now } = this.#options;
+    return this.#waitingBytes > queueLimit / 2 && now !== undefined && now() - this.#lastProgress < patience;
   }
 
   /** How many bytes more it takes. */
@@ -90,8 +111,12 @@ export class SinkQueue {
 
   /** Calls back once everything that was written so far has gone; at once where nothing waits. */
   whenIdle(callback: () => void): void {
-    if (this.#writing || this.#stalled) this.#idle.push(callback);
-    else callback();
+    if (!this.#writing && this.#waiting.length === 0) {
+      callback();
+      return;
+    }
+    this.#idle.push(callback);
+    if (!this.#stalled) this.#pump();
   }
 
   /** As `whenIdle`, but does not wait for room: a sink that has none is asked once more. */
@@ -109,6 +134,7 @@ export class SinkQueue {
   #pump(): void {
     if (this.#writing) return;
     this.#stalled = false;
+    this.#lingering = false;
     if (this.#waiting.length === 0) {
       for (const callback of this.#idle.splice(0)) callback();
       return;
@@ -119,11 +145,24 @@ export class SinkQueue {
       this.#writing = false;
       if (errorCode === undefined) {
         this.#refused = false;
+        this.#lastProgress = this.#options.now?.() ?? 0;
         this.#sayDropped();
       } else this.#meetRefusal(errorCode, rest === undefined ? countLines(batch) : 0);
       if (rest !== undefined) this.#stall(Buffer.from(rest));
-      else this.#pump();
+      else if (!this.#gather()) this.#pump();
     });
+  }
+
+  /** Waits for more lines, where some came already and nobody waits for them to be written. */
+  #gather(): boolean {
+    const { linger, after } = this.#options;
+    const waits = this.#waitingBytes > 0 && this.#waitingBytes < worthWriting && this.#idle.length === 0;
+    if (linger === undefined || after === undefined || !waits) return false;
+    this.#lingering = true;
+    after(linger, () => {
+      if (this.#lingering) this.#pump();
+    });
+    return true;
   }
 
   /** A sink that refuses (EPIPE, EIO) has lost these lines; the next ones are tried again. */

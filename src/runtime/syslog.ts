@@ -3,9 +3,12 @@ import { type Message, syslogServed, syslogUnavailable } from '../model/messages
 import type { LogRecord } from '../model/syslog.ts';
 import { parseDatagram } from '../model/syslog-parse.ts';
 import type { Clock, Kernel } from './kernel.ts';
+import type { LogSinks } from './log-sinks.ts';
 
 interface SyslogTargets {
   readonly records$: Subject<LogRecord>;
+  /** While these are busy, clients wait. */
+  readonly sinks: LogSinks;
   readonly say: (message: Message) => void;
 }
 
@@ -14,8 +17,13 @@ interface SyslogTargets {
  *
  * @returns takes what is left, and removes the socket
  */
-export function serveSyslog(kernel: Kernel, clock: Clock, path: string, { records$, say }: SyslogTargets): () => void {
-  const socket = kernel.openLogSocket(path);
+export function serveSyslog(
+  kernel: Kernel,
+  clock: Clock,
+  path: string,
+  { records$, sinks, say }: SyslogTargets,
+): () => void {
+  const socket = kernel.openLogSocket(path, () => sinks.areBusy);
   if (!socket.ok) {
     say(syslogUnavailable(path, socket.code));
     return () => undefined;

@@ -182,8 +182,8 @@ export class LinuxKernel implements Kernel {
     return new RemoteSink(host, this.#clock);
   }
 
-  openLogSocket(path: string): LogSocketOutcome {
-    return openLogSocket(this.#edge, path);
+  openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome {
+    return openLogSocket(this.#edge, path, holdOn);
   }
 
   defer(callback: () => void): void {

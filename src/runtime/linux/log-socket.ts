@@ -16,7 +16,7 @@ const batchSize = 32;
 /** Bytes of one that are taken, as unix-dgram has it. */
 const longestDatagram = 65_536;
 /** ms that one wake-up may take: then timers, signals and services have their turn. */
-const longestTurn = 8;
+const longestTurn = 5;
 /** Datagrams that are taken at the very end; a client that never stops would never let it end. */
 const mostAtTheEnd = 10_000;
 
@@ -25,13 +25,13 @@ const ENOENT = 2;
 const everyone = 0o666;
 
 /** Binds the socket. */
-export function openLogSocket(edge: NativeEdge, path: string): LogSocketOutcome {
+export function openLogSocket(edge: NativeEdge, path: string, holdOn: () => boolean): LogSocketOutcome {
   try {
     const obstacle = clearPath(edge, path);
     if (obstacle !== undefined) return { ok: false, code: obstacle };
     const fd = edge.bindDatagram(path);
     chmodSync(path, everyone);
-    const socket = new LogSocket(edge, path, fd);
+    const socket = new LogSocket(edge, path, fd, holdOn);
     return { ok: true, datagrams$: socket.datagrams$, close: () => socket.close() };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -57,6 +57,7 @@ class LogSocket {
   readonly #edge: NativeEdge;
   readonly #path: string;
   readonly #inode: number;
+  readonly #holdOn: () => boolean;
   readonly #buffer = new Uint8Array(batchSize * longestDatagram);
   readonly #lengths = new Uint32Array(batchSize);
   /** The socket's descriptor until unix-dgram has it. */
@@ -64,7 +65,8 @@ class LogSocket {
   #socket: UnixDatagramSocket | undefined;
   #subscriber: Subscriber<Uint8Array> | undefined;
 
-  constructor(edge: NativeEdge, path: string, fd: number) {
+  constructor(edge: NativeEdge, path: string, fd: number, holdOn: () => boolean) {
+    this.#holdOn = holdOn;
     this.#edge = edge;
     this.#path = path;
     this.#early = fd;
@@ -106,7 +108,7 @@ class LogSocket {
 
   #drain(fd: number): void {
     const end = performance.now() + longestTurn;
-    while (this.#take(fd) > 0 && performance.now() < end);
+    while (!this.#holdOn() && this.#take(fd) > 0 && performance.now() < end);
   }
 
   /** Emits what is there, and tells how many datagrams it was. */
