@@ -10,8 +10,10 @@ export interface LateLogging {
   readonly ready: Promise<void>;
 }
 
-/** Records and actions kept until winston is there; what is over is dropped, and counted. */
-const longestWait = 10_000;
+/** Characters that are kept until winston is there; what is over is dropped, and counted. */
+const mostKept = 8 * 1024 * 1024;
+/** What a record or an action takes besides its text, as characters. */
+const overhead = 200;
 
 /**
  * Logging that does not hold up the boot: winston is loaded while the first services are starting already, and takes a
@@ -19,14 +21,20 @@ const longestWait = 10_000;
  */
 export function lateLogging(): LateLogging {
   let early: (() => void)[] | undefined = [];
+  let kept = 0;
   let dropped = 0;
   let logging: Logging | undefined;
   const flush = (): void => logging?.flush();
+  const hasRoom = (characters: number): boolean => {
+    if (kept > mostKept) return false;
+    kept += characters + overhead;
+    return true;
+  };
   const inTurn = (action: () => void): void => {
     if (early === undefined) {
       flush();
       action();
-    } else if (early.length < longestWait) {
+    } else if (hasRoom(0)) {
       early.push(() => {
         flush();
         action();
@@ -46,7 +54,7 @@ export function lateLogging(): LateLogging {
     const sorted$ = new Subject<LogRecord>();
     records$.subscribe((record) => {
       if (early === undefined) sorted$.next(record);
-      else if (early.length < longestWait) early.push(() => sorted$.next(record));
+      else if (hasRoom(record.message.length)) early.push(() => sorted$.next(record));
       else dropped += 1;
     });
     const attach = async (): Promise<void> => {

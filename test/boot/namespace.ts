@@ -35,9 +35,9 @@ export interface BootOptions {
   readonly ownDev?: boolean;
   /** A log socket without a /dev of its own: for configurations that put it elsewhere. */
   readonly syslog?: boolean;
-  /** A shell script that is run before chaperone, in its namespace. */
+  /** A shell script that is run before chaperone, in its namespace and the test's directory. */
   readonly before?: string;
-  /** A shell script that is run after chaperone; that is not PID 1 then. */
+  /** The same after chaperone, which is not PID 1 then. */
   readonly keep?: string;
   /** False: without a namespace, so that chaperone is not PID 1. */
   readonly pid1?: boolean;
@@ -265,11 +265,11 @@ function wrapped(command: readonly string[], directory: string, options: BootOpt
     }
   }
   if (options.ownDev === true) steps.push(`'${join(fixtures, 'own-dev')}' '${join(directory, 'dev')}'`);
-  if (options.before !== undefined) steps.push(`{ ${options.before}; }`);
+  if (options.before !== undefined) steps.push(`(cd '${directory}' && ${options.before})`);
   const { ulimit } = options;
   if (ulimit !== undefined) steps.push(`ulimit -Sn ${ulimit.soft} && ulimit -Hn ${ulimit.hard}`);
   if (options.merge === true) steps.push('exec 2>&1');
-  const last = options.keep === undefined ? 'exec "$0" "$@"' : `{ "$0" "$@"; ${options.keep}; }`;
+  const last = options.keep === undefined ? 'exec "$0" "$@"' : `{ "$0" "$@"; cd '${directory}' && ${options.keep}; }`;
   const inner = steps.length === 0 ? command : ['/bin/sh', '-c', [...steps, last].join(' && '), ...command];
   return options.pid1 === false ? inner : [...namespaceCommand(), ...inner];
 }

@@ -46,8 +46,11 @@ interface Output {
 const reapLimit = 1024;
 /** What a pipe holds, pipe(7), bytes. More than that a process cannot have left in it; a writer that lives on can always add. */
 const drainBuffer = new Uint8Array(65_536);
-/** What one output gives in one turn of the loop. One for all: it is copied before anybody else reads. */
-const readBuffer = new Uint8Array(65_536);
+/**
+ * What one output gives in one turn of the loop: short lines make thousands of records, and the turn must end. One for all: it is
+ * copied before anybody else reads.
+ */
+const readBuffer = new Uint8Array(16_384);
 /** ms until a write to a descriptor that somebody made non-blocking is tried again. */
 const retryDelay = 10;
 
