@@ -24,6 +24,8 @@ await build({
   ...common,
   entryPoints: ['src/cli/chaperone.ts'],
   outfile: 'dist/main.cjs',
+  // import() of Node's own modules becomes require: the loader's script has no modules.
+  supported: { 'dynamic-import': false },
   // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
   alias: {
     rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
