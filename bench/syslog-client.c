@@ -1,5 +1,6 @@
 /*
- * Sends COUNT datagrams of SIZE bytes to a log socket as fast as it takes them, then waits until they stand in FILE.
+ * Sends one datagram to a log socket and waits until it stands in FILE, so that the daemon is up; then COUNT datagrams of SIZE
+ * bytes as fast as they are taken, and waits until these stand there, too.
  *
  *   syslog-client SOCKET COUNT SIZE FILE
  *
@@ -65,6 +66,14 @@ int main(int argc, char **argv) {
   const size_t size = (size_t)atol(argv[3]);
   char *message = malloc(size + 64);
   const int log = connected(argv[1]);
+  int file = -1;
+  const char *const first = "<14>Nov 22 10:11:12 bench[1]: the first";
+  if (send(log, first, strlen(first), 0) < 0) return 1;
+  for (long found = 0; found == 0;) {
+    pause_for(1000);
+    if (file < 0) file = open(argv[4], O_RDONLY | O_CLOEXEC);
+    if (file >= 0) found = new_lines(file);
+  }
   const double begun = now();
   for (long number = 0; number < count; number++) {
     const int head = sprintf(message, "<14>Nov 22 10:11:12 bench[%d]: message number %06ld ", getpid() % 100000, number);
@@ -79,10 +88,8 @@ int main(int argc, char **argv) {
   const double sent = now();
   double last = sent;
   long written = 0;
-  int file = -1;
   while (written < count && now() - last < 3000) {
-    if (file < 0) file = open(argv[4], O_RDONLY | O_CLOEXEC);
-    const long more = file < 0 ? 0 : new_lines(file);
+    const long more = new_lines(file);
     if (more > 0) last = now();
     else pause_for(500);
     written += more;
