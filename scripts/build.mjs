@@ -24,7 +24,9 @@ const alias = {
   // unix-dgram looks for its addon by the package.json that stands above the calling file.
   bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
 };
-await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias });
+// import() of Node's own modules becomes require: the loader's script has no modules.
+const supported = { 'dynamic-import': false };
+await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],

@@ -178,6 +178,38 @@ export const recordsDropped = (count: number, sink: string, errorCode?: string):
   return warning(`${count} log records were dropped because ${reason}`);
 };
 
+/** Why a sink or a socket of logging cannot be used, after the errno. */
+const loggingReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EADDRINUSE: 'another process serves it',
+  EEXIST: 'something that is no socket is there',
+  EISDIR: 'it is a directory',
+  ENOENT: 'its directory does not exist',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  EPERM: 'not permitted',
+  EPIPE: 'nobody reads it',
+  EROFS: 'read-only file system',
+};
+
+/** The errno and, where it is known, what it means. */
+function reasonOf(errorCode: string): string {
+  const reason = loggingReasons[errorCode];
+  return reason === undefined ? errorCode : `${errorCode}, ${reason}`;
+}
+
+export const sinkRefuses = (sink: string, errorCode: string): Message =>
+  warning(
+    `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
+  );
+
+export const syslogServed = (path: string): Message => info(`Switching all chaperone logging to ${path}`);
+
+export const syslogUnavailable = (path: string, errorCode: string): Message =>
+  warning(`cannot serve ${path} (${reasonOf(errorCode)}): what programs send to it is not logged`);
+
 /** Why a service failed, as the exception text of the log lines. */
 export function failureText(spec: ServiceSpec, cause: FailureCause): string {
   switch (cause.kind) {

@@ -92,7 +92,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {
       outcome[stream]
-        .pipe(outputRecords({ program, pid, stream, wallTime }))
+        .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
         .subscribe((record) => onOutput(service, stream, record));
     }
     const end$ = exits.exitOf(pid).pipe(tap(() => tree?.startEnded()));

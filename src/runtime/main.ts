@@ -24,6 +24,7 @@ import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
 import { createObserver } from './observe.ts';
+import type { SinkQueue } from './sink-queue.ts';
 
 export interface DaemonOptions {
   readonly edge: NativeEdge;
@@ -102,6 +103,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     attachLogging: logging.attachLogging,
     loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
     ...(host === undefined ? {} : { host }),
+    // https://no-color.org
+    colours: (process.env['NO_COLOR'] ?? '') === '',
     ...(options.request.inspect
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),
@@ -265,28 +268,44 @@ interface LastThings {
   readonly timeout: number;
 }
 
-/** Writes what waits for stdout, then the last lines to stderr, and exits; a stdout that takes nothing gets half of the time. */
+/** Writes what waits for the sinks, then the last lines to stderr, and exits; sinks that take nothing get half of the time. */
 function flushAndExit({ edge, clock, assembly, logging }: Daemon, { exitStatus, lines, timeout }: LastThings): void {
-  const { stdout, stderr } = assembly.queues;
+  const { sinks } = assembly;
   const exit = (): never => edge.exitNow(exitStatus);
   clock.setTimeout(exit, timeout);
   let said = false;
   const sayLast = (): void => {
     if (said) return;
     said = true;
-    const lost = stdout.waitingBytes;
-    const report = lost === 0 ? [] : [`chaperone: stdout did not take the last ${lost} bytes of the log in time`];
-    for (const line of [...report, ...lines]) stderr.write(`${line}\n`);
-    stderr.whenIdle(() => (lost === 0 ? exit() : stdout.whenIdle(exit)));
+    const slow = sinks.all().filter(({ waitingBytes }) => waitingBytes > 0);
+    const report = slow.map(
+      ({ name, waitingBytes }) => `chaperone: ${name} did not take the last ${waitingBytes} bytes of the log in time`,
+    );
+    for (const line of [...report, ...lines]) sinks.stderr.write(`${line}\n`);
+    whenAllFinished([sinks.stderr, ...slow], exit);
   };
   clock.setTimeout(sayLast, timeout / 2);
+  assembly.endSyslog();
   logging.ready.then(
-    () => stdout.whenIdle(sayLast),
+    () => {
+      assembly.flush();
+      whenAllFinished(sinks.all(), sayLast);
+    },
     (error: unknown) => {
       sayDying(edge, error);
       sayLast();
     },
   );
+}
+
+function whenAllFinished(queues: readonly SinkQueue[], callback: () => void): void {
+  let left = queues.length;
+  for (const queue of queues) {
+    queue.whenFinished(() => {
+      left -= 1;
+      if (left === 0) callback();
+    });
+  }
 }
 
 /** Written before anything else is tried: what follows may be the end. */

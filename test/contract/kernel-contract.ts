@@ -34,6 +34,14 @@ export interface Harness {
   /** A port that nobody listens on. */
   freePort(): Promise<number>;
   connect(port: number): Client;
+  /** A file's path that nothing stands at. */
+  newPath(name: string): string;
+  /** The text of a file; '' where there is none. */
+  read(path: string): string;
+  /** What is sent before anybody listens is kept. */
+  readonly early: boolean;
+  /** Sends one datagram as a program would; returns false where nobody would get it. */
+  sendLog(path: string, text: string): boolean;
   /** Ends what the test left. */
   close(): Promise<void>;
 }
@@ -424,6 +432,46 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       await harness.until(() => fired.includes('40'));
       expect(fired).toEqual(['0', '10', '30', '40']);
       expect(last - start).toBeGreaterThanOrEqual(40);
+    });
+
+    it('writes lines to a file that it makes, in order', async () => {
+      const path = harness.newPath('logs/today.log');
+      const sink = harness.kernel.fileSink({ path, overwrite: false });
+      let written = 0;
+      const count = (): void => {
+        written += 1;
+      };
+      sink.write(new TextEncoder().encode('one\ntwo\n'), () => {
+        count();
+        sink.write(new TextEncoder().encode('three\n'), count);
+      });
+      await harness.until(() => written === 2);
+      expect(harness.read(path)).toBe('one\ntwo\nthree\n');
+    });
+
+    it('emits the datagrams of a log socket in order, also those that were sent before anybody listened', async () => {
+      const path = harness.newPath('log');
+      const socket = harness.kernel.openLogSocket(path, () => false);
+      if (!socket.ok) throw new Error(socket.code);
+      const texts: string[] = [];
+      if (harness.early) expect(harness.sendLog(path, 'early')).toBe(true);
+      socket.datagrams$.subscribe((bytes) => texts.push(decoder.decode(bytes)));
+      if (!harness.early) harness.sendLog(path, 'early');
+      await harness.until(() => texts.length === 1);
+      for (const text of ['<13>one', '', 'x'.repeat(10_000)]) harness.sendLog(path, text);
+      await harness.until(() => texts.length === 4);
+      expect(texts).toEqual(['early', '<13>one', '', 'x'.repeat(10_000)]);
+      socket.close();
+      expect(harness.sendLog(path, 'late')).toBe(false);
+      socket.close();
+    });
+
+    it('defers something to the end of the turn', async () => {
+      const order: string[] = [];
+      harness.kernel.defer(() => order.push('deferred'));
+      order.push('turn');
+      await harness.until(() => order.length === 2);
+      expect(order).toEqual(['turn', 'deferred']);
     });
   });
 }

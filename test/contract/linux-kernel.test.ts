@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +82,10 @@ function open(): Harness {
     pidfile,
     failing: (error) => failing[error],
     until,
+    newPath: (name) => join(mkdtempSync(join(folder, 'new-')), name),
+    read: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : ''),
+    early: true,
+    sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
       // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
       while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));

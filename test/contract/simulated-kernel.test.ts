@@ -50,6 +50,10 @@ function open(): Harness {
       clock.run(clock.now() + 60_000, condition);
       if (!condition()) throw new Error('nothing more happens, and the condition does not hold');
     },
+    newPath: (name) => `/var/${name}`,
+    read: (path) => kernel.files.get(path) ?? '',
+    early: false,
+    sendLog: (path, text) => kernel.sendLog(path, text),
     awaitEndSilently: () => undefined,
     freePort: async () => 8080,
     connect: (port) => {

@@ -163,6 +163,10 @@ function runWorld(seed: number): RandomWorld {
         return socket;
       },
     },
+    fileSink: (request) => kernel.fileSink(request),
+    remoteSink: (host) => kernel.remoteSink(host),
+    openLogSocket: (path) => kernel.openLogSocket(path),
+    defer: (callback) => kernel.defer(callback),
     spawn: (request: SpawnRequest) => {
       const outcome = kernel.spawn(request);
       if (!outcome.ok) return outcome;
