@@ -61,8 +61,6 @@ const outputTargets = ['log', 'inherit'];
 
 const plain = { expands: false, supported: true } as const;
 const expanded = { expands: true, supported: true } as const;
-const later = { expands: false, supported: false } as const;
-const laterExpanded = { expands: true, supported: false } as const;
 
 const environmentDirectives: readonly Directive[] = [
   {

@@ -149,7 +149,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
       live.remove(pid);
       own.onMessage(exitSeen(service.name, pid, status));
       if (!isOwned) return;
-      if (!isNormal(status) && !(stopping && tree !== undefined)) clearRemains(own, unit, service);
+      if (!isNormal(status) && !(stopping && tree !== undefined)) clearRemains(own, unit, service, stopping);
       const tell = (): void => {
         if (stopping) pidfiles.remove(service);
         sendBack({ type: 'process.exited', serial, pid, status, at: tree === undefined ? at : clock.now() });
@@ -281,10 +281,17 @@ const groupGrace = 1_000;
  * next run, and so would what a crashed daemon leaves. A daemon that a service leaves behind on purpose has a group of its own,
  * or a leader that ended normally.
  */
-function clearRemains(ports: ChildProcessPorts, { pid, target, tree }: Unit, service: ServiceSpec): void {
+function clearRemains(
+  ports: ChildProcessPorts,
+  { pid, target, tree }: Unit,
+  service: ServiceSpec,
+  stopping: boolean,
+): void {
   const { kernel, clock, live } = ports;
-  const isGroup = target === 'group' && kernel.signal(pid, service.killSignal, 'group') === 'sent';
-  if (isGroup) kernel.signal(pid, 'SIGCONT', 'group');
+  // Those that a stop has signalled together with their leader are on their way: a second signal means haste to many programs.
+  const signal = stopping ? 'SIGCONT' : service.killSignal;
+  const isGroup = target === 'group' && kernel.signal(pid, signal, 'group') === 'sent';
+  if (isGroup && !stopping) kernel.signal(pid, 'SIGCONT', 'group');
   const members = tree?.members() ?? [];
   for (const member of members) {
     if (isGroup && member.group === pid) continue;

@@ -245,8 +245,10 @@ store.service:
     config: `web.service:
   type: notify
   command: >-
-    python3 -c 'import os, signal, socket;
-    socket.socket(1, 2).sendto(b"MAINPID=4194300\\nREADY=1", os.environ["NOTIFY_SOCKET"]);
+    python3 -c 'import os, signal, socket, subprocess;
+    daemon = subprocess.Popen(["true"]);
+    daemon.wait();
+    socket.socket(1, 2).sendto(b"READY=1\\nMAINPID=%d" % daemon.pid, os.environ["NOTIFY_SOCKET"]);
     signal.pause()'
 `,
     until: /does not follow/,

@@ -1,21 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   acceptPaused,
   cannotSubreap,
+  exitKillsAhead,
   exitSeen,
   failureText,
+  hostQueueing,
+  logLevelForced,
+  type Message,
   messagesFor,
   missingIgnored,
   noProcessesRemain,
   notPid1,
   optionalDisabled,
   orphanReaped,
+  pidChanged,
   readyMessage,
   recordsDropped,
   reloadUnsupported,
   seconds,
   signalIgnored,
   startAttempt,
+  syslogServed,
+  terminating,
 } from '../../src/model/messages.ts';
 import type { ScheduleNews } from '../../src/model/scheduling.ts';
 import type { FailureCause, ServiceChange } from '../../src/model/service-phase.ts';
@@ -23,6 +32,7 @@ import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { describeSpawnError, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
 import type { SystemEnd } from '../../src/model/system-end.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
+import { patternOf, referenceLines } from '../fixtures/reference-lines.ts';
 import { serviceSpec } from './specs.ts';
 
 const exit0 = { kind: 'exited', code: 0 } as const;
@@ -315,5 +325,105 @@ describe('the log lines of cron and inetd services', () => {
     expect(told({ type: 'system.waiting', services: ['a.service', 'b.service'] })).toEqual([
       'warning: system will remain active since there are scheduled services: a.service, b.service',
     ]);
+  });
+});
+
+/** Every line of the catalogue that section 7 of the reference knows, for services of every type. */
+function catalogue(): readonly Message[] {
+  const { name } = serviceSpec();
+  const pidfile = { kind: 'pidfile', file: '/run/web.pid', timeout: 30_000 } as const;
+  const causes: readonly FailureCause[] = [
+    ...[exited, missing, late],
+    { ...pidfile, trouble: 'absent' },
+    { ...pidfile, trouble: 'garbage' },
+    { kind: 'reported', errno: 5, pid: 7 },
+  ];
+  const changes: readonly ServiceChange[] = [
+    { phase: 'scheduled' },
+    ...[false, true].map((restarted) => ({ phase: 'running', pid: 7, restarted }) as const),
+    ...causes.flatMap((cause): readonly ServiceChange[] => [
+      { phase: 'failed', cause, during: 'start' },
+      { phase: 'failed', cause, during: 'run' },
+      { phase: 'backoff', cause, restartsLeft: 2, delay: 3_000 },
+    ]),
+  ];
+  const news: readonly ScheduleNews[] = [{ kind: 'skipped' }, { kind: 'reset' }, { kind: 'clearing', pids: [7, 8] }];
+  const ends: readonly SystemEnd[] = [
+    { kind: 'signal', signal: 'SIGTERM' },
+    { kind: 'noProcesses' },
+    { kind: 'nothingStarted' },
+    { kind: 'exitKills', service: name, outcome: { kind: 'exit', status: exit0 } },
+    ...causes.map((cause): SystemEnd => ({ kind: 'serviceFailed', service: name, cause })),
+  ];
+  const notices: readonly SystemNotice[] = [
+    { type: 'service.skipped', service: name },
+    { type: 'service.queued', service: name },
+    { type: 'service.released', service: name },
+    { type: 'system.waiting', services: [name, 'job.service'] },
+    { type: 'system.forced' },
+    { type: 'system.clearing', signal: 'SIGTERM', begun: 0 },
+    { type: 'system.clearing', signal: 'SIGKILL', begun: 0 },
+    ...ends.map((end): SystemNotice => ({ type: 'system.draining', end })),
+    ...news.map((each): SystemNotice => ({ type: 'service.noticed', service: name, news: each })),
+    ...changes.map(
+      (change): SystemNotice => ({ type: 'service.changed', service: name, change, ignoreFailures: false }),
+    ),
+  ];
+  const types = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'] as const;
+  const specs = types.flatMap((type) =>
+    [false, true].map((ignoreFailures) => serviceSpec({ type, ignoreFailures, interval: '@hourly', port: 80 })),
+  );
+  return [
+    ...specs.flatMap((spec) => [
+      startAttempt(spec),
+      ...notices.flatMap((notice) => messagesFor(notice, () => spec, 8_000)),
+      ...causes.map((cause): Message => ({ severity: 'err', text: failureText(spec, cause) })),
+    ]),
+    ...[exit0, exit3].map((status) => exitSeen(name, 7, status)),
+    ...['READY=1', 'STOPPING=1', 'STATUS=Uptime 00:00:01', 'ERRNO=8'].map((text) => hostQueueing(text, '/run/notify')),
+    exitKillsAhead(serviceSpec()),
+    logLevelForced('debug'),
+    noProcessesRemain(),
+    optionalDisabled(name, 'web'),
+    orphanReaped(9, exit3),
+    pidChanged(name, 9, 7),
+    readyMessage('1.2.3'),
+    syslogServed('/dev/log'),
+    terminating(name, 'SIGTERM'),
+  ];
+}
+
+describe('the lines of the reference, section 7', () => {
+  const all = catalogue();
+  const built = referenceLines.filter(({ waitsFor }) => waitsFor === undefined);
+  const isSaid = (line: (typeof referenceLines)[number]) =>
+    all.some(
+      ({ severity, text }) => patternOf(line).test(text) && (line.severity === undefined || line.severity === severity),
+    );
+
+  it.each(built)('$line ($severity)', (line) => {
+    expect(isSaid(line)).toBe(true);
+  });
+
+  it('are listed as waiting only as long as they are not said', () => {
+    const waiting = referenceLines.filter(({ waitsFor }) => waitsFor !== undefined);
+    expect(waiting.filter(isSaid)).toEqual([]);
+  });
+
+  it('stand nowhere but in the catalogue', () => {
+    const source = join(import.meta.dirname, '../../src');
+    const others = readdirSync(source, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && file !== 'model/messages.ts')
+      .map((file) => ({ file, text: readFileSync(join(source, file), 'utf8') }));
+    const found = built.flatMap(({ line }) => {
+      // What a program would have to repeat to say the same: the longest part of it that never differs.
+      const [part = ''] = line
+        .replace(/<.*>/, 'STATUS')
+        .split(/\b[A-Z](?:[A-Z]+)?\b|[^\w\s]/)
+        .map((each) => each.trim())
+        .sort((a, b) => b.length - a.length);
+      return others.filter(({ text }) => part.length > 16 && text.includes(part)).map(({ file }) => `${file}: ${part}`);
+    });
+    expect(found).toEqual([]);
   });
 });

@@ -26,7 +26,7 @@ export function randomForkingScript(random: Random, pidfile?: string): Script {
           // A daemon that makes its file first, and then finds out what is to stand in it.
           ...(random.chance(0.2) ? [writes(pidfile, random.pick(['', 'soon\n', '1\n', '999999\n']))] : []),
           { do: 'wait', ms: random.integer(0, late ? 8_000 : 100) },
-          writes(pidfile, random.chance(0.8) ? '$$\n' : random.pick(['nobody\n', '1\n', '999999\n'])),
+          writes(pidfile, random.chance(0.65) ? '$$\n' : random.pick(['nobody\n', '1\n', '999999\n'])),
         ];
   const daemon: Script = {
     steps: [
@@ -39,9 +39,9 @@ export function randomForkingScript(random: Random, pidfile?: string): Script {
   };
   return {
     steps: [
-      { do: 'wait', ms: random.integer(0, 300) },
+      { do: 'wait', ms: random.integer(0, 80) },
       ...(random.chance(0.9) ? [{ do: 'fork', script: daemon, detached: random.chance(0.8) } as const] : []),
-      { do: 'wait', ms: random.integer(0, 300) },
+      { do: 'wait', ms: random.integer(0, 80) },
       random.pick<Step>([...goodEnds, { do: 'exit', code: 1 }, hang]),
     ],
     ...randomReaction(random),
