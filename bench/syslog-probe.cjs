@@ -7,7 +7,16 @@ const delay = monitorEventLoopDelay({ resolution: 1 });
 // Loading is not what is measured.
 setTimeout(() => delay.enable(), 300).unref();
 setInterval(() => {
-  writeFileSync(PROBE_DELAY, JSON.stringify({ max: delay.max / 1e6, p99: delay.percentile(99) / 1e6, cpu: process.cpuUsage(), voluntary: process.resourceUsage().voluntaryContextSwitches, involuntary: process.resourceUsage().involuntaryContextSwitches }));
+  writeFileSync(
+    PROBE_DELAY,
+    JSON.stringify({
+      max: delay.max / 1e6,
+      p99: delay.percentile(99) / 1e6,
+      cpu: process.cpuUsage(),
+      voluntary: process.resourceUsage().voluntaryContextSwitches,
+      involuntary: process.resourceUsage().involuntaryContextSwitches,
+    }),
+  );
 }, 100).unref();
 
 if (PROBE_PROFILE) {

@@ -2,4 +2,4 @@
 export { formatRecord } from './log-format.ts';
 export type { LogRecord } from './log-record.ts';
 export { compileSelector, type Selector } from './selector.ts';
-export { type Facility, parseSeverity, type Severity, severities } from './syslog-names.ts';
+export { parseSeverity, type Severity, severities } from './syslog-names.ts';
