@@ -29,7 +29,7 @@ run('cc', ['-O2', '-o', client, join(root, 'bench/syslog-client.c')]);
 const plain = { 'file.logging': { selector: 'user.*', file: '$(LOG)' } };
 const configurations = {
   chaperone: plain,
-  'chaperone, 4 selectors + JSON': {
+  'chaperone with 4 selectors and JSON': {
     ...plain,
     'auth.logging': { selector: 'auth,authpriv.*', file: '$(LOG).auth' },
     'errors.logging': { selector: '*.err;!/health ?check/.*;[bench].warn', file: '$(LOG).err' },
@@ -125,7 +125,7 @@ for (const name of names) {
 }
 if (values.profile !== undefined) {
   process.env.PROBE_PROFILE = values.profile;
-  probe(names.find((name) => name in configurations));
+  probe(names.findLast((name) => name in configurations));
 }
 rmSync(folder, { recursive: true, force: true });
 

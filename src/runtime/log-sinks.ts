@@ -1,8 +1,8 @@
 import type { Clock, Kernel, LogFileRequest, Sink } from './kernel.ts';
-import { SinkQueue, type SinkQueueOptions } from './sink-queue.ts';
+import { SinkQueue } from './sink-queue.ts';
 
-/** ms that a file's lines may wait for others while many come. */
-const fileLinger = 2;
+/** ms that lines may wait for others while many come. */
+const linger = 2;
 
 export interface LogSinksOptions {
   readonly kernel: Kernel;
@@ -29,12 +29,12 @@ export class LogSinks {
 
   /** The queue of a file. The first entry that names a file says whose it is. */
   file(request: LogFileRequest): SinkQueue {
-    return this.#once(request.path, () => this.#options.kernel.fileSink(request), { linger: fileLinger });
+    return this.#once(request.path, () => this.#options.kernel.fileSink(request), { isFile: true });
   }
 
   /** The queue of another syslog daemon. Its lines are packets. */
   remote(host: string): SinkQueue {
-    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), {});
+    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), { isFile: false });
   }
 
   all(): readonly SinkQueue[] {
@@ -47,19 +47,19 @@ export class LogSinks {
     return false;
   }
 
-  #once(name: string, open: () => Sink, options: SinkQueueOptions): SinkQueue {
+  #once(name: string, open: () => Sink, { isFile }: { readonly isFile: boolean }): SinkQueue {
     const known = this.#others.get(name);
     if (known !== undefined) return known;
-    const queue = this.#queue(name, open(), options);
+    const queue = this.#queue(name, open());
     this.#others.set(name, queue);
-    if (options.linger !== undefined) this.#files.push(queue);
+    if (isFile) this.#files.push(queue);
     return queue;
   }
 
-  #queue(name: string, sink: Sink, options: SinkQueueOptions = {}): SinkQueue {
+  #queue(name: string, sink: Sink): SinkQueue {
     const { clock, warningLine, onRefusal } = this.#options;
     return new SinkQueue(sink, name, warningLine, {
-      ...options,
+      linger,
       now: () => clock.now(),
       after: (delay, callback) => clock.setTimeout(callback, delay),
       onRefusal: (errorCode) => onRefusal(name, errorCode),

@@ -1,6 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Booted, boot, config, isRoot, until } from './namespace.ts';
 
 const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
@@ -161,6 +172,33 @@ describe('a log file', () => {
 });
 
 describe('lines for a terminal', () => {
+  const shown = (env: Readonly<Record<string, string>>, format = 'plain') => {
+    const folder = mkdtempSync(join(tmpdir(), 'chaperone-colour-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'x.conf');
+    writeFileSync(
+      file,
+      config({
+        'one.service': { type: 'oneshot', command: 'sh -c "echo alarm >&2"' },
+        'all.logging': { selector: 'daemon.warning', stdout: true, format },
+      }),
+    );
+    const chaperone = [join(import.meta.dirname, '../../dist/chaperone'), '--no-syslog', '--config', file];
+    const atTerminal = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
+    const { stdout } = spawnSync('python3', ['-c', atTerminal, ...chaperone], {
+      encoding: 'utf8',
+      input: '',
+      env: { PATH: process.env['PATH'], ...env },
+    });
+    return stdout.split('\r\n').filter((line) => line.includes('alarm'));
+  };
+
+  it('have the colour of their severity, unless NO_COLOR is set or they are JSON', () => {
+    expect(shown({})).toEqual(['\u001b[33malarm\u001b[0m']);
+    expect(shown({ NO_COLOR: '1' })).toEqual(['alarm']);
+    expect(shown({}, 'json')).toEqual([expect.stringMatching(/^\{.*\}$/)]);
+  });
+
   it('have no colours where stdout is none', async () => {
     const system = boot({
       files: {

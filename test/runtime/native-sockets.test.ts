@@ -727,6 +727,20 @@ sys.stdin.read()`;
   });
 });
 
+describe('replaceDescriptor', () => {
+  it('makes one descriptor what another one is', () => {
+    const { readEnd, writeEnd } = edge.pipe();
+    const other = edge.pipe();
+    edge.replaceDescriptor(writeEnd, other.writeEnd);
+    edge.writeNow(other.writeEnd, Buffer.from('through'), 1_000);
+    const buffer = new Uint8Array(16);
+    expect(edge.readNow(readEnd, buffer).bytes).toBe(7);
+    for (const fd of [readEnd, writeEnd, other.readEnd, other.writeEnd]) closeSync(fd);
+    expect(codeOf(() => edge.replaceDescriptor(writeEnd, 0))).toBe('EBADF');
+    expect(() => edge.replaceDescriptor(0, undefined as never)).toThrow(TypeError);
+  });
+});
+
 describe('setBlocking', () => {
   it('sets and clears O_NONBLOCK', () => {
     const { readEnd, writeEnd } = edge.pipe();
