@@ -1,5 +1,6 @@
 import { describeExit } from './exit-status.ts';
 import { describeListenError, seconds } from './messages.ts';
+import type { PidfileTrouble } from './pidfile.ts';
 import type { FailureCause } from './service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
@@ -160,8 +161,14 @@ function reportedReason({ errno, busError }: Extract<FailureCause, { kind: 'repo
 
 /** Programs that notify only when they are told to. */
 const notifyingBy: readonly (readonly [RegExp, string])[] = [
-  [/\bredis-server\b(?!.*--supervised\s+systemd)/, 'redis-server sends no notification unless --supervised systemd'],
-  [/\bphp-fpm\S*\b.*(?:--daemonize|-D\b)/, 'php-fpm sends no notification unless it stays in the foreground (-F)'],
+  [
+    /\bredis-server\b(?!.*--supervised\s+systemd)/,
+    'add "--supervised systemd": without it redis-server sends no notification',
+  ],
+  [
+    /\bphp-fpm\S*\b.*(?:--daemonize|-D\b)/,
+    'let php-fpm stay in the foreground (-F): otherwise it sends no notification',
+  ],
 ];
 
 function listenAdvice(spec: ServiceSpec, cause: Extract<FailureCause, { kind: 'listen' }>): readonly string[] {
@@ -177,18 +184,26 @@ function listenAdvice(spec: ServiceSpec, cause: Extract<FailureCause, { kind: 'l
   }
 }
 
+const pidfileAdvice: Readonly<Record<PidfileTrouble, string>> = {
+  absent: '"pidfile" has to name the file that the program writes',
+  unchanged: '"pidfile" has to name the file that the program writes',
+  garbage: 'the file has to hold one number: the pid of the daemon',
+  dead: "the number has to be the daemon's own pid: in a script $$ is that of the shell",
+  refused:
+    'it has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
+};
+
 /** What would help, where that is known. */
 function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   switch (cause.kind) {
     case 'timeout': {
+      if (spec.type === 'forking') return ['a program that stays in the foreground wants type simple'];
       if (spec.type !== 'notify') return [];
       const known = notifyingBy.find(([program]) => program.test(spec.command));
       return [known?.[1] ?? 'a program that sends no READY=1 (sd_notify) wants type simple, or forking'];
     }
     case 'pidfile':
-      return cause.trouble === 'refused'
-        ? ['it has to descend from chaperone, or to run under the account of the service ("uid")']
-        : [`"pidfile" has to name the file that the program writes`];
+      return [pidfileAdvice[cause.trouble]];
     case 'listen':
       return listenAdvice(spec, cause);
     case 'schedule':

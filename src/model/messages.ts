@@ -100,6 +100,15 @@ export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<
     .sort()
     .map((name) => debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`));
 
+/** The line that scripts look for, beside the report for people. */
+export const configurationError = (text: string): Message => ({
+  severity: 'err',
+  text: `Configuration Error: ${oneLine(text)}`,
+});
+
+export const explicitStatus = (name: string, status: ExitStatus): Message =>
+  debug(`${name} got explicit return code '${procStatus(status)}'`);
+
 export const userCreated = (name: string, uid: number, gid: number): Message =>
   info(`created the user ${name} (uid ${uid}, gid ${gid})`);
 

@@ -149,13 +149,15 @@ export function childProcessLogic(ports: ChildProcessPorts) {
       live.remove(pid);
       own.onMessage(exitSeen(service.name, pid, status));
       if (!isOwned) return;
-      if (!isNormal(status) && !(stopping && tree !== undefined)) clearRemains(own, unit, service, stopping);
+      const crashed = !isNormal(status) && !(stopping && tree !== undefined);
+      if (crashed) clearRemains(own, unit, service, stopping);
       const tell = (): void => {
-        if (stopping) pidfiles.remove(service);
+        // What a daemon that has ended left in its file would tell of it at the next stop, or of whoever has its number then.
+        if (stopping || adopts !== undefined) pidfiles.remove(service, stopping ? undefined : pid);
         sendBack({ type: 'process.exited', serial, pid, status, at: tree === undefined ? at : clock.now() });
       };
-      // A stop is over when nothing of the service is left.
-      if (stopping && tree !== undefined) stopWaiting = whenEmpty(clock, tree, tell);
+      // A stop is over when nothing of the service is left. So is a crash: the next start needs the port.
+      if (tree !== undefined && (stopping || crashed)) stopWaiting = whenEmpty(clock, tree, tell);
       else tell();
     });
     receive(({ signal }) => {

@@ -7,7 +7,7 @@ import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import { explainEnd } from '../model/explain.ts';
-import { cannotSubreap, logLevelForced, type Message, notPid1 } from '../model/messages.ts';
+import { cannotSubreap, configurationError, logLevelForced, type Message, notPid1 } from '../model/messages.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog.ts';
@@ -168,6 +168,8 @@ async function configureOrLeave(
   writeError(edge, renderWarnings(diagnostics));
   if (spec === undefined) {
     writeError(edge, renderErrors(diagnostics));
+    const first = diagnostics.find(({ severity }) => severity === 'error');
+    if (first !== undefined) writeError(edge, `\n${configurationError(first.message).text}\n`);
     return edge.exitNow(1);
   }
   if (request.showDependencies) {

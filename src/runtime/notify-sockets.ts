@@ -2,6 +2,7 @@ import { Subject, type Subscription } from 'rxjs';
 import { fromCallback } from 'xstate';
 import {
   descriptorsRefused,
+  explicitStatus,
   type Message,
   notifyRefused,
   notifyTruncated,
@@ -128,6 +129,8 @@ export class NotifySockets {
     this.#takeDescriptors(line, service, message, descriptors);
     if (message.access !== undefined) line.access = message.access;
     if (message.exitStatus !== undefined) line.exitStatus = message.exitStatus;
+    const code = message.errno || message.exitStatus;
+    if (code) onMessage(explicitStatus(service.name, { kind: 'exited', code }));
     line.facts$.next({
       type: 'notify.received',
       serial,

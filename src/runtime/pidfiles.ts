@@ -33,10 +33,16 @@ export class Pidfiles {
     if (service.pidfile !== undefined) this.#before.set(service.name, this.#read(service)?.stamp);
   }
 
-  /** A service that was stopped leaves no pidfile; one that it did not write is none of its own. */
-  remove(service: ServiceSpec): void {
+  /**
+   * A service that has ended leaves no pidfile; one that it did not write is none of its own.
+   *
+   * @param of only where it names that process: another may have taken its place meanwhile
+   */
+  remove(service: ServiceSpec, of?: number): void {
     const text = this.#read(service);
     if (text === undefined || text.stamp === this.#before.get(service.name)) return;
+    const content = parsePidfile(text.text);
+    if (of !== undefined && !(content.kind === 'pid' && content.pid === of)) return;
     const path = pathOf(service);
     const code = this.#ports.following.removePidfile(path);
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { satisfies } from '../../src/model/ordering.ts';
 import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
 import { type FailureCause, isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service-spec.ts';
+import { ownsRemains, type ServiceSpec, type ServiceType, type SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
 import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
@@ -42,6 +42,8 @@ interface RandomWorld extends World {
   readonly most: ReadonlyMap<string, number>;
   readonly signals: readonly Signalled[];
   readonly notifications: readonly Notified[];
+  /** Starts that found something of an earlier one alive, where that belongs to the service. */
+  readonly crowded: readonly string[];
   /** Processes that lived when the shutdown began. */
   readonly liveAtDrain: number;
 }
@@ -140,6 +142,7 @@ function runWorld(seed: number): RandomWorld {
   const most = new Map<string, number>();
   const signals: Signalled[] = [];
   const notifications: Notified[] = [];
+  const crowded: string[] = [];
   const wrap = (kernel: SimulatedKernel): Kernel => ({
     pid: kernel.pid,
     hostname: kernel.hostname,
@@ -171,6 +174,13 @@ function runWorld(seed: number): RandomWorld {
       const outcome = kernel.spawn(request);
       if (!outcome.ok) return outcome;
       const service = `${request.argv[0]}.service`;
+      const spec = specs.get(service);
+      if (spec?.type === 'forking' && ownsRemains(spec)) {
+        for (const [root, before] of spawned) {
+          if (before.service === service && treeOf(kernel, root).length > 0)
+            crowded.push(`${service} after pid ${root} at ${kernel.clock.now()}`);
+        }
+      }
       spawned.set(outcome.pid, { service, at: kernel.clock.now() });
       const pids = live.get(service)?.add(outcome.pid) ?? new Set();
       const counted =
@@ -252,7 +262,7 @@ function runWorld(seed: number): RandomWorld {
   }
   world.assembly.start();
   world.clock.run();
-  return { ...world, spec, spawned, most, signals, notifications, liveAtDrain };
+  return { ...world, spec, spawned, most, signals, notifications, crowded, liveAtDrain };
 }
 
 /** The process and all that live of those that descend from it. */
@@ -370,6 +380,9 @@ const invariants: Readonly<Record<string, (world: RandomWorld) => void>> = {
       if (pidfile === undefined || killMode === 'process' || !stopped.has(name)) continue;
       expect(['7\n', 'old\n', undefined], name).toContain(world.kernel.readFile(pidfile));
     }
+  },
+  'a restart finds nothing of the run before'(world) {
+    expect(world.crowded).toEqual([]);
   },
   'detect_exit ends nothing that lives'(world) {
     if (world.output()?.end.kind === 'noProcesses') expect(world.liveAtDrain).toBe(0);
