@@ -2,7 +2,7 @@
 
 FROM node:22-bookworm-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev make python3 \
+ && apt-get install -y --no-install-recommends g++ gcc libc6-dev make python3 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
@@ -11,7 +11,7 @@ COPY . .
 RUN node scripts/build.mjs
 # The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.
 RUN mkdir -p /out \
- && cp dist/chaperone dist/chaperone.cjs dist/main.cjs dist/main.cache dist/edge.node /out/ \
+ && cp dist/chaperone dist/*.cjs dist/main.cache dist/*.node /out/ \
  && cp "$(command -v node)" /out/node
 
 FROM debian:bookworm-slim

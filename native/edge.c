@@ -996,6 +996,16 @@ static napi_value edge_set_blocking(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* fcntl(2) */
+static napi_value edge_duplicate(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? throw_errno(env, "duplicate a descriptor", errno) : number_of(env, copy);
+}
+
 /* fcntl(2), as lckpwdf(3) */
 static napi_value edge_lock_file(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -1661,6 +1671,7 @@ NAPI_MODULE_INIT() {
       {"exitNow", edge_exit_now},
       {"descriptorLimit", edge_descriptor_limit},
       {"setBlocking", edge_set_blocking},
+      {"duplicate", edge_duplicate},
       {"lockFile", edge_lock_file},
       {"openPidfd", edge_open_pidfd},
       {"signalPidfd", edge_signal_pidfd},

@@ -1,8 +1,9 @@
-// Builds dist/edge.node and dist/chaperone with node-gyp. Runs as npm's install script, too: no dependency is needed.
+// Builds dist/edge.node and dist/chaperone with node-gyp, and puts the addon of unix-dgram beside them. Runs as npm's install
+// script, too.
 import { spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -93,12 +94,48 @@ function build() {
   return false;
 }
 
+/** The folder of unix-dgram: npm may have put it beside this package as well as into it. */
+function datagramPackage() {
+  try {
+    return dirname(require.resolve('unix-dgram/package.json'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The library's own addon, by its own build: npm's install has made it, unless it ran without scripts. */
+function publishDatagram() {
+  const folder = datagramPackage();
+  if (folder === undefined) {
+    say('cannot find the package unix-dgram: notify services will not start');
+    return false;
+  }
+  const addon = join(folder, 'build/Release/unix_dgram.node');
+  const target = join(root, 'dist/unix_dgram.node');
+  if (!existsSync(addon) || !loads(addon)) {
+    const [command, ...before] = nodeGyp();
+    const args = [...before, 'rebuild', '--loglevel=error', ...headers()];
+    const run = spawnSync(command, args, { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
+    if (run.status !== 0) {
+      process.stderr.write(`${run.stdout ?? ''}${run.stderr ?? ''}`);
+      say('cannot build unix-dgram, which needs a C++ compiler: notify services will not start');
+      return false;
+    }
+  }
+  const built = statSync(addon);
+  const there = statSync(target, { throwIfNoEntry: false });
+  if (there === undefined || there.mtimeMs < built.mtimeMs || there.size !== built.size || !loads(target)) {
+    publish({ from: addon, to: 'dist/unix_dgram.node', mode: 0o755 });
+  }
+  return true;
+}
+
 /** A supervisor that runs from dist keeps the file it has mapped; nobody sees half of the new one. */
 function publish({ from, to, mode }) {
   const target = join(root, to);
   const temporary = `${target}.${process.pid}`;
   mkdirSync(dirname(target), { recursive: true });
-  copyFileSync(join(root, from), temporary);
+  copyFileSync(resolve(root, from), temporary);
   chmodSync(temporary, mode);
   renameSync(temporary, target);
 }
@@ -107,3 +144,4 @@ if (!upToDate()) {
   if (build()) outputs.forEach(publish);
   else process.exitCode = 1;
 }
+if (!publishDatagram()) process.exitCode = 1;

@@ -5,8 +5,19 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
 
-execFileSync(process.execPath, [vitest, 'run', 'test/machines/diagrams.test.ts', 'test/docs/reference.test.ts'], {
-  cwd: root,
-  env: { ...process.env, UPDATE_DOCS: '1' },
-  stdio: 'inherit',
-});
+execFileSync(
+  process.execPath,
+  [
+    vitest,
+    'run',
+    'test/machines/diagrams.test.ts',
+    'test/docs/reference.test.ts',
+    'test/docs/schema.test.ts',
+    'test/docs/troubleshooting.test.ts',
+  ],
+  {
+    cwd: root,
+    env: { ...process.env, UPDATE_DOCS: '1' },
+    stdio: 'inherit',
+  },
+);

@@ -15,10 +15,10 @@ import {
   type Stats,
   statSync,
   unlinkSync,
-  write,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf, reasonOf, writeAll } from './program-io.ts';
 
 /** Files that cannot be copied; the message begins with "cannot". */
 export class CopyError extends Error {}
@@ -83,31 +83,6 @@ export async function copyFiles(request: CopyRequest): Promise<readonly (readonl
     unwatch();
   }
   return copies.map(({ source, path }) => [source, path]);
-}
-
-/** Writes everything to a descriptor, also to one that is not blocking. */
-export async function writeAll(fd: number, content: Buffer): Promise<void> {
-  for (let written = 0; written < content.length; ) {
-    try {
-      written += await writeSome(fd, content, written);
-    } catch (error) {
-      if (codeOf(error) !== 'EAGAIN') throw error;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-}
-
-/** The system's words for an error, such as `no such file or directory`; undefined for what is no system error. */
-export function reasonOf(error: unknown): string | undefined {
-  const code = codeOf(error);
-  if (code === undefined || !(error instanceof Error)) return undefined;
-  if (code === 'ERR_FS_FILE_TOO_LARGE') return 'it is larger than 2 GiB';
-  const [, words] = /^[A-Z0-9]+: ([^,]+)/.exec(error.message) ?? [];
-  return words ?? code;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function attempt<Result>(what: string, action: () => Result): Result {
@@ -177,10 +152,6 @@ function isLink(path: string): boolean {
 
 const syncFile = promisify(fsync);
 const openFile = promisify(open);
-const writeSome = (fd: number, content: Buffer, offset: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    write(fd, content, offset, (error, written) => (error === null ? resolve(written) : reject(error)));
-  });
 
 async function writeTemporary(
   copy: Copy,

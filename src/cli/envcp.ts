@@ -1,7 +1,8 @@
 import type { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { CopyError, copyFiles, reasonOf, writeAll } from './envcp-copy.ts';
+import { CopyError, copyFiles } from './envcp-copy.ts';
 import { createTemplateExpander, TemplateError } from './envcp-template.ts';
+import { reasonOf, writeAll } from './program-io.ts';
 import { version } from './version.ts';
 
 const helpText = `usage: envcp [options] FILE... DESTINATION

@@ -3,6 +3,7 @@ import type { AccountDatabase } from '../model/accounts.ts';
 import { isPlain } from '../model/expand.ts';
 import { oneLine } from '../model/printable.ts';
 import { parseScheduleFields } from '../model/schedule-fields.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
 import { splitWords } from '../model/words.ts';
 import { startTimeouts } from './directives.ts';
@@ -96,7 +97,8 @@ export function buildService(
       : preliminary;
 
   // Everything is read before anything is given up, so that every mistake is reported.
-  const final = finalEnvironment(environment, expansion);
+  const type = serviceType(section);
+  const final = finalEnvironment(environment, expansion, type === 'notify');
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
   const command = scalarOf(section, 'command');
   if (!section.given.has('command')) {
@@ -107,7 +109,6 @@ export function buildService(
   const stdout = outputTarget(section, 'stdout', environment, enabled, report);
   const stderr = outputTarget(section, 'stderr', environment, enabled, report);
   const directory = expandedText(section, 'directory', environment, enabled, report);
-  const type = serviceType(section);
   const ofType = readTypeDirectives(section, type, environment, enabled, report);
   if (expanded === undefined) return undefined;
 
@@ -160,8 +161,9 @@ function serviceType(section: Section): ServiceType {
 }
 
 /** Which directives belong to which types only. */
-const typesOf: Readonly<Record<'pidfile' | 'port' | 'interval', readonly ServiceType[]>> = {
+const typesOf: Readonly<Record<'pidfile' | 'watchdog' | 'port' | 'interval', readonly ServiceType[]>> = {
   pidfile: ['simple', 'forking'],
+  watchdog: ['notify'],
   port: ['inetd'],
   interval: ['cron'],
 };
@@ -173,13 +175,15 @@ function readTypeDirectives(
   environment: Environment,
   enabled: boolean,
   report: Report,
-): Pick<ServiceSpec, 'pidfile' | 'port' | 'interval'> {
+): Pick<ServiceSpec, 'pidfile' | 'watchdog' | 'port' | 'interval' | 'maxConnections'> {
+  warnScheduled(section, type, report);
   const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
+  const watchdog = section.values.has('watchdog') ? milliseconds(section, 'watchdog') : 0;
   const port = expandedInteger(section, 'port', environment, enabled, report);
-  const interval = expandedText(section, 'interval', environment, enabled, report)?.trim();
-  for (const key of ['pidfile', 'port', 'interval'] as const) {
+  const interval = readInterval(section, environment, enabled, report);
+  for (const key of ['pidfile', 'watchdog', 'port', 'interval'] as const) {
     const types = typesOf[key];
-    const required = key !== 'pidfile' && types.includes(type);
+    const required = key !== 'pidfile' && key !== 'watchdog' && types.includes(type);
     if (required && !section.given.has(key)) {
       report.error(`${section.name} has no ${key}`, section.place, { hint: `${type} services need one` });
     }
@@ -190,12 +194,58 @@ function readTypeDirectives(
       });
     }
   }
-  if (type === 'cron' && interval !== undefined) checkInterval(section, interval, report);
+  if (section.given.has('max_connections') && type !== 'inetd') {
+    report.warning(`max_connections of ${section.name} has no effect: its type is ${type}`, section.place, {
+      hint: 'expected type inetd',
+    });
+  }
   return {
-    ...(pidfile === undefined ? {} : { pidfile: pidfile.trim() }),
+    ...(pidfile === undefined || !typesOf.pidfile.includes(type) ? {} : { pidfile: pidfile.trim() }),
+    ...(watchdog === 0 || type !== 'notify' ? {} : { watchdog }),
     ...(port === undefined ? {} : { port }),
     ...(interval === undefined ? {} : { interval }),
+    ...(type === 'inetd' ? { maxConnections: integer(section, 'max_connections') } : {}),
   };
+}
+
+/** Directives that say what a service's own end means: one that is scheduled has no end of its own. */
+const withoutMeaning: readonly string[] = ['exit_kills', 'restart'];
+
+function warnScheduled(section: Section, type: ServiceType, report: Report): void {
+  if (!isScheduled(type)) return;
+  for (const key of withoutMeaning) {
+    if (!section.values.has(key) || !boolean(section, key)) continue;
+    report.warning(`${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
+      hint: `it is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} changes nothing for the next`,
+    });
+  }
+}
+
+/** The schedule as it will be kept; its mistakes go to the report, each at its place where nothing was expanded. */
+function readInterval(
+  section: Section,
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): string | undefined {
+  const scalar = scalarOf(section, 'interval');
+  const text = expandedText(section, 'interval', environment, enabled, report);
+  const asWritten = scalar !== undefined && isPlain(scalar.text);
+  if (scalar === undefined || text === undefined) {
+    // Whether an interval is needed at all is for the type to say.
+    if (scalar !== undefined && enabled && !asWritten && serviceType(section) === 'cron') {
+      report.error(`interval of ${section.name} expands to nothing`, scalar.place, { hint: 'expected a schedule' });
+    }
+    return undefined;
+  }
+  const read = parseScheduleFields(text);
+  if (read.ok) return text.trim();
+  // What stands in a service that is switched off often makes sense only where it is switched on.
+  if (!enabled && !asWritten) return undefined;
+  for (const problem of read.problems) {
+    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
+  }
+  return undefined;
 }
 
 function readCommand(
@@ -248,16 +298,6 @@ function outputTarget(
   if (scalar === undefined || text === undefined) return 'log';
   const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
   return value?.kind === 'choice' && value.value === 'inherit' ? 'inherit' : 'log';
-}
-
-/** Reports every mistake of a schedule. */
-function checkInterval(section: Section, interval: string, report: Report): void {
-  const scalar = scalarOf(section, 'interval');
-  const result = parseScheduleFields(interval);
-  if (scalar === undefined || result.ok) return;
-  for (const problem of result.problems) {
-    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, interval, problem);
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** From the merged sections to the whole configuration as one plain value. */
 import type { AccountDatabase } from '../model/accounts.ts';
-import { consoleService, type SystemSpec } from '../model/service-spec.ts';
+import { timeZoneProblem } from '../model/schedule-fields.ts';
+import { consoleService, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
 import { buildLogging, defaultLogging } from './build-logging.ts';
 import { buildConsole, buildService, type ConsoleRequest, type Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, inheritedLevel, sectionLevels } from './environment.ts';
@@ -8,9 +9,9 @@ import { mergeSections } from './merge.ts';
 import { type OrderWishes, resolvePrerequisites } from './prerequisites.ts';
 import type { Report } from './report.ts';
 import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
-import { boolean, groupsOf, milliseconds, namesOf } from './section-values.ts';
+import { boolean, expandedText, groupsOf, milliseconds, namesOf, scalarOf } from './section-values.ts';
 import { emptySection, type Section } from './validate.ts';
-import { quote } from './wording.ts';
+import { didYouMean, quote } from './wording.ts';
 
 /** What the configuration depends on besides its files. */
 export interface Surroundings {
@@ -56,6 +57,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
   const services = sections.flatMap(
     (section, index) => buildService(section, prerequisites[index] ?? [], defaults, context) ?? [],
   );
+  warnSharedPorts(sections, services, context.report);
   if (context.console !== undefined) {
     const place = {
       prerequisites: prerequisites[sections.length] ?? [],
@@ -75,8 +77,54 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     detectExit: boolean(settings, 'detect_exit'),
     enableSyslog: boolean(settings, 'enable_syslog'),
     statusInterval: milliseconds(settings, 'status_interval'),
+    ...readTimeZone(settings, defaults, services, context),
     fileCount: context.fileCount,
   };
+}
+
+/** The one that starts later would find its port busy. */
+function warnSharedPorts(sections: readonly Section[], services: readonly ServiceSpec[], report: Report): void {
+  const owners = new Map<number, string>();
+  for (const { name, type, port, enabled } of services) {
+    if (type !== 'inetd' || port === undefined || !enabled) continue;
+    const owner = owners.get(port);
+    if (owner === undefined) owners.set(port, name);
+    else {
+      const section = sections.find((candidate) => candidate.name === name);
+      const place = section === undefined ? undefined : (scalarOf(section, 'port')?.place ?? section.place);
+      report.warning(`port ${port} of ${name} is also that of ${owner}: only one of them can listen on it`, place);
+    }
+  }
+}
+
+/** The zone of the settings; without it the one of the environment, which has to be known only where it is used. */
+function readTimeZone(
+  settings: Section,
+  { levels, account }: Defaults,
+  services: readonly ServiceSpec[],
+  { commands, environment, report }: BuildContext,
+): Pick<SystemSpec, 'timeZone'> {
+  const scalar = scalarOf(settings, 'timezone');
+  const expander = createEnvironment(levels, commands, accountOf(account));
+  const given = expandedText(settings, 'timezone', expander, true, report)?.trim();
+  if (scalar !== undefined && given !== undefined) {
+    const problem = timeZoneProblem(given);
+    if (problem === undefined) return { timeZone: given };
+    report.error(problem.message, scalar.place, { hint: didYouMean(given, problem.candidates ?? []) ?? problem.hint });
+    return {};
+  }
+  const inherited = environment['TZ']?.replace(/^:/, '') ?? '';
+  const needed = services.some(({ type, enabled }) => type === 'cron' && enabled);
+  if (needed && inherited !== '' && !inherited.startsWith('/') && timeZoneProblem(inherited) !== undefined) {
+    report.warning(
+      `TZ=${quote(inherited)} names no time zone that is known here: cron services run by UTC`,
+      undefined,
+      {
+        hint: 'expected a name such as Europe/Berlin, in TZ or in "timezone" of the settings',
+      },
+    );
+  }
+  return {};
 }
 
 const consoleWishes: OrderWishes = {

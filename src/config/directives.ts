@@ -1,3 +1,4 @@
+import { defaultConnections } from '../model/scheduling.ts';
 import type { ServiceType } from '../model/service-spec.ts';
 
 /** What a directive's value is written as. */
@@ -102,8 +103,14 @@ const settings: readonly Directive[] = [
     key: 'status_interval',
     kind: 'seconds',
     default: 30,
-    ...later,
+    ...plain,
     summary: "how often STATUS= is sent to the host's notify socket; 0 never",
+  },
+  {
+    key: 'timezone',
+    kind: 'text',
+    ...expanded,
+    summary: "the time zone of cron services, such as Europe/Berlin; without it chaperone's own (`TZ`)",
   },
   { key: 'uid', kind: 'account', ...expanded, summary: 'default user for services and log files' },
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
@@ -165,8 +172,16 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'failures are logged and the system goes on; default from settings',
   },
-  { key: 'interval', kind: 'schedule', ...laterExpanded, summary: 'when a cron service runs' },
-  { key: 'port', kind: 'integer', range: [1, 65535], ...laterExpanded, summary: 'the TCP port of an inetd service' },
+  { key: 'interval', kind: 'schedule', ...expanded, summary: 'when a cron service runs' },
+  { key: 'port', kind: 'integer', range: [1, 65535], ...expanded, summary: 'the TCP port of an inetd service' },
+  {
+    key: 'max_connections',
+    kind: 'integer',
+    default: defaultConnections,
+    range: [1, 65535],
+    ...plain,
+    summary: 'connections that an inetd service serves at a time; further clients wait',
+  },
   { key: 'kill_signal', kind: 'signal', default: 'SIGTERM', ...plain, summary: 'the signal that stops it' },
   {
     key: 'optional',
@@ -175,7 +190,7 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'disabled where its program or its account is missing',
   },
-  { key: 'pidfile', kind: 'text', ...laterExpanded, summary: 'the file that names the process to follow' },
+  { key: 'pidfile', kind: 'text', ...expanded, summary: 'the file that names the process to follow' },
   {
     key: 'process_timeout',
     kind: 'seconds',
@@ -214,6 +229,12 @@ const service: readonly Directive[] = [
     summary: 'what is signalled',
   },
   { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
+  {
+    key: 'watchdog',
+    kind: 'seconds',
+    ...plain,
+    summary: 'notify services: WATCHDOG=1 has to come within this time, again and again; without it, or 0, never',
+  },
 ];
 
 const logging: readonly Directive[] = [

@@ -1,5 +1,11 @@
 import { createExpander, type Expander, ExpansionError, isPlain } from '../model/expand.ts';
-import { type AccountLevel, commandKey, type LateEnvironment, lateVariables } from '../model/late-environment.ts';
+import {
+  type AccountLevel,
+  commandKey,
+  type LateEnvironment,
+  lateVariables,
+  notifyVariables,
+} from '../model/late-environment.ts';
 import type { Account } from '../model/service-spec.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
@@ -195,10 +201,17 @@ export interface FinalEnvironment {
  * The environment that a program gets: every variable expanded, without empty values and without names that begin with
  * an underscore. What cannot be expanded is reported and left out; what depends on the single run is left for later, after
  * a trial with stand-ins.
+ *
+ * @param notifies its starts have a notify socket
  */
-export function finalEnvironment({ levels, commands }: Environment, context: ExpansionContext): FinalEnvironment {
-  const late = new Set(Object.keys(lateVariables));
-  const withStandIns = [...levels, { values: new Map(Object.entries(lateVariables)) }];
+export function finalEnvironment(
+  { levels, commands }: Environment,
+  context: ExpansionContext,
+  notifies = false,
+): FinalEnvironment {
+  const standIns = { ...lateVariables, ...(notifies ? notifyVariables : {}) };
+  const late = new Set(Object.keys(standIns));
+  const withStandIns = [...levels, { values: new Map(Object.entries(standIns)) }];
   const expander = createExpander(withStandIns, { late, commandOutput: outputsOf(withStandIns, commands, undefined) });
   const final: [string, string][] = [];
   const lateNames: string[] = [];

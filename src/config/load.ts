@@ -1,6 +1,7 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import { buildSystem, type Surroundings } from './build-system.ts';
+import { indexPlaces, type Places } from './check-places.ts';
 import type { CommandRequest } from './environment.ts';
 import { parseYaml } from './parse-yaml.ts';
 import type { ConfigReader } from './reader.ts';
@@ -47,6 +48,20 @@ export function loadConfiguration(path: string, context: LoadContext): LoadResul
   if (report.errorCount > 0) return { diagnostics, commands: [] };
   const needed = [...commands.needed.values()];
   return needed.length > 0 ? { diagnostics, commands: needed } : { spec, diagnostics, commands: needed };
+}
+
+/**
+ * Reads the files once more, only for where everything stands in them: a start has no use for that. What is wrong with them
+ * `loadConfiguration` has told.
+ */
+export function readPlaces(path: string, reader: ConfigReader): Places {
+  const report = createReport();
+  const files = findFiles(path, reader, report);
+  const roots = files.map((file) => {
+    const text = attempt(file, 'file', () => reader.read(file), report);
+    return text === undefined ? [] : (parseYaml(createSource(file, text), report) ?? []);
+  });
+  return indexPlaces(files, roots);
 }
 
 /** The files to read, in byte order of their names. */
@@ -96,6 +111,7 @@ const systemErrors: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   EIO: 'input/output error',
   EFBIG: 'it is larger than 16 MiB',
+  ECHANGED: 'it changes while it is read',
 };
 
 /** Runs a request to the reader; an error with a `code` is reported, any other is a fault of the program. */

@@ -115,17 +115,17 @@ export function resolvePrerequisites(
     if (!name.endsWith('.service')) return 'group';
     if (complete && !indexes.has(name)) {
       report.warning(`${directive} of ${owner} names ${quote(name)}, which is not declared`, place, {
-        hint: nearService(name) ?? 'it has no effect',
+        hint: nearService(name, owner) ?? 'it has no effect',
       });
     }
     return 'service';
   }
 
   /** Compares without the suffix, which would make short names look alike. */
-  function nearService(name: string): string | undefined {
+  function nearService(name: string, owner: string): string | undefined {
     const near = nearest(
       shortName(name),
-      wishes.map((wish) => shortName(wish.name)),
+      wishes.filter((wish) => wish.name !== owner).map((wish) => shortName(wish.name)),
     );
     return near === undefined ? undefined : `did you mean "${near}.service"?`;
   }

@@ -10,15 +10,22 @@ const context = 30;
 /** The mistakes as text for a person, with a head line; empty where there are none. Warnings are left out. */
 export function renderErrors(diagnostics: readonly Diagnostic[]): string {
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
-  const count = errors.length === 1 ? '1 mistake' : `${errors.length} mistakes`;
+  const number = countOf(errors);
+  const count = number === 1 ? '1 mistake' : `${number} mistakes`;
   return render(`chaperone: ${count} in the configuration, nothing was started`, errors);
 }
 
 /** The warnings as text for a person, with a head line; empty where there are none. */
 export function renderWarnings(diagnostics: readonly Diagnostic[]): string {
   const warnings = diagnostics.filter((diagnostic) => diagnostic.severity === 'warning');
-  const count = warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`;
+  const number = countOf(warnings);
+  const count = number === 1 ? '1 warning' : `${number} warnings`;
   return render(`chaperone: ${count} about the configuration`, warnings);
+}
+
+/** How many mistakes or doubts these are. */
+export function countOf(diagnostics: readonly Diagnostic[]): number {
+  return diagnostics.reduce((sum, { count = 1 }) => sum + count, 0);
 }
 
 function render(head: string, diagnostics: readonly Diagnostic[]): string {
@@ -51,8 +58,9 @@ function address({ file, line, column }: SourcePosition): string {
 /** The line with tabs expanded, so that a caret below it stands where the terminal shows the character. */
 function quoteLine(position: SourcePosition): { line: string; caret: string } {
   const cells: { readonly text: string; readonly width: number }[] = [];
-  let characterColumn = 0;
-  for (const character of position.text) {
+  const { characters, skipped, complete } = excerpt(position);
+  let characterColumn = skipped;
+  for (const character of characters) {
     if (character === '\t') {
       const width = tabWidth - (characterColumn % tabWidth);
       cells.push({ text: ' '.repeat(width), width });
@@ -62,17 +70,39 @@ function quoteLine(position: SourcePosition): { line: string; caret: string } {
       characterColumn += 1;
     }
   }
-  const first = Math.min(position.column - 1, cells.length);
+  const first = Math.min(position.column - 1 - skipped, cells.length);
   const window = windowAround(cells, first);
   const widthOf = (from: number, to: number): number =>
     cells.slice(from, to).reduce((sum, cell) => sum + cell.width, 0);
-  const lead = (window.from > 0 ? 1 : 0) + widthOf(window.from, first);
+  const cutBefore = skipped > 0 || window.from > 0;
+  const lead = (cutBefore ? 1 : 0) + widthOf(window.from, first);
   const underlined = Math.max(1, widthOf(first, Math.min(first + position.length, window.to)));
   const shown = cells.slice(window.from, window.to).map((cell) => cell.text);
   return {
-    line: `${window.from > 0 ? '…' : ''}${shown.join('')}${window.to < cells.length ? '…' : ''}`,
+    line: `${cutBefore ? '…' : ''}${shown.join('')}${!complete || window.to < cells.length ? '…' : ''}`,
     caret: ' '.repeat(lead) + '^'.repeat(underlined),
   };
+}
+
+/** Characters around the place that are looked at; a line may have millions. */
+const longestExcerpt = 1_000;
+
+/** The line, or a part of it around the place, character by character. */
+function excerpt({ text, column }: SourcePosition): {
+  readonly characters: readonly string[];
+  readonly skipped: number;
+  readonly complete: boolean;
+} {
+  if (text.length <= longestExcerpt) return { characters: [...text], skipped: 0, complete: true };
+  const skipped = Math.max(0, column - 1 - longestExcerpt / 2);
+  const characters: string[] = [];
+  let index = 0;
+  for (const character of text) {
+    if (index >= skipped) characters.push(character);
+    index += 1;
+    if (characters.length === longestExcerpt) break;
+  }
+  return { characters, skipped, complete: characters.length < longestExcerpt };
 }
 
 /** Which cells to show: all of them where they fit, else as many as fit, beginning a little before `first`. */

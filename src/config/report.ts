@@ -19,9 +19,15 @@ export interface Report {
   finish(fileOrder: readonly string[]): Diagnostic[];
 }
 
+/** Mistakes, and doubts, that are kept: nobody reads more, and a file of a million lines may have millions. */
+const mostKept = 500;
+
 /** An empty collection. The same message at the same place is kept once. */
 export function createReport(): Report {
   const diagnostics = new Map<string, Diagnostic>();
+  /** What is kept, and what is only counted. */
+  const kept = { error: 0, warning: 0 };
+  const rest = { error: 0, warning: 0 };
   let errorCount = 0;
 
   function add(severity: Diagnostic['severity'], message: string, place: Place | undefined, remarks: Remarks): void {
@@ -29,6 +35,11 @@ export function createReport(): Report {
     const key = remarks.once ?? `${severity}\0${at}\0${message}`;
     if (diagnostics.has(key)) return;
     if (severity === 'error') errorCount += 1;
+    if (kept[severity] >= mostKept) {
+      rest[severity] += 1;
+      return;
+    }
+    kept[severity] += 1;
     diagnostics.set(key, {
       severity,
       // A terminal must not obey what stands in a configuration.
@@ -51,11 +62,18 @@ export function createReport(): Report {
       const fileIndex = new Map(fileOrder.map((file, index) => [file, index]));
       const rank = ({ position }: Diagnostic): readonly [number, number, number] =>
         position === undefined ? [-1, 0, 0] : [fileIndex.get(position.file) ?? -1, position.line, position.column];
-      return [...diagnostics.values()].sort((a, b) => {
+      const sorted = [...diagnostics.values()].sort((a, b) => {
         const [fileA, lineA, columnA] = rank(a);
         const [fileB, lineB, columnB] = rank(b);
         return fileA - fileB || lineA - lineB || columnA - columnB;
       });
+      for (const severity of ['error', 'warning'] as const) {
+        const count = rest[severity];
+        if (count === 0) continue;
+        const what = severity === 'error' ? 'mistakes' : 'warnings';
+        sorted.push({ severity, message: `and ${count} more ${what} that are not shown`, count });
+      }
+      return sorted;
     },
   };
 }

@@ -18,7 +18,7 @@ export function parseBoolean(text: string): boolean | undefined {
 
 /** A whole number as YAML 1.1 reads it, where it is not quoted: `0755` is octal, `0x1f`, `1_000`. */
 export function parseInteger(text: string, plain: boolean): number | undefined {
-  const digits = text.trim().replaceAll('_', '');
+  const digits = withoutUnderscores(text.trim());
   const match = /^([+-]?)(?:0x([0-9a-f]+)|0b([01]+)|(\d+))$/i.exec(digits);
   if (match === null) return undefined;
   const [, sign, hexadecimal, binary, decimal = ''] = match;
@@ -35,11 +35,21 @@ export function parseInteger(text: string, plain: boolean): number | undefined {
 export function parseSeconds(text: string, plain: boolean): number | undefined {
   const integer = parseInteger(text, plain);
   if (integer !== undefined) return integer * 1000;
-  const trimmed = text.trim().replaceAll('_', '');
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed)) return Math.round(Number(trimmed) * 1000);
+  const trimmed = withoutUnderscores(text.trim());
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(trimmed)) return roundedAway(Number(trimmed) * 1000);
   // YAML 1.1 reads 1:30 as a number to the base of 60.
   if (plain && /^\d+(?::[0-5]?\d)+$/.test(trimmed)) {
     return trimmed.split(':').reduce((total, part) => total * 60 + Number(part), 0) * 1000;
   }
   return undefined;
+}
+
+/** YAML 1.1 lets underscores stand between digits, and not before the first. */
+function withoutUnderscores(text: string): string {
+  return /^[+-]?_/.test(text) ? text : text.replaceAll('_', '');
+}
+
+/** To whole milliseconds; what is negative stays so, since it is a mistake however small. */
+function roundedAway(ms: number): number {
+  return ms < 0 ? Math.floor(ms) : Math.round(ms);
 }

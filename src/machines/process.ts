@@ -1,7 +1,7 @@
 /**
  * One run of one program, from the request to spawn it to the moment it is reaped.
  *
- *     alive: spawning → running → terminating → killing        then reaped
+ *     alive: spawning → running → terminating (→ extended) → killing        then reaped
  *     alive: spawning → unspawned
  *
  * The owner (a service) wants one thing at a time: that the program runs, or that it ends. Wanting it to end comes as
@@ -12,6 +12,7 @@
  * - An exit may arrive before the spawn's own report: the exit wins, the run is over; the late report is ignored.
  * - A wish to end may arrive before the spawn's report: it is kept and acted upon as soon as there is a pid to signal.
  * - A second `process.terminate` repeats the signal and starts the wait anew, with the shorter of the two times.
+ * - `process.extend` is heard only while the signal's time runs: before it there is nothing to extend, afterwards it is too late.
  * - Only a reaped process leaves `alive`: a final state with a live process does not exist. A process that survives SIGKILL
  *   (uninterruptible sleep) stays in `killing`; the system machine's budget decides how long anybody waits for it.
  */
@@ -26,6 +27,8 @@ export type ProcessCommand =
       /** ms until SIGKILL. */
       readonly killAfter: number;
     }
+  /** SIGKILL comes only after so many ms from now; the signal is not repeated. */
+  | { readonly type: 'process.extend'; readonly killAfter: number }
   | { readonly type: 'process.kill' };
 
 export type ProcessEvent = ProcessCommand | ProcessFact;
@@ -65,6 +68,7 @@ export const processMachine = setup({
           enqueue.sendTo(context.owner, event);
           break;
         case 'process.terminate':
+        case 'process.extend':
         case 'process.kill':
           break;
       }
@@ -76,6 +80,12 @@ export const processMachine = setup({
         if (context.terminate === undefined) return event;
         return { ...event, killAfter: Math.min(event.killAfter, context.terminate.killAfter) };
       },
+    }),
+    recordExtension: assign({
+      terminate: ({ context, event }) =>
+        event.type === 'process.extend' && context.terminate !== undefined
+          ? { ...context.terminate, killAfter: event.killAfter }
+          : context.terminate,
     }),
     recordKill: assign({ killWanted: true }),
     signalTerminate: sendTo(
@@ -114,6 +124,7 @@ export const processMachine = setup({
             'process.spawned': { target: 'running', actions: ['recordPid', 'tellOwner'] },
             'process.spawnFailed': { target: '#process.unspawned', actions: ['tellOwner'] },
             'process.terminate': { actions: ['recordTerminate'] },
+            'process.extend': {},
             'process.kill': { actions: ['recordKill'] },
           },
         },
@@ -124,6 +135,7 @@ export const processMachine = setup({
           ],
           on: {
             'process.terminate': { target: 'terminating', actions: ['recordTerminate'] },
+            'process.extend': {},
             'process.kill': { target: 'killing' },
           },
         },
@@ -132,6 +144,16 @@ export const processMachine = setup({
           after: { killAfter: 'killing' },
           on: {
             'process.terminate': { target: 'terminating', reenter: true, actions: ['recordTerminate'] },
+            'process.extend': { target: 'extended', actions: ['recordExtension'] },
+            'process.kill': { target: 'killing' },
+          },
+        },
+        /** It has asked for more time to end. */
+        extended: {
+          after: { killAfter: 'killing' },
+          on: {
+            'process.terminate': { target: 'terminating', actions: ['recordTerminate'] },
+            'process.extend': { target: 'extended', reenter: true, actions: ['recordExtension'] },
             'process.kill': { target: 'killing' },
           },
         },
@@ -139,6 +161,7 @@ export const processMachine = setup({
           entry: ['signalKill'],
           on: {
             'process.terminate': {},
+            'process.extend': {},
             'process.kill': { actions: ['signalKill'] },
           },
         },

@@ -17,6 +17,9 @@
  * - A service that crashes while draining, before its turn, is not restarted: all are told to retire first.
  * - A service that becomes ready while draining gets its stop in its turn: it was told, or will be, like any other.
  * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
+ * - Nor is it while a cron or inetd service is scheduled: then it is said once who keeps the system alive. The runs of such a
+ *   service are no changes of its phase, so when it is scheduled or has ended, the process table is asked whether children
+ *   are left.
  *
  * `halted` is the only final state, and shutdown is a state, not a stop of the actor: the runtime stops it last.
  */
@@ -31,10 +34,11 @@ import {
   stoppable,
   stopShare,
 } from '../model/ordering.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange } from '../model/service-phase.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import { exitStatusOf, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
+import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
@@ -54,6 +58,11 @@ export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone;
 export interface SignalAll {
   readonly type: 'processes.signalAll';
   readonly signal: SignalName;
+}
+
+/** And to say `processes.gone` if that is so, in a later turn. */
+export interface CountProcesses {
+  readonly type: 'processes.count';
 }
 
 export interface SystemInput {
@@ -84,6 +93,8 @@ interface SystemContext extends SystemInput {
   readonly commandOutcome: RunOutcome | undefined;
   /** Services that a log line has called blocked already. */
   readonly saidBlocked: readonly string[];
+  /** It was said which scheduled services keep the system alive. */
+  readonly saidWaiting: boolean;
   /** The first services were told to stop. */
   readonly stopsBegun: boolean;
   /** Services that were told to stop. */
@@ -98,7 +109,7 @@ interface SystemContext extends SystemInput {
 }
 
 /** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
-const processTable = fromCallback<SignalAll, undefined, ProcessesGone>(() => {
+const processTable = fromCallback<SignalAll | CountProcesses, undefined, ProcessesGone>(() => {
   throw new Error('internal error: the port processTable is not provided');
 });
 
@@ -127,7 +138,7 @@ export const systemMachine = setup({
       const standing = context.standings[event.name];
       if (standing === undefined) return;
       const { change, name } = event;
-      const hasBeenReady = standing.hasBeenReady || change.phase === 'running' || change.phase === 'exited';
+      const hasBeenReady = standing.hasBeenReady || isReady(change.phase);
       const changed = { ...standing, phase: change.phase, hasBeenReady };
       enqueue.assign({ standings: { ...context.standings, [name]: changed } });
       if (name === consoleService) enqueue.assign({ commandOutcome: outcomeOf(change) ?? context.commandOutcome });
@@ -135,6 +146,23 @@ export const systemMachine = setup({
       enqueue.emit({ type: 'service.changed', service: name, change, ignoreFailures: standing.ignoreFailures });
     }),
     recordGone: assign({ childrenLeft: false }),
+    /** What a scheduled service runs, or leaves behind, does not show in its phase. */
+    countProcesses: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'service.changed' || context.end !== undefined) return;
+      if (event.change.phase !== 'scheduled' && !isEnded(event.change.phase)) return;
+      const spec = context.spec.services.find(({ name }) => name === event.name);
+      if (spec === undefined || !isScheduled(spec.type)) return;
+      enqueue.assign({ childrenLeft: true });
+      enqueue.sendTo('processTable', { type: 'processes.count' });
+    }),
+    notice: enqueueActions(({ event, enqueue }) => {
+      if (event.type === 'service.noticed')
+        enqueue.emit({ type: 'service.noticed', service: event.name, news: event.news });
+    }),
+    sayWaiting: enqueueActions(({ context, enqueue }) => {
+      enqueue.emit({ type: 'system.waiting', services: scheduledNames(context) });
+      enqueue.assign({ saidWaiting: true });
+    }),
     startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
       // Most changes let nobody go, and the look at all services is not free.
       if (event.type === 'service.changed' && !mayRelease(event.change)) return;
@@ -230,6 +258,13 @@ export const systemMachine = setup({
     /** Everything before the last stage has come as far as it will. */
     earlierStagesSettled: ({ context }) => isSettled(context.graph, context.standings, false),
     allSettled: ({ context }) => isSettled(context.graph, context.standings, true),
+    /** Nothing runs or is about to, but for what is scheduled. */
+    onlyScheduled: ({ context }) =>
+      context.spec.detectExit &&
+      !context.saidWaiting &&
+      !context.childrenLeft &&
+      scheduledNames(context).length > 0 &&
+      !Object.values(context.standings).some(({ phase }) => phase !== 'scheduled' && isLive(phase)),
     isExhausted: ({ context }) => context.spec.detectExit && !context.childrenLeft && !anyLive(context),
     allEnded: ({ context }) => Object.values(context.standings).every(({ phase }) => isEnded(phase)),
     isForced: ({ event }) => event.type === 'system.shutdown' && event.forced,
@@ -263,6 +298,7 @@ export const systemMachine = setup({
     startedAny: false,
     commandOutcome: undefined,
     saidBlocked: [],
+    saidWaiting: false,
     stopsBegun: false,
     told: {},
     end: undefined,
@@ -275,6 +311,7 @@ export const systemMachine = setup({
   initial: 'booting',
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
+    'service.noticed': { actions: ['noteTime', 'notice'] },
   },
   states: {
     booting: {
@@ -308,6 +345,7 @@ export const systemMachine = setup({
               actions: [
                 'noteTime',
                 'recordChange',
+                'countProcesses',
                 { type: 'startServices', params: { idleReleased: false } },
                 'sayBlocked',
               ],
@@ -318,7 +356,10 @@ export const systemMachine = setup({
         idling: {
           after: { idleDelay: 'lastStage' },
           on: {
-            'service.changed': { guard: not('isSystemFailure'), actions: ['noteTime', 'recordChange', 'sayBlocked'] },
+            'service.changed': {
+              guard: not('isSystemFailure'),
+              actions: ['noteTime', 'recordChange', 'countProcesses', 'sayBlocked'],
+            },
           },
         },
         lastStage: {
@@ -330,6 +371,7 @@ export const systemMachine = setup({
               actions: [
                 'noteTime',
                 'recordChange',
+                'countProcesses',
                 { type: 'startServices', params: { idleReleased: true } },
                 'sayBlocked',
               ],
@@ -341,12 +383,16 @@ export const systemMachine = setup({
 
     up: {
       entry: ['sayReady'],
-      always: [{ guard: 'isExhausted', target: 'draining', actions: ['endIdle'] }],
+      always: [
+        { guard: 'isExhausted', target: 'draining', actions: ['endIdle'] },
+        { guard: 'onlyScheduled', actions: ['sayWaiting'] },
+      ],
       on: {
         'service.changed': {
           actions: [
             'noteTime',
             'recordChange',
+            'countProcesses',
             { type: 'startServices', params: { idleReleased: true } },
             'sayBlocked',
           ],
@@ -428,13 +474,18 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
         ? { kind: 'serviceFailed', service: event.name, cause: event.change.cause }
         : context.end;
     case 'processes.gone':
+    case 'service.noticed':
       return context.end;
   }
 }
 
 /** True for the changes after which a service that waits may go. */
 function mayRelease({ phase }: ServiceChange): boolean {
-  return phase === 'running' || phase === 'exited' || phase === 'failed';
+  return isReady(phase) || phase === 'failed';
+}
+
+function isReady(phase: ServiceChange['phase']): boolean {
+  return phase === 'running' || phase === 'exited' || phase === 'scheduled';
 }
 
 function outcomeOf(change: ServiceChange): RunOutcome | undefined {
@@ -442,9 +493,10 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
     case 'exited':
       return { kind: 'exit', status: change.status };
     case 'failed':
-      return change.cause.kind === 'timeout' ? undefined : change.cause;
+      return isOutcome(change.cause) ? change.cause : undefined;
     case 'starting':
     case 'running':
+    case 'scheduled':
     case 'backoff':
     case 'stopping':
     case 'stopped':
@@ -463,4 +515,8 @@ function pendingNames(context: SystemContext): readonly string[] {
 
 function anyLive(context: SystemContext): boolean {
   return Object.values(context.standings).some(({ phase }) => isLive(phase));
+}
+
+function scheduledNames({ graph, standings }: SystemContext): readonly string[] {
+  return graph.names.filter((name) => standings[name]?.phase === 'scheduled');
 }

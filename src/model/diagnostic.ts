@@ -13,6 +13,8 @@ export interface SourcePosition {
 export interface Diagnostic {
   readonly severity: 'error' | 'warning';
   readonly message: string;
+  /** How many it stands for, where it is the rest of too many to be kept; else one. */
+  readonly count?: number;
   /** Absent where the mistake has no place, such as a directory that cannot be read. */
   readonly position?: SourcePosition;
   /** Stands beside the caret: `did you mean "command"?`, `expected a number of seconds`. */

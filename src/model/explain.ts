@@ -1,9 +1,9 @@
 import { describeExit } from './exit-status.ts';
-import { seconds } from './messages.ts';
+import { describeListenError, seconds } from './messages.ts';
 import type { FailureCause } from './service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
-import type { RunOutcome, SystemEnd } from './system-end.ts';
+import { isOutcome, type RunOutcome, type SystemEnd } from './system-end.ts';
 
 /** The last line a service wrote. */
 export interface LastWords {
@@ -35,7 +35,7 @@ export function explainEnd(
   const { end } = facts;
   switch (end.kind) {
     case 'serviceFailed': {
-      if (end.service === consoleService && end.cause.kind !== 'timeout') return explainCommand(end.cause);
+      if (end.service === consoleService && isOutcome(end.cause)) return explainCommand(end.cause);
       const spec = service(end.service);
       if (spec === undefined) return [`chaperone: system failed: ${end.service}`];
       const words = lastWords(end.service);
@@ -43,6 +43,7 @@ export function explainEnd(
         `chaperone: system failed: ${end.service} ${failureHeadline(end.cause)}`,
         field('why', failureReason(spec, end.cause)),
         field('command', spec.command),
+        ...adviceFor(spec, end.cause).map((text) => field('do', text)),
         ...(words === undefined ? [] : [field('last', quoteWords(words, now))]),
         ...outcome(facts),
       ];
@@ -86,7 +87,15 @@ function failureHeadline(cause: FailureCause): string {
       return 'could not be started';
     case 'exit':
     case 'timeout':
+    case 'pidfile':
+    case 'watchdog':
       return 'did not become ready';
+    case 'listen':
+      return `cannot listen on port ${cause.port}`;
+    case 'schedule':
+      return 'cannot be scheduled';
+    case 'reported':
+      return 'reported an error';
   }
 }
 
@@ -95,11 +104,99 @@ function failureReason(spec: ServiceSpec, cause: FailureCause): string {
     case 'spawn':
       return describeSpawnError(cause.error);
     case 'exit':
-      return spec.type === 'oneshot'
-        ? `oneshot service, ended with ${describeExit(cause.status)} instead of exit 0 (pid ${cause.pid})`
-        : `${spec.type} service, ended with ${describeExit(cause.status)} within ${seconds(spec.startupPause)} s of its start (startup_pause), pid ${cause.pid}`;
-    case 'timeout':
-      return `${spec.type} service, no exit within ${seconds(cause.timeout)} s (process_timeout), pid ${cause.pid} was alive`;
+      return exitReason(spec, describeExit(cause.status), cause.pid);
+    case 'timeout': {
+      const missing = spec.type === 'notify' ? 'no READY=1' : 'no exit';
+      const state = cause.pid === 0 ? 'its process had ended normally' : `pid ${cause.pid} was alive`;
+      return `${spec.type} service, ${missing} within ${seconds(cause.timeout)} s (process_timeout), ${state}`;
+    }
+    case 'pidfile':
+      return `${spec.type} service, ${pidfileReason(cause)} within ${seconds(cause.timeout)} s (process_timeout)`;
+    case 'reported':
+      return `${spec.type} service, ${reportedReason(cause)} before READY=1 (pid ${cause.pid})`;
+    case 'watchdog':
+      return cause.triggered
+        ? `${spec.type} service, asked for it with WATCHDOG=trigger (pid ${cause.pid})`
+        : `${spec.type} service, no WATCHDOG=1 within ${seconds(cause.interval)} s (watchdog), pid ${cause.pid}`;
+    case 'listen':
+      return `${describeListenError(cause)}; tried ${cause.tried.join(', then ')}`;
+    case 'schedule':
+      return `interval '${spec.interval ?? ''}': ${cause.problem}`;
+  }
+}
+
+function exitReason(spec: ServiceSpec, ended: string, pid: number): string {
+  switch (spec.type) {
+    case 'oneshot':
+    case 'forking':
+      return `${spec.type} service, ended with ${ended} instead of exit 0 (pid ${pid})`;
+    case 'notify':
+      return `notify service, ended with ${ended} before it sent READY=1 (pid ${pid})`;
+    case 'simple':
+    case 'inetd':
+    case 'cron':
+      return `${spec.type} service, ended with ${ended} within ${seconds(spec.startupPause)} s of its start (startup_pause), pid ${pid}`;
+  }
+}
+
+function pidfileReason({ file, trouble }: Extract<FailureCause, { kind: 'pidfile' }>): string {
+  switch (trouble) {
+    case 'absent':
+      return `no pid file ${file}`;
+    case 'unchanged':
+      return `the pid file ${file} was there before the start, and was not written anew`;
+    case 'garbage':
+      return `no number in the pid file ${file}`;
+    case 'dead':
+      return `nothing lives under the number in the pid file ${file}`;
+    case 'refused':
+      return `the pid file ${file} names a process that is none of the service's`;
+  }
+}
+
+function reportedReason({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
+  return busError === undefined ? `it sent ERRNO=${errno ?? 0}` : `it sent BUSERROR=${busError}`;
+}
+
+/** Programs that notify only when they are told to. */
+const notifyingBy: readonly (readonly [RegExp, string])[] = [
+  [/\bredis-server\b(?!.*--supervised\s+systemd)/, 'redis-server sends no notification unless --supervised systemd'],
+  [/\bphp-fpm\S*\b.*(?:--daemonize|-D\b)/, 'php-fpm sends no notification unless it stays in the foreground (-F)'],
+];
+
+function listenAdvice(spec: ServiceSpec, cause: Extract<FailureCause, { kind: 'listen' }>): readonly string[] {
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return [`"ss -ltnp 'sport = :${cause.port}'" in the container names the process that holds it; or change "port"`];
+    case 'EACCES':
+      return [
+        `a port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE; or change "port" of ${spec.name}`,
+      ];
+    default:
+      return [];
+  }
+}
+
+/** What would help, where that is known. */
+function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
+  switch (cause.kind) {
+    case 'timeout': {
+      if (spec.type !== 'notify') return [];
+      const known = notifyingBy.find(([program]) => program.test(spec.command));
+      return [known?.[1] ?? 'a program that sends no READY=1 (sd_notify) wants type simple, or forking'];
+    }
+    case 'pidfile':
+      return cause.trouble === 'refused'
+        ? ['it has to descend from chaperone, or to run under the account of the service ("uid")']
+        : [`"pidfile" has to name the file that the program writes`];
+    case 'listen':
+      return listenAdvice(spec, cause);
+    case 'schedule':
+    case 'spawn':
+    case 'exit':
+    case 'reported':
+    case 'watchdog':
+      return [];
   }
 }
 

@@ -12,6 +12,9 @@ export interface AccountLevel extends Level {
   readonly account?: Account;
 }
 
+/** Those that only notify services have. */
+export const notifyVariables: Readonly<Record<string, string>> = { NOTIFY_SOCKET: '/run/chaperone/notify' };
+
 /** What it takes to expand the variables that depend on late ones. */
 export interface LateEnvironment {
   /** Outermost first. */

@@ -2,19 +2,23 @@
  * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
  * people grep for it.
  */
-import { type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
+import { describeExit, type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
 import { oneLine } from './printable.ts';
+import { isScheduled, type ScheduleNews } from './scheduling.ts';
 import type { FailureCause, ServiceChange } from './service-phase.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import { describeSpawnError } from './spawn-error.ts';
 import type { Severity } from './syslog.ts';
+import type { Facility } from './syslog-names.ts';
 import type { SystemEnd } from './system-end.ts';
 import type { SystemNotice } from './system-notice.ts';
 
 export interface Message {
   readonly severity: Severity;
   readonly text: string;
+  /** Absent: chaperone's own. */
+  readonly facility?: Facility;
 }
 
 /**
@@ -40,10 +44,16 @@ export function messagesFor(
       ];
     case 'service.changed': {
       const spec = service(notice.service);
-      return spec === undefined ? [] : changeMessages(spec, notice.change);
+      return spec === undefined ? [] : changeMessages(spec, notice.change).map((message) => about(spec, message));
+    }
+    case 'service.noticed': {
+      const spec = service(notice.service);
+      return spec === undefined ? [] : newsMessages(spec, notice.news).map((message) => about(spec, message));
     }
     case 'system.ready':
       return [];
+    case 'system.waiting':
+      return [warning(`system will remain active since there are scheduled services: ${notice.services.join(', ')}`)];
     case 'system.draining':
       return endMessages(notice.end, service);
     case 'system.forced':
@@ -59,7 +69,30 @@ export function messagesFor(
 
 export const readyMessage = (version: string): Message => info(`chaperone version ${version}, ready.`);
 
-export const startAttempt = (spec: ServiceSpec): Message => debug(`${spec.name} attempting start '${spec.command}'...`);
+export function startAttempt(spec: ServiceSpec): Message {
+  switch (spec.type) {
+    case 'cron':
+      return info(`cron service ${spec.name} running CMD ( ${spec.command} )`);
+    case 'inetd':
+      return debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`);
+    case 'simple':
+    case 'oneshot':
+    case 'forking':
+    case 'notify':
+      return debug(`${spec.name} attempting start '${spec.command}'...`);
+  }
+}
+
+/** What chaperone says about a cron or inetd service is of the facility that cron(8) and inetd(8) have. */
+export function about(spec: ServiceSpec, message: Message): Message {
+  return isScheduled(spec.type) ? { ...message, facility: spec.type === 'cron' ? 'cron' : 'daemon' } : message;
+}
+
+/** @param code why accept4(2) took no client, such as EMFILE */
+export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Message =>
+  warning(
+    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, it is tried again every ${seconds(pause)} s`,
+  );
 
 /** The environment of a service with `debug`, a line a variable. */
 export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<string, string>>): readonly Message[] =>
@@ -90,6 +123,39 @@ export const exitSeen = (name: string, pid: number, status: ExitStatus): Message
 
 export const orphanReaped = (pid: number, status: ExitStatus): Message =>
   info(`Caught subprocess termination from unknown pid: ${pid} -> ${waitStatus(status)}`);
+
+export const pidChanged = (name: string, pid: number, from: number): Message =>
+  debug(`${name} changing PID to ${pid} (from ${from})`);
+
+/** @param source where the pid comes from: the pid file, or MAINPID */
+export const pidRefused = (name: string, pid: number, source: string): Message =>
+  warning(
+    `${name} does not follow pid ${pid} from ${source}: it neither descends from chaperone nor runs under the service's account`,
+  );
+
+export const pidVanished = (name: string, pid: number, source: string): Message =>
+  warning(`${name} does not follow pid ${pid} from ${source}: there is no such process`);
+
+export const pidfileKept = (name: string, file: string, code: string): Message =>
+  warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
+
+export const notifySocketFailed = (name: string, reason: string): Message =>
+  warning(`${name} has no notify socket: ${reason}`);
+
+export const notifyRefused = (name: string, pid: number, access: string): Message =>
+  debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
+
+export const notifyTruncated = (name: string): Message =>
+  warning(`${name} sent a notification that is too long; only its beginning was read`);
+
+export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
+  warning(`${name} wants ${count} more descriptors kept (FDSTORE) than the ${kept} that are kept at most: closed`);
+
+export const hostQueueing = (text: string, path: string): Message =>
+  debug(`queueing '${text}' to notify socket '${path}'`);
+
+export const hostUnreachable = (path: string, code: string): Message =>
+  warning(`cannot notify the host at '${path}' (${code})`);
 
 export const optionalDisabled = (name: string, program: string): Message =>
   info(`optional service ${name} disabled since '${program}' is not present`);
@@ -126,9 +192,56 @@ export function failureText(spec: ServiceSpec, cause: FailureCause): string {
       const consequence = spec.ignoreFailures
         ? "proceeding due to 'ignore_failures=True'"
         : "terminating due to 'ignore_failures=False'";
-      return `${spec.type} service '${spec.name}' did not exit after ${seconds(cause.timeout)} second(s), ${consequence}`;
+      const missing = spec.type === 'notify' ? 'receive ready notification' : 'exit';
+      return `${spec.type} service '${spec.name}' did not ${missing} after ${seconds(cause.timeout)} second(s), ${consequence}`;
     }
+    case 'listen':
+      return `${spec.name} cannot listen on port ${cause.port}: ${describeListenError(cause)}`;
+    case 'schedule':
+      return `${spec.name} cannot be scheduled using interval spec '${spec.interval ?? ''}': ${cause.problem}`;
+    case 'pidfile':
+      return pidfileText(spec.name, cause);
+    case 'reported':
+      return `${spec.name} failed with reported error ${reportedStatus(cause)}`;
+    case 'watchdog':
+      return cause.triggered
+        ? `${spec.name} failed: it asked for it with WATCHDOG=trigger`
+        : `${spec.name} failed: no WATCHDOG=1 within ${seconds(cause.interval)} second(s)`;
   }
+}
+
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens on it already',
+  EACCES: 'not permitted',
+  EPERM: 'not permitted',
+  EMFILE: 'chaperone has no descriptor left (ulimit -n)',
+  ENFILE: 'the system has no descriptor left',
+  EAFNOSUPPORT: 'this machine has neither IPv6 nor IPv4',
+};
+
+/** Why a port cannot be listened on. */
+export function describeListenError({ code }: Extract<FailureCause, { kind: 'listen' }>): string {
+  const reason = listenReasons[code];
+  return reason === undefined ? code : `${reason} (${code})`;
+}
+
+function pidfileText(name: string, { file, trouble, timeout }: Extract<FailureCause, { kind: 'pidfile' }>): string {
+  switch (trouble) {
+    case 'garbage':
+      return `${name} found pid file '${file}' but contents did not contain an integer`;
+    case 'absent':
+    case 'unchanged':
+      return `${name} did not find pid file '${file}' before ${seconds(timeout)}sec process_timeout expired`;
+    case 'dead':
+      return `${name} found pid file '${file}' but no process lives under the pid in it`;
+    case 'refused':
+      return `${name} found pid file '${file}' but the pid in it may not be followed`;
+  }
+}
+
+/** The STATUS of the reference, where no process has ended with it. */
+function reportedStatus({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
+  return busError === undefined ? procStatus({ kind: 'exited', code: errno ?? 0 }) : `<ProcStatus ${busError}>`;
 }
 
 function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Message[] {
@@ -138,6 +251,8 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
       return [];
     case 'stopped':
       return [debug(`${spec.name} stopped`)];
+    case 'scheduled':
+      return [scheduledMessage(spec), startedMessage(spec, false)];
     case 'exited':
       return change.wasReady ? [] : [startedMessage(spec, change.restarted)];
     case 'running':
@@ -156,6 +271,52 @@ function startedMessage(spec: ServiceSpec, restarted: boolean): Message {
   return debug(restarted ? `${spec.name} restart succeeded` : `${spec.name} successfully started`);
 }
 
+function scheduledMessage(spec: ServiceSpec): Message {
+  return spec.type === 'cron'
+    ? info(`cron service ${spec.name} scheduled using interval spec '${spec.interval ?? ''}'`)
+    : info(`inetd service ${spec.name} listening on port ${spec.port ?? 0}`);
+}
+
+/** The longest list of pids that is told in full. */
+const longestList = 20;
+
+function newsMessages(spec: ServiceSpec, news: ScheduleNews): readonly Message[] {
+  switch (news.kind) {
+    case 'skipped':
+      return [warning(`cron service ${spec.name} is still running when next interval expired, will not run again`)];
+    case 'runFailed':
+      if (spec.type === 'inetd') {
+        return [
+          warning(`${spec.name} connection handler with pid ${news.pid} ended with ${describeExit(news.status)}`),
+          ...oomMessages(spec, news.status),
+        ];
+      }
+      return [
+        { severity: 'err', text: `${spec.name} terminated abnormally with ${procStatus(news.status)}` },
+        ...oomMessages(spec, news.status),
+      ];
+    case 'runUnspawned':
+      return [
+        {
+          severity: 'err',
+          text: `${spec.type} service ${spec.name} failed to start: ${describeSpawnError(news.error)}`,
+        },
+      ];
+    case 'clearing': {
+      const pids = news.pids.filter((pid) => pid !== 0);
+      const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
+      return [
+        warning(
+          `${spec.name} terminating ${news.pids.length} processes on port ${spec.port ?? 0} that are still running`,
+        ),
+        info(`${spec.name} still running: pid ${pids.slice(0, longestList).join(', ')}${more}`),
+      ];
+    }
+    case 'reset':
+      return [debug(`${spec.name} received reset`)];
+  }
+}
+
 /** The end of a service that had been ready. */
 function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[] {
   const severity = spec.ignoreFailures ? 'warning' : 'err';
@@ -165,8 +326,14 @@ function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[
         { severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` },
         ...oomMessages(spec, cause.status),
       ];
+    case 'reported':
+    case 'watchdog':
+      return [{ severity, text: failureText(spec, cause) }];
     case 'spawn':
     case 'timeout':
+    case 'listen':
+    case 'schedule':
+    case 'pidfile':
       return [{ severity, text: `${spec.name} could not be restarted: ${failureText(spec, cause)}` }];
   }
 }

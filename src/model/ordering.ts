@@ -16,6 +16,7 @@ export function satisfies({ phase, ignoreFailures }: Pick<Standing, 'phase' | 'i
   switch (phase) {
     case 'running':
     case 'exited':
+    case 'scheduled':
     case 'disabled':
       return true;
     case 'failed':

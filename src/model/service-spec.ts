@@ -73,8 +73,12 @@ export interface ServiceSpec {
   readonly debug: boolean;
   /** simple and forking: the file that names the process to follow. */
   readonly pidfile?: string;
+  /** notify: ms within which it has to say that it is alive, again and again; absent: it need not. */
+  readonly watchdog?: number;
   /** inetd: the TCP port. */
   readonly port?: number;
+  /** inetd: connections that are served at a time; further clients wait. */
+  readonly maxConnections?: number;
   /** cron: when it runs, as written; checked. */
   readonly interval?: string;
 }
@@ -118,6 +122,8 @@ export interface SystemSpec {
   readonly enableSyslog: boolean;
   /** ms between two STATUS= to the host's notify socket; 0: never. */
   readonly statusInterval: number;
+  /** The time zone of cron services, a name Intl knows; absent: chaperone's own (`TZ`, /etc/localtime). */
+  readonly timeZone?: string;
   /** How many files the configuration was read from, for the first line of `--inspect`. */
   readonly fileCount: number;
 }
@@ -125,4 +131,12 @@ export interface SystemSpec {
 /** The name without its suffix, as people say it: `web` for `web.service`. */
 export function shortName(name: string): string {
   return name.replace(/\.service$/, '');
+}
+
+/**
+ * True where processes that the service's start leaves behind belong to it, and are stopped with it: they are what the start is
+ * for, or cannot be told from it.
+ */
+export function ownsRemains({ type, pidfile, killMode }: ServiceSpec): boolean {
+  return killMode === 'group' && (type === 'forking' || type === 'notify' || pidfile !== undefined);
 }

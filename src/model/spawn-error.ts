@@ -1,6 +1,7 @@
 /** What chaperone was doing for the new process when the system refused, in the order of the stages. */
 export type SpawnErrorStage =
   | 'lookup'
+  | 'notify'
   | 'pipe'
   | 'clone'
   | 'group'
@@ -60,6 +61,8 @@ export function describeSpawnError(error: SpawnError): string {
       return `cannot take the account's ${error.stage}: ${reason} (${error.code}); chaperone needs root to change accounts`;
     case 'clone':
       return `cannot create a process: ${reason} (${error.code})`;
+    case 'notify':
+      return `cannot make the notify socket: ${reason} (${error.code})`;
     case 'pipe':
       return `cannot make a pipe: ${reason} (${error.code})`;
     case 'group':

@@ -37,7 +37,7 @@ export function exitStatusOf(end: SystemEnd): number {
       return outcomeStatus(end.outcome);
     case 'serviceFailed':
       // With --task the command is what the container is for: its status is the container's.
-      return end.service === consoleService && end.cause.kind !== 'timeout' ? outcomeStatus(end.cause) : 1;
+      return end.service === consoleService && isOutcome(end.cause) ? outcomeStatus(end.cause) : 1;
     case 'missingPrograms':
     case 'internalError':
       return 1;
@@ -46,6 +46,11 @@ export function exitStatusOf(end: SystemEnd): number {
     case 'nothingStarted':
       return 0;
   }
+}
+
+/** True where the cause is how a run ended, or that it never began. */
+export function isOutcome(cause: FailureCause): cause is Extract<FailureCause, RunOutcome> {
+  return cause.kind === 'exit' || cause.kind === 'spawn';
 }
 
 /** As a shell has it: 127 where a command is not found, 126 where it may not run. */

@@ -1,3 +1,4 @@
+import type { ScheduleNews } from './scheduling.ts';
 import type { ServiceChange } from './service-phase.ts';
 import type { SignalName } from './signal.ts';
 import type { SystemEnd } from './system-end.ts';
@@ -15,7 +16,10 @@ export type SystemNotice =
       readonly change: ServiceChange;
       readonly ignoreFailures: boolean;
     }
+  | { readonly type: 'service.noticed'; readonly service: string; readonly news: ScheduleNews }
   | { readonly type: 'system.ready' }
+  /** Nothing runs, but these services are scheduled. */
+  | { readonly type: 'system.waiting'; readonly services: readonly string[] }
   | { readonly type: 'system.draining'; readonly end: SystemEnd }
   | { readonly type: 'system.forced' }
   /** `begun` is the monotonic time in ms at which the system began to end. */

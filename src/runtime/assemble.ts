@@ -5,8 +5,9 @@
 import { ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
 import { processMachine } from '../machines/process.ts';
+import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
-import { type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
+import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import type { LastWords } from '../model/explain.ts';
 import {
@@ -25,18 +26,26 @@ import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
+import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import type { AttachLogging } from './logging.ts';
+import { NotifySockets } from './notify-sockets.ts';
+import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
 import { SinkQueue } from './sink-queue.ts';
+import { type TriggerPorts, triggerLogic } from './trigger.ts';
 
 export interface AssembleOptions {
   readonly version: string;
   /** Sends records to the sinks that the configuration names. */
   readonly attachLogging: AttachLogging;
+  /** Is asked for once a cron service starts. */
+  readonly loadSchedules: TriggerPorts['loadSchedules'];
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
+  /** Whom chaperone itself notifies, where anybody wants to hear. */
+  readonly host?: HostRequest;
 }
 
 /** A whole system, ready to start. */
@@ -69,9 +78,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
 
-  const own = ({ severity, text }: Message): LogRecord => ({
+  const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
     time: clock.wallTime(),
-    facility: 'local5',
+    facility,
     severity,
     program: 'chaperone',
     pid: kernel.pid,
@@ -95,20 +104,35 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     error: (error: unknown) => outcome$.error(error),
   });
 
+  const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
+  const notify = new NotifySockets({ kernel, clock, onMessage: say });
   const childProcess = childProcessLogic({
     kernel,
     clock,
     exits,
     live,
+    pidfiles,
+    notify,
     onMessage: say,
     onOutput: (service, stream, record) => {
       lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
       records$.next(record);
     },
   });
+  const process = processMachine.provide({ actors: { childProcess } });
+  const trigger = triggerLogic({
+    kernel,
+    clock,
+    timeZone: spec.timeZone,
+    loadSchedules: options.loadSchedules,
+    onMessage: say,
+  });
+  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process: processMachine.provide({ actors: { childProcess } }) } }),
+      service: serviceMachine.provide({
+        actors: { process, scheduled, pidfile: pidfiles.logic(), notifications: notify.logic() },
+      }),
       processTable: processTableLogic(kernel, clock, say),
     },
   });
@@ -122,11 +146,20 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => queues.stdout.write(text)) }),
   });
 
+  const host =
+    options.host === undefined
+      ? undefined
+      : new HostNotifier(options.host, spec.services, spec.statusInterval, {
+          notifying: kernel.notifying,
+          clock,
+          onMessage: say,
+        });
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
+    host?.hear(notice);
     notices$.next(notice);
   });
   const signals = new Subscription();
@@ -134,6 +167,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     complete: () => {
       signals.unsubscribe();
       const { output } = system.getSnapshot();
+      if (output !== undefined) host?.end(output.end);
       if (output !== undefined) outcome$.next(output);
       outcome$.complete();
     },
@@ -159,6 +193,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     start: () => {
       for (const message of messages) say(message);
       signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
+      host?.start();
       system.start();
     },
     shutdown,
@@ -186,12 +221,21 @@ function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, s
 
 /** The `processTable` port of the system machine on a kernel. */
 function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message) => void) {
-  return fromCallback<SignalAll, undefined, { type: 'processes.gone'; at: number }>(({ sendBack, receive }) => {
+  return fromCallback<SignalAll | CountProcesses, undefined, { type: 'processes.gone'; at: number }>((scope) => {
+    const { sendBack, receive } = scope;
     const subscription = kernel.childrenGone$.subscribe(({ at }) => sendBack({ type: 'processes.gone', at }));
     let reply: TimerId | undefined;
-    receive(({ signal }) => {
+    let count: TimerId | undefined;
+    receive((request) => {
+      if (request.type === 'processes.count') {
+        count ??= clock.setTimeout(() => {
+          count = undefined;
+          if (!kernel.hasChildren()) sendBack({ type: 'processes.gone', at: clock.now() });
+        }, 0);
+        return;
+      }
       if (kernel.hasChildren()) {
-        kernel.signalAll(signal);
+        kernel.signalAll(request.signal);
         return;
       }
       say(noProcessesRemain());
@@ -200,7 +244,7 @@ function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message)
     });
     return () => {
       subscription.unsubscribe();
-      if (reply !== undefined) clock.clearTimeout(reply);
+      for (const timer of [reply, count]) if (timer !== undefined) clock.clearTimeout(timer);
     };
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { ExitStatus } from '../model/exit-status.ts';
+import type { Connection } from '../model/scheduling.ts';
 import type { Account } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
@@ -32,6 +33,12 @@ export interface SpawnRequest {
   readonly stdin: 'null' | 'inherit' | 'terminal';
   readonly stdout: 'pipe' | 'inherit';
   readonly stderr: 'pipe' | 'inherit';
+  /** A client of a listener: it becomes all three in place of the above, and stays open here until it is closed. */
+  readonly connection?: Connection;
+  /** Descriptors of chaperone that become 3, 4, and so on. */
+  readonly descriptors?: readonly number[];
+  /** Names of variables whose value is the new process's own pid. */
+  readonly pidVariables?: readonly string[];
 }
 
 export type SpawnOutcome =
@@ -75,6 +82,108 @@ export interface Sink {
   write(bytes: Uint8Array, done: (errorCode?: string) => void): void;
 }
 
+/** A TCP port that listens on all addresses. */
+export interface Listener {
+  /** Clients as they are taken, one in a turn of the loop, and none while paused: they wait in the backlog. */
+  readonly connections$: Observable<Connection>;
+  /** An errno's name: a client waits and could not be taken (EMFILE). The listener is paused then. */
+  readonly refusals$: Observable<string>;
+  /** At once: no client is taken after it. */
+  pause(): void;
+  resume(): void;
+  /** Closes the port, and every connection that nobody has closed. */
+  close(): void;
+}
+
+export type ListenOutcome =
+  | { readonly ok: true; readonly listener: Listener }
+  /** The errno's name, and what was tried, in words, in this order. */
+  | { readonly ok: false; readonly code: string; readonly tried: readonly string[] };
+
+/** A process that chaperone need not have started. */
+export interface ProcessView {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  /** Its effective user. */
+  readonly uid: number;
+  /** It descends from chaperone. */
+  readonly descendant: boolean;
+}
+
+/** What a start leaves behind: the process that was started, all that descends from it, and the daemons among those. */
+export interface ProcessTree {
+  /** To be called once, when the start's own process has been reaped: now its children are chaperone's. */
+  startEnded(): void;
+  /** Those that live now. */
+  members(): readonly Pick<ProcessView, 'pid' | 'group'>[];
+  /** Looks no more. */
+  forget(): void;
+}
+
+export interface PidfileText {
+  /** Changes with the file: its identity, the time of its last change, its text. */
+  readonly stamp: string;
+  readonly text: string;
+}
+
+/** The part of the port that finds and follows processes which chaperone did not start. */
+export interface Following {
+  /** Chaperone's own effective user. */
+  readonly uid: number;
+  /** Undefined where no process lives under the pid; one that is dead and not reaped does not. */
+  lookUp(pid: number): ProcessView | undefined;
+  /** Emits once, when the process is dead, whoever's child it is, and completes. */
+  watchEnd(pid: number): Observable<void>;
+  /** A name that no other start has (systemd.exec(5), INVOCATION_ID). */
+  newInvocation(): string;
+  /**
+   * To be called in the turn in which the process was spawned.
+   *
+   * @param invocation stands in its environment as INVOCATION_ID
+   * @param forks its start is to leave a daemon behind, and to end
+   */
+  track(pid: number, invocation: string, forks: boolean): ProcessTree;
+  /** Undefined where there is no such regular file. */
+  readPidfile(path: string): PidfileText | undefined;
+  /** Returns the error's code, but for a file that is not there. */
+  removePidfile(path: string): string | undefined;
+}
+
+export interface NotifyDatagram {
+  readonly bytes: Uint8Array;
+  readonly truncated: boolean;
+  /** Undefined where the kernel does not tell; 0 for one that this namespace does not see. */
+  readonly sender?: number;
+  /** They are the receiver's to close. */
+  readonly descriptors: readonly number[];
+}
+
+export interface NotifySocket {
+  /** What NOTIFY_SOCKET says. */
+  readonly path: string;
+  /** All that has arrived is emitted in one turn. Hot. */
+  readonly datagrams$: Observable<NotifyDatagram>;
+  /** Takes the path away, too. */
+  close(): void;
+}
+
+/** The part of the port that speaks sd_notify(3), down to the services and up to the host. */
+export interface Notifying {
+  /** Makes a socket that any account may write to which knows its name. Throws with `code`. */
+  openSocket(service: string): NotifySocket;
+  closeDescriptor(descriptor: number): void;
+  /** Tells whether two descriptors are the same file. */
+  isSameFile(one: number, other: number): boolean;
+  /**
+   * Sends a datagram to a unix socket, without waiting.
+   *
+   * @param path with a leading `@` an abstract name
+   * @returns the error's code: EAGAIN where the receiver's queue is full
+   */
+  send(path: string, bytes: Uint8Array): string | undefined;
+}
+
 export interface Kernel {
   readonly pid: number;
   readonly hostname: string;
@@ -90,6 +199,10 @@ export interface Kernel {
    * @returns its path, or undefined where there is none
    */
   findProgram(word: string, searchPath: string, directory: string | undefined): string | undefined;
+  /** Listens on a TCP port: for IPv6 and IPv4, or for IPv4 alone where there is no IPv6. */
+  listen(port: number): ListenOutcome;
+  /** Closes chaperone's own descriptor of a connection; twice does no harm. */
+  closeConnection(connection: Connection): void;
   /** Starts a program. A failure is an errno and a stage, never an exit status. */
   spawn(request: SpawnRequest): SpawnOutcome;
   /** Signals one process, or its whole group. */
@@ -99,4 +212,6 @@ export interface Kernel {
   /** True while chaperone has a child, dead or alive. */
   hasChildren(): boolean;
   sink(target: 'stdout' | 'stderr'): Sink;
+  readonly following: Following;
+  readonly notifying: Notifying;
 }

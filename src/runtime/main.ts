@@ -14,6 +14,7 @@ import type { Severity } from '../model/syslog.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import { configure } from './configure.ts';
+import { hostRequest } from './host-notifier.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
 import { type LateLogging, lateLogging } from './late-logging.ts';
@@ -90,12 +91,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const kernel = options.wrapKernel?.(linux) ?? linux;
   const early = kernel.signals$.subscribe((signal) => leaveEarly(edge, signal));
   linux.open();
+  const host = hostRequest(launch.environment, kernel.pid);
   const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
+
+  if (spec.services.some(({ enabled, type }) => enabled && type === 'notify')) await linux.notifying.load();
 
   const logging = lateLogging();
   const assembly = assemble(kernel, clock, spec, {
     version: options.version,
     attachLogging: logging.attachLogging,
+    loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
+    ...(host === undefined ? {} : { host }),
     ...(options.request.inspect
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),
@@ -158,18 +164,8 @@ async function configureOrLeave(
     );
     return edge.exitNow(1);
   }
-  refuseUnsupported(edge, spec);
   const forced = request.logLevel === undefined ? [] : [logLevelForced(request.logLevel)];
   return { spec: applyRequest(spec, request), messages: [...messages, ...forced] };
-}
-
-/** What the configuration can say, but this version cannot run. */
-function refuseUnsupported(edge: NativeEdge, { services }: SystemSpec): void {
-  const unsupported = services.filter(({ type }) => type !== 'simple' && type !== 'oneshot');
-  if (unsupported.length === 0) return;
-  const lines = unsupported.map(({ name, type }) => `chaperone: ${name}: type ${type} is not supported yet\n`);
-  writeError(edge, lines.join(''));
-  edge.exitNow(1);
 }
 
 function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {

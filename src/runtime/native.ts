@@ -43,6 +43,8 @@ export interface NativeEdge {
    * service that is handed a socket expects a blocking one. Throws with `code`.
    */
   setBlocking(fd: number, blocking: boolean): void;
+  /** fcntl(2), F_DUPFD_CLOEXEC: another descriptor of the same description. Throws with `code`. */
+  duplicate(fd: number): number;
   /**
    * open(2) and fcntl(2) F_SETLK for the whole file, as lckpwdf(3) does with /etc/.pwd.lock. A missing file is made with
    * mode 0600. The lock is the process's: closing *any* descriptor of the file releases it, and a second call here succeeds.
@@ -179,7 +181,7 @@ export interface NativeSpawnOptions {
 }
 
 /** Where a spawn failed, in the order in which the stages are taken. */
-export type SpawnStage = Exclude<SpawnErrorStage, 'lookup'>;
+export type SpawnStage = Exclude<SpawnErrorStage, 'lookup' | 'notify'>;
 
 export type NativeSpawnResult =
   | { readonly pid: number }

@@ -1,10 +1,13 @@
 import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import { criticalChain, renderChain, type StartTimes } from '../inspect/critical-chain.ts';
 import { statePath, type Transition } from '../inspect/transition.ts';
+import { runCounts } from '../machines/scheduled.ts';
 import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
 import type { SystemEvent, systemMachine } from '../machines/system.ts';
 import { describeExit, type ExitStatus } from '../model/exit-status.ts';
-import { seconds } from '../model/messages.ts';
+import { describeListenError, seconds } from '../model/messages.ts';
+import type { NotifyMessage } from '../model/notify-message.ts';
+import { type RunCounts, scheduledNote } from '../model/scheduling.ts';
 import { isLive } from '../model/service-phase.ts';
 import { shortName } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -119,6 +122,7 @@ function serviceDetail(
   now: number,
 ): string {
   const { spec } = context;
+  if (to === 'ready.scheduled') return scheduledNote(spec, countsOf(context));
   if (to.startsWith('backoff')) {
     const cause = causeText(context);
     return `${cause}; restart ${context.restartsUsed} of ${spec.restartLimit} in ${seconds(spec.restartDelay)} s`;
@@ -138,27 +142,81 @@ function serviceDetail(
     case 'service.stop':
       return context.run === undefined
         ? 'service.stop'
-        : `${spec.killSignal} to pid ${context.run.pid}, SIGKILL after ${milliseconds(event.killAfter)}`;
+        : `${spec.killSignal} to ${runText(context)}, SIGKILL after ${milliseconds(event.killAfter)}`;
     case 'service.kill':
       return 'SIGKILL';
     case 'service.retire':
       return 'the system is ending';
+    case 'service.reset':
+      return 'service.reset';
+    case 'schedule.ended':
+      return 'nothing runs any more';
+    case 'schedule.accepted':
+    case 'schedule.refused':
+      return '';
+    case 'pidfile.found':
+      return `pid ${event.pid} from ${spec.pidfile}`;
+    case 'pidfile.seen':
+      return `${spec.pidfile} is ${event.trouble}`;
+    case 'notify.received':
+      return noticeText(event.message);
+    case 'watchdog.missed':
+      return causeText(context);
     case undefined:
       if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;
-      if (to.startsWith('stopping')) return `no exit within ${seconds(spec.processTimeout)} s`;
+      if (to.startsWith('stopping')) return causeText(context);
       return '';
   }
 }
 
-function causeText({ verdict }: ServiceSnapshot['context']): string {
+function countsOf({ run }: ServiceSnapshot['context']): RunCounts {
+  const schedule = run?.schedule?.getSnapshot();
+  return schedule === undefined ? { begun: 0, running: 0 } : runCounts(schedule.context);
+}
+
+function runText(context: ServiceSnapshot['context']): string {
+  if (context.run?.schedule === undefined) return whom(context.run?.pid ?? 0);
+  const { running } = countsOf(context);
+  return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
+}
+
+/** What of a notification moves a service, as it was sent. */
+function noticeText({ ready, mainPid, errno, busError, stopping, watchdog, status }: NotifyMessage): string {
+  const parts = [
+    ...(ready === true ? ['READY=1'] : []),
+    ...(stopping === true ? ['STOPPING=1'] : []),
+    ...(errno === undefined ? [] : [`ERRNO=${errno}`]),
+    ...(busError === undefined ? [] : [`BUSERROR=${busError}`]),
+    ...(mainPid === undefined ? [] : [`MAINPID=${mainPid}`]),
+    ...(watchdog === 'trigger' ? ['WATCHDOG=trigger'] : []),
+    ...(status === undefined ? [] : [`"${status}"`]),
+  ];
+  return parts.join('  ');
+}
+
+function whom(pid: number): string {
+  return pid === 0 ? 'what its start left behind' : `pid ${pid}`;
+}
+
+function causeText({ spec, verdict }: ServiceSnapshot['context']): string {
   switch (verdict?.kind) {
     case 'exit':
       return describeExit(verdict.status);
     case 'spawn':
       return describeSpawnError(verdict.error);
     case 'timeout':
-      return `no exit within ${seconds(verdict.timeout)} s`;
+      return `${spec.type === 'notify' ? 'no READY=1' : 'no exit'} within ${seconds(verdict.timeout)} s`;
+    case 'listen':
+      return `port ${verdict.port}: ${describeListenError(verdict)}`;
+    case 'schedule':
+      return verdict.problem;
+    case 'pidfile':
+      return `no process to follow in ${verdict.file} within ${seconds(verdict.timeout)} s (${verdict.trouble})`;
+    case 'reported':
+      return verdict.busError === undefined ? `ERRNO=${verdict.errno}` : `BUSERROR=${verdict.busError}`;
+    case 'watchdog':
+      return verdict.triggered ? 'WATCHDOG=trigger' : `no WATCHDOG=1 within ${seconds(verdict.interval)} s`;
     case undefined:
       return '';
   }
@@ -219,7 +277,9 @@ function machineId(snapshot: unknown): unknown {
 }
 
 function serviceEvent(event: { readonly type: string }): ServiceEvent | undefined {
-  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.']) ? event : undefined;
+  return isOwnEvent<ServiceEvent>(event, ['service.', 'process.', 'schedule.', 'pidfile.', 'notify.', 'watchdog.'])
+    ? event
+    : undefined;
 }
 
 function systemEvent(event: { readonly type: string }): SystemEvent | undefined {

@@ -1,4 +1,4 @@
-import { type Observable, Subject } from 'rxjs';
+import { finalize, type Observable, Subject } from 'rxjs';
 
 interface Exit {
   readonly pid: number;
@@ -42,7 +42,12 @@ export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): Exit
     exitOf(pid) {
       const claim = new Subject<Timed<E>>();
       claims.set(pid, claim);
-      return claim;
+      // Whoever listens no more has given the claim up, unless somebody else has it by now.
+      return claim.pipe(
+        finalize(() => {
+          if (claims.get(pid) === claim) claims.delete(pid);
+        }),
+      );
     },
     orphans$,
   };

@@ -675,11 +675,7 @@ web.service: {command: x, interval: hourly, kill_mode: process}
 a.logging: {file: /var/log/x}
 `),
     ).toMatchInlineSnapshot(`
-      "chaperone: 3 warnings about the configuration
-
-      chaperone.d/x.conf:2:27: "interval" in web.service is not supported yet and has no effect
-          2 | web.service: {command: x, interval: hourly, kill_mode: process}
-            |                           ^^^^^^^^
+      "chaperone: 2 warnings about the configuration
 
       chaperone.d/x.conf:2:37: interval of web.service has no effect: its type is simple
           2 | web.service: {command: x, interval: hourly, kill_mode: process}

@@ -1,6 +1,7 @@
 import type { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Clock, ExitBatch, Kernel, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
+import type { Connection } from '../../src/model/scheduling.ts';
+import type { Clock, ExitBatch, Kernel, Listener, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 
 /** Programs that both kernels have. */
 export type ProgramName =
@@ -26,8 +27,19 @@ export interface Harness {
   until(condition: () => boolean): Promise<void>;
   /** Blocks until the process has ended, without letting the kernel tell. */
   awaitEndSilently(pid: number): void;
+  /** A port that nobody listens on. */
+  freePort(): Promise<number>;
+  connect(port: number): Client;
   /** Ends what the test left. */
   close(): Promise<void>;
+}
+
+/** Somebody who connected to a port. */
+export interface Client {
+  /** What it was sent so far. */
+  text(): string;
+  /** The other side has hung up. */
+  ended(): boolean;
 }
 
 const decoder = new TextDecoder();
@@ -213,6 +225,97 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(closed).toBe(false);
       await harness.until(() => closed);
       expect(text).toBe('early\nlate\n');
+    });
+
+    describe('listening', () => {
+      let listeners: Listener[];
+      let taken: Connection[];
+
+      beforeEach(() => {
+        listeners = [];
+        taken = [];
+      });
+
+      afterEach(() => {
+        for (const listener of listeners) listener.close();
+      });
+
+      const listen = (port: number): Listener => {
+        const outcome = harness.kernel.listen(port);
+        if (!outcome.ok) throw new Error(`cannot listen on port ${port}: ${outcome.code}`);
+        listeners.push(outcome.listener);
+        outcome.listener.connections$.subscribe((connection) => taken.push(connection));
+        return outcome.listener;
+      };
+
+      it('takes clients, and tells where they are', async () => {
+        const port = await harness.freePort();
+        listen(port);
+        const clients = [harness.connect(port), harness.connect(port)];
+        await harness.until(() => taken.length === 2);
+        expect(taken.map(({ address }) => address)).toEqual(['127.0.0.1', '127.0.0.1']);
+        expect(new Set(taken.map(({ id }) => id)).size).toBe(2);
+        expect(clients.map((client) => client.ended())).toEqual([false, false]);
+      });
+
+      it('hands a client to a program as its standard streams, and hangs up with its end', async () => {
+        const port = await harness.freePort();
+        listen(port);
+        const client = harness.connect(port);
+        await harness.until(() => taken.length === 1);
+        const [connection] = taken;
+        if (connection === undefined) throw new Error('no client');
+        const { pid } = spawn('prints to both', { connection });
+        harness.kernel.closeConnection(connection);
+        await harness.until(() => client.ended());
+        expect(client.text()).toBe('out\nerr\n');
+        await harness.until(ended(pid));
+        harness.kernel.closeConnection(connection);
+      });
+
+      it('lets clients wait while it is paused', async () => {
+        const port = await harness.freePort();
+        const listener = listen(port);
+        listener.pause();
+        harness.connect(port);
+        harness.connect(port);
+        const { pid } = spawn('ends after 50 ms');
+        await harness.until(ended(pid));
+        expect(taken).toEqual([]);
+        listener.resume();
+        await harness.until(() => taken.length === 2);
+      });
+
+      it('takes no client any more once one of them has paused it', async () => {
+        const port = await harness.freePort();
+        const listener = listen(port);
+        listener.connections$.subscribe(() => listener.pause());
+        harness.connect(port);
+        harness.connect(port);
+        await harness.until(() => taken.length === 1);
+        const { pid } = spawn('ends after 50 ms');
+        await harness.until(ended(pid));
+        expect(taken).toHaveLength(1);
+      });
+
+      it('says that a port is busy, and what it tried', async () => {
+        const port = await harness.freePort();
+        listen(port);
+        const outcome = harness.kernel.listen(port);
+        expect(outcome).toMatchObject({ ok: false, code: 'EADDRINUSE' });
+        expect(outcome.ok ? [] : outcome.tried).toHaveLength(1);
+      });
+
+      it('closes the port, and the clients that nobody has taken over', async () => {
+        const port = await harness.freePort();
+        const listener = listen(port);
+        const client = harness.connect(port);
+        await harness.until(() => taken.length === 1);
+        listener.close();
+        listener.close();
+        await harness.until(() => client.ended());
+        listen(port);
+      });
     });
 
     it('runs timers in order, not before their time, and not once they are cleared', async () => {

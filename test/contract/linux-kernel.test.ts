@@ -1,4 +1,5 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +55,19 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+const clients: Socket[] = [];
+
+/** One that the system chose, and that is closed again. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().listen(0, () => {
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      server.close(() => (port === undefined ? reject(new Error('no port')) : resolve(port)));
+    });
+  });
+}
+
 function open(): Harness {
   return {
     kernel,
@@ -65,7 +79,23 @@ function open(): Harness {
       // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
       while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
     },
+    freePort,
+    connect: (port) => {
+      const socket = createConnection(port, '127.0.0.1');
+      let text = '';
+      let ended = false;
+      socket.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      socket.on('close', () => {
+        ended = true;
+      });
+      socket.on('error', () => {});
+      clients.push(socket);
+      return { text: () => text, ended: () => ended };
+    },
     close: async () => {
+      for (const client of clients.splice(0)) client.destroy();
       kernel.signalAll('SIGKILL');
       await until(() => !kernel.hasChildren());
     },

@@ -48,6 +48,11 @@ function open(): Harness {
       if (!condition()) throw new Error('nothing more happens, and the condition does not hold');
     },
     awaitEndSilently: () => undefined,
+    freePort: async () => 8080,
+    connect: (port) => {
+      const client = kernel.connect(port);
+      return { text: () => client?.text ?? '', ended: () => client?.ended ?? true };
+    },
     close: async () => undefined,
   };
 }

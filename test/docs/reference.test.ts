@@ -89,6 +89,7 @@ const stages: readonly SpawnErrorStage[] = [
   'gid',
   'uid',
   'clone',
+  'notify',
   'pipe',
   'group',
   'terminal',

@@ -3,12 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { setup } from 'xstate';
 import { renderDiagram } from '../../scripts/machine-diagram.ts';
 import { processMachine } from '../../src/machines/process.ts';
+import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { systemMachine } from '../../src/machines/system.ts';
 
-const machines = { process: processMachine, service: serviceMachine, system: systemMachine };
+const machines = {
+  process: processMachine,
+  scheduled: scheduledMachine,
+  service: serviceMachine,
+  system: systemMachine,
+};
 const summaries: Readonly<Record<keyof typeof machines, string>> = {
   process: 'One run of one program, from the request to spawn it to the moment it is reaped.',
+  scheduled: 'One activation of a cron or inetd service: what starts its runs, and the runs themselves.',
   service: 'One service, of any type, from the configuration to the end of the system.',
   system: 'The whole system: it starts the services by the dependency graph and stops them against it.',
 };
@@ -28,6 +35,7 @@ function page(name: keyof typeof machines): string {
 describe('the diagrams in docs/machines', () => {
   it.each([
     'process',
+    'scheduled',
     'service',
     'system',
   ] as const)('%s.md shows the machine as it is (else: npm run docs)', (name) => {

@@ -14,6 +14,7 @@ const eventTypes: Readonly<Record<ProcessEvent['type'], true>> = {
   'process.spawnFailed': true,
   'process.exited': true,
   'process.terminate': true,
+  'process.extend': true,
   'process.kill': true,
 };
 
@@ -23,6 +24,7 @@ const events: readonly ProcessEvent[] = [
   { type: 'process.exited', serial: 1, pid: 10, status: { kind: 'exited', code: 0 }, at: 0 },
   { type: 'process.terminate', signal: 'SIGTERM', killAfter: 5_000 },
   { type: 'process.terminate', signal: 'SIGTERM', killAfter: 1_000 },
+  { type: 'process.extend', killAfter: 9_000 },
   { type: 'process.kill' },
 ];
 
@@ -53,6 +55,7 @@ describe('the process chart', () => {
       endings.map(({ from, event, to }) => `${statePath(from.value)} ${event.type} ${statePath(to.value)}`),
     );
     expect([...kinds].sort()).toEqual([
+      'alive.extended process.exited reaped',
       'alive.killing process.exited reaped',
       'alive.running process.exited reaped',
       'alive.spawning process.exited reaped',
@@ -95,9 +98,11 @@ describe('the process chart', () => {
     expect(takenBack).toEqual([]);
   });
 
-  it('keeps the shorter time until SIGKILL', () => {
+  it('keeps the shorter time until SIGKILL, unless more is asked for', () => {
     const longer = exploration.edges.filter(
-      ({ from, to }) => (to.context.terminate?.killAfter ?? 0) > (from.context.terminate?.killAfter ?? Infinity),
+      ({ from, event, to }) =>
+        event.type !== 'process.extend' &&
+        (to.context.terminate?.killAfter ?? 0) > (from.context.terminate?.killAfter ?? Infinity),
     );
     expect(longer).toEqual([]);
   });

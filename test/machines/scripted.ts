@@ -1,7 +1,7 @@
 import { type AnyActorRef, createActor, fromCallback, SimulatedClock } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
 import { type ServiceReport, serviceMachine } from '../../src/machines/service.ts';
-import { type SignalAll, type SystemEvent, systemMachine } from '../../src/machines/system.ts';
+import { type CountProcesses, type SignalAll, type SystemEvent, systemMachine } from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ExitStatus } from '../../src/model/exit-status.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
@@ -154,11 +154,15 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
   const machine = systemMachine.provide({
     actors: {
       service: serviceMachine.provide({ actors: { process } }),
-      processTable: fromCallback<SignalAll, undefined, Extract<SystemEvent, { type: 'processes.gone' }>>(
-        ({ receive }) => {
-          receive(({ signal }) => signalled.push(`${signal} at ${clock.now()}`));
-        },
-      ),
+      processTable: fromCallback<
+        SignalAll | CountProcesses,
+        undefined,
+        Extract<SystemEvent, { type: 'processes.gone' }>
+      >(({ receive }) => {
+        receive((request) => {
+          signalled.push(`${request.type === 'processes.count' ? 'count' : request.signal} at ${clock.now()}`);
+        });
+      }),
     },
   });
   const spec = systemSpec(services, options.system);
@@ -199,6 +203,10 @@ function describeNotice(notice: SystemNotice): string {
       return `${shortName(notice.service)} ${notice.type.slice('service.'.length)}`;
     case 'service.changed':
       return `${shortName(notice.service)} ${notice.change.phase}`;
+    case 'service.noticed':
+      return `${shortName(notice.service)} noticed ${notice.news.kind}`;
+    case 'system.waiting':
+      return `system waiting for ${notice.services.map(shortName).join(', ')}`;
     case 'system.draining':
       return `system draining ${notice.end.kind}`;
     case 'system.clearing':

@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
+import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
 import { processMachine } from '../../src/machines/process.ts';
+import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import {
   type ServiceEvent,
   type ServiceInput,
   type ServiceReport,
+  type StartOf,
   serviceMachine,
 } from '../../src/machines/service.ts';
+import type { NotifyMessage } from '../../src/model/notify-message.ts';
+import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/process-events.ts';
+import { isScheduled } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
@@ -33,9 +38,17 @@ const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.stop': true,
   'service.kill': true,
   'service.retire': true,
+  'service.reset': true,
+  'schedule.accepted': true,
+  'schedule.refused': true,
+  'schedule.ended': true,
   'process.spawned': true,
   'process.spawnFailed': true,
   'process.exited': true,
+  'pidfile.found': true,
+  'pidfile.seen': true,
+  'notify.received': true,
+  'watchdog.missed': true,
 };
 
 const commands: readonly ServiceEvent[] = [
@@ -43,22 +56,66 @@ const commands: readonly ServiceEvent[] = [
   { type: 'service.stop', killAfter: 5_000, at: 0 },
   { type: 'service.kill', at: 0 },
   { type: 'service.retire', at: 0 },
+  { type: 'service.reset', killAfter: 5_000, at: 0 },
 ];
 
 /** Every fact about the current run, likely or not, and the same facts about an earlier one. */
 function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
   const current = context.run?.serial ?? context.serial + 1;
-  return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
+  if (isScheduled(context.spec.type)) {
+    return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
+      { type: 'schedule.accepted', serial, at: 0 },
+      { type: 'schedule.refused', serial, cause: { kind: 'spawn', error: noSuchProgram }, at: 0 },
+      { type: 'schedule.ended', serial, at: 0 },
+    ]);
+  }
+  const ofRuns = [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
     { type: 'process.spawned', serial, pid: 10, at: 0 },
     { type: 'process.spawnFailed', serial, error: noSuchProgram, at: 0 },
     { type: 'process.exited', serial, pid: 10, status: exit0, at: 0 },
     { type: 'process.exited', serial, pid: 10, status: exit1, at: 0 },
   ]);
+  const { type, pidfile } = context.spec;
+  const starts = [context.startSerial, context.startSerial - 1];
+  const ofPidfile = starts.flatMap((serial): readonly ServiceEvent[] => [
+    { type: 'pidfile.found', serial, pid: 10, at: 0 },
+    { type: 'pidfile.found', serial, pid: 20, at: 0 },
+    { type: 'pidfile.seen', serial, trouble: 'garbage', at: 0 },
+  ]);
+  const ofSocket = starts.flatMap((serial) =>
+    notices.map((message): ServiceEvent => ({ type: 'notify.received', serial, message, at: 0 })),
+  );
+  return [
+    ...ofRuns,
+    ...(pidfile === undefined ? [] : ofPidfile),
+    ...(type === 'notify' ? [...ofSocket, { type: 'watchdog.missed' } as const] : []),
+  ];
 }
+
+/** What a notify service may say, as far as the chart tells it apart. */
+const notices: readonly NotifyMessage[] = [
+  { ready: true },
+  { ready: true, mainPid: 20 },
+  { mainPid: 10 },
+  { status: 'busy', extend: 1_000 },
+  { errno: 5 },
+  { reloading: {}, restartReset: true },
+  { stopping: true },
+  { watchdog: 'alive', watchdogInterval: 2_000 },
+  { watchdog: 'trigger' },
+];
 
 const system = createActor(fromCallback<ServiceReport>(() => {}));
 const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
-const machine = serviceMachine.provide({ actors: { process } });
+const scheduled = scheduledMachine.provide({ actors: { process, trigger: fromCallback(() => {}) } });
+const machine = serviceMachine.provide({
+  actors: {
+    process,
+    scheduled,
+    pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}),
+    notifications: fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => {}),
+  },
+});
 
 function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnapshot> {
   const input: ServiceInput = { spec: serviceSpec(changes), system };
@@ -69,19 +126,34 @@ function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnaps
       context.run?.pid,
       // A run is the latest there was: serials themselves grow without end.
       context.run === undefined || context.run.serial === context.serial,
-      Object.keys(children).length,
+      runIds(children).length,
       context.hasBeenReady,
       context.restartsUsed,
       context.verdict?.kind,
       context.lastExit?.status,
       context.startWanted,
       context.retired,
+      context.run?.followed,
+      context.pidfileTrouble,
+      context.announced,
+      context.watchdog,
+      context.endSignal,
+      context.deadline,
       context.settledRun === context.serial,
     ],
   });
 }
 
-const live = ['starting', 'ready.running', 'stopping'];
+const live = ['starting', 'ready.running', 'ready.scheduled', 'stopping'];
+
+function runIds(children: object): readonly string[] {
+  return Object.keys(children).filter((id) => id.startsWith('run-'));
+}
+
+/** Its process has ended normally, and it waits for a pidfile or READY=1. */
+function mayLackRun(snapshot: ServiceSnapshot): boolean {
+  return snapshot.matches({ starting: 'awaitingPidfile' }) || snapshot.matches({ starting: 'awaitingNotify' });
+}
 
 function hasRun(snapshot: ServiceSnapshot): boolean {
   const path = statePath(snapshot.value);
@@ -93,11 +165,13 @@ function hasEnded(snapshot: ServiceSnapshot): boolean {
 }
 
 function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
-  return event.type.startsWith('process.') || event.type.startsWith('xstate.after.');
+  return /^(process|schedule)\./.test(event.type) || event.type.startsWith('xstate.after.');
 }
 
 function isStale({ from, event }: Edge<ServiceSnapshot>): boolean {
-  return 'serial' in event && event['serial'] !== from.context.run?.serial;
+  if (!('serial' in event)) return false;
+  const { run, startSerial } = from.context;
+  return event['serial'] !== (event.type.startsWith('process.') ? run?.serial : startSerial);
 }
 
 function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
@@ -107,6 +181,7 @@ function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
 const phases: Readonly<Record<string, ServicePhase>> = {
   'ready.running': 'running',
   'ready.exited': 'exited',
+  'ready.scheduled': 'scheduled',
   disabled: 'disabled',
   pending: 'pending',
   starting: 'starting',
@@ -124,11 +199,22 @@ function phaseOf({ value }: ServiceSnapshot): ServicePhase {
 }
 
 const flags = [false, true];
-const variants = (['simple', 'oneshot'] as const).flatMap((type) =>
+const pidfile = '/run/web.pid';
+const kinds = [
+  { kind: 'simple', type: 'simple' },
+  { kind: 'simple with a pidfile', type: 'simple', pidfile },
+  { kind: 'oneshot', type: 'oneshot' },
+  { kind: 'forking', type: 'forking' },
+  { kind: 'forking with a pidfile', type: 'forking', pidfile },
+  { kind: 'notify', type: 'notify', watchdog: 1_000 },
+  { kind: 'inetd', type: 'inetd' },
+  { kind: 'cron', type: 'cron' },
+] as const;
+const variants = kinds.flatMap(({ kind, ...ofKind }) =>
   flags.flatMap((restart) =>
     flags.map((exitKills) => {
-      const spec = { type, restart, exitKills, restartLimit: 2 };
-      return { name: `${type}, restart ${restart}, exit_kills ${exitKills}`, spec, exploration: exploreService(spec) };
+      const spec = { ...ofKind, restart, exitKills, restartLimit: 2 };
+      return { name: `${kind}, restart ${restart}, exit_kills ${exitKills}`, spec, exploration: exploreService(spec) };
     }),
   ),
 );
@@ -187,7 +273,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     const retired = exploration.states.filter(({ context }) => context.retired).map(exploration.key);
     expect(stranded(exploration, started).filter((key) => !retired.includes(key))).toEqual([]);
     const startedLate = exploration.edges.filter(
-      ({ from, to }) => from.context.retired && to.context.serial !== from.context.serial,
+      ({ from, to }) => from.context.retired && to.context.startSerial !== from.context.startSerial,
     );
     expect(startedLate.map(describeEdge)).toEqual([]);
   });
@@ -195,7 +281,8 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
   it('has a run, and one process actor, exactly in the states that have a process', () => {
     const wrong = exploration.states.filter((snapshot) => {
       const expected = hasRun(snapshot) ? [`run-${snapshot.context.serial}`] : [];
-      const children = Object.keys(snapshot.children);
+      const children = runIds(snapshot.children);
+      if (mayLackRun(snapshot) && snapshot.context.run === undefined) return children.length > 0;
       return (snapshot.context.run !== undefined) !== hasRun(snapshot) || children.join() !== expected.join();
     });
     expect(wrong.map(exploration.key)).toEqual([]);
@@ -209,7 +296,11 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
       ({ from, event, to }) =>
         from.context.run?.serial !== to.context.run?.serial &&
         event.type !== 'process.exited' &&
-        event.type !== 'process.spawnFailed',
+        event.type !== 'process.spawnFailed' &&
+        event.type !== 'schedule.ended' &&
+        event.type !== 'schedule.refused' &&
+        // The process that is named takes its place.
+        !(to.context.run !== undefined && (event.type === 'pidfile.found' || event.type === 'notify.received')),
     );
     expect(early.map(describeEdge)).toEqual([]);
   });
@@ -224,8 +315,10 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
 
   it('starts again by itself only where restart is set, and within the limit', () => {
     const paused = exploration.states.filter((snapshot) => snapshot.matches('backoff'));
-    // A oneshot service is ready only by its end, and does not fail afterwards.
-    expect(paused.length > 0).toBe(spec.type === 'simple' && spec.restart && !spec.exitKills);
+    // A oneshot service is ready only by its end, and does not fail afterwards; the end of a run is none of a schedule.
+    const mayFailLater =
+      spec.type !== 'oneshot' && !isScheduled(spec.type) && (spec.type !== 'forking' || 'pidfile' in spec);
+    expect(paused.length > 0).toBe(mayFailLater && spec.restart && !spec.exitKills);
     expect(exploration.states.filter(({ context }) => context.restartsUsed > spec.restartLimit)).toEqual([]);
   });
 
@@ -244,7 +337,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
         (event.type === 'service.retire' || from.context.retired) &&
         !from.context.startWanted &&
         event.type !== 'service.start' &&
-        from.context.serial !== to.context.serial,
+        from.context.startSerial !== to.context.startSerial,
     );
     expect(started.map(describeEdge)).toEqual([]);
   });
@@ -267,7 +360,10 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
   });
 
   it('explores to the end with the exits of its process alone', () => {
-    const settled = canReach(exploration, (snapshot) => !hasRun(snapshot), isFactOrDelay);
+    // What is scheduled stays so until it is told otherwise.
+    const isSettled = (snapshot: ServiceSnapshot): boolean =>
+      !hasRun(snapshot) || snapshot.matches({ ready: 'scheduled' });
+    const settled = canReach(exploration, isSettled, isFactOrDelay);
     expect(exploration.states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
   });
 });

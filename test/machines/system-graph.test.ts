@@ -5,6 +5,7 @@ import { processMachine } from '../../src/machines/process.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { type SystemEvent, type SystemInput, systemMachine } from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
+import { isScheduled } from '../../src/model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
@@ -29,6 +30,7 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'system.shutdown': true,
   'service.changed': true,
   'service.exitKills': true,
+  'service.noticed': true,
   'processes.gone': true,
 };
 
@@ -42,9 +44,13 @@ function reports({ context }: SystemSnapshot): readonly SystemEvent[] {
   const retired = context.end !== undefined;
   return Object.entries(context.standings).flatMap(([name, { phase, hasBeenReady }]): readonly SystemEvent[] => {
     const told = context.told[name] === true;
+    const type = context.spec.services.find((service) => service.name === name)?.type ?? 'simple';
     // Nothing begins without a command but a restart, and only of a service that was ready.
     const possible: Readonly<Partial<Record<ServicePhase, boolean>>> = {
       starting: phase === 'backoff' && !retired,
+      scheduled: isScheduled(type),
+      running: !isScheduled(type),
+      exited: !isScheduled(type),
       backoff: hasBeenReady && !retired,
       stopped: phase === 'stopping' || told || (retired && phase !== 'exited'),
       // A start that takes too long is stopped by the service itself.
@@ -69,6 +75,7 @@ function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
     case 'failed':
       return { phase, cause, during: hasBeenReady ? 'run' : 'start' };
     case 'stopping':
+    case 'scheduled':
     case 'stopped':
       return { phase };
     case 'disabled':
@@ -81,6 +88,7 @@ const commands: readonly SystemEvent[] = [
   { type: 'system.shutdown', end: { kind: 'signal', signal: 'SIGTERM' }, forced: false, at: 0 },
   { type: 'system.shutdown', end: { kind: 'signal', signal: 'SIGINT' }, forced: true, at: 0 },
   { type: 'processes.gone', at: 0 },
+  { type: 'service.noticed', name: 'store.service', news: { kind: 'skipped' }, at: 0 },
 ];
 
 interface Case {
@@ -105,6 +113,7 @@ function exploreSystem({ services, system = {}, missingPrograms = [] }: Case): E
       context.childrenLeft,
       context.startedAny,
       context.saidBlocked,
+      context.saidWaiting,
       Object.keys(context.told).sort(),
       context.end?.kind,
       context.deadline,
@@ -130,6 +139,10 @@ const cases: Readonly<Record<string, Case>> = {
       { ...web, enabled: false },
     ],
   },
+  'a cron service, and one that waits for it': {
+    services: [{ ...store, type: 'cron', interval: '* * * * *' }, web],
+  },
+  'nothing but an inetd service': { services: [{ ...store, type: 'inetd', port: 80 }] },
   'nothing enabled': { services: [{ ...store, enabled: false }] },
   'no service': { services: [] },
   'a program is missing': {
@@ -217,7 +230,10 @@ describe.each(variants)('the system chart ($name)', ({ exploration, services }) 
       const waiting = service.prerequisites.filter((name) => {
         const standing = to.context.standings[name];
         const satisfied =
-          standing?.phase === 'running' || standing?.phase === 'exited' || standing?.phase === 'disabled';
+          standing?.phase === 'running' ||
+          standing?.phase === 'exited' ||
+          standing?.phase === 'scheduled' ||
+          standing?.phase === 'disabled';
         return !satisfied && !(standing?.phase === 'failed' && standing.ignoreFailures);
       });
       return waiting.length > 0 || to.matches('draining');
@@ -260,8 +276,19 @@ describe.each(variants)('the system chart ($name)', ({ exploration, services }) 
         (context.end?.kind === 'noProcesses' || context.end?.kind === 'nothingStarted') &&
         (context.childrenLeft ||
           !context.spec.detectExit ||
-          Object.values(context.standings).some(({ phase }) => phase === 'backoff' || phase === 'running')),
+          Object.values(context.standings).some(({ phase }) => ['backoff', 'running', 'scheduled'].includes(phase))),
     );
     expect(wrong.map(describeEdge)).toEqual([]);
+  });
+
+  it('says once, and only while nothing runs, that scheduled services keep it alive', () => {
+    const saying = edges.filter(({ from, to }) => !from.context.saidWaiting && to.context.saidWaiting);
+    const wrong = saying.filter(({ to }) => {
+      const phases = Object.values(to.context.standings).map(({ phase }) => phase);
+      const waits = phases.includes('scheduled') && !phases.includes('running') && !to.context.childrenLeft;
+      return !waits || !to.matches('up');
+    });
+    expect(wrong.map(describeEdge)).toEqual([]);
+    expect(edges.filter(({ from, to }) => from.context.saidWaiting && !to.context.saidWaiting)).toEqual([]);
   });
 });

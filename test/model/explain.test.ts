@@ -144,4 +144,30 @@ describe('the explanation of an end', () => {
       '  waiting s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11 and 3 more never started\n',
     );
   });
+
+  it('tells of a port that cannot be listened on: what was tried, and what to do', () => {
+    const spec = serviceSpec({ name: 'git.service', type: 'inetd', port: 80, command: 'git daemon' });
+    const tried = ['all addresses, IPv6 and IPv4', 'all IPv4 addresses'];
+    const end = (code: string): Pick<EndFacts, 'end'> => ({
+      end: { kind: 'serviceFailed', service: spec.name, cause: { kind: 'listen', port: 80, code, tried } },
+    });
+    expect(explained(end('EADDRINUSE'), spec)).toBe(
+      `chaperone: system failed: git.service cannot listen on port 80
+  why     something else listens on it already (EADDRINUSE); tried all addresses, IPv6 and IPv4, then all IPv4 addresses
+  command git daemon
+  do      "ss -ltnp 'sport = :80'" in the container names the process that holds it; or change "port"
+  stopped nothing; exit status 1`,
+    );
+    expect(explained(end('EACCES'), spec)).toContain('needs CAP_NET_BIND_SERVICE; or change "port" of git.service');
+    expect(explained(end('ENOBUFS'), spec)).not.toContain('  do ');
+  });
+
+  it('tells of a schedule that cannot be kept', () => {
+    const spec = serviceSpec({ name: 'job.service', type: 'cron', interval: '@hourly' });
+    const cause = { kind: 'schedule', problem: 'the time zone "x" is not known' } as const;
+    expect(explained({ end: { kind: 'serviceFailed', service: spec.name, cause } }, spec)).toContain(
+      `job.service cannot be scheduled
+  why     interval '@hourly': the time zone "x" is not known`,
+    );
+  });
 });

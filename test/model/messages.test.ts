@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  acceptPaused,
   cannotSubreap,
   exitSeen,
   failureText,
@@ -16,6 +17,7 @@ import {
   signalIgnored,
   startAttempt,
 } from '../../src/model/messages.ts';
+import type { ScheduleNews } from '../../src/model/scheduling.ts';
 import type { FailureCause, ServiceChange } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { describeSpawnError, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
@@ -235,5 +237,83 @@ describe('a spawn error', () => {
     );
     expect(said('pipe', 'EMFILE')).toBe('cannot make a pipe: chaperone has no descriptor left (ulimit -n) (EMFILE)');
     expect(said('limit', 'EWEIRD')).toBe('cannot prepare the process (limit): EWEIRD (EWEIRD)');
+  });
+});
+
+describe('the log lines of cron and inetd services', () => {
+  const cron = serviceSpec({ name: 'job.service', type: 'cron', interval: '@hourly', command: 'tidy up' });
+  const inetd = serviceSpec({ name: 'git.service', type: 'inetd', port: 9418, command: 'git daemon' });
+  const scheduled = (spec: ServiceSpec) =>
+    told({ type: 'service.changed', service: spec.name, change: { phase: 'scheduled' }, ignoreFailures: false }, spec);
+  const noticed = (spec: ServiceSpec, news: ScheduleNews) =>
+    told({ type: 'service.noticed', service: spec.name, news }, spec);
+
+  it('tell that they are scheduled', () => {
+    expect(scheduled(cron)).toEqual([
+      "info: cron service job.service scheduled using interval spec '@hourly'",
+      'debug: job.service successfully started',
+    ]);
+    expect(scheduled(inetd)).toEqual([
+      'info: inetd service git.service listening on port 9418',
+      'debug: git.service successfully started',
+    ]);
+  });
+
+  it('tell of each run', () => {
+    expect(startAttempt(cron)).toEqual({
+      severity: 'info',
+      text: 'cron service job.service running CMD ( tidy up )',
+    });
+    expect(startAttempt(inetd)).toEqual({
+      severity: 'debug',
+      text: "git.service received connection on port 9418; attempting start 'git daemon'...",
+    });
+  });
+
+  it('tell what goes wrong, and that nothing of it is the end of the service', () => {
+    expect(noticed(cron, { kind: 'skipped' })).toEqual([
+      'warning: cron service job.service is still running when next interval expired, will not run again',
+    ]);
+    expect(noticed(cron, { kind: 'runFailed', pid: 7, status: exit3 })).toEqual([
+      'err: job.service terminated abnormally with <ProcStatus exit_status=3>',
+    ]);
+    expect(noticed(inetd, { kind: 'runFailed', pid: 7, status: exit3 })).toEqual([
+      'warning: git.service connection handler with pid 7 ended with exit 3',
+    ]);
+    expect(
+      noticed(cron, { kind: 'runUnspawned', error: { code: 'ENOENT', stage: 'lookup', program: 'tidy' } }),
+    ).toEqual(["err: cron service job.service failed to start: executable 'tidy' not found"]);
+    expect(noticed(cron, { kind: 'reset' })).toEqual(['debug: job.service received reset']);
+    const pids = Array.from({ length: 25 }, (_, index) => index + 2);
+    expect(noticed(inetd, { kind: 'clearing', pids })).toEqual([
+      'warning: git.service terminating 25 processes on port 9418 that are still running',
+      `info: git.service still running: pid ${pids.slice(0, 20).join(', ')} and 5 more`,
+    ]);
+    expect(acceptPaused(inetd, 'EMFILE', 1_000).text).toBe(
+      'git.service cannot take a connection on port 9418 (EMFILE): clients wait, it is tried again every 1 s',
+    );
+  });
+
+  it("are of the facilities cron and daemon; those of other services are chaperone's own", () => {
+    const facilityOf = (spec: ServiceSpec) => {
+      const change = { type: 'service.changed', service: spec.name, change: { phase: 'stopped' } } as const;
+      return messagesFor({ ...change, ignoreFailures: false }, () => spec, 0).map(({ facility }) => facility);
+    };
+    expect([cron, inetd, serviceSpec()].flatMap(facilityOf)).toEqual(['cron', 'daemon', undefined]);
+  });
+
+  it('tell why one cannot be', () => {
+    const listen: FailureCause = { kind: 'listen', port: 9418, code: 'EACCES', tried: [] };
+    expect(failureText(inetd, listen)).toBe('git.service cannot listen on port 9418: not permitted (EACCES)');
+    expect(failureText(inetd, { ...listen, code: 'ENOBUFS' })).toBe('git.service cannot listen on port 9418: ENOBUFS');
+    expect(failureText(cron, { kind: 'schedule', problem: 'no such zone' })).toBe(
+      "job.service cannot be scheduled using interval spec '@hourly': no such zone",
+    );
+  });
+
+  it('tell who keeps the system alive', () => {
+    expect(told({ type: 'system.waiting', services: ['a.service', 'b.service'] })).toEqual([
+      'warning: system will remain active since there are scheduled services: a.service, b.service',
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { TerminalPrinter } from '../../src/inspect/terminal-printer.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
+import { parseSchedule } from '../../src/model/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
@@ -38,6 +39,7 @@ export function createWorld(
   const assembly = assemble(wrap(kernel), clock, spec, {
     version: '0.0.0',
     attachLogging,
+    loadSchedules: () => parseSchedule,
     inspect: () =>
       createObserver(clock, {
         transition: (transition) => transitions.push(printer.line(transition)),

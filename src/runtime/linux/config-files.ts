@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { ConfigReader } from '../../config/reader.ts';
 
 /** Bytes of one file; what is larger was not meant to be a configuration. */
 const largestFile = 16 * 1024 * 1024;
+/** A file that is being written is tried so often. */
+const mostReads = 3;
 
 /** The configuration's files on disk. */
 export const configFiles: ConfigReader = {
@@ -14,10 +16,29 @@ export const configFiles: ConfigReader = {
   },
   list: (path) => readdirSync(path),
   read(path) {
-    if (statSync(path).size > largestFile) throw Object.assign(new Error(`${path} is too large`), { code: 'EFBIG' });
-    return readFileSync(path, 'utf8');
+    for (let attempt = 0; attempt < mostReads; attempt += 1) {
+      const text = readWhole(path);
+      if (text !== undefined) return text;
+    }
+    throw Object.assign(new Error(`${path} changes while it is read`), { code: 'ECHANGED' });
   },
 };
+
+/** The text of a file, undefined where it changed meanwhile: half of a configuration may well be one, but another. */
+function readWhole(path: string): string | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    const before = fstatSync(fd);
+    if (before.size > largestFile) throw Object.assign(new Error(`${path} is too large`), { code: 'EFBIG' });
+    const bytes = readFileSync(fd);
+    const after = fstatSync(fd);
+    // What /proc and its like serve has no size.
+    const same = before.size === after.size && before.mtimeMs === after.mtimeMs;
+    return same && (before.size === 0 || bytes.length === before.size) ? bytes.toString('utf8') : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** The text of a file of the account database; empty where there is none. */
 export function readAccountFile(path: string): string {

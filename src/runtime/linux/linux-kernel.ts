@@ -7,13 +7,27 @@ import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { NEVER, type Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
+import type { Connection } from '../../model/scheduling.ts';
 import { type SignalName, signalName, signalNumber } from '../../model/signal.ts';
-import type { Clock, ExitBatch, Kernel, SignalOutcome, Sink, SpawnOutcome, SpawnRequest } from '../kernel.ts';
+import type {
+  Clock,
+  ExitBatch,
+  Kernel,
+  ListenOutcome,
+  SignalOutcome,
+  Sink,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../kernel.ts';
 import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
 import { findProgram } from './find-program.ts';
+import { LinuxFollowing } from './linux-following.ts';
+import { LinuxListener } from './linux-listener.ts';
+import { LinuxNotifying } from './linux-notifying.ts';
 import { OomKills } from './oom-kills.ts';
+import { ProcessTrees } from './process-trees.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -37,6 +51,9 @@ const readBuffer = new Uint8Array(65_536);
 /** ms until a write to a descriptor that somebody made non-blocking is tried again. */
 const retryDelay = 10;
 
+/** Clients that may wait for a handler; the kernel cuts it to net.core.somaxconn. */
+const backlog = 4096;
+
 const ESRCH = 3;
 const SIGKILL = 9;
 
@@ -46,12 +63,17 @@ export class LinuxKernel implements Kernel {
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
   readonly signals$ = new Subject<SignalName>();
+  readonly following: LinuxFollowing;
+  readonly notifying: LinuxNotifying;
+  readonly #trees: ProcessTrees;
   readonly #clock: Clock;
   readonly #edge: NativeEdge;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
   readonly #outputs = new Map<number, readonly Output[]>();
   /** Pipes that outlived the process they were made for: a descendant holds them. */
   readonly #lingering = new Set<Output>();
+  /** Descriptors of clients that were taken and are not closed yet. */
+  readonly #connections = new Map<number, LinuxListener>();
   #nullDevice: number | undefined;
   #reaping = false;
   /** The process whose group has the terminal. */
@@ -62,6 +84,9 @@ export class LinuxKernel implements Kernel {
     this.#edge = edge;
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
+    this.#trees = new ProcessTrees(clock, this.pid);
+    this.following = new LinuxFollowing(edge, clock, this.#trees);
+    this.notifying = new LinuxNotifying(edge);
   }
 
   /** Starts to listen: signals, and exits that happened before. Call it once, when subscribers are in place. */
@@ -80,6 +105,26 @@ export class LinuxKernel implements Kernel {
     return findProgram(word, searchPath, directory ?? process.cwd());
   }
 
+  listen(port: number): ListenOutcome {
+    const tried: string[] = [];
+    for (const family of [6, 4] as const) {
+      tried.push(family === 6 ? 'all addresses, IPv6 and IPv4' : 'all IPv4 addresses');
+      try {
+        const fd = this.#edge.listenTcp(port, family, backlog);
+        return { ok: true, listener: new LinuxListener(this.#edge, fd, this.#connections) };
+      } catch (error) {
+        const code = errorCode(error);
+        if (code === undefined) throw error;
+        if (family === 4 || !withoutIpv6.includes(code)) return { ok: false, code, tried };
+      }
+    }
+    throw new Error('internal error: no address family was tried');
+  }
+
+  closeConnection({ id }: Connection): void {
+    if (this.#connections.delete(id)) closeSync(id);
+  }
+
   spawn(request: SpawnRequest): SpawnOutcome {
     const program = request.argv[0] ?? '';
     const fail = (
@@ -96,16 +141,18 @@ export class LinuxKernel implements Kernel {
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) return fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
 
-    let stdin = 0;
+    const { connection } = request;
+    let stdin = connection?.id ?? 0;
     try {
-      if (request.stdin === 'null') stdin = this.#openNull();
+      if (connection === undefined && request.stdin === 'null') stdin = this.#openNull();
     } catch (error) {
       return fail(errorCode(error) ?? 'EIO', 'stdio', '/dev/null');
     }
     const opened: number[] = [];
     try {
-      const stdout = this.#openOutput(request.stdout, 1, request.account, opened);
-      const stderr = this.#openOutput(request.stderr, 2, request.account, opened);
+      const target = (asked: 'pipe' | 'inherit') => (connection === undefined ? asked : 'inherit');
+      const stdout = this.#openOutput(target(request.stdout), connection?.id ?? 1, request.account, opened);
+      const stderr = this.#openOutput(target(request.stderr), connection?.id ?? 2, request.account, opened);
       const { account } = request;
       const result = this.#edge.spawn({
         file,
@@ -115,6 +162,8 @@ export class LinuxKernel implements Kernel {
         group: groupOf(request),
         descriptorLimit: this.#descriptorLimit,
         ...(request.stdin === 'terminal' ? { terminal: 0 } : {}),
+        ...(request.descriptors === undefined ? {} : { descriptors: request.descriptors }),
+        ...(request.pidVariables === undefined ? {} : { pidVariables: request.pidVariables }),
         ...(request.directory === undefined ? {} : { directory: request.directory }),
         ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
       });
@@ -124,6 +173,7 @@ export class LinuxKernel implements Kernel {
       }
       const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
       closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
+      this.#trees.started(result.pid);
       if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
       if (request.stdin === 'terminal') this.#foreground = result.pid;
       const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
@@ -195,6 +245,7 @@ export class LinuxKernel implements Kernel {
 
   #emit(exits: readonly NativeExit[]): void {
     this.#drainOutputs(exits.map(({ pid }) => pid));
+    for (const { pid } of exits) this.#trees.ended(pid);
     // Otherwise the terminal's Ctrl-C would go to a process group that no longer exists.
     if (exits.some(({ pid }) => pid === this.#foreground)) this.#edge.takeTerminal(0);
     // One look a batch: which of several was meant cannot be known.
@@ -282,6 +333,9 @@ export class LinuxKernel implements Kernel {
     return this.#nullDevice;
   }
 }
+
+/** What bind(2) says where IPv6 is off, or has no address. */
+const withoutIpv6 = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
 
 /** A terminal's foreground group has to be of the session that the terminal controls: chaperone's own. */
 function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none' {

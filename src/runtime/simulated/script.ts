@@ -9,6 +9,10 @@ export type Step =
   | { readonly do: 'die'; readonly signal: SignalName }
   /** A child that holds the same standard streams; `detached` has a process group of its own. */
   | { readonly do: 'fork'; readonly script: Script; readonly detached?: boolean }
+  /** Writes a file, `$$` in its text being its own pid. */
+  | { readonly do: 'write'; readonly path: string; readonly text: string }
+  /** Sends a datagram to NOTIFY_SOCKET, where it has one; `$$` is its own pid. */
+  | { readonly do: 'notify'; readonly text: string; readonly descriptors?: number }
   /** Until a signal comes. */
   | { readonly do: 'hang' };
 

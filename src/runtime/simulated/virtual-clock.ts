@@ -15,6 +15,7 @@ const wallStart = 1_893_456_000_000;
  */
 export class VirtualClock implements Clock {
   #now = 0;
+  #wallStart = wallStart;
   #nextId = 1;
   /** A binary heap by due time, then id. */
   readonly #heap: Timer[] = [];
@@ -26,7 +27,12 @@ export class VirtualClock implements Clock {
   }
 
   wallTime(): number {
-    return wallStart + this.#now;
+    return this.#wallStart + this.#now;
+  }
+
+  /** Sets the wall clock, as an administrator or a time server does: timers do not notice. Unix ms. */
+  setWallTime(time: number): void {
+    this.#wallStart = time - this.#now;
   }
 
   setTimeout(callback: () => void, delay: number): TimerId {

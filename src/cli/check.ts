@@ -1,0 +1,192 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { isatty } from 'node:tty';
+import { parseArgs } from 'node:util';
+import { checkSystem, type Findings, inOrder } from '../config/check.ts';
+import type { Probe } from '../config/check-programs.ts';
+import { checkJson, renderCheck } from '../config/check-report.ts';
+import type { NextTimes } from '../config/check-schedules.ts';
+import { readPlaces } from '../config/load.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import { signalNumber } from '../model/signal.ts';
+import { type Configured, configure } from '../runtime/configure.ts';
+import { configFiles } from '../runtime/linux/config-files.ts';
+import { findProgram } from '../runtime/linux/find-program.ts';
+import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
+import { LinuxClock } from '../runtime/linux/linux-clock.ts';
+import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
+import { loadEdge } from '../runtime/linux/load-edge.ts';
+import { reasonOf, writeAll } from './program-io.ts';
+
+const defaultConfig = '/etc/chaperone.d';
+
+const helpText = `usage: chaperonectl check [options]
+
+Tells every mistake in a configuration that can be known without starting it.
+
+  --config PATH   a file, or a directory (${defaultConfig}); a relative path
+                  counts from the home of --user, else from /
+  --user USER     as "chaperone --user USER" would start it
+  --json          one JSON object instead of text
+  --help          print this text
+
+Commands in backticks are run, as a start runs them; nothing else is. What is
+found depends on the machine: run it where the services will run.
+Exit status: 0 no mistakes (warnings are none), 1 mistakes, 2 a mistake on the
+command line.
+`;
+
+interface Request {
+  readonly config: string;
+  readonly user?: string;
+  readonly json: boolean;
+}
+
+/** Checks the configuration that the words name, and prints what is to be said about it. */
+export async function run(words: readonly string[]): Promise<number> {
+  const request = parseWords(words);
+  if (typeof request === 'string') {
+    await writeAll(2, Buffer.from(`chaperonectl check: ${request}\ntry "chaperonectl check --help"\n`));
+    return 2;
+  }
+  if (request === undefined) return print(helpText, 0);
+  const configured = await load(request);
+  const { path, spec } = configured;
+  const places = readPlaces(path, configFiles);
+  const missing = missingPath(request, path);
+  let findings: Findings = { diagnostics: [], services: [], schedules: [] };
+  if (spec !== undefined && missing.length === 0) {
+    const cron = spec.services.some(({ type }) => type === 'cron');
+    findings = checkSystem(spec, { places, probe, nextTimes: cron ? await loadNextTimes() : () => [] });
+  }
+  const diagnostics = inOrder(
+    [
+      ...configured.diagnostics,
+      ...configured.messages.map(({ text }): Diagnostic => ({ severity: 'warning', message: text })),
+      ...missing,
+      ...findings.diagnostics,
+    ],
+    places.files,
+  );
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  const loggingCount = (spec?.logging ?? []).filter(({ name }) => places.section(name) !== undefined).length;
+  const report = { ...findings, diagnostics, loggingCount, timeZone };
+  const status = diagnostics.some(({ severity }) => severity === 'error') ? 1 : 0;
+  return print(request.json ? checkJson(report) : renderCheck(report), status);
+}
+
+/** What is wrong with the words; undefined where they ask for help. */
+function parseWords(words: readonly string[]): Request | string | undefined {
+  try {
+    const { values } = parseArgs({
+      args: [...words],
+      options: {
+        config: { type: 'string' },
+        help: { type: 'boolean' },
+        json: { type: 'boolean' },
+        user: { type: 'string' },
+      },
+    });
+    if (values.help === true) return undefined;
+    if (values.config === '') return '--config needs a path';
+    if (values.user === '') return '--user needs a user';
+    return {
+      config: values.config ?? defaultConfig,
+      ...(values.user === undefined ? {} : { user: values.user }),
+      json: values.json === true,
+    };
+  } catch (error) {
+    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
+  }
+}
+
+/** Loads the configuration as a start does, commands in backticks included. */
+async function load({ config, user }: Request): Promise<Configured> {
+  const edge = loadEdge(join(__dirname, 'edge.node'));
+  const clock = new LinuxClock();
+  const { environment, descriptorLimit } = readLaunchEnvironment(process.env);
+  const kernel = new LinuxKernel({ edge, clock, descriptorLimit: descriptorLimit ?? edge.descriptorLimit() });
+  // The kernel listens, so the signals that end a program have to be obeyed here.
+  kernel.signals$.subscribe((signal) => {
+    if (signal !== 'SIGUSR1' && signal !== 'SIGUSR2') process.exit(128 + signalNumber(signal));
+  });
+  kernel.open();
+  return configure(
+    { configPath: config, ...(user === undefined ? {} : { user }) },
+    { kernel, clock, edge, environment, interactive: isatty(0) },
+  );
+}
+
+/** A start may do without a configuration, where there is a command; who asks for a check means one that is there. */
+function missingPath({ config }: Request, path: string): readonly Diagnostic[] {
+  try {
+    if (configFiles.stat(path) !== 'missing') return [];
+    const here = resolve(config);
+    const meant =
+      !isAbsolute(config) && configFiles.stat(here) !== 'missing' ? { hint: `did you mean "${here}"?` } : {};
+    return [{ severity: 'error', message: `the configuration "${path}" does not exist`, ...meant }];
+  } catch {
+    // The loader has said why it cannot be read.
+    return [];
+  }
+}
+
+/** The only place that needs the times themselves: cron-parser is slow to load. */
+async function loadNextTimes(): Promise<NextTimes> {
+  const { parseSchedule } = await import('../model/schedule.ts');
+  const now = Date.now();
+  return (interval, count) => {
+    const result = parseSchedule(interval);
+    const times: number[] = [];
+    for (let time: number | undefined = now; result.ok && times.length < count; ) {
+      time = result.schedule.next(time);
+      if (time === undefined) break;
+      times.push(time);
+    }
+    return times;
+  };
+}
+
+/** What of a script the kernel reads for its first line, bytes. */
+const headLength = 256;
+
+const probe: Probe = {
+  directory: process.cwd(),
+  findProgram,
+  look(path) {
+    try {
+      const stats = statSync(path);
+      const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
+      return { kind, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unknown';
+    }
+  },
+  head(path) {
+    try {
+      const buffer = Buffer.alloc(headLength);
+      const fd = openSync(path, 'r');
+      try {
+        return buffer.toString('latin1', 0, readSync(fd, buffer, 0, headLength, 0));
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // Executable, but not readable: nothing can be said about it.
+      return undefined;
+    }
+  },
+};
+
+async function print(text: string, status: number): Promise<number> {
+  try {
+    await writeAll(1, Buffer.from(text));
+    return status;
+  } catch (error) {
+    // A reader that has seen enough is no mistake.
+    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return status;
+    await writeAll(2, Buffer.from(`chaperonectl check: cannot write: ${reasonOf(error) ?? String(error)}\n`));
+    return 1;
+  }
+}

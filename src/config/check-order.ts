@@ -1,0 +1,116 @@
+/** What the order of services makes impossible: starts that never come, and stops that have no time. */
+import type { DependencyGraph } from '../model/dependency-graph.ts';
+import { blocked, type Standings, shutdownReserve, stopShare } from '../model/ordering.ts';
+import { type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
+import type { CheckContext, Outlook } from './check-programs.ts';
+
+/** Told one by one; of more, only how many. */
+const mostUnreachable = 20;
+
+/** A service that starts, but can never become ready. */
+export function startOutlook(service: ServiceSpec, { places, report, graph }: CheckContext): Outlook {
+  const { name, type } = service;
+  const waits = type === 'oneshot' || type === 'forking' || type === 'notify' || service.pidfile !== undefined;
+  if (waits && service.processTimeout === 0) {
+    const place = places.directive(name, 'process_timeout') ?? places.directive('settings', 'process_timeout');
+    report.warning(`${name} cannot become ready: its process_timeout is 0`, place, {
+      hint: `expected the seconds that a ${type} service may take`,
+    });
+    return { kind: 'fails', why: 'whose process_timeout is 0', runs: true };
+  }
+  // Where nobody waits for it, that is what a task is.
+  if (type === 'oneshot' && service.exitKills && (graph.nodes[name]?.dependents.length ?? 0) > 0) {
+    return { kind: 'fails', why: 'whose end is the end of the system (exit_kills)', runs: true };
+  }
+  return { kind: 'starts' };
+}
+
+/**
+ * The services that can never start, by the rules of the running system.
+ *
+ * @returns their names
+ */
+export function checkReachable(outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): ReadonlySet<string> {
+  const { graph, services, places, report } = context;
+  const standings: Standings = Object.fromEntries(
+    graph.names.map((name) => {
+      const outlook = outlooks.get(name)?.kind;
+      const phase = outlook === 'disabled' ? 'disabled' : outlook === 'fails' ? 'failed' : 'pending';
+      const ignoreFailures = services.get(name)?.ignoreFailures ?? false;
+      return [name, { phase, hasBeenReady: false, ignoreFailures }];
+    }),
+  );
+  const unreachable = blocked(graph, standings);
+  let told = 0;
+  for (const name of unreachable) {
+    told += 1;
+    if (told > mostUnreachable) continue;
+    const chain = chainToFailure(name, unreachable, outlooks, graph);
+    const last = chain.at(-1) ?? '';
+    const outlook = outlooks.get(last);
+    const why = outlook?.kind === 'fails' ? `, ${outlook.why}` : '';
+    const through = chain.length > 2 ? ` (${[...chain].map(shortName).join(' → ')})` : '';
+    const place = places.directive(name, 'after') ?? places.section(name);
+    report.warning(`${name} can never start: it waits for ${last}${why}${through}`, place);
+  }
+  if (told > mostUnreachable) report.warning(`${told - mostUnreachable} more services can never start`, undefined);
+  return unreachable;
+}
+
+/** From a service through what it waits for to one that fails; through its stage where no line says so. */
+function chainToFailure(
+  start: string,
+  unreachable: ReadonlySet<string>,
+  outlooks: ReadonlyMap<string, Outlook>,
+  graph: DependencyGraph,
+): readonly string[] {
+  const isLost = (name: string): boolean => unreachable.has(name) || outlooks.get(name)?.kind === 'fails';
+  const chain = [start];
+  for (let name = start; outlooks.get(name)?.kind !== 'fails'; ) {
+    const node = graph.nodes[name];
+    const next =
+      node?.prerequisites.find(isLost) ??
+      graph.names.find((other) => (graph.nodes[other]?.stage ?? 0) < (node?.stage ?? 0) && isLost(other));
+    if (next === undefined) break;
+    chain.push(next);
+    name = next;
+  }
+  return chain;
+}
+
+/** ms that every layer should have between its kill signal and SIGKILL (src/model/ordering.ts). */
+const leastShare = 1_000;
+
+/** Whether `shutdown_timeout` is enough for all layers, each stopped after the one above. */
+export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): void {
+  const { graph, services, places, report } = context;
+  // A oneshot has ended long before.
+  const lives = (name: string): boolean =>
+    outlooks.get(name)?.kind === 'starts' && services.get(name)?.type !== 'oneshot';
+  const alive = graph.names.filter(lives);
+  const top = alive.reduce<string | undefined>(
+    (highest, name) => (layerOf(graph, name) >= layerOf(graph, highest) ? name : highest),
+    undefined,
+  );
+  if (top === undefined) return;
+  const standings: Standings = Object.fromEntries(
+    graph.names.map((name) => [
+      name,
+      { phase: lives(name) ? 'running' : 'stopped', hasBeenReady: true, ignoreFailures: false },
+    ]),
+  );
+  const budget = spec.shutdownTimeout;
+  const share = stopShare(graph, standings, top, budget, shutdownReserve(budget));
+  const layers = new Set(alive.map((name) => layerOf(graph, name))).size;
+  if (share >= leastShare || layers < 2) return;
+  const needed = Math.ceil((layers * leastShare + 500) / 100) / 10;
+  report.warning(
+    `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,
+    places.directive('settings', 'shutdown_timeout'),
+    { hint: `expected shutdown_timeout ${needed} or more: 1 s a layer, and the last round` },
+  );
+}
+
+function layerOf(graph: DependencyGraph, name: string | undefined): number {
+  return name === undefined ? -1 : (graph.nodes[name]?.layer ?? 0);
+}

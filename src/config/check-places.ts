@@ -1,0 +1,40 @@
+import type { YamlNode } from './parse-yaml.ts';
+import type { Place } from './source.ts';
+
+/** Where everything stands in the files of a configuration, after they were merged. */
+export interface Places {
+  /** The files, in the order in which they are read. */
+  readonly files: readonly string[];
+  /** Of a section's name, the last one where it stands in several files; undefined where it is in none. */
+  section(name: string): Place | undefined;
+  /** Of a directive's value, the one that counts; undefined where it is not given. */
+  directive(section: string, key: string): Place | undefined;
+}
+
+interface SectionPlaces {
+  readonly place: Place;
+  readonly directives: Map<string, Place>;
+}
+
+/** @param roots the documents of each file */
+export function indexPlaces(files: readonly string[], roots: readonly (readonly YamlNode[])[]): Places {
+  const sections = new Map<string, SectionPlaces>();
+  for (const root of roots.flat()) {
+    if (root.kind !== 'map') continue;
+    for (const { key, value } of root.entries) {
+      // As they are merged: a later service replaces an earlier one, in the others a later key does.
+      const earlier = key.text.endsWith('.service') ? undefined : sections.get(key.text);
+      const directives = new Map(earlier?.directives);
+      for (const entry of value.kind === 'map' ? value.entries : []) {
+        if (entry.value.kind === 'scalar' && entry.value.isNull) continue;
+        directives.set(entry.key.text, entry.value.place);
+      }
+      sections.set(key.text, { place: key.place, directives });
+    }
+  }
+  return {
+    files,
+    section: (name) => sections.get(name)?.place,
+    directive: (section, key) => sections.get(section)?.directives.get(key),
+  };
+}

@@ -1,0 +1,219 @@
+/** Whether the programs and directories that services name are there, and may be used. */
+import type { DependencyGraph } from '../model/dependency-graph.ts';
+import type { Account, ServiceSpec } from '../model/service-spec.ts';
+import type { Places } from './check-places.ts';
+import type { Report } from './report.ts';
+import { quote } from './wording.ts';
+
+/** What stands at a path, symbolic links followed. */
+interface Look {
+  readonly kind: 'file' | 'directory' | 'other';
+  /** The permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The file system that the services will find. The analysis sees it only through this. */
+export interface Probe {
+  /** Chaperone's own working directory. */
+  readonly directory: string;
+  /** As a start looks up the first word of a command. */
+  findProgram(word: string, searchPath: string, directory: string): string | undefined;
+  /** `unknown`: whoever asks may not look there. */
+  look(path: string): Look | 'missing' | 'unknown';
+  /** The first 256 bytes of a file, of which the kernel takes the `#!` line; undefined where they cannot be read. */
+  head(path: string): string | undefined;
+}
+
+export interface CheckContext {
+  readonly graph: DependencyGraph;
+  readonly services: ReadonlyMap<string, ServiceSpec>;
+  readonly places: Places;
+  readonly probe: Probe;
+  readonly report: Report;
+}
+
+/** What is known about a service's start. */
+export type Outlook =
+  | { readonly kind: 'starts' }
+  /** It counts as disabled, and its dependents as satisfied. */
+  | { readonly kind: 'disabled'; readonly why: string }
+  /** It never becomes ready; `why` goes on after "store.service, ". `runs`: its program does run. */
+  | { readonly kind: 'fails'; readonly why: string; readonly runs: boolean };
+
+const starts: Outlook = { kind: 'starts' };
+
+/** Looks for a service's program, what interprets it, and its directory. */
+export function checkProgram(service: ServiceSpec, context: CheckContext): Outlook {
+  const { places, report } = context;
+  if (!service.enabled) {
+    const why = service.missingAccount === undefined ? 'disabled' : `no account ${quote(service.missingAccount)}`;
+    return { kind: 'disabled', why };
+  }
+  checkDirectory(service, context);
+  const fault = findFault(service, context);
+  if (fault === undefined) return starts;
+  const place = places.directive(service.name, 'command');
+  const remarks = { hint: fault.hint };
+  if (fault.kind === 'doubt') {
+    report.warning(fault.message, place, remarks);
+    return starts;
+  }
+  if (fault.kind === 'missing' && service.optional) return { kind: 'disabled', why: 'optional, no program' };
+  if (service.ignoreFailures) {
+    report.warning(fault.message, place, remarks);
+    return fault.kind === 'missing' ? { kind: 'disabled', why: 'no program' } : starts;
+  }
+  report.error(fault.message, place, remarks);
+  // These are ready before their program runs.
+  const readyAnyhow = service.type === 'cron' || service.type === 'inetd';
+  return readyAnyhow && fault.kind !== 'missing' ? starts : { kind: 'fails', why: fault.why, runs: false };
+}
+
+interface Fault {
+  /** `missing`: the look-up finds nothing; `unusable`: it cannot be executed; `doubt`: that cannot be said for sure. */
+  readonly kind: 'missing' | 'unusable' | 'doubt';
+  readonly message: string;
+  readonly hint?: string;
+  readonly why: string;
+}
+
+function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undefined {
+  const { name, argv, environment, account } = service;
+  const program = argv[0] ?? '';
+  const directory = workingDirectory(service, probe);
+  const searchPath = environment['PATH'] ?? '';
+  const isPath = program.includes('/');
+  // Its PATH is known only when it starts.
+  if (!isPath && service.late?.names.includes('PATH') === true) return undefined;
+  const shown = quote(program);
+  if (isPath && !program.startsWith('/')) {
+    const doubt = relativeDoubt(service, directory, probe);
+    if (doubt !== undefined) return doubt;
+  }
+  const found = probe.findProgram(program, searchPath, directory);
+  if (found === undefined) {
+    return {
+      kind: 'missing',
+      message: `the program ${shown} of ${name} is not found`,
+      hint: isPath ? 'nothing is there' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
+      why: 'whose program is not found',
+    };
+  }
+  const path = absolute(found, directory);
+  const look = probe.look(path);
+  if (typeof look === 'string') return undefined;
+  if (look.kind === 'directory') {
+    return {
+      kind: 'unusable',
+      message: `the program ${shown} of ${name} is a directory`,
+      why: 'whose program is a directory',
+    };
+  }
+  const mode = look.mode.toString(8).padStart(4, '0');
+  if ((look.mode & 0o111) === 0) {
+    return {
+      kind: 'unusable',
+      message: `the program ${shown} of ${name} may not be executed: ${path} has mode ${mode}`,
+      hint: 'expected an executable file (chmod +x)',
+      why: 'whose program may not be executed',
+    };
+  }
+  if (account !== undefined && !mayExecute(look, account)) {
+    const user = account.name ?? `uid ${account.uid}`;
+    return {
+      kind: 'doubt',
+      message: `${user} may not execute the program ${shown} of ${name}: ${path} has mode ${mode}, owner ${look.uid}:${look.gid}`,
+      why: '',
+    };
+  }
+  return interpreterFault(service, { path, directory, searchPath }, probe);
+}
+
+/** Such a path means another file in every directory. */
+function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): Fault | undefined {
+  const program = service.argv[0] ?? '';
+  const message = `the program ${quote(program)} of ${service.name} is a relative path`;
+  const why = '';
+  if (service.directory === undefined && service.account?.home === undefined) {
+    return { kind: 'doubt', message, hint: 'expected a "directory", or the whole path', why };
+  }
+  if (probe.look(absolute(program, directory)) !== 'missing') return undefined;
+  // Not an error: an earlier service may only just be about to create it.
+  return { kind: 'doubt', message: `${message}, and not in ${directory} so far`, why };
+}
+
+/** The `#!` line, as execve(2) reads it, and what env(1) looks up for it. */
+function interpreterFault(
+  { name }: ServiceSpec,
+  { path, directory, searchPath }: { readonly path: string; readonly directory: string; readonly searchPath: string },
+  probe: Probe,
+): Fault | undefined {
+  const head = probe.head(path);
+  if (head === undefined) return undefined;
+  const script = quote(path);
+  const why = 'whose program cannot be executed';
+  if (!head.startsWith('#!')) {
+    if (head.startsWith('\x7fELF')) return undefined;
+    const what = head === '' ? 'is empty' : 'is no binary and has no "#!" line';
+    return { kind: 'doubt', message: `the program ${script} of ${name} ${what}`, hint: 'ENOEXEC is likely', why };
+  }
+  const line = head.slice(2).split('\n', 1)[0] ?? '';
+  const windows = line.endsWith('\r') ? { hint: 'its lines end as on Windows: CR LF' } : {};
+  const [interpreter = '', ...words] = line.split(/[ \t]+/).filter((word) => word !== '');
+  const missing = (what: string): Fault => ({
+    kind: 'unusable',
+    message: `the interpreter ${quote(what)} of the program ${script} of ${name} is not found`,
+    ...windows,
+    why,
+  });
+  if (interpreter === '' || probe.look(absolute(interpreter, directory)) === 'missing') return missing(interpreter);
+  if (!/(?:^|\/)env$/.test(interpreter)) return undefined;
+  const command = words.find((word) => !word.startsWith('-') && !word.includes('='));
+  if (command === undefined || probe.findProgram(command, searchPath, directory) !== undefined) return undefined;
+  return missing(command);
+}
+
+/** By the permission bits alone; capabilities and access lists are not seen. */
+function mayExecute({ mode, uid, gid }: Look, account: Account): boolean {
+  if (account.uid === 0) return true;
+  if (account.uid === uid) return (mode & 0o100) !== 0;
+  const inGroup = account.gid === gid || account.groups.includes(gid);
+  return (mode & (inGroup ? 0o010 : 0o001)) !== 0;
+}
+
+function checkDirectory(service: ServiceSpec, context: CheckContext): void {
+  const { directory, name } = service;
+  const { probe, places, report } = context;
+  if (directory === undefined) return;
+  const look = probe.look(absolute(directory, probe.directory));
+  const place = places.directive(name, 'directory');
+  if (look === 'missing' && !hasEarlier(service, context)) {
+    report.warning(`the directory ${quote(directory)} of ${name} does not exist`, place, {
+      hint: 'no service that starts before could create it',
+    });
+  } else if (typeof look !== 'string' && look.kind !== 'directory') {
+    report.warning(`the directory ${quote(directory)} of ${name} is no directory`, place);
+  }
+}
+
+/** Some service runs before this one, and may create what it needs. */
+function hasEarlier({ name }: ServiceSpec, { graph, services }: CheckContext): boolean {
+  const node = graph.nodes[name];
+  if (node === undefined) return false;
+  if (node.prerequisites.some((other) => services.get(other)?.enabled === true)) return true;
+  if (node.stage === 0) return false;
+  return graph.names.some(
+    (other) => (graph.nodes[other]?.stage ?? 0) < node.stage && services.get(other)?.enabled === true,
+  );
+}
+
+function workingDirectory({ directory, account }: ServiceSpec, probe: Probe): string {
+  return absolute(directory ?? account?.home ?? '.', probe.directory);
+}
+
+function absolute(path: string, directory: string): string {
+  if (path.startsWith('/')) return path;
+  return path === '.' ? directory : `${directory}/${path}`;
+}

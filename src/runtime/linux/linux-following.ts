@@ -1,0 +1,114 @@
+/** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { Observable } from 'rxjs';
+import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
+import type { NativeEdge } from '../native.ts';
+import { readProcess, uidOf } from './process-table.ts';
+import type { ProcessTrees } from './process-trees.ts';
+
+/** Bytes of a pidfile that are read: a number, and what may stand around it. */
+const longestPidfile = 64;
+/** ms between two looks at a process that no pidfd watches. */
+const lookInterval = 250;
+const ESRCH = 3;
+
+export class LinuxFollowing implements Following {
+  readonly uid = process.geteuid?.() ?? 0;
+  readonly #edge: NativeEdge;
+  readonly #clock: Clock;
+  readonly #trees: ProcessTrees;
+
+  constructor(edge: NativeEdge, clock: Clock, trees: ProcessTrees) {
+    this.#edge = edge;
+    this.#clock = clock;
+    this.#trees = trees;
+  }
+
+  lookUp(pid: number): ProcessView | undefined {
+    const entry = readProcess(pid);
+    const uid = uidOf(pid);
+    if (entry === undefined || uid === undefined || entry.zombie) return undefined;
+    return { pid, parent: entry.parent, group: entry.group, uid, descendant: isDescendant(entry.parent) };
+  }
+
+  watchEnd(pid: number): Observable<void> {
+    return new Observable((subscriber) => {
+      const tell = (): void => {
+        subscriber.next();
+        subscriber.complete();
+      };
+      let fd: number;
+      try {
+        fd = this.#edge.openPidfd(pid);
+      } catch {
+        return this.#pollEnd(pid, tell);
+      }
+      const watch = this.#edge.watchReadable(fd, tell);
+      return () => {
+        watch.close();
+        closeSync(fd);
+      };
+    });
+  }
+
+  newInvocation(): string {
+    return randomBytes(16).toString('hex');
+  }
+
+  track(pid: number, invocation: string, forks: boolean): ProcessTree {
+    return this.#trees.track(pid, invocation, forks);
+  }
+
+  readPidfile(path: string): PidfileText | undefined {
+    let fd: number;
+    try {
+      // Whatever stands there (a FIFO, a terminal) must not make chaperone wait.
+      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    } catch {
+      return undefined;
+    }
+    try {
+      const stats = fstatSync(fd, { bigint: true });
+      if (!stats.isFile()) return undefined;
+      const buffer = Buffer.alloc(longestPidfile);
+      const text = buffer.toString('latin1', 0, readSync(fd, buffer, 0, longestPidfile, 0));
+      return { text, stamp: `${stats.dev}:${stats.ino}:${stats.mtimeNs}:${text}` };
+    } catch {
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  removePidfile(path: string): string | undefined {
+    try {
+      unlinkSync(path);
+      return undefined;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
+      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : code;
+    }
+  }
+
+  /** Signal 0 tells whether there is such a process; where there is no pidfd, the one look after the other has to do. */
+  #pollEnd(pid: number, tell: () => void): () => void {
+    let timer: TimerId;
+    const look = (): void => {
+      if (this.#edge.kill(pid, 0) === ESRCH) tell();
+      else timer = this.#clock.setTimeout(look, lookInterval);
+    };
+    // Never in the turn of whoever subscribes.
+    timer = this.#clock.setTimeout(look, 0);
+    return () => this.#clock.clearTimeout(timer);
+  }
+}
+
+/** True where one of the ancestors is chaperone. The way up is short, and ends where a process vanishes. */
+function isDescendant(parent: number): boolean {
+  for (let pid = parent, steps = 0; pid > 0 && steps < 1_000; steps += 1) {
+    if (pid === process.pid) return true;
+    pid = readProcess(pid)?.parent ?? 0;
+  }
+  return false;
+}

@@ -1,0 +1,186 @@
+/**
+ * Which processes a start has left behind.
+ *
+ * Linux does not tell: a daemon has cut every tie (session, group, parent) to the program that made it, on purpose. What is
+ * known of a start while it lasts is its descendants, looked at again and again, 5 ms apart at first. Once its own process has
+ * been reaped, what it left is a child of chaperone, and belongs to it
+ * - for certain, when it was seen as a descendant, or is of a session in which one was seen;
+ * - for certain, when its environment has the INVOCATION_ID of the start (systemd.exec(5)): a fork inherits it, and so does a
+ *   program, unless it was started with an environment of its own (env -i);
+ * - by circumstance, for forking services, when it is a child of chaperone that nobody started, began after the start did, stands in a session which
+ *   no other start knows, and no other start of a forking service was under way: a daemon that was quicker than the looks.
+ * Two starts at once that leave daemons behind within milliseconds, without the INVOCATION_ID, lose them to nobody: they are then
+ * orphans like those of a simple service, and live until the last round. From then on, descendants and sessions of members are members.
+ *
+ * A pid may come again: a member is its pid and the time of its beginning.
+ */
+import { readFileSync } from 'node:fs';
+import type { Clock, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
+import { allProcesses, childrenOf, type ProcessEntry, readProcess } from './process-table.ts';
+
+/** ms from one look at the descendants to the next; of what may run for long, the looks become ever rarer. */
+const firstLook = 5;
+const longestLook = 200;
+const lookGrowth = 1.3;
+/** Starts whose sessions are remembered. */
+const mostSessions = 4_096;
+
+export class ProcessTrees {
+  readonly #clock: Clock;
+  readonly #self: number;
+  readonly #ownSession: number | undefined;
+  readonly #trees = new Set<Tree>();
+  /** Processes that chaperone has started itself and that live. */
+  readonly #started = new Set<number>();
+  /** Sessions of starts, the latest last: what a simple service leaves behind in its own is nobody's. */
+  readonly #sessions = new Set<number>();
+
+  constructor(clock: Clock, self: number) {
+    this.#clock = clock;
+    this.#self = self;
+    this.#ownSession = readProcess(self)?.session;
+  }
+
+  started(pid: number): void {
+    this.#started.add(pid);
+    this.#sessions.delete(pid);
+    this.#sessions.add(pid);
+    if (this.#sessions.size > mostSessions)
+      for (const oldest of this.#sessions) {
+        this.#sessions.delete(oldest);
+        break;
+      }
+  }
+
+  ended(pid: number): void {
+    this.#started.delete(pid);
+  }
+
+  track(pid: number, invocation: string, forks: boolean): ProcessTree {
+    const tree = new Tree(pid, invocation, forks, this.#clock, {
+      ownSession: this.#ownSession,
+      isStrange: (entry) => this.#isStrange(entry),
+      isAlone: (own) => ![...this.#trees].some((other) => other !== own && other.underWay),
+      onForget: (own) => this.#trees.delete(own),
+    });
+    this.#trees.add(tree);
+    return tree;
+  }
+
+  /** A child of chaperone that nobody started, and that is in no session of a start. */
+  #isStrange({ pid, parent, session }: ProcessEntry): boolean {
+    if (parent !== this.#self || this.#started.has(pid) || this.#sessions.has(session)) return false;
+    return session !== this.#ownSession && ![...this.#trees].some((tree) => tree.knows(pid, session));
+  }
+}
+
+interface Surroundings {
+  readonly ownSession: number | undefined;
+  readonly isStrange: (entry: ProcessEntry) => boolean;
+  /** No other start that is tracked is under way. */
+  readonly isAlone: (own: Tree) => boolean;
+  readonly onForget: (own: Tree) => void;
+}
+
+/** `INVOCATION_ID=…` as a process was started with it; undefined where it has none, or chaperone may not look. */
+function invocationOf(pid: number): string | undefined {
+  try {
+    const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    return variables.find((variable) => variable.startsWith('INVOCATION_ID='));
+  } catch {
+    return undefined;
+  }
+}
+
+class Tree implements ProcessTree {
+  /** A start that is to leave a daemon behind, and has not ended yet. */
+  underWay: boolean;
+  readonly #root: ProcessEntry | undefined;
+  readonly #longestLook: number;
+  readonly #mark: string;
+  readonly #clock: Clock;
+  readonly #around: Surroundings;
+  /** When each member began. */
+  readonly #known = new Map<number, number>();
+  readonly #sessions = new Set<number>();
+  #timer: TimerId | undefined;
+  /** From the first moment on, no other start was under way. */
+  #alone: boolean;
+
+  constructor(pid: number, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
+    this.#clock = clock;
+    this.#mark = `INVOCATION_ID=${invocation}`;
+    this.#around = around;
+    this.underWay = forks;
+    this.#longestLook = forks ? longestLook : Number.POSITIVE_INFINITY;
+    this.#alone = forks && around.isAlone(this);
+    this.#root = readProcess(pid);
+    if (this.#root !== undefined) this.#note(this.#root);
+    this.#planLook(firstLook);
+  }
+
+  knows(pid: number, session: number): boolean {
+    return this.#known.has(pid) || this.#sessions.has(session);
+  }
+
+  startEnded(): void {
+    this.underWay = false;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#alone &&= this.#around.isAlone(this);
+    const root = this.#root;
+    if (root === undefined) return;
+    for (const entry of allProcesses()) {
+      if (entry.startTime >= root.startTime && this.#isLeftBehind(entry)) this.#note(entry);
+    }
+  }
+
+  /** Decided on one look at it: the next one may find that it has left the session of the start. */
+  #isLeftBehind(entry: ProcessEntry): boolean {
+    if (this.#sessions.has(entry.session)) return true;
+    if (!this.#around.isStrange(entry)) return false;
+    const mark = invocationOf(entry.pid);
+    return mark === undefined ? this.#alone : mark === this.#mark;
+  }
+
+  members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    const entries = allProcesses();
+    const since = this.#root?.startTime ?? Number.POSITIVE_INFINITY;
+    const members = new Map<number, ProcessEntry>();
+    for (const entry of entries) {
+      const isKnown = this.#known.get(entry.pid) === entry.startTime;
+      if (isKnown || (this.#sessions.has(entry.session) && entry.startTime >= since)) members.set(entry.pid, entry);
+    }
+    // A set grows while it is walked: children of children come, too.
+    for (const pid of members.keys()) {
+      for (const entry of entries) if (entry.parent === pid && !members.has(entry.pid)) members.set(entry.pid, entry);
+    }
+    this.#known.clear();
+    for (const entry of members.values()) this.#note(entry);
+    return [...members.values()].filter(({ zombie }) => !zombie).map(({ pid, group }) => ({ pid, group }));
+  }
+
+  forget(): void {
+    this.underWay = false;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#around.onForget(this);
+  }
+
+  #note(entry: ProcessEntry): void {
+    this.#known.set(entry.pid, entry.startTime);
+    if (entry.session !== this.#around.ownSession) this.#sessions.add(entry.session);
+  }
+
+  #planLook(delay: number): void {
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#alone &&= this.#around.isAlone(this);
+      // A map grows while it is walked.
+      for (const pid of this.#known.keys()) {
+        for (const child of childrenOf(pid)) {
+          const entry = this.#known.has(child) ? undefined : readProcess(child);
+          if (entry !== undefined) this.#note(entry);
+        }
+      }
+      this.#planLook(Math.min(this.#longestLook, delay * lookGrowth));
+    }, delay);
+  }
+}

@@ -1,0 +1,197 @@
+import { Subject, type Subscription } from 'rxjs';
+import { fromCallback } from 'xstate';
+import {
+  descriptorsRefused,
+  type Message,
+  notifyRefused,
+  notifyTruncated,
+  pidRefused,
+  pidVanished,
+} from '../model/messages.ts';
+import { type NotifyAccess, type NotifyMessage, parseNotifyMessage } from '../model/notify-message.ts';
+import { mayBeFollowed } from '../model/pidfile.ts';
+import type { NotifyFact, NotifyRequest } from '../model/process-events.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
+import type { Clock, Kernel, NotifyDatagram, NotifySocket } from './kernel.ts';
+
+/** Descriptors kept for one service. */
+const mostKept = 128;
+/** What a kept descriptor is called that has no name (sd_pid_notify_with_fds(3)). */
+const unnamed = 'stored';
+
+interface NotifyPorts {
+  readonly kernel: Pick<Kernel, 'following' | 'notifying'>;
+  readonly clock: Clock;
+  readonly onMessage: (message: Message) => void;
+}
+
+interface Kept {
+  readonly descriptor: number;
+  readonly name: string;
+}
+
+/** What stands for one notify service, whatever its starts. */
+interface Line {
+  readonly facts$: Subject<NotifyFact>;
+  readonly kept: Kept[];
+  socket: NotifySocket | undefined;
+  subscription: Subscription | undefined;
+  access: NotifyAccess;
+  mainPid: number;
+  exitStatus: number | undefined;
+}
+
+/**
+ * The notify sockets of all services. Each start has one of its own: what an earlier start still says goes nowhere. Credentials
+ * and descriptors end here; the machines hear what was said.
+ */
+export class NotifySockets {
+  readonly #ports: NotifyPorts;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(ports: NotifyPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Makes the socket of a start.
+   *
+   * @returns its path
+   * @throws Error with `code`
+   */
+  open(service: ServiceSpec, serial: number): string {
+    const line = this.#line(service.name);
+    close(line);
+    const socket = this.#ports.kernel.notifying.openSocket(service.name);
+    line.socket = socket;
+    line.access = 'all';
+    line.exitStatus = undefined;
+    line.subscription = socket.datagrams$.subscribe((datagram) => this.#receive(line, service, serial, datagram));
+    return socket.path;
+  }
+
+  /** The process that NOTIFYACCESS=main means. */
+  setMainPid(service: string, pid: number): void {
+    const line = this.#lines.get(service);
+    if (line !== undefined) line.mainPid = pid;
+  }
+
+  /** EXIT_STATUS=, where the service has told it. */
+  exitStatus(service: string): number | undefined {
+    return this.#lines.get(service)?.exitStatus;
+  }
+
+  /** The descriptors that the service has left with chaperone, for its next start. */
+  kept(service: string): readonly Kept[] {
+    return this.#lines.get(service)?.kept ?? [];
+  }
+
+  /** The `notifications` port of the service machine. */
+  logic() {
+    return fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(({ input, sendBack, receive }) => {
+      const line = this.#line(input.name);
+      const subscription = line.facts$.subscribe(sendBack);
+      receive(() => close(line));
+      return () => {
+        subscription.unsubscribe();
+        close(line);
+      };
+    });
+  }
+
+  #line(service: string): Line {
+    const found = this.#lines.get(service);
+    if (found !== undefined) return found;
+    const made: Line = {
+      facts$: new Subject(),
+      kept: [],
+      socket: undefined,
+      subscription: undefined,
+      access: 'all',
+      mainPid: 0,
+      exitStatus: undefined,
+    };
+    this.#lines.set(service, made);
+    return made;
+  }
+
+  #receive(line: Line, service: ServiceSpec, serial: number, datagram: NotifyDatagram): void {
+    const { kernel, clock, onMessage } = this.#ports;
+    const { sender = 0, descriptors } = datagram;
+    if (!hasAccess(line, sender)) {
+      for (const descriptor of descriptors) kernel.notifying.closeDescriptor(descriptor);
+      onMessage(notifyRefused(service.name, sender, line.access));
+      return;
+    }
+    if (datagram.truncated) onMessage(notifyTruncated(service.name));
+    const message = parseNotifyMessage(datagram.bytes);
+    this.#takeDescriptors(line, service, message, descriptors);
+    if (message.access !== undefined) line.access = message.access;
+    if (message.exitStatus !== undefined) line.exitStatus = message.exitStatus;
+    line.facts$.next({
+      type: 'notify.received',
+      serial,
+      message: this.#withAcceptablePid(service, message),
+      at: clock.now(),
+    });
+  }
+
+  /** What comes without FDSTORE is closed at once: that is all that BARRIER=1 waits for. */
+  #takeDescriptors(line: Line, service: ServiceSpec, message: NotifyMessage, descriptors: readonly number[]): void {
+    const { kernel, onMessage } = this.#ports;
+    const { notifying } = kernel;
+    const name = message.storeName ?? unnamed;
+    if (message.storeRemove === true) {
+      for (const kept of line.kept.filter((each) => each.name === name)) {
+        notifying.closeDescriptor(kept.descriptor);
+        line.kept.splice(line.kept.indexOf(kept), 1);
+      }
+    }
+    let refused = 0;
+    for (const descriptor of descriptors) {
+      const known = line.kept.some((kept) => notifying.isSameFile(kept.descriptor, descriptor));
+      const wanted = message.store === true && message.storeRemove !== true && !known;
+      if (wanted && line.kept.length < mostKept) line.kept.push({ descriptor, name });
+      else {
+        if (wanted) refused += 1;
+        notifying.closeDescriptor(descriptor);
+      }
+    }
+    if (refused > 0) onMessage(descriptorsRefused(service.name, refused, mostKept));
+  }
+
+  /** MAINPID counts only where that process may be followed. */
+  #withAcceptablePid(service: ServiceSpec, message: NotifyMessage): NotifyMessage {
+    const { mainPid, ...rest } = message;
+    if (mainPid === undefined) return message;
+    const { kernel, onMessage } = this.#ports;
+    const process = kernel.following.lookUp(mainPid);
+    if (process === undefined) {
+      onMessage(pidVanished(service.name, mainPid, 'MAINPID'));
+      return rest;
+    }
+    if (mayBeFollowed(process, service.account?.uid ?? kernel.following.uid)) return message;
+    onMessage(pidRefused(service.name, mainPid, 'MAINPID'));
+    return rest;
+  }
+}
+
+/** `exec` is `main` here: chaperone has no other programs of a service. */
+function hasAccess({ access, mainPid }: Line, sender: number): boolean {
+  switch (access) {
+    case 'all':
+      return true;
+    case 'main':
+    case 'exec':
+      return sender > 0 && sender === mainPid;
+    case 'none':
+      return false;
+  }
+}
+
+function close(line: Line): void {
+  line.subscription?.unsubscribe();
+  line.socket?.close();
+  line.subscription = undefined;
+  line.socket = undefined;
+}

@@ -1,0 +1,261 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { directives, type SectionKind, startTimeouts } from '../../src/config/directives.ts';
+import { renderErrors } from '../../src/config/render-diagnostics.ts';
+import { parseSignal } from '../../src/model/signal.ts';
+import { loadText } from '../config/loading.ts';
+import { extraKeys, referenceTables, referenceTimeouts } from '../fixtures/reference-tables.ts';
+import { configurationSchema } from './json-schema.ts';
+
+const root = new URL('../../', import.meta.url);
+const shipped = new URL('docs/reference/chaperone.schema.json', root);
+const schema = configurationSchema();
+const validate = new Ajv({ strict: true, allowUnionTypes: true, strictRequired: false, allErrors: true }).compile(
+  schema,
+);
+
+/** What the schema says of a text, as an editor reads it: YAML 1.2 as a rule. */
+function schemaTakes(text: string, version: '1.1' | '1.2' = '1.2'): boolean {
+  return validate(
+    parse(text.replaceAll('\t', '        '), { version, merge: true, uniqueKeys: false, logLevel: 'silent' }),
+  );
+}
+
+function loaderTakes(text: string): boolean {
+  return renderErrors(loadText(text).diagnostics) === '';
+}
+
+function service(line: string): string {
+  return `a.service:\n  command: "true"\n  ${line}\n`;
+}
+
+describe('the JSON Schema', () => {
+  it('is the one that is shipped (else: npm run docs)', () => {
+    const text = `${JSON.stringify(schema, undefined, 2)}\n`;
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(shipped, text);
+    expect(readFileSync(shipped, 'utf8')).toBe(text);
+  });
+
+  it('has every directive of the reference, with its default and its variables', () => {
+    for (const kind of ['settings', 'service', 'logging'] satisfies SectionKind[]) {
+      const known = [...directives[kind].values()].filter(({ key }) => !extraKeys[kind].includes(key));
+      const rows = known.map(({ key, default: fallback, expands }) => ({ key, default: fallback, env: expands }));
+      expect(rows, kind).toEqual(referenceTables[kind]);
+    }
+    expect(startTimeouts).toEqual(referenceTimeouts);
+    const section = (pick: (value: typeof schema) => unknown): unknown => pick(schema);
+    const properties = JSON.stringify(section((value) => [value['properties'], value['patternProperties']]));
+    for (const key of Object.values(directives).flatMap((table) => [...table.keys()])) {
+      expect(properties).toContain(`"${key}":{"description":`);
+    }
+  });
+
+  it.each(
+    readdirSync(new URL('config', root)).filter((name) => name.endsWith('.conf')),
+  )('takes the sample %s', (name) => {
+    const text = readFileSync(new URL(`config/${name}`, root), 'utf8');
+    expect(schemaTakes(text), JSON.stringify(validate.errors)).toBe(true);
+    expect(schemaTakes(text, '1.1')).toBe(true);
+  });
+
+  it('takes what the documentation shows', () => {
+    const pages = ['README.md', ...readdirSync(new URL('docs/guide', root)).map((name) => `docs/guide/${name}`)];
+    let found = 0;
+    for (const page of pages) {
+      const blocks = readFileSync(new URL(page, root), 'utf8').matchAll(/^```yaml\n([\s\S]*?)^```/gm);
+      for (const [, text = ''] of blocks) {
+        if (!/^\S+\.(?:service|logging):|^settings:/m.test(text)) continue;
+        found += 1;
+        expect(schemaTakes(text), `${page}\n${text}`).toBe(true);
+      }
+    }
+    expect(found).toBeGreaterThan(0);
+  });
+});
+
+/** Texts that both take. */
+const good = [
+  '',
+  '# nothing\n',
+  'settings:\n',
+  'settings: { }\nx.logging:\n',
+  '[settings, x.logging]',
+  service('after: [b.service, "c, d", INIT]'),
+  service('after: b.service, c.service ,'),
+  service('service_groups: [INIT, "one,two"]'),
+  service('before:'),
+  ...['true', 'yes', 'on', 'y', 'No', 'OFF', '"n"', 'False', 'TRUE'].map((word) => service(`restart: ${word}`)),
+  ...['true', '""', '" "', '"$(MYSQL:+true)"', `\${X:-no}`, '"`echo yes`"'].map((word) => service(`enabled: ${word}`)),
+  ...['0', '0.5', '5', '"7.5"', '1_000', '0x10', '1:30', '1e2', '.5', '5.', '+3', '0755', '0b11'].map((number) =>
+    service(`process_timeout: ${number}`),
+  ),
+  ...['0', '5', '"5"', '0x1f', '1_0'].map((number) => service(`restart_limit: ${number}`)),
+  ...['80', '"80"', '65535', '"$(PORT:-80)"', `\${PORT:-80}`, '0x50'].map((port) =>
+    service(`type: inetd\n  port: ${port}`),
+  ),
+  ...['TERM', 'SIGTERM', 'sigterm', 'Term', '15', '"15"', 'SIGRTMIN+3', 'rtmin', '64', '"037"', '31', '34'].map(
+    (signal) => service(`kill_signal: ${signal}`),
+  ),
+  ...['log', 'inherit', '"$(X:-inherit)"', '""', '" log "'].map((target) => service(`stdout: ${target}`)),
+  ...['simple', 'oneshot', 'forking', 'notify', '" simple "'].map((type) => service(`type: ${type}`)),
+  service('type: cron\n  interval: "@hourly"'),
+  service('type: cron\n  interval: "$(EVERY:-0 3 * * *)"'),
+  ...['root', '33', '"0"', '"$(WHO:-root)"', ''].map((uid) => service(`uid: ${uid}`)),
+  service('env_set: { A: 1, B: true, C: 080, D: , E: "$(F)", "with space": x }'),
+  service('env_set:'),
+  service('env_inherit: [PATH, "LC_*"]'),
+  service('env_unset: "A,B"'),
+  'a.service: { command: 5 }',
+  'a.service: { command: "echo `date`", directory: /tmp, kill_mode: process, debug: on }',
+  'x: &x',
+  'settings: &s { debug: no }\n',
+  'a.service: &a { command: "true", }\nb.service: { <<: *a, restart: yes, }\n',
+  'A1b.service: { command: "true" }\n9.service: { command: "true" }\na.b.service: { command: "true" }\n',
+  'x.logging: { selector: "*.info;[web].=err;/a.b/.*", stdout: yes, file: "/var/log/%Y.log" }\n',
+  'settings: { env_set: { A: b }, uid: "$(WHO:-root)", shutdown_timeout: 0.5, idle_delay: 2 }\n',
+].filter((text) => text !== 'x: &x');
+
+/** Texts that both refuse. */
+const bad = [
+  'hello',
+  '5',
+  'setting: {}',
+  'web: { command: x }',
+  'web.servic: { command: x }',
+  'WEB.service: { command: x }',
+  'we b.service: { command: x }',
+  'a,b.service: { command: x }',
+  '.service: { command: x }',
+  '[web.service]',
+  '[nothing]',
+  '[{ a: b }]',
+  'a.service:\n',
+  'a.service: {}',
+  'a.service: { command: }',
+  'a.service: { command: "" }',
+  'a.service: { command: "  " }',
+  'a.service: { command: [a, b] }',
+  'a.service: text',
+  'a.service: [command]',
+  'settings: 5',
+  'settings: [debug]',
+  'x.logging: on',
+  service('comand: x'),
+  service('service_group: a'),
+  'x.logging: { filter: "*.*" }',
+  service('shutdown_timeout: 5'),
+  'settings: { command: x }',
+  ...['perhaps', '1', '0', '""', 'maybe yes', '"$(X)"', '[]', '{}'].map((word) => service(`restart: ${word}`)),
+  ...['perhaps', '1', '[true]'].map((word) => service(`enabled: ${word}`)),
+  ...['-1', 'soon', '1m', '""', '"-0.5"', '1e400', '.inf', '[1]', 'true', '1e15', '"$(T)"'].map((number) =>
+    service(`process_timeout: ${number}`),
+  ),
+  ...['-1', '1.5', 'many', '1e3x', 'true'].map((number) => service(`restart_limit: ${number}`)),
+  ...['0', '65536', '-1', 'http', '80.5', '[80]'].map((port) => service(`type: inetd\n  port: ${port}`)),
+  ...['SIGNOPE', '0', '65', '32', '"33"', 'SIGRTMIN+31', '15.5', 'true'].map((signal) =>
+    service(`kill_signal: ${signal}`),
+  ),
+  ...['simple2', 'Simple', '5', '[simple]', '""', '"$(TYPE)"'].map((type) => service(`type: ${type}`)),
+  ...['nowhere', 'true', '{}'].map((target) => service(`stdout: ${target}`)),
+  service('kill_mode: all'),
+  service('after: a b'),
+  service('after: [a, [b]]'),
+  service('after: { b.service: true }'),
+  service('type: cron'),
+  service('type: cron\n  interval:'),
+  service('type: inetd'),
+  service('env_set: [A]'),
+  service('env_set: text'),
+  service('env_set: { A: [1] }'),
+  service('env_set: { "A=B": 1 }'),
+  service('env_set: { "": 1 }'),
+  service('env_inherit: { A: 1 }'),
+  service('env_unset: [[A]]'),
+  ...['-1', '4294967295', '[0]', '{}'].map((uid) => service(`uid: ${uid}`)),
+  'x.logging: { selector: [a] }',
+  'x.logging: { file: { a: b } }',
+  'x.logging: { stdout: log }',
+];
+
+/** Texts that only the loader refuses, and why the schema cannot. */
+const beyondSchema: readonly (readonly [string, string])[] = [
+  [service('after: NOBODY'), 'reserved names'],
+  [service('service_groups: NOBODY'), 'reserved names'],
+  [service('after: a.service'), 'a cycle'],
+  [service('uid: nobody-of-that-name'), 'accounts'],
+  [service('gid: 5'), 'a gid without a uid, which may stand in another file'],
+  [service('type: cron\n  interval: "61 * * * *"'), 'what a schedule says'],
+  ['x.logging: { selector: "nothing" }', 'what a selector says'],
+  ['a.service: { command: "sh -c \'open" }', 'quotes in a command'],
+  [service('process_timeout: "1:30"'), 'quotes around a number to the base of 60'],
+  [service('restart_limit: 5.0'), 'a whole number with a point'],
+  [service('directory: "$(X:?no X)"'), 'variables'],
+  ['É.service: { command: x }', 'upper case beyond ASCII'],
+];
+
+describe('the JSON Schema and the loader', () => {
+  it.each(good.map((text) => [text]))('take %j', (text) => {
+    expect(schemaTakes(text), JSON.stringify(validate.errors)).toBe(true);
+    expect(renderErrors(loadText(text).diagnostics)).toBe('');
+    // The types of YAML 1.1 are those of the loader.
+    expect(schemaTakes(text, '1.1'), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it.each(bad.map((text) => [text]))('refuse %j', (text) => {
+    expect(loaderTakes(text)).toBe(false);
+    expect(schemaTakes(text)).toBe(false);
+  });
+
+  it.each(beyondSchema)('differ in %j: %s', (text) => {
+    expect(loaderTakes(text)).toBe(false);
+    expect(schemaTakes(text), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it('know the same signals', () => {
+    const words = fc.oneof(
+      fc.integer({ min: 0, max: 70 }).map(String),
+      fc.integer({ min: 0, max: 40 }).map((number) => `SIGRTMIN+${number}`),
+      fc.constantFrom(
+        'TERM',
+        'sigTerm',
+        'CLD',
+        'SIGIO',
+        'rtmin',
+        'sigrtmin+03',
+        'RTMAX',
+        'SIG',
+        'SIGSIGTERM',
+        'RTMIN+',
+      ),
+    );
+    fc.assert(
+      fc.property(words, (word) => {
+        expect(schemaTakes(service(`kill_signal: "${word}"`)), word).toBe(parseSignal(word) !== undefined);
+      }),
+    );
+  });
+
+  it('agree on any scalar of any directive, so far as the schema refuses it', () => {
+    const keys = [...directives.service.keys()].filter((key) => key !== 'command');
+    const scalars = fc.oneof(
+      fc.constantFrom('yes', '~', 'null', '-1', '0', '1', '0x', '1.', '1e3', 'log', 'TERM', '$(A)', `\${A:-5}`, '1:30'),
+      fc.integer({ min: -5, max: 70_000 }).map(String),
+      fc.integer({ min: -10_000, max: 1_000_000 }).map((number) => String(number / 1000)),
+      fc.string({ maxLength: 6 }).map((string) => JSON.stringify(string)),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...keys), scalars, (key, value) => {
+        // What its type has no use for is not looked at.
+        const type = key === 'interval' ? 'type: cron\n  ' : key === 'port' ? 'type: inetd\n  ' : '';
+        const text = service(`${type}${key}: ${value}`);
+        // The loader takes underscores anywhere in a number, YAML 1.1 and the schema only behind a digit.
+        fc.pre(!/[\0\ufffd\t]|: .*_/.test(text));
+        if (!schemaTakes(text)) expect(loaderTakes(text), text).toBe(false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
