@@ -40,5 +40,12 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
+await build({
+  ...common,
+  entryPoints: ['src/cli/telchap.ts'],
+  outfile: 'dist/telchap.cjs',
+  banner: { js: '#!/usr/bin/env node' },
+});
+chmodSync(`${root}/dist/telchap.cjs`, 0o755);
 await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
 execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });

@@ -19,6 +19,7 @@ export function publicStateOf(phase: ServicePhase): PublicState {
   switch (phase) {
     case 'running':
     case 'exited':
+    case 'scheduled':
       return 'ready';
     case 'disabled':
     case 'pending':

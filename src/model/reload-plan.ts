@@ -51,6 +51,8 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   pidfile: 'process',
   port: 'process',
   interval: 'process',
+  watchdog: 'process',
+  maxConnections: 'process',
   prerequisites: 'inPlace',
   groups: 'inPlace',
   killSignal: 'inPlace',
@@ -82,6 +84,7 @@ const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
   restartDelay: 'restart_delay',
   restartLimit: 'restart_limit',
   killMode: 'kill_mode',
+  maxConnections: 'max_connections',
 };
 
 /**
@@ -185,6 +188,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   detectExit: 'detect_exit',
   enableSyslog: 'enable_syslog',
   statusInterval: 'status_interval',
+  timeZone: 'time zone',
 };
 
 function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {

@@ -1,11 +1,13 @@
-import { Subject } from 'rxjs';
-import type { LogRecord } from '../model/syslog.ts';
+import { ReplaySubject, Subject } from 'rxjs';
+import type { LogRecord, Severity } from '../model/syslog.ts';
 import type { AttachLogging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
   /** Does something in its turn: at once, or after the records that were said before it, while these still wait. */
   readonly inTurn: (action: () => void) => void;
+  /** From now on every entry takes this priority, too. */
+  readonly widen: (level: Severity) => void;
   /** Resolves when every record so far has been handed to its sinks. */
   readonly ready: Promise<void>;
 }
@@ -32,12 +34,13 @@ export function lateLogging(): LateLogging {
   // Whoever leaves asks for it; until then a failure is not unhandled.
   ready.catch(() => undefined);
 
+  const levels$ = new ReplaySubject<Severity>(1);
   const attachLogging: AttachLogging = (records$, entries, queues, host) => {
     const sorted$ = new Subject<LogRecord>();
     records$.subscribe((record) => inTurn(() => sorted$.next(record)));
     const attach = async (): Promise<void> => {
       const logging = await import('./logging.ts');
-      logging.attachLogging(sorted$, entries, queues, host);
+      logging.attachLogging(sorted$, entries, queues, host, levels$);
       const waiting = early ?? [];
       early = undefined;
       for (const action of waiting) action();
@@ -45,5 +48,5 @@ export function lateLogging(): LateLogging {
     };
     setImmediate(() => attach().catch(failed));
   };
-  return { attachLogging, inTurn, ready };
+  return { attachLogging, inTurn, ready, widen: (level) => levels$.next(level) };
 }

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs';
 import { createLogger, format } from 'winston';
 import Transport from 'winston-transport';
 import type { LoggingSpec } from '../model/service-spec.ts';
-import { compileSelector, formatRecord, type LogRecord, severities } from '../model/syslog.ts';
+import { compileSelector, formatRecord, type LogRecord, type Severity, severities } from '../model/syslog.ts';
 import type { SinkQueue } from './sink-queue.ts';
 
 type SinkName = 'stdout' | 'stderr';
@@ -20,6 +20,8 @@ export type AttachLogging = (
   entries: readonly LoggingSpec[],
   queues: Readonly<Record<SinkName, SinkQueue>>,
   host: string,
+  /** Levels that every entry is to take, too, from then on. */
+  levels$?: Observable<Severity>,
 ) => void;
 
 /** A winston transport whose bounded queue never makes winston wait. */
@@ -43,7 +45,7 @@ class QueueTransport extends Transport {
  *
  * @param host the host name in each line
  */
-export const attachLogging: AttachLogging = (records$, entries, queues, host) => {
+export const attachLogging: AttachLogging = (records$, entries, queues, host, levels$) => {
   const syslogLine = format((info) => {
     const entry = toEntry(info);
     info['line'] = formatRecord(entry.record, host);
@@ -53,7 +55,10 @@ export const attachLogging: AttachLogging = (records$, entries, queues, host) =>
     if (!entry.enabled) continue;
     const targets = (['stdout', 'stderr'] as const).filter((target) => entry[target]);
     if (targets.length === 0) continue;
-    const selects = compileSelector(entry.selector, entry.widenTo === undefined ? {} : { widenTo: entry.widenTo });
+    let selects = compileSelector(entry.selector, entry.widenTo === undefined ? {} : { widenTo: entry.widenTo });
+    levels$?.subscribe((widenTo) => {
+      selects = compileSelector(entry.selector, { widenTo });
+    });
     const logger = createLogger({
       levels,
       level: 'debug',
