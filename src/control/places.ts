@@ -11,6 +11,15 @@ export interface ControlPlace {
   readonly fifo: string;
 }
 
+/** The place that the environment asks for, where it does: the FIFO is beside the socket. */
+export function wishedPlace(environment: Readonly<Record<string, string | undefined>>): ControlPlace | undefined {
+  const socket = environment[socketVariable];
+  if (!socket?.startsWith('/')) return undefined;
+  const directory = socket.slice(0, Math.max(1, socket.lastIndexOf('/')));
+  const fifo = socket.endsWith('.sock') ? socket.slice(0, -'.sock'.length) : `${socket}.fifo`;
+  return { directory, own: false, socket, fifo };
+}
+
 /** The places in the order in which they are tried. */
 export function controlPlaces(
   environment: Readonly<Record<string, string | undefined>>,

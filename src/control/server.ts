@@ -102,6 +102,8 @@ export class ControlServer {
         socket.resume();
       } else this.#readRaw(socket, caller, chunk);
     });
+    // It comes paused, so that nothing of it is lost before there was somebody to read.
+    socket.resume();
     socket.once('end', () => {
       if (!socket.writableEnded && socket.bytesRead === 0) socket.destroy();
     });

@@ -14,15 +14,13 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
-import { type ControlPlace, controlPlaces, longestSocketPath } from '../control/places.ts';
+import { type ControlPlace, controlPlaces, longestSocketPath, wishedPlace } from '../control/places.ts';
 import type { NativeEdge } from './native.ts';
 
 export interface ControlSocketOptions {
   readonly edge: Pick<NativeEdge, 'makeFifo'>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
-  /** In a pid namespace of its own nobody else can be listening. */
-  readonly isPid1: boolean;
 }
 
 export interface ControlSocket {
@@ -59,7 +57,9 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
   });
   server.on('error', () => undefined);
 
-  const place = controlPlaces(options.environment, options.uid).find((candidate) => isUsable(candidate, options));
+  const wished = wishedPlace(options.environment);
+  const places = controlPlaces(options.environment, options.uid);
+  const place = [...(wished === undefined ? [] : [wished]), ...places].find((each) => isUsable(each, options));
   const path = place === undefined ? undefined : listen(server, place.socket, made, options, problems);
   const fifo =
     place === undefined
@@ -102,7 +102,7 @@ function isUsable({ directory, own, socket }: ControlPlace, options: ControlSock
   } catch {
     return false;
   }
-  return options.isPid1 || !isListening(socket);
+  return !isListening(socket);
 }
 
 function makeDirectory(directory: string): void {

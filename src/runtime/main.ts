@@ -105,7 +105,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edge,
     environment: launch.environment,
     uid: process.getuid?.() ?? 0,
-    isPid1: kernel.pid === 1,
   });
   const logging = lateLogging();
   const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
