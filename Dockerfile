@@ -6,7 +6,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --ignore-scripts
+RUN npm ci --ignore-scripts && npm rebuild unix-dgram
 COPY . .
 RUN node scripts/build.mjs
 # The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.

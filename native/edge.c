@@ -1006,6 +1006,17 @@ static napi_value edge_duplicate(napi_env env, napi_callback_info info) {
   return copy < 0 ? throw_errno(env, "duplicate a descriptor", errno) : number_of(env, copy);
 }
 
+/* dup3(2) */
+static napi_value edge_replace_descriptor(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  int from;
+  int to;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "from", 0, &from) || !read_int(env, arguments[1], "to", 0, &to)) return NULL;
+  if (dup3(from, to, O_CLOEXEC) < 0) return throw_errno(env, "replace a descriptor", errno);
+  return NULL;
+}
+
 /* fcntl(2), as lckpwdf(3) */
 static napi_value edge_lock_file(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -1672,6 +1683,7 @@ NAPI_MODULE_INIT() {
       {"descriptorLimit", edge_descriptor_limit},
       {"setBlocking", edge_set_blocking},
       {"duplicate", edge_duplicate},
+      {"replaceDescriptor", edge_replace_descriptor},
       {"lockFile", edge_lock_file},
       {"openPidfd", edge_open_pidfd},
       {"signalPidfd", edge_signal_pidfd},

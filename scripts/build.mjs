@@ -24,7 +24,9 @@ const alias = {
   // unix-dgram looks for its addon by the package.json that stands above the calling file.
   bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
 };
-await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias });
+// import() of Node's own modules becomes require: the loader's script has no modules.
+const supported = { 'dynamic-import': false };
+await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
@@ -40,12 +42,14 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
-await build({
-  ...common,
-  entryPoints: ['src/cli/telchap.ts'],
-  outfile: 'dist/telchap.cjs',
-  banner: { js: '#!/usr/bin/env node' },
-});
-chmodSync(`${root}/dist/telchap.cjs`, 0o755);
+for (const name of ['sdnotify', 'sdnotify-exec', 'telchap']) {
+  await build({
+    ...common,
+    entryPoints: [`src/cli/${name}.ts`],
+    outfile: `dist/${name}.cjs`,
+    banner: { js: '#!/usr/bin/env node' },
+  });
+  chmodSync(`${root}/dist/${name}.cjs`, 0o755);
+}
 await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
 execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });

@@ -48,7 +48,7 @@ const write = createRequire(file)('node:fs').write;
 const realCreateRequire = createRequire;
 Module.createRequire = (path) => (String(path).endsWith('edge.node') ? () => stub : realCreateRequire(path));
 createRequire(file)('node:fs').write = (_fd, bytes, done) => setImmediate(() => done(null, bytes.length));
-process.argv = [process.execPath, file, '--config', config, '--inspect'];
+process.argv = [process.execPath, file, '--config', config, '--inspect', '--no-syslog'];
 // Should the stubbed boot not end by itself, its code is as good after this time.
 setTimeout(finish, 500);
 script.runInThisContext()({}, realCreateRequire(file), { exports: {} }, file, dist);

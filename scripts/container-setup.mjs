@@ -232,7 +232,7 @@ function makeDaemons() {
     'chaperone-test/daemons',
     `FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends nginx-light redis-server python3-minimal procps libatomic1 \
+ && apt-get install -y --no-install-recommends nginx-light redis-server apache2 python3-minimal procps libatomic1 \
  && rm -rf /var/lib/apt/lists/* \
  && echo 'served by nginx' > /var/www/html/index.html
 RUN groupadd --gid 2001 readers && groupadd --gid 2002 writers \

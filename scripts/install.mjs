@@ -1,4 +1,4 @@
-// npm's install step: the native parts for this machine and, where the bundle is there (a published package), its code cache.
+// npm's install step: the native parts for this machine, and, where the bundle is there (a published package), its code cache.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -10,6 +10,8 @@ const chaperone = [
   '--config',
   join(root, 'config'),
   '--inspect',
+  // The machine's own /dev is not to be touched.
+  '--no-syslog',
   ...process.argv.slice(2),
 ];
 const unshare = namespaceFlags();

@@ -5,7 +5,7 @@ import type { Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, sectionLevels } from './environment.ts';
 import type { Report } from './report.ts';
 import { accountOf, resolveAccount } from './resolve-account.ts';
-import { boolean, directiveOf, expandedBoolean, expandedText, scalarOf } from './section-values.ts';
+import { boolean, choice, directiveOf, expandedBoolean, expandedText, scalarOf } from './section-values.ts';
 import type { Section } from './validate.ts';
 import { reportWithin } from './within.ts';
 
@@ -52,12 +52,28 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
     ...(file === undefined ? {} : { file: file.startsWith('/') ? file : `${home(account?.home)}/${file}` }),
     overwrite: boolean(section, 'overwrite'),
     extended: boolean(section, 'extended'),
+    ...readFormat(section),
     ...(syslogHost === undefined ? {} : { syslogHost }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(account === undefined
       ? {}
       : { owner: { uid: account.uid, gid: account.gid, gidGiven: section.given.has('gid') || defaults.gidGiven } }),
   };
+}
+
+/** One directive for lines and for packets: an entry seldom has both. */
+function readFormat(section: Section): Pick<LoggingSpec, 'format' | 'packet' | 'timestamp'> {
+  const format = choice(section, 'format');
+  const timestamp = section.values.get('timestamp');
+  return {
+    ...(format === 'json' || format === 'plain' ? { format } : {}),
+    ...(format === 'rfc3164' || format === 'rfc5424' ? { packet: format } : {}),
+    ...(timestamp?.kind === 'choice' ? timestampOf(timestamp.value) : {}),
+  };
+}
+
+function timestampOf(value: string): Pick<LoggingSpec, 'timestamp'> {
+  return value === 'rfc3164' || value === 'iso' || value === 'none' ? { timestamp: value } : {};
 }
 
 function home(path: string | undefined): string {

@@ -76,6 +76,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     shutdownTimeout: milliseconds(settings, 'shutdown_timeout') || shortestShutdown,
     detectExit: boolean(settings, 'detect_exit'),
     enableSyslog: boolean(settings, 'enable_syslog'),
+    logSocket: readLogSocket(settings, defaults, context),
     statusInterval: milliseconds(settings, 'status_interval'),
     ...readTimeZone(settings, defaults, services, context),
     fileCount: context.fileCount,
@@ -169,6 +170,24 @@ function readDefaults(settings: Section, user: ResolvedAccount, context: BuildCo
     startupPause: milliseconds(settings, 'startup_pause'),
     processTimeout: settings.values.has('process_timeout') ? milliseconds(settings, 'process_timeout') : undefined,
   };
+}
+
+/** The default of the reference; as PID 1 of a container nobody else has it. */
+const defaultLogSocket = '/dev/log';
+/** What fits into sun_path, unix(7), bytes. */
+const longestSocketPath = 107;
+
+function readLogSocket(settings: Section, defaults: Defaults, { commands, report }: BuildContext): string {
+  const environment = createEnvironment(defaults.levels, commands, accountOf(defaults.account));
+  const path = expandedText(settings, 'log_socket', environment, true, report)?.trim() ?? defaultLogSocket;
+  if (path.startsWith('/') && Buffer.byteLength(path) <= longestSocketPath) return path;
+  const scalar = settings.values.get('log_socket');
+  report.error(
+    `log_socket of settings is ${quote(path)}`,
+    scalar?.kind === 'unexpanded' ? scalar.scalar.place : settings.place,
+    { hint: `expected an absolute path of at most ${longestSocketPath} bytes` },
+  );
+  return path;
 }
 
 /** Where PATH stands, whether it is a file or a directory. */

@@ -61,8 +61,6 @@ const outputTargets = ['log', 'inherit'];
 
 const plain = { expands: false, supported: true } as const;
 const expanded = { expands: true, supported: true } as const;
-const later = { expands: false, supported: false } as const;
-const laterExpanded = { expands: true, supported: false } as const;
 
 const environmentDirectives: readonly Directive[] = [
   {
@@ -85,11 +83,12 @@ const settings: readonly Directive[] = [
     ...plain,
     summary: 'stop when nothing runs and nothing is scheduled',
   },
-  { key: 'enable_syslog', kind: 'boolean', default: true, ...later, summary: 'create and serve /dev/log' },
+  { key: 'enable_syslog', kind: 'boolean', default: true, ...plain, summary: 'create and serve the log socket' },
   ...environmentDirectives,
   { key: 'idle_delay', kind: 'seconds', default: 1, ...plain, summary: 'pause before the first IDLE service starts' },
   { key: 'ignore_failures', kind: 'boolean', default: false, ...plain, summary: 'default for services' },
-  { key: 'logrec_hostname', kind: 'text', ...later, summary: 'default for logging entries' },
+  { key: 'log_socket', kind: 'text', default: '/dev/log', ...expanded, summary: 'path of the log socket' },
+  { key: 'logrec_hostname', kind: 'text', ...plain, summary: 'default for logging entries' },
   { key: 'process_timeout', kind: 'seconds', ...plain, summary: 'default for services; without it, by type' },
   { key: 'startup_pause', kind: 'seconds', default: 0.5, ...plain, summary: 'default for services' },
   {
@@ -239,16 +238,42 @@ const service: readonly Directive[] = [
 
 const logging: readonly Directive[] = [
   { key: 'selector', kind: 'selector', default: '*.*', ...expanded, summary: 'which records it takes' },
-  { key: 'file', kind: 'text', ...laterExpanded, summary: 'a path with strftime sequences' },
+  {
+    key: 'file',
+    kind: 'text',
+    ...expanded,
+    summary: "a path with strftime sequences; relative to the home of the entry's user",
+  },
   { key: 'stdout', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard output" },
   { key: 'stderr', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard error" },
-  { key: 'syslog_host', kind: 'text', ...laterExpanded, summary: 'copy by UDP to port 514 of that host' },
+  {
+    key: 'syslog_host',
+    kind: 'text',
+    ...expanded,
+    summary: 'copy by UDP to that host: `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; without a port, 514',
+  },
+  {
+    key: 'format',
+    kind: 'choice',
+    default: 'syslog',
+    choices: ['syslog', 'json', 'plain', 'rfc3164', 'rfc5424'],
+    ...plain,
+    summary:
+      'how lines look; rfc3164 (as without it) and rfc5424: how packets for `syslog_host` look, with lines as in syslog',
+  },
+  {
+    key: 'timestamp',
+    kind: 'choice',
+    choices: ['rfc3164', 'iso', 'none'],
+    ...plain,
+    summary: 'how lines tell the time; without it rfc3164 in syslog lines, iso in json, none in plain ones',
+  },
   { key: 'enabled', kind: 'boolean', default: true, ...expanded, summary: 'false: takes nothing' },
-  { key: 'overwrite', kind: 'boolean', default: false, ...later, summary: 'truncate at the first opening' },
-  { key: 'extended', kind: 'boolean', default: false, ...later, summary: 'prefix facility and priority' },
-  { key: 'logrec_hostname', kind: 'text', ...laterExpanded, summary: 'hostname to write in the record' },
-  { key: 'uid', kind: 'account', ...laterExpanded, summary: 'owner of created files; default from settings' },
-  { key: 'gid', kind: 'account', ...laterExpanded, summary: 'group of created files; default from settings' },
+  { key: 'overwrite', kind: 'boolean', default: false, ...plain, summary: 'truncate at the first opening' },
+  { key: 'extended', kind: 'boolean', default: false, ...plain, summary: 'prefix facility and priority' },
+  { key: 'logrec_hostname', kind: 'text', ...expanded, summary: 'hostname to write in the record' },
+  { key: 'uid', kind: 'account', ...expanded, summary: 'owner of created files; default from settings' },
+  { key: 'gid', kind: 'account', ...expanded, summary: 'group of created files; default from settings' },
 ];
 
 /** Every directive of the reference, by section and key: what the loader knows, and what a schema is made from. */

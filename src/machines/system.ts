@@ -37,7 +37,7 @@ import {
 } from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
-import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
+import { consoleService, ownsRemains, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
@@ -427,10 +427,11 @@ export const systemMachine = setup({
       ]),
     ),
     standings: Object.fromEntries(
-      input.spec.services.map(({ name, enabled, ignoreFailures }) => [
-        name,
-        { phase: enabled ? ('pending' as const) : ('disabled' as const), hasBeenReady: false, ignoreFailures },
-      ]),
+      input.spec.services.map((service) => {
+        const { name, enabled, ignoreFailures } = service;
+        const phase = enabled ? ('pending' as const) : ('disabled' as const);
+        return [name, { phase, hasBeenReady: false, ignoreFailures, leavesRemains: ownsRemains(service) }];
+      }),
     ),
     childrenLeft: false,
     startedAny: false,

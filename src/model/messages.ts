@@ -139,9 +139,6 @@ export const pidVanished = (name: string, pid: number, source: string): Message 
 export const pidfileKept = (name: string, file: string, code: string): Message =>
   warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
 
-export const notifySocketFailed = (name: string, reason: string): Message =>
-  warning(`${name} has no notify socket: ${reason}`);
-
 export const notifyRefused = (name: string, pid: number, access: string): Message =>
   debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
 
@@ -180,6 +177,38 @@ export const recordsDropped = (count: number, sink: string, errorCode?: string):
   const reason = errorCode === undefined ? `${sink} did not take them in time` : `${sink} refused them (${errorCode})`;
   return warning(`${count} log records were dropped because ${reason}`);
 };
+
+/** Why a sink or a socket of logging cannot be used, after the errno. */
+const loggingReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EADDRINUSE: 'another process serves it',
+  EEXIST: 'something that is no socket is there',
+  EISDIR: 'it is a directory',
+  ENOENT: 'its directory does not exist',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  EPERM: 'not permitted',
+  EPIPE: 'nobody reads it',
+  EROFS: 'read-only file system',
+};
+
+/** The errno and, where it is known, what it means. */
+function reasonOf(errorCode: string): string {
+  const reason = loggingReasons[errorCode];
+  return reason === undefined ? errorCode : `${errorCode}, ${reason}`;
+}
+
+export const sinkRefuses = (sink: string, errorCode: string): Message =>
+  warning(
+    `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
+  );
+
+export const syslogServed = (path: string): Message => info(`Switching all chaperone logging to ${path}`);
+
+export const syslogUnavailable = (path: string, errorCode: string): Message =>
+  warning(`cannot serve ${path} (${reasonOf(errorCode)}): what programs send to it is not logged`);
 
 /** Why a service failed, as the exception text of the log lines. */
 export function failureText(spec: ServiceSpec, cause: FailureCause): string {

@@ -7,6 +7,8 @@ export interface Standing {
   /** True once it was ready: from then on it holds up no later stage, even while it is restarted. */
   readonly hasBeenReady: boolean;
   readonly ignoreFailures: boolean;
+  /** Its start leaves processes behind that are stopped with it: it needs time for that after its own process has exited. */
+  readonly leavesRemains?: boolean;
 }
 
 export type Standings = Readonly<Record<string, Standing>>;
@@ -128,7 +130,9 @@ export function stopShare(
   for (const other of graph.names) {
     const standing = standings[other];
     const otherLayer = nodeOf(graph, other).layer;
-    if (otherLayer < layer && standing !== undefined && isLive(standing.phase)) below.add(otherLayer);
+    if (otherLayer >= layer || standing === undefined) continue;
+    const needsTime = isLive(standing.phase) || (standing.phase === 'exited' && standing.leavesRemains === true);
+    if (needsTime) below.add(otherLayer);
   }
   const usable = Math.max(0, left - reserve);
   const equal = usable / (below.size + 1);

@@ -189,6 +189,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   enableSyslog: 'enable_syslog',
   statusInterval: 'status_interval',
   timeZone: 'time zone',
+  logSocket: 'log socket',
 };
 
 function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {

@@ -1,4 +1,5 @@
 import type { LateEnvironment } from './late-environment.ts';
+import type { LineFormat, PacketFormat, TimestampFormat } from './log-format.ts';
 import type { SignalName } from './signal.ts';
 import type { Severity } from './syslog.ts';
 
@@ -103,12 +104,25 @@ export interface LoggingSpec {
   readonly overwrite: boolean;
   /** Prefix `facility.priority `. */
   readonly extended: boolean;
-  /** The host to send copies to, by UDP. */
+  /** How lines look; absent: `syslog`. */
+  readonly format?: LineFormat;
+  /** How packets for `syslogHost` look; absent: `rfc3164`. */
+  readonly packet?: PacketFormat;
+  /** How lines tell the time; absent: as is usual for `format`. */
+  readonly timestamp?: TimestampFormat;
+  /** The host to send copies to, by UDP; `HOST:PORT` where the port is not 514. */
   readonly syslogHost?: string;
   /** The host name to write in records. */
   readonly hostname?: string;
-  /** Owns the files and directories that are created; absent: chaperone. `gidGiven`: they are writable for the group. */
-  readonly owner?: { readonly uid: number; readonly gid: number; readonly gidGiven: boolean };
+  /** Owns the files and directories that are created; absent: chaperone. */
+  readonly owner?: FileOwner;
+}
+
+/** Whose the files and directories are that logging makes. `gidGiven`: they are writable for the group. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly gidGiven: boolean;
 }
 
 /** The whole configuration as a plain value. All durations are milliseconds. */
@@ -118,8 +132,10 @@ export interface SystemSpec {
   readonly idleDelay: number;
   readonly shutdownTimeout: number;
   readonly detectExit: boolean;
-  /** Create and serve /dev/log. */
+  /** Create and serve the log socket. */
   readonly enableSyslog: boolean;
+  /** The path of the log socket. */
+  readonly logSocket: string;
   /** ms between two STATUS= to the host's notify socket; 0: never. */
   readonly statusInterval: number;
   /** The time zone of cron services, a name Intl knows; absent: chaperone's own (`TZ`, /etc/localtime). */

@@ -18,6 +18,7 @@ import {
   readyMessage,
   reloadUnsupported,
   signalIgnored,
+  sinkRefuses,
 } from '../model/messages.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
@@ -29,11 +30,12 @@ import { childProcessLogic } from './child-process.ts';
 import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, ProcessExit, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
+import { LogSinks } from './log-sinks.ts';
 import type { AttachLogging } from './logging.ts';
 import { NotifySockets } from './notify-sockets.ts';
 import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
-import { SinkQueue } from './sink-queue.ts';
+import { serveSyslog } from './syslog.ts';
 import { type TriggerPorts, triggerLogic } from './trigger.ts';
 
 export interface AssembleOptions {
@@ -42,6 +44,8 @@ export interface AssembleOptions {
   readonly attachLogging: AttachLogging;
   /** Is asked for once a cron service starts. */
   readonly loadSchedules: TriggerPorts['loadSchedules'];
+  /** Log lines for a terminal may have colours. */
+  readonly colours?: boolean;
   /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
   /** Whom chaperone itself notifies, where anybody wants to hear. */
@@ -56,7 +60,9 @@ export interface Assembly {
   /** What the system machine says has happened. */
   readonly notices$: Subject<SystemNotice>;
   readonly live: LiveProcesses;
-  readonly queues: Readonly<Record<'stdout' | 'stderr', SinkQueue>>;
+  readonly sinks: LogSinks;
+  /** Hands to the sinks what was said so far. */
+  readonly flush: () => void;
   /** The last line a service wrote. */
   readonly lastWords: (service: string) => LastWords | undefined;
   readonly say: (message: Message) => void;
@@ -69,6 +75,8 @@ export interface Assembly {
   readonly start: () => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
   readonly shutdown: (end: SystemEnd) => void;
+  /** Takes what is left in the log socket, and removes it. */
+  readonly endSyslog: () => void;
   /** Emits the outcome once, or the error that broke a machine. */
   readonly outcome$: ReplaySubject<SystemOutput>;
 }
@@ -82,6 +90,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const outcome$ = new ReplaySubject<SystemOutput>(1);
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
+  const ending = new Set<string>();
 
   const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
     time: clock.wallTime(),
@@ -92,14 +101,20 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     message: text,
   });
   const say = (message: Message): void => records$.next(own(message));
-  const queue = (name: 'stdout' | 'stderr'): SinkQueue =>
-    new SinkQueue(
-      kernel.sink(name),
-      name,
-      (text) => `${formatRecord(own({ severity: 'warning', text }), kernel.hostname)}\n`,
-    );
-  const queues = { stdout: queue('stdout'), stderr: queue('stderr') };
-  options.attachLogging(records$, config.logging, queues, kernel.hostname);
+  const warningRecord = (text: string): LogRecord => own({ severity: 'warning', text });
+  const sinks = new LogSinks({
+    kernel,
+    clock,
+    warningLine: (text) => `${formatRecord(warningRecord(text), kernel.hostname)}\n`,
+    onRefusal: (sink, errorCode) => say(sinkRefuses(sink, errorCode)),
+  });
+  const { flush } = options.attachLogging(records$, config.logging, {
+    sinks,
+    host: kernel.hostname,
+    colours: options.colours ?? false,
+    warningRecord,
+    defer: (callback) => kernel.defer(callback),
+  });
 
   const { spec, missing, messages } = preflight(kernel, config);
   const exits = routeExits(kernel.exits$);
@@ -124,7 +139,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     notify,
     onMessage: say,
     onOutput: (service, stream, record) => {
-      lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
+      // What it says because it is being ended explains nothing.
+      if (!ending.has(service.name))
+        lastWords.set(service.name, { stream, line: record.message.slice(0, longestLastWords), at: clock.now() });
       records$.next(record);
     },
   });
@@ -152,13 +169,13 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
       clearTimeout: (id) => clock.clearTimeout(id),
     },
-    ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => queues.stdout.write(text)) }),
+    ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => sinks.stdout.write(text)) }),
   });
 
   const host =
     options.host === undefined
       ? undefined
-      : new HostNotifier(options.host, spec.services, spec.statusInterval, {
+      : new HostNotifier(options.host, spec.statusInterval, {
           notifying: kernel.notifying,
           clock,
           onMessage: say,
@@ -168,6 +185,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
+    if (notice.type === 'service.changed') {
+      if (notice.change.phase === 'stopping') ending.add(notice.service);
+      else if (notice.change.phase === 'starting') ending.delete(notice.service);
+    }
     host?.hear(notice);
     notices$.next(notice);
   });
@@ -183,6 +204,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     error: (error) => outcome$.error(error),
   });
 
+  let endSyslog = (): void => undefined;
   let interrupted = false;
   const shutdown = (end: SystemEnd): void => {
     const interrupt = end.kind === 'signal' && end.signal === 'SIGINT';
@@ -196,7 +218,8 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     spec,
     notices$,
     live,
-    queues,
+    sinks,
+    flush,
     lastWords: (name) => lastWords.get(name),
     say,
     records$,
@@ -204,11 +227,13 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);
+      if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, sinks, say });
       signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
       host?.start();
       system.start();
     },
     shutdown,
+    endSyslog: () => endSyslog(),
     outcome$,
   };
 }

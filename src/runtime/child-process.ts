@@ -14,7 +14,7 @@ import {
   terminating,
 } from '../model/messages.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
-import { type Connection, isScheduled } from '../model/scheduling.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { ownsRemains, type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
@@ -92,7 +92,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {
       outcome[stream]
-        .pipe(outputRecords({ program, pid, stream, wallTime }))
+        .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
         .subscribe((record) => onOutput(service, stream, record));
     }
     const end$ = exits.exitOf(pid).pipe(tap(() => tree?.startEnded()));

@@ -176,10 +176,9 @@ export class AssemblySupervisor implements Supervisor {
       orphansReaped: assembly.orphansReaped(),
       recordsIn: this.#recordsIn,
       sinks: Object.fromEntries(
-        Object.entries(assembly.queues).map(([name, queue]) => [
-          name,
-          { waitingBytes: queue.waitingBytes, dropped: queue.droppedTotal },
-        ]),
+        assembly.sinks
+          .all()
+          .map(({ name, waitingBytes, droppedTotal }) => [name, { waitingBytes, dropped: droppedTotal }]),
       ),
       exits: [...this.#history].flatMap(([service, { exits }]) =>
         [...exits].map(([status, count]) => ({ service, status, count })),

@@ -1,8 +1,7 @@
 /** What chaperone tells its own host by sd_notify(3): a systemd unit, runc, conmon. */
 import { errnoOf, statusText } from '../model/host-status.ts';
 import { hostQueueing, hostUnreachable, type Message } from '../model/messages.ts';
-import { isLive, type ServicePhase } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
+import type { ServicePhase } from '../model/service-phase.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import type { Clock, Notifying, TimerId } from './kernel.ts';
@@ -38,14 +37,13 @@ const mostWaiting = 32;
 const encoder = new TextEncoder();
 
 /**
- * Sends READY once the system is up, STATUS again and again, WATCHDOG at half of the host's interval, STOPPING and ERRNO at the
+ * Sends READY once the system is up, STATUS again and again, WATCHDOG at half of the host's interval, ERRNO and STOPPING at the
  * end. Each is a datagram of its own: runc passes on only what begins with READY=, and conmon drops all that is beside it.
  */
 export class HostNotifier {
   readonly #request: HostRequest;
   readonly #ports: HostPorts;
   readonly #statusInterval: number;
-  readonly #types: ReadonlyMap<string, ServiceSpec['type']>;
   readonly #phases = new Map<string, ServicePhase>();
   readonly #waiting: string[] = [];
   readonly #begun: number;
@@ -53,13 +51,13 @@ export class HostNotifier {
   #errors = 0;
   #unreachable = false;
   #over = false;
+  #errorTold = false;
 
   /** @param statusInterval ms; 0: no STATUS= */
-  constructor(request: HostRequest, services: readonly ServiceSpec[], statusInterval: number, ports: HostPorts) {
+  constructor(request: HostRequest, statusInterval: number, ports: HostPorts) {
     this.#request = request;
     this.#ports = ports;
     this.#statusInterval = statusInterval;
-    this.#types = new Map(services.map(({ name, type }) => [name, type]));
     this.#begun = ports.clock.now();
   }
 
@@ -84,6 +82,8 @@ export class HostNotifier {
         break;
       case 'system.draining':
         this.#clear('status');
+        // Before the end is announced: who waits for STOPPING=1 would take this for an orderly one.
+        this.#tellError(notice.end);
         this.#queue('STOPPING=1');
         break;
       case 'service.skipped':
@@ -99,14 +99,21 @@ export class HostNotifier {
 
   /** The last word: chaperone is about to leave. */
   end(end: SystemEnd): void {
-    const errno = errnoOf(end);
-    if (errno !== undefined) this.#queue(`ERRNO=${errno}`);
+    this.#tellError(end);
     this.#over = true;
     for (const timer of this.#timers.keys()) this.#clear(timer);
   }
 
+  /** Once: what comes later was caused by it. */
+  #tellError(end: SystemEnd): void {
+    const errno = errnoOf(end);
+    if (errno === undefined || this.#errorTold) return;
+    this.#errorTold = true;
+    this.#queue(`ERRNO=${errno}`);
+  }
+
   #status(): string {
-    const scheduled = [...this.#phases].filter(([name, phase]) => isScheduled(this.#types.get(name), phase)).length;
+    const scheduled = [...this.#phases.values()].filter((phase) => phase === 'scheduled').length;
     const up = [...this.#phases.values()].filter((phase) => phase === 'exited' || phase === 'running').length;
     const failed = [...this.#phases.values()].filter((phase) => phase === 'failed').length;
     const uptime = this.#ports.clock.now() - this.#begun;
@@ -160,9 +167,4 @@ export class HostNotifier {
     if (id !== undefined) this.#ports.clock.clearTimeout(id);
     this.#timers.delete(timer);
   }
-}
-
-/** These run by a plan, and not all the time. */
-function isScheduled(type: ServiceSpec['type'] | undefined, phase: ServicePhase): boolean {
-  return (type === 'cron' || type === 'inetd') && (isLive(phase) || phase === 'exited');
 }

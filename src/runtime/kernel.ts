@@ -5,7 +5,7 @@
 import type { Observable } from 'rxjs';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { Connection } from '../model/scheduling.ts';
-import type { Account } from '../model/service-spec.ts';
+import type { Account, FileOwner } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
 
@@ -76,10 +76,15 @@ export interface ExitBatch {
 /** `vanished`: there is no such process (ESRCH). `denied`: not ours to signal (EPERM). */
 export type SignalOutcome = 'sent' | 'vanished' | 'denied';
 
-/** A place where bytes go: chaperone's own stdout or stderr. Writes are done in order, one at a time. */
+/** A place where whole lines go. Writes are done in order, one at a time. */
 export interface Sink {
-  /** Calls back when the bytes are written, or with the error's code (ENOSPC, EPIPE …). Never throws. */
-  write(bytes: Uint8Array, done: (errorCode?: string) => void): void;
+  /**
+   * Calls back when the bytes are written, or with the error's code (ENOSPC, EPIPE …), and with `rest` where there may be
+   * room again later: what of the bytes was not taken, to be written once more. Never throws.
+   */
+  write(bytes: Uint8Array, done: (errorCode?: string, rest?: Uint8Array) => void): void;
+  /** People read it. */
+  readonly terminal?: boolean;
 }
 
 /** A TCP port that listens on all addresses. */
@@ -183,6 +188,25 @@ export interface Notifying {
    */
   send(path: string, bytes: Uint8Array): string | undefined;
 }
+/** A log file, which is opened when it is first written to. */
+export interface LogFileRequest {
+  /** Absolute, with the sequences of strftime(3). It is opened anew when its name changes or another file stands there. */
+  readonly path: string;
+  /** Truncate it at the first opening. */
+  readonly overwrite: boolean;
+  /** Whose it is, and the directories that are missing, where it is made. */
+  readonly owner?: FileOwner;
+}
+
+export type LogSocketOutcome =
+  | {
+      readonly ok: true;
+      /** Each datagram as it came; the bytes are another's once the observer returns. Nothing is read without an observer. */
+      readonly datagrams$: Observable<Uint8Array>;
+      /** Emits what is left to be read, and removes the socket. */
+      readonly close: () => void;
+    }
+  | { readonly ok: false; readonly code: string };
 
 export interface Kernel {
   readonly pid: number;
@@ -214,4 +238,15 @@ export interface Kernel {
   sink(target: 'stdout' | 'stderr'): Sink;
   readonly following: Following;
   readonly notifying: Notifying;
+  fileSink(request: LogFileRequest): Sink;
+  /** Each line is one UDP packet. @param host `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; 514 without a port */
+  remoteSink(host: string): Sink;
+  /**
+   * Makes a socket of datagrams that everyone may write to; a stale one is replaced. From then on nothing sent is lost.
+   *
+   * @param holdOn is asked between datagrams: true leaves the others to the next turn of the loop
+   */
+  openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome;
+  /** Calls back at the end of this turn, before anything else that comes from outside. */
+  defer(callback: () => void): void;
 }

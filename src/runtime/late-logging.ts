@@ -1,6 +1,6 @@
-import { ReplaySubject, Subject } from 'rxjs';
+import { Subject } from 'rxjs';
 import type { LogRecord, Severity } from '../model/syslog.ts';
-import type { AttachLogging } from './logging.ts';
+import type { AttachLogging, Logging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
@@ -12,8 +12,10 @@ export interface LateLogging {
   readonly ready: Promise<void>;
 }
 
-/** Records and actions kept until winston is there; what is over is dropped. */
-const longestWait = 10_000;
+/** Characters that are kept until winston is there; what is over is dropped, and counted. */
+const mostKept = 8 * 1024 * 1024;
+/** What a record or an action takes besides its text, as characters. */
+const overhead = 200;
 
 /**
  * Logging that does not hold up the boot: winston is loaded while the first services are starting already, and takes a
@@ -21,10 +23,27 @@ const longestWait = 10_000;
  */
 export function lateLogging(): LateLogging {
   let early: (() => void)[] | undefined = [];
-  const inTurn = (action: () => void): void => {
-    if (early === undefined) action();
-    else if (early.length < longestWait) early.push(action);
+  let kept = 0;
+  let dropped = 0;
+  let logging: Logging | undefined;
+  const flush = (): void => logging?.flush();
+  const hasRoom = (characters: number): boolean => {
+    if (kept > mostKept) return false;
+    kept += characters + overhead;
+    return true;
   };
+  const inTurn = (action: () => void): void => {
+    if (early === undefined) {
+      flush();
+      action();
+    } else if (hasRoom(0)) {
+      early.push(() => {
+        flush();
+        action();
+      });
+    }
+  };
+  const widen = (level: Severity): void => inTurn(() => logging?.widen(level));
   let loaded: () => void = () => undefined;
   let failed: (error: unknown) => void = () => undefined;
   const ready = new Promise<void>((resolve, reject) => {
@@ -34,19 +53,27 @@ export function lateLogging(): LateLogging {
   // Whoever leaves asks for it; until then a failure is not unhandled.
   ready.catch(() => undefined);
 
-  const levels$ = new ReplaySubject<Severity>(1);
-  const attachLogging: AttachLogging = (records$, entries, queues, host) => {
+  const attachLogging: AttachLogging = (records$, entries, context) => {
     const sorted$ = new Subject<LogRecord>();
-    records$.subscribe((record) => inTurn(() => sorted$.next(record)));
+    records$.subscribe((record) => {
+      if (early === undefined) sorted$.next(record);
+      else if (hasRoom(record.message.length)) early.push(() => sorted$.next(record));
+      else dropped += 1;
+    });
     const attach = async (): Promise<void> => {
-      const logging = await import('./logging.ts');
-      logging.attachLogging(sorted$, entries, queues, host, levels$);
+      const module = await import('./logging.ts');
+      logging = module.attachLogging(sorted$, entries, context);
       const waiting = early ?? [];
       early = undefined;
       for (const action of waiting) action();
+      if (dropped > 0) {
+        sorted$.next(context.warningRecord(`${dropped} log records were dropped because logging had not begun yet`));
+      }
+      flush();
       loaded();
     };
     setImmediate(() => attach().catch(failed));
+    return { flush, widen };
   };
-  return { attachLogging, inTurn, ready, widen: (level) => levels$.next(level) };
+  return { attachLogging, inTurn, ready, widen };
 }

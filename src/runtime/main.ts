@@ -28,6 +28,7 @@ import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
 import { createObserver } from './observe.ts';
 import { serveControl } from './serve-control.ts';
+import type { SinkQueue } from './sink-queue.ts';
 
 export interface DaemonOptions {
   readonly edge: NativeEdge;
@@ -99,7 +100,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const host = hostRequest(launch.environment, kernel.pid);
   const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
 
-  if (spec.services.some(({ enabled, type }) => enabled && type === 'notify')) await linux.notifying.load();
+  await loadNotifying(edge, linux, spec);
 
   const control = openControlSocket({
     edge,
@@ -112,6 +113,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     attachLogging: logging.attachLogging,
     loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
     ...(host === undefined ? {} : { host }),
+    // https://no-color.org
+    colours: (process.env['NO_COLOR'] ?? '') === '',
     ...(options.request.inspect
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),
@@ -147,6 +150,21 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   setInterval(() => undefined, keepAlive);
   assembly.start();
   early.unsubscribe();
+}
+
+/** Most systems have no notify service, and need no addon for one. */
+async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
+  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
+  if (first === undefined) return;
+  try {
+    await notifying.load();
+  } catch (error) {
+    writeError(
+      edge,
+      `chaperone: cannot load unix_dgram.node, which ${first.name} needs: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    edge.exitNow(1);
+  }
 }
 
 /** A signal that ends the system while its configuration is still being read: nothing has been started. */
@@ -292,12 +310,12 @@ interface LastThings {
   readonly timeout: number;
 }
 
-/** Writes what waits for stdout, then the last lines to stderr, and exits; a stdout that takes nothing gets half of the time. */
+/** Writes what waits for the sinks, then the last lines to stderr, and exits; sinks that take nothing get half of the time. */
 function flushAndExit(
   { edge, clock, assembly, logging, control }: Daemon,
   { exitStatus, lines, timeout }: LastThings,
 ): void {
-  const { stdout, stderr } = assembly.queues;
+  const { sinks } = assembly;
   const exit = (): never => {
     control.close();
     return edge.exitNow(exitStatus);
@@ -307,19 +325,35 @@ function flushAndExit(
   const sayLast = (): void => {
     if (said) return;
     said = true;
-    const lost = stdout.waitingBytes;
-    const report = lost === 0 ? [] : [`chaperone: stdout did not take the last ${lost} bytes of the log in time`];
-    for (const line of [...report, ...lines]) stderr.write(`${line}\n`);
-    stderr.whenIdle(() => (lost === 0 ? exit() : stdout.whenIdle(exit)));
+    const slow = sinks.all().filter(({ waitingBytes }) => waitingBytes > 0);
+    const report = slow.map(
+      ({ name, waitingBytes }) => `chaperone: ${name} did not take the last ${waitingBytes} bytes of the log in time`,
+    );
+    for (const line of [...report, ...lines]) sinks.stderr.write(`${line}\n`);
+    whenAllFinished([sinks.stderr, ...slow], exit);
   };
   clock.setTimeout(sayLast, timeout / 2);
+  assembly.endSyslog();
   logging.ready.then(
-    () => stdout.whenIdle(sayLast),
+    () => {
+      assembly.flush();
+      whenAllFinished(sinks.all(), sayLast);
+    },
     (error: unknown) => {
       sayDying(edge, error);
       sayLast();
     },
   );
+}
+
+function whenAllFinished(queues: readonly SinkQueue[], callback: () => void): void {
+  let left = queues.length;
+  for (const queue of queues) {
+    queue.whenFinished(() => {
+      left -= 1;
+      if (left === 0) callback();
+    });
+  }
 }
 
 /** Written before anything else is tried: what follows may be the end. */

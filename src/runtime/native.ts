@@ -46,6 +46,13 @@ export interface NativeEdge {
   /** fcntl(2), F_DUPFD_CLOEXEC: another descriptor of the same description. Throws with `code`. */
   duplicate(fd: number): number;
   /**
+   * dup3(2) with O_CLOEXEC: `to` becomes what `from` is, and what it was is closed. A watch of `to` that has not been through
+   * the loop yet watches the new one.
+   *
+   * @throws Error with `code`
+   */
+  replaceDescriptor(from: number, to: number): void;
+  /**
    * open(2) and fcntl(2) F_SETLK for the whole file, as lckpwdf(3) does with /etc/.pwd.lock. A missing file is made with
    * mode 0600. The lock is the process's: closing *any* descriptor of the file releases it, and a second call here succeeds.
    *

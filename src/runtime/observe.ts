@@ -163,7 +163,8 @@ function serviceDetail(
     case 'watchdog.missed':
       return causeText(context);
     case undefined:
-      if (to === 'ready.running') return `startup_pause of ${seconds(spec.startupPause)} s passed`;
+      if (to === 'ready.running' || to === 'starting.awaitingPidfile')
+        return `startup_pause of ${seconds(spec.startupPause)} s passed`;
       if (to.startsWith('starting')) return `restart ${context.restartsUsed}`;
       if (to.startsWith('stopping')) return causeText(context);
       return '';

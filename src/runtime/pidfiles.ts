@@ -75,7 +75,7 @@ export class Pidfiles {
           refused = found.pid;
           onMessage(pidRefused(service.name, found.pid, `pid file '${pathOf(service)}'`));
         }
-        timer = clock.setTimeout(() => look(Math.min(longestLook, delay * lookGrowth)), delay);
+        timer = clock.setTimeout(() => look(Math.min(longestLook, Math.ceil(delay * lookGrowth))), delay);
         if (found.trouble === last) return;
         last = found.trouble;
         sendBack({ type: 'pidfile.seen', serial, trouble: found.trouble, at: clock.now() });

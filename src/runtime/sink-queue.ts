@@ -5,15 +5,36 @@ import type { Sink } from './kernel.ts';
 const queueLimit = 1024 * 1024;
 /** Bytes of one write: many small lines go together. */
 const largestWrite = 64 * 1024;
+/** Bytes for which a lingering sink does not wait. */
+const worthWriting = 32 * 1024;
+/** ms without a finished write after which a sink makes no progress. */
+const patience = 500;
+/** ms until a sink that had no room is offered the same lines again. */
+const retryDelay = 1_000;
+
+export interface SinkQueueOptions {
+  /** Calls back after so many ms. Without it, what a sink has no room for is offered again with the next line. */
+  readonly after?: (delay: number, callback: () => void) => void;
+  /**
+   * ms to gather lines after a write during which more of them came: each write wakes a thread, which costs more than the
+   * writing. The first line after a pause is written at once.
+   */
+  readonly linger?: number;
+  /** Monotonic ms. */
+  readonly now?: () => number;
+  /** Hears of the first refusal after a write that went well. */
+  readonly onRefusal?: (errorCode: string) => void;
+}
 
 /**
  * Text on its way to one sink, in order and bounded: when a reader does not read, what is over is dropped and counted, and
  * nobody else notices.
  */
 export class SinkQueue {
+  readonly name: string;
   readonly #sink: Sink;
-  readonly #name: string;
-  readonly #onDrop: (text: string) => string;
+  readonly #options: SinkQueueOptions;
+  #noticeLine: (text: string) => string;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
@@ -22,26 +43,46 @@ export class SinkQueue {
   /** Why the last lines were lost, where the sink said so. */
   #refusal: string | undefined;
   #writing = false;
+  /** The sink has no room: it is asked again later. */
+  #stalled = false;
+  /** Since the last write that went well. */
+  #refused = false;
+  #leaving = false;
+  #lingering = false;
+  #lastProgress = 0;
   #idle: (() => void)[] = [];
 
   /**
    * @param onDrop makes a whole line of the sentence that says how much was dropped
    */
-  constructor(sink: Sink, name: string, onDrop: (text: string) => string) {
+  constructor(sink: Sink, name: string, onDrop: (text: string) => string, options: SinkQueueOptions = {}) {
     this.#sink = sink;
-    this.#name = name;
-    this.#onDrop = onDrop;
+    this.name = name;
+    this.#noticeLine = onDrop;
+    this.#options = options;
+  }
+
+  /** True where the sink is a terminal. */
+  get isTerminal(): boolean {
+    return this.#sink.terminal === true;
+  }
+
+  /** The sentence that says how much was dropped is put in these words from now on. */
+  setNoticeLine(noticeLine: (text: string) => string): void {
+    this.#noticeLine = noticeLine;
   }
 
   /** Appends whole lines, each with its end. */
   write(text: string): void {
     const bytes = Buffer.from(text);
     if (this.#waitingBytes + bytes.length > queueLimit) {
-      this.#dropped += 1;
+      this.#dropped += countLines(bytes);
       return;
     }
     this.#append(bytes);
-    this.#pump();
+    if (this.#lingering ? this.#waitingBytes >= worthWriting : !this.#stalled || this.#options.after === undefined) {
+      this.#pump();
+    }
   }
 
   /** True while a line more would be dropped. */
@@ -52,6 +93,17 @@ export class SinkQueue {
   /** Lines that were lost, from the beginning on. */
   get droppedTotal(): number {
     return this.#droppedBefore + this.#dropped;
+  }
+
+  /** True while it is more than half full, and the sink goes on taking what it gets: soon there is room again. */
+  get isBusy(): boolean {
+    const { now } = this.#options;
+    return this.#waitingBytes > queueLimit / 2 && now !== undefined && now() - this.#lastProgress < patience;
+  }
+
+  /** How many bytes more it takes. */
+  get room(): number {
+    return queueLimit - this.#waitingBytes;
   }
 
   /** Bytes that wait, without those that are being written. */
@@ -66,8 +118,19 @@ export class SinkQueue {
 
   /** Calls back once everything that was written so far has gone; at once where nothing waits. */
   whenIdle(callback: () => void): void {
-    if (this.#writing) this.#idle.push(callback);
-    else callback();
+    if (!this.#writing && this.#waiting.length === 0) {
+      callback();
+      return;
+    }
+    this.#idle.push(callback);
+    if (!this.#stalled) this.#pump();
+  }
+
+  /** As `whenIdle`, but does not wait for room: a sink that has none is asked once more. */
+  whenFinished(callback: () => void): void {
+    this.#leaving = true;
+    this.whenIdle(callback);
+    if (this.#stalled) this.#pump();
   }
 
   #append(bytes: Buffer): void {
@@ -77,21 +140,55 @@ export class SinkQueue {
 
   #pump(): void {
     if (this.#writing) return;
+    this.#stalled = false;
+    this.#lingering = false;
     if (this.#waiting.length === 0) {
       for (const callback of this.#idle.splice(0)) callback();
       return;
     }
     this.#writing = true;
     const batch = this.#take();
-    this.#sink.write(batch, (errorCode) => {
+    this.#sink.write(batch, (errorCode, rest) => {
       this.#writing = false;
-      if (errorCode === undefined) this.#sayDropped();
-      // A sink that refuses (EPIPE, ENOSPC, EIO) has lost these lines; the next ones are tried again.
-      else {
-        this.#dropped += countLines(batch);
-        this.#refusal = errorCode;
-      }
-      this.#pump();
+      if (errorCode === undefined) {
+        this.#refused = false;
+        this.#lastProgress = this.#options.now?.() ?? 0;
+        this.#sayDropped();
+      } else this.#meetRefusal(errorCode, rest === undefined ? countLines(batch) : 0);
+      if (rest !== undefined) this.#stall(Buffer.from(rest));
+      else if (!this.#gather()) this.#pump();
+    });
+  }
+
+  /** Waits for more lines, where some came already and nobody waits for them to be written. */
+  #gather(): boolean {
+    const { linger, after } = this.#options;
+    const waits = this.#waitingBytes > 0 && this.#waitingBytes < worthWriting && this.#idle.length === 0;
+    if (linger === undefined || after === undefined || !waits) return false;
+    this.#lingering = true;
+    after(linger, () => {
+      if (this.#lingering) this.#pump();
+    });
+    return true;
+  }
+
+  /** A sink that refuses (EPIPE, EIO) has lost these lines; the next ones are tried again. */
+  #meetRefusal(errorCode: string, lost: number): void {
+    this.#dropped += lost;
+    this.#refusal = errorCode;
+    if (this.#refused) return;
+    this.#refused = true;
+    this.#options.onRefusal?.(errorCode);
+  }
+
+  /** A full disk: what is left of the batch comes first again, once there may be room. */
+  #stall(rest: Buffer): void {
+    this.#waiting.unshift(rest);
+    this.#waitingBytes += rest.length;
+    this.#stalled = true;
+    if (this.#leaving) for (const callback of this.#idle.splice(0)) callback();
+    this.#options.after?.(retryDelay, () => {
+      if (this.#stalled) this.#pump();
     });
   }
 
@@ -110,11 +207,11 @@ export class SinkQueue {
 
   #sayDropped(): void {
     if (this.#dropped === 0 || this.#waitingBytes > queueLimit / 2) return;
-    const { text } = recordsDropped(this.#dropped, this.#name, this.#refusal);
+    const { text } = recordsDropped(this.#dropped, this.name, this.#refusal);
     this.#droppedBefore += this.#dropped;
     this.#dropped = 0;
     this.#refusal = undefined;
-    this.#append(Buffer.from(this.#onDrop(text)));
+    this.#append(Buffer.from(this.#noticeLine(text)));
   }
 }
 

@@ -1,6 +1,7 @@
 import { filter, map, type Observable, type OperatorFunction } from 'rxjs';
 import { printable } from '../model/printable.ts';
 import type { LogRecord, Severity } from '../model/syslog.ts';
+import { parseLevelPrefix } from '../model/syslog-parse.ts';
 import { lines } from './lines.ts';
 
 /** Bytes of one line that are kept. */
@@ -9,6 +10,8 @@ const longestLine = 8192;
 export interface OutputSource {
   /** The service's name without its suffix. */
   readonly program: string;
+  /** The service's name with its suffix. */
+  readonly service?: string;
   readonly pid: number;
   readonly stream: 'stdout' | 'stderr';
   /** Unix time in ms. */
@@ -19,23 +22,29 @@ const severityOf: Readonly<Record<OutputSource['stream'], Severity>> = { stdout:
 
 /**
  * What a service writes, as log records: one a line, facility daemon, stdout as info and stderr as warning (reference,
- * section 1.2). Blank lines are dropped, over-long ones cut with a mark.
+ * section 1.2), unless a line says better with a prefix `<N>` (sd-daemon(3)). Blank lines are dropped, over-long ones cut
+ * with a mark.
  */
 export function outputRecords(source: OutputSource): OperatorFunction<Uint8Array, LogRecord> {
   return (bytes$: Observable<Uint8Array>) =>
     bytes$.pipe(
       lines(longestLine),
       map(({ bytes, cut }) => printable(bytes).trimEnd() + (cut > 0 ? ` [… ${cut} bytes cut]` : '')),
-      filter((message) => message !== ''),
-      map(
-        (message): LogRecord => ({
-          time: source.wallTime(),
-          facility: 'daemon',
-          severity: severityOf[source.stream],
-          program: source.program,
-          pid: source.pid,
-          message,
-        }),
-      ),
+      filter((line) => line !== ''),
+      map((line) => toRecord(source, line)),
+      filter(({ message }) => message.trim() !== ''),
     );
+}
+
+function toRecord({ program, pid, service, stream, wallTime }: OutputSource, line: string): LogRecord {
+  const prefix = parseLevelPrefix(line);
+  return {
+    time: wallTime(),
+    facility: prefix?.facility ?? 'daemon',
+    severity: prefix?.severity ?? severityOf[stream],
+    program,
+    pid,
+    message: prefix === undefined ? line : prefix.rest,
+    ...(service === undefined ? {} : { service }),
+  };
 }

@@ -199,8 +199,8 @@ describe('a port that something else listens on', () => {
     expect(lines.slice(lines.findIndex((line) => line.startsWith('chaperone: ')))).toEqual([
       `chaperone: system failed: echo.service cannot listen on port ${port}`,
       '  why     something else listens on it already (EADDRINUSE); tried all addresses, IPv6 and IPv4',
-      `  do      "ss -ltnp 'sport = :${port}'" in the container names the process that holds it; or change "port"`,
       expect.stringMatching(/^ {2}command sh -c/),
+      `  do      "ss -ltnp 'sport = :${port}'" in the container names the process that holds it; or change "port"`,
       '  waiting next.service never started',
       '  stopped base; exit status 1',
     ]);

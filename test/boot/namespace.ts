@@ -31,6 +31,14 @@ export interface BootOptions {
   readonly merge?: boolean;
   /** A descriptor that becomes stdout; its lines are not collected then. */
   readonly stdout?: number;
+  /** A /dev of its own, so that /dev/log is chaperone's; otherwise there is no log socket. */
+  readonly ownDev?: boolean;
+  /** A log socket without a /dev of its own: for configurations that put it elsewhere. */
+  readonly syslog?: boolean;
+  /** A shell script that is run before chaperone, in its namespace and the test's directory. */
+  readonly before?: string;
+  /** The same after chaperone, which is not PID 1 then. */
+  readonly keep?: string;
   /** False: without a namespace, so that chaperone is not PID 1. */
   readonly pid1?: boolean;
   /** In place of the built one. */
@@ -78,7 +86,9 @@ export function boot(options: BootOptions): Booted {
   const program = options.program ?? built;
   if (!existsSync(program)) throw new Error(`${program} is missing: run "node scripts/build.mjs" first`);
   const config = writeConfiguration(directory, options);
-  const command = wrapped([program, '--config', config, ...(options.args ?? [])], directory, options);
+  // The machine's own /dev is not to be touched.
+  const syslog = options.ownDev === true || options.syslog === true ? [] : ['--no-syslog'];
+  const command = wrapped([program, '--config', config, ...syslog, ...(options.args ?? [])], directory, options);
   const [file = '', ...args] = command;
   const child = spawn(file, args, {
     cwd: '/',
@@ -255,10 +265,13 @@ function wrapped(command: readonly string[], directory: string, options: BootOpt
       steps.push(`mount --bind '${join(directory, name)}' /etc/${name}`);
     }
   }
+  if (options.ownDev === true) steps.push(`'${join(fixtures, 'own-dev')}' '${join(directory, 'dev')}'`);
+  if (options.before !== undefined) steps.push(`(cd '${directory}' && ${options.before})`);
   const { ulimit } = options;
   if (ulimit !== undefined) steps.push(`ulimit -Sn ${ulimit.soft} && ulimit -Hn ${ulimit.hard}`);
   if (options.merge === true) steps.push('exec 2>&1');
-  const inner = steps.length === 0 ? command : ['/bin/sh', '-c', `${steps.join(' && ')} && exec "$0" "$@"`, ...command];
+  const last = options.keep === undefined ? 'exec "$0" "$@"' : `{ "$0" "$@"; cd '${directory}' && ${options.keep}; }`;
+  const inner = steps.length === 0 ? command : ['/bin/sh', '-c', [...steps, last].join(' && '), ...command];
   return options.pid1 === false ? inner : [...namespaceCommand(), ...inner];
 }
 

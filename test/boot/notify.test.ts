@@ -1,6 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { boot, config, expectOrder, logAll } from './namespace.ts';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { boot, config, expectOrder, fixtures, logAll } from './namespace.ts';
 
 const here = '$(_CHAP_CONFIG_DIR)';
 const next = { type: 'oneshot', command: 'echo next ran', after: 'job.service' } as const;
@@ -60,7 +63,7 @@ describe.each(failures)('a notify service that $title', ({ service, headline, wh
   it('is a system failure', async () => {
     const system = boot({ files: { 'x.conf': config({ 'job.service': service, 'next.service': next, ...logAll }) } });
     expect(await system.exit).toBe(1);
-    expectOrder(system.lines('stderr'), [headline, why, /last {4}"(wrong disk|terminated)"/]);
+    expectOrder(system.lines('stderr'), [headline, why, /last {4}"wrong disk"/]);
     expectOrder(system.lines('stdout'), [log]);
     expect(system.lines().join('\n')).not.toMatch(/next ran/);
   });
@@ -289,6 +292,29 @@ describe('a notify service', () => {
     });
     await system.waitForLine(/job\[\d+\]: yes \/\S+\/job\.service-[0-9a-f]{16}$/);
     await system.waitForLine(/other\[\d+\]: other no$/);
+    await system.waitForLine(/ready\.$/);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+
+  it('may be written in C, after sd_notify(3), and be the program systemd-notify', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'chaperone-notify-c-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    execFileSync('cc', ['-o', join(folder, 'notify'), join(fixtures, 'notify.c')]);
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'job.service': { type: 'notify', command: join(folder, 'notify') },
+          'shell.service': {
+            type: 'notify',
+            command: "sh -c 'systemd-notify --ready --pid=$$ --status=up; exec sleep infinity'",
+          },
+          ...logAll,
+        }),
+      },
+    });
+    await system.waitForLine(/job\.service successfully started/);
+    await system.waitForLine(/shell\.service successfully started/);
     await system.waitForLine(/ready\.$/);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);

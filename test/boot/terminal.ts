@@ -48,7 +48,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
 
   const { session = 'leader' } = options;
   const taking = session === 'leader' ? ['setsid', '--ctty'] : [];
-  const command = [...namespaceCommand(), ...taking, built, '--config', config, ...(options.args ?? [])];
+  const command = [...namespaceCommand(), ...taking, built, '--config', config, '--no-syslog', ...(options.args ?? [])];
   const screen = openScreen({
     command,
     controlling: session === 'member',

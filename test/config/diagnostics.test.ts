@@ -672,18 +672,14 @@ web.service:
     expect(
       warningsOf(`settings: {debug: yes, env_inherit: [A*]}
 web.service: {command: x, interval: hourly, kill_mode: process}
-a.logging: {file: /var/log/x}
+d.service: {command: x, port: 8080, type: inetd}
 `),
     ).toMatchInlineSnapshot(`
-      "chaperone: 2 warnings about the configuration
+      "chaperone: 1 warning about the configuration
 
       chaperone.d/x.conf:2:37: interval of web.service has no effect: its type is simple
           2 | web.service: {command: x, interval: hourly, kill_mode: process}
             |                                     ^^^^^^ expected type cron
-
-      chaperone.d/x.conf:3:13: "file" in a.logging is not supported yet and has no effect
-          3 | a.logging: {file: /var/log/x}
-            |             ^^^^
       "
     `);
   });

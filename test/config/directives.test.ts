@@ -12,15 +12,17 @@ function keys(kind: SectionKind, supported: boolean): string {
 describe('directives', () => {
   it('has what is supported and what is still to come', () => {
     expect(keys('settings', true)).toBe(
-      'debug detect_exit env_inherit env_set env_unset gid idle_delay ignore_failures process_timeout shutdown_timeout startup_pause status_interval timezone uid',
+      'debug detect_exit enable_syslog env_inherit env_set env_unset gid idle_delay ignore_failures log_socket logrec_hostname process_timeout shutdown_timeout startup_pause status_interval timezone uid',
     );
-    expect(keys('settings', false)).toBe('enable_syslog logrec_hostname');
+    expect(keys('settings', false)).toBe('');
     expect(keys('service', true)).toBe(
       'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections optional pidfile port process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid watchdog',
     );
     expect(keys('service', false)).toBe('');
-    expect(keys('logging', true)).toBe('enabled selector stderr stdout');
-    expect(keys('logging', false)).toBe('extended file gid logrec_hostname overwrite syslog_host uid');
+    expect(keys('logging', true)).toBe(
+      'enabled extended file format gid logrec_hostname overwrite selector stderr stdout syslog_host timestamp uid',
+    );
+    expect(keys('logging', false)).toBe('');
   });
 
   it('expands what the reference marks as env', () => {
@@ -30,7 +32,7 @@ describe('directives', () => {
         .map(({ key }) => key)
         .sort()
         .join(' ');
-    expect(expanding('settings')).toBe('gid timezone uid');
+    expect(expanding('settings')).toBe('gid log_socket timezone uid');
     expect(expanding('service')).toBe('command directory enabled gid interval pidfile port stderr stdout uid');
     expect(expanding('logging')).toBe('enabled file gid logrec_hostname selector syslog_host uid');
   });

@@ -14,7 +14,9 @@ export type ProgramName =
   | 'leaves a daemon'
   | 'leaves a writer'
   | 'hangs with a child'
-  | 'ends after 50 ms';
+  | 'ends after 50 ms'
+  | 'writes its pid'
+  | 'notifies';
 
 export type SpawnErrorName = 'missing' | 'denied' | 'no directory' | 'no format' | 'too long';
 
@@ -22,6 +24,8 @@ export interface Harness {
   readonly kernel: Kernel;
   readonly clock: Clock;
   argv(program: ProgramName): readonly string[];
+  /** Where 'writes its pid' writes, before it hangs. */
+  readonly pidfile: string;
   failing(error: SpawnErrorName): Partial<SpawnRequest> & Pick<SpawnRequest, 'argv'>;
   /** Lets time pass until the condition holds. Rejects when it never does. */
   until(condition: () => boolean): Promise<void>;
@@ -30,6 +34,14 @@ export interface Harness {
   /** A port that nobody listens on. */
   freePort(): Promise<number>;
   connect(port: number): Client;
+  /** A file's path that nothing stands at. */
+  newPath(name: string): string;
+  /** The text of a file; '' where there is none. */
+  read(path: string): string;
+  /** What is sent before anybody listens is kept. */
+  readonly early: boolean;
+  /** Sends one datagram as a program would; returns false where nobody would get it. */
+  sendLog(path: string, text: string): boolean;
   /** Ends what the test left. */
   close(): Promise<void>;
 }
@@ -227,6 +239,92 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(text).toBe('early\nlate\n');
     });
 
+    it('looks up live processes, and tells those that are dead', async () => {
+      const { pid } = spawn('hangs');
+      expect(harness.kernel.following.lookUp(pid)).toMatchObject({
+        pid,
+        parent: harness.kernel.pid,
+        group: pid,
+        uid: harness.kernel.following.uid,
+        descendant: true,
+      });
+      harness.kernel.signal(pid, 'SIGKILL', 'process');
+      await harness.until(ended(pid));
+      expect(harness.kernel.following.lookUp(pid)).toBeUndefined();
+    });
+
+    it('tells the end of a process that it watches, once, also of one that is dead already', async () => {
+      const { pid } = spawn('hangs');
+      const told: string[] = [];
+      const watch = (name: string): Subscription =>
+        harness.kernel.following.watchEnd(pid).subscribe({
+          next: () => told.push(`${name} ended`),
+          complete: () => told.push(`${name} complete`),
+        });
+      watch('live');
+      const given = watch('given up');
+      expect(told).toEqual([]);
+      given.unsubscribe();
+      harness.kernel.signal(pid, 'SIGKILL', 'process');
+      await harness.until(() => told.length === 2 && ended(pid)());
+      watch('dead');
+      await harness.until(() => told.length === 4);
+      expect(told).toEqual(['live ended', 'live complete', 'dead ended', 'dead complete']);
+    });
+
+    it('knows what a start has left behind, until that has ended', async () => {
+      const { following } = harness.kernel;
+      const { pid } = spawn('leaves a daemon');
+      const tree = following.track(pid, following.newInvocation(), true);
+      const stranger = spawn('hangs');
+      await harness.until(ended(pid));
+      tree.startEnded();
+      const [daemon, ...others] = tree.members();
+      expect(others).toEqual([]);
+      expect(daemon?.pid).not.toBe(stranger.pid);
+      harness.kernel.signal(daemon?.pid ?? 0, 'SIGKILL', 'process');
+      await harness.until(() => tree.members().length === 0);
+      expect(following.lookUp(stranger.pid)).toBeDefined();
+      tree.forget();
+    });
+
+    it('reads a pidfile, tells one writing from the next, and removes it', async () => {
+      const { following } = harness.kernel;
+      expect(following.readPidfile(harness.pidfile)).toBeUndefined();
+      expect(following.removePidfile(harness.pidfile)).toBeUndefined();
+      const first = spawn('writes its pid');
+      await harness.until(() => following.readPidfile(harness.pidfile)?.text.trim() === String(first.pid));
+      const stamp = following.readPidfile(harness.pidfile)?.stamp;
+      expect(following.readPidfile(harness.pidfile)?.stamp).toBe(stamp);
+      const second = spawn('writes its pid');
+      await harness.until(() => following.readPidfile(harness.pidfile)?.text.trim() === String(second.pid));
+      expect(following.readPidfile(harness.pidfile)?.stamp).not.toBe(stamp);
+      expect(following.removePidfile(harness.pidfile)).toBeUndefined();
+      expect(following.readPidfile(harness.pidfile)).toBeUndefined();
+    });
+
+    it('hears what is sent to a notify socket, and by whom, until it is closed', async () => {
+      const socket = harness.kernel.notifying.openSocket('web.service');
+      const heard: string[] = [];
+      let complete = false;
+      socket.datagrams$.subscribe({
+        next: ({ bytes, sender }) => heard.push(`${decoder.decode(bytes)} from ${sender}`),
+        complete: () => {
+          complete = true;
+        },
+      });
+      const environment = { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: socket.path };
+      const { pid } = spawn('notifies', { environment });
+      await harness.until(() => heard.length > 0);
+      expect(heard).toEqual([`READY=1 from ${pid}`]);
+      socket.close();
+      socket.close();
+      expect(complete).toBe(true);
+      const late = spawn('notifies', { environment });
+      await harness.until(ended(late.pid));
+      expect(heard).toHaveLength(1);
+    });
+
     describe('listening', () => {
       let listeners: Listener[];
       let taken: Connection[];
@@ -334,6 +432,46 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       await harness.until(() => fired.includes('40'));
       expect(fired).toEqual(['0', '10', '30', '40']);
       expect(last - start).toBeGreaterThanOrEqual(40);
+    });
+
+    it('writes lines to a file that it makes, in order', async () => {
+      const path = harness.newPath('logs/today.log');
+      const sink = harness.kernel.fileSink({ path, overwrite: false });
+      let written = 0;
+      const count = (): void => {
+        written += 1;
+      };
+      sink.write(new TextEncoder().encode('one\ntwo\n'), () => {
+        count();
+        sink.write(new TextEncoder().encode('three\n'), count);
+      });
+      await harness.until(() => written === 2);
+      expect(harness.read(path)).toBe('one\ntwo\nthree\n');
+    });
+
+    it('emits the datagrams of a log socket in order, also those that were sent before anybody listened', async () => {
+      const path = harness.newPath('log');
+      const socket = harness.kernel.openLogSocket(path, () => false);
+      if (!socket.ok) throw new Error(socket.code);
+      const texts: string[] = [];
+      if (harness.early) expect(harness.sendLog(path, 'early')).toBe(true);
+      socket.datagrams$.subscribe((bytes) => texts.push(decoder.decode(bytes)));
+      if (!harness.early) harness.sendLog(path, 'early');
+      await harness.until(() => texts.length === 1);
+      for (const text of ['<13>one', '', 'x'.repeat(10_000)]) harness.sendLog(path, text);
+      await harness.until(() => texts.length === 4);
+      expect(texts).toEqual(['early', '<13>one', '', 'x'.repeat(10_000)]);
+      socket.close();
+      expect(harness.sendLog(path, 'late')).toBe(false);
+      socket.close();
+    });
+
+    it('defers something to the end of the turn', async () => {
+      const order: string[] = [];
+      harness.kernel.defer(() => order.push('deferred'));
+      order.push('turn');
+      await harness.until(() => order.length === 2);
+      expect(order).toEqual(['turn', 'deferred']);
     });
   });
 }

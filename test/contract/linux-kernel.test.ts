@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,11 +20,16 @@ const shell: Readonly<Record<ProgramName, string>> = {
   'leaves a writer': 'echo early; (sleep 0.3; echo late) 2>/dev/null & exit 0',
   'hangs with a child': 'sleep 1000 & echo forked; wait',
   'ends after 50 ms': 'exec sleep 0.05',
+  'writes its pid': 'echo $$ > "$0"; exec sleep 1000',
+  notifies: `exec python3 -c 'import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])'`,
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'chaperone-contract-'));
 const denied = join(folder, 'denied');
 const noFormat = join(folder, 'no-format');
+const pidfile = join(folder, 'web.pid');
 writeFileSync(denied, '#!/bin/sh\n', { mode: 0o644 });
 writeFileSync(noFormat, 'neither program nor script\n');
 chmodSync(noFormat, 0o755);
@@ -43,6 +48,7 @@ edge.setSubreaper();
 const clock = new LinuxClock();
 const kernel = new LinuxKernel({ edge, clock, descriptorLimit: edge.descriptorLimit() });
 kernel.open();
+await kernel.notifying.load();
 
 /** ms after which waiting is given up. */
 const patience = 20_000;
@@ -72,9 +78,14 @@ function open(): Harness {
   return {
     kernel,
     clock,
-    argv: (program) => ['/bin/sh', '-c', shell[program]],
+    argv: (program) => ['/bin/sh', '-c', shell[program], pidfile],
+    pidfile,
     failing: (error) => failing[error],
     until,
+    newPath: (name) => join(mkdtempSync(join(folder, 'new-')), name),
+    read: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : ''),
+    early: true,
+    sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
       // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
       while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));

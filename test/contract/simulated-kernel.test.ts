@@ -19,6 +19,8 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   },
   'hangs with a child': { steps: [{ do: 'fork', script: { steps: [hang] } }, print('forked\n'), hang] },
   'ends after 50 ms': { steps: [{ do: 'wait', ms: 50 }] },
+  'writes its pid': { steps: [{ do: 'write', path: '/run/web.pid', text: '$$\n' }, hang] },
+  notifies: { steps: [{ do: 'notify', text: 'READY=1' }] },
 };
 
 const faults: Readonly<Record<Exclude<SpawnErrorName, 'missing'>, SpawnFault>> = {
@@ -42,11 +44,16 @@ function open(): Harness {
     kernel,
     clock,
     argv: (program) => [program],
+    pidfile: '/run/web.pid',
     failing: (error) => ({ argv: [error] }),
     until: async (condition) => {
       clock.run(clock.now() + 60_000, condition);
       if (!condition()) throw new Error('nothing more happens, and the condition does not hold');
     },
+    newPath: (name) => `/var/${name}`,
+    read: (path) => kernel.files.get(path) ?? '',
+    early: false,
+    sendLog: (path, text) => kernel.sendLog(path, text),
     awaitEndSilently: () => undefined,
     freePort: async () => 8080,
     connect: (port) => {

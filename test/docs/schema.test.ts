@@ -62,7 +62,9 @@ describe('the JSON Schema', () => {
   });
 
   it('takes what the documentation shows', () => {
-    const pages = ['README.md', ...readdirSync(new URL('docs/guide', root)).map((name) => `docs/guide/${name}`)];
+    const pages = ['README.md', ...readdirSync(new URL('docs/guide', root)).map((name) => `docs/guide/${name}`)]
+      // It shows mistakes.
+      .filter((page) => !page.endsWith('troubleshooting.md'));
     let found = 0;
     for (const page of pages) {
       const blocks = readFileSync(new URL(page, root), 'utf8').matchAll(/^```yaml\n([\s\S]*?)^```/gm);

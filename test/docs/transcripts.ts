@@ -103,6 +103,159 @@ web.service: { command: sleep infinity, after: migrate.service }
     advice: 'Every service is disabled. Here the variable `WEB` decides, and it is not set.',
   },
   {
+    title: 'A forking service does not become ready: its program stays in the foreground',
+    config: `web.service:
+  type: forking
+  command: sh -c 'echo serving; exec sleep infinity'
+  process_timeout: 0.5
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'A forking service is one whose program ends once its daemon runs. A program that stays wants `type: simple`, or the option that sends it to the background.',
+  },
+  {
+    title: 'A forking service does not become ready: its program fails',
+    config: `web.service:
+  type: forking
+  command: sh -c 'echo "syntax error in web.cfg, line 3" >&2; exit 1'
+  pidfile: $(_CHAP_CONFIG_DIR)/web.pid
+`,
+    shows: explanation,
+    exit: 1,
+    advice: 'The exit status of the start counts before its pidfile is looked for.',
+  },
+  {
+    title: 'A forking service does not become ready: no pidfile',
+    config: `web.service:
+  type: forking
+  command: sh -c 'setsid sleep infinity &'
+  pidfile: $(_CHAP_CONFIG_DIR)/web.pid
+  process_timeout: 0.5
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'The daemon writes another file, none at all, or not in time. Without `pidfile` the service is ready when its program has ended with 0; what it leaves behind is stopped with it, but nobody notices when it crashes.',
+  },
+  {
+    title: 'A forking service does not become ready: no number in its pidfile',
+    config: `web.service:
+  type: forking
+  command: sh -c 'echo web is up > $(_CHAP_CONFIG_DIR)/web.pid'
+  pidfile: $(_CHAP_CONFIG_DIR)/web.pid
+  process_timeout: 0.5
+`,
+    shows: explanation,
+    exit: 1,
+    advice: 'A pidfile holds one decimal number and nothing else. One that is empty for a moment does no harm.',
+  },
+  {
+    title: 'A forking service does not become ready: nothing lives under its pid',
+    config: `web.service:
+  type: forking
+  command: sh -c 'echo $$ > $(_CHAP_CONFIG_DIR)/web.pid; setsid sleep infinity &'
+  pidfile: $(_CHAP_CONFIG_DIR)/web.pid
+  process_timeout: 0.5
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'The script has written its own pid (`$$`), which ends with it, where that of the daemon belongs (`$!`, or better by the daemon itself).',
+  },
+  {
+    title: 'A forking service does not become ready: its pidfile names a process of others',
+    config: `web.service:
+  type: forking
+  command: sh -c 'echo 1 > $(_CHAP_CONFIG_DIR)/web.pid'
+  pidfile: $(_CHAP_CONFIG_DIR)/web.pid
+  process_timeout: 0.5
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'Whatever is followed is signalled at the stop: PID 1 never is, and others are only where they descend from Chaperone or run under the account of the service.',
+  },
+  {
+    title: 'A notify service does not become ready: redis',
+    config: `# Its arguments end in what redis-server would be called with.
+store.service:
+  type: notify
+  command: sh -c 'echo Ready to accept connections; exec sleep infinity' redis-server --port 6379
+  process_timeout: 0.5
+  startup_pause: 0
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'Many daemons notify only when they are told to, and run all the same: for others they may be ready already.',
+  },
+  {
+    title: 'A notify service does not become ready: its program sends nothing',
+    config: `web.service:
+  type: notify
+  command: sleep infinity
+  process_timeout: 0.5
+  startup_pause: 0
+`,
+    shows: explanation,
+    exit: 1,
+    advice: 'With `type: simple` a service is ready when it has lived for `startup_pause`.',
+  },
+  {
+    title: 'A notify service does not become ready: its program ends',
+    config: `web.service:
+  type: notify
+  command: sh -c 'echo no license >&2; exit 4'
+`,
+    shows: explanation,
+    exit: 1,
+    advice: 'Only an end with 0 may be that of a program which has become a daemon, and is waited for.',
+  },
+  {
+    title: 'A notify service reports an error',
+    config: `store.service:
+  type: notify
+  command: >-
+    python3 -c 'import os, signal, socket;
+    socket.socket(1, 2).sendto(b"ERRNO=13", os.environ["NOTIFY_SOCKET"]);
+    signal.pause()'
+`,
+    shows: explanation,
+    exit: 1,
+    advice: 'The number is one of errno(3): 13 is `EACCES`, permission denied. `errno -l` lists them.',
+  },
+  {
+    title: 'A notify service is ended by its watchdog',
+    config: `web.service:
+  type: notify
+  watchdog: 0.5
+  command: >-
+    python3 -c 'import os, signal, socket;
+    socket.socket(1, 2).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"]);
+    signal.pause()'
+`,
+    shows: /WATCHDOG|exit status for/,
+    exit: 0,
+    advice:
+      'It has to send `WATCHDOG=1` within each `watchdog` seconds, best twice as often; SIGABRT leaves a core where cores are allowed. A missed beat is a failure that `restart: true` answers.',
+  },
+  {
+    title: 'A notify service names a process that is not there',
+    config: `web.service:
+  type: notify
+  command: >-
+    python3 -c 'import os, signal, socket;
+    socket.socket(1, 2).sendto(b"MAINPID=4194300\\nREADY=1", os.environ["NOTIFY_SOCKET"]);
+    signal.pause()'
+`,
+    until: /does not follow/,
+    shows: /does not follow/,
+    exit: 0,
+    advice:
+      'The process that was started stays the service. Where a program runs in a PID namespace of its own, its pids are not those of the container.',
+  },
+  {
     title: 'A service is given up after some restarts',
     config: `worker.service:
   command: sh -c 'sleep 0.2; exit 1'

@@ -1,10 +1,19 @@
-import { type AnyActorRef, createActor, fromCallback, SimulatedClock } from 'xstate';
+import { type AnyActorRef, createActor, type EventObject, fromCallback, SimulatedClock } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
-import { type ServiceReport, serviceMachine } from '../../src/machines/service.ts';
+import { type ServiceReport, type StartOf, serviceMachine } from '../../src/machines/service.ts';
 import { type CountProcesses, type SignalAll, type SystemEvent, systemMachine } from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ExitStatus } from '../../src/model/exit-status.ts';
-import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
+import type { NotifyMessage } from '../../src/model/notify-message.ts';
+import type { PidfileTrouble } from '../../src/model/pidfile.ts';
+import type {
+  NotifyFact,
+  NotifyRequest,
+  PidfileFact,
+  ProcessFact,
+  ProcessRun,
+  ProcessSignal,
+} from '../../src/model/process-events.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
@@ -29,10 +38,14 @@ export class ScriptedRun {
   readonly #tell: (fact: ProcessFact) => void;
   readonly #now: () => number;
 
-  constructor({ service, serial }: ProcessRun, tell: (fact: ProcessFact) => void, now: () => number) {
+  /** What it took over: `4711`, `remains`; undefined where it was started. */
+  readonly adopted: string | undefined;
+
+  constructor({ service, serial, adopts }: ProcessRun, tell: (fact: ProcessFact) => void, now: () => number) {
     this.service = service.name;
     this.serial = serial;
-    this.pid = 100 + serial;
+    this.adopted = adopts?.kind === 'process' ? String(adopts.pid) : adopts?.kind;
+    this.pid = adopts?.kind === 'process' ? adopts.pid : 100 + serial;
     this.#tell = tell;
     this.#now = now;
   }
@@ -99,7 +112,20 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}) {
     }),
   ).start();
   const process = processMachine.provide({ actors: { childProcess: programs.childProcess } });
-  const actor = createActor(serviceMachine.provide({ actors: { process } }), {
+  /** Whether the pidfile is looked for, and the notify socket wanted. */
+  const ports = { looking: false, closed: 0 };
+  const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
+    ports.looking = true;
+    return () => {
+      ports.looking = false;
+    };
+  });
+  const notifications = fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(({ receive }) => {
+    receive(() => {
+      ports.closed += 1;
+    });
+  });
+  const actor = createActor(serviceMachine.provide({ actors: { process, pidfile, notifications } }), {
     clock,
     input: { spec: serviceSpec(changes), system },
   }).start();
@@ -109,7 +135,20 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}) {
     clock,
     programs,
     reports,
+    ports,
     run: () => programs.run(),
+    /** A datagram on the socket of the last start, or of an earlier one. */
+    notify: (message: NotifyMessage, serial = actor.getSnapshot().context.startSerial) =>
+      actor.send({ type: 'notify.received', serial, message, at: at() }),
+    findPid: (pid: number, serial = actor.getSnapshot().context.startSerial) =>
+      actor.send({ type: 'pidfile.found', serial, pid, at: at() }),
+    seePidfile: (trouble: PidfileTrouble) =>
+      actor.send({
+        type: 'pidfile.seen',
+        serial: actor.getSnapshot().context.startSerial,
+        trouble,
+        at: at(),
+      }),
     start: () => actor.send({ type: 'service.start', at: at() }),
     stop: (killAfter = 5_000) => actor.send({ type: 'service.stop', killAfter, at: at() }),
     kill: () => actor.send({ type: 'service.kill', at: at() }),

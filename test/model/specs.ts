@@ -38,6 +38,7 @@ export function systemSpec(services: readonly ServiceSpec[], changes: Partial<Sy
     shutdownTimeout: 8_000,
     detectExit: true,
     enableSyslog: true,
+    logSocket: '/dev/log',
     statusInterval: 30_000,
     fileCount: 1,
     ...changes,

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Sink } from '../../src/runtime/kernel.ts';
-import { SinkQueue } from '../../src/runtime/sink-queue.ts';
+import { SinkQueue, type SinkQueueOptions } from '../../src/runtime/sink-queue.ts';
 
 const mebibyte = 1024 * 1024;
 
 /** A sink that finishes its writes when the test says so. */
 class SlowSink implements Sink {
   readonly batches: string[] = [];
-  #done: ((errorCode?: string) => void) | undefined;
+  #done: ((errorCode?: string, rest?: Uint8Array) => void) | undefined;
 
   get busy(): boolean {
     return this.#done !== undefined;
@@ -18,7 +18,7 @@ class SlowSink implements Sink {
     return this.batches.join('');
   }
 
-  write(bytes: Uint8Array, done: (errorCode?: string) => void): void {
+  write(bytes: Uint8Array, done: (errorCode?: string, rest?: Uint8Array) => void): void {
     if (this.busy) throw new Error('two writes at a time');
     this.batches.push(new TextDecoder().decode(bytes));
     this.#done = done;
@@ -32,14 +32,37 @@ class SlowSink implements Sink {
     else done?.(errorCode);
   }
 
+  /** Ends it as a full disk does, after so many bytes. */
+  fill(taken = 0): void {
+    const done = this.#done;
+    this.#done = undefined;
+    const batch = this.batches.pop() ?? '';
+    this.batches.push(batch.slice(0, taken));
+    done?.('ENOSPC', new TextEncoder().encode(batch.slice(taken)));
+  }
+
   finishAll(): void {
     while (this.busy) this.finish();
   }
 }
 
-function slowQueue(): { sink: SlowSink; queue: SinkQueue } {
+function slowQueue(options: SinkQueueOptions = {}): { sink: SlowSink; queue: SinkQueue } {
   const sink = new SlowSink();
-  return { sink, queue: new SinkQueue(sink, 'stdout', (text) => `[${text}]\n`) };
+  return { sink, queue: new SinkQueue(sink, 'stdout', (text) => `[${text}]\n`, options) };
+}
+
+/** Timers that fire when the test says so. */
+function timers(): { readonly after: NonNullable<SinkQueueOptions['after']>; readonly fire: () => readonly number[] } {
+  let set: { readonly delay: number; readonly callback: () => void }[] = [];
+  return {
+    after: (delay, callback) => set.push({ delay, callback }),
+    fire: () => {
+      const due = set;
+      set = [];
+      for (const { callback } of due) callback();
+      return due.map(({ delay }) => delay);
+    },
+  };
 }
 
 const dropped = (count: number): string =>
@@ -161,5 +184,126 @@ describe('a sink queue', () => {
     });
     sink.finish('EIO');
     expect(called).toBe(1);
+  });
+
+  it('counts each line of a text that it drops', () => {
+    const { sink, queue } = slowQueue();
+    queue.write('first\n');
+    queue.write('x'.repeat(mebibyte));
+    queue.write('one\ntwo\nthree\n');
+    sink.finishAll();
+    expect(sink.text.endsWith(dropped(3))).toBe(true);
+  });
+
+  it('says the number of dropped lines in the words it is given', () => {
+    const { sink, queue } = slowQueue();
+    queue.setNoticeLine((text) => `{"notice":"${text}"}\n`);
+    queue.write('lost\n');
+    sink.finish('EIO');
+    queue.write('kept\n');
+    sink.finishAll();
+    expect(sink.batches.at(-1)).toBe('{"notice":"1 log records were dropped because stdout refused them (EIO)"}\n');
+  });
+
+  it('offers what a full disk has not taken again, once a second, and loses nothing', () => {
+    const { after, fire } = timers();
+    const { sink, queue } = slowQueue({ after });
+    queue.write('one\ntwo\n');
+    sink.fill(5);
+    queue.write('three\n');
+    expect(sink.busy).toBe(false);
+    expect(fire()).toEqual([1_000]);
+    sink.fill();
+    expect(fire()).toEqual([1_000]);
+    sink.finishAll();
+    expect(sink.text).toBe('one\ntwo\nthree\n');
+    expect(fire()).toEqual([]);
+  });
+
+  it('is bounded while a disk is full, and says afterwards what was lost and why', () => {
+    const { after, fire } = timers();
+    const { sink, queue } = slowQueue({ after });
+    const line = `${'x'.repeat(99)}\n`;
+    queue.write(line);
+    sink.fill();
+    for (let index = 0; index < 20_000; index++) queue.write(line);
+    expect(queue.isFull || queue.room < 100).toBe(true);
+    fire();
+    sink.finishAll();
+    const kept = sink.text.split('\n').filter((each) => each.startsWith('x')).length;
+    expect(sink.text).toContain(`[${20_001 - kept} log records were dropped because stdout refused them (ENOSPC)]\n`);
+  });
+
+  it('does not wait for room at the end, but asks once more', () => {
+    const { after } = timers();
+    const { sink, queue } = slowQueue({ after });
+    queue.write('one\n');
+    sink.fill();
+    let finished = 0;
+    queue.whenFinished(() => {
+      finished += 1;
+    });
+    expect(finished).toBe(0);
+    sink.fill();
+    expect(finished).toBe(1);
+    expect(queue.waitingBytes).toBe(4);
+  });
+
+  it('tells of a refusal once, until a write goes well', () => {
+    const told: string[] = [];
+    const { sink, queue } = slowQueue({ onRefusal: (code) => told.push(code) });
+    for (const code of ['EACCES', 'EACCES', undefined, 'EIO']) {
+      queue.write('line\n');
+      sink.finish(code);
+      sink.finishAll();
+    }
+    expect(told).toEqual(['EACCES', 'EIO']);
+  });
+
+  it('gathers lines after a write during which more came, and writes the first after a pause at once', () => {
+    const { after, fire } = timers();
+    const { sink, queue } = slowQueue({ after, linger: 2 });
+    queue.write('one\n');
+    queue.write('two\n');
+    sink.finish();
+    queue.write('three\n');
+    expect(sink.batches).toEqual(['one\n']);
+    expect(fire()).toEqual([2]);
+    expect(sink.batches).toEqual(['one\n', 'two\nthree\n']);
+    sink.finishAll();
+    queue.write('four\n');
+    expect(sink.batches.at(-1)).toBe('four\n');
+  });
+
+  it('does not gather where much waits, or somebody waits for the end', () => {
+    const { after } = timers();
+    const { sink, queue } = slowQueue({ after, linger: 2 });
+    queue.write('one\n');
+    queue.write('two\n');
+    sink.finish();
+    queue.write(`${'x'.repeat(40_000)}\n`);
+    expect(sink.batches).toHaveLength(2);
+    queue.write('three\n');
+    sink.finish();
+    let idle = 0;
+    queue.whenIdle(() => {
+      idle += 1;
+    });
+    expect(sink.batches.at(-1)).toBe('three\n');
+    sink.finish();
+    expect(idle).toBe(1);
+  });
+
+  it('is busy while it is half full and the sink goes on', () => {
+    let time = 0;
+    const { sink, queue } = slowQueue({ now: () => time });
+    queue.write('one\n');
+    sink.finish();
+    for (let index = 0; index < 11; index++) queue.write(`${'x'.repeat(60_000)}\n`);
+    expect(queue.isBusy).toBe(true);
+    time = 1_000;
+    expect(queue.isBusy).toBe(false);
+    sink.finishAll();
+    expect(queue.isBusy).toBe(false);
   });
 });

@@ -1,27 +1,38 @@
 import { describe, expect, it } from 'vitest';
 import { satisfies } from '../../src/model/ordering.ts';
 import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
-import { isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
+import { type FailureCause, isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
 import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
-import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import type { Script } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { Random } from './random.ts';
+import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
 
 const seeds = 500;
 const mostServices = 12;
+const decoder = new TextDecoder();
 
+/** A signal that reached a process, by its own number or by its group's. */
 interface Signalled {
   readonly at: number;
   readonly pid: number;
   readonly signal: SignalName;
+  /** The process that chaperone had started, and whose descendant this is. */
+  readonly root: number;
 }
 
 interface Spawned {
   readonly at: number;
   readonly service: string;
+}
+
+interface Notified {
+  readonly at: number;
+  readonly service: string;
+  readonly text: string;
 }
 
 interface RandomWorld extends World {
@@ -30,19 +41,38 @@ interface RandomWorld extends World {
   /** The most processes that a service was seen with, descendants left out. */
   readonly most: ReadonlyMap<string, number>;
   readonly signals: readonly Signalled[];
+  readonly notifications: readonly Notified[];
+  /** Processes that lived when the shutdown began. */
+  readonly liveAtDrain: number;
 }
 
 /** What is random about a type: how often it comes, what its services say beside the common things, and what they run. */
 interface TypeEntry {
   readonly weight: number;
   spec(random: Random, index: number): Partial<ServiceSpec>;
-  script(random: Random): Script;
+  script(random: Random, spec: ServiceSpec): Script;
 }
 
-/** A service type takes part in every world by its entry here. */
-const types: Readonly<Partial<Record<ServiceType, TypeEntry>>> = {
+/** What takes part in every world, type by type. */
+const types: Readonly<Record<ServiceType, TypeEntry>> = {
   simple: { weight: 5, spec: () => ({}), script: randomScript },
   oneshot: { weight: 2, spec: () => ({}), script: randomScript },
+  forking: {
+    weight: 3,
+    spec: (random, index) => ({
+      ...(random.chance(0.7) ? { pidfile: `/run/s${index}.pid` } : {}),
+      killMode: random.chance(0.8) ? 'group' : 'process',
+    }),
+    script: (random, { pidfile }) => randomForkingScript(random, pidfile),
+  },
+  notify: {
+    weight: 3,
+    spec: (random) => ({
+      ...(random.chance(0.4) ? { watchdog: random.integer(100, 2_000) } : {}),
+      killMode: random.chance(0.8) ? 'group' : 'process',
+    }),
+    script: (random, { watchdog }) => randomNotifyScript(random, watchdog),
+  },
   cron: {
     weight: 2,
     spec: (random) => ({ interval: random.pick(['* * * * * *', '* * * * * */3', '* * * * * */7', '@hourly']) }),
@@ -58,12 +88,9 @@ const types: Readonly<Partial<Record<ServiceType, TypeEntry>>> = {
 const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
 const typeNames = Object.entries(types).flatMap(([type, { weight }]) => Array.from({ length: weight }, () => type));
 
-function randomType(random: Random): { readonly type: ServiceType; readonly entry: TypeEntry } {
+function randomType(random: Random): ServiceType {
   const picked = random.pick(typeNames);
-  const type = serviceTypes.find((name) => name === picked) ?? 'simple';
-  const entry = types[type];
-  if (entry === undefined) throw new Error(`${type} has no entry`);
-  return { type, entry };
+  return serviceTypes.find((name) => name === picked) ?? 'simple';
 }
 
 function randomService(random: Random, index: number): ServiceSpec {
@@ -71,10 +98,10 @@ function randomService(random: Random, index: number): ServiceSpec {
     .filter(() => random.chance(0.3))
     .map((other) => `s${other}.service`);
   const group = random.chance(0.1) && prerequisites.length === 0 ? 'INIT' : random.chance(0.1) ? 'IDLE' : 'default';
-  const { type, entry } = randomType(random);
+  const type = randomType(random);
   return simpleService(`s${index}`, {
     type,
-    ...entry.spec(random, index),
+    ...types[type].spec(random, index),
     // INIT may not wait for others, and nothing but IDLE may wait for IDLE: the stages would contradict each other.
     prerequisites: group === 'INIT' ? [] : prerequisites,
     groups: [group],
@@ -97,35 +124,6 @@ function contradictory(services: readonly ServiceSpec[]): boolean {
   );
 }
 
-function randomScript(random: Random): Script {
-  const end: Step = random.pick<Step>([
-    { do: 'exit', code: 0 },
-    { do: 'exit', code: 0 },
-    { do: 'exit', code: 1 },
-    { do: 'die', signal: 'SIGSEGV' },
-    { do: 'hang' },
-    { do: 'hang' },
-    { do: 'hang' },
-  ]);
-  const steps: Step[] = [{ do: 'print', text: 'hello\n' }];
-  if (random.chance(0.1)) steps.push({ do: 'fork', script: { steps: [{ do: 'hang' }] }, detached: random.chance(0.5) });
-  if (random.chance(0.8)) steps.push({ do: 'wait', ms: random.integer(0, 2_000) });
-  steps.push(end);
-  const reaction = random.pick<'ignore' | 'die' | readonly Step[]>([
-    'die',
-    'die',
-    'ignore',
-    [
-      { do: 'wait', ms: random.integer(0, 3_000) },
-      { do: 'exit', code: 0 },
-    ],
-  ]);
-  return {
-    steps,
-    ...(reaction === 'die' ? {} : { onSignal: { SIGTERM: reaction, SIGINT: reaction, SIGUSR1: reaction } }),
-  };
-}
-
 function runWorld(seed: number): RandomWorld {
   const random = new Random(seed);
   let services: readonly ServiceSpec[];
@@ -141,6 +139,7 @@ function runWorld(seed: number): RandomWorld {
   const live = new Map<string, Set<number>>(services.map(({ name }) => [name, new Set()]));
   const most = new Map<string, number>();
   const signals: Signalled[] = [];
+  const notifications: Notified[] = [];
   const wrap = (kernel: SimulatedKernel): Kernel => ({
     pid: kernel.pid,
     hostname: kernel.hostname,
@@ -154,18 +153,41 @@ function runWorld(seed: number): RandomWorld {
     signalAll: (signal) => kernel.signalAll(signal),
     sink: (target) => kernel.sink(target),
     following: kernel.following,
-    notifying: kernel.notifying,
+    notifying: {
+      ...kernel.notifying,
+      openSocket: (service) => {
+        const socket = kernel.notifying.openSocket(service);
+        socket.datagrams$.subscribe(({ bytes }) =>
+          notifications.push({ at: kernel.clock.now(), service, text: decoder.decode(bytes) }),
+        );
+        return socket;
+      },
+    },
+    fileSink: (request) => kernel.fileSink(request),
+    remoteSink: (host) => kernel.remoteSink(host),
+    openLogSocket: (path) => kernel.openLogSocket(path),
+    defer: (callback) => kernel.defer(callback),
     spawn: (request: SpawnRequest) => {
       const outcome = kernel.spawn(request);
       if (!outcome.ok) return outcome;
       const service = `${request.argv[0]}.service`;
       spawned.set(outcome.pid, { service, at: kernel.clock.now() });
       const pids = live.get(service)?.add(outcome.pid) ?? new Set();
-      most.set(service, Math.max(most.get(service) ?? 0, pids.size));
+      const counted =
+        specs.get(service)?.type === 'notify'
+          ? // The one that MAINPID was moved away from may still be ending.
+            [...pids].filter((pid) => !signals.some((sent) => sent.pid === pid))
+          : [...pids];
+      most.set(service, Math.max(most.get(service) ?? 0, counted.length));
       return outcome;
     },
     signal: (pid, signal, target) => {
-      signals.push({ at: kernel.clock.now(), pid, signal });
+      const reached =
+        target === 'group' ? kernel.livePids.filter((each) => kernel.following.lookUp(each)?.group === pid) : [pid];
+      for (const each of reached) {
+        const roots = [...spawned.keys()].filter((root) => treeOf(kernel, root).includes(each));
+        signals.push({ at: kernel.clock.now(), pid: each, signal, root: roots[0] ?? each });
+      }
       return kernel.signal(pid, signal, target);
     },
   });
@@ -173,7 +195,10 @@ function runWorld(seed: number): RandomWorld {
     spec,
     {
       has: () => true,
-      script: ([name]) => types[specs.get(`${name}.service`)?.type ?? 'simple']?.script(random),
+      script: ([name]) => {
+        const service = specs.get(`${name}.service`);
+        return service === undefined ? undefined : types[service.type].script(random, service);
+      },
       fault: () => (random.chance(0.03) ? { code: 'EAGAIN', stage: 'clone' } : undefined),
       listenFault: () => (random.chance(0.1) ? random.pick(['EADDRINUSE', 'EACCES']) : undefined),
       acceptFault: () => (random.chance(0.05) ? 'EMFILE' : undefined),
@@ -183,6 +208,14 @@ function runWorld(seed: number): RandomWorld {
   world.kernel.exits$.subscribe(({ exits }) => {
     for (const { pid } of exits) live.get(spawned.get(pid)?.service ?? '')?.delete(pid);
   });
+
+  let liveAtDrain = 0;
+  world.assembly.notices$.subscribe((notice) => {
+    if (notice.type === 'system.draining') liveAtDrain = world.kernel.livePids.length;
+  });
+  // What an earlier life of the container has left.
+  for (const { pidfile } of services)
+    if (pidfile !== undefined && random.chance(0.3)) world.kernel.writeFile(pidfile, random.pick(['7\n', 'old\n']));
 
   for (let kills = random.integer(0, 6); kills > 0; kills--) {
     world.clock.setTimeout(
@@ -219,7 +252,15 @@ function runWorld(seed: number): RandomWorld {
   }
   world.assembly.start();
   world.clock.run();
-  return { ...world, spec, spawned, most, signals };
+  return { ...world, spec, spawned, most, signals, notifications, liveAtDrain };
+}
+
+/** The process and all that live of those that descend from it. */
+function treeOf(kernel: SimulatedKernel, root: number): readonly number[] {
+  return kernel.following
+    .track(root, '', true)
+    .members()
+    .map(({ pid }) => pid);
 }
 
 /** Walks the notices with the phase of every service as it was just before each. */
@@ -281,18 +322,53 @@ const invariants: Readonly<Record<string, (world: RandomWorld) => void>> = {
   'SIGKILL comes only after the own signal, unless forced'(world) {
     if (world.notices.some(({ notice }) => notice.type === 'system.forced')) return;
     const specs = new Map(world.spec.services.map((service) => [service.name, service]));
-    for (const { pid, signal, at } of world.signals) {
-      if (signal !== 'SIGKILL') continue;
-      const own = specs.get(world.spawned.get(pid)?.service ?? '')?.killSignal;
-      const before = world.signals.find((other) => other.pid === pid && other.signal === own);
-      expect(before?.at ?? Number.POSITIVE_INFINITY, `pid ${pid}`).toBeLessThanOrEqual(at);
-    }
+    world.signals.forEach(({ pid, signal, root }, index) => {
+      if (signal !== 'SIGKILL') return;
+      const spec = specs.get(world.spawned.get(root)?.service ?? '');
+      // A missed watchdog ends it with SIGABRT; what it has forked since may have missed the signal itself.
+      const own = [spec?.killSignal, ...(spec?.type === 'notify' ? ['SIGABRT'] : [])];
+      const before = world.signals.slice(0, index).some((other) => other.root === root && own.includes(other.signal));
+      expect(before, `pid ${pid} of ${spec?.name}`).toBe(true);
+    });
   },
   'no process, no timer, no port and no connection is left'(world) {
     expect(world.kernel.livePids).toEqual([]);
     expect(world.clock.pending).toBe(0);
     expect(world.kernel.ports).toEqual([]);
     expect(world.kernel.openConnections).toBe(0);
+    expect(world.kernel.openSockets).toEqual([]);
+  },
+  'a notify service is ready only after it has said so'(world) {
+    const startedAt = new Map<string, number>();
+    const types = new Map(world.spec.services.map(({ name, type }) => [name, type]));
+    replay(world, ({ at, notice }) => {
+      if (notice.type !== 'service.changed' || types.get(notice.service) !== 'notify') return;
+      if (notice.change.phase === 'starting') startedAt.set(notice.service, at);
+      if (notice.change.phase !== 'running' && notice.change.phase !== 'exited') return;
+      const said = world.notifications.some(
+        (each) =>
+          each.service === notice.service &&
+          each.at >= (startedAt.get(notice.service) ?? 0) &&
+          each.at <= at &&
+          each.text.includes('READY=1'),
+      );
+      expect(said, `${notice.service} is ${notice.change.phase}`).toBe(true);
+    });
+  },
+  'a stop in order leaves no pidfile that the service has written'(world) {
+    if (world.notices.some(({ notice }) => notice.type === 'system.forced')) return;
+    const stopped = new Set(
+      world.notices.flatMap(({ notice }) =>
+        notice.type === 'service.changed' && notice.change.phase === 'stopped' ? [notice.service] : [],
+      ),
+    );
+    for (const { name, pidfile, killMode } of world.spec.services) {
+      if (pidfile === undefined || killMode === 'process' || !stopped.has(name)) continue;
+      expect(['7\n', 'old\n', undefined], name).toContain(world.kernel.readFile(pidfile));
+    }
+  },
+  'detect_exit ends nothing that lives'(world) {
+    if (world.output()?.end.kind === 'noProcesses') expect(world.liveAtDrain).toBe(0);
   },
   'no job and no handler begins once shutdown has begun'(world) {
     const begin = world.notices.find(({ notice }) => notice.type === 'system.draining')?.at ?? Number.NaN;
@@ -321,6 +397,11 @@ const invariants: Readonly<Record<string, (world: RandomWorld) => void>> = {
   },
 };
 
+function causeName(cause: FailureCause): string {
+  if (cause.kind === 'pidfile') return `pidfile ${cause.trouble}`;
+  return cause.kind === 'watchdog' && cause.triggered ? 'watchdog triggered' : cause.kind;
+}
+
 describe(`${seeds} random worlds with killed services`, () => {
   const worlds = Array.from({ length: seeds }, (_, seed) => ({ seed, world: runWorld(seed) }));
 
@@ -342,23 +423,43 @@ describe(`${seeds} random worlds with killed services`, () => {
     }
   });
 
-  it('have services of every type that has an entry, which come as far as they can', () => {
+  it('have services of every type, which come as far as they can and fail in every way they can', () => {
     const seen = new Set(
       worlds.flatMap(({ world }) =>
         world.notices.flatMap(({ notice }) => {
           if (notice.type !== 'service.changed' && notice.type !== 'service.noticed') return [];
           const type = world.spec.services.find(({ name }) => name === notice.service)?.type;
-          return [`${type} ${notice.type === 'service.changed' ? notice.change.phase : notice.news.kind}`];
+          if (notice.type === 'service.noticed') return [`${type} ${notice.news.kind}`];
+          const { change } = notice;
+          return [`${type} ${change.phase}`, ...('cause' in change ? [`${type} ${causeName(change.cause)}`] : [])];
         }),
       ),
     );
-    const expected = Object.keys(types).map((type) =>
-      type === 'cron' || type === 'inetd'
-        ? `${type} scheduled`
-        : `${type} ${type === 'oneshot' ? 'exited' : 'running'}`,
+    const expected: Readonly<Record<ServiceType, readonly string[]>> = {
+      simple: ['running', 'exited', 'backoff', 'exit', 'spawn'],
+      oneshot: ['exited', 'exit', 'timeout', 'spawn'],
+      forking: [
+        ...['running', 'exited', 'backoff', 'exit', 'timeout', 'spawn'],
+        ...['absent', 'unchanged', 'garbage', 'dead', 'refused'].map((trouble) => `pidfile ${trouble}`),
+      ],
+      notify: [
+        'running',
+        'exited',
+        'backoff',
+        'exit',
+        'timeout',
+        'spawn',
+        'reported',
+        'watchdog',
+        'watchdog triggered',
+      ],
+      inetd: ['scheduled', 'listen', 'clearing', 'runFailed'],
+      cron: ['scheduled', 'skipped', 'runFailed', 'runUnspawned'],
+    };
+    const missing = Object.entries(expected).flatMap(([type, names]) =>
+      names.map((name) => `${type} ${name}`).filter((name) => !seen.has(name)),
     );
-    for (const each of [...expected, 'cron skipped', 'cron runFailed', 'cron runUnspawned', 'inetd clearing'])
-      expect(seen).toContain(each);
+    expect(missing).toEqual([]);
   });
 
   it('reach every kind of end that needs no fault of chaperone itself', () => {

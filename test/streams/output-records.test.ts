@@ -51,6 +51,20 @@ describe('outputRecords', () => {
     ]);
   });
 
+  it('takes the priority of a line from its prefix, as sd-daemon(3) has it', () => {
+    expect(recordsOf('<3>no disk\n<7> spaced\n<165>whole\n<8>a facility\n')).toEqual([
+      record('no disk', { severity: 'err' }),
+      record(' spaced', { severity: 'debug' }),
+      record('whole', { facility: 'local4', severity: 'notice' }),
+      record('a facility', { facility: 'user', severity: 'emerg' }),
+    ]);
+    expect(recordsOf('<192>no priority\n<x>html\n<3>\n')).toEqual([record('<192>no priority'), record('<x>html')]);
+  });
+
+  it('names the service', () => {
+    expect(recordsOf('x\n', { service: 'web.service' })).toEqual([record('x', { service: 'web.service' })]);
+  });
+
   it('marks a line that was cut', () => {
     const [only] = recordsOf(`${'x'.repeat(8_200)}\n`);
     expect(only?.message).toBe(`${'x'.repeat(8_192)} [… 8 bytes cut]`);

@@ -5,6 +5,7 @@
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
 import type { Connection } from '../../model/scheduling.ts';
@@ -14,6 +15,8 @@ import type {
   ExitBatch,
   Kernel,
   ListenOutcome,
+  LogFileRequest,
+  LogSocketOutcome,
   SignalOutcome,
   Sink,
   SpawnOutcome,
@@ -22,12 +25,15 @@ import type {
 import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
+import { FileSink } from './file-sink.ts';
 import { findProgram } from './find-program.ts';
 import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
+import { openLogSocket } from './log-socket.ts';
 import { OomKills } from './oom-kills.ts';
 import { ProcessTrees } from './process-trees.ts';
+import { RemoteSink } from './remote-sink.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -46,8 +52,11 @@ interface Output {
 const reapLimit = 1024;
 /** What a pipe holds, pipe(7), bytes. More than that a process cannot have left in it; a writer that lives on can always add. */
 const drainBuffer = new Uint8Array(65_536);
-/** What one output gives in one turn of the loop. One for all: it is copied before anybody else reads. */
-const readBuffer = new Uint8Array(65_536);
+/**
+ * What one output gives in one turn of the loop: short lines make thousands of records, and the turn must end. One for all: it is
+ * copied before anybody else reads.
+ */
+const readBuffer = new Uint8Array(16_384);
 /** ms until a write to a descriptor that somebody made non-blocking is tried again. */
 const retryDelay = 10;
 
@@ -207,7 +216,23 @@ export class LinuxKernel implements Kernel {
     const fd = target === 'stdout' ? 1 : 2;
     // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services and is never made
     // non-blocking here.
-    return { write: (bytes, done) => this.#writeAll(fd, bytes, done) };
+    return { write: (bytes, done) => this.#writeAll(fd, bytes, done), terminal: isatty(fd) };
+  }
+
+  fileSink(request: LogFileRequest): Sink {
+    return new FileSink(request, this.#clock);
+  }
+
+  remoteSink(host: string): Sink {
+    return new RemoteSink(host, this.#clock);
+  }
+
+  openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome {
+    return openLogSocket(this.#edge, path, holdOn);
+  }
+
+  defer(callback: () => void): void {
+    queueMicrotask(callback);
   }
 
   #writeAll(fd: number, bytes: Uint8Array, done: (errorCode?: string) => void): void {

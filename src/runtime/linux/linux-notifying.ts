@@ -7,7 +7,7 @@ import { Subject } from 'rxjs';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
 
-type Library = typeof import('unix-dgram')['default'];
+type Library = typeof import('unix-dgram');
 
 /** What the address of a unix socket holds, unix(7), bytes without the last NUL. */
 const longestPath = 107;
@@ -27,7 +27,7 @@ export class LinuxNotifying implements Notifying {
 
   /** To be awaited before the first socket is opened: most systems need none, and no addon for it. */
   async load(): Promise<void> {
-    this.#library = (await import('unix-dgram')).default;
+    this.#library = await import('unix-dgram');
   }
 
   openSocket(service: string): NotifySocket {

@@ -1,15 +1,13 @@
-/** What chaperone uses of unix-dgram 2.0.7. */
+/** What chaperone uses of the npm package unix-dgram 2.0.7, which brings no types. */
 declare module 'unix-dgram' {
-  import type { EventEmitter } from 'node:events';
-
-  interface Socket extends EventEmitter {
+  export interface UnixDatagramSocket {
     readonly fd: number;
+    on(event: 'message', listener: (bytes: Buffer) => void): this;
+    on(event: 'error', listener: (error: Error) => void): this;
     /** Emits `error` before it returns where it fails. The path is cut at 107 bytes without a word. */
     bind(path: string): void;
     /** A second call aborts the process. */
     close(): void;
   }
-
-  const library: { createSocket(type: 'unix_dgram', listener?: () => void): Socket };
-  export default library;
+  export function createSocket(type: 'unix_dgram', listener?: () => void): UnixDatagramSocket;
 }

@@ -5,6 +5,7 @@
  */
 import { NEVER, Observable, Subject } from 'rxjs';
 import type { ExitStatus } from '../../model/exit-status.ts';
+import { strftime } from '../../model/log-format.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
 import type { SpawnErrorStage } from '../../model/spawn-error.ts';
@@ -13,6 +14,8 @@ import type {
   Following,
   Kernel,
   ListenOutcome,
+  LogFileRequest,
+  LogSocketOutcome,
   NotifyDatagram,
   Notifying,
   NotifySocket,
@@ -99,6 +102,12 @@ export class SimulatedKernel implements Kernel {
   readonly spawned: { readonly pid: number; readonly request: SpawnRequest }[] = [];
   /** Descriptors that came with datagrams and that nobody has closed. */
   readonly openDescriptors = new Set<number>();
+  /** What was written to each log file so far, by its name. */
+  readonly files = new Map<string, string>();
+  /** What was sent to other syslog daemons. */
+  readonly packets: string[] = [];
+  /** Sinks and sockets that fail, by name, and the errno; with ENOSPC they take what is left later. */
+  readonly sinkFaults = new Map<string, string>();
   readonly clock: VirtualClock;
   readonly #files = new Map<string, { readonly text: string; readonly version: number }>();
   readonly #sockets = new Map<string, Subject<NotifyDatagram>>();
@@ -112,6 +121,7 @@ export class SimulatedKernel implements Kernel {
   readonly #connections = new Map<number, SimulatedListener>();
   readonly #clients = new Map<number, SimulatedClient>();
   #nextConnection = 1;
+  readonly #logSockets = new Map<string, Subject<Uint8Array>>();
   #nextPid = ownPid + 1;
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: ProcessExit[] = [];
@@ -316,10 +326,60 @@ export class SimulatedKernel implements Kernel {
   };
 
   sink(target: 'stdout' | 'stderr'): Sink {
+    return this.#sinkOf(target, (text) => {
+      this.written[target] += text;
+    });
+  }
+
+  fileSink({ path }: LogFileRequest): Sink {
+    return this.#sinkOf(path, (text) => {
+      const name = strftime(path, new Date(this.clock.wallTime()));
+      this.files.set(name, (this.files.get(name) ?? '') + text);
+    });
+  }
+
+  remoteSink(host: string): Sink {
+    return this.#sinkOf(host, (text) => {
+      this.packets.push(...text.split('\n').filter((packet) => packet !== ''));
+    });
+  }
+
+  openLogSocket(path: string): LogSocketOutcome {
+    const code = this.sinkFaults.get(path);
+    if (code !== undefined) return { ok: false, code };
+    const datagrams$ = new Subject<Uint8Array>();
+    this.#logSockets.set(path, datagrams$);
+    return {
+      ok: true,
+      datagrams$,
+      close: () => {
+        if (this.#logSockets.get(path) === datagrams$) this.#logSockets.delete(path);
+      },
+    };
+  }
+
+  /** A program's way to log: false where no socket is there. */
+  sendLog(path: string, datagram: string): boolean {
+    const socket = this.#logSockets.get(path);
+    socket?.next(encoder.encode(datagram));
+    return socket !== undefined;
+  }
+
+  defer(callback: () => void): void {
+    this.clock.setTimeout(callback, 0);
+  }
+
+  #sinkOf(name: string, take: (text: string) => void): Sink {
     return {
       write: (bytes, done) => {
         this.clock.setTimeout(() => {
-          this.written[target] += new TextDecoder().decode(bytes);
+          const code = this.sinkFaults.get(name);
+          if (code !== undefined) {
+            if (code === 'ENOSPC') done(code, bytes);
+            else done(code);
+            return;
+          }
+          take(new TextDecoder().decode(bytes));
           done();
         }, 0);
       },
@@ -401,6 +461,8 @@ export class SimulatedKernel implements Kernel {
             break;
           case 'notify':
             this.#notify(process, step);
+            // Whoever heard it may have ended or signalled the process at once.
+            if (!this.#table.has(process.pid) || process.timer !== undefined) return;
             break;
           case 'hang':
             return;

@@ -1,0 +1,123 @@
+/**
+ * The socket that syslog(3) writes to. It is bound before the first service starts, by one system call, so that nothing is
+ * lost; whoever writes before it is read waits. unix-dgram, which takes 2 ms to load, takes it over once the services start.
+ *
+ * unix-dgram tells of one datagram a wake-up and holds one more copy of each; so its callback takes what else is there by
+ * `receiveBatch`. That is possible in this callback alone: elsewhere unix-dgram would find its socket empty and throw.
+ */
+import { chmodSync, closeSync, lstatSync, statSync, unlinkSync } from 'node:fs';
+import { Observable, type Subscriber } from 'rxjs';
+import type { UnixDatagramSocket } from 'unix-dgram';
+import type { LogSocketOutcome } from '../kernel.ts';
+import type { NativeEdge } from '../native.ts';
+
+/** Datagrams that one call takes. A socket holds eleven (net.unix.max_dgram_qlen), the rest come while these are taken. */
+const batchSize = 32;
+/** Bytes of one that are taken, as unix-dgram has it. */
+const longestDatagram = 65_536;
+/** ms that one wake-up may take: then timers, signals and services have their turn. */
+const longestTurn = 5;
+/** Datagrams that are taken at the very end; a client that never stops would never let it end. */
+const mostAtTheEnd = 10_000;
+
+const ECONNREFUSED = 111;
+const ENOENT = 2;
+const everyone = 0o666;
+
+/** Binds the socket. */
+export function openLogSocket(edge: NativeEdge, path: string, holdOn: () => boolean): LogSocketOutcome {
+  try {
+    const obstacle = clearPath(edge, path);
+    if (obstacle !== undefined) return { ok: false, code: obstacle };
+    const fd = edge.bindDatagram(path);
+    chmodSync(path, everyone);
+    const socket = new LogSocket(edge, path, fd, holdOn);
+    return { ok: true, datagrams$: socket.datagrams$, close: () => socket.close() };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (typeof code !== 'string') throw error;
+    return { ok: false, code };
+  }
+}
+
+/** Removes a socket that nobody reads. Returns why something has to stay. */
+function clearPath(edge: NativeEdge, path: string): string | undefined {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return undefined;
+  const target = there.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : there;
+  if (target !== undefined && !target.isSocket()) return 'EEXIST';
+  const errno = edge.sendDatagram(path, new Uint8Array(0));
+  if (errno !== ECONNREFUSED && errno !== ENOENT) return 'EADDRINUSE';
+  unlinkSync(path);
+  return undefined;
+}
+
+class LogSocket {
+  readonly datagrams$: Observable<Uint8Array>;
+  readonly #edge: NativeEdge;
+  readonly #path: string;
+  readonly #inode: number;
+  readonly #holdOn: () => boolean;
+  readonly #buffer = new Uint8Array(batchSize * longestDatagram);
+  readonly #lengths = new Uint32Array(batchSize);
+  /** The socket's descriptor until unix-dgram has it. */
+  #early: number | undefined;
+  #socket: UnixDatagramSocket | undefined;
+  #subscriber: Subscriber<Uint8Array> | undefined;
+
+  constructor(edge: NativeEdge, path: string, fd: number, holdOn: () => boolean) {
+    this.#holdOn = holdOn;
+    this.#edge = edge;
+    this.#path = path;
+    this.#early = fd;
+    this.#inode = statSync(path).ino;
+    this.datagrams$ = new Observable((subscriber) => {
+      this.#subscriber = subscriber;
+      setImmediate(() => this.#load().catch((error: unknown) => subscriber.error(error)));
+    });
+  }
+
+  close(): void {
+    const fd = this.#socket?.fd ?? this.#early;
+    if (fd === undefined) return;
+    for (let left = mostAtTheEnd, taken = 1; left > 0 && taken > 0; left -= taken) taken = this.#take(fd);
+    if (this.#socket === undefined) closeSync(fd);
+    else this.#socket.close();
+    this.#socket = undefined;
+    this.#early = undefined;
+    // Not another's, who has taken the place.
+    if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.#path);
+  }
+
+  async #load(): Promise<void> {
+    const { createSocket } = await import('unix-dgram');
+    const early = this.#early;
+    if (early === undefined) return;
+    const socket = createSocket('unix_dgram');
+    // Before libuv has asked for the first event: from here on unix-dgram's descriptor is the one that is bound.
+    this.#edge.replaceDescriptor(early, socket.fd);
+    closeSync(early);
+    this.#early = undefined;
+    this.#socket = socket;
+    socket.on('message', (bytes) => {
+      this.#subscriber?.next(bytes);
+      this.#drain(socket.fd);
+    });
+    socket.on('error', (error) => this.#subscriber?.error(error));
+  }
+
+  #drain(fd: number): void {
+    const end = performance.now() + longestTurn;
+    while (!this.#holdOn() && this.#take(fd) > 0 && performance.now() < end);
+  }
+
+  /** Emits what is there, and tells how many datagrams it was. */
+  #take(fd: number): number {
+    const taken = this.#edge.receiveBatch(fd, this.#buffer, this.#lengths);
+    for (let index = 0, start = 0; index < taken; index++, start += longestDatagram) {
+      const length = Math.min(this.#lengths[index] ?? 0, longestDatagram);
+      this.#subscriber?.next(this.#buffer.subarray(start, start + length));
+    }
+    return taken;
+  }
+}

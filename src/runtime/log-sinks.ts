@@ -1,0 +1,68 @@
+import type { Clock, Kernel, LogFileRequest, Sink } from './kernel.ts';
+import { SinkQueue, type SinkQueueOptions } from './sink-queue.ts';
+
+/** ms that a file's lines may wait for others while many come. */
+const fileLinger = 2;
+
+export interface LogSinksOptions {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  /** Makes a line of a warning of chaperone's own. */
+  readonly warningLine: (text: string) => string;
+  /** Hears that a sink takes nothing any more. */
+  readonly onRefusal: (sink: string, errorCode: string) => void;
+}
+
+/** Every place that log records go to, each once, whoever asks for it, behind a bounded queue of its own. */
+export class LogSinks {
+  readonly stdout: SinkQueue;
+  readonly stderr: SinkQueue;
+  readonly #options: LogSinksOptions;
+  readonly #others = new Map<string, SinkQueue>();
+  readonly #files: SinkQueue[] = [];
+
+  constructor(options: LogSinksOptions) {
+    this.#options = options;
+    this.stdout = this.#queue('stdout', options.kernel.sink('stdout'));
+    this.stderr = this.#queue('stderr', options.kernel.sink('stderr'));
+  }
+
+  /** The queue of a file. The first entry that names a file says whose it is. */
+  file(request: LogFileRequest): SinkQueue {
+    return this.#once(request.path, () => this.#options.kernel.fileSink(request), { linger: fileLinger });
+  }
+
+  /** The queue of another syslog daemon. Its lines are packets. */
+  remote(host: string): SinkQueue {
+    return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), {});
+  }
+
+  all(): readonly SinkQueue[] {
+    return [this.stdout, this.stderr, ...this.#others.values()];
+  }
+
+  /** True while a file has more to write than it should, and writes: whoever can wait lets it catch up. */
+  get areBusy(): boolean {
+    for (const file of this.#files) if (file.isBusy) return true;
+    return false;
+  }
+
+  #once(name: string, open: () => Sink, options: SinkQueueOptions): SinkQueue {
+    const known = this.#others.get(name);
+    if (known !== undefined) return known;
+    const queue = this.#queue(name, open(), options);
+    this.#others.set(name, queue);
+    if (options.linger !== undefined) this.#files.push(queue);
+    return queue;
+  }
+
+  #queue(name: string, sink: Sink, options: SinkQueueOptions = {}): SinkQueue {
+    const { clock, warningLine, onRefusal } = this.#options;
+    return new SinkQueue(sink, name, warningLine, {
+      ...options,
+      now: () => clock.now(),
+      after: (delay, callback) => clock.setTimeout(callback, delay),
+      onRefusal: (errorCode) => onRefusal(name, errorCode),
+    });
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
+import { boot, config, expectOrder, logAll, until } from './namespace.ts';
+
+const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
+const stay = { command: 'sleep infinity', startup_pause: 0.1 } as const;
+
+interface Host {
+  readonly path: string;
+  /** The datagrams so far, one a piece. */
+  readonly datagrams: readonly string[];
+}
+
+/** A host's socket, read without end. */
+function openHost(path = join(mkdtempSync(join(tmpdir(), 'chaperone-host-')), 'notify')): Host {
+  const fd = edge.bindDatagram(path);
+  const datagrams: string[] = [];
+  const watch = edge.watchReadable(fd, () => {
+    for (const { bytes } of edge.receiveDatagrams(fd, 64)) datagrams.push(bytes.toString());
+  });
+  onTestFinished(() => {
+    watch.close();
+    if (!path.startsWith('@')) rmSync(join(path, '..'), { recursive: true, force: true });
+  });
+  return { path, datagrams };
+}
+
+/** runc passes a datagram on where its bytes begin with READY=, and leaves; it reads nothing else. */
+function runcPassesOn({ datagrams }: Host): readonly string[] {
+  return datagrams.filter((datagram) => datagram.startsWith('READY='));
+}
+
+/** conmon looks for the words in each datagram, and passes on just them. */
+function conmonPassesOn({ datagrams }: Host): readonly string[] {
+  return datagrams.flatMap((datagram) => (datagram.includes('READY=1') ? ['READY=1'] : []));
+}
+
+describe('the host of chaperone', () => {
+  it('hears READY, STATUS and STOPPING, each in a datagram of its own', async () => {
+    const host = openHost();
+    const system = boot({
+      env: { NOTIFY_SOCKET: host.path },
+      files: {
+        'x.conf': config({ settings: { status_interval: 0.2 }, 'a.service': stay, 'b.service': stay, ...logAll }),
+      },
+    });
+    await system.waitForLine(/ready\.$/);
+    await until('there are three statuses', () =>
+      host.datagrams.filter((text) => text.startsWith('STATUS=')).length >= 3 ? true : undefined,
+    );
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    await until('it stops', () => (host.datagrams.includes('STOPPING=1') ? true : undefined));
+    expect(host.datagrams[0]).toBe('READY=1');
+    expect(host.datagrams[1]).toMatch(/^STATUS=Uptime 00:00:\d\d; 2 services started$/);
+    expect(host.datagrams.at(-1)).toBe('STOPPING=1');
+    expect(host.datagrams.filter((text) => text.includes('\n'))).toEqual([]);
+    expect(runcPassesOn(host)).toEqual(['READY=1']);
+    expect(conmonPassesOn(host)).toEqual(['READY=1']);
+    expectOrder(system.lines('stdout'), [
+      new RegExp(`queueing 'READY=1' to notify socket '${host.path}'`),
+      /queueing 'STATUS=Uptime/,
+      new RegExp(`queueing 'STOPPING=1' to notify socket '${host.path}'`),
+    ]);
+  });
+
+  it('is answered on an abstract socket, with its watchdog and without STATUS', async () => {
+    const host = openHost(`@/chaperone-test/${process.pid}`);
+    const system = boot({
+      env: { NOTIFY_SOCKET: host.path, WATCHDOG_USEC: '200000' },
+      files: { 'x.conf': config({ settings: { status_interval: 0 }, 'a.service': stay, ...logAll }) },
+    });
+    await system.waitForLine(/ready\.$/);
+    await until('it was fed', () =>
+      host.datagrams.filter((text) => text === 'WATCHDOG=1').length >= 3 ? true : undefined,
+    );
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(host.datagrams.filter((text) => text.startsWith('STATUS='))).toEqual([]);
+    expect(runcPassesOn(host)).toEqual(['READY=1']);
+  });
+
+  it('hears no READY of a system that does not come up, and which error ended it', async () => {
+    const host = openHost();
+    const system = boot({
+      env: { NOTIFY_SOCKET: host.path },
+      files: { 'x.conf': config({ 'a.service': { type: 'oneshot', command: 'false' }, ...logAll }) },
+    });
+    expect(await system.exit).toBe(1);
+    await until('it stops', () => (host.datagrams.includes('ERRNO=8') ? true : undefined));
+    expect(host.datagrams).toEqual(['ERRNO=8', 'STOPPING=1']);
+  });
+
+  it('that does not listen is a warning, and nothing waits for it', async () => {
+    const system = boot({
+      env: { NOTIFY_SOCKET: '/nowhere/notify' },
+      files: { 'x.conf': config({ 'a.service': stay, ...logAll }) },
+    });
+    await system.waitForLine(/ready\.$/);
+    await system.waitForLine(/cannot notify the host at '\/nowhere\/notify' \(ENOENT\)/);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+});

@@ -1,0 +1,176 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Booted, boot, config, isRoot, until } from './namespace.ts';
+
+const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+const hasLogrotate = spawnSync('sh', ['-c', 'PATH=$PATH:/usr/sbin command -v logrotate']).status === 0;
+
+/** Speaks a line for each line of the file `say` in the test's directory, and ends with it. */
+const repeat = 'tail -n +1 -F $(_CHAP_CONFIG_DIR)/say';
+
+/** A system with a service that says what the test tells it to. */
+function speaker(logging: Readonly<Record<string, unknown>>) {
+  const system = boot({
+    before: 'touch say',
+    files: {
+      'x.conf': config({
+        'voice.service': { command: repeat, kill_signal: 'SIGKILL' },
+        'file.logging': { selector: 'daemon.*', format: 'plain', ...logging },
+        'all.logging': { selector: '*.*', stdout: true },
+      }),
+    },
+  });
+  const say = async (line: string): Promise<void> => {
+    writeFileSync(system.path('say'), `${line}\n`, { flag: 'a' });
+    await system.waitForLine(new RegExp(`voice\\[\\d+\\]: ${line}$`));
+  };
+  return { system, say };
+}
+
+async function end(system: Booted): Promise<void> {
+  system.signal('SIGTERM');
+  expect(await system.exit).toBe(0);
+}
+
+describe('a log file', () => {
+  it('has all by the end, and lies where its directories are made for it', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'count.service': { type: 'oneshot', command: 'seq 20000' },
+          'file.logging': { file: '$(_CHAP_CONFIG_DIR)/logs/%Y/count-%d.log', format: 'plain', selector: 'daemon.*' },
+        }),
+      },
+    });
+    expect(await system.exit).toBe(0);
+    const [year = ''] = readdirSync(system.path('logs'));
+    expect(year).toMatch(/^\d{4}$/);
+    const [name = ''] = readdirSync(system.path(`logs/${year}`));
+    expect(name).toMatch(/^count-\d\d\.log$/);
+    expect(text(system.path(`logs/${year}/${name}`))).toBe(
+      Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join(''),
+    );
+    expect(statSync(system.path('logs')).mode & 0o777).toBe(0o755);
+  });
+
+  it.runIf(isRoot)('belongs to the account of its entry, or of the settings', async () => {
+    const system = boot({
+      accounts: {
+        passwd: 'root:x:0:0::/root:/bin/sh\nlogger:x:7001:7002::$HOME:/bin/sh\n',
+        group: 'root:x:0:\nlogger:x:7002:\nreaders:x:7003:\n',
+      },
+      files: {
+        'x.conf': config({
+          settings: { uid: 'logger' },
+          'one.service': { type: 'oneshot', command: 'echo hello', directory: '/' },
+          'own.logging': { file: '$(_CHAP_CONFIG_DIR)/a/own.log' },
+          'group.logging': { file: '$(_CHAP_CONFIG_DIR)/b/group.log', uid: 'root', gid: 'readers' },
+        }),
+      },
+    });
+    expect(await system.exit).toBe(0);
+    const facts = (name: string) => {
+      const { uid, gid, mode } = statSync(system.path(name));
+      return [uid, gid, (mode & 0o777).toString(8)];
+    };
+    expect([facts('a'), facts('a/own.log')]).toEqual([
+      [7001, 7002, '755'],
+      [7001, 7002, '644'],
+    ]);
+    expect([facts('b'), facts('b/group.log')]).toEqual([
+      [0, 7003, '775'],
+      [0, 7003, '664'],
+    ]);
+  });
+
+  it('is truncated with overwrite, and otherwise continued', async () => {
+    const files = {
+      'x.conf': config({
+        'one.service': { type: 'oneshot', command: 'echo new' },
+        'fresh.logging': { selector: 'daemon.*', file: '$(_CHAP_CONFIG_DIR)/fresh', overwrite: true, format: 'plain' },
+        'more.logging': { selector: 'daemon.*', file: '$(_CHAP_CONFIG_DIR)/more', format: 'plain' },
+      }),
+    };
+    const system = boot({
+      files,
+      before: 'echo old > fresh; echo old > more',
+      keep: 'grep . fresh more',
+    });
+    expect(await system.exit).toBe(0);
+    expect(system.lines('stdout').filter((line) => /^(fresh|more):/.test(line))).toEqual([
+      'fresh:new',
+      'more:old',
+      'more:new',
+    ]);
+  });
+
+  it.runIf(hasLogrotate).each([
+    ['create', 'create 0600'],
+    ['copytruncate', 'copytruncate'],
+  ])('goes on after logrotate with %s, and loses nothing', async (_name, directive) => {
+    const { system, say } = speaker({ file: '$(_CHAP_CONFIG_DIR)/x.log' });
+    const log = system.path('x.log');
+    const rotate = (): void => {
+      const rules = system.path('rules');
+      writeFileSync(rules, `${log} {\n  rotate 5\n  ${directive}\n  nocompress\n}\n`);
+      chmodSync(rules, 0o644);
+      chmodSync(system.directory, 0o755);
+      const { status, stderr } = spawnSync('logrotate', ['--force', '--state', system.path('state'), rules], {
+        encoding: 'utf8',
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      });
+      expect([status, stderr]).toEqual([0, '']);
+    };
+    await say('first');
+    await until('the first line is written', () => (text(log) === 'first\n' ? true : undefined));
+    rotate();
+    expect(text(`${log}.1`)).toBe('first\n');
+    // What is written within a second may still go to the old one, and is kept there.
+    await until('the new file is used', () => {
+      writeFileSync(system.path('say'), 'again\n', { flag: 'a' });
+      return text(log).includes('again\n') ? true : undefined;
+    });
+    await say('last');
+    await end(system);
+    const said = text(system.path('say')).split('\n').filter(Boolean);
+    expect(`${text(`${log}.1`)}${text(log)}`.split('\n').filter(Boolean)).toEqual(said);
+    expect(text(log).endsWith('last\n')).toBe(true);
+  });
+
+  it('may be the one of two entries, each with its format', async () => {
+    const { system, say } = speaker({ file: '$(_CHAP_CONFIG_DIR)/x.log', extended: true });
+    await say('hello');
+    await end(system);
+    expect(text(system.path('x.log'))).toMatch(/^daemon\.info hello\n/);
+  });
+
+  it('has the prefix of a line for its priority, and the service in JSON', async () => {
+    const { system, say } = speaker({ file: '$(_CHAP_CONFIG_DIR)/x.log', format: 'json', selector: 'daemon.err' });
+    writeFileSync(system.path('say'), '<3>bad <news>\n', { flag: 'a' });
+    await say('over');
+    await end(system);
+    const [first = ''] = text(system.path('x.log')).split('\n');
+    expect(JSON.parse(first)).toMatchObject({
+      severity: 'err',
+      program: 'voice',
+      service: 'voice.service',
+      message: 'bad <news>',
+    });
+  });
+});
+
+describe('lines for a terminal', () => {
+  it('have no colours where stdout is none', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'one.service': { type: 'oneshot', command: 'sh -c "echo alarm >&2"' },
+          'all.logging': { selector: '*.warning', stdout: true, format: 'plain' },
+        }),
+      },
+    });
+    expect(await system.exit).toBe(0);
+    expect(system.lines('stdout')).toEqual(['alarm']);
+  });
+});

@@ -1,0 +1,353 @@
+/** Forking, pidfiles and notify: what may cross, and who wins. */
+import { describe, expect, it } from 'vitest';
+import { exit0, exit1, scriptedService } from './scripted.ts';
+
+const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
+const pidfile = '/run/web.pid';
+
+describe('a forking service', () => {
+  it('is ready.exited when it exited with 0, and has its remains stopped', () => {
+    const { start, stop, run, state } = scriptedService({ type: 'forking' });
+    start();
+    run().spawned().exited(exit0);
+    expect(state()).toEqual({ ready: 'exited' });
+    stop();
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(run().adopted).toBe('remains');
+    run().spawned();
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    run().exited(exit0);
+    expect(state()).toBe('stopped');
+  });
+
+  it('has no remains to stop with kill_mode process', () => {
+    const { start, stop, run, state, programs } = scriptedService({ type: 'forking', killMode: 'process' });
+    start();
+    run().spawned().exited(exit0);
+    stop();
+    expect(state()).toBe('stopped');
+    expect(programs.runs).toHaveLength(1);
+  });
+
+  it('with a pidfile looks for it only after the exit, and follows the process in it', () => {
+    const { start, run, state, findPid, ports, phases } = scriptedService({ type: 'forking', pidfile });
+    start();
+    run().spawned();
+    expect(ports.looking).toBe(false);
+    run().exited(exit0);
+    expect(state()).toEqual({ starting: 'awaitingPidfile' });
+    expect(ports.looking).toBe(true);
+    findPid(4711);
+    expect(state()).toEqual({ ready: 'running' });
+    expect(ports.looking).toBe(false);
+    expect(run().adopted).toBe('4711');
+    expect(phases()).toEqual(['starting', 'running']);
+    run().spawned().exited(terminated);
+    expect(state()).toEqual({ ready: 'exited' });
+  });
+
+  it('has the time-out for exit and pidfile together, and tells what the file was like', () => {
+    const { clock, start, run, state, seePidfile, reports } = scriptedService({ type: 'forking', pidfile });
+    start();
+    run().spawned();
+    clock.increment(20_000);
+    run().exited(exit0);
+    seePidfile('garbage');
+    clock.increment(9_999);
+    expect(state()).toEqual({ starting: 'awaitingPidfile' });
+    clock.increment(1);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(run().adopted).toBe('remains');
+    run().exited(exit0);
+    expect(state()).toBe('failed');
+    expect(reports.at(-1)).toMatchObject({
+      change: { cause: { kind: 'pidfile', file: pidfile, trouble: 'garbage', timeout: 30_000 }, during: 'start' },
+    });
+  });
+
+  it('ignores a pidfile that an earlier start was looking for', () => {
+    const { start, stop, run, state, findPid } = scriptedService({ type: 'forking', pidfile });
+    start();
+    run().spawned().exited(exit0);
+    stop();
+    run().spawned();
+    start();
+    run().exited(exit0);
+    expect(state()).toEqual({ starting: 'spawning' });
+    run().spawned().exited(exit0);
+    findPid(4711, 1);
+    expect(state()).toEqual({ starting: 'awaitingPidfile' });
+    findPid(4712);
+    expect(state()).toEqual({ ready: 'running' });
+  });
+
+  it('that is stopped while it waits for its pidfile has its remains stopped', () => {
+    const { start, stop, run, state, findPid } = scriptedService({ type: 'forking', pidfile });
+    start();
+    run().spawned().exited(exit0);
+    stop();
+    findPid(4711);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().exited(exit0);
+    expect(state()).toBe('stopped');
+  });
+});
+
+describe('a simple service with a pidfile', () => {
+  it('is ready when the pause has passed and the file names a process', () => {
+    const { clock, start, run, state, findPid, ports } = scriptedService({ pidfile });
+    start();
+    run().spawned();
+    clock.increment(499);
+    expect(ports.looking).toBe(false);
+    clock.increment(1);
+    expect(ports.looking).toBe(true);
+    findPid(run().pid);
+    expect(state()).toEqual({ ready: 'running' });
+    expect(run().adopted).toBeUndefined();
+  });
+
+  it('counts the pause as a part of process_timeout', () => {
+    const { clock, start, run, state } = scriptedService({ pidfile, processTimeout: 2_000 });
+    start();
+    run().spawned();
+    clock.increment(500);
+    clock.increment(1_499);
+    expect(state()).toEqual({ starting: 'awaitingPidfile' });
+    clock.increment(1);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(run().signals).toEqual(['SIGTERM at 2000']);
+  });
+
+  it('fails when it ends abnormally before that, and waits on when it ends normally', () => {
+    const abnormal = scriptedService({ pidfile });
+    abnormal.start();
+    abnormal.run().spawned();
+    abnormal.clock.increment(1_000);
+    abnormal.run().exited(exit1);
+    expect(abnormal.state()).toBe('failed');
+
+    const normal = scriptedService({ pidfile });
+    normal.start();
+    normal.run().spawned().exited(exit0);
+    expect(normal.state()).toEqual({ starting: 'awaitingPidfile' });
+  });
+});
+
+describe('a notify service', () => {
+  it('is ready at READY, in the pause too, and by no pause', () => {
+    const { clock, start, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    clock.increment(10_000);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+    notify({ ready: true });
+    expect(state()).toEqual({ ready: 'running' });
+
+    const early = scriptedService({ type: 'notify' });
+    early.start();
+    early.run().spawned();
+    early.notify({ ready: true });
+    expect(early.state()).toEqual({ ready: 'running' });
+  });
+
+  it('has its time-out from the end of the pause', () => {
+    const { clock, start, run, state, reports } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    clock.increment(30_499);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+    clock.increment(1);
+    run().exited(terminated);
+    expect(state()).toBe('failed');
+    expect(reports.at(-1)).toMatchObject({ change: { cause: { kind: 'timeout', timeout: 30_000, pid: 101 } } });
+  });
+
+  it('may move its time-out, again and again, and never to an earlier moment', () => {
+    const { clock, start, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ extend: 1_000 });
+    clock.increment(30_000);
+    notify({ extend: 5_000 });
+    clock.increment(4_900);
+    notify({ extend: 5_000 });
+    clock.increment(4_999);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+    clock.increment(1);
+    expect(state()).toEqual({ stopping: 'terminating' });
+  });
+
+  it('goes on waiting after a normal exit, and is followed once it says who it is', () => {
+    const { start, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned().exited(exit0);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+    notify({ ready: true, mainPid: 4711 });
+    expect(state()).toEqual({ ready: 'running' });
+    expect(run().adopted).toBe('4711');
+  });
+
+  it('is ready.exited where nobody knows who said READY, and its remains are stopped', () => {
+    const { start, stop, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned().exited(exit0);
+    notify({ ready: true });
+    expect(state()).toEqual({ ready: 'exited' });
+    stop();
+    expect(run().adopted).toBe('remains');
+    run().exited(exit0);
+    expect(state()).toBe('stopped');
+  });
+
+  it('that moved is over when the new process ends, and not the old one', () => {
+    const { start, run, state, notify, programs } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ ready: true });
+    notify({ mainPid: 4711 });
+    programs.runs[0]?.exited(exit1);
+    expect(state()).toEqual({ ready: 'running' });
+    run().exited(exit1);
+    expect(state()).toBe('failed');
+  });
+
+  it('fails by ERRNO even with READY in the same datagram', () => {
+    const { start, run, state, notify, reports } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ ready: true, errno: 5 });
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().exited(exit0);
+    expect(state()).toBe('failed');
+    expect(reports.at(-1)).toMatchObject({ change: { cause: { kind: 'reported', errno: 5 }, during: 'start' } });
+  });
+
+  it('is stopped, not failed, when a stop comes while its failure is cleared away', () => {
+    const { start, stop, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ errno: 5 });
+    stop();
+    run().exited(terminated);
+    expect(state()).toBe('stopped');
+  });
+
+  it('ignores what an earlier start still says', () => {
+    const { start, stop, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    stop();
+    run().exited(terminated);
+    start();
+    run().spawned();
+    notify({ ready: true }, 1);
+    notify({ errno: 5 }, 1);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+  });
+
+  it('closes its socket when it is stopped or has failed', () => {
+    const { start, stop, run, ports } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    expect(ports.closed).toBe(0);
+    stop();
+    run().exited(terminated);
+    expect(ports.closed).toBe(1);
+  });
+
+  it('may ask for more time to stop, but not of a system that is ending', () => {
+    const begin = () => {
+      const service = scriptedService({ type: 'notify' });
+      service.start();
+      service.run().spawned();
+      service.notify({ ready: true });
+      return service;
+    };
+    const byHand = begin();
+    byHand.stop(1_000);
+    byHand.clock.increment(900);
+    byHand.notify({ extend: 2_000 });
+    byHand.clock.increment(1_999);
+    expect(byHand.run().signals).toEqual(['SIGTERM at 0']);
+    byHand.clock.increment(1);
+    expect(byHand.run().signals).toEqual(['SIGTERM at 0', 'SIGKILL at 2900']);
+
+    const ending = begin();
+    ending.actor.send({ type: 'service.retire', at: 0 });
+    ending.stop(1_000);
+    ending.notify({ extend: 9_000 });
+    ending.clock.increment(1_000);
+    expect(ending.run().signals).toEqual(['SIGTERM at 0', 'SIGKILL at 1000']);
+  });
+});
+
+describe('the watchdog', () => {
+  function watched(changes = {}) {
+    const service = scriptedService({ type: 'notify', watchdog: 1_000, ...changes });
+    service.start();
+    service.run().spawned();
+    return service;
+  }
+
+  it('runs from READY on, and each beat begins it anew', () => {
+    const { clock, run, state, notify } = watched();
+    clock.increment(5_000);
+    notify({ ready: true });
+    clock.increment(999);
+    notify({ watchdog: 'alive' });
+    clock.increment(999);
+    notify({ status: 'no beat' });
+    expect(state()).toEqual({ ready: 'running' });
+    clock.increment(1);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(run().signals).toEqual(['SIGABRT at 6999']);
+  });
+
+  it('counts as a failure, which may be answered by a restart', () => {
+    const { clock, run, state, notify, phases } = watched({ restart: true });
+    notify({ ready: true });
+    clock.increment(1_000);
+    run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: true });
+    expect(state()).toBe('backoff');
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
+    clock.increment(3_000);
+    run().spawned();
+    notify({ ready: true });
+    clock.increment(999);
+    expect(state()).toEqual({ ready: 'running' });
+  });
+
+  it('ends the system with exit_kills', () => {
+    const { clock, run, notify, phases } = watched({ exitKills: true });
+    notify({ ready: true });
+    clock.increment(1_000);
+    run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: false });
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'exitKills', 'failed']);
+  });
+
+  it('is changed by WATCHDOG_USEC, rests after STOPPING, and dies with the state that owns it', () => {
+    const { clock, run, state, notify, stop } = watched();
+    notify({ ready: true });
+    notify({ watchdogInterval: 5_000 });
+    clock.increment(4_999);
+    expect(state()).toEqual({ ready: 'running' });
+    notify({ watchdogInterval: 0 });
+    clock.increment(60_000);
+    notify({ watchdogInterval: 1_000 });
+    notify({ stopping: true });
+    clock.increment(60_000);
+    expect(state()).toEqual({ ready: 'running' });
+    stop();
+    run().exited(exit0);
+    clock.increment(60_000);
+    expect(state()).toBe('stopped');
+  });
+
+  it('bites at once with WATCHDOG=trigger', () => {
+    const { run, notify } = watched();
+    notify({ ready: true });
+    notify({ watchdog: 'trigger' });
+    expect(run().signals).toEqual(['SIGABRT at 0']);
+  });
+});
