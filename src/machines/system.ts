@@ -210,7 +210,10 @@ export const systemMachine = setup({
     startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
       // Most changes let nobody go, and the look at all services is not free.
       if (event.type === 'service.changed' && !mayRelease(event.change)) return;
-      const names = startable(context.graph, context.standings, params.idleReleased);
+      // What is about to be stopped by hand is no more to be counted on, though it is still ready.
+      const names = startable(context.graph, context.standings, params.idleReleased).filter(
+        (name) => !context.graph.nodes[name]?.prerequisites.some((other) => context.stopping[other] !== undefined),
+      );
       const standings = { ...context.standings };
       for (const name of names) {
         const ref = context.services[name];
