@@ -1651,6 +1651,20 @@ static napi_value edge_peer_credentials(napi_env env, napi_callback_info info) {
   return credentials_of(env, &credentials);
 }
 
+/* mkfifo(3) */
+static napi_value edge_make_fifo(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  char *path;
+  int mode;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[1], "mode", 0, &mode)) return NULL;
+  if (!read_string(env, arguments[0], "path", &path)) return NULL;
+  const int made = mkfifo(path, (mode_t)mode);
+  const int error = errno;
+  free(path);
+  return made == 0 ? NULL : throw_errno(env, "make a FIFO", error);
+}
+
 NAPI_MODULE_INIT() {
   static const struct {
     const char *name;
@@ -1683,6 +1697,7 @@ NAPI_MODULE_INIT() {
       {"localPort", edge_local_port},
       {"acceptConnection", edge_accept_connection},
       {"peerCredentials", edge_peer_credentials},
+      {"makeFifo", edge_make_fifo},
   };
   struct instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) return throw_errno(env, "load", ENOMEM);

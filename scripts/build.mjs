@@ -42,7 +42,7 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
-for (const name of ['sdnotify', 'sdnotify-exec']) {
+for (const name of ['sdnotify', 'sdnotify-exec', 'telchap']) {
   await build({
     ...common,
     entryPoints: [`src/cli/${name}.ts`],

@@ -1,5 +1,6 @@
 import { didYouMean } from '../config/wording.ts';
 import { oneLine } from '../model/printable.ts';
+import { commands, exitHelp } from './commands.ts';
 import { version } from './version.ts';
 
 /** What a verb's file exports. */
@@ -11,9 +12,28 @@ interface Verb {
   run(words: readonly string[]): Promise<number>;
 }
 
+interface LoadedVerb {
+  readonly summary: string;
+  readonly load: () => Promise<Verb>;
+}
+
+/** The verbs with more to do than to send a command and print the answer. */
+const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
+  status: () => import('./status.ts'),
+  logs: () => import('./logs.ts'),
+  'is-ready': () => import('./is-ready.ts'),
+  blame: () => import('./blame.ts'),
+  'critical-chain': () => import('./critical-chain.ts'),
+  run: () => import('./run-beside.ts'),
+};
+
 /** Each verb loads only what it needs, and when it is asked for. */
-const verbs: ReadonlyMap<string, { readonly summary: string; readonly load: () => Promise<Verb> }> = new Map([
+const verbs: ReadonlyMap<string, LoadedVerb> = new Map([
   ['check', { summary: 'check a configuration without starting it', load: () => import('./check.ts') }],
+  ...commands.map(({ name, summary }): [string, LoadedVerb] => [
+    name,
+    { summary, load: ownVerbs[name] ?? (async () => (await import('./send-command.ts')).commandVerb(name)) },
+  ]),
 ]);
 
 function helpText(): string {
@@ -23,8 +43,7 @@ function helpText(): string {
 ${[...verbs].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
 
 "chaperonectl VERB --help" tells about a verb; also: --version, --help.
-Exit status: 2 a mistake on the command line; else by verb, 0 is good.
-`;
+${exitHelp()}`;
 }
 
 /** process.stdout is not looked at: that would make a pipe non-blocking that others share. */

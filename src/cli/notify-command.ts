@@ -1,5 +1,5 @@
-import { splitWords } from '../config/words.ts';
 import { createExpander, ExpansionError } from '../model/expand.ts';
+import { splitWords } from '../model/words.ts';
 
 export interface NotifyCommandOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;

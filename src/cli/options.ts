@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import { splitWords } from '../config/words.ts';
 import { oneLine } from '../model/printable.ts';
 import { parseSeverity, type Severity, severities } from '../model/syslog.ts';
 import { parseUserRequest, type UserRequest } from '../model/user-request.ts';
+import { splitWords } from '../model/words.ts';
 import type { DaemonRequest } from '../runtime/main.ts';
 
 /** What a command line asks for. */

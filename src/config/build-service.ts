@@ -5,6 +5,7 @@ import { oneLine } from '../model/printable.ts';
 import { parseScheduleFields } from '../model/schedule-fields.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
+import { splitWords } from '../model/words.ts';
 import { startTimeouts } from './directives.ts';
 import {
   type Commands,
@@ -35,7 +36,6 @@ import {
 } from './section-values.ts';
 import { emptySection, readScalar, type Section } from './validate.ts';
 import { reportWithin } from './within.ts';
-import { splitWords } from './words.ts';
 
 /** What the settings, and the surroundings, give to every service. */
 export interface Defaults {

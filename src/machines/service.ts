@@ -517,10 +517,11 @@ export const serviceMachine = setup({
     /** Not reported, like `pending`: the system machine knows it from the configuration. */
     disabled: {
       on: {
-        'service.start': {},
+        // The system sends it only where somebody has enabled it by hand.
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime', 'beginFreshly'] }],
         'service.stop': {},
         'service.kill': {},
-        'service.retire': {},
+        'service.retire': { actions: ['noteTime', 'retire'] },
         'service.reset': {},
         'schedule.accepted': {},
         'schedule.refused': {},
@@ -921,7 +922,7 @@ export const serviceMachine = setup({
         'service.stop': {},
         'service.kill': {},
         'service.retire': { actions: ['noteTime', 'retire'] },
-        'service.reset': {},
+        'service.reset': { target: 'stopped', actions: ['noteTime', 'forgetRestarts'] },
         'schedule.accepted': {},
         'schedule.refused': {},
         'schedule.ended': {},

@@ -29,22 +29,55 @@ import {
   blocked,
   isSettled,
   type Standings,
+  satisfies,
   shutdownReserve,
   startable,
   stoppable,
   stopShare,
 } from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
-import { isEnded, isLive, type ServiceChange } from '../model/service-phase.ts';
-import { consoleService, ownsRemains, type SystemSpec, shortName } from '../model/service-spec.ts';
+import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
+import { consoleService, ownsRemains, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
+/** What a person or a program asks for single services, by their full names. None of it is heard while the system ends. */
+export type ServiceRequest =
+  | {
+      /** Puts them in line: each starts once what it waits for is ready. */
+      readonly type: 'services.start';
+      readonly names: readonly string[];
+      readonly enable: boolean;
+      /** With what they wait for; what runs is ended first. */
+      readonly force: boolean;
+      readonly at: number;
+    }
+  | {
+      /** Ends them, those first that wait for others of them. `again`: and starts them. */
+      readonly type: 'services.stop';
+      readonly names: readonly string[];
+      readonly disable: boolean;
+      readonly again: boolean;
+      readonly at: number;
+    }
+  | {
+      readonly type: 'services.reset';
+      readonly names: readonly string[];
+      readonly force: boolean;
+      readonly at: number;
+    }
+  | {
+      readonly type: 'services.enable' | 'services.disable';
+      readonly names: readonly string[];
+      readonly at: number;
+    };
+
 export type SystemCommand =
   /** End the system in order; `forced` (a repeated SIGINT) skips the order. */
-  { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number };
+  | { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number }
+  | ServiceRequest;
 
 /** waitid(2) says that chaperone has no child left. */
 interface ProcessesGone {
@@ -91,6 +124,10 @@ interface SystemContext extends SystemInput {
   readonly startedAny: boolean;
   /** How the command line's command ended. */
   readonly commandOutcome: RunOutcome | undefined;
+  /** Services that the configuration or a person has disabled. */
+  readonly disabled: Readonly<Record<string, true>>;
+  /** Services that are being stopped by hand, or wait for their turn. `again`: they start when they have ended. */
+  readonly stopping: Readonly<Record<string, HandStop>>;
   /** Services that a log line has called blocked already. */
   readonly saidBlocked: readonly string[];
   /** It was said which scheduled services keep the system alive. */
@@ -106,6 +143,11 @@ interface SystemContext extends SystemInput {
   readonly at: number;
   /** Monotonic ms at which the shutdown budget is used up. */
   readonly deadline: number;
+}
+
+interface HandStop {
+  readonly again: boolean;
+  readonly told: boolean;
 }
 
 /** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
@@ -139,7 +181,9 @@ export const systemMachine = setup({
       if (standing === undefined) return;
       const { change, name } = event;
       const hasBeenReady = standing.hasBeenReady || isReady(change.phase);
-      const changed = { ...standing, phase: change.phase, hasBeenReady };
+      // One that is disabled holds nobody up once it has ended.
+      const phase: ServicePhase = context.disabled[name] && change.phase === 'stopped' ? 'disabled' : change.phase;
+      const changed = { ...standing, phase, hasBeenReady };
       enqueue.assign({ standings: { ...context.standings, [name]: changed } });
       if (name === consoleService) enqueue.assign({ commandOutcome: outcomeOf(change) ?? context.commandOutcome });
       if (change.phase === 'starting') enqueue.assign({ childrenLeft: true, startedAny: true });
@@ -166,7 +210,10 @@ export const systemMachine = setup({
     startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
       // Most changes let nobody go, and the look at all services is not free.
       if (event.type === 'service.changed' && !mayRelease(event.change)) return;
-      const names = startable(context.graph, context.standings, params.idleReleased);
+      // What is about to be stopped by hand is no more to be counted on, though it is still ready.
+      const names = startable(context.graph, context.standings, params.idleReleased).filter(
+        (name) => !context.graph.nodes[name]?.prerequisites.some((other) => context.stopping[other] !== undefined),
+      );
       const standings = { ...context.standings };
       for (const name of names) {
         const ref = context.services[name];
@@ -188,6 +235,100 @@ export const systemMachine = setup({
       if (names.length === 0) return;
       for (const name of names) enqueue.emit({ type: 'service.blocked', service: name });
       enqueue.assign({ saidBlocked: [...context.saidBlocked, ...names] });
+    }),
+    queueStarts: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'services.start') return;
+      const disabled = { ...context.disabled };
+      const standings = { ...context.standings };
+      const stopping = { ...context.stopping };
+      const names = event.force ? withUnready(context, event.names) : event.names;
+      for (const name of names) {
+        const standing = standings[name];
+        // Without its account it would run as chaperone itself.
+        if (standing === undefined || specOf(context, name)?.missingAccount !== undefined) continue;
+        if (event.enable) delete disabled[name];
+        if (disabled[name]) continue;
+        if (!isLive(standing.phase) && (standing.phase !== 'exited' || event.force)) {
+          standings[name] = { ...standing, phase: 'pending' };
+        } else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
+      }
+      const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
+      enqueue.assign({ disabled, standings, stopping, saidBlocked });
+    }),
+    queueStops: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'services.stop') return;
+      const disabled = { ...context.disabled };
+      const standings = { ...context.standings };
+      const stopping = { ...context.stopping };
+      for (const name of event.names) {
+        const standing = standings[name];
+        if (standing === undefined) continue;
+        if (event.disable) disabled[name] = true;
+        if (!isEnded(standing.phase)) {
+          stopping[name] = { again: event.again, told: stopping[name]?.told === true };
+        } else if (event.again && !disabled[name]) standings[name] = { ...standing, phase: 'pending' };
+        else if (event.disable) standings[name] = { ...standing, phase: 'disabled' };
+      }
+      enqueue.assign({ disabled, standings, stopping });
+    }),
+    /** One that has ended is done with, or goes back in line. */
+    finishStops: assign(({ context, event }) => {
+      if (event.type !== 'service.changed' || !isEnded(event.change.phase)) return {};
+      const stop = context.stopping[event.name];
+      const standing = context.standings[event.name];
+      if (stop === undefined || standing === undefined) return {};
+      const { [event.name]: _, ...stopping } = context.stopping;
+      if (!stop.again || context.disabled[event.name]) return { stopping };
+      return {
+        stopping,
+        standings: { ...context.standings, [event.name]: { ...standing, phase: 'pending' as const } },
+      };
+    }),
+    stopByHand: enqueueActions(({ context, enqueue }) => {
+      const open = Object.entries(context.stopping).filter(([, { told }]) => !told);
+      if (open.length === 0) return;
+      const stopping = { ...context.stopping };
+      for (const [name, stop] of open) {
+        const ref = context.services[name];
+        const dependents = context.graph.nodes[name]?.dependents ?? [];
+        if (ref === undefined || dependents.some((other) => context.stopping[other] !== undefined)) continue;
+        stopping[name] = { ...stop, told: true };
+        enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
+      }
+      enqueue.assign({ stopping });
+    }),
+    resetServices: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'services.reset') return;
+      const killAfter = context.spec.shutdownTimeout;
+      for (const name of event.names) {
+        const ref = context.services[name];
+        const phase = context.standings[name]?.phase;
+        if (ref === undefined || phase === undefined) continue;
+        // What has done its work, and with force what runs, can be started again.
+        if (phase === 'exited' || (event.force && phase !== 'scheduled')) {
+          enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+        }
+        enqueue.sendTo(ref, { type: 'service.reset', killAfter, at: context.at });
+      }
+    }),
+    setEnabled: assign(({ context, event }) => {
+      if (event.type !== 'services.enable' && event.type !== 'services.disable') return {};
+      const disabled = { ...context.disabled };
+      const standings = { ...context.standings };
+      for (const name of event.names) {
+        const standing = standings[name];
+        if (standing === undefined) continue;
+        if (event.type === 'services.enable') {
+          delete disabled[name];
+          if (standing.phase === 'disabled') standings[name] = { ...standing, phase: 'stopped' };
+        } else {
+          disabled[name] = true;
+          if (isEnded(standing.phase) || standing.phase === 'pending') {
+            standings[name] = { ...standing, phase: 'disabled' };
+          }
+        }
+      }
+      return { disabled, standings };
     }),
     recordEnd: assign({
       end: ({ context, event }) => context.end ?? endBy(context, event),
@@ -298,6 +439,10 @@ export const systemMachine = setup({
     childrenLeft: false,
     startedAny: false,
     commandOutcome: undefined,
+    disabled: Object.fromEntries(
+      input.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => [name, true as const]),
+    ),
+    stopping: {},
     saidBlocked: [],
     saidWaiting: false,
     stopsBegun: false,
@@ -313,6 +458,11 @@ export const systemMachine = setup({
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
+    'services.start': {},
+    'services.stop': {},
+    'services.reset': {},
+    'services.enable': {},
+    'services.disable': {},
   },
   states: {
     booting: {
@@ -320,10 +470,15 @@ export const systemMachine = setup({
       initial: 'checking',
       on: {
         'service.changed': [
-          { guard: 'isSystemFailure', target: 'draining', actions: ['noteTime', 'recordChange', 'recordEnd'] },
+          {
+            guard: 'isSystemFailure',
+            target: 'draining',
+            actions: ['noteTime', 'recordChange', 'recordEnd'],
+          },
         ],
         'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        ...requests(false),
       },
       states: {
         checking: {
@@ -347,6 +502,8 @@ export const systemMachine = setup({
                 'noteTime',
                 'recordChange',
                 'countProcesses',
+                'finishStops',
+                'stopByHand',
                 { type: 'startServices', params: { idleReleased: false } },
                 'sayBlocked',
               ],
@@ -359,7 +516,7 @@ export const systemMachine = setup({
           on: {
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: ['noteTime', 'recordChange', 'countProcesses', 'sayBlocked'],
+              actions: ['noteTime', 'recordChange', 'countProcesses', 'finishStops', 'stopByHand', 'sayBlocked'],
             },
           },
         },
@@ -373,6 +530,8 @@ export const systemMachine = setup({
                 'noteTime',
                 'recordChange',
                 'countProcesses',
+                'finishStops',
+                'stopByHand',
                 { type: 'startServices', params: { idleReleased: true } },
                 'sayBlocked',
               ],
@@ -394,12 +553,15 @@ export const systemMachine = setup({
             'noteTime',
             'recordChange',
             'countProcesses',
+            'finishStops',
+            'stopByHand',
             { type: 'startServices', params: { idleReleased: true } },
             'sayBlocked',
           ],
         },
         'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        ...requests(true),
       },
     },
 
@@ -459,6 +621,34 @@ export const systemMachine = setup({
   },
 });
 
+/** What is asked for single services, while the system does not end. */
+function requests(idleReleased: boolean) {
+  const start = { type: 'startServices', params: { idleReleased } } as const;
+  return {
+    'services.start': { actions: ['noteTime', 'queueStarts', 'stopByHand', start, 'sayBlocked'] },
+    'services.stop': { actions: ['noteTime', 'queueStops', 'stopByHand', start, 'sayBlocked'] },
+    'services.reset': { actions: ['noteTime', 'resetServices'] },
+    'services.enable': { actions: ['noteTime', 'setEnabled'] },
+    'services.disable': { actions: ['noteTime', 'setEnabled', start] },
+  } as const;
+}
+
+function specOf({ spec }: SystemContext, name: string): ServiceSpec | undefined {
+  return spec.services.find((service) => service.name === name);
+}
+
+/** The services with everything that they wait for, directly or not, and that is not ready. */
+function withUnready({ graph, standings }: SystemContext, names: readonly string[]): readonly string[] {
+  const found = new Set(names);
+  for (const name of found) {
+    for (const other of graph.nodes[name]?.prerequisites ?? []) {
+      const standing = standings[other];
+      if (standing !== undefined && !satisfies(standing)) found.add(other);
+    }
+  }
+  return [...found];
+}
+
 /** The id of a service's actor: `service:web` for `web.service`. */
 export function serviceActorId(name: string): string {
   return `service:${shortName(name)}`;
@@ -476,13 +666,18 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
         : context.end;
     case 'processes.gone':
     case 'service.noticed':
+    case 'services.start':
+    case 'services.stop':
+    case 'services.reset':
+    case 'services.enable':
+    case 'services.disable':
       return context.end;
   }
 }
 
 /** True for the changes after which a service that waits may go. */
 function mayRelease({ phase }: ServiceChange): boolean {
-  return isReady(phase) || phase === 'failed';
+  return isReady(phase) || phase === 'failed' || phase === 'stopped';
 }
 
 function isReady(phase: ServiceChange['phase']): boolean {

@@ -431,10 +431,10 @@ function debug(text: string): Message {
   return { severity: 'debug', text };
 }
 
-function info(text: string): Message {
+export function info(text: string): Message {
   return { severity: 'info', text };
 }
 
-function warning(text: string): Message {
+export function warning(text: string): Message {
   return { severity: 'warning', text };
 }

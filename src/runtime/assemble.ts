@@ -2,7 +2,7 @@
  * The one place where machines, streams and a kernel are joined. The daemon, the tests and the simulation all call it, so
  * that what is tested is what runs.
  */
-import { ReplaySubject, Subject, Subscription } from 'rxjs';
+import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
@@ -25,10 +25,10 @@ import type { SignalName } from '../model/signal.ts';
 import { formatRecord, type LogRecord } from '../model/syslog.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
-import { routeExits } from '../streams/exit-router.ts';
+import { type ExitRouter, routeExits } from '../streams/exit-router.ts';
 import { childProcessLogic } from './child-process.ts';
 import { HostNotifier, type HostRequest } from './host-notifier.ts';
-import type { Clock, Kernel, TimerId } from './kernel.ts';
+import type { Clock, Kernel, ProcessExit, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import { LogSinks } from './log-sinks.ts';
 import type { AttachLogging } from './logging.ts';
@@ -66,6 +66,11 @@ export interface Assembly {
   /** The last line a service wrote. */
   readonly lastWords: (service: string) => LastWords | undefined;
   readonly say: (message: Message) => void;
+  /** Everything that is logged. */
+  readonly records$: Observable<LogRecord>;
+  readonly exits: ExitRouter<ProcessExit>;
+  /** Processes reaped that no service owned, so far. */
+  readonly orphansReaped: () => number;
   /** Begins to boot. */
   readonly start: () => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
@@ -113,8 +118,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   const { spec, missing, messages } = preflight(kernel, config);
   const exits = routeExits(kernel.exits$);
+  let orphans = 0;
   exits.orphans$.subscribe({
-    next: ({ pid, status }) => say(orphanReaped(pid, status)),
+    next: ({ pid, status }) => {
+      orphans += 1;
+      say(orphanReaped(pid, status));
+    },
     // Without exits no machine learns of an end any more.
     error: (error: unknown) => outcome$.error(error),
   });
@@ -213,6 +222,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     flush,
     lastWords: (name) => lastWords.get(name),
     say,
+    records$,
+    exits,
+    orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);
       if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, sinks, say });

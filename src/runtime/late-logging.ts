@@ -1,11 +1,13 @@
 import { Subject } from 'rxjs';
-import type { LogRecord } from '../model/syslog.ts';
+import type { LogRecord, Severity } from '../model/syslog.ts';
 import type { AttachLogging, Logging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
   /** Does something in its turn: at once, or after the records that were said before it, while these still wait. */
   readonly inTurn: (action: () => void) => void;
+  /** From now on every entry takes this priority, too. */
+  readonly widen: (level: Severity) => void;
   /** Resolves when every record so far has been handed to its sinks. */
   readonly ready: Promise<void>;
 }
@@ -41,6 +43,7 @@ export function lateLogging(): LateLogging {
       });
     }
   };
+  const widen = (level: Severity): void => inTurn(() => logging?.widen(level));
   let loaded: () => void = () => undefined;
   let failed: (error: unknown) => void = () => undefined;
   const ready = new Promise<void>((resolve, reject) => {
@@ -70,7 +73,7 @@ export function lateLogging(): LateLogging {
       loaded();
     };
     setImmediate(() => attach().catch(failed));
-    return { flush };
+    return { flush, widen };
   };
-  return { attachLogging, inTurn, ready };
+  return { attachLogging, inTurn, ready, widen };
 }

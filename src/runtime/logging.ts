@@ -3,7 +3,7 @@ import { createLogger, format, type Logger } from 'winston';
 import Transport from 'winston-transport';
 import { type LineFormatter, lineFormatter, packetFormatter } from '../model/log-format.ts';
 import type { LoggingSpec } from '../model/service-spec.ts';
-import { compileSelector, type LogRecord, type Selector, severities } from '../model/syslog.ts';
+import { compileSelector, type LogRecord, type Selector, type Severity, severities } from '../model/syslog.ts';
 import type { LogSinks } from './log-sinks.ts';
 import type { SinkQueue } from './sink-queue.ts';
 
@@ -24,6 +24,8 @@ export interface LoggingContext {
 export interface Logging {
   /** Hands to the queues what was logged in this turn. */
   readonly flush: () => void;
+  /** From now on every entry takes this priority, too. */
+  readonly widen: (level: Severity) => void;
 }
 
 export type AttachLogging = (
@@ -101,7 +103,8 @@ interface Target {
 }
 
 interface Entry {
-  readonly selects: Selector;
+  selects: Selector;
+  readonly selector: string;
   readonly targets: readonly Target[];
 }
 
@@ -126,7 +129,8 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
     const targets = targetsOf(spec, context, target);
     if (targets.length === 0) continue;
     const { widenTo } = spec;
-    entries.push({ selects: compileSelector(spec.selector, widenTo === undefined ? {} : { widenTo }), targets });
+    const { selector } = spec;
+    entries.push({ selects: compileSelector(selector, widenTo === undefined ? {} : { widenTo }), selector, targets });
   }
   records$.subscribe((record) => {
     for (const { selects, targets } of entries) {
@@ -149,6 +153,9 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
   return {
     flush: () => {
       for (const sink of lineSinks.values()) sink.flush();
+    },
+    widen: (widenTo) => {
+      for (const entry of entries) entry.selects = compileSelector(entry.selector, { widenTo });
     },
   };
 };

@@ -2,18 +2,28 @@
 import { isatty } from 'node:tty';
 import type { InspectionEvent } from 'xstate';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
+import { socketVariable } from '../control/places.ts';
 import { TerminalPrinter } from '../inspect/terminal-printer.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import { explainEnd } from '../model/explain.ts';
-import { cannotSubreap, configurationError, logLevelForced, type Message, notPid1 } from '../model/messages.ts';
+import {
+  cannotSubreap,
+  configurationError,
+  logLevelForced,
+  type Message,
+  notPid1,
+  warning,
+} from '../model/messages.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import { configure } from './configure.ts';
+import { AssemblySupervisor } from './control.ts';
+import { type ControlSocket, openControlSocket } from './control-socket.ts';
 import { hostRequest } from './host-notifier.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
@@ -24,6 +34,7 @@ import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
 import { createObserver } from './observe.ts';
+import { serveControl } from './serve-control.ts';
 import type { SinkQueue } from './sink-queue.ts';
 
 export interface DaemonOptions {
@@ -69,6 +80,7 @@ interface Daemon {
   readonly clock: Clock;
   readonly assembly: Assembly;
   readonly logging: LateLogging;
+  readonly control: ControlSocket;
 }
 
 /** ms that flushing the logs and the explanation may take at the very end: what the shutdown left of its budget, within these. */
@@ -97,8 +109,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
   await loadNotifying(edge, linux, spec);
 
+  const control = openControlSocket({
+    edge,
+    environment: launch.environment,
+    uid: process.getuid?.() ?? 0,
+  });
   const logging = lateLogging();
-  const assembly = assemble(kernel, clock, spec, {
+  const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
     version: options.version,
     attachLogging: logging.attachLogging,
     loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
@@ -109,8 +126,23 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
       : {}),
   });
-  const daemon: Daemon = { edge, kernel, clock, assembly, logging };
+  const daemon: Daemon = { edge, kernel, clock, assembly, logging, control };
   guard(daemon);
+  const { logLevel } = options.request;
+  const supervisor = new AssemblySupervisor({
+    assembly,
+    kernel,
+    clock,
+    version: options.version,
+    environment: { ...launch.environment, ...(control.path === undefined ? {} : { [socketVariable]: control.path }) },
+    ...(logLevel === undefined ? {} : { logLevel }),
+    widen: (level) => {
+      logging.widen(level);
+      assembly.say(logLevelForced(level));
+    },
+    reload: async () => ({ kind: 'mistakes', report: 'reloading is not supported yet, nothing was changed' }),
+  });
+  serveControl({ socket: control, supervisor, edge, clock, owners: ownersOf(spec), grants: [], say: assembly.say });
 
   assembly.outcome$.subscribe({
     next: (output) => leave(daemon, output),
@@ -120,6 +152,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
   });
   for (const message of messages) assembly.say(message);
+  for (const problem of control.problems) assembly.say(warning(problem));
   becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
   assembly.start();
@@ -208,6 +241,22 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
   return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
 }
 
+/** Services find the control socket in their environment. */
+function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpec {
+  if (path === undefined) return spec;
+  const services = spec.services.map((service) => ({
+    ...service,
+    environment: { ...service.environment, [socketVariable]: path },
+  }));
+  return { ...spec, services };
+}
+
+/** Chaperone's own account, and the ones it runs services as by default. */
+function ownersOf({ services }: SystemSpec): readonly number[] {
+  const console = services.find(({ name }) => name === consoleService)?.account?.uid;
+  return [process.getuid?.() ?? 0, ...(console === undefined ? [] : [console])];
+}
+
 /** Where chaperone is not PID 1, orphans come to it only as a subreaper. */
 function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): void {
   if (kernel.pid === 1) return;
@@ -271,9 +320,15 @@ interface LastThings {
 }
 
 /** Writes what waits for the sinks, then the last lines to stderr, and exits; sinks that take nothing get half of the time. */
-function flushAndExit({ edge, clock, assembly, logging }: Daemon, { exitStatus, lines, timeout }: LastThings): void {
+function flushAndExit(
+  { edge, clock, assembly, logging, control }: Daemon,
+  { exitStatus, lines, timeout }: LastThings,
+): void {
   const { sinks } = assembly;
-  const exit = (): never => edge.exitNow(exitStatus);
+  const exit = (): never => {
+    control.close();
+    return edge.exitNow(exitStatus);
+  };
   clock.setTimeout(exit, timeout);
   let said = false;
   const sayLast = (): void => {

@@ -124,6 +124,8 @@ export interface NativeEdge {
   acceptConnection(fd: number): NativeConnection | undefined;
   /** getsockopt(2) SO_PEERCRED of a unix stream socket. Throws with `code`: ENOTCONN where the socket has no such peer. */
   peerCredentials(fd: number): NativeCredentials;
+  /** mkfifo(3). An existing file is not replaced. Throws with `code` (EEXIST, EACCES, ENOENT, EROFS). */
+  makeFifo(path: string, mode: number): void;
 }
 
 /** The functions need no `this`, and once the watch is closed do nothing. */

@@ -200,7 +200,7 @@ function whom(pid: number): string {
   return pid === 0 ? 'what its start left behind' : `pid ${pid}`;
 }
 
-function causeText({ spec, verdict }: ServiceSnapshot['context']): string {
+export function causeText({ spec, verdict }: ServiceSnapshot['context']): string {
   switch (verdict?.kind) {
     case 'exit':
       return describeExit(verdict.status);

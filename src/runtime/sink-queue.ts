@@ -38,6 +38,8 @@ export class SinkQueue {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
+  /** Lost lines that the log has told of. */
+  #droppedBefore = 0;
   /** Why the last lines were lost, where the sink said so. */
   #refusal: string | undefined;
   #writing = false;
@@ -86,6 +88,11 @@ export class SinkQueue {
   /** True while a line more would be dropped. */
   get isFull(): boolean {
     return this.#waitingBytes >= queueLimit;
+  }
+
+  /** Lines that were lost, from the beginning on. */
+  get droppedTotal(): number {
+    return this.#droppedBefore + this.#dropped;
   }
 
   /** True while it is more than half full, and the sink goes on taking what it gets: soon there is room again. */
@@ -201,6 +208,7 @@ export class SinkQueue {
   #sayDropped(): void {
     if (this.#dropped === 0 || this.#waitingBytes > queueLimit / 2) return;
     const { text } = recordsDropped(this.#dropped, this.name, this.#refusal);
+    this.#droppedBefore += this.#dropped;
     this.#dropped = 0;
     this.#refusal = undefined;
     this.#append(Buffer.from(this.#noticeLine(text)));

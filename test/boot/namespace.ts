@@ -93,7 +93,8 @@ export function boot(options: BootOptions): Booted {
   const child = spawn(file, args, {
     cwd: '/',
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
-    env: { PATH: searchPath, FIXTURES: fixtures, ...options.env },
+    // The machine's own /dev is not to be touched.
+    env: { PATH: searchPath, FIXTURES: fixtures, CHAPERONE_SOCKET: join(directory, 'control.sock'), ...options.env },
   });
   const output: OutputLine[] = [];
   const waiters = new Set<() => void>();

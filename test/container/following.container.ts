@@ -75,7 +75,7 @@ describe('redis as a notify service', () => {
     expectOrder(container.lines('stderr'), [
       /^chaperone: system failed: redis\.service did not become ready$/,
       /why +notify service, no READY=1 within 1 s \(process_timeout\), pid \d+ was alive$/,
-      /do +redis-server sends no notification unless --supervised systemd/,
+      /do +add "--supervised systemd": without it redis-server sends no notification/,
     ]);
   });
 });

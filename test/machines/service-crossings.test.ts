@@ -297,14 +297,15 @@ describe('commands that cross', () => {
     expect(state()).toEqual({ stopping: 'terminating' });
   });
 
-  it('a disabled service takes no command', () => {
+  it('a disabled service takes no command but a start, which the system sends only when it was enabled by hand', () => {
     const { start, stop, kill, state, programs, phases } = scriptedService({ enabled: false });
-    start();
     stop();
     kill();
     expect(state()).toBe('disabled');
     expect(programs.runs).toEqual([]);
     expect(phases()).toEqual([]);
+    start();
+    expect(state()).toEqual({ starting: 'spawning' });
   });
 });
 

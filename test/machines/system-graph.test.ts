@@ -32,6 +32,11 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'service.exitKills': true,
   'service.noticed': true,
   'processes.gone': true,
+  'services.start': true,
+  'services.stop': true,
+  'services.reset': true,
+  'services.enable': true,
+  'services.disable': true,
 };
 
 const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });

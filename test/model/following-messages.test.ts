@@ -30,7 +30,7 @@ describe('the explanation of a failed start', () => {
       { kind: 'timeout', timeout: 300_000, pid: 14 },
       { type: 'notify', command: '/usr/bin/redis-server --supervised no' },
       'notify service, no READY=1 within 300 s (process_timeout), pid 14 was alive',
-      'redis-server sends no notification unless --supervised systemd',
+      'add "--supervised systemd": without it redis-server sends no notification',
     ],
     [
       { kind: 'timeout', timeout: 1_000, pid: 0 },

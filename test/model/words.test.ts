@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { splitWords } from '../../src/config/words.ts';
+import { splitWords } from '../../src/model/words.ts';
 
 function texts(command: string): readonly string[] | string {
   const split = splitWords(command);

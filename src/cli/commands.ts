@@ -1,0 +1,135 @@
+/** What telchap and chaperonectl know, in one table: help, completions and man pages are made of it. */
+import { exitStatuses, exitStatusMeanings } from '../control/answer.ts';
+
+export interface CommandOption {
+  /** Without its dashes. */
+  readonly name: string;
+  /** What its value is called; absent where it takes none. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly summary: string;
+}
+
+export interface CommandHelp {
+  readonly name: string;
+  /** What stands behind it, as usage texts write it. */
+  readonly words: string;
+  readonly summary: string;
+  readonly options: readonly CommandOption[];
+  /** Its words are names of services. */
+  readonly takesNames: boolean;
+  /** telchap knows it, too. */
+  readonly telchap: boolean;
+}
+
+const force = { name: 'force', summary: 'whatever state the service is in' };
+const wait = { name: 'wait', summary: 'return when it has come about' };
+const timeout = { name: 'timeout', value: 'SECONDS', summary: 'how long to wait at most' };
+const json = { name: 'json', summary: 'print JSON' };
+
+export const commands: readonly CommandHelp[] = [
+  verb('status', '[NAME...]', 'what runs, since when, and what waits for what', [json], true),
+  verb('start', '[NAME...]', 'start services; without names all that can be started', [
+    force,
+    wait,
+    { name: 'enable', summary: 'enable them first' },
+    timeout,
+    json,
+  ]),
+  verb('stop', 'NAME...', 'stop services', [
+    force,
+    wait,
+    { name: 'disable', summary: 'and keep them from being started' },
+    timeout,
+    json,
+  ]),
+  verb('reset', 'NAME...', 'forget failures and restarts; end what inetd and cron services run', [force, wait, json]),
+  verb('restart', 'NAME...', 'stop services and start them again', [wait, timeout, json], true, false),
+  verb('enable', 'NAME...', 'allow services to be started', [json]),
+  verb('disable', 'NAME...', 'keep services from being started; what runs goes on', [json]),
+  verb('kill', 'NAME... SIGNAL', 'send a signal to the processes of services', [json], true, false),
+  verb(
+    'logs',
+    '[NAME...]',
+    'the last log records',
+    [
+      { name: 'follow', summary: 'go on with what comes; also -f' },
+      { name: 'lines', value: 'N', summary: 'how many; also -n N' },
+      json,
+    ],
+    true,
+    false,
+  ),
+  verb(
+    'wait',
+    'NAME...',
+    'return when services are ready, stopped or failed',
+    [
+      {
+        name: 'for',
+        value: 'STATE',
+        choices: ['ready', 'stopped', 'failed'],
+        summary: 'ready (the default), stopped or failed',
+      },
+      timeout,
+      json,
+    ],
+    true,
+    false,
+  ),
+  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [], true, false),
+  verb('blame', '', 'how long each service took to become ready', [json], false, false),
+  verb('critical-chain', '', 'the services that decided how long the boot took', [json], false, false),
+  verb('dependencies', '', 'who waits for whom', [json], false),
+  verb('loglevel', '[LEVEL]', 'show, or set, the least severe priority that is logged everywhere', [json], false),
+  verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [], false, false),
+  verb(
+    'reload',
+    '',
+    'read the configuration anew and carry out what has changed',
+    [{ name: 'dry-run', summary: 'only say what that would be' }, json],
+    false,
+    false,
+  ),
+  verb('shutdown', '[DELAY|now]', 'end the system in order, after DELAY seconds', [json], false),
+];
+
+/** The help of one verb. */
+export function commandHelp(program: string, { name, words, summary, options }: CommandHelp): string {
+  const titles = options.map((option) => `--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`);
+  const width = Math.max(6, ...titles.map((title) => title.length));
+  const lines = options.map((option, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${option.summary}\n`);
+  const usage = `usage: ${program} ${name}${options.length === 0 ? '' : ' [options]'}${words === '' ? '' : ` ${words}`}\n`;
+  return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${namesHelp}${exitHelp()}`;
+}
+
+export const namesHelp = 'Names stand with or without ".service", and may be globs.\n';
+
+/** The exit statuses, a line each. */
+export function exitHelp(): string {
+  const lines = Object.entries(exitStatusMeanings).map(([kind, meaning]) => {
+    const status = Object.entries(exitStatuses).find(([name]) => name === kind)?.[1];
+    return `  ${status}  ${meaning}\n`;
+  });
+  return `Exit status:\n${lines.join('')}`;
+}
+
+/** The help of telchap as a whole. */
+export function telchapHelp(): string {
+  const known = commands.filter(({ telchap }) => telchap);
+  const titles = known.map(({ name, words }) => `${name} ${words}`.trim());
+  const width = Math.max(...titles.map((title) => title.length));
+  const lines = known.map(({ summary }, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${summary}\n`);
+  return `usage: telchap COMMAND [options] [NAME...]\n\nControls the chaperone of this container.\n\n${lines.join('')}\n"telchap COMMAND --help" tells about a command; also: --version, --help.\n${namesHelp}${exitHelp()}`;
+}
+
+function verb(
+  name: string,
+  words: string,
+  summary: string,
+  options: readonly CommandOption[],
+  takesNames = true,
+  telchap = true,
+): CommandHelp {
+  return { name, words, summary, options, takesNames, telchap };
+}

@@ -1,0 +1,42 @@
+import { blameText, serviceDetails, serviceTable } from '../control/listing.ts';
+import { get, print, readReply, takeFlag, withControl } from './control-call.ts';
+import { readServices } from './read-services.ts';
+
+/** Without names a table of all services; with names everything about each. */
+export function run(words: readonly string[]): Promise<number> {
+  return withControl('chaperonectl', 'status', words, async () => {
+    const { set: json, rest: names } = takeFlag(words, '--json');
+    const option = names.find((name) => name.startsWith('-'));
+    if (option !== undefined) {
+      await print(2, `chaperonectl status: unknown option "${option}"\ntry "chaperonectl status --help"\n`);
+      return 2;
+    }
+    return show(names, json, names.length === 0 ? 'table' : 'details');
+  });
+}
+
+/** Reads services and prints them in one of their forms. */
+export async function show(
+  names: readonly string[],
+  json: boolean,
+  form: 'table' | 'details' | 'blame',
+): Promise<number> {
+  const query = names.map((name) => `name=${encodeURIComponent(name)}`).join('&');
+  const { status, body } = await get(`/v1/services${query === '' ? '' : `?${query}`}`);
+  if (status !== 200) {
+    const reply = readReply(body);
+    await print(2, `${reply.text}\n`);
+    return reply.exitStatus;
+  }
+  const services = readServices(body);
+  const now = Date.now();
+  const text = json
+    ? body
+    : form === 'table'
+      ? serviceTable(services, now)
+      : form === 'blame'
+        ? blameText(services)
+        : services.map((service) => serviceDetails(service, now)).join('\n');
+  await print(1, text);
+  return 0;
+}

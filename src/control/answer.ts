@@ -1,0 +1,99 @@
+import type { ReloadPlan } from '../model/reload-plan.ts';
+
+/** Why a command was refused, as the reference's texts have it (section 6). */
+export type RefusalReason =
+  | 'notEnabled'
+  | 'alreadyStarted'
+  | 'notReady'
+  | 'notStarted'
+  | 'running'
+  | 'noProcess'
+  | 'denied';
+
+/** How a command ended. `text` is what telchap prints. */
+export type Answer =
+  | { readonly kind: 'done'; readonly text: string; readonly plan?: ReloadPlan }
+  | {
+      readonly kind: 'refused';
+      readonly reason: RefusalReason;
+      readonly names: readonly string[];
+      readonly text: string;
+    }
+  | { readonly kind: 'noSuchService'; readonly names: readonly string[]; readonly text: string }
+  /** The caller may not do that. */
+  | { readonly kind: 'forbidden'; readonly text: string }
+  /** The command itself makes no sense. */
+  | { readonly kind: 'mistake'; readonly text: string }
+  /** It was waited for, and did not come about: a service failed, or the new configuration has mistakes. */
+  | { readonly kind: 'failed'; readonly names: readonly string[]; readonly text: string }
+  | { readonly kind: 'timedOut'; readonly names: readonly string[]; readonly text: string }
+  /** Too many of them. */
+  | { readonly kind: 'busy'; readonly text: string };
+
+export type AnswerKind = Answer['kind'];
+
+/** What telchap and chaperonectl exit with, by kind; `unreachable`: nobody listens. */
+export const exitStatuses: Readonly<Record<AnswerKind | 'unreachable', number>> = {
+  done: 0,
+  failed: 1,
+  mistake: 2,
+  refused: 3,
+  noSuchService: 4,
+  forbidden: 5,
+  unreachable: 6,
+  timedOut: 7,
+  busy: 8,
+};
+
+/** One line each, for help, man pages and documentation. */
+export const exitStatusMeanings: Readonly<Record<AnswerKind | 'unreachable', string>> = {
+  done: 'done',
+  failed: 'it was tried and failed, or is not so (is-ready)',
+  mistake: 'a mistake on the command line',
+  refused: 'refused: the service is not in a state for that',
+  noSuchService: 'no such service',
+  forbidden: 'not permitted',
+  unreachable: 'chaperone cannot be reached',
+  timedOut: 'timed out',
+  busy: 'too many requests at once',
+};
+
+/** The status of the HTTP response that carries an answer. */
+export const httpStatuses: Readonly<Record<AnswerKind, number>> = {
+  done: 200,
+  failed: 409,
+  mistake: 400,
+  refused: 409,
+  noSuchService: 404,
+  forbidden: 403,
+  timedOut: 504,
+  busy: 429,
+};
+
+export function done(text: string): Answer {
+  return { kind: 'done', text };
+}
+
+export function mistake(text: string): Answer {
+  return { kind: 'mistake', text };
+}
+
+/** The original's texts (reference, section 6); names without their suffix. */
+const refusals: Readonly<Record<RefusalReason, string>> = {
+  notEnabled: 'can only start services which have been enabled',
+  alreadyStarted: "can't restart services without stop/reset",
+  notReady: 'services or their prerequisites are not ready',
+  notStarted: "can't stop services which aren't started",
+  running: "can't reset services which are running",
+  noProcess: "can't signal services which have no process",
+  denied: 'not permitted to signal services of another account',
+};
+
+/** @param names without their suffix */
+export function refused(reason: RefusalReason, names: readonly string[]): Answer {
+  return { kind: 'refused', reason, names, text: `Command error: ${refusals[reason]}: ${names.join(', ')}` };
+}
+
+export function noSuchService(names: readonly string[]): Answer {
+  return { kind: 'noSuchService', names, text: `Command error: no such service: ${names.join(', ')}` };
+}

@@ -1,0 +1,50 @@
+import type { ServerResponse } from 'node:http';
+import { limits } from './limits.ts';
+
+/**
+ * Server-sent events to one reader. What it does not take in time is dropped and counted, and it is told how much it missed
+ * once it reads again: a reader who never reads costs `limits.unread` bytes, and after a while is let go.
+ */
+export class EventStream {
+  readonly #response: ServerResponse;
+  readonly #onDrop: () => void;
+  #missed = 0;
+
+  constructor(response: ServerResponse, onDrop: () => void) {
+    this.#response = response;
+    this.#onDrop = onDrop;
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      connection: 'close',
+    });
+    // The reader learns that it is connected before the first event.
+    response.write(': connected\n\n');
+    response.on('drain', () => this.#tellMissed());
+  }
+
+  /** @param value is sent as JSON, which is one line */
+  send(event: string, value: unknown): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return;
+    const text = `event: ${event}\ndata: ${JSON.stringify(value)}\n\n`;
+    if (this.#response.writableLength + text.length > limits.unread) {
+      this.#missed += 1;
+      this.#onDrop();
+      return;
+    }
+    this.#tellMissed();
+    this.#response.write(text);
+  }
+
+  end(): void {
+    this.#tellMissed();
+    this.#response.end();
+  }
+
+  #tellMissed(): void {
+    if (this.#missed === 0 || this.#response.destroyed || this.#response.writableEnded) return;
+    const missed = this.#missed;
+    this.#missed = 0;
+    this.#response.write(`event: missed\ndata: ${JSON.stringify({ count: missed })}\n\n`);
+  }
+}

@@ -1,0 +1,74 @@
+/** Where a command comes in: how often, and by whom, is decided here; what it does, in execute.ts. */
+import { type Answer, mistake } from './answer.ts';
+import { type Command, type CommandParse, usage } from './command.ts';
+import { type ExecuteOptions, execute } from './execute.ts';
+import { limits } from './limits.ts';
+import { type Caller, type GrantedAction, neededFor, type Rights } from './rights.ts';
+import type { Supervisor } from './supervisor.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface GateOptions {
+  readonly supervisor: Supervisor;
+  readonly rights: Rights;
+  /** Monotonic ms. */
+  readonly now: () => number;
+  readonly timers: ExecuteOptions['timers'];
+}
+
+/** Accounts whose rate is kept in mind; one that has been quiet is forgotten first. */
+const mostAccounts = 1_000;
+
+export class Gate {
+  readonly supervisor: Supervisor;
+  readonly rights: Rights;
+  readonly timers: ExecuteOptions['timers'];
+  readonly #now: () => number;
+  readonly #buckets = new Map<number, TokenBucket>();
+
+  constructor({ supervisor, rights, now, timers }: GateOptions) {
+    this.supervisor = supervisor;
+    this.rights = rights;
+    this.timers = timers;
+    this.#now = now;
+  }
+
+  /** Counts one request; the answer where there were too many. */
+  admit({ uid }: Caller): Answer | undefined {
+    return this.#bucketOf(uid).take(this.#now())
+      ? undefined
+      : { kind: 'busy', text: 'Command error: too many requests' };
+  }
+
+  /** The answer that keeps a caller from what it may not do; undefined where it may go on. */
+  refuse(caller: Caller, needed: readonly GrantedAction[]): Answer | undefined {
+    const missing = needed.filter((action) => !this.rights.may(caller, action));
+    if (missing.length === 0) return undefined;
+    return { kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: ${missing.join(', ')}` };
+  }
+
+  /** Carries out what was understood. */
+  async command(
+    parse: CommandParse,
+    caller: Caller,
+    options: Pick<ExecuteOptions, 'aborted' | 'unattended'> = {},
+  ): Promise<Answer> {
+    const command: Command | undefined = parse.kind === 'command' ? parse.command : undefined;
+    const refusal = this.refuse(caller, command === undefined ? [] : neededFor(command));
+    if (refusal !== undefined) return refusal;
+    if (parse.kind === 'mistake') return mistake(`${parse.message}\n${usage}`);
+    if (command === undefined) return mistake(usage);
+    return execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
+  }
+
+  #bucketOf(uid: number): TokenBucket {
+    const known = this.#buckets.get(uid);
+    if (known !== undefined) return known;
+    const now = this.#now();
+    if (this.#buckets.size >= mostAccounts) {
+      for (const [other, bucket] of this.#buckets) if (bucket.isFull(now)) this.#buckets.delete(other);
+    }
+    const bucket = new TokenBucket(limits.requestBurst, limits.requestsPerSecond, now);
+    this.#buckets.set(uid, bucket);
+    return bucket;
+  }
+}

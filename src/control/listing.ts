@@ -1,0 +1,92 @@
+/** The listings of `chaperonectl status`: a table, and everything about one service. */
+import { describeDuration, roughDuration } from '../model/duration.ts';
+import { describeExit } from '../model/exit-status.ts';
+import { oneLine } from '../model/printable.ts';
+import { shortName } from '../model/service-spec.ts';
+import type { ServiceStatus } from './supervisor.ts';
+
+/** @param now Unix ms */
+export function serviceTable(services: readonly ServiceStatus[], now: number): string {
+  const head = ['NAME', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'NOTE'];
+  const rows = services.map((service) => [
+    shortName(service.name),
+    stateText(service),
+    roughDuration(service.age),
+    service.pid === undefined ? '–' : String(service.pid),
+    service.restarts === undefined ? '–' : String(service.restarts.used),
+    noteText(service, now),
+  ]);
+  const right = [false, false, true, true, true, false];
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => (right[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+    .concat('\n');
+}
+
+function stateText({ state, stage, lastExit }: ServiceStatus): string {
+  if (stage === 'ready.scheduled') return 'ready (scheduled)';
+  if (stage === 'ready.exited')
+    return lastExit === undefined ? 'ready (exited)' : `ready (exited ${exitWord(lastExit)})`;
+  return state;
+}
+
+function exitWord({ status }: NonNullable<ServiceStatus['lastExit']>): string {
+  return status.kind === 'exited' ? String(status.code) : status.signal;
+}
+
+function noteText(service: ServiceStatus, now: number): string {
+  const parts = [
+    ...(service.state === 'ready' ? [] : [service.why.sentence]),
+    ...(service.nextRun === undefined ? [] : [`next in ${describeDuration(service.nextRun - now)}`]),
+    ...(service.note === undefined ? [] : [oneLine(service.note)]),
+    ...(service.enabled || service.state === 'disabled' ? [] : ['disabled']),
+  ];
+  return parts.join('; ');
+}
+
+/** @param now Unix ms */
+export function serviceDetails(service: ServiceStatus, now: number): string {
+  const { why, lastExit, lastWords, restarts } = service;
+  const ago = (at: number): string => `${describeDuration(now - at)} ago`;
+  const fields: readonly (readonly [string, string | undefined])[] = [
+    [
+      why.condition === undefined ? 'is' : 'waits for',
+      why.condition === undefined ? why.next : `${why.condition}; ${why.next}`,
+    ],
+    ['owner', why.condition === undefined ? undefined : why.owner],
+    ['because', service.cause],
+    ['pid', service.pid === undefined ? undefined : String(service.pid)],
+    ['processes', service.running === undefined ? undefined : String(service.running)],
+    ['restarts', restarts === undefined ? undefined : `${restarts.used} used, ${restarts.left} left`],
+    ['note', service.note === undefined ? undefined : oneLine(service.note)],
+    [
+      'last exit',
+      lastExit === undefined ? undefined : `${describeExit(lastExit.status)}, pid ${lastExit.pid}, ${ago(lastExit.at)}`,
+    ],
+    ['next run', service.nextRun === undefined ? undefined : `in ${describeDuration(service.nextRun - now)}`],
+    ['after', service.prerequisites.length === 0 ? undefined : service.prerequisites.map(shortName).join(', ')],
+    [
+      'last words',
+      lastWords === undefined
+        ? undefined
+        : `"${oneLine(lastWords.line)}" (${lastWords.stream}, ${describeDuration(lastWords.age)} ago)`,
+    ],
+  ];
+  const lines = fields.flatMap(([name, text]) => (text === undefined ? [] : [`  ${name.padEnd(10)}  ${text}`]));
+  const enabled = service.enabled || service.state === 'disabled' ? '' : ', disabled';
+  return `${service.name}  ${service.stage} for ${describeDuration(service.age)} (${service.type}${enabled})\n${lines.join('\n')}\n`;
+}
+
+/** How long each service took to become ready at its first start, the slowest first. */
+export function blameText(services: readonly ServiceStatus[]): string {
+  const rows = services
+    .flatMap(({ name, boot }) => (boot === undefined ? [] : [{ name, took: boot.ready - boot.started }]))
+    .sort((left, right) => right.took - left.took);
+  return rows.map(({ name, took }) => `${(took / 1000).toFixed(3).padStart(9)} s  ${shortName(name)}\n`).join('');
+}

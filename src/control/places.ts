@@ -1,0 +1,42 @@
+/** Where the socket and the FIFO may stand (reference, section 5.3), for who makes them and for who looks for them. */
+
+/** Names the socket, in the environment of services. */
+export const socketVariable = 'CHAPERONE_SOCKET';
+
+export interface ControlPlace {
+  readonly directory: string;
+  /** The directory is chaperone's own: it is made where it is missing, with mode 0700. */
+  readonly own: boolean;
+  readonly socket: string;
+  readonly fifo: string;
+}
+
+/** The place that the environment asks for, where it does: the FIFO is beside the socket. */
+export function wishedPlace(environment: Readonly<Record<string, string | undefined>>): ControlPlace | undefined {
+  const socket = environment[socketVariable];
+  if (!socket?.startsWith('/')) return undefined;
+  const directory = socket.slice(0, Math.max(1, socket.lastIndexOf('/')));
+  const fifo = socket.endsWith('.sock') ? socket.slice(0, -'.sock'.length) : `${socket}.fifo`;
+  return { directory, own: false, socket, fifo };
+}
+
+/** The places in the order in which they are tried. */
+export function controlPlaces(
+  environment: Readonly<Record<string, string | undefined>>,
+  uid: number,
+): readonly ControlPlace[] {
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  return [
+    place('/dev', false),
+    place('/run/chaperone', true),
+    ...(runtime?.startsWith('/') ? [place(`${runtime}/chaperone`, true)] : []),
+    place(`/tmp/chaperone-${uid}`, true),
+  ];
+}
+
+/** sockaddr_un(7): what a path may have, bytes. */
+export const longestSocketPath = 107;
+
+function place(directory: string, own: boolean): ControlPlace {
+  return { directory, own, socket: `${directory}/chaperone.sock`, fifo: `${directory}/chaperone` };
+}

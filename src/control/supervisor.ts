@@ -1,0 +1,162 @@
+/**
+ * The supervisor port: everything that the control surface asks of the running system, as facts (snapshots and streams) and
+ * requests (calls). What may be asked, and of whom, is decided above it and is pure; what it does, below.
+ */
+import type { Observable } from 'rxjs';
+import type { ExitStatus } from '../model/exit-status.ts';
+import type { LogRecord } from '../model/log-record.ts';
+import type { PublicState } from '../model/public-state.ts';
+import type { ReloadPlan } from '../model/reload-plan.ts';
+import type { ServiceType } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import type { Severity } from '../model/syslog-names.ts';
+import type { ServiceStage, Why } from '../model/why.ts';
+
+/** One service, as everybody may read it. All durations are ms. */
+export interface ServiceStatus {
+  /** With its suffix. */
+  readonly name: string;
+  readonly type: ServiceType;
+  readonly enabled: boolean;
+  readonly state: PublicState;
+  /** The state of its chart. */
+  readonly stage: ServiceStage;
+  /** Unix ms at which it came there. */
+  readonly since: number;
+  /** How long it has been there, on the monotonic clock. */
+  readonly age: number;
+  readonly why: Why;
+  readonly pid?: number;
+  /** inetd, cron: how many of its processes run. */
+  readonly running?: number;
+  /** Only where the service restarts. */
+  readonly restarts?: { readonly used: number; readonly left: number };
+  readonly note?: string;
+  readonly lastExit?: { readonly pid: number; readonly status: ExitStatus; readonly at: number };
+  /** Why it failed, or is about to restart: `exit 1`. */
+  readonly cause?: string;
+  /** Unix ms of the next run of a cron service. */
+  readonly nextRun?: number;
+  /** Only for who may do everything: a line of a log may hold what is nobody else's business. */
+  readonly lastWords?: { readonly stream: 'stdout' | 'stderr'; readonly line: string; readonly age: number };
+  readonly prerequisites: readonly string[];
+  /** Everything that it waits for is ready or disabled. */
+  readonly prerequisitesReady: boolean;
+  /** Its first start, ms since chaperone began; absent until it was ready. */
+  readonly boot?: BootTimes;
+}
+
+/** When a service went through the stages of its first start, ms since chaperone began. */
+export interface BootTimes {
+  readonly started: number;
+  readonly ready: number;
+  /** The prerequisite that let it go, if it had to wait for one; with its suffix. */
+  readonly waitedFor?: string;
+}
+
+export interface SystemStatus {
+  readonly version: string;
+  readonly state: 'booting' | 'up' | 'draining';
+  /** ms. */
+  readonly uptime: number;
+  readonly pid: number;
+  readonly services: number;
+  readonly enabled: number;
+  /** Services by state; a state that none is in has 0. */
+  readonly states: Readonly<Record<PublicState, number>>;
+  readonly logLevel?: Severity;
+  /** Unix ms at which a shutdown that was asked for begins. */
+  readonly shutdownAt?: number;
+}
+
+/** A service has come to another state. */
+export interface ServiceEvent {
+  readonly type: 'service';
+  /** Unix ms. */
+  readonly time: number;
+  readonly service: string;
+  readonly state: PublicState;
+  readonly stage: ServiceStage;
+}
+
+/** The system has come to another state. */
+export interface SystemEvent {
+  readonly type: 'system';
+  /** Unix ms. */
+  readonly time: number;
+  readonly state: SystemStatus['state'];
+}
+
+export type ControlEvent = ServiceEvent | SystemEvent;
+
+/** `notRunning`: it has no process. `denied`: the kernel does not let chaperone signal it. */
+export type KillOutcome = 'sent' | 'notRunning' | 'denied';
+
+/** A command that somebody runs beside the services. */
+export interface CommandRun {
+  /** What it writes; completes when it has closed both streams and ended. */
+  readonly output$: Observable<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>;
+  readonly outcome: Promise<
+    | { readonly kind: 'ended'; readonly status: ExitStatus }
+    | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 }
+  >;
+  /** Ends it with its process group. */
+  readonly cancel: () => void;
+}
+
+export type ReloadResult =
+  | { readonly kind: 'planned' | 'begun'; readonly plan: ReloadPlan }
+  /** The new configuration has mistakes: nothing was changed. */
+  | { readonly kind: 'mistakes'; readonly report: string }
+  /** The system is ending. */
+  | { readonly kind: 'ending' };
+
+/** Counters and gauges that no snapshot of services holds. */
+export interface Measurements {
+  readonly orphansReaped: number;
+  readonly recordsIn: number;
+  /** By sink. */
+  readonly sinks: Readonly<Record<string, { readonly waitingBytes: number; readonly dropped: number }>>;
+  /** Ends of services by name and by exit code or signal. */
+  readonly exits: readonly { readonly service: string; readonly status: string; readonly count: number }[];
+  /** All restarts of each service, which no reset forgets. */
+  readonly restarts: Readonly<Record<string, number>>;
+  /** ms by which the loop was late, the longest since the last look. */
+  readonly loopDelay: number;
+  readonly memory: { readonly resident: number; readonly heap: number };
+}
+
+export interface StartRequest {
+  /** Enables what is disabled. */
+  readonly enable: boolean;
+  /** Also what it waits for, and also what runs: ended first. */
+  readonly force: boolean;
+}
+
+export interface Supervisor {
+  status(): SystemStatus;
+  /** All services, in start order. */
+  services(): readonly ServiceStatus[];
+  /** Emits after each change; what it tells of can be read by then. */
+  readonly events$: Observable<ControlEvent>;
+  /** Records from now on. */
+  readonly records$: Observable<LogRecord>;
+  /** The last records there were, oldest first; a bounded number. */
+  recentRecords(): readonly LogRecord[];
+  dependencyChart(): string;
+  measurements(): Measurements;
+
+  /** The names are full names of services that exist, in all of these. They return when the request is queued. */
+  start(names: readonly string[], request: StartRequest): void;
+  stop(names: readonly string[], request: { readonly disable: boolean }): void;
+  /** Forgets restarts and failures; ends what inetd and cron services run; `force`: and what others run. */
+  reset(names: readonly string[], request: { readonly force: boolean }): void;
+  restart(names: readonly string[]): void;
+  setEnabled(names: readonly string[], enabled: boolean): void;
+  kill(name: string, signal: SignalName): KillOutcome;
+  /** @param delay ms */
+  shutdown(delay: number): void;
+  forceLogLevel(level: Severity): void;
+  run(argv: readonly string[]): CommandRun;
+  reload(request: { readonly dryRun: boolean }): Promise<ReloadResult>;
+}

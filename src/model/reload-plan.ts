@@ -1,0 +1,228 @@
+/**
+ * What a new configuration changes in a system that runs: a plan, service by service, with reasons. Pure; nothing here is
+ * carried out.
+ */
+import { buildDependencyGraph } from './dependency-graph.ts';
+import type { PublicState } from './public-state.ts';
+import type { ServiceSpec, SystemSpec } from './service-spec.ts';
+
+export type ReloadAction =
+  /** It is new, or enabled now, or gets another try with its new definition. */
+  | 'start'
+  /** It is gone from the configuration, or disabled now. */
+  | 'stop'
+  /** What has changed needs a new process. */
+  | 'restart'
+  /** What has changed counts from now on; its process, restart count and log stay as they are. */
+  | 'change'
+  | 'keep';
+
+export interface ReloadStep {
+  readonly action: ReloadAction;
+  /** With its suffix. */
+  readonly name: string;
+  /** Empty for what is kept. */
+  readonly reasons: readonly string[];
+}
+
+export interface ReloadPlan {
+  /** In the order in which they are carried out: stops (dependents first), changes, starts and restarts, what is kept. */
+  readonly steps: readonly ReloadStep[];
+  /** Other parts of the configuration that change: `logging`, and settings by name. */
+  readonly settings: readonly string[];
+}
+
+type SpecKey = keyof ServiceSpec;
+
+/** What each part of a service's definition means for its process; a key that is missing here does not compile. */
+const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' | 'inPlace'>> = {
+  type: 'process',
+  command: 'process',
+  argv: 'process',
+  directory: 'process',
+  environment: 'process',
+  late: 'process',
+  account: 'process',
+  missingAccount: 'process',
+  stdin: 'process',
+  stdout: 'process',
+  stderr: 'process',
+  ownGroup: 'process',
+  pidfile: 'process',
+  port: 'process',
+  interval: 'process',
+  watchdog: 'process',
+  maxConnections: 'process',
+  prerequisites: 'inPlace',
+  groups: 'inPlace',
+  killSignal: 'inPlace',
+  exitKills: 'inPlace',
+  ignoreFailures: 'inPlace',
+  optional: 'inPlace',
+  processTimeout: 'inPlace',
+  startupPause: 'inPlace',
+  restart: 'inPlace',
+  restartDelay: 'inPlace',
+  restartLimit: 'inPlace',
+  killMode: 'inPlace',
+  debug: 'inPlace',
+};
+
+/** As configurations write it. */
+const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
+  late: 'environment',
+  argv: 'command',
+  missingAccount: 'account',
+  ownGroup: 'setpgrp',
+  prerequisites: 'after',
+  groups: 'service_groups',
+  killSignal: 'kill_signal',
+  exitKills: 'exit_kills',
+  ignoreFailures: 'ignore_failures',
+  processTimeout: 'process_timeout',
+  startupPause: 'startup_pause',
+  restartDelay: 'restart_delay',
+  restartLimit: 'restart_limit',
+  killMode: 'kill_mode',
+  maxConnections: 'max_connections',
+};
+
+/**
+ * @param stateOf where each service of `before` stands
+ */
+export function planReload(
+  before: SystemSpec,
+  after: SystemSpec,
+  stateOf: (name: string) => PublicState | undefined,
+): ReloadPlan {
+  const old = new Map(before.services.map((spec) => [spec.name, spec]));
+  const kept = new Map(after.services.map((spec) => [spec.name, spec]));
+  const gone = [...buildDependencyGraph(before.services).names].reverse();
+  const stops = gone.flatMap((name): readonly ReloadStep[] =>
+    kept.has(name) ? [] : [{ action: 'stop', name, reasons: ['no longer in the configuration'] }],
+  );
+  const steps = buildDependencyGraph(after.services).names.flatMap((name): readonly ReloadStep[] => {
+    const next = kept.get(name);
+    return next === undefined ? [] : [planService(old.get(name), next, stateOf(name))];
+  });
+  const disabled = steps.filter(({ action }) => action === 'stop').reverse();
+  const position = new Map(gone.map((name, index) => [name, index]));
+  const allStops = [...stops, ...disabled].sort(
+    (left, right) => (position.get(left.name) ?? 0) - (position.get(right.name) ?? 0),
+  );
+  const only = (...actions: readonly ReloadAction[]) => steps.filter(({ action }) => actions.includes(action));
+  return {
+    steps: [...allStops, ...only('change'), ...only('start', 'restart'), ...only('keep')],
+    settings: changedSettings(before, after),
+  };
+}
+
+/** True where a plan changes nothing at all. */
+export function isEmptyPlan({ steps, settings }: ReloadPlan): boolean {
+  return settings.length === 0 && steps.every(({ action }) => action === 'keep');
+}
+
+function planService(before: ServiceSpec | undefined, after: ServiceSpec, state: PublicState | undefined): ReloadStep {
+  const { name } = after;
+  if (before === undefined) {
+    return after.enabled
+      ? { action: 'start', name, reasons: ['new'] }
+      : { action: 'change', name, reasons: ['new, and disabled'] };
+  }
+  const changed = changedKeys(before, after);
+  const reasons = reasonsOf(changed);
+  if (!after.enabled) {
+    if (before.enabled && isUp(state)) return { action: 'stop', name, reasons: ['disabled', ...reasons] };
+    if (before.enabled) return { action: 'change', name, reasons: ['disabled', ...reasons] };
+    return reasons.length === 0 ? { action: 'keep', name, reasons } : { action: 'change', name, reasons };
+  }
+  if (!before.enabled) {
+    // Somebody may have started it by hand; then it is judged by what has changed, like any other.
+    if (!isUp(state)) return { action: 'start', name, reasons: ['enabled', ...reasons] };
+    if (reasons.length === 0) return { action: 'change', name, reasons: ['enabled'] };
+  }
+  if (reasons.length === 0) return { action: 'keep', name, reasons };
+  if (!changed.some((key) => effects[key] === 'process')) return { action: 'change', name, reasons };
+  switch (state) {
+    case 'starting':
+    case 'ready':
+    case 'backoff':
+    case 'stopping':
+      return { action: 'restart', name, reasons };
+    case 'failed':
+      return { action: 'start', name, reasons: [...reasons, 'it had failed'] };
+    case 'stopped':
+      return { action: 'change', name, reasons: [...reasons, 'stopped by hand, stays so'] };
+    case 'pending':
+    case 'disabled':
+    case undefined:
+      return { action: 'change', name, reasons };
+  }
+}
+
+function isUp(state: PublicState | undefined): boolean {
+  return (
+    state === 'starting' || state === 'ready' || state === 'backoff' || state === 'stopping' || state === 'pending'
+  );
+}
+
+function changedKeys(before: ServiceSpec, after: ServiceSpec) {
+  return effectKeys.filter((key) => !same(before[key], after[key]));
+}
+
+const effectKeys = Object.keys(effects).filter(isEffectKey);
+
+function isEffectKey(key: string): key is keyof typeof effects {
+  return Object.hasOwn(effects, key);
+}
+
+function reasonsOf(keys: readonly SpecKey[]): readonly string[] {
+  return [...new Set(keys.map((key) => `${directiveNames[key] ?? key} changed`))];
+}
+
+/** Settings that are no part of a service; a key that is missing here does not compile. */
+const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'fileCount'>, string>> = {
+  logging: 'logging',
+  idleDelay: 'idle_delay',
+  shutdownTimeout: 'shutdown_timeout',
+  detectExit: 'detect_exit',
+  enableSyslog: 'enable_syslog',
+  statusInterval: 'status_interval',
+  timeZone: 'time zone',
+  logSocket: 'log socket',
+};
+
+function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {
+  return Object.entries(settingNames)
+    .filter(([key]) => isSettingKey(key) && !same(before[key], after[key]))
+    .map(([, name]) => name);
+}
+
+function isSettingKey(key: string): key is keyof typeof settingNames {
+  return Object.hasOwn(settingNames, key);
+}
+
+/** Equality of plain values; the order of keys does not count. */
+function same(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
+  if (Array.isArray(left) !== Array.isArray(right)) return false;
+  const entries = Object.entries(left).filter(([, value]) => value !== undefined);
+  const others = new Map(Object.entries(right).filter(([, value]) => value !== undefined));
+  return (
+    entries.length === others.size && entries.every(([key, value]) => others.has(key) && same(value, others.get(key)))
+  );
+}
+
+/** The plan as people read it, a line a step, with what is kept in the last one. */
+export function renderPlan(plan: ReloadPlan): string {
+  const busy = plan.steps.filter(({ action }) => action !== 'keep');
+  const kept = plan.steps.length - busy.length;
+  const width = Math.max(0, ...busy.map(({ name }) => name.length));
+  const lines = busy.map(({ action, name, reasons }) =>
+    `${action.padEnd(7)}  ${name.padEnd(width)}  ${reasons.join(', ')}`.trimEnd(),
+  );
+  const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}`];
+  const rest = `${kept} service${kept === 1 ? '' : 's'} kept as ${kept === 1 ? 'it is' : 'they are'}`;
+  return `${[...lines, ...settings, lines.length + settings.length === 0 ? `nothing has changed; ${rest}` : rest].join('\n')}\n`;
+}

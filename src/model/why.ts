@@ -1,0 +1,220 @@
+/**
+ * Why a service is where it is: for every state of its chart the condition that it waits for, who owes it, and what comes
+ * next. Status, page and API all say what this says.
+ */
+import { describeDuration } from './duration.ts';
+import type { ServiceSpec } from './service-spec.ts';
+import { shortName } from './service-spec.ts';
+
+/** The states of the service machine in which it can be found. */
+export const serviceStages = [
+  'disabled',
+  'pending',
+  'starting.spawning',
+  'starting.settling',
+  'starting.awaitingExit',
+  'starting.awaitingPidfile',
+  'starting.awaitingNotify',
+  'ready.running',
+  'ready.exited',
+  'ready.scheduled',
+  'stopping.terminating',
+  'stopping.killing',
+  'backoff',
+  'stopped',
+  'failed',
+] as const;
+
+export type ServiceStage = (typeof serviceStages)[number];
+
+export function isServiceStage(path: string): path is ServiceStage {
+  return serviceStages.some((stage) => stage === path);
+}
+
+/** What a pending service waits for. */
+export type Hold =
+  /** Prerequisites that are not ready yet. */
+  | { readonly kind: 'prerequisites'; readonly names: readonly string[] }
+  /** Something it waits for has ended without becoming ready. */
+  | { readonly kind: 'blocked'; readonly names: readonly string[] }
+  /** Its group comes later: services before INIT's end, or before IDLE. */
+  | { readonly kind: 'stage'; readonly group: 'INIT' | 'IDLE'; readonly names: readonly string[] }
+  /** IDLE services wait for `idle_delay` when everything else stands. */
+  | { readonly kind: 'idleDelay' }
+  /** Nothing: it is its turn. */
+  | { readonly kind: 'none' };
+
+/** What is known about a service when it is asked why. All times are ms; `left` counts down. */
+export interface WaitFacts {
+  readonly stage: ServiceStage;
+  readonly spec: Pick<
+    ServiceSpec,
+    | 'type'
+    | 'killSignal'
+    | 'restart'
+    | 'restartLimit'
+    | 'startupPause'
+    | 'restartDelay'
+    | 'pidfile'
+    | 'port'
+    | 'interval'
+  >;
+  readonly hold: Hold;
+  readonly pid?: number;
+  readonly restartsUsed: number;
+  /** ms until the state's own timer fires, where it has one. */
+  readonly left?: number;
+  /** Why it failed or restarts: `exit 1`. */
+  readonly cause?: string;
+  /** ms until the next run of a schedule. */
+  readonly nextRun?: number;
+}
+
+/** The answer, in parts for programs and as a sentence for people. */
+export interface Why {
+  /** What must happen for the service to go on; absent where it waits for nothing. */
+  readonly condition?: string;
+  /** Who has to make it happen: a service, a process, a timer, a person. */
+  readonly owner: string;
+  /** What comes then, or if it does not happen. */
+  readonly next: string;
+  /** All of it in one line. */
+  readonly sentence: string;
+}
+
+/** One entry for each state of the chart: a state without one does not compile. */
+const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Omit<Why, 'sentence'>>> = {
+  disabled: () => ({
+    condition: 'being enabled',
+    owner: 'you',
+    next: '"start --enable" starts it; what waits for it goes on without it',
+  }),
+  pending: ({ hold }) => pendingReason(hold),
+  'starting.spawning': () => ({
+    condition: 'its process to be started',
+    owner: 'the kernel',
+    next: 'starting, or failed where the program cannot be run',
+  }),
+  'starting.settling': (facts) => ({
+    condition: `startup_pause to pass${inTime(facts)}`,
+    owner: processName(facts),
+    next: `ready; an abnormal end until then is a failed start${consequence(facts)}`,
+  }),
+  'starting.awaitingExit': (facts) => ({
+    condition: `exit 0 of ${processName(facts)}`,
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'starting.awaitingPidfile': (facts) => ({
+    condition: `its pidfile${facts.spec.pidfile === undefined ? '' : ` ${facts.spec.pidfile}`} to name a live process`,
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'starting.awaitingNotify': (facts) => ({
+    condition: 'READY=1 on its notify socket',
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'ready.running': (facts) => ({
+    owner: processName(facts),
+    next: facts.spec.restart
+      ? `runs; after an abnormal end: restart in ${describeDuration(facts.spec.restartDelay)}, ${restartsLeft(facts)} left`
+      : 'runs; an abnormal end would be a failure',
+  }),
+  'ready.exited': () => ({ owner: 'nobody', next: 'it has done its work and exited normally' }),
+  'ready.scheduled': (facts) =>
+    facts.spec.type === 'inetd'
+      ? {
+          condition: `connections on port ${facts.spec.port ?? '?'}`,
+          owner: 'clients',
+          next: 'one process a connection',
+        }
+      : {
+          condition: `its next run${facts.nextRun === undefined ? '' : ` in ${describeDuration(facts.nextRun)}`}`,
+          owner: `the schedule "${facts.spec.interval ?? '?'}"`,
+          next: 'a run; how it ends changes nothing for the next',
+        },
+  'stopping.terminating': (facts) => ({
+    condition: `${processName(facts)} to end after ${facts.spec.killSignal}`,
+    owner: processName(facts),
+    next: facts.left === undefined ? 'then SIGKILL' : `after ${describeDuration(facts.left)}: SIGKILL`,
+  }),
+  'stopping.killing': (facts) => ({
+    condition: `the kernel to end ${processName(facts)} after SIGKILL`,
+    owner: 'the kernel',
+    next: 'stopped',
+  }),
+  backoff: (facts) => ({
+    condition: `restart_delay to pass${inTime(facts)}`,
+    owner: 'restart_delay',
+    next: `restart ${facts.restartsUsed} of ${facts.spec.restartLimit}${facts.cause === undefined ? '' : `, after ${facts.cause}`}`,
+  }),
+  stopped: () => ({ condition: 'a start', owner: 'you', next: '"start" starts it' }),
+  failed: (facts) => ({
+    condition: 'a start',
+    owner: 'you',
+    next: `failed${facts.cause === undefined ? '' : `: ${facts.cause}`}; "start --force" or "reset" and "start" tries again`,
+  }),
+};
+
+/** Why the service is where it is. Total: every state has an answer. */
+export function explainState(facts: WaitFacts): Why {
+  const reason = reasons[facts.stage](facts);
+  const sentence = reason.condition === undefined ? reason.next : `waits for ${reason.condition}; ${reason.next}`;
+  return { ...reason, sentence };
+}
+
+function pendingReason(hold: Hold): Omit<Why, 'sentence'> {
+  switch (hold.kind) {
+    case 'prerequisites':
+      return { condition: `${list(hold.names)} to be ready`, owner: list(hold.names), next: 'then it starts' };
+    case 'blocked':
+      return {
+        condition: `${list(hold.names)}, which ended without becoming ready`,
+        owner: 'you',
+        next: `it never starts unless ${hold.names.length === 1 ? 'that is' : 'those are'} started`,
+      };
+    case 'stage':
+      return {
+        condition: `${hold.group === 'INIT' ? 'the INIT services' : 'everything that is not in IDLE'}: ${list(hold.names)}`,
+        owner: list(hold.names),
+        next: 'then it starts',
+      };
+    case 'idleDelay':
+      return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
+    case 'none':
+      return { condition: 'its turn', owner: 'chaperone', next: 'it starts' };
+  }
+}
+
+function processName({ pid }: WaitFacts): string {
+  return pid === undefined || pid === 0 ? 'its process' : `pid ${pid}`;
+}
+
+function inTime({ left }: WaitFacts): string {
+  return left === undefined ? '' : ` (${describeDuration(left)} left)`;
+}
+
+function timeoutNext(facts: WaitFacts, then: string): string {
+  if (facts.left === undefined) return `then ${then}`;
+  return `after ${describeDuration(facts.left)}: failed${consequence(facts)}`;
+}
+
+/** A start that fails in a restart is answered by the next one. */
+function consequence({ spec, restartsUsed }: WaitFacts): string {
+  if (!spec.restart || restartsUsed === 0) return '';
+  return restartsUsed < spec.restartLimit
+    ? `, then restart ${restartsUsed + 1} of ${spec.restartLimit}`
+    : ', and no restart is left';
+}
+
+function restartsLeft({ spec, restartsUsed }: WaitFacts): number {
+  return Math.max(0, spec.restartLimit - restartsUsed);
+}
+
+const longestList = 5;
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, longestList).map(shortName).join(', ');
+  return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
+}

@@ -1,0 +1,496 @@
+/** The supervisor port on an assembly: snapshots of its machines, and commands to them. */
+import { type Observable, Subject, Subscription } from 'rxjs';
+import type { SnapshotFrom } from 'xstate';
+import type {
+  CommandRun,
+  ControlEvent,
+  KillOutcome,
+  Measurements,
+  ReloadResult,
+  ServiceStatus,
+  StartRequest,
+  Supervisor,
+  SystemStatus,
+} from '../control/supervisor.ts';
+import { statePath } from '../inspect/transition.ts';
+import { runCounts } from '../machines/scheduled.ts';
+import type { serviceMachine } from '../machines/service.ts';
+import { dependencyChart } from '../model/dependency-chart.ts';
+import { describeExit } from '../model/exit-status.ts';
+import type { LogRecord } from '../model/log-record.ts';
+import { info, seconds } from '../model/messages.ts';
+import { blocked, satisfies } from '../model/ordering.ts';
+import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
+import { scheduledNote } from '../model/scheduling.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import { describeSpawnError } from '../model/spawn-error.ts';
+import type { Severity } from '../model/syslog-names.ts';
+import { explainState, type Hold, isServiceStage, type ServiceStage } from '../model/why.ts';
+import type { Assembly } from './assemble.ts';
+import type { Clock, Kernel } from './kernel.ts';
+import { causeText } from './observe.ts';
+
+export interface ControlPorts {
+  readonly assembly: Assembly;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The environment of commands that are run by hand. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logLevel?: Severity;
+  /** Widens every log selector. */
+  readonly widen: (level: Severity) => void;
+  readonly reload: (request: { readonly dryRun: boolean }) => Promise<ReloadResult>;
+}
+
+type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+
+/** What no snapshot holds: when a service came to where it is, and what it went through. */
+interface History {
+  stage: ServiceStage;
+  /** Monotonic ms. */
+  since: number;
+  /** Unix ms. */
+  sinceWall: number;
+  lastExit: ServiceStatus['lastExit'];
+  seenExit: unknown;
+  started: number | undefined;
+  ready: number | undefined;
+  waitedFor: string | undefined;
+  restartsUsed: number;
+  restarts: number;
+  readonly exits: Map<string, number>;
+}
+
+/** Records that are kept for who asks for the last ones: how many, and how many characters. */
+const mostRecords = 1_000;
+const mostCharacters = 512_000;
+/** ms between two looks at how late the loop is. */
+const loopInterval = 1_000;
+
+export class AssemblySupervisor implements Supervisor {
+  readonly events$ = new Subject<ControlEvent>();
+  readonly records$: Observable<LogRecord>;
+  readonly #ports: ControlPorts;
+  readonly #history = new Map<string, History>();
+  readonly #records: LogRecord[] = [];
+  readonly #began: number;
+  #characters = 0;
+  #recordsIn = 0;
+  #systemState: SystemStatus['state'] = 'booting';
+  #logLevel: Severity | undefined;
+  #shutdownAt: number | undefined;
+  #loopDelay = 0;
+  #loopWatched = false;
+
+  /** To be made before the assembly is started: it counts from the beginning. */
+  constructor(ports: ControlPorts) {
+    this.#ports = ports;
+    this.#logLevel = ports.logLevel;
+    const { assembly, clock } = ports;
+    this.#began = clock.now();
+    this.records$ = assembly.records$;
+    assembly.records$.subscribe((record) => this.#keep(record));
+    const { services } = assembly.system.getSnapshot().context;
+    for (const [name, ref] of Object.entries(services)) {
+      this.#history.set(name, {
+        stage: stageOf(ref.getSnapshot()) ?? 'pending',
+        since: clock.now(),
+        sinceWall: clock.wallTime(),
+        lastExit: undefined,
+        seenExit: undefined,
+        started: undefined,
+        ready: undefined,
+        waitedFor: undefined,
+        restartsUsed: 0,
+        restarts: 0,
+        exits: new Map(),
+      });
+      ref.subscribe({ next: (snapshot) => this.#observe(name, snapshot), error: () => undefined });
+    }
+    assembly.system.subscribe({
+      next: ({ value }) => this.#observeSystem(statePath(value)),
+      error: () => undefined,
+    });
+  }
+
+  status(): SystemStatus {
+    const { assembly, clock, kernel, version } = this.#ports;
+    const states: Record<PublicState, number> = {
+      disabled: 0,
+      pending: 0,
+      starting: 0,
+      ready: 0,
+      stopping: 0,
+      backoff: 0,
+      stopped: 0,
+      failed: 0,
+    };
+    const { standings, disabled } = assembly.system.getSnapshot().context;
+    const phases = Object.values(standings).map(({ phase }) => publicStateOf(phase));
+    for (const state of publicStates) states[state] = phases.filter((phase) => phase === state).length;
+    return {
+      version,
+      state: this.#systemState,
+      uptime: clock.now() - this.#began,
+      pid: kernel.pid,
+      services: phases.length,
+      enabled: phases.length - Object.keys(disabled).length,
+      states,
+      ...(this.#logLevel === undefined ? {} : { logLevel: this.#logLevel }),
+      ...(this.#shutdownAt === undefined ? {} : { shutdownAt: this.#shutdownAt }),
+    };
+  }
+
+  services(): readonly ServiceStatus[] {
+    const { context } = this.#ports.assembly.system.getSnapshot();
+    const specs = new Map(context.spec.services.map((spec) => [spec.name, spec]));
+    const held = blocked(context.graph, context.standings);
+    return context.graph.names.flatMap((name) => {
+      const spec = specs.get(name);
+      const ref = context.services[name];
+      return spec === undefined || ref === undefined ? [] : [this.#statusOf(spec, ref.getSnapshot(), held)];
+    });
+  }
+
+  recentRecords(): readonly LogRecord[] {
+    return this.#records;
+  }
+
+  dependencyChart(): string {
+    return dependencyChart(this.#ports.assembly.system.getSnapshot().context.graph);
+  }
+
+  measurements(): Measurements {
+    const { assembly, clock } = this.#ports;
+    // An idle container is not woken for what nobody asks: the watch begins with the first who does.
+    if (!this.#loopWatched) {
+      this.#loopWatched = true;
+      this.#watchLoop(clock.now());
+    }
+    const { rss, heapUsed } = process.memoryUsage();
+    const loopDelay = this.#loopDelay;
+    this.#loopDelay = 0;
+    return {
+      orphansReaped: assembly.orphansReaped(),
+      recordsIn: this.#recordsIn,
+      sinks: Object.fromEntries(
+        assembly.sinks
+          .all()
+          .map(({ name, waitingBytes, droppedTotal }) => [name, { waitingBytes, dropped: droppedTotal }]),
+      ),
+      exits: [...this.#history].flatMap(([service, { exits }]) =>
+        [...exits].map(([status, count]) => ({ service, status, count })),
+      ),
+      restarts: Object.fromEntries([...this.#history].map(([name, { restarts }]) => [name, restarts])),
+      loopDelay,
+      memory: { resident: rss, heap: heapUsed },
+    };
+  }
+
+  start(names: readonly string[], { enable, force }: StartRequest): void {
+    this.#send({ type: 'services.start', names, enable, force });
+  }
+
+  stop(names: readonly string[], { disable }: { readonly disable: boolean }): void {
+    this.#send({ type: 'services.stop', names, disable, again: false });
+  }
+
+  reset(names: readonly string[], { force }: { readonly force: boolean }): void {
+    this.#send({ type: 'services.reset', names, force });
+  }
+
+  restart(names: readonly string[]): void {
+    this.#send({ type: 'services.stop', names, disable: false, again: true });
+  }
+
+  setEnabled(names: readonly string[], enabled: boolean): void {
+    this.#send({ type: enabled ? 'services.enable' : 'services.disable', names });
+  }
+
+  kill(name: string, signal: SignalName): KillOutcome {
+    const { assembly, kernel } = this.#ports;
+    const ref = assembly.system.getSnapshot().context.services[name];
+    const context = ref?.getSnapshot().context;
+    const run = context?.run;
+    if (context === undefined || run === undefined) return 'notRunning';
+    const target = context.spec.ownGroup && context.spec.killMode === 'group' && !run.followed ? 'group' : 'process';
+    const runs = run.schedule?.getSnapshot().context.runs;
+    const pids = runs === undefined ? [run.pid] : Object.values(runs).map(({ pid }) => pid);
+    const outcomes = pids.filter((pid) => pid > 1).map((pid) => kernel.signal(pid, signal, target));
+    if (outcomes.includes('denied')) return 'denied';
+    return outcomes.includes('sent') ? 'sent' : 'notRunning';
+  }
+
+  shutdown(delay: number): void {
+    const { assembly, clock } = this.#ports;
+    assembly.say(info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`));
+    this.#shutdownAt = clock.wallTime() + delay;
+    clock.setTimeout(() => assembly.shutdown({ kind: 'signal', signal: 'SIGTERM' }), delay);
+  }
+
+  forceLogLevel(level: Severity): void {
+    this.#logLevel = level;
+    this.#ports.widen(level);
+  }
+
+  run(argv: readonly string[]): CommandRun {
+    const { kernel, environment, assembly } = this.#ports;
+    const outcome = kernel.spawn({
+      argv,
+      environment,
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const output$ = new Subject<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>();
+    if (!outcome.ok) {
+      const message = describeSpawnError(outcome.error);
+      const exitStatus = outcome.error.code === 'ENOENT' ? 127 : 126;
+      return {
+        output$,
+        outcome: Promise.resolve({ kind: 'notStarted', message, exitStatus }),
+        cancel: () => undefined,
+      };
+    }
+    const { pid } = outcome;
+    const subscription = new Subscription();
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const decoder = new TextDecoder();
+      subscription.add(
+        outcome[stream].subscribe((bytes) => output$.next({ stream, text: decoder.decode(bytes, { stream: true }) })),
+      );
+    }
+    let ended = false;
+    return {
+      output$,
+      outcome: new Promise((resolve) => {
+        assembly.exits.exitOf(pid).subscribe(({ status }) => {
+          ended = true;
+          // What it wrote before its end has been emitted by now.
+          subscription.unsubscribe();
+          output$.complete();
+          resolve({ kind: 'ended', status });
+        });
+      }),
+      cancel: () => {
+        if (!ended) kernel.signal(pid, 'SIGKILL', 'group');
+      },
+    };
+  }
+
+  reload(request: { readonly dryRun: boolean }): Promise<ReloadResult> {
+    if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
+    return this.#ports.reload(request);
+  }
+
+  #send(
+    request:
+      | {
+          readonly type: 'services.start';
+          readonly names: readonly string[];
+          readonly enable: boolean;
+          readonly force: boolean;
+        }
+      | {
+          readonly type: 'services.stop';
+          readonly names: readonly string[];
+          readonly disable: boolean;
+          readonly again: boolean;
+        }
+      | { readonly type: 'services.reset'; readonly names: readonly string[]; readonly force: boolean }
+      | { readonly type: 'services.enable' | 'services.disable'; readonly names: readonly string[] },
+  ): void {
+    const { assembly, clock } = this.#ports;
+    assembly.system.send({ ...request, at: clock.now() });
+  }
+
+  #statusOf(spec: ServiceSpec, snapshot: ServiceSnapshot, held: ReadonlySet<string>): ServiceStatus {
+    const { clock, assembly } = this.#ports;
+    const { context } = snapshot;
+    const { standings, disabled } = assembly.system.getSnapshot().context;
+    const standing = standings[spec.name];
+    const history = this.#history.get(spec.name);
+    const now = clock.now();
+    // The system may see further than the chart: what is queued, and what is disabled by hand.
+    const stage =
+      standing?.phase === 'disabled' || standing?.phase === 'pending'
+        ? standing.phase
+        : (stageOf(snapshot) ?? history?.stage ?? 'pending');
+    const counts =
+      context.run?.schedule === undefined ? undefined : runCounts(context.run.schedule.getSnapshot().context);
+    const pid = context.run?.pid === 0 ? undefined : context.run?.pid;
+    const words = assembly.lastWords(spec.name);
+    const cause = context.verdict === undefined ? undefined : causeText(context);
+    const left = timeLeft(context, stage, history?.since ?? now, now);
+    const note = counts === undefined ? context.status : scheduledNote(spec, counts);
+    const why = explainState({
+      stage,
+      spec,
+      hold: this.#holdOf(spec, held),
+      restartsUsed: context.restartsUsed,
+      ...(pid === undefined ? {} : { pid }),
+      ...(left === undefined ? {} : { left }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+    const boot = bootTimes(history, this.#began);
+    return {
+      name: spec.name,
+      type: spec.type,
+      enabled: disabled[spec.name] !== true,
+      state: publicStateOf(standing?.phase ?? 'pending'),
+      stage,
+      since: history?.sinceWall ?? clock.wallTime(),
+      age: now - (history?.since ?? now),
+      why,
+      ...(pid === undefined ? {} : { pid }),
+      ...(counts === undefined ? {} : { running: counts.running }),
+      ...(spec.restart
+        ? { restarts: { used: context.restartsUsed, left: Math.max(0, spec.restartLimit - context.restartsUsed) } }
+        : {}),
+      ...(note === undefined ? {} : { note }),
+      ...(history?.lastExit === undefined ? {} : { lastExit: history.lastExit }),
+      ...(cause === undefined || cause === '' ? {} : { cause }),
+      ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
+      prerequisites: spec.prerequisites,
+      prerequisitesReady: spec.prerequisites.every((name) => {
+        const other = standings[name];
+        return other === undefined || satisfies(other);
+      }),
+      ...(boot === undefined ? {} : { boot }),
+    };
+  }
+
+  #holdOf({ name, prerequisites }: ServiceSpec, held: ReadonlySet<string>): Hold {
+    const { context, value } = this.#ports.assembly.system.getSnapshot();
+    const { standings, graph } = context;
+    const unmet = prerequisites.filter((other) => {
+      const standing = standings[other];
+      return standing !== undefined && !satisfies(standing);
+    });
+    if (held.has(name)) {
+      const lost = unmet.filter(
+        (other) => standings[other]?.phase === 'failed' || standings[other]?.phase === 'stopped',
+      );
+      return { kind: 'blocked', names: lost.length > 0 ? lost : unmet };
+    }
+    if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
+    const stage = graph.nodes[name]?.stage ?? 0;
+    const earlier = graph.names.filter((other) => {
+      const standing = standings[other];
+      if ((graph.nodes[other]?.stage ?? 0) >= stage || standing === undefined) return false;
+      return !standing.hasBeenReady && !satisfies(standing);
+    });
+    if (earlier.length > 0) return { kind: 'stage', group: stage === 2 ? 'IDLE' : 'INIT', names: earlier };
+    return stage === 2 && statePath(value) === 'booting.idling' ? { kind: 'idleDelay' } : { kind: 'none' };
+  }
+
+  #observe(name: string, snapshot: ServiceSnapshot): void {
+    const history = this.#history.get(name);
+    const stage = stageOf(snapshot);
+    if (history === undefined || stage === undefined) return;
+    const { clock } = this.#ports;
+    const { lastExit, restartsUsed } = snapshot.context;
+    if (lastExit !== undefined && lastExit !== history.seenExit) {
+      history.seenExit = lastExit;
+      history.lastExit = { ...lastExit, at: clock.wallTime() };
+      const key = describeExit(lastExit.status);
+      history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
+    }
+    if (restartsUsed > history.restartsUsed) history.restarts += restartsUsed - history.restartsUsed;
+    history.restartsUsed = restartsUsed;
+    if (stage === history.stage) return;
+    history.stage = stage;
+    history.since = clock.now();
+    history.sinceWall = clock.wallTime();
+    if (stage.startsWith('starting') && history.started === undefined) {
+      history.started = clock.now();
+      history.waitedFor = this.#lastReady(snapshot.context.spec.prerequisites);
+    }
+    if (stage.startsWith('ready')) history.ready ??= clock.now();
+    // The system hears of it in the same turn; whoever listens here shall find both alike.
+    queueMicrotask(() =>
+      this.events$.next({
+        type: 'service',
+        time: history.sinceWall,
+        service: name,
+        state: this.#stateOf(name),
+        stage,
+      }),
+    );
+  }
+
+  /** The one that let go whoever waits for all of them. */
+  #lastReady(names: readonly string[]): string | undefined {
+    const readyAt = (name: string): number => this.#history.get(name)?.ready ?? -1;
+    return names.reduce<string | undefined>(
+      (last, name) => (readyAt(name) >= 0 && (last === undefined || readyAt(name) > readyAt(last)) ? name : last),
+      undefined,
+    );
+  }
+
+  #stateOf(name: string): PublicState {
+    return publicStateOf(this.#ports.assembly.system.getSnapshot().context.standings[name]?.phase ?? 'pending');
+  }
+
+  #observeSystem(path: string): void {
+    const state = path.startsWith('booting') ? 'booting' : path === 'up' ? 'up' : 'draining';
+    if (state === this.#systemState) return;
+    this.#systemState = state;
+    this.events$.next({ type: 'system', time: this.#ports.clock.wallTime(), state });
+  }
+
+  #keep(record: LogRecord): void {
+    this.#recordsIn += 1;
+    this.#records.push(record);
+    this.#characters += record.message.length;
+    while (this.#records.length > mostRecords || this.#characters > mostCharacters) {
+      this.#characters -= this.#records.shift()?.message.length ?? 0;
+    }
+  }
+
+  #watchLoop(due: number): void {
+    const { clock } = this.#ports;
+    const next = Math.max(clock.now(), due) + loopInterval;
+    clock.setTimeout(() => {
+      this.#loopDelay = Math.max(this.#loopDelay, clock.now() - next);
+      this.#watchLoop(next);
+    }, next - clock.now());
+  }
+}
+
+function stageOf(snapshot: ServiceSnapshot): ServiceStage | undefined {
+  const path = statePath(snapshot.value);
+  return isServiceStage(path) ? path : undefined;
+}
+
+/** ms until the timer of the state fires. */
+function timeLeft(
+  context: ServiceSnapshot['context'],
+  stage: ServiceStage,
+  since: number,
+  now: number,
+): number | undefined {
+  switch (stage) {
+    case 'starting.settling':
+      return Math.max(0, since + context.spec.startupPause - now);
+    case 'starting.awaitingExit':
+    case 'starting.awaitingPidfile':
+    case 'starting.awaitingNotify':
+      return context.deadline === undefined ? undefined : Math.max(0, context.deadline - now);
+    case 'backoff':
+      return Math.max(0, since + context.spec.restartDelay - now);
+    case 'stopping.terminating':
+      return context.killAt > now ? context.killAt - now : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function bootTimes(history: History | undefined, began: number): ServiceStatus['boot'] {
+  if (history?.started === undefined || history.ready === undefined) return undefined;
+  const { started, ready, waitedFor } = history;
+  return { started: started - began, ready: ready - began, ...(waitedFor === undefined ? {} : { waitedFor }) };
+}

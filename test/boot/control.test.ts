@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { type Booted, boot, config, isRoot, logAll } from './namespace.ts';
+
+const tools = join(import.meta.dirname, '../../dist');
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function bootControlled(
+  services: Parameters<typeof config>[0],
+  more: { readonly env?: Record<string, string> } = {},
+): Booted {
+  return boot({ files: { 'services.conf': config({ ...logAll, ...services }) }, ...more });
+}
+
+/** Runs a tool that talks to the system; as another account where one is given. */
+function tool(system: Booted, words: readonly string[], account?: number): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, words, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
+      ...(account === undefined ? {} : { uid: account, gid: account, cwd: '/' }),
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += String(chunk);
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += String(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ status: code ?? -1, stdout, stderr }));
+  });
+}
+
+const telchap = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
+  tool(system, [join(tools, 'telchap.cjs'), ...words]);
+const ctl = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
+  tool(system, [join(tools, 'chaperonectl.cjs'), ...words]);
+
+const sleeper = { command: 'sleep 1000', startup_pause: 0 };
+
+describe.runIf(isRoot)('control', () => {
+  it('stops, starts and restarts single services, with the answers of the reference', async () => {
+    const system = bootControlled({
+      'store.service': sleeper,
+      'web.service': { ...sleeper, after: 'store.service' },
+      'extra.service': { ...sleeper, enabled: false },
+    });
+    await system.waitForLine(/ready\.$/);
+    expect(await telchap(system, 'start', 'web')).toEqual({
+      status: 3,
+      stdout: "Command error: can't restart services without stop/reset: web\n",
+      stderr: '',
+    });
+    expect(await telchap(system, 'stop', '--wait', 'web')).toMatchObject({ status: 0, stdout: 'services stopped.\n' });
+    expect(await telchap(system, 'stop', 'web')).toMatchObject({ status: 3 });
+    expect(await telchap(system, 'start', '--wait', 'web')).toMatchObject({ status: 0, stdout: 'services started.\n' });
+    expect(await telchap(system, 'start', 'extra')).toMatchObject({ status: 3 });
+    expect(await telchap(system, 'start', '--enable', '--wait', 'extra')).toMatchObject({ status: 0 });
+    expect(await telchap(system, 'stop', 'nobody')).toMatchObject({ status: 4 });
+    expect((await ctl(system, 'restart', '--wait', '*')).stdout).toBe('services restarted.\n');
+    expect((await telchap(system, 'status')).stdout).toMatch(/web\.service +true +running/);
+    expect(system.lines().filter((line) => /store\.service attempting start/.test(line))).toHaveLength(2);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+
+  it('tells what runs and why something waits', async () => {
+    const system = bootControlled({
+      'slow.service': { type: 'oneshot', command: 'sleep 1000', process_timeout: 900 },
+      'web.service': { ...sleeper, after: 'slow.service' },
+    });
+    await system.waitForLine(/slow\.service attempting start/);
+    const details = await ctl(system, 'status', 'slow', 'web');
+    expect(details.stdout).toMatch(
+      /^slow\.service {2}starting\.awaitingExit for .*\n {2}waits for {3}exit 0 of pid \d+; after \d+ m.*: failed/,
+    );
+    expect(details.stdout).toMatch(/web\.service {2}pending for .*\n {2}waits for {3}slow to be ready; then it starts/);
+    expect((await ctl(system, 'is-ready')).status).toBe(1);
+    expect((await ctl(system, 'wait', 'web', '--timeout', '0.1')).status).toBe(7);
+    const json: unknown = JSON.parse((await ctl(system, 'status', '--json')).stdout);
+    expect(json).toMatchObject([{ name: 'slow.service' }, { name: 'web.service', state: 'pending' }]);
+    expect((await ctl(system, 'kill', 'slow', 'TERM')).stdout).toBe('SIGTERM sent.\n');
+    expect(await system.exit).toBe(1);
+  });
+
+  it('services find the socket in their environment, and it is gone at the end', async () => {
+    const system = bootControlled({ 'web.service': { command: "sh -c 'echo at $CHAPERONE_SOCKET; exec sleep 1000'" } });
+    const [, path = ''] = await system.waitForLine(/at (\S+\.sock)$/);
+    await system.waitForLine(/ready\.$/);
+    expect((await ctl(system, 'is-ready', 'web')).status).toBe(0);
+    expect(await ctl(system, 'run', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7')).toEqual({
+      status: 7,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+    expect((await ctl(system, 'logs', 'web', '--lines', '1')).stdout).toContain('at /');
+    expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}web\n/);
+    expect((await telchap(system, 'shutdown')).stdout).toBe('Shutting down now\n');
+    expect(await system.exit).toBe(0);
+    expect([path, existsSync(path), existsSync(system.path('control'))]).toEqual([
+      system.path('control.sock'),
+      false,
+      false,
+    ]);
+  });
+
+  it('takes commands through the FIFO, and speaks the raw text of the original', async () => {
+    const system = bootControlled({ 'web.service': sleeper, 'store.service': sleeper });
+    await system.waitForLine(/ready\.$/);
+    expect(statSync(system.path('control')).mode & 0o777).toBe(0o600);
+    expect(statSync(system.path('control.sock')).mode & 0o777).toBe(0o666);
+    writeFileSync(system.path('control'), 'stop web\nnonsense\n', { flag: 'a' });
+    const socket = connect(system.path('control.sock'));
+    socket.write('loglevel');
+    expect(await text(socket)).toBe('RESULT\nForced Logging Level: NOT SET');
+    await system.waitForLine(/web\.service stopped/);
+    await system.waitForLine(/FIFO was not carried out: unknown command "nonsense"/);
+  });
+
+  it('lets other accounts read the status, and nothing else', async () => {
+    const system = bootControlled({ 'web.service': sleeper });
+    await system.waitForLine(/ready\.$/);
+    const other = (...words: readonly string[]): Promise<Outcome> =>
+      tool(system, [join(tools, 'telchap.cjs'), ...words], 65534);
+    chmodSync(system.directory, 0o755);
+    expect((await other('status')).status).toBe(0);
+    expect(await other('stop', 'web')).toMatchObject({
+      status: 5,
+      stdout: 'Command error: not permitted for uid 65534: stop\n',
+    });
+    expect((await other('shutdown')).status).toBe(5);
+    expect((await telchap(system, 'status')).stdout).toMatch(/running/);
+  });
+
+  it('says how chaperone is missing', async () => {
+    const system = bootControlled({ 'web.service': sleeper });
+    await system.waitForLine(/ready\.$/);
+    system.signal('SIGTERM');
+    await system.exit;
+    const gone = await telchap(system, 'status');
+    expect(gone.status).toBe(6);
+    expect(gone.stderr).toMatch(/^chaperone does not seem to be listening, is it running\?\n\(Error is: ENOENT /);
+  });
+});

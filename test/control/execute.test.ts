@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import type { Answer } from '../../src/control/answer.ts';
+import { parseLine } from '../../src/control/command.ts';
+import { execute } from '../../src/control/execute.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
+
+function world() {
+  return new FakeSupervisor([
+    serviceStatus('prepare.service', 'ready', { stage: 'ready.exited' }),
+    serviceStatus('store.service', 'ready'),
+    serviceStatus('web.service', 'stopped'),
+    serviceStatus('web-two.service', 'failed', { lastExit: { pid: 9, status: { kind: 'exited', code: 3 }, at: 0 } }),
+    serviceStatus('extra.service', 'disabled'),
+    serviceStatus('late.service', 'pending', { prerequisites: ['web.service'], prerequisitesReady: false }),
+  ]);
+}
+
+function say(line: string, supervisor = world(), clock = new VirtualClock(), aborted?: AbortSignal): Promise<Answer> {
+  const parsed = parseLine(line);
+  if (parsed.kind !== 'command') throw new Error(`"${line}" is no command`);
+  return execute(parsed.command, { supervisor, timers: clock, ...(aborted === undefined ? {} : { aborted }) });
+}
+
+async function text(line: string, supervisor = world()): Promise<string> {
+  return (await say(line, supervisor)).text;
+}
+
+describe("the original's answers, word for word", () => {
+  it.each([
+    ['start web', 'service start-up queued.'],
+    ['stop store', 'services stopping.'],
+    ['reset web', 'services reset.'],
+    ['enable extra', 'services enabled.'],
+    ['disable web', 'services disabled.'],
+    ['shutdown', 'Shutting down now'],
+    ['shutdown NOW', 'Shutting down now'],
+    ['shutdown 2.5', 'Shutting down in 2.5 seconds'],
+    ['loglevel', 'Forced Logging Level: NOT SET'],
+    ['loglevel *.INFO', 'All logging set to include priorities >= *.info'],
+    ['loglevel warn', 'All logging set to include priorities >= *.warning'],
+  ])('%s', async (line, answer) => {
+    expect(await text(line)).toBe(answer);
+  });
+
+  it.each([
+    ['start extra', 'can only start services which have been enabled: extra'],
+    ['start store prepare', "can't restart services without stop/reset: prepare, store"],
+    ['start late', 'services or their prerequisites are not ready: late'],
+    ['start web-two', 'services or their prerequisites are not ready: web-two'],
+    ['stop web late', "can't stop services which aren't started: web, late"],
+    ['reset store', "can't reset services which are running: store"],
+    ['stop nobody.service', 'no such service: nobody.service'],
+    ['restart x*', 'no such service: x*'],
+  ])('%s is refused', async (line, refusal) => {
+    const supervisor = world();
+    expect(await text(line, supervisor)).toBe(`Command error: ${refusal}`);
+    expect(supervisor.asked).toEqual([]);
+  });
+
+  it('the forced level is told', async () => {
+    const supervisor = world();
+    await say('loglevel debug', supervisor);
+    expect(await text('loglevel', supervisor)).toBe('*.debug');
+  });
+});
+
+describe('what is asked of the supervisor', () => {
+  it.each([
+    ['start web', 'start web.service'],
+    ['start web late', 'start web.service late.service'],
+    ['start --enable extra', 'start --enable extra.service'],
+    ['start --force store extra', 'start --force store.service extra.service'],
+    ['start', 'start web.service late.service'],
+    ['stop --disable store.service', 'stop --disable store.service'],
+    ['stop --force web*', 'stop web.service web-two.service'],
+    ['reset --force store', 'reset --force store.service'],
+    ['restart [sp]*', 'restart prepare.service store.service'],
+    ['enable extra extra extra.service', 'enable extra.service'],
+    ['kill store HUP', 'kill SIGHUP store.service'],
+    ['shutdown 1', 'shutdown 1000'],
+    ['shutdown', 'shutdown 100'],
+    ['reload --dry', 'reload --dry-run'],
+  ])('%s', async (line, asked) => {
+    const supervisor = world();
+    expect((await say(line, supervisor)).kind).toBe('done');
+    expect(supervisor.asked).toEqual([asked]);
+  });
+});
+
+describe('--wait', () => {
+  it('answers when the last of them is ready', async () => {
+    const supervisor = world();
+    const answer = say('start --wait web', supervisor);
+    supervisor.move('web.service', 'starting');
+    supervisor.move('web.service', 'ready');
+    expect(await answer).toEqual({ kind: 'done', text: 'services started.' });
+  });
+
+  it('says why where one fails', async () => {
+    const supervisor = world();
+    const answer = say('start --wait web', supervisor);
+    supervisor.move('web.service', 'failed');
+    expect(await answer).toMatchObject({ kind: 'failed', names: ['web.service'] });
+  });
+
+  it('ends at its time-out, with the reason', async () => {
+    const supervisor = world();
+    const clock = new VirtualClock();
+    const answer = say('wait store --for stopped --timeout 2', supervisor, clock);
+    clock.run();
+    expect(await answer).toMatchObject({ kind: 'timedOut', names: ['store.service'] });
+    expect(supervisor.events$.observed).toBe(false);
+  });
+
+  it('ends with who waits, and with the system', async () => {
+    const supervisor = world();
+    const gone = new AbortController();
+    const answer = say('stop --wait store', supervisor, new VirtualClock(), gone.signal);
+    gone.abort();
+    expect((await answer).kind).toBe('failed');
+    const waiting = say('wait late', supervisor);
+    supervisor.state = 'draining';
+    supervisor.events$.next({ type: 'system', time: 0, state: 'draining' });
+    expect((await waiting).kind).toBe('failed');
+    expect(supervisor.events$.observed).toBe(false);
+  });
+
+  it('leaves no timer and no subscription behind', async () => {
+    const supervisor = world();
+    const clock = new VirtualClock();
+    const answer = say('wait web --timeout 5', supervisor, clock);
+    supervisor.move('web.service', 'ready');
+    expect((await answer).kind).toBe('done');
+    expect(supervisor.events$.observed).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('status', () => {
+  it('is the table of the reference', async () => {
+    const supervisor = world();
+    supervisor.move('store.service', 'ready', { note: '512 keys' });
+    expect(await text('status', supervisor)).toBe(`
+Running:           chaperone version 1.2.3
+Uptime:            0:04:02
+Managed processes: 6 (5 enabled)
+
+Services:
+
+pid  name             enabled  status    note    
+---  ---------------  -------  --------  --------
+-    extra.service    false    disabled  -       
+-    late.service     true     -         -       
+-    prepare.service  true     started   -       
+61   store.service    true     running   512 keys
+-    web-two.service  true     exit(3)   -       
+-    web.service      true     ready     -       
+`);
+  });
+});

@@ -1,0 +1,185 @@
+/** A supervisor that does what its script says, and notes what it was asked. */
+import { NEVER, Subject } from 'rxjs';
+import type {
+  CommandRun,
+  ControlEvent,
+  KillOutcome,
+  Measurements,
+  ReloadResult,
+  ServiceStatus,
+  StartRequest,
+  Supervisor,
+  SystemStatus,
+} from '../../src/control/supervisor.ts';
+import type { LogRecord } from '../../src/model/log-record.ts';
+import { type PublicState, publicStates } from '../../src/model/public-state.ts';
+import type { SignalName } from '../../src/model/signal.ts';
+import type { Severity } from '../../src/model/syslog-names.ts';
+import { explainState, type ServiceStage } from '../../src/model/why.ts';
+import { serviceSpec } from '../model/specs.ts';
+
+const stageOf: Readonly<Record<PublicState, ServiceStage>> = {
+  disabled: 'disabled',
+  pending: 'pending',
+  starting: 'starting.settling',
+  ready: 'ready.running',
+  stopping: 'stopping.terminating',
+  backoff: 'backoff',
+  stopped: 'stopped',
+  failed: 'failed',
+};
+
+export const bootTime = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** A service in a state, with everything that goes with it. */
+export function serviceStatus(name: string, state: PublicState, changes: Partial<ServiceStatus> = {}): ServiceStatus {
+  const stage = changes.stage ?? stageOf[state];
+  const live = state === 'ready' || state === 'starting' || state === 'stopping';
+  const pid = live && stage !== 'ready.exited' && stage !== 'ready.scheduled' ? { pid: 61 } : {};
+  return {
+    name,
+    type: 'simple',
+    enabled: state !== 'disabled',
+    state,
+    stage,
+    since: bootTime,
+    age: 4_000,
+    why: explainState({ stage, spec: serviceSpec(), hold: { kind: 'none' }, restartsUsed: 0, ...pid }),
+    ...pid,
+    prerequisites: [],
+    prerequisitesReady: true,
+    ...changes,
+  };
+}
+
+export class FakeSupervisor implements Supervisor {
+  list: readonly ServiceStatus[];
+  state: SystemStatus['state'] = 'up';
+  level: Severity | undefined;
+  killOutcome: KillOutcome = 'sent';
+  reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] } };
+  commandRun: CommandRun = {
+    output$: NEVER,
+    outcome: Promise.resolve({ kind: 'ended', status: { kind: 'exited', code: 0 } }),
+    cancel: () => undefined,
+  };
+  records: LogRecord[] = [];
+  readonly events$ = new Subject<ControlEvent>();
+  readonly records$ = new Subject<LogRecord>();
+  /** What was asked, as text. */
+  readonly asked: string[] = [];
+
+  constructor(list: readonly ServiceStatus[] = []) {
+    this.list = list;
+  }
+
+  /** Puts a service into another state, and tells. */
+  move(name: string, state: PublicState, changes: Partial<ServiceStatus> = {}): void {
+    this.list = this.list.map((service) => (service.name === name ? serviceStatus(name, state, changes) : service));
+    this.events$.next({
+      type: 'service',
+      time: bootTime,
+      service: name,
+      state,
+      stage: changes.stage ?? stageOf[state],
+    });
+  }
+
+  status(): SystemStatus {
+    const count = (state: PublicState): number => this.list.filter((service) => service.state === state).length;
+    const states: Record<PublicState, number> = {
+      disabled: 0,
+      pending: 0,
+      starting: 0,
+      ready: 0,
+      stopping: 0,
+      backoff: 0,
+      stopped: 0,
+      failed: 0,
+    };
+    for (const state of publicStates) states[state] = count(state);
+    return {
+      version: '1.2.3',
+      state: this.state,
+      uptime: 242_000,
+      pid: 1,
+      services: this.list.length,
+      enabled: this.list.filter(({ enabled }) => enabled).length,
+      states,
+      ...(this.level === undefined ? {} : { logLevel: this.level }),
+    };
+  }
+
+  services(): readonly ServiceStatus[] {
+    return this.list;
+  }
+
+  recentRecords(): readonly LogRecord[] {
+    return this.records;
+  }
+
+  dependencyChart(): string {
+    return 'the chart\n';
+  }
+
+  measurements(): Measurements {
+    return {
+      orphansReaped: 3,
+      recordsIn: 40,
+      sinks: { stdout: { waitingBytes: 0, dropped: 2 } },
+      exits: [{ service: 'web.service', status: 'exit 1', count: 4 }],
+      restarts: { 'web.service': 4 },
+      loopDelay: 1.5,
+      memory: { resident: 50_000_000, heap: 9_000_000 },
+    };
+  }
+
+  start(names: readonly string[], { enable, force }: StartRequest): void {
+    this.#note('start', names, { enable, force });
+  }
+
+  stop(names: readonly string[], { disable }: { readonly disable: boolean }): void {
+    this.#note('stop', names, { disable });
+  }
+
+  reset(names: readonly string[], { force }: { readonly force: boolean }): void {
+    this.#note('reset', names, { force });
+  }
+
+  restart(names: readonly string[]): void {
+    this.#note('restart', names, {});
+  }
+
+  setEnabled(names: readonly string[], enabled: boolean): void {
+    this.#note(enabled ? 'enable' : 'disable', names, {});
+  }
+
+  kill(name: string, signal: SignalName): KillOutcome {
+    this.#note(`kill ${signal}`, [name], {});
+    return this.killOutcome;
+  }
+
+  shutdown(delay: number): void {
+    this.asked.push(`shutdown ${delay}`);
+  }
+
+  forceLogLevel(level: Severity): void {
+    this.level = level;
+    this.asked.push(`loglevel ${level}`);
+  }
+
+  run(argv: readonly string[]): CommandRun {
+    this.asked.push(`run ${argv.join(' ')}`);
+    return this.commandRun;
+  }
+
+  async reload({ dryRun }: { readonly dryRun: boolean }): Promise<ReloadResult> {
+    this.asked.push(dryRun ? 'reload --dry-run' : 'reload');
+    return this.reloadResult;
+  }
+
+  #note(what: string, names: readonly string[], flags: Readonly<Record<string, boolean>>): void {
+    const set = Object.entries(flags).flatMap(([name, value]) => (value ? [`--${name}`] : []));
+    this.asked.push([what, ...set, ...names].join(' '));
+  }
+}

@@ -1,0 +1,357 @@
+import { once } from 'node:events';
+import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
+import { Subject } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { usage } from '../../src/control/command.ts';
+import { limits } from '../../src/control/limits.ts';
+import { openApi } from '../../src/control/openapi.ts';
+import { routes } from '../../src/control/routes.ts';
+import { schemas } from '../../src/control/schema.ts';
+import type { LogRecord } from '../../src/model/log-record.ts';
+import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
+import { readAll, readUntil, serve } from './serving.ts';
+
+const guest = { uid: 1000, gid: 1000 };
+
+function world(): FakeSupervisor {
+  return new FakeSupervisor([
+    serviceStatus('store.service', 'ready', {
+      lastWords: { stream: 'stderr', line: 'the password is hunter2', age: 5 },
+      lastExit: { pid: 4, status: { kind: 'signaled', signal: 'SIGTERM', coreDumped: false }, at: 3 },
+      boot: { started: 1, ready: 5 },
+      restarts: { used: 1, left: 4 },
+    }),
+    serviceStatus('web.service', 'stopped', { prerequisites: ['store.service'] }),
+  ]);
+}
+
+function record(message: string, program = 'web'): LogRecord {
+  return { time: 1, facility: 'daemon', severity: 'info', program, pid: 7, message };
+}
+
+const validator = new Ajv({ strict: false });
+
+function conforms(name: keyof typeof schemas, value: unknown): void {
+  const validate = validator.compile(schemas[name]);
+  expect([validate(value), validate.errors]).toEqual([true, null]);
+}
+
+describe("the original's raw text", () => {
+  it('answers one command, and ends the connection', async () => {
+    const supervisor = world();
+    const { exchange } = await serve(supervisor);
+    expect(await exchange('start web\n')).toBe('RESULT\nservice start-up queued.');
+    expect(await exchange("stop 'web'")).toBe("RESULT\nCommand error: can't stop services which aren't started: web");
+    expect(await exchange('explode')).toBe(`COMMAND-ERROR\nunknown command "explode"\n${usage}`);
+    expect(await exchange('\n')).toBe(`COMMAND-ERROR\n${usage}`);
+    expect(supervisor.asked).toEqual(['start web.service']);
+  });
+
+  it('takes a command without a newline from a client that does not half-close, as the original sends it', async () => {
+    const { connect } = await serve(world());
+    const socket = await connect();
+    socket.write('stop ');
+    socket.write('store');
+    expect(await readAll(socket)).toBe('RESULT\nservices stopping.');
+  });
+
+  it('refuses a line that is too long without waiting for its end', async () => {
+    const { connect } = await serve(world());
+    const socket = await connect();
+    socket.write('s'.repeat(limits.line + 1));
+    expect(await readAll(socket)).toMatch(/^COMMAND-ERROR\na command is longer than 4096 bytes\n/);
+  });
+
+  it('lets others read the status, and nothing more', async () => {
+    const supervisor = world();
+    const serving = await serve(supervisor, [{ to: { kind: 'user', uid: 1001 }, actions: ['start'] }]);
+    serving.caller = guest;
+    expect(await serving.exchange('status')).toMatch(/^RESULT\n\nRunning: /);
+    expect(await serving.exchange('shutdown now')).toBe('RESULT\nCommand error: not permitted for uid 1000: shutdown');
+    serving.caller = { uid: 1001, gid: 1001 };
+    expect(await serving.exchange('start web')).toBe('RESULT\nservice start-up queued.');
+    expect(await serving.exchange('start --enable web')).toContain('not permitted for uid 1001: enable');
+    expect(supervisor.asked).toEqual(['start web.service']);
+  });
+});
+
+describe('HTTP', () => {
+  it('tells the system and the services as their schemas say', async () => {
+    const { http } = await serve(world());
+    const system = await http('GET', '/v1/status');
+    expect(system.status).toBe(200);
+    conforms('System', system.json);
+    const services = await http('GET', '/v1/services');
+    expect(services.json).toHaveLength(2);
+    for (const service of Array.isArray(services.json) ? services.json : []) conforms('Service', service);
+    expect((await http('GET', '/v1/services?name=w*')).json).toMatchObject([{ name: 'web.service' }]);
+    expect((await http('GET', '/v1/services/store')).json).toMatchObject({ name: 'store.service', state: 'ready' });
+  });
+
+  it('acts, and says how it went in words, kind and status', async () => {
+    const supervisor = world();
+    const { http } = await serve(supervisor);
+    const started = await http('POST', '/v1/services/web/start', {});
+    expect([started.status, started.json]).toEqual([
+      200,
+      { kind: 'done', text: 'service start-up queued.', exitStatus: 0 },
+    ]);
+    const refused = await http('POST', '/v1/services/store/start');
+    expect([refused.status, refused.json]).toMatchObject([
+      409,
+      { kind: 'refused', reason: 'alreadyStarted', exitStatus: 3 },
+    ]);
+    const unknown = await http('POST', '/v1/services/nobody/stop');
+    expect([unknown.status, unknown.json]).toMatchObject([404, { kind: 'noSuchService', exitStatus: 4 }]);
+    for (const { json } of [started, refused, unknown]) conforms('Answer', json);
+    await http('POST', '/v1/services/store/kill', { signal: 'HUP' });
+    await http('POST', '/v1/services/%2A/restart', {});
+    await http('POST', '/v1/commands', { words: ['stop', '--disable', 'store'] });
+    await http('POST', '/v1/shutdown', { delay: 1.5 });
+    await http('POST', '/v1/loglevel', { level: 'debug' });
+    await http('POST', '/v1/reload', { dryRun: true });
+    expect(supervisor.asked).toEqual([
+      'start web.service',
+      'kill SIGHUP store.service',
+      'restart store.service web.service',
+      'stop --disable store.service',
+      'shutdown 1500',
+      'loglevel debug',
+      'reload --dry-run',
+    ]);
+  });
+
+  it.each([
+    ['GET', '/', undefined, 404],
+    ['GET', '/v1/services/a/b/c', undefined, 404],
+    ['GET', '/v1/services/%', undefined, 404],
+    ['DELETE', '/v1/services/web', undefined, 405],
+    ['GET', '/v1/services/web/start', undefined, 405],
+    ['POST', '/v1/services/web/start', '{"force": 1}', 400],
+    ['POST', '/v1/services/web/start', '{"fierce": true}', 400],
+    ['POST', '/v1/services/web/start', '{"__proto__": {"force": true}}', 400],
+    ['POST', '/v1/services/web/start', 'force', 400],
+    ['POST', '/v1/services/web/start', '[]', 400],
+    ['POST', '/v1/services/web/start', '{"timeout": -1}', 400],
+    ['POST', '/v1/services/web/kill', '{}', 400],
+    ['POST', '/v1/commands', '{"words": ["start", 1]}', 400],
+    ['POST', '/v1/commands', `{"words": ["${'x'.repeat(limits.body)}"]}`, 413],
+    ['GET', '/v1/logs?lines=many', undefined, 400],
+    ['GET', '/v1/services?name=nobody', undefined, 404],
+  ])('is strict about requests: %#', async (method, path, body, status) => {
+    const supervisor = world();
+    const serving = await serve(supervisor);
+    expect((await serving.http(method, path, body)).status).toBe(status);
+    expect([supervisor.asked, serving.errors]).toEqual([[], []]);
+  });
+
+  it('answers what is no HTTP with 400, and goes on', async () => {
+    const serving = await serve(world());
+    expect(await serving.exchange('GET lots of words\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await serving.exchange(`GET /v1/status HTTP/1.1\r\nX: ${'x'.repeat(limits.head)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 4/,
+    );
+    expect(
+      await serving.exchange('GET /v1/status HTTP/1.1\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'),
+    ).not.toContain('HTTP/1.1 101');
+    expect((await serving.http('GET', '/v1/status')).status).toBe(200);
+    expect(serving.errors).toEqual([]);
+  });
+
+  it('shows last words, logs and actions only to those who may have them', async () => {
+    const supervisor = world();
+    const serving = await serve(supervisor);
+    expect((await serving.http('GET', '/v1/services/store')).text).toContain('hunter2');
+    serving.caller = guest;
+    expect((await serving.http('GET', '/v1/services/store')).text).not.toContain('hunter2');
+    expect((await serving.http('GET', '/v1/services')).text).not.toContain('hunter2');
+    for (const route of routes.filter(({ needs }) => needs.length > 0)) {
+      const body = Object.fromEntries(
+        Object.entries(route.fields)
+          .filter(([, { required }]) => required)
+          .map(([name, { type }]) => [name, type === 'strings' ? ['x'] : 'TERM']),
+      );
+      const reply = await serving.http(
+        route.method,
+        route.path.replace('{name}', 'store'),
+        route.method === 'GET' ? undefined : body,
+      );
+      expect([route.id, reply.status]).toEqual([route.id, 403]);
+    }
+    expect(supervisor.asked).toEqual([]);
+  });
+
+  it('says by its status whether all is ready', async () => {
+    const supervisor = world();
+    const { http } = await serve(supervisor);
+    const waiting = await http('GET', '/v1/ready');
+    expect([waiting.status, waiting.json]).toMatchObject([503, { ready: false, waitsFor: { 'web.service': /start/ } }]);
+    expect((await http('GET', '/v1/ready?name=store')).status).toBe(200);
+    supervisor.move('web.service', 'ready');
+    expect((await http('GET', '/v1/ready')).status).toBe(200);
+    supervisor.state = 'draining';
+    expect((await http('GET', '/v1/ready')).status).toBe(503);
+  });
+
+  it('gives metrics that parse', async () => {
+    const { http } = await serve(world());
+    const { text, headers } = await http('GET', '/metrics');
+    expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const samples = new Map<string, number>();
+    const types = new Map<string, string>();
+    for (const line of text.trimEnd().split('\n')) {
+      const type = /^# TYPE ([a-z_]+) (counter|gauge)$/.exec(line);
+      if (type !== null) types.set(type[1] ?? '', type[2] ?? '');
+      else if (!/^# HELP [a-z_]+ \S.*$/.test(line)) {
+        const sample = /^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*\})? ([0-9.e+-]+)$/.exec(line);
+        expect(sample, line).not.toBeNull();
+        expect(types.has(sample?.[1] ?? '')).toBe(true);
+        expect(samples.has(`${sample?.[1]}${sample?.[2] ?? ''}`)).toBe(false);
+        samples.set(`${sample?.[1]}${sample?.[2] ?? ''}`, Number(sample?.[3]));
+      }
+    }
+    expect(samples.get('chaperone_service_state{service="store",state="ready"}')).toBe(1);
+    expect(samples.get('chaperone_services{state="stopped"}')).toBe(1);
+    expect(samples.get('chaperone_service_exits_total{service="web",status="exit 1"}')).toBe(4);
+    expect(samples.get('chaperone_log_records_dropped_total{sink="stdout"}')).toBe(2);
+    for (const [name, type] of types) expect([name, type === 'counter']).toEqual([name, name.endsWith('_total')]);
+  });
+
+  it('describes itself', async () => {
+    const { http } = await serve(world());
+    const { json } = await http('GET', '/openapi.json');
+    expect(json).toEqual(JSON.parse(JSON.stringify(openApi(routes, '1.2.3'))));
+  });
+});
+
+describe('streams', () => {
+  it('send events as they happen', async () => {
+    const supervisor = world();
+    const { connect } = await serve(supervisor);
+    const socket = await connect();
+    socket.write('GET /v1/events?name=web HTTP/1.0\r\n\r\n');
+    await readUntil(socket, ': connected');
+    const seen = readUntil(socket, 'event: system');
+    supervisor.move('store.service', 'stopping');
+    supervisor.move('web.service', 'starting');
+    supervisor.events$.next({ type: 'system', time: 1, state: 'draining' });
+    const text = await seen;
+    expect(text).not.toContain('store.service');
+    const data = [...text.matchAll(/^data: (.*)$/gm)].map(([, json = '']) => JSON.parse(json));
+    for (const event of data) conforms('Event', event);
+    expect(data).toHaveLength(2);
+    socket.destroy();
+    await expect.poll(() => supervisor.events$.observed).toBe(false);
+  });
+
+  it('send the last records, and those to come', async () => {
+    const supervisor = world();
+    supervisor.records = [record('one'), record('other', 'store'), record('two'), record('three')];
+    const { http, connect } = await serve(supervisor);
+    const { text } = await http('GET', '/v1/logs?name=web&lines=2');
+    expect([...text.matchAll(/"message":"(\w+)"/g)].map(([, word]) => word)).toEqual(['two', 'three']);
+    for (const [, json = ''] of text.matchAll(/^data: (.*)$/gm)) conforms('Record', JSON.parse(json));
+    const socket = await connect();
+    socket.write('GET /v1/logs?follow&lines=0 HTTP/1.0\r\n\r\n');
+    await readUntil(socket, ': connected');
+    const next = readUntil(socket, 'event: record');
+    supervisor.records$.next(record('four'));
+    expect(await next).toContain('four');
+  });
+
+  it('run a command, and end it with the connection', async () => {
+    const supervisor = world();
+    const output$ = new Subject<{ stream: 'stdout'; text: string }>();
+    let cancelled = false;
+    supervisor.commandRun = {
+      output$,
+      outcome: new Promise(() => undefined),
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+    const { connect } = await serve(supervisor);
+    const socket = await connect();
+    const body = '{"argv":["echo","hello"]}';
+    socket.write(`POST /v1/run HTTP/1.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await readUntil(socket, ': connected');
+    const seen = readUntil(socket, 'event: output');
+    output$.next({ stream: 'stdout', text: 'hello' });
+    expect(await seen).toContain('{"stream":"stdout","text":"hello"}');
+    expect(supervisor.asked).toEqual(['run echo hello']);
+    socket.destroy();
+    await expect.poll(() => cancelled).toBe(true);
+  });
+
+  it('cost only a bounded rest where the reader never reads, and tell what it missed', async () => {
+    const supervisor = world();
+    const { connect, server } = await serve(supervisor);
+    const socket = await connect();
+    socket.write('GET /v1/logs?follow&lines=0 HTTP/1.0\r\n\r\n');
+    await readUntil(socket, ': connected');
+    socket.pause();
+    const long = 'x'.repeat(1_000);
+    for (let count = 0; count < 5_000; count += 1) supervisor.records$.next(record(long));
+    await expect.poll(() => server.counts().unread).toBeGreaterThan(1_000);
+    // Another one is answered meanwhile.
+    const other = await connect();
+    other.end('loglevel\n');
+    expect(await readAll(other)).toContain('NOT SET');
+    const missed = readUntil(socket, 'event: missed');
+    socket.resume();
+    expect(await missed).toMatch(/event: missed\ndata: {"count":\d+}/);
+  });
+});
+
+describe('limits', () => {
+  it('of connections: guests cannot lock out who may do everything', async () => {
+    const serving = await serve(world());
+    serving.caller = guest;
+    const guests = [];
+    for (let count = 0; count < limits.accountConnections; count += 1) {
+      const socket = await serving.connect();
+      socket.write('GET /v1/events HTTP/1.0\r\n\r\n');
+      await readUntil(socket, ': connected');
+      guests.push(socket);
+    }
+    const over = await serving.connect();
+    over.resume();
+    await once(over, 'close');
+    expect(serving.server.counts().refused).toBe(1);
+    serving.caller = { uid: 0, gid: 0 };
+    expect(await serving.exchange('loglevel')).toContain('NOT SET');
+  });
+
+  it('of requests', async () => {
+    const serving = await serve(world());
+    serving.caller = guest;
+    const replies = [];
+    for (let count = 0; count < limits.requestBurst * 3; count += 1) replies.push(await serving.exchange('loglevel\n'));
+    expect(replies.slice(0, limits.requestBurst).every((text) => text.includes('NOT SET'))).toBe(true);
+    expect(replies.some((text) => text.includes('too many requests'))).toBe(true);
+    serving.caller = { uid: 1002, gid: 1002 };
+    expect(await serving.exchange('loglevel\n')).toContain('NOT SET');
+  });
+
+  it('whoever the kernel does not name is not served', async () => {
+    const serving = await serve(world());
+    serving.caller = undefined;
+    const socket = await serving.connect();
+    socket.resume();
+    await once(socket, 'close');
+    expect(serving.server.counts()).toMatchObject({ connections: 0, refused: 1 });
+  });
+});
+
+describe('the FIFO', () => {
+  it('takes command lines in any pieces, without an answer', async () => {
+    const supervisor = world();
+    const { server, lines } = await serve(supervisor);
+    for (const piece of ['sta', 'rt --wait web\nstop sto', 're\n\nexplode\n', 'y'.repeat(9_000), '\nloglevel info\n']) {
+      server.takeLines(Buffer.from(piece));
+    }
+    await expect.poll(() => lines.length).toBe(5);
+    expect(supervisor.asked).toEqual(['start web.service', 'stop store.service', 'loglevel info']);
+    expect(lines.map(({ kind }) => kind).sort()).toEqual(['done', 'done', 'done', 'mistake', 'mistake']);
+  });
+});

@@ -1,0 +1,55 @@
+/** Requests to the HTTP API: an input is a method, a target and a body, a line each. */
+import { findRoute } from '../../src/control/http.ts';
+import { routes } from '../../src/control/routes.ts';
+import { readBody, readQuery } from '../../src/control/schema.ts';
+import { selectServices } from '../../src/control/select-services.ts';
+import { check } from './target.ts';
+
+export const dictionary = [
+  ...[
+    'GET',
+    'POST',
+    '/v1/services',
+    '/v1/services/web/start',
+    '/v1/commands',
+    '/v1/run',
+    '/v1/logs?follow',
+    '\n',
+    '%2F',
+    '%',
+  ],
+  ...[
+    '{"force":true}',
+    '{"words":["stop","web"]}',
+    '{"timeout":1e999}',
+    '"__proto__"',
+    'null',
+    '[',
+    ']',
+    '{',
+    '}',
+    '\\u0000',
+  ],
+  ...['name=', '&', 'lines=', '*', '[!a]', '?', 'ä', '\0', '{name}'],
+];
+
+const services = ['a.service', 'b.service', 'web.service', '[odd].service'].map((name) => ({ name }));
+
+export function fuzz(data: Buffer): void {
+  const text = data.toString();
+  const [method = '', target = '', ...rest] = text.split('\n');
+  const found = findRoute(method, target);
+  if (found.kind === 'route') {
+    check(!found.name.includes('\n') || found.route.path.includes('{name}'), 'only a path with a name has one');
+    readQuery(found.query, found.route.fields);
+    const selected = selectServices(services, [found.name]);
+    check(selected.kind === 'answer' || selected.services.length > 0, 'names mean services, or there is an answer');
+  }
+  const body = Buffer.from(rest.join('\n'));
+  for (const { fields } of routes) {
+    const read = readBody(body, fields);
+    if (read.kind !== 'values') continue;
+    for (const name of read.values.keys()) check(Object.hasOwn(fields, name), 'only known fields come through');
+    check(Object.getPrototypeOf({}) === Object.prototype && !('force' in {}), 'and nothing else is changed');
+  }
+}

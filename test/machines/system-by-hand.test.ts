@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { createActor, fromCallback } from 'xstate';
+import { processMachine } from '../../src/machines/process.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import { type ServiceRequest, systemMachine } from '../../src/machines/system.ts';
+import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
+import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { serviceSpec, systemSpec } from '../model/specs.ts';
+
+type Given = Partial<ServiceSpec> & { readonly name: string };
+
+/** Services that are ready at once, and end when they are told to. */
+function system(...given: readonly Given[]) {
+  const log: string[] = [];
+  let pid = 10;
+  const childProcess = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
+    const { service, serial } = input;
+    const own = pid++;
+    log.push(`start ${service.name}`);
+    receive(() => {
+      log.push(`stop ${service.name}`);
+      sendBack({ type: 'process.exited', serial, pid: own, status: { kind: 'exited', code: 0 }, at: 1 });
+    });
+    sendBack({ type: 'process.spawned', serial, pid: own, at: 1 });
+  });
+  const process = processMachine.provide({ actors: { childProcess } });
+  const services = given.map((changes) => serviceSpec({ startupPause: 0, ...changes }));
+  const spec = systemSpec(services, { detectExit: false });
+  const timers: (() => void)[] = [];
+  const actor = createActor(
+    systemMachine.provide({
+      actors: { service: serviceMachine.provide({ actors: { process } }), processTable: fromCallback(() => undefined) },
+    }),
+    {
+      input: { spec, graph: buildDependencyGraph(services), missingPrograms: [] },
+      // Only pauses of no length pass: nothing here waits for time.
+      clock: {
+        setTimeout: (callback, delay) => (delay === 0 ? timers.push(callback) : 0),
+        clearTimeout: () => undefined,
+      },
+    },
+  ).start();
+  const settle = (): void => {
+    for (let timer = timers.shift(); timer !== undefined; timer = timers.shift()) timer();
+  };
+  settle();
+  return {
+    phases: () =>
+      Object.fromEntries(
+        Object.entries(actor.getSnapshot().context.standings).map(([name, { phase }]) => [name, phase]),
+      ),
+    ask: (request: ServiceRequest): readonly string[] => {
+      log.length = 0;
+      actor.send(request);
+      settle();
+      return [...log];
+    },
+  };
+}
+
+const start = (names: readonly string[], changes: { readonly enable?: boolean; readonly force?: boolean } = {}) =>
+  ({ type: 'services.start', names, enable: false, force: false, at: 2, ...changes }) as const;
+const stop = (names: readonly string[], changes: { readonly disable?: boolean; readonly again?: boolean } = {}) =>
+  ({ type: 'services.stop', names, disable: false, again: false, at: 2, ...changes }) as const;
+
+const chain = [{ name: 'a' }, { name: 'b', prerequisites: ['a'] }, { name: 'c', prerequisites: ['b'] }];
+
+describe('by hand', () => {
+  it('several stop against the order and start along it, whatever order they are named in', () => {
+    const { ask, phases } = system(...chain);
+    expect(ask(stop(['a', 'c', 'b']))).toEqual(['stop c', 'stop b', 'stop a']);
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'stopped' });
+    expect(ask(start(['c', 'b', 'a']))).toEqual(['start a', 'start b', 'start c']);
+    expect(phases()).toEqual({ a: 'running', b: 'running', c: 'running' });
+  });
+
+  it('one that is stopped leaves the others alone, and one that is restarted, too', () => {
+    const { ask, phases } = system(...chain);
+    expect(ask(stop(['a']))).toEqual(['stop a']);
+    expect(phases()).toEqual({ a: 'stopped', b: 'running', c: 'running' });
+    expect(ask(stop(['b'], { again: true }))).toEqual(['stop b']);
+    expect(phases()).toMatchObject({ b: 'pending' });
+    expect(ask(start(['a']))).toEqual(['start a', 'start b']);
+  });
+
+  it('a restart of several is a stop against the order and a start along it', () => {
+    const { ask } = system(...chain);
+    expect(ask(stop(['b', 'c'], { again: true }))).toEqual(['stop c', 'stop b', 'start b', 'start c']);
+  });
+
+  it('force starts what is waited for as well, and what runs anew', () => {
+    const { ask } = system(...chain);
+    ask(stop(['a', 'b', 'c']));
+    expect(ask(start(['c'], { force: true }))).toEqual(['start a', 'start b', 'start c']);
+    expect(ask(start(['b'], { force: true }))).toEqual(['stop b', 'start b']);
+  });
+
+  it('what is disabled starts only when it is enabled, and holds nobody up', () => {
+    const { ask, phases } = system({ name: 'a', enabled: false }, { name: 'b', prerequisites: ['a'] });
+    expect(ask(start(['a']))).toEqual([]);
+    expect(ask(start(['a'], { enable: true }))).toEqual(['start a']);
+    expect(ask(stop(['a'], { disable: true }))).toEqual(['stop a']);
+    expect(phases()).toEqual({ a: 'disabled', b: 'running' });
+    ask({ type: 'services.enable', names: ['a'], at: 3 });
+    expect(phases()).toEqual({ a: 'stopped', b: 'running' });
+    ask({ type: 'services.disable', names: ['b'], at: 3 });
+    expect(phases()).toEqual({ a: 'stopped', b: 'running' });
+    expect(ask(stop(['b']))).toEqual(['stop b']);
+    expect(phases()).toEqual({ a: 'stopped', b: 'disabled' });
+  });
+
+  it('a service whose account is missing is not started, however it is asked', () => {
+    const { ask } = system({ name: 'a', enabled: false, missingAccount: 'nobody' });
+    expect(ask(start(['a'], { enable: true, force: true }))).toEqual([]);
+  });
+
+  it('a reset makes what has done its work startable again', () => {
+    const { ask, phases } = system(...chain);
+    ask({ type: 'services.reset', names: ['c'], force: false, at: 3 });
+    expect(phases()).toMatchObject({ c: 'running' });
+    expect(ask({ type: 'services.reset', names: ['c'], force: true, at: 3 })).toEqual(['stop c']);
+    expect(phases()).toMatchObject({ c: 'stopped' });
+  });
+});

@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
+import { type PublicState, publicStates } from '../../src/model/public-state.ts';
+import { isEmptyPlan, planReload, renderPlan } from '../../src/model/reload-plan.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import { type Member, orderedServices } from './graphs.ts';
+import { serviceSpec, systemSpec } from './specs.ts';
+
+const variation: fc.Arbitrary<Partial<ServiceSpec>> = fc.oneof(
+  fc.constant({}),
+  fc.constant({ enabled: false }),
+  fc.constant({ command: '/bin/other', argv: ['/bin/other'] }),
+  fc.constant({ environment: { A: '1' } }),
+  fc.constant({ restartLimit: 9 }),
+  fc.constant({ killSignal: 'SIGHUP' as const }),
+);
+
+/** Each with a variation, some missing: what an editor may make of a configuration. */
+function edited(members: readonly Member[]): fc.Arbitrary<SystemSpec> {
+  return fc
+    .tuple(...members.map((member) => fc.tuple(fc.constant(member), variation, fc.integer({ min: 0, max: 5 }))))
+    .map((rows) =>
+      systemSpec(
+        rows.filter(([, , missing]) => missing > 0).map(([member, changes]) => serviceSpec({ ...member, ...changes })),
+      ),
+    );
+}
+
+const pairs = orderedServices.chain((members) =>
+  fc.tuple(
+    edited(members),
+    edited(members),
+    fc.array(fc.constantFrom(...publicStates), { minLength: members.length, maxLength: members.length }),
+  ),
+);
+
+const running = (): PublicState => 'ready';
+
+function plan(before: Partial<ServiceSpec>, after: Partial<ServiceSpec>, state: PublicState) {
+  return planReload(systemSpec([serviceSpec(before)]), systemSpec([serviceSpec(after)]), () => state).steps[0];
+}
+
+describe('planReload', () => {
+  it('names every service of both configurations once, stops those that are gone, and only those that were there', () => {
+    fc.assert(
+      fc.property(pairs, ([before, after, states]) => {
+        const stateOf = (name: string) => states[before.services.findIndex((spec) => spec.name === name)];
+        const { steps } = planReload(before, after, stateOf);
+        const names = steps.map(({ name }) => name);
+        const both = new Set([...before.services, ...after.services].map(({ name }) => name));
+        expect([...names].sort()).toEqual([...both].sort());
+        for (const { action, name, reasons } of steps) {
+          const next = after.services.find((spec) => spec.name === name);
+          const was = before.services.some((spec) => spec.name === name);
+          if (next === undefined) expect(action).toBe('stop');
+          if (action === 'start' || action === 'restart') expect(next?.enabled).toBe(true);
+          if (action === 'stop' || action === 'restart' || action === 'keep') expect(was).toBe(true);
+          expect(reasons.length === 0).toBe(action === 'keep');
+        }
+      }),
+    );
+  });
+
+  it('goes in an order that exists: stops against the old graph, starts along the new one', () => {
+    fc.assert(
+      fc.property(pairs, ([before, after, states]) => {
+        const stateOf = (name: string) => states[before.services.findIndex((spec) => spec.name === name)];
+        const { steps } = planReload(before, after, stateOf);
+        const named = (...actions: readonly string[]) =>
+          steps.filter(({ action }) => actions.includes(action)).map(({ name }) => name);
+        const oldOrder = [...buildDependencyGraph(before.services).names].reverse();
+        const newOrder = buildDependencyGraph(after.services).names;
+        const stops = named('stop');
+        const starts = named('start', 'restart');
+        expect(stops).toEqual(oldOrder.filter((name) => stops.includes(name)));
+        expect(starts).toEqual(newOrder.filter((name) => starts.includes(name)));
+        const actions = steps.map(({ action }) => (action === 'restart' ? 'start' : action));
+        const rank = ['stop', 'change', 'start', 'keep'];
+        expect(actions.map((action) => rank.indexOf(action))).toEqual(
+          actions.map((action) => rank.indexOf(action)).sort((left, right) => left - right),
+        );
+      }),
+    );
+  });
+
+  it('of a configuration against itself is empty, whatever runs', () => {
+    fc.assert(
+      fc.property(pairs, ([before, , states]) => {
+        const same = planReload(before, structuredClone(before), (name) => states[name.length % states.length]);
+        expect(isEmptyPlan(same)).toBe(true);
+      }),
+    );
+  });
+
+  it.each<[string, Partial<ServiceSpec>, Partial<ServiceSpec>, PublicState, string, string]>([
+    ['another command', {}, { command: 'x', argv: ['x'] }, 'ready', 'restart', 'command changed'],
+    ['another environment', {}, { environment: { A: '1' } }, 'backoff', 'restart', 'environment changed'],
+    [
+      'other limits',
+      {},
+      { restartLimit: 9, killSignal: 'SIGHUP' },
+      'ready',
+      'change',
+      'kill_signal changed, restart_limit changed',
+    ],
+    ['another order', {}, { prerequisites: ['a.service'] }, 'ready', 'change', 'after changed'],
+    ['disabled', {}, { enabled: false }, 'ready', 'stop', 'disabled'],
+    ['disabled, and stopped already', {}, { enabled: false }, 'stopped', 'change', 'disabled'],
+    ['enabled', { enabled: false }, {}, 'disabled', 'start', 'enabled'],
+    ['enabled, and started by hand', { enabled: false }, {}, 'ready', 'change', 'enabled'],
+    ['a failed one with another command', {}, { argv: ['x'] }, 'failed', 'start', 'command changed, it had failed'],
+    [
+      'one that was stopped by hand',
+      {},
+      { argv: ['x'] },
+      'stopped',
+      'change',
+      'command changed, stopped by hand, stays so',
+    ],
+    ['one that has not begun', {}, { argv: ['x'] }, 'pending', 'change', 'command changed'],
+  ])('%s', (_, before, after, state, action, reasons) => {
+    const step = plan(before, after, state);
+    expect([step?.action, step?.reasons.join(', ')]).toEqual([action, reasons]);
+  });
+
+  it('tells what changes besides services', () => {
+    const before = systemSpec([]);
+    const after = systemSpec([], { idleDelay: 5, detectExit: false });
+    expect(planReload(before, after, running).settings).toEqual(['idle_delay', 'detect_exit']);
+  });
+});
+
+describe('renderPlan', () => {
+  it('has a line a step', () => {
+    const before = systemSpec([serviceSpec({ name: 'a.service' }), serviceSpec({ name: 'old.service' })]);
+    const after = systemSpec([serviceSpec({ name: 'a.service' }), serviceSpec({ name: 'new.service' })]);
+    expect(renderPlan(planReload(before, after, running))).toBe(
+      'stop     old.service  no longer in the configuration\nstart    new.service  new\n1 service kept as it is\n',
+    );
+    expect(renderPlan(planReload(before, before, running))).toBe('nothing has changed; 2 services kept as they are\n');
+  });
+});
