@@ -129,6 +129,7 @@ describe('the environment of services', () => {
     expect(await system.exit).toBe(0);
     const said = system.lines('stdout').flatMap((line) => / a\[\d+\]: (.*)$/.exec(line)?.[1] ?? []);
     expect(said.filter((line) => !/^(?:_|PWD|SHLVL)=?/.test(line)).sort()).toEqual([
+      expect.stringMatching(/^CHAPERONE_SOCKET=/),
       'GLOBAL=g',
       'KEPT2=k2',
       'OWN=g-$(KEPT)',

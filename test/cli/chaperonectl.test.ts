@@ -34,7 +34,7 @@ describe('chaperonectl', () => {
     for (const word of ['--help', 'help']) {
       const { status, stdout, stderr } = ctl([word]);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-      expect(stdout).toContain('\n  check  check a configuration without starting it\n');
+      expect(stdout).toContain('\n  check           check a configuration without starting it\n');
     }
     expect(ctl(['--version'])).toEqual({ status: 0, stdout: `chaperonectl ${manifest.version}\n`, stderr: '' });
   });

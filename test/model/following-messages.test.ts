@@ -54,7 +54,7 @@ describe('the explanation of a failed start', () => {
       { kind: 'pidfile', file, trouble: 'refused', timeout: 30_000 },
       { type: 'forking' },
       "forking service, the pid file /run/web.pid names a process that is none of the service's within 30 s (process_timeout)",
-      'it has to descend from chaperone, or to run under the account of the service ("uid")',
+      'it has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
     ],
     [
       { kind: 'exit', status: { kind: 'exited', code: 3 }, pid: 14 },

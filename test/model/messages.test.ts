@@ -426,7 +426,7 @@ describe('the lines of the reference, section 7', () => {
         .split(/\b[A-Z](?:[A-Z]+)?\b|[^\w\s]/)
         .map((each) => each.trim())
         .sort((a, b) => b.length - a.length);
-      return others.filter(({ text }) => part.length > 16 && text.includes(part)).map(({ file }) => `${file}: ${part}`);
+      return others.filter(({ text }) => part.length > 17 && text.includes(part)).map(({ file }) => `${file}: ${part}`);
     });
     expect(found).toEqual([]);
   });
