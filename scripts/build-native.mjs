@@ -79,8 +79,8 @@ function build() {
   const missing = missingTools(compiler.split(' ')[0]);
   if (missing.length > 0) {
     say(`cannot build the native part: ${missing.join(', ')} not found in PATH`);
-    say('install them: apt-get install gcc libc6-dev make python3 (Debian, Ubuntu)');
-    say('              apk add gcc musl-dev make python3 (Alpine)');
+    say('install them: apt-get install gcc g++ make python3 (Debian, Ubuntu)');
+    say('              apk add gcc g++ musl-dev make python3 (Alpine)');
     return false;
   }
   // There is no C++ here: the C compiler also links, so g++ need not be installed and libstdc++ is not asked for.

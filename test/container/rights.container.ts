@@ -46,6 +46,27 @@ describe.each(settings)('$name', (setting) => {
     expect(container.lines().filter((line) => /signal=9|Forcing kill/.test(line))).toEqual([]);
   });
 
+  it('takes commands, and tells services where', async () => {
+    const container = await run(setting, {
+      'x.conf': config({
+        'say.service': { type: 'oneshot', command: "sh -c 'echo socket is $CHAPERONE_SOCKET'" },
+        'base.service': obey('base stops'),
+        ...logAll,
+      }),
+    });
+    await container.waitForLine(/ready\.$/);
+    const [, socket = ''] = await container.waitForLine(/say\[\d+\]: socket is (\S+)$/);
+    expect(socket).toBe(setting.control);
+    const folder = '/usr/local/lib/chaperone';
+    const command = `CHAPERONE_SOCKET=${socket} ${folder}/node ${folder}/telchap.cjs`;
+    const status = await container.exec('sh', '-c', `${command} status`);
+    expect([status.status, status.stderr]).toEqual([0, '']);
+    expect(status.stdout).toMatch(/^\s*\d+\s+base\b/m);
+    const stopped = await container.exec('sh', '-c', `${command} stop --wait base`);
+    expect([stopped.status, stopped.stdout.trim()]).toEqual([0, 'services stopped.']);
+    await container.waitForLine(/base\[\d+\]: base stops/);
+  });
+
   it(`starts a service of another account: ${setting.otherAccount}`, async () => {
     const container = await run(setting, {
       'x.conf': config({ 'other.service': { type: 'oneshot', command: 'id -un', uid: 'www-data' }, ...logAll }),

@@ -9,14 +9,17 @@ export interface Setting {
   readonly pid1: boolean;
   readonly orphansReaped: boolean;
   readonly otherAccount: 'works' | 'EPERM';
+  /** Where chaperone takes commands. */
+  readonly control: string;
 }
 
-const all = { pid1: true, orphansReaped: true, otherAccount: 'works' } as const;
+const all = { pid1: true, orphansReaped: true, otherAccount: 'works', control: '/dev/chaperone.sock' } as const;
+const ofUser = { otherAccount: 'EPERM', control: '/tmp/chaperone-1000/chaperone.sock' } as const;
 const mayMount = ['--cap-add', 'SYS_ADMIN', '--security-opt', 'apparmor=unconfined'];
 
 export const settings: readonly Setting[] = [
   { ...all, name: 'root, the default seccomp profile', options: [] },
-  { ...all, name: '`--user 1000`', options: ['--user', '1000'], otherAccount: 'EPERM' },
+  { ...all, name: '`--user 1000`', options: ['--user', '1000'], ...ofUser },
   {
     ...all,
     name: '`--read-only --tmpfs /run --tmpfs /tmp`',
@@ -43,22 +46,27 @@ export const settings: readonly Setting[] = [
     name: '/proc with `hidepid=2`, uid 1000',
     options: mayMount,
     before: 'mount -o remount,hidepid=2 /proc && set -- setpriv --reuid 1000 --regid 1000 --clear-groups "$@"',
-    otherAccount: 'EPERM',
+    ...ofUser,
   },
   { ...all, name: 'without /proc', options: mayMount, before: 'umount -l /proc' },
 ];
 
 export function matrix(): string {
-  const rows = settings.map(({ name, pid1, orphansReaped, otherAccount }) => [
+  const rows = settings.map(({ name, pid1, orphansReaped, otherAccount, control }) => [
     name,
     pid1 ? 'yes' : 'no',
     orphansReaped ? 'reaped' : 'not reaped',
     otherAccount,
+    `\`${control}\``,
     'in order',
   ]);
-  const table = [['run as', 'PID 1', 'orphans', 'another `uid`', 'stop'], ['---', '---', '---', '---', '---'], ...rows];
+  const table = [
+    ['run as', 'PID 1', 'orphans', 'another `uid`', 'control', 'stop'],
+    ['---', '---', '---', '---', '---', '---'],
+    ...rows,
+  ];
   return table
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n')
-    .replace('| --- | --- | --- | --- | --- |', '|---|---|---|---|---|');
+    .replace('| --- | --- | --- | --- | --- | --- |', '|---|---|---|---|---|---|');
 }
