@@ -156,7 +156,8 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       if (!(error instanceof ExpansionError)) throw error;
       const located =
         error.origin === undefined ? new ExpansionError(error.code, error.message, { name, level }) : error;
-      if (error.code === 'EXPANSION_PENDING') pendingValues.set(key, located);
+      // As above: what hangs on a cycle is not kept.
+      if (error.code === 'EXPANSION_PENDING' && !cut) pendingValues.set(key, located);
       throw located;
     } finally {
       running.delete(key);

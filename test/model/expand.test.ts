@@ -218,6 +218,20 @@ describe('commands in backticks', () => {
     ]);
   });
 
+  it('asks for the same commands of a cycle, whatever was asked before', () => {
+    const asked = (...names: readonly string[]): string[] => {
+      const commands = new Set<string>();
+      const commandOutput = (command: string): string | undefined => {
+        commands.add(command);
+        return undefined;
+      };
+      const expander = createExpander([level({ A: '$(V)x', V: '`run $(A)`' })], { commandOutput });
+      for (const name of names) failure(() => expander.variable(name));
+      return [...commands].sort();
+    };
+    expect(asked('A', 'V')).toEqual(asked('V', 'A'));
+  });
+
   it('does not ask for a command whose text is not known yet', () => {
     const asked: string[] = [];
     const commandOutput = (command: string): string | undefined => {
