@@ -51,12 +51,14 @@ describe.each(settings)('$name', (setting) => {
       'x.conf': config({
         'say.service': { type: 'oneshot', command: "sh -c 'echo socket is $CHAPERONE_SOCKET'" },
         'base.service': obey('base stops'),
+        'other.service': obey('other stops'),
         ...logAll,
       }),
     });
     await container.waitForLine(/ready\.$/);
     const [, socket = ''] = await container.waitForLine(/say\[\d+\]: socket is (\S+)$/);
     expect(socket).toBe(setting.control);
+    if (setting.cannotEnter === true) return;
     const folder = '/usr/local/lib/chaperone';
     const command = `CHAPERONE_SOCKET=${socket} ${folder}/node ${folder}/telchap.cjs`;
     const status = await container.exec('sh', '-c', `${command} status`);
