@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { oneLine } from '../model/printable.ts';
-import { parseSeverity, type Severity, severities } from '../model/syslog.ts';
+import { parseSeverity, type Severity, severities } from '../model/syslog-names.ts';
 import { parseUserRequest, type UserRequest } from '../model/user-request.ts';
 import { splitWords } from '../model/words.ts';
 import type { DaemonRequest } from '../runtime/main.ts';

@@ -37,8 +37,6 @@ export interface Directive {
   readonly choices?: readonly string[];
   /** Numbers: the smallest and the largest. */
   readonly range?: readonly [number, number];
-  /** False: read and checked, but with a warning, since it has no effect so far. */
-  readonly supported: boolean;
   /** One line for documentation. */
   readonly summary: string;
 }
@@ -59,8 +57,8 @@ export const startTimeouts: Readonly<Record<ServiceType, number>> = {
 const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
 const outputTargets = ['log', 'inherit'];
 
-const plain = { expands: false, supported: true } as const;
-const expanded = { expands: true, supported: true } as const;
+const plain = { expands: false } as const;
+const expanded = { expands: true } as const;
 
 const environmentDirectives: readonly Directive[] = [
   {

@@ -4,7 +4,7 @@ import { placeWithin, withoutDuplicates, type YamlEntry, type YamlNode, type Yam
 import type { Report } from './report.ts';
 import { createSource, type Place } from './source.ts';
 import { parseBoolean, parseInteger, parseSeconds } from './values.ts';
-import { alternatives, didYouMean, quote } from './wording.ts';
+import { alternatives, didYouMean, nearest, quote } from './wording.ts';
 
 /** A name in `after`, `before` or `service_groups`. */
 export interface NameReference {
@@ -124,11 +124,10 @@ function readSection(kind: SectionKind, key: YamlScalar, node: YamlNode, report:
     const directive = directives[kind].get(entry.key.text);
     if (directive === undefined) {
       reportUnknownKey(kind, name, entry.key, report);
+      // One mistake, not two: a slip in a required key is no lack of it.
+      const meant = nearest(entry.key.text, directives[kind].keys());
+      if (meant !== undefined) given.add(meant);
       continue;
-    }
-    if (!directive.supported) {
-      const message = `${quote(directive.key)} in ${name} is not supported yet and has no effect`;
-      report.warning(message, entry.key.place);
     }
     if (entry.value.kind === 'scalar' && entry.value.isNull) continue;
     given.add(directive.key);

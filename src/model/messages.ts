@@ -9,8 +9,7 @@ import type { FailureCause, ServiceChange } from './service-phase.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import { describeSpawnError } from './spawn-error.ts';
-import type { Severity } from './syslog.ts';
-import type { Facility } from './syslog-names.ts';
+import type { Facility, Severity } from './syslog-names.ts';
 import type { SystemEnd } from './system-end.ts';
 import type { SystemNotice } from './system-notice.ts';
 

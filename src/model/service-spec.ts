@@ -1,7 +1,7 @@
 import type { LateEnvironment } from './late-environment.ts';
 import type { LineFormat, PacketFormat, TimestampFormat } from './log-format.ts';
 import type { SignalName } from './signal.ts';
-import type { Severity } from './syslog.ts';
+import type { Severity } from './syslog-names.ts';
 
 /** The service types of the reference, section 2. */
 export type ServiceType = 'simple' | 'oneshot' | 'forking' | 'notify' | 'inetd' | 'cron';

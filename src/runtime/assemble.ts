@@ -10,6 +10,8 @@ import { serviceMachine } from '../machines/service.ts';
 import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import type { LastWords } from '../model/explain.ts';
+import { formatRecord } from '../model/log-format.ts';
+import type { LogRecord } from '../model/log-record.ts';
 import {
   type Message,
   messagesFor,
@@ -22,7 +24,6 @@ import {
 } from '../model/messages.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import { formatRecord, type LogRecord } from '../model/syslog.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ExitRouter, routeExits } from '../streams/exit-router.ts';

@@ -2,6 +2,7 @@ import { map, merge, type Observable, take, tap } from 'rxjs';
 import { fromCallback } from 'xstate';
 import { type ExitStatus, isNormal } from '../model/exit-status.ts';
 import { environmentOfRun } from '../model/late-environment.ts';
+import type { LogRecord } from '../model/log-record.ts';
 import {
   about,
   environmentDump,
@@ -18,7 +19,6 @@ import { isScheduled } from '../model/scheduling.ts';
 import { ownsRemains, type ServiceSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
-import type { LogRecord } from '../model/syslog.ts';
 import type { ExitRouter } from '../streams/exit-router.ts';
 import { outputRecords } from '../streams/output-records.ts';
 import type { Clock, Kernel, ProcessExit, ProcessTree, SpawnOutcome, SpawnRequest, TimerId } from './kernel.ts';

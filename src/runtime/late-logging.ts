@@ -1,5 +1,6 @@
 import { Subject } from 'rxjs';
-import type { LogRecord, Severity } from '../model/syslog.ts';
+import type { LogRecord } from '../model/log-record.ts';
+import type { Severity } from '../model/syslog-names.ts';
 import type { AttachLogging, Logging } from './logging.ts';
 
 export interface LateLogging {

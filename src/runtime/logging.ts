@@ -2,8 +2,10 @@ import type { Observable } from 'rxjs';
 import { createLogger, format, type Logger } from 'winston';
 import Transport from 'winston-transport';
 import { type LineFormatter, lineFormatter, packetFormatter } from '../model/log-format.ts';
+import type { LogRecord } from '../model/log-record.ts';
+import { compileSelector, type Selector } from '../model/selector.ts';
 import type { LoggingSpec } from '../model/service-spec.ts';
-import { compileSelector, type LogRecord, type Selector, type Severity, severities } from '../model/syslog.ts';
+import { type Severity, severities } from '../model/syslog-names.ts';
 import type { LogSinks } from './log-sinks.ts';
 import type { SinkQueue } from './sink-queue.ts';
 

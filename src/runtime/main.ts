@@ -18,7 +18,7 @@ import {
 } from '../model/messages.ts';
 import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import type { Severity } from '../model/syslog.ts';
+import type { Severity } from '../model/syslog-names.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import { configure } from './configure.ts';

@@ -1,6 +1,6 @@
 import type { Subject } from 'rxjs';
+import type { LogRecord } from '../model/log-record.ts';
 import { type Message, syslogServed, syslogUnavailable } from '../model/messages.ts';
-import type { LogRecord } from '../model/syslog.ts';
 import { parseDatagram } from '../model/syslog-parse.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import type { LogSinks } from './log-sinks.ts';

@@ -1,6 +1,7 @@
 import { filter, map, type Observable, type OperatorFunction } from 'rxjs';
+import type { LogRecord } from '../model/log-record.ts';
 import { printable } from '../model/printable.ts';
-import type { LogRecord, Severity } from '../model/syslog.ts';
+import type { Severity } from '../model/syslog-names.ts';
 import { parseLevelPrefix } from '../model/syslog-parse.ts';
 import { lines } from './lines.ts';
 

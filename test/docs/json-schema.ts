@@ -106,8 +106,8 @@ function signalPattern(): string {
 }
 
 function directiveSchema(directive: Directive): Schema {
-  const { summary, supported, expands, default: fallback } = directive;
-  const notes = [summary, ...(expands ? ['variables are expanded'] : []), ...(supported ? [] : ['no effect so far'])];
+  const { summary, expands, default: fallback } = directive;
+  const notes = [summary, ...(expands ? ['variables are expanded'] : [])];
   return {
     description: notes.join('; '),
     ...valueSchema(directive),

@@ -35,11 +35,9 @@ function defaultOf({ default: value }: Directive): string {
 
 function row(directive: Directive): string {
   const choices = directive.choices;
-  const notes = [
-    directive.expands ? '*env*' : '',
-    choices === undefined ? '' : `one of ${choices.join(', ')}`,
-    directive.supported ? '' : '*Later*',
-  ].filter((note) => note !== '');
+  const notes = [directive.expands ? '*env*' : '', choices === undefined ? '' : `one of ${choices.join(', ')}`].filter(
+    (note) => note !== '',
+  );
   const summary = [directive.summary, ...notes].join('; ');
   return `| \`${directive.key}\` | ${defaultOf(directive)} | ${cell(summary)} |`;
 }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { compileSelector, formatRecord, type LogRecord, parseSeverity, severities } from '../../src/model/syslog.ts';
+import { formatRecord } from '../../src/model/log-format.ts';
+import type { LogRecord } from '../../src/model/log-record.ts';
+import { compileSelector } from '../../src/model/selector.ts';
+import { parseSeverity, severities } from '../../src/model/syslog-names.ts';
 
 function record(changes: Partial<LogRecord> = {}): LogRecord {
   return {

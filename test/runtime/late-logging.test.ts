@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { LogRecord } from '../../src/model/syslog.ts';
+import type { LogRecord } from '../../src/model/log-record.ts';
 import { lateLogging } from '../../src/runtime/late-logging.ts';
 import { LogSinks } from '../../src/runtime/log-sinks.ts';
 import type { LoggingContext } from '../../src/runtime/logging.ts';

@@ -87,14 +87,17 @@ export class LinuxNotifying implements Notifying {
     }
   }
 
-  /** The first that can be: /run/chaperone, $XDG_RUNTIME_DIR/chaperone, /tmp/chaperone-UID. */
+  /**
+   * The first that can be. Not the directory of the control socket: that is chaperone's alone, and any service has to come
+   * through this one.
+   */
   #directoryFor(name: string): string {
     if (this.#directory !== undefined && isOwn(this.#directory)) return this.#directory;
     const runtime = process.env['XDG_RUNTIME_DIR'];
     const candidates = [
-      '/run/chaperone',
-      ...(runtime === undefined || !runtime.startsWith('/') ? [] : [join(runtime, 'chaperone')]),
-      `/tmp/chaperone-${process.geteuid?.() ?? 0}`,
+      '/run/chaperone-notify',
+      ...(runtime === undefined || !runtime.startsWith('/') ? [] : [join(runtime, 'chaperone-notify')]),
+      `/tmp/chaperone-notify-${process.geteuid?.() ?? 0}`,
     ];
     let last: unknown;
     for (const candidate of candidates) {
