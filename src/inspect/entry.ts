@@ -73,8 +73,8 @@ export interface ServiceEntry {
 }
 
 /**
- * A machine's chart, as XState's `machine.definition` in JSON, with `always` in each state that has it and without
- * `transitions`, which says again what is in `on`; before the first actor of it.
+ * A machine's chart, as XState's `machine.definition` in JSON; before the first actor of it. `transitions` of a state has those
+ * without an event, too (`eventType` is `""`); `on`, which says them again, is left out.
  */
 export interface DefinitionEntry extends EntryBase {
   readonly type: '@chaperone.definition';

@@ -99,14 +99,15 @@ function chartOf({ machine, name }: ActorEntry, registry: Registry): Json {
 }
 
 function configOf(node: JsonObject): JsonObject {
-  const { id, type, initial, on, always, entry, exit, tags, states } = node;
+  const { id, type, initial, transitions, entry, exit, tags, states } = node;
+  const { '': always, ...on } = byEvent(transitions);
   const inner = isObject(states) ? Object.entries(states) : [];
   return {
     ...(id === undefined ? {} : { id }),
     ...(type === 'final' || type === 'parallel' || type === 'history' ? { type } : {}),
     ...(inner.length === 0 ? {} : { initial: initialOf(initial) }),
-    ...(isObject(on) ? { on: mapObject(on, transitionsOf) } : {}),
-    ...(always === undefined ? {} : { always: transitionsOf(always) }),
+    ...(Object.keys(on).length === 0 ? {} : { on }),
+    ...(always === undefined ? {} : { always }),
     ...(isList(entry) && entry.length > 0 ? { entry } : {}),
     ...(isList(exit) && exit.length > 0 ? { exit } : {}),
     ...(isList(tags) && tags.length > 0 ? { tags } : {}),
@@ -122,22 +123,21 @@ function initialOf(initial: Json | undefined): Json {
   return typeof target === 'string' ? (target.split('.').at(-1) ?? '') : '';
 }
 
-function transitionsOf(transitions: Json): Json {
-  if (!isList(transitions)) return [];
-  return transitions.map((transition) => {
-    if (!isObject(transition)) return {};
-    const { target, guard, actions, reenter } = transition;
-    return {
+function byEvent(transitions: Json | undefined): Readonly<Record<string, readonly JsonObject[]>> {
+  const groups: Record<string, JsonObject[]> = {};
+  for (const transition of isList(transitions) ? transitions : []) {
+    if (!isObject(transition)) continue;
+    const { eventType, target, guard, actions, reenter } = transition;
+    const group = groups[String(eventType)] ?? [];
+    groups[String(eventType)] = group;
+    group.push({
       ...(isList(target) && target.length > 0 ? { target } : {}),
       ...(guard === undefined ? {} : { guard }),
       ...(isList(actions) && actions.length > 0 ? { actions } : {}),
       ...(reenter === true ? { reenter } : {}),
-    };
-  });
-}
-
-function mapObject(object: JsonObject, map: (value: Json) => Json): JsonObject {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
+    });
+  }
+  return groups;
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

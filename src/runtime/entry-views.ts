@@ -320,8 +320,8 @@ export function serviceEntries(services: readonly ServiceSpec[], graph: Dependen
 }
 
 /**
- * A machine's chart as plain JSON: XState's definition, which leaves out what leads on without an event (`always`), and says
- * all others twice (`on` and `transitions`).
+ * A machine's chart as plain JSON: XState's definition, whose `transitions` lack those without an event and which says all
+ * others again in `on`.
  */
 export function definitionView(machine: unknown): Json {
   if (typeof machine !== 'object' || machine === null || !('root' in machine)) return null;
@@ -331,15 +331,19 @@ export function definitionView(machine: unknown): Json {
 function nodeView(node: unknown): Json {
   if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return null;
   const { definition } = node;
+  if (typeof definition !== 'object' || definition === null || !('transitions' in definition)) return null;
   const states = typeof node.states === 'object' && node.states !== null ? Object.entries(node.states) : [];
-  const view =
-    typeof definition === 'object' ? plain({ ...definition, transitions: undefined, states: undefined }) : null;
-  const always = 'always' in node && node.always !== undefined ? { always: plain(node.always) } : {};
+  const view = plain({ ...definition, on: undefined, transitions: undefined, states: undefined });
+  const eventless = 'always' in node ? listOf(plain(node.always)) : [];
   return {
     ...(isObject(view) ? view : {}),
-    ...always,
+    transitions: [...listOf(plain(definition.transitions)), ...eventless],
     states: Object.fromEntries(states.map(([key, child]) => [key, nodeView(child)])),
   };
+}
+
+function listOf(value: Json): readonly Json[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** JSON has no functions: they vanish. */
