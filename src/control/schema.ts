@@ -167,7 +167,8 @@ export const schemas = {
       note: text,
       lastExit: object({ pid: count, status: exitStatus, at: ms('Unix time') }),
       cause: text,
-      nextRun: ms('Unix time'),
+      nextRun: ms('Unix time of the next run of a cron service'),
+      timeZone: { type: 'string', description: 'of its schedule, where it is not that of the container' },
       lastWords: object({ stream: { enum: ['stdout', 'stderr'] }, line: text, age: ms('how long ago') }),
       prerequisites: names,
       prerequisitesReady: { type: 'boolean' },
@@ -175,7 +176,7 @@ export const schemas = {
         'waitedFor',
       ]),
     },
-    ['pid', 'running', 'restarts', 'note', 'lastExit', 'cause', 'nextRun', 'lastWords', 'boot'],
+    ['pid', 'running', 'restarts', 'note', 'lastExit', 'cause', 'nextRun', 'timeZone', 'lastWords', 'boot'],
   ),
   System: object(
     {

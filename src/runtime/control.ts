@@ -28,6 +28,7 @@ import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
+import type { ProcessEnd } from './child-process.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { causeText } from './observe.ts';
 
@@ -54,7 +55,6 @@ interface History {
   /** Unix ms. */
   sinceWall: number;
   lastExit: ServiceStatus['lastExit'];
-  seenExit: unknown;
   started: number | undefined;
   ready: number | undefined;
   waitedFor: string | undefined;
@@ -92,6 +92,7 @@ export class AssemblySupervisor implements Supervisor {
     this.#began = clock.now();
     this.records$ = assembly.records$;
     assembly.records$.subscribe((record) => this.#keep(record));
+    assembly.ends$.subscribe((end) => this.#noteEnd(end));
     const { services } = assembly.system.getSnapshot().context;
     for (const [name, ref] of Object.entries(services)) {
       this.#history.set(name, {
@@ -99,7 +100,6 @@ export class AssemblySupervisor implements Supervisor {
         since: clock.now(),
         sinceWall: clock.wallTime(),
         lastExit: undefined,
-        seenExit: undefined,
         started: undefined,
         ready: undefined,
         waitedFor: undefined,
@@ -304,7 +304,8 @@ export class AssemblySupervisor implements Supervisor {
       | { readonly type: 'services.enable' | 'services.disable'; readonly names: readonly string[] },
   ): void {
     const { assembly, clock } = this.#ports;
-    assembly.system.send({ ...request, at: clock.now() });
+    // Who asks while the last log lines are written comes too late.
+    if (this.#systemState !== 'draining') assembly.system.send({ ...request, at: clock.now() });
   }
 
   #statusOf(spec: ServiceSpec, snapshot: ServiceSnapshot, held: ReadonlySet<string>): ServiceStatus {
@@ -326,6 +327,8 @@ export class AssemblySupervisor implements Supervisor {
     const cause = context.verdict === undefined ? undefined : causeText(context);
     const left = timeLeft(context, stage, history?.since ?? now, now);
     const note = counts === undefined ? context.status : scheduledNote(spec, counts);
+    const nextRun = assembly.nextRun(spec.name);
+    const { timeZone } = assembly.spec;
     const why = explainState({
       stage,
       spec,
@@ -333,6 +336,7 @@ export class AssemblySupervisor implements Supervisor {
       restartsUsed: context.restartsUsed,
       ...(pid === undefined ? {} : { pid }),
       ...(left === undefined ? {} : { left }),
+      ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
     });
     const boot = bootTimes(history, this.#began);
@@ -353,6 +357,8 @@ export class AssemblySupervisor implements Supervisor {
       ...(note === undefined ? {} : { note }),
       ...(history?.lastExit === undefined ? {} : { lastExit: history.lastExit }),
       ...(cause === undefined || cause === '' ? {} : { cause }),
+      ...(nextRun === undefined ? {} : { nextRun }),
+      ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
       ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
       prerequisites: spec.prerequisites,
       prerequisitesReady: spec.prerequisites.every((name) => {
@@ -392,13 +398,7 @@ export class AssemblySupervisor implements Supervisor {
     const stage = stageOf(snapshot);
     if (history === undefined || stage === undefined) return;
     const { clock } = this.#ports;
-    const { lastExit, restartsUsed } = snapshot.context;
-    if (lastExit !== undefined && lastExit !== history.seenExit) {
-      history.seenExit = lastExit;
-      history.lastExit = { ...lastExit, at: clock.wallTime() };
-      const key = describeExit(lastExit.status);
-      history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
-    }
+    const { restartsUsed } = snapshot.context;
     if (restartsUsed > history.restartsUsed) history.restarts += restartsUsed - history.restartsUsed;
     history.restartsUsed = restartsUsed;
     if (stage === history.stage) return;
@@ -420,6 +420,14 @@ export class AssemblySupervisor implements Supervisor {
         stage,
       }),
     );
+  }
+
+  #noteEnd({ service, pid, status }: ProcessEnd & { readonly service: string }): void {
+    const history = this.#history.get(service);
+    if (history === undefined) return;
+    history.lastExit = { pid, status, at: this.#ports.clock.wallTime() };
+    const key = describeExit(status);
+    history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
   }
 
   /** The one that let go whoever waits for all of them. */
