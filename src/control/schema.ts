@@ -160,7 +160,7 @@ export const schemas = {
       stage,
       since: ms('Unix time at which it came to its stage'),
       age: ms('how long it has been there'),
-      why: object({ condition: text, owner: text, next: text, sentence: text }, ['condition']),
+      why: object({ condition: text, owner: text, since: ms('Unix time'), next: text, sentence: text }, ['condition']),
       pid: count,
       running: count,
       restarts: object({ used: count, left: count }),

@@ -22,11 +22,12 @@ import { info, seconds } from '../model/messages.ts';
 import { blocked, satisfies } from '../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
 import { scheduledNote } from '../model/scheduling.ts';
+import { isEnded } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
-import { explainState, type Hold, isServiceStage, type ServiceStage } from '../model/why.ts';
+import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
 import type { ProcessEnd } from './child-process.ts';
 import type { Clock, Kernel } from './kernel.ts';
@@ -331,10 +332,13 @@ export class AssemblySupervisor implements Supervisor {
     const { timeZone } = assembly.spec;
     const why = explainState({
       stage,
+      since: history?.sinceWall ?? clock.wallTime(),
       spec,
-      hold: this.#holdOf(spec, held),
+      hold: this.#pendingHold(spec, held),
+      ...this.#stopOf(spec.name, context),
       restartsUsed: context.restartsUsed,
       ...(pid === undefined ? {} : { pid }),
+      ...(counts === undefined ? {} : { running: counts.running }),
       ...(left === undefined ? {} : { left }),
       ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
@@ -366,6 +370,37 @@ export class AssemblySupervisor implements Supervisor {
         return other === undefined || satisfies(other);
       }),
       ...(boot === undefined ? {} : { boot }),
+    };
+  }
+
+  #pendingHold(spec: ServiceSpec, held: ReadonlySet<string>): Hold {
+    const { context, value } = this.#ports.assembly.system.getSnapshot();
+    if (statePath(value).startsWith('draining')) return { kind: 'ending' };
+    const hold = this.#holdOf(spec, held);
+    // What is about to be stopped by hand is no more to be counted on, though it is still ready.
+    const going = spec.prerequisites.filter((name) => context.stopping[name] !== undefined);
+    return hold.kind === 'none' && going.length > 0 ? { kind: 'prerequisites', names: going } : hold;
+  }
+
+  /** What a stop that is asked for waits for, and what comes after it. */
+  #stopOf(
+    name: string,
+    { startWanted, verdict, run }: ServiceSnapshot['context'],
+  ): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
+    const { context, value } = this.#ports.assembly.system.getSnapshot();
+    const dependents = context.graph.nodes[name]?.dependents ?? [];
+    const byHand = context.stopping[name];
+    const draining = statePath(value) === 'draining.stopping' && context.told[name] !== true;
+    const stopAfter =
+      byHand?.told === false
+        ? dependents.filter((other) => context.stopping[other] !== undefined)
+        : draining && run !== undefined
+          ? dependents.filter((other) => !isEnded(context.standings[other]?.phase ?? 'stopped'))
+          : [];
+    const again = startWanted || byHand?.again === true;
+    return {
+      stopAfter,
+      ...(again ? { afterStop: 'start' } : verdict === undefined ? {} : { afterStop: 'verdict' }),
     };
   }
 

@@ -83,3 +83,62 @@ describe('the status of a cron service', () => {
     expect(status()?.nextRun).toBe(Date.parse('2030-01-02T02:00:00Z'));
   });
 });
+
+describe('why a service waits', () => {
+  const stubborn: Script = {
+    steps: [{ do: 'hang' }],
+    onSignal: {
+      SIGTERM: [
+        { do: 'wait', ms: 500 },
+        { do: 'exit', code: 0 },
+      ],
+    },
+  };
+
+  function world() {
+    const store = simpleService('store');
+    const web = simpleService('web', { prerequisites: ['store.service'] });
+    const made = createWorld(systemOf([store, web]), { has: () => true, script: () => stubborn });
+    const supervisor = supervised(made);
+    made.assembly.start();
+    const sentences = () => supervisor.services().map(({ why }) => why.sentence);
+    return { ...made, supervisor, sentences };
+  }
+
+  it('is told at each step of a start, a restart by hand and the end', () => {
+    const { clock, supervisor, sentences } = world();
+    clock.run(100);
+    expect(sentences()).toEqual([
+      'waits for startup_pause to pass (0.4 s left); ready; an abnormal end until then is a failed start',
+      'waits for store to be ready; then it starts',
+    ]);
+    clock.run(2_000);
+    supervisor.restart(['store.service', 'web.service']);
+    clock.run(2_100);
+    expect(sentences()).toEqual([
+      'waits for web to end; then it is told to stop, and starts again',
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 7\.9 s: SIGKILL; then it starts again$/),
+    ]);
+    clock.run(2_600);
+    expect(sentences()).toEqual([
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 7\.9 s: SIGKILL; then it starts again$/),
+      'waits for store to be ready; then it starts',
+    ]);
+    clock.run(10_000);
+    supervisor.shutdown(0);
+    clock.run(10_200);
+    expect(sentences()).toEqual([
+      'waits for web to end; then it is told to stop',
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 3\.\d s: SIGKILL; then stopped$/),
+    ]);
+  });
+
+  it('begins at the time at which it came there', () => {
+    const { clock, supervisor } = world();
+    const begin = clock.wallTime();
+    clock.run(700);
+    const [store, web] = supervisor.services();
+    expect(store).toMatchObject({ since: begin + 500, age: 200, why: { since: begin + 500 } });
+    expect(web).toMatchObject({ since: begin + 500, why: { since: begin + 500 } });
+  });
+});
