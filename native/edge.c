@@ -57,6 +57,9 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
 #ifndef PR_SET_CHILD_SUBREAPER
 #define PR_SET_CHILD_SUBREAPER 36
 #endif
@@ -1674,6 +1677,33 @@ static napi_value edge_peer_credentials(napi_env env, napi_callback_info info) {
   return credentials_of(env, &credentials);
 }
 
+/* The supplementary groups of the process at the other end, as they were when it connected. */
+static napi_value edge_peer_groups(napi_env env, napi_callback_info info) {
+  napi_value argument, list;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  /* Without room the kernel says how much it needs. */
+  socklen_t size = 0;
+  gid_t *groups = NULL;
+  while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0) {
+    const int error = errno;
+    free(groups);
+    if (error != ERANGE) return throw_errno(env, "read a peer's groups", error);
+    groups = malloc(size);
+    if (groups == NULL) return throw_errno(env, "read a peer's groups", ENOMEM);
+  }
+  const size_t count = size / sizeof *groups;
+  napi_create_array_with_length(env, count, &list);
+  for (size_t i = 0; i < count; i++) {
+    napi_value gid;
+    napi_create_uint32(env, groups[i], &gid);
+    napi_set_element(env, list, (uint32_t)i, gid);
+  }
+  free(groups);
+  return list;
+}
+
 /* mkfifo(3) */
 static napi_value edge_make_fifo(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -1720,6 +1750,7 @@ NAPI_MODULE_INIT() {
       {"localPort", edge_local_port},
       {"acceptConnection", edge_accept_connection},
       {"peerCredentials", edge_peer_credentials},
+      {"peerGroups", edge_peer_groups},
       {"makeFifo", edge_make_fifo},
   };
   struct instance *instance = calloc(1, sizeof *instance);
