@@ -39,6 +39,7 @@ const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.kill': true,
   'service.retire': true,
   'service.reset': true,
+  'service.reconfigure': true,
   'schedule.accepted': true,
   'schedule.refused': true,
   'schedule.ended': true,

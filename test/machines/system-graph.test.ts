@@ -28,6 +28,7 @@ type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 /** The compiler keeps this list complete. */
 const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'system.shutdown': true,
+  'system.reload': true,
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,

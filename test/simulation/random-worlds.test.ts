@@ -279,7 +279,7 @@ function replay(
   visit: (entry: RandomWorld['notices'][number], phases: ReadonlyMap<string, ServicePhase>) => void,
 ): void {
   const phases = new Map<string, ServicePhase>(
-    world.assembly.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled']),
+    world.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled']),
   );
   for (const entry of world.notices) {
     visit(entry, phases);
