@@ -213,7 +213,13 @@ describe('a reload', () => {
     expect(news(system)).toEqual(['next queued', 'second stopping', 'first failed', 'first removed']);
     expect(system.state()).toEqual({ booting: 'starting' });
     system.clock.increment(8_000);
-    expect(news(system)).toEqual(['second stopped', 'second removed', 'next released', 'next starting', 'next running']);
+    expect(news(system)).toEqual([
+      'second stopped',
+      'second removed',
+      'next released',
+      'next starting',
+      'next running',
+    ]);
   });
 
   it('that brings a service back while it is being stopped starts it again', () => {
