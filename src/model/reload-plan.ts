@@ -28,7 +28,7 @@ export interface ReloadStep {
 export interface ReloadPlan {
   /** In the order in which they are carried out: stops (dependents first), changes, starts and restarts, what is kept. */
   readonly steps: readonly ReloadStep[];
-  /** Other parts of the configuration that change: `logging`, and settings by name. */
+  /** Other parts of the configuration that change, and count from now on: `logging`, and settings by name. */
   readonly settings: readonly string[];
 }
 
@@ -249,7 +249,7 @@ export function renderPlan(plan: ReloadPlan): string {
   const lines = busy.map(({ action, name, reasons }) =>
     `${action.padEnd(7)}  ${name.padEnd(width)}  ${reasons.join(', ')}`.trimEnd(),
   );
-  const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}`];
+  const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}: from now on`];
   const rest = `${kept} service${kept === 1 ? '' : 's'} kept as ${kept === 1 ? 'it is' : 'they are'}`;
   return `${[...lines, ...settings, lines.length + settings.length === 0 ? `nothing has changed; ${rest}` : rest].join('\n')}\n`;
 }

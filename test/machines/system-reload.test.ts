@@ -138,6 +138,17 @@ describe('a reload', () => {
     expect(news(system)).toEqual(['store stopping', 'store stopped', 'web released', 'web starting', 'web running']);
   });
 
+  it('lets nobody pass the group INIT before what is restarted there is ready again', () => {
+    const init = spec('init', { type: 'oneshot', groups: ['INIT'] });
+    const system = up([init, store]);
+    system.run('init.service').exited(exit0);
+    news(system);
+    system.reload([{ ...init, ...other }, store, spec('new')]);
+    expect(news(system)).toEqual(['new queued', 'init stopped', 'init released', 'init starting']);
+    system.run('init.service').exited(exit0);
+    expect(news(system)).toEqual(['init exited', 'new released', 'new starting', 'new running']);
+  });
+
   it('gives another try to what has failed, where its definition is another one', () => {
     const bad = { ...web, ignoreFailures: true };
     const system = up([store, bad], { absent: ['web.service'] });
