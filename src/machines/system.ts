@@ -239,7 +239,10 @@ export const systemMachine = setup({
         if (specOf(context, name)?.missingAccount !== undefined) continue;
         if (event.enable) delete disabled[name];
         if (disabled[name]) continue;
-        if (!isLive(standing.phase) && standing.phase !== 'exited') standings[name] = { ...standing, phase: 'pending' };
+        // The daemons that its last start has left are to be ended first, as what runs is.
+        const isOver =
+          !isLive(standing.phase) && (standing.phase !== 'exited' || (event.force && !standing.leavesRemains));
+        if (isOver) standings[name] = { ...standing, phase: 'pending' };
         else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
       }
       const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
