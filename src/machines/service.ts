@@ -505,9 +505,8 @@ export const serviceMachine = setup({
     ...input,
     ...noRun,
     notifications:
-      input.spec.enabled && input.spec.type === 'notify'
-        ? spawn('notifications', { id: 'notifications', input: input.spec })
-        : undefined,
+      // A disabled one may be started by hand.
+      input.spec.type === 'notify' ? spawn('notifications', { id: 'notifications', input: input.spec }) : undefined,
     ...freshStart,
     serial: 0,
     startSerial: 0,

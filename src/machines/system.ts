@@ -248,7 +248,8 @@ export const systemMachine = setup({
         if (standing === undefined || specOf(context, name)?.missingAccount !== undefined) continue;
         if (event.enable) delete disabled[name];
         if (disabled[name]) continue;
-        if (!isLive(standing.phase) && (standing.phase !== 'exited' || event.force)) {
+        const remains = standing.phase === 'exited' && standing.leavesRemains === true;
+        if (!isLive(standing.phase) && (standing.phase !== 'exited' || (event.force && !remains))) {
           standings[name] = { ...standing, phase: 'pending' };
         } else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
       }
@@ -264,7 +265,13 @@ export const systemMachine = setup({
         const standing = standings[name];
         if (standing === undefined) continue;
         if (event.disable) disabled[name] = true;
-        if (!isEnded(standing.phase)) {
+        if (standing.phase === 'pending') {
+          // It is in line, and nothing of it runs: perhaps because it has ended, and then would not answer to a stop.
+          if (event.again && !disabled[name]) continue;
+          standings[name] = { ...standing, phase: disabled[name] ? 'disabled' : 'stopped' };
+          const ref = context.services[name];
+          if (ref !== undefined) enqueue.sendTo(ref, { type: 'service.stop', killAfter: 0, at: context.at });
+        } else if (!isEnded(standing.phase)) {
           stopping[name] = { again: event.again, told: stopping[name]?.told === true };
         } else if (event.again && !disabled[name]) standings[name] = { ...standing, phase: 'pending' };
         else if (event.disable) standings[name] = { ...standing, phase: 'disabled' };
@@ -345,7 +352,18 @@ export const systemMachine = setup({
       },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
-      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
+      // What is in line will not start; what of it has ended already would not answer to a stop.
+      const standings = Object.fromEntries(
+        Object.entries(context.standings).map(([name, standing]) => [
+          name,
+          standing.phase === 'pending' ? { ...standing, phase: 'stopped' as const } : standing,
+        ]),
+      );
+      enqueue.assign({
+        deadline: context.at + context.spec.shutdownTimeout,
+        neverStarted: pendingNames(context),
+        standings,
+      });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });

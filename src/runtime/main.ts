@@ -167,13 +167,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   early.unsubscribe();
 }
 
-/** Most systems have no notify service, and need no addon for one. */
+/** Most systems have no notify service, and need no addon for one. One that is disabled may be started by hand. */
 async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
-  if (first === undefined) return;
+  const all = services.filter(({ type }) => type === 'notify');
+  if (all.length === 0) return;
+  const first = all.find(({ enabled }) => enabled);
   try {
     await notifying.load();
   } catch (error) {
+    if (first === undefined) return;
     writeError(
       edge,
       `chaperone: cannot load unix_dgram.node, which ${first.name} needs: ${error instanceof Error ? error.message : String(error)}\n`,

@@ -96,13 +96,28 @@ const commands: readonly SystemEvent[] = [
   { type: 'service.noticed', name: 'store.service', news: { kind: 'skipped' }, at: 0 },
 ];
 
+const names = ['store.service'];
+/** What somebody may ask. For one service only: with two of them the states are too many to look at each. */
+const requests: readonly SystemEvent[] = [
+  { type: 'services.start', names, enable: false, force: false, at: 0 },
+  { type: 'services.start', names, enable: true, force: true, at: 0 },
+  { type: 'services.stop', names, disable: false, again: false, at: 0 },
+  { type: 'services.stop', names, disable: true, again: false, at: 0 },
+  { type: 'services.stop', names, disable: false, again: true, at: 0 },
+  { type: 'services.reset', names, force: true, at: 0 },
+  { type: 'services.enable', names, at: 0 },
+  { type: 'services.disable', names, at: 0 },
+];
+
 interface Case {
+  /** Somebody asks for single services at any moment. */
+  readonly byHand?: true;
   readonly services: readonly ServiceSpec[];
   readonly system?: Partial<SystemSpec>;
   readonly missingPrograms?: readonly MissingProgram[];
 }
 
-function exploreSystem({ services, system = {}, missingPrograms = [] }: Case): Exploration<SystemSnapshot> {
+function exploreSystem({ services, system = {}, missingPrograms = [], byHand }: Case): Exploration<SystemSnapshot> {
   const spec = systemSpec(services, system);
   const input: SystemInput = { spec, graph: buildDependencyGraph(services), missingPrograms };
   const exitKills = ({ context }: SystemSnapshot): readonly SystemEvent[] =>
@@ -112,7 +127,9 @@ function exploreSystem({ services, system = {}, missingPrograms = [] }: Case): E
   return explore(machine, {
     input,
     events: (snapshot: SystemSnapshot) =>
-      snapshot.status === 'done' ? [] : [...commands, ...exitKills(snapshot), ...reports(snapshot)],
+      snapshot.status === 'done'
+        ? []
+        : [...commands, ...(byHand ? requests : []), ...exitKills(snapshot), ...reports(snapshot)],
     distinguish: ({ context }: SystemSnapshot) => [
       Object.values(context.standings).map(({ phase, hasBeenReady }) => [phase, hasBeenReady]),
       context.childrenLeft,
@@ -120,6 +137,8 @@ function exploreSystem({ services, system = {}, missingPrograms = [] }: Case): E
       context.saidBlocked,
       context.saidWaiting,
       Object.keys(context.told).sort(),
+      Object.keys(context.disabled).sort(),
+      context.stopping,
       context.end?.kind,
       context.deadline,
     ],
@@ -130,6 +149,13 @@ const store = serviceSpec({ name: 'store.service' });
 const web = serviceSpec({ name: 'web.service', prerequisites: ['store.service'] });
 const cases: Readonly<Record<string, Case>> = {
   'two services, one after the other': { services: [store, web] },
+  'one service, by hand': { services: [store], byHand: true },
+  'a disabled cron service, by hand': {
+    services: [{ ...store, type: 'cron', interval: '@daily', enabled: false }],
+    byHand: true,
+    system: { detectExit: false },
+  },
+  'a forking service, by hand': { services: [{ ...store, type: 'forking' }], byHand: true },
   'failures ignored': { services: [{ ...store, ignoreFailures: true }, web] },
   'exit_kills, detect_exit off': { services: [store, { ...web, exitKills: true }], system: { detectExit: false } },
   'an IDLE service': { services: [store, serviceSpec({ name: 'idle.service', groups: ['IDLE'] })] },
