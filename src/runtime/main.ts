@@ -198,14 +198,19 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   early.unsubscribe();
 }
 
-/** Most systems have no notify service, and need no addon for one. Returns why it cannot be loaded. */
+/**
+ * Most systems have no notify service, and need no addon for one; one that is disabled may be started by hand. Returns why it
+ * cannot be loaded.
+ */
 async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpec): Promise<string | undefined> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
-  if (first === undefined) return undefined;
+  const all = services.filter(({ type }) => type === 'notify');
+  if (all.length === 0) return undefined;
+  const first = all.find(({ enabled }) => enabled);
   try {
     await notifying.load();
     return undefined;
   } catch (error) {
+    if (first === undefined) return undefined;
     const reason = error instanceof Error ? error.message : String(error);
     return `cannot load unix_dgram.node, which ${first.name} needs: ${reason}`;
   }

@@ -100,7 +100,22 @@ const commands: readonly SystemEvent[] = [
   { type: 'service.noticed', name: 'store.service', news: { kind: 'skipped' }, at: 0 },
 ];
 
+const names = ['store.service'];
+/** What somebody may ask. For one service only: with two of them the states are too many to look at each. */
+const requests: readonly SystemEvent[] = [
+  { type: 'services.start', names, enable: false, force: false, at: 0 },
+  { type: 'services.start', names, enable: true, force: true, at: 0 },
+  { type: 'services.stop', names, disable: false, again: false, at: 0 },
+  { type: 'services.stop', names, disable: true, again: false, at: 0 },
+  { type: 'services.stop', names, disable: false, again: true, at: 0 },
+  { type: 'services.reset', names, force: true, at: 0 },
+  { type: 'services.enable', names, at: 0 },
+  { type: 'services.disable', names, at: 0 },
+];
+
 interface Case {
+  /** Somebody asks for single services at any moment. */
+  readonly byHand?: boolean;
   readonly services: readonly ServiceSpec[];
   readonly system?: Partial<SystemSpec>;
   readonly missingPrograms?: readonly MissingProgram[];
@@ -124,6 +139,7 @@ function exploreSystem({
   system = {},
   missingPrograms = [],
   reloads = [],
+  byHand = false,
 }: Case): Exploration<SystemSnapshot> {
   const spec = systemSpec(services, system);
   const input: SystemInput = { spec, graph: buildDependencyGraph(services), missingPrograms };
@@ -138,6 +154,7 @@ function exploreSystem({
         ? []
         : [
             ...commands,
+            ...(byHand ? requests : []),
             ...exitKills(snapshot),
             ...reports(snapshot),
             ...reloads
@@ -159,6 +176,8 @@ function exploreSystem({
       context.saidBlocked,
       context.saidWaiting,
       Object.keys(context.told).sort(),
+      Object.keys(context.disabled).sort(),
+      context.stopping,
       context.end?.kind,
       context.deadline,
     ],
@@ -169,6 +188,13 @@ const store = serviceSpec({ name: 'store.service' });
 const web = serviceSpec({ name: 'web.service', prerequisites: ['store.service'] });
 const cases: Readonly<Record<string, Case>> = {
   'two services, one after the other': { services: [store, web] },
+  'one service, by hand': { services: [store], byHand: true },
+  'a disabled cron service, by hand': {
+    services: [{ ...store, type: 'cron', interval: '@daily', enabled: false }],
+    byHand: true,
+    system: { detectExit: false },
+  },
+  'a forking service, by hand': { services: [{ ...store, type: 'forking' }], byHand: true },
   'failures ignored': { services: [{ ...store, ignoreFailures: true }, web] },
   'exit_kills, detect_exit off': { services: [store, { ...web, exitKills: true }], system: { detectExit: false } },
   'an IDLE service': { services: [store, serviceSpec({ name: 'idle.service', groups: ['IDLE'] })] },

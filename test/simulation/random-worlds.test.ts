@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ServiceRequest } from '../../src/machines/system.ts';
 import { satisfies } from '../../src/model/ordering.ts';
 import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
 import { type FailureCause, isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
@@ -35,6 +36,17 @@ interface Notified {
   readonly text: string;
 }
 
+/** What somebody asked for by hand, and what that made of the standings at once. */
+interface Asked {
+  readonly at: number;
+  /** The notices that came before it. */
+  readonly after: number;
+  readonly request: ServiceRequest;
+  readonly phases: ReadonlyMap<string, ServicePhase>;
+  /** What is disabled from then on. */
+  readonly disabled: readonly string[];
+}
+
 interface RandomWorld extends World {
   readonly spec: SystemSpec;
   readonly spawned: ReadonlyMap<number, Spawned>;
@@ -42,6 +54,7 @@ interface RandomWorld extends World {
   readonly most: ReadonlyMap<string, number>;
   readonly signals: readonly Signalled[];
   readonly notifications: readonly Notified[];
+  readonly asked: readonly Asked[];
   /** Starts that found something of an earlier one alive, where that belongs to the service. */
   readonly crowded: readonly string[];
   /** Processes that lived when the shutdown began. */
@@ -126,6 +139,44 @@ function contradictory(services: readonly ServiceSpec[]): boolean {
   );
 }
 
+function randomRequest(random: Random, services: readonly ServiceSpec[], at: number): ServiceRequest {
+  const one = (): string => random.pick(services).name;
+  const names = random.chance(0.1) ? services.map(({ name }) => name) : random.chance(0.3) ? [one(), one()] : [one()];
+  switch (random.integer(0, 6)) {
+    case 0:
+    case 1:
+      return { type: 'services.start', names, enable: random.chance(0.3), force: random.chance(0.3), at };
+    case 2:
+    case 3:
+    case 4:
+      return { type: 'services.stop', names, disable: random.chance(0.2), again: random.chance(0.5), at };
+    case 5:
+      return { type: 'services.reset', names, force: random.chance(0.5), at };
+    default:
+      return { type: random.chance(0.5) ? 'services.enable' : 'services.disable', names, at };
+  }
+}
+
+/** Asks, and notes which standings that changed without anybody's report. */
+function ask(world: World, request: ServiceRequest): Asked | undefined {
+  const { system } = world.assembly;
+  const before = system.getSnapshot();
+  if (before.status !== 'active' || before.matches('draining')) return undefined;
+  const after = world.notices.length;
+  system.send(request);
+  const phases = new Map<string, ServicePhase>();
+  for (const [name, { phase }] of Object.entries(system.getSnapshot().context.standings)) {
+    const was = before.context.standings[name]?.phase;
+    if (phase === was) continue;
+    // The end may begin with it, which changes others.
+    if ((isEnded(phase) && request.names.includes(name)) || phase === 'pending') phases.set(name, phase);
+    // It was put in line, and let go at once.
+    else if (phase === 'starting') phases.set(name, 'pending');
+  }
+  const disabled = Object.keys(system.getSnapshot().context.disabled);
+  return { at: world.clock.now(), after, request, phases, disabled };
+}
+
 function runWorld(seed: number): RandomWorld {
   const random = new Random(seed);
   let services: readonly ServiceSpec[];
@@ -185,9 +236,19 @@ function runWorld(seed: number): RandomWorld {
       const pids = live.get(service)?.add(outcome.pid) ?? new Set();
       const counted =
         specs.get(service)?.type === 'notify'
-          ? // The one that MAINPID was moved away from may still be ending.
-            [...pids].filter((pid) => !signals.some((sent) => sent.pid === pid))
-          : [...pids];
+          ? // The one that MAINPID was moved away from may still be ending, or live on as its own affair.
+            [...pids].filter(
+              (pid) =>
+                !signals.some((sent) => sent.pid === pid) &&
+                !notifications.some(
+                  (said) =>
+                    said.service === service &&
+                    said.at >= (spawned.get(pid)?.at ?? 0) &&
+                    said.text.includes('MAINPID='),
+                ),
+            )
+          : // One that was reaped in this very instant may be replaced in it.
+            [...pids].filter((pid) => pid === outcome.pid || kernel.livePids.includes(pid));
       most.set(service, Math.max(most.get(service) ?? 0, counted.length));
       return outcome;
     },
@@ -250,6 +311,13 @@ function runWorld(seed: number): RandomWorld {
       });
     }
   }
+  const asked: Asked[] = [];
+  for (let requests = random.chance(0.6) ? random.integer(1, 10) : 0; requests > 0; requests--) {
+    surprise(() => {
+      const made = ask(world, randomRequest(random, services, world.clock.now()));
+      if (made !== undefined) asked.push(made);
+    });
+  }
   if (random.chance(0.3)) {
     const jump = random.pick([-3_600_000, 3_600_000, -5_000, 90_000]);
     surprise(() => world.clock.setWallTime(world.clock.wallTime() + jump));
@@ -262,7 +330,7 @@ function runWorld(seed: number): RandomWorld {
   }
   world.assembly.start();
   world.clock.run();
-  return { ...world, spec, spawned, most, signals, notifications, crowded, liveAtDrain };
+  return { ...world, spec, spawned, most, signals, notifications, asked, crowded, liveAtDrain };
 }
 
 /** The process and all that live of those that descend from it. */
@@ -281,9 +349,20 @@ function replay(
   const phases = new Map<string, ServicePhase>(
     world.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled']),
   );
-  for (const entry of world.notices) {
+  let disabled = world.spec.services.flatMap(({ name, enabled }) => (enabled ? [] : [name]));
+  for (const [index, entry] of world.notices.entries()) {
+    for (const asked of world.asked) {
+      if (asked.after !== index) continue;
+      for (const [name, phase] of asked.phases) phases.set(name, phase);
+      disabled = [...asked.disabled];
+    }
     visit(entry, phases);
-    if (entry.notice.type === 'service.changed') phases.set(entry.notice.service, entry.notice.change.phase);
+    // What is in line then never starts.
+    if (entry.notice.type === 'system.draining')
+      for (const [name, phase] of phases) if (phase === 'pending') phases.set(name, 'stopped');
+    if (entry.notice.type !== 'service.changed') continue;
+    const { service, change } = entry.notice;
+    phases.set(service, change.phase === 'stopped' && disabled.includes(service) ? 'disabled' : change.phase);
   }
 }
 
@@ -299,6 +378,41 @@ const invariants: Readonly<Record<string, (world: RandomWorld) => void>> = {
         expect(ready, `${notice.service} starts while ${name} is ${phase}`).toBe(true);
       }
     });
+  },
+  'what was stopped by hand stays so until somebody asks for it'(world) {
+    const down = new Set<string>();
+    const ended = new Set<string>();
+    for (const [index, { notice }] of world.notices.entries()) {
+      for (const { after, request } of world.asked) {
+        if (after !== index) continue;
+        // A forced start takes along what it waits for.
+        const all = request.type === 'services.start' && request.force;
+        const names = all ? [...down] : request.names;
+        if (request.type === 'services.start' || (request.type === 'services.stop' && request.again)) {
+          for (const name of names) down.delete(name);
+        } else if (request.type === 'services.stop') for (const name of names) down.add(name);
+        for (const name of [...ended]) if (!down.has(name)) ended.delete(name);
+      }
+      if (notice.type !== 'service.changed' || !down.has(notice.service)) continue;
+      if (isEnded(notice.change.phase)) ended.add(notice.service);
+      else if (notice.change.phase === 'starting' || notice.change.phase === 'backoff')
+        expect(ended.has(notice.service), `${notice.service} is ${notice.change.phase}`).toBe(false);
+    }
+  },
+  'what is disabled is not started'(world) {
+    const disabled = new Set(world.spec.services.flatMap(({ name, enabled }) => (enabled ? [] : [name])));
+    for (const [index, { notice }] of world.notices.entries()) {
+      for (const { after, request } of world.asked) {
+        if (after !== index) continue;
+        const enables = request.type === 'services.enable' || (request.type === 'services.start' && request.enable);
+        const disables = request.type === 'services.disable' || (request.type === 'services.stop' && request.disable);
+        // A forced start enables what it waits for, too.
+        const names = request.type === 'services.start' && request.force ? [...disabled] : request.names;
+        if (enables) for (const name of names) disabled.delete(name);
+        if (disables) for (const name of request.names) disabled.add(name);
+      }
+      if (notice.type === 'service.released') expect([...disabled]).not.toContain(notice.service);
+    }
   },
   'nothing starts once shutdown has begun'(world) {
     let drainedAt = Number.POSITIVE_INFINITY;
@@ -376,8 +490,14 @@ const invariants: Readonly<Record<string, (world: RandomWorld) => void>> = {
         notice.type === 'service.changed' && notice.change.phase === 'stopped' ? [notice.service] : [],
       ),
     );
+    const failed = new Set(
+      world.notices.flatMap(({ notice }) =>
+        notice.type === 'service.changed' && notice.change.phase === 'failed' ? [notice.service] : [],
+      ),
+    );
     for (const { name, pidfile, killMode } of world.spec.services) {
-      if (pidfile === undefined || killMode === 'process' || !stopped.has(name)) continue;
+      // What a failed start has written is old at the next one, by hand.
+      if (pidfile === undefined || killMode === 'process' || !stopped.has(name) || failed.has(name)) continue;
       expect(['7\n', 'old\n', undefined], name).toContain(world.kernel.readFile(pidfile));
     }
   },
@@ -419,7 +539,7 @@ function causeName(cause: FailureCause): string {
   return cause.kind === 'watchdog' && cause.triggered ? 'watchdog triggered' : cause.kind;
 }
 
-describe(`${seeds} random worlds with killed services`, () => {
+describe(`${seeds} random worlds with killed services and requests by hand`, () => {
   const worlds = Array.from({ length: seeds }, (_, seed) => ({ seed, world: runWorld(seed) }));
 
   it.each(Object.entries(invariants))('%s', (_name, check) => {
@@ -427,7 +547,9 @@ describe(`${seeds} random worlds with killed services`, () => {
       try {
         check(world);
       } catch (error) {
-        throw new Error(`seed ${seed}: ${String(error)}\n${world.transitions.join('\n')}`, { cause: error });
+        const requests = world.asked.map(({ request }) => JSON.stringify(request));
+        const story = [...requests, ...world.transitions].join('\n');
+        throw new Error(`seed ${seed}: ${String(error)}\n${story}`, { cause: error });
       }
     }
   });
