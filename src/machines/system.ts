@@ -347,7 +347,9 @@ export const systemMachine = setup({
       },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
-      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
+      const standings = outOfLine(context);
+      const deadline = context.at + context.spec.shutdownTimeout;
+      enqueue.assign({ standings, deadline, neverStarted: pendingNames({ ...context, standings }) });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
@@ -709,6 +711,18 @@ function endedBy({ end }: SystemContext, name: string): boolean {
 
 function pendingNames(context: SystemContext): readonly string[] {
   return context.graph.names.filter((name) => context.standings[name]?.phase === 'pending');
+}
+
+/** Where one that waits for another start stands really: as its last one ended. It has nothing more to report. */
+function outOfLine({ standings, services }: SystemContext): Standings {
+  return Object.fromEntries(
+    Object.entries(standings).map(([name, standing]) => {
+      const snapshot = services[name]?.getSnapshot();
+      if (standing.phase !== 'pending' || snapshot === undefined || snapshot.matches('pending'))
+        return [name, standing];
+      return [name, { ...standing, phase: snapshot.matches({ ready: 'exited' }) ? 'exited' : 'stopped' }];
+    }),
+  );
 }
 
 function anyLive(context: SystemContext): boolean {

@@ -129,7 +129,7 @@ function randomEnd(random: Random): Step {
 }
 
 /** What it does when it is asked to end. */
-function randomReaction(random: Random): Pick<Script, 'onSignal'> {
+export function randomReaction(random: Random): Pick<Script, 'onSignal'> {
   const reaction = random.pick<'ignore' | 'die' | readonly Step[]>([
     'die',
     'die',
