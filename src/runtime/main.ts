@@ -159,13 +159,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   early.unsubscribe();
 }
 
-/** Most systems have no notify service, and need no addon for one. */
+/** Most systems have no notify service, and need no addon for one. A disabled one can be started by hand. */
 async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
-  if (first === undefined) return;
+  const notified = services.filter(({ type }) => type === 'notify');
+  if (notified.length === 0) return;
+  const first = notified.find(({ enabled }) => enabled);
   try {
     await notifying.load();
   } catch (error) {
+    if (first === undefined) return;
     writeError(
       edge,
       `chaperone: cannot load unix_dgram.node, which ${first.name} needs: ${error instanceof Error ? error.message : String(error)}\n`,
