@@ -27,13 +27,21 @@ const alias = {
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
 await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
+// The machines and the simulated kernel are nothing that the other verbs of chaperonectl should have to read.
+const ownFile = {
+  name: 'own-file',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/simulate\.ts$/ }, () => ({ path: './simulate.cjs', external: true })),
+};
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
   alias,
+  plugins: [ownFile],
 });
+await build({ ...common, entryPoints: ['src/cli/simulate.ts'], outfile: 'dist/simulate.cjs', alias });
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

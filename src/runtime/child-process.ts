@@ -26,6 +26,11 @@ import type { LiveProcesses } from './live-processes.ts';
 import type { NotifySockets } from './notify-sockets.ts';
 import type { Pidfiles } from './pidfiles.ts';
 
+export interface ProcessEnd {
+  readonly pid: number;
+  readonly status: ExitStatus;
+}
+
 export interface ChildProcessPorts {
   readonly kernel: Kernel;
   readonly clock: Clock;
@@ -35,6 +40,8 @@ export interface ChildProcessPorts {
   readonly notify: NotifySockets;
   /** Takes what services write. */
   readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
+  /** Is told of each end of a process that is a service, or one of its runs. */
+  readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
   /** Takes what chaperone has to say about a service. */
   readonly onMessage: (message: Message) => void;
 }
@@ -153,6 +160,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
       live.remove(pid);
       own.onMessage(exitSeen(service.name, pid, status));
       if (!isOwned) return;
+      ports.onEnd(service, { pid, status });
       const crashed = !isNormal(status) && !(stopping && tree !== undefined);
       if (crashed) clearRemains(own, unit, service, stopping);
       const tell = (): void => {
