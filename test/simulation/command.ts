@@ -23,7 +23,7 @@ import { shrink } from './shrink.ts';
 
 const usage = `usage: npm run simulate -- [--seeds N] [--from S] [--time 120s] [--jobs N] [--no-shrink] [--digest]
        npm run simulate -- --seed S
-       npm run simulate -- --world FILE [--as SEED]
+       npm run simulate -- --world FILE
 `;
 
 /** Seeds that fail in one way are alike: so many of them are shrunk. */
@@ -198,7 +198,10 @@ function explain({ failures }: Tally, out: string): void {
     const failure = failures.find(({ invariant }) => invariant === kind);
     const invariant = invariantNames.find((name) => name === kind);
     if (failure === undefined || invariant === undefined) continue;
-    const { plan, tries } = shrink(generateWorld(failure.seed), invariant);
+    const { plan, tries } = shrink(generateWorld(failure.seed), (smaller) => {
+      const smallerRun = runWorld(smaller);
+      return smallerRun !== undefined && check(invariant, smallerRun) !== undefined;
+    });
     mkdirSync(out, { recursive: true });
     const file = join(out, `${failure.seed}.json`);
     writeFileSync(file, `${JSON.stringify(plan, undefined, 1)}\n`);

@@ -307,7 +307,7 @@ const faultEntries: { readonly [N in FaultName]: FaultEntry<N> } = {
   noLogSocket: { chance: 0.03, draw: (random) => ({ fault: 'noLogSocket', code: random.pick(['EROFS', 'EACCES']) }) },
 };
 
-const faultNames: readonly FaultName[] = [
+export const faultNames: readonly FaultName[] = [
   'spawnError',
   'killed',
   'stopped',

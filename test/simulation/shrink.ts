@@ -1,8 +1,6 @@
 /** Makes a world that fails smaller, for as long as it fails in the same way. */
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
-import { type Invariant, type InvariantName, invariants } from './invariants.ts';
 import type { Command, Fault, ServicePlan, WorldPlan } from './plan.ts';
-import { runWorld } from './run-world.ts';
 
 export interface Shrunk {
   readonly plan: WorldPlan;
@@ -10,8 +8,11 @@ export interface Shrunk {
   readonly tries: number;
 }
 
-/** @param most worlds to run */
-export function shrink(plan: WorldPlan, invariant: InvariantName, most = 2_000): Shrunk {
+/**
+ * @param fails runs a world and tells whether it still fails as it should
+ * @param most worlds to run
+ */
+export function shrink(plan: WorldPlan, fails: (plan: WorldPlan) => boolean, most = 2_000): Shrunk {
   let smallest = plan;
   let tries = 0;
   for (let progress = true; progress; ) {
@@ -19,19 +20,13 @@ export function shrink(plan: WorldPlan, invariant: InvariantName, most = 2_000):
     for (const candidate of smaller(smallest)) {
       if (tries >= most) return { plan: smallest, tries };
       tries += 1;
-      if (!breaks(candidate, invariant)) continue;
+      if (!fails(candidate)) continue;
       smallest = candidate;
       progress = true;
       break;
     }
   }
   return { plan: smallest, tries };
-}
-
-export function breaks(plan: WorldPlan, invariant: InvariantName): boolean {
-  const run = runWorld(plan);
-  const check: Invariant = invariants[invariant];
-  return run !== undefined && check(run) !== undefined;
 }
 
 /** Worlds with a little less, those that have much less first. */
