@@ -78,6 +78,7 @@ export function randomNotifyScript(random: Random, watchdog?: number): Script {
         notify('READY=1'),
         notify('RESTART_RESET=1'),
         { do: 'notify', text: 'FDSTORE=1', descriptors: 1 },
+        { do: 'notify', text: random.pick(['BARRIER=1', 'FDSTORE=1\nFDSTOREREMOVE=1\nFDNAME=stored']), descriptors: 1 },
       ];
   const reaction = randomReaction(random);
   const life: readonly Step[] = [
