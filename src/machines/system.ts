@@ -29,7 +29,16 @@
  */
 import { type ActorRefFrom, assign, enqueueActions, fromCallback, not, setup } from 'xstate';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import { blocked, isSettled, satisfies, shutdownReserve, startable, stoppable, stopShare } from '../model/ordering.ts';
+import {
+  blocked,
+  isSettled,
+  type Standings,
+  satisfies,
+  shutdownReserve,
+  startable,
+  stoppable,
+  stopShare,
+} from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
 import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
@@ -384,14 +393,9 @@ export const systemMachine = setup({
       },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
-      const neverStarted = pendingNames(context);
-      const standings = { ...context.standings };
-      for (const name of neverStarted) {
-        const standing = standings[name];
-        // Nothing of it runs, and its chart may have told already that it is stopped.
-        if (standing !== undefined) standings[name] = { ...standing, phase: 'stopped' };
-      }
-      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted, standings });
+      const standings = outOfLine(context);
+      const deadline = context.at + context.spec.shutdownTimeout;
+      enqueue.assign({ standings, deadline, neverStarted: pendingNames({ ...context, standings }) });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
@@ -412,9 +416,10 @@ export const systemMachine = setup({
       }
       for (const name of stoppable(context.graph, context.standings)) {
         const ref = context.services[name];
-        if (ref === undefined || told[name]) continue;
+        const standing = context.standings[name];
+        if (ref === undefined || standing === undefined || told[name]) continue;
         told[name] = true;
-        if (!endedBy(context, name)) stopped.push(name);
+        if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
         const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
         enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
       }
@@ -800,6 +805,18 @@ function endedBy({ end }: SystemContext, name: string): boolean {
 
 function pendingNames(context: SystemContext): readonly string[] {
   return context.graph.names.filter((name) => context.standings[name]?.phase === 'pending');
+}
+
+/** Where one that waits for another start stands really: as its last one ended. It has nothing more to report. */
+function outOfLine({ standings, services }: SystemContext): Standings {
+  return Object.fromEntries(
+    Object.entries(standings).map(([name, standing]) => {
+      const snapshot = services[name]?.getSnapshot();
+      if (standing.phase !== 'pending' || snapshot === undefined || snapshot.matches('pending'))
+        return [name, standing];
+      return [name, { ...standing, phase: snapshot.matches({ ready: 'exited' }) ? 'exited' : 'stopped' }];
+    }),
+  );
 }
 
 function anyLive(context: SystemContext): boolean {

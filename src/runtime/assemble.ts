@@ -3,7 +3,14 @@
  * that what is tested is what runs.
  */
 import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
-import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
+import {
+  type Actor,
+  type CallbackActorLogic,
+  createActor,
+  type EventObject,
+  fromCallback,
+  type InspectionEvent,
+} from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
@@ -92,6 +99,54 @@ export interface Assembly {
   readonly outcome$: ReplaySubject<SystemOutput>;
 }
 
+/** What the machines of one system are joined to. */
+interface Ports {
+  readonly childProcess: ReturnType<typeof childProcessLogic>['logic'];
+  readonly trigger: ReturnType<typeof triggerLogic>;
+  readonly pidfile: ReturnType<Pidfiles['logic']>;
+  readonly notifications: ReturnType<NotifySockets['logic']>;
+  readonly processTable: ReturnType<typeof processTableLogic>;
+}
+
+/** By the actor system that the machines of one assembly are. */
+const portsOf = new WeakMap<object, Ports>();
+
+/** A port that is looked up where its actor starts. */
+function port<E extends EventObject, I, F extends EventObject>(
+  of: (ports: Ports) => CallbackActorLogic<E, I, F>,
+): CallbackActorLogic<E, I, F> {
+  return {
+    ...fromCallback<E, I, F>(() => undefined),
+    start: (snapshot, scope) => {
+      const ports = portsOf.get(scope.system);
+      if (ports === undefined) throw new Error('internal error: a system without ports');
+      of(ports).start?.(snapshot, scope);
+    },
+  };
+}
+
+/** The machines with their ports: joined once, since to join them costs more than to run a small system. */
+const joinedMachine = joinMachines();
+
+function joinMachines() {
+  const process = processMachine.provide({
+    actors: { childProcess: port((ports) => ports.childProcess) },
+  });
+  const scheduled = scheduledMachine.provide({
+    actors: { process, trigger: port((ports) => ports.trigger) },
+  });
+  const service = serviceMachine.provide({
+    actors: {
+      process,
+      scheduled,
+      pidfile: port((ports) => ports.pidfile),
+      notifications: port((ports) => ports.notifications),
+    },
+  });
+  const processTable = port((ports) => ports.processTable);
+  return systemMachine.provide({ actors: { service, processTable } });
+}
+
 /** Characters kept of a service's last line. */
 const longestLastWords = 200;
 
@@ -159,7 +214,6 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       records$.next(record);
     },
   });
-  const process = processMachine.provide({ actors: { childProcess: children.logic } });
   const trigger = triggerLogic({
     kernel,
     clock,
@@ -171,16 +225,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       else nextRuns.set(name, time);
     },
   });
-  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
-  const machine = systemMachine.provide({
-    actors: {
-      service: serviceMachine.provide({
-        actors: { process, scheduled, pidfile: pidfiles.logic(), notifications: notify.logic() },
-      }),
-      processTable: processTableLogic(kernel, clock, say),
-    },
-  });
-  const system = createActor(machine, {
+  const system = createActor(joinedMachine, {
     id: 'system',
     input: { spec, graph: buildDependencyGraph(spec.services), missingPrograms: missing },
     clock: {
@@ -188,6 +233,13 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       clearTimeout: (id) => clock.clearTimeout(id),
     },
     ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => sinks.stdout.write(text)) }),
+  });
+  portsOf.set(system.system, {
+    childProcess: children.logic,
+    trigger,
+    pidfile: pidfiles.logic(),
+    notifications: notify.logic(),
+    processTable: processTableLogic(kernel, clock, say),
   });
 
   const host =

@@ -180,7 +180,13 @@ function runWorld(seed: number): ReloadWorld {
   );
   const first = randomSystem(random, names);
   const spawned = new Map<number, Spawned>();
-  const world = createWorld(first, { has: () => true, script: scriptOf }, (kernel) => noting(kernel, spawned));
+  const world = createWorld(
+    first,
+    { has: () => true, script: scriptOf },
+    {
+      wrap: (kernel) => noting(kernel, spawned),
+    },
+  );
   const { clock, kernel, assembly } = world;
   const reloads: Reload[] = [];
 
