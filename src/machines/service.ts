@@ -504,10 +504,9 @@ export const serviceMachine = setup({
   context: ({ input, spawn }) => ({
     ...input,
     ...noRun,
+    // Also where it is disabled: somebody may enable it by hand.
     notifications:
-      input.spec.enabled && input.spec.type === 'notify'
-        ? spawn('notifications', { id: 'notifications', input: input.spec })
-        : undefined,
+      input.spec.type === 'notify' ? spawn('notifications', { id: 'notifications', input: input.spec }) : undefined,
     ...freshStart,
     serial: 0,
     startSerial: 0,

@@ -28,12 +28,14 @@ import type { DependencyGraph } from '../model/dependency-graph.ts';
 import {
   blocked,
   isSettled,
+  queue,
   type Standings,
   satisfies,
   shutdownReserve,
   startable,
   stoppable,
   stopShare,
+  unqueue,
 } from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
@@ -183,7 +185,7 @@ export const systemMachine = setup({
       const hasBeenReady = standing.hasBeenReady || isReady(change.phase);
       // One that is disabled holds nobody up once it has ended.
       const phase: ServicePhase = context.disabled[name] && change.phase === 'stopped' ? 'disabled' : change.phase;
-      const changed = { ...standing, phase, hasBeenReady };
+      const changed = { ...standing, phase, hasBeenReady, queued: false };
       enqueue.assign({ standings: { ...context.standings, [name]: changed } });
       if (name === consoleService) enqueue.assign({ commandOutcome: outcomeOf(change) ?? context.commandOutcome });
       if (change.phase === 'starting') enqueue.assign({ childrenLeft: true, startedAny: true });
@@ -249,7 +251,7 @@ export const systemMachine = setup({
         if (event.enable) delete disabled[name];
         if (disabled[name]) continue;
         if (!isLive(standing.phase) && (standing.phase !== 'exited' || event.force)) {
-          standings[name] = { ...standing, phase: 'pending' };
+          standings[name] = queue(standing);
         } else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
       }
       const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
@@ -261,12 +263,13 @@ export const systemMachine = setup({
       const standings = { ...context.standings };
       const stopping = { ...context.stopping };
       for (const name of event.names) {
-        const standing = standings[name];
-        if (standing === undefined) continue;
+        if (standings[name] === undefined) continue;
+        const standing = unqueue(standings[name]);
+        standings[name] = standing;
         if (event.disable) disabled[name] = true;
         if (!isEnded(standing.phase)) {
           stopping[name] = { again: event.again, told: stopping[name]?.told === true };
-        } else if (event.again && !disabled[name]) standings[name] = { ...standing, phase: 'pending' };
+        } else if (event.again && !disabled[name]) standings[name] = queue(standing);
         else if (event.disable) standings[name] = { ...standing, phase: 'disabled' };
       }
       enqueue.assign({ disabled, standings, stopping });
@@ -281,7 +284,7 @@ export const systemMachine = setup({
       if (!stop.again || context.disabled[event.name]) return { stopping };
       return {
         stopping,
-        standings: { ...context.standings, [event.name]: { ...standing, phase: 'pending' as const } },
+        standings: { ...context.standings, [event.name]: queue(standing) },
       };
     }),
     stopByHand: enqueueActions(({ context, enqueue }) => {
@@ -345,7 +348,12 @@ export const systemMachine = setup({
       },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
-      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
+      // Whose last run has ended answers no stop: the budget would pass while it is waited for.
+      const standings = Object.fromEntries(
+        Object.entries(context.standings).map(([name, standing]) => [name, unqueue(standing)]),
+      );
+      const deadline = context.at + context.spec.shutdownTimeout;
+      enqueue.assign({ deadline, standings, neverStarted: pendingNames({ ...context, standings }) });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
