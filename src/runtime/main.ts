@@ -161,8 +161,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
 /** Most systems have no notify service, and need no addon for one. */
 async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
-  if (first === undefined) return;
+  const notifies = services.filter(({ type }) => type === 'notify');
+  const first = notifies.find(({ enabled }) => enabled);
+  if (first === undefined) {
+    // One that is disabled may be enabled by hand: it is nothing that the boot should wait for, or fail of.
+    if (notifies.length > 0) setImmediate(() => notifying.load().catch(() => undefined));
+    return;
+  }
   try {
     await notifying.load();
   } catch (error) {
