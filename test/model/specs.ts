@@ -40,6 +40,7 @@ export function systemSpec(services: readonly ServiceSpec[], changes: Partial<Sy
     enableSyslog: true,
     logSocket: '/dev/log',
     statusInterval: 30_000,
+    control: { owners: [], grants: [] },
     fileCount: 1,
     ...changes,
   };

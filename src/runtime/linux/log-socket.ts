@@ -13,7 +13,7 @@ import type { NativeEdge } from '../native.ts';
 import { isDeserted } from './deserted-socket.ts';
 
 /** Datagrams that one call takes. A socket holds eleven (net.unix.max_dgram_qlen), the rest come while these are taken. */
-const batchSize = 32;
+const batchSize = 128;
 /** Bytes of one that are taken, as unix-dgram has it. */
 const longestDatagram = 65_536;
 /** ms that one wake-up may take: then timers, signals and services have their turn. */
