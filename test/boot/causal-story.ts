@@ -258,6 +258,9 @@ function linesFor(name: string, { pathOf, typeOf }: Stage): readonly string[] {
       return ['notify READY=1', 'notify READY=1', 'notify READY=1', 'notify ERRNO=5', 'exit 3', 'die 10'];
     case 'starting.awaitingExit':
       return typeOf(name) === 'forking' ? ['daemon', 'daemon', 'daemon', ...ends] : ['exit 0', 'exit 0', ...ends];
+    case 'starting.awaitingPidfile':
+      // A simple service whose own process is to become a daemon; a normal end of it is no news.
+      return ['daemon', 'daemon', 'daemon', 'exit 3', 'die 10'];
     case 'starting.settling':
       return ends;
     case 'ready.running':
@@ -279,7 +282,9 @@ function randomConfig(random: Random, services: readonly string[]): string {
         process_timeout: forever,
         ...(type === 'simple' ? { startup_pause: random.chance(0.6) ? 0 : forever } : {}),
         ...(type === 'notify' ? { startup_pause: 0 } : {}),
-        ...(type === 'forking' ? { pidfile: `$(_CHAP_CONFIG_DIR)/${name}.pid` } : {}),
+        ...(type === 'forking' || (type === 'simple' && random.chance(0.3))
+          ? { pidfile: `$(_CHAP_CONFIG_DIR)/${name}.pid` }
+          : {}),
         ...(type === 'cron' ? { interval: '0 0 29 2 *' } : {}),
         ...(earlier.length > 0 ? { after: earlier.map((other) => `${other}.service`).join(', ') } : {}),
         // Only where that makes no cycle.
