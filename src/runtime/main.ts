@@ -200,7 +200,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
 /** Most systems have no notify service, and need no addon for one. Returns why it cannot be loaded. */
 async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpec): Promise<string | undefined> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
+  // One that is disabled may be enabled by hand.
+  const first = services.find(({ type }) => type === 'notify');
   if (first === undefined) return undefined;
   try {
     await notifying.load();
