@@ -60,7 +60,7 @@ complete -c chaperonectl -n '__fish_seen_subcommand_from dependencies' -l json -
 complete -c chaperonectl -n __fish_use_subcommand -a loglevel -d 'show, or set, the least severe priority that is logged everywhere'
 complete -c chaperonectl -n '__fish_seen_subcommand_from loglevel' -l json -d 'print JSON'
 complete -c chaperonectl -n __fish_use_subcommand -a run -d 'run a command beside the services, with its exit status'
-complete -c chaperonectl -n __fish_use_subcommand -a reload -d 'read the configuration anew and carry out what has changed'
+complete -c chaperonectl -n __fish_use_subcommand -a reload -d 'read the configuration anew and carry out what has changed; a mistake in it changes nothing'
 complete -c chaperonectl -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what that would be'
 complete -c chaperonectl -n '__fish_seen_subcommand_from reload' -l json -d 'print JSON'
 complete -c chaperonectl -n __fish_use_subcommand -a simulate -d 'the boot that a configuration will have, in virtual time  nothing is started'

@@ -20,7 +20,7 @@ _chaperonectl() {
     'dependencies:who waits for whom'
     'loglevel:show, or set, the least severe priority that is logged everywhere'
     'run:run a command beside the services, with its exit status'
-    'reload:read the configuration anew and carry out what has changed'
+    'reload:read the configuration anew and carry out what has changed; a mistake in it changes nothing'
     'simulate:the boot that a configuration will have, in virtual time  nothing is started'
     'shutdown:end the system in order, after DELAY seconds'
   )

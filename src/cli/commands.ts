@@ -88,7 +88,7 @@ export const commands: readonly CommandHelp[] = [
   verb(
     'reload',
     '',
-    'read the configuration anew and carry out what has changed',
+    'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
     [{ name: 'dry-run', summary: 'only say what that would be' }, json],
     false,
     false,

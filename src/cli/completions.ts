@@ -204,6 +204,7 @@ Generated from [\`src/cli/commands.ts\`](../../src/cli/commands.ts) by \`npm run
 
 \`telchap\` is the original's tool, with its answers word for word; \`chaperonectl\` knows the same commands and more, and prints JSON
 with \`--json\`. ${namesHelp.trim()}
+What a reload does to what runs: [Changing a running container](../guide/reload.md).
 
 \`\`\`
 ${exitHelp()}\`\`\`
