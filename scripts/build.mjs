@@ -27,13 +27,31 @@ const alias = {
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
 await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
+// A probe runs it every few seconds: what that does not need is in files of their own.
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/(?:check|chaperonectl-main)\.ts$/ }, ({ path }) => ({
+      path: path.replace(/\.ts$/, '.cjs'),
+      external: true,
+    })),
+};
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  alias,
+  supported,
+  plugins: [apart],
 });
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperonectl-main.ts'],
+  outfile: 'dist/chaperonectl-main.cjs',
+  supported,
+  plugins: [apart],
+});
+await build({ ...common, entryPoints: ['src/cli/check.ts'], outfile: 'dist/check.cjs', alias, supported });
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

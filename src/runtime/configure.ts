@@ -7,10 +7,10 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { type Message, userCreated } from '../model/messages.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import type { UserRequest } from '../model/user-request.ts';
-import type { Clock, Kernel } from './kernel.ts';
+import type { Clock } from './kernel.ts';
 import { configFiles, readAccountFile } from './linux/config-files.ts';
 import type { NativeEdge } from './native.ts';
-import { runCommands } from './run-commands.ts';
+import { type CommandPorts, runCommands } from './run-commands.ts';
 
 export interface ConfigureRequest {
   /** A file or a directory; relative to the user's home, else to the root. */
@@ -21,7 +21,8 @@ export interface ConfigureRequest {
 }
 
 export interface ConfigurePorts {
-  readonly kernel: Kernel;
+  /** Runs commands in backticks. */
+  readonly kernel: CommandPorts['kernel'];
   readonly clock: Clock;
   readonly edge: NativeEdge;
   /** The environment that chaperone was started with. */
