@@ -22,6 +22,7 @@ _chaperonectl() {
     'loglevel:show, or set, the least severe priority that is logged everywhere'
     'run:run a command beside the services, with its exit status'
     'reload:read the configuration anew and carry out what has changed'
+    'simulate:the boot that a configuration will have, in virtual time  nothing is started'
     'shutdown:end the system in order, after DELAY seconds'
   )
   if (( CURRENT == 2 )); then
@@ -47,8 +48,14 @@ _chaperonectl() {
     loglevel) options=('--json:print JSON' '--help:print the help'); names= ;;
     run) options=('--json:print JSON' '--help:print the help'); names= ;;
     reload) options=('--dry-run:only say what that would be' '--json:print JSON' '--help:print the help'); names= ;;
+    simulate) options=('--config:a file, or a directory (/etc/chaperone.d)' '--user:as "chaperone --user USER" would start it' '--time:it takes that long to become ready  db=2s' '--assume:the time of those of which nothing is known (100ms)' '--fail:exit N, signal N, hang or late TIME  what it does instead' '--what-if:what the boot would gain by that time' '--baseline:fail where READY is later than in that --json' '--tolerance:by how much it may be later' '--json:print JSON' '--help:print the help'); names= ;;
     shutdown) options=('--json:print JSON' '--help:print the help'); names= ;;
   esac
+  if [[ $words[CURRENT-1] == (--time|--fail|--what-if) ]]; then
+    services=(${(f)"$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')"})
+    _describe service services -S =
+    return
+  fi
   if [[ $PREFIX == -* ]]; then
     _describe option options
   elif [[ -n $names ]]; then

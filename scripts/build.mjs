@@ -31,7 +31,7 @@ await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/m
 const apart = {
   name: 'apart',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/(?:check|chaperonectl-main)\.ts$/ }, ({ path }) => ({
+    onResolve({ filter: /^\.\/(?:check|simulate|chaperonectl-main)\.ts$/ }, ({ path }) => ({
       path: path.replace(/\.ts$/, '.cjs'),
       external: true,
     })),
@@ -51,7 +51,9 @@ await build({
   supported,
   plugins: [apart],
 });
-await build({ ...common, entryPoints: ['src/cli/check.ts'], outfile: 'dist/check.cjs', alias, supported });
+for (const name of ['check', 'simulate']) {
+  await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

@@ -7,6 +7,8 @@ export interface CommandOption {
   /** What its value is called; absent where it takes none. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** Its value begins with the name of a service. */
+  readonly names?: true;
   readonly summary: string;
 }
 
@@ -100,6 +102,29 @@ export const commands: readonly CommandHelp[] = [
     '',
     'read the configuration anew and carry out what has changed',
     [{ name: 'dry-run', summary: 'only say what that would be' }, json],
+    false,
+    false,
+  ),
+  verb(
+    'simulate',
+    '',
+    'the boot that a configuration will have, in virtual time: nothing is started',
+    [
+      { name: 'config', value: 'PATH', summary: 'a file, or a directory (/etc/chaperone.d)' },
+      { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
+      { name: 'time', value: 'NAME=TIME', names: true, summary: 'it takes that long to become ready: db=2s' },
+      { name: 'assume', value: 'TIME', summary: 'the time of those of which nothing is known (100ms)' },
+      {
+        name: 'fail',
+        value: 'NAME=HOW',
+        names: true,
+        summary: 'exit:N, signal:N, hang or late:TIME: what it does instead',
+      },
+      { name: 'what-if', value: 'NAME=TIME', names: true, summary: 'what the boot would gain by that time' },
+      { name: 'baseline', value: 'FILE', summary: 'fail where READY is later than in that --json' },
+      { name: 'tolerance', value: 'TIME', summary: 'by how much it may be later' },
+      json,
+    ],
     false,
     false,
   ),

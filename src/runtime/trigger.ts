@@ -1,7 +1,7 @@
 /** The `trigger` port of the scheduled machine: what starts the runs of a cron or inetd service. */
 import { fromCallback } from 'xstate';
 import { about, acceptPaused, type Message } from '../model/messages.ts';
-import type { ScheduleResult } from '../model/schedule.ts';
+import type { Schedule, ScheduleResult } from '../model/schedule.ts';
 import { parseScheduleFields } from '../model/schedule-fields.ts';
 import type { TriggerCommand, TriggerFact } from '../model/scheduling.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
@@ -10,7 +10,10 @@ import { ticks } from '../streams/ticks.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 
 /** Reads a schedule: `parseSchedule`. */
-export type ReadSchedule = (text: string, timeZone?: string) => ScheduleResult;
+export type ReadSchedule = (
+  text: string,
+  timeZone?: string,
+) => ScheduleResult | { readonly ok: true; readonly schedule: Pick<Schedule, 'next'> };
 
 export interface TriggerPorts {
   readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;

@@ -131,6 +131,7 @@ describe.runIf(isRoot)('control', () => {
       loglevel: ['info'],
       run: ['echo', 'hello'],
       check: ['--config', '/nonexistent'],
+      simulate: ['--config', join(import.meta.dirname, '../../config')],
       reload: ['--dry-run'],
       shutdown: ['1000'],
     };
@@ -145,7 +146,7 @@ describe.runIf(isRoot)('control', () => {
       expect(stderr, name).toBe('');
       const values = stdout.trim().split('\n');
       expect(
-        values.map((line) => typeof JSON.parse(name === 'check' ? stdout : line)),
+        values.map((line) => typeof JSON.parse(name === 'check' || name === 'simulate' ? stdout : line)),
         name,
       ).not.toContain('string');
     }
