@@ -16,7 +16,7 @@ import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
-import type { CommandPorts } from '../runtime/run-commands.ts';
+import { type CommandPorts, exitsOf } from '../runtime/run-commands.ts';
 import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { reasonOf, writeAll } from './program-io.ts';
 
@@ -118,7 +118,6 @@ async function load({ config, user }: Request): Promise<Configured> {
   });
   kernel.open();
   const commands: CommandPorts['kernel'] = {
-    exits$: kernel.exits$,
     signal: (pid, signal, target) => kernel.signal(pid, signal, target),
     spawn: (request) => {
       const outcome = kernel.spawn(request);
@@ -128,7 +127,7 @@ async function load({ config, user }: Request): Promise<Configured> {
   };
   return configure(
     { configPath: config, ...(user === undefined ? {} : { user }) },
-    { kernel: commands, clock, edge, environment, interactive: isatty(0) },
+    { kernel: commands, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
   );
 }
 

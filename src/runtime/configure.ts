@@ -25,6 +25,7 @@ export interface ConfigurePorts {
   readonly kernel: CommandPorts['kernel'];
   readonly clock: Clock;
   readonly edge: NativeEdge;
+  readonly exitOf: CommandPorts['exitOf'];
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string>>;
   /** Chaperone's stdin is a terminal. */
@@ -80,6 +81,7 @@ export async function configure(request: ConfigureRequest, ports: ConfigurePorts
     if (commands.length === 0) return { ...(spec === undefined ? {} : { spec }), diagnostics, messages, path };
     const results = await runCommands(commands, {
       kernel: ports.kernel,
+      exitOf: ports.exitOf,
       clock: ports.clock,
       environment,
       onMessage: (message) => messages.push(message),
