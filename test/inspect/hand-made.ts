@@ -50,7 +50,7 @@ export function webBoot(): Entry[] {
       snapshot: {
         status: 'active',
         value,
-        ...(typeof value === 'object' && value['starting'] === 'preparing' ? { transient: true } : {}),
+        ...(typeof value === 'object' && value['starting'] === 'preparing' ? { transient: true as const } : {}),
         context: { service: 'web.service', ...context },
       },
     }) as const;
