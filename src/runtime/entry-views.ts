@@ -249,7 +249,13 @@ function shownEvent(event: ShownEvent): EventView {
     case 'process.spawnFailed':
       return { type, serial: event.serial, error: describeSpawnError(event.error) };
     case 'process.exited':
-      return { type, serial: event.serial, pid: event.pid, status: { ...event.status } };
+      return {
+        type,
+        serial: event.serial,
+        pid: event.pid,
+        status: { ...event.status },
+        ended: describeExit(event.status),
+      };
     case 'schedule.refused':
       return { type, serial: event.serial, cause: describeFailure('cron', event.cause) };
     case 'trigger.refused':
