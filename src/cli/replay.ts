@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { exitStatuses } from '../control/answer.ts';
-import { type Tolerance, defaultTolerance, diffBoots, renderDiff } from '../inspect/boot-diff.ts';
+import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../inspect/boot-diff.ts';
 import { type BootReport, reportOf } from '../inspect/boot-report.ts';
 import type { Entry } from '../inspect/entry.ts';
-import { type JournalBoot, type JournalEnd, JournalReader, isKnownVersion } from '../inspect/journal-reader.ts';
+import { isKnownVersion, type JournalBoot, type JournalEnd, JournalReader } from '../inspect/journal-reader.ts';
 import { aligned, renderBoots, renderReport, seconds } from '../inspect/render-report.ts';
 import { applyEntry, createReplica } from '../inspect/replica.ts';
 import { isWanted, Transcript } from '../inspect/transcript.ts';
@@ -167,7 +167,9 @@ function renderStates(entries: readonly Entry[], json: boolean, services: readon
   const { at, seq } = replica;
   const tracks = [
     replica.system,
-    ...[...replica.services.values()].filter(({ name }) => services.length === 0 || isWanted(shortName(name), services)),
+    ...[...replica.services.values()].filter(
+      ({ name }) => services.length === 0 || isWanted(shortName(name), services),
+    ),
   ];
   const states = tracks.map(({ name, segments }) => {
     const last = segments.at(-1);
@@ -255,7 +257,11 @@ function notAJournal(path: string, { problems }: JournalEnd): string {
   return `${path}:${first.line}:${first.column}: this is not a journal: ${first.text}`;
 }
 
-async function tellSkipped(path: string, { problems, skipped, unknown }: JournalEnd, ports: ReplayPorts): Promise<void> {
+async function tellSkipped(
+  path: string,
+  { problems, skipped, unknown }: JournalEnd,
+  ports: ReplayPorts,
+): Promise<void> {
   const lines = problems.map(({ line, column, text }) => `${path}:${line}:${column}: skipped: ${text}`);
   if (skipped > problems.length) lines.push(`${path}: ${skipped - problems.length} more lines were skipped`);
   if (unknown > 0) lines.push(`${path}: ${unknown} entries of a kind that this version does not know were skipped`);

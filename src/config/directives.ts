@@ -126,8 +126,8 @@ const settings: readonly Directive[] = [
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
 ];
 
-/** Bytes: a journal of less than that would hold no boot, and one of more nobody reads. */
-const journalSizes = [64 * 1024, 64 * 1024 ** 3] as const;
+/** Bytes: the charts of the machines alone take 50 KiB in each boot, and of more than that nobody reads. */
+const journalSizes = [256 * 1024, 64 * 1024 ** 3] as const;
 
 const inspect: readonly Directive[] = [
   { key: 'journal', kind: 'text', ...expanded, summary: 'the file in which boots are recorded; an absolute path' },

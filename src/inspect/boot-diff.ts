@@ -10,6 +10,8 @@ export type ServiceChangeKind =
   | 'faster'
   | 'failed'
   | 'recovered'
+  /** It was ready in `a`, and in `b` it never was, without having failed. */
+  | 'missing'
   | 'restarts'
   | 'waits'
   | 'order'
@@ -70,12 +72,16 @@ function diffService(
   const failure = b === undefined ? undefined : lastFailure(b);
   if (failure !== undefined && (a === undefined || lastFailure(a) === undefined)) note('failed', `failed: ${failure}`);
   if (a !== undefined && b !== undefined) {
-    if (lastFailure(a) !== undefined && failure === undefined) note('recovered', 'did not fail this time');
+    if (lastFailure(a) !== undefined && failure === undefined && b.ready !== undefined)
+      note('recovered', 'did not fail this time');
     if (a.took !== undefined && b.took !== undefined && differs(a.took, b.took, tolerance)) {
       note(b.took > a.took ? 'slower' : 'faster', describeChange(a.took, b.took));
     }
     if (a.restarts !== b.restarts) note('restarts', `${b.restarts} restarts instead of ${a.restarts}`);
-    if (a.waitedFor !== b.waitedFor) note('waits', `waited for ${waited(b)} instead of ${waited(a)}`);
+    if (a.took !== undefined && b.took === undefined && failure === undefined)
+      note('missing', `never ready: ${b.state}`);
+    const bothStarted = a.started !== undefined && b.started !== undefined;
+    if (bothStarted && a.waitedFor !== b.waitedFor) note('waits', `waited for ${waited(b)} instead of ${waited(a)}`);
     else if (a.waited !== undefined && b.waited !== undefined && differs(a.waited, b.waited, tolerance)) {
       note('waits', `waited for ${waited(b)} ${seconds(b.waited)} instead of ${seconds(a.waited)}`);
     }
@@ -207,7 +213,8 @@ export function renderDiff({ a, b, services, regressions }: BootDiff): string {
     regressions.length === 0
       ? ['B is no worse than A.']
       : ['B is worse than A:', ...regressions.map((text) => `  ${text}`)];
-  const chains = chainOf(a) === chainOf(b) ? [] : ['', `critical chain A  ${chainOf(a)}`, `critical chain B  ${chainOf(b)}`];
+  const chains =
+    chainOf(a) === chainOf(b) ? [] : ['', `critical chain A  ${chainOf(a)}`, `critical chain B  ${chainOf(b)}`];
   return `${[...aligned(rows), ...rest, ...chains, '', ...verdict].join('\n')}\n`;
 }
 

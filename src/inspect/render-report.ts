@@ -11,19 +11,21 @@ export function renderReport(report: BootReport, wanted: (service: string) => bo
   const services = report.services.filter(({ name }) => wanted(name));
   const { ready, end, lost, duration } = report;
   const lines = [
-    `boot ${report.boot.slice(0, 8)}  ${dateOf(report.epoch)}  ${report.hostname}, chaperone ${report.chaperone}`,
+    oneLine(
+      `boot ${report.boot.slice(0, 8)}  ${dateOf(report.epoch)}  ${report.hostname}, chaperone ${report.chaperone}`,
+    ),
     ready === undefined ? 'never became ready' : `ready in ${seconds(ready)}`,
-    ...(report.criticalChain.length === 0 ? [] : [renderChain(report.criticalChain, ready)]),
+    ...(report.criticalChain.length === 0 ? [] : [oneLine(renderChain(report.criticalChain, ready))]),
     end === undefined
       ? `no end recorded; the last entry is from ${seconds(duration)}`
-      : `ended after ${seconds(duration)} with exit status ${end.exitStatus}: ${end.cause}`,
+      : `ended after ${seconds(duration)} with exit status ${end.exitStatus}: ${oneLine(end.cause)}`,
     ...(lost === 0 ? [] : [`${lost} entries were lost`]),
     ...section('blame', blame(services)),
     ...section('restarts', restarts(services)),
     ...section('failures', failures(services)),
     ...section('never ready', neverReady(services)),
   ];
-  return `${lines.map(oneLine).join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
 }
 
 /** A line a boot. */
@@ -67,7 +69,9 @@ function blame(services: readonly ServiceReport[]): readonly string[] {
 
 function restarts(services: readonly ServiceReport[]): readonly string[] {
   return aligned(
-    services.filter((service) => service.restarts > 0).map(({ name, restarts: count }) => [shortName(name), `${count}`]),
+    services
+      .filter((service) => service.restarts > 0)
+      .map(({ name, restarts: count }) => [shortName(name), `${count}`]),
   );
 }
 
@@ -98,14 +102,16 @@ export function seconds(ms: number): string {
 }
 
 /** Lays out all columns but the last. */
-export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+export function aligned(cells: readonly (readonly string[])[]): readonly string[] {
+  // Whatever a journal holds, it steers no terminal. Spaces in front are ours.
+  const rows = cells.map((row) => row.map((cell) => `${/^ */.exec(cell)?.[0] ?? ''}${oneLine(cell)}`));
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, column) =>
     column === count - 1 ? 0 : rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
   );
   return rows.map((row) =>
     row
-      .map((cell, column) => oneLine(cell).padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
   );

@@ -117,7 +117,7 @@ const good = [
   'a.service: &a { command: "true", }\nb.service: { <<: *a, restart: yes, }\n',
   'A1b.service: { command: "true" }\n9.service: { command: "true" }\na.b.service: { command: "true" }\n',
   'x.logging: { selector: "*.info;[web].=err;/a.b/.*", stdout: yes, file: "/var/log/%Y.log" }\n',
-  ...['65536', '"65536"', '64K', '16M', '"1g"', '2_000K', '0x10000'].map(
+  ...['262144', '"262144"', '256K', '16M', '"1g"', '2_000K', '0x40000'].map(
     (bytes) => `settings: { inspect: { max_size: ${bytes} } }\n`,
   ),
   'settings: { inspect: { journal: /var/log/journal, records: yes } }\n',
@@ -161,7 +161,7 @@ const bad = [
   'settings: { inspect: { jornal: /x } }',
   'settings: { inspect: { journal: { a: b } } }',
   'settings: { inspect: { records: perhaps } }',
-  ...['0', '65535', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
+  ...['0', '262143', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
     (bytes) => `settings: { inspect: { max_size: ${bytes} } }`,
   ),
   ...['perhaps', '1', '0', '""', 'maybe yes', '"$(X)"', '[]', '{}'].map((word) => service(`restart: ${word}`)),
@@ -211,7 +211,7 @@ const beyondSchema: readonly (readonly [string, string])[] = [
   [service('directory: "$(X:?no X)"'), 'variables'],
   ['settings: { inspect: { journal: here } }', 'absolute paths, which variables may make'],
   ['settings: { inspect: { max_size: 65G } }', 'sums'],
-  ['settings: { inspect: { max_size: 63K } }', 'sums'],
+  ['settings: { inspect: { max_size: 255K } }', 'sums'],
   ['É.service: { command: x }', 'upper case beyond ASCII'],
 ];
 
