@@ -204,17 +204,17 @@ function shownEntries(boot: JournalBoot, { until }: Request) {
 async function loadBoot(file: string, choice: string | undefined, ports: ReplayPorts): Promise<JournalBoot> {
   const [, path = file, inFile] = /^(.*)#(-?\w+)$/s.exec(file) ?? [];
   const wanted = inFile ?? choice ?? '-1';
-  const known: Pick<JournalBoot, 'number' | 'entry'>[] = [];
+  let known = 0;
   // Of a large journal only the boots are kept that may still be the wanted one.
   let kept: JournalBoot[] = [];
   await readJournal(path, ports, (boot) => {
-    known.push({ number: boot.number, entry: boot.entry });
-    kept = [...kept, boot].filter((candidate) => mayBe(candidate, wanted, boot.number));
+    known = boot.number;
+    kept = [...kept, boot].filter((candidate) => isWantedBoot(candidate, wanted, known, 'so far'));
   });
-  const [boot, another] = kept;
+  const [boot, another] = kept.filter((candidate) => isWantedBoot(candidate, wanted, known));
   if (another !== undefined) throw new ReplayError(`boot ${wanted} is not unique in ${path}: give more of it`);
   if (boot === undefined) {
-    throw new ReplayError(`there is no boot ${wanted} in ${path}, which has ${known.length}; see --list`);
+    throw new ReplayError(`there is no boot ${wanted} in ${path}, which has ${known}; see --list`);
   }
   if (!isKnownVersion(boot)) {
     const { chaperone, version } = boot.entry;
@@ -225,13 +225,21 @@ async function loadBoot(file: string, choice: string | undefined, ports: ReplayP
   return boot;
 }
 
-/** @param last the number of the last boot that was read so far */
-function mayBe({ number, entry }: JournalBoot, wanted: string, last: number): boolean {
-  if (/^-?\d{1,7}$/.test(wanted)) {
-    const asked = Number(wanted);
-    return asked < 0 ? number === last + 1 + asked : number === asked;
-  }
-  return entry.boot.startsWith(wanted);
+/**
+ * @param count of the boots that were read
+ * @param extent `so far`: more may come, and the number of any from the end may grow
+ */
+function isWantedBoot(
+  { number, entry }: JournalBoot,
+  wanted: string,
+  count: number,
+  extent: 'so far' | 'all' = 'all',
+): boolean {
+  if (!/^-?\d{1,7}$/.test(wanted)) return entry.boot.startsWith(wanted);
+  const asked = Number(wanted);
+  if (asked >= 0) return number === asked;
+  const first = count + 1 + asked;
+  return extent === 'all' ? number === first : number >= first;
 }
 
 async function readJournal(path: string, ports: ReplayPorts, onBoot: (boot: JournalBoot) => void): Promise<void> {
@@ -272,7 +280,7 @@ async function tellSkipped(
 function readWords(words: readonly string[]): Request | string {
   try {
     const { values, positionals } = parseArgs({
-      args: [...words],
+      args: joinNegative(words),
       allowPositionals: true,
       options: {
         boot: { type: 'string' },
@@ -315,6 +323,16 @@ function readWords(words: readonly string[]): Request | string {
   } catch (error) {
     return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
   }
+}
+
+/** `--boot -1` is a value here, and no option. */
+function joinNegative(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    if (joined.at(-1) === '--boot' && /^-\d/.test(word)) joined[joined.length - 1] = `--boot=${word}`;
+    else joined.push(word);
+  }
+  return joined;
 }
 
 type Mode = Request['mode'];

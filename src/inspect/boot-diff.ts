@@ -77,7 +77,7 @@ function diffService(
     if (a.took !== undefined && b.took !== undefined && differs(a.took, b.took, tolerance)) {
       note(b.took > a.took ? 'slower' : 'faster', describeChange(a.took, b.took));
     }
-    if (a.restarts !== b.restarts) note('restarts', `${b.restarts} restarts instead of ${a.restarts}`);
+    if (a.restarts !== b.restarts) note('restarts', `restarts: ${b.restarts} instead of ${a.restarts}`);
     if (a.took !== undefined && b.took === undefined && failure === undefined)
       note('missing', `never ready: ${b.state}`);
     const bothStarted = a.started !== undefined && b.started !== undefined;
