@@ -91,13 +91,14 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const lastWords = new Map<string, LastWords>();
   const ending = new Set<string>();
 
-  const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
+  const own = ({ severity, text, facility = 'local5', revealing }: Message): LogRecord => ({
     time: clock.wallTime(),
     facility,
     severity,
     program: 'chaperone',
     pid: kernel.pid,
     message: text,
+    ...(revealing === undefined ? {} : { revealing }),
   });
   const say = (message: Message): void => records$.next(own(message));
   const warningRecord = (text: string): LogRecord => own({ severity: 'warning', text });

@@ -34,7 +34,8 @@ export function admits(
 ): string | undefined {
   if (!isOwn(door, `http://${headers.host ?? ''}`, port)) return '421 Misdirected Request';
   if (headers.origin !== undefined && !isOwn(door, headers.origin)) return '403 Forbidden';
-  const given = new URL(url, 'http://localhost').searchParams.get('token') ?? '';
+  const mark = url.indexOf('?');
+  const given = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)).get('token') ?? '';
   return isEqual(given, door.token) ? undefined : '401 Unauthorized';
 }
 

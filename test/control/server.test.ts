@@ -244,6 +244,42 @@ describe('streams', () => {
     await expect.poll(() => supervisor.events$.observed).toBe(false);
   });
 
+  it('tell owners, and only them, everything that happens inside', async () => {
+    const supervisor = world();
+    supervisor.entries = [
+      { seq: 1, type: '@chaperone.boot' },
+      { seq: 2, type: '@xstate.actor' },
+    ];
+    const serving = await serve(supervisor);
+    const socket = await serving.connect();
+    socket.write('GET /v1/inspect?records&from=7 HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":2');
+    expect([...text.matchAll(/^event: entry\ndata: (.*)$/gm)].map(([, json = '']) => JSON.parse(json))).toEqual(
+      supervisor.entries,
+    );
+    expect(supervisor.watches).toMatchObject([{ records: true, from: 7 }]);
+    socket.destroy();
+    await expect.poll(() => supervisor.watches).toEqual([]);
+    serving.caller = guest;
+    const refused = await serving.http('GET', '/v1/inspect');
+    expect([refused.status, refused.json]).toMatchObject([403, { kind: 'forbidden' }]);
+    expect(supervisor.watches).toEqual([]);
+  });
+
+  it('give a reader who takes his time all entries that he was promised', async () => {
+    const supervisor = world();
+    const large = 'x'.repeat(10_000);
+    supervisor.entries = Array.from({ length: 200 }, (_, index) => ({ seq: index + 1, large }));
+    const { connect } = await serve(supervisor);
+    const socket = await connect();
+    socket.write('GET /v1/inspect HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":200,');
+    expect([...text.matchAll(/"seq":(\d+)/g)].map(([, seq]) => Number(seq))).toEqual(
+      Array.from({ length: 200 }, (_, index) => index + 1),
+    );
+    expect(text).not.toContain('event: missed');
+  });
+
   it('send the last records, and those to come', async () => {
     const supervisor = world();
     supervisor.records = [record('one'), record('other', 'store'), record('two'), record('three')];
