@@ -63,6 +63,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete(['sta'])).toEqual(['status', 'start']);
     expect(complete(['stop', 'w'])).toEqual(['web', 'worker']);
     expect(complete(['start', '--e'])).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
   });
 
   it.runIf(has('fish'))('completes in fish', () => {
@@ -77,6 +78,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete('sta')).toEqual(['start', 'status']);
     expect(complete('stop w')).toEqual(['web', 'worker']);
     expect(complete('start --e')).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
   });
 
   it.runIf(has('zsh'))('completes in zsh', () => {
