@@ -3,7 +3,7 @@ _chaperonectl() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= names= files=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run reload replay shutdown" -- "$word"))
+    COMPREPLY=($(compgen -W "status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run reload replay simulate shutdown" -- "$word"))
     return
   fi
   case $verb in
@@ -25,7 +25,14 @@ _chaperonectl() {
     run) options="--help"; names= ;;
     reload) options="--dry-run --json --help"; names= ;;
     replay) options="--boot --list --summary --diff --tolerance --until --service --speed --json --help"; names=; files=yes ;;
+    simulate) options="--config --user --time --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
     shutdown) options="--json --help"; names= ;;
+  esac
+  case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --time|--fail|--what-if)
+      COMPREPLY=($(compgen -S = -W "$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word"))
+      compopt -o nospace 2>/dev/null
+      return ;;
   esac
   case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;

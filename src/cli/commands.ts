@@ -7,6 +7,8 @@ export interface CommandOption {
   /** What its value is called; absent where it takes none. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** Its value begins with the name of a service. */
+  readonly names?: true;
   readonly summary: string;
 }
 
@@ -109,7 +111,7 @@ export const commands: readonly CommandHelp[] = [
         { name: 'list', summary: 'only tell which boots there are' },
         { name: 'summary', summary: 'figures: critical chain, blame, restarts, failures and their causes' },
         { name: 'diff', summary: 'compare two boots: A and B, or the last two of one journal' },
-        { name: 'tolerance', value: 'PERCENT', summary: 'how much later B may be ready; 20, and always 0.1 s' },
+        { name: 'tolerance', value: 'N%|TIME', summary: 'how much later B may be ready (20%, and always 0.1 s)' },
         {
           name: 'until',
           value: 'POINT',
@@ -127,6 +129,29 @@ export const commands: readonly CommandHelp[] = [
 that B failed, or became ready later than the tolerance allows.
 `,
   },
+  verb(
+    'simulate',
+    '',
+    'the boot that a configuration will have, in virtual time: nothing is started',
+    [
+      { name: 'config', value: 'PATH', summary: 'a file, or a directory (/etc/chaperone.d)' },
+      { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
+      { name: 'time', value: 'NAME=TIME', names: true, summary: 'it takes that long to become ready: db=2s' },
+      { name: 'assume', value: 'TIME', summary: 'the time of those of which nothing is known (100ms)' },
+      {
+        name: 'fail',
+        value: 'NAME=HOW',
+        names: true,
+        summary: 'exit:N, signal:N, hang or late:TIME: what it does instead',
+      },
+      { name: 'what-if', value: 'NAME=TIME', names: true, summary: 'what the boot would gain by that time' },
+      { name: 'baseline', value: 'FILE', summary: 'fail where READY is later than in that --json' },
+      { name: 'tolerance', value: 'TIME', summary: 'by how much it may be later' },
+      json,
+    ],
+    false,
+    false,
+  ),
   verb('shutdown', '[DELAY|now]', 'end the system in order, after DELAY seconds', [json], false),
 ];
 

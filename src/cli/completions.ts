@@ -47,7 +47,7 @@ function bash(program: Program): string {
   case $verb in
 ${cases.join('\n')}
   esac
-  case $word in
+${bashNamed(program)}  case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
 ${
   takeFiles
@@ -58,6 +58,34 @@ ${
   esac
 }
 complete -F _${program} ${program}
+`;
+}
+
+/** The options whose value begins with the name of a service. */
+function namedOptions(program: Program): readonly string[] {
+  return known(program).flatMap(({ options }) => options.filter(({ names }) => names === true).map(({ name }) => name));
+}
+
+function bashNamed(program: Program): string {
+  const options = namedOptions(program);
+  if (options.length === 0) return '';
+  return `  case \${COMP_WORDS[COMP_CWORD - 1]} in
+    ${options.map((name) => `--${name}`).join('|')})
+      COMPREPLY=($(compgen -S = -W "$(${namesCommand(program)})" -- "$word"))
+      compopt -o nospace 2>/dev/null
+      return ;;
+  esac
+`;
+}
+
+function zshNamed(program: Program): string {
+  const options = namedOptions(program);
+  if (options.length === 0) return '';
+  return `  if [[ $words[CURRENT-1] == (${options.map((name) => `--${name}`).join('|')}) ]]; then
+    services=(\${(f)"$(${namesCommand(program)})"})
+    _describe service services -S =
+    return
+  fi
 `;
 }
 
@@ -87,7 +115,7 @@ ${list.join('\n')}
   case $words[2] in
 ${cases.join('\n')}
   esac
-  if [[ $PREFIX == -* ]]; then
+${zshNamed(program)}  if [[ $PREFIX == -* ]]; then
     _describe option options
 ${takeFiles ? '  elif [[ -n $files ]]; then\n    _files\n' : ''}  elif [[ -n $names ]]; then
     services=(\${(f)"$(${namesCommand(program)})"})
@@ -104,7 +132,7 @@ function fish(program: Program): string {
     `complete -c ${program} -n __fish_use_subcommand -a ${name} -d '${quoted(summary)}'`,
     ...options.map(
       (option) =>
-        `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option.name}${option.value === undefined ? '' : ' -r'} -d '${quoted(option.summary)}'`,
+        `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option.name}${option.value === undefined ? '' : ' -r'}${option.names === true ? ` -a '(__${program}_services)='` : ''} -d '${quoted(option.summary)}'`,
     ),
     ...(takesNames
       ? [`complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -a '(__${program}_services)'`]

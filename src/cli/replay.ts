@@ -11,6 +11,7 @@ import { aligned, renderBoots, renderReport, seconds } from '../inspect/render-r
 import { applyEntry, createReplica } from '../inspect/replica.ts';
 import { isWanted, Transcript } from '../inspect/transcript.ts';
 import { entriesUntil, parseUntil, type Until } from '../inspect/until.ts';
+import { parseDuration } from '../model/duration.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
 import { commandHelp, commands } from './commands.ts';
@@ -305,7 +306,7 @@ function readWords(words: readonly string[]): Request | string {
       return `--until needs a time (1.5, 500ms), an event (process.exited), a state (web:ready) or #N, not "${values.until}"`;
     }
     const tolerance = readTolerance(values.tolerance);
-    if (tolerance === undefined) return `--tolerance needs a percentage, such as 20, not "${values.tolerance}"`;
+    if (tolerance === undefined) return `--tolerance needs a share (20%) or a time (0.5s), not "${values.tolerance}"`;
     const speed = readSpeed(values.speed);
     if (speed === 'mistake') return `--speed needs a number above 0, or max, not "${values.speed}"`;
     const misplaced = misplacedOption(values, mode);
@@ -359,8 +360,10 @@ function misplacedOption(values: Readonly<Record<string, unknown>>, mode: Mode):
 
 function readTolerance(text: string | undefined): Tolerance | undefined {
   if (text === undefined) return defaultTolerance;
-  const [, percentage] = /^(\d{1,6}(?:\.\d+)?)\s*%?$/.exec(text) ?? [];
-  return percentage === undefined ? undefined : { ...defaultTolerance, share: Number(percentage) / 100 };
+  const [, percentage] = /^(\d{1,6}(?:\.\d{1,6})?)\s*%$/.exec(text) ?? [];
+  if (percentage !== undefined) return { ...defaultTolerance, share: Number(percentage) / 100 };
+  const least = parseDuration(text);
+  return least === undefined ? undefined : { share: 0, least };
 }
 
 function readSpeed(text: string | undefined): number | undefined | 'mistake' {

@@ -28,7 +28,9 @@ type ValueKind =
   | 'account'
   /** When a cron service runs. */
   | 'schedule'
-  | 'selector';
+  | 'selector'
+  /** Who may control what: a map of its own, see read-control.ts. */
+  | 'control';
 
 /** One directive of the reference. */
 export interface Directive {
@@ -79,6 +81,12 @@ const environmentDirectives: readonly Directive[] = [
 ];
 
 const settings: readonly Directive[] = [
+  {
+    key: 'control',
+    kind: 'control',
+    ...plain,
+    summary: 'who, besides root and the account of the services, may do more than read the status',
+  },
   { key: 'debug', kind: 'boolean', default: false, ...plain, summary: 'debug for every service' },
   {
     key: 'detect_exit',

@@ -174,8 +174,8 @@ function isOrderly(exitStatus: number): boolean {
   return exitStatus === 0 || exitStatus === 130;
 }
 
-export function describeTolerance({ share, least }: Tolerance): string {
-  return `${Math.round(share * 100)} % (and ${seconds(least)})`;
+function describeTolerance({ share, least }: Tolerance): string {
+  return share === 0 ? seconds(least) : `${Math.round(share * 100)} % (and ${seconds(least)})`;
 }
 
 /** `+0.533 s (+79 %)`. */

@@ -1,3 +1,4 @@
+import { parseDuration } from '../model/duration.ts';
 import { shortName } from '../model/service-spec.ts';
 import type { Entry } from './entry.ts';
 import { statePath } from './transition.ts';
@@ -13,12 +14,10 @@ export type Until =
   /** As soon as the actor is in the state, or in one within it. */
   | { readonly kind: 'state'; readonly actor: string; readonly state: string };
 
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, '': 1_000, m: 60_000, h: 3_600_000 };
-
 /** Reads `1.5`, `500ms`, `2m` (time), `#418` (number), `process.exited` (event), `web:ready` (state); undefined where it is none. */
 export function parseUntil(text: string): Until | undefined {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
-  if (amount !== undefined) return { kind: 'time', at: Number(amount) * (units[unit] ?? 1) };
+  const at = parseDuration(text);
+  if (at !== undefined) return { kind: 'time', at };
   const [, seq] = /^#(\d+)$/.exec(text) ?? [];
   if (seq !== undefined) return { kind: 'seq', seq: Number(seq) };
   const [, actor, state] = /^([^:\s]+):([a-zA-Z.]+)$/.exec(text) ?? [];

@@ -141,7 +141,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     reload: async () => ({ kind: 'mistakes', report: 'reloading is not supported yet, nothing was changed' }),
     inspection: inspection.load,
   });
-  serveControl({ socket: control, supervisor, edge, clock, owners: ownersOf(spec), grants: [], say: assembly.say });
+  serveControl({
+    socket: control,
+    supervisor,
+    edge,
+    clock,
+    uid: process.getuid?.() ?? 0,
+    policy: () => assembly.system.getSnapshot().context.spec.control,
+    say: assembly.say,
+  });
 
   assembly.outcome$.subscribe({
     next: (output) => leave(daemon, output),
@@ -256,12 +264,6 @@ function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpe
     environment: { ...service.environment, [socketVariable]: path },
   }));
   return { ...spec, services };
-}
-
-/** Chaperone's own account, and the ones it runs services as by default. */
-function ownersOf({ services }: SystemSpec): readonly number[] {
-  const console = services.find(({ name }) => name === consoleService)?.account?.uid;
-  return [process.getuid?.() ?? 0, ...(console === undefined ? [] : [console])];
 }
 
 /** Where chaperone is not PID 1, orphans come to it only as a subreaper. */

@@ -11,7 +11,7 @@ import type { LogRecord } from '../../src/model/log-record.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 import { readAll, readUntil, serve } from './serving.ts';
 
-const guest = { uid: 1000, gid: 1000 };
+const guest = { uid: 1000, gid: 1000, groups: [] };
 
 function world(): FakeSupervisor {
   return new FakeSupervisor([
@@ -68,7 +68,7 @@ describe("the original's raw text", () => {
     serving.caller = guest;
     expect(await serving.exchange('status')).toMatch(/^RESULT\n\nRunning: /);
     expect(await serving.exchange('shutdown now')).toBe('RESULT\nCommand error: not permitted for uid 1000: shutdown');
-    serving.caller = { uid: 1001, gid: 1001 };
+    serving.caller = { uid: 1001, gid: 1001, groups: [] };
     expect(await serving.exchange('start web')).toBe('RESULT\nservice start-up queued.');
     expect(await serving.exchange('start --enable web')).toContain('not permitted for uid 1001: enable');
     expect(supervisor.asked).toEqual(['start web.service']);
@@ -354,7 +354,7 @@ describe('limits', () => {
     over.resume();
     await once(over, 'close');
     expect(serving.server.counts().refused).toBe(1);
-    serving.caller = { uid: 0, gid: 0 };
+    serving.caller = { uid: 0, gid: 0, groups: [] };
     expect(await serving.exchange('loglevel')).toContain('NOT SET');
   });
 
@@ -365,7 +365,7 @@ describe('limits', () => {
     for (let count = 0; count < limits.requestBurst * 3; count += 1) replies.push(await serving.exchange('loglevel\n'));
     expect(replies.slice(0, limits.requestBurst).every((text) => text.includes('NOT SET'))).toBe(true);
     expect(replies.some((text) => text.includes('too many requests'))).toBe(true);
-    serving.caller = { uid: 1002, gid: 1002 };
+    serving.caller = { uid: 1002, gid: 1002, groups: [] };
     expect(await serving.exchange('loglevel\n')).toContain('NOT SET');
   });
 

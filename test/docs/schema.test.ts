@@ -84,6 +84,9 @@ const good = [
   '# nothing\n',
   'settings:\n',
   'settings: { }\nx.logging:\n',
+  'settings: { control: }\n',
+  'settings: { control: { allow: { users: { root: "stop, start,", 33: [logs, "run,kill"] }, groups: { 0: all } } } }\n',
+  'settings: { control: { allow: { users: , everybody: " logs " } } }\n',
   '[settings, x.logging]',
   service('after: [b.service, "c, d", INIT]'),
   service('after: b.service, c.service ,'),
@@ -128,6 +131,12 @@ const good = [
 
 /** Texts that both refuse. */
 const bad = [
+  'settings: { control: all }\n',
+  'settings: { control: { alow: } }\n',
+  'settings: { control: { allow: { root: all } } }\n',
+  'settings: { control: { allow: { everybody: } } }\n',
+  'settings: { control: { allow: { everybody: [] } } }\n',
+  'settings: { control: { allow: { users: { root: status } } } }\n',
   'hello',
   '5',
   'setting: {}',
@@ -198,6 +207,7 @@ const bad = [
 
 /** Texts that only the loader refuses, and why the schema cannot. */
 const beyondSchema: readonly (readonly [string, string])[] = [
+  ['settings: { control: { allow: { users: { nobody-of-that-name: all } } } }\n', 'accounts'],
   [service('after: NOBODY'), 'reserved names'],
   [service('service_groups: NOBODY'), 'reserved names'],
   [service('after: a.service'), 'a cycle'],
