@@ -69,7 +69,7 @@ const typeNames: Readonly<Record<string, string>> = {
   JsonObject: 'object (below)',
   Json: 'any',
   SnapshotView: 'snapshot (below)',
-  ExitStatus: '`{"kind":"exited","code":N}` or `{"kind":"signaled","signal":NAME}`',
+  ExitStatus: '`{"kind":"exited","code":N}` or `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`',
   ServiceType: 'string',
   SignalName: 'string',
   Severity: 'string',
@@ -397,8 +397,8 @@ describe('docs/guide/inspect.md', () => {
       expect(status).toBe(command.includes('--diff') ? 1 : 0);
       // Of entries there are as many as the machines have steps.
       const stable = output.replace(/entry \d+/g, 'entry 57').replace(/^(\d +\S+ +\S+ +\d+ +)\d+( +)/gm, '$1212$2');
-      if (process.env['UPDATE_DOCS'] === '1')
-        updated = updated.replace(whole, () => whole.replace(shown, () => stable));
+      const fresh = `$ chaperonectl replay ${command}\n${stable}\`\`\``;
+      if (process.env['UPDATE_DOCS'] === '1') updated = updated.replace(whole, () => fresh);
       else expect(shown, command).toBe(stable);
     }
     if (updated !== text) writeFileSync(guide, updated);
