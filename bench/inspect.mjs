@@ -147,7 +147,7 @@ async function transitions() {
 }
 
 try {
-  boots();
+  if (process.argv[2] !== 'transitions') boots();
   await transitions();
 } finally {
   rmSync(folder, { recursive: true, force: true });
