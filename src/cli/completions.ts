@@ -25,12 +25,15 @@ const generated = (program: Program): string =>
 
 function bash(program: Program): string {
   const verbs = commandsOf(program);
-  const cases = verbs.map(({ name, options, takesNames }) => {
+  const cases = verbs.map(({ name, options, takesNames, takesFiles }) => {
     const flags = [...options.map((option) => `--${option.name}`), '--help'].join(' ');
-    return `    ${name}) options="${flags}"; names=${takesNames ? 'yes' : ''} ;;`;
+    const files = takesFiles === true ? '; files=yes' : '';
+    return `    ${name}) options="${flags}"; names=${takesNames ? 'yes' : ''}${files} ;;`;
   });
+  // Only where a verb takes them.
+  const takeFiles = verbs.some(({ takesFiles }) => takesFiles === true);
   return `${generated(program)}_${program}() {
-  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} options= names=
+  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} options= names=${takeFiles ? ' files=' : ''}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${verbs.map(({ name }) => name).join(' ')}" -- "$word"))
@@ -41,7 +44,12 @@ ${cases.join('\n')}
   esac
 ${bashNamed(program)}  case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-    *) [ -n "$names" ] && COMPREPLY=($(compgen -W "$(${namesCommand(program)})" -- "$word")) ;;
+${
+  takeFiles
+    ? `    *) if [ -n "$files" ]; then compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return; fi
+       `
+    : '    *) '
+}[ -n "$names" ] && COMPREPLY=($(compgen -W "$(${namesCommand(program)})" -- "$word")) ;;
   esac
 }
 complete -F _${program} ${program}
@@ -81,17 +89,19 @@ function zshNamed(program: Program): string {
 function zsh(program: Program): string {
   const verbs = commandsOf(program);
   const list = verbs.map(({ name, summary }) => `    '${name}:${quoted(summary)}'`);
-  const cases = verbs.map(({ name, options, takesNames }) => {
+  const takeFiles = verbs.some(({ takesFiles }) => takesFiles === true);
+  const cases = verbs.map(({ name, options, takesNames, takesFiles }) => {
+    const files = takesFiles === true ? '; files=yes' : '';
     const flags = [
       ...options.map((option) => `'--${option.name}:${quoted(option.summary)}'`),
       "'--help:print the help'",
     ];
-    return `    ${name}) options=(${flags.join(' ')}); names=${takesNames ? 'yes' : ''} ;;`;
+    return `    ${name}) options=(${flags.join(' ')}); names=${takesNames ? 'yes' : ''}${files} ;;`;
   });
   return `#compdef ${program}
 ${generated(program)}_${program}() {
   local -a verbs options services
-  local names=
+  local names=${takeFiles ? ' files=' : ''}
   verbs=(
 ${list.join('\n')}
   )
@@ -104,7 +114,7 @@ ${cases.join('\n')}
   esac
 ${zshNamed(program)}  if [[ $PREFIX == -* ]]; then
     _describe option options
-  elif [[ -n $names ]]; then
+${takeFiles ? '  elif [[ -n $files ]]; then\n    _files\n' : ''}  elif [[ -n $names ]]; then
     services=(\${(f)"$(${namesCommand(program)})"})
     _describe service services
   fi
@@ -115,7 +125,7 @@ compdef _${program} ${program}
 
 function fish(program: Program): string {
   const verbs = commandsOf(program);
-  const lines = verbs.flatMap(({ name, summary, options, takesNames }) => [
+  const lines = verbs.flatMap(({ name, summary, options, takesNames, takesFiles }) => [
     `complete -c ${program} -n __fish_use_subcommand -a ${name} -d '${quoted(summary)}'`,
     ...options.map(
       (option) =>
@@ -124,6 +134,7 @@ function fish(program: Program): string {
     ...(takesNames
       ? [`complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -a '(__${program}_services)'`]
       : []),
+    ...(takesFiles === true ? [`complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -F`] : []),
   ]);
   return `${generated(program)}function __${program}_services
   ${namesCommand(program).replaceAll('\\', '\\\\').replaceAll('\\\\.', '\\\\.')}
@@ -189,11 +200,15 @@ function roff(text: string): string {
     .replace(/^([.'])/, '\\&$1');
 }
 
+/** What stands once at the top of the page. */
+function withoutCommonNotes(help: string): string {
+  return help.replace(namesHelp, '').replace(exitHelp(), '').trimEnd();
+}
+
 /** The page of docs/reference. */
 export function referencePage(): string {
   const parts = commands.map(
-    (command) =>
-      `## ${command.name}\n\n\`\`\`\n${commandHelp('chaperonectl', command).split('\n\nNames stand')[0]}\n\`\`\`\n`,
+    (command) => `## ${command.name}\n\n\`\`\`\n${withoutCommonNotes(commandHelp('chaperonectl', command))}\n\`\`\`\n`,
   );
   return `# telchap and chaperonectl
 

@@ -224,6 +224,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   statusInterval: 'status_interval',
   timeZone: 'time zone',
   logSocket: 'log socket',
+  journal: 'inspect',
   control: 'control',
 };
 

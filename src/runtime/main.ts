@@ -190,7 +190,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   for (const problem of control.problems) assembly.say(warning(problem));
   becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
-  if (options.request.inspect.length > 0) await inspection.attach(options.request.inspect);
+  const inspectors = inspectorsOf(options.request, spec);
+  if (inspectors.length > 0) await inspection.attach(inspectors);
   assembly.start();
   early.unsubscribe();
 }
@@ -293,6 +294,12 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
     ...(logLevel === undefined ? {} : { widenTo: logLevel }),
   }));
   return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
+}
+
+/** What the command line asks for, and the journal of the settings where it names none. */
+function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemSpec): readonly InspectRequest[] {
+  if (path === undefined || inspect.some(({ kind }) => kind === 'journal')) return inspect;
+  return [...inspect, { kind: 'journal', file: path }];
 }
 
 /** Services find the control socket in their environment. */

@@ -64,6 +64,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete(['sta'])).toEqual(['status', 'start']);
     expect(complete(['stop', 'w'])).toEqual(['web', 'worker']);
     expect(complete(['start', '--e'])).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
     if (program === 'chaperonectl') expect(complete(['simulate', '--time', 'wo'])).toEqual(['worker=']);
   });
 
@@ -79,6 +80,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete('sta')).toEqual(['start', 'status']);
     expect(complete('stop w')).toEqual(['web', 'worker']);
     expect(complete('start --e')).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
     if (program === 'chaperonectl') expect(complete('simulate --time wo')).toEqual(['worker=']);
   });
 
