@@ -9,20 +9,6 @@ export interface Standing {
   readonly ignoreFailures: boolean;
   /** Its start leaves processes behind that are stopped with it: it needs time for that after its own process has exited. */
   readonly leavesRemains?: boolean;
-  /** It is pending once more, after it had ended: nothing of it is there that a stop could end. */
-  readonly queued?: boolean;
-}
-
-/** In line for another start. */
-export function queue(standing: Standing): Standing {
-  return { ...standing, phase: 'pending', queued: standing.queued === true || isEnded(standing.phase) };
-}
-
-/** Out of that line, where it had ended before it came there: so it has now. */
-export function unqueue(standing: Standing): Standing {
-  return standing.phase === 'pending' && standing.queued === true
-    ? { ...standing, phase: 'stopped', queued: false }
-    : standing;
 }
 
 export type Standings = Readonly<Record<string, Standing>>;

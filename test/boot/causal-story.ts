@@ -152,7 +152,7 @@ export async function tellStory(seed: number): Promise<Story> {
   const supervisor = new AssemblySupervisor({
     assembly,
     kernel,
-    clock,
+    clock: kernel.supervisorClock,
     version: '',
     environment: {},
     widen: () => undefined,

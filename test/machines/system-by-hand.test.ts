@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import { type ServiceRequest, type SystemCommand, systemMachine } from '../../src/machines/system.ts';
+import { type SystemCommand, systemMachine } from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
@@ -51,7 +51,7 @@ function system(...given: readonly Given[]) {
         Object.entries(actor.getSnapshot().context.standings).map(([name, { phase }]) => [name, phase]),
       ),
     hasStopped: () => actor.getSnapshot().matches({ draining: 'clearing' }),
-    ask: (request: ServiceRequest | Extract<SystemCommand, { type: 'system.shutdown' }>): readonly string[] => {
+    ask: (request: SystemCommand): readonly string[] => {
       log.length = 0;
       actor.send(request);
       settle();
@@ -109,6 +109,22 @@ describe('by hand', () => {
     expect(phases()).toEqual({ a: 'stopped', b: 'running' });
     expect(ask(stop(['b']))).toEqual(['stop b']);
     expect(phases()).toEqual({ a: 'stopped', b: 'disabled' });
+  });
+
+  it('one that waits in line for its restart is out of it with a stop, and keeps no end of the system waiting', () => {
+    const { ask, phases } = system(...chain);
+    ask(stop(['a']));
+    ask(stop(['b'], { again: true }));
+    expect(ask(stop(['b']))).toEqual([]);
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'running' });
+    expect(ask(start(['a']))).toEqual(['start a']);
+    expect(ask(start(['b']))).toEqual(['start b']);
+    ask(stop(['a']));
+    ask(stop(['b'], { again: true }));
+    expect(phases()).toMatchObject({ b: 'pending' });
+    const end = { kind: 'signal', signal: 'SIGTERM' } as const;
+    expect(ask({ type: 'system.shutdown', end, forced: false, at: 4 })).toEqual(['stop c']);
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'stopped' });
   });
 
   it('a service whose account is missing is not started, however it is asked', () => {

@@ -4,7 +4,6 @@ import { buildDependencyGraph, type DependencyGraph } from '../../src/model/depe
 import {
   blocked,
   isSettled,
-  queue,
   type Standing,
   type Standings,
   satisfies,
@@ -12,7 +11,6 @@ import {
   startable,
   stoppable,
   stopShare,
-  unqueue,
 } from '../../src/model/ordering.ts';
 import { isEnded, isLive, type ServicePhase } from '../../src/model/service-phase.ts';
 import { layerOf, type Member, orderedServices, stageIn } from './graphs.ts';
@@ -86,28 +84,6 @@ describe('satisfies', () => {
     for (const phase of ['pending', 'starting', 'stopping', 'backoff'] as const) {
       expect(satisfies(standing(phase, { ignoreFailures: true }))).toBe(false);
     }
-  });
-});
-
-describe('the line for another start', () => {
-  it('is left as it was come to: what had ended has ended, what never began waits for its first start', () => {
-    for (const phase of ['stopped', 'failed', 'disabled'] as const) {
-      const queued = queue(standing(phase));
-      expect(queued.phase).toBe('pending');
-      expect(unqueue(queued).phase).toBe('stopped');
-      // To be told twice changes nothing.
-      expect(unqueue(queue(queued)).phase).toBe('stopped');
-    }
-    for (const phase of ['pending', 'exited'] as const) expect(unqueue(queue(standing(phase))).phase).toBe('pending');
-  });
-
-  it('is nothing that anybody else is in', () => {
-    for (const phase of allPhases) expect(unqueue(standing(phase)).phase).toBe(phase);
-    const started = { ...queue(standing('stopped')), phase: 'starting' as const };
-    expect(unqueue(started)).toEqual(started);
-    expect(unqueue(unqueue(queue(standing('failed', { hasBeenReady: true }))))).toEqual(
-      standing('stopped', { hasBeenReady: true, queued: false }),
-    );
   });
 });
 

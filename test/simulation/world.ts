@@ -1,3 +1,4 @@
+import type { InspectionEvent } from 'xstate';
 import { TerminalPrinter } from '../../src/inspect/terminal-printer.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
@@ -23,28 +24,37 @@ export interface World {
   readonly output: () => SystemOutput | undefined;
 }
 
-/**
- * @param wrap stands between the supervisor and the kernel
- */
+export interface WorldOptions {
+  /** False: no transitions are written down, which takes a third of the time. */
+  readonly trace?: boolean;
+  /** Hears what XState reports of the machines. */
+  readonly inspect?: (event: InspectionEvent) => void;
+  /** Stands between the supervisor and the kernel. */
+  readonly wrap?: (kernel: SimulatedKernel) => Kernel;
+}
+
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  wrap: (kernel: SimulatedKernel) => Kernel = (kernel) => kernel,
+  { trace = true, inspect, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
   const transitions: string[] = [];
   const notices: { at: number; notice: SystemNotice }[] = [];
-  const printer = new TerminalPrinter(['system', ...spec.services.map(({ name }) => name)], false);
-  const assembly = assemble(wrap(kernel), clock, spec, {
+  const observe = trace ? observerOf(kernel, spec, transitions) : undefined;
+  const assembly = assemble(wrap(kernel), kernel.supervisorClock, spec, {
     version: '0.0.0',
     attachLogging,
     loadSchedules: () => parseSchedule,
-    inspect: () =>
-      createObserver(clock, {
-        transition: (transition) => transitions.push(printer.line(transition)),
-        note: (text) => transitions.push(printer.note(text)),
-      }).inspect,
+    ...(observe === undefined && inspect === undefined
+      ? {}
+      : {
+          inspect: () => (event) => {
+            observe?.(event);
+            inspect?.(event);
+          },
+        }),
   });
   let output: SystemOutput | undefined;
   let failure: unknown;
@@ -68,6 +78,19 @@ export function createWorld(
       return output;
     },
   };
+}
+
+/** Writes down the transitions as `--inspect` prints them. */
+function observerOf(
+  { supervisorClock }: SimulatedKernel,
+  { services }: SystemSpec,
+  transitions: string[],
+): (event: InspectionEvent) => void {
+  const printer = new TerminalPrinter(['system', ...services.map(({ name }) => name)], false);
+  return createObserver(supervisorClock, {
+    transition: (transition) => transitions.push(printer.line(transition)),
+    note: (text) => transitions.push(printer.note(text)),
+  }).inspect;
 }
 
 /** A service with every default of the reference, whose program has its name. */
