@@ -3,6 +3,10 @@ function __chaperonectl_services
   chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 complete -c chaperonectl -f
+complete -c chaperonectl -n __fish_use_subcommand -a check -d 'check a configuration without starting it'
+complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l config -r -d 'a file, or a directory; else /etc/chaperone.d'
+complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l user -r -d 'as "chaperone --user USER" would start it'
+complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l json -d 'print JSON'
 complete -c chaperonectl -n __fish_use_subcommand -a status -d 'what runs, since when, and what waits for what'
 complete -c chaperonectl -n '__fish_seen_subcommand_from status' -l json -d 'print JSON'
 complete -c chaperonectl -n '__fish_seen_subcommand_from status' -a '(__chaperonectl_services)'
@@ -50,6 +54,7 @@ complete -c chaperonectl -n '__fish_seen_subcommand_from wait' -l timeout -r -d 
 complete -c chaperonectl -n '__fish_seen_subcommand_from wait' -l json -d 'print JSON'
 complete -c chaperonectl -n '__fish_seen_subcommand_from wait' -a '(__chaperonectl_services)'
 complete -c chaperonectl -n __fish_use_subcommand -a is-ready -d 'say by the exit status alone whether all, or these, are ready'
+complete -c chaperonectl -n '__fish_seen_subcommand_from is-ready' -l json -d 'print JSON'
 complete -c chaperonectl -n '__fish_seen_subcommand_from is-ready' -a '(__chaperonectl_services)'
 complete -c chaperonectl -n __fish_use_subcommand -a blame -d 'how long each service took to become ready'
 complete -c chaperonectl -n '__fish_seen_subcommand_from blame' -l json -d 'print JSON'
@@ -60,7 +65,8 @@ complete -c chaperonectl -n '__fish_seen_subcommand_from dependencies' -l json -
 complete -c chaperonectl -n __fish_use_subcommand -a loglevel -d 'show, or set, the least severe priority that is logged everywhere'
 complete -c chaperonectl -n '__fish_seen_subcommand_from loglevel' -l json -d 'print JSON'
 complete -c chaperonectl -n __fish_use_subcommand -a run -d 'run a command beside the services, with its exit status'
-complete -c chaperonectl -n __fish_use_subcommand -a reload -d 'read the configuration anew and carry out what has changed'
+complete -c chaperonectl -n '__fish_seen_subcommand_from run' -l json -d 'print JSON'
+complete -c chaperonectl -n __fish_use_subcommand -a reload -d 'read the configuration anew and carry out what has changed; a mistake in it changes nothing'
 complete -c chaperonectl -n '__fish_seen_subcommand_from reload' -l dry-run -d 'only say what that would be'
 complete -c chaperonectl -n '__fish_seen_subcommand_from reload' -l json -d 'print JSON'
 complete -c chaperonectl -n __fish_use_subcommand -a simulate -d 'the boot that a configuration will have, in virtual time  nothing is started'

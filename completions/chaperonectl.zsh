@@ -4,6 +4,7 @@ _chaperonectl() {
   local -a verbs options services
   local names=
   verbs=(
+    'check:check a configuration without starting it'
     'status:what runs, since when, and what waits for what'
     'start:start services; without names all that can be started'
     'stop:stop services'
@@ -20,7 +21,7 @@ _chaperonectl() {
     'dependencies:who waits for whom'
     'loglevel:show, or set, the least severe priority that is logged everywhere'
     'run:run a command beside the services, with its exit status'
-    'reload:read the configuration anew and carry out what has changed'
+    'reload:read the configuration anew and carry out what has changed; a mistake in it changes nothing'
     'simulate:the boot that a configuration will have, in virtual time  nothing is started'
     'shutdown:end the system in order, after DELAY seconds'
   )
@@ -29,6 +30,7 @@ _chaperonectl() {
     return
   fi
   case $words[2] in
+    check) options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--json:print JSON' '--help:print the help'); names= ;;
     status) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
     stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
@@ -39,12 +41,12 @@ _chaperonectl() {
     kill) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     logs) options=('--follow:go on with what comes; also -f' '--lines:how many; also -n N' '--json:print JSON' '--help:print the help'); names=yes ;;
     wait) options=('--for:ready (the default), stopped or failed' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
-    is-ready) options=('--help:print the help'); names=yes ;;
+    is-ready) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     blame) options=('--json:print JSON' '--help:print the help'); names= ;;
     critical-chain) options=('--json:print JSON' '--help:print the help'); names= ;;
     dependencies) options=('--json:print JSON' '--help:print the help'); names= ;;
     loglevel) options=('--json:print JSON' '--help:print the help'); names= ;;
-    run) options=('--help:print the help'); names= ;;
+    run) options=('--json:print JSON' '--help:print the help'); names= ;;
     reload) options=('--dry-run:only say what that would be' '--json:print JSON' '--help:print the help'); names= ;;
     simulate) options=('--config:a file, or a directory (/etc/chaperone.d)' '--user:as "chaperone --user USER" would start it' '--time:it takes that long to become ready  db=2s' '--assume:the time of those of which nothing is known (100ms)' '--fail:exit N, signal N, hang or late TIME  what it does instead' '--what-if:what the boot would gain by that time' '--baseline:fail where READY is later than in that --json' '--tolerance:by how much it may be later' '--json:print JSON' '--help:print the help'); names= ;;
     shutdown) options=('--json:print JSON' '--help:print the help'); names= ;;

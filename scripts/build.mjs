@@ -27,21 +27,33 @@ const alias = {
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
 await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
-// The machines and the simulated kernel are nothing that the other verbs of chaperonectl should have to read.
-const ownFile = {
-  name: 'own-file',
+// A probe runs it every few seconds: what that does not need is in files of their own.
+const apart = {
+  name: 'apart',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/simulate\.ts$/ }, () => ({ path: './simulate.cjs', external: true })),
+    onResolve({ filter: /^\.\/(?:check|simulate|chaperonectl-main)\.ts$/ }, ({ path }) => ({
+      path: path.replace(/\.ts$/, '.cjs'),
+      external: true,
+    })),
 };
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  alias,
-  plugins: [ownFile],
+  supported,
+  plugins: [apart],
 });
-await build({ ...common, entryPoints: ['src/cli/simulate.ts'], outfile: 'dist/simulate.cjs', alias });
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperonectl-main.ts'],
+  outfile: 'dist/chaperonectl-main.cjs',
+  supported,
+  plugins: [apart],
+});
+for (const name of ['check', 'simulate']) {
+  await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import type { InspectionEvent } from 'xstate';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
-import { socketVariable } from '../control/places.ts';
+import { placesFor, socketVariable } from '../control/places.ts';
 import { TerminalPrinter } from '../inspect/terminal-printer.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
@@ -117,11 +117,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edge.exitNow(1);
   }
 
-  const control = openControlSocket({
-    edge,
-    environment: launch.environment,
-    uid: process.getuid?.() ?? 0,
-  });
+  const uid = process.getuid?.() ?? 0;
+  const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
   const logging = lateLogging();
   const reloader = onDemand(async () => {
     const { Reloader } = await import('./reload.ts');
@@ -178,7 +175,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     supervisor,
     edge,
     clock,
-    uid: process.getuid?.() ?? 0,
+    uid,
     policy: () => assembly.system.getSnapshot().context.spec.control,
     say: assembly.say,
   });
