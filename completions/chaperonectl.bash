@@ -26,7 +26,7 @@ _chaperonectl() {
     run) options="--json --help"; names= ;;
     reload) options="--dry-run --json --help"; names= ;;
     replay) options="--boot --list --summary --diff --tolerance --until --service --speed --json --help"; names=; files=yes ;;
-    simulate) options="--config --user --time --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
+    simulate) options="--config --user --time --from --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
     shutdown) options="--json --help"; names= ;;
   esac
   case ${COMP_WORDS[COMP_CWORD - 1]} in
