@@ -262,9 +262,11 @@ export const systemMachine = setup({
       const disabled = { ...context.disabled };
       const standings = { ...context.standings };
       const stopping = { ...context.stopping };
+      const beneath = outOfLine(context);
       for (const name of event.names) {
-        const standing = standings[name];
+        const standing = beneath[name];
         if (standing === undefined) continue;
+        standings[name] = standing;
         if (event.disable) disabled[name] = true;
         if (!isEnded(standing.phase)) {
           stopping[name] = { again: event.again, told: stopping[name]?.told === true };
@@ -520,7 +522,15 @@ export const systemMachine = setup({
           on: {
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: ['noteTime', 'recordChange', 'countProcesses', 'finishStops', 'stopByHand', 'sayBlocked'],
+              actions: [
+                'noteTime',
+                'recordChange',
+                'countProcesses',
+                'finishStops',
+                'stopByHand',
+                { type: 'startServices', params: { idleReleased: false } },
+                'sayBlocked',
+              ],
             },
           },
         },
