@@ -76,7 +76,7 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], { disabled, a
       }
       break;
     case 'reset':
-      for (const name of deed.names) if (!isOver(name)) asked.add(name);
+      for (const name of deed.names) if (deed.force && !isOver(name)) asked.add(name);
       break;
     case 'enable':
       for (const name of deed.names) disabled.delete(name);
