@@ -25,10 +25,10 @@ import {
   noProcessesRemain,
   orphanReaped,
   readyMessage,
-  reloadUnsupported,
   signalIgnored,
   sinkRefuses,
 } from '../model/messages.ts';
+import type { ReloadPlan } from '../model/reload-plan.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SystemEnd } from '../model/system-end.ts';
@@ -58,13 +58,17 @@ export interface AssembleOptions {
   readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
   /** Whom chaperone itself notifies, where anybody wants to hear. */
   readonly host?: HostRequest;
+  /** SIGHUP came: the configuration is to be read anew. */
+  readonly onHangup?: () => void;
 }
 
 /** A whole system, ready to start. */
 export interface Assembly {
   readonly system: Actor<typeof systemMachine>;
-  /** The configuration as it will run: after the look-up of the programs. */
-  readonly spec: SystemSpec;
+  /** The configuration in force: after the look-up of the programs. */
+  readonly spec: () => SystemSpec;
+  /** The definition of a service, also of one that a reload has taken out and that has still to end. */
+  readonly serviceOf: (name: string) => ServiceSpec | undefined;
   /** What the system machine says has happened. */
   readonly notices$: Subject<SystemNotice>;
   readonly live: LiveProcesses;
@@ -85,6 +89,8 @@ export interface Assembly {
   readonly orphansReaped: () => number;
   /** Begins to boot. */
   readonly start: () => void;
+  /** Puts another configuration in force; the plan is made of where the services stand in this turn. */
+  readonly reload: (spec: SystemSpec, plan: ReloadPlan) => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
   readonly shutdown: (end: SystemEnd) => void;
   /** Takes what is left in the log socket, and removes it. */
@@ -95,7 +101,7 @@ export interface Assembly {
 
 /** What the machines of one system are joined to. */
 interface Ports {
-  readonly childProcess: ReturnType<typeof childProcessLogic>;
+  readonly childProcess: ReturnType<typeof childProcessLogic>['logic'];
   readonly trigger: ReturnType<typeof triggerLogic>;
   readonly pidfile: ReturnType<Pidfiles['logic']>;
   readonly notifications: ReturnType<NotifySockets['logic']>;
@@ -170,7 +176,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     warningLine: (text) => `${formatRecord(warningRecord(text), kernel.hostname)}\n`,
     onRefusal: (sink, errorCode) => say(sinkRefuses(sink, errorCode)),
   });
-  const { flush } = options.attachLogging(records$, config.logging, {
+  const logging = options.attachLogging(records$, config.logging, {
     sinks,
     host: kernel.hostname,
     colours: options.colours ?? false,
@@ -192,7 +198,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
   const notify = new NotifySockets({ kernel, clock, onMessage: say });
-  const childProcess = childProcessLogic({
+  const children = childProcessLogic({
     kernel,
     clock,
     exits,
@@ -211,7 +217,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const trigger = triggerLogic({
     kernel,
     clock,
-    timeZone: spec.timeZone,
+    timeZone: () => system.getSnapshot().context.spec.timeZone,
     loadSchedules: options.loadSchedules,
     onMessage: say,
     onDue: (name, time) => {
@@ -229,7 +235,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => sinks.stdout.write(text)) }),
   });
   portsOf.set(system.system, {
-    childProcess,
+    childProcess: children.logic,
     trigger,
     pidfile: pidfiles.logic(),
     notifications: notify.logic(),
@@ -246,8 +252,18 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
         });
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
+  const forget = (name: string): void => {
+    services.delete(name);
+    lastWords.delete(name);
+    ending.delete(name);
+    nextRuns.delete(name);
+    children.forget(name);
+    notify.forget(name);
+    pidfiles.forget(name);
+  };
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
+    if (notice.type === 'service.removed') forget(notice.service);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
     if (notice.type === 'service.changed') {
       if (notice.change.phase === 'stopping') ending.add(notice.service);
@@ -269,6 +285,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   });
 
   let endSyslog = (): void => undefined;
+  const beginSyslog = ({ enableSyslog, logSocket }: SystemSpec): void => {
+    if (enableSyslog) endSyslog = serveSyslog(kernel, clock, logSocket, { records$, sinks, say });
+  };
   let interrupted = false;
   const shutdown = (end: SystemEnd): void => {
     const interrupt = end.kind === 'signal' && end.signal === 'SIGINT';
@@ -279,11 +298,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   return {
     system,
-    spec,
+    spec: () => system.getSnapshot().context.spec,
+    serviceOf,
     notices$,
     live,
     sinks,
-    flush,
+    flush: logging.flush,
     nextRun: (name) => nextRuns.get(name),
     ends$,
     lastWords: (name) => lastWords.get(name),
@@ -293,10 +313,23 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);
-      if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, sinks, say });
-      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
+      beginSyslog(spec);
+      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say, options.onHangup)));
       host?.start();
       system.start();
+    },
+    reload: (next, plan) => {
+      const before = system.getSnapshot().context.spec;
+      for (const service of next.services) services.set(service.name, service);
+      logging.replace(next.logging);
+      if (before.enableSyslog !== next.enableSyslog || before.logSocket !== next.logSocket) {
+        endSyslog();
+        endSyslog = () => undefined;
+        beginSyslog(next);
+      }
+      host?.setStatusInterval(next.statusInterval);
+      const graph = buildDependencyGraph(next.services);
+      system.send({ type: 'system.reload', spec: next, graph, plan, at: clock.now() });
     },
     shutdown,
     endSyslog: () => endSyslog(),
@@ -305,7 +338,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 }
 
 /** What each signal to chaperone means (reference, section 5.6). */
-function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, say: (message: Message) => void): void {
+function receiveSignal(
+  signal: SignalName,
+  shutdown: (end: SystemEnd) => void,
+  say: (message: Message) => void,
+  onHangup: (() => void) | undefined,
+): void {
   switch (signal) {
     case 'SIGTERM':
     case 'SIGQUIT':
@@ -315,7 +353,8 @@ function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, s
       shutdown({ kind: 'signal', signal });
       break;
     case 'SIGHUP':
-      say(reloadUnsupported());
+      if (onHangup === undefined) say(signalIgnored(signal));
+      else onHangup();
       break;
     default:
       say(signalIgnored(signal));

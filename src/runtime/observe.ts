@@ -149,6 +149,8 @@ function serviceDetail(
       return 'the system is ending';
     case 'service.reset':
       return 'service.reset';
+    case 'service.reconfigure':
+      return '';
     case 'schedule.ended':
       return 'nothing runs any more';
     case 'schedule.accepted':

@@ -253,7 +253,7 @@ class Runner {
     }
     return {
       plan: this.#plan,
-      spec: assembly.spec,
+      spec: assembly.spec(),
       history: this.#history,
       end: this.#endOf(output, error),
       transitions: this.#world.transitions,

@@ -5,6 +5,7 @@ import { parseSchedule } from '../../src/model/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
+import type { Kernel } from '../../src/runtime/kernel.ts';
 import { attachLogging } from '../../src/runtime/logging.ts';
 import { createObserver } from '../../src/runtime/observe.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
@@ -28,19 +29,21 @@ export interface WorldOptions {
   readonly trace?: boolean;
   /** Hears what XState reports of the machines. */
   readonly inspect?: (event: InspectionEvent) => void;
+  /** Stands between the supervisor and the kernel. */
+  readonly wrap?: (kernel: SimulatedKernel) => Kernel;
 }
 
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  { trace = true, inspect }: WorldOptions = {},
+  { trace = true, inspect, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
   const transitions: string[] = [];
   const notices: { at: number; notice: SystemNotice }[] = [];
   const observe = trace ? observerOf(kernel, spec, transitions) : undefined;
-  const assembly = assemble(kernel, kernel.supervisorClock, spec, {
+  const assembly = assemble(wrap(kernel), kernel.supervisorClock, spec, {
     version: '0.0.0',
     attachLogging,
     loadSchedules: () => parseSchedule,
