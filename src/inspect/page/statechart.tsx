@@ -1,0 +1,322 @@
+import { useEffect, useState } from 'preact/hooks';
+import { shortName } from '../../model/service-spec.ts';
+import { type Chart, type ChartEdge, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
+import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
+import { PanZoom } from './panzoom.tsx';
+import type { Step } from './recording.ts';
+import { actorChoice, chartActor, instant, recording, select, selection, version } from './store.ts';
+import { duration, eventDetail, instantText } from './words.ts';
+import { epoch } from './timeline.tsx';
+import type { Json } from '../entry.ts';
+
+const labelSize = 11;
+const lineHeight = 14;
+const mostLines = 4;
+
+export function StatechartView() {
+  version.value;
+  const sessionId = chartActor.value;
+  const actor = sessionId === undefined ? undefined : instant.value.replica.actors.get(sessionId);
+  const machine = actor?.machine ?? recording.actors.get(sessionId ?? '')?.machine;
+  const chart = machine === undefined ? undefined : chartFor(machine);
+  return (
+    <section class="statechart" aria-label="Statechart">
+      <div class="view-tools">
+        <ActorChoice />
+        {actor === undefined || actor.path === '' ? null : (
+          <p class="why-line" data-actor-path={actor.path}>
+            <strong>{actor.path}</strong> for {duration(instant.value.at - actor.since)}
+            {actor.snapshot.status === 'active' ? '' : `, ${actor.snapshot.status}`}
+          </p>
+        )}
+      </div>
+      {chart === undefined || sessionId === undefined ? (
+        <p class="empty">{sessionId === undefined ? 'Nothing has begun yet.' : 'This actor is no machine: it has no chart.'}</p>
+      ) : (
+        <div class="chart-and-context">
+          <Drawn key={chart.name} chart={chart} sessionId={sessionId} path={actor?.path ?? ''} />
+          <Context sessionId={sessionId} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Every machine that there is: the system, a service, and what runs for the chosen service. */
+function ActorChoice() {
+  const chosen = chartActor.value;
+  const service = selection.value;
+  const { replica } = instant.value;
+  const system = replica.system.sessionId;
+  const runs =
+    service === undefined
+      ? []
+      : [...replica.actors.values()].filter(
+          (actor) => actor.service === service && actor.machine !== undefined && actor.machine !== 'service',
+        );
+  return (
+    <label class="choice">
+      Actor{' '}
+      <select
+        value={chosen ?? ''}
+        onChange={(event) => {
+          const id = event.currentTarget.value;
+          const known = recording.actors.get(id);
+          if (known?.machine === 'service') select(known.service);
+          if (known?.machine === 'system') select(undefined);
+          actorChoice.value = known?.machine === 'service' || known?.machine === 'system' ? undefined : id;
+        }}
+      >
+        {system === undefined ? null : <option value={system}>system</option>}
+        {runs.length === 0 ? null : (
+          <optgroup label={`Runs of ${shortName(service ?? '')}`}>
+            {runs.slice(-30).map(({ sessionId, name, machine, path }) => (
+              <option key={sessionId} value={sessionId}>
+                {name} ({machine}, {path})
+              </option>
+            ))}
+          </optgroup>
+        )}
+        <optgroup label="Services">
+          {[...replica.services.values()]
+            .filter((track) => track.sessionId !== undefined)
+            .map(({ name, sessionId }) => (
+              <option key={name} value={sessionId}>
+                {shortName(name)}
+              </option>
+            ))}
+        </optgroup>
+      </select>
+    </label>
+  );
+}
+
+function Drawn({ chart, sessionId, path }: { readonly chart: Chart; readonly sessionId: string; readonly path: string }) {
+  const layout = useLayout(chart);
+  if (layout === undefined) return <p class="empty">Laying out the chart…</p>;
+  const steps = stepsUntil(sessionId, instant.value.count);
+  const counts = countsOf(chart, steps);
+  const last = steps.findLast(({ from, to }) => from !== to);
+  const lastEdge = last === undefined ? undefined : edgeOf(chart, last);
+  const activeLeaf = layout.nodes.get(path.split('|')[0] ?? '');
+  return (
+    <PanZoom
+      width={layout.width}
+      height={layout.height}
+      label={`The chart of ${chart.name}, in ${path === '' ? 'no state yet' : path}`}
+      focus={activeLeaf}
+      focusKey={path}
+    >
+      <defs>
+        {['', '-taken', '-last'].map((kind) => (
+          <marker
+            key={kind}
+            id={`arrow${kind}`}
+            class={`arrow${kind}`}
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerWidth="7"
+            markerHeight="7"
+            orient="auto-start-reverse"
+            markerUnits="userSpaceOnUse"
+          >
+            <path d="M0 0.5L7.5 4L0 7.5Z" />
+          </marker>
+        ))}
+      </defs>
+      {flatten(chart.root).map((state) => {
+        const place = layout.nodes.get(state.path);
+        if (place === undefined) return null;
+        const active = contains(state.path, path);
+        return (
+          <g
+            key={state.path}
+            class={`cs${active ? ' active' : ''}${state.children.length > 0 ? ' nest' : ''}`}
+            transform={`translate(${place.x} ${place.y})`}
+            data-path={state.path}
+            data-active={active}
+          >
+            <rect width={place.width} height={place.height} rx="6" />
+            {state.final ? <rect x="3" y="3" width={place.width - 6} height={place.height - 6} rx="4" /> : null}
+            {chart.initial.has(state.path) ? <circle cx="0" cy="0" r="4" class="initial" /> : null}
+            <text
+              x={state.children.length > 0 ? 10 : place.width / 2}
+              y={state.children.length > 0 ? 17 : place.height / 2 + 4}
+              text-anchor={state.children.length > 0 ? 'start' : 'middle'}
+            >
+              {active ? '▸ ' : ''}
+              {state.key}
+            </text>
+          </g>
+        );
+      })}
+      {chart.edges.map((edge) => {
+        const place = layout.edges.get(edge.id);
+        if (place === undefined) return null;
+        const count = counts.get(edge.id) ?? 0;
+        const kind = edge === lastEdge ? '-last' : count > 0 ? '-taken' : '';
+        return (
+          <g key={edge.id} class={`ce${kind === '' ? '' : ` ce${kind}`}`} data-edge={edge.id} data-count={count}>
+            <path d={place.path} marker-end={`url(#arrow${kind})`} />
+            {place.label === undefined ? null : (
+              <text transform={`translate(${place.label.x + 3} ${place.label.y + 11})`}>
+                {labelLines(edge).map((line, index) => (
+                  <tspan key={line} x="0" y={index * lineHeight}>
+                    {line}
+                    {index === 0 && count > 0 ? <tspan class="count"> ×{count}</tspan> : null}
+                  </tspan>
+                ))}
+              </text>
+            )}
+          </g>
+        );
+      })}
+    </PanZoom>
+  );
+}
+
+function Context({ sessionId }: { readonly sessionId: string }) {
+  const actor = instant.value.replica.actors.get(sessionId);
+  const steps = stepsUntil(sessionId, instant.value.count);
+  const last = steps.findLast(({ from, to }) => from !== to);
+  const lastEvent = actor?.lastEvent;
+  return (
+    <aside class="context" aria-label="Context">
+      <h2>Last transition</h2>
+      {last === undefined ? (
+        <p class="soft">None yet.</p>
+      ) : (
+        <p data-last-transition={`${last.from} → ${last.to}`}>
+          {last.from === '' ? '─' : last.from} → <strong>{last.to}</strong>
+          <br />
+          <span class="soft">
+            {eventText(last.event)} at {instantText(last.at, epoch())}
+          </span>
+        </p>
+      )}
+      <h2>Last event</h2>
+      {lastEvent === undefined ? (
+        <p class="soft">None yet.</p>
+      ) : (
+        <p>
+          {eventText(lastEvent.event.type)}
+          <br />
+          <span class="soft">
+            {eventDetail(lastEvent.event)} at {instantText(lastEvent.at, epoch())}
+          </span>
+        </p>
+      )}
+      <h2>Context</h2>
+      <dl>
+        {Object.entries(actor?.snapshot.context ?? {}).map(([key, value]) => (
+          <div key={key}>
+            <dt>{key}</dt>
+            <dd>{valueText(value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </aside>
+  );
+}
+
+export function valueText(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** The steps of an actor within the first `count` entries. */
+function stepsUntil(sessionId: string, count: number): readonly Step[] {
+  const steps = recording.steps.get(sessionId) ?? [];
+  let low = 0;
+  let high = steps.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((steps[middle]?.index ?? 0) < count) low = middle + 1;
+    else high = middle;
+  }
+  return low === steps.length ? steps : steps.slice(0, low);
+}
+
+function countsOf(chart: Chart, steps: readonly Step[]): ReadonlyMap<string, number> {
+  const kinds = new Map<string, { step: Step; count: number }>();
+  for (const step of steps) {
+    const key = `${step.from} ${step.event} ${step.to}`;
+    const kind = kinds.get(key);
+    if (kind === undefined) kinds.set(key, { step, count: 1 });
+    else kind.count += 1;
+  }
+  const counts = new Map<string, number>();
+  for (const { step, count } of kinds.values()) {
+    const edge = edgeOf(chart, step);
+    if (edge !== undefined) counts.set(edge.id, (counts.get(edge.id) ?? 0) + count);
+  }
+  return counts;
+}
+
+const charts = new Map<Json, Chart>();
+
+function chartFor(machine: string): Chart | undefined {
+  const definition = recording.definition(machine);
+  if (definition === undefined) return undefined;
+  const known = charts.get(definition) ?? chartOf(machine, definition);
+  charts.set(definition, known);
+  return known;
+}
+
+function flatten(state: ChartState): readonly ChartState[] {
+  return state.children.flatMap((child) => [child, ...flatten(child)]);
+}
+
+function labelLines({ labels }: ChartEdge): readonly string[] {
+  const texts = [...labels];
+  return texts.length > mostLines ? [...texts.slice(0, mostLines - 1), `and ${texts.length - mostLines + 1} more`] : texts;
+}
+
+function useLayout(chart: Chart): Layout | undefined {
+  const [layout, setLayout] = useState<Layout | undefined>(undefined);
+  useEffect(() => {
+    let wanted = true;
+    const toNode = ({ path, key, children }: ChartState): LayoutNode => ({
+      id: path,
+      width: Math.ceil(textWidth(key, 13)) + 38,
+      height: 32,
+      ...(children.length === 0
+        ? {}
+        : { children: children.map(toNode), options: { 'elk.padding': '[top=34,left=14,bottom=14,right=14]' } }),
+    });
+    const edges: LayoutEdge[] = chart.edges
+      .filter(({ from, to }) => from !== '' && to !== '')
+      .map((edge) => {
+        const lines = labelLines(edge);
+        return {
+          id: edge.id,
+          from: edge.from,
+          to: edge.to,
+          label: {
+            width: Math.ceil(Math.max(...lines.map((line) => textWidth(line, labelSize)))) + 30,
+            height: lines.length * lineHeight + 2,
+          },
+        };
+      });
+    void layOut(chart.root.children.map(toNode), edges, {
+      'elk.algorithm': 'layered',
+      'elk.direction': 'DOWN',
+      'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
+      'elk.layered.spacing.nodeNodeBetweenLayers': '30',
+      'elk.layered.spacing.edgeNodeBetweenLayers': '14',
+      'elk.spacing.nodeNode': '26',
+      'elk.spacing.edgeEdge': '12',
+      'elk.spacing.edgeNode': '16',
+      'elk.spacing.edgeLabel': '3',
+      'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES',
+      'elk.edgeLabels.placement': 'CENTER',
+      'elk.padding': '[top=16,left=16,bottom=16,right=16]',
+    }).then((made) => {
+      if (wanted) setLayout(made);
+    });
+    return () => {
+      wanted = false;
+    };
+  }, [chart]);
+  return layout;
+}
