@@ -26,7 +26,27 @@ const alias = {
 };
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
-await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
+// What few boots need, and is large, is a file of its own, so that no boot has to read it.
+const apart = ['inspect-ws'];
+const leaveApart = {
+  name: 'leave-apart',
+  setup: ({ onResolve }) => {
+    for (const name of apart) {
+      onResolve({ filter: new RegExp(`^\\./${name}\\.ts$`) }, () => ({ path: `./${name}.cjs`, external: true }));
+    }
+  },
+};
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperone.ts'],
+  outfile: 'dist/main.cjs',
+  alias,
+  supported,
+  plugins: [leaveApart],
+});
+for (const name of apart) {
+  await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],

@@ -3,7 +3,7 @@ import { type Directive, directives, oldSpellings, type SectionKind } from './di
 import { placeWithin, withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 import { createSource, type Place } from './source.ts';
-import { parseBoolean, parseInteger, parseSeconds } from './values.ts';
+import { parseBoolean, parseInteger, parseSeconds, parseSize } from './values.ts';
 import { alternatives, didYouMean, nearest, quote } from './wording.ts';
 
 /** A name in `after`, `before` or `service_groups`. */
@@ -23,6 +23,7 @@ export type Value =
   | { readonly kind: 'names'; readonly names: readonly NameReference[] }
   | { readonly kind: 'globs'; readonly globs: readonly string[] }
   | { readonly kind: 'textMap'; readonly entries: ReadonlyMap<string, YamlScalar> }
+  | { readonly kind: 'section'; readonly section: Section }
   | { readonly kind: 'unexpanded'; readonly scalar: YamlScalar };
 
 /** One section of one file, or of several merged ones. */
@@ -52,7 +53,7 @@ export function readSections(roots: readonly YamlNode[], report: Report): readon
   const unique = roots.length > 1 ? withoutDuplicates(entries, report) : entries;
   return unique.flatMap(({ key, value }) => {
     const kind = sectionKind(key, report);
-    return kind === undefined ? [] : [readSection(kind, key, value, report)];
+    return kind === undefined ? [] : [readSection(kind, { name: key.text, place: key.place }, value, report)];
   });
 }
 
@@ -106,11 +107,15 @@ function sectionKind(key: YamlScalar, report: Report): SectionKind | undefined {
   return kind;
 }
 
-function readSection(kind: SectionKind, key: YamlScalar, node: YamlNode, report: Report): Section {
-  const name = key.text;
+function readSection(
+  kind: SectionKind,
+  { name, place }: Pick<Section, 'name' | 'place'>,
+  node: YamlNode,
+  report: Report,
+): Section {
   const values = new Map<string, Value>();
   const given = new Set<string>();
-  const section: Section = { kind, name, place: key.place, values, given };
+  const section: Section = { kind, name, place, values, given };
   if (node.kind === 'scalar' && node.isNull) return section;
   if (node.kind !== 'map') {
     // One mistake, not two: nobody can say which directives are missing.
@@ -152,6 +157,7 @@ function reportUnknownKey(kind: SectionKind, sectionName: string, key: YamlScala
 
 const kindLabels: Readonly<Record<SectionKind, string>> = {
   settings: 'the settings section',
+  inspect: 'inspect in the settings',
   service: 'a service',
   logging: 'a logging section',
 };
@@ -171,6 +177,10 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
       return readGlobs(node, context);
     case 'textMap':
       return readTextMap(node, context);
+    case 'section': {
+      const { key, section = 'settings' } = directive;
+      return { kind: 'section', section: readSection(section, { name: key, place: node.place }, node, context.report) };
+    }
     default: {
       if (node.kind !== 'scalar') {
         mistaken(directive, `is ${describeNode(node)}`, node.place, context);
@@ -216,6 +226,13 @@ export function readScalar(
       if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
       return { kind: 'integer', value };
     }
+    case 'size': {
+      const value = parseSize(text, scalar.plain);
+      if (value === undefined) return wrong(`is no size: ${quote(text)}`);
+      const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
+      if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
+      return { kind: 'integer', value };
+    }
     case 'signal': {
       const value = parseSignal(text);
       if (value !== undefined) return { kind: 'signal', value };
@@ -240,6 +257,7 @@ export function readScalar(
     case 'globs':
     case 'names':
     case 'textMap':
+    case 'section':
       throw new Error(`internal error: ${directive.key} is not read as one value`);
     default:
       return unreachable(directive.kind);
@@ -264,6 +282,10 @@ function expectation(directive: Directive): string {
       return directive.range === undefined
         ? 'expected a whole number, 0 or more'
         : `expected a whole number from ${directive.range[0]} to ${directive.range[1]}`;
+    case 'size': {
+      const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
+      return `expected a size from ${describeSize(least)} to ${describeSize(most)}, such as 16M`;
+    }
     case 'text':
       return 'expected text';
     case 'command':
@@ -278,6 +300,8 @@ function expectation(directive: Directive): string {
       return 'expected a list of patterns';
     case 'textMap':
       return 'expected a map of names to values';
+    case 'section':
+      return 'expected a map of directives';
     case 'account':
       return 'expected a name or a number';
     case 'selector':
@@ -288,6 +312,18 @@ function expectation(directive: Directive): string {
       return unreachable(directive.kind);
   }
 }
+
+/** As configurations write it. */
+function describeSize(bytes: number): string {
+  const [unit, factor] = sizeSteps.find(([, size]) => bytes >= size && bytes % size === 0) ?? ['', 1];
+  return `${bytes / factor}${unit}`;
+}
+
+const sizeSteps: readonly (readonly [string, number])[] = [
+  ['G', 1024 ** 3],
+  ['M', 1024 ** 2],
+  ['K', 1024],
+];
 
 function describeNode(node: YamlNode): string {
   switch (node.kind) {

@@ -10,6 +10,7 @@
  */
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { ServiceType } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
 import type { Facility, Severity } from '../model/syslog-names.ts';
 
 /** Is raised when a reader of the last version could not read what is written now. */
@@ -20,7 +21,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type JsonObject = Readonly<Record<string, Json>>;
 
 interface EntryBase {
-  /** Counts from 1 in each boot; none is missing but where a `@chaperone.lost` says so. */
+  /** Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for. */
   readonly seq: number;
   /** ms since chaperone began, on its monotonic clock; never less than in the entry before. */
   readonly at: number;
@@ -62,9 +63,19 @@ export interface ServiceEntry {
   /** Counts from 0: its layer in the dependency graph. */
   readonly layer: number;
   readonly ignoreFailures: boolean;
+  readonly killSignal: SignalName;
+  /** ms in which an early death counts as a failed start. */
+  readonly startupPause: number;
+  /** Absent: it is not restarted. `delay` in ms. */
+  readonly restart?: { readonly limit: number; readonly delay: number };
+  /** The path of the file that names the process to follow. */
+  readonly pidfile?: string;
 }
 
-/** A machine's chart, as XState's `machine.definition` in JSON; before the first actor of it. */
+/**
+ * A machine's chart, as XState's `machine.definition` in JSON; before the first actor of it. `transitions` of a state has those
+ * without an event, too (`eventType` is `""`); `on`, which says them again, is left out.
+ */
 export interface DefinitionEntry extends EntryBase {
   readonly type: '@chaperone.definition';
   /** `system`, `service`, `scheduled`, `process`. */
@@ -77,6 +88,8 @@ export interface SnapshotView {
   readonly status: 'active' | 'done' | 'error' | 'stopped';
   /** The state value of a machine: `"pending"`, `{"starting": "settling"}`. Absent for other actors. */
   readonly value?: Json;
+  /** It is left in the same step: nobody outside ever finds the actor there. */
+  readonly transient?: true;
   /** What of its context may be shown; for a service: `service`, `pid`, `restarts`, `cause`, `waitedFor` and the like. */
   readonly context?: JsonObject;
 }

@@ -113,8 +113,6 @@ export interface LiveReplica extends Mutable<Replica> {
   services: Map<string, OwnTrack>;
   system: OwnTrack;
   definitions: Map<string, Json>;
-  /** States, by machine, that are left in the step in which they were entered. */
-  transient: Map<string, ReadonlySet<string>>;
   /** Ended actors, the first to go first. */
   readonly ended: string[];
   readonly bounds: ReplicaBounds;
@@ -139,7 +137,6 @@ export function createReplica(bounds: ReplicaBounds = {}): LiveReplica {
     services: new Map(),
     system: { owner, name: 'system', segments: [] },
     definitions: new Map(),
-    transient: new Map(),
     ended: [],
     bounds,
     owner,
@@ -155,7 +152,6 @@ export function copyReplica(replica: LiveReplica): LiveReplica {
     actors: new Map(replica.actors),
     services: new Map(replica.services),
     definitions: new Map(replica.definitions),
-    transient: new Map(replica.transient),
     ended: [...replica.ended],
     owner: {},
   };
@@ -176,7 +172,6 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
       break;
     case '@chaperone.definition':
       replica.definitions.set(entry.machine, entry.definition);
-      replica.transient.set(entry.machine, new Set(transientStates(entry.definition)));
       break;
     case '@xstate.actor': {
       const { type: _type, seq, at, snapshot, ...rest } = entry;
@@ -252,7 +247,7 @@ function enter(replica: LiveReplica, actor: OwnActor, event: EntryEvent | undefi
   const track = trackOf(replica, actor);
   if (track === undefined || actor.path === '') return;
   track.sessionId = actor.sessionId;
-  if (replica.transient.get(actor.machine ?? '')?.has(actor.path) === true) return;
+  if (actor.snapshot.transient === true) return;
   const last = track.segments.at(-1);
   // It came back to where it was by way of states that nobody finds it in.
   if (last?.state === actor.path) return;
@@ -302,20 +297,4 @@ function ownActor(replica: LiveReplica, sessionId: string): OwnActor | undefined
   const own: OwnActor = { ...known, counts: new Map(known.counts), owner: replica.owner };
   replica.actors.set(sessionId, own);
   return own;
-}
-
-/** The paths of the states of a chart that are tagged `transient`. */
-function transientStates(definition: Json, path: readonly string[] = []): string[] {
-  const { states, tags } = objectOf(definition);
-  const own = Array.isArray(tags) && tags.includes('transient') && path.length > 0 ? [path.join('.')] : [];
-  const inner = Object.entries(objectOf(states)).flatMap(([name, state]) => transientStates(state, [...path, name]));
-  return [...own, ...inner];
-}
-
-function objectOf(value: Json | undefined): JsonObject {
-  return typeof value === 'object' && value !== null && !isArray(value) ? value : {};
-}
-
-function isArray(value: JsonObject | readonly Json[]): value is readonly Json[] {
-  return Array.isArray(value);
 }

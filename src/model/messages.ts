@@ -213,6 +213,26 @@ export const sinkRefuses = (sink: string, errorCode: string): Message =>
     `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
   );
 
+/** Why a file cannot be a journal, where that is no errno or means something else here. */
+const journalReasons: Readonly<Record<string, string>> = {
+  EEXIST: 'EEXIST, a file stands where a directory should be',
+  ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
+  ELOOP: 'ELOOP, it is a symbolic link',
+  NOT_A_FILE: 'it is no regular file',
+  NOT_A_JOURNAL: 'it holds something else',
+};
+
+export const journalRefuses = (path: string, errorCode: string): Message => {
+  const passing = errorCode === 'ENOSPC' || errorCode === 'EDQUOT';
+  const consequence = passing ? 'entries wait, and are counted when they are lost' : 'this boot is not recorded';
+  return warning(
+    `cannot write the journal ${path} (${journalReasons[errorCode] ?? reasonOf(errorCode)}): ${consequence}`,
+  );
+};
+
+export const journalFull = (path: string): Message =>
+  warning(`this boot fills the journal ${path} (max_size): what happens from now on is not recorded`);
+
 export const syslogServed = (path: string): Message => info(`Switching all chaperone logging to ${path}`);
 
 export const syslogUnavailable = (path: string, errorCode: string): Message =>

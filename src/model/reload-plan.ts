@@ -190,6 +190,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   statusInterval: 'status_interval',
   timeZone: 'time zone',
   logSocket: 'log socket',
+  journal: 'inspect',
 };
 
 function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {

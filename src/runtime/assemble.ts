@@ -3,7 +3,7 @@
  * that what is tested is what runs.
  */
 import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
-import { type Actor, createActor, fromCallback, type InspectionEvent } from 'xstate';
+import { type Actor, createActor, fromCallback } from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
@@ -47,8 +47,6 @@ export interface AssembleOptions {
   readonly loadSchedules: TriggerPorts['loadSchedules'];
   /** Log lines for a terminal may have colours. */
   readonly colours?: boolean;
-  /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
-  readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
   /** Whom chaperone itself notifies, where anybody wants to hear. */
   readonly host?: HostRequest;
 }
@@ -170,7 +168,6 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
       clearTimeout: (id) => clock.clearTimeout(id),
     },
-    ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => sinks.stdout.write(text)) }),
   });
 
   const host =

@@ -4,6 +4,7 @@ import type { SnapshotFrom } from 'xstate';
 import type {
   CommandRun,
   ControlEvent,
+  EntryWatch,
   KillOutcome,
   Measurements,
   ReloadResult,
@@ -11,11 +12,13 @@ import type {
   StartRequest,
   Supervisor,
   SystemStatus,
+  WatchRequest,
 } from '../control/supervisor.ts';
 import { statePath } from '../inspect/transition.ts';
 import { runCounts } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
+import { describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import { holdOf } from '../model/hold.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -29,8 +32,8 @@ import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
+import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
-import { causeText } from './observe.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -43,6 +46,8 @@ export interface ControlPorts {
   /** Widens every log selector. */
   readonly widen: (level: Severity) => void;
   readonly reload: (request: { readonly dryRun: boolean }) => Promise<ReloadResult>;
+  /** Is made once somebody watches. */
+  readonly inspection: () => Promise<Inspection>;
 }
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
@@ -282,6 +287,11 @@ export class AssemblySupervisor implements Supervisor {
     };
   }
 
+  async watch(request: WatchRequest): Promise<EntryWatch> {
+    const { hub } = await this.#ports.inspection();
+    return hub.watch(request);
+  }
+
   reload(request: { readonly dryRun: boolean }): Promise<ReloadResult> {
     if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
     return this.#ports.reload(request);
@@ -324,7 +334,7 @@ export class AssemblySupervisor implements Supervisor {
       context.run?.schedule === undefined ? undefined : runCounts(context.run.schedule.getSnapshot().context);
     const pid = context.run?.pid === 0 ? undefined : context.run?.pid;
     const words = assembly.lastWords(spec.name);
-    const cause = context.verdict === undefined ? undefined : causeText(context);
+    const cause = context.verdict === undefined ? undefined : describeFailure(spec.type, context.verdict);
     const left = timeLeft(context, stage, history?.since ?? now, now);
     const note = counts === undefined ? context.status : scheduledNote(spec, counts);
     const why = explainState({

@@ -6,6 +6,7 @@ import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../sr
 
 const headings: Readonly<Record<SectionKind, string>> = {
   settings: '## settings',
+  inspect: '## settings: inspect',
   service: '## NAME.service',
   logging: '## NAME.logging',
 };
@@ -43,7 +44,7 @@ function row(directive: Directive): string {
 }
 
 function configurationPage(): string {
-  const sections = (['settings', 'service', 'logging'] as const).map((kind) =>
+  const sections = (['settings', 'inspect', 'service', 'logging'] as const).map((kind) =>
     [
       headings[kind],
       '',

@@ -13,6 +13,8 @@ export function serviceEntry(name: string, more: Partial<ServiceEntry> = {}): Se
     waitsFor: [],
     layer: 0,
     ignoreFailures: false,
+    killSignal: 'SIGTERM',
+    startupPause: 500,
     ...more,
   };
 }
@@ -45,7 +47,12 @@ export function webBoot(): Entry[] {
       type: '@xstate.snapshot',
       sessionId: 'x:1',
       event: { type },
-      snapshot: { status: 'active', value, context: { service: 'web.service', ...context } },
+      snapshot: {
+        status: 'active',
+        value,
+        ...(typeof value === 'object' && value['starting'] === 'preparing' ? { transient: true } : {}),
+        context: { service: 'web.service', ...context },
+      },
     }) as const;
   return [
     bootEntry([serviceEntry('web')]),
@@ -55,13 +62,7 @@ export function webBoot(): Entry[] {
         {
           type: '@chaperone.definition',
           machine: 'service',
-          definition: {
-            id: 'service',
-            states: {
-              pending: { tags: [] },
-              starting: { states: { preparing: { tags: ['transient'] }, settling: { tags: [] } } },
-            },
-          },
+          definition: { id: 'service' },
         },
       ],
       [

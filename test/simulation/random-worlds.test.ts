@@ -167,6 +167,7 @@ function runWorld(seed: number): RandomWorld {
       },
     },
     fileSink: (request) => kernel.fileSink(request),
+    journalSink: (request) => kernel.journalSink(request),
     remoteSink: (host) => kernel.remoteSink(host),
     openLogSocket: (path) => kernel.openLogSocket(path),
     defer: (callback) => kernel.defer(callback),

@@ -1,12 +1,12 @@
-import { TerminalPrinter } from '../../src/inspect/terminal-printer.ts';
+import { Transcript } from '../../src/inspect/transcript.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
+import { type Inspection, inspect } from '../../src/runtime/inspection.ts';
 import type { Kernel } from '../../src/runtime/kernel.ts';
 import { attachLogging } from '../../src/runtime/logging.ts';
-import { createObserver } from '../../src/runtime/observe.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { loggingSpec, serviceSpec, systemSpec } from '../model/specs.ts';
@@ -16,6 +16,7 @@ export interface World {
   readonly clock: VirtualClock;
   readonly kernel: SimulatedKernel;
   readonly assembly: Assembly;
+  readonly inspection: Inspection;
   /** Every transition, as `--inspect` prints it. */
   readonly transitions: readonly string[];
   readonly notices: readonly { readonly at: number; readonly notice: SystemNotice }[];
@@ -35,16 +36,27 @@ export function createWorld(
   const kernel = new SimulatedKernel(clock, programs);
   const transitions: string[] = [];
   const notices: { at: number; notice: SystemNotice }[] = [];
-  const printer = new TerminalPrinter(['system', ...spec.services.map(({ name }) => name)], false);
   const assembly = assemble(wrap(kernel), clock, spec, {
     version: '0.0.0',
     attachLogging,
     loadSchedules: () => parseSchedule,
-    inspect: () =>
-      createObserver(clock, {
-        transition: (transition) => transitions.push(printer.line(transition)),
-        note: (text) => transitions.push(printer.note(text)),
-      }).inspect,
+  });
+  const inspection = inspect({
+    assembly,
+    kernel,
+    clock,
+    version: '0.0.0',
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const commands = new Map(spec.services.map(({ name, command }) => [name, command]));
+  const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
+  inspection.hub.watch({
+    onEntry: (entry) => {
+      transitions.push(...transcript.write(entry).split('\n').slice(0, -1));
+      return true;
+    },
   });
   let output: SystemOutput | undefined;
   let failure: unknown;
@@ -61,6 +73,7 @@ export function createWorld(
     clock,
     kernel,
     assembly,
+    inspection,
     transitions,
     notices,
     output: () => {

@@ -1,0 +1,227 @@
+import { randomBytes } from 'node:crypto';
+import type { InspectionEvent } from 'xstate';
+import { entryVersion, type ServiceEntry, type SnapshotView } from '../inspect/entry.ts';
+import type { HubSource, News } from '../inspect/hub.ts';
+import type { LogRecord } from '../model/log-record.ts';
+import type { Assembly } from './assemble.ts';
+import {
+  definitionView,
+  eventView,
+  machineOf,
+  type ServiceHistory,
+  serviceEntries,
+  serviceOf,
+  snapshotView,
+  statusOf,
+} from './entry-views.ts';
+import type { Clock, Kernel } from './kernel.ts';
+
+export interface InspectionPorts {
+  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$'>;
+  readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly onError: (error: unknown) => void;
+}
+
+type Tell = (news: News) => void;
+
+/** An actor of XState, as far as its inspection shows it. */
+interface ObservedActor {
+  readonly sessionId: string;
+  readonly id: string;
+  readonly _parent?: { readonly sessionId: string } | undefined;
+  readonly getSnapshot: () => unknown;
+}
+
+/** What is remembered of a live actor. */
+interface Known {
+  readonly service: string | undefined;
+  status: SnapshotView['status'];
+  history: ServiceHistory;
+}
+
+/** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
+export function inspectionSource(ports: InspectionPorts): HubSource {
+  const { clock, assembly, onError } = ports;
+  const boot = randomBytes(16).toString('hex');
+  return {
+    now: () => clock.now(),
+    open: (tell) => {
+      tell(bootNews(ports, boot));
+      const observation = new Observation(tell);
+      observation.begin(assembly.system);
+      const observer = assembly.system.system.inspect((event) => {
+        try {
+          observation.take(event);
+        } catch (error) {
+          observer.unsubscribe();
+          onError(error);
+        }
+      });
+      const orphans = assembly.exits.orphans$.subscribe({
+        next: ({ pid, status }) => tell({ type: '@chaperone.process', what: 'orphan', pid, status }),
+        // It has broken the system already.
+        error: () => undefined,
+      });
+      return () => {
+        observer.unsubscribe();
+        orphans.unsubscribe();
+      };
+    },
+    openRecords: (tell) => {
+      const records = assembly.records$.subscribe((record) => tell(recordNews(record)));
+      return () => records.unsubscribe();
+    },
+    onError,
+  };
+}
+
+/** The services as they are configured now. */
+export function presentServices({ system }: Pick<Assembly, 'system'>): readonly ServiceEntry[] {
+  const { spec, graph } = system.getSnapshot().context;
+  return serviceEntries(spec.services, graph);
+}
+
+function bootNews({ assembly, kernel, clock, version }: InspectionPorts, boot: string): News {
+  return {
+    type: '@chaperone.boot',
+    version: entryVersion,
+    chaperone: version,
+    boot,
+    epoch: clock.wallTime() - clock.now(),
+    hostname: kernel.hostname,
+    pid: kernel.pid,
+    services: presentServices(assembly),
+  };
+}
+
+function recordNews({ severity, facility, program, pid, service, message }: LogRecord): News {
+  return {
+    type: '@chaperone.log',
+    severity,
+    facility,
+    program,
+    ...(pid === undefined ? {} : { pid }),
+    ...(service === undefined ? {} : { service }),
+    message,
+  };
+}
+
+class Observation {
+  readonly #tell: Tell;
+  readonly #known = new Map<string, Known>();
+  readonly #defined = new Set<string>();
+  /** Actors that XState has told of before they had a state. */
+  #born: ObservedActor[] = [];
+
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  /** Tells of an actor that is there already, and of its children. */
+  begin(actor: unknown): void {
+    if (!isActor(actor)) return;
+    this.#introduce(actor);
+    const snapshot = actor.getSnapshot();
+    if (typeof snapshot !== 'object' || snapshot === null || !('children' in snapshot)) return;
+    const { children } = snapshot;
+    if (typeof children !== 'object' || children === null) return;
+    for (const child of Object.values(children)) this.begin(child);
+  }
+
+  take(event: InspectionEvent): void {
+    const { actorRef } = event;
+    if (event.type === '@xstate.actor') {
+      if (isActor(actorRef)) this.#born.push(actorRef);
+      return;
+    }
+    // XState's own snapshots come after the effects of the step: a cause would stand below what it caused.
+    if (event.type === '@xstate.event') this.#takeEvent(event);
+    else if (event.type === '@xstate.microstep') this.#takeStep(actorRef.sessionId, event);
+    else if (event.type === '@xstate.snapshot') this.#takeEnd(actorRef.sessionId, event);
+  }
+
+  #takeEvent({ actorRef, sourceRef, event }: Extract<InspectionEvent, { type: '@xstate.event' }>): void {
+    this.#introduceBorn();
+    const { sessionId } = actorRef;
+    const known = this.#known.get(sessionId);
+    const view = eventView(event);
+    if (known !== undefined && view.type === 'service.start') {
+      const waitedFor = typeof view['waitedFor'] === 'string' ? view['waitedFor'] : undefined;
+      known.history = { waitedFor };
+    }
+    const source = sourceRef === undefined ? {} : { sourceId: sourceRef.sessionId };
+    this.#tell({ type: '@xstate.event', sessionId, ...source, event: view });
+  }
+
+  #takeStep(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
+    this.#introduceBorn();
+    const known = this.#known.get(sessionId);
+    if (known === undefined) return;
+    this.#tell({
+      type: '@xstate.snapshot',
+      sessionId,
+      event: eventView(event),
+      snapshot: snapshotView(snapshot, known.history),
+    });
+    this.#note(sessionId, known, statusOf(snapshot));
+  }
+
+  /** What is no machine takes no microsteps; of the others, too, an error is told only here. */
+  #takeEnd(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
+    const known = this.#known.get(sessionId);
+    const status = statusOf(snapshot);
+    if (known === undefined || status === known.status) return;
+    this.#introduceBorn();
+    this.#tell({
+      type: '@xstate.snapshot',
+      sessionId,
+      event: eventView(event),
+      snapshot: snapshotView(snapshot, known.history),
+    });
+    this.#note(sessionId, known, status);
+  }
+
+  #note(sessionId: string, known: Known, status: SnapshotView['status']): void {
+    known.status = status;
+    if (status !== 'active') this.#known.delete(sessionId);
+  }
+
+  #introduceBorn(): void {
+    if (this.#born.length === 0) return;
+    const born = this.#born;
+    this.#born = [];
+    for (const actor of born) this.#introduce(actor);
+  }
+
+  #introduce(actor: ObservedActor): void {
+    const { sessionId, id, _parent: parent } = actor;
+    const snapshot = actor.getSnapshot();
+    const machine = machineOf(snapshot);
+    const parentId = parent?.sessionId;
+    const service = serviceOf(snapshot) ?? (parentId === undefined ? undefined : this.#known.get(parentId)?.service);
+    if (machine !== undefined && !this.#defined.has(machine)) {
+      this.#defined.add(machine);
+      this.#tell({ type: '@chaperone.definition', machine, definition: definitionView(logicOf(snapshot)) });
+    }
+    this.#known.set(sessionId, { service, status: 'active', history: {} });
+    this.#tell({
+      type: '@xstate.actor',
+      sessionId,
+      ...(parentId === undefined ? {} : { parentId }),
+      name: machine === 'service' ? (service ?? id) : id,
+      ...(machine === undefined ? {} : { machine }),
+      ...(service === undefined ? {} : { service }),
+      snapshot: snapshotView(snapshot),
+    });
+  }
+}
+
+function logicOf(snapshot: unknown): unknown {
+  return typeof snapshot === 'object' && snapshot !== null && 'machine' in snapshot ? snapshot.machine : undefined;
+}
+
+function isActor(value: unknown): value is ObservedActor {
+  return typeof value === 'object' && value !== null && 'sessionId' in value && 'id' in value && 'getSnapshot' in value;
+}
