@@ -1,165 +1,32 @@
 /** Boots in virtual time, recorded as entries: what the inspector page is tested with. */
 import { fileURLToPath } from 'node:url';
-import type { InspectionEvent } from 'xstate';
 import { loadConfiguration } from '../../src/config/load.ts';
-import type { Entry, Json, JsonObject, SnapshotView } from '../../src/inspect/entry.ts';
+import type { Entry } from '../../src/inspect/entry.ts';
 import { parseAccounts } from '../../src/model/accounts.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
-import { parseSchedule } from '../../src/model/schedule.ts';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
-import { assemble } from '../../src/runtime/assemble.ts';
+import type { SystemSpec } from '../../src/model/service-spec.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
-import { attachLogging } from '../../src/runtime/logging.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
-import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
-import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
-import { simpleService, systemOf } from '../simulation/world.ts';
+import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { createWorld, simpleService, systemOf } from '../simulation/world.ts';
 
 const wait = (ms: number): Step => ({ do: 'wait', ms });
 const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
 const hang: Step = { do: 'hang' };
 const quietly = { SIGTERM: [wait(20), { do: 'exit', code: 0 }] } as const;
 
-type Distribute<T, K extends string> = T extends unknown ? Omit<T, K> : never;
-
-/** A provisional source of entries. */
 function record(spec: SystemSpec, programs: SimulatedPrograms, until: number, stopAt?: number): Entry[] {
-  const clock = new VirtualClock();
-  const kernel = new SimulatedKernel(clock, programs);
+  const world = createWorld(spec, programs);
   const entries: Entry[] = [];
-  const push = (entry: Distribute<Entry, 'seq' | 'at'>): void => {
-    entries.push({ seq: entries.length + 1, at: clock.now(), ...entry } as Entry);
-  };
-  const graph = buildDependencyGraph(spec.services);
-  push({
-    type: '@chaperone.boot',
-    version: 1,
-    chaperone: '0.1.0',
-    boot: '00112233445566778899aabbccddeeff',
-    epoch: 1_700_000_000_000,
-    hostname: 'api-7f9c',
-    pid: 1,
-    services: spec.services.map((service) => {
-      const node = graph.nodes[service.name];
-      return {
-        name: service.name,
-        type: service.type,
-        enabled: service.enabled,
-        groups: service.groups,
-        program: service.argv[0] ?? '',
-        waitsFor: node?.prerequisites ?? [],
-        layer: node?.layer ?? 0,
-        ignoreFailures: service.ignoreFailures,
-      };
-    }),
+  world.inspection.hub.watch({
+    records: true,
+    onEntry: (entry) => {
+      entries.push(entry);
+      return true;
+    },
   });
-  const known = new Set<string>();
-  const machines = new Set<string>();
-  const plain = (event: { type: string }): JsonObject & { type: string } => {
-    const kept: Record<string, Json> = {};
-    for (const [key, value] of Object.entries(event))
-      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') kept[key] = value;
-    if ('status' in event) kept['status'] = JSON.parse(JSON.stringify(event.status));
-    return { ...kept, type: event.type };
-  };
-  const view = (snapshot: unknown): SnapshotView => {
-    const { status, value, context, machine } = snapshot as {
-      status: SnapshotView['status'];
-      value?: Json;
-      context?: { spec?: ServiceSpec; run?: { pid: number }; restartsUsed?: number; verdict?: { kind: string } };
-      machine?: { id: string };
-    };
-    if (machine === undefined) return { status };
-    const shown: Record<string, Json> =
-      machine.id === 'service'
-        ? {
-            service: context?.spec?.name ?? '',
-            pid: context?.run?.pid ?? 0,
-            restarts: context?.restartsUsed ?? 0,
-            ...(context?.verdict === undefined ? {} : { cause: context.verdict.kind }),
-          }
-        : {};
-    return { status, value: value ?? '', context: shown };
-  };
-  const serviceOf = (ref: unknown): string | undefined => {
-    const found = /^service:(.*)$/.exec((ref as { id: string }).id)?.[1];
-    if (found !== undefined) return found.endsWith('.service') ? found : `${found}.service`;
-    const parent = (ref as { _parent?: unknown })._parent;
-    return parent === undefined ? undefined : serviceOf(parent);
-  };
-  const inspect = (event: InspectionEvent): void => {
-    const ref = event.actorRef as unknown as {
-      id: string;
-      sessionId: string;
-      _parent?: { sessionId: string };
-      logic: { definition?: unknown; id?: string };
-      getSnapshot: () => unknown;
-    };
-    const meet = (): void => {
-      if (known.has(ref.sessionId)) return;
-      known.add(ref.sessionId);
-      const machine = ref.logic.definition === undefined ? undefined : ref.logic.id;
-      if (machine !== undefined && !machines.has(machine)) {
-        machines.add(machine);
-        push({
-          type: '@chaperone.definition',
-          machine,
-          definition: JSON.parse(JSON.stringify(ref.logic.definition)) as Json,
-        });
-      }
-      const service = serviceOf(ref);
-      push({
-        type: '@xstate.actor',
-        sessionId: ref.sessionId,
-        ...(ref._parent === undefined ? {} : { parentId: ref._parent.sessionId }),
-        name: machine === 'service' ? (service ?? ref.id) : ref.id,
-        ...(machine === undefined ? {} : { machine }),
-        ...(service === undefined ? {} : { service }),
-        snapshot: { status: 'active' },
-      });
-    };
-    switch (event.type) {
-      case '@xstate.actor':
-        meet();
-        break;
-      case '@xstate.event': {
-        meet();
-        const source = event.sourceRef as { sessionId: string } | undefined;
-        push({
-          type: '@xstate.event',
-          sessionId: ref.sessionId,
-          ...(source === undefined ? {} : { sourceId: source.sessionId }),
-          event: plain(event.event),
-        });
-        break;
-      }
-      case '@xstate.microstep':
-        meet();
-        push({
-          type: '@xstate.snapshot',
-          sessionId: ref.sessionId,
-          event: plain(event.event),
-          snapshot: view(event.snapshot),
-        });
-        break;
-      default:
-    }
-  };
-  const assembly = assemble(kernel, clock, spec, {
-    version: '0.1.0',
-    attachLogging,
-    loadSchedules: () => parseSchedule,
-    inspect: () => inspect,
-  });
-  assembly.records$.subscribe(({ severity, facility, program, pid, message }) =>
-    push({ type: '@chaperone.log', severity, facility, program, message, ...(pid === undefined ? {} : { pid }) }),
-  );
-  assembly.outcome$.subscribe({
-    next: ({ exitStatus, end }) => push({ type: '@chaperone.end', exitStatus, cause: end.kind }),
-  });
-  assembly.start();
-  if (stopAt !== undefined) clock.setTimeout(() => kernel.deliver('SIGTERM'), stopAt);
-  clock.run(until);
+  world.assembly.start();
+  if (stopAt !== undefined) world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), stopAt);
+  world.clock.run(until);
   return entries;
 }
 
@@ -220,7 +87,7 @@ export function deadlockRecording(): Entry[] {
   ];
   const script = ([name]: readonly string[]): Script => {
     if (name === 'prepare') return { steps: [wait(40)] };
-    if (name === 'store') return { steps: [wait(120), print('Ready to accept connections\n', 'stderr'), hang] };
+    if (name === 'store') return { steps: [wait(120), print('Ready to accept connections\n', 'stderr'), wait(41_500), print('still waiting for clients\n', 'stderr'), hang] };
     return { steps: [hang], onSignal: quietly };
   };
   return record(systemOf(services), { has: () => true, script }, 45_000);
@@ -283,7 +150,7 @@ export function manyRecording(count = 300, until = 30_000): Entry[] {
   return record(systemOf(services), { has: () => true, script }, until);
 }
 
-/** At least `size` entries: 200 services that crash and are restarted again and again. */
+/** `size` entries: 200 services that crash and are restarted again and again. All but the first are repeated. */
 export function longRecording(size: number): Entry[] {
   const services = Array.from({ length: 200 }, (_, index) =>
     simpleService(`job-${String(index).padStart(3, '0')}`, {
@@ -295,7 +162,43 @@ export function longRecording(size: number): Entry[] {
     }),
   );
   const script = ([name = '']: readonly string[]): Script => ({
-    steps: [wait(1_000 + Number(name.slice(-3)) * 17), print(`${name} is out of luck\n`, 'stderr'), { do: 'exit', code: 1 }],
+    steps: [
+      wait(1_000 + Number(name.slice(-3)) * 17),
+      print(`${name} is out of luck\n`, 'stderr'),
+      { do: 'exit', code: 1 },
+    ],
   });
-  return record(systemOf(services), { has: () => true, script }, Math.ceil(size / 1.2)).slice(0, size);
+  return prolong(record(systemOf(services), { has: () => true, script }, 12_000), 5_000, size);
+}
+
+/** Goes on with the entries from `first` on until there are `size`: later, and with actors of their own. */
+function prolong(recorded: readonly Entry[], first: number, size: number): Entry[] {
+  const entries = recorded.slice(0, size);
+  const block = recorded.slice(first);
+  const born = new Set(block.flatMap((entry) => (entry.type === '@xstate.actor' ? [entry.sessionId] : [])));
+  const lasted = (recorded.at(-1)?.at ?? 0) - (block[0]?.at ?? 0);
+  for (let round = 1; entries.length < size && block.length > 0; round += 1) {
+    const id = (known: string): string => (born.has(known) ? `${known}r${round}` : known);
+    for (const entry of block.slice(0, size - entries.length)) {
+      const place = { seq: (entries.at(-1)?.seq ?? 0) + 1, at: entry.at + round * lasted };
+      if (entry.type === '@xstate.actor')
+        entries.push({
+          ...entry,
+          ...place,
+          sessionId: id(entry.sessionId),
+          ...(entry.parentId === undefined ? {} : { parentId: id(entry.parentId) }),
+        });
+      else if (entry.type === '@xstate.event')
+        entries.push({
+          ...entry,
+          ...place,
+          sessionId: id(entry.sessionId),
+          ...(entry.sourceId === undefined ? {} : { sourceId: id(entry.sourceId) }),
+        });
+      else if (entry.type === '@xstate.snapshot')
+        entries.push({ ...entry, ...place, sessionId: id(entry.sessionId) });
+      else entries.push({ ...entry, ...place });
+    }
+  }
+  return entries;
 }

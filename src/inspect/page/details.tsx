@@ -3,7 +3,7 @@ import type { Segment } from '../replica.ts';
 import { eventText } from './chart-model.ts';
 import { blockingPath, type ServiceNow } from './instant.ts';
 import { StateIcon, StateLabel } from './states.tsx';
-import { valueText } from './statechart.tsx';
+import { ActorDetails, valueText } from './statechart.tsx';
 import { goTo, instant, recording, select, selection, show, version, view } from './store.ts';
 import { criticalPath, epoch } from './timeline.tsx';
 import { condition, duration, eventDetail, instantText } from './words.ts';
@@ -17,7 +17,13 @@ export function Details() {
   const service = name === undefined ? undefined : instant.value.services.get(name);
   return (
     <aside class="details" aria-label="Details">
-      {service === undefined ? <SystemDetails /> : <ServiceDetails service={service} />}
+      {view.value === 'statechart' ? (
+        <ActorDetails />
+      ) : service === undefined ? (
+        <SystemDetails />
+      ) : (
+        <ServiceDetails service={service} />
+      )}
     </aside>
   );
 }
@@ -74,6 +80,7 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
   const track = replica.services.get(name);
   const actor = replica.actors.get(track?.sessionId ?? '');
   const because = condition(service);
+  const next = service.state === 'failed' ? undefined : service.why?.next;
   const path = [...blockingPath(services, name)].filter(([other]) => other !== name);
   const dependents = graph.nodes[name]?.dependents ?? [];
   return (
@@ -91,7 +98,10 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
       {because === undefined ? null : (
         <>
           <h3>Why</h3>
-          <p data-why>{because}</p>
+          <p data-why>
+            {because}
+            {next === undefined ? null : <span class="soft">; {next}</span>}
+          </p>
           {path.length === 0 ? null : (
             <ul class="plain path">
               {path.slice(0, 10).map(([other, holds]) => {
@@ -100,7 +110,7 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
                   <li key={other} class={holds.length === 0 ? 'root' : ''}>
                     <ServiceLink name={other} />{' '}
                     <span class="soft">
-                      {known.stage} for {duration(Math.max(0, at - known.since))}
+                      {known.state === 'pending' ? 'waiting' : known.stage} for {duration(Math.max(0, at - known.since))}
                       {holds.length === 0 && condition(known) !== undefined ? `, ${condition(known)}` : ''}
                     </span>
                   </li>
@@ -134,11 +144,9 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
         </div>
       </dl>
       <p class="links">
-        {view.value === 'statechart' ? null : (
-          <button type="button" class="link" onClick={() => show('statechart')}>
-            statechart
-          </button>
-        )}
+        <button type="button" class="link" onClick={() => show('statechart')}>
+          statechart
+        </button>
         {view.value === 'messages' ? null : (
           <button type="button" class="link" onClick={() => show('messages')}>
             messages
@@ -176,6 +184,8 @@ function Related({ title, names }: { readonly title: string; readonly names: rea
 }
 
 function History({ segments }: { readonly segments: readonly Segment[] }) {
+  // The same list, longer, in another instant.
+  instant.value;
   const last = segments.slice(-shownHistory).reverse();
   return (
     <ol class="plain history">
@@ -183,14 +193,15 @@ function History({ segments }: { readonly segments: readonly Segment[] }) {
         <li key={segment.seq}>
           <button type="button" class="link time" onClick={() => goTo(recording.countOfSeq(segment.seq))}>
             {instantText(segment.from, epoch())}
-          </button>{' '}
-          {segment.state}
-          {segment.event === undefined ? null : (
-            <span class="soft">
-              {' '}
-              {eventText(segment.event.type)} {eventDetail(segment.event)}
-            </span>
-          )}
+          </button>
+          <span>
+            {segment.state}
+            {segment.event === undefined ? null : (
+              <span class="soft">
+                {eventText(segment.event.type)} {eventDetail(segment.event)}
+              </span>
+            )}
+          </span>
         </li>
       ))}
       {segments.length > shownHistory ? <li class="soft">{segments.length - shownHistory} before</li> : null}

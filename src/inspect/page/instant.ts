@@ -4,7 +4,7 @@ import { holdOf } from '../../model/hold.ts';
 import { blocked, type Standing, type Standings } from '../../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../../model/public-state.ts';
 import type { ServicePhase } from '../../model/service-phase.ts';
-import type { Hold } from '../../model/why.ts';
+import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
 
@@ -20,6 +20,7 @@ export interface ServiceNow {
   readonly segment?: Segment;
   /** Why it is still pending. */
   readonly hold?: Hold;
+  readonly why?: Why;
 }
 
 /** Something that waits for nobody, and everything that waits for it. */
@@ -65,7 +66,9 @@ export function instantOf(
   const held = blocked(graph, standings);
   const idling = replica.system.segments.at(-1)?.state === 'booting.idling';
   const services = new Map<string, ServiceNow>();
-  for (const { config, segment, phase } of found)
+  for (const { config, segment, phase } of found) {
+    const hold = phase === 'pending' ? holdOf(graph, standings, held, config.name, idling) : undefined;
+    const why = whyOf(config, segment, segment?.state ?? phase, hold);
     services.set(config.name, {
       name: config.name,
       config,
@@ -73,9 +76,39 @@ export function instantOf(
       stage: segment?.state ?? phase,
       since: segment?.from ?? 0,
       ...(segment === undefined ? {} : { segment }),
-      ...(phase === 'pending' ? { hold: holdOf(graph, standings, held, config.name, idling) } : {}),
+      ...(hold === undefined ? {} : { hold }),
+      ...(why === undefined ? {} : { why }),
     });
+  }
   return { count, at: replica.at, replica, services, blockers: blockersOf(services, standings), graph };
+}
+
+function whyOf(
+  { type, killSignal, startupPause, restart, pidfile }: ServiceEntry,
+  segment: Segment | undefined,
+  stage: string,
+  hold: Hold | undefined,
+): Why | undefined {
+  // What an inetd or cron service waits for stands in its configuration, of which no more is told.
+  if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
+  const context = segment?.context ?? {};
+  const { pid, restarts, cause } = { pid: context['pid'], restarts: context['restarts'], cause: context['cause'] };
+  return explainState({
+    stage,
+    spec: {
+      type,
+      killSignal,
+      startupPause,
+      restart: restart !== undefined,
+      restartLimit: restart?.limit ?? 0,
+      restartDelay: restart?.delay ?? 0,
+      ...(pidfile === undefined ? {} : { pidfile }),
+    },
+    hold: hold ?? { kind: 'none' },
+    restartsUsed: typeof restarts === 'number' ? restarts : 0,
+    ...(typeof pid === 'number' ? { pid } : {}),
+    ...(typeof cause === 'string' ? { cause } : {}),
+  });
 }
 
 /** Whom a service waits for in this instant. */
@@ -88,7 +121,7 @@ export function holders(service: ServiceNow | undefined): readonly string[] {
 export function blockingPath(services: ReadonlyMap<string, ServiceNow>, name: string): ReadonlyMap<string, readonly string[]> {
   const path = new Map<string, readonly string[]>();
   const open = [name];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
     if (path.has(next)) continue;
     const names = holders(services.get(next));
     path.set(next, names);

@@ -13,7 +13,6 @@ export interface LayoutEdge {
   readonly id: string;
   readonly from: string;
   readonly to: string;
-  readonly label?: { readonly width: number; readonly height: number };
 }
 
 export interface Placed {
@@ -23,11 +22,23 @@ export interface Placed {
   readonly height: number;
 }
 
+export interface PlacedEdge {
+  /** SVG path data. */
+  readonly path: string;
+  /** The middle of its longest straight part. */
+  readonly middle: Point;
+}
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
 export interface Layout {
   readonly width: number;
   readonly height: number;
   readonly nodes: ReadonlyMap<string, Placed>;
-  readonly edges: ReadonlyMap<string, { readonly path: string; readonly label?: Placed }>;
+  readonly edges: ReadonlyMap<string, PlacedEdge>;
 }
 
 let elk: Elk | undefined;
@@ -50,12 +61,7 @@ export function layOut(
     id: 'root',
     layoutOptions: { 'elk.json.edgeCoords': 'ROOT', 'elk.json.shapeCoords': 'ROOT', ...options },
     children: nodes.map(toElk),
-    edges: edges.map(({ id, from, to, label }) => ({
-      id,
-      sources: [from],
-      targets: [to],
-      ...(label === undefined ? {} : { labels: [{ id: `${id} label`, text: ' ', ...label }] }),
-    })),
+    edges: edges.map(({ id, from, to }) => ({ id, sources: [from], targets: [to] })),
   };
   const result = layouter.layout(graph).then(fromElk);
   if (made.size >= kept) made.clear();
@@ -80,24 +86,34 @@ function fromElk(root: ElkNode): Layout {
     for (const child of node.children ?? []) visit(child);
   };
   for (const child of root.children ?? []) visit(child);
-  const edges = new Map<string, { path: string; label?: Placed }>();
-  for (const { id, sections, labels } of root.edges ?? []) {
-    const path = (sections ?? [])
-      .map(({ startPoint, bendPoints, endPoint }) => rounded([startPoint, ...(bendPoints ?? []), endPoint]))
-      .join('');
-    const label = labels?.[0];
-    edges.set(id, {
-      path,
-      ...(label?.x === undefined || label.y === undefined
-        ? {}
-        : { label: { x: label.x, y: label.y, width: label.width ?? 0, height: label.height ?? 0 } }),
-    });
+  const edges = new Map<string, PlacedEdge>();
+  for (const { id, sections } of root.edges ?? []) {
+    const lines = (sections ?? []).map(({ startPoint, bendPoints, endPoint }) => [
+      startPoint,
+      ...(bendPoints ?? []),
+      endPoint,
+    ]);
+    edges.set(id, { path: lines.map(rounded).join(''), middle: middleOf(lines.flat()) });
   }
   return { width: root.width ?? 0, height: root.height ?? 0, nodes, edges };
 }
 
+function middleOf(points: readonly Point[]): Point {
+  let middle: Point = points[0] ?? { x: 0, y: 0 };
+  let longest = 0;
+  points.forEach((point, index) => {
+    const before = points[index - 1];
+    if (before === undefined) return;
+    const length = Math.hypot(point.x - before.x, point.y - before.y);
+    if (length <= longest) return;
+    longest = length;
+    middle = { x: (point.x + before.x) / 2, y: (point.y + before.y) / 2 };
+  });
+  return middle;
+}
+
 /** A path of straight lines with rounded corners. */
-function rounded(points: readonly { readonly x: number; readonly y: number }[]): string {
+function rounded(points: readonly Point[]): string {
   const parts: string[] = [];
   points.forEach((point, index) => {
     const before = points[index - 1];

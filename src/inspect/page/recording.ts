@@ -5,7 +5,7 @@ import type { BootEntry, DefinitionEntry, EndEntry, Entry, EventEntry, Json, Log
 import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
 import { Timeline } from '../timeline.ts';
 
-export type MarkKind = 'spawn' | 'exit' | 'notify' | 'restart' | 'run' | 'error';
+export type MarkKind = 'spawn' | 'exit' | 'crash' | 'notify' | 'restart' | 'run' | 'error';
 
 /** Something that happened to a service in an instant. */
 export interface Mark {
@@ -95,10 +95,9 @@ export class Recording {
   /** Takes entries in that follow on those before; what came already is left out. */
   append(batch: readonly Entry[]): void {
     for (const entry of batch) {
-      if (entry.type === '@chaperone.boot') {
-        if (this.boot?.boot === entry.boot) continue;
-        this.#clear();
-      } else if (entry.seq <= this.lastSeq) continue;
+      // It comes again where too much was missed to go on from what is known.
+      if (entry.type === '@chaperone.boot') this.#clear();
+      else if (entry.seq <= this.lastSeq) continue;
       this.#add(entry);
     }
   }
@@ -157,7 +156,10 @@ export class Recording {
       const scheduled = this.actors.get(actor.parentId ?? '')?.machine === 'scheduled';
       if (event.type === 'process.spawned')
         this.#mark(service, scheduled ? 'run' : 'spawn', index, `pid ${String(event['pid'] ?? '?')}`);
-      if (event.type === 'process.exited') this.#mark(service, 'exit', index, exitText(event['status']));
+      if (event.type === 'process.exited') {
+        const text = exitText(event['status']);
+        this.#mark(service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${String(event['pid'] ?? '?')}`);
+      }
     } else if (actor.machine === 'service') {
       if (event.type === 'notify.received' && from !== to) this.#mark(service, 'notify', index, `${from} → ${to}`);
       if (from.startsWith('backoff') && to.startsWith('starting')) this.#mark(service, 'restart', index, 'restart');
@@ -186,7 +188,6 @@ export class Recording {
     this.#timeline = new Timeline(this.entries);
   }
 
-  /** The entries up to which a late reader has to be told everything: the definitions of machines. */
   definition(machine: string): DefinitionEntry['definition'] | undefined {
     return this.#head.definitions.get(machine);
   }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { shortName } from '../../model/service-spec.ts';
-import { type Chart, type ChartEdge, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
+import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
 import type { Step } from './recording.ts';
@@ -9,9 +9,7 @@ import { duration, eventDetail, instantText } from './words.ts';
 import { epoch } from './timeline.tsx';
 import type { Json } from '../entry.ts';
 
-const labelSize = 11;
-const lineHeight = 14;
-const mostLines = 4;
+const textSize = 15;
 
 export function StatechartView() {
   version.value;
@@ -33,10 +31,7 @@ export function StatechartView() {
       {chart === undefined || sessionId === undefined ? (
         <p class="empty">{sessionId === undefined ? 'Nothing has begun yet.' : 'This actor is no machine: it has no chart.'}</p>
       ) : (
-        <div class="chart-and-context">
-          <Drawn key={chart.name} chart={chart} sessionId={sessionId} path={actor?.path ?? ''} />
-          <Context sessionId={sessionId} />
-        </div>
+        <Drawn key={chart.name} chart={chart} sessionId={sessionId} path={actor?.path ?? ''} />
       )}
     </section>
   );
@@ -142,7 +137,7 @@ function Drawn({ chart, sessionId, path }: { readonly chart: Chart; readonly ses
             {chart.initial.has(state.path) ? <circle cx="0" cy="0" r="4" class="initial" /> : null}
             <text
               x={state.children.length > 0 ? 10 : place.width / 2}
-              y={state.children.length > 0 ? 17 : place.height / 2 + 4}
+              y={state.children.length > 0 ? 20 : place.height / 2 + 5}
               text-anchor={state.children.length > 0 ? 'start' : 'middle'}
             >
               {active ? '▸ ' : ''}
@@ -158,15 +153,12 @@ function Drawn({ chart, sessionId, path }: { readonly chart: Chart; readonly ses
         const kind = edge === lastEdge ? '-last' : count > 0 ? '-taken' : '';
         return (
           <g key={edge.id} class={`ce${kind === '' ? '' : ` ce${kind}`}`} data-edge={edge.id} data-count={count}>
-            <path d={place.path} marker-end={`url(#arrow${kind})`} />
-            {place.label === undefined ? null : (
-              <text transform={`translate(${place.label.x + 3} ${place.label.y + 11})`}>
-                {labelLines(edge).map((line, index) => (
-                  <tspan key={line} x="0" y={index * lineHeight}>
-                    {line}
-                    {index === 0 && count > 0 ? <tspan class="count"> ×{count}</tspan> : null}
-                  </tspan>
-                ))}
+            <path d={place.path} marker-end={`url(#arrow${kind})`}>
+              <title>{edge.labels.join(', ')}</title>
+            </path>
+            {count === 0 ? null : (
+              <text x={place.middle.x} y={place.middle.y + 4} text-anchor="middle">
+                {edge === lastEdge && last !== undefined ? `${eventText(last.event)} ` : ''}×{count}
               </text>
             )}
           </g>
@@ -176,14 +168,22 @@ function Drawn({ chart, sessionId, path }: { readonly chart: Chart; readonly ses
   );
 }
 
-function Context({ sessionId }: { readonly sessionId: string }) {
-  const actor = instant.value.replica.actors.get(sessionId);
+/** The actor of the chart: what it did last, what it can do next, what it knows. */
+export function ActorDetails() {
+  version.value;
+  const sessionId = chartActor.value;
+  const actor = sessionId === undefined ? undefined : instant.value.replica.actors.get(sessionId);
+  if (sessionId === undefined || actor === undefined) return null;
+  const chart = actor.machine === undefined ? undefined : chartFor(actor.machine);
   const steps = stepsUntil(sessionId, instant.value.count);
   const last = steps.findLast(({ from, to }) => from !== to);
-  const lastEvent = actor?.lastEvent;
+  const { lastEvent } = actor;
+  const counts = chart === undefined ? undefined : countsOf(chart, steps);
+  const next = chart?.edges.filter((edge) => edge.from !== '' && contains(edge.from, actor.path)) ?? [];
   return (
-    <aside class="context" aria-label="Context">
-      <h2>Last transition</h2>
+    <>
+      <h2>{actor.service === undefined ? actor.name : `${shortName(actor.service)}${actor.machine === 'service' ? '' : ` ${actor.name}`}`}</h2>
+      <h3>Last transition</h3>
       {last === undefined ? (
         <p class="soft">None yet.</p>
       ) : (
@@ -195,28 +195,39 @@ function Context({ sessionId }: { readonly sessionId: string }) {
           </span>
         </p>
       )}
-      <h2>Last event</h2>
+      <h3>Last event</h3>
       {lastEvent === undefined ? (
         <p class="soft">None yet.</p>
       ) : (
         <p>
-          {eventText(lastEvent.event.type)}
+          {eventText(lastEvent.event.type)} <span class="soft">{eventDetail(lastEvent.event)}</span>
           <br />
-          <span class="soft">
-            {eventDetail(lastEvent.event)} at {instantText(lastEvent.at, epoch())}
-          </span>
+          <span class="soft">at {instantText(lastEvent.at, epoch())}</span>
         </p>
       )}
-      <h2>Context</h2>
+      <h3>Context</h3>
       <dl>
-        {Object.entries(actor?.snapshot.context ?? {}).map(([key, value]) => (
+        {Object.entries(actor.snapshot.context ?? {}).map(([key, value]) => (
           <div key={key}>
             <dt>{key}</dt>
             <dd>{valueText(value)}</dd>
           </div>
         ))}
       </dl>
-    </aside>
+      <h3>From {actor.path}</h3>
+      {next.length === 0 ? <p class="soft">Nothing leads on from here.</p> : null}
+      <ul class="plain edges">
+        {next.map((edge) => (
+          <li key={edge.id}>
+            <span>
+              → <strong>{edge.to}</strong>
+              {counts?.has(edge.id) === true ? <span class="number"> ×{counts.get(edge.id)}</span> : null}
+            </span>
+            <span class="soft">{edge.labels.join(', ')}</span>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
@@ -267,49 +278,30 @@ function flatten(state: ChartState): readonly ChartState[] {
   return state.children.flatMap((child) => [child, ...flatten(child)]);
 }
 
-function labelLines({ labels }: ChartEdge): readonly string[] {
-  const texts = [...labels];
-  return texts.length > mostLines ? [...texts.slice(0, mostLines - 1), `and ${texts.length - mostLines + 1} more`] : texts;
-}
-
 function useLayout(chart: Chart): Layout | undefined {
   const [layout, setLayout] = useState<Layout | undefined>(undefined);
   useEffect(() => {
     let wanted = true;
     const toNode = ({ path, key, children }: ChartState): LayoutNode => ({
       id: path,
-      width: Math.ceil(textWidth(key, 13)) + 38,
+      width: Math.ceil(textWidth(key, textSize)) + 40,
       height: 32,
       ...(children.length === 0
         ? {}
         : { children: children.map(toNode), options: { 'elk.padding': '[top=34,left=14,bottom=14,right=14]' } }),
     });
-    const edges: LayoutEdge[] = chart.edges
-      .filter(({ from, to }) => from !== '' && to !== '')
-      .map((edge) => {
-        const lines = labelLines(edge);
-        return {
-          id: edge.id,
-          from: edge.from,
-          to: edge.to,
-          label: {
-            width: Math.ceil(Math.max(...lines.map((line) => textWidth(line, labelSize)))) + 30,
-            height: lines.length * lineHeight + 2,
-          },
-        };
-      });
+    const edges: LayoutEdge[] = chart.edges.filter(({ from, to }) => from !== '' && to !== '');
     void layOut(chart.root.children.map(toNode), edges, {
       'elk.algorithm': 'layered',
       'elk.direction': 'DOWN',
       'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
-      'elk.layered.spacing.nodeNodeBetweenLayers': '30',
-      'elk.layered.spacing.edgeNodeBetweenLayers': '14',
-      'elk.spacing.nodeNode': '26',
-      'elk.spacing.edgeEdge': '12',
-      'elk.spacing.edgeNode': '16',
-      'elk.spacing.edgeLabel': '3',
-      'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES',
-      'elk.edgeLabels.placement': 'CENTER',
+      'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
+      'elk.layered.spacing.nodeNodeBetweenLayers': '22',
+      'elk.layered.spacing.edgeNodeBetweenLayers': '9',
+      'elk.layered.spacing.edgeEdgeBetweenLayers': '8',
+      'elk.spacing.nodeNode': '18',
+      'elk.spacing.edgeEdge': '9',
+      'elk.spacing.edgeNode': '11',
       'elk.padding': '[top=16,left=16,bottom=16,right=16]',
     }).then((made) => {
       if (wanted) setLayout(made);

@@ -107,7 +107,7 @@ export function flush(): void {
       cursor.value = undefined;
       zoomed.value = undefined;
       announcement.value = 'Another boot has begun.';
-    }
+    } else if (cursor.value !== undefined && cursor.value > recording.entries.length) cursor.value = undefined;
     tick();
     version.value += 1;
     restorePlace();

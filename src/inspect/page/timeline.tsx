@@ -194,6 +194,7 @@ interface Bar {
 
 function Bars({ name, width, span }: { readonly name: string; readonly width: number; readonly span: Domain }) {
   const drag = useRef<{ x: number; from: number; to: number; moved: boolean } | undefined>(undefined);
+  version.value;
   const end = Math.max(now.value, recording.lastAt);
   const segments = recording.head.services.get(name)?.segments ?? [];
   const marks = recording.marks.get(name) ?? [];
@@ -259,7 +260,8 @@ function Bars({ name, width, span }: { readonly name: string; readonly width: nu
 
 const markPaths: Readonly<Record<Mark['kind'], string>> = {
   spawn: 'M0 1V8M-2.5 1L2.5 3.2L0 5.4Z',
-  exit: 'M0 8V3M-2.6 1L2.6 5M2.6 1L-2.6 5',
+  exit: 'M0 8V2M-3 2H3',
+  crash: 'M0 8V3M-2.6 0.6L2.6 5.4M2.6 0.6L-2.6 5.4',
   notify: 'M0 8V6M0 0.5L3 3.5L0 6.5L-3 3.5Z',
   restart: 'M2.4 2A3 3 0 1 0 3 4M3 0.6V2.6H1M0 8V7',
   run: 'M0 8V6M0 1A2.5 2.5 0 1 0 0.01 1Z',
@@ -411,6 +413,7 @@ function textAt({ service, at, mark }: Pointed): string | undefined {
 const markNames: Readonly<Record<Mark['kind'], string>> = {
   spawn: 'spawned',
   exit: 'ended',
+  crash: 'ended abnormally',
   notify: 'notified',
   restart: 'restarted',
   run: 'run',

@@ -37,54 +37,18 @@ export function names(list: readonly string[], most = 4): string {
 }
 
 /** What has to happen for the service to go on. */
-export function condition({ stage, hold, segment }: ServiceNow): string | undefined {
-  if (hold !== undefined) {
-    switch (hold.kind) {
-      case 'prerequisites':
-        return `waits for ${names(hold.names)} to be ready`;
-      case 'blocked':
-        return hold.names.length === 0
-          ? 'never starts: an earlier group ended without becoming ready'
-          : `never starts: ${names(hold.names)} ended without becoming ready`;
-      case 'stage':
-        return hold.group === 'INIT'
-          ? `waits for the INIT services: ${names(hold.names)}`
-          : `IDLE: waits for everything else: ${names(hold.names)}`;
-      case 'idleDelay':
-        return 'IDLE: waits for idle_delay to pass';
-      case 'none':
-        return 'it is its turn';
-    }
-  }
-  const pid = segment?.context?.['pid'];
-  const process = typeof pid === 'number' && pid > 0 ? `pid ${pid}` : 'its process';
-  switch (stage) {
-    case 'starting.spawning':
-      return 'waits for its process to be started';
-    case 'starting.settling':
-      return 'waits for startup_pause to pass';
-    case 'starting.awaitingExit':
-      return `waits for ${process} to exit with 0`;
-    case 'starting.awaitingNotify':
-      return `waits for READY=1 from ${process}`;
-    case 'starting.awaitingPidfile':
-      return 'waits for its pidfile to name a live process';
-    case 'stopping.terminating':
-      return `waits for ${process} to end`;
-    case 'stopping.killing':
-      return `waits for the kernel to end ${process}`;
-    case 'backoff':
-      return 'waits for restart_delay to pass';
-    default:
-      return undefined;
-  }
+export function condition({ why, state }: ServiceNow): string | undefined {
+  if (why?.condition === undefined) return undefined;
+  // What only a person can do holds nothing up.
+  if (state === 'stopped' || state === 'disabled') return undefined;
+  return state === 'failed' ? why.next : `waits for ${why.condition}`;
 }
 
 /** What an event was about, in few words. */
 export function eventDetail(event: JsonObject): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(event)) {
-    if (key === 'type' || key === 'at' || key === 'serial' || value === null) continue;
+    if (key === 'type' || key === 'at' || key === 'serial' || key === 'ended' || value === null) continue;
     if (key === 'status') parts.push(exitText(value));
     else if (typeof value === 'object') parts.push(`${key} ${JSON.stringify(value)}`);
     else if (key === 'name' || key === 'service' || key === 'waitedFor')
