@@ -18,6 +18,7 @@ const common = {
 };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
+execFileSync(process.execPath, ['scripts/build-page.mjs'], { cwd: root, stdio: 'inherit' });
 // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
 const alias = {
   rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
@@ -27,7 +28,7 @@ const alias = {
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
 // What few boots need, and is large, is a file of its own, so that no boot has to read it.
-const apart = ['inspect-ws'];
+const apart = ['inspect-ws', 'inspect-web'];
 const leaveApart = {
   name: 'leave-apart',
   setup: ({ onResolve }) => {

@@ -39,8 +39,9 @@ export async function attachInspector(
       return (await import('./inspect-terminal.ts')).attach(hub, request, ports);
     case 'ws':
       return (await import('./inspect-ws.ts')).attach(hub, request, ports);
-    case 'journal':
     case 'web':
+      return (await import('./inspect-web.ts')).attach(hub, request, ports);
+    case 'journal':
       throw new Error('this build has no such inspector');
   }
 }

@@ -87,7 +87,16 @@ export function deadlockRecording(): Entry[] {
   ];
   const script = ([name]: readonly string[]): Script => {
     if (name === 'prepare') return { steps: [wait(40)] };
-    if (name === 'store') return { steps: [wait(120), print('Ready to accept connections\n', 'stderr'), wait(41_500), print('still waiting for clients\n', 'stderr'), hang] };
+    if (name === 'store')
+      return {
+        steps: [
+          wait(120),
+          print('Ready to accept connections\n', 'stderr'),
+          wait(41_500),
+          print('still waiting for clients\n', 'stderr'),
+          hang,
+        ],
+      };
     return { steps: [hang], onSignal: quietly };
   };
   return record(systemOf(services), { has: () => true, script }, 45_000);
@@ -195,8 +204,7 @@ function prolong(recorded: readonly Entry[], first: number, size: number): Entry
           sessionId: id(entry.sessionId),
           ...(entry.sourceId === undefined ? {} : { sourceId: id(entry.sourceId) }),
         });
-      else if (entry.type === '@xstate.snapshot')
-        entries.push({ ...entry, ...place, sessionId: id(entry.sessionId) });
+      else if (entry.type === '@xstate.snapshot') entries.push({ ...entry, ...place, sessionId: id(entry.sessionId) });
       else entries.push({ ...entry, ...place });
     }
   }

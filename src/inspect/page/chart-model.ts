@@ -74,7 +74,11 @@ export function edgeOf(chart: Chart, { from, to, event }: Pick<Step, 'from' | 't
     if (!contains(edge.from, from) || !contains(edge.to, to)) continue;
     if (!edge.events.includes(event) && !edge.events.includes('')) continue;
     if (from === to && edge.from !== edge.to && !edge.events.includes(event)) continue;
-    if (best === undefined || edge.from.length > best.from.length || (edge.from === best.from && edge.to.length > best.to.length))
+    if (
+      best === undefined ||
+      edge.from.length > best.from.length ||
+      (edge.from === best.from && edge.to.length > best.to.length)
+    )
       best = edge;
   }
   return best;

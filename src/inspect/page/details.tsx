@@ -2,8 +2,8 @@ import { shortName } from '../../model/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { eventText } from './chart-model.ts';
 import { blockingPath, type ServiceNow } from './instant.ts';
-import { StateIcon, StateLabel } from './states.tsx';
 import { ActorDetails, valueText } from './statechart.tsx';
+import { StateIcon, StateLabel } from './states.tsx';
 import { goTo, instant, recording, select, selection, show, version, view } from './store.ts';
 import { criticalPath, epoch } from './timeline.tsx';
 import { condition, duration, eventDetail, instantText } from './words.ts';
@@ -92,7 +92,10 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
         </button>
       </div>
       <p data-service-state={service.stage}>
-        <StateLabel state={service.state} detail={service.stage.includes('.') ? service.stage.split('.')[1] : undefined} />{' '}
+        <StateLabel
+          state={service.state}
+          detail={service.stage.includes('.') ? service.stage.split('.')[1] : undefined}
+        />{' '}
         <span class="soft">for {duration(Math.max(0, at - service.since))}</span>
       </p>
       {because === undefined ? null : (
@@ -110,7 +113,8 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
                   <li key={other} class={holds.length === 0 ? 'root' : ''}>
                     <ServiceLink name={other} />{' '}
                     <span class="soft">
-                      {known.state === 'pending' ? 'waiting' : known.stage} for {duration(Math.max(0, at - known.since))}
+                      {known.state === 'pending' ? 'waiting' : known.stage} for{' '}
+                      {duration(Math.max(0, at - known.since))}
                       {holds.length === 0 && condition(known) !== undefined ? `, ${condition(known)}` : ''}
                     </span>
                   </li>

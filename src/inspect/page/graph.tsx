@@ -13,6 +13,15 @@ const stages = ['INIT', 'default', 'IDLE'] as const;
 const nodeHeight = 26;
 const collapsed = signal<ReadonlySet<string>>(new Set());
 
+/** More than these are laid out in the quick way. */
+const fewNodes = 80;
+const careful = { 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX' };
+const quick = {
+  'elk.layered.nodePlacement.strategy': 'SIMPLE',
+  'elk.layered.thoroughness': '2',
+  'elk.edgeRouting': 'POLYLINE',
+};
+
 interface GraphNode {
   /** A service, or `group:NAME`. */
   readonly id: string;
@@ -90,9 +99,12 @@ function Drawn({
       names.map((other) => `${model.nodeOf.get(other)} → ${model.nodeOf.get(name)}`),
     ),
   );
-  const roots = new Set([...(path ?? [])].filter(([, names]) => names.length === 0).map(([name]) => model.nodeOf.get(name)));
+  const roots = new Set(
+    [...(path ?? [])].filter(([, names]) => names.length === 0).map(([name]) => model.nodeOf.get(name)),
+  );
   const wanted = search.value.trim().toLowerCase();
-  const found = wanted === '' ? undefined : model.nodes.find(({ members }) => members.some((name) => name.includes(wanted)));
+  const found =
+    wanted === '' ? undefined : model.nodes.find(({ members }) => members.some((name) => name.includes(wanted)));
   const near = new Set(
     model.edges.filter(({ from, to }) => from === pickedNode || to === pickedNode).map(({ id }) => id),
   );
@@ -126,7 +138,11 @@ function Drawn({
               .map(({ id }) => {
                 const edge = layout.edges.get(id);
                 return edge === undefined ? null : (
-                  <path key={id} class={`edge${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`} d={edge.path} />
+                  <path
+                    key={id}
+                    class={`edge${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`}
+                    d={edge.path}
+                  />
                 );
               })}
           </g>
@@ -150,7 +166,9 @@ function Drawn({
         {model.nodes.map((node) => {
           const place = layout.nodes.get(node.id);
           if (place === undefined) return null;
-          const states = node.members.map((name) => instant.value.services.get(name)).filter((one) => one !== undefined);
+          const states = node.members
+            .map((name) => instant.value.services.get(name))
+            .filter((one) => one !== undefined);
           const [first] = states;
           const state = worst(states);
           const single = node.members.length === 1 && !node.id.startsWith('group:');
@@ -206,7 +224,7 @@ function Drawn({
 
 function Lanes({ model, layout }: { readonly model: GraphModel; readonly layout: Layout }) {
   return (
-    <g aria-hidden="true">
+    <g>
       {stages.map((name, stage) => {
         const places = model.nodes
           .filter((node) => node.stage === stage)
@@ -228,40 +246,50 @@ function Lanes({ model, layout }: { readonly model: GraphModel; readonly layout:
   );
 }
 
+/** Lays the graph out before it is asked for. */
+export function prepareGraph(): void {
+  void layoutOf(modelOf(collapsed.peek()));
+}
+
+function layoutOf(model: GraphModel): Promise<Layout> {
+  const nodes: LayoutNode[] = model.nodes.map(({ id, width, stage }) => ({
+    id,
+    width,
+    height: nodeHeight,
+    options: { 'elk.partitioning.partition': String(stage) },
+  }));
+  return layOut(nodes, model.edges, {
+    'elk.algorithm': 'layered',
+    'elk.direction': 'RIGHT',
+    'elk.partitioning.activate': 'true',
+    'elk.layered.spacing.nodeNodeBetweenLayers': '46',
+    'elk.spacing.nodeNode': '10',
+    'elk.spacing.edgeNode': '8',
+    'elk.spacing.edgeEdge': '5',
+    'elk.spacing.componentComponent': '10',
+    'elk.separateConnectedComponents': 'false',
+    ...(model.nodes.length > fewNodes ? quick : careful),
+    'elk.padding': '[top=12,left=20,bottom=12,right=20]',
+  });
+}
+
 function useLayout(model: GraphModel): Layout | undefined {
   const [done, setDone] = useState<{ readonly model: GraphModel; readonly layout: Layout } | undefined>(undefined);
   useEffect(() => {
     let wanted = true;
-    const nodes: LayoutNode[] = model.nodes.map(({ id, width, stage }) => ({
-      id,
-      width,
-      height: nodeHeight,
-      options: { 'elk.partitioning.partition': String(stage) },
-    }));
-    void layOut(nodes, model.edges, {
-      'elk.algorithm': 'layered',
-      'elk.direction': 'RIGHT',
-      'elk.partitioning.activate': 'true',
-      'elk.layered.spacing.nodeNodeBetweenLayers': '46',
-      'elk.spacing.nodeNode': '10',
-      'elk.spacing.edgeNode': '8',
-      'elk.spacing.edgeEdge': '5',
-      'elk.spacing.componentComponent': '10',
-      'elk.separateConnectedComponents': 'false',
-      'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
-      'elk.padding': '[top=12,left=20,bottom=12,right=20]',
-    }).then((layout) => {
+    void layoutOf(model).then((layout) => {
       if (wanted) setDone({ model, layout });
     });
     return () => {
       wanted = false;
     };
   }, [model]);
-  // The last one stays in sight until the new one is there.
   return done?.model === model ? done.layout : undefined;
 }
 
-let memo: { readonly configuration: number; readonly folded: ReadonlySet<string>; readonly model: GraphModel } | undefined;
+let memo:
+  | { readonly configuration: number; readonly folded: ReadonlySet<string>; readonly model: GraphModel }
+  | undefined;
 
 function modelOf(folded: ReadonlySet<string>): GraphModel {
   const { configuration } = recording;
@@ -326,7 +354,16 @@ function reason(service: ServiceNow): string {
   return text === undefined ? '' : `, ${text}`;
 }
 
-const urgency: readonly PublicState[] = ['failed', 'backoff', 'stopping', 'starting', 'pending', 'ready', 'stopped', 'disabled'];
+const urgency: readonly PublicState[] = [
+  'failed',
+  'backoff',
+  'stopping',
+  'starting',
+  'pending',
+  'ready',
+  'stopped',
+  'disabled',
+];
 
 function worst(services: readonly ServiceNow[]): PublicState {
   return urgency.find((state) => services.some((service) => service.state === state)) ?? 'pending';

@@ -1,9 +1,9 @@
 import { publicStates } from '../../model/public-state.ts';
 import { shortName } from '../../model/service-spec.ts';
+import { views } from './link.ts';
 import { StateIcon, stateNames } from './states.tsx';
 import { connection, helpShown, instant, live, now, recording, search, select, show, version, view } from './store.ts';
 import { toggleTheme } from './theme.ts';
-import { views } from './link.ts';
 import { condition, duration, names } from './words.ts';
 
 export function Header() {
@@ -20,10 +20,10 @@ export function Header() {
         chaperone <span class="soft">{boot?.hostname}</span>
       </h1>
       <p class="summary" data-summary>
-        {system === undefined ? null : (
-          <strong data-system={replica.system.segments.at(-1)?.state}>{system}</strong>
-        )}{' '}
-        <span class="soft uptime">{live.value && end === undefined ? duration(Math.floor(now.value / 1000) * 1000) : ''}</span>
+        {system === undefined ? null : <strong data-system={replica.system.segments.at(-1)?.state}>{system}</strong>}{' '}
+        <span class="soft uptime">
+          {live.value && end === undefined ? duration(Math.floor(now.value / 1000) * 1000) : ''}
+        </span>
         {counts.map(({ state, count }) => (
           <span key={state} class="count" data-count={state}>
             <StateIcon state={state} />
@@ -91,6 +91,10 @@ function ConnectionLabel() {
   );
 }
 
+/** ms for which somebody holds others up before it is told. */
+const worthTelling = 1_000;
+const mostNotices = 2;
+
 /** What has to be seen whatever is looked at: no connection, entries that are missing, why the system ended, who holds up whom. */
 export function Notices() {
   version.value;
@@ -100,8 +104,8 @@ export function Notices() {
   if (state.kind === 'lost')
     notices.push(
       <p key="lost" class="notice bad" role="status">
-        <strong>Connection lost.</strong> What is shown is as of {duration(recording.lastAt)} after the boot. Trying again; nothing
-        that happens meanwhile is left out.
+        <strong>Connection lost.</strong> What is shown is as of {duration(recording.lastAt)} after the boot. Trying
+        again; nothing that happens meanwhile is left out.
       </p>,
     );
   if (state.kind === 'refused')
@@ -124,9 +128,10 @@ export function Notices() {
     );
   const ending = replica.system.segments.at(-1)?.state.startsWith('draining') ?? false;
   if (!ending && replica.end === undefined)
-    for (const blocker of blockers.slice(0, 2)) {
+    for (const blocker of blockers) {
       const service = services.get(blocker.name);
-      if (service === undefined) continue;
+      // In a boot that goes well somebody always waits for a moment.
+      if (service === undefined || at - service.since < worthTelling || notices.length >= mostNotices) continue;
       const because = condition(service);
       notices.push(
         <p key={blocker.name} class="notice held" data-blocker={blocker.name}>

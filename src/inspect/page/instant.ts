@@ -41,7 +41,9 @@ export interface Instant {
 }
 
 export function graphOf(services: Iterable<ServiceEntry>): DependencyGraph {
-  return buildDependencyGraph([...services].map(({ name, waitsFor, groups }) => ({ name, groups, prerequisites: waitsFor })));
+  return buildDependencyGraph(
+    [...services].map(({ name, waitsFor, groups }) => ({ name, groups, prerequisites: waitsFor })),
+  );
 }
 
 export function instantOf(
@@ -118,7 +120,10 @@ export function holders(service: ServiceNow | undefined): readonly string[] {
 }
 
 /** The service and everything that it waits for, directly or not; each with those that hold it up. */
-export function blockingPath(services: ReadonlyMap<string, ServiceNow>, name: string): ReadonlyMap<string, readonly string[]> {
+export function blockingPath(
+  services: ReadonlyMap<string, ServiceNow>,
+  name: string,
+): ReadonlyMap<string, readonly string[]> {
   const path = new Map<string, readonly string[]>();
   const open = [name];
   for (let next = open.shift(); next !== undefined; next = open.shift()) {

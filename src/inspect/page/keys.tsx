@@ -1,7 +1,20 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { views } from './link.ts';
 import { Legend } from './states.tsx';
-import { cursor, goTo, helpShown, recording, search, select, selection, show, shownServices, stepBy, wallClock, zoomed } from './store.ts';
+import {
+  cursor,
+  goTo,
+  helpShown,
+  recording,
+  search,
+  select,
+  selection,
+  show,
+  shownServices,
+  stepBy,
+  wallClock,
+  zoomed,
+} from './store.ts';
 import { toggleTheme } from './theme.ts';
 import { panBy, stepSegment, zoomBy } from './timeline.tsx';
 
@@ -24,8 +37,18 @@ const keys: readonly Key[] = [
   ),
   { keys: ['ArrowLeft', ','], shown: '←', does: 'one event back', act: () => stepBy(-1, false) },
   { keys: ['ArrowRight', '.'], shown: '→', does: 'one event on', act: () => stepBy(1, false) },
-  { keys: ['Shift+ArrowLeft', '<'], shown: 'Shift ←', does: 'one event of the chosen service back', act: () => stepBy(-1, true) },
-  { keys: ['Shift+ArrowRight', '>'], shown: 'Shift →', does: 'one event of the chosen service on', act: () => stepBy(1, true) },
+  {
+    keys: ['Shift+ArrowLeft', '<'],
+    shown: 'Shift ←',
+    does: 'one event of the chosen service back',
+    act: () => stepBy(-1, true),
+  },
+  {
+    keys: ['Shift+ArrowRight', '>'],
+    shown: 'Shift →',
+    does: 'one event of the chosen service on',
+    act: () => stepBy(1, true),
+  },
   { keys: ['['], shown: '[', does: 'to its state before', act: () => stepSegment(-1) },
   { keys: [']'], shown: ']', does: 'to its next state', act: () => stepSegment(1) },
   { keys: ['Home'], shown: 'Home', does: 'to the beginning', act: () => goTo(1) },
@@ -138,9 +161,9 @@ export function Help() {
           </dl>
           <Legend />
           <p class="soft">
-            Marks above a bar: flag spawned, cross ended, diamond notified, turning arrow restarted, ring a run of a schedule;
-            below it a triangle: an error in the log. The line through the bars is the critical chain. In the graph and the
-            statechart: drag moves, Ctrl and the wheel scale, arrow keys go from one to the next.
+            Marks above a bar: flag spawned, cross ended, diamond notified, turning arrow restarted, ring a run of a
+            schedule; below it a triangle: an error in the log. The line through the bars is the critical chain. In the
+            graph and the statechart: drag moves, Ctrl and the wheel scale, arrow keys go from one to the next.
           </p>
           <p class="soft">Graphs are laid out by elkjs (EPL-2.0, github.com/kieler/elkjs).</p>
         </>

@@ -2,8 +2,19 @@ import { signal } from '@preact/signals';
 import { shortName } from '../../model/service-spec.ts';
 import type { LogEntry } from '../entry.ts';
 import { isError } from './recording.ts';
-import { tickText, ticks } from './scale.ts';
-import { cursorAt, domain, goToIndex, goToTime, instant, recording, search, selection, shownServices, version } from './store.ts';
+import { ticks, tickText } from './scale.ts';
+import {
+  cursorAt,
+  domain,
+  goToIndex,
+  goToTime,
+  instant,
+  recording,
+  search,
+  selection,
+  shownServices,
+  version,
+} from './store.ts';
 import { epoch } from './timeline.tsx';
 import { lastNotAbove, useInSight, useRows, useWidth } from './virtual.tsx';
 import { instantText } from './words.ts';
@@ -15,7 +26,7 @@ export function LogView() {
   version.value;
   const picked = selection.value;
   const lines = linesOf(picked);
-  const { ref, window } = useRows(lines.length, rowHeight);
+  const { ref, window } = useRows<HTMLElement>(lines.length, rowHeight);
   const count = instant.value.count;
   const current = lastNotAbove(lines, count - 1);
   useInSight(ref, current, rowHeight);
@@ -42,7 +53,7 @@ export function LogView() {
       </div>
       <Strip lines={lines} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <div class="log-body" ref={ref} tabIndex={0} role="group" aria-label="Lines">
+      <section class="log-body" ref={ref} tabIndex={0} aria-label="Lines">
         <div class="log-rows" style={{ height: `${lines.length * rowHeight}px` }}>
           {lines.slice(window.first, window.last).map((index, offset) => {
             const entry = recording.logAt(index);
@@ -72,7 +83,7 @@ export function LogView() {
               : 'Nothing of what came is as severe as that, or of this service.'}
           </p>
         ) : null}
-      </div>
+      </section>
     </section>
   );
 }
@@ -118,7 +129,12 @@ function Strip({ lines }: { readonly lines: readonly number[] }) {
         })}
         <line class="base" y1="28.5" y2="28.5" x2={width} />
         {marks.map((at) => (
-          <text key={at} x={scale(at)} y="41" text-anchor={scale(at) < 14 ? 'start' : scale(at) > width - 20 ? 'end' : 'middle'}>
+          <text
+            key={at}
+            x={scale(at)}
+            y="41"
+            text-anchor={scale(at) < 14 ? 'start' : scale(at) > width - 20 ? 'end' : 'middle'}
+          >
             {tickText(at, step)}
           </text>
         ))}
@@ -150,7 +166,11 @@ function linesOf(picked: string | undefined): readonly number[] {
 }
 
 function isShown(entry: LogEntry, picked: string | undefined, named: ReadonlySet<string> | undefined): boolean {
-  if (picked !== undefined && entry.service !== picked && !(entry.program === 'chaperone' && entry.message.includes(shortName(picked))))
+  if (
+    picked !== undefined &&
+    entry.service !== picked &&
+    !(entry.program === 'chaperone' && entry.message.includes(shortName(picked)))
+  )
     return false;
   if (named !== undefined && !named.has(entry.service ?? '')) return false;
   return least.value === 'all' || (least.value === 'errors' ? isError(entry.severity) : entry.severity !== 'debug');

@@ -3,18 +3,29 @@ import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { followEntries } from './connection.ts';
 import { Details } from './details.tsx';
-import { GraphView } from './graph.tsx';
+import { GraphView, prepareGraph } from './graph.tsx';
 import { Header, Notices, Tabs } from './header.tsx';
 import { Help, handleKey } from './keys.tsx';
+import type { View } from './link.ts';
 import { LogView } from './log.tsx';
 import { MessagesView } from './messages.tsx';
 import { Scrubber } from './scrubber.tsx';
-import { StatechartView } from './statechart.tsx';
+import { prepareChart, StatechartView } from './statechart.tsx';
 import { Patterns } from './states.tsx';
-import { announcement, connection, flush, openPlace, placeHash, receive, recording, tick, view } from './store.ts';
+import {
+  announcement,
+  connection,
+  flush,
+  openPlace,
+  placeHash,
+  receive,
+  recording,
+  tick,
+  version,
+  view,
+} from './store.ts';
 import { initTheme } from './theme.ts';
 import { TimelineView } from './timeline.tsx';
-import type { View } from './link.ts';
 
 const viewsByName: Readonly<Record<View, () => preact.JSX.Element>> = {
   timeline: TimelineView,
@@ -65,6 +76,18 @@ effect(() => {
 });
 
 setInterval(tick, 1000);
+
+// Laying out takes its time: a worker begins with it when the first picture stands.
+let prepared = false;
+effect(() => {
+  version.value;
+  if (prepared || recording.boot === undefined || recording.definition('service') === undefined) return;
+  prepared = true;
+  setTimeout(() => {
+    prepareChart();
+    prepareGraph();
+  }, 700);
+});
 
 void followEntries({
   lastSeq: () => {

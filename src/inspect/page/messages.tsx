@@ -1,6 +1,6 @@
 import { shortName } from '../../model/service-spec.ts';
 import { eventText } from './chart-model.ts';
-import { goToIndex, instant, recording, selection, shownServices, version, search } from './store.ts';
+import { goToIndex, instant, recording, search, selection, shownServices, version } from './store.ts';
 import { epoch } from './timeline.tsx';
 import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { duration, eventDetail, instantText } from './words.ts';
@@ -22,7 +22,7 @@ export function MessagesView() {
   version.value;
   const picked = selection.value;
   const rows = rowsOf(picked);
-  const { ref, window } = useRows(rows.length, rowHeight);
+  const { ref, window } = useRows<HTMLElement>(rows.length, rowHeight);
   const { ref: wide, width } = useWidth(800);
   const count = instant.value.count;
   const current = currentRow(rows, count);
@@ -41,12 +41,14 @@ export function MessagesView() {
       <div class="view-tools">
         <p class="why-line">
           {rows.filter(({ kind }) => kind === 'message').length.toLocaleString('en')} messages
-          {picked === undefined ? ' between all actors; choose a service for its own' : ` from and to ${shortName(picked)}`}
+          {picked === undefined
+            ? ' between all actors; choose a service for its own'
+            : ` from and to ${shortName(picked)}`}
         </p>
       </div>
       <div class="seq" ref={wide}>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-        <div class="seq-body" ref={ref} tabIndex={0} role="group" aria-label="Messages in order">
+        <section class="seq-body" ref={ref} tabIndex={0} aria-label="Messages in order">
           <div class="seq-head" style={{ width: `${plot + timeWidth}px` }}>
             {lanes.map((lane) => (
               <span key={lane} style={{ left: `${timeWidth + xOf(lane)}px` }}>
@@ -80,7 +82,7 @@ export function MessagesView() {
             })}
           </div>
           {rows.length === 0 ? <p class="empty">No messages yet.</p> : null}
-        </div>
+        </section>
       </div>
     </section>
   );
@@ -122,7 +124,13 @@ function Message({
       onClick={() => goToIndex(index)}
     >
       <span class="time">{instantText(entry.at, epoch())}</span>
-      <svg class="seq-arrow" width={Math.abs(to - from) + 40} height={rowHeight} style={{ left: `${timeWidth + left - 8}px` }} aria-hidden="true">
+      <svg
+        class="seq-arrow"
+        width={Math.abs(to - from) + 40}
+        height={rowHeight}
+        style={{ left: `${timeWidth + left - 8}px` }}
+        aria-hidden="true"
+      >
         {loop ? (
           <path d="M8 20h14v7h-12m4 -3.5l-4.5 3.5l4.5 3.5" />
         ) : to > from ? (

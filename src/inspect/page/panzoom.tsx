@@ -40,7 +40,7 @@ export function PanZoom({
   readonly focusKey?: string | undefined;
   readonly children: ComponentChildren;
 }) {
-  const ref = useRef<HTMLDivElement>(null);
+  const ref = useRef<HTMLElement>(null);
   const [room, setRoom] = useState({ width: 800, height: 500 });
   const [camera, setCamera] = useState<Camera | undefined>(undefined);
   const pointers = useRef(new Map<number, { x: number; y: number }>());
@@ -54,12 +54,14 @@ export function PanZoom({
     look();
     return () => observer.disconnect();
   }, []);
-  const fitted = fit(width, height, room, legible);
+  const fitted = fitInto(width, height, room, legible);
   const { x, y, scale } = camera ?? fitted;
   const change = (make: (from: Camera) => Camera): void => setCamera((known) => make(known ?? fitted));
   useEffect(() => {
     if (focus === undefined || focusKey === undefined) return;
-    change((from) => bringIn(from, focus, room));
+    const element = ref.current;
+    const seen = element === null ? room : { width: element.clientWidth, height: element.clientHeight };
+    setCamera((known) => bringIn(known ?? fitInto(width, height, seen, legible), focus, seen));
   }, [focusKey, focus === undefined]);
   const zoomAt = (factor: number, px: number, py: number): void =>
     change((from) => {
@@ -76,18 +78,20 @@ export function PanZoom({
   };
   return (
     <div class="pan">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys move the picture */}
-      <div
+      <section
         class="pan-area"
         ref={ref}
-        role="group"
-        aria-label={`${label}; arrow keys move from one to the next, + and − scale`}
-        tabIndex={0}
+        aria-label={label}
         onWheel={(event) => {
           event.preventDefault();
           const { x: px, y: py } = place(event);
           if (event.ctrlKey || event.metaKey) zoomAt(Math.exp(-event.deltaY / 200), px, py);
-          else change((from) => ({ ...from, x: from.x + event.deltaX / from.scale, y: from.y + event.deltaY / from.scale }));
+          else
+            change((from) => ({
+              ...from,
+              x: from.x + event.deltaX / from.scale,
+              y: from.y + event.deltaY / from.scale,
+            }));
         }}
         onPointerDown={(event) => {
           pointers.current.set(event.pointerId, place(event));
@@ -103,7 +107,11 @@ export function PanZoom({
           dragged.current = true;
           pointers.current.set(event.pointerId, at);
           if (other === undefined)
-            change((from) => ({ ...from, x: from.x - (at.x - known.x) / from.scale, y: from.y - (at.y - known.y) / from.scale }));
+            change((from) => ({
+              ...from,
+              x: from.x - (at.x - known.x) / from.scale,
+              y: from.y - (at.y - known.y) / from.scale,
+            }));
           else {
             const before = Math.hypot(known.x - other.x, known.y - other.y);
             const after = Math.hypot(at.x - other.x, at.y - other.y);
@@ -121,7 +129,7 @@ export function PanZoom({
         <svg width={room.width} height={room.height} role="presentation">
           <g transform={`scale(${scale}) translate(${-x} ${-y})`}>{children}</g>
         </svg>
-      </div>
+      </section>
       <div class="pan-tools">
         <button type="button" aria-label="Larger" onClick={() => zoomAt(1.3, room.width / 2, room.height / 2)}>
           +
@@ -129,7 +137,7 @@ export function PanZoom({
         <button type="button" aria-label="Smaller" onClick={() => zoomAt(1 / 1.3, room.width / 2, room.height / 2)}>
           −
         </button>
-        <button type="button" onClick={() => setCamera(fit(width, height, room, smallest))}>
+        <button type="button" onClick={() => setCamera(fitInto(width, height, room, smallest))}>
           Fit
         </button>
       </div>
@@ -137,7 +145,12 @@ export function PanZoom({
   );
 }
 
-function fit(width: number, height: number, room: { readonly width: number; readonly height: number }, least: number): Camera {
+function fitInto(
+  width: number,
+  height: number,
+  room: { readonly width: number; readonly height: number },
+  least: number,
+): Camera {
   const margin = 12;
   const scale = Math.max(
     least,
@@ -146,14 +159,21 @@ function fit(width: number, height: number, room: { readonly width: number; read
   // In the middle where there is room, else from the beginning.
   const x = Math.min(-margin / scale, -(room.width / scale - width) / 2);
   const y = Math.min(-margin / scale, -(room.height / scale - height) / 2);
-  return { x: width * scale > room.width ? -margin / scale : x, y: height * scale > room.height ? -margin / scale : y, scale };
+  return {
+    x: width * scale > room.width ? -margin / scale : x,
+    y: height * scale > room.height ? -margin / scale : y,
+    scale,
+  };
 }
 
 function bringIn(camera: Camera, box: Box, room: { readonly width: number; readonly height: number }): Camera {
   const wide = room.width / camera.scale;
   const high = room.height / camera.scale;
   const inside =
-    box.x >= camera.x && box.y >= camera.y && box.x + box.width <= camera.x + wide && box.y + box.height <= camera.y + high;
+    box.x >= camera.x &&
+    box.y >= camera.y &&
+    box.x + box.width <= camera.x + wide &&
+    box.y + box.height <= camera.y + high;
   if (inside) return camera;
   return { ...camera, x: box.x + box.width / 2 - wide / 2, y: box.y + box.height / 2 - high / 2 };
 }

@@ -1,7 +1,16 @@
 /** The entries of one boot as the page keeps them, with what its views look things up in. */
 import { describeExit, type ExitStatus } from '../../model/exit-status.ts';
 import type { Severity } from '../../model/syslog-names.ts';
-import type { BootEntry, DefinitionEntry, EndEntry, Entry, EventEntry, Json, LogEntry, ServiceEntry } from '../entry.ts';
+import type {
+  BootEntry,
+  DefinitionEntry,
+  EndEntry,
+  Entry,
+  EventEntry,
+  Json,
+  LogEntry,
+  ServiceEntry,
+} from '../entry.ts';
 import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
 import { Timeline } from '../timeline.ts';
 

@@ -12,10 +12,20 @@ export function Scrubber() {
   const complete = connection.value.kind === 'complete';
   const text = `${instantText(instant.value.at, epoch())}, event ${at.toLocaleString('en')} of ${total.toLocaleString('en')}`;
   return (
-    <footer class="scrubber" aria-label="Time">
+    <footer class="scrubber">
       <div class="buttons">
-        <Button label="To the beginning" title="To the beginning (Home)" path="M-4 -5V5M5 -5L-2 0L5 5Z" onClick={() => goTo(1)} />
-        <Button label="One event back" title="One event back (←)" path="M4 -5L-3 0L4 5Z" onClick={() => stepBy(-1, false)} />
+        <Button
+          label="To the beginning"
+          title="To the beginning (Home)"
+          path="M-4 -5V5M5 -5L-2 0L5 5Z"
+          onClick={() => goTo(1)}
+        />
+        <Button
+          label="One event back"
+          title="One event back (←)"
+          path="M4 -5L-3 0L4 5Z"
+          onClick={() => stepBy(-1, false)}
+        />
         {follows ? (
           <Button
             label={complete ? 'Stop at this event' : 'Pause'}
@@ -32,7 +42,12 @@ export function Scrubber() {
             onClick={() => goTo(undefined)}
           />
         )}
-        <Button label="One event on" title="One event on (→)" path="M-4 -5L3 0L-4 5Z" onClick={() => stepBy(1, false)} />
+        <Button
+          label="One event on"
+          title="One event on (→)"
+          path="M-4 -5L3 0L-4 5Z"
+          onClick={() => stepBy(1, false)}
+        />
         <Button
           label="To the end"
           title="To the end (End)"
@@ -68,7 +83,12 @@ function whatText(index: number): string {
     case '@xstate.event':
     case '@xstate.snapshot': {
       const actor = recording.actors.get(entry.sessionId);
-      const name = actor === undefined ? entry.sessionId : actor.machine === 'service' ? actor.name : `${actor.service ?? ''} ${actor.name}`;
+      const name =
+        actor === undefined
+          ? entry.sessionId
+          : actor.machine === 'service'
+            ? actor.name
+            : `${actor.service ?? ''} ${actor.name}`;
       return `${name.trim()} ${entry.type === '@xstate.event' ? '←' : '·'} ${eventText(entry.event.type)}`;
     }
     case '@xstate.actor':

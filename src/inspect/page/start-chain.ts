@@ -1,8 +1,9 @@
 /** The chain of starts that decided how long a boot took, and what each start waited for. */
+
+import type { DependencyGraph } from '../../model/dependency-graph.ts';
 import { criticalChain, type StartTimes } from '../critical-chain.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
-import type { DependencyGraph } from '../../model/dependency-graph.ts';
 
 export interface ChainLink {
   readonly service: string;
@@ -14,7 +15,11 @@ export interface ChainLink {
 const isReady = ({ state }: Segment): boolean => state.startsWith('ready');
 
 /** The first is the one that was ready last. */
-export function chainOf(replica: Replica, configs: ReadonlyMap<string, ServiceEntry>, graph: DependencyGraph): readonly ChainLink[] {
+export function chainOf(
+  replica: Replica,
+  configs: ReadonlyMap<string, ServiceEntry>,
+  graph: DependencyGraph,
+): readonly ChainLink[] {
   const times: StartTimes[] = [];
   for (const [service, { segments }] of replica.services) {
     const started = segments.find(({ state }) => state.startsWith('starting'));
@@ -42,7 +47,9 @@ export function waitedForUntil(
   const lastOf = (names: Iterable<string>): { readonly name: string; readonly at: number } | undefined => {
     let last: { name: string; at: number } | undefined;
     for (const other of names) {
-      const ready = replica.services.get(other)?.segments.findLast((segment) => isReady(segment) && segment.from <= until);
+      const ready = replica.services
+        .get(other)
+        ?.segments.findLast((segment) => isReady(segment) && segment.from <= until);
       if (ready !== undefined && (last === undefined || ready.from > last.at)) last = { name: other, at: ready.from };
     }
     return last;

@@ -1,13 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { shortName } from '../../model/service-spec.ts';
+import type { Json } from '../entry.ts';
 import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
 import type { Step } from './recording.ts';
 import { actorChoice, chartActor, instant, recording, select, selection, version } from './store.ts';
-import { duration, eventDetail, instantText } from './words.ts';
 import { epoch } from './timeline.tsx';
-import type { Json } from '../entry.ts';
+import { duration, eventDetail, instantText } from './words.ts';
 
 const textSize = 15;
 
@@ -29,7 +29,9 @@ export function StatechartView() {
         )}
       </div>
       {chart === undefined || sessionId === undefined ? (
-        <p class="empty">{sessionId === undefined ? 'Nothing has begun yet.' : 'This actor is no machine: it has no chart.'}</p>
+        <p class="empty">
+          {sessionId === undefined ? 'Nothing has begun yet.' : 'This actor is no machine: it has no chart.'}
+        </p>
       ) : (
         <Drawn key={chart.name} chart={chart} sessionId={sessionId} path={actor?.path ?? ''} />
       )}
@@ -86,7 +88,15 @@ function ActorChoice() {
   );
 }
 
-function Drawn({ chart, sessionId, path }: { readonly chart: Chart; readonly sessionId: string; readonly path: string }) {
+function Drawn({
+  chart,
+  sessionId,
+  path,
+}: {
+  readonly chart: Chart;
+  readonly sessionId: string;
+  readonly path: string;
+}) {
   const layout = useLayout(chart);
   if (layout === undefined) return <p class="empty">Laying out the chart…</p>;
   const steps = stepsUntil(sessionId, instant.value.count);
@@ -182,7 +192,11 @@ export function ActorDetails() {
   const next = chart?.edges.filter((edge) => edge.from !== '' && contains(edge.from, actor.path)) ?? [];
   return (
     <>
-      <h2>{actor.service === undefined ? actor.name : `${shortName(actor.service)}${actor.machine === 'service' ? '' : ` ${actor.name}`}`}</h2>
+      <h2>
+        {actor.service === undefined
+          ? actor.name
+          : `${shortName(actor.service)}${actor.machine === 'service' ? '' : ` ${actor.name}`}`}
+      </h2>
       <h3>Last transition</h3>
       {last === undefined ? (
         <p class="soft">None yet.</p>
@@ -278,32 +292,42 @@ function flatten(state: ChartState): readonly ChartState[] {
   return state.children.flatMap((child) => [child, ...flatten(child)]);
 }
 
+/** Lays the chart of services out before it is asked for. */
+export function prepareChart(): void {
+  const chart = chartFor('service');
+  if (chart !== undefined) void layoutOf(chart);
+}
+
+function layoutOf(chart: Chart): Promise<Layout> {
+  const toNode = ({ path, key, children }: ChartState): LayoutNode => ({
+    id: path,
+    width: Math.ceil(textWidth(key, textSize)) + 40,
+    height: 32,
+    ...(children.length === 0
+      ? {}
+      : { children: children.map(toNode), options: { 'elk.padding': '[top=34,left=14,bottom=14,right=14]' } }),
+  });
+  const edges: LayoutEdge[] = chart.edges.filter(({ from, to }) => from !== '' && to !== '');
+  return layOut(chart.root.children.map(toNode), edges, {
+    'elk.algorithm': 'layered',
+    'elk.direction': 'DOWN',
+    'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
+    'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
+    'elk.layered.spacing.nodeNodeBetweenLayers': '22',
+    'elk.layered.spacing.edgeNodeBetweenLayers': '9',
+    'elk.layered.spacing.edgeEdgeBetweenLayers': '8',
+    'elk.spacing.nodeNode': '18',
+    'elk.spacing.edgeEdge': '9',
+    'elk.spacing.edgeNode': '11',
+    'elk.padding': '[top=16,left=16,bottom=16,right=16]',
+  });
+}
+
 function useLayout(chart: Chart): Layout | undefined {
   const [layout, setLayout] = useState<Layout | undefined>(undefined);
   useEffect(() => {
     let wanted = true;
-    const toNode = ({ path, key, children }: ChartState): LayoutNode => ({
-      id: path,
-      width: Math.ceil(textWidth(key, textSize)) + 40,
-      height: 32,
-      ...(children.length === 0
-        ? {}
-        : { children: children.map(toNode), options: { 'elk.padding': '[top=34,left=14,bottom=14,right=14]' } }),
-    });
-    const edges: LayoutEdge[] = chart.edges.filter(({ from, to }) => from !== '' && to !== '');
-    void layOut(chart.root.children.map(toNode), edges, {
-      'elk.algorithm': 'layered',
-      'elk.direction': 'DOWN',
-      'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
-      'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
-      'elk.layered.spacing.nodeNodeBetweenLayers': '22',
-      'elk.layered.spacing.edgeNodeBetweenLayers': '9',
-      'elk.layered.spacing.edgeEdgeBetweenLayers': '8',
-      'elk.spacing.nodeNode': '18',
-      'elk.spacing.edgeEdge': '9',
-      'elk.spacing.edgeNode': '11',
-      'elk.padding': '[top=16,left=16,bottom=16,right=16]',
-    }).then((made) => {
+    void layoutOf(chart).then((made) => {
       if (wanted) setLayout(made);
     });
     return () => {

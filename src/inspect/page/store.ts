@@ -45,7 +45,8 @@ const graph = computed(() => {
 let graphMemo: { readonly configuration: number; readonly graph: ReturnType<typeof graphOf> } | undefined;
 
 function graphAt(configuration: number): ReturnType<typeof graphOf> {
-  if (graphMemo?.configuration !== configuration) graphMemo = { configuration, graph: graphOf(recording.services.values()) };
+  if (graphMemo?.configuration !== configuration)
+    graphMemo = { configuration, graph: graphOf(recording.services.values()) };
   return graphMemo.graph;
 }
 
@@ -58,7 +59,9 @@ export const instant = computed<Instant>(() => {
 });
 
 /** Where the scrubber stands, ms: the last entry, or now where it follows. */
-export const cursorAt = computed(() => (cursor.value === undefined ? Math.max(now.value, instant.value.at) : instant.value.at));
+export const cursorAt = computed(() =>
+  cursor.value === undefined ? Math.max(now.value, instant.value.at) : instant.value.at,
+);
 
 export const live = computed(() => connection.value.kind === 'live' || connection.value.kind === 'connecting');
 
@@ -84,12 +87,14 @@ function namesInOrder(): readonly string[] {
 
 let waiting: Entry[] = [];
 let flushing: ReturnType<typeof setTimeout> | undefined;
-/** ms between two pictures at most while much comes. */
+/** ms between two pictures: while much comes, taking it in goes before drawing it. */
 const patience = 60;
+const longPatience = 400;
+const much = 1_000;
 
 export function receive(entries: readonly Entry[]): void {
   for (const entry of entries) waiting.push(entry);
-  flushing ??= setTimeout(flush, patience);
+  flushing ??= setTimeout(flush, waiting.length > much ? longPatience : patience);
 }
 
 /** Takes in what has come at once. */

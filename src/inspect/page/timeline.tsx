@@ -4,7 +4,7 @@ import { shortName } from '../../model/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { stateOfPath } from './instant.ts';
 import type { Mark } from './recording.ts';
-import { type Domain, pan, tickText, ticks, zoom } from './scale.ts';
+import { type Domain, pan, ticks, tickText, zoom } from './scale.ts';
 import { type ChainLink, chainOf, waitedForUntil } from './start-chain.ts';
 import { StateIcon, StateShape, stateNames } from './states.tsx';
 import {
@@ -90,7 +90,14 @@ export function TimelineView() {
       <div class="tl-body" ref={ref}>
         <ul class="tl-rows" style={{ height: `${services.length * rowHeight}px` }} aria-label="Services">
           {rows.map((name, offset) => (
-            <Row key={name} name={name} index={window.first + offset} count={services.length} width={width} span={span} />
+            <Row
+              key={name}
+              name={name}
+              index={window.first + offset}
+              count={services.length}
+              width={width}
+              span={span}
+            />
           ))}
         </ul>
         <CriticalPath services={services} scale={scale} width={width} />
@@ -109,7 +116,11 @@ export function TimelineView() {
 export function zoomBy(factor: number): void {
   const { from, to } = domain.value;
   const at = cursorAt.value;
-  zoomed.value = zoom({ from, to }, factor, cursor.value !== undefined && at >= from && at <= to ? at : (from + to) / 2);
+  zoomed.value = zoom(
+    { from, to },
+    factor,
+    cursor.value !== undefined && at >= from && at <= to ? at : (from + to) / 2,
+  );
 }
 
 export function panBy(share: number): void {
@@ -331,13 +342,19 @@ function marksOf(marks: readonly Mark[], { from, to }: Domain, width: number): r
     last.set(kind, mark);
     drawn.push(mark);
   }
-  return drawn;
+  // A restart spawns: one mark says both.
+  return drawn.filter(
+    ({ kind, x }) => kind !== 'spawn' || !drawn.some((other) => other.kind === 'restart' && Math.abs(other.x - x) < 4),
+  );
 }
 
 function nearestMark(marks: readonly Mark[], at: number, within: number): Mark | undefined {
   let nearest: Mark | undefined;
   for (const mark of marks)
-    if (Math.abs(mark.at - at) <= within && Math.abs(mark.at - at) <= Math.abs((nearest?.at ?? Number.POSITIVE_INFINITY) - at))
+    if (
+      Math.abs(mark.at - at) <= within &&
+      Math.abs(mark.at - at) <= Math.abs((nearest?.at ?? Number.POSITIVE_INFINITY) - at)
+    )
       nearest = mark;
   return nearest;
 }
@@ -354,7 +371,9 @@ function CriticalPath({
   const chain = criticalPath();
   const place = (link: ChainLink) => {
     const row = services.indexOf(link.service);
-    return row < 0 ? undefined : { y: row * rowHeight + barTop + barHeight / 2, from: scale(link.started), to: scale(link.ready) };
+    return row < 0
+      ? undefined
+      : { y: row * rowHeight + barTop + barHeight / 2, from: scale(link.started), to: scale(link.ready) };
   };
   const lines: string[] = [];
   let later: ReturnType<typeof place>;
@@ -377,14 +396,14 @@ let memo: { readonly count: number; readonly chain: readonly ChainLink[] } | und
 
 export function criticalPath(): readonly ChainLink[] {
   const count = version.value;
-  if (memo?.count !== count)
-    memo = { count, chain: chainOf(recording.head, recording.services, instant.peek().graph) };
+  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head, recording.services, instant.peek().graph) };
   return memo.chain;
 }
 
 /** Says what is pointed at, in a place of its own: nothing covers anything. */
 function Readout() {
-  const at = pointed.value ?? (selection.value === undefined ? undefined : { service: selection.value, at: cursorAt.value });
+  const at =
+    pointed.value ?? (selection.value === undefined ? undefined : { service: selection.value, at: cursorAt.value });
   const text = at === undefined ? undefined : textAt(at);
   return (
     <output class="readout" aria-live="polite">
@@ -429,7 +448,8 @@ export function stepSegment(by: 1 | -1): void {
   const name = selection.value;
   const segments = name === undefined ? [] : (recording.head.services.get(name)?.segments ?? []);
   const seq = recording.entries[(cursor.value ?? recording.entries.length) - 1]?.seq ?? 0;
-  const target = by > 0 ? segments.find((segment) => segment.seq > seq) : segments.findLast((segment) => segment.seq < seq);
+  const target =
+    by > 0 ? segments.find((segment) => segment.seq > seq) : segments.findLast((segment) => segment.seq < seq);
   if (target === undefined) return;
   pointed.value = undefined;
   goTo(recording.countOfSeq(target.seq));

@@ -10,8 +10,8 @@ export interface Window {
 const overscan = 6;
 
 /** Rows of one height, of which only those in sight are drawn. */
-export function useRows(count: number, height: number) {
-  const ref = useRef<HTMLDivElement>(null);
+export function useRows<E extends HTMLElement = HTMLDivElement>(count: number, height: number) {
+  const ref = useRef<E>(null);
   const [{ top, room }, setPlace] = useState({ top: 0, room: 600 });
   useLayoutEffect(() => {
     const element = ref.current;
@@ -33,7 +33,7 @@ export function useRows(count: number, height: number) {
 }
 
 /** Brings a row into sight whenever it changes. */
-export function useInSight(ref: { readonly current: HTMLDivElement | null }, row: number, height: number): void {
+export function useInSight(ref: { readonly current: HTMLElement | null }, row: number, height: number): void {
   useEffect(() => {
     const element = ref.current;
     if (element === null || row < 0) return;

@@ -2,6 +2,7 @@
 import { shortName } from '../../model/service-spec.ts';
 import type { JsonObject } from '../entry.ts';
 import type { Segment } from '../replica.ts';
+import { eventText } from './chart-model.ts';
 import type { ServiceNow } from './instant.ts';
 import { exitText } from './recording.ts';
 
@@ -62,6 +63,9 @@ export function eventDetail(event: JsonObject): string {
 export function segmentText(segment: Segment, now: number): string {
   const lasted = `${segment.to === undefined ? 'for' : 'lasted'} ${duration((segment.to ?? now) - segment.from)}`;
   const detail = segment.event === undefined ? '' : eventDetail(segment.event);
-  const after = segment.event === undefined ? '' : `, after ${segment.event.type}${detail === '' ? '' : ` (${detail})`}`;
+  const after =
+    segment.event === undefined
+      ? ''
+      : `, after ${eventText(segment.event.type).replace(/^after /, '')}${detail === '' ? '' : ` (${detail})`}`;
   return `${segment.state} ${lasted}${after}`;
 }
