@@ -25,6 +25,7 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   blame: () => import('./blame.ts'),
   'critical-chain': () => import('./critical-chain.ts'),
   run: () => import('./run-beside.ts'),
+  inspect: () => import('./inspect.ts'),
 };
 
 /** Each verb loads only what it needs, and when it is asked for. */

@@ -84,6 +84,23 @@ export const commands: readonly CommandHelp[] = [
   verb('loglevel', '[LEVEL]', 'show, or set, the least severe priority that is logged everywhere', [json], false),
   verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [], false, false),
   verb(
+    'inspect',
+    '',
+    'serve the inspector page of what runs, and say where',
+    [
+      { name: 'port', value: 'PORT', summary: 'the port of the page; without it the system chooses one' },
+      { name: 'listen', value: 'ADDRESS', summary: 'the address of the page; 127.0.0.1 without it' },
+      {
+        name: 'via',
+        value: 'COMMAND',
+        summary: 'reach chaperone through a command such as "docker exec -i NAME"',
+      },
+      { name: 'stdio', summary: 'the other end of --via: standard input and output are the control socket' },
+    ],
+    false,
+    false,
+  ),
+  verb(
     'reload',
     '',
     'read the configuration anew and carry out what has changed',
