@@ -7,7 +7,7 @@ import type { SystemSpec } from '../../src/model/service-spec.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
-import { createWorld, simpleService, systemOf } from '../simulation/world.ts';
+import { createWorld, simpleService, systemOf, type World } from '../simulation/world.ts';
 
 const wait = (ms: number): Step => ({ do: 'wait', ms });
 const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
@@ -15,7 +15,10 @@ const hang: Step = { do: 'hang' };
 const quietly = { SIGTERM: [wait(20), { do: 'exit', code: 0 }] } as const;
 
 function record(spec: SystemSpec, programs: SimulatedPrograms, until: number, stopAt?: number): Entry[] {
-  const world = createWorld(spec, programs);
+  return recorded(createWorld(spec, programs), until, stopAt);
+}
+
+function recorded(world: World, until: number, stopAt?: number): Entry[] {
   const entries: Entry[] = [];
   world.inspection.hub.watch({
     records: true,
@@ -104,6 +107,11 @@ export function deadlockRecording(): Entry[] {
 
 /** A service that crashes until it has used up its restarts, beside two that stand. */
 export function crashLoopRecording(): Entry[] {
+  const world = crashLoopWorld();
+  return recorded(world, 60_000);
+}
+
+export function crashLoopWorld(): World {
   const services = [
     simpleService('store', { startupPause: 200 }),
     simpleService('web', {
@@ -131,7 +139,7 @@ export function crashLoopRecording(): Entry[] {
     if (name === 'report') return { steps: [wait(700), print('all is well\n')] };
     return { steps: [hang], onSignal: quietly };
   };
-  return record(systemOf(services), { has: () => true, script }, 60_000);
+  return createWorld(systemOf(services), { has: () => true, script });
 }
 
 /** 300 services in ten layers; one in fifty crashes once. */

@@ -16,7 +16,8 @@ export function Details() {
   const name = selection.value;
   const service = name === undefined ? undefined : instant.value.services.get(name);
   return (
-    <aside class="details" aria-label="Details">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+    <aside class="details" aria-label="Details" tabIndex={0}>
       {view.value === 'statechart' ? (
         <ActorDetails />
       ) : service === undefined ? (

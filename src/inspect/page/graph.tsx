@@ -183,7 +183,7 @@ function Drawn({
               class={`node n-${state}${node.id === pickedNode ? ' picked' : ''}${lit.has(node.id) ? ' lit' : ''}${roots.has(node.id) ? ' root' : ''}${dim ? ' dim' : ''}`}
               transform={`translate(${place.x} ${place.y})`}
               role="button"
-              tabIndex={node.id === tabbable ? 0 : -1}
+              tabindex={node.id === tabbable ? 0 : -1}
               aria-label={text}
               aria-pressed={node.id === pickedNode}
               data-node={node.id}

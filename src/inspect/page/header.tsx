@@ -157,7 +157,7 @@ export function Notices() {
         </p>,
       );
     }
-  return <div class="notices">{notices}</div>;
+  return notices.length === 0 ? null : <section aria-label="Notices">{notices}</section>;
 }
 
 export function Tabs() {

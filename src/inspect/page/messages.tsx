@@ -111,7 +111,6 @@ function Message({
   const to = source === target ? from : xOf(target);
   const detail = eventDetail(entry.event);
   const who = nameOf(entry.sessionId);
-  const text = `${eventText(entry.event.type)}${detail === '' ? '' : ` (${detail})`}`;
   const left = Math.min(from, to);
   const loop = source === target;
   return (
@@ -119,7 +118,6 @@ function Message({
       type="button"
       class={`seq-row${current ? ' current' : ''}${later ? ' later' : ''}`}
       style={{ top: `${top}px` }}
-      aria-label={`${instantText(entry.at, epoch())}: ${text}, from ${nameOf(entry.sourceId)} to ${who}`}
       aria-current={current ? 'true' : undefined}
       onClick={() => goToIndex(index)}
     >
@@ -142,6 +140,9 @@ function Message({
       <span class="seq-text" style={{ left: `${timeWidth + left + (loop ? 26 : 6)}px` }}>
         {named && who !== 'system' ? <strong>{who} </strong> : null}
         {eventText(entry.event.type)} <span class="soft">{detail}</span>
+        <span class="unseen">
+          , from {nameOf(entry.sourceId)} to {who}
+        </span>
       </span>
     </button>
   );
