@@ -57,6 +57,9 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
 #ifndef PR_SET_CHILD_SUBREAPER
 #define PR_SET_CHILD_SUBREAPER 36
 #endif
@@ -78,6 +81,10 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 #define PASSED_AT_MOST 253
 /* How many datagrams one recvmmsg(2) takes: a unix socket holds eleven. */
 #define BATCH 64
+/* So many at once mean that the queue was full, or nearly. */
+#define FULL_QUEUE 8
+/* Looks into an empty queue before a flood counts as over. */
+#define PATIENCE 20
 
 enum stage {
   STAGE_PIPE,
@@ -1356,26 +1363,45 @@ static napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
   return throw_errno(env, "ask for credentials", errno);
 }
 
-/* recvmmsg(2) into slots of one size. Returns how many datagrams came, or -1 with errno if that is none. */
-static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+/* recvmmsg(2) of what is there into up to BATCH slots of one size. Returns how many datagrams came, 0 for none, -1 with errno. */
+static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
   struct mmsghdr messages[BATCH];
   struct iovec pieces[BATCH];
+  const unsigned wanted = count < BATCH ? (unsigned)count : BATCH;
+  int received;
+  memset(messages, 0, wanted * sizeof *messages);
+  for (unsigned i = 0; i < wanted; i++) {
+    pieces[i] = (struct iovec){data + i * slot, slot};
+    messages[i].msg_hdr.msg_iov = &pieces[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  do {
+    /* With MSG_TRUNC the lengths are those that were sent. */
+    received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
+  } while (received < 0 && errno == EINTR);
+  for (int i = 0; i < received; i++) lengths[i] = messages[i].msg_len;
+  if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  return received;
+}
+
+/*
+ * Fills the slots as long as datagrams come. Where the queue was full, whoever writes has been waiting and is running again now:
+ * it is given a few turns of the processor, which is cheaper for both than to sleep and wake for every eleven.
+ */
+static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
   size_t taken = 0;
-  for (int received = BATCH; received == BATCH && taken < count; taken += (size_t)received) {
-    const size_t left = count - taken;
-    const unsigned wanted = left < BATCH ? (unsigned)left : BATCH;
-    memset(messages, 0, wanted * sizeof *messages);
-    for (unsigned i = 0; i < wanted; i++) {
-      pieces[i] = (struct iovec){data + (taken + i) * slot, slot};
-      messages[i].msg_hdr.msg_iov = &pieces[i];
-      messages[i].msg_hdr.msg_iovlen = 1;
-    }
-    do {
-      /* With MSG_TRUNC the lengths are those that were sent. */
-      received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
-    } while (received < 0 && errno == EINTR);
+  bool flooded = false;
+  for (int idle = 0; taken < count && idle <= (flooded ? PATIENCE : 0);) {
+    const int received = receive_present(fd, data + taken * slot, slot, lengths + taken, count - taken);
     if (received < 0) return taken > 0 ? (ssize_t)taken : -1;
-    for (int i = 0; i < received; i++) lengths[taken + (size_t)i] = messages[i].msg_len;
+    flooded |= received >= FULL_QUEUE;
+    taken += (size_t)received;
+    if (received > 0) {
+      idle = 0;
+    } else {
+      idle++;
+      sched_yield();
+    }
   }
   return (ssize_t)taken;
 }
@@ -1397,8 +1423,8 @@ static napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
     return NULL;
   }
   const ssize_t received = receive_batch(fd, data, size / count, lengths, count);
-  if (received < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, "receive", errno);
-  return number_of(env, received < 0 ? 0 : (double)received);
+  if (received < 0) return throw_errno(env, "receive", errno);
+  return number_of(env, (double)received);
 }
 
 /* A control message's alignment and the most that one datagram brings: credentials and descriptors. */
@@ -1651,6 +1677,33 @@ static napi_value edge_peer_credentials(napi_env env, napi_callback_info info) {
   return credentials_of(env, &credentials);
 }
 
+/* The supplementary groups of the process at the other end, as they were when it connected. */
+static napi_value edge_peer_groups(napi_env env, napi_callback_info info) {
+  napi_value argument, list;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  /* Without room the kernel says how much it needs. */
+  socklen_t size = 0;
+  gid_t *groups = NULL;
+  while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0) {
+    const int error = errno;
+    free(groups);
+    if (error != ERANGE) return throw_errno(env, "read a peer's groups", error);
+    groups = malloc(size);
+    if (groups == NULL) return throw_errno(env, "read a peer's groups", ENOMEM);
+  }
+  const size_t count = size / sizeof *groups;
+  napi_create_array_with_length(env, count, &list);
+  for (size_t i = 0; i < count; i++) {
+    napi_value gid;
+    napi_create_uint32(env, groups[i], &gid);
+    napi_set_element(env, list, (uint32_t)i, gid);
+  }
+  free(groups);
+  return list;
+}
+
 /* mkfifo(3) */
 static napi_value edge_make_fifo(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -1697,6 +1750,7 @@ NAPI_MODULE_INIT() {
       {"localPort", edge_local_port},
       {"acceptConnection", edge_accept_connection},
       {"peerCredentials", edge_peer_credentials},
+      {"peerGroups", edge_peer_groups},
       {"makeFifo", edge_make_fifo},
   };
   struct instance *instance = calloc(1, sizeof *instance);

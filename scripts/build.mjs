@@ -48,13 +48,21 @@ await build({
 for (const name of apart) {
   await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
 }
+// The machines and the simulated kernel are nothing that the other verbs of chaperonectl should have to read.
+const ownFile = {
+  name: 'own-file',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/simulate\.ts$/ }, () => ({ path: './simulate.cjs', external: true })),
+};
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
   alias,
+  plugins: [ownFile],
 });
+await build({ ...common, entryPoints: ['src/cli/simulate.ts'], outfile: 'dist/simulate.cjs', alias });
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

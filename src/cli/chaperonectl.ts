@@ -26,6 +26,8 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   'critical-chain': () => import('./critical-chain.ts'),
   run: () => import('./run-beside.ts'),
   inspect: () => import('./inspect.ts'),
+  replay: () => import('./replay.ts'),
+  simulate: () => import('./simulate.ts'),
 };
 
 /** Each verb loads only what it needs, and when it is asked for. */

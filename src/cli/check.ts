@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { checkSystem, type Findings, inOrder } from '../config/check.ts';
@@ -16,9 +16,8 @@ import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
+import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { reasonOf, writeAll } from './program-io.ts';
-
-const defaultConfig = '/etc/chaperone.d';
 
 const helpText = `usage: chaperonectl check [options]
 
@@ -53,7 +52,7 @@ export async function run(words: readonly string[]): Promise<number> {
   const configured = await load(request);
   const { path, spec } = configured;
   const places = readPlaces(path, configFiles);
-  const missing = missingPath(request, path);
+  const missing = missingPath(request.config, path);
   let findings: Findings = { diagnostics: [], services: [], schedules: [] };
   if (spec !== undefined && missing.length === 0) {
     const cron = spec.services.some(({ type }) => type === 'cron');
@@ -96,7 +95,7 @@ function parseWords(words: readonly string[]): Request | string | undefined {
       json: values.json === true,
     };
   } catch (error) {
-    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
+    return wordsMistake(error);
   }
 }
 
@@ -115,20 +114,6 @@ async function load({ config, user }: Request): Promise<Configured> {
     { configPath: config, ...(user === undefined ? {} : { user }) },
     { kernel, clock, edge, environment, interactive: isatty(0) },
   );
-}
-
-/** A start may do without a configuration, where there is a command; who asks for a check means one that is there. */
-function missingPath({ config }: Request, path: string): readonly Diagnostic[] {
-  try {
-    if (configFiles.stat(path) !== 'missing') return [];
-    const here = resolve(config);
-    const meant =
-      !isAbsolute(config) && configFiles.stat(here) !== 'missing' ? { hint: `did you mean "${here}"?` } : {};
-    return [{ severity: 'error', message: `the configuration "${path}" does not exist`, ...meant }];
-  } catch {
-    // The loader has said why it cannot be read.
-    return [];
-  }
 }
 
 /** The only place that needs the times themselves: cron-parser is slow to load. */

@@ -7,6 +7,8 @@ export interface CommandOption {
   /** What its value is called; absent where it takes none. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** Its value begins with the name of a service. */
+  readonly names?: true;
   readonly summary: string;
 }
 
@@ -18,6 +20,10 @@ export interface CommandHelp {
   readonly options: readonly CommandOption[];
   /** Its words are names of services. */
   readonly takesNames: boolean;
+  /** Its words are names of files. */
+  readonly takesFiles?: boolean;
+  /** What else is to be known, in place of what is told of names. */
+  readonly notes?: string;
   /** telchap knows it, too. */
   readonly telchap: boolean;
 }
@@ -108,16 +114,72 @@ export const commands: readonly CommandHelp[] = [
     false,
     false,
   ),
+  {
+    ...verb(
+      'replay',
+      'FILE[#BOOT] [FILE[#BOOT]]',
+      'show a boot that a journal has recorded: as it went, in figures, or against another one',
+      [
+        {
+          name: 'boot',
+          value: 'N|ID',
+          summary: 'which boot: its number, from the end where negative; or how its id begins',
+        },
+        { name: 'list', summary: 'only tell which boots there are' },
+        { name: 'summary', summary: 'figures: critical chain, blame, restarts, failures and their causes' },
+        { name: 'diff', summary: 'compare two boots: A and B, or the last two of one journal' },
+        { name: 'tolerance', value: 'N%|TIME', summary: 'how much later B may be ready (20%, and always 0.1 s)' },
+        {
+          name: 'until',
+          value: 'POINT',
+          summary: 'stop at a time (1.5, 500ms), event, state (web:ready) or entry (#418)',
+        },
+        { name: 'service', value: 'GLOB', summary: 'only these services; may be repeated' },
+        { name: 'speed', value: 'N|max', summary: 'N times as fast as it was, with no pause above 3 s; max: at once' },
+        json,
+      ],
+      false,
+      false,
+    ),
+    takesFiles: true,
+    notes: `Without --boot it is the last boot of the journal. With --diff, exit status 1 says
+that B failed, or became ready later than the tolerance allows.
+`,
+  },
+  verb(
+    'simulate',
+    '',
+    'the boot that a configuration will have, in virtual time: nothing is started',
+    [
+      { name: 'config', value: 'PATH', summary: 'a file, or a directory (/etc/chaperone.d)' },
+      { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
+      { name: 'time', value: 'NAME=TIME', names: true, summary: 'it takes that long to become ready: db=2s' },
+      { name: 'assume', value: 'TIME', summary: 'the time of those of which nothing is known (100ms)' },
+      {
+        name: 'fail',
+        value: 'NAME=HOW',
+        names: true,
+        summary: 'exit:N, signal:N, hang or late:TIME: what it does instead',
+      },
+      { name: 'what-if', value: 'NAME=TIME', names: true, summary: 'what the boot would gain by that time' },
+      { name: 'baseline', value: 'FILE', summary: 'fail where READY is later than in that --json' },
+      { name: 'tolerance', value: 'TIME', summary: 'by how much it may be later' },
+      json,
+    ],
+    false,
+    false,
+  ),
   verb('shutdown', '[DELAY|now]', 'end the system in order, after DELAY seconds', [json], false),
 ];
 
 /** The help of one verb. */
-export function commandHelp(program: string, { name, words, summary, options }: CommandHelp): string {
+export function commandHelp(program: string, command: CommandHelp): string {
+  const { name, words, summary, options, notes = namesHelp } = command;
   const titles = options.map((option) => `--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`);
   const width = Math.max(6, ...titles.map((title) => title.length));
   const lines = options.map((option, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${option.summary}\n`);
   const usage = `usage: ${program} ${name}${options.length === 0 ? '' : ' [options]'}${words === '' ? '' : ` ${words}`}\n`;
-  return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${namesHelp}${exitHelp()}`;
+  return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${notes}${exitHelp()}`;
 }
 
 export const namesHelp = 'Names stand with or without ".service", and may be globs.\n';

@@ -30,12 +30,15 @@ const generated = (program: Program): string =>
 
 function bash(program: Program): string {
   const verbs = known(program);
-  const cases = verbs.map(({ name, options, takesNames }) => {
+  const cases = verbs.map(({ name, options, takesNames, takesFiles }) => {
     const flags = [...options.map((option) => `--${option.name}`), '--help'].join(' ');
-    return `    ${name}) options="${flags}"; names=${takesNames ? 'yes' : ''} ;;`;
+    const files = takesFiles === true ? '; files=yes' : '';
+    return `    ${name}) options="${flags}"; names=${takesNames ? 'yes' : ''}${files} ;;`;
   });
+  // Only where a verb takes them.
+  const takeFiles = verbs.some(({ takesFiles }) => takesFiles === true);
   return `${generated(program)}_${program}() {
-  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} options= names=
+  local word=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} options= names=${takeFiles ? ' files=' : ''}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${verbs.map(({ name }) => name).join(' ')}" -- "$word"))
@@ -44,29 +47,64 @@ function bash(program: Program): string {
   case $verb in
 ${cases.join('\n')}
   esac
-  case $word in
+${bashNamed(program)}  case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-    *) [ -n "$names" ] && COMPREPLY=($(compgen -W "$(${namesCommand(program)})" -- "$word")) ;;
+${
+  takeFiles
+    ? `    *) if [ -n "$files" ]; then compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return; fi
+       `
+    : '    *) '
+}[ -n "$names" ] && COMPREPLY=($(compgen -W "$(${namesCommand(program)})" -- "$word")) ;;
   esac
 }
 complete -F _${program} ${program}
 `;
 }
 
+/** The options whose value begins with the name of a service. */
+function namedOptions(program: Program): readonly string[] {
+  return known(program).flatMap(({ options }) => options.filter(({ names }) => names === true).map(({ name }) => name));
+}
+
+function bashNamed(program: Program): string {
+  const options = namedOptions(program);
+  if (options.length === 0) return '';
+  return `  case \${COMP_WORDS[COMP_CWORD - 1]} in
+    ${options.map((name) => `--${name}`).join('|')})
+      COMPREPLY=($(compgen -S = -W "$(${namesCommand(program)})" -- "$word"))
+      compopt -o nospace 2>/dev/null
+      return ;;
+  esac
+`;
+}
+
+function zshNamed(program: Program): string {
+  const options = namedOptions(program);
+  if (options.length === 0) return '';
+  return `  if [[ $words[CURRENT-1] == (${options.map((name) => `--${name}`).join('|')}) ]]; then
+    services=(\${(f)"$(${namesCommand(program)})"})
+    _describe service services -S =
+    return
+  fi
+`;
+}
+
 function zsh(program: Program): string {
   const verbs = known(program);
   const list = verbs.map(({ name, summary }) => `    '${name}:${quoted(summary)}'`);
-  const cases = verbs.map(({ name, options, takesNames }) => {
+  const takeFiles = verbs.some(({ takesFiles }) => takesFiles === true);
+  const cases = verbs.map(({ name, options, takesNames, takesFiles }) => {
+    const files = takesFiles === true ? '; files=yes' : '';
     const flags = [
       ...options.map((option) => `'--${option.name}:${quoted(option.summary)}'`),
       "'--help:print the help'",
     ];
-    return `    ${name}) options=(${flags.join(' ')}); names=${takesNames ? 'yes' : ''} ;;`;
+    return `    ${name}) options=(${flags.join(' ')}); names=${takesNames ? 'yes' : ''}${files} ;;`;
   });
   return `#compdef ${program}
 ${generated(program)}_${program}() {
   local -a verbs options services
-  local names=
+  local names=${takeFiles ? ' files=' : ''}
   verbs=(
 ${list.join('\n')}
   )
@@ -77,9 +115,9 @@ ${list.join('\n')}
   case $words[2] in
 ${cases.join('\n')}
   esac
-  if [[ $PREFIX == -* ]]; then
+${zshNamed(program)}  if [[ $PREFIX == -* ]]; then
     _describe option options
-  elif [[ -n $names ]]; then
+${takeFiles ? '  elif [[ -n $files ]]; then\n    _files\n' : ''}  elif [[ -n $names ]]; then
     services=(\${(f)"$(${namesCommand(program)})"})
     _describe service services
   fi
@@ -90,15 +128,16 @@ compdef _${program} ${program}
 
 function fish(program: Program): string {
   const verbs = known(program);
-  const lines = verbs.flatMap(({ name, summary, options, takesNames }) => [
+  const lines = verbs.flatMap(({ name, summary, options, takesNames, takesFiles }) => [
     `complete -c ${program} -n __fish_use_subcommand -a ${name} -d '${quoted(summary)}'`,
     ...options.map(
       (option) =>
-        `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option.name}${option.value === undefined ? '' : ' -r'} -d '${quoted(option.summary)}'`,
+        `complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -l ${option.name}${option.value === undefined ? '' : ' -r'}${option.names === true ? ` -a '(__${program}_services)='` : ''} -d '${quoted(option.summary)}'`,
     ),
     ...(takesNames
       ? [`complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -a '(__${program}_services)'`]
       : []),
+    ...(takesFiles === true ? [`complete -c ${program} -n '__fish_seen_subcommand_from ${name}' -F`] : []),
   ]);
   return `${generated(program)}function __${program}_services
   ${namesCommand(program).replaceAll('\\', '\\\\').replaceAll('\\\\.', '\\\\.')}
@@ -164,11 +203,15 @@ function roff(text: string): string {
     .replace(/^([.'])/, '\\&$1');
 }
 
+/** What stands once at the top of the page. */
+function withoutCommonNotes(help: string): string {
+  return help.replace(namesHelp, '').replace(exitHelp(), '').trimEnd();
+}
+
 /** The page of docs/reference. */
 export function referencePage(): string {
   const parts = commands.map(
-    (command) =>
-      `## ${command.name}\n\n\`\`\`\n${commandHelp('chaperonectl', command).split('\n\nNames stand')[0]}\n\`\`\`\n`,
+    (command) => `## ${command.name}\n\n\`\`\`\n${withoutCommonNotes(commandHelp('chaperonectl', command))}\n\`\`\`\n`,
   );
   return `# telchap and chaperonectl
 

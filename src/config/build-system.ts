@@ -1,5 +1,6 @@
 /** From the merged sections to the whole configuration as one plain value. */
-import type { AccountDatabase } from '../model/accounts.ts';
+import { type AccountDatabase, parseId } from '../model/accounts.ts';
+import type { Grant } from '../model/control-policy.ts';
 import { timeZoneProblem } from '../model/schedule-fields.ts';
 import { consoleService, type JournalSpec, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
 import { buildLogging, defaultLogging } from './build-logging.ts';
@@ -89,6 +90,10 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     statusInterval: milliseconds(settings, 'status_interval'),
     journal: readJournal(settings, defaults, context),
     ...readTimeZone(settings, defaults, services, context),
+    control: {
+      owners: [...new Set([user, defaults.account].flatMap((resolved) => accountOf(resolved)?.uid ?? []))],
+      grants: readGrants(settings, context),
+    },
     fileCount: context.fileCount,
   };
 }
@@ -136,6 +141,28 @@ function readTimeZone(
     );
   }
   return {};
+}
+
+/** The grants of the settings, with their accounts. Of an account that is missing nobody knows who will have its number one day. */
+function readGrants(settings: Section, { accounts, report }: BuildContext): readonly Grant[] {
+  const value = settings.values.get('control');
+  if (value?.kind !== 'grants') return [];
+  return value.grants.flatMap(({ to, actions }): readonly Grant[] => {
+    if (to.kind === 'everybody') return [{ to, actions }];
+    const { name, place } = to.account;
+    const unknown = (): readonly Grant[] => {
+      report.error(`allow of control names ${quote(name)}, which is no ${to.kind} of this system`, place, {
+        hint: `expected a ${to.kind} name or a number`,
+      });
+      return [];
+    };
+    if (to.kind === 'user') {
+      const found = accounts.account(name);
+      return found.kind === 'found' ? [{ to: { kind: 'user', uid: found.account.uid }, actions }] : unknown();
+    }
+    const gid = accounts.findGroup(name)?.gid ?? parseId(name);
+    return gid === undefined ? unknown() : [{ to: { kind: 'group', gid }, actions }];
+  });
 }
 
 const consoleWishes: OrderWishes = {

@@ -28,7 +28,9 @@ type ValueKind =
   | 'account'
   /** When a cron service runs. */
   | 'schedule'
-  | 'selector';
+  | 'selector'
+  /** Who may control what: a map of its own, see read-control.ts. */
+  | 'control';
 
 /** One directive of the reference. */
 export interface Directive {
@@ -79,6 +81,12 @@ const environmentDirectives: readonly Directive[] = [
 ];
 
 const settings: readonly Directive[] = [
+  {
+    key: 'control',
+    kind: 'control',
+    ...plain,
+    summary: 'who, besides root and the account of the services, may do more than read the status',
+  },
   { key: 'debug', kind: 'boolean', default: false, ...plain, summary: 'debug for every service' },
   {
     key: 'detect_exit',
@@ -126,8 +134,8 @@ const settings: readonly Directive[] = [
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
 ];
 
-/** Bytes: a journal of less than that would hold no boot, and one of more nobody reads. */
-const journalSizes = [64 * 1024, 64 * 1024 ** 3] as const;
+/** Bytes: the charts of the machines alone take 50 KiB in each boot, and of more than that nobody reads. */
+const journalSizes = [256 * 1024, 64 * 1024 ** 3] as const;
 
 const inspect: readonly Directive[] = [
   { key: 'journal', kind: 'text', ...expanded, summary: 'the file in which boots are recorded; an absolute path' },

@@ -1,7 +1,8 @@
 import { consoleService, shortName } from '../model/service-spec.ts';
+import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
-import { isUpperCase, type NameReference } from './validate.ts';
+import { isUpperCase } from './validate.ts';
 import { didYouMean, nearest, quote } from './wording.ts';
 
 /** What one service says about the order. */

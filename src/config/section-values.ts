@@ -3,8 +3,9 @@ import { parseSignal, type SignalName } from '../model/signal.ts';
 import { directives } from './directives.ts';
 import { type Environment, expandDirective } from './environment.ts';
 import type { YamlScalar } from './parse-yaml.ts';
+import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
-import { emptySection, type NameReference, readScalar, type Section, type Value } from './validate.ts';
+import { emptySection, readScalar, type Section, type Value } from './validate.ts';
 import { parseSize } from './values.ts';
 
 export function directiveOf(section: Section, key: string) {

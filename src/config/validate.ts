@@ -1,16 +1,12 @@
 import { parseSignal, type SignalName, standardSignals } from '../model/signal.ts';
 import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
-import { placeWithin, withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
+import { withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
+import { type GrantsValue, readControl } from './read-control.ts';
+import { describeNode, type NameReference, readNames, type ValueContext } from './read-names.ts';
 import type { Report } from './report.ts';
 import { createSource, type Place } from './source.ts';
 import { parseBoolean, parseInteger, parseSeconds, parseSize } from './values.ts';
 import { alternatives, didYouMean, nearest, quote } from './wording.ts';
-
-/** A name in `after`, `before` or `service_groups`. */
-export interface NameReference {
-  readonly name: string;
-  readonly place: Place;
-}
 
 /** A directive's value, understood as far as that is possible before variables are expanded. */
 export type Value =
@@ -24,6 +20,7 @@ export type Value =
   | { readonly kind: 'globs'; readonly globs: readonly string[] }
   | { readonly kind: 'textMap'; readonly entries: ReadonlyMap<string, YamlScalar> }
   | { readonly kind: 'section'; readonly section: Section }
+  | GrantsValue
   | { readonly kind: 'unexpanded'; readonly scalar: YamlScalar };
 
 /** One section of one file, or of several merged ones. */
@@ -162,17 +159,12 @@ const kindLabels: Readonly<Record<SectionKind, string>> = {
   logging: 'a logging section',
 };
 
-/** Whose value it is, as messages name it, and where they go. */
-export interface ValueContext {
-  /** `kill_signal of web.service`. */
-  readonly label: string;
-  readonly report: Report;
-}
-
 function readValue(directive: Directive, node: YamlNode, context: ValueContext): Value | undefined {
   switch (directive.kind) {
-    case 'names':
-      return readNames(node, context);
+    case 'names': {
+      const names = readNames(node, context);
+      return names === undefined ? undefined : { kind: 'names', names };
+    }
     case 'globs':
       return readGlobs(node, context);
     case 'textMap':
@@ -181,6 +173,8 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
       const { key, section = 'settings' } = directive;
       return { kind: 'section', section: readSection(section, { name: key, place: node.place }, node, context.report) };
     }
+    case 'control':
+      return readControl(node, context);
     default: {
       if (node.kind !== 'scalar') {
         mistaken(directive, `is ${describeNode(node)}`, node.place, context);
@@ -258,6 +252,7 @@ export function readScalar(
     case 'names':
     case 'textMap':
     case 'section':
+    case 'control':
       throw new Error(`internal error: ${directive.key} is not read as one value`);
     default:
       return unreachable(directive.kind);
@@ -302,6 +297,8 @@ function expectation(directive: Directive): string {
       return 'expected a map of names to values';
     case 'section':
       return 'expected a map of directives';
+    case 'control':
+      return 'expected a map with "allow"';
     case 'account':
       return 'expected a name or a number';
     case 'selector':
@@ -325,54 +322,11 @@ const sizeSteps: readonly (readonly [string, number])[] = [
   ['K', 1024],
 ];
 
-function describeNode(node: YamlNode): string {
-  switch (node.kind) {
-    case 'scalar':
-      return quote(node.text);
-    case 'list':
-      return 'a list';
-    case 'map':
-      return 'a map';
-    default:
-      throw new Error('internal error: unknown kind of YAML value');
-  }
-}
-
 /** No program can be handed a NUL: a C string ends there. */
 function withoutNul(scalar: YamlScalar, context: ValueContext): boolean {
   if (!scalar.text.includes('\0')) return true;
   context.report.error(`${context.label} holds a NUL character`, scalar.place, { hint: 'expected text without "\\0"' });
   return false;
-}
-
-function readNames(node: YamlNode, context: ValueContext): Value | undefined {
-  const hint = 'expected names with commas between them';
-  if (node.kind === 'map') {
-    context.report.error(`${context.label} is a map`, node.place, { hint });
-    return undefined;
-  }
-  const names: NameReference[] = [];
-  let complete = true;
-  for (const item of node.kind === 'list' ? node.items : [node]) {
-    if (item.kind !== 'scalar') {
-      context.report.error(`${context.label} holds ${describeNode(item)}`, item.place, { hint });
-      complete = false;
-      continue;
-    }
-    for (const match of item.text.matchAll(/[^,]+/g)) {
-      const name = match[0].trim();
-      if (name === '') continue;
-      const index = match.index + match[0].indexOf(name);
-      const place = placeWithin(item, index, name.length);
-      if (/[\s\0]/.test(name)) {
-        context.report.error(`${context.label} holds ${quote(name)}, which is not a name`, place, { hint });
-        complete = false;
-      } else {
-        names.push({ name, place });
-      }
-    }
-  }
-  return complete ? { kind: 'names', names } : undefined;
 }
 
 function readGlobs(node: YamlNode, context: ValueContext): Value | undefined {

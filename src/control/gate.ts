@@ -1,9 +1,10 @@
 /** Where a command comes in: how often, and by whom, is decided here; what it does, in execute.ts. */
+import type { GrantedAction } from '../model/control-policy.ts';
 import { type Answer, mistake } from './answer.ts';
 import { type Command, type CommandParse, usage } from './command.ts';
 import { type ExecuteOptions, execute } from './execute.ts';
 import { limits } from './limits.ts';
-import { type Caller, type GrantedAction, neededFor, type Rights } from './rights.ts';
+import { type Caller, neededFor, type Rights } from './rights.ts';
 import type { Supervisor } from './supervisor.ts';
 import { TokenBucket } from './token-bucket.ts';
 

@@ -43,11 +43,36 @@ function exitWord({ status }: NonNullable<ServiceStatus['lastExit']>): string {
 function noteText(service: ServiceStatus, now: number): string {
   const parts = [
     ...(service.state === 'ready' ? [] : [service.why.sentence]),
-    ...(service.nextRun === undefined ? [] : [`next in ${describeDuration(service.nextRun - now)}`]),
+    ...(service.nextRun === undefined
+      ? []
+      : [`next ${nextRunText(service.nextRun, service, now)}${lastRunText(service)}`]),
     ...(service.note === undefined ? [] : [oneLine(service.note)]),
     ...(service.enabled || service.state === 'disabled' ? [] : ['disabled']),
   ];
   return parts.join('; ');
+}
+
+/** `03:00 (in 5 h)`; with its date where that is more than a day away, with seconds where it has some. */
+function nextRunText(at: number, { timeZone }: ServiceStatus, now: number): string {
+  const format = new Intl.DateTimeFormat('en-US', {
+    ...(timeZone === undefined ? {} : { timeZone }),
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
+  const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, value]));
+  const part = (name: Intl.DateTimeFormatPartTypes): string => parts.get(name) ?? '';
+  const date = at - now < 86_400_000 ? '' : `${part('year')}-${part('month')}-${part('day')} `;
+  const seconds = part('second') === '00' ? '' : `:${part('second')}`;
+  return `${date}${part('hour')}:${part('minute')}${seconds} (in ${roughDuration(at - now)})`;
+}
+
+function lastRunText({ lastExit }: ServiceStatus): string {
+  return lastExit === undefined ? '' : `, last exit ${exitWord(lastExit)}`;
 }
 
 /** @param now Unix ms */
@@ -69,7 +94,7 @@ export function serviceDetails(service: ServiceStatus, now: number): string {
       'last exit',
       lastExit === undefined ? undefined : `${describeExit(lastExit.status)}, pid ${lastExit.pid}, ${ago(lastExit.at)}`,
     ],
-    ['next run', service.nextRun === undefined ? undefined : `in ${describeDuration(service.nextRun - now)}`],
+    ['next run', service.nextRun === undefined ? undefined : nextRunText(service.nextRun, service, now)],
     ['after', service.prerequisites.length === 0 ? undefined : service.prerequisites.map(shortName).join(', ')],
     [
       'last words',

@@ -1,45 +1,19 @@
+import type { ControlPolicy, Grant, GrantedAction } from '../model/control-policy.ts';
 import type { Command } from './command.ts';
 
-/** Who is at the other end, by SO_PEERCRED: the kernel says so, not the caller. */
+/** Who is at the other end, by SO_PEERCRED and SO_PEERGROUPS: the kernel says so, not the caller. */
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
-}
-
-/** What may be granted. `status` needs no grant. */
-export const grantableActions = [
-  'start',
-  'stop',
-  'restart',
-  'reset',
-  'kill',
-  'enable',
-  'disable',
-  'loglevel',
-  'logs',
-  'reload',
-  'run',
-  'shutdown',
-] as const;
-
-export type GrantedAction = (typeof grantableActions)[number];
-
-/** One entry of `settings: control: allow`. */
-export interface Grant {
-  /** Absent: everybody. */
-  readonly to:
-    | { readonly kind: 'user'; readonly uid: number }
-    | { readonly kind: 'group'; readonly gid: number }
-    | { readonly kind: 'everybody' };
-  readonly actions: 'all' | readonly GrantedAction[];
+  /** Supplementary ones; the primary group may be among them. */
+  readonly groups: readonly number[];
 }
 
 export interface RightsOptions {
-  /** The accounts that may do everything besides root: chaperone's own, and the one it runs services as. */
-  readonly owners: readonly number[];
-  readonly grants: readonly Grant[];
-  /** The members of a group by the account database; the caller's credentials hold only its primary group. */
-  readonly isMember: (uid: number, gid: number) => boolean;
+  /** Chaperone's own account. */
+  readonly uid: number;
+  /** Asked at each look: it changes with the configuration. */
+  readonly policy: () => ControlPolicy;
 }
 
 export interface Rights {
@@ -48,25 +22,28 @@ export interface Rights {
   may(caller: Caller, action: GrantedAction): boolean;
 }
 
-/** Who may do what: root and the owners everything, others read the status, grants open more. */
-export function createRights({ owners, grants, isMember }: RightsOptions): Rights {
-  const isOwner = ({ uid }: Caller): boolean => uid === 0 || owners.includes(uid);
-  const concerns = ({ to }: Grant, { uid, gid }: Caller): boolean => {
-    switch (to.kind) {
-      case 'everybody':
-        return true;
-      case 'user':
-        return to.uid === uid;
-      case 'group':
-        return to.gid === gid || isMember(uid, to.gid);
-    }
-  };
+/** Who may do what: root, chaperone and the owners everything, others read the status, grants open more. */
+export function createRights({ uid: own, policy }: RightsOptions): Rights {
+  const isOwner = ({ uid }: Caller): boolean => uid === 0 || uid === own || policy().owners.includes(uid);
   return {
     isOwner,
     may: (caller, action) =>
       isOwner(caller) ||
-      grants.some((grant) => concerns(grant, caller) && (grant.actions === 'all' || grant.actions.includes(action))),
+      policy().grants.some(
+        (grant) => concerns(grant, caller) && (grant.actions === 'all' || grant.actions.includes(action)),
+      ),
   };
+}
+
+function concerns({ to }: Grant, { uid, gid, groups }: Caller): boolean {
+  switch (to.kind) {
+    case 'everybody':
+      return true;
+    case 'user':
+      return to.uid === uid;
+    case 'group':
+      return to.gid === gid || groups.includes(to.gid);
+  }
 }
 
 /** What a command needs; several where options ask for more. Nothing for what only reads the status. */

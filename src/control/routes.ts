@@ -1,5 +1,6 @@
 /** The HTTP API: every route with what it takes, gives and needs. The OpenAPI file is made of this table, and the server runs it. */
 import { Subscription } from 'rxjs';
+import type { GrantedAction } from '../model/control-policy.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import { shortName } from '../model/service-spec.ts';
 import { type Answer, exitStatuses, httpStatuses, mistake } from './answer.ts';
@@ -8,7 +9,7 @@ import type { Gate } from './gate.ts';
 import { limits } from './limits.ts';
 import { type ControlCounts, metricsType, renderMetrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
-import type { Caller, GrantedAction } from './rights.ts';
+import type { Caller } from './rights.ts';
 import type { Fields, FieldValue, SchemaName } from './schema.ts';
 import { selectServices } from './select-services.ts';
 import type { EntryWatch, ServiceStatus } from './supervisor.ts';

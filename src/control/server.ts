@@ -111,7 +111,7 @@ export class ControlServer {
 
   /** What came through the FIFO, which only its owner may write to. */
   takeLines(chunk: Uint8Array): void {
-    const owner = { uid: 0, gid: 0 };
+    const owner = { uid: 0, gid: 0, groups: [] };
     const before = this.#lines.dropped;
     for (const line of this.#lines.add(chunk)) {
       const busy = this.#gate.admit(owner);

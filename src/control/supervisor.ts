@@ -37,6 +37,8 @@ export interface ServiceStatus {
   readonly cause?: string;
   /** Unix ms of the next run of a cron service. */
   readonly nextRun?: number;
+  /** cron: the time zone of its schedule; absent: that of the container. */
+  readonly timeZone?: string;
   /** Only for who may do everything: a line of a log may hold what is nobody else's business. */
   readonly lastWords?: { readonly stream: 'stdout' | 'stderr'; readonly line: string; readonly age: number };
   readonly prerequisites: readonly string[];

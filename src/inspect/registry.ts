@@ -6,6 +6,7 @@ import type { ActorEntry, BootEntry, DefinitionEntry, Entry } from './entry.ts';
  */
 export class Registry {
   #boot: BootEntry | undefined;
+  #root: string | undefined;
   readonly #definitions = new Map<string, DefinitionEntry>();
   readonly #actors = new Map<string, ActorEntry>();
 
@@ -18,6 +19,11 @@ export class Registry {
     return this.#actors;
   }
 
+  /** The session of the system's own actor, also when it has ended. */
+  get root(): string | undefined {
+    return this.#root;
+  }
+
   definition(machine: string): DefinitionEntry | undefined {
     return this.#definitions.get(machine);
   }
@@ -26,6 +32,7 @@ export class Registry {
     switch (entry.type) {
       case '@chaperone.boot':
         this.#boot = entry;
+        this.#root = undefined;
         this.#definitions.clear();
         this.#actors.clear();
         break;
@@ -36,6 +43,7 @@ export class Registry {
         this.#definitions.set(entry.machine, entry);
         break;
       case '@xstate.actor':
+        if (entry.parentId === undefined) this.#root ??= entry.sessionId;
         this.#actors.set(entry.sessionId, entry);
         break;
       case '@xstate.snapshot': {

@@ -42,7 +42,7 @@ export type WireMessage =
 const wireVersion = '0.7.2';
 
 /**
- * @param registry what the entries before this one have led to
+ * @param registry what the entries have led to, this one among them
  * @returns undefined where that format has nothing for it
  */
 export function toWire(entry: Entry, registry: Registry): WireMessage | undefined {
@@ -50,7 +50,7 @@ export function toWire(entry: Entry, registry: Registry): WireMessage | undefine
     case '@xstate.actor':
       return {
         type: entry.type,
-        ...baseOf(entry, registry, entry.parentId === undefined ? entry.sessionId : undefined),
+        ...baseOf(entry, registry),
         name: entry.name,
         snapshot: snapshotOf(entry.snapshot),
         definition: JSON.stringify(chartOf(entry, registry)),
@@ -81,11 +81,10 @@ export function toWire(entry: Entry, registry: Registry): WireMessage | undefine
   }
 }
 
-function baseOf(entry: Entry & { readonly sessionId: string }, registry: Registry, root?: string): WireBase {
+function baseOf(entry: Entry & { readonly sessionId: string }, registry: Registry): WireBase {
   const { sessionId, seq, at } = entry;
-  const rootId = root ?? registry.actors.values().next().value?.sessionId;
   const createdAt = String(Math.round((registry.boot?.epoch ?? 0) + at));
-  return { sessionId, rootId, createdAt, id: String(seq), _version: wireVersion };
+  return { sessionId, rootId: registry.root, createdAt, id: String(seq), _version: wireVersion };
 }
 
 function snapshotOf({ status, value, context = {} }: SnapshotView): WireSnapshot {

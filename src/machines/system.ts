@@ -248,9 +248,11 @@ export const systemMachine = setup({
         if (standing === undefined || specOf(context, name)?.missingAccount !== undefined) continue;
         if (event.enable) delete disabled[name];
         if (disabled[name]) continue;
-        if (!isLive(standing.phase) && (standing.phase !== 'exited' || event.force)) {
-          standings[name] = { ...standing, phase: 'pending' };
-        } else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
+        // The daemons that its last start has left are to be ended first, as what runs is.
+        const isOver =
+          !isLive(standing.phase) && (standing.phase !== 'exited' || (event.force && !standing.leavesRemains));
+        if (isOver) standings[name] = { ...standing, phase: 'pending' };
+        else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
       }
       const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
       enqueue.assign({ disabled, standings, stopping, saidBlocked });

@@ -26,3 +26,15 @@ function twoUnits(count: number, perUnit: number, unit: string, smaller: string)
   const rest = count % perUnit;
   return rest === 0 ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${smaller}`;
 }
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: minute, h: hour };
+
+/**
+ * Reads a time span: `2s`, `1.5` (seconds), `300ms`, `4m`, `1h`.
+ *
+ * @returns ms; undefined where the text is none
+ */
+export function parseDuration(text: string): number | undefined {
+  const [, number, unit = 's'] = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text.trim()) ?? [];
+  return number === undefined ? undefined : Number(number) * (units[unit] ?? 1_000);
+}

@@ -54,9 +54,10 @@ const formatters: Readonly<Record<LineFormat, (style: LineStyle) => LineFormatte
     return (record) => `${time(record.time)} ${text(record)}`;
   },
   json: ({ host, hostOverride, timestamp = 'iso' }) => {
-    if (timestamp === 'none') return (record) => `{${jsonFields(record, hostOverride ?? record.host ?? host)}}`;
+    const source = rememberingLast((record) => jsonSource(record, hostOverride ?? record.host ?? host));
+    if (timestamp === 'none') return (record) => `{${source(record)}${jsonContent(record)}}`;
     const time = timestamp === 'iso' ? isoTime : syslogTime;
-    return (record) => `{"time":"${time(record.time)}",${jsonFields(record, hostOverride ?? record.host ?? host)}}`;
+    return (record) => `{"time":"${time(record.time)}",${source(record)}${jsonContent(record)}}`;
   },
 };
 
@@ -76,23 +77,54 @@ function extendedNames(facility: Facility, severity: Severity): string {
   return `${facility}.${severity === 'warning' ? 'warn' : severity}`;
 }
 
-function jsonFields(record: LogRecord, host: string): string {
-  const { facility, severity, program, pid, processId, service, messageId, message, structuredData } = record;
+/** Who says it and how urgently, up to the message. */
+function jsonSource(record: LogRecord, host: string): string {
+  const { facility, severity, program, pid, processId, service, messageId } = record;
   let text = `"host":${quoted(host)},"facility":"${facility}","severity":"${severity}"`;
   if (program !== '' && record.unprioritized !== true) text += `,"program":${quoted(program)}`;
   if (pid !== undefined) text += `,"pid":${pid}`;
   else if (processId !== undefined) text += `,"pid":${quoted(processId)}`;
   if (service !== undefined) text += `,"service":${quoted(service)}`;
   if (messageId !== undefined) text += `,"messageId":${quoted(messageId)}`;
-  if (record.unprioritized === true) text += ',"unprioritized":true';
-  text += `,"message":${JSON.stringify(message)}`;
-  if (structuredData !== undefined) text += `,"structuredData":${jsonElements(structuredData)}`;
-  return text;
+  return record.unprioritized === true ? `${text},"unprioritized":true` : text;
 }
 
+/** Whoever writes much writes many records that differ in little but the message: what is the same is made once. */
+function rememberingLast(make: LineFormatter): LineFormatter {
+  let last: LogRecord | undefined;
+  let text = '';
+  return (record) => {
+    if (last === undefined || !sameSource(last, record)) text = make(record);
+    last = record;
+    return text;
+  };
+}
+
+function sameSource(one: LogRecord, other: LogRecord): boolean {
+  return (
+    one.facility === other.facility &&
+    one.severity === other.severity &&
+    one.program === other.program &&
+    one.pid === other.pid &&
+    one.service === other.service &&
+    one.host === other.host &&
+    one.processId === other.processId &&
+    one.messageId === other.messageId &&
+    one.unprioritized === other.unprioritized
+  );
+}
+
+function jsonContent({ message, structuredData }: LogRecord): string {
+  const text = `,"message":${quoted(message)}`;
+  return structuredData === undefined ? text : `${text},"structuredData":${jsonElements(structuredData)}`;
+}
+
+/** What JSON escapes: JSON.stringify takes care of it. A half of a surrogate pair is escaped where it stands alone. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
+const escapes = /["\\\u0000-\u001f\ud800-\udfff]/;
+
 function quoted(text: string): string {
-  // What needs no escape is quoted at once.
-  return /^[\w.\-/@]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+  return escapes.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 /** `{ID: {NAME: VALUE}}`, and a list of values where a name stands twice. Text, so that no name meets Object's own. */

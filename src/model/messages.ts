@@ -18,6 +18,8 @@ export interface Message {
   readonly text: string;
   /** Absent: chaperone's own. */
   readonly facility?: Facility;
+  /** It holds a command's words or the values of an environment: it is for the log, and nobody else. */
+  readonly revealing?: true;
 }
 
 /**
@@ -71,14 +73,16 @@ export const readyMessage = (version: string): Message => info(`chaperone versio
 export function startAttempt(spec: ServiceSpec): Message {
   switch (spec.type) {
     case 'cron':
-      return info(`cron service ${spec.name} running CMD ( ${spec.command} )`);
+      return revealing(info(`cron service ${spec.name} running CMD ( ${spec.command} )`));
     case 'inetd':
-      return debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`);
+      return revealing(
+        debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`),
+      );
     case 'simple':
     case 'oneshot':
     case 'forking':
     case 'notify':
-      return debug(`${spec.name} attempting start '${spec.command}'...`);
+      return revealing(debug(`${spec.name} attempting start '${spec.command}'...`));
   }
 }
 
@@ -97,7 +101,7 @@ export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Me
 export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<string, string>>): readonly Message[] =>
   Object.keys(environment)
     .sort()
-    .map((name) => debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`));
+    .map((name) => revealing(debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`)));
 
 /** The line that scripts look for, beside the report for people. */
 export const configurationError = (text: string): Message => ({
@@ -114,7 +118,7 @@ export const userCreated = (name: string, uid: number, gid: number): Message =>
 export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
 
 export const commandFailed = (command: string, reason: string): Message =>
-  warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`);
+  revealing(warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`));
 
 export const exitKillsAhead = (spec: ServiceSpec): Message =>
   warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
@@ -444,6 +448,10 @@ function oomMessages(spec: ServiceSpec, status: ExitStatus): readonly Message[] 
 /** Milliseconds as seconds, without needless digits: `0.5`, `60`. */
 export function seconds(ms: number): string {
   return String(Math.round(ms) / 1000);
+}
+
+function revealing(message: Message): Message {
+  return { ...message, revealing: true };
 }
 
 function debug(text: string): Message {

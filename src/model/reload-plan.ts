@@ -191,6 +191,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   timeZone: 'time zone',
   logSocket: 'log socket',
   journal: 'inspect',
+  control: 'control',
 };
 
 function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {

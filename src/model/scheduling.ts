@@ -77,7 +77,7 @@ export function isScheduled(type: ServiceType): boolean {
 }
 
 /** How many runs a scheduled service may have at a time. */
-export function mostRuns({ type, maxConnections }: ServiceSpec): number {
+export function mostRuns({ type, maxConnections }: Pick<ServiceSpec, 'type' | 'maxConnections'>): number {
   return type === 'inetd' ? (maxConnections ?? defaultConnections) : 1;
 }
 

@@ -1,3 +1,4 @@
+import type { ControlPolicy } from './control-policy.ts';
 import type { LateEnvironment } from './late-environment.ts';
 import type { LineFormat, PacketFormat, TimestampFormat } from './log-format.ts';
 import type { SignalName } from './signal.ts';
@@ -151,6 +152,7 @@ export interface SystemSpec {
   readonly journal: JournalSpec;
   /** The time zone of cron services, a name Intl knows; absent: chaperone's own (`TZ`, /etc/localtime). */
   readonly timeZone?: string;
+  readonly control: ControlPolicy;
   /** How many files the configuration was read from, for the first line of `--inspect`. */
   readonly fileCount: number;
 }

@@ -3,6 +3,7 @@
  * next. Status, page and API all say what this says.
  */
 import { describeDuration } from './duration.ts';
+import { mostRuns } from './scheduling.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
 
@@ -39,6 +40,8 @@ export type Hold =
   | { readonly kind: 'blocked'; readonly names: readonly string[] }
   /** Its group comes later: services before INIT's end, or before IDLE. */
   | { readonly kind: 'stage'; readonly group: 'INIT' | 'IDLE'; readonly names: readonly string[] }
+  /** The system is ending: nothing starts any more. */
+  | { readonly kind: 'ending' }
   /** IDLE services wait for `idle_delay` when everything else stands. */
   | { readonly kind: 'idleDelay' }
   /** Nothing: it is its turn. */
@@ -47,6 +50,8 @@ export type Hold =
 /** What is known about a service when it is asked why. All times are ms; `left` counts down. */
 export interface WaitFacts {
   readonly stage: ServiceStage;
+  /** Unix ms at which it came there. */
+  readonly since: number;
   readonly spec: Pick<
     ServiceSpec,
     | 'type'
@@ -58,9 +63,16 @@ export interface WaitFacts {
     | 'pidfile'
     | 'port'
     | 'interval'
+    | 'maxConnections'
   >;
   readonly hold: Hold;
+  /** Services that have to end first, where it is to be stopped. */
+  readonly stopAfter?: readonly string[];
   readonly pid?: number;
+  /** inetd, cron: how many of its processes run. */
+  readonly running?: number;
+  /** What comes when a stop is over, where that is not `stopped`. */
+  readonly afterStop?: 'start' | 'verdict';
   readonly restartsUsed: number;
   /** ms until the state's own timer fires, where it has one. */
   readonly left?: number;
@@ -76,25 +88,46 @@ export interface Why {
   readonly condition?: string;
   /** Who has to make it happen: a service, a process, a timer, a person. */
   readonly owner: string;
+  /** Unix ms since which it has been so. */
+  readonly since: number;
   /** What comes then, or if it does not happen. */
   readonly next: string;
   /** All of it in one line. */
   readonly sentence: string;
 }
 
+type Reason = Omit<Why, 'sentence' | 'since'>;
+
 /** One entry for each state of the chart: a state without one does not compile. */
-const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Omit<Why, 'sentence'>>> = {
+const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   disabled: () => ({
     condition: 'being enabled',
     owner: 'you',
     next: '"start --enable" starts it; what waits for it goes on without it',
   }),
   pending: ({ hold }) => pendingReason(hold),
-  'starting.spawning': () => ({
-    condition: 'its process to be started',
-    owner: 'the kernel',
-    next: 'starting, or failed where the program cannot be run',
-  }),
+  'starting.spawning': ({ spec }) => {
+    switch (spec.type) {
+      case 'inetd':
+        return {
+          condition: `port ${spec.port ?? '?'} to be bound`,
+          owner: 'the kernel',
+          next: 'ready, or failed where the port is taken',
+        };
+      case 'cron':
+        return {
+          condition: `the schedule "${spec.interval ?? '?'}" to be read`,
+          owner: 'chaperone',
+          next: 'ready, or failed where it makes no sense',
+        };
+      default:
+        return {
+          condition: 'its process to be started',
+          owner: 'the kernel',
+          next: 'starting, or failed where the program cannot be run',
+        };
+    }
+  },
   'starting.settling': (facts) => ({
     condition: `startup_pause to pass${inTime(facts)}`,
     owner: processName(facts),
@@ -122,27 +155,16 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Omit<Why, 'se
       : 'runs; an abnormal end would be a failure',
   }),
   'ready.exited': () => ({ owner: 'nobody', next: 'it has done its work and exited normally' }),
-  'ready.scheduled': (facts) =>
-    facts.spec.type === 'inetd'
-      ? {
-          condition: `connections on port ${facts.spec.port ?? '?'}`,
-          owner: 'clients',
-          next: 'one process a connection',
-        }
-      : {
-          condition: `its next run${facts.nextRun === undefined ? '' : ` in ${describeDuration(facts.nextRun)}`}`,
-          owner: `the schedule "${facts.spec.interval ?? '?'}"`,
-          next: 'a run; how it ends changes nothing for the next',
-        },
+  'ready.scheduled': (facts) => (facts.spec.type === 'inetd' ? listeningReason(facts) : scheduledReason(facts)),
   'stopping.terminating': (facts) => ({
     condition: `${processName(facts)} to end after ${facts.spec.killSignal}`,
     owner: processName(facts),
-    next: facts.left === undefined ? 'then SIGKILL' : `after ${describeDuration(facts.left)}: SIGKILL`,
+    next: `${facts.left === undefined ? 'else SIGKILL' : `after ${describeDuration(facts.left)}: SIGKILL`}; then ${afterStop(facts)}`,
   }),
   'stopping.killing': (facts) => ({
     condition: `the kernel to end ${processName(facts)} after SIGKILL`,
     owner: 'the kernel',
-    next: 'stopped',
+    next: `then ${afterStop(facts)}`,
   }),
   backoff: (facts) => ({
     condition: `restart_delay to pass${inTime(facts)}`,
@@ -159,12 +181,51 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Omit<Why, 'se
 
 /** Why the service is where it is. Total: every state has an answer. */
 export function explainState(facts: WaitFacts): Why {
-  const reason = reasons[facts.stage](facts);
+  const { stopAfter = [] } = facts;
+  const reason = stopAfter.length > 0 ? heldStop(stopAfter, facts) : reasons[facts.stage](facts);
   const sentence = reason.condition === undefined ? reason.next : `waits for ${reason.condition}; ${reason.next}`;
-  return { ...reason, sentence };
+  return { ...reason, since: facts.since, sentence };
 }
 
-function pendingReason(hold: Hold): Omit<Why, 'sentence'> {
+/** One at a time: a tick that finds the last run alive is skipped. */
+function scheduledReason({ spec, running = 0, nextRun }: WaitFacts): Reason {
+  return {
+    condition: `its next run${nextRun === undefined ? '' : ` in ${describeDuration(nextRun)}`}`,
+    owner: `the schedule "${spec.interval ?? '?'}"`,
+    next:
+      running > 0
+        ? 'a run, or none if the one that goes on has not ended by then'
+        : 'a run; how it ends changes nothing for the next',
+  };
+}
+
+function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
+  const most = mostRuns(spec);
+  if (running < most) {
+    return { condition: `connections on port ${spec.port ?? '?'}`, owner: 'clients', next: 'one process a connection' };
+  }
+  return {
+    condition: `one of its ${most} connections to end (max_connections)`,
+    owner: 'who is being served',
+    next: 'the clients that wait in the backlog are served',
+  };
+}
+
+function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): string {
+  if (then === undefined) return 'stopped';
+  if (then === 'start') return 'it starts again';
+  return `failed${cause === undefined ? '' : `: ${cause}`}${consequence({ spec, restartsUsed })}`;
+}
+
+function heldStop(names: readonly string[], facts: WaitFacts): Reason {
+  return {
+    condition: `${list(names)} to end`,
+    owner: list(names),
+    next: `then it is told to stop${facts.afterStop === 'start' ? ', and starts again' : ''}`,
+  };
+}
+
+function pendingReason(hold: Hold): Reason {
   switch (hold.kind) {
     case 'prerequisites':
       return { condition: `${list(hold.names)} to be ready`, owner: list(hold.names), next: 'then it starts' };
@@ -180,6 +241,8 @@ function pendingReason(hold: Hold): Omit<Why, 'sentence'> {
         owner: list(hold.names),
         next: 'then it starts',
       };
+    case 'ending':
+      return { condition: 'the end of the system', owner: 'chaperone', next: 'it is not started any more' };
     case 'idleDelay':
       return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
     case 'none':
@@ -187,7 +250,8 @@ function pendingReason(hold: Hold): Omit<Why, 'sentence'> {
   }
 }
 
-function processName({ pid }: WaitFacts): string {
+function processName({ pid, running = 0 }: WaitFacts): string {
+  if (running > 1) return `its ${running} processes`;
   return pid === undefined || pid === 0 ? 'its process' : `pid ${pid}`;
 }
 
@@ -201,7 +265,7 @@ function timeoutNext(facts: WaitFacts, then: string): string {
 }
 
 /** A start that fails in a restart is answered by the next one. */
-function consequence({ spec, restartsUsed }: WaitFacts): string {
+function consequence({ spec, restartsUsed }: Pick<WaitFacts, 'spec' | 'restartsUsed'>): string {
   if (!spec.restart || restartsUsed === 0) return '';
   return restartsUsed < spec.restartLimit
     ? `, then restart ${restartsUsed + 1} of ${spec.restartLimit}`

@@ -27,7 +27,7 @@ import type { SignalName } from '../model/signal.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import { type ExitRouter, routeExits } from '../streams/exit-router.ts';
-import { childProcessLogic } from './child-process.ts';
+import { childProcessLogic, type ProcessEnd } from './child-process.ts';
 import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, ProcessExit, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
@@ -62,6 +62,10 @@ export interface Assembly {
   readonly sinks: LogSinks;
   /** Hands to the sinks what was said so far. */
   readonly flush: () => void;
+  /** When a cron service runs next, Unix ms. */
+  readonly nextRun: (service: string) => number | undefined;
+  /** The end of each process that is a service, or one of its runs. */
+  readonly ends$: Observable<ProcessEnd & { readonly service: string }>;
   /** The last line a service wrote. */
   readonly lastWords: (service: string) => LastWords | undefined;
   readonly say: (message: Message) => void;
@@ -90,14 +94,17 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
   const ending = new Set<string>();
+  const nextRuns = new Map<string, number>();
+  const ends$ = new Subject<ProcessEnd & { readonly service: string }>();
 
-  const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
+  const own = ({ severity, text, facility = 'local5', revealing }: Message): LogRecord => ({
     time: clock.wallTime(),
     facility,
     severity,
     program: 'chaperone',
     pid: kernel.pid,
     message: text,
+    ...(revealing === undefined ? {} : { revealing }),
   });
   const say = (message: Message): void => records$.next(own(message));
   const warningRecord = (text: string): LogRecord => own({ severity: 'warning', text });
@@ -137,6 +144,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     pidfiles,
     notify,
     onMessage: say,
+    onEnd: ({ name }, end) => ends$.next({ service: name, ...end }),
     onOutput: (service, stream, record) => {
       // What it says because it is being ended explains nothing.
       if (!ending.has(service.name))
@@ -151,6 +159,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     timeZone: spec.timeZone,
     loadSchedules: options.loadSchedules,
     onMessage: say,
+    onDue: (name, time) => {
+      if (time === undefined) nextRuns.delete(name);
+      else nextRuns.set(name, time);
+    },
   });
   const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
   const machine = systemMachine.provide({
@@ -218,6 +230,8 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     live,
     sinks,
     flush,
+    nextRun: (name) => nextRuns.get(name),
+    ends$,
     lastWords: (name) => lastWords.get(name),
     say,
     records$,

@@ -26,6 +26,11 @@ import type { LiveProcesses } from './live-processes.ts';
 import type { NotifySockets } from './notify-sockets.ts';
 import type { Pidfiles } from './pidfiles.ts';
 
+export interface ProcessEnd {
+  readonly pid: number;
+  readonly status: ExitStatus;
+}
+
 export interface ChildProcessPorts {
   readonly kernel: Kernel;
   readonly clock: Clock;
@@ -35,6 +40,8 @@ export interface ChildProcessPorts {
   readonly notify: NotifySockets;
   /** Takes what services write. */
   readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
+  /** Is told of each end of a process that is a service, or one of its runs. */
+  readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
   /** Takes what chaperone has to say about a service. */
   readonly onMessage: (message: Message) => void;
 }
@@ -127,11 +134,15 @@ export function childProcessLogic(ports: ChildProcessPorts) {
         over();
         return undefined;
       }
-      receive(({ signal }) => signalUnit(own, service, { pid: 0, target: 'process', tree }, signal));
-      return whenEmpty(clock, tree, () => {
+      const wait = whenEmpty(clock, tree, () => {
         pidfiles.remove(service);
         over();
       });
+      receive(({ signal }) => {
+        signalUnit(own, service, { pid: 0, target: 'process', tree }, signal);
+        wait.lookSoon();
+      });
+      return wait.end;
     }
 
     const unit = adopts === undefined ? start(input, own.onMessage) : follow(input, adopts.pid);
@@ -143,12 +154,13 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     let stopping = false;
     let isOwned = true;
     let ended = false;
-    let stopWaiting = (): void => undefined;
+    let wait: Wait | undefined;
     unit.end$.subscribe(({ status, at }) => {
       ended = true;
       live.remove(pid);
       own.onMessage(exitSeen(service.name, pid, status));
       if (!isOwned) return;
+      ports.onEnd(service, { pid, status });
       const crashed = !isNormal(status) && !(stopping && tree !== undefined);
       if (crashed) clearRemains(own, unit, service, stopping);
       const tell = (): void => {
@@ -157,18 +169,19 @@ export function childProcessLogic(ports: ChildProcessPorts) {
         sendBack({ type: 'process.exited', serial, pid, status, at: tree === undefined ? at : clock.now() });
       };
       // A stop is over when nothing of the service is left. So is a crash: the next start needs the port.
-      if (tree !== undefined && (stopping || crashed)) stopWaiting = whenEmpty(clock, tree, tell);
+      if (tree !== undefined && (stopping || crashed)) wait = whenEmpty(clock, tree, tell);
       else tell();
     });
     receive(({ signal }) => {
       stopping = true;
       signalUnit(own, service, ended ? { ...unit, pid: 0 } : unit, signal);
+      wait?.lookSoon();
     });
     sendBack({ type: 'process.spawned', serial, pid, at: clock.now() });
     return () => {
       // Where another process is the service from now on, this one's end is still to be noted, but to nobody told.
       isOwned = false;
-      stopWaiting();
+      wait?.end();
     };
   });
 }
@@ -258,20 +271,33 @@ function signalUnit(
 const firstLook = 20;
 const longestLook = 250;
 
-/**
- * Calls back once nothing of a start is left.
- *
- * @returns what ends the waiting
- */
-function whenEmpty(clock: Clock, tree: ProcessTree, done: () => void): () => void {
+/** Waits for a start to leave nothing behind. */
+interface Wait {
+  /** Something has been done that may end it. */
+  readonly lookSoon: () => void;
+  readonly end: () => void;
+}
+
+/** Calls back once nothing of a start is left. */
+function whenEmpty(clock: Clock, tree: ProcessTree, done: () => void): Wait {
   let timer: TimerId | undefined;
+  const end = (): void => {
+    if (timer !== undefined) clock.clearTimeout(timer);
+    timer = undefined;
+  };
   const look = (delay: number): void => {
+    timer = undefined;
     if (tree.members().length === 0) done();
     else timer = clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), delay);
   };
   look(firstLook);
-  return () => {
-    if (timer !== undefined) clock.clearTimeout(timer);
+  return {
+    lookSoon: () => {
+      if (timer === undefined) return;
+      end();
+      timer = clock.setTimeout(() => look(firstLook), firstLook);
+    },
+    end,
   };
 }
 
@@ -301,12 +327,24 @@ function clearRemains(
     kernel.signal(member.pid, 'SIGCONT', 'process');
   }
   if (!isGroup && members.length === 0) return;
-  clock.setTimeout(() => {
-    // The number of a group that has gone may be a new process's by now.
-    if (isGroup && !live.has(pid)) kernel.signal(pid, 'SIGKILL', 'group');
-    const left = new Set(tree?.members().map((member) => member.pid));
-    for (const member of members) if (left.has(member.pid)) kernel.signal(member.pid, 'SIGKILL', 'process');
-  }, groupGrace);
+  const deadline = clock.now() + groupGrace;
+  const look = (delay: number): void => {
+    const left = tree?.members() ?? [];
+    // The number of a group that has gone may be a new process's by now: where nobody can say who is in it, it is watched.
+    const remains =
+      tree === undefined
+        ? !live.has(pid) && kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
+        : left.some(({ group }) => group === pid);
+    if (clock.now() < deadline) {
+      if (remains || left.length > 0)
+        clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), Math.min(delay, deadline - clock.now()));
+      return;
+    }
+    if (isGroup && remains) kernel.signal(pid, 'SIGKILL', 'group');
+    const alive = new Set(left.map((member) => member.pid));
+    for (const member of members) if (alive.has(member.pid)) kernel.signal(member.pid, 'SIGKILL', 'process');
+  };
+  clock.setTimeout(() => look(firstLook), firstLook);
 }
 
 /** The account's home is where a service starts unless it is told otherwise, but not where it must. */

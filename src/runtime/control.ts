@@ -26,12 +26,14 @@ import { info, seconds } from '../model/messages.ts';
 import { blocked, satisfies } from '../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
 import { scheduledNote } from '../model/scheduling.ts';
+import { isEnded } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
-import { explainState, type Hold, isServiceStage, type ServiceStage } from '../model/why.ts';
+import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
+import type { ProcessEnd } from './child-process.ts';
 import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
 
@@ -60,7 +62,6 @@ interface History {
   /** Unix ms. */
   sinceWall: number;
   lastExit: ServiceStatus['lastExit'];
-  seenExit: unknown;
   started: number | undefined;
   ready: number | undefined;
   waitedFor: string | undefined;
@@ -98,6 +99,7 @@ export class AssemblySupervisor implements Supervisor {
     this.#began = clock.now();
     this.records$ = assembly.records$;
     assembly.records$.subscribe((record) => this.#keep(record));
+    assembly.ends$.subscribe((end) => this.#noteEnd(end));
     const { services } = assembly.system.getSnapshot().context;
     for (const [name, ref] of Object.entries(services)) {
       this.#history.set(name, {
@@ -105,7 +107,6 @@ export class AssemblySupervisor implements Supervisor {
         since: clock.now(),
         sinceWall: clock.wallTime(),
         lastExit: undefined,
-        seenExit: undefined,
         started: undefined,
         ready: undefined,
         waitedFor: undefined,
@@ -315,7 +316,8 @@ export class AssemblySupervisor implements Supervisor {
       | { readonly type: 'services.enable' | 'services.disable'; readonly names: readonly string[] },
   ): void {
     const { assembly, clock } = this.#ports;
-    assembly.system.send({ ...request, at: clock.now() });
+    // Who asks while the last log lines are written comes too late.
+    if (this.#systemState !== 'draining') assembly.system.send({ ...request, at: clock.now() });
   }
 
   #statusOf(spec: ServiceSpec, snapshot: ServiceSnapshot, held: ReadonlySet<string>): ServiceStatus {
@@ -337,13 +339,19 @@ export class AssemblySupervisor implements Supervisor {
     const cause = context.verdict === undefined ? undefined : describeFailure(spec.type, context.verdict);
     const left = timeLeft(context, stage, history?.since ?? now, now);
     const note = counts === undefined ? context.status : scheduledNote(spec, counts);
+    const nextRun = assembly.nextRun(spec.name);
+    const { timeZone } = assembly.spec;
     const why = explainState({
       stage,
+      since: history?.sinceWall ?? clock.wallTime(),
       spec,
-      hold: this.#holdOf(spec, held),
+      hold: this.#pendingHold(spec, held),
+      ...this.#stopOf(spec.name, context),
       restartsUsed: context.restartsUsed,
       ...(pid === undefined ? {} : { pid }),
+      ...(counts === undefined ? {} : { running: counts.running }),
       ...(left === undefined ? {} : { left }),
+      ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
     });
     const boot = bootTimes(history, this.#began);
@@ -364,6 +372,8 @@ export class AssemblySupervisor implements Supervisor {
       ...(note === undefined ? {} : { note }),
       ...(history?.lastExit === undefined ? {} : { lastExit: history.lastExit }),
       ...(cause === undefined || cause === '' ? {} : { cause }),
+      ...(nextRun === undefined ? {} : { nextRun }),
+      ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
       ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
       prerequisites: spec.prerequisites,
       prerequisitesReady: spec.prerequisites.every((name) => {
@@ -371,6 +381,37 @@ export class AssemblySupervisor implements Supervisor {
         return other === undefined || satisfies(other);
       }),
       ...(boot === undefined ? {} : { boot }),
+    };
+  }
+
+  #pendingHold(spec: ServiceSpec, held: ReadonlySet<string>): Hold {
+    const { context, value } = this.#ports.assembly.system.getSnapshot();
+    if (statePath(value).startsWith('draining')) return { kind: 'ending' };
+    const hold = this.#holdOf(spec, held);
+    // What is about to be stopped by hand is no more to be counted on, though it is still ready.
+    const going = spec.prerequisites.filter((name) => context.stopping[name] !== undefined);
+    return hold.kind === 'none' && going.length > 0 ? { kind: 'prerequisites', names: going } : hold;
+  }
+
+  /** What a stop that is asked for waits for, and what comes after it. */
+  #stopOf(
+    name: string,
+    { startWanted, verdict, run }: ServiceSnapshot['context'],
+  ): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
+    const { context, value } = this.#ports.assembly.system.getSnapshot();
+    const dependents = context.graph.nodes[name]?.dependents ?? [];
+    const byHand = context.stopping[name];
+    const draining = statePath(value) === 'draining.stopping' && context.told[name] !== true;
+    const stopAfter =
+      byHand?.told === false
+        ? dependents.filter((other) => context.stopping[other] !== undefined)
+        : draining && run !== undefined
+          ? dependents.filter((other) => !isEnded(context.standings[other]?.phase ?? 'stopped'))
+          : [];
+    const again = startWanted || byHand?.again === true;
+    return {
+      stopAfter,
+      ...(again ? { afterStop: 'start' } : verdict === undefined ? {} : { afterStop: 'verdict' }),
     };
   }
 
@@ -384,13 +425,7 @@ export class AssemblySupervisor implements Supervisor {
     const stage = stageOf(snapshot);
     if (history === undefined || stage === undefined) return;
     const { clock } = this.#ports;
-    const { lastExit, restartsUsed } = snapshot.context;
-    if (lastExit !== undefined && lastExit !== history.seenExit) {
-      history.seenExit = lastExit;
-      history.lastExit = { ...lastExit, at: clock.wallTime() };
-      const key = describeExit(lastExit.status);
-      history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
-    }
+    const { restartsUsed } = snapshot.context;
     if (restartsUsed > history.restartsUsed) history.restarts += restartsUsed - history.restartsUsed;
     history.restartsUsed = restartsUsed;
     if (stage === history.stage) return;
@@ -412,6 +447,14 @@ export class AssemblySupervisor implements Supervisor {
         stage,
       }),
     );
+  }
+
+  #noteEnd({ service, pid, status }: ProcessEnd & { readonly service: string }): void {
+    const history = this.#history.get(service);
+    if (history === undefined) return;
+    history.lastExit = { pid, status, at: this.#ports.clock.wallTime() };
+    const key = describeExit(status);
+    history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
   }
 
   /** The one that let go whoever waits for all of them. */

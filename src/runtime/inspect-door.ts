@@ -32,7 +32,9 @@ export function admits(
   port: number,
   request: Pick<IncomingMessage, 'headers' | 'url'>,
 ): string | undefined {
-  const given = new URL(request.url ?? '/', 'http://localhost').searchParams.get('token') ?? '';
+  const { url = '/' } = request;
+  const mark = url.indexOf('?');
+  const given = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)).get('token') ?? '';
   return admitsWith(door, port, request, given);
 }
 

@@ -11,6 +11,10 @@ import type { AttachInspector } from './inspectors.ts';
 
 /** Watchers at once. */
 const mostWatchers = 16;
+/** Connections at once, with those that are not let in. */
+const mostConnections = 64;
+/** ms until a request has to be complete. */
+const requestTime = 5_000;
 /** Bytes that may wait for a watcher; what is over waits in the hub, and is lost there in the end. */
 const mostWaiting = 256 * 1024;
 /** Bytes of a message from a watcher, who has nothing to say. */
@@ -26,8 +30,12 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
   // What is watched from the beginning is kept from the beginning, whenever the first watcher comes.
   const keeping = hub.watch({ onEntry: () => true });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessage });
-  const server = createServer((_, response) => response.writeHead(426, { connection: 'close' }).end());
+  const server = createServer({ requestTimeout: requestTime, headersTimeout: requestTime }, (_, response) =>
+    response.writeHead(426, { connection: 'close' }).end(),
+  );
+  server.maxConnections = mostConnections;
   server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
     const { port: own } = addressOf(server.address());
     const refused = admits(door, own, request);
     if (refused !== undefined || sockets.clients.size >= mostWatchers) {

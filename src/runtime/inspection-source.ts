@@ -70,7 +70,9 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
       };
     },
     openRecords: (tell) => {
-      const records = assembly.records$.subscribe((record) => tell(recordNews(record)));
+      const records = assembly.records$.subscribe((record) => {
+        if (record.revealing !== true) tell(recordNews(record));
+      });
       return () => records.unsubscribe();
     },
     onError,

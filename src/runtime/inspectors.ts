@@ -2,8 +2,9 @@
 import type { Hub } from '../inspect/hub.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import type { Message } from '../model/messages.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
+import type { JournalSpec, ServiceSpec } from '../model/service-spec.ts';
 import type { Clock } from './kernel.ts';
+import type { LogSinks } from './log-sinks.ts';
 
 export interface InspectorPorts {
   /** As they are configured now. */
@@ -16,6 +17,11 @@ export interface InspectorPorts {
   /** Tells the person at the terminal what is not for the log. */
   readonly announce: (text: string) => void;
   readonly say: (message: Message) => void;
+  readonly sinks: LogSinks;
+  /** Calls back at the end of this turn. */
+  readonly defer: (callback: () => void) => void;
+  /** What the settings say of journals. */
+  readonly journal: JournalSpec;
 }
 
 /** Ends it. What it still has to write is written by then, as far as that is possible at once. */
@@ -39,9 +45,9 @@ export async function attachInspector(
       return (await import('./inspect-terminal.ts')).attach(hub, request, ports);
     case 'ws':
       return (await import('./inspect-ws.ts')).attach(hub, request, ports);
+    case 'journal':
+      return (await import('./journal.ts')).attach(hub, request, ports);
     case 'web':
       return (await import('./inspect-web.ts')).attach(hub, request, ports);
-    case 'journal':
-      throw new Error('this build has no such inspector');
   }
 }

@@ -39,7 +39,7 @@ export class LateInspection {
 
   /** Begins what the command line asks for. What cannot be watched with is said, and keeps nothing from starting. */
   async attach(requests: readonly InspectRequest[]): Promise<void> {
-    const { assembly, clock, logging } = this.#ports;
+    const { assembly, kernel, clock, logging } = this.#ports;
     const ports: InspectorPorts = {
       services: () => assembly.system.getSnapshot().context.spec.services,
       clock,
@@ -48,6 +48,9 @@ export class LateInspection {
       colour: isatty(1) && (process.env['NO_COLOR'] ?? '') === '',
       announce: (text) => logging.inTurn(() => assembly.sinks.stderr.write(`chaperone: ${text}\n`)),
       say: assembly.say,
+      sinks: assembly.sinks,
+      defer: (callback) => kernel.defer(callback),
+      journal: assembly.spec.journal,
     };
     const { hub } = await this.load();
     const { attachInspector } = await import('./inspectors.ts');

@@ -141,7 +141,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     reload: async () => ({ kind: 'mistakes', report: 'reloading is not supported yet, nothing was changed' }),
     inspection: inspection.load,
   });
-  serveControl({ socket: control, supervisor, edge, clock, owners: ownersOf(spec), grants: [], say: assembly.say });
+  serveControl({
+    socket: control,
+    supervisor,
+    edge,
+    clock,
+    uid: process.getuid?.() ?? 0,
+    policy: () => assembly.system.getSnapshot().context.spec.control,
+    say: assembly.say,
+  });
 
   assembly.outcome$.subscribe({
     next: (output) => leave(daemon, output),
@@ -154,7 +162,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   for (const problem of control.problems) assembly.say(warning(problem));
   becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
-  if (options.request.inspect.length > 0) await inspection.attach(options.request.inspect);
+  const inspectors = inspectorsOf(options.request, spec);
+  if (inspectors.length > 0) await inspection.attach(inspectors);
   assembly.start();
   early.unsubscribe();
 }
@@ -241,6 +250,12 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
   return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
 }
 
+/** What the command line asks for, and the journal of the settings where it names none. */
+function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemSpec): readonly InspectRequest[] {
+  if (path === undefined || inspect.some(({ kind }) => kind === 'journal')) return inspect;
+  return [...inspect, { kind: 'journal', file: path }];
+}
+
 /** Services find the control socket in their environment. */
 function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpec {
   if (path === undefined) return spec;
@@ -249,12 +264,6 @@ function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpe
     environment: { ...service.environment, [socketVariable]: path },
   }));
   return { ...spec, services };
-}
-
-/** Chaperone's own account, and the ones it runs services as by default. */
-function ownersOf({ services }: SystemSpec): readonly number[] {
-  const console = services.find(({ name }) => name === consoleService)?.account?.uid;
-  return [process.getuid?.() ?? 0, ...(console === undefined ? [] : [console])];
 }
 
 /** Where chaperone is not PID 1, orphans come to it only as a subreaper. */

@@ -124,6 +124,11 @@ export interface NativeEdge {
   acceptConnection(fd: number): NativeConnection | undefined;
   /** getsockopt(2) SO_PEERCRED of a unix stream socket. Throws with `code`: ENOTCONN where the socket has no such peer. */
   peerCredentials(fd: number): NativeCredentials;
+  /**
+   * getsockopt(2) SO_PEERGROUPS (Linux 4.13): the supplementary groups that the other end of a unix stream socket had when it
+   * connected. Throws with `code`: ENODATA where the socket has no such peer, ENOPROTOOPT where the kernel does not tell.
+   */
+  peerGroups(fd: number): readonly number[];
   /** mkfifo(3). An existing file is not replaced. Throws with `code` (EEXIST, EACCES, ENOENT, EROFS). */
   makeFifo(path: string, mode: number): void;
 }

@@ -43,7 +43,7 @@ export class Pidfiles {
     if (text === undefined || text.stamp === this.#before.get(service.name)) return;
     const content = parsePidfile(text.text);
     if (of !== undefined && !(content.kind === 'pid' && content.pid === of)) return;
-    const path = pathOf(service);
+    const path = pidfilePath(service);
     const code = this.#ports.following.removePidfile(path);
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
   }
@@ -79,7 +79,7 @@ export class Pidfiles {
         }
         if (found.pid !== undefined && found.pid !== refused) {
           refused = found.pid;
-          onMessage(pidRefused(service.name, found.pid, `pid file '${pathOf(service)}'`));
+          onMessage(pidRefused(service.name, found.pid, `pid file '${pidfilePath(service)}'`));
         }
         timer = clock.setTimeout(() => look(Math.min(longestLook, Math.ceil(delay * lookGrowth))), delay);
         if (found.trouble === last) return;
@@ -93,11 +93,11 @@ export class Pidfiles {
   }
 
   #read(service: ServiceSpec) {
-    return service.pidfile === undefined ? undefined : this.#ports.following.readPidfile(pathOf(service));
+    return service.pidfile === undefined ? undefined : this.#ports.following.readPidfile(pidfilePath(service));
   }
 }
 
 /** A relative path is looked for where the service starts. */
-function pathOf({ pidfile = '', directory, account }: ServiceSpec): string {
+export function pidfilePath({ pidfile = '', directory, account }: ServiceSpec): string {
   return isAbsolute(pidfile) ? pidfile : resolve(directory ?? account?.home ?? '.', pidfile);
 }

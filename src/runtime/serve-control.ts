@@ -1,21 +1,25 @@
 /** Joins the control socket with what answers on it, which is loaded once somebody asks. */
 import type { Socket } from 'node:net';
-import { type Caller, createRights, type Grant } from '../control/rights.ts';
+import { type Caller, createRights } from '../control/rights.ts';
 import type { ControlServer } from '../control/server.ts';
 import type { Supervisor } from '../control/supervisor.ts';
+import type { ControlPolicy } from '../model/control-policy.ts';
 import { type Message, warning } from '../model/messages.ts';
 import type { ControlSocket } from './control-socket.ts';
 import type { Clock } from './kernel.ts';
 import type { NativeEdge } from './native.ts';
 
+type PeerEdge = Pick<NativeEdge, 'peerCredentials' | 'peerGroups'>;
+
 export interface ServeControlOptions {
   readonly socket: ControlSocket;
   readonly supervisor: Supervisor;
-  readonly edge: Pick<NativeEdge, 'peerCredentials'>;
+  readonly edge: PeerEdge;
   readonly clock: Clock;
-  /** The accounts that may do everything, besides root. */
-  readonly owners: readonly number[];
-  readonly grants: readonly Grant[];
+  /** Chaperone's own account. */
+  readonly uid: number;
+  /** That of the configuration in force. */
+  readonly policy: () => ControlPolicy;
   readonly say: (message: Message) => void;
 }
 
@@ -33,11 +37,11 @@ export function serveControl(options: ServeControlOptions): void {
 }
 
 async function loadServer(options: ServeControlOptions): Promise<ControlServer> {
-  const { supervisor, edge, clock, owners, grants, say } = options;
+  const { supervisor, edge, clock, uid, policy, say } = options;
   const { ControlServer } = await import('../control/server.ts');
   return new ControlServer({
     supervisor,
-    rights: createRights({ owners, grants, isMember: () => false }),
+    rights: createRights({ uid, policy }),
     now: () => clock.now(),
     timers: clock,
     callerOf: (connection) => callerOf(edge, connection),
@@ -48,12 +52,23 @@ async function loadServer(options: ServeControlOptions): Promise<ControlServer> 
   });
 }
 
-function callerOf(edge: Pick<NativeEdge, 'peerCredentials'>, connection: Socket): Caller | undefined {
+function callerOf(edge: PeerEdge, connection: Socket): Caller | undefined {
   try {
     const fd = descriptorOf(connection);
-    return fd === undefined ? undefined : edge.peerCredentials(fd);
+    if (fd === undefined) return undefined;
+    const { uid, gid } = edge.peerCredentials(fd);
+    return { uid, gid, groups: groupsOf(edge, fd) };
   } catch {
     return undefined;
+  }
+}
+
+/** A kernel that does not tell them (gVisor, before 4.13) leaves the primary group. */
+function groupsOf(edge: PeerEdge, fd: number): readonly number[] {
+  try {
+    return edge.peerGroups(fd);
+  } catch {
+    return [];
   }
 }
 

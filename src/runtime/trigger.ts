@@ -1,7 +1,7 @@
 /** The `trigger` port of the scheduled machine: what starts the runs of a cron or inetd service. */
 import { fromCallback } from 'xstate';
 import { about, acceptPaused, type Message } from '../model/messages.ts';
-import type { ScheduleResult } from '../model/schedule.ts';
+import type { Schedule, ScheduleResult } from '../model/schedule.ts';
 import { parseScheduleFields } from '../model/schedule-fields.ts';
 import type { TriggerCommand, TriggerFact } from '../model/scheduling.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
@@ -10,7 +10,10 @@ import { ticks } from '../streams/ticks.ts';
 import type { Clock, Kernel, TimerId } from './kernel.ts';
 
 /** Reads a schedule: `parseSchedule`. */
-export type ReadSchedule = (text: string, timeZone?: string) => ScheduleResult;
+export type ReadSchedule = (
+  text: string,
+  timeZone?: string,
+) => ScheduleResult | { readonly ok: true; readonly schedule: Pick<Schedule, 'next'> };
 
 export interface TriggerPorts {
   readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;
@@ -20,6 +23,8 @@ export interface TriggerPorts {
   /** Is asked for once a cron service starts: who has none does not load what reads schedules. */
   readonly loadSchedules: () => ReadSchedule | Promise<ReadSchedule>;
   readonly onMessage: (message: Message) => void;
+  /** Is told when a cron service runs next, Unix ms; undefined: not at all. */
+  readonly onDue: (service: string, time: number | undefined) => void;
 }
 
 interface TriggerScope {
@@ -57,7 +62,7 @@ function missingProgram(kernel: TriggerPorts['kernel'], service: ServiceSpec): S
 }
 
 /** Fires at each tick. It takes no pause: a tick that finds the last run alive is told. */
-function scheduleTrigger({ clock, timeZone, loadSchedules }: TriggerPorts): Trigger {
+function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts): Trigger {
   return ({ input: service, sendBack }) => {
     let stop = (): void => undefined;
     let stopped = false;
@@ -74,10 +79,14 @@ function scheduleTrigger({ clock, timeZone, loadSchedules }: TriggerPorts): Trig
       }
       const { everyHour, everyMinute } = fields.schedule;
       sendBack({ type: 'trigger.armed', at: clock.now() });
-      const subscription = ticks({ next: result.schedule.next, repeats: everyHour || everyMinute }, clock).subscribe(
-        () => sendBack({ type: 'trigger.fired', at: clock.now() }),
+      const schedule = { next: result.schedule.next, repeats: everyHour || everyMinute };
+      const subscription = ticks(schedule, clock, (time) => onDue(service.name, time)).subscribe(() =>
+        sendBack({ type: 'trigger.fired', at: clock.now() }),
       );
-      stop = () => subscription.unsubscribe();
+      stop = () => {
+        subscription.unsubscribe();
+        onDue(service.name, undefined);
+      };
     };
     const read = loadSchedules();
     if (read instanceof Promise) {

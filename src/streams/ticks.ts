@@ -28,19 +28,26 @@ const longestRepeat = 3 * 3_600_000;
  * emission. Where the clock goes back, a schedule of every hour or minute goes on with the new time, and one of fixed times
  * does not run the same time again; beyond three hours the new time counts for both, as in cron(8).
  *
+ * @param onDue is told which tick comes next, Unix ms, whenever that changes; before the emission of the one before it
  * @example ticks({ next: schedule.next, repeats: true }, clock) // completes only where the calendar ends
  */
-export function ticks(schedule: TickSchedule, clock: WallClock): Observable<number> {
+export function ticks(
+  schedule: TickSchedule,
+  clock: WallClock,
+  onDue: (time: number | undefined) => void = () => undefined,
+): Observable<number> {
   return new Observable((subscriber) => {
     /** Every tick until here has been dealt with. */
     let seen = clock.wallTime();
     /** The first one after that; to find a rare one takes a while, and each look would do it anew. */
     let due = schedule.next(seen);
+    onDue(due);
     let wait = 0;
     let timer: number | undefined;
     const dealtWith = (time: number): void => {
       seen = time;
       due = schedule.next(time);
+      onDue(due);
     };
     const look = (): void => {
       const now = clock.wallTime();

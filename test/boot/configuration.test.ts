@@ -84,6 +84,8 @@ describe('a mistake in the configuration', () => {
     const found = lines.find((line) => new RegExp(`/20-bad\\.conf:${place}: `).test(line));
     expect(found, lines.join('\n')).toMatch(says);
     expect(lines.join('\n')).toMatch(/^ +\d+ \| .*\n +\| +\^/m);
+    // The line of the original, which scripts look for.
+    expect(lines.at(-1)).toMatch(/^Configuration Error: \S/);
     expect(system.lines('stdout')).toEqual([]);
     expect(existsSync(system.path('marker'))).toBe(false);
   });

@@ -21,13 +21,22 @@ function bootControlled(
   return boot({ files: { 'services.conf': config({ ...logAll, ...services }) }, ...more });
 }
 
+interface Account {
+  readonly uid: number;
+  readonly groups?: readonly number[];
+}
+
 /** Runs a tool that talks to the system; as another account where one is given. */
-function tool(system: Booted, words: readonly string[], account?: number): Promise<Outcome> {
+function tool(system: Booted, words: readonly string[], account?: Account): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, words, {
+    const [program = '', ...rest] = words;
+    const { uid = 0, groups = [] } = account ?? {};
+    const become = `process.setgroups(${JSON.stringify(groups)}); process.setgid(${uid}); process.setuid(${uid});`;
+    const asOther = ['-e', `${become} process.argv.splice(1, 0, "tool"); require(${JSON.stringify(program)})`, '--'];
+    const child = spawn(process.execPath, account === undefined ? words : [...asOther, ...rest], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
-      ...(account === undefined ? {} : { uid: account, gid: account, cwd: '/' }),
+      ...(account === undefined ? {} : { cwd: '/' }),
     });
     let stdout = '';
     let stderr = '';
@@ -132,7 +141,7 @@ describe.runIf(isRoot)('control', () => {
     const system = bootControlled({ 'web.service': sleeper });
     await system.waitForLine(/ready\.$/);
     const other = (...words: readonly string[]): Promise<Outcome> =>
-      tool(system, [join(tools, 'telchap.cjs'), ...words], 65534);
+      tool(system, [join(tools, 'telchap.cjs'), ...words], { uid: 65534 });
     chmodSync(system.directory, 0o755);
     expect((await other('status')).status).toBe(0);
     expect(await other('stop', 'web')).toMatchObject({
@@ -141,6 +150,42 @@ describe.runIf(isRoot)('control', () => {
     });
     expect((await other('shutdown')).status).toBe(5);
     expect((await telchap(system, 'status')).stdout).toMatch(/running/);
+  });
+
+  it('lets others do what the settings allow: to them, to a group of theirs, to everybody', async () => {
+    const system = bootControlled({
+      settings: {
+        uid: 65532,
+        control: {
+          allow: { users: { 65531: 'restart, stop' }, groups: { 54321: ['stop', 'start'] }, everybody: 'logs' },
+        },
+      },
+      'store.service': sleeper,
+      'web.service': sleeper,
+    });
+    chmodSync(system.directory, 0o755);
+    await system.waitForLine(/ready\.$/);
+    const as = (account: Account, ...words: readonly string[]): Promise<Outcome> =>
+      tool(system, [join(tools, 'chaperonectl.cjs'), ...words], account);
+    const user = { uid: 65531 };
+    const member = { uid: 65530, groups: [54320, 54321] };
+    const stranger = { uid: 65530, groups: [54320] };
+    expect(await as(user, 'restart', '--wait', 'web')).toMatchObject({ status: 0, stdout: 'services restarted.\n' });
+    expect((await as(user, 'start', 'web')).status).toBe(5);
+    expect((await as(member, 'stop', '--wait', 'web')).status).toBe(0);
+    expect((await as(member, 'start', '--wait', 'web')).status).toBe(0);
+    expect(await as(member, 'restart', 'web')).toMatchObject({
+      status: 5,
+      stderr: 'Command error: not permitted for uid 65530: restart\n',
+    });
+    expect((await as(stranger, 'stop', 'web')).status).toBe(5);
+    expect((await as(stranger, 'logs', '--lines', '1')).status).toBe(0);
+    expect((await as(stranger, 'run', 'true')).status).toBe(5);
+    // The account that services run as by default may do everything.
+    const owner = { uid: 65532 };
+    expect((await as(owner, 'kill', 'web', 'CONT')).stdout).toBe('SIGCONT sent.\n');
+    expect((await as(owner, 'shutdown')).stdout).toBe('Shutting down now\n');
+    expect(await system.exit).toBe(0);
   });
 
   it('says how chaperone is missing', async () => {

@@ -163,19 +163,30 @@ describe('a notify service', () => {
   });
 
   it.each([
-    ['abnormal exit', `until ${here}/now exit 4`, /job\.service terminated abnormally with <ProcStatus exit_status=4>/],
-    ['ERRNO', `until ${here}/now ERRNO=5`, /job\.service failed with reported error <ProcStatus exit_status=5>/],
+    [
+      'abnormal exit',
+      `until ${here}/now exit 4`,
+      [/job\.service terminated abnormally with <ProcStatus exit_status=4>/],
+    ],
+    [
+      'ERRNO',
+      `until ${here}/now ERRNO=5`,
+      [
+        /job\.service got explicit return code '<ProcStatus exit_status=5>'/,
+        /job\.service failed with reported error <ProcStatus exit_status=5>/,
+      ],
+    ],
     [
       'BUSERROR',
       `until ${here}/now BUSERROR=org.e.X`,
-      /job\.service failed with reported error <ProcStatus org\.e\.X>/,
+      [/job\.service failed with reported error <ProcStatus org\.e\.X>/],
     ],
     [
       'WATCHDOG=trigger',
       `until ${here}/now WATCHDOG=trigger`,
-      /job\.service failed: it asked for it with WATCHDOG=trigger/,
+      [/job\.service failed: it asked for it with WATCHDOG=trigger/],
     ],
-  ])('fails later by %s, the system goes on, and restart begins it anew', async (_title, words, log) => {
+  ])('fails later by %s, the system goes on, and restart begins it anew', async (_title, words, logs) => {
     const system = boot({
       files: {
         'x.conf': config({
@@ -191,7 +202,7 @@ describe('a notify service', () => {
     await system.waitForLine(/job\.service restart succeeded/);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
-    expectOrder(system.lines('stdout'), [log, /job\.service restart succeeded/]);
+    expectOrder(system.lines('stdout'), [...logs, /job\.service restart succeeded/]);
   });
 
   it('is ended with SIGABRT when it misses its watchdog, and not as long as it feeds it', async () => {

@@ -11,7 +11,7 @@ function keys(kind: SectionKind): string {
 describe('directives', () => {
   it('has every key, and no other', () => {
     expect(keys('settings')).toBe(
-      'debug detect_exit enable_syslog env_inherit env_set env_unset gid idle_delay ignore_failures inspect log_socket logrec_hostname process_timeout shutdown_timeout startup_pause status_interval timezone uid',
+      'control debug detect_exit enable_syslog env_inherit env_set env_unset gid idle_delay ignore_failures inspect log_socket logrec_hostname process_timeout shutdown_timeout startup_pause status_interval timezone uid',
     );
     expect(keys('inspect')).toBe('journal max_size records');
     expect(keys('service')).toBe(

@@ -21,9 +21,9 @@ describe('inspect in the settings', () => {
   it('is merged over the files, key by key', () => {
     const { spec } = loadFiles({
       '1.conf': 'settings: { inspect: { journal: /a, records: yes } }\n',
-      '2.conf': `settings: { inspect: { journal: /b, max_size: 64K } }\n${service}`,
+      '2.conf': `settings: { inspect: { journal: /b, max_size: 256K } }\n${service}`,
     });
-    expect(spec?.journal).toEqual({ path: '/b', maxSize: 65536, records: true });
+    expect(spec?.journal).toEqual({ path: '/b', maxSize: 262144, records: true });
   });
 
   it('records nothing where the name expands to nothing', () => {
@@ -32,8 +32,8 @@ describe('inspect in the settings', () => {
 
   it.each([
     ['journal: here', 'x.conf:3:14: journal of inspect is "here"', 'expected an absolute path'],
-    ['max_size: 16T', 'x.conf:3:15: max_size of inspect is no size: "16T"', 'expected a size from 64K to 64G'],
-    ['max_size: 1K', 'x.conf:3:15: max_size of inspect is out of range: "1K"', 'expected a size from 64K to 64G'],
+    ['max_size: 16T', 'x.conf:3:15: max_size of inspect is no size: "16T"', 'expected a size from 256K to 64G'],
+    ['max_size: 1K', 'x.conf:3:15: max_size of inspect is out of range: "1K"', 'expected a size from 256K to 64G'],
     ['jornal: /x', 'x.conf:3:5: unknown key "jornal" in inspect', 'did you mean "journal"?'],
     ['records: 2', 'x.conf:3:14: records of inspect is neither true nor false', 'expected true or false'],
   ])('says where a mistake is: %s', (line, message, hint) => {

@@ -66,6 +66,51 @@ describe('nginx, redis, a seed and a worker', () => {
   });
 });
 
+describe.each([
+  ['root', [], '/run/left.pid'],
+  ['--user 1000', ['--user', '1000'], '/tmp/left.pid'],
+] as const)('what a killed container leaves behind, as %s', (_, options, pidfile) => {
+  it('does its next start no harm: sockets, FIFO and pidfiles', async () => {
+    const folder = '/usr/local/lib/chaperone';
+    const container = await start({
+      options,
+      files: {
+        'x.conf': config({
+          // The pid of the last run is that of something else by now.
+          'shift.service': { type: 'oneshot', command: '/programs/use-pids', before: 'left.service' },
+          'left.service': {
+            type: 'forking',
+            command: `$(FIXTURES)/daemonize ${pidfile} $(FIXTURES)/obey TERM 'left stops'`,
+            pidfile,
+          },
+          'told.service': { type: 'notify', command: '$(FIXTURES)/notify.py READY=1' },
+          ...logAll,
+        }),
+      },
+    });
+    const followed = /left\.service changing PID to (\d+) \(from \d+\)/;
+    await container.waitForLine(/ready\.$/);
+    const [, first] = await container.waitForLine(followed);
+    await docker('kill', container.id);
+    expect(await container.exit()).toBe(137);
+    await docker('start', container.id);
+    container.follow();
+    await container.waitForLine(/ready\.$/, 2);
+    const [, second] = await container.waitForLine(followed, 2);
+    expect(second).not.toBe(first);
+    expect((await container.exec('cat', pidfile)).stdout.trim()).toBe(second);
+    const status = await container.exec(`${folder}/node`, `${folder}/telchap.cjs`, 'status');
+    expect([status.status, status.stderr]).toEqual([0, '']);
+    expect(status.stdout).toMatch(new RegExp(`^\\s*${second}\\s+left\\b`, 'm'));
+    const find = 'find /dev /run /tmp -type s 2>/dev/null | sed s/-[0-9a-f]*$// | sort';
+    const sockets = (await container.exec('sh', '-c', find)).stdout.trim().split('\n');
+    expect(sockets.filter((path) => path.endsWith('/chaperone.sock'))).toHaveLength(1);
+    expect(sockets.filter((path) => path.endsWith('/told.service'))).toHaveLength(1);
+    expect(await container.stop()).toBe(0);
+    expectOrder(container.lines().slice(-40), [/left\[\d+\]: left stops/, /Final termination phase\./]);
+  });
+});
+
 describe('nginx whose process was killed', () => {
   const restarting = { restart: true, restart_delay: 0.2 };
 

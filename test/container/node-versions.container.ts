@@ -2,15 +2,28 @@ import { describe, expect, inject, it } from 'vitest';
 import { config, expectOrder, logAll } from '../boot/namespace.ts';
 import { start } from './engine.ts';
 
-/** The native part is the image's own, built with its Node: N-API holds over versions. The code cache is V8's to refuse. */
+const folder = '/usr/local/lib/chaperone';
+const datagrams = inject('datagrams');
+
+/**
+ * The native part is the image's own, built with its Node: N-API holds over versions. unix-dgram's addon is built for each. The code
+ * cache is V8's to refuse.
+ */
 describe.each(Object.entries(inject('nodes')))('Node %s', (version, program) => {
   it('boots, restarts, reaps and stops', async () => {
     const container = await start({
-      options: ['--volume', `${program}:/usr/local/lib/chaperone/node:ro`],
+      options: [
+        '--volume',
+        `${program}:${folder}/node:ro`,
+        '--volume',
+        `${datagrams[version]}:${folder}/unix_dgram.node:ro`,
+      ],
       files: {
         'x.conf': config({
           'version.service': { type: 'oneshot', command: '/usr/local/lib/chaperone/node --version' },
           'starter.service': { type: 'oneshot', command: '$(FIXTURES)/daemon true', after: 'version.service' },
+          'told.service': { type: 'notify', command: '$(FIXTURES)/notify.py READY=1,STATUS=listening' },
+          'logger.service': { type: 'oneshot', command: 'logger -t legacy hello', after: 'told.service' },
           'base.service': { command: "$(FIXTURES)/obey TERM 'base stops'", startup_pause: 0.1 },
           'mortal.service': {
             command: '$(FIXTURES)/die-when /tmp/die 3',
@@ -25,7 +38,10 @@ describe.each(Object.entries(inject('nodes')))('Node %s', (version, program) => 
     });
     await container.waitForLine(new RegExp(`version\\[\\d+\\]: v${version}\\.`));
     await container.waitForLine(/unknown pid: \d+ -> 0/);
+    await container.waitForLine(/legacy(\[\d+\])?: hello$/);
     await container.waitForLine(/ready\.$/);
+    const status = await container.exec(`${folder}/node`, `${folder}/telchap.cjs`, 'status');
+    expect([status.status, status.stdout]).toEqual([0, expect.stringMatching(/\btold\b.*listening/)]);
     await container.exec('touch', '/tmp/die');
     await container.waitForLine(/mortal\.service terminated abnormally with <ProcStatus exit_status=3>/);
     await container.exec('rm', '/tmp/die');

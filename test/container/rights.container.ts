@@ -105,6 +105,24 @@ describe('rights', () => {
     expect(await container.exit()).toBe(0);
   });
 
+  // Control's directory is closed to others, and their notifications must come through all the same.
+  it('with control in /run, a service of another account tells that it is ready', async () => {
+    const { options, before } = settings.find(({ name }) => name === 'a read-only /dev') ?? {};
+    const container = await start({
+      options: [...(options ?? []), '--entrypoint', '/bin/sh'],
+      args: ['-c', `${before} && exec "$@"`, 'sh', chaperone],
+      files: {
+        'x.conf': config({
+          'other.service': { type: 'notify', command: '$(FIXTURES)/notify.py READY=1', uid: 'www-data' },
+          ...logAll,
+        }),
+      },
+    });
+    await container.waitForLine(/ready\.$/);
+    expect((await container.exec('stat', '-c', '%a %U', '/run/chaperone')).stdout).toBe('700 root\n');
+    expect(await container.stop()).toBe(0);
+  });
+
   it('with --pid=host nothing that is not its own is touched, also not at the end', async () => {
     const stranger = spawn('sleep', ['infinity'], { stdio: 'ignore' });
     onTestFinished(async () => {

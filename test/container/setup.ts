@@ -1,9 +1,9 @@
 /** Before all container tests: the engine, the base images, and the two images under test. After them: ends what it started. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestProject } from 'vitest/node';
 
@@ -13,6 +13,8 @@ declare module 'vitest' {
     socket: string;
     /** Programs of Node by major version. */
     nodes: Readonly<Record<string, string>>;
+    /** unix-dgram's addon, built against each of them: it is not N-API. */
+    datagrams: Readonly<Record<string, string>>;
   }
 }
 
@@ -33,6 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   try {
     await buildImages(engine.socket);
+    project.provide('datagrams', await buildDatagrams(engine));
   } catch (error) {
     await teardown();
     throw error;
@@ -66,6 +69,34 @@ async function buildImages(socket: string): Promise<void> {
   } finally {
     rmSync(context, { recursive: true, force: true });
   }
+}
+
+/** As the image's own build makes it, with the headers that each version of Node has beside its program. */
+async function buildDatagrams({ socket, nodes }: Engine): Promise<Readonly<Record<string, string>>> {
+  const image = 'chaperone-test/build';
+  await run('docker', ['build', '--network=host', '--quiet', '--target', 'build', '--tag', image, root], socket);
+  const library: unknown = JSON.parse(readFileSync(join(root, 'node_modules/unix-dgram/package.json'), 'utf8'));
+  const version =
+    typeof library === 'object' && library !== null && 'version' in library ? String(library.version) : '';
+  const built: Record<string, string> = {};
+  for (const [major, program] of Object.entries(nodes)) {
+    const node = dirname(dirname(program));
+    const out = join(root, '.cache/datagrams', `${version}-${basename(node)}`);
+    built[major] = join(out, 'unix_dgram.node');
+    if (existsSync(built[major])) continue;
+    mkdirSync(out, { recursive: true });
+    const gyp = 'node /usr/local/lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js';
+    const steps = [
+      'cd node_modules/unix-dgram',
+      'export PATH=/node/bin:$PATH',
+      `${gyp} rebuild --loglevel=error --nodedir=/node`,
+      'cp build/Release/unix_dgram.node /out/unix_dgram.part',
+      'mv /out/unix_dgram.part /out/unix_dgram.node',
+    ];
+    const volumes = ['--volume', `${node}:/node:ro`, '--volume', `${out}:/out`];
+    await run('docker', ['run', '--rm', ...volumes, '--entrypoint', 'sh', image, '-ec', steps.join('\n')], socket);
+  }
+  return built;
 }
 
 /** Runs a step to its end and returns its lines of stdout. */

@@ -46,7 +46,7 @@ export function serviceStatus(name: string, state: PublicState, changes: Partial
     stage,
     since: bootTime,
     age: 4_000,
-    why: explainState({ stage, spec: serviceSpec(), hold: { kind: 'none' }, restartsUsed: 0, ...pid }),
+    why: explainState({ stage, since: bootTime, spec: serviceSpec(), hold: { kind: 'none' }, restartsUsed: 0, ...pid }),
     ...pid,
     prerequisites: [],
     prerequisitesReady: true,

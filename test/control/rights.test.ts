@@ -1,37 +1,50 @@
 import { describe, expect, it } from 'vitest';
 import { parseLine } from '../../src/control/command.ts';
-import { createRights, grantableActions, neededFor } from '../../src/control/rights.ts';
+import { createRights, neededFor } from '../../src/control/rights.ts';
+import { type ControlPolicy, grantableActions } from '../../src/model/control-policy.ts';
 
 const everything = [...grantableActions];
 
 describe('rights', () => {
-  const rights = createRights({
+  const policy: ControlPolicy = {
     owners: [500],
     grants: [
       { to: { kind: 'user', uid: 1000 }, actions: ['restart'] },
       { to: { kind: 'group', gid: 27 }, actions: 'all' },
       { to: { kind: 'everybody' }, actions: ['logs'] },
     ],
-    isMember: (uid, gid) => uid === 1001 && gid === 27,
-  });
-  const allowed = (uid: number, gid: number) => everything.filter((action) => rights.may({ uid, gid }, action));
+  };
+  const rights = createRights({ uid: 400, policy: () => policy });
+  const allowed = (uid: number, gid: number, groups: readonly number[] = []) =>
+    everything.filter((action) => rights.may({ uid, gid, groups }, action));
 
-  it('root and the owners may do everything', () => {
+  it('root, chaperone and the account of the services may do everything', () => {
     expect(allowed(0, 5)).toEqual(everything);
+    expect(allowed(400, 400)).toEqual(everything);
     expect(allowed(500, 500)).toEqual(everything);
-    expect(rights.isOwner({ uid: 500, gid: 0 })).toBe(true);
+    expect(rights.isOwner({ uid: 500, gid: 0, groups: [] })).toBe(true);
   });
 
-  it('others may what is granted: to them, to their group, to everybody', () => {
+  it('others may what is granted: to them, to one of their groups, to everybody', () => {
     expect(allowed(1000, 1000)).toEqual(['restart', 'logs']);
-    expect(allowed(1001, 1001)).toEqual(everything);
+    expect(allowed(1001, 1001, [4, 27])).toEqual(everything);
     expect(allowed(1002, 27)).toEqual(everything);
-    expect(allowed(1003, 1003)).toEqual(['logs']);
-    expect(rights.isOwner({ uid: 1001, gid: 27 })).toBe(false);
+    expect(allowed(1003, 1003, [4])).toEqual(['logs']);
+    expect(rights.isOwner({ uid: 1001, gid: 27, groups: [27] })).toBe(false);
   });
 
   it('the group 0 is no root', () => {
-    expect(createRights({ owners: [], grants: [], isMember: () => false }).may({ uid: 9, gid: 0 }, 'stop')).toBe(false);
+    const strict = createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) });
+    expect(strict.may({ uid: 9, gid: 0, groups: [0] }, 'stop')).toBe(false);
+  });
+
+  it('are those of the configuration in force', () => {
+    let inForce: ControlPolicy = { owners: [], grants: [] };
+    const changing = createRights({ uid: 0, policy: () => inForce });
+    const caller = { uid: 1000, gid: 1000, groups: [] };
+    expect(changing.may(caller, 'stop')).toBe(false);
+    inForce = { owners: [], grants: [{ to: { kind: 'user', uid: 1000 }, actions: ['stop'] }] };
+    expect(changing.may(caller, 'stop')).toBe(true);
   });
 });
 

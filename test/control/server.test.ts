@@ -11,7 +11,7 @@ import type { LogRecord } from '../../src/model/log-record.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 import { readAll, readUntil, serve } from './serving.ts';
 
-const guest = { uid: 1000, gid: 1000 };
+const guest = { uid: 1000, gid: 1000, groups: [] };
 
 function world(): FakeSupervisor {
   return new FakeSupervisor([
@@ -68,7 +68,7 @@ describe("the original's raw text", () => {
     serving.caller = guest;
     expect(await serving.exchange('status')).toMatch(/^RESULT\n\nRunning: /);
     expect(await serving.exchange('shutdown now')).toBe('RESULT\nCommand error: not permitted for uid 1000: shutdown');
-    serving.caller = { uid: 1001, gid: 1001 };
+    serving.caller = { uid: 1001, gid: 1001, groups: [] };
     expect(await serving.exchange('start web')).toBe('RESULT\nservice start-up queued.');
     expect(await serving.exchange('start --enable web')).toContain('not permitted for uid 1001: enable');
     expect(supervisor.asked).toEqual(['start web.service']);
@@ -244,6 +244,42 @@ describe('streams', () => {
     await expect.poll(() => supervisor.events$.observed).toBe(false);
   });
 
+  it('tell owners, and only them, everything that happens inside', async () => {
+    const supervisor = world();
+    supervisor.entries = [
+      { seq: 1, type: '@chaperone.boot' },
+      { seq: 2, type: '@xstate.actor' },
+    ];
+    const serving = await serve(supervisor);
+    const socket = await serving.connect();
+    socket.write('GET /v1/inspect?records&from=7 HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":2');
+    expect([...text.matchAll(/^event: entry\ndata: (.*)$/gm)].map(([, json = '']) => JSON.parse(json))).toEqual(
+      supervisor.entries,
+    );
+    expect(supervisor.watches).toMatchObject([{ records: true, from: 7 }]);
+    socket.destroy();
+    await expect.poll(() => supervisor.watches).toEqual([]);
+    serving.caller = guest;
+    const refused = await serving.http('GET', '/v1/inspect');
+    expect([refused.status, refused.json]).toMatchObject([403, { kind: 'forbidden' }]);
+    expect(supervisor.watches).toEqual([]);
+  });
+
+  it('give a reader who takes his time all entries that he was promised', async () => {
+    const supervisor = world();
+    const large = 'x'.repeat(10_000);
+    supervisor.entries = Array.from({ length: 200 }, (_, index) => ({ seq: index + 1, large }));
+    const { connect } = await serve(supervisor);
+    const socket = await connect();
+    socket.write('GET /v1/inspect HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":200,');
+    expect([...text.matchAll(/"seq":(\d+)/g)].map(([, seq]) => Number(seq))).toEqual(
+      Array.from({ length: 200 }, (_, index) => index + 1),
+    );
+    expect(text).not.toContain('event: missed');
+  });
+
   it('send the last records, and those to come', async () => {
     const supervisor = world();
     supervisor.records = [record('one'), record('other', 'store'), record('two'), record('three')];
@@ -318,7 +354,7 @@ describe('limits', () => {
     over.resume();
     await once(over, 'close');
     expect(serving.server.counts().refused).toBe(1);
-    serving.caller = { uid: 0, gid: 0 };
+    serving.caller = { uid: 0, gid: 0, groups: [] };
     expect(await serving.exchange('loglevel')).toContain('NOT SET');
   });
 
@@ -329,7 +365,7 @@ describe('limits', () => {
     for (let count = 0; count < limits.requestBurst * 3; count += 1) replies.push(await serving.exchange('loglevel\n'));
     expect(replies.slice(0, limits.requestBurst).every((text) => text.includes('NOT SET'))).toBe(true);
     expect(replies.some((text) => text.includes('too many requests'))).toBe(true);
-    serving.caller = { uid: 1002, gid: 1002 };
+    serving.caller = { uid: 1002, gid: 1002, groups: [] };
     expect(await serving.exchange('loglevel\n')).toContain('NOT SET');
   });
 

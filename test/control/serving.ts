@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Answer } from '../../src/control/answer.ts';
-import { type Caller, createRights, type Grant } from '../../src/control/rights.ts';
+import { type Caller, createRights } from '../../src/control/rights.ts';
 import { ControlServer } from '../../src/control/server.ts';
+import type { Grant } from '../../src/model/control-policy.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import type { FakeSupervisor } from './fake-supervisor.ts';
 
@@ -42,7 +43,7 @@ export async function serve(supervisor: FakeSupervisor, grants: readonly Grant[]
   const lines: Answer[] = [];
   const server = new ControlServer({
     supervisor,
-    rights: createRights({ owners: [], grants, isMember: () => false }),
+    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants }) }),
     timers: clock,
     now: () => clock.now(),
     callerOf: () => serving.caller,
@@ -72,7 +73,7 @@ export async function serve(supervisor: FakeSupervisor, grants: readonly Grant[]
     server,
     errors,
     lines,
-    caller: { uid: 0, gid: 0 },
+    caller: { uid: 0, gid: 0, groups: [] },
     connect: connectTo,
     exchange: async (text) => {
       const socket = await connectTo();

@@ -63,6 +63,8 @@ describe.each(programs)('%s', (program) => {
     expect(complete(['sta'])).toEqual(['status', 'start']);
     expect(complete(['stop', 'w'])).toEqual(['web', 'worker']);
     expect(complete(['start', '--e'])).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
+    if (program === 'chaperonectl') expect(complete(['simulate', '--time', 'wo'])).toEqual(['worker=']);
   });
 
   it.runIf(has('fish'))('completes in fish', () => {
@@ -77,6 +79,8 @@ describe.each(programs)('%s', (program) => {
     expect(complete('sta')).toEqual(['start', 'status']);
     expect(complete('stop w')).toEqual(['web', 'worker']);
     expect(complete('start --e')).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
+    if (program === 'chaperonectl') expect(complete('simulate --time wo')).toEqual(['worker=']);
   });
 
   it.runIf(has('zsh'))('completes in zsh', () => {
@@ -97,6 +101,7 @@ describe.each(programs)('%s', (program) => {
     expect(offer('', 2, "''")).toContain('status');
     expect(offer('stop', 3, "''")).toEqual(['web', 'worker']);
     expect(offer('start', 3, '--')).toContain('--enable');
+    if (program === 'chaperonectl') expect(offer('simulate --time', 4, "''")).toEqual(['web', 'worker']);
   });
 
   it.runIf(has('mandoc'))('has a man page without mistakes', () => {

@@ -9,6 +9,7 @@
  */
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
 import { largestId } from '../../src/model/accounts.ts';
+import { grantableActions } from '../../src/model/control-policy.ts';
 import { standardSignals } from '../../src/model/signal.ts';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -102,10 +103,33 @@ function valueSchema({ key, kind, choices = [], range, section, summary, expands
         propertyNames: { pattern: '^[^=]+$' },
         additionalProperties: { type: scalar },
       };
+    case 'control':
+      return controlSchema;
     default:
       throw new Error(`internal error: ${key} has a kind without a schema`);
   }
 }
+
+const right = `\\s*(?:${['all', ...grantableActions].join('|')})\\s*`;
+const rights: Schema = {
+  type: ['string', 'array'],
+  // A comma too many does no harm.
+  pattern: `^[\\s,]*${right}(?:,(?:${right})?)*$`,
+  items: { type: 'string', pattern: `^[\\s,]*(?:${right}(?:,(?:${right})?)*)?$` },
+  minItems: 1,
+};
+const accountRights: Schema = { type: ['object', 'null'], additionalProperties: rights };
+const controlSchema: Schema = {
+  type: ['object', 'null'],
+  properties: {
+    allow: {
+      type: ['object', 'null'],
+      properties: { users: accountRights, groups: accountRights, everybody: rights },
+      additionalProperties: false,
+    },
+  },
+  additionalProperties: false,
+};
 
 /** Names in any case, with or without SIG, and numbers as text. */
 function signalPattern(): string {

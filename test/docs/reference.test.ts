@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { helpText } from '../../src/cli/options.ts';
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
+import { grantableActions } from '../../src/model/control-policy.ts';
 import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
 
 const headings: Readonly<Record<SectionKind, string>> = {
@@ -54,8 +55,30 @@ function configurationPage(): string {
       '',
     ].join('\n'),
   );
-  return [introduction, ...sections].join('\n');
+  return [introduction, ...sections, controlNotes].join('\n');
 }
+
+const controlNotes = `## Who may control what
+
+The status of the system and of its services is for everybody in the container. Everything else is for root, for the account that
+chaperone itself has, and for the accounts that services run as by default (\`--user\`, and \`uid\` of the settings). \`control\` of the
+settings opens more, to users, to groups and to everybody who reaches the socket:
+
+\`\`\`yaml
+settings:
+  control:
+    allow:
+      users: { deploy: "restart, reload" }
+      groups: { ops: all }
+      everybody: logs
+\`\`\`
+
+Users and groups are names or numbers; one that does not exist is a mistake. Whose member somebody is, is asked of the process that
+connects (SO_PEERGROUPS), not of /etc/group. Rights are \`all\` or any of: ${grantableActions.map((action) => `\`${action}\``).join(', ')}.
+\`start --force\` and \`reset --force\` need \`stop\`, too; \`start --enable\` needs \`enable\`, and \`stop --disable\` needs \`disable\`; \`run\`
+runs any command as chaperone's own account, so it is as good as \`all\`. The last line that a service wrote is part of \`logs\`. Of two
+files with \`control\` the later one counts, as a whole. The FIFO is for chaperone's own account alone (mode 0600).
+`;
 
 function commandPage(): string {
   return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n${commandNotes}`;
@@ -67,6 +90,25 @@ takes its value only after \`=\`. Options end at the first word that is none.
 
 \`_CHAP_OPTIONS\` is split into words as a shell does it, and supplies what the command line leaves out: options and the command. What
 both give, the command line decides. \`--create-user\` beats \`--user\`, and \`--exitkills\` beats \`--no-exitkills\`, wherever they come from.
+
+## Inspection
+
+\`--inspect\` is \`--inspect=terminal\`; several kinds stand with commas between, or in several \`--inspect\`. A comma may stand in an
+argument, too: only a word that is a kind begins another one (\`terminal:web,store,ws\` is a filter of two services and a WebSocket).
+[What they are for](../guide/inspect.md).
+
+| kind | does |
+|---|---|
+| \`terminal[:SERVICE,…]\` | each change of state on stdout, for people; of services only those that are named (names or globs) |
+| \`json[:SERVICE,…]\` | the same, one JSON object a line |
+| \`journal:FILE\` | writes everything to a file, to be replayed |
+| \`ws[:[ADDRESS:]PORT]\` | a WebSocket that speaks the format of \`@statelyai/inspect\`, for its tools |
+| \`web[:[ADDRESS:]PORT]\` | a page to watch it all |
+
+Without a port the system chooses one; without an address it is 127.0.0.1. The URL, with a random token in it, is told on stderr and
+in no log. What cannot be opened is a warning, and everything starts all the same.
+
+## Configuration
 
 A relative \`--config\` counts from the home of the user of \`--user\` or \`--create-user\`, else from \`/\`.
 

@@ -84,6 +84,9 @@ const good = [
   '# nothing\n',
   'settings:\n',
   'settings: { }\nx.logging:\n',
+  'settings: { control: }\n',
+  'settings: { control: { allow: { users: { root: "stop, start,", 33: [logs, "run,kill"] }, groups: { 0: all } } } }\n',
+  'settings: { control: { allow: { users: , everybody: " logs " } } }\n',
   '[settings, x.logging]',
   service('after: [b.service, "c, d", INIT]'),
   service('after: b.service, c.service ,'),
@@ -117,7 +120,7 @@ const good = [
   'a.service: &a { command: "true", }\nb.service: { <<: *a, restart: yes, }\n',
   'A1b.service: { command: "true" }\n9.service: { command: "true" }\na.b.service: { command: "true" }\n',
   'x.logging: { selector: "*.info;[web].=err;/a.b/.*", stdout: yes, file: "/var/log/%Y.log" }\n',
-  ...['65536', '"65536"', '64K', '16M', '"1g"', '2_000K', '0x10000'].map(
+  ...['262144', '"262144"', '256K', '16M', '"1g"', '2_000K', '0x40000'].map(
     (bytes) => `settings: { inspect: { max_size: ${bytes} } }\n`,
   ),
   'settings: { inspect: { journal: /var/log/journal, records: yes } }\n',
@@ -128,6 +131,12 @@ const good = [
 
 /** Texts that both refuse. */
 const bad = [
+  'settings: { control: all }\n',
+  'settings: { control: { alow: } }\n',
+  'settings: { control: { allow: { root: all } } }\n',
+  'settings: { control: { allow: { everybody: } } }\n',
+  'settings: { control: { allow: { everybody: [] } } }\n',
+  'settings: { control: { allow: { users: { root: status } } } }\n',
   'hello',
   '5',
   'setting: {}',
@@ -161,7 +170,7 @@ const bad = [
   'settings: { inspect: { jornal: /x } }',
   'settings: { inspect: { journal: { a: b } } }',
   'settings: { inspect: { records: perhaps } }',
-  ...['0', '65535', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
+  ...['0', '262143', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
     (bytes) => `settings: { inspect: { max_size: ${bytes} } }`,
   ),
   ...['perhaps', '1', '0', '""', 'maybe yes', '"$(X)"', '[]', '{}'].map((word) => service(`restart: ${word}`)),
@@ -198,6 +207,7 @@ const bad = [
 
 /** Texts that only the loader refuses, and why the schema cannot. */
 const beyondSchema: readonly (readonly [string, string])[] = [
+  ['settings: { control: { allow: { users: { nobody-of-that-name: all } } } }\n', 'accounts'],
   [service('after: NOBODY'), 'reserved names'],
   [service('service_groups: NOBODY'), 'reserved names'],
   [service('after: a.service'), 'a cycle'],
@@ -211,7 +221,7 @@ const beyondSchema: readonly (readonly [string, string])[] = [
   [service('directory: "$(X:?no X)"'), 'variables'],
   ['settings: { inspect: { journal: here } }', 'absolute paths, which variables may make'],
   ['settings: { inspect: { max_size: 65G } }', 'sums'],
-  ['settings: { inspect: { max_size: 63K } }', 'sums'],
+  ['settings: { inspect: { max_size: 255K } }', 'sums'],
   ['É.service: { command: x }', 'upper case beyond ASCII'],
 ];
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { bootLineStart, JournalWriter } from '../../src/inspect/journal-writer.ts';
-import { bootEntry, numbered, serviceEntry, webBoot } from './entries.ts';
+import { bootEntry, numbered, serviceEntry, webBoot } from './hand-made.ts';
 
 class Target {
   room = 1024 * 1024;

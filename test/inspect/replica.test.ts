@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { applyEntry, copyReplica, createReplica, edgeKey, type Replica } from '../../src/inspect/replica.ts';
 import { Timeline } from '../../src/inspect/timeline.ts';
-import { bootEntry, numbered, serviceEntry, webBoot } from './entries.ts';
+import { bootEntry, numbered, serviceEntry, webBoot } from './hand-made.ts';
 
 function replicaOf(entries: readonly Entry[]) {
   const replica = createReplica();

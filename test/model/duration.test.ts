@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeDuration, roughDuration } from '../../src/model/duration.ts';
+import { describeDuration, parseDuration, roughDuration } from '../../src/model/duration.ts';
 
 describe('describeDuration', () => {
   it.each([
@@ -16,5 +16,23 @@ describe('describeDuration', () => {
     [266_400_000, '3 d 2 h', '3 d'],
   ])('%d ms', (ms, text, rough) => {
     expect([describeDuration(ms), roughDuration(ms)]).toEqual([text, rough]);
+  });
+});
+
+describe('parseDuration', () => {
+  it.each([
+    ['2s', 2_000],
+    ['2', 2_000],
+    [' 0.25 ', 250],
+    ['300ms', 300],
+    ['4m', 240_000],
+    ['1.5h', 5_400_000],
+    ['0', 0],
+  ])('%j', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(['', 's', '-1', '1 s', '1d', '1e3', '.5', '1.', 'soon', '9999999999'])('is not %j', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
   });
 });

@@ -141,6 +141,32 @@ describe('a JSON line', () => {
       }),
     );
   });
+
+  // It keeps what the record before had in common with this one.
+  it('of a record does not depend on the one before', () => {
+    const few = fc.record(
+      {
+        facility: fc.constantFrom('user', 'daemon'),
+        severity: fc.constantFrom('info', 'err'),
+        program: fc.constantFrom('', 'web'),
+        pid: fc.constantFrom(undefined, 1, 2),
+        processId: fc.constantFrom(undefined, 'p', '"'),
+        host: fc.constantFrom(undefined, 'other'),
+        service: fc.constantFrom(undefined, 'web.service'),
+        messageId: fc.constantFrom(undefined, 'id'),
+        unprioritized: fc.constantFrom(undefined, true as const),
+        message: fc.constantFrom('one', 'two"'),
+      },
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(fc.array(few, { minLength: 2 }), (all) => {
+        const records = all.map((changes) => record(changes));
+        const write = lineFormatter({ host: 'box', format: 'json' });
+        expect(records.map(write)).toEqual(records.map((each) => lineFormatter({ host: 'box', format: 'json' })(each)));
+      }),
+    );
+  });
 });
 
 describe('a packet', () => {

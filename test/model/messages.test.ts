@@ -77,6 +77,7 @@ describe('the log lines of the start', () => {
     expect(startAttempt(serviceSpec())).toEqual({
       severity: 'debug',
       text: "web.service attempting start '/bin/web --port 80'...",
+      revealing: true,
     });
   });
 
@@ -275,10 +276,12 @@ describe('the log lines of cron and inetd services', () => {
     expect(startAttempt(cron)).toEqual({
       severity: 'info',
       text: 'cron service job.service running CMD ( tidy up )',
+      revealing: true,
     });
     expect(startAttempt(inetd)).toEqual({
       severity: 'debug',
       text: "git.service received connection on port 9418; attempting start 'git daemon'...",
+      revealing: true,
     });
   });
 

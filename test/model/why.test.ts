@@ -1,16 +1,116 @@
 import { describe, expect, it } from 'vitest';
-import { explainState, serviceStages, type WaitFacts } from '../../src/model/why.ts';
+import { scheduledMachine } from '../../src/machines/scheduled.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import { isScheduled } from '../../src/model/scheduling.ts';
+import type { ServiceType } from '../../src/model/service-spec.ts';
+import { explainState, type Hold, isServiceStage, serviceStages, type WaitFacts } from '../../src/model/why.ts';
+import { leaves } from '../machines/explore.ts';
 import { serviceSpec } from './specs.ts';
 
 function facts(changes: Partial<WaitFacts>): WaitFacts {
-  return { stage: 'pending', spec: serviceSpec(), hold: { kind: 'none' }, restartsUsed: 0, ...changes };
+  return { stage: 'pending', since: 5, spec: serviceSpec(), hold: { kind: 'none' }, restartsUsed: 0, ...changes };
 }
 
-describe('explainState', () => {
-  it.each(serviceStages)('has a sentence, an owner and what comes next for %s', (stage) => {
-    const why = explainState(facts({ stage }));
-    for (const part of [why.sentence, why.owner, why.next]) expect(part).toMatch(/^\S.*\S$/);
-    expect(`${why.sentence} ${why.owner}`).not.toMatch(/undefined|NaN|\bnull\b/);
+const types: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
+const holds: Readonly<Record<Hold['kind'], Hold>> = {
+  prerequisites: { kind: 'prerequisites', names: ['store.service'] },
+  blocked: { kind: 'blocked', names: ['store.service'] },
+  stage: { kind: 'stage', group: 'IDLE', names: ['store.service'] },
+  ending: { kind: 'ending' },
+  idleDelay: { kind: 'idleDelay' },
+  none: { kind: 'none' },
+};
+/** Where a service does what it is for: it waits for nothing. */
+const content = ['ready.running', 'ready.exited'];
+
+/** Everything that may be known beside the state, in all combinations that read differently. */
+function variations(stage: WaitFacts['stage']): readonly WaitFacts[] {
+  return types.flatMap((type) =>
+    [true, false].flatMap((restart) =>
+      Object.values(holds).flatMap((hold) =>
+        ([undefined, 'start', 'verdict'] as const).flatMap((afterStop) =>
+          [
+            {},
+            { pid: 12, left: 3_000, cause: 'exit 1', nextRun: 60_000, running: 50, restartsUsed: 2 },
+            { pid: 0, running: 1, restartsUsed: 5, stopAfter: ['web.service'] },
+          ].map((more) =>
+            facts({
+              stage,
+              hold,
+              spec: serviceSpec({ type, restart, interval: '@daily', port: 80, pidfile: '/run/x' }),
+              ...(afterStop === undefined ? {} : { afterStop }),
+              ...more,
+            }),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+describe('why a service is where it is', () => {
+  it('is known for each state of its chart, and for no other', () => {
+    expect([...serviceStages].sort()).toEqual([...leaves(serviceMachine)].sort());
+  });
+
+  it.each([...leaves(serviceMachine)])('has a condition, an owner, a time and what comes next for %s', (leaf) => {
+    if (!isServiceStage(leaf)) throw new Error(`${leaf} is no stage`);
+    for (const given of variations(leaf)) {
+      const why = explainState(given);
+      for (const part of [why.sentence, why.owner, why.next]) expect(part).toMatch(/^\S.*\S$/);
+      if (!content.includes(leaf) || given.stopAfter !== undefined) {
+        expect(why.condition).toMatch(/^\S.*\S$/);
+        expect(why.sentence).toBe(`waits for ${why.condition}; ${why.next}`);
+      }
+      expect(why.since).toBe(5);
+      expect(`${why.sentence} ${why.owner}`).not.toMatch(/undefined|NaN|\bnull\b|\?| {2}/);
+    }
+  });
+
+  it('tells the states of what is scheduled apart, where it waits there', () => {
+    const of = (type: ServiceType, stage: WaitFacts['stage'], running = 0) =>
+      explainState(
+        facts({ stage, running, spec: serviceSpec({ type, port: 80, interval: '@daily', maxConnections: 2 }) }),
+      ).sentence;
+    const sentences: Readonly<Record<string, readonly string[]>> = {
+      'open.arming': [of('inetd', 'starting.spawning'), of('cron', 'starting.spawning')],
+      'open.active': [of('inetd', 'ready.scheduled', 1), of('cron', 'ready.scheduled')],
+      'open.full': [of('inetd', 'ready.scheduled', 2), of('cron', 'ready.scheduled', 1)],
+      'closing.terminating': [of('inetd', 'stopping.terminating'), of('cron', 'stopping.terminating')],
+      'closing.killing': [of('inetd', 'stopping.killing'), of('cron', 'stopping.killing')],
+      // The system is ending: held up by what has to end first.
+      retired: [explainState(facts({ stage: 'ready.scheduled', stopAfter: ['web.service'] })).sentence],
+    };
+    // In the two others it is over, and the service is stopped or failed.
+    expect([...Object.keys(sentences), 'closed', 'refused'].sort()).toEqual([...leaves(scheduledMachine)].sort());
+    expect(sentences).toMatchInlineSnapshot(`
+      {
+        "closing.killing": [
+          "waits for the kernel to end its process after SIGKILL; then stopped",
+          "waits for the kernel to end its process after SIGKILL; then stopped",
+        ],
+        "closing.terminating": [
+          "waits for its process to end after SIGTERM; else SIGKILL; then stopped",
+          "waits for its process to end after SIGTERM; else SIGKILL; then stopped",
+        ],
+        "open.active": [
+          "waits for connections on port 80; one process a connection",
+          "waits for its next run; a run; how it ends changes nothing for the next",
+        ],
+        "open.arming": [
+          "waits for port 80 to be bound; ready, or failed where the port is taken",
+          "waits for the schedule "@daily" to be read; ready, or failed where it makes no sense",
+        ],
+        "open.full": [
+          "waits for one of its 2 connections to end (max_connections); the clients that wait in the backlog are served",
+          "waits for its next run; a run, or none if the one that goes on has not ended by then",
+        ],
+        "retired": [
+          "waits for web to end; then it is told to stop",
+        ],
+      }
+    `);
+    expect(types.filter(isScheduled)).toEqual(['inetd', 'cron']);
   });
 
   it.each<[Partial<WaitFacts>, string]>([
@@ -21,6 +121,10 @@ describe('explainState', () => {
     [
       { hold: { kind: 'blocked', names: ['store.service'] } },
       'waits for store, which ended without becoming ready; it never starts unless that is started',
+    ],
+    [
+      { hold: { kind: 'stage', group: 'INIT', names: ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((n) => `${n}.service`) } },
+      'waits for the INIT services: a, b, c, d, e and 2 more; then it starts',
     ],
     [
       {
@@ -38,7 +142,19 @@ describe('explainState', () => {
     ],
     [
       { stage: 'stopping.terminating', pid: 5, left: 8_000 },
-      'waits for pid 5 to end after SIGTERM; after 8 s: SIGKILL',
+      'waits for pid 5 to end after SIGTERM; after 8 s: SIGKILL; then stopped',
+    ],
+    [
+      { stage: 'stopping.killing', pid: 5, afterStop: 'start' },
+      'waits for the kernel to end pid 5 after SIGKILL; then it starts again',
+    ],
+    [
+      { stage: 'stopping.terminating', pid: 5, afterStop: 'verdict', cause: 'not ready in 30 s' },
+      'waits for pid 5 to end after SIGTERM; else SIGKILL; then failed: not ready in 30 s',
+    ],
+    [
+      { stage: 'ready.running', stopAfter: ['web.service'], afterStop: 'start' },
+      'waits for web to end; then it is told to stop, and starts again',
     ],
   ])('%#', (given, sentence) => {
     expect(explainState(facts(given)).sentence).toBe(sentence);

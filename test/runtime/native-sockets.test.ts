@@ -671,6 +671,30 @@ s.recv(1)`);
     await new Promise((resolve) => server.close(resolve));
   });
 
+  it('have the supplementary groups that it had when it connected', async () => {
+    const path = newPath();
+    const server = createServer();
+    await listening(server, path);
+    const groups = new Promise((resolve) => {
+      server.once('connection', (socket) => {
+        const handle = (socket as unknown as { _handle: { fd: number } })._handle;
+        resolve(edge.peerGroups(handle.fd));
+        socket.destroy();
+      });
+    });
+    // More than anybody reserves room for beforehand, where the test may set them.
+    const wanted = process.getuid?.() === 0 ? Array.from({ length: 300 }, (_, index) => 5_000 + index) : undefined;
+    const { output } = await python(`
+import os, socket
+${wanted === undefined ? '' : `os.setgroups(${JSON.stringify(wanted)})`}
+s = socket.socket(socket.AF_UNIX)
+s.connect(${JSON.stringify(path)})
+print(os.getgroups(), flush=True)
+s.recv(1)`);
+    expect(await groups).toEqual(JSON.parse(output));
+    await new Promise((resolve) => server.close(resolve));
+  });
+
   it('are not there for what has no such peer', () =>
     leavesNothing(() => {
       const listener = edge.listenTcp(0, 4, 5);
@@ -680,6 +704,7 @@ s.recv(1)`);
       expect(codeOf(() => edge.peerCredentials(datagrams))).toBe('ENOTCONN');
       closeSync(datagrams);
       expect(codeOf(() => edge.peerCredentials(devNull))).toBe('ENOTSOCK');
+      expect(codeOf(() => edge.peerGroups(devNull))).toBe('ENOTSOCK');
     }));
 });
 

@@ -1,3 +1,4 @@
+import type { Watch } from '../../src/inspect/hub.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
@@ -17,6 +18,8 @@ export interface World {
   readonly kernel: SimulatedKernel;
   readonly assembly: Assembly;
   readonly inspection: Inspection;
+  /** What fills `transitions`. */
+  readonly watch: Watch;
   /** Every transition, as `--inspect` prints it. */
   readonly transitions: readonly string[];
   readonly notices: readonly { readonly at: number; readonly notice: SystemNotice }[];
@@ -52,7 +55,7 @@ export function createWorld(
   });
   const commands = new Map(spec.services.map(({ name, command }) => [name, command]));
   const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
-  inspection.hub.watch({
+  const watch = inspection.hub.watch({
     onEntry: (entry) => {
       transitions.push(...transcript.write(entry).split('\n').slice(0, -1));
       return true;
@@ -74,6 +77,7 @@ export function createWorld(
     kernel,
     assembly,
     inspection,
+    watch,
     transitions,
     notices,
     output: () => {

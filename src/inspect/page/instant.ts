@@ -66,11 +66,15 @@ export function instantOf(
     found.push({ config, segment, phase });
   }
   const held = blocked(graph, standings);
-  const idling = replica.system.segments.at(-1)?.state === 'booting.idling';
+  const system = replica.system.segments.at(-1)?.state;
+  const idling = system === 'booting.idling';
+  const ending = system?.startsWith('draining') ?? false;
+  const epoch = replica.boot?.epoch ?? 0;
   const services = new Map<string, ServiceNow>();
   for (const { config, segment, phase } of found) {
-    const hold = phase === 'pending' ? holdOf(graph, standings, held, config.name, idling) : undefined;
-    const why = whyOf(config, segment, segment?.state ?? phase, hold);
+    const pending = ending ? ({ kind: 'ending' } as const) : holdOf(graph, standings, held, config.name, idling);
+    const hold = phase === 'pending' ? pending : undefined;
+    const why = whyOf(config, segment, segment?.state ?? phase, hold, epoch);
     services.set(config.name, {
       name: config.name,
       config,
@@ -90,6 +94,7 @@ function whyOf(
   segment: Segment | undefined,
   stage: string,
   hold: Hold | undefined,
+  epoch: number,
 ): Why | undefined {
   // What an inetd or cron service waits for stands in its configuration, of which no more is told.
   if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
@@ -97,6 +102,7 @@ function whyOf(
   const { pid, restarts, cause } = { pid: context['pid'], restarts: context['restarts'], cause: context['cause'] };
   return explainState({
     stage,
+    since: epoch + (segment?.from ?? 0),
     spec: {
       type,
       killSignal,
@@ -116,7 +122,7 @@ function whyOf(
 /** Whom a service waits for in this instant. */
 export function holders(service: ServiceNow | undefined): readonly string[] {
   const hold = service?.hold;
-  return hold === undefined || hold.kind === 'none' || hold.kind === 'idleDelay' ? [] : hold.names;
+  return hold !== undefined && 'names' in hold ? hold.names : [];
 }
 
 /** The service and everything that it waits for, directly or not; each with those that hold it up. */

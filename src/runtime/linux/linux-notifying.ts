@@ -1,11 +1,12 @@
 /** sd_notify(3) on Linux: sockets for services by unix-dgram, what comes along with a datagram by the edge. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fstatSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { Subject } from 'rxjs';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
+import { isDeserted } from './deserted-socket.ts';
 
 type Library = typeof import('unix-dgram');
 
@@ -104,6 +105,7 @@ export class LinuxNotifying implements Notifying {
       if (Buffer.byteLength(join(candidate, name)) > longestPath) continue;
       try {
         makePrivate(candidate);
+        removeDeserted(this.#edge, candidate);
         this.#directory = candidate;
         return candidate;
       } catch (error) {
@@ -151,6 +153,22 @@ function makePrivate(directory: string): void {
 function isOwn(directory: string): boolean {
   const stats = lstatSync(directory, { throwIfNoEntry: false });
   return stats?.isDirectory() === true && stats.uid === process.geteuid?.();
+}
+
+/** A chaperone that was killed leaves its sockets; each start of a container would add to them. */
+function removeDeserted(edge: NativeEdge, directory: string): void {
+  for (const { name, parentPath } of listQuietly(directory)) {
+    const path = join(parentPath, name);
+    if (isDeserted(edge, path)) unlinkQuietly(path);
+  }
+}
+
+function listQuietly(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isSocket());
+  } catch {
+    return [];
+  }
 }
 
 function unlinkQuietly(path: string): void {

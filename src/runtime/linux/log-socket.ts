@@ -10,9 +10,10 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { UnixDatagramSocket } from 'unix-dgram';
 import type { LogSocketOutcome } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
+import { isDeserted } from './deserted-socket.ts';
 
 /** Datagrams that one call takes. A socket holds eleven (net.unix.max_dgram_qlen), the rest come while these are taken. */
-const batchSize = 32;
+const batchSize = 128;
 /** Bytes of one that are taken, as unix-dgram has it. */
 const longestDatagram = 65_536;
 /** ms that one wake-up may take: then timers, signals and services have their turn. */
@@ -20,8 +21,6 @@ const longestTurn = 5;
 /** Datagrams that are taken at the very end; a client that never stops would never let it end. */
 const mostAtTheEnd = 10_000;
 
-const ECONNREFUSED = 111;
-const ENOENT = 2;
 const everyone = 0o666;
 
 /** Binds the socket. */
@@ -46,8 +45,8 @@ function clearPath(edge: NativeEdge, path: string): string | undefined {
   if (there === undefined) return undefined;
   const target = there.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : there;
   if (target !== undefined && !target.isSocket()) return 'EEXIST';
-  const errno = edge.sendDatagram(path, new Uint8Array(0));
-  if (errno !== ECONNREFUSED && errno !== ENOENT) return 'EADDRINUSE';
+  // A link to nowhere leads to no one, either.
+  if (target !== undefined && !isDeserted(edge, path)) return 'EADDRINUSE';
   unlinkSync(path);
   return undefined;
 }

@@ -20,4 +20,6 @@ export interface Script {
   readonly steps: readonly Step[];
   /** What it does about signals; without an entry a signal ends it. SIGKILL cannot be caught. */
   readonly onSignal?: Readonly<Partial<Record<SignalName, 'ignore' | readonly Step[]>>>;
+  /** ms for which SIGKILL has no effect: it waits for a disk, as it were. */
+  readonly stuck?: number;
 }

@@ -8,7 +8,7 @@ import type { ExitStatus } from '../../model/exit-status.ts';
 import { strftime } from '../../model/log-format.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import type { SignalName } from '../../model/signal.ts';
-import type { SpawnErrorStage } from '../../model/spawn-error.ts';
+import type { SpawnError, SpawnErrorStage } from '../../model/spawn-error.ts';
 import type {
   ExitBatch,
   Following,
@@ -31,6 +31,7 @@ import type {
 } from '../kernel.ts';
 import type { Script, Step } from './script.ts';
 import { SimulatedListener } from './simulated-listener.ts';
+import { SupervisorClock } from './supervisor-clock.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** A spawn error to inject. */
@@ -39,7 +40,37 @@ export interface SpawnFault {
   readonly stage: SpawnErrorStage;
 }
 
-/** What the simulated machine has installed. */
+/** What happened at the kernel, for who writes it down. `id` names a process for ever, its pid only while it lives. */
+export type KernelFact =
+  | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly request: SpawnRequest }
+  | { readonly kind: 'unspawned'; readonly request: SpawnRequest; readonly error: SpawnError }
+  /** A process that no `spawned` tells of: a program has forked it. `root` is the one that chaperone had started. */
+  | { readonly kind: 'forked'; readonly id: number; readonly pid: number; readonly root: number }
+  | {
+      readonly kind: 'ended';
+      readonly id: number;
+      readonly pid: number;
+      readonly status: ExitStatus;
+      /** Chaperone is its parent. */
+      readonly child: boolean;
+    }
+  /** Chaperone was told of the ends of these. */
+  | { readonly kind: 'reaped'; readonly ids: readonly number[] }
+  /** A signal of chaperone's reached it. */
+  | {
+      readonly kind: 'signalled';
+      readonly id: number;
+      readonly pid: number;
+      readonly root: number;
+      readonly signal: SignalName;
+    }
+  /** A datagram came to a notify socket that is open. */
+  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number };
+
+/** How a datagram gets to its socket: once for each entry, after so many ms; by whom, where that is another. */
+export type NotifyFate = readonly { readonly delay: number; readonly sender?: number }[];
+
+/** What the simulated machine has installed, and what is wrong with it. */
 export interface SimulatedPrograms {
   /** True where a program of that path or word is there to be found. */
   has(word: string): boolean;
@@ -51,6 +82,13 @@ export interface SimulatedPrograms {
   listenFault?(port: number): string | undefined;
   /** The errno's name where a client cannot be taken; undefined: it can. */
   acceptFault?(): string | undefined;
+  /** Undefined: it arrives as it was sent. */
+  notifyFate?(service: string): NotifyFate | undefined;
+  /** ms from the first end to the SIGCHLD that tells of it, and of all others by then. */
+  deliveryDelay?(): number;
+  /** The lowest free pid is given away again, instead of ever higher ones. */
+  readonly reusesPids?: boolean;
+  onFact?(fact: KernelFact): void;
 }
 
 interface Pipe {
@@ -69,18 +107,32 @@ export interface SimulatedClient {
 }
 
 interface SimulatedProcess {
+  readonly id: number;
   readonly pid: number;
   parent: number;
   readonly group: number;
-  /** Itself, and whom it descends from. */
+  /** The ids of whom it descends from, the one that chaperone has started first, and its own. */
   readonly lineage: readonly number[];
   readonly uid: number;
   readonly notifySocket: string | undefined;
   readonly ended$: Subject<void>;
   readonly stdout: Pipe | undefined;
   readonly stderr: Pipe | undefined;
-  readonly onSignal: NonNullable<Script['onSignal']>;
+  readonly script: Script;
+  /** What it does next, and when. */
   timer: number | undefined;
+  next: { readonly steps: readonly Step[]; readonly due: number } | undefined;
+  /** SIGSTOP: the signals that came since then, which it will get. */
+  stopped: SignalName[] | undefined;
+}
+
+interface Zombie extends ProcessExit {
+  readonly id: number;
+}
+
+interface Socket {
+  readonly service: string;
+  readonly datagrams$: Subject<NotifyDatagram>;
 }
 
 const ownPid = 1;
@@ -109,9 +161,15 @@ export class SimulatedKernel implements Kernel {
   readonly packets: string[] = [];
   /** Sinks and sockets that fail, by name, and the errno; with ENOSPC they take what is left later. */
   readonly sinkFaults = new Map<string, string>();
+  /** Sinks that take so many ms for each write, by name. */
+  readonly sinkDelays = new Map<string, number>();
+  /** Nothing that needs one can be had: a spawn, a socket, a connection. */
+  exhausted: 'descriptors' | 'memory' | undefined;
   readonly clock: VirtualClock;
+  /** What is to be chaperone's clock. */
+  readonly supervisorClock: SupervisorClock;
   readonly #files = new Map<string, { readonly text: string; readonly version: number }>();
-  readonly #sockets = new Map<string, Subject<NotifyDatagram>>();
+  readonly #sockets = new Map<string, Socket>();
   #nextVersion = 1;
   #nextSocket = 1;
   #nextDescriptor = 100;
@@ -124,12 +182,14 @@ export class SimulatedKernel implements Kernel {
   #nextConnection = 1;
   readonly #logSockets = new Map<string, Subject<Uint8Array>>();
   #nextPid = ownPid + 1;
+  #nextId = 1;
   /** Ended children of chaperone that it has not reaped yet. */
-  #zombies: ProcessExit[] = [];
+  #zombies: Zombie[] = [];
   #deliveryPlanned = false;
 
   constructor(clock: VirtualClock, programs: SimulatedPrograms) {
     this.clock = clock;
+    this.supervisorClock = new SupervisorClock(clock);
     this.#programs = programs;
   }
 
@@ -159,9 +219,26 @@ export class SimulatedKernel implements Kernel {
     return client;
   }
 
+  /** Processes that have ended and that chaperone has not been told of. */
+  get unreaped(): readonly number[] {
+    return this.#zombies.map(({ pid }) => pid);
+  }
+
   /** The environment's way to signal chaperone. */
   deliver(signal: SignalName): void {
-    this.signals$.next(signal);
+    this.supervisorClock.arrive(() => this.signals$.next(signal));
+  }
+
+  /** The environment's way to signal a process, which is none of chaperone's doing. */
+  strike(pid: number, signal: SignalName): void {
+    const process = this.#table.get(pid);
+    if (process !== undefined) this.#receive(process, signal);
+  }
+
+  /** The environment's way to let a process do something beside what it is doing. */
+  inject(pid: number, steps: readonly Step[]): void {
+    const process = this.#table.get(pid);
+    if (process !== undefined) for (const step of steps) this.#act(process, step);
   }
 
   findProgram(word: string): string | undefined {
@@ -169,10 +246,13 @@ export class SimulatedKernel implements Kernel {
   }
 
   listen(port: number): ListenOutcome {
-    const code = this.#programs.listenFault?.(port) ?? (this.#listeners.has(port) ? 'EADDRINUSE' : undefined);
+    const code =
+      this.#programs.listenFault?.(port) ??
+      (this.#listeners.has(port) ? 'EADDRINUSE' : undefined) ??
+      exhaustionCode(this.exhausted);
     if (code !== undefined) return { ok: false, code, tried: ['all simulated addresses'] };
-    const listener = new SimulatedListener(this.clock, {
-      acceptFault: () => this.#programs.acceptFault?.(),
+    const listener = new SimulatedListener(this.supervisorClock, {
+      acceptFault: () => this.#programs.acceptFault?.() ?? exhaustionCode(this.exhausted),
       onTaken: ({ id }) => this.#connections.set(id, listener),
       onClosed: () => {
         this.#listeners.delete(port);
@@ -203,36 +283,42 @@ export class SimulatedKernel implements Kernel {
     const fail = ({ code, stage }: SpawnFault): SpawnOutcome => {
       this.#planDelivery();
       const directory = request.directory === undefined ? {} : { directory: request.directory };
-      return { ok: false, error: { code, stage, program, ...directory } };
+      const error = { code, stage, program, ...directory };
+      this.#programs.onFact?.({ kind: 'unspawned', request, error });
+      return { ok: false, error };
     };
     const fault = this.#programs.fault?.(request);
     if (fault !== undefined) return fail(fault);
+    if (this.exhausted === 'descriptors') return fail({ code: 'EMFILE', stage: 'pipe' });
+    if (this.exhausted === 'memory') return fail({ code: 'ENOMEM', stage: 'clone' });
     const script = this.#programs.script(request.argv);
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
 
     const { connection } = request;
     if (connection !== undefined) {
       const socket = this.#socketOf(connection);
-      const pid = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
+      const { id, pid } = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
         stdout: socket,
         stderr: socket,
         uid: request.account?.uid ?? 0,
         notifySocket: undefined,
       });
       this.spawned.push({ pid, request });
+      this.#programs.onFact?.({ kind: 'spawned', id, pid, request });
       return { ok: true, pid, stdout: NEVER, stderr: NEVER };
     }
     const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
       target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
     const stderr = makePipe(request.stderr);
-    const pid = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
+    const { id, pid } = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
       stdout,
       stderr,
       uid: request.account?.uid ?? 0,
       notifySocket: request.environment['NOTIFY_SOCKET'],
     });
     this.spawned.push({ pid, request });
+    this.#programs.onFact?.({ kind: 'spawned', id, pid, request });
     return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
   }
 
@@ -245,16 +331,18 @@ export class SimulatedKernel implements Kernel {
       // A zombie still takes signals, without effect.
       return this.#zombies.some((zombie) => zombie.pid === pid) ? 'sent' : 'vanished';
     }
-    for (const process of targets) this.#receive(process, signal);
+    for (const process of targets) this.#receiveFromChaperone(process, signal);
     return 'sent';
   }
 
   signalAll(signal: SignalName): void {
-    for (const process of [...this.#table.values()]) this.#receive(process, signal);
+    for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
   }
 
+  /** What has ended by now is told now, as waitid(2) would. */
   hasChildren(): boolean {
-    return this.#zombies.length > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
+    this.#reap();
+    return this.#hasLiveChildren();
   }
 
   writeFile(path: string, text: string): void {
@@ -280,18 +368,21 @@ export class SimulatedKernel implements Kernel {
       new Observable((subscriber) => {
         const process = this.#table.get(pid);
         if (process !== undefined) return process.ended$.subscribe(subscriber);
-        const timer = this.clock.setTimeout(() => {
+        const timer = this.supervisorClock.setTimeout(() => {
           subscriber.next();
           subscriber.complete();
         }, 0);
-        return () => this.clock.clearTimeout(timer);
+        return () => this.supervisorClock.clearTimeout(timer);
       }),
     newInvocation: () => String(this.spawned.length + 1),
-    track: (root): ProcessTree => ({
-      startEnded: () => undefined,
-      members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(root)),
-      forget: () => undefined,
-    }),
+    track: (root): ProcessTree => {
+      const id = this.#table.get(root)?.id ?? 0;
+      return {
+        startEnded: () => undefined,
+        members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(id)),
+        forget: () => undefined,
+      };
+    },
     readPidfile: (path): PidfileText | undefined => {
       const file = this.#files.get(path);
       return file === undefined ? undefined : { text: file.text, stamp: String(file.version) };
@@ -304,9 +395,11 @@ export class SimulatedKernel implements Kernel {
 
   readonly notifying: Notifying = {
     openSocket: (service): NotifySocket => {
+      const code = exhaustionCode(this.exhausted);
+      if (code !== undefined) throw Object.assign(new Error(`${code}: a notify socket for ${service}`), { code });
       const path = `/run/chaperone/${service}-${this.#nextSocket++}`;
       const datagrams$ = new Subject<NotifyDatagram>();
-      this.#sockets.set(path, datagrams$);
+      this.#sockets.set(path, { service, datagrams$ });
       return {
         path,
         datagrams$,
@@ -352,7 +445,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   openLogSocket(path: string): LogSocketOutcome {
-    const code = this.sinkFaults.get(path);
+    const code = this.sinkFaults.get(path) ?? exhaustionCode(this.exhausted);
     if (code !== undefined) return { ok: false, code };
     const datagrams$ = new Subject<Uint8Array>();
     this.#logSockets.set(path, datagrams$);
@@ -368,18 +461,23 @@ export class SimulatedKernel implements Kernel {
   /** A program's way to log: false where no socket is there. */
   sendLog(path: string, datagram: string): boolean {
     const socket = this.#logSockets.get(path);
-    socket?.next(encoder.encode(datagram));
+    this.supervisorClock.arrive(() => socket?.next(encoder.encode(datagram)));
     return socket !== undefined;
   }
 
   defer(callback: () => void): void {
-    this.clock.setTimeout(callback, 0);
+    this.#later(callback, 0);
+  }
+
+  /** Something comes to chaperone, which no timer of its own has to do with. */
+  #later(callback: () => void, delay: number): void {
+    this.clock.setTimeout(() => this.supervisorClock.arrive(callback), delay);
   }
 
   #sinkOf(name: string, take: (text: string) => void): Sink {
     return {
       write: (bytes, done) => {
-        this.clock.setTimeout(() => {
+        this.#later(() => {
           const code = this.sinkFaults.get(name);
           if (code !== undefined) {
             if (code === 'ENOSPC') done(code, bytes);
@@ -388,7 +486,7 @@ export class SimulatedKernel implements Kernel {
           }
           take(new TextDecoder().decode(bytes));
           done();
-        }, 0);
+        }, this.sinkDelays.get(name) ?? 0);
       },
     };
   }
@@ -413,113 +511,200 @@ export class SimulatedKernel implements Kernel {
     parent: Pick<SimulatedProcess, 'pid' | 'lineage'>,
     group: 'own' | number,
     inherited: Pick<SimulatedProcess, 'stdout' | 'stderr' | 'uid' | 'notifySocket'>,
-  ): number {
-    const pid = this.#nextPid++;
+  ): SimulatedProcess {
+    const pid = this.#freePid();
+    const id = this.#nextId++;
     const { stdout, stderr, uid, notifySocket } = inherited;
     const process: SimulatedProcess = {
+      id,
       pid,
       parent: parent.pid,
       group: group === 'own' ? pid : group,
-      lineage: [...parent.lineage, pid],
+      lineage: [...parent.lineage, id],
       uid,
       notifySocket,
       ended$: new Subject(),
       stdout,
       stderr,
-      onSignal: script.onSignal ?? {},
+      script,
       timer: undefined,
+      next: undefined,
+      stopped: undefined,
     };
     this.#table.set(pid, process);
-    stdout?.holders.add(pid);
-    stderr?.holders.add(pid);
+    stdout?.holders.add(id);
+    stderr?.holders.add(id);
     // A program does nothing before the call that started it has returned.
-    this.#perform(process, script.steps, 0);
+    this.#plan(process, script.steps, 0);
+    return process;
+  }
+
+  /** As Linux has it: one that a zombie or a process group still goes by is not free. */
+  #freePid(): number {
+    if (this.#programs.reusesPids !== true) return this.#nextPid++;
+    const taken = new Set(this.#zombies.map(({ pid }) => pid));
+    for (const { pid, group } of this.#table.values()) taken.add(pid).add(group);
+    let pid = ownPid + 1;
+    while (taken.has(pid)) pid += 1;
     return pid;
   }
 
   /** Runs the steps from a later turn on. */
-  #perform(process: SimulatedProcess, steps: readonly Step[], delay: number): void {
+  #plan(process: SimulatedProcess, steps: readonly Step[], delay: number): void {
+    process.next = { steps, due: this.clock.now() + delay };
+    if (process.stopped !== undefined) return;
     process.timer = this.clock.setTimeout(() => {
       process.timer = undefined;
-      for (let index = 0; index < steps.length; index++) {
-        const step = steps[index];
-        if (step === undefined) break;
-        switch (step.do) {
-          case 'print':
-            (step.to === 'stderr' ? process.stderr : process.stdout)?.bytes$.next(encoder.encode(step.text));
-            break;
-          case 'wait':
-            this.#perform(process, steps.slice(index + 1), step.ms);
-            return;
-          case 'exit':
-            this.#end(process, { kind: 'exited', code: step.code });
-            return;
-          case 'die':
-            this.#end(process, { kind: 'signaled', signal: step.signal, coreDumped: false });
-            return;
-          case 'fork':
-            this.#start(step.script, process, step.detached === true ? 'own' : process.group, process);
-            break;
-          case 'write':
-            this.writeFile(
-              step.path,
-              step.text.replaceAll('$$', () => String(process.pid)),
-            );
-            break;
-          case 'notify':
-            this.#notify(process, step);
-            // Whoever heard it may have ended or signalled the process at once.
-            if (!this.#table.has(process.pid) || process.timer !== undefined) return;
-            break;
-          case 'hang':
-            return;
-        }
-      }
-      this.#end(process, { kind: 'exited', code: 0 });
+      process.next = undefined;
+      this.#perform(process, steps);
     }, delay);
   }
 
+  #perform(process: SimulatedProcess, steps: readonly Step[]): void {
+    for (let index = 0; index < steps.length; index++) {
+      const step = steps[index];
+      if (step === undefined || step.do === 'hang') return;
+      if (step.do === 'wait') {
+        this.#plan(process, steps.slice(index + 1), step.ms);
+        return;
+      }
+      this.#act(process, step);
+      // It may have ended, or whoever heard it may have ended or signalled it at once.
+      if (!this.#isAlive(process) || process.next !== undefined) return;
+    }
+    this.#end(process, { kind: 'exited', code: 0 });
+  }
+
+  #isAlive({ pid, id }: SimulatedProcess): boolean {
+    return this.#table.get(pid)?.id === id;
+  }
+
+  #act(process: SimulatedProcess, step: Step): void {
+    switch (step.do) {
+      case 'print': {
+        const pipe = step.to === 'stderr' ? process.stderr : process.stdout;
+        this.supervisorClock.arrive(() => pipe?.bytes$.next(encoder.encode(step.text)));
+        break;
+      }
+      case 'exit':
+        this.#end(process, { kind: 'exited', code: step.code });
+        break;
+      case 'die':
+        this.#end(process, { kind: 'signaled', signal: step.signal, coreDumped: false });
+        break;
+      case 'fork': {
+        const { id, pid, lineage } = this.#start(
+          step.script,
+          process,
+          step.detached === true ? 'own' : process.group,
+          process,
+        );
+        this.#programs.onFact?.({ kind: 'forked', id, pid, root: lineage[0] ?? id });
+        break;
+      }
+      case 'write':
+        this.writeFile(
+          step.path,
+          step.text.replaceAll('$$', () => String(process.pid)),
+        );
+        break;
+      case 'notify':
+        this.#notify(process, step);
+        break;
+      case 'wait':
+      case 'hang':
+        break;
+    }
+  }
+
+  #receiveFromChaperone(process: SimulatedProcess, signal: SignalName): void {
+    const { id, pid, lineage } = process;
+    this.#programs.onFact?.({ kind: 'signalled', id, pid, root: lineage[0] ?? id, signal });
+    this.#receive(process, signal);
+  }
+
   #receive(process: SimulatedProcess, signal: SignalName): void {
-    const reaction = signal === 'SIGKILL' ? undefined : process.onSignal[signal];
+    const { stopped, script } = process;
+    if (signal === 'SIGSTOP') {
+      if (stopped !== undefined) return;
+      if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
+      process.timer = undefined;
+      process.stopped = [];
+      return;
+    }
+    if (signal === 'SIGCONT' && stopped !== undefined) {
+      process.stopped = undefined;
+      const { next } = process;
+      if (next !== undefined) this.#plan(process, next.steps, Math.max(0, next.due - this.clock.now()));
+      for (const each of stopped) if (this.#isAlive(process)) this.#receive(process, each);
+      return;
+    }
+    if (signal !== 'SIGKILL' && stopped !== undefined) {
+      if (!stopped.includes(signal)) stopped.push(signal);
+      return;
+    }
+    if (signal === 'SIGKILL' && script.stuck !== undefined) {
+      this.clock.setTimeout(() => this.#end(process, { kind: 'signaled', signal, coreDumped: false }), script.stuck);
+      return;
+    }
+    const reaction = signal === 'SIGKILL' ? undefined : script.onSignal?.[signal];
     if (reaction === 'ignore' || (reaction === undefined && ignoredByDefault.includes(signal))) return;
     if (reaction === undefined) {
       this.#end(process, { kind: 'signaled', signal, coreDumped: false });
       return;
     }
     if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
-    this.#perform(process, reaction, 0);
+    this.#plan(process, reaction, 0);
   }
 
   #end(process: SimulatedProcess, status: ExitStatus): void {
-    if (!this.#table.delete(process.pid)) return;
+    if (!this.#isAlive(process)) return;
+    const { id, pid } = process;
+    this.#table.delete(pid);
     if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
     for (const child of this.#table.values()) {
-      if (child.parent === process.pid) child.parent = ownPid;
+      if (child.parent === pid) child.parent = ownPid;
     }
+    const child = process.parent === ownPid;
+    this.#programs.onFact?.({ kind: 'ended', id, pid, status, child });
     // Scripted parents wait for their children at once; chaperone learns of its own by SIGCHLD.
-    if (process.parent === ownPid) {
-      this.#zombies.push({ pid: process.pid, status, usage: noUsage });
+    if (child) {
+      this.#zombies.push({ id, pid, status, usage: noUsage });
       this.#planDelivery();
     }
     // After the exit has been told, where chaperone is the parent.
     if (process.ended$.observed)
-      this.clock.setTimeout(() => {
+      this.#later(() => {
         process.ended$.next();
         process.ended$.complete();
       }, 0);
     for (const pipe of [process.stdout, process.stderr]) {
       if (pipe === undefined) continue;
-      pipe.holders.delete(process.pid);
-      if (pipe.holders.size === 0) pipe.bytes$.complete();
+      pipe.holders.delete(id);
+      if (pipe.holders.size === 0) this.supervisorClock.arrive(() => pipe.bytes$.complete());
     }
   }
 
-  #notify({ pid, notifySocket }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
-    const datagrams$ = notifySocket === undefined ? undefined : this.#sockets.get(notifySocket);
-    const bytes = encoder.encode(text.replaceAll('$$', () => String(pid)));
-    const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
-    if (datagrams$ !== undefined) for (const descriptor of sent) this.openDescriptors.add(descriptor);
-    datagrams$?.next({ bytes, truncated: false, sender: pid, descriptors: sent });
+  #notify({ pid, notifySocket = '' }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
+    const socket = this.#sockets.get(notifySocket);
+    if (socket === undefined) return;
+    const { service, datagrams$ } = socket;
+    const said = text.replaceAll('$$', () => String(pid));
+    const deliver = (sender: number): void =>
+      this.supervisorClock.arrive(() => {
+        // Whoever closes the socket closes what waits in it.
+        if (this.#sockets.get(notifySocket) !== socket) return;
+        const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
+        for (const descriptor of sent) this.openDescriptors.add(descriptor);
+        this.#programs.onFact?.({ kind: 'notified', service, text: said, sender });
+        datagrams$.next({ bytes: encoder.encode(said), truncated: false, sender, descriptors: sent });
+      });
+    const fate = this.#programs.notifyFate?.(service);
+    if (fate === undefined) {
+      deliver(pid);
+      return;
+    }
+    for (const { delay, sender = pid } of fate) this.clock.setTimeout(() => deliver(sender), delay);
   }
 
   /** SIGCHLD: signals coalesce, so one delivery takes all that has ended by then. */
@@ -528,10 +713,27 @@ export class SimulatedKernel implements Kernel {
     this.#deliveryPlanned = true;
     this.clock.setTimeout(() => {
       this.#deliveryPlanned = false;
-      const exits = this.#zombies;
-      this.#zombies = [];
-      if (exits.length > 0) this.exits$.next({ exits, at: this.clock.now() });
-      if (!this.hasChildren()) this.childrenGone$.next({ at: this.clock.now() });
-    }, 0);
+      this.supervisorClock.arrive(() => {
+        this.#reap();
+        if (!this.#hasLiveChildren()) this.childrenGone$.next({ at: this.supervisorClock.now() });
+      });
+    }, this.#programs.deliveryDelay?.() ?? 0);
   }
+
+  #reap(): void {
+    if (this.#zombies.length === 0) return;
+    const zombies = this.#zombies;
+    this.#zombies = [];
+    this.#programs.onFact?.({ kind: 'reaped', ids: zombies.map(({ id }) => id) });
+    const exits = zombies.map(({ pid, status, usage }) => ({ pid, status, usage }));
+    this.exits$.next({ exits, at: this.supervisorClock.now() });
+  }
+
+  #hasLiveChildren(): boolean {
+    return [...this.#table.values()].some((process) => process.parent === ownPid);
+  }
+}
+
+function exhaustionCode(what: SimulatedKernel['exhausted']): string | undefined {
+  return what === undefined ? undefined : what === 'descriptors' ? 'EMFILE' : 'ENOMEM';
 }

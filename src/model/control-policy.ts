@@ -1,0 +1,35 @@
+/** Who may do what with a running chaperone, besides reading its status. */
+
+/** What may be granted. */
+export const grantableActions = [
+  'start',
+  'stop',
+  'restart',
+  'reset',
+  'kill',
+  'enable',
+  'disable',
+  'loglevel',
+  'logs',
+  'reload',
+  'run',
+  'shutdown',
+] as const;
+
+export type GrantedAction = (typeof grantableActions)[number];
+
+/** One entry of `settings: control: allow`. */
+export interface Grant {
+  readonly to:
+    | { readonly kind: 'user'; readonly uid: number }
+    | { readonly kind: 'group'; readonly gid: number }
+    | { readonly kind: 'everybody' };
+  /** `all`: also what a later version can do. */
+  readonly actions: 'all' | readonly GrantedAction[];
+}
+
+export interface ControlPolicy {
+  /** The accounts that services run as by default: they may do everything, as root and chaperone's own may. */
+  readonly owners: readonly number[];
+  readonly grants: readonly Grant[];
+}

@@ -1,0 +1,100 @@
+/** Loads a configuration on a machine that need not be the one it is meant for, and runs nothing. */
+import { resolve } from 'node:path';
+import { loadConfiguration } from '../../config/load.ts';
+import type { ConfigReader } from '../../config/reader.ts';
+import type { StandIns } from '../../inspect/rehearsal.ts';
+import type { AccountDatabase } from '../../model/accounts.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import { commandKey } from '../../model/late-environment.ts';
+import type { ServiceSpec, SystemSpec } from '../../model/service-spec.ts';
+
+export interface StandInPorts {
+  readonly reader: ConfigReader;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly accounts: AccountDatabase;
+  findProgram(word: string, searchPath: string | undefined, directory: string): string | undefined;
+}
+
+export interface StandInRequest {
+  /** A file or a directory; relative to the user's home, else to the root. */
+  readonly configPath: string;
+  readonly user?: string;
+}
+
+export interface LoadedWithStandIns {
+  /** Absent where one of the diagnostics is an error. */
+  readonly spec?: SystemSpec;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Absolute. */
+  readonly path: string;
+  readonly standIns: StandIns;
+}
+
+/** What stands for an account without a number here: nobody's (passwd(5) of most distributions). */
+const nobody = '65534';
+
+/** Commands in backticks give nothing; accounts and programs that are not here are taken as there. */
+export function loadWithStandIns(request: StandInRequest, ports: StandInPorts): LoadedWithStandIns {
+  const { reader, environment, findProgram } = ports;
+  const missing = new Set<string>();
+  const accounts = withStandIns(ports.accounts, (name) => missing.add(name));
+  const { user } = request;
+  const home = user === undefined ? '/' : (ports.accounts.findUser(user)?.home ?? '/');
+  const path = resolve('/', home, request.configPath);
+
+  const outputs = new Map<string, string>();
+  const commands = new Set<string>();
+  for (;;) {
+    const loaded = loadConfiguration(path, {
+      reader,
+      environment,
+      accounts,
+      interactive: false,
+      outputs,
+      ...(user === undefined ? {} : { user }),
+    });
+    // Each round adds outputs, and text that is nothing shows no further commands: there is an end.
+    for (const { command, account } of loaded.commands) {
+      commands.add(command);
+      outputs.set(commandKey(command, account), '');
+    }
+    if (loaded.commands.length > 0) continue;
+    const { spec, diagnostics } = loaded;
+    const programs = (spec?.services ?? []).filter((service) => isMissing(service, findProgram));
+    const standIns = {
+      commands: [...commands],
+      accounts: [...missing],
+      programs: [...new Set(programs.map(({ argv }) => argv[0] ?? ''))],
+    };
+    return { ...(spec === undefined ? {} : { spec }), diagnostics, path, standIns };
+  }
+}
+
+function withStandIns(real: AccountDatabase, onMissing: (name: string) => void): AccountDatabase {
+  const account: AccountDatabase['account'] = (user, group) => {
+    const found = real.account(user, group);
+    switch (found.kind) {
+      case 'found':
+        return found;
+      case 'unknownUser': {
+        onMissing(user);
+        const standIn = account(nobody, group);
+        return standIn.kind === 'found' ? { kind: 'found', account: { ...standIn.account, name: user } } : standIn;
+      }
+      case 'unknownGroup':
+        onMissing(found.group);
+        return account(user, nobody);
+    }
+  };
+  return { findUser: real.findUser, findGroup: real.findGroup, account };
+}
+
+function isMissing(
+  { enabled, argv, environment, directory, account }: ServiceSpec,
+  findProgram: StandInPorts['findProgram'],
+): boolean {
+  const program = argv[0] ?? '';
+  // One with a relative path may be made by an earlier service.
+  if (!enabled || (program.includes('/') && !program.startsWith('/'))) return false;
+  return findProgram(program, environment['PATH'], directory ?? account?.home ?? '/') === undefined;
+}

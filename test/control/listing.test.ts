@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { blameText, serviceDetails, serviceTable } from '../../src/control/listing.ts';
+import { bootTime, serviceStatus } from './fake-supervisor.ts';
+
+const hour = 3_600_000;
+const now = bootTime;
+/** 03:04:05 UTC. */
+const scheduled = {
+  type: 'cron',
+  stage: 'ready.scheduled',
+  timeZone: 'UTC',
+  note: '0 8 * * *',
+} as const;
+
+describe('the table of services', () => {
+  it('is that of the design', () => {
+    const table = serviceTable(
+      [
+        serviceStatus('prepare.service', 'ready', {
+          stage: 'ready.exited',
+          lastExit: { pid: 12, status: { kind: 'exited', code: 0 }, at: 0 },
+          age: 240_000,
+        }),
+        serviceStatus('store.service', 'ready', { note: '512 keys\u001b[2J', restarts: { used: 2, left: 3 } }),
+        serviceStatus('report.service', 'ready', {
+          ...scheduled,
+          nextRun: Date.UTC(2026, 0, 2, 8),
+          lastExit: { pid: 12, status: { kind: 'exited', code: 0 }, at: 0 },
+        }),
+        serviceStatus('web.service', 'stopped', { enabled: false }),
+      ],
+      now,
+    );
+    expect(table).toBe(
+      `NAME     STATE              SINCE  PID  RESTARTS  NOTE
+prepare  ready (exited 0)     4 m    –         –
+store    ready                4 s   61         2  512 keys\\x1b[2J
+report   ready (scheduled)    4 s    –         –  next 08:00 (in 4 h), last exit 0; 0 8 * * *
+web      stopped              4 s    –         –  waits for a start; "start" starts it; disabled
+`,
+    );
+  });
+
+  it.each([
+    [Date.UTC(2026, 0, 2, 3, 4, 15), 'UTC', '03:04:15 (in 10 s)'],
+    [Date.UTC(2026, 0, 2, 20), 'Asia/Tokyo', '05:00 (in 16 h)'],
+    [Date.UTC(2026, 1, 28, 23), 'Europe/Berlin', '2026-03-01 00:00 (in 57 d)'],
+    [now - hour, 'UTC', '02:04:05 (in 0 s)'],
+  ])('a next run at %i in %s is %s', (nextRun, timeZone, text) => {
+    const service = serviceStatus('report.service', 'ready', { ...scheduled, timeZone, nextRun });
+    expect(serviceTable([service], now)).toContain(`  next ${text}; 0 8 * * *\n`);
+    expect(serviceDetails(service, now)).toContain(`\n  next run    ${text}\n`);
+  });
+});
+
+it('everything about one service', () => {
+  const details = serviceDetails(
+    serviceStatus('web.service', 'backoff', {
+      cause: 'exit 1',
+      lastExit: { pid: 61, status: { kind: 'exited', code: 1 }, at: now - 1_000 },
+      lastWords: { stream: 'stderr', line: 'cannot bind\u001b80', age: 1_500 },
+      prerequisites: ['store.service', 'prepare.service'],
+      restarts: { used: 3, left: 2 },
+      enabled: false,
+    }),
+    now,
+  );
+  expect(details).toBe(`web.service  backoff for 4 s (simple, disabled)
+  waits for   restart_delay to pass; restart 0 of 5
+  owner       restart_delay
+  because     exit 1
+  restarts    3 used, 2 left
+  last exit   exit 1, pid 61, 1 s ago
+  after       store, prepare
+  last words  "cannot bind\\x1b80" (stderr, 1.5 s ago)
+`);
+});
+
+it('blame names the slowest first, and who never became ready not at all', () => {
+  const services = [
+    serviceStatus('quick.service', 'ready', { boot: { started: 5, ready: 20 } }),
+    serviceStatus('slow.service', 'ready', { boot: { started: 20, ready: 1_520, waitedFor: 'quick.service' } }),
+    serviceStatus('never.service', 'failed'),
+  ];
+  expect(blameText(services)).toBe('    1.500 s  slow\n    0.015 s  quick\n');
+});

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import type { Script } from '../../src/runtime/simulated/script.ts';
+import { createWorld, simpleService, systemOf, type World } from './world.ts';
+
+const second = 1_000;
+const hour = 3_600 * second;
+
+function supervised(world: World): AssemblySupervisor {
+  return new AssemblySupervisor({
+    assembly: world.assembly,
+    kernel: world.kernel,
+    clock: world.clock,
+    version: '1.2.3',
+    environment: {},
+    widen: () => undefined,
+    reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(world.inspection),
+  });
+}
+
+describe('the status of a cron service', () => {
+  const begin = Date.parse('2030-01-01T22:00:00Z');
+  const scripts: Script[] = [{ steps: [{ do: 'exit', code: 3 }] }, { steps: [{ do: 'wait', ms: 5 * second }] }];
+
+  function world() {
+    const job = simpleService('job', { type: 'cron', interval: '0 3 * * *' });
+    const left = [...scripts];
+    const made = createWorld(systemOf([job], { timeZone: 'Europe/Berlin', detectExit: false }), {
+      has: () => true,
+      script: () => left.shift(),
+    });
+    made.clock.setWallTime(begin);
+    const supervisor = supervised(made);
+    made.assembly.start();
+    made.clock.run(second);
+    const status = () => supervisor.services()[0];
+    return { ...made, supervisor, status };
+  }
+
+  it('tells its next run, and why it waits', () => {
+    const { status, clock } = world();
+    const next = Date.parse('2030-01-02T02:00:00Z');
+    expect(status()).toMatchObject({
+      state: 'ready',
+      stage: 'ready.scheduled',
+      nextRun: next,
+      timeZone: 'Europe/Berlin',
+    });
+    expect(status()?.why.condition).toBe('its next run in 3 h 59 m');
+    clock.run(5 * hour);
+    expect(status()?.nextRun).toBe(next + 24 * hour);
+  });
+
+  it('tells the next run anew where the clock was set', () => {
+    const { status, clock } = world();
+    clock.setWallTime(Date.parse('2030-06-01T00:00:00Z'));
+    clock.run(2 * hour);
+    expect(status()?.nextRun).toBe(Date.parse('2030-06-02T01:00:00Z'));
+  });
+
+  it('tells how the last run ended, and counts them all', () => {
+    const { status, clock, supervisor } = world();
+    expect(status()?.lastExit).toBeUndefined();
+    clock.run(5 * hour);
+    expect(status()?.lastExit).toMatchObject({ status: { kind: 'exited', code: 3 } });
+    clock.run(29 * hour);
+    expect(status()?.lastExit).toMatchObject({ status: { kind: 'exited', code: 0 } });
+    expect(supervisor.measurements().exits).toEqual([
+      { service: 'job.service', status: 'exit 3', count: 1 },
+      { service: 'job.service', status: 'exit 0', count: 1 },
+    ]);
+  });
+
+  it('has no next run once it was stopped, and one again after a start', () => {
+    const { status, clock, supervisor } = world();
+    supervisor.stop(['job.service'], { disable: false });
+    clock.run(2 * second);
+    expect(status()).toMatchObject({ state: 'stopped' });
+    expect(status()).not.toHaveProperty('nextRun');
+    expect(status()).not.toHaveProperty('timeZone');
+    supervisor.start(['job.service'], { enable: false, force: false });
+    clock.run(4 * second);
+    expect(status()?.nextRun).toBe(Date.parse('2030-01-02T02:00:00Z'));
+  });
+});
+
+describe('why a service waits', () => {
+  const stubborn: Script = {
+    steps: [{ do: 'hang' }],
+    onSignal: {
+      SIGTERM: [
+        { do: 'wait', ms: 500 },
+        { do: 'exit', code: 0 },
+      ],
+    },
+  };
+
+  function world() {
+    const store = simpleService('store');
+    const web = simpleService('web', { prerequisites: ['store.service'] });
+    const made = createWorld(systemOf([store, web]), { has: () => true, script: () => stubborn });
+    const supervisor = supervised(made);
+    made.assembly.start();
+    const sentences = () => supervisor.services().map(({ why }) => why.sentence);
+    return { ...made, supervisor, sentences };
+  }
+
+  it('is told at each step of a start, a restart by hand and the end', () => {
+    const { clock, supervisor, sentences } = world();
+    clock.run(100);
+    expect(sentences()).toEqual([
+      'waits for startup_pause to pass (0.4 s left); ready; an abnormal end until then is a failed start',
+      'waits for store to be ready; then it starts',
+    ]);
+    clock.run(2_000);
+    supervisor.restart(['store.service', 'web.service']);
+    clock.run(2_100);
+    expect(sentences()).toEqual([
+      'waits for web to end; then it is told to stop, and starts again',
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 7\.9 s: SIGKILL; then it starts again$/),
+    ]);
+    clock.run(2_600);
+    expect(sentences()).toEqual([
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 7\.9 s: SIGKILL; then it starts again$/),
+      'waits for store to be ready; then it starts',
+    ]);
+    clock.run(10_000);
+    supervisor.shutdown(0);
+    clock.run(10_200);
+    expect(sentences()).toEqual([
+      'waits for web to end; then it is told to stop',
+      expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 3\.\d s: SIGKILL; then stopped$/),
+    ]);
+  });
+
+  it('begins at the time at which it came there', () => {
+    const { clock, supervisor } = world();
+    const begin = clock.wallTime();
+    clock.run(700);
+    const [store, web] = supervisor.services();
+    expect(store).toMatchObject({ since: begin + 500, age: 200, why: { since: begin + 500 } });
+    expect(web).toMatchObject({ since: begin + 500, why: { since: begin + 500 } });
+  });
+});
