@@ -2,6 +2,7 @@
 // and the tools beside it, each in a small file of its own.
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -27,12 +28,13 @@ const alias = {
 };
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
-// What few boots need, and is large, is a file of its own, so that no boot has to read it.
-const apart = ['inspect-ws', 'inspect-web'];
-const leaveApart = {
-  name: 'leave-apart',
+// What few boots and few verbs need, and is large, is a file of its own, so that nobody else has to read it.
+const apart = ['src/runtime/inspect-ws', 'src/runtime/inspect-web', 'src/cli/simulate'];
+const ownFiles = {
+  name: 'own-files',
   setup: ({ onResolve }) => {
-    for (const name of apart) {
+    for (const path of apart) {
+      const name = basename(path);
       onResolve({ filter: new RegExp(`^\\./${name}\\.ts$`) }, () => ({ path: `./${name}.cjs`, external: true }));
     }
   },
@@ -43,26 +45,19 @@ await build({
   outfile: 'dist/main.cjs',
   alias,
   supported,
-  plugins: [leaveApart],
+  plugins: [ownFiles],
 });
-for (const name of apart) {
-  await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+for (const path of apart) {
+  await build({ ...common, entryPoints: [`${path}.ts`], outfile: `dist/${basename(path)}.cjs`, alias, supported });
 }
-// The machines and the simulated kernel are nothing that the other verbs of chaperonectl should have to read.
-const ownFile = {
-  name: 'own-file',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/simulate\.ts$/ }, () => ({ path: './simulate.cjs', external: true })),
-};
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
   alias,
-  plugins: [ownFile],
+  plugins: [ownFiles],
 });
-await build({ ...common, entryPoints: ['src/cli/simulate.ts'], outfile: 'dist/simulate.cjs', alias });
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

@@ -66,6 +66,7 @@ export class Hub {
   #seq = 0;
   #lastAt = 0;
   #isOpen = false;
+  #ended = false;
   #close: (() => void) | undefined;
   #closeRecords: (() => void) | undefined;
 
@@ -92,7 +93,9 @@ export class Hub {
 
   /** Takes what has happened; forgotten where nobody watches. */
   tell(news: News): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen || this.#ended) return;
+    // What is left of the system may still be heard of; the end stays the last entry.
+    this.#ended = news.type === '@chaperone.end';
     this.#seq += 1;
     this.#lastAt = Math.max(this.#lastAt, this.#source.now());
     const entry: Entry = { seq: this.#seq, at: this.#lastAt, ...news };

@@ -32,7 +32,7 @@ export class Transcript {
       const names = entry.services.map(({ name }) => shortName(name)).filter((name) => this.#shows(name));
       this.#printer = new TerminalPrinter(['system', ...names], this.#options.colour ?? false);
     }
-    return lines.map((line) => this.#writeLine(line)).join('');
+    return lines.length === 0 ? '' : lines.map((line) => this.#writeLine(line)).join('');
   }
 
   #writeLine(line: Line): string {

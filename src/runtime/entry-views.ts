@@ -13,7 +13,7 @@ import { describeEnd, describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import type { NotifyMessage } from '../model/notify-message.ts';
 import type { NotifyRequest, ProcessSignal } from '../model/process-events.ts';
-import { scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
+import { isScheduled, scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
 import { isLive } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -23,10 +23,12 @@ export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
 type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 type ProcessSnapshot = SnapshotFrom<typeof processMachine>;
 
-/** What the source knows of a service besides its snapshot. */
-export interface ServiceHistory {
+/** What is known of a service besides its snapshot. */
+export interface ServiceFacts {
   /** What let it go, if it had to wait; with its suffix. */
   readonly waitedFor?: string | undefined;
+  /** cron: Unix ms of its next run. */
+  readonly nextRun?: number | undefined;
 }
 
 type ShownEvent =
@@ -45,22 +47,25 @@ export interface EventView extends JsonObject {
 }
 
 /** An actor's state without what nobody is to see. */
-export function snapshotView(snapshot: unknown, history: ServiceHistory = {}): SnapshotView {
+export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
+  const status = statusOf(snapshot);
   if (isMachine<ServiceSnapshot>(snapshot, 'service')) {
-    const transient = snapshot.hasTag('transient') ? { transient: true as const } : {};
-    return { ...stateOf(snapshot), ...transient, context: serviceContext(snapshot, history) };
+    const value = stateValue(snapshot.value);
+    const context = serviceContext(snapshot, facts);
+    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
   }
   if (isMachine<SystemSnapshot>(snapshot, 'system')) {
-    const transient = snapshot.hasTag('transient') ? { transient: true as const } : {};
-    return { ...stateOf(snapshot), ...transient, context: systemContext(snapshot) };
-  }
-  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
-    return { ...stateOf(snapshot), context: scheduledContext(snapshot) };
+    const value = stateValue(snapshot.value);
+    const context = systemContext(snapshot);
+    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
   }
   if (isMachine<ProcessSnapshot>(snapshot, 'process')) {
-    return { ...stateOf(snapshot), context: processContext(snapshot) };
+    return { status, value: stateValue(snapshot.value), context: processContext(snapshot) };
   }
-  return { status: statusOf(snapshot) };
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
+    return { status, value: stateValue(snapshot.value), context: scheduledContext(snapshot, facts) };
+  }
+  return { status };
 }
 
 /** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
@@ -84,76 +89,88 @@ export function statusOf(snapshot: unknown): SnapshotView['status'] {
   return status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';
 }
 
-function stateOf(snapshot: { readonly status: SnapshotView['status']; readonly value: unknown }): {
-  status: SnapshotView['status'];
-  value: Json;
-} {
-  return { status: snapshot.status, value: stateValue(snapshot.value) };
-}
-
 function stateValue(value: unknown): Json {
   if (typeof value === 'string') return value;
   if (typeof value !== 'object' || value === null) return null;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, stateValue(inner)]));
+  const view: Record<string, Json> = {};
+  for (const [key, inner] of Object.entries(value)) view[key] = stateValue(inner);
+  return view;
 }
 
-function serviceContext({ context, value }: ServiceSnapshot, { waitedFor }: ServiceHistory): JsonObject {
-  const { spec, serial, run, restartsUsed, verdict, status, lastExit, deadline, killAt } = context;
-  const schedule = run?.schedule?.getSnapshot();
-  const counts = schedule === undefined ? undefined : runCounts(schedule.context);
-  const scheduled = counts ?? (value === 'pending' ? undefined : { begun: 0, running: 0 });
-  const note = spec.type === 'cron' || spec.type === 'inetd' ? scheduled && scheduledNote(spec, scheduled) : status;
-  const starting = typeof value === 'object' && 'starting' in value;
-  const stopping = typeof value === 'object' && 'stopping' in value;
-  return {
-    service: spec.name,
-    serial,
-    // A run without a pid is not spawned yet, or is what a start has left behind.
-    ...(run === undefined ? {} : { run: run.serial }),
-    ...(run === undefined || run.pid === 0 ? {} : { pid: run.pid }),
-    ...(run?.followed === true ? { followed: true } : {}),
-    ...(counts === undefined ? {} : { begun: counts.begun, running: counts.running }),
-    ...(spec.restart ? { restarts: restartsUsed, restartLimit: spec.restartLimit } : {}),
-    ...(waitedFor === undefined ? {} : { waitedFor }),
-    ...(verdict === undefined ? {} : { cause: describeFailure(spec.type, verdict) }),
-    ...(note === undefined || note === '' ? {} : { note }),
-    ...(lastExit === undefined ? {} : { lastExit: describeExit(lastExit.status) }),
-    ...(starting && deadline !== undefined ? { deadline } : {}),
-    ...(stopping && killAt > 0 ? { deadline: killAt } : {}),
-    ...(context.announced === undefined ? {} : { announced: context.announced }),
-  };
+// A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
+
+function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
+  const { spec, serial, run, verdict, lastExit, deadline, killAt, announced } = context;
+  const view: Record<string, Json> = { service: spec.name, serial };
+  if (run !== undefined) {
+    // One without a pid is not spawned yet, or is what a start has left behind.
+    view['run'] = run.serial;
+    if (run.pid !== 0) view['pid'] = run.pid;
+    if (run.followed) view['followed'] = true;
+  }
+  const counts = run?.schedule === undefined ? undefined : runCounts(run.schedule.getSnapshot().context);
+  if (counts !== undefined) {
+    view['begun'] = counts.begun;
+    view['running'] = counts.running;
+    if (nextRun !== undefined) view['nextRun'] = nextRun;
+  }
+  if (spec.restart) {
+    view['restarts'] = context.restartsUsed;
+    view['restartLimit'] = spec.restartLimit;
+  }
+  if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
+  if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  const note = isScheduled(spec.type)
+    ? value === 'pending'
+      ? undefined
+      : scheduledNote(spec, counts ?? { begun: 0, running: 0 })
+    : context.status;
+  if (note !== undefined && note !== '') view['note'] = note;
+  if (lastExit !== undefined) view['lastExit'] = describeExit(lastExit.status);
+  if (typeof value === 'object') {
+    if ('starting' in value && deadline !== undefined) view['deadline'] = deadline;
+    else if ('stopping' in value && killAt > 0) view['deadline'] = killAt;
+  }
+  if (announced !== undefined) view['announced'] = announced;
+  return view;
 }
 
 function systemContext({ context, value }: SystemSnapshot): JsonObject {
   const { spec, graph, end, standings, deadline } = context;
-  const draining = typeof value === 'object' && 'draining' in value;
-  return {
+  const view: Record<string, Json> = {
     services: spec.services.length,
     layers: graph.layerCount,
     files: spec.fileCount,
     idleDelay: spec.idleDelay,
     shutdownTimeout: spec.shutdownTimeout,
-    ...(end === undefined ? {} : { end: describeEnd(end) }),
-    ...(draining ? { live: Object.values(standings).filter(({ phase }) => isLive(phase)).length, deadline } : {}),
   };
+  if (end !== undefined) view['end'] = describeEnd(end);
+  if (typeof value === 'object' && 'draining' in value) {
+    view['live'] = Object.values(standings).filter(({ phase }) => isLive(phase)).length;
+    view['deadline'] = deadline;
+  }
+  return view;
 }
 
-function scheduledContext({ context }: ScheduledSnapshot): JsonObject {
+function scheduledContext({ context }: ScheduledSnapshot, { nextRun }: ServiceFacts): JsonObject {
   const { begun, running } = runCounts(context);
-  return { service: context.service.name, serial: context.serial, begun, running };
+  const next = nextRun === undefined ? {} : { nextRun };
+  return { service: context.service.name, serial: context.serial, begun, running, ...next };
 }
 
 function processContext({ context }: ProcessSnapshot): JsonObject {
   const { run, pid } = context;
   const { service, serial, adopts, connection } = run;
-  const shownPid = pid ?? (adopts?.kind === 'process' ? adopts.pid : undefined);
-  return {
-    service: service.name,
-    serial,
-    ...(adopts === undefined ? { program: programOf(service) } : { adopts: adopts.kind }),
-    ...(connection === undefined ? {} : { client: connection.address, clientPort: connection.port }),
-    ...(shownPid === undefined ? {} : { pid: shownPid }),
-  };
+  const view: Record<string, Json> = { service: service.name, serial };
+  if (adopts === undefined) view['program'] = programOf(service);
+  else view['adopts'] = adopts.kind;
+  if (connection !== undefined) {
+    view['client'] = connection.address;
+    view['clientPort'] = connection.port;
+  }
+  if (pid !== undefined) view['pid'] = pid;
+  else if (adopts?.kind === 'process') view['pid'] = adopts.pid;
+  return view;
 }
 
 function programOf({ argv }: ServiceSpec): string {
@@ -335,21 +352,26 @@ export function definitionView(machine: unknown): Json {
 }
 
 function nodeView(node: unknown): Json {
-  if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return null;
-  const { definition } = node;
-  if (typeof definition !== 'object' || definition === null || !('transitions' in definition)) return null;
-  const states = typeof node.states === 'object' && node.states !== null ? Object.entries(node.states) : [];
-  const view = plain({ ...definition, on: undefined, transitions: undefined, states: undefined });
-  const eventless = 'always' in node ? listOf(plain(node.always)) : [];
-  return {
-    ...(isObject(view) ? view : {}),
-    transitions: [...listOf(plain(definition.transitions)), ...eventless],
-    states: Object.fromEntries(states.map(([key, child]) => [key, nodeView(child)])),
-  };
+  const chart = chartOf(node, undefined);
+  return chart === undefined ? null : plain(chart);
 }
 
-function listOf(value: Json): readonly Json[] {
-  return Array.isArray(value) ? value : [];
+/** A node as XState defines it, and its definition, which holds those of its states already. */
+function chartOf(node: unknown, known: unknown): object | undefined {
+  if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return undefined;
+  const definition = known ?? node.definition;
+  if (typeof definition !== 'object' || definition === null || !('transitions' in definition)) return undefined;
+  const { transitions } = definition;
+  const inner = new Map('states' in definition ? Object.entries(definition.states ?? {}) : []);
+  const states: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(node.states ?? {})) states[key] = chartOf(child, inner.get(key));
+  const always = 'always' in node && Array.isArray(node.always) ? node.always : [];
+  return {
+    ...definition,
+    on: undefined,
+    transitions: [...(Array.isArray(transitions) ? transitions : []), ...always],
+    states,
+  };
 }
 
 /** JSON has no functions: they vanish. */
@@ -357,10 +379,6 @@ function plain(value: unknown): Json {
   const text: string | undefined = JSON.stringify(value);
   const parsed: Json = text === undefined ? null : JSON.parse(text);
   return parsed;
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isMachine<S extends { readonly context: unknown }>(snapshot: unknown, id: string): snapshot is S {

@@ -6,9 +6,9 @@ import type { LogRecord } from '../model/log-record.ts';
 import type { Assembly } from './assemble.ts';
 import {
   definitionView,
+  type EventView,
   eventView,
   machineOf,
-  type ServiceHistory,
   serviceEntries,
   serviceOf,
   snapshotView,
@@ -17,7 +17,7 @@ import {
 import type { Clock, Kernel } from './kernel.ts';
 
 export interface InspectionPorts {
-  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$'>;
+  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$' | 'nextRun'>;
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
@@ -38,7 +38,8 @@ interface ObservedActor {
 interface Known {
   readonly service: string | undefined;
   status: SnapshotView['status'];
-  history: ServiceHistory;
+  /** What let its service go. */
+  waitedFor: string | undefined;
 }
 
 /** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
@@ -49,7 +50,7 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
     now: () => clock.now(),
     open: (tell) => {
       tell(bootNews(ports, boot));
-      const observation = new Observation(tell);
+      const observation = new Observation(tell, assembly);
       observation.begin(assembly.system);
       const observer = assembly.system.system.inspect((event) => {
         try {
@@ -112,13 +113,17 @@ function recordNews({ severity, facility, program, pid, service, message }: LogR
 
 class Observation {
   readonly #tell: Tell;
+  readonly #assembly: Pick<Assembly, 'nextRun'>;
   readonly #known = new Map<string, Known>();
   readonly #defined = new Set<string>();
+  #lastEvent: unknown;
+  #lastView: EventView = { type: '' };
   /** Actors that XState has told of before they had a state. */
   #born: ObservedActor[] = [];
 
-  constructor(tell: Tell) {
+  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>) {
     this.#tell = tell;
+    this.#assembly = assembly;
   }
 
   /** Tells of an actor that is there already, and of its children. */
@@ -148,13 +153,15 @@ class Observation {
     this.#introduceBorn();
     const { sessionId } = actorRef;
     const known = this.#known.get(sessionId);
-    const view = eventView(event);
+    const view = this.#eventView(event);
     if (known !== undefined && view.type === 'service.start') {
-      const waitedFor = typeof view['waitedFor'] === 'string' ? view['waitedFor'] : undefined;
-      known.history = { waitedFor };
+      known.waitedFor = typeof view['waitedFor'] === 'string' ? view['waitedFor'] : undefined;
     }
-    const source = sourceRef === undefined ? {} : { sourceId: sourceRef.sessionId };
-    this.#tell({ type: '@xstate.event', sessionId, ...source, event: view });
+    this.#tell(
+      sourceRef === undefined
+        ? { type: '@xstate.event', sessionId, event: view }
+        : { type: '@xstate.event', sessionId, sourceId: sourceRef.sessionId, event: view },
+    );
   }
 
   #takeStep(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
@@ -164,8 +171,8 @@ class Observation {
     this.#tell({
       type: '@xstate.snapshot',
       sessionId,
-      event: eventView(event),
-      snapshot: snapshotView(snapshot, known.history),
+      event: this.#eventView(event),
+      snapshot: this.#view(snapshot, known),
     });
     this.#note(sessionId, known, statusOf(snapshot));
   }
@@ -179,8 +186,8 @@ class Observation {
     this.#tell({
       type: '@xstate.snapshot',
       sessionId,
-      event: eventView(event),
-      snapshot: snapshotView(snapshot, known.history),
+      event: this.#eventView(event),
+      snapshot: this.#view(snapshot, known),
     });
     this.#note(sessionId, known, status);
   }
@@ -207,7 +214,8 @@ class Observation {
       this.#defined.add(machine);
       this.#tell({ type: '@chaperone.definition', machine, definition: definitionView(logicOf(snapshot)) });
     }
-    this.#known.set(sessionId, { service, status: 'active', history: {} });
+    const known: Known = { service, status: 'active', waitedFor: undefined };
+    this.#known.set(sessionId, known);
     this.#tell({
       type: '@xstate.actor',
       sessionId,
@@ -215,8 +223,22 @@ class Observation {
       name: machine === 'service' ? (service ?? id) : id,
       ...(machine === undefined ? {} : { machine }),
       ...(service === undefined ? {} : { service }),
-      snapshot: snapshotView(snapshot),
+      snapshot: this.#view(snapshot, known),
     });
+  }
+
+  /** What an actor is given causes its step in the same moment: one view does for both. */
+  #eventView(event: { readonly type: string }): EventView {
+    if (event !== this.#lastEvent) {
+      this.#lastEvent = event;
+      this.#lastView = eventView(event);
+    }
+    return this.#lastView;
+  }
+
+  #view(snapshot: unknown, { service, waitedFor }: Known): SnapshotView {
+    const nextRun = service === undefined ? undefined : this.#assembly.nextRun(service);
+    return snapshotView(snapshot, { waitedFor, nextRun });
   }
 }
 

@@ -257,3 +257,11 @@ it('a watcher who throws is let go, and nobody else notices', () => {
   expect(errors).toEqual([new Error('I cannot see this')]);
   expect(numbers(other.seen)).toEqual([1, 2, 3, 4]);
 });
+
+it('the end is the last that is told', () => {
+  const { hub, tell } = source();
+  const { seen } = watcher(hub);
+  tell({ type: '@chaperone.end', exitStatus: 0, cause: 'SIGTERM' }, stepNews('x:0', 'a'));
+  expect(seen.at(-1)?.type).toBe('@chaperone.end');
+  expect(watcher(hub).seen).toEqual(seen);
+});
