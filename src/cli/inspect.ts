@@ -1,18 +1,18 @@
 /** Serves the inspector page beside a running chaperone: over its control socket, or through a command that reaches into a container. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { exitStatuses } from '../control/answer.ts';
 import { UnreachableError } from '../control/client.ts';
 import { type EntryStream, type Line, readEntries } from '../control/entry-stream.ts';
-import { loopback, newToken } from '../runtime/inspect-door.ts';
-import { type EntrySource, servePage } from '../runtime/page-server.ts';
+import type { EntrySource } from '../runtime/page-server.ts';
 import { print, readReply, socketPath, withControl } from './control-call.ts';
+import { readPort } from './listen-options.ts';
+import { serveUntilSignal } from './serve-page.ts';
 
 interface Request {
   readonly port: number;
-  readonly listen: string;
+  readonly listen: string | undefined;
   /** Runs a command inside of the container. */
   readonly via: string | undefined;
   readonly stdio: boolean;
@@ -87,23 +87,7 @@ async function serve({ port, listen, via }: Request): Promise<number> {
     if (failure === exitStatuses.unreachable) throw new UnreachableError('chaperone hung up before it answered');
     return failure;
   }
-  const server = servePage({
-    door: { address: listen, token: newToken() },
-    port,
-    assets: join(__dirname, 'inspect-page'),
-    source: relay(open, () => boot),
-  });
-  try {
-    await print(1, `inspect at ${await server.url}\n`);
-  } catch (error) {
-    await print(2, `chaperonectl inspect: cannot listen: ${error instanceof Error ? error.message : String(error)}\n`);
-    return exitStatuses.failed;
-  }
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  server.close();
-  return exitStatuses.done;
+  return serveUntilSignal('chaperonectl inspect', { port, listen, source: relay(open, () => boot) }, print);
 }
 
 /** A connection of its own for each page. */
@@ -184,11 +168,12 @@ function readWords(words: readonly string[]): Request | string {
         stdio: { type: 'boolean' },
       },
     });
-    const { port = '0', listen = loopback, via, stdio = false } = values;
+    const { listen, via, stdio = false } = values;
+    const port = readPort(values.port);
     if (positionals[0] !== undefined) return `unexpected "${positionals[0]}"`;
-    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return `--port needs a port, not "${port}"`;
+    if (port === undefined) return `--port needs a port, not "${values.port}"`;
     if (stdio && via !== undefined) return '--stdio and --via exclude each other';
-    return { port: Number(port), listen, via, stdio };
+    return { port, listen, via, stdio };
   } catch (error) {
     return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
   }

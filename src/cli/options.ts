@@ -26,6 +26,7 @@ const flagNames = [
   'help',
   'ignore-failures',
   'inspect',
+  'inspect-reveal',
   'no-console-log',
   'no-defaults',
   'no-exitkills',
@@ -72,6 +73,7 @@ Starts the services of a configuration, then the command; ends them in order.
   --inspect[=KIND[:ARGUMENT],...]   watch every state, as
                          terminal[:SERVICE,...], json[:SERVICE,...],
                          journal:FILE, ws[:PORT], web[:PORT]
+  --inspect-reveal       whoever watches sees command lines and environments
   --show-dependencies    print who waits for whom, and start nothing
   --no-defaults          no further options from the variable ${optionsVariable}
   --force, --version, --help    (--force does nothing)
@@ -197,6 +199,7 @@ function invocationOf({ flags, values, command, inspect }: ParsedWords): Invocat
     kind: 'run',
     configPath: values.config ?? defaultConfig,
     inspect,
+    inspectReveal: flags.has('inspect-reveal'),
     command,
     exitKills: flags.has('exitkills') || task ? true : flags.has('no-exitkills') ? false : undefined,
     task,

@@ -321,8 +321,16 @@ function messageView(message: NotifyMessage): JsonObject {
   };
 }
 
-/** What is told of the services as they are configured. */
-export function serviceEntries(services: readonly ServiceSpec[], graph: DependencyGraph): readonly ServiceEntry[] {
+/**
+ * What is told of the services as they are configured.
+ *
+ * @param reveal also what may be secret: command lines and environments
+ */
+export function serviceEntries(
+  services: readonly ServiceSpec[],
+  graph: DependencyGraph,
+  reveal: boolean,
+): readonly ServiceEntry[] {
   return services.map((spec) => {
     const node = graph.nodes[spec.name];
     return {
@@ -338,6 +346,7 @@ export function serviceEntries(services: readonly ServiceSpec[], graph: Dependen
       startupPause: spec.startupPause,
       ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
       ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
+      ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
     };
   });
 }

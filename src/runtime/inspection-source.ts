@@ -21,6 +21,8 @@ export interface InspectionPorts {
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
+  /** Services are told of with their command lines and environments, which may be secret. */
+  readonly reveal?: boolean;
   readonly onError: (error: unknown) => void;
 }
 
@@ -81,12 +83,16 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
 }
 
 /** The services as they are configured now. */
-export function presentServices({ system }: Pick<Assembly, 'system'>): readonly ServiceEntry[] {
-  const { spec, graph } = system.getSnapshot().context;
-  return serviceEntries(spec.services, graph);
+export function presentServices({
+  assembly,
+  reveal = false,
+}: Pick<InspectionPorts, 'assembly' | 'reveal'>): readonly ServiceEntry[] {
+  const { spec, graph } = assembly.system.getSnapshot().context;
+  return serviceEntries(spec.services, graph, reveal);
 }
 
-function bootNews({ assembly, kernel, clock, version }: InspectionPorts, boot: string): News {
+function bootNews(ports: InspectionPorts, boot: string): News {
+  const { kernel, clock, version } = ports;
   return {
     type: '@chaperone.boot',
     version: entryVersion,
@@ -95,7 +101,7 @@ function bootNews({ assembly, kernel, clock, version }: InspectionPorts, boot: s
     epoch: clock.wallTime() - clock.now(),
     hostname: kernel.hostname,
     pid: kernel.pid,
-    services: presentServices(assembly),
+    services: presentServices(ports),
   };
 }
 

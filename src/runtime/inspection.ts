@@ -18,6 +18,6 @@ export function inspect(ports: InspectionPorts, bounds: Partial<HubBounds> = {})
   });
   return {
     hub,
-    reloaded: () => hub.tell({ type: '@chaperone.reload', services: presentServices(ports.assembly) }),
+    reloaded: () => hub.tell({ type: '@chaperone.reload', services: presentServices(ports) }),
   };
 }

@@ -148,6 +148,25 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
           <dd>{config.groups.join(', ')}</dd>
         </div>
       </dl>
+      {config.command === undefined ? null : (
+        <>
+          <h3>Command</h3>
+          <p class="code">{config.command}</p>
+        </>
+      )}
+      {config.environment === undefined ? null : (
+        <details>
+          <summary>Environment</summary>
+          <dl>
+            {Object.entries(config.environment).map(([key, value]) => (
+              <div key={key}>
+                <dt>{key}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      )}
       <p class="links">
         <button type="button" class="link" onClick={() => show('statechart')}>
           statechart

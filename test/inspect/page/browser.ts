@@ -98,11 +98,7 @@ export async function complete(page: Page): Promise<void> {
 
 /** Moves the scrubber behind so many entries. */
 export async function scrubTo(page: Page, count: number): Promise<void> {
-  await page.locator('.scrubber input').evaluate((slider, value) => {
-    if (!(slider instanceof HTMLInputElement)) return;
-    slider.value = String(value);
-    slider.dispatchEvent(new Event('input', { bubbles: true }));
-  }, count);
+  await page.locator('.scrubber input').fill(String(count));
   await page.waitForSelector(`.where[data-count="${count}"]`);
 }
 
