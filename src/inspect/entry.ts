@@ -70,8 +70,9 @@ export interface ServiceEntry {
   readonly restart?: { readonly limit: number; readonly delay: number };
   /** The path of the file that names the process to follow. */
   readonly pidfile?: string;
-  /** The whole command line and the environment, which may be secret: only where `--inspect-reveal` asked for them. */
+  /** The whole command line, which may be secret: only where `--inspect-reveal` asked for it. */
   readonly command?: string;
+  /** By name, the same. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 

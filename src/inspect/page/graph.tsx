@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { type PublicState, publicStates } from '../../model/public-state.ts';
 import { shortName } from '../../model/service-spec.ts';
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
-import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
+import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
 import { StateShape, stateNames } from './states.tsx';
 import { instant, recording, search, select, selection, version } from './store.ts';
@@ -109,7 +109,7 @@ function Drawn({
     model.edges.filter(({ from, to }) => from === pickedNode || to === pickedNode).map(({ id }) => id),
   );
   const focusNode = found?.id ?? pickedNode;
-  const focus = focusNode === undefined ? undefined : layout.nodes.get(focusNode);
+  const focus = found === undefined && lit.size > 1 ? around(layout, lit) : layout.nodes.get(focusNode ?? '');
   const list = useRef<SVGGElement>(null);
   const go = (id: string | undefined): void => {
     const node = model.nodes.find((other) => other.id === id);
@@ -220,6 +220,19 @@ function Drawn({
       </g>
     </PanZoom>
   );
+}
+
+/** The smallest box that has all of these in it. */
+function around(layout: Layout, ids: ReadonlySet<string>): Placed {
+  const places = [...ids].map((id) => layout.nodes.get(id)).filter((place) => place !== undefined);
+  const x = Math.min(...places.map((place) => place.x));
+  const y = Math.min(...places.map((place) => place.y));
+  return {
+    x,
+    y,
+    width: Math.max(...places.map((place) => place.x + place.width)) - x,
+    height: Math.max(...places.map((place) => place.y + place.height)) - y,
+  };
 }
 
 function Lanes({ model, layout }: { readonly model: GraphModel; readonly layout: Layout }) {

@@ -161,9 +161,10 @@ export function Help() {
           </dl>
           <Legend />
           <p class="soft">
-            Marks above a bar: flag spawned, cross ended, diamond notified, turning arrow restarted, ring a run of a
-            schedule; below it a triangle: an error in the log. The line through the bars is the critical chain. In the
-            graph and the statechart: drag moves, Ctrl and the wheel scale, arrow keys go from one to the next.
+            Marks above a bar: flag spawned, T ended, red cross ended abnormally, diamond notified, turning arrow
+            restarted, ring a run of a schedule; below it a triangle: an error in the log. The line through the bars is
+            the critical chain. In the graph and the statechart: drag moves, Ctrl and the wheel scale, arrow keys go
+            from one to the next.
           </p>
           <p class="soft">Graphs are laid out by elkjs (EPL-2.0, github.com/kieler/elkjs).</p>
         </>

@@ -9,6 +9,8 @@ const rowHeight = 34;
 /** Between two messages, ms: longer than this is folded to one line. */
 const quiet = 250;
 const timeWidth = 78;
+/** Of all lanes together, pixels; where there is less room, it scrolls. */
+const narrowest = 540;
 
 type Row =
   | { readonly kind: 'message'; readonly index: number; readonly at: number }
@@ -27,7 +29,7 @@ export function MessagesView() {
   const count = instant.value.count;
   const current = currentRow(rows, count);
   useInSight(ref, current, rowHeight);
-  const plot = Math.max(320, width - timeWidth - 16);
+  const plot = Math.max(narrowest, width - timeWidth - 16);
   const titles: Readonly<Record<Lane, string>> = {
     outside: 'outside',
     system: 'system',

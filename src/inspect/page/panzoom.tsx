@@ -167,13 +167,17 @@ function fitInto(
 }
 
 function bringIn(camera: Camera, box: Box, room: { readonly width: number; readonly height: number }): Camera {
-  const wide = room.width / camera.scale;
-  const high = room.height / camera.scale;
+  const margin = 24;
+  const least = Math.min(camera.scale, legible * 0.7);
+  const fitting = Math.min(room.width / (box.width + margin), room.height / (box.height + margin));
+  const scale = Math.max(least, Math.min(camera.scale, fitting));
+  const wide = room.width / scale;
+  const high = room.height / scale;
   const inside =
     box.x >= camera.x &&
     box.y >= camera.y &&
     box.x + box.width <= camera.x + wide &&
     box.y + box.height <= camera.y + high;
-  if (inside) return camera;
-  return { ...camera, x: box.x + box.width / 2 - wide / 2, y: box.y + box.height / 2 - high / 2 };
+  if (inside && scale === camera.scale) return camera;
+  return { scale, x: box.x + box.width / 2 - wide / 2, y: box.y + box.height / 2 - high / 2 };
 }

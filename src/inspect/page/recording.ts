@@ -11,6 +11,7 @@ import type {
   LogEntry,
   ServiceEntry,
 } from '../entry.ts';
+import { Registry } from '../registry.ts';
 import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
 import { Timeline } from '../timeline.ts';
 
@@ -46,7 +47,14 @@ export function isError(severity: Severity): boolean {
   return errors.has(severity);
 }
 
+/** Entries that are kept unless it is said otherwise: some 250 MB. */
+const mostEntries = 300_000;
+
 export class Recording {
+  readonly #most: number;
+  /** What the entries led to that were let go, and how many those were. */
+  #base = new Registry();
+  #forgotten = 0;
   readonly entries: Entry[] = [];
   /** Indices of log records and of events, in order. */
   readonly logs: number[] = [];
@@ -66,6 +74,11 @@ export class Recording {
   readonly #head: LiveReplica = createReplica();
   #timeline = new Timeline(this.entries);
   readonly #paths = new Map<string, string>();
+
+  /** @param most entries that are kept */
+  constructor(most = mostEntries) {
+    this.#most = most;
+  }
 
   get head(): Replica {
     return this.#head;
@@ -109,6 +122,23 @@ export class Recording {
       else if (entry.seq <= this.lastSeq) continue;
       this.#add(entry);
     }
+    if (this.entries.length > this.#most) this.#forget(Math.ceil(this.#most / 3));
+  }
+
+  /** Lets the oldest go, but for what they led to: what is left begins as it does for who comes late. */
+  #forget(count: number): void {
+    for (const entry of this.entries.slice(0, count)) this.#base.apply(entry);
+    const kept = this.entries.slice(count);
+    const base = this.#base;
+    const before = base.entries();
+    const lost = this.#forgotten + count;
+    const first = kept[0];
+    this.#clear();
+    this.#base = base;
+    this.#forgotten = lost;
+    for (const entry of before) this.#add(entry);
+    if (first !== undefined) this.#add({ type: '@chaperone.lost', seq: first.seq - 1, at: first.at, count: lost });
+    for (const entry of kept) this.#add(entry);
   }
 
   #add(entry: Entry): void {
@@ -194,6 +224,8 @@ export class Recording {
     for (const list of [this.logs, this.events, this.errors]) list.length = 0;
     for (const map of [this.marks, this.actors, this.steps, this.services, this.#paths]) map.clear();
     this.end = undefined;
+    this.#base = new Registry();
+    this.#forgotten = 0;
     this.#timeline = new Timeline(this.entries);
   }
 

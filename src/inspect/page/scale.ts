@@ -40,7 +40,7 @@ export function tickText(at: number, step: number): string {
   if (at === 0) return '0 s';
   if (at >= 60_000) {
     const seconds = (at % 60_000) / 1000;
-    const fine = step < 1000 ? seconds.toFixed(step < 10 ? 3 : step < 100 ? 2 : 1) : String(Math.round(seconds));
+    const fine = step < 1000 ? seconds.toFixed(decimals(step)) : String(Math.round(seconds));
     const padded = seconds < 10 ? `0${fine}` : fine;
     const minutes = Math.floor(at / 60_000);
     return minutes < 60
@@ -48,7 +48,13 @@ export function tickText(at: number, step: number): string {
       : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:${padded}`;
   }
   if (step >= 1000) return `${Math.round(at / 1000)} s`;
-  return `${(at / 1000).toFixed(step < 10 ? 3 : step < 100 ? 2 : 1)} s`;
+  return `${(at / 1000).toFixed(decimals(step))} s`;
+}
+
+/** Of seconds, so that ticks so many ms apart differ. */
+function decimals(step: number): number {
+  if (step < 1) return 4;
+  return step < 10 ? 3 : step < 100 ? 2 : 1;
 }
 
 function niceStep(least: number): number {

@@ -105,6 +105,7 @@ export function flush(): void {
   const entries = waiting;
   waiting = [];
   const before = recording.boot?.boot;
+  const at = cursor.value === undefined ? undefined : recording.entries[cursor.value - 1]?.seq;
   recording.append(entries);
   heard = { at: recording.lastAt, clock: performance.now() };
   batch(() => {
@@ -112,7 +113,10 @@ export function flush(): void {
       cursor.value = undefined;
       zoomed.value = undefined;
       announcement.value = 'Another boot has begun.';
-    } else if (cursor.value !== undefined && cursor.value > recording.entries.length) cursor.value = undefined;
+    } else if (at !== undefined) {
+      // The oldest may have been let go: it is the same instant all the same.
+      cursor.value = Math.max(1, recording.countOfSeq(at));
+    }
     tick();
     version.value += 1;
     restorePlace();

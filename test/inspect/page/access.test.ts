@@ -1,8 +1,9 @@
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { recordedSource } from '../../../src/runtime/recorded-source.ts';
 import { deadlockRecording, sampleRecording } from '../recordings.ts';
-import { axeSource, complete, openPage, serve, statesOf, useBrowser } from './browser.ts';
+import { complete, openPage, serve, statesOf, useBrowser } from './browser.ts';
 
 useBrowser();
 
@@ -10,7 +11,8 @@ const views = ['timeline', 'graph', 'statechart', 'messages', 'log'] as const;
 const landmarks = { timeline: '.tl-row', graph: '.node', statechart: '.cs', messages: '.seq-row', log: '.log-row' };
 
 async function violations(page: Page): Promise<unknown> {
-  await page.evaluate(axeSource());
+  // As text: nothing may be loaded from elsewhere.
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { violations } = await (
       globalThis as unknown as {

@@ -1,6 +1,5 @@
 /** A real browser, and pages of it that show what they are given. */
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
@@ -110,10 +109,4 @@ export async function statesOf(page: Page, selector = '.tl-row'): Promise<Readon
       rows.map((row) => [row.getAttribute('data-service') ?? '', row.getAttribute('data-state') ?? '']),
     );
   return Object.fromEntries(states);
-}
-
-/** axe-core's own text: nothing may be loaded from elsewhere. */
-export function axeSource(): string {
-  const { source }: { source: string } = createRequire(import.meta.url)('axe-core');
-  return source;
 }
