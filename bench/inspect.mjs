@@ -72,6 +72,10 @@ function boots() {
     { name: 'nobody watches', run: () => bootWith(program) },
     { name: '--inspect', run: () => bootWith(program, '--inspect') },
     { name: '--inspect=json', run: () => bootWith(program, '--inspect=json') },
+    {
+      name: '--inspect=journal',
+      run: () => bootWith(program, `--inspect=journal:${join(folder, 'journal')}`),
+    },
     { name: '--inspect=ws', run: () => bootWith(program, '--inspect=ws') },
   ]);
 }
@@ -147,7 +151,7 @@ async function transitions() {
 }
 
 try {
-  boots();
+  if (process.argv[2] !== 'transitions') boots();
   await transitions();
 } finally {
   rmSync(folder, { recursive: true, force: true });

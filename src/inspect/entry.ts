@@ -137,6 +137,7 @@ export interface ProcessEntry extends EntryBase {
   readonly type: '@chaperone.process';
   readonly what: 'orphan' | 'command';
   readonly pid: number;
+  /** How it ended; absent while it runs. */
   readonly status?: ExitStatus;
 }
 

@@ -75,12 +75,25 @@ function restarts(services: readonly ServiceReport[]): readonly string[] {
   );
 }
 
+/** A line a service and cause: what fails once a second for a week is one line, too. */
 function failures(services: readonly ServiceReport[]): readonly string[] {
-  const all = services.flatMap(({ name, failures: list }) => list.map((failure) => ({ ...failure, name })));
+  const groups = new Map<string, { name: string; cause: string; first: number; last: number; count: number }>();
+  for (const { name, failures: list } of services) {
+    for (const { at, cause } of list) {
+      const key = JSON.stringify([name, cause]);
+      const group = groups.get(key) ?? { name, cause, first: at, last: at, count: 0 };
+      groups.set(key, { ...group, last: at, count: group.count + 1 });
+    }
+  }
   return aligned(
-    all
-      .sort((left, right) => left.at - right.at)
-      .map(({ at, name, cause }) => [seconds(at).padStart(10), shortName(name), cause]),
+    [...groups.values()]
+      .sort((left, right) => left.first - right.first)
+      .map(({ name, cause, first, last, count }) => [
+        seconds(first).padStart(10),
+        shortName(name),
+        cause,
+        count === 1 ? '' : `${count} times until ${seconds(last)}`,
+      ]),
   );
 }
 

@@ -2,7 +2,7 @@ import type { Entry } from './entry.ts';
 import { applyEntry, copyReplica, createReplica, type LiveReplica, type Replica } from './replica.ts';
 
 /** Entries between two keyframes: what a jump back has to apply again at most. */
-const keyframeInterval = 512;
+const keyframeInterval = 2_048;
 
 /**
  * The entries of one boot, and the way to any instant of it. Keyframes are kept as the entries are walked through first, so
@@ -10,7 +10,7 @@ const keyframeInterval = 512;
  */
 export class Timeline {
   readonly #entries: readonly Entry[];
-  /** Of the instants before the entries 0, 512, 1,024, … */
+  /** Of the instants before the entries 0, 2,048, 4,096, … */
   readonly #keyframes: LiveReplica[] = [createReplica()];
   #current: LiveReplica = createReplica();
   /** How many entries are in `#current`. */

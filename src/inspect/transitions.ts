@@ -37,6 +37,8 @@ interface Known {
 /** An event as entries have it. */
 type EventView = SnapshotEntry['event'];
 
+const noLines: readonly Line[] = [];
+
 /** Which state an actor begins in is no news where it is one of these. */
 const silentStates: readonly string[] = ['configured', 'pending', 'disabled'];
 
@@ -60,17 +62,17 @@ export class Transitions {
         this.#known.clear();
         this.#startTimes.clear();
         this.#services = byName(entry.services);
-        return [];
+        return noLines;
       case '@chaperone.reload':
         this.#services = byName(entry.services);
-        return [];
+        return noLines;
       case '@xstate.actor':
         return this.#begin(entry);
       case '@xstate.snapshot': {
         const known = this.#known.get(entry.sessionId);
-        if (known === undefined || entry.snapshot.transient === true) return [];
+        if (known === undefined || entry.snapshot.transient === true) return noLines;
         const to = statePath(entry.snapshot.value);
-        if (to === known.path) return [];
+        if (to === known.path) return noLines;
         return known.machine === 'system' ? this.#moveSystem(known, to, entry) : this.#moveService(known, to, entry);
       }
       case '@chaperone.lost':
@@ -80,12 +82,12 @@ export class Transitions {
       case '@chaperone.process':
       case '@chaperone.log':
       case '@chaperone.end':
-        return [];
+        return noLines;
     }
   }
 
   #begin({ sessionId, machine, name, at, snapshot }: ActorEntry): readonly Line[] {
-    if (machine !== 'system' && machine !== 'service') return [];
+    if (machine !== 'system' && machine !== 'service') return noLines;
     const actor = machine === 'system' ? 'system' : shortName(name);
     const to = statePath(snapshot.value);
     const known: Known = {
@@ -100,7 +102,7 @@ export class Transitions {
     this.#known.set(sessionId, known);
     if (machine === 'service' && silentStates.includes(to)) {
       known.path = to;
-      return [];
+      return noLines;
     }
     const context = snapshot.context ?? {};
     const detail = machine === 'system' ? sizeText(context) : presentText(context);

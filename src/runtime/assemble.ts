@@ -9,6 +9,7 @@ import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
 import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
+import type { ExitStatus } from '../model/exit-status.ts';
 import type { LastWords } from '../model/explain.ts';
 import { formatRecord } from '../model/log-format.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -72,6 +73,8 @@ export interface Assembly {
   /** Everything that is logged. */
   readonly records$: Observable<LogRecord>;
   readonly exits: ExitRouter<ProcessExit>;
+  /** Commands that are run beside the services: that one has begun, and how it has ended. */
+  readonly commands$: Subject<{ readonly pid: number; readonly status?: ExitStatus }>;
   /** Processes reaped that no service owned, so far. */
   readonly orphansReaped: () => number;
   /** Begins to boot. */
@@ -236,6 +239,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     say,
     records$,
     exits,
+    commands$: new Subject(),
     orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);

@@ -263,6 +263,7 @@ export class AssemblySupervisor implements Supervisor {
       };
     }
     const { pid } = outcome;
+    assembly.commands$.next({ pid });
     const subscription = new Subscription();
     for (const stream of ['stdout', 'stderr'] as const) {
       const decoder = new TextDecoder();
@@ -276,6 +277,7 @@ export class AssemblySupervisor implements Supervisor {
       outcome: new Promise((resolve) => {
         assembly.exits.exitOf(pid).subscribe(({ status }) => {
           ended = true;
+          assembly.commands$.next({ pid, status });
           // What it wrote before its end has been emitted by now.
           subscription.unsubscribe();
           output$.complete();

@@ -356,9 +356,18 @@ export function serviceEntries(
  * others again in `on`.
  */
 export function definitionView(machine: unknown): Json {
-  if (typeof machine !== 'object' || machine === null || !('root' in machine)) return null;
-  return nodeView(machine.root);
+  if (typeof machine !== 'object' || machine === null || !('root' in machine) || !('config' in machine)) return null;
+  const { root, config } = machine;
+  if (typeof config !== 'object' || config === null) return null;
+  const known = views.get(config);
+  if (known !== undefined) return known;
+  const view = nodeView(root);
+  views.set(config, view);
+  return view;
 }
+
+/** By what the machine was made of: the same for all that differ in what they were provided with. */
+const views = new WeakMap<object, Json>();
 
 function nodeView(node: unknown): Json {
   const chart = chartOf(node, undefined);

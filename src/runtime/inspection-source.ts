@@ -17,7 +17,7 @@ import {
 import type { Clock, Kernel } from './kernel.ts';
 
 export interface InspectionPorts {
-  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$' | 'nextRun'>;
+  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$' | 'nextRun' | 'commands$'>;
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
@@ -67,9 +67,13 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
         // It has broken the system already.
         error: () => undefined,
       });
+      const commands = assembly.commands$.subscribe((fact) =>
+        tell({ type: '@chaperone.process', what: 'command', ...fact }),
+      );
       return () => {
         observer.unsubscribe();
         orphans.unsubscribe();
+        commands.unsubscribe();
       };
     },
     openRecords: (tell) => {

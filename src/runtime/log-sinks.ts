@@ -20,6 +20,8 @@ export class LogSinks {
   readonly #options: LogSinksOptions;
   readonly #others = new Map<string, SinkQueue>();
   readonly #files: SinkQueue[] = [];
+  /** They are no places for log records, and no change of the logging concerns them. */
+  readonly #journals: SinkQueue[] = [];
 
   constructor(options: LogSinksOptions) {
     this.#options = options;
@@ -47,12 +49,12 @@ export class LogSinks {
     const queue = this.#queue(name, this.#options.kernel.journalSink(request), onRefusal);
     // A sentence would be no entry.
     queue.setNoticeLine(() => '');
-    this.#others.set(name, queue);
+    this.#journals.push(queue);
     return queue;
   }
 
   all(): readonly SinkQueue[] {
-    return [this.stdout, this.stderr, ...this.#others.values()];
+    return [this.stdout, this.stderr, ...this.#others.values(), ...this.#journals];
   }
 
   /** True while a file has more to write than it should, and writes: whoever can wait lets it catch up. */

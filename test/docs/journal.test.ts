@@ -127,6 +127,7 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     running: 'cron, inetd: how many of them live',
     restarts: 'restarts so far; only with `restart`',
     restartLimit: '`restart_limit`',
+    nextRun: 'cron: Unix ms of the next run',
     waitedFor: 'the service, with suffix, that let it go in the end',
     cause: 'why it has failed, or will have once its process has ended',
     note: 'what it says of itself (`STATUS=`), or its schedule',
@@ -139,6 +140,7 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     serial: 'the serial of the run',
     begun: 'how many processes it has started',
     running: 'how many of them live',
+    nextRun: 'cron: Unix ms of the next run',
   },
   process: {
     service: 'the service, with suffix',

@@ -117,9 +117,7 @@ describe('renderReport', () => {
         flaky  2
 
       failures
-           0.120 s  flaky  exit 1
-           0.420 s  flaky  exit 1
-           0.720 s  flaky  exit 1
+           0.120 s  flaky  exit 1  3 times until 0.720 s
       "
     `);
   });

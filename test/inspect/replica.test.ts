@@ -168,12 +168,12 @@ describe('copyReplica', () => {
 });
 
 describe('Timeline', () => {
-  const long = longBoot(2_000);
+  const long = longBoot(5_000);
 
   it.each([
-    [0, 1_999, 3, 513, 512, 511, 1_024, 2_000],
-    [2_000, 0, 700],
-    [1_100, 1_101, 1_099],
+    [0, 4_999, 3, 2_049, 2_048, 2_047, 4_096, 5_000],
+    [5_000, 0, 2_700],
+    [2_100, 2_101, 2_099],
   ])('is at any instant what the entries until then add up to: %j', (...counts) => {
     const timeline = new Timeline(long);
     for (const count of counts) {

@@ -3,6 +3,7 @@ import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
 import { statePath } from '../../src/inspect/transition.ts';
 import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
+import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { inspect } from '../../src/runtime/inspection.ts';
 import { Random } from './random.ts';
 import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
@@ -228,6 +229,39 @@ it('orphans, records and the end are told', () => {
     expect.objectContaining({ type: '@chaperone.log', service: 'web.service', message: 'hello' }),
   );
   expect(entries.at(-1)).toMatchObject({ type: '@chaperone.end', exitStatus: 0, cause: 'SIGTERM' });
+});
+
+it('commands beside the services are told by their pids, not by their words', () => {
+  const world = createWorld(systemOf([simpleService('web')]), {
+    has: () => true,
+    script: ([name]) => ({
+      steps:
+        name === 'web'
+          ? [{ do: 'hang' }]
+          : [
+              { do: 'wait', ms: 50 },
+              { do: 'exit', code: 4 },
+            ],
+    }),
+  });
+  const supervisor = new AssemblySupervisor({
+    ...world,
+    version: '0.0.0',
+    environment: { PASSWORD: secret },
+    widen: () => undefined,
+    reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(world.inspection),
+  });
+  const entries = record(world);
+  world.assembly.start();
+  supervisor.run(['tool', secret]);
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 1_000);
+  world.clock.run();
+  expect(entries.flatMap((entry) => (entry.type === '@chaperone.process' ? [entry] : []))).toMatchObject([
+    { what: 'command', at: 0 },
+    { what: 'command', at: 50, status: { kind: 'exited', code: 4 } },
+  ]);
+  expect(JSON.stringify(entries)).not.toContain(secret);
 });
 
 it('a configuration that is replaced is told anew', () => {
