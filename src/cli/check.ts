@@ -16,6 +16,7 @@ import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
+import { exitsOf } from '../runtime/run-commands.ts';
 import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { reasonOf, writeAll } from './program-io.ts';
 
@@ -112,7 +113,7 @@ async function load({ config, user }: Request): Promise<Configured> {
   kernel.open();
   return configure(
     { configPath: config, ...(user === undefined ? {} : { user }) },
-    { kernel, clock, edge, environment, interactive: isatty(0) },
+    { kernel, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
   );
 }
 

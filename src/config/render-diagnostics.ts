@@ -7,12 +7,16 @@ const widestLine = 100;
 /** Columns kept before the caret in such a part. */
 const context = 30;
 
-/** The mistakes as text for a person, with a head line; empty where there are none. Warnings are left out. */
-export function renderErrors(diagnostics: readonly Diagnostic[]): string {
+/**
+ * The mistakes as text for a person, with a head line; empty where there are none. Warnings are left out.
+ *
+ * @param consequence what has become of what was asked for
+ */
+export function renderErrors(diagnostics: readonly Diagnostic[], consequence = 'nothing was started'): string {
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   const number = countOf(errors);
   const count = number === 1 ? '1 mistake' : `${number} mistakes`;
-  return render(`chaperone: ${count} in the configuration, nothing was started`, errors);
+  return render(`chaperone: ${count} in the configuration, ${consequence}`, errors);
 }
 
 /** The warnings as text for a person, with a head line; empty where there are none. */

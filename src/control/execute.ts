@@ -55,7 +55,7 @@ export async function execute(command: Command, options: ExecuteOptions): Promis
           return { kind: 'failed', names: [], text: 'Command error: the system is shutting down' };
         case 'planned':
         case 'begun':
-          return { kind: 'done', text: renderPlan(result.plan), plan: result.plan };
+          return { kind: 'done', text: `${result.warnings}${renderPlan(result.plan)}`, plan: result.plan };
       }
       break;
     }

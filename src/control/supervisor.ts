@@ -107,7 +107,8 @@ export interface CommandRun {
 }
 
 export type ReloadResult =
-  | { readonly kind: 'planned' | 'begun'; readonly plan: ReloadPlan }
+  /** `warnings`: what is doubtful about the new configuration, as text; empty where nothing is. */
+  | { readonly kind: 'planned' | 'begun'; readonly plan: ReloadPlan; readonly warnings: string }
   /** The new configuration has mistakes: nothing was changed. */
   | { readonly kind: 'mistakes'; readonly report: string }
   /** The system is ending. */

@@ -244,10 +244,12 @@ function presentText(context: JsonObject): string {
 }
 
 function sizeText(context: JsonObject): string {
-  const files = numberOf(context, 'files') ?? 0;
-  const size = `${numberOf(context, 'services') ?? 0} services, ${numberOf(context, 'layers') ?? 0} layers, ${files} file${files === 1 ? '' : 's'}`;
+  const size = (['service', 'layer', 'file'] as const).map((noun) => {
+    const count = numberOf(context, `${noun}s`) ?? 0;
+    return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  });
   const end = textOf(context, 'end');
-  return end === undefined ? size : `${size}; ${end}`;
+  return end === undefined ? size.join(', ') : `${size.join(', ')}; ${end}`;
 }
 
 function systemDetail(context: JsonObject, to: string, event: EventView): string {

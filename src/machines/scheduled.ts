@@ -51,7 +51,9 @@ export type ScheduleCommand =
   /** Ends the runs and keeps the schedule. */
   | (Omit<Extract<ProcessCommand, { type: 'process.terminate' }>, 'type'> & { readonly type: 'schedule.reset' })
   /** Nothing starts any more. */
-  | { readonly type: 'schedule.retire' };
+  | { readonly type: 'schedule.retire' }
+  /** The definition that later runs have; what starts them is the same. */
+  | { readonly type: 'schedule.reconfigure'; readonly service: ServiceSpec };
 
 export type ScheduledEvent = ScheduleCommand | TriggerFact | ProcessFact;
 
@@ -173,6 +175,9 @@ export const scheduledMachine = setup({
     killRuns: enqueueActions(({ context, enqueue }) => {
       for (const { ref } of Object.values(context.runs)) enqueue.sendTo(ref, { type: 'process.kill' });
     }),
+    reconfigure: assign({
+      service: ({ context, event }) => (event.type === 'schedule.reconfigure' ? event.service : context.service),
+    }),
     pauseTrigger: sendTo('trigger', { type: 'trigger.pause' as const }),
     resumeTrigger: sendTo('trigger', { type: 'trigger.resume' as const }),
   },
@@ -189,6 +194,7 @@ export const scheduledMachine = setup({
   on: {
     // Nothing that is scheduled asks for time.
     'process.extend': {},
+    'schedule.reconfigure': { actions: ['reconfigure'] },
     'process.spawned': { actions: ['noteTime', 'recordPid'] },
     'process.spawnFailed': { actions: ['noteTime', 'tellRunEnd', 'endRun'] },
   },

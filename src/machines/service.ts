@@ -49,6 +49,9 @@
  * - A restart pause that is interrupted by a stop ends in `stopped`; the pause's timer dies with the state that owns it.
  * - A reset ends what an inetd or cron service runs and keeps it scheduled. Elsewhere it only forgets restarts: what runs is
  *   not reset, and what has ended begins afresh at its next start anyway.
+ * - Another definition (`service.reconfigure`) counts from the moment in which it comes, in whatever state, and moves nothing:
+ *   what runs goes on with what it was started with, and a timer that runs keeps its time. The system sends one that needs
+ *   another process only while nothing runs.
  *
  * Every state answers every event; where nothing is to be done, the empty transition says so.
  */
@@ -97,7 +100,9 @@ export type ServiceCommand =
       /** ms from the kill signal to SIGKILL. */
       readonly killAfter: number;
       readonly at: number;
-    };
+    }
+  /** Its definition is another one from now on; the name is the same. */
+  | { readonly type: 'service.reconfigure'; readonly spec: ServiceSpec; readonly at: number };
 
 /** It did not say WATCHDOG=1 in time; raised by the service itself. */
 interface WatchdogMissed {
@@ -147,7 +152,7 @@ export interface StartOf {
 }
 
 interface ServiceContext extends ServiceInput {
-  /** Hears the notify socket; only notify services have it. */
+  /** Hears the notify socket; only notify services have it, from their first start on. */
   readonly notifications: ActorRef<Snapshot<unknown>, NotifyRequest> | undefined;
   /** The live run; undefined while nothing runs. */
   readonly run: Run | undefined;
@@ -245,7 +250,10 @@ export const serviceMachine = setup({
       const serial = context.serial + 1;
       const id = `run-${serial}`;
       const { spec: service, system } = context;
-      const begun = { ...freshStart, serial, startSerial: serial, watchdog: service.watchdog };
+      const notifications =
+        context.notifications ??
+        (service.type === 'notify' ? spawn('notifications', { id: 'notifications', input: service }) : undefined);
+      const begun = { ...freshStart, serial, startSerial: serial, watchdog: service.watchdog, notifications };
       if (isScheduled(service.type)) {
         const ref = spawn('scheduled', { id, input: { service, serial, owner: self, system } });
         return { ...begun, run: { serial, ref, schedule: ref, pid: 0, followed: false } };
@@ -424,6 +432,13 @@ export const serviceMachine = setup({
     killRun: enqueueActions(({ context, enqueue }) => {
       if (context.run !== undefined) enqueue.sendTo(context.run.ref, { type: 'process.kill' });
     }),
+    reconfigure: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'service.reconfigure') return;
+      const { spec } = event;
+      enqueue.assign({ spec });
+      const schedule = context.run?.schedule;
+      if (schedule !== undefined) enqueue.sendTo(schedule, { type: 'schedule.reconfigure', service: spec });
+    }),
     retireSchedule: enqueueActions(({ context, enqueue }) => {
       const schedule = context.run?.schedule;
       if (schedule !== undefined) enqueue.sendTo(schedule, { type: 'schedule.retire' });
@@ -501,13 +516,10 @@ export const serviceMachine = setup({
   },
 }).createMachine({
   id: 'service',
-  context: ({ input, spawn }) => ({
+  context: ({ input }) => ({
     ...input,
     ...noRun,
-    notifications:
-      input.spec.enabled && input.spec.type === 'notify'
-        ? spawn('notifications', { id: 'notifications', input: input.spec })
-        : undefined,
+    notifications: undefined,
     ...freshStart,
     serial: 0,
     startSerial: 0,
@@ -522,6 +534,9 @@ export const serviceMachine = setup({
     at: 0,
   }),
   initial: 'configured',
+  on: {
+    'service.reconfigure': { actions: ['noteTime', 'reconfigure'] },
+  },
   states: {
     configured: {
       tags: ['transient'],
@@ -954,6 +969,7 @@ function runOutcome(event: ServiceEvent): RunOutcome | undefined {
     case 'service.kill':
     case 'service.retire':
     case 'service.reset':
+    case 'service.reconfigure':
     case 'schedule.accepted':
     case 'schedule.refused':
     case 'schedule.ended':

@@ -21,6 +21,10 @@
  *   service are no changes of its phase, so when it is scheduled or has ended, the process table is asked whether children
  *   are left.
  *
+ * A reload (`system.reload`, see reload.ts) changes what the system consists of. While it boots, the boot goes on with what is
+ * new, and an IDLE delay that runs begins anew; once it drains, it is ignored. Actors of services that are gone are stopped
+ * once they have ended.
+ *
  * `halted` is the only final state, and shutdown is a state, not a stop of the actor: the runtime stops it last.
  */
 import { type ActorRefFrom, assign, enqueueActions, fromCallback, not, setup } from 'xstate';
@@ -37,10 +41,11 @@ import {
 } from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
-import { consoleService, ownsRemains, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
+import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
+import { type Reloadable, type ReloadRequest, reloaded, standingOf } from './reload.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
 /** What a person or a program asks for single services, by their full names. None of it is heard while the system ends. */
@@ -77,6 +82,8 @@ export type ServiceRequest =
 export type SystemCommand =
   /** End the system in order; `forced` (a repeated SIGINT) skips the order. */
   | { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number }
+  /** Another configuration takes the place of the one in force. */
+  | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
   | ServiceRequest;
 
 /** waitid(2) says that chaperone has no child left. */
@@ -116,20 +123,14 @@ export interface SystemOutput {
   readonly deadline: number;
 }
 
-interface SystemContext extends SystemInput {
+interface SystemContext extends Reloadable {
+  readonly missingPrograms: readonly MissingProgram[];
   readonly services: Readonly<Record<string, ActorRefFrom<typeof serviceMachine>>>;
-  readonly standings: Standings;
   /** True while chaperone has, or is about to have, children. */
   readonly childrenLeft: boolean;
   readonly startedAny: boolean;
   /** How the command line's command ended. */
   readonly commandOutcome: RunOutcome | undefined;
-  /** Services that the configuration or a person has disabled. */
-  readonly disabled: Readonly<Record<string, true>>;
-  /** Services that are being stopped by hand, or wait for their turn. `again`: they start when they have ended. */
-  readonly stopping: Readonly<Record<string, HandStop>>;
-  /** Services that a log line has called blocked already. */
-  readonly saidBlocked: readonly string[];
   /** It was said which scheduled services keep the system alive. */
   readonly saidWaiting: boolean;
   /** The first services were told to stop. */
@@ -143,11 +144,6 @@ interface SystemContext extends SystemInput {
   readonly at: number;
   /** Monotonic ms at which the shutdown budget is used up. */
   readonly deadline: number;
-}
-
-interface HandStop {
-  readonly again: boolean;
-  readonly told: boolean;
 }
 
 /** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
@@ -194,8 +190,10 @@ export const systemMachine = setup({
     countProcesses: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'service.changed' || context.end !== undefined) return;
       if (event.change.phase !== 'scheduled' && !isEnded(event.change.phase)) return;
-      const spec = context.spec.services.find(({ name }) => name === event.name);
-      if (spec === undefined || !isScheduled(spec.type)) return;
+      const spec = specOf(context, event.name);
+      // What is replaced may have been of another type.
+      const replaced = isReplaced(context, event.name);
+      if (spec === undefined || !(isScheduled(spec.type) || replaced)) return;
       enqueue.assign({ childrenLeft: true });
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),
@@ -210,6 +208,7 @@ export const systemMachine = setup({
     startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
       // Most changes let nobody go, and the look at all services is not free.
       if (event.type === 'service.changed' && !mayRelease(event.change)) return;
+      if (Object.values(context.stopping).some(({ reload }) => reload)) return;
       // What is about to be stopped by hand is no more to be counted on, though it is still ready.
       const names = startable(context.graph, context.standings, params.idleReleased).filter(
         (name) => !context.graph.nodes[name]?.prerequisites.some((other) => context.stopping[other] !== undefined),
@@ -245,7 +244,8 @@ export const systemMachine = setup({
       for (const name of names) {
         const standing = standings[name];
         // Without its account it would run as chaperone itself.
-        if (standing === undefined || specOf(context, name)?.missingAccount !== undefined) continue;
+        if (standing === undefined || context.leaving[name] !== undefined) continue;
+        if (specOf(context, name)?.missingAccount !== undefined) continue;
         if (event.enable) delete disabled[name];
         if (disabled[name]) continue;
         // The daemons that its last start has left are to be ended first, as what runs is.
@@ -264,27 +264,73 @@ export const systemMachine = setup({
       const stopping = { ...context.stopping };
       for (const name of event.names) {
         const standing = standings[name];
-        if (standing === undefined) continue;
+        const ref = context.services[name];
+        if (standing === undefined || ref === undefined || context.leaving[name] !== undefined) continue;
         if (event.disable) disabled[name] = true;
-        if (!isEnded(standing.phase)) {
-          stopping[name] = { again: event.again, told: stopping[name]?.told === true };
+        if (standing.phase === 'pending') {
+          if (event.again && !disabled[name]) continue;
+          // Nothing of it runs, and only a chart that has not begun yet tells that it is stopped.
+          standings[name] = { ...standing, phase: disabled[name] ? 'disabled' : 'stopped' };
+          enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
+        } else if (!isEnded(standing.phase)) {
+          stopping[name] = { told: false, ...stopping[name], again: event.again };
         } else if (event.again && !disabled[name]) standings[name] = { ...standing, phase: 'pending' };
         else if (event.disable) standings[name] = { ...standing, phase: 'disabled' };
       }
       enqueue.assign({ disabled, standings, stopping });
     }),
     /** One that has ended is done with, or goes back in line. */
-    finishStops: assign(({ context, event }) => {
-      if (event.type !== 'service.changed' || !isEnded(event.change.phase)) return {};
-      const stop = context.stopping[event.name];
-      const standing = context.standings[event.name];
-      if (stop === undefined || standing === undefined) return {};
-      const { [event.name]: _, ...stopping } = context.stopping;
-      if (!stop.again || context.disabled[event.name]) return { stopping };
-      return {
-        stopping,
-        standings: { ...context.standings, [event.name]: { ...standing, phase: 'pending' as const } },
-      };
+    finishStops: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'service.changed' || !isEnded(event.change.phase)) return;
+      const { name } = event;
+      const { [name]: stop, ...stopping } = context.stopping;
+      const { [name]: standing, ...others } = context.standings;
+      const ref = context.services[name];
+      if (stop === undefined || standing === undefined || ref === undefined) return;
+      enqueue.assign({ stopping });
+      if (context.leaving[name] !== undefined) {
+        const { [name]: _, ...leaving } = context.leaving;
+        const { [name]: __, ...disabled } = context.disabled;
+        const { [name]: ___, ...services } = context.services;
+        enqueue.assign({ leaving, disabled, services, standings: others });
+        enqueue.stopChild(ref);
+        enqueue.emit({ type: 'service.removed', service: name });
+        return;
+      }
+      if (stop.next !== undefined)
+        enqueue.sendTo(ref, { type: 'service.reconfigure', spec: stop.next, at: context.at });
+      if (!stop.again || context.disabled[name]) return;
+      enqueue.assign({ standings: { ...context.standings, [name]: { ...standing, phase: 'pending' } } });
+    }),
+    applyReload: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'system.reload') return;
+      const { context: state, added, removed, changed } = reloaded(context, event);
+      const gone = new Set(removed);
+      const kept = Object.entries(context.services).filter(([name]) => !gone.has(name));
+      enqueue.assign(({ spawn, self }) => ({
+        ...state,
+        services: {
+          ...Object.fromEntries(kept),
+          ...Object.fromEntries(
+            added.map((spec) => [
+              spec.name,
+              spawn('service', { id: serviceActorId(spec.name), input: { spec, system: self } }),
+            ]),
+          ),
+        },
+      }));
+      for (const name of removed) {
+        const ref = context.services[name];
+        if (ref !== undefined) enqueue.stopChild(ref);
+        enqueue.emit({ type: 'service.removed', service: name });
+      }
+      for (const { name, enabled } of added) {
+        enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
+      }
+      for (const spec of changed) {
+        const ref = context.services[spec.name];
+        if (ref !== undefined) enqueue.sendTo(ref, { type: 'service.reconfigure', spec, at: context.at });
+      }
     }),
     stopByHand: enqueueActions(({ context, enqueue }) => {
       const open = Object.entries(context.stopping).filter(([, { told }]) => !told);
@@ -292,8 +338,8 @@ export const systemMachine = setup({
       const stopping = { ...context.stopping };
       for (const [name, stop] of open) {
         const ref = context.services[name];
-        const dependents = context.graph.nodes[name]?.dependents ?? [];
-        if (ref === undefined || dependents.some((other) => context.stopping[other] !== undefined)) continue;
+        const before = stop.after ?? context.graph.nodes[name]?.dependents ?? [];
+        if (ref === undefined || before.some((other) => context.stopping[other] !== undefined)) continue;
         stopping[name] = { ...stop, told: true };
         enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
       }
@@ -319,7 +365,7 @@ export const systemMachine = setup({
       const standings = { ...context.standings };
       for (const name of event.names) {
         const standing = standings[name];
-        if (standing === undefined) continue;
+        if (standing === undefined || context.leaving[name] !== undefined) continue;
         if (event.type === 'services.enable') {
           delete disabled[name];
           if (standing.phase === 'disabled') standings[name] = { ...standing, phase: 'stopped' };
@@ -347,7 +393,9 @@ export const systemMachine = setup({
       },
     }),
     beginDrain: enqueueActions(({ context, enqueue }) => {
-      enqueue.assign({ deadline: context.at + context.spec.shutdownTimeout, neverStarted: pendingNames(context) });
+      const standings = outOfLine(context);
+      const deadline = context.at + context.spec.shutdownTimeout;
+      enqueue.assign({ standings, deadline, neverStarted: pendingNames({ ...context, standings }) });
       if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
       for (const ref of Object.values(context.services))
         enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
@@ -357,6 +405,15 @@ export const systemMachine = setup({
       const reserve = shutdownReserve(context.spec.shutdownTimeout);
       const told = { ...context.told };
       const stopped = [...context.stopped];
+      for (const name of leavingInTurn(context)) {
+        const ref = context.services[name];
+        if (ref === undefined || told[name]) continue;
+        told[name] = true;
+        stopped.push(name);
+        // No graph tells how many come after it.
+        const killAfter = Math.max(0, context.deadline - context.at - reserve) / 2;
+        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+      }
       for (const name of stoppable(context.graph, context.standings)) {
         const ref = context.services[name];
         const standing = context.standings[name];
@@ -387,9 +444,12 @@ export const systemMachine = setup({
   },
   guards: {
     programsMissing: ({ context }) => context.missingPrograms.length > 0,
+    /** What it does by itself before a reload replaces it has no consequence. */
+    isReplaced: ({ context, event }) => 'name' in event && isReplaced(context, event.name),
     /** A failure while starting that nobody ignores. */
     isSystemFailure: ({ context, event }) =>
       event.type === 'service.changed' &&
+      !isReplaced(context, event.name) &&
       event.change.phase === 'failed' &&
       event.change.during === 'start' &&
       context.standings[event.name]?.ignoreFailures === false,
@@ -424,7 +484,9 @@ export const systemMachine = setup({
 }).createMachine({
   id: 'system',
   context: ({ input, spawn, self }) => ({
-    ...input,
+    spec: input.spec,
+    graph: input.graph,
+    missingPrograms: input.missingPrograms,
     services: Object.fromEntries(
       input.spec.services.map((spec) => [
         spec.name,
@@ -433,9 +495,8 @@ export const systemMachine = setup({
     ),
     standings: Object.fromEntries(
       input.spec.services.map((service) => {
-        const { name, enabled, ignoreFailures } = service;
-        const phase = enabled ? ('pending' as const) : ('disabled' as const);
-        return [name, { phase, hasBeenReady: false, ignoreFailures, leavesRemains: ownsRemains(service) }];
+        const { name, enabled } = service;
+        return [name, standingOf(service, { phase: enabled ? 'pending' : 'disabled', hasBeenReady: false })];
       }),
     ),
     childrenLeft: false,
@@ -445,6 +506,7 @@ export const systemMachine = setup({
       input.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => [name, true as const]),
     ),
     stopping: {},
+    leaving: {},
     saidBlocked: [],
     saidWaiting: false,
     stopsBegun: false,
@@ -460,6 +522,7 @@ export const systemMachine = setup({
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
+    'system.reload': {},
     'services.start': {},
     'services.stop': {},
     'services.reset': {},
@@ -478,7 +541,10 @@ export const systemMachine = setup({
             actions: ['noteTime', 'recordChange', 'recordEnd'],
           },
         ],
-        'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        'service.exitKills': [
+          { guard: 'isReplaced', actions: ['noteTime'] },
+          { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ...requests(false),
       },
@@ -498,6 +564,7 @@ export const systemMachine = setup({
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
           on: {
+            'system.reload': { actions: reloadActions(false) },
             'service.changed': {
               guard: not('isSystemFailure'),
               actions: [
@@ -516,6 +583,8 @@ export const systemMachine = setup({
         idling: {
           after: { idleDelay: 'lastStage' },
           on: {
+            // What is new comes before them.
+            'system.reload': { target: 'starting', actions: ['noteTime', 'applyReload', 'stopByHand'] },
             'service.changed': {
               guard: not('isSystemFailure'),
               actions: ['noteTime', 'recordChange', 'countProcesses', 'finishStops', 'stopByHand', 'sayBlocked'],
@@ -526,6 +595,7 @@ export const systemMachine = setup({
           entry: [{ type: 'startServices', params: { idleReleased: true } }],
           always: [{ guard: 'allSettled', target: '#system.up' }],
           on: {
+            'system.reload': { actions: reloadActions(true) },
             'service.changed': {
               guard: not('isSystemFailure'),
               actions: [
@@ -550,6 +620,7 @@ export const systemMachine = setup({
         { guard: 'onlyScheduled', actions: ['sayWaiting'] },
       ],
       on: {
+        'system.reload': { actions: reloadActions(true) },
         'service.changed': {
           actions: [
             'noteTime',
@@ -561,7 +632,10 @@ export const systemMachine = setup({
             'sayBlocked',
           ],
         },
-        'service.exitKills': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        'service.exitKills': [
+          { guard: 'isReplaced', actions: ['noteTime'] },
+          { target: 'draining', actions: ['noteTime', 'recordEnd'] },
+        ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ...requests(true),
       },
@@ -635,8 +709,29 @@ function requests(idleReleased: boolean) {
   } as const;
 }
 
-function specOf({ spec }: SystemContext, name: string): ServiceSpec | undefined {
-  return spec.services.find((service) => service.name === name);
+function reloadActions(idleReleased: boolean) {
+  return [
+    'noteTime',
+    'applyReload',
+    'stopByHand',
+    { type: 'startServices', params: { idleReleased } },
+    'sayBlocked',
+  ] as const;
+}
+
+function specOf({ spec, leaving }: SystemContext, name: string): ServiceSpec | undefined {
+  return spec.services.find((service) => service.name === name) ?? leaving[name];
+}
+
+/** It is to end because of a reload. */
+function isReplaced({ stopping }: SystemContext, name: string): boolean {
+  return stopping[name]?.reload === true;
+}
+
+/** The services that are leaving, and after which nobody has to end first any more. */
+function leavingInTurn({ leaving, stopping, standings }: SystemContext): readonly string[] {
+  const hasEnded = (name: string): boolean => isEnded(standings[name]?.phase ?? 'disabled');
+  return Object.keys(leaving).filter((name) => !hasEnded(name) && (stopping[name]?.after ?? []).every(hasEnded));
 }
 
 /** The services with everything that they wait for, directly or not, and that is not ready. */
@@ -668,6 +763,7 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
         : context.end;
     case 'processes.gone':
     case 'service.noticed':
+    case 'system.reload':
     case 'services.start':
     case 'services.stop':
     case 'services.reset':
@@ -709,6 +805,18 @@ function endedBy({ end }: SystemContext, name: string): boolean {
 
 function pendingNames(context: SystemContext): readonly string[] {
   return context.graph.names.filter((name) => context.standings[name]?.phase === 'pending');
+}
+
+/** Where one that waits for another start stands really: as its last one ended. It has nothing more to report. */
+function outOfLine({ standings, services }: SystemContext): Standings {
+  return Object.fromEntries(
+    Object.entries(standings).map(([name, standing]) => {
+      const snapshot = services[name]?.getSnapshot();
+      if (standing.phase !== 'pending' || snapshot === undefined || snapshot.matches('pending'))
+        return [name, standing];
+      return [name, { ...standing, phase: snapshot.matches({ ready: 'exited' }) ? 'exited' : 'stopped' }];
+    }),
+  );
 }
 
 function anyLive(context: SystemContext): boolean {

@@ -215,7 +215,8 @@ function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   }
 }
 
-function missingProgram(error: SpawnError): string {
+/** Why a program that was looked up cannot be started. */
+export function missingProgram(error: SpawnError): string {
   return `${describeSpawnError(error)}${error.program.includes('/') ? '' : " in the service's PATH"}`;
 }
 

@@ -51,6 +51,8 @@ export function messagesFor(
       const spec = service(notice.service);
       return spec === undefined ? [] : newsMessages(spec, notice.news).map((message) => about(spec, message));
     }
+    case 'service.removed':
+      return [info(`service ${notice.service} removed`)];
     case 'system.ready':
       return [];
     case 'system.waiting':
@@ -179,8 +181,13 @@ export const cannotSubreap = (code: string): Message =>
 
 export const signalIgnored = (signal: SignalName): Message => info(`${signal} received, nothing to do`);
 
-export const reloadUnsupported = (): Message =>
-  warning('SIGHUP received: reloading the configuration is not supported yet, nothing was changed');
+export const hangupReceived = (): Message => info('SIGHUP received, reloading the configuration');
+
+/** @param line of the plan */
+export const reloadStep = (line: string): Message => info(`reload: ${line}`);
+
+/** @param line of the report on what is wrong */
+export const reloadRefused = (line: string): Message => ({ severity: 'err', text: `reload refused: ${line}` });
 
 export const noProcessesRemain = (): Message => debug('No processes remain when attempting to kill system, just stop.');
 

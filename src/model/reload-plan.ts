@@ -4,7 +4,7 @@
  */
 import { buildDependencyGraph } from './dependency-graph.ts';
 import type { PublicState } from './public-state.ts';
-import type { ServiceSpec, SystemSpec } from './service-spec.ts';
+import { consoleService, type ServiceSpec, type SystemSpec } from './service-spec.ts';
 
 export type ReloadAction =
   /** It is new, or enabled now, or gets another try with its new definition. */
@@ -28,7 +28,7 @@ export interface ReloadStep {
 export interface ReloadPlan {
   /** In the order in which they are carried out: stops (dependents first), changes, starts and restarts, what is kept. */
   readonly steps: readonly ReloadStep[];
-  /** Other parts of the configuration that change: `logging`, and settings by name. */
+  /** Other parts of the configuration that change, and count from now on: `logging`, and settings by name. */
   readonly settings: readonly string[];
 }
 
@@ -64,7 +64,8 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   restart: 'inPlace',
   restartDelay: 'inPlace',
   restartLimit: 'inPlace',
-  killMode: 'inPlace',
+  // What belongs to the service is told from its start on.
+  killMode: 'process',
   debug: 'inPlace',
 };
 
@@ -97,13 +98,14 @@ export function planReload(
 ): ReloadPlan {
   const old = new Map(before.services.map((spec) => [spec.name, spec]));
   const kept = new Map(after.services.map((spec) => [spec.name, spec]));
+  const zoneChanged = before.timeZone !== after.timeZone;
   const gone = [...buildDependencyGraph(before.services).names].reverse();
   const stops = gone.flatMap((name): readonly ReloadStep[] =>
     kept.has(name) ? [] : [{ action: 'stop', name, reasons: ['no longer in the configuration'] }],
   );
   const steps = buildDependencyGraph(after.services).names.flatMap((name): readonly ReloadStep[] => {
     const next = kept.get(name);
-    return next === undefined ? [] : [planService(old.get(name), next, stateOf(name))];
+    return next === undefined ? [] : [planService(old.get(name), next, stateOf(name), zoneChanged)];
   });
   const disabled = steps.filter(({ action }) => action === 'stop').reverse();
   const position = new Map(gone.map((name, index) => [name, index]));
@@ -122,7 +124,12 @@ export function isEmptyPlan({ steps, settings }: ReloadPlan): boolean {
   return settings.length === 0 && steps.every(({ action }) => action === 'keep');
 }
 
-function planService(before: ServiceSpec | undefined, after: ServiceSpec, state: PublicState | undefined): ReloadStep {
+function planService(
+  before: ServiceSpec | undefined,
+  after: ServiceSpec,
+  state: PublicState | undefined,
+  zoneChanged: boolean,
+): ReloadStep {
   const { name } = after;
   if (before === undefined) {
     return after.enabled
@@ -130,7 +137,9 @@ function planService(before: ServiceSpec | undefined, after: ServiceSpec, state:
       : { action: 'change', name, reasons: ['new, and disabled'] };
   }
   const changed = changedKeys(before, after);
-  const reasons = reasonsOf(changed);
+  const otherZone = zoneChanged && after.type === 'cron';
+  const reasons = [...reasonsOf(changed), ...(otherZone ? ['time zone changed'] : [])];
+  if (name === consoleService) return planConsole(after, state, changed, reasons);
   if (!after.enabled) {
     if (before.enabled && isUp(state)) return { action: 'stop', name, reasons: ['disabled', ...reasons] };
     if (before.enabled) return { action: 'change', name, reasons: ['disabled', ...reasons] };
@@ -142,7 +151,7 @@ function planService(before: ServiceSpec | undefined, after: ServiceSpec, state:
     if (reasons.length === 0) return { action: 'change', name, reasons: ['enabled'] };
   }
   if (reasons.length === 0) return { action: 'keep', name, reasons };
-  if (!changed.some((key) => effects[key] === 'process')) return { action: 'change', name, reasons };
+  if (!otherZone && !changed.some(needsProcess)) return { action: 'change', name, reasons };
   switch (state) {
     case 'starting':
     case 'ready':
@@ -160,6 +169,18 @@ function planService(before: ServiceSpec | undefined, after: ServiceSpec, state:
   }
 }
 
+/** The command of the command line is what the container is for: it is neither ended nor started again. */
+function planConsole(
+  { name }: ServiceSpec,
+  state: PublicState | undefined,
+  changed: readonly EffectKey[],
+  reasons: readonly string[],
+): ReloadStep {
+  if (reasons.length === 0) return { action: 'keep', name, reasons };
+  const goesOn = state !== 'pending' && changed.some(needsProcess);
+  return { action: 'change', name, reasons: goesOn ? [...reasons, 'the command goes on as it is'] : reasons };
+}
+
 function isUp(state: PublicState | undefined): boolean {
   return (
     state === 'starting' || state === 'ready' || state === 'backoff' || state === 'stopping' || state === 'pending'
@@ -170,9 +191,15 @@ function changedKeys(before: ServiceSpec, after: ServiceSpec) {
   return effectKeys.filter((key) => !same(before[key], after[key]));
 }
 
+type EffectKey = keyof typeof effects;
+
+function needsProcess(key: EffectKey): boolean {
+  return effects[key] === 'process';
+}
+
 const effectKeys = Object.keys(effects).filter(isEffectKey);
 
-function isEffectKey(key: string): key is keyof typeof effects {
+function isEffectKey(key: string): key is EffectKey {
   return Object.hasOwn(effects, key);
 }
 
@@ -224,7 +251,7 @@ export function renderPlan(plan: ReloadPlan): string {
   const lines = busy.map(({ action, name, reasons }) =>
     `${action.padEnd(7)}  ${name.padEnd(width)}  ${reasons.join(', ')}`.trimEnd(),
   );
-  const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}`];
+  const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}: from now on`];
   const rest = `${kept} service${kept === 1 ? '' : 's'} kept as ${kept === 1 ? 'it is' : 'they are'}`;
   return `${[...lines, ...settings, lines.length + settings.length === 0 ? `nothing has changed; ${rest}` : rest].join('\n')}\n`;
 }

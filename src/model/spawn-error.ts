@@ -31,6 +31,7 @@ export const errnoReasons: Readonly<Record<string, string>> = {
   EAGAIN: 'no more processes are allowed (ulimit -u, or the pids limit of the container)',
   EINVAL: 'invalid argument',
   EIO: 'input/output error',
+  ELIBACC: 'unix_dgram.node cannot be loaded',
   ELOOP: 'too many symbolic links',
   EMFILE: 'chaperone has no descriptor left (ulimit -n)',
   ENAMETOOLONG: 'the path is too long',

@@ -17,6 +17,8 @@ export type SystemNotice =
       readonly ignoreFailures: boolean;
     }
   | { readonly type: 'service.noticed'; readonly service: string; readonly news: ScheduleNews }
+  /** A reload has taken it out, and nothing of it runs any more. */
+  | { readonly type: 'service.removed'; readonly service: string }
   | { readonly type: 'system.ready' }
   /** Nothing runs, but these services are scheduled. */
   | { readonly type: 'system.waiting'; readonly services: readonly string[] }

@@ -44,6 +44,8 @@ export type Hold =
   | { readonly kind: 'ending' }
   /** IDLE services wait for `idle_delay` when everything else stands. */
   | { readonly kind: 'idleDelay' }
+  /** A reload stops these, and starts nothing before. */
+  | { readonly kind: 'reload'; readonly names: readonly string[] }
   /** Nothing: it is its turn. */
   | { readonly kind: 'none' };
 
@@ -245,6 +247,12 @@ function pendingReason(hold: Hold): Reason {
       return { condition: 'the end of the system', owner: 'chaperone', next: 'it is not started any more' };
     case 'idleDelay':
       return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
+    case 'reload':
+      return {
+        condition: `${list(hold.names)} to end, which the reload stops`,
+        owner: list(hold.names),
+        next: 'then it starts',
+      };
     case 'none':
       return { condition: 'its turn', owner: 'chaperone', next: 'it starts' };
   }

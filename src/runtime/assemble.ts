@@ -3,7 +3,7 @@
  * that what is tested is what runs.
  */
 import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
-import { type Actor, createActor, fromCallback } from 'xstate';
+import { type Actor, type CallbackActorLogic, createActor, type EventObject, fromCallback } from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
@@ -19,10 +19,10 @@ import {
   noProcessesRemain,
   orphanReaped,
   readyMessage,
-  reloadUnsupported,
   signalIgnored,
   sinkRefuses,
 } from '../model/messages.ts';
+import type { ReloadPlan } from '../model/reload-plan.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SystemEnd } from '../model/system-end.ts';
@@ -50,13 +50,17 @@ export interface AssembleOptions {
   readonly colours?: boolean;
   /** Whom chaperone itself notifies, where anybody wants to hear. */
   readonly host?: HostRequest;
+  /** SIGHUP came: the configuration is to be read anew. */
+  readonly onHangup?: () => void;
 }
 
 /** A whole system, ready to start. */
 export interface Assembly {
   readonly system: Actor<typeof systemMachine>;
-  /** The configuration as it will run: after the look-up of the programs. */
-  readonly spec: SystemSpec;
+  /** The configuration in force: after the look-up of the programs. */
+  readonly spec: () => SystemSpec;
+  /** The definition of a service, also of one that a reload has taken out and that has still to end. */
+  readonly serviceOf: (name: string) => ServiceSpec | undefined;
   /** What the system machine says has happened. */
   readonly notices$: Subject<SystemNotice>;
   readonly live: LiveProcesses;
@@ -79,12 +83,62 @@ export interface Assembly {
   readonly orphansReaped: () => number;
   /** Begins to boot. */
   readonly start: () => void;
+  /** Puts another configuration in force; the plan is made of where the services stand in this turn. */
+  readonly reload: (spec: SystemSpec, plan: ReloadPlan) => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
   readonly shutdown: (end: SystemEnd) => void;
   /** Takes what is left in the log socket, and removes it. */
   readonly endSyslog: () => void;
   /** Emits the outcome once, or the error that broke a machine. */
   readonly outcome$: ReplaySubject<SystemOutput>;
+}
+
+/** What the machines of one system are joined to. */
+interface Ports {
+  readonly childProcess: ReturnType<typeof childProcessLogic>['logic'];
+  readonly trigger: ReturnType<typeof triggerLogic>;
+  readonly pidfile: ReturnType<Pidfiles['logic']>;
+  readonly notifications: ReturnType<NotifySockets['logic']>;
+  readonly processTable: ReturnType<typeof processTableLogic>;
+}
+
+/** By the actor system that the machines of one assembly are. */
+const portsOf = new WeakMap<object, Ports>();
+
+/** A port that is looked up where its actor starts. */
+function port<E extends EventObject, I, F extends EventObject>(
+  of: (ports: Ports) => CallbackActorLogic<E, I, F>,
+): CallbackActorLogic<E, I, F> {
+  return {
+    ...fromCallback<E, I, F>(() => undefined),
+    start: (snapshot, scope) => {
+      const ports = portsOf.get(scope.system);
+      if (ports === undefined) throw new Error('internal error: a system without ports');
+      of(ports).start?.(snapshot, scope);
+    },
+  };
+}
+
+/** The machines with their ports: joined once, since to join them costs more than to run a small system. */
+const joinedMachine = joinMachines();
+
+function joinMachines() {
+  const process = processMachine.provide({
+    actors: { childProcess: port((ports) => ports.childProcess) },
+  });
+  const scheduled = scheduledMachine.provide({
+    actors: { process, trigger: port((ports) => ports.trigger) },
+  });
+  const service = serviceMachine.provide({
+    actors: {
+      process,
+      scheduled,
+      pidfile: port((ports) => ports.pidfile),
+      notifications: port((ports) => ports.notifications),
+    },
+  });
+  const processTable = port((ports) => ports.processTable);
+  return systemMachine.provide({ actors: { service, processTable } });
 }
 
 /** Characters kept of a service's last line. */
@@ -117,7 +171,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     warningLine: (text) => `${formatRecord(warningRecord(text), kernel.hostname)}\n`,
     onRefusal: (sink, errorCode) => say(sinkRefuses(sink, errorCode)),
   });
-  const { flush } = options.attachLogging(records$, config.logging, {
+  const logging = options.attachLogging(records$, config.logging, {
     sinks,
     host: kernel.hostname,
     colours: options.colours ?? false,
@@ -139,7 +193,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
   const notify = new NotifySockets({ kernel, clock, onMessage: say });
-  const childProcess = childProcessLogic({
+  const children = childProcessLogic({
     kernel,
     clock,
     exits,
@@ -155,11 +209,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       records$.next(record);
     },
   });
-  const process = processMachine.provide({ actors: { childProcess } });
   const trigger = triggerLogic({
     kernel,
     clock,
-    timeZone: spec.timeZone,
+    timeZone: () => system.getSnapshot().context.spec.timeZone,
     loadSchedules: options.loadSchedules,
     onMessage: say,
     onDue: (name, time) => {
@@ -167,22 +220,20 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       else nextRuns.set(name, time);
     },
   });
-  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
-  const machine = systemMachine.provide({
-    actors: {
-      service: serviceMachine.provide({
-        actors: { process, scheduled, pidfile: pidfiles.logic(), notifications: notify.logic() },
-      }),
-      processTable: processTableLogic(kernel, clock, say),
-    },
-  });
-  const system = createActor(machine, {
+  const system = createActor(joinedMachine, {
     id: 'system',
     input: { spec, graph: buildDependencyGraph(spec.services), missingPrograms: missing },
     clock: {
       setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
       clearTimeout: (id) => clock.clearTimeout(id),
     },
+  });
+  portsOf.set(system.system, {
+    childProcess: children.logic,
+    trigger,
+    pidfile: pidfiles.logic(),
+    notifications: notify.logic(),
+    processTable: processTableLogic(kernel, clock, say),
   });
 
   const host =
@@ -195,8 +246,18 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
         });
   const services = new Map(spec.services.map((service) => [service.name, service]));
   const serviceOf = (name: string): ServiceSpec | undefined => services.get(name);
+  const forget = (name: string): void => {
+    services.delete(name);
+    lastWords.delete(name);
+    ending.delete(name);
+    nextRuns.delete(name);
+    children.forget(name);
+    notify.forget(name);
+    pidfiles.forget(name);
+  };
   system.on('*', (notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
+    if (notice.type === 'service.removed') forget(notice.service);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
     if (notice.type === 'service.changed') {
       if (notice.change.phase === 'stopping') ending.add(notice.service);
@@ -218,6 +279,9 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   });
 
   let endSyslog = (): void => undefined;
+  const beginSyslog = ({ enableSyslog, logSocket }: SystemSpec): void => {
+    if (enableSyslog) endSyslog = serveSyslog(kernel, clock, logSocket, { records$, sinks, say });
+  };
   let interrupted = false;
   const shutdown = (end: SystemEnd): void => {
     const interrupt = end.kind === 'signal' && end.signal === 'SIGINT';
@@ -228,11 +292,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   return {
     system,
-    spec,
+    spec: () => system.getSnapshot().context.spec,
+    serviceOf,
     notices$,
     live,
     sinks,
-    flush,
+    flush: logging.flush,
     nextRun: (name) => nextRuns.get(name),
     ends$,
     lastWords: (name) => lastWords.get(name),
@@ -243,10 +308,23 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);
-      if (spec.enableSyslog) endSyslog = serveSyslog(kernel, clock, spec.logSocket, { records$, sinks, say });
-      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say)));
+      beginSyslog(spec);
+      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say, options.onHangup)));
       host?.start();
       system.start();
+    },
+    reload: (next, plan) => {
+      const before = system.getSnapshot().context.spec;
+      for (const service of next.services) services.set(service.name, service);
+      logging.replace(next.logging);
+      if (before.enableSyslog !== next.enableSyslog || before.logSocket !== next.logSocket) {
+        endSyslog();
+        endSyslog = () => undefined;
+        beginSyslog(next);
+      }
+      host?.setStatusInterval(next.statusInterval);
+      const graph = buildDependencyGraph(next.services);
+      system.send({ type: 'system.reload', spec: next, graph, plan, at: clock.now() });
     },
     shutdown,
     endSyslog: () => endSyslog(),
@@ -255,7 +333,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 }
 
 /** What each signal to chaperone means (reference, section 5.6). */
-function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, say: (message: Message) => void): void {
+function receiveSignal(
+  signal: SignalName,
+  shutdown: (end: SystemEnd) => void,
+  say: (message: Message) => void,
+  onHangup: (() => void) | undefined,
+): void {
   switch (signal) {
     case 'SIGTERM':
     case 'SIGQUIT':
@@ -265,7 +348,8 @@ function receiveSignal(signal: SignalName, shutdown: (end: SystemEnd) => void, s
       shutdown({ kind: 'signal', signal });
       break;
     case 'SIGHUP':
-      say(reloadUnsupported());
+      if (onHangup === undefined) say(signalIgnored(signal));
+      else onHangup();
       break;
     default:
       say(signalIgnored(signal));

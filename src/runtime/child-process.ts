@@ -122,7 +122,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     };
   };
 
-  return fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
+  const logic = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
     const { service, serial, adopts } = input;
     const own: ChildProcessPorts = { ...ports, onMessage: (message) => ports.onMessage(about(service, message)) };
     if (adopts?.kind === 'remains') {
@@ -184,6 +184,15 @@ export function childProcessLogic(ports: ChildProcessPorts) {
       wait?.end();
     };
   });
+  return {
+    logic,
+    /** Lets go what is kept of a service that is no more. */
+    forget: (service: string): void => {
+      trees.get(service)?.forget();
+      trees.delete(service);
+      mainPids.delete(service);
+    },
+  };
 }
 
 /** What is signalled together, and ends together. */

@@ -10,7 +10,7 @@ import type { UserRequest } from '../model/user-request.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { configFiles, readAccountFile } from './linux/config-files.ts';
 import type { NativeEdge } from './native.ts';
-import { runCommands } from './run-commands.ts';
+import { type CommandPorts, runCommands } from './run-commands.ts';
 
 export interface ConfigureRequest {
   /** A file or a directory; relative to the user's home, else to the root. */
@@ -24,6 +24,7 @@ export interface ConfigurePorts {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly edge: NativeEdge;
+  readonly exitOf: CommandPorts['exitOf'];
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string>>;
   /** Chaperone's stdin is a terminal. */
@@ -79,6 +80,7 @@ export async function configure(request: ConfigureRequest, ports: ConfigurePorts
     if (commands.length === 0) return { ...(spec === undefined ? {} : { spec }), diagnostics, messages, path };
     const results = await runCommands(commands, {
       kernel: ports.kernel,
+      exitOf: ports.exitOf,
       clock: ports.clock,
       environment,
       onMessage: (message) => messages.push(message),

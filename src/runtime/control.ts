@@ -99,23 +99,12 @@ export class AssemblySupervisor implements Supervisor {
     this.#began = clock.now();
     this.records$ = assembly.records$;
     assembly.records$.subscribe((record) => this.#keep(record));
+    for (const name of Object.keys(assembly.system.getSnapshot().context.services)) this.#attach(name);
+    assembly.notices$.subscribe((notice) => {
+      if (notice.type === 'service.removed') this.#history.delete(notice.service);
+      if (notice.type === 'service.queued' || notice.type === 'service.skipped') this.#attach(notice.service);
+    });
     assembly.ends$.subscribe((end) => this.#noteEnd(end));
-    const { services } = assembly.system.getSnapshot().context;
-    for (const [name, ref] of Object.entries(services)) {
-      this.#history.set(name, {
-        stage: stageOf(ref.getSnapshot()) ?? 'pending',
-        since: clock.now(),
-        sinceWall: clock.wallTime(),
-        lastExit: undefined,
-        started: undefined,
-        ready: undefined,
-        waitedFor: undefined,
-        restartsUsed: 0,
-        restarts: 0,
-        exits: new Map(),
-      });
-      ref.subscribe({ next: (snapshot) => this.#observe(name, snapshot), error: () => undefined });
-    }
     assembly.system.subscribe({
       next: ({ value }) => this.#observeSystem(statePath(value)),
       error: () => undefined,
@@ -152,10 +141,11 @@ export class AssemblySupervisor implements Supervisor {
 
   services(): readonly ServiceStatus[] {
     const { context } = this.#ports.assembly.system.getSnapshot();
+    const { leaving } = context;
     const specs = new Map(context.spec.services.map((spec) => [spec.name, spec]));
     const held = blocked(context.graph, context.standings);
-    return context.graph.names.flatMap((name) => {
-      const spec = specs.get(name);
+    return [...context.graph.names, ...Object.keys(leaving)].flatMap((name) => {
+      const spec = specs.get(name) ?? leaving[name];
       const ref = context.services[name];
       return spec === undefined || ref === undefined ? [] : [this.#statusOf(spec, ref.getSnapshot(), held)];
     });
@@ -342,7 +332,7 @@ export class AssemblySupervisor implements Supervisor {
     const left = timeLeft(context, stage, history?.since ?? now, now);
     const note = counts === undefined ? context.status : scheduledNote(spec, counts);
     const nextRun = assembly.nextRun(spec.name);
-    const { timeZone } = assembly.spec;
+    const { timeZone } = assembly.spec();
     const why = explainState({
       stage,
       since: history?.sinceWall ?? clock.wallTime(),
@@ -401,8 +391,8 @@ export class AssemblySupervisor implements Supervisor {
     { startWanted, verdict, run }: ServiceSnapshot['context'],
   ): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
     const { context, value } = this.#ports.assembly.system.getSnapshot();
-    const dependents = context.graph.nodes[name]?.dependents ?? [];
     const byHand = context.stopping[name];
+    const dependents = byHand?.after ?? context.graph.nodes[name]?.dependents ?? [];
     const draining = statePath(value) === 'draining.stopping' && context.told[name] !== true;
     const stopAfter =
       byHand?.told === false
@@ -419,7 +409,30 @@ export class AssemblySupervisor implements Supervisor {
 
   #holdOf({ name }: ServiceSpec, held: ReadonlySet<string>): Hold {
     const { context, value } = this.#ports.assembly.system.getSnapshot();
+    const replaced = Object.keys(context.stopping).filter((other) => context.stopping[other]?.reload);
+    if (replaced.length > 0) return { kind: 'reload', names: replaced };
     return holdOf(context.graph, context.standings, held, name, statePath(value) === 'booting.idling');
+  }
+
+  /** Follows a service, unless it does already. */
+  #attach(name: string): void {
+    if (this.#history.has(name)) return;
+    const { assembly, clock } = this.#ports;
+    const ref = assembly.system.getSnapshot().context.services[name];
+    if (ref === undefined) return;
+    this.#history.set(name, {
+      stage: stageOf(ref.getSnapshot()) ?? 'pending',
+      since: clock.now(),
+      sinceWall: clock.wallTime(),
+      lastExit: undefined,
+      started: undefined,
+      ready: undefined,
+      waitedFor: undefined,
+      restartsUsed: 0,
+      restarts: 0,
+      exits: new Map(),
+    });
+    ref.subscribe({ next: (snapshot) => this.#observe(name, snapshot), error: () => undefined });
   }
 
   #observe(name: string, snapshot: ServiceSnapshot): void {

@@ -189,6 +189,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.kill': true,
   'service.retire': true,
   'service.reset': true,
+  'service.reconfigure': true,
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,
@@ -198,6 +199,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'services.enable': true,
   'services.disable': true,
   'system.shutdown': true,
+  'system.reload': true,
   'processes.gone': true,
   'processes.signalAll': true,
   'processes.count': true,
@@ -213,6 +215,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'schedule.ended': true,
   'schedule.reset': true,
   'schedule.retire': true,
+  'schedule.reconfigure': true,
   'trigger.armed': true,
   'trigger.refused': true,
   'trigger.fired': true,
@@ -296,6 +299,9 @@ function shownEvent(event: ShownEvent): EventView {
     case 'processes.count':
     case 'process.kill':
     case 'schedule.retire':
+    case 'schedule.reconfigure':
+    case 'service.reconfigure':
+    case 'system.reload':
     case 'trigger.armed':
     case 'trigger.pause':
     case 'trigger.resume':
@@ -321,17 +327,20 @@ function messageView(message: NotifyMessage): JsonObject {
   };
 }
 
+/** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */
+export function configurationOf(snapshot: unknown): DependencyGraph | undefined {
+  return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.graph : undefined;
+}
+
 /**
  * What is told of the services as they are configured.
  *
  * @param reveal also what may be secret: command lines and environments
  */
-export function serviceEntries(
-  services: readonly ServiceSpec[],
-  graph: DependencyGraph,
-  reveal: boolean,
-): readonly ServiceEntry[] {
-  return services.map((spec) => {
+export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
+  if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
+  const { spec: system, graph } = snapshot.context;
+  return system.services.map((spec) => {
     const node = graph.nodes[spec.name];
     return {
       name: spec.name,

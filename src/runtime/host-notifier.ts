@@ -43,13 +43,14 @@ const encoder = new TextEncoder();
 export class HostNotifier {
   readonly #request: HostRequest;
   readonly #ports: HostPorts;
-  readonly #statusInterval: number;
+  #statusInterval: number;
   readonly #phases = new Map<string, ServicePhase>();
   readonly #waiting: string[] = [];
   readonly #begun: number;
   readonly #timers = new Map<'status' | 'watchdog' | 'retry', TimerId>();
   #errors = 0;
   #unreachable = false;
+  #isReady = false;
   #over = false;
   #errorTold = false;
 
@@ -68,6 +69,13 @@ export class HostNotifier {
     this.#every('watchdog', watchdog / 2, () => this.#send('WATCHDOG=1'));
   }
 
+  /** @param interval ms; 0: no STATUS any more */
+  setStatusInterval(interval: number): void {
+    if (interval === this.#statusInterval) return;
+    this.#statusInterval = interval;
+    if (this.#isReady) this.#repeatStatus();
+  }
+
   hear(notice: SystemNotice): void {
     switch (notice.type) {
       case 'service.changed':
@@ -76,11 +84,14 @@ export class HostNotifier {
         break;
       case 'system.ready':
         this.#queue('READY=1');
-        if (this.#statusInterval === 0) break;
-        this.#queue(this.#status());
-        this.#every('status', this.#statusInterval, () => this.#queue(this.#status()));
+        this.#isReady = true;
+        this.#repeatStatus();
+        break;
+      case 'service.removed':
+        this.#phases.delete(notice.service);
         break;
       case 'system.draining':
+        this.#isReady = false;
         this.#clear('status');
         // Before the end is announced: who waits for STOPPING=1 would take this for an orderly one.
         this.#tellError(notice.end);
@@ -102,6 +113,13 @@ export class HostNotifier {
     this.#tellError(end);
     this.#over = true;
     for (const timer of this.#timers.keys()) this.#clear(timer);
+  }
+
+  #repeatStatus(): void {
+    this.#clear('status');
+    if (this.#statusInterval === 0) return;
+    this.#queue(this.#status());
+    this.#every('status', this.#statusInterval, () => this.#queue(this.#status()));
   }
 
   /** Once: what comes later was caused by it. */

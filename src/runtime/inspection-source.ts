@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { InspectionEvent } from 'xstate';
-import { entryVersion, type ServiceEntry, type SnapshotView } from '../inspect/entry.ts';
+import { entryVersion, type SnapshotView } from '../inspect/entry.ts';
 import type { HubSource, News } from '../inspect/hub.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import type { Assembly } from './assemble.ts';
 import {
+  configurationOf,
   definitionView,
   type EventView,
   eventView,
@@ -46,13 +47,13 @@ interface Known {
 
 /** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
 export function inspectionSource(ports: InspectionPorts): HubSource {
-  const { clock, assembly, onError } = ports;
+  const { clock, assembly, onError, reveal = false } = ports;
   const boot = randomBytes(16).toString('hex');
   return {
     now: () => clock.now(),
     open: (tell) => {
       tell(bootNews(ports, boot));
-      const observation = new Observation(tell, assembly);
+      const observation = new Observation(tell, assembly, reveal);
       observation.begin(assembly.system);
       const observer = assembly.system.system.inspect((event) => {
         try {
@@ -86,17 +87,7 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
   };
 }
 
-/** The services as they are configured now. */
-export function presentServices({
-  assembly,
-  reveal = false,
-}: Pick<InspectionPorts, 'assembly' | 'reveal'>): readonly ServiceEntry[] {
-  const { spec, graph } = assembly.system.getSnapshot().context;
-  return serviceEntries(spec.services, graph, reveal);
-}
-
-function bootNews(ports: InspectionPorts, boot: string): News {
-  const { kernel, clock, version } = ports;
+function bootNews({ assembly, kernel, clock, version, reveal = false }: InspectionPorts, boot: string): News {
   return {
     type: '@chaperone.boot',
     version: entryVersion,
@@ -105,7 +96,7 @@ function bootNews(ports: InspectionPorts, boot: string): News {
     epoch: clock.wallTime() - clock.now(),
     hostname: kernel.hostname,
     pid: kernel.pid,
-    services: presentServices(ports),
+    services: serviceEntries(assembly.system.getSnapshot(), reveal),
   };
 }
 
@@ -126,21 +117,25 @@ class Observation {
   readonly #assembly: Pick<Assembly, 'nextRun'>;
   readonly #known = new Map<string, Known>();
   readonly #defined = new Set<string>();
+  readonly #reveal: boolean;
+  #configuration: unknown;
   #lastEvent: unknown;
   #lastView: EventView = { type: '' };
   /** Actors that XState has told of before they had a state. */
   #born: ObservedActor[] = [];
 
-  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>) {
+  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>, reveal: boolean) {
     this.#tell = tell;
+    this.#reveal = reveal;
     this.#assembly = assembly;
   }
 
   /** Tells of an actor that is there already, and of its children. */
   begin(actor: unknown): void {
     if (!isActor(actor)) return;
-    this.#introduce(actor);
-    const snapshot = actor.getSnapshot();
+    const snapshot = snapshotOf(actor);
+    this.#introduce(actor, snapshot);
+    this.#configuration ??= configurationOf(snapshot);
     if (typeof snapshot !== 'object' || snapshot === null || !('children' in snapshot)) return;
     const { children } = snapshot;
     if (typeof children !== 'object' || children === null) return;
@@ -175,6 +170,7 @@ class Observation {
   }
 
   #takeStep(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
+    this.#tellReload(snapshot);
     this.#introduceBorn();
     const known = this.#known.get(sessionId);
     if (known === undefined) return;
@@ -185,6 +181,14 @@ class Observation {
       snapshot: this.#view(snapshot, known),
     });
     this.#note(sessionId, known, statusOf(snapshot));
+  }
+
+  /** Before the actors of new services. */
+  #tellReload(snapshot: unknown): void {
+    const configuration = configurationOf(snapshot);
+    if (configuration === undefined || configuration === this.#configuration) return;
+    this.#configuration = configuration;
+    this.#tell({ type: '@chaperone.reload', services: serviceEntries(snapshot, this.#reveal) });
   }
 
   /** What is no machine takes no microsteps; of the others, too, an error is told only here. */
@@ -208,15 +212,17 @@ class Observation {
   }
 
   #introduceBorn(): void {
-    if (this.#born.length === 0) return;
-    const born = this.#born;
-    this.#born = [];
-    for (const actor of born) this.#introduce(actor);
+    while (this.#born[0] !== undefined) {
+      const snapshot = snapshotOf(this.#born[0]);
+      // It takes its first steps while it is made, and its children come after it.
+      if (snapshot === undefined) return;
+      const actor = this.#born.shift();
+      if (actor !== undefined) this.#introduce(actor, snapshot);
+    }
   }
 
-  #introduce(actor: ObservedActor): void {
+  #introduce(actor: ObservedActor, snapshot: unknown): void {
     const { sessionId, id, _parent: parent } = actor;
-    const snapshot = actor.getSnapshot();
     const machine = machineOf(snapshot);
     const parentId = parent?.sessionId;
     const service = serviceOf(snapshot) ?? (parentId === undefined ? undefined : this.#known.get(parentId)?.service);
@@ -249,6 +255,15 @@ class Observation {
   #view(snapshot: unknown, { service, waitedFor }: Known): SnapshotView {
     const nextRun = service === undefined ? undefined : this.#assembly.nextRun(service);
     return snapshotView(snapshot, { waitedFor, nextRun });
+  }
+}
+
+/** Undefined where the actor is still being made; some builds of XState throw then. */
+function snapshotOf(actor: ObservedActor): unknown {
+  try {
+    return actor.getSnapshot();
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,11 +1,9 @@
 import { Hub, type HubBounds } from '../inspect/hub.ts';
 import { describeEnd } from '../model/describe-end.ts';
-import { type InspectionPorts, inspectionSource, presentServices } from './inspection-source.ts';
+import { type InspectionPorts, inspectionSource } from './inspection-source.ts';
 
 export interface Inspection {
   readonly hub: Hub;
-  /** The configuration was replaced: who watches is told what it says of the services now. */
-  readonly reloaded: () => void;
 }
 
 /** Whatever is watched of an assembly is watched through this. Nothing is installed until somebody watches. */
@@ -16,8 +14,5 @@ export function inspect(ports: InspectionPorts, bounds: Partial<HubBounds> = {})
     // A machine broke: the daemon says so itself, and leaves without an end.
     error: () => undefined,
   });
-  return {
-    hub,
-    reloaded: () => hub.tell({ type: '@chaperone.reload', services: presentServices(ports) }),
-  };
+  return { hub };
 }

@@ -85,6 +85,8 @@ export interface Sink {
   write(bytes: Uint8Array, done: (errorCode?: string, rest?: Uint8Array) => void): void;
   /** People read it. */
   readonly terminal?: boolean;
+  /** Nothing is written to it any more. Absent where it stands as long as chaperone. */
+  close?(): void;
 }
 
 /** A TCP port that listens on all addresses. */

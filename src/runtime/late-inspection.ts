@@ -22,7 +22,6 @@ export class LateInspection {
   readonly #ports: LateInspectionPorts;
   readonly #closers: CloseInspector[] = [];
   #inspection: Promise<Inspection> | undefined;
-  #loaded: Inspection | undefined;
 
   constructor(ports: LateInspectionPorts) {
     this.#ports = ports;
@@ -33,8 +32,7 @@ export class LateInspection {
       const { assembly } = this.#ports;
       const onError = (error: unknown): void =>
         assembly.say(warning(`the inspection failed: ${error instanceof Error ? error.message : String(error)}`));
-      this.#loaded = inspect({ ...this.#ports, onError });
-      return this.#loaded;
+      return inspect({ ...this.#ports, onError });
     });
     return this.#inspection;
   };
@@ -52,7 +50,7 @@ export class LateInspection {
       say: assembly.say,
       sinks: assembly.sinks,
       defer: (callback) => kernel.defer(callback),
-      journal: assembly.spec.journal,
+      journal: assembly.spec().journal,
     };
     const { hub } = await this.load();
     const { attachInspector } = await import('./inspectors.ts');
@@ -65,11 +63,6 @@ export class LateInspection {
         );
       }
     }
-  }
-
-  /** The configuration was replaced: who watches is told what it says of the services now. */
-  reloaded(): void {
-    this.#loaded?.reloaded();
   }
 
   /** Last of all: what was watched is written. */

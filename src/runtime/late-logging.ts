@@ -1,14 +1,12 @@
 import { Subject } from 'rxjs';
 import type { LogRecord } from '../model/log-record.ts';
-import type { Severity } from '../model/syslog-names.ts';
 import type { AttachLogging, Logging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
   /** Does something in its turn: at once, or after the records that were said before it, while these still wait. */
   readonly inTurn: (action: () => void) => void;
-  /** From now on every entry takes this priority, too. */
-  readonly widen: (level: Severity) => void;
+  readonly widen: Logging['widen'];
   /** Resolves when every record so far has been handed to its sinks. */
   readonly ready: Promise<void>;
 }
@@ -44,7 +42,8 @@ export function lateLogging(): LateLogging {
       });
     }
   };
-  const widen = (level: Severity): void => inTurn(() => logging?.widen(level));
+  const widen: Logging['widen'] = (level) => inTurn(() => logging?.widen(level));
+  const replace: Logging['replace'] = (specs) => inTurn(() => logging?.replace(specs));
   let loaded: () => void = () => undefined;
   let failed: (error: unknown) => void = () => undefined;
   const ready = new Promise<void>((resolve, reject) => {
@@ -74,7 +73,7 @@ export function lateLogging(): LateLogging {
       loaded();
     };
     setImmediate(() => attach().catch(failed));
-    return { flush, widen };
+    return { flush, widen, replace };
   };
   return { attachLogging, inTurn, ready, widen };
 }

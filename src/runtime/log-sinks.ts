@@ -53,6 +53,17 @@ export class LogSinks {
     return queue;
   }
 
+  /** Closes what no line goes to any more, once it has written what it was given. */
+  closeOthers(used: ReadonlySet<SinkQueue>): void {
+    for (const [name, queue] of this.#others) {
+      if (used.has(queue)) continue;
+      this.#others.delete(name);
+      const index = this.#files.indexOf(queue);
+      if (index >= 0) this.#files.splice(index, 1);
+      queue.end();
+    }
+  }
+
   all(): readonly SinkQueue[] {
     return [this.stdout, this.stderr, ...this.#others.values(), ...this.#journals];
   }

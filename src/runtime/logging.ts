@@ -28,6 +28,8 @@ export interface Logging {
   readonly flush: () => void;
   /** From now on every entry takes this priority, too. */
   readonly widen: (level: Severity) => void;
+  /** From now on these are the entries; places that none of them names are closed. What was widened stays so. */
+  readonly replace: (specs: readonly LoggingSpec[]) => void;
 }
 
 export type AttachLogging = (
@@ -125,15 +127,15 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
     }
     return { sink, write };
   };
-  const entries: Entry[] = [];
-  for (const spec of specs) {
-    if (!spec.enabled) continue;
-    const targets = targetsOf(spec, context, target);
-    if (targets.length === 0) continue;
-    const { widenTo } = spec;
-    const { selector } = spec;
-    entries.push({ selects: compileSelector(selector, widenTo === undefined ? {} : { widenTo }), selector, targets });
-  }
+  let widened: Severity | undefined;
+  const entriesOf = (given: readonly LoggingSpec[]): Entry[] =>
+    given.flatMap((spec) => {
+      const targets = spec.enabled ? targetsOf(spec, context, target) : [];
+      if (targets.length === 0) return [];
+      const { selector, widenTo = widened } = spec;
+      return [{ selects: compileSelector(selector, widenTo === undefined ? {} : { widenTo }), selector, targets }];
+    });
+  let entries = entriesOf(specs);
   records$.subscribe((record) => {
     for (const { selects, targets } of entries) {
       if (!selects(record)) continue;
@@ -152,11 +154,20 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
       }
     }
   });
+  const flush = (): void => {
+    for (const sink of lineSinks.values()) sink.flush();
+  };
   return {
-    flush: () => {
-      for (const sink of lineSinks.values()) sink.flush();
+    flush,
+    replace: (given) => {
+      flush();
+      entries = entriesOf(given);
+      const used = new Set(entries.flatMap(({ targets }) => targets.map(({ sink }) => sink)));
+      for (const [queue, sink] of lineSinks) if (!used.has(sink)) lineSinks.delete(queue);
+      context.sinks.closeOthers(new Set(lineSinks.keys()));
     },
     widen: (widenTo) => {
+      widened = widenTo;
       for (const entry of entries) entry.selects = compileSelector(entry.selector, { widenTo });
     },
   };

@@ -10,9 +10,11 @@ import type { InspectRequest } from '../model/inspect-request.ts';
 import {
   cannotSubreap,
   configurationError,
+  hangupReceived,
   logLevelForced,
   type Message,
   notPid1,
+  reloadRefused,
   warning,
 } from '../model/messages.ts';
 import { consoleService, type SystemSpec } from '../model/service-spec.ts';
@@ -20,7 +22,7 @@ import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
-import { configure } from './configure.ts';
+import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
 import { AssemblySupervisor } from './control.ts';
 import { type ControlSocket, openControlSocket } from './control-socket.ts';
 import { hostRequest } from './host-notifier.ts';
@@ -33,6 +35,7 @@ import { readLaunchEnvironment } from './linux/launch-environment.ts';
 import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
+import { exitsOf } from './run-commands.ts';
 import { serveControl } from './serve-control.ts';
 import type { SinkQueue } from './sink-queue.ts';
 
@@ -107,9 +110,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const early = kernel.signals$.subscribe((signal) => leaveEarly(edge, signal));
   linux.open();
   const host = hostRequest(launch.environment, kernel.pid);
-  const { spec, messages } = await configureOrLeave(options, { edge, kernel, clock, environment: launch.environment });
+  const ports = { edge, kernel, clock, environment: launch.environment, interactive: isatty(0) };
+  const { spec, messages } = await configureOrLeave(options, { ...ports, exitOf: exitsOf(kernel) });
 
-  await loadNotifying(edge, linux, spec);
+  const unloaded = await loadNotifying(linux, spec);
+  if (unloaded !== undefined) {
+    writeError(edge, `chaperone: ${unloaded}\n`);
+    edge.exitNow(1);
+  }
 
   const control = openControlSocket({
     edge,
@@ -117,11 +125,34 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     uid: process.getuid?.() ?? 0,
   });
   const logging = lateLogging();
+  const reloader = onDemand(async () => {
+    const { Reloader } = await import('./reload.ts');
+    return new Reloader({
+      kernel,
+      assembly,
+      configure: async () => {
+        const { spec: next, ...rest } = await configure(againstRunning(options.request, ports), {
+          ...ports,
+          exitOf: assembly.exits.exitOf,
+        });
+        return next === undefined
+          ? rest
+          : { ...rest, spec: withControlSocket(applyRequest(next, options.request), control) };
+      },
+      prepare: (next) => loadNotifying(linux, next),
+    });
+  });
   const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
     version: options.version,
     attachLogging: logging.attachLogging,
     loadSchedules: async () => (await import('../model/schedule.ts')).parseSchedule,
     ...(host === undefined ? {} : { host }),
+    onHangup: () => {
+      assembly.say(hangupReceived());
+      reloader()
+        .then((ready) => ready.hangUp())
+        .catch((error: unknown) => assembly.say(reloadRefused(`internal error: ${errorText(error)}`)));
+    },
     // https://no-color.org
     colours: (process.env['NO_COLOR'] ?? '') === '',
   });
@@ -147,7 +178,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       logging.widen(level);
       assembly.say(logLevelForced(level));
     },
-    reload: async () => ({ kind: 'mistakes', report: 'reloading is not supported yet, nothing was changed' }),
+    reload: async (request) => (await reloader()).reload(request),
     inspection: inspection.load,
   });
   serveControl({
@@ -177,19 +208,31 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   early.unsubscribe();
 }
 
-/** Most systems have no notify service, and need no addon for one. */
-async function loadNotifying(edge: NativeEdge, { notifying }: LinuxKernel, { services }: SystemSpec): Promise<void> {
-  const first = services.find(({ enabled, type }) => enabled && type === 'notify');
-  if (first === undefined) return;
+/**
+ * Most systems have no notify service, and need no addon for one; one that is disabled may be started by hand. Returns why it
+ * cannot be loaded.
+ */
+async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpec): Promise<string | undefined> {
+  const all = services.filter(({ type }) => type === 'notify');
+  if (all.length === 0) return undefined;
+  const first = all.find(({ enabled }) => enabled);
   try {
     await notifying.load();
+    return undefined;
   } catch (error) {
-    writeError(
-      edge,
-      `chaperone: cannot load unix_dgram.node, which ${first.name} needs: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
-    edge.exitNow(1);
+    if (first === undefined) return undefined;
+    const reason = error instanceof Error ? error.message : String(error);
+    return `cannot load unix_dgram.node, which ${first.name} needs: ${reason}`;
   }
+}
+
+/** Makes something once, when it is first asked for. */
+function onDemand<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** A signal that ends the system while its configuration is still being read: nothing has been started. */
@@ -198,24 +241,13 @@ function leaveEarly(edge: NativeEdge, signal: SignalName): void {
   edge.exitNow(signal === 'SIGINT' ? 130 : 0);
 }
 
-interface Beginning {
-  readonly edge: NativeEdge;
-  readonly kernel: Kernel;
-  readonly clock: Clock;
-  readonly environment: Readonly<Record<string, string>>;
-}
-
 /** The configuration as it will run; where there is none, says why and ends the process. */
 async function configureOrLeave(
   { request }: DaemonOptions,
-  ports: Beginning,
+  ports: ConfigurePorts,
 ): Promise<{ readonly spec: SystemSpec; readonly messages: readonly Message[] }> {
   const { edge } = ports;
-  const { command, task } = request;
-  const interactive = isatty(0);
-  const console =
-    command.length === 0 ? {} : { console: { argv: command, exitKills: request.exitKills ?? interactive, task } };
-  const { spec, diagnostics, messages, path } = await configure({ ...request, ...console }, { ...ports, interactive });
+  const { spec, diagnostics, messages, path } = await configure(withConsole(request, ports), ports);
   writeError(edge, renderWarnings(diagnostics));
   if (spec === undefined) {
     writeError(edge, renderErrors(diagnostics));
@@ -237,6 +269,23 @@ async function configureOrLeave(
   }
   const forced = request.logLevel === undefined ? [] : [logLevelForced(request.logLevel)];
   return { spec: applyRequest(spec, request), messages: [...messages, ...forced] };
+}
+
+function withConsole(
+  request: DaemonRequest,
+  { interactive }: Pick<ConfigurePorts, 'interactive'>,
+): DaemonRequest & ConfigureRequest {
+  const { command, task } = request;
+  if (command.length === 0) return request;
+  return { ...request, console: { argv: command, exitKills: request.exitKills ?? interactive, task } };
+}
+
+/** What the same command line asks for when the system runs: the user that it makes is there. */
+function againstRunning(
+  { createUser, ...request }: DaemonRequest,
+  ports: Pick<ConfigurePorts, 'interactive'>,
+): ConfigureRequest {
+  return withConsole({ ...request, ...(createUser === undefined ? {} : { user: createUser.name }) }, ports);
 }
 
 function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
@@ -311,8 +360,7 @@ function abandonMachines(daemon: Daemon): void {
 /** Says why the system ended, and exits once that and all before it is written. */
 function leave(daemon: Daemon, output: SystemOutput): void {
   const { assembly, clock } = daemon;
-  const services = new Map(assembly.spec.services.map((service) => [service.name, service]));
-  const lines = explainEnd(output, (name) => services.get(name), assembly.lastWords, clock.now());
+  const lines = explainEnd(output, assembly.serviceOf, assembly.lastWords, clock.now());
   const left = Math.max(shortestFlush, Math.min(longestFlush, output.deadline - clock.now()));
   flushAndExit(daemon, { exitStatus: output.exitStatus, lines, timeout: left });
 }

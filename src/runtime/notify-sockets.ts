@@ -87,6 +87,15 @@ export class NotifySockets {
     return this.#lines.get(service)?.kept ?? [];
   }
 
+  /** Lets go what is kept of a service that is no more. */
+  forget(service: string): void {
+    const line = this.#lines.get(service);
+    if (line === undefined) return;
+    close(line);
+    for (const { descriptor } of line.kept.splice(0)) this.#ports.kernel.notifying.closeDescriptor(descriptor);
+    this.#lines.delete(service);
+  }
+
   /** The `notifications` port of the service machine. */
   logic() {
     return fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(({ input, sendBack, receive }) => {

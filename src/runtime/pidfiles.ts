@@ -48,6 +48,11 @@ export class Pidfiles {
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
   }
 
+  /** Lets go what is kept of a service that is no more. */
+  forget(service: string): void {
+    this.#before.delete(service);
+  }
+
   /** What the file says now: a process to follow, or why there is none. */
   look(service: ServiceSpec): { readonly pid: number } | { readonly trouble: PidfileTrouble; readonly pid?: number } {
     const file = this.#read(service);

@@ -1,10 +1,20 @@
+import { first, mergeMap, type Observable } from 'rxjs';
 import type { CommandRequest } from '../config/environment.ts';
 import { isNormal, procStatus } from '../model/exit-status.ts';
 import { commandKey } from '../model/late-environment.ts';
 import { commandFailed, type Message } from '../model/messages.ts';
 import { oneLine } from '../model/printable.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
-import type { Clock, Kernel } from './kernel.ts';
+import type { Clock, Kernel, ProcessExit } from './kernel.ts';
+
+/** The exits that a kernel tells of, for a time in which nobody routes them. */
+export function exitsOf({ exits$ }: Pick<Kernel, 'exits$'>): CommandPorts['exitOf'] {
+  return (pid) =>
+    exits$.pipe(
+      mergeMap(({ exits }) => exits),
+      first((exit) => exit.pid === pid),
+    );
+}
 
 /** ms that one command may take. */
 const commandTimeout = 30_000;
@@ -14,7 +24,9 @@ const longestOutput = 131_072;
 const mostAtOnce = 8;
 
 export interface CommandPorts {
-  readonly kernel: Pick<Kernel, 'spawn' | 'signal' | 'exits$'>;
+  readonly kernel: Pick<Kernel, 'spawn' | 'signal'>;
+  /** The exit of a child that was spawned in this turn; emits once. */
+  readonly exitOf: (pid: number) => Observable<ProcessExit>;
   readonly clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string>>;
@@ -81,18 +93,15 @@ function runCommand(request: CommandRequest, ports: CommandPorts): Promise<Comma
       if (bytes > longestOutput) end(`it printed more than ${longestOutput / 1024} KiB`);
       else chunks.push(chunk);
     });
-    const exits = kernel.exits$.subscribe(({ exits: batch }) => {
-      const exit = batch.find((candidate) => candidate.pid === pid);
-      if (exit === undefined) return;
+    ports.exitOf(pid).subscribe(({ status }) => {
       clock.clearTimeout(timer);
       reading.unsubscribe();
-      exits.unsubscribe();
       const output = Buffer.concat(chunks).toString('utf8').trim().replace(/\r?\n/g, ' ');
       if (cause !== undefined) resolve({ output: '', failure: cause });
-      else if (isNormal(exit.status)) resolve({ output: output.replaceAll('\0', '') });
+      else if (isNormal(status)) resolve({ output: output.replaceAll('\0', '') });
       else {
         const said = output === '' ? '' : `: ${oneLine(output.slice(-200))}`;
-        resolve({ output: '', failure: `${procStatus(exit.status)}${said}` });
+        resolve({ output: '', failure: `${procStatus(status)}${said}` });
       }
     });
   });

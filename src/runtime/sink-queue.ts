@@ -133,6 +133,16 @@ export class SinkQueue {
     if (this.#stalled) this.#pump();
   }
 
+  /** Nothing is written any more: the sink is closed once it has what waits. What it has no room for even then is lost. */
+  end(): void {
+    this.whenFinished(() => {
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      this.#stalled = false;
+      this.#sink.close?.();
+    });
+  }
+
   #append(bytes: Buffer): void {
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;

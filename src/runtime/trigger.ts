@@ -18,8 +18,8 @@ export type ReadSchedule = (
 export interface TriggerPorts {
   readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;
   readonly clock: Clock;
-  /** A name Intl knows; undefined: chaperone's own. */
-  readonly timeZone: string | undefined;
+  /** For what is scheduled from now on: a name Intl knows; undefined: chaperone's own. */
+  readonly timeZone: () => string | undefined;
   /** Is asked for once a cron service starts: who has none does not load what reads schedules. */
   readonly loadSchedules: () => ReadSchedule | Promise<ReadSchedule>;
   readonly onMessage: (message: Message) => void;
@@ -70,7 +70,7 @@ function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts
       sendBack({ type: 'trigger.refused', cause: { kind: 'schedule', problem }, at: clock.now() });
     const begin = (read: ReadSchedule): void => {
       const text = service.interval ?? '';
-      const result = read(text, timeZone);
+      const result = read(text, timeZone());
       const fields = parseScheduleFields(text);
       if (!result.ok || !fields.ok) {
         const problems = result.ok ? [] : result.problems;

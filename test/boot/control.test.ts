@@ -84,6 +84,18 @@ describe.runIf(isRoot)('control', () => {
     expect(await system.exit).toBe(0);
   });
 
+  it('starts a notify service that was disabled, and hears it', async () => {
+    const system = bootControlled({
+      'store.service': sleeper,
+      'late.service': { type: 'notify', command: '$(FIXTURES)/notify.py READY=1', enabled: false },
+    });
+    await system.waitForLine(/ready\.$/);
+    expect(await telchap(system, 'start', '--enable', '--wait', 'late')).toMatchObject({ status: 0 });
+    expect((await ctl(system, 'status', 'late')).stdout).toMatch(/^late\.service {2}ready\.running /);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+
   it('tells what runs and why something waits', async () => {
     const system = bootControlled({
       'slow.service': { type: 'oneshot', command: 'sleep 1000', process_timeout: 900 },

@@ -70,6 +70,8 @@ export interface Booted {
   readonly exit: Promise<number>;
   /** The first line, of those that were and those to come, that matches. Rejects with the whole output. */
   waitForLine(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The first value that is not undefined; asks again at each line, and once all has ended. Rejects with the whole output. */
+  untilOutput<T>(what: string, probe: () => T | undefined): Promise<T>;
   lines(stream?: 'stdout' | 'stderr'): readonly string[];
   /** Signals chaperone itself. */
   signal(signal: NodeJS.Signals | number): void;
@@ -132,36 +134,41 @@ export function boot(options: BootOptions): Booted {
     rmSync(directory, { recursive: true, force: true });
   });
 
+  const untilOutput = <T>(what: string, probe: () => T | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        waiters.delete(look);
+        clearTimeout(timer);
+        settle();
+      };
+      const fail = (why: string): void => finish(() => reject(new Error(`no ${what}: ${why}\n${lines().join('\n')}`)));
+      const look = (): void => {
+        const value = probe();
+        if (value !== undefined) finish(() => resolve(value));
+        else if (ended) fail('chaperone has ended');
+      };
+      const timer = setTimeout(() => fail(`not within ${patience} ms`), patience);
+      waiters.add(look);
+      look();
+    });
+
   return {
     directory,
     output,
     exit,
     lines,
     pid,
-    waitForLine: (pattern) =>
-      new Promise((resolve, reject) => {
-        const finish = (settle: () => void): void => {
-          waiters.delete(look);
-          clearTimeout(timer);
-          settle();
-        };
-        const fail = (why: string): void =>
-          finish(() => reject(new Error(`no line matches ${pattern}: ${why}\n${lines().join('\n')}`)));
-        let seen = 0;
-        const look = (): void => {
-          for (; seen < output.length; seen += 1) {
-            const match = pattern.exec(output[seen]?.text ?? '');
-            if (match !== null) {
-              finish(() => resolve(match));
-              return;
-            }
-          }
-          if (ended) fail('chaperone has ended');
-        };
-        const timer = setTimeout(() => fail(`not within ${patience} ms`), patience);
-        waiters.add(look);
-        look();
-      }),
+    untilOutput,
+    waitForLine: (pattern) => {
+      let seen = 0;
+      return untilOutput(`line matches ${pattern}`, () => {
+        for (; seen < output.length; seen += 1) {
+          const match = pattern.exec(output[seen]?.text ?? '');
+          if (match !== null) return match;
+        }
+        return undefined;
+      });
+    },
     signal: (signal) => {
       process.kill(pid(), signal);
     },

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { request } from '../../src/control/client.ts';
 import { boot, config, expectOrder, fixtures, logAll } from './namespace.ts';
 
 const here = '$(_CHAP_CONFIG_DIR)';
@@ -327,6 +328,27 @@ describe('a notify service', () => {
     await system.waitForLine(/job\.service successfully started/);
     await system.waitForLine(/shell\.service successfully started/);
     await system.waitForLine(/ready\.$/);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+  });
+
+  it('may be disabled in the configuration, and be enabled and started by hand', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'job.service': notify('READY=1', { enabled: false }),
+          'other.service': { command: 'sleep 1000', startup_pause: 0 },
+          ...logAll,
+        }),
+      },
+    });
+    await system.waitForLine(/ready\.$/);
+    const { body } = await request(system.path('control.sock'), {
+      method: 'POST',
+      path: '/v1/commands',
+      body: { words: ['start', '--enable', '--wait', 'job'] },
+    });
+    expect(JSON.parse(body)).toMatchObject({ kind: 'done', text: 'services started.' });
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
   });

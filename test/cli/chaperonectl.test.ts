@@ -89,10 +89,10 @@ describe('chaperonectl check', () => {
     const path = file('web.service:\n  comand: "true"\n');
     const { status, stdout } = ctl(['check', '--config', path]);
     expect(status).toBe(1);
-    expect(stdout).toContain('chaperone: 2 mistakes in the configuration, nothing was started\n');
+    expect(stdout).toContain('chaperone: 1 mistake in the configuration, nothing was started\n');
     expect(stdout).toContain(`${path}:2:3: unknown key "comand" in web.service\n`);
     expect(stdout).toContain('^^^^^^ did you mean "command"?\n');
-    expect(stdout.endsWith('\n\n2 mistakes\n')).toBe(true);
+    expect(stdout.endsWith('\n\n1 mistake\n')).toBe(true);
   });
 
   it('finds more than a start would, with exit status 0 where that is only doubtful', () => {

@@ -59,7 +59,7 @@ export class FakeSupervisor implements Supervisor {
   state: SystemStatus['state'] = 'up';
   level: Severity | undefined;
   killOutcome: KillOutcome = 'sent';
-  reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] } };
+  reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] }, warnings: '' };
   commandRun: CommandRun = {
     output$: NEVER,
     outcome: Promise.resolve({ kind: 'ended', status: { kind: 'exited', code: 0 } }),

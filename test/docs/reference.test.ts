@@ -118,7 +118,7 @@ A relative \`--config\` counts from the home of the user of \`--user\` or \`--cr
 |---|---|
 | SIGTERM, SIGQUIT, SIGPWR, SIGRTMIN+3 | end the system in order |
 | SIGINT | the same, with exit status 130; a second one ends it at once |
-| SIGHUP | reload (not supported yet: says so, changes nothing) |
+| SIGHUP | reload the configuration, as \`chaperonectl reload\` does; what comes of it is in the log |
 | SIGUSR1, SIGUSR2 | are logged, nothing else |
 `;
 

@@ -35,6 +35,7 @@ const eventTypes: Readonly<Record<ScheduledEvent['type'], true>> = {
   'process.extend': true,
   'schedule.reset': true,
   'schedule.retire': true,
+  'schedule.reconfigure': true,
   'trigger.armed': true,
   'trigger.refused': true,
   'trigger.fired': true,

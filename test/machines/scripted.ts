@@ -1,7 +1,14 @@
 import { type AnyActorRef, createActor, type EventObject, fromCallback, SimulatedClock } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
+import { standingForPlan } from '../../src/machines/reload.ts';
 import { type ServiceReport, type StartOf, serviceMachine } from '../../src/machines/service.ts';
-import { type CountProcesses, type SignalAll, type SystemEvent, systemMachine } from '../../src/machines/system.ts';
+import {
+  type CountProcesses,
+  type SignalAll,
+  type SystemCommand,
+  type SystemEvent,
+  systemMachine,
+} from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ExitStatus } from '../../src/model/exit-status.ts';
 import type { NotifyMessage } from '../../src/model/notify-message.ts';
@@ -14,6 +21,7 @@ import type {
   ProcessRun,
   ProcessSignal,
 } from '../../src/model/process-events.ts';
+import { planReload, type ReloadPlan } from '../../src/model/reload-plan.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
@@ -226,6 +234,15 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     gone: () => actor.send({ type: 'processes.gone', at: clock.now() }),
     shutdown: (signal: SignalName = 'SIGTERM', forced = false) =>
       actor.send({ type: 'system.shutdown', end: { kind: 'signal', signal }, forced, at: clock.now() }),
+    /** Another configuration, with the plan that the runtime would make. */
+    reload: (next: readonly ServiceSpec[], changes: Partial<SystemSpec> = options.system ?? {}): ReloadPlan => {
+      const { context } = actor.getSnapshot();
+      const spec = systemSpec(next, changes);
+      const plan = planReload(context.spec, spec, (name) => standingForPlan(context, name));
+      actor.send({ type: 'system.reload', spec, graph: buildDependencyGraph(next), plan, at: clock.now() });
+      return plan;
+    },
+    ask: (request: SystemCommand) => actor.send(request),
     phase: (service: string): ServicePhase | undefined => actor.getSnapshot().context.standings[service]?.phase,
     service: (name: string): AnyActorRef | undefined => actor.getSnapshot().context.services[name],
     /** The notices of one kind so far: `phases('starting')` are the services in the order in which they started. */
@@ -239,6 +256,7 @@ function describeNotice(notice: SystemNotice): string {
     case 'service.queued':
     case 'service.released':
     case 'service.blocked':
+    case 'service.removed':
       return `${shortName(notice.service)} ${notice.type.slice('service.'.length)}`;
     case 'service.changed':
       return `${shortName(notice.service)} ${notice.change.phase}`;

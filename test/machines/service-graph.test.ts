@@ -39,6 +39,7 @@ const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.kill': true,
   'service.retire': true,
   'service.reset': true,
+  'service.reconfigure': true,
   'schedule.accepted': true,
   'schedule.refused': true,
   'schedule.ended': true,
@@ -58,6 +59,11 @@ const commands: readonly ServiceEvent[] = [
   { type: 'service.retire', at: 0 },
   { type: 'service.reset', killAfter: 5_000, at: 0 },
 ];
+
+/** Another definition that may take the place of this one: what runs is left alone, and so is everything else. */
+function reconfigured({ context }: ServiceSnapshot): ServiceEvent {
+  return { type: 'service.reconfigure', spec: { ...context.spec, debug: !context.spec.debug }, at: 0 };
+}
 
 /** Every fact about the current run, likely or not, and the same facts about an earlier one. */
 function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
@@ -121,7 +127,7 @@ function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnaps
   const input: ServiceInput = { spec: serviceSpec(changes), system };
   return explore(machine, {
     input,
-    events: (snapshot: ServiceSnapshot) => [...commands, ...factsFor(snapshot)],
+    events: (snapshot: ServiceSnapshot) => [...commands, reconfigured(snapshot), ...factsFor(snapshot)],
     distinguish: ({ context, children }: ServiceSnapshot) => [
       context.run?.pid,
       // A run is the latest there was: serials themselves grow without end.
@@ -286,6 +292,16 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
       return (snapshot.context.run !== undefined) !== hasRun(snapshot) || children.join() !== expected.join();
     });
     expect(wrong.map(exploration.key)).toEqual([]);
+  });
+
+  it('takes another definition in every state, and stays where it is', () => {
+    const changed = exploration.edges.filter(({ event }) => event.type === 'service.reconfigure');
+    expect(new Set(changed.map(({ from }) => exploration.key(from))).size).toBe(exploration.states.length);
+    const moved = changed.filter(
+      ({ from, to }) => exploration.key(from) !== exploration.key(to) || from.context.run !== to.context.run,
+    );
+    expect(moved.map(describeEdge)).toEqual([]);
+    expect(changed.filter(({ from, to }) => from.context.spec.debug === to.context.spec.debug)).toEqual([]);
   });
 
   it('lets go of a run only when it has exited or was never spawned', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import { type ServiceRequest, systemMachine } from '../../src/machines/system.ts';
+import { type SystemCommand, systemMachine } from '../../src/machines/system.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
@@ -50,7 +50,8 @@ function system(...given: readonly Given[]) {
       Object.fromEntries(
         Object.entries(actor.getSnapshot().context.standings).map(([name, { phase }]) => [name, phase]),
       ),
-    ask: (request: ServiceRequest): readonly string[] => {
+    hasStopped: () => actor.getSnapshot().matches({ draining: 'clearing' }),
+    ask: (request: SystemCommand): readonly string[] => {
       log.length = 0;
       actor.send(request);
       settle();
@@ -110,6 +111,22 @@ describe('by hand', () => {
     expect(phases()).toEqual({ a: 'stopped', b: 'disabled' });
   });
 
+  it('one that waits in line for its restart is out of it with a stop, and keeps no end of the system waiting', () => {
+    const { ask, phases } = system(...chain);
+    ask(stop(['a']));
+    ask(stop(['b'], { again: true }));
+    expect(ask(stop(['b']))).toEqual([]);
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'running' });
+    expect(ask(start(['a']))).toEqual(['start a']);
+    expect(ask(start(['b']))).toEqual(['start b']);
+    ask(stop(['a']));
+    ask(stop(['b'], { again: true }));
+    expect(phases()).toMatchObject({ b: 'pending' });
+    const end = { kind: 'signal', signal: 'SIGTERM' } as const;
+    expect(ask({ type: 'system.shutdown', end, forced: false, at: 4 })).toEqual(['stop c']);
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'stopped' });
+  });
+
   it('a service whose account is missing is not started, however it is asked', () => {
     const { ask } = system({ name: 'a', enabled: false, missingAccount: 'nobody' });
     expect(ask(start(['a'], { enable: true, force: true }))).toEqual([]);
@@ -121,5 +138,52 @@ describe('by hand', () => {
     expect(phases()).toMatchObject({ c: 'running' });
     expect(ask({ type: 'services.reset', names: ['c'], force: true, at: 3 })).toEqual(['stop c']);
     expect(phases()).toMatchObject({ c: 'stopped' });
+  });
+
+  it('what has ended and waits in line again holds up neither the end of the system nor a stop', () => {
+    const shutdown = {
+      type: 'system.shutdown',
+      end: { kind: 'signal', signal: 'SIGTERM' },
+      forced: false,
+      at: 4,
+    } as const;
+    const stopped = { a: 'stopped', b: 'stopped', c: 'stopped' };
+    const waiting = () => {
+      const world = system(...chain);
+      world.ask(stop(['a', 'b', 'c']));
+      world.ask(start(['c']));
+      expect(world.phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'pending' });
+      return world;
+    };
+
+    const ending = waiting();
+    expect(ending.ask(shutdown)).toEqual([]);
+    expect(ending.phases()).toEqual(stopped);
+    expect(ending.hasStopped()).toBe(true);
+
+    const restarted = system(...chain);
+    restarted.ask(stop(['a']));
+    restarted.ask(stop(['b'], { again: true }));
+    expect(restarted.ask(shutdown)).toEqual(['stop c']);
+    expect(restarted.hasStopped()).toBe(true);
+
+    const byHand = waiting();
+    byHand.ask(stop(['c']));
+    expect(byHand.phases()).toEqual(stopped);
+    expect(byHand.ask(start(['a', 'b', 'c']))).toEqual(['start a', 'start b', 'start c']);
+
+    const again = waiting();
+    again.ask(stop(['c'], { again: true }));
+    expect(again.phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'pending' });
+    again.ask(stop(['c'], { disable: true }));
+    expect(again.phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'disabled' });
+  });
+
+  it('what was disabled and waits for its first start holds up no end', () => {
+    const { ask, hasStopped } = system({ name: 'a' }, { name: 'b', prerequisites: ['a'], enabled: false });
+    ask(stop(['a']));
+    expect(ask(start(['b'], { enable: true }))).toEqual([]);
+    ask({ type: 'system.shutdown', end: { kind: 'signal', signal: 'SIGTERM' }, forced: false, at: 4 });
+    expect(hasStopped()).toBe(true);
   });
 });

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { describeExit, type ExitStatus, isNormal, procStatus, shellStatus } from '../../src/model/exit-status.ts';
+import {
+  describeExit,
+  type ExitStatus,
+  isNormal,
+  procStatus,
+  shellStatus,
+  waitStatus,
+} from '../../src/model/exit-status.ts';
 import { consoleService } from '../../src/model/service-spec.ts';
 import { exitStatusOf, type RunOutcome } from '../../src/model/system-end.ts';
 
@@ -14,6 +21,9 @@ describe('an exit status', () => {
 
   it('is told to people', () => {
     expect([exited(1), killed, crashed].map(describeExit)).toEqual(['exit 1', 'SIGKILL', 'SIGSEGV (core dumped)']);
+    expect(describeExit({ ...killed, oomKilled: true })).toBe(
+      "SIGKILL (out of memory: ended by the kernel's OOM killer)",
+    );
   });
 
   it('is told to scripts', () => {
@@ -22,6 +32,10 @@ describe('an exit status', () => {
       '<ProcStatus signal=9>',
       '<ProcStatus signal=11>',
     ]);
+  });
+
+  it('is told as wait(2) encodes it', () => {
+    expect([exited(0), exited(3), killed, crashed].map(waitStatus)).toEqual([0, 0x300, 9, 0x80 | 11]);
   });
 
   it('is told to shells', () => {

@@ -9,6 +9,7 @@ import {
   exitSeen,
   explicitStatus,
   failureText,
+  hangupReceived,
   hostQueueing,
   logLevelForced,
   type Message,
@@ -21,7 +22,8 @@ import {
   pidChanged,
   readyMessage,
   recordsDropped,
-  reloadUnsupported,
+  reloadRefused,
+  reloadStep,
   seconds,
   signalIgnored,
   startAttempt,
@@ -170,9 +172,9 @@ describe('the log lines of the run', () => {
       'cannot become a child subreaper (EINVAL): orphans of services will not be reaped here',
     );
     expect(signalIgnored('SIGUSR1')).toEqual({ severity: 'info', text: 'SIGUSR1 received, nothing to do' });
-    expect(reloadUnsupported().text).toBe(
-      'SIGHUP received: reloading the configuration is not supported yet, nothing was changed',
-    );
+    expect(hangupReceived().text).toBe('SIGHUP received, reloading the configuration');
+    expect(reloadStep('start  web').text).toBe('reload: start  web');
+    expect(reloadRefused('1 mistake')).toEqual({ severity: 'err', text: 'reload refused: 1 mistake' });
     expect(recordsDropped(3, 'stdout')).toEqual({
       severity: 'warning',
       text: '3 log records were dropped because stdout did not take them in time',

@@ -26,12 +26,19 @@ describe('parseNotifyMessage', () => {
     ['EXTEND_TIMEOUT_USEC=1000000', { extend: 1_000 }],
     ['RESTART_RESET=1', { restartReset: true }],
     ['NOTIFYACCESS=main', { access: 'main' }],
+    ['NOTIFYACCESS=none', { access: 'none' }],
+    ['NOTIFYACCESS=exec', { access: 'exec' }],
+    ['NOTIFYACCESS=all', { access: 'all' }],
+    ['EXIT_STATUS=255', { exitStatus: 255 }],
+    ['READY=1 \t\r', { ready: true }],
+    ['STATUS=  indented', { status: '  indented' }],
+    ['BUSERROR=', {}],
     ['EXIT_STATUS=3', { exitStatus: 3 }],
     ['BARRIER=1', { barrier: true }],
     ['FDSTORE=1\nFDNAME=listener', { store: true, storeName: 'listener' }],
     ['FDSTOREREMOVE=1\nFDNAME=listener', { storeRemove: true, storeName: 'listener' }],
   ])('reads %j', (text, message) => {
-    expect(parse(text)).toEqual(message);
+    expect(parse(text)).toStrictEqual(message);
   });
 
   it.each([
@@ -39,6 +46,18 @@ describe('parseNotifyMessage', () => {
     '\n\n',
     'READY',
     'READY=0',
+    'RELOADING=0',
+    'RELOADING=0\nMONOTONIC_USEC=5000',
+    'STOPPING=0',
+    'WATCHDOG=0',
+    'RESTART_RESET=0',
+    'BARRIER=0',
+    'FDSTORE=0',
+    'FDSTOREREMOVE=0',
+    'MAINPID=x4711',
+    'ERRNO=5x',
+    'ERRNO=1e3',
+    'WATCHDOG_USEC=12345678901234567',
     'ready=1',
     '=1',
     'X_UNKNOWN_2=1',
@@ -58,7 +77,7 @@ describe('parseNotifyMessage', () => {
     'FDNAME=',
     `FDNAME=${'x'.repeat(256)}`,
   ])('ignores %j', (text) => {
-    expect(parse(text)).toEqual({});
+    expect(parse(text)).toStrictEqual({});
   });
 
   it('takes the last line of a name', () => {

@@ -78,6 +78,13 @@ describe('satisfies', () => {
     expect(satisfies(standing('failed', { ignoreFailures: true }))).toBe(true);
     expect(satisfies(standing('stopped', { ignoreFailures: true }))).toBe(false);
   });
+
+  it('is true of a schedule, and of nothing that is on its way, even where failures are ignored', () => {
+    expect(satisfies(standing('scheduled'))).toBe(true);
+    for (const phase of ['pending', 'starting', 'stopping', 'backoff'] as const) {
+      expect(satisfies(standing(phase, { ignoreFailures: true }))).toBe(false);
+    }
+  });
 });
 
 describe('startable', () => {
@@ -85,6 +92,16 @@ describe('startable', () => {
     expect(
       startable(...chain({ a: standing('running'), b: standing('pending'), c: standing('pending') }), false),
     ).toEqual(['b']);
+  });
+
+  it('lets IDLE services go only once they are released', () => {
+    const graph = buildDependencyGraph([
+      { name: 'web', prerequisites: [], groups: [] },
+      { name: 'idle', prerequisites: [], groups: ['IDLE'] },
+    ]);
+    const all = { web: standing('running'), idle: standing('pending') };
+    expect(startable(graph, all, false)).toEqual([]);
+    expect(startable(graph, all, true)).toEqual(['idle']);
   });
 
   it('never holds a service whose prerequisites are not satisfied or whose stage has not come', () => {
@@ -137,6 +154,11 @@ describe('blocked', () => {
   it('goes on through everything that waits for what is lost', () => {
     const [graph, all] = chain({ a: standing('failed'), b: standing('pending'), c: standing('pending') });
     expect([...blocked(graph, all)]).toEqual(['b', 'c']);
+  });
+
+  it('is what waits for something that was stopped, too', () => {
+    const [graph, all] = chain({ a: standing('stopped'), b: standing('pending') });
+    expect([...blocked(graph, all)]).toEqual(['b']);
   });
 
   it('is nothing where the failure is ignored', () => {
@@ -215,6 +237,22 @@ describe('isSettled', () => {
     expect(isSettled(graph, all, true)).toBe(false);
   });
 
+  it('waits for all that is on its way, and for all that may still go', () => {
+    const graph = buildDependencyGraph([
+      { name: 'lost', prerequisites: [], groups: [] },
+      { name: 'held', prerequisites: ['lost'], groups: [] },
+      { name: 'other', prerequisites: [], groups: [] },
+    ]);
+    const settled = (other: ServicePhase): boolean =>
+      isSettled(graph, { lost: standing('failed'), held: standing('pending'), other: standing(other) }, true);
+    expect(settled('running')).toBe(true);
+    expect(settled('failed')).toBe(true);
+    // One that is held does not make up for one that starts, or is about to.
+    expect(settled('starting')).toBe(false);
+    expect(settled('backoff')).toBe(false);
+    expect(settled('pending')).toBe(false);
+  });
+
   it('is kept by a service that was ready and is restarted', () => {
     const [graph, all] = chain({ a: standing('backoff', { hasBeenReady: true }) });
     expect(isSettled(graph, all, true)).toBe(true);
@@ -246,6 +284,24 @@ describe('stopShare', () => {
   it('counts only layers in which something runs', () => {
     const [graph, all] = chain({ a: standing('exited'), b: standing('running'), c: standing('running') });
     expect(stopShare(graph, all, 'c', 8_000, 500)).toBe(3_750);
+  });
+
+  it('counts a service that has exited where it leaves something to be stopped', () => {
+    const leaves = { leavesRemains: true };
+    const [graph, all] = chain({
+      a: standing('exited', leaves),
+      b: standing('stopped', leaves),
+      c: standing('running'),
+    });
+    expect(stopShare(graph, all, 'c', 8_000, 500)).toBe(3_750);
+    expect(stopShare(graph, { ...all, a: standing('exited') }, 'c', 8_000, 500)).toBe(7_500);
+  });
+
+  it('leaves each layer below its second, and divides equally where there is not even that', () => {
+    const [graph, all] = chain({ a: standing('running'), b: standing('running'), c: standing('running') });
+    expect(stopShare(graph, all, 'c', 2_400, 0)).toBe(400);
+    expect(stopShare(graph, all, 'c', 2_000, 0)).toBeCloseTo(2_000 / 3);
+    expect(stopShare(graph, all, 'c', 900, 0)).toBe(300);
   });
 
   it('is nothing when nothing is left', () => {

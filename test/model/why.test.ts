@@ -18,6 +18,7 @@ const holds: Readonly<Record<Hold['kind'], Hold>> = {
   stage: { kind: 'stage', group: 'IDLE', names: ['store.service'] },
   ending: { kind: 'ending' },
   idleDelay: { kind: 'idleDelay' },
+  reload: { kind: 'reload', names: ['store.service'] },
   none: { kind: 'none' },
 };
 /** Where a service does what it is for: it waits for nothing. */

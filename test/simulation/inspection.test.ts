@@ -151,7 +151,7 @@ describe('the entries of random worlds', () => {
 
   it.each(seeds.slice(0, 20))('have the states of now for who comes when nobody has watched (seed %i)', (seed) => {
     const world = randomWorld(seed);
-    world.watch.close();
+    world.watch?.close();
     const look = (): void => {
       const { context, value, status } = world.assembly.system.getSnapshot();
       const seen = new Map<string, string>();
@@ -179,7 +179,7 @@ it('nothing is installed while nobody watches', () => {
     has: () => true,
     script: () => ({ steps: [{ do: 'hang' }] }),
   });
-  world.watch.close();
+  world.watch?.close();
   const installed = vi.spyOn(world.assembly.system.system, 'inspect');
   world.assembly.start();
   expect(installed).not.toHaveBeenCalled();
@@ -264,16 +264,31 @@ it('commands beside the services are told by their pids, not by their words', ()
   expect(JSON.stringify(entries)).not.toContain(secret);
 });
 
-it('a configuration that is replaced is told anew', () => {
-  const world = createWorld(systemOf([simpleService('web')]), {
-    has: () => true,
-    script: () => ({ steps: [{ do: 'hang' }] }),
-  });
+it('a configuration that is replaced is told before what it brings', () => {
+  const before = systemOf([simpleService('web')]);
+  const after = systemOf([simpleService('web', { killSignal: 'SIGQUIT' }), simpleService('new')]);
+  const world = createWorld(before, { has: () => true, script: () => ({ steps: [{ do: 'hang' }] }) });
   const entries = record(world);
   world.assembly.start();
-  world.inspection.reloaded();
-  expect(entries.at(-1)).toMatchObject({
-    type: '@chaperone.reload',
-    services: [{ name: 'web.service', program: 'web' }],
+  world.clock.setTimeout(
+    () =>
+      world.assembly.reload(after, {
+        steps: [
+          { action: 'change', name: 'web.service', reasons: [] },
+          { action: 'start', name: 'new.service', reasons: [] },
+        ],
+        settings: [],
+      }),
+    1_000,
+  );
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 2_000);
+  world.clock.run();
+  const at = entries.findIndex(({ type }) => type === '@chaperone.reload');
+  expect(entries[at]).toMatchObject({
+    services: [{ name: 'web.service', killSignal: 'SIGQUIT' }, { name: 'new.service' }],
   });
+  expect(entries.findIndex((entry) => entry.type === '@xstate.actor' && entry.name === 'new.service')).toBeGreaterThan(
+    at,
+  );
+  expect(entries.filter(({ type }) => type === '@chaperone.reload')).toHaveLength(1);
 });

@@ -159,7 +159,7 @@ describe('the journal of a random world', () => {
 
   it.each(seeds.slice(0, 20))('is printed as the boot was (seed %i)', async (seed) => {
     const { world, journal } = await recordWorld(seed);
-    const commands = new Map(world.assembly.spec.services.map(({ name, command }) => [name, command]));
+    const commands = new Map(world.assembly.spec().services.map(({ name, command }) => [name, command]));
     const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
     const lines = (read(journal)[0]?.entries ?? []).flatMap((entry) =>
       transcript.write(entry).split('\n').slice(0, -1),

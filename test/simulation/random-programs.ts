@@ -78,6 +78,7 @@ export function randomNotifyScript(random: Random, watchdog?: number): Script {
         notify('READY=1'),
         notify('RESTART_RESET=1'),
         { do: 'notify', text: 'FDSTORE=1', descriptors: 1 },
+        { do: 'notify', text: random.pick(['BARRIER=1', 'FDSTORE=1\nFDSTOREREMOVE=1\nFDNAME=stored']), descriptors: 1 },
       ];
   const reaction = randomReaction(random);
   const life: readonly Step[] = [
@@ -129,7 +130,7 @@ function randomEnd(random: Random): Step {
 }
 
 /** What it does when it is asked to end. */
-function randomReaction(random: Random): Pick<Script, 'onSignal'> {
+export function randomReaction(random: Random): Pick<Script, 'onSignal'> {
   const reaction = random.pick<'ignore' | 'die' | readonly Step[]>([
     'die',
     'die',

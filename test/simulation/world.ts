@@ -1,3 +1,4 @@
+import type { InspectionEvent } from 'xstate';
 import type { Watch } from '../../src/inspect/hub.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
@@ -19,7 +20,7 @@ export interface World {
   readonly assembly: Assembly;
   readonly inspection: Inspection;
   /** What fills `transitions`. */
-  readonly watch: Watch;
+  readonly watch: Watch | undefined;
   /** Every transition, as `--inspect` prints it. */
   readonly transitions: readonly string[];
   readonly notices: readonly { readonly at: number; readonly notice: SystemNotice }[];
@@ -27,40 +28,40 @@ export interface World {
   readonly output: () => SystemOutput | undefined;
 }
 
-/**
- * @param wrap stands between the supervisor and the kernel
- */
+export interface WorldOptions {
+  /** False: no transitions are written down, which takes a third of the time. */
+  readonly trace?: boolean;
+  /** Hears what XState reports of the machines. */
+  readonly inspect?: (event: InspectionEvent) => void;
+  /** Stands between the supervisor and the kernel. */
+  readonly wrap?: (kernel: SimulatedKernel) => Kernel;
+}
+
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  wrap: (kernel: SimulatedKernel) => Kernel = (kernel) => kernel,
+  { trace = true, inspect: listen, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
   const transitions: string[] = [];
   const notices: { at: number; notice: SystemNotice }[] = [];
-  const assembly = assemble(wrap(kernel), clock, spec, {
+  const assembly = assemble(wrap(kernel), kernel.supervisorClock, spec, {
     version: '0.0.0',
     attachLogging,
     loadSchedules: () => parseSchedule,
   });
+  if (listen !== undefined) assembly.system.system.inspect(listen);
   const inspection = inspect({
     assembly,
     kernel,
-    clock,
+    clock: kernel.supervisorClock,
     version: '0.0.0',
     onError: (error) => {
       throw error;
     },
   });
-  const commands = new Map(spec.services.map(({ name, command }) => [name, command]));
-  const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
-  const watch = inspection.hub.watch({
-    onEntry: (entry) => {
-      transitions.push(...transcript.write(entry).split('\n').slice(0, -1));
-      return true;
-    },
-  });
+  const watch = trace ? writeDown(inspection, spec, transitions) : undefined;
   let output: SystemOutput | undefined;
   let failure: unknown;
   assembly.notices$.subscribe((notice) => notices.push({ at: clock.now(), notice }));
@@ -85,6 +86,19 @@ export function createWorld(
       return output;
     },
   };
+}
+
+/** Writes down the transitions as `--inspect` prints them. */
+function writeDown({ hub }: Inspection, { services }: SystemSpec, transitions: string[]): Watch {
+  const commands = new Map(services.map(({ name, command }) => [name, command]));
+  const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
+  return hub.watch({
+    onEntry: (entry) => {
+      const text = transcript.write(entry);
+      if (text !== '') transitions.push(...text.split('\n').slice(0, -1));
+      return true;
+    },
+  });
 }
 
 /** A service with every default of the reference, whose program has its name. */

@@ -75,4 +75,27 @@ describe('routeExits', () => {
     batches$.next(batch(3));
     expect(orphans).toEqual([1]);
   });
+
+  it('takes an exit for an orphan once whoever claimed the pid listens no more', () => {
+    const batches$ = new Subject<ReturnType<typeof batch>>();
+    const router = routeExits(batches$);
+    const seen: string[] = [];
+    router.orphans$.subscribe(({ pid }) => seen.push(`orphan ${pid}`));
+    router.exitOf(2).subscribe().unsubscribe();
+    // The end of an old claim is not the end of the new one.
+    const old = router.exitOf(3).subscribe();
+    router.exitOf(3).subscribe(({ pid }) => seen.push(`claimed ${pid}`));
+    old.unsubscribe();
+    batches$.next(batch(1, { pid: 2, code: 0 }, { pid: 3, code: 0 }));
+    expect(seen).toEqual(['orphan 2', 'claimed 3']);
+  });
+
+  it('tells an error of the batches to whoever hears of orphans', () => {
+    const batches$ = new Subject<ReturnType<typeof batch>>();
+    const router = routeExits(batches$);
+    const seen: unknown[] = [];
+    router.orphans$.subscribe({ error: (error: unknown) => seen.push(error) });
+    batches$.error('ECHILD');
+    expect(seen).toEqual(['ECHILD']);
+  });
 });

@@ -58,11 +58,15 @@ describe('outputRecords', () => {
       record('whole', { facility: 'local4', severity: 'notice' }),
       record('a facility', { facility: 'user', severity: 'emerg' }),
     ]);
-    expect(recordsOf('<192>no priority\n<x>html\n<3>\n')).toEqual([record('<192>no priority'), record('<x>html')]);
+    expect(recordsOf('<192>no priority\n<x>html\n<3>\n<3> \t\n')).toEqual([
+      record('<192>no priority'),
+      record('<x>html'),
+    ]);
   });
 
   it('names the service', () => {
     expect(recordsOf('x\n', { service: 'web.service' })).toEqual([record('x', { service: 'web.service' })]);
+    expect(recordsOf('x\n')[0]).not.toHaveProperty('service');
   });
 
   it('marks a line that was cut', () => {

@@ -51,6 +51,10 @@ export class FileSink implements Sink {
     );
   }
 
+  close(): void {
+    this.#forget();
+  }
+
   async #write(bytes: Uint8Array): Promise<{ readonly errorCode?: string; readonly rest?: Uint8Array }> {
     const file = await this.#current();
     if (typeof file === 'string')

@@ -32,7 +32,7 @@ export class LinuxNotifying implements Notifying {
   }
 
   openSocket(service: string): NotifySocket {
-    if (this.#library === undefined) throw new Error('internal error: unix-dgram is not loaded');
+    if (this.#library === undefined) throw Object.assign(new Error('unix-dgram is not loaded'), { code: 'ELIBACC' });
     const name = `${service.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 40)}-${randomBytes(8).toString('hex')}`;
     const path = join(this.#directoryFor(name), name);
     const fd = bindWith(this.#library, this.#edge, path);

@@ -54,6 +54,10 @@ export class RemoteSink implements Sink {
     );
   }
 
+  close(): void {
+    this.#forget();
+  }
+
   async #send(packets: readonly Uint8Array[]): Promise<void> {
     const { socket } = await this.#connected();
     await Promise.all(

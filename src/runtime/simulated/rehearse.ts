@@ -15,7 +15,11 @@ import { SimulatedKernel } from './simulated-kernel.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const hang: Step = { do: 'hang' };
-const noLogging: AttachLogging = () => ({ flush: () => undefined, widen: () => undefined });
+const noLogging: AttachLogging = () => ({
+  flush: () => undefined,
+  widen: () => undefined,
+  replace: () => undefined,
+});
 /** The configuration was loaded, so its schedules are good; nothing of a boot waits for a tick of theirs. */
 const neverDue: ReadSchedule = () => ({ ok: true, schedule: { next: () => undefined } });
 

@@ -1,0 +1,67 @@
+// `npm run mutate -- [FILE...]`: changes the source in small ways and counts which of them the tests beside it notice. By hand, and
+// slow: a minute for twenty mutants or so. FILEs may be globs; without one, src/streams. StrykerJS is installed into a copy of the
+// working tree, so that nothing here depends on it. The report is left in .cache/mutation.json.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { prepare, root } from './prepare.mjs';
+
+const version = '9.6.1';
+
+prepare();
+const given = process.argv.slice(2);
+const mutate = given.length > 0 ? given : ['src/streams/*.ts'];
+// The tests that stand beside what is mutated: what only tests of another part would notice counts as a survivor.
+const parts = [...new Set(mutate.map((file) => /^src\/([a-z]+)\//.exec(file)?.[1] ?? '*'))];
+
+const copy = mkdtempSync(join(tmpdir(), 'chaperone-mutate-'));
+process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
+const list = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
+for (const file of list.toString().split('\0')) {
+  if (!/^(?:src|test|docs|config)\/|^package\.json$/.test(file)) continue;
+  mkdirSync(join(copy, dirname(file)), { recursive: true });
+  cpSync(join(root, file), join(copy, file), { force: true });
+}
+execFileSync('cp', ['-rL', '--preserve=mode,links', join(root, 'node_modules'), join(copy, 'node_modules')]);
+execFileSync(
+  'npm',
+  [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    `@stryker-mutator/core@${version}`,
+    `@stryker-mutator/vitest-runner@${version}`,
+  ],
+  { cwd: copy, stdio: ['ignore', 2, 2] },
+);
+writeFileSync(
+  join(copy, 'vitest.config.ts'),
+  `export default { test: { include: ${JSON.stringify(parts.map((part) => `test/${part}/**/*.test.ts`))}, testTimeout: 60_000 } };\n`,
+);
+writeFileSync(
+  join(copy, 'stryker.config.json'),
+  JSON.stringify({
+    testRunner: 'vitest',
+    plugins: ['@stryker-mutator/vitest-runner'],
+    coverageAnalysis: 'perTest',
+    // What runs when a file is loaded would need all tests anew for each mutant.
+    ignoreStatic: true,
+    concurrency: 1,
+    timeoutMS: 20_000,
+    reporters: ['progress-append-only', 'clear-text', 'json'],
+    jsonReporter: { fileName: 'mutation.json' },
+    clearTextReporter: { allowColor: false, reportTests: false },
+    // It would be read with an API that TypeScript has no more.
+    tsconfigFile: 'none',
+    mutate,
+  }),
+);
+const { status } = spawnSync('node_modules/.bin/stryker', ['run'], { cwd: copy, stdio: 'inherit' });
+mkdirSync(join(root, '.cache'), { recursive: true });
+if (status === 0) cpSync(join(copy, 'mutation.json'), join(root, '.cache/mutation.json'));
+process.exitCode = status ?? 1;

@@ -1,0 +1,344 @@
+/**
+ * Stories for both kernels: a configuration, and what happens to it, one thing at a time. Each thing waits until all that the
+ * last one led to has come about, so nothing in a story depends on how fast anything is. It is made up on the simulated
+ * kernel, where what happens next can be chosen by where everything stands.
+ */
+import { basename } from 'node:path';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { parseWords } from '../../src/control/command.ts';
+import { execute } from '../../src/control/execute.ts';
+import { Transitions } from '../../src/inspect/transitions.ts';
+import type { SystemOutput } from '../../src/machines/system.ts';
+import { parseAccounts } from '../../src/model/accounts.ts';
+import { parseSchedule } from '../../src/model/schedule.ts';
+import { type SystemSpec, shortName } from '../../src/model/service-spec.ts';
+import type { SignalName } from '../../src/model/signal.ts';
+import { assemble } from '../../src/runtime/assemble.ts';
+import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import { inspect } from '../../src/runtime/inspection.ts';
+import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { memoryReader } from '../config/memory-reader.ts';
+import { Random } from '../simulation/random.ts';
+import { config } from './namespace.ts';
+
+/** What happens: the boot, a program is told to do something, somebody commands something, chaperone is told to end. */
+export type Happening =
+  | { readonly kind: 'boot' }
+  | { readonly kind: 'tell'; readonly service: string; readonly line: string }
+  | { readonly kind: 'command'; readonly words: readonly string[] }
+  | { readonly kind: 'end' };
+
+export interface Chapter {
+  readonly happening: Happening;
+  /** What it led to: by service, the number of public states it has been in by then, and its state path. */
+  readonly reached: Readonly<Record<string, { readonly states: number; readonly path: string }>>;
+}
+
+/** What a kernel made of a story, as far as that can be seen from outside. */
+export interface Course {
+  /** By service, the public states that it went through. */
+  readonly states: Readonly<Record<string, readonly string[]>>;
+  /** What was answered to each command. */
+  readonly answers: readonly string[];
+  /** By service, where it stood in the end; empty where the system had ended by itself. */
+  readonly standing: Readonly<Record<string, string>>;
+  readonly exitStatus: number;
+}
+
+export interface Story {
+  /** The text of the configuration. `PUPPET` has to be in the environment, and names test/fixtures/puppet.c. */
+  readonly config: string;
+  /** Short names. */
+  readonly services: readonly string[];
+  readonly chapters: readonly Chapter[];
+  /** On the simulated kernel. */
+  readonly course: Course;
+}
+
+/** Notes the states of services as transitions tell of them. */
+export class StateBook {
+  readonly #states = new Map<string, string[]>();
+  readonly #paths = new Map<string, string>();
+
+  note(actor: string, path: string): void {
+    if (actor === 'system') return;
+    this.#paths.set(actor, path);
+    const states = this.#states.get(actor) ?? [];
+    this.#states.set(actor, states);
+    const [state = ''] = path.split('.');
+    if (states.at(-1) !== state) states.push(state);
+  }
+
+  get states(): Course['states'] {
+    return Object.fromEntries([...this.#states].sort().map(([name, states]) => [name, [...states]]));
+  }
+
+  reached(): Chapter['reached'] {
+    return Object.fromEntries(
+      [...this.#paths].map(([name, path]) => [name, { states: this.#states.get(name)?.length ?? 0, path }]),
+    );
+  }
+}
+
+/** Everything that a puppet can be told, with the signal that stands for it on the simulated kernel. */
+const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pidfile: string) => readonly Step[]])[] =
+  [
+    ['exit 0', 'SIGRTMIN+1', () => [{ do: 'exit', code: 0 }]],
+    ['exit 3', 'SIGRTMIN+2', () => [{ do: 'exit', code: 3 }]],
+    ['die 10', 'SIGRTMIN+3', () => [{ do: 'die', signal: 'SIGUSR1' }]],
+    ['notify READY=1', 'SIGRTMIN+4', () => [{ do: 'notify', text: 'READY=1' }, { do: 'hang' }]],
+    ['notify ERRNO=5', 'SIGRTMIN+5', () => [{ do: 'notify', text: 'ERRNO=5' }, { do: 'hang' }]],
+    [
+      'daemon',
+      'SIGRTMIN+6',
+      (pidfile) => [
+        {
+          do: 'fork',
+          script: { ...puppet(pidfile), steps: [{ do: 'write', path: pidfile, text: '$$\n' }, { do: 'hang' }] },
+          detached: true,
+        },
+        // It ends once the file stands.
+        { do: 'wait', ms: 1 },
+        { do: 'exit', code: 0 },
+      ],
+    ],
+  ];
+
+function puppet(pidfile: string): Script {
+  // What is told to a daemon does not make it one again.
+  const reactions = tellings.map(([line, signal, steps]): [SignalName, readonly Step[]] => [
+    signal,
+    line === 'daemon' ? [] : steps(pidfile),
+  ]);
+  return { steps: [{ do: 'hang' }], onSignal: Object.fromEntries(reactions) };
+}
+
+function starter(pidfile: string): Script {
+  const reactions = tellings.map(([, signal, steps]): [SignalName, readonly Step[]] => [signal, steps(pidfile)]);
+  return { steps: [{ do: 'hang' }], onSignal: Object.fromEntries(reactions) };
+}
+
+const directory = '/story';
+
+/** ms within which all that does not wait for somebody has come about; what does, waits ten times as long. */
+const settling = 30_000;
+const forever = 300;
+/** s */
+const moment = 0.01;
+
+/** Makes up a story, the same for the same seed. */
+export async function tellStory(seed: number): Promise<Story> {
+  const random = new Random(seed);
+  const services = ['a', 'b', 'c', 'd', 'e'].slice(0, random.integer(2, 5));
+  const text = randomConfig(random, services);
+  const spec = load(text);
+
+  const clock = new VirtualClock();
+  const kernel = new SimulatedKernel(clock, {
+    has: () => true,
+    script: ([, fifo = '', pidfile = '']) => (fifo === '' ? undefined : starter(pidfile)),
+  });
+  const book = new StateBook();
+  const assembly = assemble(kernel, clock, spec, {
+    version: '',
+    attachLogging: () => ({ flush: () => undefined, widen: () => undefined, replace: () => undefined }),
+    loadSchedules: () => parseSchedule,
+  });
+  const inspection = inspect({
+    assembly,
+    kernel,
+    clock,
+    version: '',
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const transitions = new Transitions();
+  inspection.hub.watch({
+    onEntry: (entry) => {
+      for (const line of transitions.take(entry))
+        if (line.kind === 'transition') book.note(line.transition.actor, line.transition.to);
+      return true;
+    },
+  });
+  const supervisor = new AssemblySupervisor({
+    assembly,
+    kernel,
+    clock,
+    version: '',
+    environment: {},
+    widen: () => undefined,
+    reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(inspection),
+  });
+  let output: SystemOutput | undefined;
+  let broken: unknown;
+  assembly.outcome$.subscribe({
+    next: (outcome) => {
+      output = outcome;
+    },
+    error: (error: unknown) => {
+      broken = error;
+    },
+  });
+
+  const chapters: Chapter[] = [];
+  const answers: string[] = [];
+  /** The puppet that the service is, or its start, where one lives. */
+  const puppetOf = (name: string): number | undefined => {
+    const daemon = Number(kernel.readFile(`${directory}/${name}.pid`) ?? '0');
+    const started = kernel.spawned.findLast(({ request }) => basename(request.argv[1] ?? '') === `${name}.fifo`)?.pid;
+    return [started, daemon].find((pid) => pid !== undefined && kernel.livePids.includes(pid));
+  };
+  const write = async (happening: Happening): Promise<void> => {
+    switch (happening.kind) {
+      case 'boot':
+        assembly.start();
+        break;
+      case 'tell': {
+        const signal = tellings.find(([line]) => line === happening.line)?.[1];
+        const pid = puppetOf(happening.service);
+        if (signal === undefined || pid === undefined) throw new Error('nobody is there to be told');
+        kernel.signal(pid, signal, 'process');
+        break;
+      }
+      case 'command': {
+        const parsed = parseWords(happening.words);
+        if (parsed.kind !== 'command') throw new Error(`no command: ${happening.words.join(' ')}`);
+        answers.push((await execute(parsed.command, { supervisor, timers: clock })).kind);
+        break;
+      }
+      case 'end':
+        kernel.deliver('SIGTERM');
+        break;
+    }
+    clock.run(clock.now() + settling, () => output !== undefined || broken !== undefined);
+    if (broken !== undefined) throw broken;
+    chapters.push({ happening, reached: book.reached() });
+  };
+
+  await write({ kind: 'boot' });
+  for (let left = random.integer(4, 8); left > 0 && output === undefined; left -= 1) {
+    const happening = nextHappening(random, services, {
+      pathOf: (name) => book.reached()[name]?.path,
+      typeOf: (name) => spec.services.find((service) => service.name === `${name}.service`)?.type ?? 'simple',
+      lives: (name) => puppetOf(name) !== undefined,
+    });
+    if (happening !== undefined) await write(happening);
+  }
+  const standing =
+    output === undefined
+      ? Object.fromEntries(supervisor.services().map(({ name, state }) => [shortName(name), state]))
+      : {};
+  if (output === undefined) await write({ kind: 'end' });
+  return {
+    config: text,
+    services,
+    chapters,
+    course: { states: book.states, answers, standing, exitStatus: exitStatusOf(output) },
+  };
+}
+
+function exitStatusOf(output: SystemOutput | undefined): number {
+  if (output === undefined) throw new Error('the system was told to end, and did not');
+  return output.exitStatus;
+}
+
+interface Stage {
+  pathOf(name: string): string | undefined;
+  typeOf(name: string): string;
+  lives(name: string): boolean;
+}
+
+/** Something that makes a difference to somebody, as things stand. */
+function nextHappening(random: Random, services: readonly string[], stage: Stage): Happening | undefined {
+  const puppets = services.filter((name) => stage.lives(name) && linesFor(name, stage).length > 0);
+  if (puppets.length > 0 && random.chance(0.65)) {
+    const service = random.pick(puppets);
+    return { kind: 'tell', service, line: random.pick(linesFor(service, stage)) };
+  }
+  const verb = random.pick(['stop', 'stop', 'start', 'start', 'restart', 'reset', 'enable', 'disable']);
+  const force = (verb === 'start' || verb === 'reset') && random.chance(0.3) ? ['--force'] : [];
+  return { kind: 'command', words: [verb, ...force, random.pick(services)] };
+}
+
+const ends = ['exit 0', 'exit 3', 'die 10'];
+
+/** What leads the service to another state, good ways first and more often. */
+function linesFor(name: string, { pathOf, typeOf }: Stage): readonly string[] {
+  const path = pathOf(name);
+  switch (path) {
+    case 'starting.awaitingNotify':
+      // A normal end is no news before READY: it could have become a daemon.
+      return ['notify READY=1', 'notify READY=1', 'notify READY=1', 'notify ERRNO=5', 'exit 3', 'die 10'];
+    case 'starting.awaitingExit':
+      return typeOf(name) === 'forking' ? ['daemon', 'daemon', 'daemon', ...ends] : ['exit 0', 'exit 0', ...ends];
+    case 'starting.awaitingPidfile':
+      // A simple service whose own process is to become a daemon; a normal end of it is no news.
+      return ['daemon', 'daemon', 'daemon', 'exit 3', 'die 10'];
+    case 'starting.settling':
+      return ends;
+    case 'ready.running':
+      return typeOf(name) === 'notify' ? [...ends, 'notify ERRNO=5'] : ends;
+    default:
+      return [];
+  }
+}
+
+function randomConfig(random: Random, services: readonly string[]): string {
+  const sections = services.map((name, index): [string, Readonly<Record<string, unknown>>] => {
+    const type = random.pick(['simple', 'simple', 'oneshot', 'forking', 'notify', 'notify', 'cron']);
+    const earlier = services.slice(0, index).filter(() => random.chance(0.4));
+    return [
+      `${name}.service`,
+      {
+        type,
+        command: `$(PUPPET) $(_CHAP_CONFIG_DIR)/${name}.fifo $(_CHAP_CONFIG_DIR)/${name}.pid`,
+        process_timeout: forever,
+        ...(type === 'simple' ? { startup_pause: random.chance(0.6) ? 0 : forever } : {}),
+        ...(type === 'notify' ? { startup_pause: 0 } : {}),
+        ...(type === 'forking' || (type === 'simple' && random.chance(0.3))
+          ? { pidfile: `$(_CHAP_CONFIG_DIR)/${name}.pid` }
+          : {}),
+        ...(type === 'cron' ? { interval: '0 0 29 2 *' } : {}),
+        ...(earlier.length > 0 ? { after: earlier.map((other) => `${other}.service`).join(', ') } : {}),
+        // Only where that makes no cycle.
+        ...(index === 0 && random.chance(0.3) ? { service_groups: 'INIT' } : {}),
+        ...(index === services.length - 1 && random.chance(0.3) ? { service_groups: 'IDLE' } : {}),
+        ...(random.chance(0.65) ? { ignore_failures: true } : {}),
+        ...(random.chance(0.1) ? { enabled: false } : {}),
+        ...(random.chance(0.1) && type !== 'cron' ? { exit_kills: true } : {}),
+        // Their number is forgotten after a time, so it must not matter.
+        ...(random.chance(0.4) && type !== 'oneshot' && type !== 'cron'
+          ? {
+              restart: true,
+              restart_delay: random.chance(0.7) ? moment : forever,
+              restart_limit: random.chance(0.8) ? 20 : 0,
+            }
+          : {}),
+      },
+    ];
+  });
+  return config({
+    settings: {
+      idle_delay: moment,
+      detect_exit: random.chance(0.5),
+      // Nobody gets SIGKILL because the machine is slow.
+      shutdown_timeout: forever,
+    },
+    ...Object.fromEntries(sections),
+  });
+}
+
+function load(text: string): SystemSpec {
+  const { spec, diagnostics } = loadConfiguration(`${directory}/chaperone.d`, {
+    reader: memoryReader({ [`${directory}/chaperone.d/all.conf`]: text }),
+    environment: { PATH: '/bin', PUPPET: '/puppet' },
+    accounts: parseAccounts('', ''),
+    interactive: false,
+  });
+  if (spec === undefined) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
+  return spec;
+}

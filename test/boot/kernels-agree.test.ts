@@ -1,0 +1,136 @@
+/**
+ * The simulated and the real kernel agree: stories that were made up on the one are lived through on the other, by the built
+ * daemon as PID 1 of a namespace, and each service goes through the same public states.
+ */
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { request } from '../../src/control/client.ts';
+import { shortName } from '../../src/model/service-spec.ts';
+import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
+import { type Booted, boot, fixtures, isRoot } from './namespace.ts';
+
+const stories = 200;
+/** Of one test, so that no test takes long. */
+const storiesPerTest = 10;
+/** Namespaces at a time. */
+const lanes = 2;
+
+/** `SEED=17` lives through that one alone. */
+const only = process.env['SEED'];
+const seeds = only === undefined ? Array.from({ length: stories }, (_, index) => index + 1) : [Number(only)];
+const batches = Array.from({ length: Math.ceil(seeds.length / storiesPerTest) }, (_, index) =>
+  seeds.slice(index * storiesPerTest, (index + 1) * storiesPerTest),
+);
+
+const home = mkdtempSync(join(tmpdir(), 'chaperone-puppet-'));
+const puppet = join(home, 'puppet');
+beforeAll(() => {
+  execFileSync('cc', ['-O1', '-o', puppet, join(fixtures, 'puppet.c')]);
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+/** What the services of a system go through, as `--inspect` prints it. */
+function readBook(system: Booted): () => StateBook {
+  const book = new StateBook();
+  let seen = 0;
+  return () => {
+    for (; seen < system.output.length; seen += 1) {
+      const [, actor, path] = /^ *\d+\.\d{3} {2}(\S+) +\S+ → (\S+)/.exec(system.output[seen]?.text ?? '') ?? [];
+      if (actor !== undefined && path !== undefined) book.note(actor, path);
+    }
+    return book;
+  };
+}
+
+function isReached(now: Chapter['reached'], wanted: Chapter['reached']): boolean {
+  return Object.entries(wanted).every(([name, { states, path }]) => {
+    const here = now[name];
+    return here !== undefined && here.states >= states && here.path === path;
+  });
+}
+
+/** Lives through a story. */
+async function live({ config, services, chapters, course }: Story): Promise<Course> {
+  const system = boot({
+    files: { 'all.conf': config },
+    args: ['--inspect', '--no-console-log'],
+    env: { PUPPET: puppet },
+    before: `mkfifo ${services.map((name) => `${name}.fifo`).join(' ')}`,
+  });
+  const read = readBook(system);
+  const fifos = new Map<string, number>();
+  const answers: string[] = [];
+  let standing: Course['standing'] = {};
+  const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
+    request(system.path('control.sock'), { method, path, ...(body === undefined ? {} : { body }) });
+
+  for (const [index, { happening, reached }] of chapters.entries()) {
+    switch (happening.kind) {
+      case 'boot':
+        break;
+      case 'tell': {
+        const { service, line } = happening;
+        const fifo = fifos.get(service) ?? openSync(system.path(`${service}.fifo`), 'r+');
+        // Open until the end: whoever is told may not have opened it yet.
+        fifos.set(service, fifo);
+        writeSync(fifo, `${line}\n`);
+        break;
+      }
+      case 'command': {
+        const { body } = await ask('POST', '/v1/commands', { words: happening.words });
+        answers.push(String(JSON.parse(body).kind));
+        break;
+      }
+      case 'end': {
+        const { body } = await ask('GET', '/v1/services');
+        const all: readonly { readonly name: string; readonly state: string }[] = JSON.parse(body);
+        standing = Object.fromEntries(all.map(({ name, state }) => [shortName(name), state]));
+        system.signal('SIGTERM');
+        break;
+      }
+    }
+    if (index === chapters.length - 1) break;
+    await system.untilOutput(`way from ${JSON.stringify(happening)} to ${JSON.stringify(reached)}`, () =>
+      isReached(read().reached(), reached) ? true : undefined,
+    );
+  }
+  if (Object.keys(course.standing).length === 0 && Object.keys(standing).length > 0) throw new Error('it did not end');
+  const exitStatus = await system.exit;
+  for (const fifo of fifos.values()) closeSync(fifo);
+  return { states: read().states, answers, standing, exitStatus };
+}
+
+/** What is different in reality; undefined where nothing is. */
+async function difference(seed: number): Promise<string | undefined> {
+  const story = await tellStory(seed);
+  const happenings = story.chapters.map(({ happening }) => JSON.stringify(happening)).join('\n  ');
+  try {
+    expect(await live(story)).toEqual(story.course);
+    return undefined;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return `seed ${seed}: SEED=${seed} npx vitest run test/boot/kernels-agree.test.ts\n  ${happenings}\n${why}\n${story.config}`;
+  }
+}
+
+describe.runIf(isRoot)('the two kernels agree', () => {
+  it.each(batches.map((batch) => [batch[0], batch.at(-1), batch] as const))(
+    'on the stories %i to %i',
+    async (_first, _last, batch) => {
+      const left = [...batch];
+      const different: string[] = [];
+      const lane = async (): Promise<void> => {
+        for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
+          const found = await difference(seed);
+          if (found !== undefined) different.push(found);
+        }
+      };
+      await Promise.all(Array.from({ length: lanes }, lane));
+      expect(different.join('\n\n')).toBe('');
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,332 @@
+import { describe, expect, it } from 'vitest';
+import type { ServiceRequest } from '../../src/machines/system.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { serviceSpec } from '../model/specs.ts';
+import { exit0, exit1, type ScriptedSystemOptions, scriptedSystem } from './scripted.ts';
+
+const spec = (name: string, changes: Partial<ServiceSpec> = {}): ServiceSpec =>
+  serviceSpec({ name: `${name}.service`, startupPause: 0, ...changes });
+const store = spec('store');
+const web = spec('web', { prerequisites: ['store.service'] });
+const other = { argv: ['other'], command: 'other' };
+
+function up(services: readonly ServiceSpec[], options: ScriptedSystemOptions = {}) {
+  const system = scriptedSystem(services, { ...options, system: { detectExit: false, ...options.system } });
+  system.clock.increment(0);
+  system.clock.increment(0);
+  return system;
+}
+
+/** What was told since the last time. */
+function news(system: ReturnType<typeof up>): readonly string[] {
+  for (let round = 0; round < 8; round += 1) system.clock.increment(0);
+  return system.log.splice(0).map((line) => line.replace(/ at \d+$/, ''));
+}
+
+const byHand = (type: 'start' | 'stop' | 'restart', ...names: readonly string[]): ServiceRequest =>
+  type === 'start'
+    ? { type: 'services.start', names, enable: false, force: false, at: 0 }
+    : { type: 'services.stop', names, disable: false, again: type === 'restart', at: 0 };
+
+describe('a reload', () => {
+  it('starts what is new, stops what is gone and touches nothing else', () => {
+    const system = up([store, web]);
+    news(system);
+    const pid = system.run('store.service').pid;
+    const actor = system.service('store.service');
+    system.reload([store, spec('cache', { prerequisites: ['store.service'] })]);
+    expect(news(system)).toEqual([
+      'cache queued',
+      'web stopping',
+      'web stopped',
+      'web removed',
+      'cache released',
+      'cache starting',
+      'cache running',
+    ]);
+    expect(system.service('web.service')).toBeUndefined();
+    expect(Object.keys(system.actor.getSnapshot().children)).toEqual([
+      'service:store',
+      'processTable',
+      'service:cache',
+    ]);
+    expect(system.service('store.service')).toBe(actor);
+    expect([system.phase('store.service'), system.run('store.service').pid]).toEqual(['running', pid]);
+    expect(system.run('store.service').signals).toEqual([]);
+  });
+
+  it('ends everything that has to end before anything starts, dependents first', () => {
+    const system = up([store, web, spec('old', { prerequisites: ['web.service'] })]);
+    news(system);
+    system.reload([{ ...store, ...other }, { ...web, ...other }, spec('new')]);
+    expect(news(system)).toEqual([
+      'new queued',
+      'old stopping',
+      'old stopped',
+      'old removed',
+      'web stopping',
+      'web stopped',
+      'store stopping',
+      'store stopped',
+      'store released',
+      'new released',
+      'new starting',
+      'store starting',
+      'new running',
+      'store running',
+      'web released',
+      'web starting',
+      'web running',
+    ]);
+  });
+
+  it('goes by the old graph downwards and by the new one upwards', () => {
+    const system = up([store, web]);
+    news(system);
+    system.reload([
+      { ...store, ...other, prerequisites: ['web.service'] },
+      { ...web, ...other, prerequisites: [] },
+    ]);
+    const told = news(system).filter((line) => / (stopping|starting)$/.test(line));
+    expect(told).toEqual(['web stopping', 'store stopping', 'web starting', 'store starting']);
+  });
+
+  it('ends a program with the signal that it was started with, and starts it with the new definition', () => {
+    const system = up([store], { deaf: { 'store.service': ['SIGHUP'] } });
+    system.reload([{ ...store, ...other, killSignal: 'SIGHUP' }]);
+    news(system);
+    expect(system.programs.runs.map(({ signals }) => signals)).toEqual([['SIGTERM at 0'], []]);
+    system.ask(byHand('stop', 'store.service'));
+    expect(system.run('store.service').signals).toEqual(['SIGHUP at 0']);
+  });
+
+  it('changes in place what needs no other process', () => {
+    const system = up([{ ...store, restart: true, restartLimit: 1 }]);
+    news(system);
+    system.reload([{ ...store, restart: true, restartLimit: 1, restartDelay: 10, killSignal: 'SIGINT' }]);
+    expect(news(system)).toEqual([]);
+    system.run('store.service').exited(exit1);
+    system.clock.increment(10);
+    expect(news(system)).toEqual(['store backoff', 'store starting', 'store running']);
+    system.ask(byHand('stop', 'store.service'));
+    expect(system.run('store.service').signals).toEqual(['SIGINT at 10']);
+  });
+
+  it('keeps what was decided by hand', () => {
+    const system = up([store, web]);
+    system.ask(byHand('stop', 'web.service'));
+    system.ask({ type: 'services.disable', names: ['store.service'], at: 0 });
+    news(system);
+    system.reload([
+      { ...store, restartLimit: 1 },
+      { ...web, ...other },
+    ]);
+    expect(news(system)).toEqual([]);
+    expect(system.phase('web.service')).toBe('stopped');
+    system.ask(byHand('stop', 'store.service'));
+    expect(news(system)).toEqual(['store stopping', 'store stopped']);
+    expect(system.phase('store.service')).toBe('disabled');
+  });
+
+  it('starts what is enabled now, and stops what is disabled now', () => {
+    const system = up([{ ...store, enabled: false }, web]);
+    news(system);
+    system.reload([store, { ...web, enabled: false }]);
+    expect(news(system)).toEqual(['web stopping', 'web stopped', 'store released', 'store starting', 'store running']);
+    expect(system.phase('web.service')).toBe('disabled');
+    system.reload([{ ...store, enabled: false }, web]);
+    expect(news(system)).toEqual(['store stopping', 'store stopped', 'web released', 'web starting', 'web running']);
+  });
+
+  it('lets nobody pass the group INIT before what is restarted there is ready again', () => {
+    const init = spec('init', { type: 'oneshot', groups: ['INIT'] });
+    const system = up([init, store]);
+    system.run('init.service').exited(exit0);
+    news(system);
+    system.reload([{ ...init, ...other }, store, spec('new')]);
+    expect(news(system)).toEqual(['new queued', 'init stopped', 'init released', 'init starting']);
+    system.run('init.service').exited(exit0);
+    expect(news(system)).toEqual(['init exited', 'new released', 'new starting', 'new running']);
+  });
+
+  it('gives another try to what has failed, where its definition is another one', () => {
+    const bad = { ...web, ignoreFailures: true };
+    const system = up([store, bad], { absent: ['web.service'] });
+    expect(system.phase('web.service')).toBe('failed');
+    news(system);
+    system.reload([store, structuredClone(bad)]);
+    expect(news(system)).toEqual([]);
+    system.reload([store, { ...bad, ...other }]);
+    expect(news(system)).toEqual(['web released', 'web starting', 'web failed']);
+  });
+
+  it('while it boots adds to the boot', () => {
+    const slow = spec('slow', { type: 'oneshot', groups: ['INIT'] });
+    const idle = spec('idle', { groups: ['IDLE'] });
+    const system = up([slow, store, idle]);
+    expect(system.state()).toEqual({ booting: 'starting' });
+    news(system);
+    system.reload([slow, spec('first', { type: 'oneshot', groups: ['INIT'] }), store, idle]);
+    expect(news(system)).toEqual(['first queued', 'first released', 'first starting']);
+    system.run('slow.service').exited(exit0);
+    expect(news(system)).toEqual(['slow exited']);
+    system.run('first.service').exited(exit0);
+    expect(news(system)).toEqual(['first exited', 'store released', 'store starting', 'store running']);
+    expect(system.state()).toEqual({ booting: 'idling' });
+    system.reload([slow, store, web, idle]);
+    expect(news(system)).toEqual([
+      'web queued',
+      'first stopped',
+      'first removed',
+      'web released',
+      'web starting',
+      'web running',
+    ]);
+    expect(system.state()).toEqual({ booting: 'idling' });
+    system.clock.increment(1_000);
+    expect(news(system)).toEqual(['idle released', 'idle starting', 'idle running', 'system ready']);
+  });
+
+  it('takes out a service that starts, pauses, has failed or waits', () => {
+    const services = [
+      spec('starting', { startupPause: 500 }),
+      spec('pausing', { restart: true }),
+      spec('failed', { ignoreFailures: true }),
+      spec('waiting', { prerequisites: ['starting.service'] }),
+      spec('done', { type: 'oneshot' }),
+      spec('off', { enabled: false }),
+    ];
+    const system = up([store, ...services], { absent: ['failed.service'] });
+    system.run('done.service').exited(exit0);
+    system.run('pausing.service').exited(exit1);
+    news(system);
+    system.reload([store]);
+    expect(system.actor.getSnapshot().context.graph.names).toEqual(['store.service']);
+    expect([...news(system)].filter((line) => line.endsWith('removed')).sort()).toEqual(
+      services.map(({ name }) => `${name.replace('.service', '')} removed`).sort(),
+    );
+    expect(Object.keys(system.actor.getSnapshot().children)).toEqual(['service:store', 'processTable']);
+    expect(system.actor.getSnapshot().context).toMatchObject({ leaving: {}, stopping: {}, disabled: {} });
+  });
+
+  it('of a service that fails to start while it waits to be replaced does not end the boot', () => {
+    const slow = spec('slow', { type: 'oneshot' });
+    const first = spec('first', { startupPause: 500 });
+    const second = spec('second', { prerequisites: ['first.service'] });
+    const system = up([slow, first, second], { deaf: { 'second.service': ['SIGTERM'] } });
+    system.clock.increment(500);
+    system.ask(byHand('restart', 'first.service'));
+    news(system);
+    expect(system.phase('first.service')).toBe('starting');
+    system.reload([slow, spec('next')]);
+    // It waits for the other one, which is deaf.
+    system.run('first.service').exited(exit1);
+    expect(news(system)).toEqual(['next queued', 'second stopping', 'first failed', 'first removed']);
+    expect(system.state()).toEqual({ booting: 'starting' });
+    system.clock.increment(8_000);
+    expect(news(system)).toEqual([
+      'second stopped',
+      'second removed',
+      'next released',
+      'next starting',
+      'next running',
+    ]);
+  });
+
+  it('that brings a service back while it is being stopped starts it again', () => {
+    const system = up([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
+    news(system);
+    system.reload([store]);
+    expect(news(system)).toEqual(['web stopping']);
+    // Nobody can start what is no part of the configuration.
+    system.ask(byHand('start', 'web.service'));
+    system.ask(byHand('restart', 'web.service'));
+    system.reload([store, { ...web, ...other }]);
+    system.clock.increment(8_000);
+    expect(news(system)).toEqual(['web stopped', 'web released', 'web starting', 'web running']);
+    expect(system.actor.getSnapshot().context.leaving).toEqual({});
+  });
+
+  it('meets a stop by hand, and a restart by hand, which end with the new definition', () => {
+    const deaf = { 'store.service': ['SIGTERM'], 'web.service': ['SIGTERM'] } as const;
+    const system = up([store, spec('web')], { deaf });
+    system.ask(byHand('stop', 'store.service'));
+    system.ask(byHand('restart', 'web.service'));
+    news(system);
+    system.reload([
+      { ...store, ...other },
+      { ...spec('web'), ...other },
+    ]);
+    system.clock.increment(8_000);
+    expect(news(system)).toEqual(['store stopped', 'web stopped', 'web released', 'web starting', 'web running']);
+    const context = system.actor.getSnapshot().context;
+    expect(Object.values(context.services).map((ref) => ref.getSnapshot().context.spec.command)).toEqual([
+      'other',
+      'other',
+    ]);
+  });
+
+  it('after a reload changes what that has not carried out yet', () => {
+    const system = up([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
+    news(system);
+    system.reload([
+      { ...store, ...other },
+      { ...web, ...other },
+    ]);
+    system.reload([store, spec('cache')]);
+    system.clock.increment(8_000);
+    expect(news(system)).toEqual([
+      'web stopping',
+      'cache queued',
+      'web stopped',
+      'web removed',
+      'store stopping',
+      'store stopped',
+      'store released',
+      'cache released',
+      'cache starting',
+      'store starting',
+      'cache running',
+      'store running',
+    ]);
+    expect(system.service('store.service')?.getSnapshot().context.spec.command).toBe(store.command);
+  });
+
+  it('is ignored once the system ends, and ends with it', () => {
+    const system = up([store, web, spec('old')], { deaf: { 'old.service': ['SIGTERM'] } });
+    system.reload([{ ...store, ...other }, web, spec('new')]);
+    news(system);
+    system.shutdown();
+    system.reload([spec('late')]);
+    expect(system.phase('late.service')).toBeUndefined();
+    expect(news(system)).toEqual(['system draining signal', 'new stopped', 'web stopping', 'web stopped']);
+    expect(system.state()).toEqual({ draining: 'stopping' });
+    system.clock.increment(4_000);
+    expect(news(system)[0]).toBe('old stopped');
+    system.gone();
+    expect(system.output()).toMatchObject({ exitStatus: 0, neverStarted: ['store.service', 'new.service'] });
+    expect(system.output()?.stopped).toEqual(['old.service', 'web.service']);
+  });
+
+  it('leaves a system with nothing to do to detect_exit', () => {
+    const system = up([store], { system: { detectExit: true } });
+    system.reload([{ ...store, enabled: false }], { detectExit: true });
+    news(system);
+    expect(system.state()).toBe('up');
+    system.gone();
+    expect(system.state()).toMatchObject({ draining: 'clearing' });
+  });
+});
+
+describe('a shutdown', () => {
+  it('does not wait for what was started by hand and never began', () => {
+    const system = up([store, web]);
+    system.ask(byHand('stop', 'store.service'));
+    news(system);
+    system.ask(byHand('restart', 'web.service'));
+    expect(news(system)).toEqual(['web stopping', 'web stopped', 'web blocked']);
+    expect(system.phase('web.service')).toBe('pending');
+    system.shutdown();
+    expect(system.state()).toEqual({ draining: 'clearing' });
+  });
+});

@@ -1,0 +1,467 @@
+import { describe, expect, it } from 'vitest';
+import { satisfies } from '../../src/model/ordering.ts';
+import type { ReloadPlan } from '../../src/model/reload-plan.ts';
+import { isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
+import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service-spec.ts';
+import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
+import { candidateOf } from '../../src/runtime/reload.ts';
+import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { Random } from './random.ts';
+import { createWorld, simpleService, systemOf, type World } from './world.ts';
+
+const seeds = 300;
+const mostServices = 10;
+/** ms after which everything that was asked for has come about. */
+const settled = 60_000;
+
+const types: readonly ServiceType[] = [
+  ...(['simple', 'simple', 'simple', 'oneshot', 'oneshot'] as const),
+  ...(['notify', 'forking', 'inetd', 'cron'] as const),
+];
+
+interface Spawned {
+  readonly service: string;
+  readonly argv: string;
+  readonly at: number;
+}
+
+/** A service at the moment of a reload that leaves its process alone. */
+interface Kept {
+  readonly name: string;
+  readonly actor: unknown;
+  readonly pid: number | undefined;
+  /** What was asked for before, by hand or by an earlier reload, has still to end it. */
+  readonly isEnding: boolean;
+  readonly restarts: number;
+  readonly restartsAfter: number;
+}
+
+interface Reload {
+  readonly at: number;
+  readonly plan: ReloadPlan;
+  readonly after: SystemSpec;
+  readonly kept: readonly Kept[];
+  /** Live processes of each service. */
+  readonly live: ReadonlyMap<string, readonly number[]>;
+  readonly phases: Readonly<Record<string, ServicePhase>>;
+  /** Notices before it. */
+  readonly noticed: number;
+}
+
+interface ReloadWorld extends World {
+  readonly first: SystemSpec;
+  readonly last: SystemSpec;
+  readonly reloads: readonly Reload[];
+  readonly spawned: ReadonlyMap<number, Spawned>;
+  /** Somebody asked for services by hand meanwhile: where they stand is not what the configuration says alone. */
+  readonly byHand: boolean;
+  /** The system was told to end while the reload was carried out. */
+  readonly cutShort: boolean;
+}
+
+/** What a program does is told by its command alone, so that the same definition comes to the same state in any boot. */
+function scriptOf(argv: readonly string[]): Script {
+  const [name = '', version = '', type = ''] = argv;
+  const random = new Random([...argv.join(' ')].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7));
+  const wait = (most: number): Step => ({ do: 'wait', ms: random.integer(0, most) });
+  const hang: Step = { do: 'hang' };
+  const slow: Pick<Script, 'onSignal'> = random.chance(0.5)
+    ? {}
+    : { onSignal: { SIGTERM: [wait(1_500), { do: 'exit', code: 0 }] } };
+  const end: Step = { do: 'exit', code: random.chance(0.8) ? 0 : 1 };
+  switch (type) {
+    case 'oneshot':
+      return { steps: [wait(800), end], ...slow };
+    case 'notify':
+      return { steps: [wait(500), { do: 'notify', text: 'READY=1' }, hang], ...slow };
+    case 'forking': {
+      const write: Step = { do: 'write', path: `/run/${name}-${version}.pid`, text: '$$\n' };
+      return {
+        steps: [wait(100), { do: 'fork', script: { steps: [write, hang], ...slow }, detached: true }, wait(100)],
+      };
+    }
+    case 'cron':
+    case 'inetd':
+      return { steps: [wait(400), { do: 'exit', code: 0 }] };
+    default:
+      return { steps: random.chance(0.8) ? [hang] : [wait(400), end], ...slow };
+  }
+}
+
+function randomService(random: Random, name: string, earlier: readonly string[], port: number): ServiceSpec {
+  const version = `v${random.integer(1, 3)}`;
+  const type = random.pick(types);
+  const prerequisites = earlier.filter(() => random.chance(0.3));
+  const group = random.chance(0.15) ? 'IDLE' : random.chance(0.15) ? 'INIT' : 'default';
+  return simpleService(name, {
+    type,
+    argv: [name, version, type],
+    command: `${name} ${version}`,
+    prerequisites: group === 'INIT' ? [] : prerequisites,
+    groups: [group],
+    enabled: random.chance(0.85),
+    // What fails holds nobody up: where a kept service stands does not depend on how it came there.
+    ignoreFailures: true,
+    startupPause: 500,
+    processTimeout: 5_000,
+    restart: random.chance(0.6),
+    restartDelay: random.pick([0, 300, 2_000]),
+    restartLimit: 9,
+    ...(type === 'forking' ? { pidfile: `/run/${name}-${version}.pid` } : {}),
+    ...(type === 'inetd' ? { port, maxConnections: 2 } : {}),
+    ...(type === 'cron' ? { interval: '* * * * * */5' } : {}),
+  });
+}
+
+/** No service but an IDLE one waits for an IDLE one: the stages would contradict each other. */
+function inStages(services: readonly ServiceSpec[]): readonly ServiceSpec[] {
+  const names = new Set(services.map(({ name }) => name));
+  const idle = new Set(services.filter(({ groups }) => groups[0] === 'IDLE').map(({ name }) => name));
+  return services.map((service) => ({
+    ...service,
+    prerequisites: service.prerequisites.filter(
+      (name) => names.has(name) && (service.groups[0] === 'IDLE' || !idle.has(name)),
+    ),
+  }));
+}
+
+function shuffled(random: Random, values: readonly string[]): readonly string[] {
+  return values
+    .map((value) => ({ value, place: random.next() }))
+    .sort((left, right) => left.place - right.place)
+    .map(({ value }) => value);
+}
+
+function randomSystem(random: Random, names: readonly string[]): SystemSpec {
+  const services = names.flatMap((name, place) =>
+    random.chance(0.8)
+      ? [
+          randomService(
+            random,
+            name,
+            names.slice(0, place).map((other) => `${other}.service`),
+            8_000 + place,
+          ),
+        ]
+      : [],
+  );
+  const some = services.length > 0 ? services : [randomService(random, names[0] ?? 's0', [], 8_000)];
+  return systemOf(inStages(some), { shutdownTimeout: random.pick([3_000, 8_000]), detectExit: false });
+}
+
+/** What an editor makes of a configuration: most of it stays. */
+function edited(random: Random, before: SystemSpec, names: readonly string[]): SystemSpec {
+  const order = random.chance(0.5) ? names : shuffled(random, names);
+  const fresh = new Map(randomSystem(random, order).services.map((service) => [service.name, service]));
+  const places = new Map(order.map((name, place) => [`${name}.service`, place]));
+  const services = order.flatMap((short): readonly ServiceSpec[] => {
+    const name = `${short}.service`;
+    const old = before.services.find((service) => service.name === name);
+    const next = fresh.get(name);
+    const fate = random.next();
+    if (old === undefined || fate < 0.25) return next === undefined ? [] : [next];
+    if (fate < 0.35) return [];
+    // Its prerequisites may come later in the new order.
+    const prerequisites = old.prerequisites.filter((other) => (places.get(other) ?? 0) < (places.get(name) ?? 0));
+    const kept = { ...old, prerequisites };
+    if (fate < 0.45) return [{ ...kept, enabled: !kept.enabled }];
+    return [fate < 0.6 ? { ...kept, restartDelay: 700, killSignal: 'SIGINT' } : kept];
+  });
+  const some = services.length > 0 ? services : before.services;
+  return { ...before, services: inStages(some), shutdownTimeout: random.pick([3_000, 8_000]) };
+}
+
+function runWorld(seed: number): ReloadWorld {
+  const random = new Random(seed);
+  const names = shuffled(
+    random,
+    Array.from({ length: random.integer(1, mostServices) }, (_, index) => `s${index}`),
+  );
+  const first = randomSystem(random, names);
+  const spawned = new Map<number, Spawned>();
+  const world = createWorld(
+    first,
+    { has: () => true, script: scriptOf },
+    {
+      wrap: (kernel) => noting(kernel, spawned),
+    },
+  );
+  const { clock, kernel, assembly } = world;
+  const reloads: Reload[] = [];
+
+  const snapshot = () => assembly.system.getSnapshot().context;
+  const reload = (next: SystemSpec): void => {
+    if (assembly.system.getSnapshot().matches('draining')) return;
+    const before = assembly.spec();
+    const { plan, missing, spec } = candidateOf(kernel, assembly, next);
+    expect(missing).toEqual([]);
+    const phases = phasesOf(world);
+    const noticed = world.notices.length;
+    const live = new Map(before.services.map(({ name }) => [name, liveOf(kernel, spawned, name)]));
+    const kept = plan.steps
+      .filter(({ action }) => action === 'keep' || action === 'change')
+      .flatMap(({ name }) => {
+        const actor = snapshot().services[name];
+        const context = actor?.getSnapshot().context;
+        return context === undefined
+          ? []
+          : [
+              {
+                name,
+                actor,
+                pid: context.run?.pid,
+                isEnding: snapshot().stopping[name] !== undefined,
+                restarts: context.restartsUsed,
+              },
+            ];
+      });
+    assembly.reload(spec, plan);
+    reloads.push({
+      at: clock.now(),
+      plan,
+      after: next,
+      live,
+      phases,
+      noticed,
+      kept: kept.map((each) => ({
+        ...each,
+        restartsAfter: snapshot().services[each.name]?.getSnapshot().context.restartsUsed ?? -1,
+      })),
+    });
+  };
+
+  const reloadAt = random.integer(0, 6_000);
+  // Crashes before the reload give it restarts that count, and pauses to fall into.
+  for (let kills = random.integer(0, 4); kills > 0; kills -= 1) {
+    clock.setTimeout(
+      () => {
+        const { standings, services } = snapshot();
+        const running = Object.keys(standings).flatMap((name) => {
+          const context = services[name]?.getSnapshot().context;
+          const crashes = context?.spec.restart === true && ['simple', 'notify'].includes(context.spec.type);
+          return crashes && standings[name]?.phase === 'running' ? [context?.run?.pid ?? 0] : [];
+        });
+        if (running.length > 0) kernel.signal(random.pick(running), 'SIGKILL', 'process');
+      },
+      random.integer(0, reloadAt),
+    );
+  }
+  let last = first;
+  for (let count = random.pick([1, 1, 2, 3]), at = reloadAt; count > 0; count -= 1) {
+    const next = edited(random, last, names);
+    last = next;
+    clock.setTimeout(() => reload(next), at);
+    at += random.pick([0, 1, 200, 3_000]);
+  }
+  const byHand = random.chance(0.2);
+  if (byHand) {
+    for (let count = 3; count > 0; count -= 1) {
+      const at = reloadAt + random.integer(-500, 500);
+      const name = `${random.pick(names)}.service`;
+      const request = random.pick(['start', 'force', 'stop', 'restart', 'disable', 'reset'] as const);
+      clock.setTimeout(() => ask(world, name, request), Math.max(0, at));
+    }
+  }
+  const cutShort = random.chance(0.15);
+  if (cutShort) clock.setTimeout(() => kernel.deliver('SIGTERM'), reloadAt + random.integer(0, 1_500));
+  assembly.start();
+  clock.run(settled);
+  return { ...world, first, last, reloads, spawned, byHand, cutShort };
+}
+
+function ask(
+  { assembly, clock }: World,
+  name: string,
+  request: 'start' | 'force' | 'stop' | 'restart' | 'disable' | 'reset',
+): void {
+  const { system } = assembly;
+  const common = { names: [name], at: clock.now() };
+  if (request === 'start' || request === 'force') {
+    system.send({ type: 'services.start', enable: false, force: request === 'force', ...common });
+  } else if (request === 'reset') system.send({ type: 'services.reset', force: true, ...common });
+  else system.send({ type: 'services.stop', again: request === 'restart', disable: request === 'disable', ...common });
+}
+
+/** Notes what is spawned, and passes everything on. */
+function noting(kernel: SimulatedKernel, spawned: Map<number, Spawned>): Kernel {
+  return new Proxy(kernel, {
+    get: (target, key) => {
+      if (key === 'spawn') {
+        return (request: SpawnRequest) => {
+          const outcome = target.spawn(request);
+          const { argv } = request;
+          if (outcome.ok)
+            spawned.set(outcome.pid, { service: `${argv[0]}.service`, argv: argv.join(' '), at: target.clock.now() });
+          return outcome;
+        };
+      }
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** The process and all that live of those that descend from it. */
+function treeOf(kernel: SimulatedKernel, root: number): readonly number[] {
+  return kernel.following
+    .track(root, '', true)
+    .members()
+    .map(({ pid }) => pid);
+}
+
+function liveOf(kernel: SimulatedKernel, spawned: ReadonlyMap<number, Spawned>, service: string): readonly number[] {
+  return [...spawned].filter(([, each]) => each.service === service).flatMap(([root]) => treeOf(kernel, root));
+}
+
+function phasesOf({ assembly }: World): Readonly<Record<string, ServicePhase>> {
+  const { standings } = assembly.system.getSnapshot().context;
+  return Object.fromEntries(
+    Object.entries(standings)
+      .map(([name, { phase }]) => [name, phase] as const)
+      .sort(([left], [right]) => left.localeCompare(right)),
+  );
+}
+
+function freshBoot(spec: SystemSpec): World {
+  const world = createWorld(spec, { has: () => true, script: scriptOf });
+  world.assembly.start();
+  world.clock.run(settled);
+  return world;
+}
+
+/** Each throws where a world breaks it. */
+const promises: Readonly<Record<string, (world: ReloadWorld) => void>> = {
+  'every service stands where a fresh boot of the last configuration has it'(world) {
+    if (world.byHand || world.cutShort) return;
+    expect(phasesOf(world)).toEqual(phasesOf(freshBoot(world.last)));
+    expect(world.assembly.system.getSnapshot().value).toBe('up');
+  },
+  'there are exactly the services and actors of the last configuration, with its definitions'(world) {
+    if (world.cutShort) return;
+    const { context, children } = world.assembly.system.getSnapshot();
+    const names = world.last.services.map(({ name }) => name).sort();
+    expect(Object.keys(context.standings).sort()).toEqual(names);
+    expect(Object.keys(context.services).sort()).toEqual(names);
+    expect(Object.keys(children).length).toBe(names.length + 1);
+    expect([context.leaving, context.stopping]).toEqual([{}, {}]);
+    for (const spec of world.last.services) {
+      expect(context.services[spec.name]?.getSnapshot().context.spec, spec.name).toEqual(spec);
+    }
+  },
+  'whatever lives was started with the command of the last configuration'(world) {
+    if (world.cutShort) return;
+    const commands = new Map(world.last.services.map(({ name, argv }) => [name, argv.join(' ')]));
+    const owners = new Map(
+      [...world.spawned].flatMap(([root, each]) => treeOf(world.kernel, root).map((pid) => [pid, each] as const)),
+    );
+    for (const pid of world.kernel.livePids) {
+      const owner = owners.get(pid);
+      expect(owner?.argv, `pid ${pid} of ${owner?.service}`).toBe(commands.get(owner?.service ?? ''));
+    }
+  },
+  'what is kept keeps its actor and, in that moment, its restart count'(world) {
+    for (const [index, { kept }] of world.reloads.entries()) {
+      for (const { name, actor, restarts, restartsAfter } of kept) {
+        expect(restartsAfter, name).toBe(restarts);
+        if (!isKeptAfter(world, index, name) || world.cutShort) continue;
+        expect(world.assembly.system.getSnapshot().context.services[name], name).toBe(actor);
+      }
+    }
+  },
+  'what was ready and is kept runs on with the same processes, and is not started again'(world) {
+    if (world.byHand || world.cutShort) return;
+    for (const [index, { at, kept, live, phases }] of world.reloads.entries()) {
+      for (const { name, pid, isEnding } of kept) {
+        const phase = phases[name];
+        if (isEnding) continue;
+        if ((phase !== 'running' && phase !== 'exited') || !isKeptAfter(world, index, name)) continue;
+        const again = [...world.spawned.values()].filter((each) => each.service === name && each.at > at);
+        expect(again, name).toEqual([]);
+        const context = world.assembly.system.getSnapshot().context.services[name]?.getSnapshot().context;
+        if (phasesOf(world)[name] !== 'running') continue;
+        expect(context?.run?.pid, name).toBe(pid);
+        expect(liveOf(world.kernel, world.spawned, name), name).toEqual(live.get(name));
+      }
+    }
+  },
+  'nothing is let go before what the reload stops has ended, nor before what it waits for'(world) {
+    const open = new Set<string>();
+    const phases = new Map<string, ServicePhase>();
+    for (const [place, { at, notice }] of world.notices.entries()) {
+      for (const reload of world.reloads.filter(({ noticed }) => noticed === place)) {
+        for (const { action, name } of reload.plan.steps) {
+          const phase = reload.phases[name] ?? 'pending';
+          if ((action === 'stop' || action === 'restart') && !isEnded(phase) && phase !== 'pending') open.add(name);
+        }
+      }
+      if (notice.type === 'service.changed') {
+        phases.set(notice.service, notice.change.phase);
+        if (notice.change.phase === 'stopped' || notice.change.phase === 'failed') open.delete(notice.service);
+      }
+      if (notice.type === 'service.released') {
+        expect([...open], `when ${notice.service} is let go at ${at}`).toEqual([]);
+        const spec = (world.reloads.findLast(({ noticed }) => noticed <= place)?.after ?? world.first).services;
+        const own = spec.find(({ name }) => name === notice.service);
+        for (const name of own?.prerequisites ?? []) {
+          const other = spec.find((service) => service.name === name);
+          const phase = other?.enabled === false ? 'disabled' : (phases.get(name) ?? 'pending');
+          if (!world.byHand) expect(satisfies({ phase, ignoreFailures: true }), `${notice.service} ${name}`).toBe(true);
+        }
+      }
+    }
+  },
+  'a shutdown ends everything in order and in time, whatever a reload has begun'(world) {
+    if (world.output() === undefined) world.kernel.deliver('SIGTERM');
+    world.clock.run();
+    const output = world.output();
+    expect(output?.end).toEqual({ kind: 'signal', signal: 'SIGTERM' });
+    expect(world.kernel.livePids).toEqual([]);
+    const at = (type: string): number => world.notices.find(({ notice }) => notice.type === type)?.at ?? Number.NaN;
+    expect(at('system.halted') - at('system.draining')).toBeLessThanOrEqual(world.assembly.spec().shutdownTimeout);
+    const late = world.notices.filter(
+      (entry) => entry.notice.type === 'service.released' && entry.at > at('system.draining'),
+    );
+    expect(late).toEqual([]);
+  },
+};
+
+/** No later reload touches the service. */
+function isKeptAfter({ reloads }: ReloadWorld, index: number, name: string): boolean {
+  return reloads.slice(index + 1).every(({ kept }) => kept.some((other) => other.name === name));
+}
+
+describe(`${seeds} random worlds whose configuration is reloaded at random moments`, () => {
+  const worlds = Array.from({ length: seeds }, (_, seed) => ({ seed, world: runWorld(seed) }));
+
+  it.each(Object.entries(promises))('%s', (_name, check) => {
+    for (const { seed, world } of worlds) {
+      try {
+        check(world);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${String(error)}\n${world.transitions.join('\n')}`, { cause: error });
+      }
+    }
+  });
+
+  it('make plans of every kind, for services in every state', () => {
+    const actions = new Set(
+      worlds.flatMap(({ world }) => world.reloads.flatMap(({ plan }) => plan.steps.map(({ action }) => action))),
+    );
+    expect([...actions].sort()).toEqual(['change', 'keep', 'restart', 'start', 'stop']);
+    const states = new Set(
+      worlds.flatMap(({ world }) =>
+        world.reloads.flatMap(({ plan, phases }) =>
+          plan.steps
+            .filter(({ action }) => action === 'stop' || action === 'restart')
+            .map(({ name }) => phases[name] ?? 'new'),
+        ),
+      ),
+    );
+    const every: readonly ServicePhase[] = [
+      ...(['pending', 'starting', 'running', 'exited', 'scheduled'] as const),
+      ...(['stopping', 'backoff', 'stopped', 'failed', 'disabled'] as const),
+    ];
+    expect(every.filter((phase) => !states.has(phase))).toEqual([]);
+  });
+});

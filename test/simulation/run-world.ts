@@ -1,0 +1,659 @@
+/** Runs a world and writes down what happened, for the invariants to judge. */
+import type { InspectionEvent } from 'xstate';
+import type { SystemStatus } from '../../src/control/supervisor.ts';
+import { statePath } from '../../src/inspect/transition.ts';
+import type { SystemOutput } from '../../src/machines/system.ts';
+import type { ExitStatus } from '../../src/model/exit-status.ts';
+import type { LogRecord } from '../../src/model/log-record.ts';
+import type { PublicState } from '../../src/model/public-state.ts';
+import type { ServicePhase } from '../../src/model/service-phase.ts';
+import type { LoggingSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { SignalName } from '../../src/model/signal.ts';
+import { severities } from '../../src/model/syslog-names.ts';
+import type { SystemNotice } from '../../src/model/system-notice.ts';
+import type { ServiceStage } from '../../src/model/why.ts';
+import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import type { KernelFact, NotifyFate } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { type Deed, type Fault, type FaultName, type Moment, specOf, type When, type WorldPlan } from './plan.ts';
+import { createWorld, type World } from './world.ts';
+
+/** Something that happened: `at` on the virtual clock, `own` on chaperone's, which stands still with it. */
+export type Entry = { readonly at: number; readonly own: number } & Happening;
+
+export type Happening =
+  | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly service: string }
+  | { readonly kind: 'unspawned'; readonly service: string; readonly code: string }
+  | {
+      readonly kind: 'forked';
+      readonly id: number;
+      readonly pid: number;
+      readonly root: number;
+      readonly service: string;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly id: number;
+      readonly pid: number;
+      readonly status: ExitStatus;
+      readonly child: boolean;
+      readonly service: string;
+    }
+  | { readonly kind: 'reaped'; readonly ids: readonly number[] }
+  | {
+      readonly kind: 'signalled';
+      readonly id: number;
+      readonly pid: number;
+      readonly root: number;
+      readonly signal: SignalName;
+      readonly service: string;
+    }
+  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
+  | { readonly kind: 'notice'; readonly notice: SystemNotice }
+  | { readonly kind: 'deed'; readonly deed: Deed }
+  | { readonly kind: 'fault'; readonly fault: FaultName; readonly service?: string }
+  | ({ readonly kind: 'look' } & Look)
+  | { readonly kind: 'unanswered'; readonly actor: string; readonly state: string; readonly event: string };
+
+/** What status says, and what the process table says, in the same instant. */
+export interface Look {
+  readonly system: SystemStatus['state'];
+  readonly services: readonly LookedService[];
+  /** All that live, and those of chaperone's children that it has not been told of. */
+  readonly processes: readonly {
+    readonly id: number;
+    readonly pid: number;
+    readonly root: number;
+    readonly service: string;
+  }[];
+}
+
+export interface LookedService {
+  readonly name: string;
+  readonly state: PublicState;
+  readonly stage: ServiceStage;
+  readonly phase: ServicePhase;
+  readonly pid?: number;
+  readonly running?: number;
+  /** Actors below it that it should not have. */
+  readonly strays: readonly string[];
+}
+
+/** What stands when everything is over. */
+export interface End {
+  readonly output: SystemOutput | undefined;
+  /** What was thrown. */
+  readonly error: string | undefined;
+  /** Virtual ms. */
+  readonly at: number;
+  /** ms that chaperone's timers still had to wait. */
+  readonly timers: readonly number[];
+  readonly livePids: readonly number[];
+  readonly unreaped: readonly number[];
+  /** Pids that chaperone takes for live. */
+  readonly registered: readonly number[];
+  readonly ports: readonly number[];
+  readonly connections: number;
+  readonly sockets: readonly string[];
+  /** Descriptors that are open and that nobody asked to be kept. */
+  readonly descriptors: number;
+  /** What chaperone still listens to. */
+  readonly subscriptions: readonly string[];
+  readonly sinks: readonly SinkAccount[];
+  readonly pidfiles: Readonly<Record<string, string | undefined>>;
+}
+
+/** Lines. */
+export interface SinkAccount {
+  readonly name: string;
+  readonly accepted: number;
+  readonly written: number;
+  readonly counted: number;
+  readonly waitingBytes: number;
+}
+
+export interface WorldRun {
+  readonly plan: WorldPlan;
+  readonly spec: SystemSpec;
+  readonly history: readonly Entry[];
+  readonly end: End;
+  readonly transitions: readonly string[];
+  /** What stood in the log at stdout. */
+  readonly log: string;
+}
+
+/** Virtual ms after which a world has to have ended, whatever happened: no plan reaches so far. */
+const longest = 300_000;
+/** ms in which what was begun before the end may be finished, as in `main`. */
+const aftermath = 3_500;
+/** Looks at one world. */
+const mostLooks = 40;
+const lookInterval = 2_500;
+/** Those that programs answer. */
+const killSignals: readonly SignalName[] = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGABRT'];
+const lostSentence = /\d+ log records were dropped because/;
+
+/** @returns undefined where the plan's configuration contradicts itself */
+export function runWorld(plan: WorldPlan, options: { readonly trace?: boolean } = {}): WorldRun | undefined {
+  const spec = specOf(plan);
+  return spec === undefined ? undefined : new Runner(plan, spec, options.trace ?? false).run();
+}
+
+class Runner {
+  readonly #plan: WorldPlan;
+  readonly #spec: SystemSpec;
+  readonly #world: World;
+  readonly #supervisor: AssemblySupervisor;
+  readonly #history: Entry[] = [];
+  /** By a process's id. */
+  readonly #processes = new Map<number, { readonly pid: number; readonly root: number; readonly service: string }>();
+  readonly #unreaped = new Set<number>();
+  readonly #alive = new Set<number>();
+  readonly #starts = new Map<string, number>();
+  readonly #notifications = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
+  readonly #waiting = new Map<
+    string,
+    { readonly nth: number; readonly delay: number; readonly action: () => void }[]
+  >();
+  readonly #accepted = new Map<string, number>();
+  readonly #faults: { readonly [N in FaultName]: readonly Extract<Fault, { readonly fault: N }>[] };
+  #looks = 0;
+  #over = false;
+
+  constructor(plan: WorldPlan, spec: SystemSpec, trace: boolean) {
+    this.#plan = plan;
+    this.#spec = spec;
+    const of = <N extends FaultName>(name: N) =>
+      plan.faults.filter((each): each is Extract<Fault, { readonly fault: N }> => each.fault === name);
+    this.#faults = {
+      spawnError: of('spawnError'),
+      killed: of('killed'),
+      stopped: of('stopped'),
+      stuck: of('stuck'),
+      slow: of('slow'),
+      notification: of('notification'),
+      mainPidMoves: of('mainPidMoves'),
+      coalescedExits: of('coalescedExits'),
+      reusedPids: of('reusedPids'),
+      clockJump: of('clockJump'),
+      pause: of('pause'),
+      sink: of('sink'),
+      exhausted: of('exhausted'),
+      portTaken: of('portTaken'),
+      oldPidfile: of('oldPidfile'),
+      noLogSocket: of('noLogSocket'),
+    };
+    const [coalesced] = this.#faults.coalescedExits;
+    const installed = new Map(plan.services.map((service) => [service.name, service.installed]));
+    const portFaults = new Map(
+      this.#faults.portTaken.map(({ service, code }) => [
+        spec.services.find(({ name }) => name === service)?.port,
+        code,
+      ]),
+    );
+    this.#world = createWorld(
+      spec,
+      {
+        has: (word) => installed.get(`${word}.service`) ?? false,
+        script: ([word]) => this.#scriptOf(`${word}.service`),
+        fault: ({ argv: [word] }) => {
+          const service = `${word}.service`;
+          const start = (this.#starts.get(service) ?? 0) + 1;
+          this.#starts.set(service, start);
+          return this.#faults.spawnError.find((fault) => fault.service === service && fault.start === start);
+        },
+        listenFault: (port) => portFaults.get(port),
+        notifyFate: (service) => this.#fateOf(service),
+        ...(coalesced === undefined ? {} : { deliveryDelay: () => coalesced.delay }),
+        reusesPids: this.#faults.reusedPids.length > 0,
+        onFact: (fact) => this.#recordFact(fact),
+      },
+      { trace, inspect: (event) => this.#inspect(event) },
+    );
+    const { assembly, inspection, kernel } = this.#world;
+    this.#supervisor = new AssemblySupervisor({
+      assembly,
+      kernel,
+      clock: kernel.supervisorClock,
+      version: '0.0.0',
+      environment: {},
+      widen: () => undefined,
+      reload: async () => ({ kind: 'mistakes', report: 'a world has no files' }),
+      inspection: () => Promise.resolve(inspection),
+    });
+    for (const [service, enabled] of installed)
+      if (!enabled) this.#note({ kind: 'fault', fault: 'spawnError', service });
+  }
+
+  run(): WorldRun {
+    const { assembly, kernel, clock } = this.#world;
+    const entries = this.#spec.logging.filter(({ enabled }) => enabled);
+    assembly.records$.subscribe((record) => this.#accept(entries, record));
+    assembly.notices$.subscribe((notice) => this.#recordNotice(notice));
+    for (const fault of this.#faults.oldPidfile) {
+      const path = this.#spec.services.find(({ name }) => name === fault.service)?.pidfile;
+      if (path !== undefined) kernel.writeFile(path, fault.text);
+    }
+    for (const { code } of this.#faults.noLogSocket) kernel.sinkFaults.set(this.#spec.logSocket, code);
+    for (const { when, ...deed } of this.#plan.commands) this.#at(when, () => this.#perform(deed));
+    for (const fault of this.#plan.faults) if ('when' in fault) this.#at(fault.when, () => this.#cause(fault));
+    clock.setTimeout(() => kernel.deliver('SIGTERM'), this.#plan.end);
+    this.#lookOften();
+
+    let error: string | undefined;
+    let output: SystemOutput | undefined;
+    try {
+      assembly.start();
+      clock.run(longest, () => this.#world.output() !== undefined);
+      output = this.#world.output();
+      this.#over = true;
+      this.#finish();
+    } catch (thrown) {
+      error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    }
+    return {
+      plan: this.#plan,
+      spec: assembly.spec(),
+      history: this.#history,
+      end: this.#endOf(output, error),
+      transitions: this.#world.transitions,
+      log: kernel.written.stdout,
+    };
+  }
+
+  /** The disk has room again, the reader reads, and all that waits is written: then what is missing was lost. */
+  #finish(): void {
+    const { assembly, kernel, clock } = this.#world;
+    kernel.sinkFaults.clear();
+    kernel.sinkDelays.clear();
+    assembly.endSyslog();
+    assembly.flush();
+    const until = (ms: number): void => clock.run(clock.now() + ms);
+    until(aftermath);
+    for (const sink of assembly.sinks.all()) sink.whenFinished(() => undefined);
+    until(aftermath);
+  }
+
+  #scriptOf(service: string): Script | undefined {
+    const plan = this.#plan.services.find(({ name }) => name === service);
+    if (plan === undefined || !plan.installed || plan.programs.length === 0) return undefined;
+    const start = this.#starts.get(service) ?? 1;
+    const script = plan.programs[(start - 1) % plan.programs.length];
+    const stuck = this.#faults.stuck.find((fault) => fault.service === service)?.duration;
+    const factor = this.#faults.slow.find((fault) => fault.service === service)?.factor;
+    if (script === undefined || (stuck === undefined && factor === undefined)) return script;
+    return changedScript(script, stuck, factor ?? 1);
+  }
+
+  #fateOf(service: string): NotifyFate | undefined {
+    const nth = (this.#notifications.get(service) ?? 0) + 1;
+    this.#notifications.set(service, nth);
+    const fault = this.#faults.notification.find((each) => each.service === service && each.nth === nth);
+    switch (fault?.how) {
+      case undefined:
+        return undefined;
+      case 'lost':
+        return [];
+      case 'doubled':
+        return [{ delay: 0 }, { delay: fault.delay }];
+      case 'late':
+        return [{ delay: fault.delay }];
+      case 'foreign':
+        return [{ delay: fault.delay, sender: 0 }];
+    }
+  }
+
+  #note(happening: Happening): void {
+    const { clock, kernel } = this.#world;
+    this.#history.push({ at: clock.now(), own: kernel.supervisorClock.now(), ...happening });
+  }
+
+  #recordFact(fact: KernelFact): void {
+    switch (fact.kind) {
+      case 'spawned': {
+        const { id, pid, request } = fact;
+        const service = `${request.argv[0]}.service`;
+        this.#processes.set(id, { pid, root: id, service });
+        this.#alive.add(id);
+        this.#note({ kind: 'spawned', id, pid, service });
+        this.#happened('spawned', service);
+        break;
+      }
+      case 'unspawned':
+        this.#note({ kind: 'unspawned', service: `${fact.request.argv[0]}.service`, code: fact.error.code });
+        break;
+      case 'forked': {
+        const { id, pid, root } = fact;
+        const service = this.#serviceOf(root);
+        this.#processes.set(id, { pid, root, service });
+        this.#alive.add(id);
+        this.#note({ kind: 'forked', id, pid, root, service });
+        break;
+      }
+      case 'ended': {
+        const service = this.#serviceOf(fact.id);
+        this.#alive.delete(fact.id);
+        if (fact.child) this.#unreaped.add(fact.id);
+        this.#note({ ...fact, service });
+        this.#happened('ended', service);
+        break;
+      }
+      case 'reaped': {
+        for (const id of fact.ids) this.#unreaped.delete(id);
+        this.#note(fact);
+        const [first = 0] = fact.ids;
+        this.#happened('reaped', this.#serviceOf(first));
+        break;
+      }
+      case 'signalled': {
+        const service = this.#serviceOf(fact.id);
+        this.#note({ ...fact, service });
+        this.#happened('signalled', service);
+        break;
+      }
+      case 'notified':
+        this.#note(fact);
+        this.#happened('notified', fact.service);
+        break;
+    }
+  }
+
+  #serviceOf(id: number): string {
+    return this.#processes.get(id)?.service ?? '';
+  }
+
+  #recordNotice(notice: SystemNotice): void {
+    this.#note({ kind: 'notice', notice });
+    switch (notice.type) {
+      case 'service.changed':
+        this.#happened(notice.change.phase, notice.service);
+        break;
+      case 'system.ready':
+        this.#happened('ready', undefined);
+        break;
+      case 'system.draining':
+        this.#happened('draining', undefined);
+        break;
+      case 'service.skipped':
+      case 'service.queued':
+      case 'service.released':
+      case 'service.blocked':
+      case 'service.noticed':
+      case 'system.waiting':
+      case 'system.forced':
+      case 'system.clearing':
+      case 'system.halted':
+        break;
+    }
+  }
+
+  #inspect(event: InspectionEvent): void {
+    if (event.type !== '@xstate.microstep' || event._transitions.length > 0) return;
+    if (event.event.type.startsWith('xstate.')) return;
+    const { snapshot } = event;
+    const state = 'value' in snapshot ? statePath(snapshot.value) : '';
+    const actor = 'id' in event.actorRef ? String(event.actorRef.id) : event.actorRef.sessionId;
+    this.#note({ kind: 'unanswered', actor, state, event: event.event.type });
+  }
+
+  /** Lets go what waits for this. */
+  #happened(moment: Moment, service: string | undefined): void {
+    for (const key of service === undefined ? [moment] : [moment, `${moment} ${service}`]) {
+      const count = (this.#counts.get(key) ?? 0) + 1;
+      this.#counts.set(key, count);
+      for (const { nth, delay, action } of this.#waiting.get(key) ?? [])
+        if (nth === count) this.#world.clock.setTimeout(action, delay);
+    }
+  }
+
+  #at(when: When, action: () => void): void {
+    const guarded = (): void => {
+      if (!this.#over) this.#world.kernel.supervisorClock.arrive(action);
+    };
+    if ('ms' in when) {
+      this.#world.clock.setTimeout(guarded, when.ms);
+      return;
+    }
+    const { on, service, nth, delay } = when;
+    const key = service === undefined ? on : `${on} ${service}`;
+    const waiting = this.#waiting.get(key);
+    const entry = { nth, delay, action: guarded };
+    if (waiting === undefined) this.#waiting.set(key, [entry]);
+    else waiting.push(entry);
+  }
+
+  #perform(deed: Deed): void {
+    this.#note({ kind: 'deed', deed });
+    const { kernel } = this.#world;
+    const supervisor = this.#supervisor;
+    switch (deed.do) {
+      case 'start':
+        supervisor.start(this.#known(deed.names), deed);
+        break;
+      case 'stop':
+        supervisor.stop(this.#known(deed.names), deed);
+        break;
+      case 'restart':
+        supervisor.restart(this.#known(deed.names));
+        break;
+      case 'enable':
+      case 'disable':
+        supervisor.setEnabled(this.#known(deed.names), deed.do === 'enable');
+        break;
+      case 'reset':
+        supervisor.reset(this.#known(deed.names), deed);
+        break;
+      case 'kill':
+        supervisor.kill(deed.name, deed.signal);
+        break;
+      case 'shutdown':
+        supervisor.shutdown(deed.delay);
+        break;
+      case 'signal':
+        kernel.deliver(deed.signal);
+        break;
+      case 'connect':
+        kernel.connect(deed.port);
+        break;
+      case 'log':
+        kernel.sendLog(this.#spec.logSocket, deed.text);
+        break;
+    }
+    this.#look();
+  }
+
+  #known(names: readonly string[]): readonly string[] {
+    return names.filter((name) => this.#spec.services.some((service) => service.name === name));
+  }
+
+  #cause(fault: Fault): void {
+    const { kernel, clock } = this.#world;
+    this.#note({ kind: 'fault', fault: fault.fault, ...('service' in fault ? { service: fault.service } : {}) });
+    const pid = 'service' in fault ? this.#victimOf(fault.service) : undefined;
+    switch (fault.fault) {
+      case 'killed':
+        if (pid !== undefined) kernel.strike(pid, fault.signal);
+        break;
+      case 'stopped':
+        if (pid === undefined) break;
+        kernel.strike(pid, 'SIGSTOP');
+        clock.setTimeout(() => kernel.strike(pid, 'SIGCONT'), fault.duration);
+        break;
+      case 'mainPidMoves':
+        if (pid !== undefined) kernel.inject(pid, [{ do: 'fork', script: fault.child }]);
+        break;
+      case 'clockJump':
+        clock.setWallTime(clock.wallTime() + fault.by);
+        break;
+      case 'pause':
+        kernel.supervisorClock.stall(fault.duration);
+        break;
+      case 'sink':
+        if (fault.how === 'slow') kernel.sinkDelays.set(fault.sink, 300);
+        else kernel.sinkFaults.set(fault.sink, fault.how === 'full' ? 'ENOSPC' : 'EPIPE');
+        clock.setTimeout(() => {
+          kernel.sinkFaults.delete(fault.sink);
+          kernel.sinkDelays.delete(fault.sink);
+        }, fault.duration);
+        break;
+      case 'exhausted':
+        kernel.exhausted = fault.what;
+        clock.setTimeout(() => {
+          kernel.exhausted = undefined;
+        }, fault.duration);
+        break;
+      case 'spawnError':
+      case 'stuck':
+      case 'slow':
+      case 'notification':
+      case 'coalescedExits':
+      case 'reusedPids':
+      case 'portTaken':
+      case 'oldPidfile':
+      case 'noLogSocket':
+        break;
+    }
+    this.#look();
+  }
+
+  /** The youngest process of a service. */
+  #victimOf(service: string): number | undefined {
+    let pid: number | undefined;
+    for (const id of this.#alive) {
+      const process = this.#processes.get(id);
+      if (process?.service === service) pid = process.pid;
+    }
+    return pid;
+  }
+
+  #lookOften(): void {
+    this.#world.clock.setTimeout(() => {
+      if (this.#over) return;
+      this.#look();
+      this.#lookOften();
+    }, lookInterval);
+  }
+
+  #look(): void {
+    const { assembly } = this.#world;
+    const { status, context } = assembly.system.getSnapshot();
+    if (status !== 'active' || this.#looks >= mostLooks) return;
+    this.#looks += 1;
+    const services = this.#supervisor.services().map((service): LookedService => {
+      const ref = context.services[service.name];
+      const snapshot = ref?.getSnapshot();
+      const expected = [
+        'notifications',
+        'pidfile',
+        ...(snapshot?.context.run === undefined ? [] : [snapshot.context.run.ref.id]),
+      ];
+      return {
+        name: service.name,
+        state: service.state,
+        stage: service.stage,
+        phase: context.standings[service.name]?.phase ?? 'pending',
+        ...(service.pid === undefined ? {} : { pid: service.pid }),
+        ...(service.running === undefined ? {} : { running: service.running }),
+        strays: Object.keys(snapshot?.children ?? {}).filter((id) => !expected.includes(id)),
+      };
+    });
+    const processes = [...this.#alive, ...this.#unreaped].flatMap((id) => {
+      const process = this.#processes.get(id);
+      return process === undefined ? [] : [{ id, ...process }];
+    });
+    this.#note({ kind: 'look', system: this.#supervisor.status().state, services, processes });
+  }
+
+  #accept(entries: readonly LoggingSpec[], record: LogRecord): void {
+    for (const { selector, stdout, stderr, file, syslogHost } of entries) {
+      if (!selects(selector, record)) continue;
+      const sinks = [
+        ...(stdout ? ['stdout'] : []),
+        ...(stderr ? ['stderr'] : []),
+        ...(file === undefined ? [] : [file]),
+        ...(syslogHost === undefined ? [] : [`syslog host ${syslogHost}`]),
+      ];
+      for (const sink of sinks) this.#accepted.set(sink, (this.#accepted.get(sink) ?? 0) + 1);
+    }
+  }
+
+  #endOf(output: SystemOutput | undefined, error: string | undefined): End {
+    const { assembly, kernel, clock } = this.#world;
+    const texts = new Map<string, readonly string[]>([
+      ['stdout', kernel.written.stdout.split('\n')],
+      ['stderr', kernel.written.stderr.split('\n')],
+      ['syslog host logs', kernel.packets],
+      ...[...kernel.files].map(([name, text]): [string, readonly string[]] => [name, text.split('\n')]),
+    ]);
+    const kept = this.#history.reduce(
+      (sum, entry) => sum + (entry.kind === 'notified' && entry.text.includes('FDSTORE=1') ? 1 : 0),
+      0,
+    );
+    return {
+      output,
+      error,
+      at: clock.now(),
+      timers: kernel.supervisorClock.pending,
+      livePids: kernel.livePids,
+      unreaped: kernel.unreaped,
+      registered: [...new Set([...this.#processes.values()].map(({ pid }) => pid))].filter((pid) =>
+        assembly.live.has(pid),
+      ),
+      ports: kernel.ports,
+      connections: kernel.openConnections,
+      sockets: kernel.openSockets,
+      descriptors: Math.max(0, kernel.openDescriptors.size - kept),
+      subscriptions: [
+        ...(kernel.signals$.observed ? ['signals'] : []),
+        ...(kernel.childrenGone$.observed ? ['childrenGone'] : []),
+        ...(kernel.exits$.observers.length > 1 ? ['exits'] : []),
+      ],
+      sinks: assembly.sinks.all().map(({ name, droppedTotal, waitingBytes }) => ({
+        name,
+        accepted: this.#accepted.get(name) ?? 0,
+        written: (texts.get(name) ?? []).filter((line) => line !== '' && !lostSentence.test(line)).length,
+        counted: droppedTotal,
+        waitingBytes,
+      })),
+      pidfiles: Object.fromEntries(
+        this.#spec.services.flatMap(({ name, pidfile }) =>
+          pidfile === undefined ? [] : [[name, kernel.readFile(pidfile)]],
+        ),
+      ),
+    };
+  }
+}
+
+/** What the selectors of worlds select, said once more and otherwise. */
+function selects(selector: string, { facility, severity, program }: LogRecord): boolean {
+  switch (selector) {
+    case '*.*':
+      return true;
+    case 'local5.*':
+      return facility === 'local5';
+    case '*.warn;[chaperone].*':
+      return severities.indexOf(severity) <= severities.indexOf('warning') || program === 'chaperone';
+    default:
+      throw new Error(`no world selects ${selector}`);
+  }
+}
+
+/** A program that waits longer, and that SIGKILL does not end at once. */
+function changedScript(script: Script, stuck: number | undefined, factor: number): Script {
+  const change = (step: Step): Step => {
+    if (step.do === 'wait') return { ...step, ms: step.ms * factor };
+    return step.do === 'fork' ? { ...step, script: changedScript(step.script, stuck, factor) } : step;
+  };
+  const onSignal: Partial<Record<SignalName, 'ignore' | readonly Step[]>> = { ...script.onSignal };
+  for (const signal of killSignals) {
+    const reaction = onSignal[signal];
+    if (reaction !== undefined && reaction !== 'ignore') onSignal[signal] = reaction.map(change);
+  }
+  return {
+    ...script,
+    steps: script.steps.map(change),
+    onSignal,
+    ...(stuck === undefined ? {} : { stuck }),
+  };
+}
