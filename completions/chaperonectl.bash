@@ -3,10 +3,11 @@ _chaperonectl() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= names= files=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run inspect reload replay simulate shutdown" -- "$word"))
+    COMPREPLY=($(compgen -W "check status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run inspect reload replay simulate shutdown" -- "$word"))
     return
   fi
   case $verb in
+    check) options="--config --user --json --help"; names= ;;
     status) options="--json --help"; names=yes ;;
     start) options="--force --wait --enable --timeout --json --help"; names=yes ;;
     stop) options="--force --wait --disable --timeout --json --help"; names=yes ;;
@@ -17,12 +18,12 @@ _chaperonectl() {
     kill) options="--json --help"; names=yes ;;
     logs) options="--follow --lines --json --help"; names=yes ;;
     wait) options="--for --timeout --json --help"; names=yes ;;
-    is-ready) options="--help"; names=yes ;;
+    is-ready) options="--json --help"; names=yes ;;
     blame) options="--json --help"; names= ;;
     critical-chain) options="--json --help"; names= ;;
     dependencies) options="--json --help"; names= ;;
     loglevel) options="--json --help"; names= ;;
-    run) options="--help"; names= ;;
+    run) options="--json --help"; names= ;;
     inspect) options="--port --listen --via --stdio --help"; names= ;;
     reload) options="--dry-run --json --help"; names= ;;
     replay) options="--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --json --help"; names=; files=yes ;;

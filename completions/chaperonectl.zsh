@@ -4,6 +4,7 @@ _chaperonectl() {
   local -a verbs options services
   local names= files=
   verbs=(
+    'check:check a configuration without starting it'
     'status:what runs, since when, and what waits for what'
     'start:start services; without names all that can be started'
     'stop:stop services'
@@ -21,7 +22,7 @@ _chaperonectl() {
     'loglevel:show, or set, the least severe priority that is logged everywhere'
     'run:run a command beside the services, with its exit status'
     'inspect:serve the inspector page of what runs, and say where'
-    'reload:read the configuration anew and carry out what has changed'
+    'reload:read the configuration anew and carry out what has changed; a mistake in it changes nothing'
     'replay:show a boot that a journal has recorded  as it went, in figures, or against another one'
     'simulate:the boot that a configuration will have, in virtual time  nothing is started'
     'shutdown:end the system in order, after DELAY seconds'
@@ -31,6 +32,7 @@ _chaperonectl() {
     return
   fi
   case $words[2] in
+    check) options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--json:print JSON' '--help:print the help'); names= ;;
     status) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
     stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
@@ -41,12 +43,12 @@ _chaperonectl() {
     kill) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     logs) options=('--follow:go on with what comes; also -f' '--lines:how many; also -n N' '--json:print JSON' '--help:print the help'); names=yes ;;
     wait) options=('--for:ready (the default), stopped or failed' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
-    is-ready) options=('--help:print the help'); names=yes ;;
+    is-ready) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     blame) options=('--json:print JSON' '--help:print the help'); names= ;;
     critical-chain) options=('--json:print JSON' '--help:print the help'); names= ;;
     dependencies) options=('--json:print JSON' '--help:print the help'); names= ;;
     loglevel) options=('--json:print JSON' '--help:print the help'); names= ;;
-    run) options=('--help:print the help'); names= ;;
+    run) options=('--json:print JSON' '--help:print the help'); names= ;;
     inspect) options=('--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--via:reach chaperone through a command such as "docker exec -i NAME"' '--stdio:the other end of --via  standard input and output are the control socket' '--help:print the help'); names= ;;
     reload) options=('--dry-run:only say what that would be' '--json:print JSON' '--help:print the help'); names= ;;
     replay) options=('--boot:which boot  its number, from the end where negative; or how its id begins' '--list:only tell which boots there are' '--summary:figures  critical chain, blame, restarts, failures and their causes' '--diff:compare two boots  A and B, or the last two of one journal' '--tolerance:how much later B may be ready (20%, and always 0.1 s)' '--until:stop at a time (1.5, 500ms), event, state (web ready) or entry (#418)' '--service:only these services; may be repeated' '--speed:N times as fast as it was, with no pause above 3 s; max  at once' '--web:show it as the inspector page, and say where' '--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--json:print JSON' '--help:print the help'); names=; files=yes ;;

@@ -2,7 +2,6 @@
 // and the tools beside it, each in a small file of its own.
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -28,36 +27,48 @@ const alias = {
 };
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
-// What few boots and few verbs need, and is large, is a file of its own, so that nobody else has to read it.
-const apart = ['src/runtime/inspect-ws', 'src/runtime/inspect-web', 'src/cli/simulate'];
-const ownFiles = {
-  name: 'own-files',
-  setup: ({ onResolve }) => {
-    for (const path of apart) {
-      const name = basename(path);
-      onResolve({ filter: new RegExp(`^\\./${name}\\.ts$`) }, () => ({ path: `./${name}.cjs`, external: true }));
-    }
-  },
-};
+/** Leaves out what is imported from `./NAME.ts`: it is a file of its own, which is loaded only where it is needed. */
+const leave = (...names) => ({
+  name: 'apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: new RegExp(`^\\./(?:${names.join('|')})\\.ts$`) }, ({ path }) => ({
+      path: path.replace(/\.ts$/, '.cjs'),
+      external: true,
+    })),
+});
+// What few boots need, and is large, no other boot should have to read.
+const inspectors = ['inspect-ws', 'inspect-web'];
 await build({
   ...common,
   entryPoints: ['src/cli/chaperone.ts'],
   outfile: 'dist/main.cjs',
   alias,
   supported,
-  plugins: [ownFiles],
+  plugins: [leave(...inspectors)],
 });
-for (const path of apart) {
-  await build({ ...common, entryPoints: [`${path}.ts`], outfile: `dist/${basename(path)}.cjs`, alias, supported });
+for (const name of inspectors) {
+  await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
 }
+// A probe runs it every few seconds.
+const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  alias,
-  plugins: [ownFiles],
+  supported,
+  plugins: [verbs],
 });
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperonectl-main.ts'],
+  outfile: 'dist/chaperonectl-main.cjs',
+  supported,
+  plugins: [verbs],
+});
+for (const name of ['check', 'inspect', 'replay', 'simulate']) {
+  await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

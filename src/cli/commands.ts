@@ -34,6 +34,18 @@ const timeout = { name: 'timeout', value: 'SECONDS', summary: 'how long to wait 
 const json = { name: 'json', summary: 'print JSON' };
 
 export const commands: readonly CommandHelp[] = [
+  verb(
+    'check',
+    '',
+    'check a configuration without starting it',
+    [
+      { name: 'config', value: 'PATH', summary: 'a file, or a directory; else /etc/chaperone.d' },
+      { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
+      json,
+    ],
+    false,
+    false,
+  ),
   verb('status', '[NAME...]', 'what runs, since when, and what waits for what', [json], true),
   verb('start', '[NAME...]', 'start services; without names all that can be started', [
     force,
@@ -83,12 +95,12 @@ export const commands: readonly CommandHelp[] = [
     true,
     false,
   ),
-  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [], true, false),
+  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [json], true, false),
   verb('blame', '', 'how long each service took to become ready', [json], false, false),
   verb('critical-chain', '', 'the services that decided how long the boot took', [json], false, false),
   verb('dependencies', '', 'who waits for whom', [json], false),
   verb('loglevel', '[LEVEL]', 'show, or set, the least severe priority that is logged everywhere', [json], false),
-  verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [], false, false),
+  verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [json], false, false),
   verb(
     'inspect',
     '',
@@ -109,7 +121,7 @@ export const commands: readonly CommandHelp[] = [
   verb(
     'reload',
     '',
-    'read the configuration anew and carry out what has changed',
+    'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
     [{ name: 'dry-run', summary: 'only say what that would be' }, json],
     false,
     false,
@@ -175,8 +187,18 @@ that B failed, or became ready later than the tolerance allows.
   verb('shutdown', '[DELAY|now]', 'end the system in order, after DELAY seconds', [json], false),
 ];
 
+export type Program = 'telchap' | 'chaperonectl';
+
+/** What a program knows: telchap has the original's commands, and prints what the original prints. */
+export function commandsOf(program: Program): readonly CommandHelp[] {
+  if (program === 'chaperonectl') return commands;
+  return commands
+    .filter(({ telchap }) => telchap)
+    .map((command) => ({ ...command, options: command.options.filter((option) => option !== json) }));
+}
+
 /** The help of one verb. */
-export function commandHelp(program: string, command: CommandHelp): string {
+export function commandHelp(program: Program, command: CommandHelp): string {
   const { name, words, summary, options, notes = namesHelp } = command;
   const titles = options.map((option) => `--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`);
   const width = Math.max(6, ...titles.map((title) => title.length));
@@ -198,7 +220,7 @@ export function exitHelp(): string {
 
 /** The help of telchap as a whole. */
 export function telchapHelp(): string {
-  const known = commands.filter(({ telchap }) => telchap);
+  const known = commandsOf('telchap');
   const titles = known.map(({ name, words }) => `${name} ${words}`.trim());
   const width = Math.max(...titles.map((title) => title.length));
   const lines = known.map(({ summary }, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${summary}\n`);

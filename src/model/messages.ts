@@ -472,3 +472,13 @@ export function info(text: string): Message {
 export function warning(text: string): Message {
   return { severity: 'warning', text };
 }
+
+/** Asked for by hand, of what is in line or runs already. */
+export function alreadyStarted(name: string): Message {
+  return debug(`service ${name} already started.  further starts ignored.`);
+}
+
+/** @param delay ms */
+export function shutdownScheduled(delay: number): Message {
+  return info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`);
+}

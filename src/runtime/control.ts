@@ -22,11 +22,11 @@ import { describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import { holdOf } from '../model/hold.ts';
 import type { LogRecord } from '../model/log-record.ts';
-import { info, seconds } from '../model/messages.ts';
+import { alreadyStarted, shutdownScheduled } from '../model/messages.ts';
 import { blocked, satisfies } from '../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
 import { scheduledNote } from '../model/scheduling.ts';
-import { isEnded } from '../model/service-phase.ts';
+import { isEnded, isLive } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -187,6 +187,12 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   start(names: readonly string[], { enable, force }: StartRequest): void {
+    const { assembly } = this.#ports;
+    const { standings } = assembly.system.getSnapshot().context;
+    for (const name of force ? [] : names) {
+      const phase = standings[name]?.phase;
+      if (phase !== undefined && (phase === 'pending' || isLive(phase))) assembly.say(alreadyStarted(name));
+    }
     this.#send({ type: 'services.start', names, enable, force });
   }
 
@@ -222,7 +228,7 @@ export class AssemblySupervisor implements Supervisor {
 
   shutdown(delay: number): void {
     const { assembly, clock } = this.#ports;
-    assembly.say(info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`));
+    assembly.say(shutdownScheduled(delay));
     this.#shutdownAt = clock.wallTime() + delay;
     clock.setTimeout(() => assembly.shutdown({ kind: 'signal', signal: 'SIGTERM' }), delay);
   }

@@ -1,7 +1,7 @@
 /** The daemon: joins the assembly with Linux, and sees to it that PID 1 ends in order whatever happens. */
 import { isatty } from 'node:tty';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
-import { socketVariable } from '../control/places.ts';
+import { placesFor, socketVariable } from '../control/places.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
@@ -119,11 +119,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edge.exitNow(1);
   }
 
-  const control = openControlSocket({
-    edge,
-    environment: launch.environment,
-    uid: process.getuid?.() ?? 0,
-  });
+  const uid = process.getuid?.() ?? 0;
+  const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
   const logging = lateLogging();
   const reloader = onDemand(async () => {
     const { Reloader } = await import('./reload.ts');
@@ -186,7 +183,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     supervisor,
     edge,
     clock,
-    uid: process.getuid?.() ?? 0,
+    uid,
     policy: () => assembly.system.getSnapshot().context.spec.control,
     say: assembly.say,
   });

@@ -8,6 +8,7 @@ import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 import { schemas } from '../../src/control/schema.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 import { readAll, readUntil, serve } from './serving.ts';
 
@@ -340,6 +341,47 @@ describe('streams', () => {
 });
 
 describe('limits', () => {
+  it('of time: a reader who takes nothing for half a minute is let go, one who reads is not', async () => {
+    const supervisor = world();
+    const clock = new VirtualClock();
+    const { connect, server } = await serve(supervisor, [], clock);
+    const follow = async () => {
+      const socket = await connect();
+      socket.write('GET /v1/logs?follow&lines=0 HTTP/1.0\r\n\r\n');
+      await readUntil(socket, ': connected');
+      return socket;
+    };
+    const stalled = await follow();
+    stalled.pause();
+    const reader = await follow();
+    const missed = readUntil(reader, 'event: missed');
+    for (let count = 0; count < 5_000; count += 1) supervisor.records$.next(record('x'.repeat(1_000)));
+    await expect.poll(() => server.counts().unread).toBeGreaterThan(1_000);
+    // By then it has taken all that there was.
+    await missed;
+    // One look sees that something waits, the next that nothing of it was taken.
+    clock.run(clock.now() + limits.stalledTime);
+    expect(server.counts().connections).toBe(2);
+    clock.run(clock.now() + limits.stalledTime);
+    await expect.poll(() => server.counts().connections).toBe(1);
+    supervisor.records$.next(record('still there'));
+    expect(await readUntil(reader, 'still there')).toContain('still there');
+    expect(stalled.bytesRead).toBeLessThan(limits.unread * 2);
+  });
+
+  it('of time: who does not finish a request is let go', async () => {
+    const clock = new VirtualClock();
+    const { connect, server } = await serve(world(), [], clock);
+    const socket = await connect();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    socket.write('GET /v1/status HT');
+    await expect.poll(() => server.counts().connections).toBe(1);
+    clock.run(clock.now() + limits.requestTime);
+    await closed;
+    await expect.poll(() => server.counts().connections).toBe(0);
+  });
+
   it('of connections: guests cannot lock out who may do everything', async () => {
     const serving = await serve(world());
     serving.caller = guest;
