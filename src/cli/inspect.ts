@@ -121,10 +121,11 @@ function openSocket(): Promise<Line> {
   });
 }
 
-/** The words of the command are the shell's to split. */
+/** The words of the command are the shell's to split. One that ends with `--stdio` is whole. */
 function openVia(command: string): Promise<Line> {
+  const whole = /\s--stdio\s*$/.test(command) ? command : `${command} chaperonectl inspect --stdio`;
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn('sh', ['-c', `exec ${command} chaperonectl inspect --stdio`], {
+    const child: ChildProcess = spawn('sh', ['-c', `exec ${whole}`], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const { stdin, stdout } = child;

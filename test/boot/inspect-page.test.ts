@@ -76,6 +76,11 @@ it('shows a chaperone that runs: chaperonectl inspect, over its socket or throug
   const far = await openPage(await control(['inspect', '--via', reach], { CHAPERONE_SOCKET: '/nowhere' }));
   await far.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
   await far.waitForSelector('[data-connection=live]');
+
+  const whole = await openPage(
+    await control(['inspect', '--via', `${reach} chaperonectl inspect --stdio`], { CHAPERONE_SOCKET: '/nowhere' }),
+  );
+  await whole.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
 });
 
 it('tells command lines and environments only where that is asked for', async () => {
