@@ -21,6 +21,8 @@ export const version = signal(0);
 export const connection = signal<Connection>({ kind: 'connecting' });
 /** How many entries count; undefined: all, as they come. */
 export const cursor = signal<number | undefined>(undefined);
+/** ms: where between the last entry that counts and the next one; undefined: at the last. */
+const cursorTime = signal<number | undefined>(undefined);
 export const selection = signal<string | undefined>(undefined);
 /** The actor whose chart is shown; undefined: that of the selected service, or the system's. */
 export const actorChoice = signal<string | undefined>(undefined);
@@ -55,7 +57,9 @@ export const instant = computed<Instant>(() => {
   const paused = cursor.value;
   if (paused === undefined) version.value;
   const count = Math.min(paused ?? recording.entries.length, recording.entries.length);
-  return instantOf(recording.after(count), count, recording.services, graph.value);
+  const shown = instantOf(recording.after(count), count, recording.services, graph.value);
+  const at = cursorTime.value;
+  return at === undefined || at <= shown.at ? shown : { ...shown, at };
 });
 
 /** Where the scrubber stands, ms: the last entry, or now where it follows. */
@@ -132,12 +136,18 @@ export function tick(): void {
 }
 
 export function goTo(count: number | undefined): void {
-  cursor.value = count === undefined ? undefined : Math.max(1, Math.min(count, recording.entries.length));
+  batch(() => {
+    cursor.value = count === undefined ? undefined : Math.max(1, Math.min(count, recording.entries.length));
+    cursorTime.value = undefined;
+  });
 }
 
 /** To the last entry that is not later than that, ms. */
 export function goToTime(at: number): void {
-  goTo(recording.countAt(at));
+  batch(() => {
+    goTo(recording.countAt(at));
+    cursorTime.value = Math.min(at, Math.max(now.value, recording.lastAt));
+  });
 }
 
 export function goToIndex(index: number): void {
@@ -199,8 +209,10 @@ function restorePlace(): void {
   if (t !== undefined) {
     // It may not have come yet.
     if (recording.lastAt < t && live.value) return;
-    const seq = event === undefined ? 0 : recording.countOfSeq(event);
-    goTo(seq > 0 && recording.entries[seq - 1]?.at === t ? seq : recording.countAt(t));
+    const count = event === undefined ? 0 : recording.countOfSeq(event);
+    // Several may have happened in one millisecond; after the last of them it is the instant that counts.
+    if (count > 0 && count < recording.countAt(t)) goTo(count);
+    else goToTime(t);
   }
   wanted.value = undefined;
 }
@@ -224,7 +236,7 @@ export const placeHash = computed<string | undefined>(() => {
   const actor = actorChoice.value;
   const text = renderPlace({
     view: view.value,
-    ...(last === undefined ? {} : { t: last.at, event: last.seq }),
+    ...(last === undefined ? {} : { t: cursorTime.value ?? last.at, event: last.seq }),
     ...(service === undefined ? {} : { service }),
     ...(actor === undefined ? {} : { actor }),
   });
