@@ -27,7 +27,7 @@ _chaperonectl() {
     inspect) options="--port --listen --via --stdio --help"; names= ;;
     reload) options="--dry-run --json --help"; names= ;;
     replay) options="--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --json --help"; names=; files=yes ;;
-    simulate) options="--config --user --time --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
+    simulate) options="--config --user --time --from --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
     shutdown) options="--json --help"; names= ;;
   esac
   case ${COMP_WORDS[COMP_CWORD - 1]} in

@@ -92,6 +92,7 @@ complete -c chaperonectl -n __fish_use_subcommand -a simulate -d 'the boot that 
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l config -r -d 'a file, or a directory (/etc/chaperone.d)'
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l user -r -d 'as "chaperone --user USER" would start it'
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l time -r -a '(__chaperonectl_services)=' -d 'it takes that long to become ready  db=2s'
+complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l from -r -d 'the times of the last boot, or that one, in a journal'
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l assume -r -d 'the time of those of which nothing is known (100ms)'
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l fail -r -a '(__chaperonectl_services)=' -d 'exit N, signal N, hang or late TIME  what it does instead'
 complete -c chaperonectl -n '__fish_seen_subcommand_from simulate' -l what-if -r -a '(__chaperonectl_services)=' -d 'what the boot would gain by that time'

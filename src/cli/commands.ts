@@ -169,6 +169,7 @@ that B failed, or became ready later than the tolerance allows.
       { name: 'config', value: 'PATH', summary: 'a file, or a directory (/etc/chaperone.d)' },
       { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
       { name: 'time', value: 'NAME=TIME', names: true, summary: 'it takes that long to become ready: db=2s' },
+      { name: 'from', value: 'FILE[#BOOT]', summary: 'the times of the last boot, or that one, in a journal' },
       { name: 'assume', value: 'TIME', summary: 'the time of those of which nothing is known (100ms)' },
       {
         name: 'fail',

@@ -1,12 +1,11 @@
 /** Shows what a journal has recorded: as it went, in figures, or against another boot. Needs no chaperone that runs. */
-import { createReadStream } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { exitStatuses } from '../control/answer.ts';
 import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../inspect/boot-diff.ts';
 import { type BootReport, reportOf } from '../inspect/boot-report.ts';
 import type { Entry } from '../inspect/entry.ts';
-import { isKnownVersion, type JournalBoot, type JournalEnd, JournalReader } from '../inspect/journal-reader.ts';
+import type { JournalBoot } from '../inspect/journal-reader.ts';
 import { aligned, renderBoots, renderReport, seconds } from '../inspect/render-report.ts';
 import { applyEntry, createReplica } from '../inspect/replica.ts';
 import { isWanted, Transcript } from '../inspect/transcript.ts';
@@ -15,8 +14,9 @@ import { parseDuration } from '../model/duration.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
 import { commandHelp, commands } from './commands.ts';
+import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
 import { readPort } from './listen-options.ts';
-import { codeOf, reasonOf, writeAll } from './program-io.ts';
+import { codeOf, writeAll } from './program-io.ts';
 
 interface Request {
   readonly files: readonly string[];
@@ -31,16 +31,6 @@ interface Request {
   readonly listen: string | undefined;
   readonly tolerance: Tolerance;
   readonly json: boolean;
-}
-
-/** What cannot be done, in words, and the exit status for it. */
-class ReplayError extends Error {
-  readonly exitStatus: number;
-
-  constructor(message: string, exitStatus: number = exitStatuses.mistake) {
-    super(message);
-    this.exitStatus = exitStatus;
-  }
 }
 
 /** Where output goes, and how time passes; tests have their own. */
@@ -77,7 +67,7 @@ export async function run(words: readonly string[], ports: ReplayPorts = process
   } catch (error) {
     // A reader that has seen enough is no mistake.
     if (codeOf(error) === 'EPIPE') return exitStatuses.done;
-    if (!(error instanceof ReplayError)) throw error;
+    if (!(error instanceof JournalFileError)) throw error;
     await ports.print(2, `chaperonectl replay: ${oneLine(error.message)}\n`);
     return error.exitStatus;
   }
@@ -91,17 +81,17 @@ async function replay(request: Request, ports: ReplayPorts): Promise<number> {
     case 'diff':
       return diff(first, second, request, ports);
     case 'summary':
-      return summarize(await loadBoot(first, request.boot, ports), request, ports);
+      return summarize(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
     case 'web':
-      return show(await loadBoot(first, request.boot, ports), request, ports);
+      return show(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
     case 'transcript':
-      return transcribe(await loadBoot(first, request.boot, ports), request, ports);
+      return transcribe(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
   }
 }
 
 async function list(file: string, { json }: Request, ports: ReplayPorts): Promise<number> {
   const boots: { boot: JournalBoot; report: BootReport }[] = [];
-  await readJournal(file, ports, (boot) => boots.push({ boot, report: reportOf(boot.entries) }));
+  await readJournal(file, warnOn(ports), (boot) => boots.push({ boot, report: reportOf(boot.entries) }));
   const rows = boots.map(({ boot, report: { boot: id, epoch, hostname, ready, end, duration, services } }) => ({
     ...{ number: boot.number, boot: id, epoch, hostname, services: services.length, entries: boot.entries.length },
     ...{ ready, duration, end, torn: boot.torn, version: boot.entry.version },
@@ -134,8 +124,8 @@ async function diff(
   { json, tolerance }: Request,
   ports: ReplayPorts,
 ): Promise<number> {
-  const a = await loadBoot(file, other === undefined ? '-2' : undefined, ports);
-  const b = await loadBoot(other ?? file, undefined, ports);
+  const a = await loadBoot(file, other === undefined ? '-2' : undefined, warnOn(ports));
+  const b = await loadBoot(other ?? file, undefined, warnOn(ports));
   const result = diffBoots(reportOf(a.entries), reportOf(b.entries), tolerance);
   await ports.print(1, json ? `${JSON.stringify(result)}\n` : renderDiff(result));
   return result.regressions.length === 0 ? exitStatuses.done : exitStatuses.failed;
@@ -217,80 +207,11 @@ function shownEntries(boot: JournalBoot, { until }: Request) {
  * @param file may name the boot behind a `#`
  * @param choice a number (from the end where it is negative), or the beginning of an id; the last boot where there is none
  */
-async function loadBoot(file: string, choice: string | undefined, ports: ReplayPorts): Promise<JournalBoot> {
-  const [, path = file, inFile] = /^(.*)#(-?\w+)$/s.exec(file) ?? [];
-  const wanted = inFile ?? choice ?? '-1';
-  let known = 0;
-  // Of a large journal only the boots are kept that may still be the wanted one.
-  let kept: JournalBoot[] = [];
-  await readJournal(path, ports, (boot) => {
-    known = boot.number;
-    kept = [...kept, boot].filter((candidate) => isWantedBoot(candidate, wanted, known, 'so far'));
-  });
-  const [boot, another] = kept.filter((candidate) => isWantedBoot(candidate, wanted, known));
-  if (another !== undefined) throw new ReplayError(`boot ${wanted} is not unique in ${path}: give more of it`);
-  if (boot === undefined) {
-    throw new ReplayError(`there is no boot ${wanted} in ${path}, which has ${known}; see --list`);
-  }
-  if (!isKnownVersion(boot)) {
-    const { chaperone, version } = boot.entry;
-    throw new ReplayError(
-      `boot ${boot.number} in ${path} was recorded by a newer chaperone (${chaperone}, journal version ${version}), which this one cannot read`,
-    );
-  }
-  return boot;
-}
 
-/**
- * @param count of the boots that were read
- * @param extent `so far`: more may come, and the number of any from the end may grow
- */
-function isWantedBoot(
-  { number, entry }: JournalBoot,
-  wanted: string,
-  count: number,
-  extent: 'so far' | 'all' = 'all',
-): boolean {
-  if (!/^-?\d{1,7}$/.test(wanted)) return entry.boot.startsWith(wanted);
-  const asked = Number(wanted);
-  if (asked >= 0) return number === asked;
-  const first = count + 1 + asked;
-  return extent === 'all' ? number === first : number >= first;
-}
-
-async function readJournal(path: string, ports: ReplayPorts, onBoot: (boot: JournalBoot) => void): Promise<void> {
-  const reader = new JournalReader(onBoot);
-  try {
-    for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-      if (piece instanceof Uint8Array) reader.push(piece);
-    }
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === undefined) throw error;
-    const status = code === 'EACCES' || code === 'EPERM' ? exitStatuses.forbidden : exitStatuses.mistake;
-    throw new ReplayError(`cannot read ${path}: ${reasonOf(error) ?? code}`, status);
-  }
-  const end = reader.end();
-  if (end.boots === 0) throw new ReplayError(notAJournal(path, end));
-  await tellSkipped(path, end, ports);
-}
-
-function notAJournal(path: string, { problems }: JournalEnd): string {
-  const [first] = problems;
-  if (first === undefined) return `${path} is empty: no boot is recorded in it`;
-  return `${path}:${first.line}:${first.column}: this is not a journal: ${first.text}`;
-}
-
-async function tellSkipped(
-  path: string,
-  { problems, skipped, unknown }: JournalEnd,
-  ports: ReplayPorts,
-): Promise<void> {
-  const lines = problems.map(({ line, column, text }) => `${path}:${line}:${column}: skipped: ${text}`);
-  if (skipped > problems.length) lines.push(`${path}: ${skipped - problems.length} more lines were skipped`);
-  if (unknown > 0) lines.push(`${path}: ${unknown} entries of a kind that this version does not know were skipped`);
-  if (lines.length > 0) await ports.print(2, lines.map((line) => `chaperonectl replay: ${oneLine(line)}\n`).join(''));
-}
+const warnOn =
+  ({ print }: ReplayPorts): Warn =>
+  (line) =>
+    print(2, `chaperonectl replay: ${oneLine(line)}\n`);
 
 /** What is wrong with the words, where something is. */
 function readWords(words: readonly string[]): Request | string {

@@ -587,7 +587,15 @@ export const systemMachine = setup({
             'system.reload': { target: 'starting', actions: ['noteTime', 'applyReload', 'stopByHand'] },
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: ['noteTime', 'recordChange', 'countProcesses', 'finishStops', 'stopByHand', 'sayBlocked'],
+              actions: [
+                'noteTime',
+                'recordChange',
+                'countProcesses',
+                'finishStops',
+                'stopByHand',
+                { type: 'startServices', params: { idleReleased: false } },
+                'sayBlocked',
+              ],
             },
           },
         },

@@ -88,7 +88,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     if (!outcome.ok) return outcome.error;
 
     const { pid } = outcome;
-    live.add(pid, service);
+    const forget = live.add(pid, service);
     noteMain(service, pid);
     trees.get(service.name)?.forget();
     trees.delete(service.name);
@@ -106,18 +106,19 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     const isGroup = service.ownGroup && service.killMode === 'group';
     // What a notify service forks is its own affair, until it says that one of them is the service.
     const remains = service.type === 'notify' ? {} : { tree };
-    return { pid, target: isGroup ? 'group' : 'process', end$, ...remains };
+    return { pid, target: isGroup ? 'group' : 'process', end$, forget, ...remains };
   };
 
   const follow = ({ service }: ProcessRun, pid: number): Unit => {
     onMessage(pidChanged(service.name, pid, mainPids.get(service.name) ?? 0));
     noteMain(service, pid);
-    live.add(pid, service);
+    const forget = live.add(pid, service);
     const leads = kernel.following.lookUp(pid)?.group === pid && service.killMode === 'group';
     return {
       pid,
       target: leads ? 'group' : 'process',
       end$: endOf(ports, service, pid),
+      forget,
       tree: trees.get(service.name),
     };
   };
@@ -157,7 +158,7 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     let wait: Wait | undefined;
     unit.end$.subscribe(({ status, at }) => {
       ended = true;
-      live.remove(pid);
+      unit.forget();
       own.onMessage(exitSeen(service.name, pid, status));
       if (!isOwned) return;
       ports.onEnd(service, { pid, status });
@@ -201,6 +202,8 @@ interface Unit {
   readonly pid: number;
   readonly target: 'group' | 'process';
   readonly end$: Observable<{ readonly status: ExitStatus; readonly at: number }>;
+  /** It is not live any more. */
+  readonly forget: () => void;
   /** What its start has left behind, where that belongs to the service. */
   readonly tree?: ProcessTree | undefined;
 }
@@ -327,7 +330,8 @@ function clearRemains(
   const { kernel, clock, live } = ports;
   // Those that a stop has signalled together with their leader are on their way: a second signal means haste to many programs.
   const signal = stopping ? 'SIGCONT' : service.killSignal;
-  const isGroup = target === 'group' && kernel.signal(pid, signal, 'group') === 'sent';
+  // The number may be a new process's already.
+  const isGroup = target === 'group' && !live.has(pid) && kernel.signal(pid, signal, 'group') === 'sent';
   if (isGroup && !stopping) kernel.signal(pid, 'SIGCONT', 'group');
   const members = tree?.members() ?? [];
   for (const member of members) {

@@ -7,23 +7,27 @@ import type { Kernel } from './kernel.ts';
  * know whom to end.
  */
 export class LiveProcesses {
-  readonly #services = new Map<number, ServiceSpec>();
+  readonly #processes = new Map<number, { readonly service: ServiceSpec }>();
 
-  add(pid: number, service: ServiceSpec): void {
-    this.#services.set(pid, service);
-  }
-
-  remove(pid: number): void {
-    this.#services.delete(pid);
+  /**
+   * @returns what takes it out again, unless the number is a new process's by then: of a batch of exits, the first that is told
+   * may be answered by a start which gets the number of the second
+   */
+  add(pid: number, service: ServiceSpec): () => void {
+    const entry = { service };
+    this.#processes.set(pid, entry);
+    return () => {
+      if (this.#processes.get(pid) === entry) this.#processes.delete(pid);
+    };
   }
 
   has(pid: number): boolean {
-    return this.#services.has(pid);
+    return this.#processes.has(pid);
   }
 
   /** Signals each: its own kill signal where none is given. */
   signalEach(kernel: Kernel, signal?: SignalName): void {
-    for (const [pid, service] of this.#services) {
+    for (const [pid, { service }] of this.#processes) {
       kernel.signal(pid, signal ?? service.killSignal, service.ownGroup ? 'group' : 'process');
     }
   }

@@ -39,6 +39,17 @@ export class LogSinks {
     return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), { isFile: false });
   }
 
+  /** Closes what no line goes to any more, once it has written what it was given. */
+  closeOthers(used: ReadonlySet<SinkQueue>): void {
+    for (const [name, queue] of this.#others) {
+      if (used.has(queue)) continue;
+      this.#others.delete(name);
+      const index = this.#files.indexOf(queue);
+      if (index >= 0) this.#files.splice(index, 1);
+      queue.end();
+    }
+  }
+
   /**
    * The queue of an inspection journal. Whoever writes to it looks for room first.
    *
@@ -51,17 +62,6 @@ export class LogSinks {
     queue.setNoticeLine(() => '');
     this.#journals.push(queue);
     return queue;
-  }
-
-  /** Closes what no line goes to any more, once it has written what it was given. */
-  closeOthers(used: ReadonlySet<SinkQueue>): void {
-    for (const [name, queue] of this.#others) {
-      if (used.has(queue)) continue;
-      this.#others.delete(name);
-      const index = this.#files.indexOf(queue);
-      if (index >= 0) this.#files.splice(index, 1);
-      queue.end();
-    }
   }
 
   all(): readonly SinkQueue[] {

@@ -108,7 +108,7 @@ describe('chaperonectl replay', () => {
   it.each(['0', '3', '-3', 'c', 'abc'])('knows no boot %s', async (name) => {
     const { status, stderr } = await replay(journal(), '--boot', name);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/there is no boot \S+ in .*, which has 2; see --list/);
+    expect(stderr).toMatch(/there is no boot \S+ in .*, which has 2; see "chaperonectl replay --list"/);
   });
 
   it('wants more of an id that is not unique', async () => {

@@ -54,6 +54,8 @@ interface Tally {
 }
 
 async function main(): Promise<number> {
+  // The log tells local time.
+  process.env['TZ'] = 'UTC';
   const { values } = parseArgs({
     options: {
       seeds: { type: 'string' },

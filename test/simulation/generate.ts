@@ -368,7 +368,7 @@ function drawDeed(random: Random, services: readonly ServicePlan[]): Deed {
     ? services.map(({ name }) => name)
     : [...new Set([random.pick(services).name, random.pick(services).name])];
   const [name = ''] = names;
-  switch (random.integer(0, 11)) {
+  switch (random.integer(0, 13)) {
     case 0:
     case 1:
       return { do: 'start', names, enable: random.chance(0.4), force: random.chance(0.3) };
@@ -387,6 +387,9 @@ function drawDeed(random: Random, services: readonly ServicePlan[]): Deed {
     case 9:
       return { do: 'log', text: random.pick(['<13>hello', 'no priority', '<30>Jan  1 00:00:00 app[7]: x', '']) };
     case 10:
+    case 11:
+      return { do: 'reload', names, gone: random.chance(0.4) ? [random.pick(services).name] : [] };
+    case 12:
       return { do: 'shutdown', delay: random.pick([0, 0, 500, 3_000]) };
     default:
       return { do: 'signal', signal: random.pick(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGPWR']) };

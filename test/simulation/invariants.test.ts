@@ -66,7 +66,10 @@ const plan: WorldPlan = {
       ],
     }),
   ],
-  commands: [{ do: 'log', text: '<13>hello', when: { ms: 4_000 } }],
+  commands: [
+    { do: 'log', text: '<13>hello', when: { ms: 4_000 } },
+    { do: 'reload', names: ['api.service'], gone: [], when: { ms: 4_500 } },
+  ],
   faults: [],
   end: 6_000,
 };
@@ -153,7 +156,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'nothing starts before its prerequisites are ready': () => inserted(0, released('web.service')),
   'nothing starts before the stage before it stands': () => inserted(0, released('last.service')),
   'every start was let go, or is a restart after its pause': () =>
-    inserted(0, { kind: 'spawned', id: 999, pid: 999, service: 'db.service' }),
+    inserted(0, { kind: 'spawned', id: 999, pid: 999, service: 'db.service', definition: 0 }),
   'nothing starts once shutdown has begun': () => inserted(run.history.length, released('db.service')),
   'nothing waits without a reason': () => misjudged('db.service', { phase: 'pending' }),
   'every started process is waited for': () =>
@@ -200,7 +203,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
       () => [],
     ),
   'a service has no more processes at a time than it may': () =>
-    inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service' }),
+    inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service', definition: 0 }),
   'a cron or inetd service fails only at its start': () =>
     inserted(
       indexOf(isNotice('system.draining')),
@@ -224,6 +227,11 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     ...run,
     end: { ...run.end, pidfiles: { 'daemon.service': '7\n' } },
   }),
+  'after a reload the system equals a fresh boot': () =>
+    edited(isSpawnOfDb, (entry) => [
+      { at: 0, own: 0, kind: 'reloaded', nth: 1, names: ['db.service'], gone: [] },
+      entry,
+    ]),
   'the system ends, and nothing in it breaks': () => ({ ...run, end: { ...run.end, error: 'internal error' } }),
 };
 

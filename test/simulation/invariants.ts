@@ -22,6 +22,12 @@ interface State {
   readonly wereReady: Set<string>;
   /** Those that somebody asked to be stopped, until they have ended. */
   readonly asked: Set<string>;
+  /** Those of them that a reload stops: nothing is let go before all of these have ended. */
+  readonly replaced: Set<string>;
+  /** Those that a reload has taken out of the configuration. */
+  readonly gone: Set<string>;
+  /** By service: the reload that has defined it, where it is not the boot. */
+  readonly definitions: Map<string, number>;
   draining: boolean;
   forced: boolean;
   ready: boolean;
@@ -37,6 +43,9 @@ function walk(
     disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
     wereReady: new Set(),
     asked: new Set(),
+    replaced: new Set(),
+    gone: new Set(),
+    definitions: new Map(),
     draining: false,
     forced: false,
     ready: false,
@@ -45,6 +54,14 @@ function walk(
     const answer = visit(entry, state, index);
     if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
     if (entry.kind === 'deed') applyDeed(entry.deed, state);
+    if (entry.kind === 'reloaded') {
+      for (const name of entry.names) state.definitions.set(name, entry.nth);
+      for (const name of entry.gone) state.gone.add(name);
+      for (const name of [...entry.names, ...entry.gone].filter((each) => !isOver(state, each))) {
+        state.asked.add(name);
+        state.replaced.add(name);
+      }
+    }
     if (entry.kind !== 'notice') continue;
     const { notice } = entry;
     if (notice.type === 'system.draining') state.draining = true;
@@ -54,29 +71,34 @@ function walk(
     const { phase } = notice.change;
     state.phases.set(notice.service, phase);
     if (isUp(phase)) state.wereReady.add(notice.service);
-    if (isEnded(phase)) state.asked.delete(notice.service);
+    if (!isEnded(phase)) continue;
+    state.asked.delete(notice.service);
+    state.replaced.delete(notice.service);
   }
   return undefined;
 }
 
-function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], { disabled, asked, phases }: State): void {
-  const isOver = (name: string): boolean => isEnded(phases.get(name) ?? 'pending');
+/** There is nothing to stop, and so no end to wait for. */
+function isOver({ phases }: State, name: string): boolean {
+  const phase = phases.get(name) ?? 'pending';
+  return isEnded(phase) || phase === 'pending';
+}
+
+function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State): void {
+  const { disabled, asked } = state;
   switch (deed.do) {
     case 'start':
       for (const name of deed.names) {
         if (deed.enable) disabled.delete(name);
-        if (deed.force && !isOver(name)) asked.add(name);
+        if (deed.force && !isOver(state, name)) asked.add(name);
       }
       break;
     case 'stop':
     case 'restart':
       for (const name of deed.names) {
         if (deed.do === 'stop' && deed.disable) disabled.add(name);
-        if (!isOver(name)) asked.add(name);
+        if (!isOver(state, name)) asked.add(name);
       }
-      break;
-    case 'reset':
-      for (const name of deed.names) if (!isOver(name)) asked.add(name);
       break;
     case 'enable':
       for (const name of deed.names) disabled.delete(name);
@@ -84,6 +106,8 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], { disabled, a
     case 'disable':
       for (const name of deed.names) disabled.add(name);
       break;
+    case 'reset':
+    case 'reload':
     case 'kill':
     case 'shutdown':
     case 'signal':
@@ -98,7 +122,8 @@ function isUp(phase: ServicePhase): boolean {
 }
 
 /** Its dependents may start: by section 2 of the reference. */
-function lets(spec: ServiceSpec, { phases, disabled }: State): boolean {
+function lets(spec: ServiceSpec, { phases, disabled, gone }: State): boolean {
+  if (gone.has(spec.name)) return true;
   const phase = phases.get(spec.name) ?? 'pending';
   if (isUp(phase)) return true;
   if (phase === 'failed' && spec.ignoreFailures) return true;
@@ -221,10 +246,11 @@ export const invariants = {
   'nothing waits without a reason': (run) => {
     const specs = specsOf(run);
     return walk(run, (entry, state) => {
-      if (entry.kind !== 'look' || state.draining) return undefined;
+      if (entry.kind !== 'look' || state.draining || state.replaced.size > 0) return undefined;
       const phases = new Map(entry.services.map(({ name, phase }) => [name, phase]));
       const open = (spec: ServiceSpec): boolean => {
         const phase = phases.get(spec.name);
+        if (state.gone.has(spec.name)) return true;
         return (
           phase === 'disabled' ||
           (phase !== undefined && lets(spec, { ...state, phases: new Map([[spec.name, phase]]) }))
@@ -599,10 +625,11 @@ export const invariants = {
   'a stop in order leaves no pidfile that the service has written': (run) => {
     if (noticeAt(run, 'system.forced') !== undefined) return undefined;
     const stopped = new Set<string>();
-    walk(run, (entry) => {
+    walk(run, (entry, { phases }) => {
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      if (change.phase === 'stopped') stopped.add(service);
+      // A reset makes `stopped` of `failed`, and stops nothing.
+      if (change.phase === 'stopped' && phases.get(service) === 'stopping') stopped.add(service);
       else stopped.delete(service);
       return undefined;
     });
@@ -615,6 +642,30 @@ export const invariants = {
       if (text !== undefined && !old.includes(text)) return `${name} has left ${pidfile}`;
     }
     return undefined;
+  },
+
+  'after a reload the system equals a fresh boot': (run) => {
+    const specs = specsOf(run);
+    return walk(run, (entry, state) => {
+      if (entry.kind === 'spawned') {
+        const { service, pid } = entry;
+        // What has still to be stopped goes on as it was: it restarts, and its schedule is kept.
+        if (state.asked.has(service)) return undefined;
+        if (state.gone.has(service)) return `${service} starts as pid ${pid}, and is configured no more`;
+        const wanted = state.definitions.get(service) ?? 0;
+        return entry.definition === wanted
+          ? undefined
+          : `${service} starts as ${entry.definition} has it, and ${wanted} is in force`;
+      }
+      if (entry.kind !== 'look' || state.draining) return undefined;
+      const listed = new Set(entry.services.map(({ name }) => name));
+      for (const name of specs.keys()) {
+        if (!listed.has(name) && !state.gone.has(name)) return `${name} is configured, and not there`;
+        if (listed.has(name) && state.gone.has(name) && isOver(state, name))
+          return `${name} is there, and configured no more`;
+      }
+      return undefined;
+    });
   },
 
   'the system ends, and nothing in it breaks': (run) => {

@@ -43,6 +43,8 @@ export type Deed =
   | { readonly do: 'stop'; readonly names: readonly string[]; readonly disable: boolean }
   | { readonly do: 'restart' | 'enable' | 'disable'; readonly names: readonly string[] }
   | { readonly do: 'reset'; readonly names: readonly string[]; readonly force: boolean }
+  /** The configuration is read anew: the environment of some services is another, and some services are gone. */
+  | { readonly do: 'reload'; readonly names: readonly string[]; readonly gone: readonly string[] }
   | { readonly do: 'kill'; readonly name: string; readonly signal: SignalName }
   | { readonly do: 'shutdown'; readonly delay: number }
   /** A signal to chaperone. */

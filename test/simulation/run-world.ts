@@ -13,6 +13,7 @@ import { severities } from '../../src/model/syslog-names.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import type { ServiceStage } from '../../src/model/why.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import { candidateOf } from '../../src/runtime/reload.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { KernelFact, NotifyFate } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { type Deed, type Fault, type FaultName, type Moment, specOf, type When, type WorldPlan } from './plan.ts';
@@ -22,7 +23,14 @@ import { createWorld, type World } from './world.ts';
 export type Entry = { readonly at: number; readonly own: number } & Happening;
 
 export type Happening =
-  | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly service: string }
+  | {
+      readonly kind: 'spawned';
+      readonly id: number;
+      readonly pid: number;
+      readonly service: string;
+      /** Which reload has defined it. */
+      readonly definition: number;
+    }
   | { readonly kind: 'unspawned'; readonly service: string; readonly code: string }
   | {
       readonly kind: 'forked';
@@ -51,6 +59,13 @@ export type Happening =
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
   | { readonly kind: 'deed'; readonly deed: Deed }
+  /** The nth configuration is in force from here on: that of the services named is new, those of others are gone. */
+  | {
+      readonly kind: 'reloaded';
+      readonly nth: number;
+      readonly names: readonly string[];
+      readonly gone: readonly string[];
+    }
   | { readonly kind: 'fault'; readonly fault: FaultName; readonly service?: string }
   | ({ readonly kind: 'look' } & Look)
   | { readonly kind: 'unanswered'; readonly actor: string; readonly state: string; readonly event: string };
@@ -129,6 +144,8 @@ const aftermath = 3_500;
 /** Looks at one world. */
 const mostLooks = 40;
 const lookInterval = 2_500;
+/** Tells in the environment of a service which reload has defined it. */
+const definition = 'DEFINITION';
 /** Those that programs answer. */
 const killSignals: readonly SignalName[] = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGABRT'];
 const lostSentence = /\d+ log records were dropped because/;
@@ -159,6 +176,7 @@ class Runner {
   readonly #accepted = new Map<string, number>();
   readonly #faults: { readonly [N in FaultName]: readonly Extract<Fault, { readonly fault: N }>[] };
   #looks = 0;
+  #reloads = 0;
   #over = false;
 
   constructor(plan: WorldPlan, spec: SystemSpec, trace: boolean) {
@@ -241,6 +259,7 @@ class Runner {
     clock.setTimeout(() => kernel.deliver('SIGTERM'), this.#plan.end);
     this.#lookOften();
 
+    const checked = assembly.spec();
     let error: string | undefined;
     let output: SystemOutput | undefined;
     try {
@@ -254,7 +273,7 @@ class Runner {
     }
     return {
       plan: this.#plan,
-      spec: assembly.spec(),
+      spec: checked,
       history: this.#history,
       end: this.#endOf(output, error),
       transitions: this.#world.transitions,
@@ -316,7 +335,7 @@ class Runner {
         const service = `${request.argv[0]}.service`;
         this.#processes.set(id, { pid, root: id, service });
         this.#alive.add(id);
-        this.#note({ kind: 'spawned', id, pid, service });
+        this.#note({ kind: 'spawned', id, pid, service, definition: Number(request.environment[definition] ?? 0) });
         this.#happened('spawned', service);
         break;
       }
@@ -437,6 +456,9 @@ class Runner {
       case 'restart':
         supervisor.restart(this.#known(deed.names));
         break;
+      case 'reload':
+        this.#reload(deed);
+        break;
       case 'enable':
       case 'disable':
         supervisor.setEnabled(this.#known(deed.names), deed.do === 'enable');
@@ -464,7 +486,28 @@ class Runner {
   }
 
   #known(names: readonly string[]): readonly string[] {
-    return names.filter((name) => this.#spec.services.some((service) => service.name === name));
+    const { services } = this.#world.assembly.spec();
+    return names.filter((name) => services.some((service) => service.name === name));
+  }
+
+  #reload({ names, gone }: Deed & { do: 'reload' }): void {
+    const { assembly, kernel } = this.#world;
+    if (assembly.system.getSnapshot().matches('draining')) return;
+    const before = assembly.spec();
+    const nth = this.#reloads + 1;
+    const services = before.services
+      .filter(({ name }) => !gone.includes(name))
+      .map((service) => ({
+        ...service,
+        prerequisites: service.prerequisites.filter((name) => !gone.includes(name)),
+        ...(names.includes(service.name) ? { environment: { ...service.environment, [definition]: String(nth) } } : {}),
+      }));
+    if (services.length === 0) return;
+    const { plan, missing, spec } = candidateOf(kernel, assembly, { ...before, services });
+    if (missing.length > 0) return;
+    this.#reloads = nth;
+    this.#note({ kind: 'reloaded', nth, names: this.#known(names), gone: this.#known(gone) });
+    assembly.reload(spec, plan);
   }
 
   #cause(fault: Fault): void {

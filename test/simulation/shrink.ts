@@ -90,6 +90,7 @@ function withServices(plan: WorldPlan, services: readonly ServicePlan[]): WorldP
       if ('name' in command) return left.has(command.name) ? [command] : [];
       if (!('names' in command)) return [command];
       const names = command.names.filter(isThere);
+      if (command.do === 'reload') return [{ ...command, names, gone: command.gone.filter(isThere) }];
       return names.length === 0 ? [] : [{ ...command, names }];
     }),
     faults: plan.faults.filter((fault) => {
@@ -104,6 +105,10 @@ function withServices(plan: WorldPlan, services: readonly ServicePlan[]): WorldP
 function* smallerCommand(command: Command): Generator<Command> {
   if ('names' in command && command.names.length > 1) {
     for (const names of fewer(command.names)) if (names.length > 0) yield { ...command, names };
+  }
+  if (command.do === 'reload') {
+    for (const gone of fewer(command.gone)) yield { ...command, gone };
+    if (command.names.length > 0) yield { ...command, names: [] };
   }
   if (command.do === 'start' && command.enable) yield { ...command, enable: false };
   if ((command.do === 'start' || command.do === 'reset') && command.force) yield { ...command, force: false };

@@ -17,9 +17,22 @@ export class LinuxClock implements Clock {
   /** ms for which chaperone stood still, as far as its timers noticed. */
   #stalled = 0;
   readonly #timers = new Map<TimerId, NodeJS.Timeout | NodeJS.Immediate>();
+  /** When those that still wait are due. */
+  readonly #dues = new Map<TimerId, number>();
+  #nextDue = Number.POSITIVE_INFINITY;
 
+  /**
+   * What has arrived during a stall is read before any timer fires. It has to find the time that will be the right one: what
+   * it sets a timer for would wait for as long again otherwise.
+   */
   now(): number {
-    return performance.now() - this.#stalled;
+    const now = performance.now() - this.#stalled;
+    const late = now - this.#nextDue;
+    if (late <= stall) return now;
+    // What thawed with it needs a moment to say what it would have said in time.
+    const behind = late + Math.min(late, thaw);
+    this.#stalled += behind;
+    return now - behind;
   }
 
   wallTime(): number {
@@ -35,6 +48,7 @@ export class LinuxClock implements Clock {
   clearTimeout(id: TimerId): void {
     const timer = this.#timers.get(id);
     if (timer === undefined) return;
+    this.#forgetDue(id);
     if (isTimeout(timer)) clearTimeout(timer);
     else clearImmediate(timer);
     this.#timers.delete(id);
@@ -43,6 +57,7 @@ export class LinuxClock implements Clock {
   #wait(id: TimerId, callback: () => void, due: number): void {
     const left = due - this.now();
     if (left <= 0) {
+      this.#forgetDue(id);
       // The loop reads what has arrived between its timers and its immediates: after a stall or `docker pause`, a timeout
       // is judged only once that was done.
       this.#timers.set(
@@ -51,16 +66,19 @@ export class LinuxClock implements Clock {
       );
       return;
     }
-    const timer = setTimeout(
-      () => {
-        const late = this.now() - due;
-        // What thawed with it needs a moment to say what it would have said in time.
-        if (late > stall) this.#stalled += late + Math.min(late, thaw);
-        this.#wait(id, callback, due);
-      },
-      Math.min(Math.ceil(left), longestTimer),
+    this.#dues.set(id, due);
+    this.#nextDue = Math.min(this.#nextDue, due);
+    this.#timers.set(
+      id,
+      setTimeout(() => this.#wait(id, callback, due), Math.min(Math.ceil(left), longestTimer)),
     );
-    this.#timers.set(id, timer);
+  }
+
+  #forgetDue(id: TimerId): void {
+    const due = this.#dues.get(id);
+    if (!this.#dues.delete(id) || due !== this.#nextDue) return;
+    this.#nextDue = Number.POSITIVE_INFINITY;
+    for (const other of this.#dues.values()) this.#nextDue = Math.min(this.#nextDue, other);
   }
 
   #fire(id: TimerId, callback: () => void): void {
