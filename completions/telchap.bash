@@ -7,15 +7,15 @@ _telchap() {
     return
   fi
   case $verb in
-    status) options="--json --help"; names=yes ;;
-    start) options="--force --wait --enable --timeout --json --help"; names=yes ;;
-    stop) options="--force --wait --disable --timeout --json --help"; names=yes ;;
-    reset) options="--force --wait --json --help"; names=yes ;;
-    enable) options="--json --help"; names=yes ;;
-    disable) options="--json --help"; names=yes ;;
-    dependencies) options="--json --help"; names= ;;
-    loglevel) options="--json --help"; names= ;;
-    shutdown) options="--json --help"; names= ;;
+    status) options="--help"; names=yes ;;
+    start) options="--force --wait --enable --timeout --help"; names=yes ;;
+    stop) options="--force --wait --disable --timeout --help"; names=yes ;;
+    reset) options="--force --wait --help"; names=yes ;;
+    enable) options="--help"; names=yes ;;
+    disable) options="--help"; names=yes ;;
+    dependencies) options="--help"; names= ;;
+    loglevel) options="--help"; names= ;;
+    shutdown) options="--help"; names= ;;
   esac
   case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;

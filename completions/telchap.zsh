@@ -19,15 +19,15 @@ _telchap() {
     return
   fi
   case $words[2] in
-    status) options=('--json:print JSON' '--help:print the help'); names=yes ;;
-    start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
-    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
-    reset) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--json:print JSON' '--help:print the help'); names=yes ;;
-    enable) options=('--json:print JSON' '--help:print the help'); names=yes ;;
-    disable) options=('--json:print JSON' '--help:print the help'); names=yes ;;
-    dependencies) options=('--json:print JSON' '--help:print the help'); names= ;;
-    loglevel) options=('--json:print JSON' '--help:print the help'); names= ;;
-    shutdown) options=('--json:print JSON' '--help:print the help'); names= ;;
+    status) options=('--help:print the help'); names=yes ;;
+    start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
+    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
+    reset) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--help:print the help'); names=yes ;;
+    enable) options=('--help:print the help'); names=yes ;;
+    disable) options=('--help:print the help'); names=yes ;;
+    dependencies) options=('--help:print the help'); names= ;;
+    loglevel) options=('--help:print the help'); names= ;;
+    shutdown) options=('--help:print the help'); names= ;;
   esac
   if [[ $PREFIX == -* ]]; then
     _describe option options

@@ -26,22 +26,48 @@ const alias = {
 };
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };
-await build({ ...common, entryPoints: ['src/cli/chaperone.ts'], outfile: 'dist/main.cjs', alias, supported });
-// The machines and the simulated kernel are nothing that the other verbs of chaperonectl should have to read.
-const ownFile = {
-  name: 'own-file',
+/** Leaves out what is imported from `./NAME.ts`: it is a file of its own, which is loaded only where it is needed. */
+const leave = (...names) => ({
+  name: 'apart',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/simulate\.ts$/ }, () => ({ path: './simulate.cjs', external: true })),
-};
+    onResolve({ filter: new RegExp(`^\\./(?:${names.join('|')})\\.ts$`) }, ({ path }) => ({
+      path: path.replace(/\.ts$/, '.cjs'),
+      external: true,
+    })),
+});
+// What few boots need, and is large, no other boot should have to read.
+const inspectors = ['inspect-ws'];
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperone.ts'],
+  outfile: 'dist/main.cjs',
+  alias,
+  supported,
+  plugins: [leave(...inspectors)],
+});
+for (const name of inspectors) {
+  await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
+// A probe runs it every few seconds.
+const verbs = leave('check', 'simulate', 'chaperonectl-main');
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  alias,
-  plugins: [ownFile],
+  supported,
+  plugins: [verbs],
 });
-await build({ ...common, entryPoints: ['src/cli/simulate.ts'], outfile: 'dist/simulate.cjs', alias });
+await build({
+  ...common,
+  entryPoints: ['src/cli/chaperonectl-main.ts'],
+  outfile: 'dist/chaperonectl-main.cjs',
+  supported,
+  plugins: [verbs],
+});
+for (const name of ['check', 'simulate']) {
+  await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+}
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...common,

@@ -14,6 +14,7 @@ execFileSync(
     'test/docs/reference.test.ts',
     'test/docs/control.test.ts',
     'test/docs/schema.test.ts',
+    'test/docs/journal.test.ts',
     'test/docs/troubleshooting.test.ts',
   ],
   {

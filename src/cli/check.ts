@@ -16,7 +16,7 @@ import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
-import { exitsOf } from '../runtime/run-commands.ts';
+import { type CommandPorts, exitsOf } from '../runtime/run-commands.ts';
 import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { reasonOf, writeAll } from './program-io.ts';
 
@@ -106,14 +106,28 @@ async function load({ config, user }: Request): Promise<Configured> {
   const clock = new LinuxClock();
   const { environment, descriptorLimit } = readLaunchEnvironment(process.env);
   const kernel = new LinuxKernel({ edge, clock, descriptorLimit: descriptorLimit ?? edge.descriptorLimit() });
-  // The kernel listens, so the signals that end a program have to be obeyed here.
+  const running = new Set<number>();
+  kernel.exits$.subscribe(({ exits }) => {
+    for (const { pid } of exits) running.delete(pid);
+  });
+  // The kernel listens, so the signals that end a program have to be obeyed here; what it runs has groups of its own.
   kernel.signals$.subscribe((signal) => {
-    if (signal !== 'SIGUSR1' && signal !== 'SIGUSR2') process.exit(128 + signalNumber(signal));
+    if (signal === 'SIGUSR1' || signal === 'SIGUSR2') return;
+    for (const pid of running) kernel.signal(pid, 'SIGKILL', 'group');
+    process.exit(128 + signalNumber(signal));
   });
   kernel.open();
+  const commands: CommandPorts['kernel'] = {
+    signal: (pid, signal, target) => kernel.signal(pid, signal, target),
+    spawn: (request) => {
+      const outcome = kernel.spawn(request);
+      if (outcome.ok) running.add(outcome.pid);
+      return outcome;
+    },
+  };
   return configure(
     { configPath: config, ...(user === undefined ? {} : { user }) },
-    { kernel, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
+    { kernel: commands, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
   );
 }
 

@@ -20,6 +20,10 @@ export interface CommandHelp {
   readonly options: readonly CommandOption[];
   /** Its words are names of services. */
   readonly takesNames: boolean;
+  /** Its words are names of files. */
+  readonly takesFiles?: boolean;
+  /** What else is to be known, in place of what is told of names. */
+  readonly notes?: string;
   /** telchap knows it, too. */
   readonly telchap: boolean;
 }
@@ -30,6 +34,18 @@ const timeout = { name: 'timeout', value: 'SECONDS', summary: 'how long to wait 
 const json = { name: 'json', summary: 'print JSON' };
 
 export const commands: readonly CommandHelp[] = [
+  verb(
+    'check',
+    '',
+    'check a configuration without starting it',
+    [
+      { name: 'config', value: 'PATH', summary: 'a file, or a directory; else /etc/chaperone.d' },
+      { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
+      json,
+    ],
+    false,
+    false,
+  ),
   verb('status', '[NAME...]', 'what runs, since when, and what waits for what', [json], true),
   verb('start', '[NAME...]', 'start services; without names all that can be started', [
     force,
@@ -79,20 +95,52 @@ export const commands: readonly CommandHelp[] = [
     true,
     false,
   ),
-  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [], true, false),
+  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [json], true, false),
   verb('blame', '', 'how long each service took to become ready', [json], false, false),
   verb('critical-chain', '', 'the services that decided how long the boot took', [json], false, false),
   verb('dependencies', '', 'who waits for whom', [json], false),
   verb('loglevel', '[LEVEL]', 'show, or set, the least severe priority that is logged everywhere', [json], false),
-  verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [], false, false),
+  verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [json], false, false),
   verb(
     'reload',
     '',
-    'read the configuration anew and carry out what has changed',
+    'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
     [{ name: 'dry-run', summary: 'only say what that would be' }, json],
     false,
     false,
   ),
+  {
+    ...verb(
+      'replay',
+      'FILE[#BOOT] [FILE[#BOOT]]',
+      'show a boot that a journal has recorded: as it went, in figures, or against another one',
+      [
+        {
+          name: 'boot',
+          value: 'N|ID',
+          summary: 'which boot: its number, from the end where negative; or how its id begins',
+        },
+        { name: 'list', summary: 'only tell which boots there are' },
+        { name: 'summary', summary: 'figures: critical chain, blame, restarts, failures and their causes' },
+        { name: 'diff', summary: 'compare two boots: A and B, or the last two of one journal' },
+        { name: 'tolerance', value: 'N%|TIME', summary: 'how much later B may be ready (20%, and always 0.1 s)' },
+        {
+          name: 'until',
+          value: 'POINT',
+          summary: 'stop at a time (1.5, 500ms), event, state (web:ready) or entry (#418)',
+        },
+        { name: 'service', value: 'GLOB', summary: 'only these services; may be repeated' },
+        { name: 'speed', value: 'N|max', summary: 'N times as fast as it was, with no pause above 3 s; max: at once' },
+        json,
+      ],
+      false,
+      false,
+    ),
+    takesFiles: true,
+    notes: `Without --boot it is the last boot of the journal. With --diff, exit status 1 says
+that B failed, or became ready later than the tolerance allows.
+`,
+  },
   verb(
     'simulate',
     '',
@@ -101,6 +149,7 @@ export const commands: readonly CommandHelp[] = [
       { name: 'config', value: 'PATH', summary: 'a file, or a directory (/etc/chaperone.d)' },
       { name: 'user', value: 'USER', summary: 'as "chaperone --user USER" would start it' },
       { name: 'time', value: 'NAME=TIME', names: true, summary: 'it takes that long to become ready: db=2s' },
+      { name: 'from', value: 'FILE[#BOOT]', summary: 'the times of the last boot, or that one, in a journal' },
       { name: 'assume', value: 'TIME', summary: 'the time of those of which nothing is known (100ms)' },
       {
         name: 'fail',
@@ -119,13 +168,24 @@ export const commands: readonly CommandHelp[] = [
   verb('shutdown', '[DELAY|now]', 'end the system in order, after DELAY seconds', [json], false),
 ];
 
+export type Program = 'telchap' | 'chaperonectl';
+
+/** What a program knows: telchap has the original's commands, and prints what the original prints. */
+export function commandsOf(program: Program): readonly CommandHelp[] {
+  if (program === 'chaperonectl') return commands;
+  return commands
+    .filter(({ telchap }) => telchap)
+    .map((command) => ({ ...command, options: command.options.filter((option) => option !== json) }));
+}
+
 /** The help of one verb. */
-export function commandHelp(program: string, { name, words, summary, options }: CommandHelp): string {
+export function commandHelp(program: Program, command: CommandHelp): string {
+  const { name, words, summary, options, notes = namesHelp } = command;
   const titles = options.map((option) => `--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`);
   const width = Math.max(6, ...titles.map((title) => title.length));
   const lines = options.map((option, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${option.summary}\n`);
   const usage = `usage: ${program} ${name}${options.length === 0 ? '' : ' [options]'}${words === '' ? '' : ` ${words}`}\n`;
-  return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${namesHelp}${exitHelp()}`;
+  return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${notes}${exitHelp()}`;
 }
 
 export const namesHelp = 'Names stand with or without ".service", and may be globs.\n';
@@ -141,7 +201,7 @@ export function exitHelp(): string {
 
 /** The help of telchap as a whole. */
 export function telchapHelp(): string {
-  const known = commands.filter(({ telchap }) => telchap);
+  const known = commandsOf('telchap');
   const titles = known.map(({ name, words }) => `${name} ${words}`.trim());
   const width = Math.max(...titles.map((title) => title.length));
   const lines = known.map(({ summary }, index) => `  ${(titles[index] ?? '').padEnd(width)}  ${summary}\n`);

@@ -1,7 +1,7 @@
 /** What all verbs that talk to a running chaperone share. */
 import { type AnswerKind, exitStatuses } from '../control/answer.ts';
 import { findSocket, type ReplyReader, request, UnreachableError } from '../control/client.ts';
-import { commandHelp, commands } from './commands.ts';
+import { commandHelp, commandsOf, type Program } from './commands.ts';
 import { writeAll } from './program-io.ts';
 
 /** What came back for a command. */
@@ -68,12 +68,12 @@ export function parseJson(text: string): unknown {
 
 /** Runs a verb: its help, a chaperone that is not there, and what it prints for either. */
 export async function withControl(
-  program: string,
+  program: Program,
   name: string,
   words: readonly string[],
   act: () => Promise<number>,
 ): Promise<number> {
-  const help = commands.find((command) => command.name === name);
+  const help = commandsOf(program).find((command) => command.name === name);
   const end = words.indexOf('--');
   if (help !== undefined && (end < 0 ? words : words.slice(0, end)).includes('--help') && name !== 'run') {
     await print(1, commandHelp(program, help));
@@ -86,6 +86,22 @@ export async function withControl(
     await print(2, `${error.message}\n`);
     return exitStatuses.unreachable;
   }
+}
+
+/** Says what kept a verb from doing its work; returns the exit status. */
+export async function refused(body: string, json: boolean): Promise<number> {
+  const reply = readReply(body);
+  await print(json ? 1 : 2, json ? reply.json : `${reply.text}\n`);
+  return reply.exitStatus;
+}
+
+/** For a verb that takes no words: what of them is wrong. */
+export async function refuseWords(name: string, words: readonly string[]): Promise<number | undefined> {
+  const [word] = words;
+  if (word === undefined) return undefined;
+  const what = word.startsWith('-') ? `unknown option "${word}"` : `takes no "${word}"`;
+  await print(2, `chaperonectl ${name}: ${what}\ntry "chaperonectl ${name} --help"\n`);
+  return exitStatuses.mistake;
 }
 
 /** The words without an option that only the client knows. */

@@ -1,11 +1,15 @@
 import { criticalChain, renderChain } from '../inspect/critical-chain.ts';
 import { shortName } from '../model/service-spec.ts';
-import { get, print, takeFlag, withControl } from './control-call.ts';
+import { get, print, refused, refuseWords, takeFlag, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';
 
 export function run(words: readonly string[]): Promise<number> {
   return withControl('chaperonectl', 'critical-chain', words, async () => {
-    const { body } = await get('/v1/services');
+    const { set, rest } = takeFlag(words, '--json');
+    const mistake = await refuseWords('critical-chain', rest);
+    if (mistake !== undefined) return mistake;
+    const { status, body } = await get('/v1/services');
+    if (status !== 200) return refused(body, set);
     const times = readServices(body).flatMap(({ name, boot }) =>
       boot === undefined
         ? []
@@ -19,7 +23,7 @@ export function run(words: readonly string[]): Promise<number> {
           ],
     );
     const chain = criticalChain(times);
-    await print(1, takeFlag(words, '--json').set ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
+    await print(1, set ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
     return 0;
   });
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { EventReader } from '../control/client.ts';
-import { get, print, readReply, withControl } from './control-call.ts';
+import { get, print, refused, withControl } from './control-call.ts';
 
 /** Prints log records as they come: the last ones, and with --follow those to come. */
 export function run(words: readonly string[]): Promise<number> {
@@ -26,9 +26,7 @@ export function run(words: readonly string[]): Promise<number> {
     const { status, body } = await get(`/v1/logs${query === '' ? '' : `?${query}`}`, reader);
     await last;
     if (status === 200) return 0;
-    const reply = readReply(body);
-    await print(2, `${reply.text}\n`);
-    return reply.exitStatus;
+    return refused(body, json);
   });
 }
 

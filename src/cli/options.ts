@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type InspectRequest, parseInspectRequests } from '../model/inspect-request.ts';
 import { oneLine } from '../model/printable.ts';
 import { parseSeverity, type Severity, severities } from '../model/syslog-names.ts';
 import { parseUserRequest, type UserRequest } from '../model/user-request.ts';
@@ -68,7 +69,9 @@ Starts the services of a configuration, then the command; ends them in order.
   --ignore-failures      no failure of a service ends the system
   --log-level LEVEL      log LEVEL and worse everywhere; --debug: everything
   --no-console-log       no log on stdout and stderr; --no-syslog: no /dev/log
-  --inspect[=terminal]   print each change of state as it happens
+  --inspect[=KIND[:ARGUMENT],...]   watch every state, as
+                         terminal[:SERVICE,...], json[:SERVICE,...],
+                         journal:FILE, ws[:PORT], web[:PORT]
   --show-dependencies    print who waits for whom, and start nothing
   --no-defaults          no further options from the variable ${optionsVariable}
   --force, --version, --help    (--force does nothing)
@@ -82,6 +85,7 @@ interface ParsedWords {
   readonly flags: ReadonlySet<FlagName>;
   readonly values: Readonly<Partial<Record<ValueName, string>>>;
   readonly command: readonly string[];
+  readonly inspect: readonly InspectRequest[];
 }
 
 /**
@@ -97,10 +101,11 @@ export function parseOptions(words: readonly string[], environment: NodeJS.Proce
     flags: new Set([...more.flags, ...given.flags]),
     values: { ...more.values, ...given.values },
     command: given.command.length > 0 ? given.command : more.command,
+    inspect: given.inspect.length > 0 ? given.inspect : more.inspect,
   });
 }
 
-const noWords: ParsedWords = { flags: new Set(), values: {}, command: [] };
+const noWords: ParsedWords = { flags: new Set(), values: {}, command: [], inspect: [] };
 
 function parseVariable(text: string): ParsedWords | string {
   const split = splitWords(text);
@@ -146,14 +151,8 @@ function isValueName(name: string): name is ValueName {
 }
 
 function readOptions(options: readonly string[], command: readonly string[]): ParsedWords | string {
-  // `--inspect` takes its value only after `=`, which parseArgs has no kind for.
-  const inspectKind = options
-    .filter((word) => word.startsWith('--inspect='))
-    .map((word) => word.slice('--inspect='.length))
-    .find((kind) => kind !== 'terminal');
-  if (inspectKind !== undefined) {
-    return `cannot inspect to "${inspectKind}": expected --inspect or --inspect=terminal`;
-  }
+  const inspect = readInspect(options);
+  if (typeof inspect === 'string') return inspect;
   try {
     const { values } = parseArgs({
       args: options.map((word) => (word.startsWith('--inspect=') ? '--inspect' : word)),
@@ -164,13 +163,26 @@ function readOptions(options: readonly string[], command: readonly string[]): Pa
       if (typeof value === 'string' && isValueName(name)) texts[name] = value;
     }
     const set = new Map(Object.entries(values));
-    return { flags: new Set(flagNames.filter((name) => set.get(name) === true)), values: texts, command };
+    return { flags: new Set(flagNames.filter((name) => set.get(name) === true)), values: texts, command, inspect };
   } catch (error) {
     return error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error);
   }
 }
 
-function invocationOf({ flags, values, command }: ParsedWords): Invocation {
+/** `--inspect` takes its value only after `=`, which parseArgs has no kind for. Given twice, it asks for both. */
+function readInspect(options: readonly string[]): readonly InspectRequest[] | string {
+  const requests: InspectRequest[] = [];
+  for (const option of options) {
+    if (option !== '--inspect' && !option.startsWith('--inspect=')) continue;
+    const read = parseInspectRequests(option === '--inspect' ? 'terminal' : option.slice('--inspect='.length));
+    if (read.kind === 'mistake') return read.message;
+    requests.push(...read.requests);
+  }
+  const texts = requests.map((request) => JSON.stringify(request));
+  return requests.filter((_, index) => texts.indexOf(texts[index] ?? '') === index);
+}
+
+function invocationOf({ flags, values, command, inspect }: ParsedWords): Invocation {
   if (flags.has('help')) return { kind: 'help' };
   if (flags.has('version')) return { kind: 'version' };
   const task = flags.has('task');
@@ -184,7 +196,7 @@ function invocationOf({ flags, values, command }: ParsedWords): Invocation {
   return {
     kind: 'run',
     configPath: values.config ?? defaultConfig,
-    inspect: flags.has('inspect'),
+    inspect,
     command,
     exitKills: flags.has('exitkills') || task ? true : flags.has('no-exitkills') ? false : undefined,
     task,

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
 import { exitStatuses } from '../control/answer.ts';
 import { selectServices } from '../control/select-services.ts';
+import { durationsOf } from '../inspect/boot-report.ts';
 import {
   isWorse,
   type RehearsalReport,
@@ -24,6 +25,7 @@ import { loadWithStandIns } from '../runtime/simulated/stand-ins.ts';
 import { commandHelp, commands } from './commands.ts';
 import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { print } from './control-call.ts';
+import { JournalFileError, loadBoot } from './journal-file.ts';
 import { reasonOf } from './program-io.ts';
 
 /** ms that stand for what nobody has measured: about what a small program needs. */
@@ -35,6 +37,8 @@ interface Request {
   readonly json: boolean;
   /** `NAME=VALUE` each. */
   readonly time: readonly string[];
+  /** A journal, whose last boot has been measured; `FILE#BOOT`: another one. */
+  readonly from?: string;
   readonly fail: readonly string[];
   readonly whatIf: readonly string[];
   /** ms. */
@@ -90,7 +94,9 @@ async function simulate(request: Request): Promise<number> {
     await print(2, `chaperonectl simulate: there are no services in ${path}\n`);
     return exitStatuses.failed;
   }
-  const times = readTimes('time', request.time, spec.services);
+  const measured = request.from === undefined ? new Map() : await readMeasured(request.from, spec.services);
+  const given = readTimes('time', request.time, spec.services);
+  const times = new Map([...measured, ...given]);
   const changes = readTimes('what-if', request.whatIf, spec.services);
   const mishaps = readMishaps(request.fail, spec.services);
   const assumptions: BootAssumptions = { times, mishaps, otherwise: request.assume };
@@ -98,7 +104,7 @@ async function simulate(request: Request): Promise<number> {
   const report: RehearsalReport = {
     path,
     rehearsal: rehearse(spec, assumptions),
-    origins: new Map(spec.services.map((service) => [service.name, originOf(service, times)])),
+    origins: new Map(spec.services.map((service) => [service.name, originOf(service, given, measured)])),
     mishaps,
     otherwise: request.assume,
     standIns,
@@ -129,6 +135,7 @@ function parseWords(words: readonly string[]): Request | undefined {
     ...(values.user === undefined ? {} : { user: values.user }),
     json: values.json === true,
     time: values.time ?? [],
+    ...(values.from === undefined ? {} : { from: values.from }),
     fail: values.fail ?? [],
     whatIf: values['what-if'] ?? [],
     assume: durationOf('--assume', values.assume ?? defaultTime),
@@ -146,6 +153,7 @@ function parsed(words: readonly string[]) {
         baseline: { type: 'string' },
         config: { type: 'string' },
         fail: { type: 'string', multiple: true },
+        from: { type: 'string' },
         help: { type: 'boolean' },
         json: { type: 'boolean' },
         time: { type: 'string', multiple: true },
@@ -224,8 +232,27 @@ function readSetting(
   throw new Mistake(`${option} ${setting}: no such service; there are ${known}`, exitStatuses.noSuchService);
 }
 
-function originOf(service: ServiceSpec, given: ReadonlyMap<string, number>): TimeOrigin {
+/** What the programs took by themselves: a pause is what the configuration says, and not what it was when they were measured. */
+async function readMeasured(file: string, services: readonly ServiceSpec[]): Promise<ReadonlyMap<string, number>> {
+  try {
+    const { entries } = await loadBoot(file, undefined, (line) =>
+      print(2, `chaperonectl simulate: ${oneLine(line)}\n`),
+    );
+    const programs = new Set(services.filter((service) => readyBy(service) === 'program').map(({ name }) => name));
+    return new Map([...durationsOf(entries)].filter(([name]) => programs.has(name)));
+  } catch (error) {
+    if (error instanceof JournalFileError) throw new Mistake(error.message, error.exitStatus);
+    throw error;
+  }
+}
+
+function originOf(
+  service: ServiceSpec,
+  given: ReadonlyMap<string, number>,
+  measured: ReadonlyMap<string, number>,
+): TimeOrigin {
   if (given.has(service.name)) return 'given';
+  if (measured.has(service.name)) return 'measured';
   switch (readyBy(service)) {
     case 'schedule':
       return 'schedule';

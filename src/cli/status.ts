@@ -1,5 +1,5 @@
 import { blameText, serviceDetails, serviceTable } from '../control/listing.ts';
-import { get, print, readReply, takeFlag, withControl } from './control-call.ts';
+import { get, print, refused, takeFlag, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';
 
 /** Without names a table of all services; with names everything about each. */
@@ -23,11 +23,7 @@ export async function show(
 ): Promise<number> {
   const query = names.map((name) => `name=${encodeURIComponent(name)}`).join('&');
   const { status, body } = await get(`/v1/services${query === '' ? '' : `?${query}`}`);
-  if (status !== 200) {
-    const reply = readReply(body);
-    await print(2, `${reply.text}\n`);
-    return reply.exitStatus;
-  }
+  if (status !== 200) return refused(body, json);
   const services = readServices(body);
   const now = Date.now();
   const text = json

@@ -2,7 +2,7 @@
 import { type AccountDatabase, parseId } from '../model/accounts.ts';
 import type { Grant } from '../model/control-policy.ts';
 import { timeZoneProblem } from '../model/schedule-fields.ts';
-import { consoleService, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
+import { consoleService, type JournalSpec, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
 import { buildLogging, defaultLogging } from './build-logging.ts';
 import { buildConsole, buildService, type ConsoleRequest, type Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, inheritedLevel, sectionLevels } from './environment.ts';
@@ -10,7 +10,16 @@ import { mergeSections } from './merge.ts';
 import { type OrderWishes, resolvePrerequisites } from './prerequisites.ts';
 import type { Report } from './report.ts';
 import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
-import { boolean, expandedText, groupsOf, milliseconds, namesOf, scalarOf } from './section-values.ts';
+import {
+  boolean,
+  expandedText,
+  groupsOf,
+  innerSection,
+  milliseconds,
+  namesOf,
+  scalarOf,
+  size,
+} from './section-values.ts';
 import { emptySection, type Section } from './validate.ts';
 import { didYouMean, quote } from './wording.ts';
 
@@ -79,6 +88,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
     enableSyslog: boolean(settings, 'enable_syslog'),
     logSocket: readLogSocket(settings, defaults, context),
     statusInterval: milliseconds(settings, 'status_interval'),
+    journal: readJournal(settings, defaults, context),
     ...readTimeZone(settings, defaults, services, context),
     control: {
       owners: [...new Set([user, defaults.account].flatMap((resolved) => accountOf(resolved)?.uid ?? []))],
@@ -215,6 +225,22 @@ function readLogSocket(settings: Section, defaults: Defaults, { commands, report
     { hint: `expected an absolute path of at most ${longestSocketPath} bytes` },
   );
   return path;
+}
+
+function readJournal(settings: Section, defaults: Defaults, { commands, report }: BuildContext): JournalSpec {
+  const section = innerSection(settings, 'inspect');
+  const environment = createEnvironment(defaults.levels, commands, accountOf(defaults.account));
+  const path = expandedText(section, 'journal', environment, true, report)?.trim();
+  if (path !== undefined && !path.startsWith('/')) {
+    report.error(`journal of inspect is ${quote(path)}`, scalarOf(section, 'journal')?.place ?? section.place, {
+      hint: 'expected an absolute path',
+    });
+  }
+  return {
+    ...(path === undefined ? {} : { path }),
+    maxSize: size(section, 'max_size'),
+    records: boolean(section, 'records'),
+  };
 }
 
 /** Where PATH stands, whether it is a file or a directory. */

@@ -8,6 +8,8 @@ type ValueKind =
   | 'seconds'
   /** A whole number, not negative. */
   | 'integer'
+  /** A number of bytes, with K, M or G behind it for 1,024 of them, and so on. */
+  | 'size'
   | 'text'
   /** A command line, split as a POSIX shell splits words. */
   | 'command'
@@ -20,6 +22,8 @@ type ValueKind =
   | 'globs'
   /** A map of names to texts. */
   | 'textMap'
+  /** A map of directives of their own: those of `section`. */
+  | 'section'
   /** A user or a group, by name or number. */
   | 'account'
   /** When a cron service runs. */
@@ -37,14 +41,16 @@ export interface Directive {
   /** Absent where the default is nothing, or comes from elsewhere; `summary` says so then. Seconds for times. */
   readonly default?: boolean | number | string | readonly string[];
   readonly choices?: readonly string[];
-  /** Numbers: the smallest and the largest. */
+  /** Numbers and sizes: the smallest and the largest. */
   readonly range?: readonly [number, number];
+  /** Whose directives stand in it. */
+  readonly section?: SectionKind;
   /** One line for documentation. */
   readonly summary: string;
 }
 
-/** The kinds of section, by the suffix of their names (`settings` has none). */
-export type SectionKind = 'settings' | 'service' | 'logging';
+/** The kinds of section, by the suffix of their names (`settings` has none); `inspect` stands within the settings. */
+export type SectionKind = 'settings' | 'inspect' | 'service' | 'logging';
 
 /** How long a start may take by default, in seconds. */
 export const startTimeouts: Readonly<Record<ServiceType, number>> = {
@@ -93,6 +99,13 @@ const settings: readonly Directive[] = [
   ...environmentDirectives,
   { key: 'idle_delay', kind: 'seconds', default: 1, ...plain, summary: 'pause before the first IDLE service starts' },
   { key: 'ignore_failures', kind: 'boolean', default: false, ...plain, summary: 'default for services' },
+  {
+    key: 'inspect',
+    kind: 'section',
+    section: 'inspect',
+    ...plain,
+    summary: 'what is recorded of every boot: a map of the directives below',
+  },
   { key: 'log_socket', kind: 'text', default: '/dev/log', ...expanded, summary: 'path of the log socket' },
   { key: 'logrec_hostname', kind: 'text', ...plain, summary: 'default for logging entries' },
   { key: 'process_timeout', kind: 'seconds', ...plain, summary: 'default for services; without it, by type' },
@@ -119,6 +132,22 @@ const settings: readonly Directive[] = [
   },
   { key: 'uid', kind: 'account', ...expanded, summary: 'default user for services and log files' },
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
+];
+
+/** Bytes: the charts of the machines alone take 50 KiB in each boot, and of more than that nobody reads. */
+const journalSizes = [256 * 1024, 64 * 1024 ** 3] as const;
+
+const inspect: readonly Directive[] = [
+  { key: 'journal', kind: 'text', ...expanded, summary: 'the file in which boots are recorded; an absolute path' },
+  {
+    key: 'max_size',
+    kind: 'size',
+    default: '16M',
+    range: journalSizes,
+    ...plain,
+    summary: 'how large the journal may become, in bytes or with K, M or G; the oldest boots go first',
+  },
+  { key: 'records', kind: 'boolean', default: false, ...plain, summary: 'log records stand in the journal, too' },
 ];
 
 const service: readonly Directive[] = [
@@ -285,6 +314,7 @@ const logging: readonly Directive[] = [
 /** Every directive of the reference, by section and key: what the loader knows, and what a schema is made from. */
 export const directives: Readonly<Record<SectionKind, ReadonlyMap<string, Directive>>> = {
   settings: byKey(settings),
+  inspect: byKey(inspect),
   service: byKey(service),
   logging: byKey(logging),
 };
@@ -292,6 +322,7 @@ export const directives: Readonly<Record<SectionKind, ReadonlyMap<string, Direct
 /** Spellings that configurations used before they were renamed. */
 export const oldSpellings: Readonly<Record<SectionKind, ReadonlyMap<string, string>>> = {
   settings: new Map(),
+  inspect: new Map(),
   service: new Map([['service_group', 'service_groups']]),
   logging: new Map([['filter', 'selector']]),
 };

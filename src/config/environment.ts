@@ -53,7 +53,7 @@ const hostVariables = [
 ];
 
 /** The sections of `Level.section`: a service's own is the innermost. */
-const sectionNumbers = { settings: 1, service: 2, logging: 2 } as const;
+const sectionNumbers = { settings: 1, inspect: 1, service: 2, logging: 2 } as const;
 
 /**
  * @param levels from the outermost to the innermost

@@ -9,7 +9,7 @@ export interface MergedSections {
 
 /**
  * Puts the files of a configuration together: a later service replaces an earlier one of its name; settings and logging
- * sections are merged key by key, and `env_set` variable by variable.
+ * sections are merged key by key, `env_set` variable by variable, and so is what stands in `inspect`.
  */
 export function mergeSections(files: readonly (readonly Section[])[]): MergedSections {
   let settings: Section | undefined;
@@ -38,13 +38,15 @@ export function mergeSections(files: readonly (readonly Section[])[]): MergedSec
 function merged(earlier: Section, section: Section): Section {
   const values = new Map<string, Value>(earlier.values);
   for (const [key, value] of section.values) {
-    const before = values.get(key);
-    values.set(
-      key,
-      value.kind === 'textMap' && before?.kind === 'textMap'
-        ? { kind: 'textMap', entries: new Map([...before.entries, ...value.entries]) }
-        : value,
-    );
+    values.set(key, mergedValue(values.get(key), value));
   }
   return { ...section, values, given: new Set([...earlier.given, ...section.given]) };
+}
+
+function mergedValue(before: Value | undefined, value: Value): Value {
+  if (value.kind === 'textMap' && before?.kind === 'textMap')
+    return { kind: 'textMap', entries: new Map([...before.entries, ...value.entries]) };
+  if (value.kind === 'section' && before?.kind === 'section')
+    return { kind: 'section', section: merged(before.section, value.section) };
+  return value;
 }

@@ -5,7 +5,8 @@ import { type Environment, expandDirective } from './environment.ts';
 import type { YamlScalar } from './parse-yaml.ts';
 import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
-import { readScalar, type Section, type Value } from './validate.ts';
+import { emptySection, readScalar, type Section, type Value } from './validate.ts';
+import { parseSize } from './values.ts';
 
 export function directiveOf(section: Section, key: string) {
   const directive = directives[section.kind].get(key);
@@ -36,6 +37,20 @@ export function integer(section: Section, key: string): number {
   if (value?.kind === 'integer') return value.value;
   const { default: fallback } = directiveOf(section, key);
   return typeof fallback === 'number' ? fallback : noDefault(section, key);
+}
+
+/** Bytes. */
+export function size(section: Section, key: string): number {
+  const value = section.values.get(key);
+  if (value?.kind === 'integer') return value.value;
+  const { default: fallback } = directiveOf(section, key);
+  return (typeof fallback === 'string' ? parseSize(fallback, true) : undefined) ?? noDefault(section, key);
+}
+
+/** The directives that stand in a map of their own; none where it is not given. */
+export function innerSection(section: Section, key: string): Section {
+  const value = section.values.get(key);
+  return value?.kind === 'section' ? value.section : emptySection(directiveOf(section, key).section ?? 'settings', key);
 }
 
 export function signal(section: Section, key: string): SignalName {

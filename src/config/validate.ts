@@ -5,7 +5,7 @@ import { type GrantsValue, readControl } from './read-control.ts';
 import { describeNode, type NameReference, readNames, type ValueContext } from './read-names.ts';
 import type { Report } from './report.ts';
 import { createSource, type Place } from './source.ts';
-import { parseBoolean, parseInteger, parseSeconds } from './values.ts';
+import { parseBoolean, parseInteger, parseSeconds, parseSize } from './values.ts';
 import { alternatives, didYouMean, nearest, quote } from './wording.ts';
 
 /** A directive's value, understood as far as that is possible before variables are expanded. */
@@ -19,6 +19,7 @@ export type Value =
   | { readonly kind: 'names'; readonly names: readonly NameReference[] }
   | { readonly kind: 'globs'; readonly globs: readonly string[] }
   | { readonly kind: 'textMap'; readonly entries: ReadonlyMap<string, YamlScalar> }
+  | { readonly kind: 'section'; readonly section: Section }
   | GrantsValue
   | { readonly kind: 'unexpanded'; readonly scalar: YamlScalar };
 
@@ -49,7 +50,7 @@ export function readSections(roots: readonly YamlNode[], report: Report): readon
   const unique = roots.length > 1 ? withoutDuplicates(entries, report) : entries;
   return unique.flatMap(({ key, value }) => {
     const kind = sectionKind(key, report);
-    return kind === undefined ? [] : [readSection(kind, key, value, report)];
+    return kind === undefined ? [] : [readSection(kind, { name: key.text, place: key.place }, value, report)];
   });
 }
 
@@ -103,11 +104,15 @@ function sectionKind(key: YamlScalar, report: Report): SectionKind | undefined {
   return kind;
 }
 
-function readSection(kind: SectionKind, key: YamlScalar, node: YamlNode, report: Report): Section {
-  const name = key.text;
+function readSection(
+  kind: SectionKind,
+  { name, place }: Pick<Section, 'name' | 'place'>,
+  node: YamlNode,
+  report: Report,
+): Section {
   const values = new Map<string, Value>();
   const given = new Set<string>();
-  const section: Section = { kind, name, place: key.place, values, given };
+  const section: Section = { kind, name, place, values, given };
   if (node.kind === 'scalar' && node.isNull) return section;
   if (node.kind !== 'map') {
     // One mistake, not two: nobody can say which directives are missing.
@@ -149,6 +154,7 @@ function reportUnknownKey(kind: SectionKind, sectionName: string, key: YamlScala
 
 const kindLabels: Readonly<Record<SectionKind, string>> = {
   settings: 'the settings section',
+  inspect: 'inspect in the settings',
   service: 'a service',
   logging: 'a logging section',
 };
@@ -163,6 +169,10 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
       return readGlobs(node, context);
     case 'textMap':
       return readTextMap(node, context);
+    case 'section': {
+      const { key, section = 'settings' } = directive;
+      return { kind: 'section', section: readSection(section, { name: key, place: node.place }, node, context.report) };
+    }
     case 'control':
       return readControl(node, context);
     default: {
@@ -210,6 +220,13 @@ export function readScalar(
       if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
       return { kind: 'integer', value };
     }
+    case 'size': {
+      const value = parseSize(text, scalar.plain);
+      if (value === undefined) return wrong(`is no size: ${quote(text)}`);
+      const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
+      if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
+      return { kind: 'integer', value };
+    }
     case 'signal': {
       const value = parseSignal(text);
       if (value !== undefined) return { kind: 'signal', value };
@@ -234,6 +251,7 @@ export function readScalar(
     case 'globs':
     case 'names':
     case 'textMap':
+    case 'section':
     case 'control':
       throw new Error(`internal error: ${directive.key} is not read as one value`);
     default:
@@ -259,6 +277,10 @@ function expectation(directive: Directive): string {
       return directive.range === undefined
         ? 'expected a whole number, 0 or more'
         : `expected a whole number from ${directive.range[0]} to ${directive.range[1]}`;
+    case 'size': {
+      const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
+      return `expected a size from ${describeSize(least)} to ${describeSize(most)}, such as 16M`;
+    }
     case 'text':
       return 'expected text';
     case 'command':
@@ -273,6 +295,8 @@ function expectation(directive: Directive): string {
       return 'expected a list of patterns';
     case 'textMap':
       return 'expected a map of names to values';
+    case 'section':
+      return 'expected a map of directives';
     case 'control':
       return 'expected a map with "allow"';
     case 'account':
@@ -285,6 +309,18 @@ function expectation(directive: Directive): string {
       return unreachable(directive.kind);
   }
 }
+
+/** As configurations write it. */
+function describeSize(bytes: number): string {
+  const [unit, factor] = sizeSteps.find(([, size]) => bytes >= size && bytes % size === 0) ?? ['', 1];
+  return `${bytes / factor}${unit}`;
+}
+
+const sizeSteps: readonly (readonly [string, number])[] = [
+  ['G', 1024 ** 3],
+  ['M', 1024 ** 2],
+  ['K', 1024],
+];
 
 /** No program can be handed a NUL: a C string ends there. */
 function withoutNul(scalar: YamlScalar, context: ValueContext): boolean {

@@ -31,6 +31,16 @@ export function parseInteger(text: string, plain: boolean): number | undefined {
   return sign === '-' ? -magnitude : magnitude;
 }
 
+const sizeUnits: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+
+/** Bytes: a whole number, alone or with K, M or G behind it, in any case; undefined where it is none. */
+export function parseSize(text: string, plain: boolean): number | undefined {
+  const [, digits = '', unit = ''] = /^(\S*?)([kmg]?)$/i.exec(text.trim()) ?? [];
+  const count = parseInteger(digits, plain);
+  const factor = sizeUnits[unit.toUpperCase()];
+  return count === undefined || factor === undefined ? undefined : count * factor;
+}
+
 /** Seconds, fractions allowed, as milliseconds; undefined where it is no number. May be negative. */
 export function parseSeconds(text: string, plain: boolean): number | undefined {
   const integer = parseInteger(text, plain);

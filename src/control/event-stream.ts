@@ -36,6 +36,16 @@ export class EventStream {
     this.#response.write(text);
   }
 
+  /** False while so much waits that the next event might be dropped. */
+  get hasRoom(): boolean {
+    return this.#response.writableLength < limits.unread / 2;
+  }
+
+  /** Calls back whenever all that waited has been taken. */
+  onDrain(callback: () => void): void {
+    this.#response.on('drain', callback);
+  }
+
   end(): void {
     this.#tellMissed();
     this.#response.end();

@@ -11,8 +11,17 @@ export interface ControlPlace {
   readonly fifo: string;
 }
 
+/** The places for a chaperone with that environment, in the order in which they are tried. */
+export function placesFor(
+  environment: Readonly<Record<string, string | undefined>>,
+  uid: number,
+): readonly ControlPlace[] {
+  const wished = wishedPlace(environment);
+  return [...(wished === undefined ? [] : [wished]), ...controlPlaces(environment, uid)];
+}
+
 /** The place that the environment asks for, where it does: the FIFO is beside the socket. */
-export function wishedPlace(environment: Readonly<Record<string, string | undefined>>): ControlPlace | undefined {
+function wishedPlace(environment: Readonly<Record<string, string | undefined>>): ControlPlace | undefined {
   const socket = environment[socketVariable];
   if (!socket?.startsWith('/')) return undefined;
   const directory = socket.slice(0, Math.max(1, socket.lastIndexOf('/')));

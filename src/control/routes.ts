@@ -12,7 +12,7 @@ import { openApi } from './openapi.ts';
 import type { Caller } from './rights.ts';
 import type { Fields, FieldValue, SchemaName } from './schema.ts';
 import { selectServices } from './select-services.ts';
-import type { ServiceStatus } from './supervisor.ts';
+import type { EntryWatch, ServiceStatus } from './supervisor.ts';
 
 /** One request that was understood. */
 export interface Call {
@@ -29,6 +29,8 @@ export interface Call {
 /** Takes the events of a stream. */
 export interface EventSink {
   send(event: string, value: unknown): void;
+  readonly hasRoom: boolean;
+  onDrain(callback: () => void): void;
   end(): void;
 }
 
@@ -262,6 +264,27 @@ export const routes: readonly Route[] = [
   },
   {
     method: 'GET',
+    path: '/v1/inspect',
+    id: 'inspect',
+    summary:
+      'Everything that happens inside, as events `entry`: first what there is, then what comes. Only for owners of the socket.',
+    needs: [],
+    fields: {
+      records: { type: 'boolean', summary: 'log records, too' },
+      from: { type: 'number', summary: 'only entries from this number on, as far as they are kept' },
+    },
+    gives: { kind: 'events' },
+    handle: ({ gate, caller, values }) => {
+      if (!gate.rights.isOwner(caller)) {
+        return answer({ kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: inspect` });
+      }
+      const from = values.get('from');
+      const request = { records: values.get('records') === true, from: typeof from === 'number' ? from : 0 };
+      return { kind: 'events', begin: (sink) => sendEntries(gate, request, sink) };
+    },
+  },
+  {
+    method: 'GET',
     path: '/metrics',
     id: 'metrics',
     summary: 'Prometheus metrics.',
@@ -366,6 +389,31 @@ function sendLogs({ gate, values }: Call, sink: EventSink, selects: (record: Log
     if (selects(record)) sink.send('record', recordJson(record));
   });
   return () => subscription.unsubscribe();
+}
+
+function sendEntries(
+  { supervisor }: Gate,
+  request: { readonly records: boolean; readonly from: number },
+  sink: EventSink,
+): () => void {
+  let watch: EntryWatch | undefined;
+  let over = false;
+  const onEntry = (entry: object): boolean => {
+    sink.send('entry', entry);
+    return sink.hasRoom;
+  };
+  supervisor.watch({ ...request, onEntry }).then(
+    (begun) => {
+      watch = begun;
+      if (over) begun.close();
+      else sink.onDrain(() => begun.resume());
+    },
+    () => sink.end(),
+  );
+  return () => {
+    over = true;
+    watch?.close();
+  };
 }
 
 function recordJson({ time, facility, severity, program, pid, message, service }: LogRecord): object {

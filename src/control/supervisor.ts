@@ -136,6 +136,21 @@ export interface StartRequest {
   readonly force: boolean;
 }
 
+/** Who watches everything that happens, entry by entry. */
+export interface WatchRequest {
+  /** Log records, too. */
+  readonly records: boolean;
+  /** Only entries from this number on, where they are kept. */
+  readonly from: number;
+  /** @returns false where it takes no more until `resume` */
+  readonly onEntry: (entry: object) => boolean;
+}
+
+export interface EntryWatch {
+  resume(): void;
+  close(): void;
+}
+
 export interface Supervisor {
   status(): SystemStatus;
   /** All services, in start order. */
@@ -161,5 +176,7 @@ export interface Supervisor {
   shutdown(delay: number): void;
   forceLogLevel(level: Severity): void;
   run(argv: readonly string[]): CommandRun;
+  /** Tells first what there is, then what happens. */
+  watch(request: WatchRequest): Promise<EntryWatch>;
   reload(request: { readonly dryRun: boolean }): Promise<ReloadResult>;
 }

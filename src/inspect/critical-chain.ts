@@ -32,8 +32,33 @@ function lastReady(times: readonly StartTimes[]): StartTimes | undefined {
   );
 }
 
-/** `critical chain: web 0.508 s ← store 0.141 s ← prepare 0.015 s`. */
-export function renderChain(chain: readonly StartTimes[]): string {
-  const links = chain.map(({ service, started, ready }) => `${service} ${((ready - started) / 1000).toFixed(3)} s`);
+/**
+ * `critical chain: web 0.508 s (76 %) ← store 0.141 s (21 %) ← prepare 0.015 s (2 %)`.
+ *
+ * @param total ms of which each link has its share; without it none is told
+ */
+export function renderChain(chain: readonly StartTimes[], total?: number): string {
+  const links = chain.map((link) => {
+    const took = tookOf(link);
+    const share = total === undefined || total <= 0 ? '' : ` (${Math.round((took / total) * 100)} %)`;
+    return `${link.service} ${(took / 1000).toFixed(3)} s${share}`;
+  });
   return `critical chain: ${links.join(' ← ')}`;
+}
+
+/** Services that are told as the slowest. */
+const slowestCount = 5;
+
+/** The services that took longest from their start until they were ready. */
+export function slowest(times: readonly StartTimes[]): readonly StartTimes[] {
+  return [...times].sort((a, b) => tookOf(b) - tookOf(a)).slice(0, slowestCount);
+}
+
+/** `slowest: web 0.508 s, store 0.141 s`. */
+export function renderSlowest(times: readonly StartTimes[]): string {
+  return `slowest: ${times.map((link) => `${link.service} ${(tookOf(link) / 1000).toFixed(3)} s`).join(', ')}`;
+}
+
+function tookOf({ started, ready }: StartTimes): number {
+  return ready - started;
 }

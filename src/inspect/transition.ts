@@ -4,10 +4,20 @@ export interface Transition {
   readonly at: number;
   /** `system`, or the service's name without its suffix. */
   readonly actor: string;
-  /** The state path before, such as `starting.settling`. */
+  /** The state path before, such as `starting.settling`; `─` where there was none. */
   readonly from: string;
   readonly to: string;
-  /** What it means: pid, exit, how long it waited and for whom. */
+  /** The event that caused it, where there was one. */
+  readonly event?: string;
+  readonly pid?: number;
+  /** How its process ended: `exit 1`. */
+  readonly exit?: string;
+  /** The service that it had to wait for, without its suffix, and for how many ms. */
+  readonly waitedFor?: string;
+  readonly waited?: number;
+  /** Why it failed. */
+  readonly cause?: string;
+  /** What it means, in words. */
   readonly detail: string;
 }
 

@@ -32,6 +32,8 @@ export interface LogRecord {
    * printable line. Where it is absent they look through `PROGRAM[PID]: MESSAGE`.
    */
   readonly raw?: string | undefined;
+  /** Chaperone itself says a command's words or the values of an environment: it is for the log, and nobody else. */
+  readonly revealing?: true | undefined;
   /** It came without a valid `<PRI>`: it is taken as syslog.err, and shown with `??` for its tag. */
   readonly unprioritized?: true | undefined;
 }

@@ -18,6 +18,8 @@ export interface Message {
   readonly text: string;
   /** Absent: chaperone's own. */
   readonly facility?: Facility;
+  /** It holds a command's words or the values of an environment: it is for the log, and nobody else. */
+  readonly revealing?: true;
 }
 
 /**
@@ -73,14 +75,16 @@ export const readyMessage = (version: string): Message => info(`chaperone versio
 export function startAttempt(spec: ServiceSpec): Message {
   switch (spec.type) {
     case 'cron':
-      return info(`cron service ${spec.name} running CMD ( ${spec.command} )`);
+      return revealing(info(`cron service ${spec.name} running CMD ( ${spec.command} )`));
     case 'inetd':
-      return debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`);
+      return revealing(
+        debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`),
+      );
     case 'simple':
     case 'oneshot':
     case 'forking':
     case 'notify':
-      return debug(`${spec.name} attempting start '${spec.command}'...`);
+      return revealing(debug(`${spec.name} attempting start '${spec.command}'...`));
   }
 }
 
@@ -99,7 +103,7 @@ export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Me
 export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<string, string>>): readonly Message[] =>
   Object.keys(environment)
     .sort()
-    .map((name) => debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`));
+    .map((name) => revealing(debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`)));
 
 /** The line that scripts look for, beside the report for people. */
 export const configurationError = (text: string): Message => ({
@@ -116,7 +120,7 @@ export const userCreated = (name: string, uid: number, gid: number): Message =>
 export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
 
 export const commandFailed = (command: string, reason: string): Message =>
-  warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`);
+  revealing(warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`));
 
 export const exitKillsAhead = (spec: ServiceSpec): Message =>
   warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
@@ -219,6 +223,26 @@ export const sinkRefuses = (sink: string, errorCode: string): Message =>
   warning(
     `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
   );
+
+/** Why a file cannot be a journal, where that is no errno or means something else here. */
+const journalReasons: Readonly<Record<string, string>> = {
+  EEXIST: 'EEXIST, a file stands where a directory should be',
+  ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
+  ELOOP: 'ELOOP, it is a symbolic link',
+  NOT_A_FILE: 'it is no regular file',
+  NOT_A_JOURNAL: 'it holds something else',
+};
+
+export const journalRefuses = (path: string, errorCode: string): Message => {
+  const passing = errorCode === 'ENOSPC' || errorCode === 'EDQUOT';
+  const consequence = passing ? 'entries wait, and are counted when they are lost' : 'this boot is not recorded';
+  return warning(
+    `cannot write the journal ${path} (${journalReasons[errorCode] ?? reasonOf(errorCode)}): ${consequence}`,
+  );
+};
+
+export const journalFull = (path: string): Message =>
+  warning(`this boot fills the journal ${path} (max_size): what happens from now on is not recorded`);
 
 export const syslogServed = (path: string): Message => info(`Switching all chaperone logging to ${path}`);
 
@@ -433,6 +457,10 @@ export function seconds(ms: number): string {
   return String(Math.round(ms) / 1000);
 }
 
+function revealing(message: Message): Message {
+  return { ...message, revealing: true };
+}
+
 function debug(text: string): Message {
   return { severity: 'debug', text };
 }
@@ -443,4 +471,14 @@ export function info(text: string): Message {
 
 export function warning(text: string): Message {
   return { severity: 'warning', text };
+}
+
+/** Asked for by hand, of what is in line or runs already. */
+export function alreadyStarted(name: string): Message {
+  return debug(`service ${name} already started.  further starts ignored.`);
+}
+
+/** @param delay ms */
+export function shutdownScheduled(delay: number): Message {
+  return info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`);
 }

@@ -199,12 +199,19 @@ function needsProcess(key: EffectKey): boolean {
 
 const effectKeys = Object.keys(effects).filter(isEffectKey);
 
+/** The directives whose change leaves the process alone. */
+export const inPlaceDirectives = effectKeys.filter((key) => !needsProcess(key)).map(directiveName);
+
+function directiveName(key: SpecKey): string {
+  return directiveNames[key] ?? key;
+}
+
 function isEffectKey(key: string): key is EffectKey {
   return Object.hasOwn(effects, key);
 }
 
 function reasonsOf(keys: readonly SpecKey[]): readonly string[] {
-  return [...new Set(keys.map((key) => `${directiveNames[key] ?? key} changed`))];
+  return [...new Set(keys.map((key) => `${directiveName(key)} changed`))];
 }
 
 /** Settings that are no part of a service; a key that is missing here does not compile. */
@@ -217,6 +224,7 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   statusInterval: 'status_interval',
   timeZone: 'time zone',
   logSocket: 'log socket',
+  journal: 'inspect',
   control: 'control',
 };
 

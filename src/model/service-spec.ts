@@ -127,6 +127,16 @@ export interface FileOwner {
 }
 
 /** The whole configuration as a plain value. All durations are milliseconds. */
+/** The file in which boots are recorded. */
+export interface JournalSpec {
+  /** Absolute; absent where nothing is recorded. */
+  readonly path?: string;
+  /** Bytes. */
+  readonly maxSize: number;
+  /** Log records stand in it, too. */
+  readonly records: boolean;
+}
+
 export interface SystemSpec {
   readonly services: readonly ServiceSpec[];
   readonly logging: readonly LoggingSpec[];
@@ -139,6 +149,7 @@ export interface SystemSpec {
   readonly logSocket: string;
   /** ms between two STATUS= to the host's notify socket; 0: never. */
   readonly statusInterval: number;
+  readonly journal: JournalSpec;
   /** The time zone of cron services, a name Intl knows; absent: chaperone's own (`TZ`, /etc/localtime). */
   readonly timeZone?: string;
   readonly control: ControlPolicy;

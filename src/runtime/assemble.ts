@@ -3,19 +3,13 @@
  * that what is tested is what runs.
  */
 import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
-import {
-  type Actor,
-  type CallbackActorLogic,
-  createActor,
-  type EventObject,
-  fromCallback,
-  type InspectionEvent,
-} from 'xstate';
+import { type Actor, type CallbackActorLogic, createActor, type EventObject, fromCallback } from 'xstate';
 import { processMachine } from '../machines/process.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
 import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
+import type { ExitStatus } from '../model/exit-status.ts';
 import type { LastWords } from '../model/explain.ts';
 import { formatRecord } from '../model/log-format.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -54,8 +48,6 @@ export interface AssembleOptions {
   readonly loadSchedules: TriggerPorts['loadSchedules'];
   /** Log lines for a terminal may have colours. */
   readonly colours?: boolean;
-  /** Makes a watcher of the machines that writes to stdout; nothing is installed where it is absent. */
-  readonly inspect?: (write: (text: string) => void) => (event: InspectionEvent) => void;
   /** Whom chaperone itself notifies, where anybody wants to hear. */
   readonly host?: HostRequest;
   /** SIGHUP came: the configuration is to be read anew. */
@@ -85,6 +77,8 @@ export interface Assembly {
   /** Everything that is logged. */
   readonly records$: Observable<LogRecord>;
   readonly exits: ExitRouter<ProcessExit>;
+  /** Commands that are run beside the services: that one has begun, and how it has ended. */
+  readonly commands$: Subject<{ readonly pid: number; readonly status?: ExitStatus }>;
   /** Processes reaped that no service owned, so far. */
   readonly orphansReaped: () => number;
   /** Begins to boot. */
@@ -160,13 +154,14 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const nextRuns = new Map<string, number>();
   const ends$ = new Subject<ProcessEnd & { readonly service: string }>();
 
-  const own = ({ severity, text, facility = 'local5' }: Message): LogRecord => ({
+  const own = ({ severity, text, facility = 'local5', revealing }: Message): LogRecord => ({
     time: clock.wallTime(),
     facility,
     severity,
     program: 'chaperone',
     pid: kernel.pid,
     message: text,
+    ...(revealing === undefined ? {} : { revealing }),
   });
   const say = (message: Message): void => records$.next(own(message));
   const warningRecord = (text: string): LogRecord => own({ severity: 'warning', text });
@@ -232,7 +227,6 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
       clearTimeout: (id) => clock.clearTimeout(id),
     },
-    ...(options.inspect === undefined ? {} : { inspect: options.inspect((text) => sinks.stdout.write(text)) }),
   });
   portsOf.set(system.system, {
     childProcess: children.logic,
@@ -310,6 +304,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     say,
     records$,
     exits,
+    commands$: new Subject(),
     orphansReaped: () => orphans,
     start: () => {
       for (const message of messages) say(message);

@@ -7,7 +7,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { type Message, userCreated } from '../model/messages.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import type { UserRequest } from '../model/user-request.ts';
-import type { Clock, Kernel } from './kernel.ts';
+import type { Clock } from './kernel.ts';
 import { configFiles, readAccountFile } from './linux/config-files.ts';
 import type { NativeEdge } from './native.ts';
 import { type CommandPorts, runCommands } from './run-commands.ts';
@@ -21,7 +21,8 @@ export interface ConfigureRequest {
 }
 
 export interface ConfigurePorts {
-  readonly kernel: Kernel;
+  /** Runs commands in backticks. */
+  readonly kernel: CommandPorts['kernel'];
   readonly clock: Clock;
   readonly edge: NativeEdge;
   readonly exitOf: CommandPorts['exitOf'];

@@ -14,12 +14,13 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
-import { type ControlPlace, controlPlaces, longestSocketPath, wishedPlace } from '../control/places.ts';
+import { type ControlPlace, longestSocketPath } from '../control/places.ts';
 import type { NativeEdge } from './native.ts';
 
 export interface ControlSocketOptions {
   readonly edge: Pick<NativeEdge, 'makeFifo'>;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where it may stand, the best place first: `placesFor`. */
+  readonly places: readonly ControlPlace[];
   readonly uid: number;
 }
 
@@ -57,9 +58,7 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
   });
   server.on('error', () => undefined);
 
-  const wished = wishedPlace(options.environment);
-  const places = controlPlaces(options.environment, options.uid);
-  const place = [...(wished === undefined ? [] : [wished]), ...places].find((each) => isUsable(each, options));
+  const place = options.places.find((each) => isUsable(each, options));
   const path = place === undefined ? undefined : listen(server, place.socket, made, options, problems);
   const fifo =
     place === undefined

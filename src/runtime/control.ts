@@ -4,6 +4,7 @@ import type { SnapshotFrom } from 'xstate';
 import type {
   CommandRun,
   ControlEvent,
+  EntryWatch,
   KillOutcome,
   Measurements,
   ReloadResult,
@@ -11,18 +12,20 @@ import type {
   StartRequest,
   Supervisor,
   SystemStatus,
+  WatchRequest,
 } from '../control/supervisor.ts';
 import { statePath } from '../inspect/transition.ts';
 import { runCounts } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
+import { describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import type { LogRecord } from '../model/log-record.ts';
-import { info, seconds } from '../model/messages.ts';
+import { alreadyStarted, shutdownScheduled } from '../model/messages.ts';
 import { blocked, satisfies } from '../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
 import { scheduledNote } from '../model/scheduling.ts';
-import { isEnded } from '../model/service-phase.ts';
+import { isEnded, isLive } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
@@ -30,8 +33,8 @@ import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
 import type { ProcessEnd } from './child-process.ts';
+import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
-import { causeText } from './observe.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -44,6 +47,8 @@ export interface ControlPorts {
   /** Widens every log selector. */
   readonly widen: (level: Severity) => void;
   readonly reload: (request: { readonly dryRun: boolean }) => Promise<ReloadResult>;
+  /** Is made once somebody watches. */
+  readonly inspection: () => Promise<Inspection>;
 }
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
@@ -181,6 +186,12 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   start(names: readonly string[], { enable, force }: StartRequest): void {
+    const { assembly } = this.#ports;
+    const { standings } = assembly.system.getSnapshot().context;
+    for (const name of force ? [] : names) {
+      const phase = standings[name]?.phase;
+      if (phase !== undefined && (phase === 'pending' || isLive(phase))) assembly.say(alreadyStarted(name));
+    }
     this.#send({ type: 'services.start', names, enable, force });
   }
 
@@ -216,7 +227,7 @@ export class AssemblySupervisor implements Supervisor {
 
   shutdown(delay: number): void {
     const { assembly, clock } = this.#ports;
-    assembly.say(info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`));
+    assembly.say(shutdownScheduled(delay));
     this.#shutdownAt = clock.wallTime() + delay;
     clock.setTimeout(() => assembly.shutdown({ kind: 'signal', signal: 'SIGTERM' }), delay);
   }
@@ -247,6 +258,7 @@ export class AssemblySupervisor implements Supervisor {
       };
     }
     const { pid } = outcome;
+    assembly.commands$.next({ pid });
     const subscription = new Subscription();
     for (const stream of ['stdout', 'stderr'] as const) {
       const decoder = new TextDecoder();
@@ -260,6 +272,7 @@ export class AssemblySupervisor implements Supervisor {
       outcome: new Promise((resolve) => {
         assembly.exits.exitOf(pid).subscribe(({ status }) => {
           ended = true;
+          assembly.commands$.next({ pid, status });
           // What it wrote before its end has been emitted by now.
           subscription.unsubscribe();
           output$.complete();
@@ -270,6 +283,11 @@ export class AssemblySupervisor implements Supervisor {
         if (!ended) kernel.signal(pid, 'SIGKILL', 'group');
       },
     };
+  }
+
+  async watch(request: WatchRequest): Promise<EntryWatch> {
+    const { hub } = await this.#ports.inspection();
+    return hub.watch(request);
   }
 
   reload(request: { readonly dryRun: boolean }): Promise<ReloadResult> {
@@ -315,7 +333,7 @@ export class AssemblySupervisor implements Supervisor {
       context.run?.schedule === undefined ? undefined : runCounts(context.run.schedule.getSnapshot().context);
     const pid = context.run?.pid === 0 ? undefined : context.run?.pid;
     const words = assembly.lastWords(spec.name);
-    const cause = context.verdict === undefined ? undefined : causeText(context);
+    const cause = context.verdict === undefined ? undefined : describeFailure(spec.type, context.verdict);
     const left = timeLeft(context, stage, history?.since ?? now, now);
     const note = counts === undefined ? context.status : scheduledNote(spec, counts);
     const nextRun = assembly.nextRun(spec.name);

@@ -190,6 +190,14 @@ export interface Notifying {
    */
   send(path: string, bytes: Uint8Array): string | undefined;
 }
+/** The file of an inspection journal, which is opened when it is first written to. */
+export interface JournalRequest {
+  /** Absolute. */
+  readonly path: string;
+  /** Bytes that it may take with what it holds of earlier boots, of which the oldest go first. */
+  readonly maxSize: number;
+}
+
 /** A log file, which is opened when it is first written to. */
 export interface LogFileRequest {
   /** Absolute, with the sequences of strftime(3). It is opened anew when its name changes or another file stands there. */
@@ -241,6 +249,8 @@ export interface Kernel {
   readonly following: Following;
   readonly notifying: Notifying;
   fileSink(request: LogFileRequest): Sink;
+  /** A refusal without a rest is final. Its codes are errno's names, `NOT_A_FILE` and `NOT_A_JOURNAL`. */
+  journalSink(request: JournalRequest): Sink;
   /** Each line is one UDP packet. @param host `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; 514 without a port */
   remoteSink(host: string): Sink;
   /**

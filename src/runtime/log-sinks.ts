@@ -1,4 +1,4 @@
-import type { Clock, Kernel, LogFileRequest, Sink } from './kernel.ts';
+import type { Clock, JournalRequest, Kernel, LogFileRequest, Sink } from './kernel.ts';
 import { SinkQueue } from './sink-queue.ts';
 
 /** ms that lines may wait for others while many come. */
@@ -20,6 +20,8 @@ export class LogSinks {
   readonly #options: LogSinksOptions;
   readonly #others = new Map<string, SinkQueue>();
   readonly #files: SinkQueue[] = [];
+  /** They are no places for log records, and no change of the logging concerns them. */
+  readonly #journals: SinkQueue[] = [];
 
   constructor(options: LogSinksOptions) {
     this.#options = options;
@@ -48,8 +50,22 @@ export class LogSinks {
     }
   }
 
+  /**
+   * The queue of an inspection journal. Whoever writes to it looks for room first.
+   *
+   * @param onRefusal hears of the first refusal after a write that went well, with the error's code
+   */
+  journal(request: JournalRequest, onRefusal: (errorCode: string) => void): SinkQueue {
+    const name = `the journal ${request.path}`;
+    const queue = this.#queue(name, this.#options.kernel.journalSink(request), onRefusal);
+    // A sentence would be no entry.
+    queue.setNoticeLine(() => '');
+    this.#journals.push(queue);
+    return queue;
+  }
+
   all(): readonly SinkQueue[] {
-    return [this.stdout, this.stderr, ...this.#others.values()];
+    return [this.stdout, this.stderr, ...this.#others.values(), ...this.#journals];
   }
 
   /** True while a file has more to write than it should, and writes: whoever can wait lets it catch up. */
@@ -67,13 +83,17 @@ export class LogSinks {
     return queue;
   }
 
-  #queue(name: string, sink: Sink): SinkQueue {
-    const { clock, warningLine, onRefusal } = this.#options;
+  #queue(
+    name: string,
+    sink: Sink,
+    onRefusal: (errorCode: string) => void = (errorCode) => this.#options.onRefusal(name, errorCode),
+  ): SinkQueue {
+    const { clock, warningLine } = this.#options;
     return new SinkQueue(sink, name, warningLine, {
       linger,
       now: () => clock.now(),
       after: (delay, callback) => clock.setTimeout(callback, delay),
-      onRefusal: (errorCode) => onRefusal(name, errorCode),
+      onRefusal,
     });
   }
 }

@@ -132,7 +132,8 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
     given.flatMap((spec) => {
       const targets = spec.enabled ? targetsOf(spec, context, target) : [];
       if (targets.length === 0) return [];
-      const { selector, widenTo = widened } = spec;
+      const { selector } = spec;
+      const widenTo = widened ?? spec.widenTo;
       return [{ selects: compileSelector(selector, widenTo === undefined ? {} : { widenTo }), selector, targets }];
     });
   let entries = entriesOf(specs);

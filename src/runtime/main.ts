@@ -1,13 +1,12 @@
 /** The daemon: joins the assembly with Linux, and sees to it that PID 1 ends in order whatever happens. */
 import { isatty } from 'node:tty';
-import type { InspectionEvent } from 'xstate';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
-import { socketVariable } from '../control/places.ts';
-import { TerminalPrinter } from '../inspect/terminal-printer.ts';
+import { placesFor, socketVariable } from '../control/places.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import { explainEnd } from '../model/explain.ts';
+import type { InspectRequest } from '../model/inspect-request.ts';
 import {
   cannotSubreap,
   configurationError,
@@ -18,7 +17,7 @@ import {
   reloadRefused,
   warning,
 } from '../model/messages.ts';
-import { consoleService, type SystemSpec, shortName } from '../model/service-spec.ts';
+import { consoleService, type SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import type { UserRequest } from '../model/user-request.ts';
@@ -29,13 +28,13 @@ import { type ControlSocket, openControlSocket } from './control-socket.ts';
 import { hostRequest } from './host-notifier.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import { endWithoutMachines } from './last-resort.ts';
+import { LateInspection } from './late-inspection.ts';
 import { type LateLogging, lateLogging } from './late-logging.ts';
 import { configFiles } from './linux/config-files.ts';
 import { readLaunchEnvironment } from './linux/launch-environment.ts';
 import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
-import { createObserver } from './observe.ts';
 import { exitsOf } from './run-commands.ts';
 import { serveControl } from './serve-control.ts';
 import type { SinkQueue } from './sink-queue.ts';
@@ -51,8 +50,8 @@ export interface DaemonOptions {
 /** What the command line asks for. */
 export interface DaemonRequest {
   readonly configPath: string;
-  /** Print each transition to stdout. */
-  readonly inspect: boolean;
+  /** What watches from the beginning on. */
+  readonly inspect: readonly InspectRequest[];
   /** The command and its arguments; empty where there is none. */
   readonly command: readonly string[];
   /** The end of the command is the end of the system. Undefined: where stdin is a terminal. */
@@ -84,6 +83,7 @@ interface Daemon {
   readonly assembly: Assembly;
   readonly logging: LateLogging;
   readonly control: ControlSocket;
+  readonly inspection: LateInspection;
 }
 
 /** ms that flushing the logs and the explanation may take at the very end: what the shutdown left of its budget, within these. */
@@ -117,11 +117,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edge.exitNow(1);
   }
 
-  const control = openControlSocket({
-    edge,
-    environment: launch.environment,
-    uid: process.getuid?.() ?? 0,
-  });
+  const uid = process.getuid?.() ?? 0;
+  const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
   const logging = lateLogging();
   const reloader = onDemand(async () => {
     const { Reloader } = await import('./reload.ts');
@@ -153,11 +150,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     // https://no-color.org
     colours: (process.env['NO_COLOR'] ?? '') === '',
-    ...(options.request.inspect
-      ? { inspect: (write) => terminalInspection(clock, spec, (text) => logging.inTurn(() => write(text))) }
-      : {}),
   });
-  const daemon: Daemon = { edge, kernel, clock, assembly, logging, control };
+  const inspection = new LateInspection({ assembly, kernel, clock, logging, version: options.version });
+  const daemon: Daemon = { edge, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
   const { logLevel } = options.request;
   const supervisor = new AssemblySupervisor({
@@ -172,13 +167,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       assembly.say(logLevelForced(level));
     },
     reload: async (request) => (await reloader()).reload(request),
+    inspection: inspection.load,
   });
   serveControl({
     socket: control,
     supervisor,
     edge,
     clock,
-    uid: process.getuid?.() ?? 0,
+    uid,
     policy: () => assembly.system.getSnapshot().context.spec.control,
     say: assembly.say,
   });
@@ -194,6 +190,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   for (const problem of control.problems) assembly.say(warning(problem));
   becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
+  const inspectors = inspectorsOf(options.request, spec);
+  if (inspectors.length > 0) await inspection.attach(inspectors);
   assembly.start();
   early.unsubscribe();
 }
@@ -298,6 +296,12 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
   return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
 }
 
+/** What the command line asks for, and the journal of the settings where it names none. */
+function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemSpec): readonly InspectRequest[] {
+  if (path === undefined || inspect.some(({ kind }) => kind === 'journal')) return inspect;
+  return [...inspect, { kind: 'journal', file: path }];
+}
+
 /** Services find the control socket in their environment. */
 function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpec {
   if (path === undefined) return spec;
@@ -317,19 +321,6 @@ function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): voi
   } catch (error) {
     assembly.say(cannotSubreap(error instanceof Error && 'code' in error ? String(error.code) : 'unknown'));
   }
-}
-
-function terminalInspection(
-  clock: Clock,
-  spec: SystemSpec,
-  write: (text: string) => void,
-): (event: InspectionEvent) => void {
-  const names = ['system', ...spec.services.map(({ name }) => shortName(name))];
-  const printer = new TerminalPrinter(names, isatty(1) && process.env['NO_COLOR'] === undefined);
-  return createObserver(clock, {
-    transition: (transition) => write(`${printer.line(transition)}\n`),
-    note: (text) => write(`${printer.note(text)}\n`),
-  }).inspect;
 }
 
 /**
@@ -371,11 +362,12 @@ interface LastThings {
 
 /** Writes what waits for the sinks, then the last lines to stderr, and exits; sinks that take nothing get half of the time. */
 function flushAndExit(
-  { edge, clock, assembly, logging, control }: Daemon,
+  { edge, clock, assembly, logging, control, inspection }: Daemon,
   { exitStatus, lines, timeout }: LastThings,
 ): void {
   const { sinks } = assembly;
   const exit = (): never => {
+    inspection.close();
     control.close();
     return edge.exitNow(exitStatus);
   };

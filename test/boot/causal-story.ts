@@ -9,17 +9,13 @@ import { parseWords } from '../../src/control/command.ts';
 import { execute } from '../../src/control/execute.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseAccounts } from '../../src/model/accounts.ts';
-import { parseSchedule } from '../../src/model/schedule.ts';
 import { type SystemSpec, shortName } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
-import { assemble } from '../../src/runtime/assemble.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
-import { createObserver } from '../../src/runtime/observe.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
-import { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
-import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { memoryReader } from '../config/memory-reader.ts';
 import { Random } from '../simulation/random.ts';
+import { createWorld } from '../simulation/world.ts';
 import { config } from './namespace.ts';
 
 /** What happens: the boot, a program is told to do something, somebody commands something, chaperone is told to end. */
@@ -56,28 +52,41 @@ export interface Story {
   readonly course: Course;
 }
 
-/** Notes the states of services as transitions tell of them. */
+/** Reads the states of services off the lines of `--inspect`, of which there may come more. */
 export class StateBook {
+  readonly #line: (index: number) => string | undefined;
   readonly #states = new Map<string, string[]>();
   readonly #paths = new Map<string, string>();
+  #read = 0;
 
-  note(actor: string, path: string): void {
-    if (actor === 'system') return;
-    this.#paths.set(actor, path);
-    const states = this.#states.get(actor) ?? [];
-    this.#states.set(actor, states);
-    const [state = ''] = path.split('.');
-    if (states.at(-1) !== state) states.push(state);
+  /** @param line tells each line there is so far, and undefined after that */
+  constructor(line: (index: number) => string | undefined) {
+    this.#line = line;
   }
 
   get states(): Course['states'] {
+    this.#readOn();
     return Object.fromEntries([...this.#states].sort().map(([name, states]) => [name, [...states]]));
   }
 
   reached(): Chapter['reached'] {
+    this.#readOn();
     return Object.fromEntries(
       [...this.#paths].map(([name, path]) => [name, { states: this.#states.get(name)?.length ?? 0, path }]),
     );
+  }
+
+  #readOn(): void {
+    for (let line = this.#line(this.#read); line !== undefined; line = this.#line(this.#read)) {
+      this.#read += 1;
+      const [, actor, path] = /^ *\d+\.\d{3} {2}(\S+) +\S+ → (\S+)/.exec(line) ?? [];
+      if (actor === undefined || path === undefined || actor === 'system') continue;
+      this.#paths.set(actor, path);
+      const states = this.#states.get(actor) ?? [];
+      this.#states.set(actor, states);
+      const [state = ''] = path.split('.');
+      if (states.at(-1) !== state) states.push(state);
+    }
   }
 }
 
@@ -134,39 +143,22 @@ export async function tellStory(seed: number): Promise<Story> {
   const text = randomConfig(random, services);
   const spec = load(text);
 
-  const clock = new VirtualClock();
-  const kernel = new SimulatedKernel(clock, {
+  const world = createWorld(spec, {
     has: () => true,
     script: ([, fifo = '', pidfile = '']) => (fifo === '' ? undefined : starter(pidfile)),
   });
-  const book = new StateBook();
-  const assembly = assemble(kernel, clock, spec, {
-    version: '',
-    attachLogging: () => ({ flush: () => undefined, widen: () => undefined, replace: () => undefined }),
-    loadSchedules: () => parseSchedule,
-    inspect: () =>
-      createObserver(clock, { transition: ({ actor, to }) => book.note(actor, to), note: () => undefined }).inspect,
-  });
+  const { assembly, clock, kernel } = world;
+  const book = new StateBook((index) => world.transitions[index]);
   const supervisor = new AssemblySupervisor({
     assembly,
     kernel,
-    clock,
+    clock: kernel.supervisorClock,
     version: '',
     environment: {},
     widen: () => undefined,
     reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(world.inspection),
   });
-  let output: SystemOutput | undefined;
-  let broken: unknown;
-  assembly.outcome$.subscribe({
-    next: (outcome) => {
-      output = outcome;
-    },
-    error: (error: unknown) => {
-      broken = error;
-    },
-  });
-
   const chapters: Chapter[] = [];
   const answers: string[] = [];
   /** The puppet that the service is, or its start, where one lives. */
@@ -197,13 +189,12 @@ export async function tellStory(seed: number): Promise<Story> {
         kernel.deliver('SIGTERM');
         break;
     }
-    clock.run(clock.now() + settling, () => output !== undefined || broken !== undefined);
-    if (broken !== undefined) throw broken;
+    clock.run(clock.now() + settling, () => world.output() !== undefined);
     chapters.push({ happening, reached: book.reached() });
   };
 
   await write({ kind: 'boot' });
-  for (let left = random.integer(4, 8); left > 0 && output === undefined; left -= 1) {
+  for (let left = random.integer(4, 8); left > 0 && world.output() === undefined; left -= 1) {
     const happening = nextHappening(random, services, {
       pathOf: (name) => book.reached()[name]?.path,
       typeOf: (name) => spec.services.find((service) => service.name === `${name}.service`)?.type ?? 'simple',
@@ -212,15 +203,15 @@ export async function tellStory(seed: number): Promise<Story> {
     if (happening !== undefined) await write(happening);
   }
   const standing =
-    output === undefined
+    world.output() === undefined
       ? Object.fromEntries(supervisor.services().map(({ name, state }) => [shortName(name), state]))
       : {};
-  if (output === undefined) await write({ kind: 'end' });
+  if (world.output() === undefined) await write({ kind: 'end' });
   return {
     config: text,
     services,
     chapters,
-    course: { states: book.states, answers, standing, exitStatus: exitStatusOf(output) },
+    course: { states: book.states, answers, standing, exitStatus: exitStatusOf(world.output()) },
   };
 }
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -40,6 +40,14 @@ function check(directory: string, text: string, env: Readonly<Record<string, str
 
 function messages(findings: readonly Finding[], directory: string): readonly string[] {
   return findings.map(({ message }) => message.replaceAll(directory, 'DIR'));
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return 'State: Z (gone)';
+  }
 }
 
 describe('chaperonectl check, on a real file system', () => {
@@ -121,12 +129,18 @@ describe('chaperonectl check, on a real file system', () => {
   it('can be interrupted while a command runs', async () => {
     const directory = folder();
     const path = join(directory, 'x.conf');
-    writeFileSync(path, `a.service: { command: "echo \`touch ${directory}/runs; exec sleep 5\`" }\n`);
+    const pidPath = join(directory, 'pid');
+    const command = `echo $$ > ${pidPath}.new; mv ${pidPath}.new ${pidPath}; exec sleep 1000`;
+    writeFileSync(path, `a.service: { command: "echo \`${command}\`" }\n`);
     const child = spawn(process.execPath, [program, 'check', '--config', path], { stdio: 'ignore' });
     const ended = once(child, 'exit');
-    while (!existsSync(join(directory, 'runs'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const look = () => new Promise((resolve) => setTimeout(resolve, 20));
+    while (!existsSync(pidPath)) await look();
     child.kill('SIGINT');
     expect(await ended).toEqual([130, null]);
+    // The command is gone, too: nothing, or what its new parent has yet to reap.
+    const status = `/proc/${readFileSync(pidPath, 'utf8').trim()}/status`;
+    while (existsSync(status) && !/^State:\s+Z/m.test(readIfThere(status))) await look();
   });
 
   it('calls a mistake what a start calls a failure', async () => {

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { commands } from '../../src/cli/commands.ts';
 import { type Booted, boot, config, isRoot, logAll } from './namespace.ts';
 
 const tools = join(import.meta.dirname, '../../dist');
@@ -113,6 +114,69 @@ describe.runIf(isRoot)('control', () => {
     expect(json).toMatchObject([{ name: 'slow.service' }, { name: 'web.service', state: 'pending' }]);
     expect((await ctl(system, 'kill', 'slow', 'TERM')).stdout).toBe('SIGTERM sent.\n');
     expect(await system.exit).toBe(1);
+  });
+
+  it('prints JSON for every verb, refusals and mistakes too', async () => {
+    const words: Readonly<Record<string, readonly string[]>> = {
+      status: ['web'],
+      start: ['web'],
+      stop: ['store'],
+      reset: ['web'],
+      restart: ['web'],
+      enable: ['web'],
+      disable: ['store'],
+      kill: ['web', 'CONT'],
+      logs: ['-n', '2'],
+      wait: ['web'],
+      loglevel: ['info'],
+      run: ['echo', 'hello'],
+      check: ['--config', '/nonexistent'],
+      simulate: ['--config', join(import.meta.dirname, '../../config')],
+      reload: ['--dry-run'],
+      shutdown: ['1000'],
+    };
+    const system = bootControlled({ 'web.service': sleeper, 'store.service': sleeper });
+    await system.waitForLine(/ready\.$/);
+    for (const { name, options } of commands) {
+      expect(
+        options.map((option) => option.name),
+        name,
+      ).toContain('json');
+      const { stdout, stderr } = await ctl(system, name, '--json', ...(words[name] ?? []));
+      expect(stderr, name).toBe('');
+      const values = stdout.trim().split('\n');
+      expect(
+        values.map((line) => typeof JSON.parse(name === 'check' || name === 'simulate' ? stdout : line)),
+        name,
+      ).not.toContain('string');
+    }
+    for (const name of ['status', 'logs', 'is-ready', 'stop']) {
+      const { status, stdout } = await ctl(system, name, '--json', 'nobody');
+      expect(JSON.parse(stdout), name).toMatchObject({ kind: 'noSuchService', exitStatus: 4 });
+      expect(status, name).toBe(4);
+    }
+    const run = await ctl(system, 'run', '--json', '--', 'sh', '-c', 'echo "--json"; exit 3');
+    expect(run.status).toBe(3);
+    expect(
+      run.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { stream: 'stdout', text: '--json\n' },
+      { kind: 'ended', status: { kind: 'exited', code: 3 } },
+    ]);
+    expect(JSON.parse((await ctl(system, 'is-ready', '--json', 'web')).stdout)).toEqual({
+      ready: true,
+      system: 'up',
+      waitsFor: {},
+    });
+    for (const name of ['is-ready', 'blame', 'critical-chain', 'status']) {
+      expect(await ctl(system, name, '--jsn')).toMatchObject({
+        status: 2,
+        stderr: `chaperonectl ${name}: unknown option "--jsn"\ntry "chaperonectl ${name} --help"\n`,
+      });
+    }
   });
 
   it('services find the socket in their environment, and it is gone at the end', async () => {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { request } from '../../src/control/client.ts';
 import { shortName } from '../../src/model/service-spec.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
-import { type Booted, boot, fixtures, isRoot } from './namespace.ts';
+import { boot, fixtures, isRoot } from './namespace.ts';
 
 const stories = 200;
 /** Of one test, so that no test takes long. */
@@ -32,19 +32,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** What the services of a system go through, as `--inspect` prints it. */
-function readBook(system: Booted): () => StateBook {
-  const book = new StateBook();
-  let seen = 0;
-  return () => {
-    for (; seen < system.output.length; seen += 1) {
-      const [, actor, path] = /^ *\d+\.\d{3} {2}(\S+) +\S+ → (\S+)/.exec(system.output[seen]?.text ?? '') ?? [];
-      if (actor !== undefined && path !== undefined) book.note(actor, path);
-    }
-    return book;
-  };
-}
-
 function isReached(now: Chapter['reached'], wanted: Chapter['reached']): boolean {
   return Object.entries(wanted).every(([name, { states, path }]) => {
     const here = now[name];
@@ -60,7 +47,7 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
     env: { PUPPET: puppet },
     before: `mkfifo ${services.map((name) => `${name}.fifo`).join(' ')}`,
   });
-  const read = readBook(system);
+  const book = new StateBook((index) => system.output[index]?.text);
   const fifos = new Map<string, number>();
   const answers: string[] = [];
   let standing: Course['standing'] = {};
@@ -94,13 +81,13 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
     }
     if (index === chapters.length - 1) break;
     await system.untilOutput(`way from ${JSON.stringify(happening)} to ${JSON.stringify(reached)}`, () =>
-      isReached(read().reached(), reached) ? true : undefined,
+      isReached(book.reached(), reached) ? true : undefined,
     );
   }
   if (Object.keys(course.standing).length === 0 && Object.keys(standing).length > 0) throw new Error('it did not end');
   const exitStatus = await system.exit;
   for (const fifo of fifos.values()) closeSync(fifo);
-  return { states: read().states, answers, standing, exitStatus };
+  return { states: book.states, answers, standing, exitStatus };
 }
 
 /** What is different in reality; undefined where nothing is. */

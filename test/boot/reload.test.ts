@@ -177,6 +177,17 @@ describe.runIf(isRoot)('a reload', () => {
     );
   });
 
+  it('brings the first notify service, which one that was disabled may be, too', async () => {
+    const waiting = { type: 'notify', command: '$(FIXTURES)/notify.py READY=1', startup_pause: 0, process_timeout: 20 };
+    const system = await up({ 'web.service': sleeper });
+    edit(system, { 'web.service': sleeper, 'job.service': waiting, 'extra.service': { ...waiting, enabled: false } });
+    await ctl(system, 'reload');
+    expect(await ctl(system, 'wait', 'job', '--timeout', '20')).toMatchObject({ status: 0 });
+    expect(await ctl(system, 'start', '--enable', '--wait', 'extra')).toMatchObject({ status: 0 });
+    const other = await up({ 'web.service': sleeper, 'extra.service': { ...waiting, enabled: false } });
+    expect(await ctl(other, 'start', '--enable', '--wait', 'extra')).toMatchObject({ status: 0 });
+  });
+
   it('while services start, and again while it is carried out', async () => {
     const slow = { type: 'oneshot', command: 'sleep 1000', process_timeout: 900 };
     const system = boot({
@@ -185,7 +196,11 @@ describe.runIf(isRoot)('a reload', () => {
       },
     });
     await system.waitForLine(/slow\.service attempting start/);
-    edit(system, { 'stubborn.service': { command: `${fixtures}/stubborn`, startup_pause: 0 }, 'web.service': sleeper });
+    edit(system, {
+      settings: { shutdown_timeout: 3 },
+      'stubborn.service': { command: `${fixtures}/stubborn`, startup_pause: 0 },
+      'web.service': sleeper,
+    });
     expect((await ctl(system, 'reload')).stdout).toMatch(/^stop {5}slow.*\nchange {3}web.*\nstart {4}stubborn/);
     await system.waitForLine(/ready\.$/);
     await system.waitForLine(/stubborn\[\d+\]: stubborn/);

@@ -6,7 +6,7 @@ type Run = Extract<Invocation, { kind: 'run' }>;
 const defaults: Run = {
   kind: 'run',
   configPath: '/etc/chaperone.d',
-  inspect: false,
+  inspect: [],
   command: [],
   exitKills: undefined,
   task: false,
@@ -17,6 +17,7 @@ const defaults: Run = {
   syslog: true,
   showDependencies: false,
 };
+const terminal = [{ kind: 'terminal', services: [] }] as const;
 const task = { task: true, disableServices: true, consoleLog: false, exitKills: true } as const;
 
 /** Words as a shell splits them where nothing is quoted. */
@@ -43,9 +44,11 @@ describe('a command line', () => {
     // As getopt_long(3) has it: the value is the next word, whatever it looks like.
     ['--config --task', { configPath: '--task' }],
     ['--config -- ls', { configPath: '--', command: ['ls'] }],
-    ['--inspect', { inspect: true }],
-    ['--inspect=terminal', { inspect: true }],
-    ['--inspect terminal', { inspect: true, command: ['terminal'] }],
+    ['--inspect', { inspect: terminal }],
+    ['--inspect=terminal', { inspect: terminal }],
+    ['--inspect terminal', { inspect: terminal, command: ['terminal'] }],
+    ['--inspect --inspect=terminal', { inspect: terminal }],
+    ['--inspect --inspect=ws:9000', { inspect: [...terminal, { kind: 'ws', port: 9_000 }] }],
     ['--force', {}],
     ['--force --force', {}],
     ['--user joe', { user: 'joe' }],
@@ -75,13 +78,13 @@ describe('a command line', () => {
   it.each<[string, readonly string[], Partial<Run>]>([
     ['ls', ['ls'], {}],
     ['ls --inspect', ['ls', '--inspect'], {}],
-    ['--inspect ls --task --help', ['ls', '--task', '--help'], { inspect: true }],
+    ['--inspect ls --task --help', ['ls', '--task', '--help'], { inspect: terminal }],
     ['ls -- -l', ['ls', '--', '-l'], {}],
     ['-- ls', ['ls'], {}],
     ['-- --help', ['--help'], {}],
     ['-- --', ['--'], {}],
     ['--', [], {}],
-    ['--inspect -- --inspect=nowhere', ['--inspect=nowhere'], { inspect: true }],
+    ['--inspect -- --inspect=nowhere', ['--inspect=nowhere'], { inspect: terminal }],
     // One dash is a word like any other.
     ['-', ['-'], {}],
     ['- --task', ['-', '--task'], {}],
@@ -105,8 +108,8 @@ describe('a command line', () => {
   it.each<[string, Partial<Run>]>([
     ['--co /x', { configPath: '/x' }],
     ['--conf=/x', { configPath: '/x' }],
-    ['--ins', { inspect: true }],
-    ['--in=terminal', { inspect: true }],
+    ['--ins', { inspect: terminal }],
+    ['--in=terminal', { inspect: terminal }],
     ['--fo', {}],
     ['--e', { exitKills: true }],
     ['--no-e', { exitKills: false }],
@@ -181,8 +184,11 @@ describe('a mistake on the command line', () => {
     ['--inspect=file ls', 'file'],
     ['--inspect=terminal --inspect=file', 'file'],
     ['--inspect --inspect=file', 'file'],
+    ['--inspect=terminal,file', 'file'],
   ])('%j inspects to nowhere', (line, kind) => {
-    expect(mistakeOf(line)).toBe(`cannot inspect to "${kind}": expected --inspect or --inspect=terminal`);
+    expect(mistakeOf(line)).toBe(
+      `cannot inspect to "${kind}": expected terminal[:SERVICE,…], json[:SERVICE,…], journal:FILE, ws[:[ADDRESS:]PORT], web[:[ADDRESS:]PORT]`,
+    );
   });
 
   it.each([
@@ -283,7 +289,9 @@ describe('_CHAP_OPTIONS', () => {
     ['--user joe', '--create-user ann', { user: 'joe', createUser: { name: 'ann' } }],
     ['--default-home /srv', '--create-user ann', { createUser: { name: 'ann', defaultHome: '/srv' } }],
     ['--no-defaults', '--config /x --nonsense ls', {}],
-    ['--inspect', '', { inspect: true }],
+    ['--inspect', '', { inspect: terminal }],
+    ['', '--inspect=ws', { inspect: [{ kind: 'ws' }] }],
+    ['--inspect', '--inspect=ws', { inspect: terminal }],
     ['', '   ', {}],
   ])('%j with %j', (line, options, expected) => {
     expect(run(line, options)).toEqual({ ...defaults, ...expected });

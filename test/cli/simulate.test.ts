@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { commandHelp, commands } from '../../src/cli/commands.ts';
+import { renderEntry } from '../../src/inspect/journal-writer.ts';
+import type { Script } from '../../src/runtime/simulated/script.ts';
+import { recorded } from '../inspect/recorded.ts';
+import { simpleService, systemOf } from '../simulation/world.ts';
 
 const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
 const sample = join(import.meta.dirname, '../../config');
@@ -79,6 +83,35 @@ describe('chaperonectl simulate', () => {
     expect(compare().status).toBe(1);
     expect(compare().stdout).toContain('ready 0.200 s later than in the baseline (2.000 s); 0.000 s are allowed');
     expect(compare('--tolerance', '200ms').status).toBe(0);
+  });
+
+  it('takes the times of programs from a journal, and pauses from the configuration', () => {
+    const services = [
+      simpleService('prepare', { type: 'oneshot' }),
+      simpleService('store', { startupPause: 7_000, prerequisites: ['prepare.service'] }),
+      simpleService('report', { type: 'oneshot', prerequisites: ['store.service'] }),
+    ];
+    const script = ([name = '']: readonly string[]): Script => ({
+      steps: name === 'store' ? [{ do: 'hang' }] : [{ do: 'wait', ms: name === 'prepare' ? 40 : 250 }],
+    });
+    const entries = recorded(systemOf(services), { has: () => true, script });
+    const journal = file('boots.journal', entries.map(renderEntry).join(''));
+    const { status, stdout } = simulate('--config', sample, '--from', journal, '--time', 'report=0.5', '--json');
+    expect(status).toBe(0);
+    const result: unknown = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      services: expect.arrayContaining([
+        expect.objectContaining({ name: 'prepare.service', took: 40, timeFrom: 'measured' }),
+        expect.objectContaining({ name: 'store.service', took: 300, timeFrom: 'startup_pause' }),
+        expect.objectContaining({ name: 'report.service', took: 500, timeFrom: 'given' }),
+      ]),
+    });
+    expect(simulate('--config', sample, '--from', `${journal}#7`)).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `chaperonectl simulate: there is no boot 7 in ${journal}, which has 1; see "chaperonectl replay --list"\ntry "chaperonectl simulate --help"\n`,
+    });
+    expect(simulate('--config', sample, '--from', file('no.journal', 'x')).stderr).toContain('is not a journal');
   });
 
   it.each([

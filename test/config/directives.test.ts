@@ -11,8 +11,9 @@ function keys(kind: SectionKind): string {
 describe('directives', () => {
   it('has every key, and no other', () => {
     expect(keys('settings')).toBe(
-      'control debug detect_exit enable_syslog env_inherit env_set env_unset gid idle_delay ignore_failures log_socket logrec_hostname process_timeout shutdown_timeout startup_pause status_interval timezone uid',
+      'control debug detect_exit enable_syslog env_inherit env_set env_unset gid idle_delay ignore_failures inspect log_socket logrec_hostname process_timeout shutdown_timeout startup_pause status_interval timezone uid',
     );
+    expect(keys('inspect')).toBe('journal max_size records');
     expect(keys('service')).toBe(
       'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections optional pidfile port process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid watchdog',
     );
@@ -29,6 +30,7 @@ describe('directives', () => {
         .sort()
         .join(' ');
     expect(expanding('settings')).toBe('gid log_socket timezone uid');
+    expect(expanding('inspect')).toBe('journal');
     expect(expanding('service')).toBe('command directory enabled gid interval pidfile port stderr stdout uid');
     expect(expanding('logging')).toBe('enabled file gid logrec_hostname selector syslog_host uid');
   });

@@ -3,6 +3,7 @@ import type { Answer } from '../../src/control/answer.ts';
 import { parseLine } from '../../src/control/command.ts';
 import { execute } from '../../src/control/execute.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { patternOf, referenceAnswers } from '../fixtures/reference-lines.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 
 function world() {
@@ -56,6 +57,25 @@ describe("the original's answers, word for word", () => {
     const supervisor = world();
     expect(await text(line, supervisor)).toBe(`Command error: ${refusal}`);
     expect(supervisor.asked).toEqual([]);
+  });
+
+  it('are all of them', async () => {
+    const given: string[] = [];
+    for (const line of [
+      ...['start web', 'stop store', 'reset web', 'enable extra', 'disable web', 'shutdown', 'shutdown 5'],
+      ...['loglevel', 'loglevel err', 'wait store'],
+    ]) {
+      given.push(await text(line));
+    }
+    const supervisor = world();
+    const started = say('start --wait web', supervisor);
+    supervisor.move('web.service', 'ready');
+    given.push((await started).text);
+    const stopped = say('stop --wait store', supervisor);
+    supervisor.move('store.service', 'stopped');
+    given.push((await stopped).text);
+    const missing = referenceAnswers.filter((line) => !given.some((answer) => patternOf(line).test(answer)));
+    expect(missing).toEqual([]);
   });
 
   it('the forced level is told', async () => {

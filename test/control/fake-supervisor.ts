@@ -3,6 +3,7 @@ import { NEVER, Subject } from 'rxjs';
 import type {
   CommandRun,
   ControlEvent,
+  EntryWatch,
   KillOutcome,
   Measurements,
   ReloadResult,
@@ -10,6 +11,7 @@ import type {
   StartRequest,
   Supervisor,
   SystemStatus,
+  WatchRequest,
 } from '../../src/control/supervisor.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
 import { type PublicState, publicStates } from '../../src/model/public-state.ts';
@@ -66,6 +68,9 @@ export class FakeSupervisor implements Supervisor {
   records: LogRecord[] = [];
   readonly events$ = new Subject<ControlEvent>();
   readonly records$ = new Subject<LogRecord>();
+  /** What a watcher is told before anything happens, and how it was asked for. */
+  entries: readonly object[] = [];
+  watches: WatchRequest[] = [];
   /** What was asked, as text. */
   readonly asked: string[] = [];
 
@@ -176,6 +181,23 @@ export class FakeSupervisor implements Supervisor {
   async reload({ dryRun }: { readonly dryRun: boolean }): Promise<ReloadResult> {
     this.asked.push(dryRun ? 'reload --dry-run' : 'reload');
     return this.reloadResult;
+  }
+
+  watch(request: WatchRequest): Promise<EntryWatch> {
+    this.watches.push(request);
+    const waiting = [...this.entries];
+    const resume = (): void => {
+      for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) {
+        if (!request.onEntry(entry)) return;
+      }
+    };
+    resume();
+    return Promise.resolve({
+      resume,
+      close: () => {
+        this.watches = this.watches.filter((other) => other !== request);
+      },
+    });
   }
 
   #note(what: string, names: readonly string[], flags: Readonly<Record<string, boolean>>): void {

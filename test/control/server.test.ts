@@ -8,6 +8,7 @@ import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 import { schemas } from '../../src/control/schema.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
+import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 import { readAll, readUntil, serve } from './serving.ts';
 
@@ -244,6 +245,42 @@ describe('streams', () => {
     await expect.poll(() => supervisor.events$.observed).toBe(false);
   });
 
+  it('tell owners, and only them, everything that happens inside', async () => {
+    const supervisor = world();
+    supervisor.entries = [
+      { seq: 1, type: '@chaperone.boot' },
+      { seq: 2, type: '@xstate.actor' },
+    ];
+    const serving = await serve(supervisor);
+    const socket = await serving.connect();
+    socket.write('GET /v1/inspect?records&from=7 HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":2');
+    expect([...text.matchAll(/^event: entry\ndata: (.*)$/gm)].map(([, json = '']) => JSON.parse(json))).toEqual(
+      supervisor.entries,
+    );
+    expect(supervisor.watches).toMatchObject([{ records: true, from: 7 }]);
+    socket.destroy();
+    await expect.poll(() => supervisor.watches).toEqual([]);
+    serving.caller = guest;
+    const refused = await serving.http('GET', '/v1/inspect');
+    expect([refused.status, refused.json]).toMatchObject([403, { kind: 'forbidden' }]);
+    expect(supervisor.watches).toEqual([]);
+  });
+
+  it('give a reader who takes his time all entries that he was promised', async () => {
+    const supervisor = world();
+    const large = 'x'.repeat(10_000);
+    supervisor.entries = Array.from({ length: 200 }, (_, index) => ({ seq: index + 1, large }));
+    const { connect } = await serve(supervisor);
+    const socket = await connect();
+    socket.write('GET /v1/inspect HTTP/1.0\r\n\r\n');
+    const text = await readUntil(socket, '"seq":200,');
+    expect([...text.matchAll(/"seq":(\d+)/g)].map(([, seq]) => Number(seq))).toEqual(
+      Array.from({ length: 200 }, (_, index) => index + 1),
+    );
+    expect(text).not.toContain('event: missed');
+  });
+
   it('send the last records, and those to come', async () => {
     const supervisor = world();
     supervisor.records = [record('one'), record('other', 'store'), record('two'), record('three')];
@@ -304,6 +341,47 @@ describe('streams', () => {
 });
 
 describe('limits', () => {
+  it('of time: a reader who takes nothing for half a minute is let go, one who reads is not', async () => {
+    const supervisor = world();
+    const clock = new VirtualClock();
+    const { connect, server } = await serve(supervisor, [], clock);
+    const follow = async () => {
+      const socket = await connect();
+      socket.write('GET /v1/logs?follow&lines=0 HTTP/1.0\r\n\r\n');
+      await readUntil(socket, ': connected');
+      return socket;
+    };
+    const stalled = await follow();
+    stalled.pause();
+    const reader = await follow();
+    const missed = readUntil(reader, 'event: missed');
+    for (let count = 0; count < 5_000; count += 1) supervisor.records$.next(record('x'.repeat(1_000)));
+    await expect.poll(() => server.counts().unread).toBeGreaterThan(1_000);
+    // By then it has taken all that there was.
+    await missed;
+    // One look sees that something waits, the next that nothing of it was taken.
+    clock.run(clock.now() + limits.stalledTime);
+    expect(server.counts().connections).toBe(2);
+    clock.run(clock.now() + limits.stalledTime);
+    await expect.poll(() => server.counts().connections).toBe(1);
+    supervisor.records$.next(record('still there'));
+    expect(await readUntil(reader, 'still there')).toContain('still there');
+    expect(stalled.bytesRead).toBeLessThan(limits.unread * 2);
+  });
+
+  it('of time: who does not finish a request is let go', async () => {
+    const clock = new VirtualClock();
+    const { connect, server } = await serve(world(), [], clock);
+    const socket = await connect();
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    socket.write('GET /v1/status HT');
+    await expect.poll(() => server.counts().connections).toBe(1);
+    clock.run(clock.now() + limits.requestTime);
+    await closed;
+    await expect.poll(() => server.counts().connections).toBe(0);
+  });
+
   it('of connections: guests cannot lock out who may do everything', async () => {
     const serving = await serve(world());
     serving.caller = guest;

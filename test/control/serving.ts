@@ -11,6 +11,7 @@ import type { Answer } from '../../src/control/answer.ts';
 import { type Caller, createRights } from '../../src/control/rights.ts';
 import { ControlServer } from '../../src/control/server.ts';
 import type { Grant } from '../../src/model/control-policy.ts';
+import type { Clock } from '../../src/runtime/kernel.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import type { FakeSupervisor } from './fake-supervisor.ts';
 
@@ -35,10 +36,14 @@ export interface HttpReply {
   readonly json: unknown;
 }
 
-export async function serve(supervisor: FakeSupervisor, grants: readonly Grant[] = []): Promise<Serving> {
+/** @param clock its time limits go by it */
+export async function serve(
+  supervisor: FakeSupervisor,
+  grants: readonly Grant[] = [],
+  clock: Clock = new LinuxClock(),
+): Promise<Serving> {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-control-'));
   const path = join(directory, 'sock');
-  const clock = new LinuxClock();
   const errors: unknown[] = [];
   const lines: Answer[] = [];
   const server = new ControlServer({

@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { completion, manPage, type Program, referencePage, type Shell } from '../../src/cli/completions.ts';
+import type { Program } from '../../src/cli/commands.ts';
+import { completion, manPage, referencePage, type Shell } from '../../src/cli/completions.ts';
 import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 
@@ -63,6 +64,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete(['sta'])).toEqual(['status', 'start']);
     expect(complete(['stop', 'w'])).toEqual(['web', 'worker']);
     expect(complete(['start', '--e'])).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
     if (program === 'chaperonectl') expect(complete(['simulate', '--time', 'wo'])).toEqual(['worker=']);
   });
 
@@ -78,6 +80,7 @@ describe.each(programs)('%s', (program) => {
     expect(complete('sta')).toEqual(['start', 'status']);
     expect(complete('stop w')).toEqual(['web', 'worker']);
     expect(complete('start --e')).toEqual(['--enable']);
+    if (program === 'chaperonectl') expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
     if (program === 'chaperonectl') expect(complete('simulate --time wo')).toEqual(['worker=']);
   });
 

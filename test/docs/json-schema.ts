@@ -34,7 +34,7 @@ function text(patterns: readonly string[], expands: boolean): string {
   return expands ? `${fitting}|${expandable}` : fitting;
 }
 
-function valueSchema({ key, kind, choices = [], range, expands }: Directive): Schema {
+function valueSchema({ key, kind, choices = [], range, section, summary, expands }: Directive): Schema {
   // What expands to nothing counts as not given, or as false.
   const nothing = expands ? [''] : [];
   switch (kind) {
@@ -54,6 +54,15 @@ function valueSchema({ key, kind, choices = [], range, expands }: Directive): Sc
         maximum: range?.[1] ?? Number.MAX_SAFE_INTEGER,
         pattern: text([whole, ...nothing], expands),
       };
+    case 'size':
+      return {
+        type: ['integer', 'string', 'null'],
+        minimum: range?.[0] ?? 0,
+        maximum: range?.[1] ?? Number.MAX_SAFE_INTEGER,
+        pattern: text([`${whole}[kKmMgG]?`], false),
+      };
+    case 'section':
+      return sectionSchema(section ?? 'settings', summary);
     case 'choice':
       return {
         anyOf: [

@@ -7,6 +7,7 @@ import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../sr
 
 const headings: Readonly<Record<SectionKind, string>> = {
   settings: '## settings',
+  inspect: '## settings: inspect',
   service: '## NAME.service',
   logging: '## NAME.logging',
 };
@@ -44,7 +45,7 @@ function row(directive: Directive): string {
 }
 
 function configurationPage(): string {
-  const sections = (['settings', 'service', 'logging'] as const).map((kind) =>
+  const sections = (['settings', 'inspect', 'service', 'logging'] as const).map((kind) =>
     [
       headings[kind],
       '',
@@ -89,6 +90,25 @@ takes its value only after \`=\`. Options end at the first word that is none.
 
 \`_CHAP_OPTIONS\` is split into words as a shell does it, and supplies what the command line leaves out: options and the command. What
 both give, the command line decides. \`--create-user\` beats \`--user\`, and \`--exitkills\` beats \`--no-exitkills\`, wherever they come from.
+
+## Inspection
+
+\`--inspect\` is \`--inspect=terminal\`; several kinds stand with commas between, or in several \`--inspect\`. A comma may stand in an
+argument, too: only a word that is a kind begins another one (\`terminal:web,store,ws\` is a filter of two services and a WebSocket).
+[What they are for](../guide/inspect.md).
+
+| kind | does |
+|---|---|
+| \`terminal[:SERVICE,…]\` | each change of state on stdout, for people; of services only those that are named (names or globs) |
+| \`json[:SERVICE,…]\` | the same, one JSON object a line |
+| \`journal:FILE\` | writes everything to a file, to be replayed |
+| \`ws[:[ADDRESS:]PORT]\` | a WebSocket that speaks the format of \`@statelyai/inspect\`, for its tools |
+| \`web[:[ADDRESS:]PORT]\` | a page to watch it all |
+
+Without a port the system chooses one; without an address it is 127.0.0.1. The URL, with a random token in it, is told on stderr and
+in no log. What cannot be opened is a warning, and everything starts all the same.
+
+## Configuration
 
 A relative \`--config\` counts from the home of the user of \`--user\` or \`--create-user\`, else from \`/\`.
 

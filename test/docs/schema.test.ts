@@ -40,7 +40,7 @@ describe('the JSON Schema', () => {
   });
 
   it('has every directive of the reference, with its default and its variables', () => {
-    for (const kind of ['settings', 'service', 'logging'] satisfies SectionKind[]) {
+    for (const kind of ['settings', 'inspect', 'service', 'logging'] satisfies SectionKind[]) {
       const known = [...directives[kind].values()].filter(({ key }) => !extraKeys[kind].includes(key));
       const rows = known.map(({ key, default: fallback, expands }) => ({ key, default: fallback, env: expands }));
       expect(rows, kind).toEqual(referenceTables[kind]);
@@ -120,6 +120,12 @@ const good = [
   'a.service: &a { command: "true", }\nb.service: { <<: *a, restart: yes, }\n',
   'A1b.service: { command: "true" }\n9.service: { command: "true" }\na.b.service: { command: "true" }\n',
   'x.logging: { selector: "*.info;[web].=err;/a.b/.*", stdout: yes, file: "/var/log/%Y.log" }\n',
+  ...['262144', '"262144"', '256K', '16M', '"1g"', '2_000K', '0x40000'].map(
+    (bytes) => `settings: { inspect: { max_size: ${bytes} } }\n`,
+  ),
+  'settings: { inspect: { journal: /var/log/journal, records: yes } }\n',
+  'settings: { inspect: { journal: "$(X:+/x)" } }\n',
+  'settings: { inspect: }\n',
   'settings: { env_set: { A: b }, uid: "$(WHO:-root)", shutdown_timeout: 0.5, idle_delay: 2 }\n',
 ].filter((text) => text !== 'x: &x');
 
@@ -159,6 +165,14 @@ const bad = [
   'x.logging: { filter: "*.*" }',
   service('shutdown_timeout: 5'),
   'settings: { command: x }',
+  'settings: { inspect: yes }',
+  'settings: { inspect: [journal] }',
+  'settings: { inspect: { jornal: /x } }',
+  'settings: { inspect: { journal: { a: b } } }',
+  'settings: { inspect: { records: perhaps } }',
+  ...['0', '262143', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
+    (bytes) => `settings: { inspect: { max_size: ${bytes} } }`,
+  ),
   ...['perhaps', '1', '0', '""', 'maybe yes', '"$(X)"', '[]', '{}'].map((word) => service(`restart: ${word}`)),
   ...['perhaps', '1', '[true]'].map((word) => service(`enabled: ${word}`)),
   ...['-1', 'soon', '1m', '""', '"-0.5"', '1e400', '.inf', '[1]', 'true', '1e15', '"$(T)"'].map((number) =>
@@ -205,6 +219,9 @@ const beyondSchema: readonly (readonly [string, string])[] = [
   [service('process_timeout: "1:30"'), 'quotes around a number to the base of 60'],
   [service('restart_limit: 5.0'), 'a whole number with a point'],
   [service('directory: "$(X:?no X)"'), 'variables'],
+  ['settings: { inspect: { journal: here } }', 'absolute paths, which variables may make'],
+  ['settings: { inspect: { max_size: 65G } }', 'sums'],
+  ['settings: { inspect: { max_size: 255K } }', 'sums'],
   ['É.service: { command: x }', 'upper case beyond ASCII'],
 ];
 

@@ -21,6 +21,7 @@ function scriptedProcess() {
     told,
     run: programs.run(),
     state: () => actor.getSnapshot().value,
+    pid: () => actor.getSnapshot().context.pid,
     terminate: (killAfter: number) => actor.send({ type: 'process.terminate', signal: 'SIGQUIT', killAfter }),
     kill: () => actor.send({ type: 'process.kill' }),
   };
@@ -28,11 +29,17 @@ function scriptedProcess() {
 
 describe('a process', () => {
   it('tells its owner of the spawn and of the exit', () => {
-    const { run, told, state } = scriptedProcess();
+    const { run, told, state, pid, terminate } = scriptedProcess();
+    expect(pid()).toBeUndefined();
     run.spawned();
     expect(state()).toEqual({ alive: 'running' });
+    const known = pid();
+    expect(known).toBeGreaterThan(1);
+    terminate(1_000);
+    expect(run.signals).toEqual(['SIGQUIT at 0']);
     run.exited();
     expect(state()).toBe('reaped');
+    expect(pid()).toBe(known);
     expect(told).toEqual(['process.spawned', 'process.exited']);
   });
 

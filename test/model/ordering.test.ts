@@ -235,6 +235,7 @@ describe('isSettled', () => {
     const all = { web: standing('running'), idle: standing('pending') };
     expect(isSettled(graph, all, false)).toBe(true);
     expect(isSettled(graph, all, true)).toBe(false);
+    expect(isSettled(graph, { ...all, web: standing('starting') }, false)).toBe(false);
   });
 
   it('waits for all that is on its way, and for all that may still go', () => {

@@ -118,10 +118,38 @@ describe('planReload', () => {
       'change',
       'command changed, stopped by hand, stays so',
     ],
+    ['how its processes are ended', {}, { killMode: 'process' }, 'ready', 'restart', 'kill_mode changed'],
+    [
+      'the command of the command line',
+      { name: 'CONSOLE' },
+      { name: 'CONSOLE', environment: { A: '1' } },
+      'ready',
+      'change',
+      'environment changed, the command goes on as it is',
+    ],
+    [
+      'the command of the command line, before it has begun',
+      { name: 'CONSOLE' },
+      { name: 'CONSOLE', environment: { A: '1' } },
+      'pending',
+      'change',
+      'environment changed',
+    ],
     ['one that has not begun', {}, { argv: ['x'] }, 'pending', 'change', 'command changed'],
   ])('%s', (_, before, after, state, action, reasons) => {
     const step = plan(before, after, state);
     expect([step?.action, step?.reasons.join(', ')]).toEqual([action, reasons]);
+  });
+
+  it('schedules cron services anew in another time zone, and touches no others', () => {
+    const services = [serviceSpec(), serviceSpec({ name: 'job.service', type: 'cron', interval: '@daily' })];
+    const { steps, settings } = planReload(
+      systemSpec(services),
+      systemSpec(services, { timeZone: 'Europe/Berlin' }),
+      running,
+    );
+    expect(steps.map(({ action, name }) => `${action} ${name}`)).toEqual(['restart job.service', 'keep web.service']);
+    expect(settings).toEqual(['time zone']);
   });
 
   it('tells what changes besides services', () => {

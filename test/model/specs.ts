@@ -40,6 +40,7 @@ export function systemSpec(services: readonly ServiceSpec[], changes: Partial<Sy
     enableSyslog: true,
     logSocket: '/dev/log',
     statusInterval: 30_000,
+    journal: { maxSize: 16 * 1024 * 1024, records: false },
     control: { owners: [], grants: [] },
     fileCount: 1,
     ...changes,

@@ -29,12 +29,16 @@ function open() {
   };
   const records$ = new Subject<LogRecord>();
   const logging = lateLogging();
-  logging.attachLogging(records$, [loggingSpec({ format: 'plain', stdout: false, file: '/all' })], context);
+  const attached = logging.attachLogging(
+    records$,
+    [loggingSpec({ format: 'plain', stdout: false, file: '/all' })],
+    context,
+  );
   const lines = (): readonly string[] => {
     clock.run();
     return (kernel.files.get('/all') ?? '').split('\n').slice(0, -1);
   };
-  return { logging, records$, lines, sinks };
+  return { logging, attached, kernel, records$, lines, sinks };
 }
 
 describe('late logging', () => {
@@ -68,5 +72,23 @@ describe('late logging', () => {
     expect(kept).toBeLessThan(1_500);
     expect(kept).toBeGreaterThan(50);
     expect(last).toMatch(/^\d+ log records were dropped because/);
+  });
+
+  it('takes other entries in turn, also before it has begun; what was widened by hand stays so', async () => {
+    const { logging, attached, kernel, records$, lines, sinks } = open();
+    records$.next(record('before'));
+    logging.widen('debug');
+    attached.replace([loggingSpec({ format: 'plain', stdout: false, file: '/other', selector: '*.err' })]);
+    records$.next({ ...record('between'), severity: 'debug' });
+    await logging.ready;
+    expect(lines().map((line) => line.slice(-6))).toEqual(['before']);
+    attached.replace([
+      loggingSpec({ format: 'plain', stdout: false, file: '/other', selector: '*.err', widenTo: 'err' }),
+    ]);
+    records$.next({ ...record('after'), severity: 'debug' });
+    attached.flush();
+    lines();
+    expect(kernel.files.get('/other')?.match(/between|after/g)).toEqual(['between', 'after']);
+    expect(sinks.all().map(({ name }) => name)).toEqual(['stdout', 'stderr', '/other']);
   });
 });

@@ -306,4 +306,35 @@ describe('a sink queue', () => {
     sink.finishAll();
     expect(queue.isBusy).toBe(false);
   });
+
+  it('at its end writes what waits, then closes its sink; what finds no room even then is given up', () => {
+    const done: ((errorCode?: string, rest?: Uint8Array) => void)[] = [];
+    let closed = 0;
+    const sink: Sink = {
+      write: (_, finished) => done.push(finished),
+      close: () => {
+        closed += 1;
+      },
+    };
+    const timers: (() => void)[] = [];
+    const options = { after: (_: number, callback: () => void) => timers.push(callback) };
+    const queue = new SinkQueue(sink, '/log', (text) => text, options);
+    queue.write('one\n');
+    queue.write('two\n');
+    queue.end();
+    expect(closed).toBe(0);
+    done.shift()?.();
+    expect(closed).toBe(0);
+    done.shift()?.();
+    expect(closed).toBe(1);
+
+    const full = new SinkQueue(sink, '/log', (text) => text, options);
+    full.write('three\n');
+    done.shift()?.('ENOSPC', Buffer.from('three\n'));
+    full.end();
+    done.shift()?.('ENOSPC', Buffer.from('three\n'));
+    expect([closed, full.waitingBytes]).toEqual([2, 0]);
+    for (const timer of timers.splice(0)) timer();
+    expect(done).toEqual([]);
+  });
 });

@@ -15,6 +15,7 @@ function supervised(world: World): AssemblySupervisor {
     environment: {},
     widen: () => undefined,
     reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(world.inspection),
   });
 }
 
@@ -131,6 +132,18 @@ describe('why a service waits', () => {
       'waits for web to end; then it is told to stop',
       expect.stringMatching(/^waits for pid \d+ to end after SIGTERM; after 3\.\d s: SIGKILL; then stopped$/),
     ]);
+  });
+
+  it('a start of what is in line, or runs, is told to be one too many', () => {
+    const { clock, supervisor, kernel } = world();
+    clock.run(100);
+    supervisor.start(['store.service', 'web.service'], { enable: false, force: false });
+    supervisor.shutdown(2_500);
+    clock.run(4_000);
+    const log = kernel.written.stdout;
+    expect(log).toContain('service store.service already started.  further starts ignored.');
+    expect(log).toContain('service web.service already started.  further starts ignored.');
+    expect(log).toContain('requested shutdown scheduled to occur in 2.5 seconds');
   });
 
   it('begins at the time at which it came there', () => {

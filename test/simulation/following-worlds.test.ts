@@ -158,7 +158,7 @@ function randomScript(random: Random): Script {
   return { steps: [...steps, end], ...(random.chance(0.3) ? { onSignal: { SIGTERM: 'ignore' } } : {}) };
 }
 
-function randomWorld(seed: number): World {
+function randomWorld(seed: number, trace = true): World {
   const random = new Random(seed);
   const services = Array.from({ length: random.integer(1, 4) }, (_, index) => {
     const type = random.pick(['forking', 'notify', 'simple'] as const);
@@ -175,7 +175,7 @@ function randomWorld(seed: number): World {
       startupPause: random.pick([0, 500]),
     });
   });
-  const result = createWorld(systemOf(services), { has: () => true, script: () => randomScript(random) });
+  const result = createWorld(systemOf(services), { has: () => true, script: () => randomScript(random) }, { trace });
   result.clock.setTimeout(() => result.kernel.deliver('SIGTERM'), random.integer(0, 20_000));
   result.assembly.start();
   result.clock.run(1_000_000);
@@ -185,8 +185,8 @@ function randomWorld(seed: number): World {
 describe('300 random worlds of daemons', () => {
   it('end within their budget with nothing left, and the same each time', () => {
     for (let seed = 0; seed < 300; seed += 1) {
-      const result = randomWorld(seed);
-      const why = `seed ${seed}\n${result.transitions.join('\n')}`;
+      const result = randomWorld(seed, seed < 20);
+      const why = `seed ${seed}`;
       expect(result.output(), why).toBeDefined();
       expect(result.output()?.end.kind, why).not.toBe('internalError');
       expect(result.kernel.livePids, why).toEqual([]);

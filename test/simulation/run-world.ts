@@ -229,7 +229,7 @@ class Runner {
       },
       { trace, inspect: (event) => this.#inspect(event) },
     );
-    const { assembly, kernel } = this.#world;
+    const { assembly, inspection, kernel } = this.#world;
     this.#supervisor = new AssemblySupervisor({
       assembly,
       kernel,
@@ -238,6 +238,7 @@ class Runner {
       environment: {},
       widen: () => undefined,
       reload: async () => ({ kind: 'mistakes', report: 'a world has no files' }),
+      inspection: () => Promise.resolve(inspection),
     });
     for (const [service, enabled] of installed)
       if (!enabled) this.#note({ kind: 'fault', fault: 'spawnError', service });

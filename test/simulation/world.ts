@@ -1,13 +1,14 @@
 import type { InspectionEvent } from 'xstate';
-import { TerminalPrinter } from '../../src/inspect/terminal-printer.ts';
+import type { Watch } from '../../src/inspect/hub.ts';
+import { Transcript } from '../../src/inspect/transcript.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import { type Assembly, assemble } from '../../src/runtime/assemble.ts';
+import { type Inspection, inspect } from '../../src/runtime/inspection.ts';
 import type { Kernel } from '../../src/runtime/kernel.ts';
 import { attachLogging } from '../../src/runtime/logging.ts';
-import { createObserver } from '../../src/runtime/observe.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { loggingSpec, serviceSpec, systemSpec } from '../model/specs.ts';
@@ -17,6 +18,9 @@ export interface World {
   readonly clock: VirtualClock;
   readonly kernel: SimulatedKernel;
   readonly assembly: Assembly;
+  readonly inspection: Inspection;
+  /** What fills `transitions`. */
+  readonly watch: Watch | undefined;
   /** Every transition, as `--inspect` prints it. */
   readonly transitions: readonly string[];
   readonly notices: readonly { readonly at: number; readonly notice: SystemNotice }[];
@@ -36,26 +40,28 @@ export interface WorldOptions {
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  { trace = true, inspect, wrap = (kernel) => kernel }: WorldOptions = {},
+  { trace = true, inspect: listen, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
   const transitions: string[] = [];
   const notices: { at: number; notice: SystemNotice }[] = [];
-  const observe = trace ? observerOf(kernel, spec, transitions) : undefined;
   const assembly = assemble(wrap(kernel), kernel.supervisorClock, spec, {
     version: '0.0.0',
     attachLogging,
     loadSchedules: () => parseSchedule,
-    ...(observe === undefined && inspect === undefined
-      ? {}
-      : {
-          inspect: () => (event) => {
-            observe?.(event);
-            inspect?.(event);
-          },
-        }),
   });
+  if (listen !== undefined) assembly.system.system.inspect(listen);
+  const inspection = inspect({
+    assembly,
+    kernel,
+    clock: kernel.supervisorClock,
+    version: '0.0.0',
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const watch = trace ? writeDown(inspection, spec, transitions) : undefined;
   let output: SystemOutput | undefined;
   let failure: unknown;
   assembly.notices$.subscribe((notice) => notices.push({ at: clock.now(), notice }));
@@ -71,6 +77,8 @@ export function createWorld(
     clock,
     kernel,
     assembly,
+    inspection,
+    watch,
     transitions,
     notices,
     output: () => {
@@ -81,16 +89,16 @@ export function createWorld(
 }
 
 /** Writes down the transitions as `--inspect` prints them. */
-function observerOf(
-  { supervisorClock }: SimulatedKernel,
-  { services }: SystemSpec,
-  transitions: string[],
-): (event: InspectionEvent) => void {
-  const printer = new TerminalPrinter(['system', ...services.map(({ name }) => name)], false);
-  return createObserver(supervisorClock, {
-    transition: (transition) => transitions.push(printer.line(transition)),
-    note: (text) => transitions.push(printer.note(text)),
-  }).inspect;
+function writeDown({ hub }: Inspection, { services }: SystemSpec, transitions: string[]): Watch {
+  const commands = new Map(services.map(({ name, command }) => [name, command]));
+  const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
+  return hub.watch({
+    onEntry: (entry) => {
+      const text = transcript.write(entry);
+      if (text !== '') transitions.push(...text.split('\n').slice(0, -1));
+      return true;
+    },
+  });
 }
 
 /** A service with every default of the reference, whose program has its name. */

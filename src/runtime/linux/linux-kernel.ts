@@ -13,6 +13,7 @@ import { type SignalName, signalName, signalNumber } from '../../model/signal.ts
 import type {
   Clock,
   ExitBatch,
+  JournalRequest,
   Kernel,
   ListenOutcome,
   LogFileRequest,
@@ -221,6 +222,17 @@ export class LinuxKernel implements Kernel {
 
   fileSink(request: LogFileRequest): Sink {
     return new FileSink(request, this.#clock);
+  }
+
+  journalSink(request: JournalRequest): Sink {
+    const sink = import('./journal-sink.ts').then(({ JournalSink }) => new JournalSink(request));
+    return {
+      write: (bytes, done) =>
+        void sink.then(
+          (loaded) => loaded.write(bytes, done),
+          () => done('EIO'),
+        ),
+    };
   }
 
   remoteSink(host: string): Sink {

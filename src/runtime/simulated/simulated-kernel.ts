@@ -12,6 +12,7 @@ import type { SpawnError, SpawnErrorStage } from '../../model/spawn-error.ts';
 import type {
   ExitBatch,
   Following,
+  JournalRequest,
   Kernel,
   ListenOutcome,
   LogFileRequest,
@@ -428,6 +429,12 @@ export class SimulatedKernel implements Kernel {
     return this.#sinkOf(path, (text) => {
       const name = strftime(path, new Date(this.clock.wallTime()));
       this.files.set(name, (this.files.get(name) ?? '') + text);
+    });
+  }
+
+  journalSink({ path }: JournalRequest): Sink {
+    return this.#sinkOf(path, (text) => {
+      this.files.set(path, (this.files.get(path) ?? '') + text);
     });
   }
 

@@ -1,0 +1,139 @@
+/** What a recorded boot comes to: how long it took, what decided that, what was restarted, what failed and why. */
+import { shortName } from '../model/service-spec.ts';
+import { criticalChain, type StartTimes } from './critical-chain.ts';
+import type { EndEntry, Entry, JsonObject } from './entry.ts';
+import { applyEntry, createReplica, type Replica, type Track } from './replica.ts';
+
+export interface ServiceReport {
+  /** With its suffix. */
+  readonly name: string;
+  /** ms since the boot at which it was told to start, and at which it was ready; absent where that never happened. */
+  readonly started?: number;
+  readonly ready?: number;
+  /** How many services were told to start before it. */
+  readonly position?: number;
+  /** ms from its start until it was ready. */
+  readonly took?: number;
+  /** The service, by full name, that let it go in the end, and for how many ms it waited. */
+  readonly waitedFor?: string;
+  readonly waited?: number;
+  /** Full names, as configured. */
+  readonly waitsFor: readonly string[];
+  readonly restarts: number;
+  /** At ms since the boot. */
+  readonly failures: readonly { readonly at: number; readonly cause: string }[];
+  /** The path of the state that it is in at the end. */
+  readonly state: string;
+}
+
+export interface BootReport {
+  readonly boot: string;
+  readonly chaperone: string;
+  /** Unix ms. */
+  readonly epoch: number;
+  readonly hostname: string;
+  /** ms until the system was up; absent where it never was. */
+  readonly ready?: number;
+  /** ms of the last entry. */
+  readonly duration: number;
+  /** Absent where the record breaks off: chaperone was killed, or still runs. */
+  readonly end?: Pick<EndEntry, 'exitStatus' | 'cause'>;
+  /** Entries that are not in the record. */
+  readonly lost: number;
+  /** Up to the instant at which the system was up: from the last service back; names without suffix. */
+  readonly criticalChain: readonly StartTimes[];
+  /** In the order of the configuration. */
+  readonly services: readonly ServiceReport[];
+}
+
+/** What the entries of one boot come to. */
+export function reportOf(entries: Iterable<Entry>): BootReport {
+  const replica = createReplica();
+  for (const entry of entries) applyEntry(replica, entry);
+  return reportOfReplica(replica);
+}
+
+/** ms that each service took from its start until it was ready, by full names; services that never were are not among them. */
+export function durationsOf(entries: Iterable<Entry>): Map<string, number> {
+  const { services } = reportOf(entries);
+  return new Map(services.flatMap(({ name, took }) => (took === undefined ? [] : [[name, took] as const])));
+}
+
+function reportOfReplica({ boot, end, at, lost, services, system }: Replica): BootReport {
+  const positions = startOrder([...services.values()]);
+  const reports = [...services.values()].map((track) => serviceReport(track, positions.get(track.name)));
+  const ready = system.segments.find(({ state }) => state === 'up')?.from;
+  return {
+    boot: boot?.boot ?? '',
+    chaperone: boot?.chaperone ?? '',
+    epoch: boot?.epoch ?? 0,
+    hostname: boot?.hostname ?? '',
+    ...(ready === undefined ? {} : { ready }),
+    duration: at,
+    ...(end === undefined ? {} : { end: { exitStatus: end.exitStatus, cause: end.cause } }),
+    lost,
+    criticalChain: criticalChain(reports.flatMap((report) => startTimes(report, ready))),
+    services: reports,
+  };
+}
+
+function serviceReport({ name, config, segments }: Track, position: number | undefined): ServiceReport {
+  const begin = firstStart(segments);
+  const ready = segments.find(({ state }) => state.startsWith('ready'))?.from;
+  const before = segments.find(({ state }) => state === 'pending');
+  const waitedFor = textOf(begin?.event, 'waitedFor') ?? textOf(begin?.context, 'waitedFor');
+  const failures = segments
+    .filter(({ state }) => state === 'backoff' || state === 'failed')
+    .map(({ from, context }) => ({ at: from, cause: textOf(context, 'cause') ?? 'unknown' }));
+  return {
+    name,
+    ...(begin === undefined ? {} : { started: begin.from }),
+    ...(ready === undefined ? {} : { ready }),
+    ...(position === undefined ? {} : { position }),
+    ...(begin === undefined || ready === undefined ? {} : { took: ready - begin.from }),
+    ...(waitedFor === undefined ? {} : { waitedFor }),
+    ...(waitedFor === undefined || begin === undefined || before === undefined
+      ? {}
+      : { waited: begin.from - before.from }),
+    waitsFor: config?.waitsFor ?? [],
+    restarts: segments.filter(({ state }, index) => state.startsWith('starting') && follows(segments, index)).length,
+    failures,
+    state: segments.at(-1)?.state ?? 'disabled',
+  };
+}
+
+/** True where a start is the answer to a failure. */
+function follows(segments: Track['segments'], index: number): boolean {
+  return segments[index - 1]?.state === 'backoff';
+}
+
+function firstStart(segments: Track['segments']) {
+  return segments.find(({ state }) => state.startsWith('starting'));
+}
+
+/** Numbers the services by their first starts. */
+function startOrder(tracks: readonly Track[]): ReadonlyMap<string, number> {
+  const starts = tracks.flatMap(({ name, segments }) => {
+    const seq = firstStart(segments)?.seq;
+    return seq === undefined ? [] : [{ name, seq }];
+  });
+  return new Map(starts.sort((left, right) => left.seq - right.seq).map(({ name }, index) => [name, index]));
+}
+
+/** @param until services that were ready later had no part in the boot */
+function startTimes({ name, started, ready, waitedFor }: ServiceReport, until: number | undefined): StartTimes[] {
+  if (started === undefined || ready === undefined || (until !== undefined && ready > until)) return [];
+  return [
+    {
+      service: shortName(name),
+      started,
+      ready,
+      ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
+    },
+  ];
+}
+
+function textOf(object: JsonObject | undefined, key: string): string | undefined {
+  const value = object?.[key];
+  return typeof value === 'string' ? value : undefined;
+}

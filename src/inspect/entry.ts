@@ -1,0 +1,176 @@
+/**
+ * What an inspection is made of: one stream of entries, each plain JSON, in the order in which things happened. The journal
+ * writes them one a line, the control socket and the page send them as they are, and replay folds them up again.
+ *
+ * Entries whose type begins with `@xstate.` say what XState reports of its actors, and become messages of `@statelyai/inspect`
+ * by adding to them (`toWire`). What that format lacks is in those of `@chaperone.`.
+ *
+ * No entry holds the value of an environment variable, a whole command line, or anything of the configuration that is not
+ * listed here, unless somebody asked to reveal it.
+ */
+import type { ExitStatus } from '../model/exit-status.ts';
+import type { ServiceType } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import type { Facility, Severity } from '../model/syslog-names.ts';
+
+/** Is raised when a reader of the last version could not read what is written now. */
+export const entryVersion = 1;
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export type JsonObject = Readonly<Record<string, Json>>;
+
+interface EntryBase {
+  /** Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for. */
+  readonly seq: number;
+  /** ms since chaperone began, on its monotonic clock; never less than in the entry before. */
+  readonly at: number;
+}
+
+/** The first entry of a boot. */
+export interface BootEntry extends EntryBase {
+  readonly type: '@chaperone.boot';
+  readonly version: typeof entryVersion;
+  /** Chaperone's. */
+  readonly chaperone: string;
+  /** Tells one boot from another: random, 128 bits in hexadecimal. */
+  readonly boot: string;
+  /** Unix ms at which `at` is 0. */
+  readonly epoch: number;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly services: readonly ServiceEntry[];
+}
+
+/** A reload has replaced what the boot entry says of services. */
+export interface ReloadEntry extends EntryBase {
+  readonly type: '@chaperone.reload';
+  readonly services: readonly ServiceEntry[];
+}
+
+/** A service as it is configured. */
+export interface ServiceEntry {
+  /** With its suffix. */
+  readonly name: string;
+  readonly type: ServiceType;
+  readonly enabled: boolean;
+  /** Its `service_groups`. */
+  readonly groups: readonly string[];
+  /** The program without its arguments. */
+  readonly program: string;
+  /** Services, by full names, that have to be ready before it starts: the edges of the dependency graph. */
+  readonly waitsFor: readonly string[];
+  /** Counts from 0: its layer in the dependency graph. */
+  readonly layer: number;
+  readonly ignoreFailures: boolean;
+  readonly killSignal: SignalName;
+  /** ms in which an early death counts as a failed start. */
+  readonly startupPause: number;
+  /** Absent: it is not restarted. `delay` in ms. */
+  readonly restart?: { readonly limit: number; readonly delay: number };
+  /** The path of the file that names the process to follow. */
+  readonly pidfile?: string;
+}
+
+/**
+ * A machine's chart, as XState's `machine.definition` in JSON; before the first actor of it. `transitions` of a state has those
+ * without an event, too (`eventType` is `""`); `on`, which says them again, is left out.
+ */
+export interface DefinitionEntry extends EntryBase {
+  readonly type: '@chaperone.definition';
+  /** `system`, `service`, `scheduled`, `process`. */
+  readonly machine: string;
+  readonly definition: Json;
+}
+
+/** The state of an actor, as far as it is anybody's business. */
+export interface SnapshotView {
+  readonly status: 'active' | 'done' | 'error' | 'stopped';
+  /** The state value of a machine: `"pending"`, `{"starting": "settling"}`. Absent for other actors. */
+  readonly value?: Json;
+  /** It is left in the same step: nobody outside ever finds the actor there. */
+  readonly transient?: true;
+  /** What of its context may be shown; for a service: `service`, `pid`, `restarts`, `cause`, `waitedFor` and the like. */
+  readonly context?: JsonObject;
+}
+
+/** An actor begins. */
+export interface ActorEntry extends EntryBase {
+  readonly type: '@xstate.actor';
+  /** XState's, one an actor in each boot: `x:3`. */
+  readonly sessionId: string;
+  readonly parentId?: string;
+  /** `system`, a service's name with its suffix, or what its parent calls it. */
+  readonly name: string;
+  /** The machine of its definition; absent where it is no machine but a callback or a promise. */
+  readonly machine?: string;
+  /** The service that it belongs to, by full name; absent for the system's own. */
+  readonly service?: string;
+  readonly snapshot: SnapshotView;
+}
+
+/** An event is given to an actor; what it makes of that follows in a snapshot. */
+export interface EventEntry extends EntryBase {
+  readonly type: '@xstate.event';
+  readonly sessionId: string;
+  /** Who sent it, where an actor did. */
+  readonly sourceId?: string;
+  /** With its type, and of the rest what may be shown. */
+  readonly event: JsonObject & { readonly type: string };
+}
+
+/** An actor has taken a step: one for each microstep of a machine, before the effects of the step. */
+export interface SnapshotEntry extends EntryBase {
+  readonly type: '@xstate.snapshot';
+  readonly sessionId: string;
+  /** What caused the step. */
+  readonly event: JsonObject & { readonly type: string };
+  readonly snapshot: SnapshotView;
+}
+
+/** A process that no machine follows: an orphan that was reaped, a command beside the services. */
+export interface ProcessEntry extends EntryBase {
+  readonly type: '@chaperone.process';
+  readonly what: 'orphan' | 'command';
+  readonly pid: number;
+  /** How it ended; absent while it runs. */
+  readonly status?: ExitStatus;
+}
+
+/** A log record; only where records were asked for. */
+export interface LogEntry extends EntryBase {
+  readonly type: '@chaperone.log';
+  readonly severity: Severity;
+  readonly facility: Facility;
+  readonly program: string;
+  readonly pid?: number;
+  /** The service that wrote it, where it is known; with its suffix. */
+  readonly service?: string;
+  readonly message: string;
+}
+
+/** Entries before this one were dropped, since a bound was reached. */
+export interface LostEntry extends EntryBase {
+  readonly type: '@chaperone.lost';
+  readonly count: number;
+}
+
+/** The last entry of a boot that came to its end. */
+export interface EndEntry extends EntryBase {
+  readonly type: '@chaperone.end';
+  readonly exitStatus: number;
+  /** `system failed: store.service did not become ready`, or what ended it. */
+  readonly cause: string;
+}
+
+export type Entry =
+  | BootEntry
+  | ReloadEntry
+  | DefinitionEntry
+  | ActorEntry
+  | EventEntry
+  | SnapshotEntry
+  | ProcessEntry
+  | LogEntry
+  | LostEntry
+  | EndEntry;

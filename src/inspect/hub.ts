@@ -1,0 +1,270 @@
+import type { Entry } from './entry.ts';
+import { Registry } from './registry.ts';
+
+type Numbered = 'seq' | 'at';
+
+/** An entry before it has its number and its time. */
+export type News = Entry extends infer E ? (E extends Entry ? Omit<E, Numbered> : never) : never;
+
+/** Where entries come from. Both are open only while somebody watches. */
+export interface HubSource {
+  /** Monotonic ms since chaperone began. */
+  readonly now: () => number;
+  /** Tells what there is (boot, definitions, actors), then what happens; returns what ends it. */
+  readonly open: (tell: (news: News) => void) => () => void;
+  readonly openRecords: (tell: (news: News) => void) => () => void;
+  /** A watcher threw: it is let go, and nothing else is disturbed. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface WatchOptions {
+  /** Log records, too. */
+  readonly records?: boolean;
+  /** Only what has this number or a higher one, as far as that is kept: whoever was here before knows the rest. */
+  readonly from?: number;
+  /**
+   * Takes one entry, in the middle of what the machines are doing: it must not call them.
+   *
+   * @returns false where it takes no more until `resume`
+   */
+  readonly onEntry: (entry: Entry) => boolean;
+}
+
+export interface Watch {
+  /** It takes entries again. */
+  resume(): void;
+  close(): void;
+}
+
+export interface HubBounds {
+  /** Entries that are kept for who comes late. */
+  readonly ring: number;
+  /** Log records among them. */
+  readonly records: number;
+  /** Entries that wait for a watcher who takes none. */
+  readonly queue: number;
+}
+
+const defaultBounds: HubBounds = { ring: 20_000, records: 1_000, queue: 10_000 };
+
+/**
+ * The one place from which everything is watched. It listens to the machines only while it has watchers.
+ *
+ * A late watcher gets first what came out of all that is no longer kept (the boot, the definitions, the actors that lived
+ * then with the state they had then), then what is kept, then what comes: whoever folds it up has the states of now.
+ */
+export class Hub {
+  readonly #source: HubSource;
+  readonly #bounds: HubBounds;
+  readonly #watchers = new Set<Watcher>();
+  #ring = new Ring();
+  #records = new Ring();
+  /** What the entries led to that have left the ring. */
+  #base = new Registry();
+  /** Entries that have left the ring. */
+  #left = 0;
+  #seq = 0;
+  #lastAt = 0;
+  #isOpen = false;
+  #ended = false;
+  #close: (() => void) | undefined;
+  #closeRecords: (() => void) | undefined;
+
+  constructor(source: HubSource, bounds: Partial<HubBounds> = {}) {
+    this.#source = source;
+    this.#bounds = { ...defaultBounds, ...bounds };
+  }
+
+  watch(options: WatchOptions): Watch {
+    this.#open();
+    const watcher = new Watcher(options, this.#bounds.queue, (error) => {
+      close();
+      this.#source.onError(error);
+    });
+    const close = (): void => {
+      watcher.end();
+      this.#leave(watcher);
+    };
+    this.#watchers.add(watcher);
+    watcher.begin(this.#known(options));
+    if (options.records === true) this.#closeRecords ??= this.#source.openRecords((news) => this.tell(news));
+    return { resume: () => watcher.resume(), close };
+  }
+
+  /** Takes what has happened; forgotten where nobody watches. */
+  tell(news: News): void {
+    if (!this.#isOpen || this.#ended) return;
+    // What is left of the system may still be heard of; the end stays the last entry.
+    this.#ended = news.type === '@chaperone.end';
+    this.#seq += 1;
+    this.#lastAt = Math.max(this.#lastAt, this.#source.now());
+    const entry: Entry = { seq: this.#seq, at: this.#lastAt, ...news };
+    if (entry.type === '@chaperone.log') this.#keepRecord(entry);
+    else this.#keep(entry);
+    for (const watcher of this.#watchers) watcher.offer(entry);
+  }
+
+  #keep(entry: Entry): void {
+    this.#ring.push(entry);
+    if (this.#ring.length <= this.#bounds.ring) return;
+    const old = this.#ring.shift();
+    if (old === undefined) return;
+    this.#left += 1;
+    this.#base.apply(old);
+  }
+
+  #keepRecord(entry: Entry): void {
+    this.#records.push(entry);
+    if (this.#records.length > this.#bounds.records) this.#records.shift();
+  }
+
+  /** What a watcher has to be told first. */
+  #known({ records = false, from = 0 }: WatchOptions): readonly Entry[] {
+    const kept = merge(this.#ring.toArray(), records ? this.#records.toArray() : []);
+    const first = this.#ring.peek();
+    if (first !== undefined && from >= first.seq) return kept.filter(({ seq }) => seq >= from);
+    const before = this.#base.entries();
+    const count = this.#left - before.length;
+    const lost: readonly Entry[] =
+      first === undefined || count <= 0 ? [] : [{ type: '@chaperone.lost', seq: first.seq - 1, at: first.at, count }];
+    return [...before, ...lost, ...kept.filter(({ seq }) => first === undefined || seq >= first.seq)];
+  }
+
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.#close = this.#source.open((news) => this.tell(news));
+  }
+
+  #leave(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    if (![...this.#watchers].some(({ records }) => records)) {
+      this.#closeRecords?.();
+      this.#closeRecords = undefined;
+      this.#records = new Ring();
+    }
+    if (this.#watchers.size > 0 || !this.#isOpen) return;
+    this.#isOpen = false;
+    this.#close?.();
+    this.#close = undefined;
+    this.#ring = new Ring();
+    this.#left = 0;
+    this.#base = new Registry();
+  }
+}
+
+class Watcher {
+  readonly records: boolean;
+  readonly #onEntry: WatchOptions['onEntry'];
+  readonly #fail: (error: unknown) => void;
+  readonly #bound: number;
+  /** What there was before it came: bounded by what is kept, and given first. */
+  #known: readonly Entry[] = [];
+  #given = 0;
+  /** What came while it took nothing. */
+  readonly #queue = new Ring();
+  #lost = 0;
+  #takes = false;
+  #ended = false;
+
+  constructor({ records = false, onEntry }: WatchOptions, bound: number, fail: (error: unknown) => void) {
+    this.records = records;
+    this.#onEntry = onEntry;
+    this.#bound = bound;
+    this.#fail = fail;
+  }
+
+  begin(known: readonly Entry[]): void {
+    this.#known = known;
+    this.resume();
+  }
+
+  offer(entry: Entry): void {
+    if (this.#ended || (entry.type === '@chaperone.log' && !this.records)) return;
+    if (this.#takes) {
+      this.#give(entry);
+      return;
+    }
+    this.#queue.push(entry);
+    if (this.#queue.length <= this.#bound) return;
+    this.#queue.shift();
+    this.#lost += 1;
+  }
+
+  resume(): void {
+    this.#takes = true;
+    while (this.#takes && !this.#ended) {
+      const next = this.#next();
+      if (next === undefined) return;
+      this.#give(next);
+    }
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  #next(): Entry | undefined {
+    const known = this.#known[this.#given];
+    if (known !== undefined) {
+      this.#given += 1;
+      return known;
+    }
+    this.#known = [];
+    this.#given = 0;
+    const next = this.#queue.peek();
+    if (next !== undefined && this.#lost > 0) {
+      const count = this.#lost;
+      this.#lost = 0;
+      return { type: '@chaperone.lost', seq: next.seq - 1, at: next.at, count };
+    }
+    return this.#queue.shift();
+  }
+
+  #give(entry: Entry): void {
+    try {
+      if (!this.#onEntry(entry)) this.#takes = false;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+}
+
+/** A queue whose first one leaves at no cost. */
+class Ring {
+  #entries: (Entry | undefined)[] = [];
+  #first = 0;
+
+  get length(): number {
+    return this.#entries.length - this.#first;
+  }
+
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  peek(): Entry | undefined {
+    return this.#entries[this.#first];
+  }
+
+  shift(): Entry | undefined {
+    if (this.length === 0) return undefined;
+    const entry = this.#entries[this.#first];
+    this.#entries[this.#first] = undefined;
+    this.#first += 1;
+    if (this.#first > 1_000 && this.#first * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#first);
+      this.#first = 0;
+    }
+    return entry;
+  }
+
+  toArray(): readonly Entry[] {
+    return this.#entries.slice(this.#first).filter((entry) => entry !== undefined);
+  }
+}
+
+/** Both are in the order of their numbers. */
+function merge(left: readonly Entry[], right: readonly Entry[]): readonly Entry[] {
+  return right.length === 0 ? left : [...left, ...right].sort((a, b) => a.seq - b.seq);
+}

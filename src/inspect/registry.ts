@@ -1,0 +1,71 @@
+import type { ActorEntry, BootEntry, DefinitionEntry, Entry } from './entry.ts';
+
+/**
+ * What a stream of entries has led to: the boot, the definitions, and every live actor with its state. Its own entries say
+ * the same as all that it was given, in fewer.
+ */
+export class Registry {
+  #boot: BootEntry | undefined;
+  #root: string | undefined;
+  readonly #definitions = new Map<string, DefinitionEntry>();
+  readonly #actors = new Map<string, ActorEntry>();
+
+  get boot(): BootEntry | undefined {
+    return this.#boot;
+  }
+
+  /** Actors that have not ended, parents before their children. */
+  get actors(): ReadonlyMap<string, ActorEntry> {
+    return this.#actors;
+  }
+
+  /** The session of the system's own actor, also when it has ended. */
+  get root(): string | undefined {
+    return this.#root;
+  }
+
+  definition(machine: string): DefinitionEntry | undefined {
+    return this.#definitions.get(machine);
+  }
+
+  apply(entry: Entry): void {
+    switch (entry.type) {
+      case '@chaperone.boot':
+        this.#boot = entry;
+        this.#root = undefined;
+        this.#definitions.clear();
+        this.#actors.clear();
+        break;
+      case '@chaperone.reload':
+        if (this.#boot !== undefined) this.#boot = { ...this.#boot, services: entry.services };
+        break;
+      case '@chaperone.definition':
+        this.#definitions.set(entry.machine, entry);
+        break;
+      case '@xstate.actor':
+        if (entry.parentId === undefined) this.#root ??= entry.sessionId;
+        this.#actors.set(entry.sessionId, entry);
+        break;
+      case '@xstate.snapshot': {
+        const actor = this.#actors.get(entry.sessionId);
+        if (actor === undefined) break;
+        if (entry.snapshot.status === 'active') {
+          this.#actors.set(entry.sessionId, { ...actor, snapshot: entry.snapshot });
+        } else this.#actors.delete(entry.sessionId);
+        break;
+      }
+      case '@xstate.event':
+      case '@chaperone.process':
+      case '@chaperone.log':
+      case '@chaperone.lost':
+      case '@chaperone.end':
+        break;
+    }
+  }
+
+  /** In the order of their numbers. */
+  entries(): readonly Entry[] {
+    const boot = this.#boot === undefined ? [] : [this.#boot];
+    return [...boot, ...this.#definitions.values(), ...this.#actors.values()].sort((a, b) => a.seq - b.seq);
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * What inspection entries add up to: every actor and every service as they were at one instant. Replay, the page and the
+ * comparison of boots fold the same entries with it; it needs nothing of Node, and no clock.
+ *
+ * A replica is changed in place, since a journal has many entries. A copy (`copyReplica`) costs one pointer an actor: what two
+ * replicas share is cloned by the first of them that changes it.
+ */
+import type { BootEntry, EndEntry, Entry, Json, JsonObject, ServiceEntry, SnapshotView } from './entry.ts';
+import { statePath } from './transition.ts';
+
+export type EntryEvent = JsonObject & { readonly type: string };
+
+/** One actor, alive or ended. */
+export interface ReplicaActor {
+  readonly sessionId: string;
+  readonly parentId?: string;
+  readonly name: string;
+  /** The machine of its definition; absent where it is none. */
+  readonly machine?: string;
+  /** The service that it belongs to, by full name. */
+  readonly service?: string;
+  readonly snapshot: SnapshotView;
+  /** `starting.settling`; empty where the actor is no machine. */
+  readonly path: string;
+  /** ms at which it came to `path`. */
+  readonly since: number;
+  /** ms at which it began, and at which it was no longer active. */
+  readonly begun: number;
+  readonly ended?: number;
+  /** What it was given last, by whom, and when. */
+  readonly lastEvent?: { readonly at: number; readonly event: EntryEvent; readonly sourceId?: string };
+  /** How often each of its transitions was taken, by `edgeKey`. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** The entry that changed it last. */
+  readonly seq: number;
+}
+
+/** One stay in one state. */
+export interface Segment {
+  /** The state's path. */
+  readonly state: string;
+  /** ms. */
+  readonly from: number;
+  /** ms; absent while it lasts. */
+  readonly to?: number;
+  /** The entry with which it began. */
+  readonly seq: number;
+  /** The event that led here. */
+  readonly event?: EntryEvent;
+  /** What the actor's context said as the state began. */
+  readonly context?: JsonObject;
+}
+
+/** The past and the present of a service, or of the system. */
+export interface Track {
+  /** With its suffix; `system`. */
+  readonly name: string;
+  /** As it is configured; absent for the system, and for a service that a reload has removed. */
+  readonly config?: ServiceEntry;
+  /** Its actor; absent as long as it has none. */
+  readonly sessionId?: string;
+  /** In order, without gaps; the last one lasts. States that are left in the same step are not among them. */
+  readonly segments: readonly Segment[];
+}
+
+/** The sum of the entries up to `seq`. */
+export interface Replica {
+  /** The last entry that is in it; 0 before the first. */
+  readonly seq: number;
+  /** ms: when that was. */
+  readonly at: number;
+  readonly boot: BootEntry | undefined;
+  readonly end: EndEntry | undefined;
+  /** Entries that were dropped before they could be told. */
+  readonly lost: number;
+  /** Processes reaped that nobody had asked for. */
+  readonly orphans: number;
+  /** By session ids, in the order in which they began. */
+  readonly actors: ReadonlyMap<string, ReplicaActor>;
+  /** By full names, in the order of the configuration. */
+  readonly services: ReadonlyMap<string, Track>;
+  readonly system: Track;
+  /** Charts by the names of their machines. */
+  readonly definitions: ReadonlyMap<string, Json>;
+}
+
+/** What is forgotten where a replica follows a system for days. */
+export interface ReplicaBounds {
+  /** Ended actors that are kept; all unless given. */
+  readonly endedActors?: number;
+  /** Segments that are kept of each track; all unless given. */
+  readonly segments?: number;
+}
+
+/** Who may change a record in place. */
+type Owner = object;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface OwnActor extends Mutable<ReplicaActor> {
+  owner: Owner;
+  counts: Map<string, number>;
+}
+
+interface OwnTrack extends Mutable<Track> {
+  owner: Owner;
+  segments: Segment[];
+}
+
+/** A replica that entries can be applied to. */
+export interface LiveReplica extends Mutable<Replica> {
+  actors: Map<string, OwnActor>;
+  services: Map<string, OwnTrack>;
+  system: OwnTrack;
+  definitions: Map<string, Json>;
+  /** Ended actors, the first to go first. */
+  readonly ended: string[];
+  readonly bounds: ReplicaBounds;
+  owner: Owner;
+}
+
+/** Names one transition of a chart: `pending -service.start-> starting.spawning`. */
+export function edgeKey(from: string, event: string, to: string): string {
+  return `${from} -${event}-> ${to}`;
+}
+
+export function createReplica(bounds: ReplicaBounds = {}): LiveReplica {
+  const owner = {};
+  return {
+    seq: 0,
+    at: 0,
+    boot: undefined,
+    end: undefined,
+    lost: 0,
+    orphans: 0,
+    actors: new Map(),
+    services: new Map(),
+    system: { owner, name: 'system', segments: [] },
+    definitions: new Map(),
+    ended: [],
+    bounds,
+    owner,
+  };
+}
+
+/** An independent replica of the same instant: a keyframe, or what goes on from one. */
+export function copyReplica(replica: LiveReplica): LiveReplica {
+  // From now on nothing belongs to either.
+  replica.owner = {};
+  return {
+    ...replica,
+    actors: new Map(replica.actors),
+    services: new Map(replica.services),
+    definitions: new Map(replica.definitions),
+    ended: [...replica.ended],
+    owner: {},
+  };
+}
+
+/** Takes one entry in. Entries come in their order; a `@chaperone.boot` begins anew. */
+export function applyEntry(replica: LiveReplica, entry: Entry): void {
+  if (entry.type === '@chaperone.boot') Object.assign(replica, createReplica(replica.bounds));
+  replica.seq = entry.seq;
+  replica.at = entry.at;
+  switch (entry.type) {
+    case '@chaperone.boot':
+      replica.boot = entry;
+      configure(replica, entry.services);
+      break;
+    case '@chaperone.reload':
+      configure(replica, entry.services);
+      break;
+    case '@chaperone.definition':
+      replica.definitions.set(entry.machine, entry.definition);
+      break;
+    case '@xstate.actor': {
+      const { type: _type, seq, at, snapshot, ...rest } = entry;
+      const actor: OwnActor = {
+        owner: replica.owner,
+        ...rest,
+        snapshot,
+        path: statePath(snapshot.value),
+        since: at,
+        begun: at,
+        counts: new Map(),
+        seq,
+      };
+      replica.actors.set(entry.sessionId, actor);
+      enter(replica, actor, undefined);
+      break;
+    }
+    case '@xstate.event': {
+      const actor = ownActor(replica, entry.sessionId);
+      if (actor === undefined) break;
+      const { at, event, sourceId } = entry;
+      actor.lastEvent = { at, event, ...(sourceId === undefined ? {} : { sourceId }) };
+      actor.seq = entry.seq;
+      break;
+    }
+    case '@xstate.snapshot': {
+      const actor = ownActor(replica, entry.sessionId);
+      if (actor === undefined) break;
+      step(replica, actor, entry.event, entry.snapshot);
+      break;
+    }
+    case '@chaperone.process':
+      if (entry.what === 'orphan') replica.orphans += 1;
+      break;
+    case '@chaperone.lost':
+      replica.lost += entry.count;
+      break;
+    case '@chaperone.end':
+      replica.end = entry;
+      break;
+    case '@chaperone.log':
+      break;
+  }
+}
+
+function step(replica: LiveReplica, actor: OwnActor, event: EntryEvent, snapshot: SnapshotView): void {
+  const from = actor.path;
+  actor.snapshot = snapshot;
+  actor.seq = replica.seq;
+  actor.path = statePath(snapshot.value);
+  if (actor.path !== from) actor.since = replica.at;
+  if (from !== '') {
+    const key = edgeKey(from, event.type, actor.path);
+    actor.counts.set(key, (actor.counts.get(key) ?? 0) + 1);
+  }
+  if (snapshot.status !== 'active' && actor.ended === undefined) end(replica, actor);
+  if (actor.path !== from) enter(replica, actor, event);
+}
+
+function end(replica: LiveReplica, actor: OwnActor): void {
+  actor.ended = replica.at;
+  const { endedActors } = replica.bounds;
+  if (endedActors === undefined) return;
+  replica.ended.push(actor.sessionId);
+  while (replica.ended.length > endedActors) {
+    const oldest = replica.ended.shift();
+    if (oldest !== undefined) replica.actors.delete(oldest);
+  }
+}
+
+/** Lets a segment of the actor's track begin, where it has one. */
+function enter(replica: LiveReplica, actor: OwnActor, event: EntryEvent | undefined): void {
+  const track = trackOf(replica, actor);
+  if (track === undefined || actor.path === '') return;
+  track.sessionId = actor.sessionId;
+  if (actor.snapshot.transient === true) return;
+  const last = track.segments.at(-1);
+  // It came back to where it was by way of states that nobody finds it in.
+  if (last?.state === actor.path) return;
+  if (last !== undefined) track.segments[track.segments.length - 1] = { ...last, to: replica.at };
+  const { context } = actor.snapshot;
+  track.segments.push({
+    state: actor.path,
+    from: replica.at,
+    seq: replica.seq,
+    ...(event === undefined ? {} : { event }),
+    ...(context === undefined ? {} : { context }),
+  });
+  const { segments } = replica.bounds;
+  if (segments !== undefined && track.segments.length > segments) track.segments.shift();
+}
+
+function trackOf(replica: LiveReplica, { machine, service }: ReplicaActor): OwnTrack | undefined {
+  if (machine === 'system') {
+    if (replica.system.owner !== replica.owner) replica.system = ownTrack(replica.system, replica.owner);
+    return replica.system;
+  }
+  if (machine !== 'service' || service === undefined) return undefined;
+  return ownService(replica, service);
+}
+
+function configure(replica: LiveReplica, services: readonly ServiceEntry[]): void {
+  const named = new Set(services.map(({ name }) => name));
+  for (const name of replica.services.keys()) if (!named.has(name)) delete ownService(replica, name).config;
+  for (const config of services) ownService(replica, config.name).config = config;
+}
+
+function ownService(replica: LiveReplica, name: string): OwnTrack {
+  const known = replica.services.get(name);
+  if (known?.owner === replica.owner) return known;
+  const own = ownTrack(known ?? { name, segments: [] }, replica.owner);
+  replica.services.set(name, own);
+  return own;
+}
+
+function ownTrack(track: Track, owner: Owner): OwnTrack {
+  return { ...track, segments: [...track.segments], owner };
+}
+
+function ownActor(replica: LiveReplica, sessionId: string): OwnActor | undefined {
+  const known = replica.actors.get(sessionId);
+  if (known === undefined || known.owner === replica.owner) return known;
+  const own: OwnActor = { ...known, counts: new Map(known.counts), owner: replica.owner };
+  replica.actors.set(sessionId, own);
+  return own;
+}

@@ -1,0 +1,414 @@
+/**
+ * What of the machines may be seen by who inspects them: a list of what is shown, and nothing else. A specification, an
+ * environment, a command's arguments never pass through here.
+ */
+import type { SnapshotFrom } from 'xstate';
+import type { Json, JsonObject, ServiceEntry, SnapshotView } from '../inspect/entry.ts';
+import type { ProcessEvent, processMachine } from '../machines/process.ts';
+import { runCounts, type ScheduledEvent, type scheduledMachine } from '../machines/scheduled.ts';
+import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
+import type { CountProcesses, SignalAll, SystemEvent, systemMachine } from '../machines/system.ts';
+import type { DependencyGraph } from '../model/dependency-graph.ts';
+import { describeEnd, describeFailure } from '../model/describe-end.ts';
+import { describeExit } from '../model/exit-status.ts';
+import type { NotifyMessage } from '../model/notify-message.ts';
+import type { NotifyRequest, ProcessSignal } from '../model/process-events.ts';
+import { isScheduled, scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
+import { isLive } from '../model/service-phase.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
+import { describeSpawnError } from '../model/spawn-error.ts';
+
+export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
+export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
+type ProcessSnapshot = SnapshotFrom<typeof processMachine>;
+
+/** What is known of a service besides its snapshot. */
+export interface ServiceFacts {
+  /** What let it go, if it had to wait; with its suffix. */
+  readonly waitedFor?: string | undefined;
+  /** cron: Unix ms of its next run. */
+  readonly nextRun?: number | undefined;
+}
+
+type ShownEvent =
+  | SystemEvent
+  | ServiceEvent
+  | ProcessEvent
+  | ScheduledEvent
+  | ProcessSignal
+  | NotifyRequest
+  | TriggerCommand
+  | SignalAll
+  | CountProcesses;
+
+export interface EventView extends JsonObject {
+  readonly type: string;
+}
+
+/** An actor's state without what nobody is to see. */
+export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
+  const status = statusOf(snapshot);
+  if (isMachine<ServiceSnapshot>(snapshot, 'service')) {
+    const value = stateValue(snapshot.value);
+    const context = serviceContext(snapshot, facts);
+    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
+  }
+  if (isMachine<SystemSnapshot>(snapshot, 'system')) {
+    const value = stateValue(snapshot.value);
+    const context = systemContext(snapshot);
+    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
+  }
+  if (isMachine<ProcessSnapshot>(snapshot, 'process')) {
+    return { status, value: stateValue(snapshot.value), context: processContext(snapshot) };
+  }
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
+    return { status, value: stateValue(snapshot.value), context: scheduledContext(snapshot, facts) };
+  }
+  return { status };
+}
+
+/** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
+export function machineOf(snapshot: unknown): string | undefined {
+  const id = machineId(snapshot);
+  return id === 'system' || id === 'service' || id === 'scheduled' || id === 'process' ? id : undefined;
+}
+
+/** The service that a machine belongs to, by full name. */
+export function serviceOf(snapshot: unknown): string | undefined {
+  if (isMachine<ServiceSnapshot>(snapshot, 'service')) return snapshot.context.spec.name;
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.service.name;
+  if (isMachine<ProcessSnapshot>(snapshot, 'process')) return snapshot.context.run.service.name;
+  return undefined;
+}
+
+/** The status of any actor's snapshot. */
+export function statusOf(snapshot: unknown): SnapshotView['status'] {
+  const status =
+    typeof snapshot === 'object' && snapshot !== null && 'status' in snapshot ? snapshot.status : undefined;
+  return status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';
+}
+
+function stateValue(value: unknown): Json {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return null;
+  const view: Record<string, Json> = {};
+  for (const [key, inner] of Object.entries(value)) view[key] = stateValue(inner);
+  return view;
+}
+
+// A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
+
+function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
+  const { spec, serial, run, verdict, lastExit, deadline, killAt, announced } = context;
+  const view: Record<string, Json> = { service: spec.name, serial };
+  if (run !== undefined) {
+    // One without a pid is not spawned yet, or is what a start has left behind.
+    view['run'] = run.serial;
+    if (run.pid !== 0) view['pid'] = run.pid;
+    if (run.followed) view['followed'] = true;
+  }
+  const counts = run?.schedule === undefined ? undefined : runCounts(run.schedule.getSnapshot().context);
+  if (counts !== undefined) {
+    view['begun'] = counts.begun;
+    view['running'] = counts.running;
+    if (nextRun !== undefined) view['nextRun'] = nextRun;
+  }
+  if (spec.restart) {
+    view['restarts'] = context.restartsUsed;
+    view['restartLimit'] = spec.restartLimit;
+  }
+  if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
+  if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  const note = isScheduled(spec.type)
+    ? value === 'pending'
+      ? undefined
+      : scheduledNote(spec, counts ?? { begun: 0, running: 0 })
+    : context.status;
+  if (note !== undefined && note !== '') view['note'] = note;
+  if (lastExit !== undefined) view['lastExit'] = describeExit(lastExit.status);
+  if (typeof value === 'object') {
+    if ('starting' in value && deadline !== undefined) view['deadline'] = deadline;
+    else if ('stopping' in value && killAt > 0) view['deadline'] = killAt;
+  }
+  if (announced !== undefined) view['announced'] = announced;
+  return view;
+}
+
+function systemContext({ context, value }: SystemSnapshot): JsonObject {
+  const { spec, graph, end, standings, deadline } = context;
+  const view: Record<string, Json> = {
+    services: spec.services.length,
+    layers: graph.layerCount,
+    files: spec.fileCount,
+    idleDelay: spec.idleDelay,
+    shutdownTimeout: spec.shutdownTimeout,
+  };
+  if (end !== undefined) view['end'] = describeEnd(end);
+  if (typeof value === 'object' && 'draining' in value) {
+    view['live'] = Object.values(standings).filter(({ phase }) => isLive(phase)).length;
+    view['deadline'] = deadline;
+  }
+  return view;
+}
+
+function scheduledContext({ context }: ScheduledSnapshot, { nextRun }: ServiceFacts): JsonObject {
+  const { begun, running } = runCounts(context);
+  const next = nextRun === undefined ? {} : { nextRun };
+  return { service: context.service.name, serial: context.serial, begun, running, ...next };
+}
+
+function processContext({ context }: ProcessSnapshot): JsonObject {
+  const { run, pid } = context;
+  const { service, serial, adopts, connection } = run;
+  const view: Record<string, Json> = { service: service.name, serial };
+  if (adopts === undefined) view['program'] = programOf(service);
+  else view['adopts'] = adopts.kind;
+  if (connection !== undefined) {
+    view['client'] = connection.address;
+    view['clientPort'] = connection.port;
+  }
+  if (pid !== undefined) view['pid'] = pid;
+  else if (adopts?.kind === 'process') view['pid'] = adopts.pid;
+  return view;
+}
+
+function programOf({ argv }: ServiceSpec): string {
+  return argv[0] ?? '';
+}
+
+/** An event with what may be seen of it. Of XState's own only the type is shown: their rest may be anything. */
+export function eventView(event: { readonly type: string }): EventView {
+  return isShown(event) ? shownEvent(event) : { type: event.type };
+}
+
+/** Every type there is; the compiler holds it against the machines' events. */
+const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
+  'service.start': true,
+  'service.stop': true,
+  'service.kill': true,
+  'service.retire': true,
+  'service.reset': true,
+  'service.reconfigure': true,
+  'service.changed': true,
+  'service.exitKills': true,
+  'service.noticed': true,
+  'services.start': true,
+  'services.stop': true,
+  'services.reset': true,
+  'services.enable': true,
+  'services.disable': true,
+  'system.shutdown': true,
+  'system.reload': true,
+  'processes.gone': true,
+  'processes.signalAll': true,
+  'processes.count': true,
+  'process.spawned': true,
+  'process.spawnFailed': true,
+  'process.exited': true,
+  'process.terminate': true,
+  'process.extend': true,
+  'process.kill': true,
+  'process.signal': true,
+  'schedule.accepted': true,
+  'schedule.refused': true,
+  'schedule.ended': true,
+  'schedule.reset': true,
+  'schedule.retire': true,
+  'schedule.reconfigure': true,
+  'trigger.armed': true,
+  'trigger.refused': true,
+  'trigger.fired': true,
+  'trigger.pause': true,
+  'trigger.resume': true,
+  'pidfile.found': true,
+  'pidfile.seen': true,
+  'notify.received': true,
+  'notify.close': true,
+  'watchdog.missed': true,
+};
+
+function isShown(event: { readonly type: string }): event is ShownEvent {
+  return Object.hasOwn(shownTypes, event.type);
+}
+
+function shownEvent(event: ShownEvent): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'service.start':
+      return { type, ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }) };
+    case 'service.stop':
+    case 'service.reset':
+    case 'process.extend':
+      return { type, killAfter: event.killAfter };
+    case 'process.terminate':
+    case 'schedule.reset':
+      return { type, signal: event.signal, killAfter: event.killAfter };
+    case 'service.changed':
+      return { type, service: event.name, phase: event.change.phase };
+    case 'service.exitKills':
+      return { type, service: event.name };
+    case 'service.noticed':
+      return { type, service: event.name, news: event.news.kind };
+    case 'services.start':
+      return { type, names: event.names, enable: event.enable, force: event.force };
+    case 'services.stop':
+      return { type, names: event.names, disable: event.disable, again: event.again };
+    case 'services.reset':
+      return { type, names: event.names, force: event.force };
+    case 'services.enable':
+    case 'services.disable':
+      return { type, names: event.names };
+    case 'system.shutdown':
+      return { type, end: describeEnd(event.end), forced: event.forced };
+    case 'processes.signalAll':
+    case 'process.signal':
+      return { type, signal: event.signal };
+    case 'process.spawned':
+      return { type, serial: event.serial, pid: event.pid };
+    case 'process.spawnFailed':
+      return { type, serial: event.serial, error: describeSpawnError(event.error) };
+    case 'process.exited':
+      return {
+        type,
+        serial: event.serial,
+        pid: event.pid,
+        status: { ...event.status },
+        ended: describeExit(event.status),
+      };
+    case 'schedule.refused':
+      return { type, serial: event.serial, cause: describeFailure('cron', event.cause) };
+    case 'trigger.refused':
+      return { type, cause: describeFailure('cron', event.cause) };
+    case 'trigger.fired': {
+      const { connection } = event;
+      return { type, ...(connection === undefined ? {} : { client: connection.address, clientPort: connection.port }) };
+    }
+    case 'pidfile.found':
+      return { type, serial: event.serial, pid: event.pid };
+    case 'pidfile.seen':
+      return { type, serial: event.serial, trouble: event.trouble };
+    case 'notify.received':
+      return { type, serial: event.serial, message: messageView(event.message) };
+    case 'schedule.accepted':
+    case 'schedule.ended':
+      return { type, serial: event.serial };
+    case 'service.kill':
+    case 'service.retire':
+    case 'processes.gone':
+    case 'processes.count':
+    case 'process.kill':
+    case 'schedule.retire':
+    case 'schedule.reconfigure':
+    case 'service.reconfigure':
+    case 'system.reload':
+    case 'trigger.armed':
+    case 'trigger.pause':
+    case 'trigger.resume':
+    case 'notify.close':
+    case 'watchdog.missed':
+      return { type };
+  }
+}
+
+function messageView(message: NotifyMessage): JsonObject {
+  const { ready, reloading, stopping, status, errno, busError, mainPid, watchdog, watchdogInterval, extend } = message;
+  return {
+    ...(ready === undefined ? {} : { ready }),
+    ...(reloading === undefined ? {} : { reloading: true }),
+    ...(stopping === undefined ? {} : { stopping }),
+    ...(status === undefined ? {} : { status }),
+    ...(errno === undefined ? {} : { errno }),
+    ...(busError === undefined ? {} : { busError }),
+    ...(mainPid === undefined ? {} : { mainPid }),
+    ...(watchdog === undefined ? {} : { watchdog }),
+    ...(watchdogInterval === undefined ? {} : { watchdogInterval }),
+    ...(extend === undefined ? {} : { extend }),
+  };
+}
+
+/** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */
+export function configurationOf(snapshot: unknown): DependencyGraph | undefined {
+  return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.graph : undefined;
+}
+
+/** What is told of the services as they are configured. */
+export function serviceEntries(snapshot: unknown): readonly ServiceEntry[] {
+  if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
+  const { spec: system, graph } = snapshot.context;
+  return system.services.map((spec) => {
+    const node = graph.nodes[spec.name];
+    return {
+      name: spec.name,
+      type: spec.type,
+      enabled: spec.enabled,
+      groups: spec.groups,
+      program: programOf(spec),
+      waitsFor: node?.prerequisites ?? [],
+      layer: node?.layer ?? 0,
+      ignoreFailures: spec.ignoreFailures,
+      killSignal: spec.killSignal,
+      startupPause: spec.startupPause,
+      ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
+      ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
+    };
+  });
+}
+
+/**
+ * A machine's chart as plain JSON: XState's definition, whose `transitions` lack those without an event and which says all
+ * others again in `on`.
+ */
+export function definitionView(machine: unknown): Json {
+  if (typeof machine !== 'object' || machine === null || !('root' in machine) || !('config' in machine)) return null;
+  const { root, config } = machine;
+  if (typeof config !== 'object' || config === null) return null;
+  const known = views.get(config);
+  if (known !== undefined) return known;
+  const view = nodeView(root);
+  views.set(config, view);
+  return view;
+}
+
+/** By what the machine was made of: the same for all that differ in what they were provided with. */
+const views = new WeakMap<object, Json>();
+
+function nodeView(node: unknown): Json {
+  const chart = chartOf(node, undefined);
+  return chart === undefined ? null : plain(chart);
+}
+
+/** A node as XState defines it, and its definition, which holds those of its states already. */
+function chartOf(node: unknown, known: unknown): object | undefined {
+  if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return undefined;
+  const definition = known ?? node.definition;
+  if (typeof definition !== 'object' || definition === null || !('transitions' in definition)) return undefined;
+  const { transitions } = definition;
+  const inner = new Map('states' in definition ? Object.entries(definition.states ?? {}) : []);
+  const states: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(node.states ?? {})) states[key] = chartOf(child, inner.get(key));
+  const always = 'always' in node && Array.isArray(node.always) ? node.always : [];
+  return {
+    ...definition,
+    on: undefined,
+    transitions: [...(Array.isArray(transitions) ? transitions : []), ...always],
+    states,
+  };
+}
+
+/** JSON has no functions: they vanish. */
+function plain(value: unknown): Json {
+  const text: string | undefined = JSON.stringify(value);
+  const parsed: Json = text === undefined ? null : JSON.parse(text);
+  return parsed;
+}
+
+function isMachine<S extends { readonly context: unknown }>(snapshot: unknown, id: string): snapshot is S {
+  return machineId(snapshot) === id;
+}
+
+function machineId(snapshot: unknown): unknown {
+  if (typeof snapshot !== 'object' || snapshot === null || !('machine' in snapshot)) return undefined;
+  const { machine } = snapshot;
+  return typeof machine === 'object' && machine !== null && 'id' in machine ? machine.id : undefined;
+}

@@ -1,0 +1,70 @@
+import { isatty } from 'node:tty';
+import type { InspectRequest } from '../model/inspect-request.ts';
+import { warning } from '../model/messages.ts';
+import type { Assembly } from './assemble.ts';
+import type { Inspection } from './inspection.ts';
+import type { CloseInspector, InspectorPorts } from './inspectors.ts';
+import type { Clock, Kernel } from './kernel.ts';
+import type { LateLogging } from './late-logging.ts';
+
+export interface LateInspectionPorts {
+  readonly assembly: Assembly;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly logging: Pick<LateLogging, 'inTurn'>;
+  readonly version: string;
+}
+
+/** Inspection that costs nothing until somebody asks for it: not even its code is loaded. */
+export class LateInspection {
+  readonly #ports: LateInspectionPorts;
+  readonly #closers: CloseInspector[] = [];
+  #inspection: Promise<Inspection> | undefined;
+
+  constructor(ports: LateInspectionPorts) {
+    this.#ports = ports;
+  }
+
+  readonly load = (): Promise<Inspection> => {
+    this.#inspection ??= import('./inspection.ts').then(({ inspect }) => {
+      const { assembly } = this.#ports;
+      const onError = (error: unknown): void =>
+        assembly.say(warning(`the inspection failed: ${error instanceof Error ? error.message : String(error)}`));
+      return inspect({ ...this.#ports, onError });
+    });
+    return this.#inspection;
+  };
+
+  /** Begins what the command line asks for. What cannot be watched with is said, and keeps nothing from starting. */
+  async attach(requests: readonly InspectRequest[]): Promise<void> {
+    const { assembly, kernel, clock, logging } = this.#ports;
+    const ports: InspectorPorts = {
+      services: () => assembly.system.getSnapshot().context.spec.services,
+      clock,
+      write: (text) => logging.inTurn(() => assembly.sinks.stdout.write(text)),
+      // https://no-color.org
+      colour: isatty(1) && (process.env['NO_COLOR'] ?? '') === '',
+      announce: (text) => logging.inTurn(() => assembly.sinks.stderr.write(`chaperone: ${text}\n`)),
+      say: assembly.say,
+      sinks: assembly.sinks,
+      defer: (callback) => kernel.defer(callback),
+      journal: assembly.spec().journal,
+    };
+    const { hub } = await this.load();
+    const { attachInspector } = await import('./inspectors.ts');
+    for (const request of requests) {
+      try {
+        this.#closers.push(await attachInspector(hub, request, ports));
+      } catch (error) {
+        assembly.say(
+          warning(`cannot inspect to ${request.kind}: ${error instanceof Error ? error.message : String(error)}`),
+        );
+      }
+    }
+  }
+
+  /** Last of all: what was watched is written. */
+  close(): void {
+    for (const close of this.#closers.splice(0)) close();
+  }
+}

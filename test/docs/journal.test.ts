@@ -1,0 +1,408 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli/replay.ts';
+import type { Entry } from '../../src/inspect/entry.ts';
+import { renderEntry } from '../../src/inspect/journal-writer.ts';
+import type { ServiceType } from '../../src/model/service-spec.ts';
+import { recorded } from '../inspect/recorded.ts';
+import { Random } from '../simulation/random.ts';
+import { randomForkingScript, randomNotifyScript, randomScript } from '../simulation/random-programs.ts';
+import { simpleService, systemOf } from '../simulation/world.ts';
+
+const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
+const root = new URL('../../', import.meta.url);
+const page = new URL('docs/reference/journal.md', root);
+const guide = new URL('docs/guide/inspect.md', root);
+
+interface Field {
+  readonly name: string;
+  readonly optional: boolean;
+  readonly type: string;
+  readonly text: string;
+}
+
+interface Shape {
+  readonly name: string;
+  readonly text: string;
+  readonly fields: readonly Field[];
+}
+
+/** The interfaces of a module as they are written down in it, with their comments. */
+function shapesOf(source: string): readonly Shape[] {
+  const shapes = source.matchAll(
+    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?(?:export )?interface (\w+)(?: extends \w+)? \{\n([\s\S]*?)\n\}/g,
+  );
+  return [...shapes].map(([, text = '', name = '', body = '']) => ({
+    name,
+    text: prose(text),
+    fields: fieldsOf(body),
+  }));
+}
+
+function fieldsOf(body: string): readonly Field[] {
+  const fields = body.matchAll(/(?: {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)? {2}readonly (\w+)(\??): ([^\n]*);/g);
+  return [...fields].map(([, text = '', name = '', mark, type = '']) => ({
+    name,
+    optional: mark === '?',
+    type,
+    text: prose(text),
+  }));
+}
+
+function prose(comment: string): string {
+  return comment
+    .split('\n')
+    .map((line) => line.replace(/^\s*\*? ?/, '').trim())
+    .join(' ')
+    .trim();
+}
+
+const shapes = shapesOf(readFileSync(new URL('src/inspect/entry.ts', root), 'utf8'));
+
+/** What TypeScript calls a type, in words of JSON. */
+const typeNames: Readonly<Record<string, string>> = {
+  'readonly string[]': 'array of strings',
+  'readonly ServiceEntry[]': 'array of services (below)',
+  'JsonObject & { readonly type: string }': 'object with a `type` (below)',
+  JsonObject: 'object (below)',
+  Json: 'any',
+  SnapshotView: 'snapshot (below)',
+  ExitStatus: '`{"kind":"exited","code":N}` or `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`',
+  ServiceType: 'string',
+  SignalName: 'string',
+  Severity: 'string',
+  Facility: 'string',
+  'typeof entryVersion': '`1`',
+  '{ readonly limit: number; readonly delay: number }': '`{"limit":N,"delay":N}`',
+};
+
+function typeOf(type: string): string {
+  if (/^'[^']*'( \| '[^']*')*$/.test(type)) return type.replaceAll("'", '`').replaceAll(' | ', ', ');
+  return typeNames[type] ?? type;
+}
+
+function table({ fields }: Shape): readonly string[] {
+  const rows = fields
+    .filter(({ name }) => name !== 'type' || fields === shape('ServiceEntry').fields)
+    .map(({ name, optional, type, text }) => {
+      const cells = [`\`${name}\`${optional ? '?' : ''}`, typeOf(type), text];
+      return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+    });
+  return rows.length === 0 ? [] : ['| field | | |', '|---|---|---|', ...rows, ''];
+}
+
+function shape(name: string): Shape {
+  const found = shapes.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`src/inspect/entry.ts has no ${name}`);
+  return found;
+}
+
+/** The entries, in the order in which they stand there. */
+const entryShapes = shapes.flatMap((candidate) => {
+  const type = candidate.fields.find(({ name }) => name === 'type')?.type;
+  return candidate.name.endsWith('Entry') && type?.startsWith("'@") ? [{ ...candidate, type: type.slice(1, -1) }] : [];
+});
+
+/** What stands in the context of a snapshot, by machine. */
+const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  system: {
+    services: 'how many services there are',
+    layers: 'how many layers the dependency graph has',
+    files: 'how many files the configuration was read from',
+    idleDelay: '`idle_delay`, ms',
+    shutdownTimeout: '`shutdown_timeout`, ms',
+    end: 'why it ends',
+    live: 'services that are still to be stopped',
+    deadline: 'ms since the boot at which the time for the shutdown is used up',
+  },
+  service: {
+    service: 'its name, with suffix',
+    serial: 'how many runs it has had',
+    run: 'the serial of the run that lives',
+    pid: 'of the run that lives',
+    followed: '`true`: the process was not started by Chaperone, but named by a pidfile or MAINPID',
+    begun: 'cron, inetd: how many runs there were',
+    running: 'cron, inetd: how many of them live',
+    restarts: 'restarts so far; only with `restart`',
+    restartLimit: '`restart_limit`',
+    nextRun: 'cron: Unix ms of the next run',
+    waitedFor: 'the service, with suffix, that let it go in the end',
+    cause: 'why it has failed, or will have once its process has ended',
+    note: 'what it says of itself (`STATUS=`), or its schedule',
+    lastExit: 'how its process ended last',
+    deadline: 'ms since the boot at which its start has taken too long, or at which SIGKILL is due',
+    announced: '`reloading` or `stopping`: what it has said of itself',
+  },
+  scheduled: {
+    service: 'the service, with suffix',
+    serial: 'the serial of the run',
+    begun: 'how many processes it has started',
+    running: 'how many of them live',
+    nextRun: 'cron: Unix ms of the next run',
+  },
+  process: {
+    service: 'the service, with suffix',
+    serial: 'the serial of the run',
+    program: 'what is run, without arguments',
+    adopts: '`process` or `remains`: it starts nothing, but takes over what lives',
+    client: 'inetd: the address of the client',
+    clientPort: 'inetd: its port',
+    pid: 'once there is one',
+  },
+};
+
+/** What stands in events besides their type. Of events of XState's own there is only the type. */
+const eventFields: Readonly<Record<string, string>> = {
+  cause: 'why a schedule cannot be kept',
+  client: 'inetd: the address of a client',
+  clientPort: 'inetd: its port',
+  again: '`services.stop`: and start them again',
+  disable: '`services.stop`: and disable them',
+  enable: '`services.start`: enable them first',
+  end: 'why the system is to end',
+  ended: 'how a process ended, in words',
+  error: 'why a program could not be started',
+  force: 'whatever state the services are in',
+  forced: 'at once, without order',
+  killAfter: 'ms until SIGKILL',
+  message: '`notify.received`: what was said, by keys such as `ready`, `status`, `mainPid`, `watchdogInterval` (ms)',
+  names: 'services, with suffix',
+  news: '`service.noticed`: of what kind',
+  phase: '`service.changed`: the state, with `running`, `exited` and `scheduled` for the three kinds of ready',
+  pid: 'of the process',
+  serial: 'the run that it is about',
+  service: 'with suffix',
+  signal: 'its name',
+  status: 'how a process ended: as in `@chaperone.process`',
+  trouble: 'what is wrong with a pidfile',
+  waitedFor: '`service.start`: the service, with suffix, that let it go',
+};
+
+function dictionary(texts: Readonly<Record<string, string>>): readonly string[] {
+  return ['| field | |', '|---|---|', ...Object.entries(texts).map(([name, text]) => `| \`${name}\` | ${text} |`), ''];
+}
+
+function journalPage(): string {
+  return [
+    `# The journal
+
+Generated from [\`src/inspect/entry.ts\`](../../src/inspect/entry.ts) by \`npm run docs\`; do not edit. What it is good for:
+[the guide](../guide/inspect.md#recording-boots).
+
+\`--inspect=journal:FILE\`, or \`journal\` in [\`inspect\` of the settings](configuration.md#settings-inspect), records every boot in a
+file: newline-delimited JSON in UTF-8, an entry a line, boot after boot. The same entries come from the control socket
+(\`GET /v1/inspect\`).
+
+- **Each boot begins** with a line that begins with \`{"type":"@chaperone.boot"\`, as no other line does. A boot that breaks off without
+  \`@chaperone.end\` was killed, or still goes on; its last line may be cut off. The next boot begins on a line of its own.
+- **Versions.** \`version\` in the first entry is raised when a reader of this version could not read what is written. Within a version
+  there may be more fields, and entries of more types: a reader skips those that it does not know.
+- **The bound** is \`max_size\`. When the file would grow beyond it, the oldest whole boots are taken out, never a part of one. A boot
+  that alone fills the journal keeps its beginning: what comes after that is not recorded, and its number stands in a
+  \`@chaperone.lost\` before the end.
+- **Access.** The file is made with mode 0600, and its directories where they are missing. It has to be a regular file that is empty or a
+  journal already; a symbolic link is not followed. One that cannot be written to is said once, in the log, and this boot is not
+  recorded. On a full disk entries wait (up to 1 MiB) until there is room; what is lost is counted. Two chaperones need two journals.
+- **Secrets.** There is no environment in it and no command line, only programs' names, and of contexts and events only what is
+  listed here. With \`records\` it holds what services log, too.
+- **Durations.** \`durationsOf\` in [\`src/inspect/boot-report.ts\`](../../src/inspect/boot-report.ts) makes of the entries of a boot how
+  long each service took from its start until it was ready; \`chaperonectl replay --summary --json\` prints it (\`took\`, ms).
+
+A snapshot tells the whole state of its actor, so folding the entries up to any one rebuilds all states of that instant
+([\`src/inspect/replica.ts\`](../../src/inspect/replica.ts)). A \`?\` marks what need not be there.
+
+## Every entry has
+`,
+    ...table(shape('EntryBase')),
+    '',
+    ...entryShapes.flatMap((entry) => [`## \`${entry.type}\`\n`, entry.text, '', ...table(entry)]),
+    '## A service\n',
+    shape('ServiceEntry').text,
+    '',
+    ...table(shape('ServiceEntry')),
+    '## A snapshot\n',
+    shape('SnapshotView').text,
+    '',
+    ...table(shape('SnapshotView')),
+    ...Object.entries(contexts).flatMap(([machine, texts]) => [
+      `### The context of \`${machine}\`\n`,
+      ...dictionary(texts),
+    ]),
+    '## An event\n',
+    'Events of chaperone are dotted (`service.start`), those of XState begin with `xstate.`. Besides `type` there may be:\n',
+    ...dictionary(eventFields),
+  ]
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimEnd()
+    .concat('\n');
+}
+
+/** Entries of everything that there is: worlds of services of all types, in which much goes wrong. */
+function manyEntries(): readonly Entry[] {
+  return Array.from({ length: 12 }, (_, seed) => {
+    const random = new Random(seed + 1);
+    const services = serviceTypes.map((type, index) =>
+      simpleService(`s${index}`, {
+        type,
+        restart: true,
+        restartDelay: 100,
+        ignoreFailures: true,
+        prerequisites: index > 3 ? ['s0.service'] : [],
+        ...(type === 'forking' ? { pidfile: '/run/s.pid' } : {}),
+        ...(type === 'cron' ? { interval: '* * * * * *' } : {}),
+        ...(type === 'inetd' ? { port: 8_000 } : {}),
+      }),
+    );
+    return recorded(systemOf(services), {
+      has: () => true,
+      script: ([name]) => {
+        const type = services.find((service) => service.name === `${name}.service`)?.type;
+        if (type === 'forking') return randomForkingScript(random, '/run/s.pid');
+        return type === 'notify' ? randomNotifyScript(random) : randomScript(random);
+      },
+      fault: () => (random.chance(0.1) ? { code: 'EAGAIN', stage: 'clone' } : undefined),
+    });
+  }).flat();
+}
+
+describe('docs/reference/journal.md', () => {
+  it('says what the code does (else: npm run docs)', () => {
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(page, journalPage());
+    expect(readFileSync(page, 'utf8')).toBe(journalPage());
+  });
+
+  it('has a word for every field', () => {
+    expect(entryShapes.map(({ type }) => type)).toContain('@chaperone.lost');
+    expect(entryShapes).toHaveLength(10);
+    for (const name of ['EntryBase', 'ServiceEntry', 'SnapshotView'])
+      expect(shape(name).fields.length).toBeGreaterThan(1);
+  });
+
+  it('names everything that entries hold', () => {
+    const entries = manyEntries();
+    const machines = new Map<string, string>();
+    const unnamed = new Set<string>();
+    const seen = new Set<string>();
+    const check = (what: string, keys: Iterable<string>, known: Iterable<string>): void => {
+      const names = new Set(known);
+      for (const key of keys) {
+        seen.add(`${what}: ${key}`);
+        if (!names.has(key)) unnamed.add(`${what}: ${key}`);
+      }
+    };
+    const fields = (name: string) => shape(name).fields.map((field) => field.name);
+    for (const entry of entries) {
+      const own = entryShapes.find(({ type }) => type === entry.type)?.fields.map(({ name }) => name) ?? [];
+      check(entry.type, Object.keys(entry), [...fields('EntryBase'), ...own]);
+      if (entry.type === '@chaperone.boot') {
+        machines.clear();
+        for (const service of entry.services) check('service', Object.keys(service), fields('ServiceEntry'));
+      }
+      if (entry.type === '@xstate.actor' && entry.machine !== undefined) machines.set(entry.sessionId, entry.machine);
+      if ('snapshot' in entry) {
+        check('snapshot', Object.keys(entry.snapshot), fields('SnapshotView'));
+        const machine = machines.get(entry.sessionId) ?? '';
+        check(`context of ${machine}`, Object.keys(entry.snapshot.context ?? {}), Object.keys(contexts[machine] ?? {}));
+      }
+      if ('event' in entry) check('event', Object.keys(entry.event), ['type', ...Object.keys(eventFields)]);
+    }
+    expect([...unnamed]).toEqual([]);
+    expect(seen.size).toBeGreaterThan(60);
+  });
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'chaperone-guide-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Two boots: in the second one store takes longer, and worker is new and fails at first. */
+function exampleJournal(): string {
+  const services = (pause: number) => [
+    simpleService('prepare', { type: 'oneshot' }),
+    simpleService('store', { type: 'oneshot', prerequisites: ['prepare.service'] }),
+    simpleService('web', { prerequisites: ['store.service'], startupPause: pause }),
+  ];
+  const worker = simpleService('worker', {
+    prerequisites: ['prepare.service'],
+    restart: true,
+    restartDelay: 200,
+    startupPause: 50,
+  });
+  const boots = [
+    { digit: '7', takes: 140, list: services(500) },
+    { digit: 'c', takes: 400, list: [...services(500), worker] },
+  ];
+  return boots
+    .flatMap(({ digit, takes, list }, index) => {
+      let failures = 1;
+      const entries = recorded(systemOf(list), {
+        has: () => true,
+        script: ([name]) => {
+          if (name === 'web') return { steps: [{ do: 'hang' }] };
+          if (name === 'worker') {
+            failures -= 1;
+            return {
+              steps:
+                failures < 0
+                  ? [{ do: 'hang' }]
+                  : [
+                      { do: 'wait', ms: 100 },
+                      { do: 'exit', code: 1 },
+                    ],
+            };
+          }
+          return {
+            steps: [
+              { do: 'wait', ms: name === 'store' ? takes : 12 },
+              { do: 'exit', code: 0 },
+            ],
+          };
+        },
+      });
+      return entries
+        .filter(({ type }) => type !== '@chaperone.log')
+        .map((entry) =>
+          entry.type === '@chaperone.boot'
+            ? { ...entry, boot: digit.repeat(32), hostname: 'api-7f9c', epoch: entry.epoch + index * 3_600_000 }
+            : entry,
+        );
+    })
+    .map(renderEntry)
+    .join('');
+}
+
+/** What a line of the guide prints, and how it ends. */
+async function outputOf(command: string): Promise<{ readonly output: string; readonly status: number }> {
+  const words = command.split(' ').map((word) => (word.startsWith('boots') ? join(folder, word) : word));
+  let output = '';
+  const status = await run(words, {
+    print: async (_, text) => {
+      output += text;
+    },
+    colour: false,
+    sleep: () => Promise.resolve(),
+  });
+  return { output: output.replaceAll(`${folder}/`, ''), status };
+}
+
+describe('docs/guide/inspect.md', () => {
+  it('shows what its commands print (else: npm run docs)', async () => {
+    writeFileSync(join(folder, 'boots'), exampleJournal());
+    const text = readFileSync(guide, 'utf8');
+    const commands = [...text.matchAll(/^\$ chaperonectl replay (.*)\n([\s\S]*?)^```$/gm)];
+    expect(commands.length).toBeGreaterThan(3);
+    let updated = text;
+    for (const [whole, command = '', shown = ''] of commands) {
+      const { output, status } = await outputOf(command);
+      expect(status).toBe(command.includes('--diff') ? 1 : 0);
+      // Of entries there are as many as the machines have steps.
+      const stable = output.replace(/entry \d+/g, 'entry 57').replace(/^(\d +\S+ +\S+ +\d+ +)\d+( +)/gm, '$1212$2');
+      const fresh = `$ chaperonectl replay ${command}\n${stable}\`\`\``;
+      if (process.env['UPDATE_DOCS'] === '1') updated = updated.replace(whole, () => fresh);
+      else expect(shown, command).toBe(stable);
+    }
+    if (updated !== text) writeFileSync(guide, updated);
+  });
+});

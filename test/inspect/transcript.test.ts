@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import type { Entry, ServiceEntry } from '../../src/inspect/entry.ts';
+import type { News } from '../../src/inspect/hub.ts';
+import { Transcript, type TranscriptOptions } from '../../src/inspect/transcript.ts';
+import type { SystemSpec } from '../../src/model/service-spec.ts';
+import type { Script } from '../../src/runtime/simulated/script.ts';
+import { simpleService, systemOf } from '../simulation/world.ts';
+import { bootWith, numbered } from './entries.ts';
+import { recorded } from './recorded.ts';
+
+const scripts: Readonly<Record<string, Script>> = {
+  prepare: { steps: [{ do: 'wait', ms: 15 }] },
+  store: { steps: [{ do: 'wait', ms: 140 }, { do: 'notify', text: 'READY=1\nSTATUS=listening' }, { do: 'hang' }] },
+  flaky: {
+    steps: [
+      { do: 'wait', ms: 700 },
+      { do: 'exit', code: 3 },
+    ],
+  },
+};
+
+const spec: SystemSpec = systemOf([
+  simpleService('prepare', { type: 'oneshot' }),
+  simpleService('store', { type: 'notify', prerequisites: ['prepare.service'] }),
+  simpleService('flaky', { prerequisites: ['store.service'], restart: true, restartLimit: 2, ignoreFailures: true }),
+  simpleService('off', { enabled: false }),
+]);
+
+function bootOf(): readonly Entry[] {
+  return recorded(spec, { has: () => true, script: ([name = '']) => scripts[name] });
+}
+
+function write(entries: readonly Entry[], options: TranscriptOptions): string {
+  const transcript = new Transcript(options);
+  return entries.map((entry) => transcript.write(entry)).join('');
+}
+
+describe('a transcript of a boot in virtual time', () => {
+  it('is for people', async () => {
+    await expect(write(bootOf(), { format: 'text' })).toMatchFileSnapshot('../golden/inspect-text.txt');
+  });
+
+  it('is for programs', async () => {
+    const text = write(bootOf(), { format: 'json' });
+    await expect(text).toMatchFileSnapshot('../golden/inspect-json.txt');
+    for (const line of text.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('at');
+  });
+
+  it('has of the services only those that are asked for, and the system', () => {
+    const all = write(bootOf(), { format: 'json' }).trimEnd().split('\n');
+    const actors = (services: readonly string[]) => {
+      const lines = write(bootOf(), { format: 'json', services }).trimEnd().split('\n');
+      return new Set(lines.map((line) => /"actor":"([^"]*)"/.exec(line)?.[1]));
+    };
+    expect(all.length).toBeGreaterThan(20);
+    expect(actors(['store'])).toEqual(new Set(['system', 'store', undefined]));
+    expect(actors(['store.service', 'f*'])).toEqual(new Set(['system', 'store', 'flaky', undefined]));
+    expect(actors(['nobody'])).toEqual(new Set(['system', undefined]));
+    expect(write(bootOf(), { format: 'text', services: ['nobody'] })).toContain('critical chain: ');
+  });
+
+  it('has the command where somebody knows it', () => {
+    const text = write(bootOf(), { format: 'text', commandOf: (service) => `run ${service}\nnow` });
+    expect(text).toMatch(/store .*pid \d+ {2}run store\.service now$/m);
+  });
+
+  it('shows where everything stands to who comes late', () => {
+    const entries = bootOf();
+    const [boot] = entries;
+    const late = entries.flatMap((entry): readonly Entry[] => {
+      if (entry.type === '@xstate.actor' && entry.name === 'store.service')
+        return [{ ...entry, snapshot: { status: 'active', value: { ready: 'running' }, context: { pid: 7 } } }];
+      return entry.type === '@xstate.actor' ? [entry] : [];
+    });
+    const text = write([...(boot === undefined ? [] : [boot]), ...late], { format: 'text' });
+    expect(text).toMatch(/ store +─ → ready\.running +pid 7$/m);
+    expect(text).not.toMatch(/ prepare /);
+  });
+});
+
+const service: ServiceEntry = {
+  name: 'web.service',
+  type: 'notify',
+  enabled: true,
+  groups: [],
+  program: '/bin/web',
+  waitsFor: [],
+  layer: 0,
+  ignoreFailures: false,
+  killSignal: 'SIGQUIT',
+  startupPause: 500,
+  restart: { limit: 5, delay: 3_000 },
+  pidfile: '/run/web.pid',
+};
+
+/** The detail of one step of a service. */
+function detailOf(
+  value: string | Readonly<Record<string, string>>,
+  event: Extract<Entry, { type: '@xstate.snapshot' }>['event'],
+  context: Readonly<Record<string, string | number>> = {},
+): string {
+  const news: readonly News[] = [
+    bootWith([service]),
+    {
+      type: '@xstate.actor',
+      sessionId: 'x:1',
+      name: 'web.service',
+      machine: 'service',
+      snapshot: { status: 'active', value: 'pending' },
+    },
+    {
+      type: '@xstate.snapshot',
+      sessionId: 'x:1',
+      event,
+      snapshot: { status: 'active', value, context: { service: 'web.service', ...context } },
+    },
+  ];
+  const line = write(numbered(news), { format: 'json' }).trimEnd().split('\n').at(-1) ?? '{}';
+  const parsed: unknown = JSON.parse(line);
+  return typeof parsed === 'object' && parsed !== null && 'detail' in parsed ? String(parsed.detail) : '';
+}
+
+describe('what a step of a service means', () => {
+  it.each<[string, Parameters<typeof detailOf>]>([
+    ['service.start', [{ starting: 'spawning' }, { type: 'service.start' }]],
+    ['was waiting for store, 10 ms', [{ starting: 'spawning' }, { type: 'service.start', waitedFor: 'store.service' }]],
+    ['pid 7  /bin/web', [{ starting: 'awaitingNotify' }, { type: 'process.spawned', pid: 7 }]],
+    ['no such thing', [{ starting: 'x' }, { type: 'process.spawnFailed', error: 'no such thing' }]],
+    ['exit 0 after 10 ms', [{ ready: 'exited' }, { type: 'process.exited', ended: 'exit 0' }]],
+    ['READY=1  "up"', [{ ready: 'running' }, { type: 'notify.received', message: { ready: true, status: 'up' } }]],
+    [
+      'STOPPING=1  ERRNO=2  BUSERROR=x  MAINPID=4  WATCHDOG=trigger',
+      [
+        { stopping: 'terminating' },
+        {
+          type: 'notify.received',
+          message: { stopping: true, errno: 2, busError: 'x', mainPid: 4, watchdog: 'trigger' },
+        },
+      ],
+    ],
+    ['pid 7 from /run/web.pid', [{ ready: 'running' }, { type: 'pidfile.found', pid: 7 }]],
+    ['/run/web.pid is absent', [{ starting: 'x' }, { type: 'pidfile.seen', trouble: 'absent' }]],
+    ['startup_pause of 0.5 s passed', [{ ready: 'running' }, { type: 'xstate.after.startupPause.x' }]],
+    ['restart 2', [{ starting: 'spawning' }, { type: 'xstate.after.restartDelay.x' }, { restarts: 2 }]],
+    ['no READY=1', [{ stopping: 'terminating' }, { type: 'xstate.after.untilDeadline.x' }, { cause: 'no READY=1' }]],
+    ['no WATCHDOG=1', [{ stopping: 'terminating' }, { type: 'watchdog.missed' }, { cause: 'no WATCHDOG=1' }]],
+    [
+      'exit 1; restart 1 of 5 in 3 s',
+      ['backoff', { type: 'process.exited', ended: 'exit 1' }, { cause: 'exit 1', restarts: 1, restartLimit: 5 }],
+    ],
+    ['exit 1', ['failed', { type: 'process.exited', ended: 'exit 1' }, { cause: 'exit 1' }]],
+    ['service.stop', ['stopped', { type: 'service.stop', killAfter: 100 }]],
+    [
+      'SIGQUIT to pid 7, SIGKILL after 1.5 s',
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 1_500 }, { run: 1, pid: 7 }],
+    ],
+    [
+      'SIGQUIT to what its start left behind, SIGKILL after 100 ms',
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2 }],
+    ],
+    [
+      'SIGQUIT to no processes, SIGKILL after 100 ms',
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2, running: 0 }],
+    ],
+    [
+      'SIGQUIT to 1 process, SIGKILL after 100 ms',
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2, running: 1 }],
+    ],
+    ['SIGKILL', [{ stopping: 'killing' }, { type: 'service.kill' }]],
+    ['the system is ending', ['stopped', { type: 'service.retire' }]],
+    ['service.reset', ['stopped', { type: 'service.reset', killAfter: 0 }]],
+    ['nothing runs any more', ['stopped', { type: 'schedule.ended' }]],
+    ['every minute', [{ ready: 'scheduled' }, { type: 'schedule.accepted' }, { note: 'every minute' }]],
+    ['', [{ stopping: 'terminating' }, { type: 'xstate.done.actor.x' }]],
+    ['a b \\x1b[31m', [{ starting: 'x' }, { type: 'process.spawnFailed', error: 'a\n  b \u001b[31m' }]],
+  ])('%s', (detail, given) => {
+    expect(detailOf(...given)).toBe(detail);
+  });
+});
+
+it('says where entries are missing', () => {
+  const lost: Entry = { type: '@chaperone.lost', seq: 9, at: 1, count: 4 };
+  expect(write([lost], { format: 'text' })).toBe('          4 entries were lost here\n');
+  expect(write([lost], { format: 'json' })).toBe('{"at":1,"lost":4}\n');
+});

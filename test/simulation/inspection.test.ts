@@ -1,0 +1,294 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Entry } from '../../src/inspect/entry.ts';
+import { Registry } from '../../src/inspect/registry.ts';
+import { statePath } from '../../src/inspect/transition.ts';
+import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
+import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import { inspect } from '../../src/runtime/inspection.ts';
+import { Random } from './random.ts';
+import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
+import { createWorld, simpleService, systemOf, type World } from './world.ts';
+
+const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
+const secret = 'hunter2';
+const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
+
+/** Services of all types, each with secrets where people have them. */
+function randomServices(random: Random): readonly ServiceSpec[] {
+  return Array.from({ length: random.integer(1, 8) }, (_, index) => {
+    const type = random.pick(serviceTypes);
+    return simpleService(`s${index}`, {
+      type,
+      command: `s${index} --password ${secret}`,
+      argv: [`s${index}`, '--password', secret],
+      environment: { PASSWORD: secret, [secret]: '1' },
+      // Its log has both.
+      debug: true,
+      prerequisites: index > 0 && random.chance(0.5) ? [`s${random.integer(0, index - 1)}.service`] : [],
+      enabled: random.chance(0.9),
+      restart: random.chance(0.6),
+      restartDelay: random.pick([0, 100, 3_000]),
+      restartLimit: random.integer(0, 4),
+      startupPause: random.pick([0, 100, 500]),
+      processTimeout: random.pick([200, 5_000]),
+      ignoreFailures: random.chance(0.7),
+      ...(type === 'forking' && random.chance(0.7) ? { pidfile: `/run/s${index}.pid` } : {}),
+      ...(type === 'notify' && random.chance(0.4) ? { watchdog: random.integer(100, 2_000) } : {}),
+      ...(type === 'cron' ? { interval: random.pick(['* * * * * *', '* * * * * */3']) } : {}),
+      ...(type === 'inetd' ? { port: 8_000 + index, maxConnections: random.integer(1, 4) } : {}),
+    });
+  });
+}
+
+/** A world that is not started yet. */
+function randomWorld(seed: number): World {
+  const random = new Random(seed);
+  const services = randomServices(random);
+  const specs = new Map(services.map((service) => [service.name, service]));
+  const world = createWorld(systemOf(services), {
+    has: () => true,
+    script: ([name]) => {
+      const spec = specs.get(`${name}.service`);
+      if (spec?.type === 'forking') return randomForkingScript(random, spec.pidfile);
+      return spec?.type === 'notify' ? randomNotifyScript(random, spec.watchdog) : randomScript(random);
+    },
+    fault: () => (random.chance(0.05) ? { code: 'EAGAIN', stage: 'clone' } : undefined),
+  });
+  for (const { port } of services) {
+    if (port !== undefined) world.clock.setTimeout(() => world.kernel.connect(port), random.integer(0, 10_000));
+  }
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), random.integer(0, 20_000));
+  return world;
+}
+
+function record(world: World, options: { readonly records?: boolean } = {}): readonly Entry[] {
+  const entries: Entry[] = [];
+  world.inspection.hub.watch({
+    ...options,
+    onEntry: (entry) => {
+      entries.push(entry);
+      return true;
+    },
+  });
+  return entries;
+}
+
+/** Every state of every actor, in order: what XState itself says of them. */
+function watchXState({ assembly }: World): readonly string[] {
+  const seen: string[] = [];
+  assembly.system.system.inspect((event) => {
+    if (event.type !== '@xstate.microstep') return;
+    const value = 'value' in event.snapshot ? statePath(event.snapshot.value) : '';
+    seen.push(`${event.actorRef.sessionId} ${event.event.type} ${value} ${event.snapshot.status}`);
+  });
+  return seen;
+}
+
+function fold(entries: readonly Entry[]): readonly Entry[] {
+  const registry = new Registry();
+  for (const entry of entries) registry.apply(entry);
+  return registry.entries();
+}
+
+describe('the entries of random worlds', () => {
+  it.each(seeds)('tell every step of every machine, in order (seed %i)', (seed) => {
+    const world = randomWorld(seed);
+    const entries = record(world);
+    const expected = watchXState(world);
+    world.assembly.start();
+    world.clock.run();
+    const machines = new Set(
+      entries.flatMap((entry) =>
+        entry.type === '@xstate.actor' && entry.machine !== undefined ? [entry.sessionId] : [],
+      ),
+    );
+    const steps = entries.flatMap((entry) =>
+      entry.type === '@xstate.snapshot' && machines.has(entry.sessionId)
+        ? [`${entry.sessionId} ${entry.event.type} ${statePath(entry.snapshot.value)} ${entry.snapshot.status}`]
+        : [],
+    );
+    expect(steps).toEqual(expected);
+    expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+    expect(entries.at(0)?.type).toBe('@chaperone.boot');
+    expect(entries.at(-1)).toMatchObject({ type: '@chaperone.end', exitStatus: world.output()?.exitStatus });
+    expect(JSON.parse(JSON.stringify(entries))).toEqual(entries);
+  });
+
+  it.each(seeds.slice(0, 20))('never hold an environment, or the words of a command (seed %i)', (seed) => {
+    const world = randomWorld(seed);
+    const entries = record(world, { records: true });
+    world.assembly.start();
+    world.clock.run();
+    expect(entries.filter((entry) => JSON.stringify(entry).includes(secret))).toEqual([]);
+  });
+
+  it.each(seeds.slice(0, 20))('lead to the same for who comes late, whatever is kept (seed %i)', (seed) => {
+    const random = new Random(seed);
+    const world = randomWorld(seed);
+    const ports = {
+      assembly: world.assembly,
+      kernel: world.kernel,
+      clock: world.clock,
+      version: '0.0.0',
+      onError: (error: unknown) => {
+        throw error;
+      },
+    };
+    const { hub } = inspect(ports, { ring: random.integer(1, 60), queue: random.integer(1, 20) });
+    const early: Entry[] = [];
+    hub.watch({ onEntry: (entry) => early.push(entry) > 0 });
+    const compare = (): void => {
+      const late: Entry[] = [];
+      hub.watch({ onEntry: (entry) => late.push(entry) > 0 }).close();
+      expect(fold(late)).toEqual(fold(early));
+    };
+    for (let looks = 5; looks > 0; looks -= 1) world.clock.setTimeout(compare, random.integer(0, 20_000));
+    world.assembly.start();
+    world.clock.run();
+    compare();
+    expect(early.length).toBeGreaterThan(10);
+  });
+
+  it.each(seeds.slice(0, 20))('have the states of now for who comes when nobody has watched (seed %i)', (seed) => {
+    const world = randomWorld(seed);
+    world.watch?.close();
+    const look = (): void => {
+      const { context, value, status } = world.assembly.system.getSnapshot();
+      const seen = new Map<string, string>();
+      const watch = world.inspection.hub.watch({
+        onEntry: (entry) => {
+          if (entry.type === '@xstate.actor') seen.set(entry.name, statePath(entry.snapshot.value));
+          return true;
+        },
+      });
+      watch.close();
+      expect(seen.get('system')).toBe(statePath(value));
+      if (status !== 'active') return;
+      for (const [name, ref] of Object.entries(context.services)) {
+        expect([name, seen.get(name)]).toEqual([name, statePath(ref.getSnapshot().value)]);
+      }
+    };
+    for (let at = 0; at < 20_000; at += 1_234) world.clock.setTimeout(look, at);
+    world.assembly.start();
+    world.clock.run();
+  });
+});
+
+it('nothing is installed while nobody watches', () => {
+  const world = createWorld(systemOf([simpleService('web')]), {
+    has: () => true,
+    script: () => ({ steps: [{ do: 'hang' }] }),
+  });
+  world.watch?.close();
+  const installed = vi.spyOn(world.assembly.system.system, 'inspect');
+  world.assembly.start();
+  expect(installed).not.toHaveBeenCalled();
+  const told: Entry[] = [];
+  const watch = world.inspection.hub.watch({ records: true, onEntry: (entry) => told.push(entry) > 0 });
+  expect(installed).toHaveBeenCalledTimes(1);
+  const subscription = installed.mock.results[0]?.value;
+  const ended = vi.spyOn(subscription, 'unsubscribe');
+  watch.close();
+  expect(ended).toHaveBeenCalledTimes(1);
+  const before = told.length;
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 5_000);
+  world.clock.run();
+  expect(world.output()?.exitStatus).toBe(0);
+  expect(told.length).toBe(before);
+});
+
+it('orphans, records and the end are told', () => {
+  const world = createWorld(systemOf([simpleService('web'), simpleService('daemon')]), {
+    has: () => true,
+    script: ([name]) => ({
+      steps:
+        name === 'web'
+          ? [{ do: 'print', text: 'hello\n' }, { do: 'hang' }]
+          : [
+              {
+                do: 'fork',
+                script: {
+                  steps: [
+                    { do: 'wait', ms: 100 },
+                    { do: 'exit', code: 3 },
+                  ],
+                },
+                detached: true,
+              },
+            ],
+    }),
+  });
+  const entries = record(world, { records: true });
+  world.assembly.start();
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 1_000);
+  world.clock.run();
+  expect(entries).toContainEqual(
+    expect.objectContaining({ type: '@chaperone.process', what: 'orphan', status: { kind: 'exited', code: 3 } }),
+  );
+  expect(entries).toContainEqual(
+    expect.objectContaining({ type: '@chaperone.log', service: 'web.service', message: 'hello' }),
+  );
+  expect(entries.at(-1)).toMatchObject({ type: '@chaperone.end', exitStatus: 0, cause: 'SIGTERM' });
+});
+
+it('commands beside the services are told by their pids, not by their words', () => {
+  const world = createWorld(systemOf([simpleService('web')]), {
+    has: () => true,
+    script: ([name]) => ({
+      steps:
+        name === 'web'
+          ? [{ do: 'hang' }]
+          : [
+              { do: 'wait', ms: 50 },
+              { do: 'exit', code: 4 },
+            ],
+    }),
+  });
+  const supervisor = new AssemblySupervisor({
+    ...world,
+    version: '0.0.0',
+    environment: { PASSWORD: secret },
+    widen: () => undefined,
+    reload: () => Promise.resolve({ kind: 'ending' }),
+    inspection: () => Promise.resolve(world.inspection),
+  });
+  const entries = record(world);
+  world.assembly.start();
+  supervisor.run(['tool', secret]);
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 1_000);
+  world.clock.run();
+  expect(entries.flatMap((entry) => (entry.type === '@chaperone.process' ? [entry] : []))).toMatchObject([
+    { what: 'command', at: 0 },
+    { what: 'command', at: 50, status: { kind: 'exited', code: 4 } },
+  ]);
+  expect(JSON.stringify(entries)).not.toContain(secret);
+});
+
+it('a configuration that is replaced is told before what it brings', () => {
+  const before = systemOf([simpleService('web')]);
+  const after = systemOf([simpleService('web', { killSignal: 'SIGQUIT' }), simpleService('new')]);
+  const world = createWorld(before, { has: () => true, script: () => ({ steps: [{ do: 'hang' }] }) });
+  const entries = record(world);
+  world.assembly.start();
+  world.clock.setTimeout(
+    () =>
+      world.assembly.reload(after, {
+        steps: [
+          { action: 'change', name: 'web.service', reasons: [] },
+          { action: 'start', name: 'new.service', reasons: [] },
+        ],
+        settings: [],
+      }),
+    1_000,
+  );
+  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 2_000);
+  world.clock.run();
+  const at = entries.findIndex(({ type }) => type === '@chaperone.reload');
+  expect(entries[at]).toMatchObject({
+    services: [{ name: 'web.service', killSignal: 'SIGQUIT' }, { name: 'new.service' }],
+  });
+  expect(entries.findIndex((entry) => entry.type === '@xstate.actor' && entry.name === 'new.service')).toBeGreaterThan(
+    at,
+  );
+  expect(entries.filter(({ type }) => type === '@chaperone.reload')).toHaveLength(1);
+});
