@@ -252,7 +252,8 @@ export const systemMachine = setup({
         const isOver =
           !isLive(standing.phase) && (standing.phase !== 'exited' || (event.force && !standing.leavesRemains));
         if (isOver) standings[name] = { ...standing, phase: 'pending' };
-        else if (event.force && event.names.includes(name)) stopping[name] ??= { again: true, told: false };
+        else if (event.force && (event.names.includes(name) || standing.phase === 'stopping'))
+          stopping[name] = { told: false, ...stopping[name], again: true };
       }
       const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
       enqueue.assign({ disabled, standings, stopping, saidBlocked });
@@ -417,7 +418,7 @@ export const systemMachine = setup({
       for (const name of stoppable(context.graph, context.standings)) {
         const ref = context.services[name];
         const standing = context.standings[name];
-        if (ref === undefined || standing === undefined || told[name]) continue;
+        if (ref === undefined || standing === undefined || told[name] || isNeededByLeaving(context, name)) continue;
         told[name] = true;
         if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
         const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
@@ -734,6 +735,14 @@ function specOf({ spec, leaving }: SystemContext, name: string): ServiceSpec | u
 /** It is to end because of a reload. */
 function isReplaced({ stopping }: SystemContext, name: string): boolean {
   return stopping[name]?.reload === true;
+}
+
+/** A service that a reload takes out is still ending, and had waited for this one. */
+function isNeededByLeaving({ leaving, standings }: SystemContext, name: string): boolean {
+  return Object.values(leaving).some((spec) => {
+    const standing = standings[spec.name];
+    return spec.prerequisites.includes(name) && standing !== undefined && !isEnded(standing.phase);
+  });
 }
 
 /** The services that are leaving, and after which nobody has to end first any more. */

@@ -340,19 +340,21 @@ function clearRemains(
     kernel.signal(member.pid, 'SIGCONT', 'process');
   }
   if (!isGroup && members.length === 0) return;
+  const number = live.watch(pid);
   const deadline = clock.now() + groupGrace;
   const look = (delay: number): void => {
     const left = tree?.members() ?? [];
     // The number of a group that has gone may be a new process's by now: where nobody can say who is in it, it is watched.
     const remains =
       tree === undefined
-        ? !live.has(pid) && kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
+        ? !number.reused && kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
         : left.some(({ group }) => group === pid);
     if (clock.now() < deadline) {
-      if (remains || left.length > 0)
-        clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), Math.min(delay, deadline - clock.now()));
+      if (!remains && left.length === 0) live.unwatch(pid);
+      else clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), Math.min(delay, deadline - clock.now()));
       return;
     }
+    live.unwatch(pid);
     if (isGroup && remains) kernel.signal(pid, 'SIGKILL', 'group');
     const alive = new Set(left.map((member) => member.pid));
     for (const member of members) if (alive.has(member.pid)) kernel.signal(member.pid, 'SIGKILL', 'process');

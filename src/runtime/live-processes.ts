@@ -9,16 +9,32 @@ import type { Kernel } from './kernel.ts';
 export class LiveProcesses {
   readonly #processes = new Map<number, { readonly service: ServiceSpec }>();
 
+  readonly #watched = new Map<number, { reused: boolean }>();
+
   /**
    * @returns what takes it out again, unless the number is a new process's by then: of a batch of exits, the first that is told
    * may be answered by a start which gets the number of the second
    */
   add(pid: number, service: ServiceSpec): () => void {
+    const watched = this.#watched.get(pid);
+    if (watched !== undefined) watched.reused = true;
+    this.#watched.delete(pid);
     const entry = { service };
     this.#processes.set(pid, entry);
     return () => {
       if (this.#processes.get(pid) === entry) this.#processes.delete(pid);
     };
+  }
+
+  /** Tells from now on whether the number of a process that has ended is another's. To be given back with `unwatch`. */
+  watch(pid: number): { readonly reused: boolean } {
+    const watched = { reused: this.has(pid) };
+    this.#watched.set(pid, watched);
+    return watched;
+  }
+
+  unwatch(pid: number): void {
+    this.#watched.delete(pid);
   }
 
   has(pid: number): boolean {

@@ -55,7 +55,10 @@ function walk(
     if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
     if (entry.kind === 'deed') applyDeed(entry.deed, state);
     if (entry.kind === 'reloaded') {
-      for (const name of entry.names) state.definitions.set(name, entry.nth);
+      for (const name of entry.names) {
+        state.definitions.set(name, entry.nth);
+        if (!isOver(state, name)) state.wereReady.delete(name);
+      }
       for (const name of entry.gone) state.gone.add(name);
       for (const name of [...entry.names, ...entry.gone].filter((each) => !isOver(state, each))) {
         state.asked.add(name);
@@ -90,7 +93,8 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State)
     case 'start':
       for (const name of deed.names) {
         if (deed.enable) disabled.delete(name);
-        if (deed.force && !isOver(state, name)) asked.add(name);
+        // What has done its work needs no end.
+        if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
       }
       break;
     case 'stop':
@@ -176,6 +180,8 @@ const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
 
 /** ms beyond its restart delay for which a service has to be ready before its restarts are forgotten. */
 const stableMargin = 1_000;
+/** ms from one look at what a daemon has left behind to the next. */
+const longestLook = 250;
 /** ms that the kernel may take to end what got SIGKILL. */
 const killGrace = 1_000;
 /** ms between the first signal and SIGKILL that everybody gets, while the system does not end. */
@@ -234,14 +240,21 @@ export const invariants = {
     });
   },
 
-  'nothing starts once shutdown has begun': (run) =>
-    walk(run, (entry, { draining }) => {
-      if (!draining) return undefined;
-      if (entry.kind === 'spawned') return `${entry.service} starts as pid ${entry.pid}`;
-      return entry.kind === 'notice' && entry.notice.type === 'service.released'
-        ? `${entry.notice.service} is let go`
-        : undefined;
-    }),
+  'nothing starts once shutdown has begun': (run) => {
+    const begin = noticeAt(run, 'system.draining')?.own;
+    const released = new Map<string, number>();
+    return walk(run, (entry, { draining }) => {
+      if (entry.kind === 'notice' && entry.notice.type === 'service.released') {
+        if (draining) return `${entry.notice.service} is let go`;
+        released.set(entry.notice.service, entry.own);
+      }
+      if (!draining || entry.kind !== 'spawned') return undefined;
+      // Of those that are let go together the first may be what ends the system: the others have their start already.
+      return entry.own === begin && released.get(entry.service) === begin
+        ? undefined
+        : `${entry.service} starts as pid ${entry.pid}`;
+    });
+  },
 
   'nothing waits without a reason': (run) => {
     const specs = specsOf(run);
@@ -253,7 +266,7 @@ export const invariants = {
         if (state.gone.has(spec.name)) return true;
         return (
           phase === 'disabled' ||
-          (phase !== undefined && lets(spec, { ...state, phases: new Map([[spec.name, phase]]) }))
+          (phase !== undefined && lets(spec, { ...state, disabled: new Set(), phases: new Map([[spec.name, phase]]) }))
         );
       };
       for (const spec of run.spec.services) {
@@ -368,7 +381,7 @@ export const invariants = {
       const other = run.spec.services.find(({ name, prerequisites }) => {
         if (!prerequisites.includes(service)) return false;
         const phase = state.phases.get(name) ?? 'pending';
-        if (state.draining) return !isEnded(phase);
+        if (state.draining) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
         return state.asked.has(name) && state.asked.has(service) && isLive(phase);
       });
       return other === undefined
@@ -463,9 +476,9 @@ export const invariants = {
 
   'status never contradicts the process table': (run) => {
     const specs = specsOf(run);
-    const endedAt = new Map<number, number>();
+    const endedAt = new Map<string, number>();
     return walk(run, (entry) => {
-      if (entry.kind === 'ended') endedAt.set(entry.pid, entry.at);
+      if (entry.kind === 'ended') endedAt.set(entry.service, entry.at);
       if (entry.kind !== 'look') return undefined;
       for (const { name, state, stage, pid, running } of entry.services) {
         const spec = specs.get(name);
@@ -479,7 +492,7 @@ export const invariants = {
             (process) => process.service === name && (process.pid === pid || ownsRemains(spec)),
           );
           // That one who is nobody's child has gone is heard of a moment later.
-          const justEnded = mayMove(spec) && (endedAt.get(pid ?? 0) === entry.at || has(run, 'pause'));
+          const justEnded = mayMove(spec) && (entry.at - (endedAt.get(name) ?? 0) <= longestLook || has(run, 'pause'));
           if (!lives && !justEnded) return `${name} is ready as pid ${pid}, which does not live`;
         }
         if (mayMove(spec)) continue;

@@ -288,7 +288,8 @@ class Runner {
     kernel.sinkDelays.clear();
     assembly.endSyslog();
     assembly.flush();
-    const until = (ms: number): void => clock.run(clock.now() + ms);
+    const pauses = this.#faults.pause.reduce((sum, { duration }) => sum + 2 * duration, 0);
+    const until = (ms: number): void => clock.run(clock.now() + ms + pauses);
     until(aftermath);
     for (const sink of assembly.sinks.all()) sink.whenFinished(() => undefined);
     until(aftermath);
