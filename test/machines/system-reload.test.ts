@@ -304,7 +304,7 @@ describe('a reload', () => {
     system.clock.increment(4_000);
     expect(news(system)[0]).toBe('old stopped');
     system.gone();
-    expect(system.output()).toMatchObject({ exitStatus: 0, neverStarted: ['store.service', 'new.service'] });
+    expect(system.output()).toMatchObject({ exitStatus: 0, neverStarted: ['new.service'] });
     expect(system.output()?.stopped).toEqual(['old.service', 'web.service']);
   });
 
