@@ -11,12 +11,15 @@ COPY . .
 RUN node scripts/build.mjs
 # The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.
 RUN mkdir -p /out \
- && cp dist/chaperone dist/*.cjs dist/main.cache dist/*.node /out/ \
- && cp "$(command -v node)" /out/node
+ && cp -r dist/chaperone dist/*.cjs dist/inspect-page dist/main.cache dist/*.node /out/ \
+ && cp "$(command -v node)" /out/node \
+ && printf '%s\n' '#!/bin/sh' 'here=$(dirname "$(readlink -f "$0")")' 'exec "$here/node" "$here/chaperonectl.cjs" "$@"' \
+    > /out/chaperonectl \
+ && chmod 755 /out/chaperonectl
 
 FROM debian:bookworm-slim
 COPY --from=build /out /usr/local/lib/chaperone
-RUN ln -s ../lib/chaperone/chaperone /usr/local/bin/chaperone \
+RUN ln -s ../lib/chaperone/chaperone ../lib/chaperone/chaperonectl /usr/local/bin/ \
  && mkdir /etc/chaperone.d
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["chaperone"]

@@ -3,7 +3,7 @@ _chaperonectl() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= names= files=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "check status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run reload replay simulate shutdown" -- "$word"))
+    COMPREPLY=($(compgen -W "check status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run inspect reload replay simulate shutdown" -- "$word"))
     return
   fi
   case $verb in
@@ -24,8 +24,9 @@ _chaperonectl() {
     dependencies) options="--json --help"; names= ;;
     loglevel) options="--json --help"; names= ;;
     run) options="--json --help"; names= ;;
+    inspect) options="--port --listen --via --stdio --help"; names= ;;
     reload) options="--dry-run --json --help"; names= ;;
-    replay) options="--boot --list --summary --diff --tolerance --until --service --speed --json --help"; names=; files=yes ;;
+    replay) options="--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --json --help"; names=; files=yes ;;
     simulate) options="--config --user --time --from --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
     shutdown) options="--json --help"; names= ;;
   esac

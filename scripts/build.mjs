@@ -18,6 +18,7 @@ const common = {
 };
 
 execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio: 'inherit' });
+execFileSync(process.execPath, ['scripts/build-page.mjs'], { cwd: root, stdio: 'inherit' });
 // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
 const alias = {
   rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
@@ -36,7 +37,7 @@ const leave = (...names) => ({
     })),
 });
 // What few boots need, and is large, no other boot should have to read.
-const inspectors = ['inspect-ws'];
+const inspectors = ['inspect-ws', 'inspect-web'];
 await build({
   ...common,
   entryPoints: ['src/cli/chaperone.ts'],
@@ -49,7 +50,7 @@ for (const name of inspectors) {
   await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
 }
 // A probe runs it every few seconds.
-const verbs = leave('check', 'simulate', 'chaperonectl-main');
+const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
 await build({
   ...common,
   entryPoints: ['src/cli/chaperonectl.ts'],
@@ -65,7 +66,7 @@ await build({
   supported,
   plugins: [verbs],
 });
-for (const name of ['check', 'simulate']) {
+for (const name of ['check', 'inspect', 'replay', 'simulate']) {
   await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
 }
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);

@@ -13,6 +13,8 @@ rmSync(report, { force: true });
 const bin = (name) => join(root, 'node_modules/.bin', name);
 const checks = [
   ['types', bin('tsc'), ['--noEmit']],
+  ['types of the page', bin('tsc'), ['--noEmit', '-p', 'src/inspect/page']],
+  ['types of its tests', bin('tsc'), ['--noEmit', '-p', 'test/inspect/page']],
   ['lint, format, import directions', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['unused code', bin('knip'), []],
 ];

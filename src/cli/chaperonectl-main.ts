@@ -26,6 +26,7 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   blame: () => import('./blame.ts'),
   'critical-chain': () => import('./critical-chain.ts'),
   run: () => import('./run-beside.ts'),
+  inspect: () => import('./inspect.ts'),
   replay: () => import('./replay.ts'),
   simulate: () => import('./simulate.ts'),
 };

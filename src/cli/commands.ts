@@ -102,6 +102,23 @@ export const commands: readonly CommandHelp[] = [
   verb('loglevel', '[LEVEL]', 'show, or set, the least severe priority that is logged everywhere', [json], false),
   verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', [json], false, false),
   verb(
+    'inspect',
+    '',
+    'serve the inspector page of what runs, and say where',
+    [
+      { name: 'port', value: 'PORT', summary: 'the port of the page; without it the system chooses one' },
+      { name: 'listen', value: 'ADDRESS', summary: 'the address of the page; 127.0.0.1 without it' },
+      {
+        name: 'via',
+        value: 'COMMAND',
+        summary: 'reach chaperone through a command such as "docker exec -i NAME"',
+      },
+      { name: 'stdio', summary: 'the other end of --via: standard input and output are the control socket' },
+    ],
+    false,
+    false,
+  ),
+  verb(
     'reload',
     '',
     'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
@@ -131,6 +148,9 @@ export const commands: readonly CommandHelp[] = [
         },
         { name: 'service', value: 'GLOB', summary: 'only these services; may be repeated' },
         { name: 'speed', value: 'N|max', summary: 'N times as fast as it was, with no pause above 3 s; max: at once' },
+        { name: 'web', summary: 'show it as the inspector page, and say where' },
+        { name: 'port', value: 'PORT', summary: 'the port of the page; without it the system chooses one' },
+        { name: 'listen', value: 'ADDRESS', summary: 'the address of the page; 127.0.0.1 without it' },
         json,
       ],
       false,

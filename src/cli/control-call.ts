@@ -117,6 +117,6 @@ export function takeFlag(
   };
 }
 
-function socketPath(): string {
+export function socketPath(): string {
   return findSocket({ environment: process.env, uid: process.getuid?.() ?? 0 });
 }

@@ -26,6 +26,7 @@ const flagNames = [
   'help',
   'ignore-failures',
   'inspect',
+  'inspect-reveal',
   'no-console-log',
   'no-defaults',
   'no-exitkills',
@@ -69,9 +70,9 @@ Starts the services of a configuration, then the command; ends them in order.
   --ignore-failures      no failure of a service ends the system
   --log-level LEVEL      log LEVEL and worse everywhere; --debug: everything
   --no-console-log       no log on stdout and stderr; --no-syslog: no /dev/log
-  --inspect[=KIND[:ARGUMENT],...]   watch every state, as
-                         terminal[:SERVICE,...], json[:SERVICE,...],
-                         journal:FILE, ws[:PORT], web[:PORT]
+  --inspect[=KIND[:ARGUMENT],...]   watch every state: terminal[:SERVICE,...],
+                         json[:SERVICE,...], journal:FILE, ws[:PORT], web[:PORT]
+  --inspect-reveal       watchers see command lines and environments, too
   --show-dependencies    print who waits for whom, and start nothing
   --no-defaults          no further options from the variable ${optionsVariable}
   --force, --version, --help    (--force does nothing)
@@ -197,6 +198,7 @@ function invocationOf({ flags, values, command, inspect }: ParsedWords): Invocat
     kind: 'run',
     configPath: values.config ?? defaultConfig,
     inspect,
+    inspectReveal: flags.has('inspect-reveal'),
     command,
     exitKills: flags.has('exitkills') || task ? true : flags.has('no-exitkills') ? false : undefined,
     task,
@@ -235,12 +237,18 @@ function readCreateUser(text: string | undefined, defaultHome: string | undefine
   return reading.kind === 'mistake' ? reading : { kind: 'user', request: reading.request };
 }
 
+/** What stands at the beginning of all the others is meant by itself: `--ins` is `--inspect`, and not `--inspect-reveal`. */
+function withoutLonger(names: readonly string[]): readonly string[] {
+  const shortest = names.find((name) => names.every((other) => other.startsWith(name)));
+  return shortest === undefined ? names : [shortest];
+}
+
 /** The full form of an option that was shortened. */
 function completeOption(word: string): string | { readonly message: string } {
   const [, name = '', value = ''] = /^--([^=]*)(=.*)?$/s.exec(word) ?? [];
   const candidates = optionNames.includes(name)
     ? [name]
-    : optionNames.filter((option) => name !== '' && option.startsWith(name));
+    : withoutLonger(optionNames.filter((option) => name !== '' && option.startsWith(name)));
   const [option] = candidates;
   if (option === undefined) return { message: `unknown option "${name === '' ? word : `--${name}`}"` };
   if (candidates.length > 1) {

@@ -15,6 +15,7 @@ import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
 import { commandHelp, commands } from './commands.ts';
 import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
+import { readPort } from './listen-options.ts';
 import { codeOf, writeAll } from './program-io.ts';
 
 interface Request {
@@ -24,7 +25,10 @@ interface Request {
   readonly services: readonly string[];
   /** Undefined: as fast as it goes. */
   readonly speed: number | undefined;
-  readonly mode: 'transcript' | 'summary' | 'list' | 'diff';
+  readonly mode: 'transcript' | 'summary' | 'list' | 'diff' | 'web';
+  /** Of the page. */
+  readonly port: number;
+  readonly listen: string | undefined;
   readonly tolerance: Tolerance;
   readonly json: boolean;
 }
@@ -78,6 +82,8 @@ async function replay(request: Request, ports: ReplayPorts): Promise<number> {
       return diff(first, second, request, ports);
     case 'summary':
       return summarize(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+    case 'web':
+      return show(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
     case 'transcript':
       return transcribe(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
   }
@@ -92,6 +98,15 @@ async function list(file: string, { json }: Request, ports: ReplayPorts): Promis
   }));
   await ports.print(1, json ? `${JSON.stringify(rows)}\n` : renderBoots(boots));
   return exitStatuses.done;
+}
+
+/** The boot as a page, until a signal comes. */
+async function show(boot: JournalBoot, request: Request, ports: ReplayPorts): Promise<number> {
+  const { serveUntilSignal } = await import('./serve-page.ts');
+  const { recordedSource } = await import('../runtime/recorded-source.ts');
+  const { port, listen } = request;
+  const source = recordedSource(shownEntries(boot, request).entries);
+  return serveUntilSignal('chaperonectl replay', { port, listen, source }, ports.print);
 }
 
 async function summarize(boot: JournalBoot, request: Request, ports: ReplayPorts): Promise<number> {
@@ -214,9 +229,12 @@ function readWords(words: readonly string[]): Request | string {
         summary: { type: 'boolean' },
         tolerance: { type: 'string' },
         until: { type: 'string' },
+        web: { type: 'boolean' },
+        port: { type: 'string' },
+        listen: { type: 'string' },
       },
     });
-    const modes = (['summary', 'list', 'diff'] as const).filter((mode) => values[mode] === true);
+    const modes = (['summary', 'list', 'diff', 'web'] as const).filter((mode) => values[mode] === true);
     const [mode = 'transcript'] = modes;
     if (modes.length > 1) return `--${modes.join(' and --')} do not go together`;
     const most = mode === 'diff' ? 2 : 1;
@@ -230,6 +248,8 @@ function readWords(words: readonly string[]): Request | string {
     if (tolerance === undefined) return `--tolerance needs a share (20%) or a time (0.5s), not "${values.tolerance}"`;
     const speed = readSpeed(values.speed);
     if (speed === 'mistake') return `--speed needs a number above 0, or max, not "${values.speed}"`;
+    const port = readPort(values.port);
+    if (port === undefined) return `--port needs a port, not "${values.port}"`;
     const misplaced = misplacedOption(values, mode);
     if (misplaced !== undefined) return misplaced;
     return {
@@ -241,6 +261,8 @@ function readWords(words: readonly string[]): Request | string {
       mode,
       tolerance,
       json: values.json === true,
+      port,
+      listen: values.listen,
     };
   } catch (error) {
     return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
@@ -261,11 +283,13 @@ type Mode = Request['mode'];
 
 /** Where each option means something. */
 const optionModes = {
-  boot: ['transcript', 'summary'],
-  until: ['transcript', 'summary'],
+  boot: ['transcript', 'summary', 'web'],
+  until: ['transcript', 'summary', 'web'],
   service: ['transcript', 'summary'],
   speed: ['transcript'],
   tolerance: ['diff'],
+  port: ['web'],
+  listen: ['web'],
 } as const satisfies Readonly<Record<string, readonly Mode[]>>;
 
 function misplacedOption(values: Readonly<Record<string, unknown>>, mode: Mode): string | undefined {

@@ -70,6 +70,10 @@ export interface ServiceEntry {
   readonly restart?: { readonly limit: number; readonly delay: number };
   /** The path of the file that names the process to follow. */
   readonly pidfile?: string;
+  /** The whole command line, which may be secret: only where `--inspect-reveal` asked for it. */
+  readonly command?: string;
+  /** By name, the same. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /**

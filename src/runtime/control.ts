@@ -20,6 +20,7 @@ import type { serviceMachine } from '../machines/service.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
+import { holdOf } from '../model/hold.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import { alreadyStarted, shutdownScheduled } from '../model/messages.ts';
 import { blocked, satisfies } from '../model/ordering.ts';
@@ -412,30 +413,11 @@ export class AssemblySupervisor implements Supervisor {
     };
   }
 
-  #holdOf({ name, prerequisites }: ServiceSpec, held: ReadonlySet<string>): Hold {
+  #holdOf({ name }: ServiceSpec, held: ReadonlySet<string>): Hold {
     const { context, value } = this.#ports.assembly.system.getSnapshot();
-    const { standings, graph, stopping } = context;
-    const replaced = Object.keys(stopping).filter((other) => stopping[other]?.reload);
+    const replaced = Object.keys(context.stopping).filter((other) => context.stopping[other]?.reload);
     if (replaced.length > 0) return { kind: 'reload', names: replaced };
-    const unmet = prerequisites.filter((other) => {
-      const standing = standings[other];
-      return standing !== undefined && !satisfies(standing);
-    });
-    if (held.has(name)) {
-      const lost = unmet.filter(
-        (other) => standings[other]?.phase === 'failed' || standings[other]?.phase === 'stopped',
-      );
-      return { kind: 'blocked', names: lost.length > 0 ? lost : unmet };
-    }
-    if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
-    const stage = graph.nodes[name]?.stage ?? 0;
-    const earlier = graph.names.filter((other) => {
-      const standing = standings[other];
-      if ((graph.nodes[other]?.stage ?? 0) >= stage || standing === undefined) return false;
-      return !standing.hasBeenReady && !satisfies(standing);
-    });
-    if (earlier.length > 0) return { kind: 'stage', group: stage === 2 ? 'IDLE' : 'INIT', names: earlier };
-    return stage === 2 && statePath(value) === 'booting.idling' ? { kind: 'idleDelay' } : { kind: 'none' };
+    return holdOf(context.graph, context.standings, held, name, statePath(value) === 'booting.idling');
   }
 
   /** Follows a service, unless it does already. */

@@ -332,8 +332,12 @@ export function configurationOf(snapshot: unknown): DependencyGraph | undefined 
   return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.graph : undefined;
 }
 
-/** What is told of the services as they are configured. */
-export function serviceEntries(snapshot: unknown): readonly ServiceEntry[] {
+/**
+ * What is told of the services as they are configured.
+ *
+ * @param reveal also what may be secret: command lines and environments
+ */
+export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
   if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
   const { spec: system, graph } = snapshot.context;
   return system.services.map((spec) => {
@@ -351,6 +355,7 @@ export function serviceEntries(snapshot: unknown): readonly ServiceEntry[] {
       startupPause: spec.startupPause,
       ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
       ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
+      ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
     };
   });
 }

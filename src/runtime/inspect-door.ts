@@ -23,19 +23,30 @@ export function urlHost(address: string): string {
 
 /**
  * A name of its own that leads to this host (DNS rebinding) opens the door to no page: `Host` has to be the address itself, and
- * `Origin`, which browsers send, has to be of this host, too.
+ * `Origin`, which browsers send, has to be of this host, too. The token stands in the query.
  *
  * @returns the status line of the refusal; undefined where it may come in
  */
 export function admits(
   door: Door,
   port: number,
-  { headers, url = '/' }: Pick<IncomingMessage, 'headers' | 'url'>,
+  request: Pick<IncomingMessage, 'headers' | 'url'>,
+): string | undefined {
+  const { url = '/' } = request;
+  const mark = url.indexOf('?');
+  const given = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)).get('token') ?? '';
+  return admitsWith(door, port, request, given);
+}
+
+/** As `admits`, with a token that stands elsewhere. */
+export function admitsWith(
+  door: Door,
+  port: number,
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  given: string,
 ): string | undefined {
   if (!isOwn(door, `http://${headers.host ?? ''}`, port)) return '421 Misdirected Request';
   if (headers.origin !== undefined && !isOwn(door, headers.origin)) return '403 Forbidden';
-  const mark = url.indexOf('?');
-  const given = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)).get('token') ?? '';
   return isEqual(given, door.token) ? undefined : '401 Unauthorized';
 }
 

@@ -22,6 +22,8 @@ export interface InspectionPorts {
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
+  /** Services are told of with their command lines and environments, which may be secret. */
+  readonly reveal?: boolean;
   readonly onError: (error: unknown) => void;
 }
 
@@ -45,13 +47,13 @@ interface Known {
 
 /** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
 export function inspectionSource(ports: InspectionPorts): HubSource {
-  const { clock, assembly, onError } = ports;
+  const { clock, assembly, onError, reveal = false } = ports;
   const boot = randomBytes(16).toString('hex');
   return {
     now: () => clock.now(),
     open: (tell) => {
       tell(bootNews(ports, boot));
-      const observation = new Observation(tell, assembly);
+      const observation = new Observation(tell, assembly, reveal);
       observation.begin(assembly.system);
       const observer = assembly.system.system.inspect((event) => {
         try {
@@ -85,7 +87,7 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
   };
 }
 
-function bootNews({ assembly, kernel, clock, version }: InspectionPorts, boot: string): News {
+function bootNews({ assembly, kernel, clock, version, reveal = false }: InspectionPorts, boot: string): News {
   return {
     type: '@chaperone.boot',
     version: entryVersion,
@@ -94,7 +96,7 @@ function bootNews({ assembly, kernel, clock, version }: InspectionPorts, boot: s
     epoch: clock.wallTime() - clock.now(),
     hostname: kernel.hostname,
     pid: kernel.pid,
-    services: serviceEntries(assembly.system.getSnapshot()),
+    services: serviceEntries(assembly.system.getSnapshot(), reveal),
   };
 }
 
@@ -115,14 +117,16 @@ class Observation {
   readonly #assembly: Pick<Assembly, 'nextRun'>;
   readonly #known = new Map<string, Known>();
   readonly #defined = new Set<string>();
+  readonly #reveal: boolean;
   #configuration: unknown;
   #lastEvent: unknown;
   #lastView: EventView = { type: '' };
   /** Actors that XState has told of before they had a state. */
   #born: ObservedActor[] = [];
 
-  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>) {
+  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>, reveal: boolean) {
     this.#tell = tell;
+    this.#reveal = reveal;
     this.#assembly = assembly;
   }
 
@@ -184,7 +188,7 @@ class Observation {
     const configuration = configurationOf(snapshot);
     if (configuration === undefined || configuration === this.#configuration) return;
     this.#configuration = configuration;
-    this.#tell({ type: '@chaperone.reload', services: serviceEntries(snapshot) });
+    this.#tell({ type: '@chaperone.reload', services: serviceEntries(snapshot, this.#reveal) });
   }
 
   /** What is no machine takes no microsteps; of the others, too, an error is told only here. */

@@ -48,6 +48,6 @@ export async function attachInspector(
     case 'journal':
       return (await import('./journal.ts')).attach(hub, request, ports);
     case 'web':
-      throw new Error('this build has no such inspector');
+      return (await import('./inspect-web.ts')).attach(hub, request, ports);
   }
 }

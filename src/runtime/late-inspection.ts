@@ -13,6 +13,8 @@ export interface LateInspectionPorts {
   readonly clock: Clock;
   readonly logging: Pick<LateLogging, 'inTurn'>;
   readonly version: string;
+  /** Services are told of with what may be secret. */
+  readonly reveal: boolean;
 }
 
 /** Inspection that costs nothing until somebody asks for it: not even its code is loaded. */

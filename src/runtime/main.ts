@@ -52,6 +52,8 @@ export interface DaemonRequest {
   readonly configPath: string;
   /** What watches from the beginning on. */
   readonly inspect: readonly InspectRequest[];
+  /** Whoever watches sees the command lines and the environments of services. */
+  readonly inspectReveal: boolean;
   /** The command and its arguments; empty where there is none. */
   readonly command: readonly string[];
   /** The end of the command is the end of the system. Undefined: where stdin is a terminal. */
@@ -151,7 +153,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     // https://no-color.org
     colours: (process.env['NO_COLOR'] ?? '') === '',
   });
-  const inspection = new LateInspection({ assembly, kernel, clock, logging, version: options.version });
+  const inspection = new LateInspection({
+    assembly,
+    kernel,
+    clock,
+    logging,
+    version: options.version,
+    reveal: options.request.inspectReveal,
+  });
   const daemon: Daemon = { edge, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
   const { logLevel } = options.request;

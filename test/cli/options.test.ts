@@ -7,6 +7,7 @@ const defaults: Run = {
   kind: 'run',
   configPath: '/etc/chaperone.d',
   inspect: [],
+  inspectReveal: false,
   command: [],
   exitKills: undefined,
   task: false,

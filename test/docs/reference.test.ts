@@ -103,7 +103,7 @@ argument, too: only a word that is a kind begins another one (\`terminal:web,sto
 | \`json[:SERVICE,…]\` | the same, one JSON object a line |
 | \`journal:FILE\` | writes everything to a file, to be replayed |
 | \`ws[:[ADDRESS:]PORT]\` | a WebSocket that speaks the format of \`@statelyai/inspect\`, for its tools |
-| \`web[:[ADDRESS:]PORT]\` | a page to watch it all |
+| \`web[:[ADDRESS:]PORT]\` | [a page](../guide/inspect-page.md) to watch it all |
 
 Without a port the system chooses one; without an address it is 127.0.0.1. The URL, with a random token in it, is told on stderr and
 in no log. What cannot be opened is a warning, and everything starts all the same.

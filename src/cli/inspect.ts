@@ -1,0 +1,181 @@
+/** Serves the inspector page beside a running chaperone: over its control socket, or through a command that reaches into a container. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { parseArgs } from 'node:util';
+import { exitStatuses } from '../control/answer.ts';
+import { UnreachableError } from '../control/client.ts';
+import { type EntryStream, type Line, readEntries } from '../control/entry-stream.ts';
+import type { EntrySource } from '../runtime/page-server.ts';
+import { print, readReply, socketPath, withControl } from './control-call.ts';
+import { readPort } from './listen-options.ts';
+import { serveUntilSignal } from './serve-page.ts';
+
+interface Request {
+  readonly port: number;
+  readonly listen: string | undefined;
+  /** Runs a command inside of the container. */
+  readonly via: string | undefined;
+  readonly stdio: boolean;
+}
+
+/** ms between two tries to reach a chaperone that has gone. */
+const pause = 1_000;
+
+export function run(words: readonly string[]): Promise<number> {
+  return withControl('chaperonectl', 'inspect', words, async () => {
+    const request = readWords(words);
+    if (typeof request === 'string') {
+      await print(2, `chaperonectl inspect: ${request}\ntry "chaperonectl inspect --help"\n`);
+      return exitStatuses.mistake;
+    }
+    return request.stdio ? bridge() : serve(request);
+  });
+}
+
+/** Lets whoever started this talk to the control socket over standard input and output. */
+function bridge(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath());
+    let reached = false;
+    socket.once('connect', () => {
+      reached = true;
+      process.stdin.pipe(socket);
+      socket.pipe(process.stdout);
+    });
+    socket.once('error', (error) => {
+      if (!reached) reject(unreachable(error));
+    });
+    socket.once('close', () => resolve(exitStatuses.done));
+    // Whoever reads has gone.
+    process.stdout.once('error', () => socket.destroy());
+  });
+}
+
+async function serve({ port, listen, via }: Request): Promise<number> {
+  const open = via === undefined ? openSocket : () => openVia(via);
+  let boot: string | undefined;
+  const take = (json: string): boolean => {
+    boot = bootOf(json) ?? boot;
+    return true;
+  };
+  // As long as one watches, chaperone keeps what a page misses that is away for a moment.
+  const keep = async (first: (status: number | undefined) => void): Promise<void> => {
+    const line = await open();
+    await new Promise<void>((resolve) => {
+      readEntries(line, {
+        from: 0,
+        take,
+        onOpen: () => first(undefined),
+        onEnd: (refusal) => {
+          if (refusal === undefined) first(exitStatuses.unreachable);
+          else {
+            const { text, exitStatus } = readReply(refusal);
+            print(2, `${text}\n`).then(() => first(exitStatus));
+          }
+          resolve();
+        },
+      });
+    });
+  };
+  const failure = await new Promise<number | undefined>((resolve, reject) => {
+    const again = (): void => {
+      setTimeout(() => keep(() => undefined).then(again, again), pause);
+    };
+    keep(resolve).then(again, reject);
+  });
+  if (failure !== undefined) {
+    if (failure === exitStatuses.unreachable) throw new UnreachableError('chaperone hung up before it answered');
+    return failure;
+  }
+  return serveUntilSignal('chaperonectl inspect', { port, listen, source: relay(open, () => boot) }, print);
+}
+
+/** A connection of its own for each page. */
+function relay(open: () => Promise<Line>, boot: () => string | undefined): EntrySource {
+  return {
+    complete: false,
+    boot,
+    watch: (from, take, end) => {
+      let stream: EntryStream | undefined;
+      let over = false;
+      open().then((line) => {
+        if (over) line.close();
+        else stream = readEntries(line, { from, take, onEnd: end });
+      }, end);
+      return {
+        resume: () => stream?.resume(),
+        close: () => {
+          over = true;
+          stream?.close();
+        },
+      };
+    },
+  };
+}
+
+function openSocket(): Promise<Line> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath());
+    socket.once('connect', () => resolve({ readable: socket, writable: socket, close: () => socket.destroy() }));
+    socket.once('error', (error) => reject(unreachable(error)));
+  });
+}
+
+/** The words of the command are the shell's to split. One that ends with `--stdio` is whole. */
+function openVia(command: string): Promise<Line> {
+  const whole = /\s--stdio\s*$/.test(command) ? command : `${command} chaperonectl inspect --stdio`;
+  return new Promise((resolve, reject) => {
+    const child: ChildProcess = spawn('sh', ['-c', `exec ${whole}`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const { stdin, stdout } = child;
+    child.once('error', (error) => reject(unreachable(error)));
+    if (stdin === null || stdout === null) return;
+    resolve({
+      readable: stdout,
+      writable: stdin,
+      close: () => {
+        stdin.destroy();
+        stdout.destroy();
+        child.kill();
+      },
+    });
+  });
+}
+
+function bootOf(json: string): string | undefined {
+  if (!json.includes('"@chaperone.boot"')) return undefined;
+  const entry: unknown = JSON.parse(json);
+  return typeof entry === 'object' && entry !== null && 'boot' in entry && typeof entry.boot === 'string'
+    ? entry.boot
+    : undefined;
+}
+
+function unreachable(error: Error): UnreachableError {
+  return new UnreachableError(
+    `chaperone does not seem to be listening, is it running?\n(Error is: ${'code' in error ? String(error.code) : error.message})`,
+  );
+}
+
+function readWords(words: readonly string[]): Request | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        port: { type: 'string' },
+        listen: { type: 'string' },
+        via: { type: 'string' },
+        stdio: { type: 'boolean' },
+      },
+    });
+    const { listen, via, stdio = false } = values;
+    const port = readPort(values.port);
+    if (positionals[0] !== undefined) return `unexpected "${positionals[0]}"`;
+    if (port === undefined) return `--port needs a port, not "${values.port}"`;
+    if (stdio && via !== undefined) return '--stdio and --via exclude each other';
+    return { port, listen, via, stdio };
+  } catch (error) {
+    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
+  }
+}

@@ -1,0 +1,87 @@
+/** The client's side of `GET /v1/inspect`: entries over whatever reaches the control socket, with back-pressure. */
+import type { Readable, Writable } from 'node:stream';
+
+/** Two ends of one connection: a socket, or the standard streams of a program that stands between. */
+export interface Line {
+  readonly readable: Readable;
+  readonly writable: Writable;
+  /** Ends it. */
+  readonly close: () => void;
+}
+
+export interface EntryStreamOptions {
+  /** The first entry that is wanted. */
+  readonly from: number;
+  /** Takes one entry as JSON; returns false where it takes no more until `resume`. */
+  readonly take: (json: string) => boolean;
+  /** The answer was good: entries come. */
+  readonly onOpen?: () => void;
+  /** It is over. `refusal` is the body of an answer that was not good; undefined where the connection ended. */
+  readonly onEnd: (refusal: string | undefined) => void;
+}
+
+export interface EntryStream {
+  readonly resume: () => void;
+  readonly close: () => void;
+}
+
+/** Asks for entries, and gives them one by one. */
+export function readEntries(line: Line, { from, take, onOpen, onEnd }: EntryStreamOptions): EntryStream {
+  const decoder = new TextDecoder();
+  const waiting: string[] = [];
+  let rest = '';
+  let status = 0;
+  let takes = true;
+  let over = false;
+  const finish = (): void => {
+    if (over) return;
+    over = true;
+    line.close();
+    onEnd(status === 0 || status === 200 ? undefined : rest);
+  };
+  const give = (): void => {
+    while (takes && !over) {
+      const next = waiting.shift();
+      if (next === undefined) break;
+      takes = take(next);
+    }
+    if (takes) line.readable.resume();
+    else line.readable.pause();
+  };
+  const readBody = (): void => {
+    if (status !== 200) return;
+    const blocks = rest.split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const data = /^event: entry\ndata: (.*)$/m.exec(block)?.[1];
+      if (data !== undefined) waiting.push(data);
+    }
+    give();
+  };
+  line.readable.on('data', (chunk: Buffer) => {
+    rest += decoder.decode(chunk, { stream: true });
+    if (status === 0) {
+      const end = rest.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(rest)?.[1] ?? 502);
+      rest = rest.slice(end + 4);
+      if (status === 200) onOpen?.();
+    }
+    readBody();
+  });
+  for (const stream of [line.readable, line.writable]) stream.on('error', finish);
+  line.readable.on('close', finish);
+  line.readable.on('end', finish);
+  // HTTP/1.0: the answer ends with the connection, and comes in no chunks.
+  line.writable.write(`GET /v1/inspect?records=true&from=${from} HTTP/1.0\r\n\r\n`);
+  return {
+    resume: () => {
+      takes = true;
+      give();
+    },
+    close: () => {
+      over = true;
+      line.close();
+    },
+  };
+}

@@ -1,0 +1,244 @@
+import { shortName } from '../../model/service-spec.ts';
+import type { Segment } from '../replica.ts';
+import { eventText } from './chart-model.ts';
+import { blockingPath, type ServiceNow } from './instant.ts';
+import { ActorDetails, valueText } from './statechart.tsx';
+import { StateIcon, StateLabel } from './states.tsx';
+import { goTo, instant, recording, select, selection, show, version, view } from './store.ts';
+import { criticalPath, epoch } from './timeline.tsx';
+import { condition, duration, eventDetail, instantText } from './words.ts';
+
+const shownHistory = 12;
+
+/** What is selected, as it is in this instant. */
+export function Details() {
+  version.value;
+  const name = selection.value;
+  const service = name === undefined ? undefined : instant.value.services.get(name);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+    <aside class="details" aria-label="Details" tabIndex={0}>
+      {view.value === 'statechart' ? (
+        <ActorDetails />
+      ) : service === undefined ? (
+        <SystemDetails />
+      ) : (
+        <ServiceDetails service={service} />
+      )}
+    </aside>
+  );
+}
+
+function SystemDetails() {
+  const { replica, at, services } = instant.value;
+  const segment = replica.system.segments.at(-1);
+  const chain = criticalPath();
+  const failed = [...services.values()].filter(({ state }) => state === 'failed' || state === 'backoff');
+  return (
+    <>
+      <h2>System</h2>
+      {segment === undefined ? null : (
+        <p>
+          <strong>{segment.state}</strong> <span class="soft">for {duration(Math.max(0, at - segment.from))}</span>
+        </p>
+      )}
+      {failed.length === 0 ? null : (
+        <>
+          <h3>Trouble</h3>
+          <ul class="plain">
+            {failed.slice(0, 8).map((service) => (
+              <li key={service.name}>
+                <ServiceLink name={service.name} />{' '}
+                <span class="soft">{String(service.segment?.context?.['cause'] ?? condition(service) ?? '')}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      <h3>Critical chain</h3>
+      {chain.length === 0 ? (
+        <p class="soft">Nothing is ready yet.</p>
+      ) : (
+        <ol class="plain chain">
+          {chain.map(({ service, started, ready }) => (
+            <li key={service}>
+              <ServiceLink name={service} />
+              <span class="number">{duration(ready - started)}</span>
+            </li>
+          ))}
+        </ol>
+      )}
+      <p class="soft">The last to be ready first; each waited for the one below.</p>
+      <h3>System states</h3>
+      <History segments={replica.system.segments} />
+    </>
+  );
+}
+
+function ServiceDetails({ service }: { readonly service: ServiceNow }) {
+  const { services, replica, at, graph } = instant.value;
+  const { config, name } = service;
+  const track = replica.services.get(name);
+  const actor = replica.actors.get(track?.sessionId ?? '');
+  const because = condition(service);
+  const next = service.state === 'failed' ? undefined : service.why?.next;
+  const path = [...blockingPath(services, name)].filter(([other]) => other !== name);
+  const dependents = graph.nodes[name]?.dependents ?? [];
+  return (
+    <>
+      <div class="details-head">
+        <h2>{name}</h2>
+        <button type="button" class="quiet" onClick={() => select(undefined)} aria-label="Close" title="Close (Escape)">
+          ✕
+        </button>
+      </div>
+      <p data-service-state={service.stage}>
+        <StateLabel
+          state={service.state}
+          detail={service.stage.includes('.') ? service.stage.split('.')[1] : undefined}
+        />{' '}
+        <span class="soft">for {duration(Math.max(0, at - service.since))}</span>
+      </p>
+      {because === undefined ? null : (
+        <>
+          <h3>Why</h3>
+          <p data-why>
+            {because}
+            {next === undefined ? null : <span class="soft">; {next}</span>}
+          </p>
+          {path.length === 0 ? null : (
+            <ul class="plain path">
+              {path.slice(0, 10).map(([other, holds]) => {
+                const known = services.get(other);
+                return known === undefined ? null : (
+                  <li key={other} class={holds.length === 0 ? 'root' : ''}>
+                    <ServiceLink name={other} />{' '}
+                    <span class="soft">
+                      {known.state === 'pending' ? 'waiting' : known.stage} for{' '}
+                      {duration(Math.max(0, at - known.since))}
+                      {holds.length === 0 && condition(known) !== undefined ? `, ${condition(known)}` : ''}
+                    </span>
+                  </li>
+                );
+              })}
+              {path.length > 10 ? <li class="soft">and {path.length - 10} more</li> : null}
+            </ul>
+          )}
+        </>
+      )}
+      <dl>
+        <div>
+          <dt>type</dt>
+          <dd>{config.type}</dd>
+        </div>
+        <div>
+          <dt>program</dt>
+          <dd>{config.program}</dd>
+        </div>
+        {Object.entries(actor?.snapshot.context ?? {})
+          .filter(([key]) => key !== 'service')
+          .map(([key, value]) => (
+            <div key={key}>
+              <dt>{key}</dt>
+              <dd>{valueText(value)}</dd>
+            </div>
+          ))}
+        <div>
+          <dt>groups</dt>
+          <dd>{config.groups.join(', ')}</dd>
+        </div>
+      </dl>
+      {config.command === undefined ? null : (
+        <>
+          <h3>Command</h3>
+          <p class="code">{config.command}</p>
+        </>
+      )}
+      {config.environment === undefined ? null : (
+        <details>
+          <summary>Environment</summary>
+          <dl>
+            {Object.entries(config.environment).map(([key, value]) => (
+              <div key={key}>
+                <dt>{key}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+      )}
+      <p class="links">
+        <button type="button" class="link" onClick={() => show('statechart')}>
+          statechart
+        </button>
+        {view.value === 'messages' ? null : (
+          <button type="button" class="link" onClick={() => show('messages')}>
+            messages
+          </button>
+        )}
+        {view.value === 'log' ? null : (
+          <button type="button" class="link" onClick={() => show('log')}>
+            log
+          </button>
+        )}
+      </p>
+      <h3>History</h3>
+      <History segments={track?.segments ?? []} />
+      <Related title="Waits for" names={config.waitsFor} />
+      <Related title="Waited for by" names={dependents} />
+    </>
+  );
+}
+
+function Related({ title, names }: { readonly title: string; readonly names: readonly string[] }) {
+  if (names.length === 0) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul class="plain flow">
+        {names.slice(0, 24).map((name) => (
+          <li key={name}>
+            <ServiceLink name={name} />
+          </li>
+        ))}
+        {names.length > 24 ? <li class="soft">and {names.length - 24} more</li> : null}
+      </ul>
+    </>
+  );
+}
+
+function History({ segments }: { readonly segments: readonly Segment[] }) {
+  // The same list, longer, in another instant.
+  instant.value;
+  const last = segments.slice(-shownHistory).reverse();
+  return (
+    <ol class="plain history">
+      {last.map((segment) => (
+        <li key={segment.seq}>
+          <button type="button" class="link time" onClick={() => goTo(recording.countOfSeq(segment.seq))}>
+            {instantText(segment.from, epoch())}
+          </button>
+          <span>
+            {segment.state}
+            {segment.event === undefined ? null : (
+              <span class="soft">
+                {eventText(segment.event.type)} {eventDetail(segment.event)}
+              </span>
+            )}
+          </span>
+        </li>
+      ))}
+      {segments.length > shownHistory ? <li class="soft">{segments.length - shownHistory} before</li> : null}
+    </ol>
+  );
+}
+
+function ServiceLink({ name }: { readonly name: string }) {
+  const state = instant.value.services.get(name)?.state ?? 'disabled';
+  return (
+    <button type="button" class="link" onClick={() => select(name)}>
+      <StateIcon state={state} />
+      {shortName(name)}
+    </button>
+  );
+}

@@ -1,0 +1,180 @@
+import { publicStates } from '../../model/public-state.ts';
+import { shortName } from '../../model/service-spec.ts';
+import { views } from './link.ts';
+import { StateIcon, stateNames } from './states.tsx';
+import { connection, helpShown, instant, live, now, recording, search, select, show, version, view } from './store.ts';
+import { toggleTheme } from './theme.ts';
+import { condition, duration, names } from './words.ts';
+
+export function Header() {
+  version.value;
+  const { boot, end } = recording;
+  const { services, replica } = instant.value;
+  const system = replica.system.segments.at(-1)?.state.split('.')[0];
+  const counts = publicStates
+    .map((state) => ({ state, count: [...services.values()].filter((service) => service.state === state).length }))
+    .filter(({ count }) => count > 0);
+  return (
+    <header class="top">
+      <h1>
+        chaperone <span class="soft">{boot?.hostname}</span>
+      </h1>
+      <p class="summary" data-summary>
+        {system === undefined ? null : <strong data-system={replica.system.segments.at(-1)?.state}>{system}</strong>}{' '}
+        <span class="soft uptime">
+          {live.value && end === undefined ? duration(Math.floor(now.value / 1000) * 1000) : ''}
+        </span>
+        {counts.map(({ state, count }) => (
+          <span key={state} class="count" data-count={state}>
+            <StateIcon state={state} />
+            {count} <span class="word">{stateNames[state]}</span>
+          </span>
+        ))}
+      </p>
+      <ConnectionLabel />
+      <input
+        id="search"
+        type="search"
+        placeholder="Search services  /"
+        aria-label="Search services"
+        value={search.value}
+        onInput={(event) => {
+          search.value = event.currentTarget.value;
+        }}
+        onKeyDown={(event) => {
+          const first = event.key === 'Enter' ? firstFound() : undefined;
+          if (first !== undefined) select(first);
+          if (event.key === 'Escape') {
+            search.value = '';
+            event.currentTarget.blur();
+          }
+        }}
+      />
+      <button type="button" class="quiet" onClick={toggleTheme} aria-label="Light or dark" title="Light or dark (d)">
+        ◐
+      </button>
+      <button
+        type="button"
+        class="quiet"
+        onClick={() => {
+          helpShown.value = true;
+        }}
+        aria-label="Keys and help"
+        title="Keys and help (?)"
+      >
+        ?
+      </button>
+    </header>
+  );
+}
+
+function firstFound(): string | undefined {
+  const wanted = search.value.trim().toLowerCase();
+  if (wanted === '') return undefined;
+  return [...recording.services.keys()].find((name) => name.toLowerCase().includes(wanted));
+}
+
+function ConnectionLabel() {
+  const state = connection.value;
+  const text = {
+    connecting: 'connecting',
+    live: recording.end === undefined ? 'live' : 'ended',
+    lost: 'lost',
+    refused: 'refused',
+    complete: 'recording',
+  }[state.kind];
+  return (
+    <span class={`connection c-${state.kind}`} data-connection={state.kind}>
+      <span class="dot" aria-hidden="true" />
+      {text}
+    </span>
+  );
+}
+
+/** ms for which somebody holds others up before it is told. */
+const worthTelling = 1_000;
+const mostNotices = 2;
+
+/** What has to be seen whatever is looked at: no connection, entries that are missing, why the system ended, who holds up whom. */
+export function Notices() {
+  version.value;
+  const { blockers, services, replica, at } = instant.value;
+  const state = connection.value;
+  const notices: preact.JSX.Element[] = [];
+  if (state.kind === 'lost')
+    notices.push(
+      <p key="lost" class="notice bad" role="status">
+        <strong>Connection lost.</strong> What is shown is as of {duration(recording.lastAt)} after the boot. Trying
+        again; nothing that happens meanwhile is left out.
+      </p>,
+    );
+  if (state.kind === 'refused')
+    notices.push(
+      <p key="refused" class="notice bad" role="status">
+        <strong>No connection.</strong> {state.reason}
+      </p>,
+    );
+  if (replica.lost > 0)
+    notices.push(
+      <p key="gap" class="notice">
+        {replica.lost.toLocaleString('en')} entries were dropped before they could be told: the past has gaps.
+      </p>,
+    );
+  if (replica.end !== undefined)
+    notices.push(
+      <p key="end" class={replica.end.exitStatus === 0 ? 'notice' : 'notice bad'}>
+        <strong>Ended</strong> with exit status {replica.end.exitStatus}: {replica.end.cause}
+      </p>,
+    );
+  const ending = replica.system.segments.at(-1)?.state.startsWith('draining') ?? false;
+  if (!ending && replica.end === undefined)
+    for (const blocker of blockers) {
+      const service = services.get(blocker.name);
+      // In a boot that goes well somebody always waits for a moment.
+      if (service === undefined || at - service.since < worthTelling || notices.length >= mostNotices) continue;
+      const because = condition(service);
+      notices.push(
+        <p key={blocker.name} class="notice held" data-blocker={blocker.name}>
+          <StateIcon state={service.state} />
+          <button type="button" class="link" onClick={() => select(blocker.name)}>
+            {shortName(blocker.name)}
+          </button>{' '}
+          holds up {blocker.waiting.length}: {names(blocker.waiting, 6)}.{' '}
+          <span class="soft">
+            {service.stage} for {duration(Math.max(0, at - service.since))}
+            {because === undefined ? '' : `, ${because}`}
+          </span>{' '}
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              select(blocker.waiting.at(-1));
+              show('graph');
+            }}
+          >
+            show the path
+          </button>
+        </p>,
+      );
+    }
+  return notices.length === 0 ? null : <section aria-label="Notices">{notices}</section>;
+}
+
+export function Tabs() {
+  const titles = { timeline: 'Timeline', graph: 'Graph', statechart: 'Statechart', messages: 'Messages', log: 'Log' };
+  return (
+    <nav class="tabs" aria-label="Views">
+      {views.map((name, index) => (
+        <button
+          key={name}
+          type="button"
+          aria-current={view.value === name ? 'page' : undefined}
+          onClick={() => show(name)}
+          title={`${titles[name]} (${index + 1})`}
+        >
+          {titles[name]}
+        </button>
+      ))}
+    </nav>
+  );
+}

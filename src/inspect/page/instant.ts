@@ -1,0 +1,180 @@
+/** Where everything stands at one instant, and what holds what up. */
+import { buildDependencyGraph, type DependencyGraph } from '../../model/dependency-graph.ts';
+import { holdOf } from '../../model/hold.ts';
+import { blocked, type Standing, type Standings } from '../../model/ordering.ts';
+import { type PublicState, publicStateOf, publicStates } from '../../model/public-state.ts';
+import type { ServicePhase } from '../../model/service-phase.ts';
+import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
+import type { ServiceEntry } from '../entry.ts';
+import type { Replica, Segment } from '../replica.ts';
+
+export interface ServiceNow {
+  readonly name: string;
+  readonly config: ServiceEntry;
+  readonly state: PublicState;
+  /** `starting.settling`. */
+  readonly stage: string;
+  /** ms: since when. */
+  readonly since: number;
+  /** Absent before it has begun. */
+  readonly segment?: Segment;
+  /** Why it is still pending. */
+  readonly hold?: Hold;
+  readonly why?: Why;
+}
+
+/** Something that waits for nobody, and everything that waits for it. */
+export interface Blocker {
+  readonly name: string;
+  readonly waiting: readonly string[];
+}
+
+export interface Instant {
+  /** How many entries have come. */
+  readonly count: number;
+  /** ms since chaperone began. */
+  readonly at: number;
+  readonly replica: Replica;
+  readonly services: ReadonlyMap<string, ServiceNow>;
+  readonly blockers: readonly Blocker[];
+  readonly graph: DependencyGraph;
+}
+
+export function graphOf(services: Iterable<ServiceEntry>): DependencyGraph {
+  return buildDependencyGraph(
+    [...services].map(({ name, waitsFor, groups }) => ({ name, groups, prerequisites: waitsFor })),
+  );
+}
+
+export function instantOf(
+  replica: Replica,
+  count: number,
+  configs: ReadonlyMap<string, ServiceEntry>,
+  graph: DependencyGraph,
+): Instant {
+  const standings: Record<string, Standing> = {};
+  const found: { config: ServiceEntry; segment: Segment | undefined; phase: ServicePhase }[] = [];
+  for (const config of configs.values()) {
+    const segments = replica.services.get(config.name)?.segments ?? [];
+    const segment = segments.at(-1);
+    const phase = segment === undefined ? (config.enabled ? 'pending' : 'disabled') : phaseOf(segment.state);
+    standings[config.name] = {
+      phase,
+      hasBeenReady: segments.some(({ state }) => state.startsWith('ready')),
+      ignoreFailures: config.ignoreFailures,
+    };
+    found.push({ config, segment, phase });
+  }
+  const held = blocked(graph, standings);
+  const system = replica.system.segments.at(-1)?.state;
+  const idling = system === 'booting.idling';
+  const ending = system?.startsWith('draining') ?? false;
+  const epoch = replica.boot?.epoch ?? 0;
+  const services = new Map<string, ServiceNow>();
+  for (const { config, segment, phase } of found) {
+    const pending = ending ? ({ kind: 'ending' } as const) : holdOf(graph, standings, held, config.name, idling);
+    const hold = phase === 'pending' ? pending : undefined;
+    const why = whyOf(config, segment, segment?.state ?? phase, hold, epoch);
+    services.set(config.name, {
+      name: config.name,
+      config,
+      state: publicStateOf(phase),
+      stage: segment?.state ?? phase,
+      since: segment?.from ?? 0,
+      ...(segment === undefined ? {} : { segment }),
+      ...(hold === undefined ? {} : { hold }),
+      ...(why === undefined ? {} : { why }),
+    });
+  }
+  return { count, at: replica.at, replica, services, blockers: blockersOf(services, standings), graph };
+}
+
+function whyOf(
+  { type, killSignal, startupPause, restart, pidfile }: ServiceEntry,
+  segment: Segment | undefined,
+  stage: string,
+  hold: Hold | undefined,
+  epoch: number,
+): Why | undefined {
+  // What an inetd or cron service waits for stands in its configuration, of which no more is told.
+  if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
+  const context = segment?.context ?? {};
+  const { pid, restarts, cause } = { pid: context['pid'], restarts: context['restarts'], cause: context['cause'] };
+  return explainState({
+    stage,
+    since: epoch + (segment?.from ?? 0),
+    spec: {
+      type,
+      killSignal,
+      startupPause,
+      restart: restart !== undefined,
+      restartLimit: restart?.limit ?? 0,
+      restartDelay: restart?.delay ?? 0,
+      ...(pidfile === undefined ? {} : { pidfile }),
+    },
+    hold: hold ?? { kind: 'none' },
+    restartsUsed: typeof restarts === 'number' ? restarts : 0,
+    ...(typeof pid === 'number' ? { pid } : {}),
+    ...(typeof cause === 'string' ? { cause } : {}),
+  });
+}
+
+/** Whom a service waits for in this instant. */
+export function holders(service: ServiceNow | undefined): readonly string[] {
+  const hold = service?.hold;
+  return hold !== undefined && 'names' in hold ? hold.names : [];
+}
+
+/** The service and everything that it waits for, directly or not; each with those that hold it up. */
+export function blockingPath(
+  services: ReadonlyMap<string, ServiceNow>,
+  name: string,
+): ReadonlyMap<string, readonly string[]> {
+  const path = new Map<string, readonly string[]>();
+  const open = [name];
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    if (path.has(next)) continue;
+    const names = holders(services.get(next));
+    path.set(next, names);
+    open.push(...names);
+  }
+  return path;
+}
+
+function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standings): readonly Blocker[] {
+  const waiting = new Map<string, Set<string>>();
+  const roots = new Map<string, ReadonlySet<string>>();
+  const rootsOf = (name: string): ReadonlySet<string> => {
+    const known = roots.get(name);
+    if (known !== undefined) return known;
+    const found = new Set<string>();
+    roots.set(name, found);
+    const names = holders(services.get(name));
+    if (names.length === 0) found.add(name);
+    for (const other of names) for (const root of rootsOf(other)) found.add(root);
+    return found;
+  };
+  for (const { name } of services.values()) {
+    if (standings[name]?.phase !== 'pending') continue;
+    for (const root of rootsOf(name)) {
+      if (root === name) continue;
+      const known = waiting.get(root) ?? new Set();
+      waiting.set(root, known.add(name));
+    }
+  }
+  return [...waiting]
+    .map(([name, names]) => ({ name, waiting: [...names] }))
+    .sort((a, b) => b.waiting.length - a.waiting.length);
+}
+
+/** The phase of a state's path; the states that a service is never found in count as what they come from. */
+function phaseOf(path: string): ServicePhase {
+  const [top = '', inner] = path.split('.');
+  if (top === 'ready') return inner === 'exited' || inner === 'scheduled' ? inner : 'running';
+  const state = publicStates.find((name) => name === top);
+  return state === undefined || state === 'ready' ? 'pending' : state;
+}
+
+export function stateOfPath(path: string): PublicState {
+  return publicStateOf(phaseOf(path));
+}

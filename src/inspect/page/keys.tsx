@@ -1,0 +1,174 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { views } from './link.ts';
+import { Legend } from './states.tsx';
+import {
+  cursor,
+  goTo,
+  helpShown,
+  recording,
+  search,
+  select,
+  selection,
+  show,
+  shownServices,
+  stepBy,
+  wallClock,
+  zoomed,
+} from './store.ts';
+import { toggleTheme } from './theme.ts';
+import { panBy, stepSegment, zoomBy } from './timeline.tsx';
+
+interface Key {
+  /** `event.key`, with `Shift+` where it counts. */
+  readonly keys: readonly string[];
+  readonly shown: string;
+  readonly does: string;
+  readonly act: () => void;
+}
+
+const keys: readonly Key[] = [
+  ...views.map(
+    (name, index): Key => ({
+      keys: [String(index + 1)],
+      shown: String(index + 1),
+      does: `${name.charAt(0).toUpperCase()}${name.slice(1)}`,
+      act: () => show(name),
+    }),
+  ),
+  { keys: ['ArrowLeft', ','], shown: '←', does: 'one event back', act: () => stepBy(-1, false) },
+  { keys: ['ArrowRight', '.'], shown: '→', does: 'one event on', act: () => stepBy(1, false) },
+  {
+    keys: ['Shift+ArrowLeft', '<'],
+    shown: 'Shift ←',
+    does: 'one event of the chosen service back',
+    act: () => stepBy(-1, true),
+  },
+  {
+    keys: ['Shift+ArrowRight', '>'],
+    shown: 'Shift →',
+    does: 'one event of the chosen service on',
+    act: () => stepBy(1, true),
+  },
+  { keys: ['['], shown: '[', does: 'to its state before', act: () => stepSegment(-1) },
+  { keys: [']'], shown: ']', does: 'to its next state', act: () => stepSegment(1) },
+  { keys: ['Home'], shown: 'Home', does: 'to the beginning', act: () => goTo(1) },
+  { keys: ['End'], shown: 'End', does: 'to the end, and follow', act: () => goTo(undefined) },
+  {
+    keys: [' '],
+    shown: 'Space',
+    does: 'pause, or follow',
+    act: () => goTo(cursor.value === undefined ? recording.entries.length : undefined),
+  },
+  { keys: ['ArrowUp', 'k'], shown: '↑', does: 'the service above', act: () => stepSelection(-1) },
+  { keys: ['ArrowDown', 'j'], shown: '↓', does: 'the service below', act: () => stepSelection(1) },
+  { keys: ['+', '='], shown: '+', does: 'zoom the time axis in', act: () => zoomBy(0.5) },
+  { keys: ['-'], shown: '−', does: 'zoom out', act: () => zoomBy(2) },
+  {
+    keys: ['0'],
+    shown: '0',
+    does: 'show all of the time',
+    act: () => {
+      zoomed.value = undefined;
+    },
+  },
+  { keys: ['h'], shown: 'h', does: 'earlier', act: () => panBy(-0.25) },
+  { keys: ['l'], shown: 'l', does: 'later', act: () => panBy(0.25) },
+  {
+    keys: ['c'],
+    shown: 'c',
+    does: 'wall clock, or time since the boot',
+    act: () => {
+      wallClock.value = !wallClock.value;
+    },
+  },
+  { keys: ['/'], shown: '/', does: 'search', act: () => document.getElementById('search')?.focus() },
+  { keys: ['d'], shown: 'd', does: 'light or dark', act: toggleTheme },
+  {
+    keys: ['?'],
+    shown: '?',
+    does: 'this help',
+    act: () => {
+      helpShown.value = true;
+    },
+  },
+  {
+    keys: ['Escape'],
+    shown: 'Escape',
+    does: 'choose nothing',
+    act: () => {
+      if (search.value !== '') search.value = '';
+      else select(undefined);
+    },
+  },
+];
+
+function stepSelection(by: 1 | -1): void {
+  const services = shownServices.value;
+  const at = selection.value === undefined ? -1 : services.indexOf(selection.value);
+  const next = at < 0 ? (by > 0 ? 0 : services.length - 1) : Math.max(0, Math.min(services.length - 1, at + by));
+  select(services[next]);
+}
+
+/** Keys count wherever no text is typed; the browser keeps its own. */
+export function handleKey(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || helpShown.value) return;
+  const { target } = event;
+  const typing = target instanceof HTMLInputElement && target.type === 'search';
+  if (typing || target instanceof HTMLSelectElement) return;
+  // A button is pressed by these, a slider moved.
+  if (target instanceof HTMLButtonElement && (event.key === ' ' || event.key === 'Enter')) return;
+  if (target instanceof HTMLInputElement && /^(Arrow|Home|End)/.test(event.key) && !event.shiftKey) return;
+  const name = event.shiftKey && event.key.startsWith('Arrow') ? `Shift+${event.key}` : event.key;
+  const key = keys.find((known) => known.keys.includes(name));
+  if (key === undefined) return;
+  key.act();
+  event.preventDefault();
+}
+
+export function Help() {
+  const ref = useRef<HTMLDialogElement>(null);
+  const shown = helpShown.value;
+  useEffect(() => {
+    if (shown && ref.current?.open === false) ref.current.showModal();
+    if (!shown) ref.current?.close();
+  }, [shown]);
+  return (
+    <dialog
+      ref={ref}
+      class="help"
+      aria-labelledby="help-title"
+      onClose={() => {
+        helpShown.value = false;
+      }}
+    >
+      <div class="details-head">
+        <h2 id="help-title">Keys and shapes</h2>
+        <button type="button" class="quiet" onClick={() => ref.current?.close()} aria-label="Close">
+          ✕
+        </button>
+      </div>
+      {shown ? (
+        <>
+          <dl class="keys">
+            {keys.map(({ shown: text, does }) => (
+              <div key={text}>
+                <dt>
+                  <kbd>{text}</kbd>
+                </dt>
+                <dd>{does}</dd>
+              </div>
+            ))}
+          </dl>
+          <Legend />
+          <p class="soft">
+            Marks above a bar: flag spawned, T ended, red cross ended abnormally, diamond notified, turning arrow
+            restarted, ring a run of a schedule; below it a triangle: an error in the log. The line through the bars is
+            the critical chain. In the graph and the statechart: drag moves, Ctrl and the wheel scale, arrow keys go
+            from one to the next.
+          </p>
+          <p class="soft">Graphs are laid out by elkjs (EPL-2.0, github.com/kieler/elkjs).</p>
+        </>
+      ) : null}
+    </dialog>
+  );
+}

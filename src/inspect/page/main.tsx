@@ -1,0 +1,119 @@
+/** The inspector page: six views of one stream of entries. */
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { followEntries } from './connection.ts';
+import { Details } from './details.tsx';
+import { GraphView, prepareGraph } from './graph.tsx';
+import { Header, Notices, Tabs } from './header.tsx';
+import { Help, handleKey } from './keys.tsx';
+import type { View } from './link.ts';
+import { LogView } from './log.tsx';
+import { MessagesView } from './messages.tsx';
+import { Scrubber } from './scrubber.tsx';
+import { prepareChart, StatechartView } from './statechart.tsx';
+import { Patterns } from './states.tsx';
+import {
+  announcement,
+  connection,
+  flush,
+  openPlace,
+  placeHash,
+  receive,
+  recording,
+  tick,
+  version,
+  view,
+} from './store.ts';
+import { initTheme } from './theme.ts';
+import { TimelineView } from './timeline.tsx';
+
+const viewsByName: Readonly<Record<View, () => preact.JSX.Element>> = {
+  timeline: TimelineView,
+  graph: GraphView,
+  statechart: StatechartView,
+  messages: MessagesView,
+  log: LogView,
+};
+
+function Page() {
+  const Shown = viewsByName[view.value];
+  return (
+    <>
+      <Patterns />
+      <Header />
+      <Notices />
+      <Tabs />
+      <main class="main">
+        <Shown />
+        <Details />
+      </main>
+      <Scrubber />
+      <Help />
+      <div class="unseen" aria-live="polite">
+        {announcement.value}
+      </div>
+    </>
+  );
+}
+
+initTheme();
+const root = document.getElementById('page');
+if (root !== null) render(<Page />, root);
+document.addEventListener('keydown', handleKey);
+addEventListener('hashchange', () => {
+  if (location.hash !== (placeHash.peek() ?? location.hash)) openPlace(location.hash);
+});
+
+let written: ReturnType<typeof setTimeout> | undefined;
+effect(() => {
+  const hash = placeHash.value;
+  if (hash === undefined) return;
+  // Browsers refuse more than some hundred changes a minute.
+  clearTimeout(written);
+  written = setTimeout(() => {
+    if (location.hash !== hash) history.replaceState(null, '', `${location.pathname}${hash}`);
+  }, 200);
+});
+
+setInterval(tick, 1000);
+
+// Laying out takes its time: a worker begins with it when the first picture stands.
+let prepared = false;
+effect(() => {
+  version.value;
+  if (prepared || recording.boot === undefined || recording.definition('service') === undefined) return;
+  prepared = true;
+  setTimeout(() => {
+    prepareChart();
+    prepareGraph();
+  }, 700);
+});
+
+void followEntries({
+  lastSeq: () => {
+    flush();
+    return recording.lastSeq;
+  },
+  boot: () => {
+    flush();
+    return recording.boot?.boot;
+  },
+  onEntries: receive,
+  onOpen: () => {
+    announcement.value = connection.value.kind === 'lost' ? 'Connected again.' : '';
+    connection.value = { kind: 'live' };
+  },
+  onLost: () => {
+    if (connection.value.kind === 'lost') return;
+    connection.value = { kind: 'lost', since: Date.now() };
+    announcement.value = 'Connection lost.';
+  },
+  onComplete: () => {
+    connection.value = { kind: 'complete' };
+    flush();
+    tick();
+  },
+  onRefused: (reason) => {
+    connection.value = { kind: 'refused', reason };
+  },
+});

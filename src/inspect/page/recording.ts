@@ -1,0 +1,254 @@
+/** The entries of one boot as the page keeps them, with what its views look things up in. */
+import { describeExit, type ExitStatus } from '../../model/exit-status.ts';
+import type { Severity } from '../../model/syslog-names.ts';
+import type {
+  BootEntry,
+  DefinitionEntry,
+  EndEntry,
+  Entry,
+  EventEntry,
+  Json,
+  LogEntry,
+  ServiceEntry,
+} from '../entry.ts';
+import { Registry } from '../registry.ts';
+import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
+import { Timeline } from '../timeline.ts';
+
+export type MarkKind = 'spawn' | 'exit' | 'crash' | 'notify' | 'restart' | 'run' | 'error';
+
+/** Something that happened to a service in an instant. */
+export interface Mark {
+  readonly kind: MarkKind;
+  readonly at: number;
+  readonly index: number;
+  readonly text: string;
+}
+
+/** A step of an actor from one state to another. */
+export interface Step {
+  readonly index: number;
+  readonly at: number;
+  readonly event: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+interface KnownActor {
+  readonly name: string;
+  readonly machine: string | undefined;
+  readonly service: string | undefined;
+  readonly parentId: string | undefined;
+}
+
+const errors: ReadonlySet<Severity> = new Set(['emerg', 'alert', 'crit', 'err']);
+
+export function isError(severity: Severity): boolean {
+  return errors.has(severity);
+}
+
+/** Entries that are kept unless it is said otherwise: some 250 MB. */
+const mostEntries = 300_000;
+
+export class Recording {
+  readonly #most: number;
+  /** What the entries led to that were let go, and how many those were. */
+  #base = new Registry();
+  #forgotten = 0;
+  readonly entries: Entry[] = [];
+  /** Indices of log records and of events, in order. */
+  readonly logs: number[] = [];
+  readonly events: number[] = [];
+  /** Indices of log records that tell of errors. */
+  readonly errors: number[] = [];
+  readonly marks = new Map<string, Mark[]>();
+  readonly actors = new Map<string, KnownActor>();
+  /** By session id. */
+  readonly steps = new Map<string, Step[]>();
+  readonly services = new Map<string, ServiceEntry>();
+  /** Raised by each boot and reload: what was made of `services` is made anew. */
+  configuration = 0;
+  boot: BootEntry | undefined;
+  end: EndEntry | undefined;
+  /** Everything so far. */
+  readonly #head: LiveReplica = createReplica();
+  #timeline = new Timeline(this.entries);
+  readonly #paths = new Map<string, string>();
+
+  /** @param most entries that are kept */
+  constructor(most = mostEntries) {
+    this.#most = most;
+  }
+
+  get head(): Replica {
+    return this.#head;
+  }
+
+  get lastSeq(): number {
+    return this.entries.at(-1)?.seq ?? 0;
+  }
+
+  get lastAt(): number {
+    return this.entries.at(-1)?.at ?? 0;
+  }
+
+  /** The state after the first `count` entries; it changes with the next call. */
+  after(count: number): Replica {
+    return count >= this.entries.length ? this.#head : this.#timeline.after(count);
+  }
+
+  /** How many entries are not later than an instant, ms. */
+  countAt(at: number): number {
+    return this.#timeline.countAt(at);
+  }
+
+  /** How many entries there are up to one, itself included. */
+  countOfSeq(seq: number): number {
+    let low = 0;
+    let high = this.entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.entries[middle]?.seq ?? 0) <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Takes entries in that follow on those before; what came already is left out. */
+  append(batch: readonly Entry[]): void {
+    for (const entry of batch) {
+      // It comes again where too much was missed to go on from what is known.
+      if (entry.type === '@chaperone.boot') this.#clear();
+      else if (entry.seq <= this.lastSeq) continue;
+      this.#add(entry);
+    }
+    if (this.entries.length > this.#most) this.#forget(Math.ceil(this.#most / 3));
+  }
+
+  /** Lets the oldest go, but for what they led to: what is left begins as it does for who comes late. */
+  #forget(count: number): void {
+    for (const entry of this.entries.slice(0, count)) this.#base.apply(entry);
+    const kept = this.entries.slice(count);
+    const base = this.#base;
+    const before = base.entries();
+    const lost = this.#forgotten + count;
+    const first = kept[0];
+    this.#clear();
+    this.#base = base;
+    this.#forgotten = lost;
+    for (const entry of before) this.#add(entry);
+    if (first !== undefined) this.#add({ type: '@chaperone.lost', seq: first.seq - 1, at: first.at, count: lost });
+    for (const entry of kept) this.#add(entry);
+  }
+
+  #add(entry: Entry): void {
+    const index = this.entries.push(entry) - 1;
+    applyEntry(this.#head, entry);
+    switch (entry.type) {
+      case '@chaperone.boot':
+        this.boot = entry;
+        this.#configure(entry.services);
+        break;
+      case '@chaperone.reload':
+        this.#configure(entry.services);
+        break;
+      case '@xstate.actor': {
+        const { sessionId, name, machine, service, parentId } = entry;
+        this.actors.set(sessionId, { name, machine, service, parentId });
+        this.steps.set(sessionId, []);
+        this.#paths.set(sessionId, this.#head.actors.get(sessionId)?.path ?? '');
+        break;
+      }
+      case '@xstate.event':
+        this.events.push(index);
+        break;
+      case '@xstate.snapshot':
+        this.#step(index, entry.sessionId, entry.event);
+        break;
+      case '@chaperone.log':
+        this.logs.push(index);
+        if (isError(entry.severity)) {
+          this.errors.push(index);
+          this.#mark(entry.service, 'error', index, entry.message);
+        }
+        break;
+      case '@chaperone.end':
+        this.end = entry;
+        break;
+      case '@chaperone.definition':
+      case '@chaperone.process':
+      case '@chaperone.lost':
+        break;
+    }
+  }
+
+  #step(index: number, sessionId: string, event: EventEntry['event']): void {
+    const at = this.entries[index]?.at ?? 0;
+    const to = this.#head.actors.get(sessionId)?.path ?? '';
+    const from = this.#paths.get(sessionId) ?? '';
+    this.#paths.set(sessionId, to);
+    this.steps.get(sessionId)?.push({ index, at, event: event.type, from, to });
+    const actor = this.actors.get(sessionId);
+    if (actor?.service === undefined) return;
+    const { service } = actor;
+    if (actor.machine === 'process') {
+      const scheduled = this.actors.get(actor.parentId ?? '')?.machine === 'scheduled';
+      if (event.type === 'process.spawned')
+        this.#mark(service, scheduled ? 'run' : 'spawn', index, `pid ${String(event['pid'] ?? '?')}`);
+      if (event.type === 'process.exited') {
+        const text = exitText(event['status']);
+        this.#mark(service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${String(event['pid'] ?? '?')}`);
+      }
+    } else if (actor.machine === 'service') {
+      if (event.type === 'notify.received' && from !== to) this.#mark(service, 'notify', index, `${from} → ${to}`);
+      if (from.startsWith('backoff') && to.startsWith('starting')) this.#mark(service, 'restart', index, 'restart');
+    }
+  }
+
+  #mark(service: string | undefined, kind: MarkKind, index: number, text: string): void {
+    if (service === undefined) return;
+    const mark = { kind, at: this.entries[index]?.at ?? 0, index, text };
+    const known = this.marks.get(service);
+    if (known === undefined) this.marks.set(service, [mark]);
+    else known.push(mark);
+  }
+
+  #configure(services: readonly ServiceEntry[]): void {
+    this.services.clear();
+    for (const service of services) this.services.set(service.name, service);
+    this.configuration += 1;
+  }
+
+  #clear(): void {
+    this.entries.length = 0;
+    for (const list of [this.logs, this.events, this.errors]) list.length = 0;
+    for (const map of [this.marks, this.actors, this.steps, this.services, this.#paths]) map.clear();
+    this.end = undefined;
+    this.#base = new Registry();
+    this.#forgotten = 0;
+    this.#timeline = new Timeline(this.entries);
+  }
+
+  definition(machine: string): DefinitionEntry['definition'] | undefined {
+    return this.#head.definitions.get(machine);
+  }
+
+  logAt(index: number): LogEntry | undefined {
+    const entry = this.entries[index];
+    return entry?.type === '@chaperone.log' ? entry : undefined;
+  }
+
+  eventAt(index: number): EventEntry | undefined {
+    const entry = this.entries[index];
+    return entry?.type === '@xstate.event' ? entry : undefined;
+  }
+}
+
+/** `exit 1`, from an event that went through JSON. */
+export function exitText(status: Json | undefined): string {
+  return isExitStatus(status) ? describeExit(status) : 'ended';
+}
+
+function isExitStatus(status: unknown): status is ExitStatus {
+  return typeof status === 'object' && status !== null && 'kind' in status && typeof status.kind === 'string';
+}

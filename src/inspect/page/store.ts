@@ -1,0 +1,253 @@
+/** What all views share: the recording, the instant, the selection. */
+import { batch, computed, signal } from '@preact/signals';
+import type { Entry } from '../entry.ts';
+import { graphOf, type Instant, instantOf } from './instant.ts';
+import { parsePlace, renderPlace, type View } from './link.ts';
+import { Recording } from './recording.ts';
+import { type Domain, wholeDomain } from './scale.ts';
+
+export type Connection =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'live' }
+  /** `since`: Unix ms. */
+  | { readonly kind: 'lost'; readonly since: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Nothing more will come: a journal, or a boot that has ended. */
+  | { readonly kind: 'complete' };
+
+export const recording = new Recording();
+/** Raised with every batch of entries. */
+export const version = signal(0);
+export const connection = signal<Connection>({ kind: 'connecting' });
+/** How many entries count; undefined: all, as they come. */
+export const cursor = signal<number | undefined>(undefined);
+/** ms: where between the last entry that counts and the next one; undefined: at the last. */
+const cursorTime = signal<number | undefined>(undefined);
+export const selection = signal<string | undefined>(undefined);
+/** The actor whose chart is shown; undefined: that of the selected service, or the system's. */
+export const actorChoice = signal<string | undefined>(undefined);
+export const view = signal<View>('timeline');
+/** The stretch of time that is looked at; undefined: all. */
+export const zoomed = signal<Domain | undefined>(undefined);
+export const wallClock = signal(false);
+export const search = signal('');
+export const helpShown = signal(false);
+/** ms since chaperone began, as it is now as far as is known. */
+export const now = signal(0);
+/** What a screen reader is told. */
+export const announcement = signal('');
+
+let heard: { readonly at: number; readonly clock: number } | undefined;
+
+const graph = computed(() => {
+  version.value;
+  return graphAt(recording.configuration);
+});
+
+let graphMemo: { readonly configuration: number; readonly graph: ReturnType<typeof graphOf> } | undefined;
+
+function graphAt(configuration: number): ReturnType<typeof graphOf> {
+  if (graphMemo?.configuration !== configuration)
+    graphMemo = { configuration, graph: graphOf(recording.services.values()) };
+  return graphMemo.graph;
+}
+
+/** The instant that every view shows. */
+export const instant = computed<Instant>(() => {
+  const paused = cursor.value;
+  if (paused === undefined) version.value;
+  const count = Math.min(paused ?? recording.entries.length, recording.entries.length);
+  const shown = instantOf(recording.after(count), count, recording.services, graph.value);
+  const at = cursorTime.value;
+  return at === undefined || at <= shown.at ? shown : { ...shown, at };
+});
+
+/** Where the scrubber stands, ms: the last entry, or now where it follows. */
+export const cursorAt = computed(() =>
+  cursor.value === undefined ? Math.max(now.value, instant.value.at) : instant.value.at,
+);
+
+export const live = computed(() => connection.value.kind === 'live' || connection.value.kind === 'connecting');
+
+export const domain = computed<Domain>(() => {
+  version.value;
+  return zoomed.value ?? wholeDomain(Math.max(now.value, recording.lastAt), live.value);
+});
+
+/** Services whose names have what is searched for. */
+export const shownServices = computed<readonly string[]>(() => {
+  version.value;
+  const wanted = search.value.trim().toLowerCase();
+  return namesInOrder().filter((name) => wanted === '' || name.toLowerCase().includes(wanted));
+});
+
+let orderMemo: { readonly configuration: number; readonly names: readonly string[] } | undefined;
+
+function namesInOrder(): readonly string[] {
+  if (orderMemo?.configuration !== recording.configuration)
+    orderMemo = { configuration: recording.configuration, names: graphAt(recording.configuration).names };
+  return orderMemo.names;
+}
+
+let waiting: Entry[] = [];
+let flushing: ReturnType<typeof setTimeout> | undefined;
+/** ms between two pictures: while much comes, taking it in goes before drawing it. */
+const patience = 60;
+const longPatience = 400;
+const much = 1_000;
+
+export function receive(entries: readonly Entry[]): void {
+  for (const entry of entries) waiting.push(entry);
+  flushing ??= setTimeout(flush, waiting.length > much ? longPatience : patience);
+}
+
+/** Takes in what has come at once. */
+export function flush(): void {
+  clearTimeout(flushing);
+  flushing = undefined;
+  if (waiting.length === 0) return;
+  const entries = waiting;
+  waiting = [];
+  const before = recording.boot?.boot;
+  const at = cursor.value === undefined ? undefined : recording.entries[cursor.value - 1]?.seq;
+  recording.append(entries);
+  heard = { at: recording.lastAt, clock: performance.now() };
+  batch(() => {
+    if (before !== undefined && before !== recording.boot?.boot) {
+      cursor.value = undefined;
+      zoomed.value = undefined;
+      announcement.value = 'Another boot has begun.';
+    } else if (at !== undefined) {
+      // The oldest may have been let go: it is the same instant all the same.
+      cursor.value = Math.max(1, recording.countOfSeq(at));
+    }
+    tick();
+    version.value += 1;
+    restorePlace();
+  });
+}
+
+/** Lets time pass where entries come as they happen. */
+export function tick(): void {
+  now.value =
+    live.value && heard !== undefined && recording.end === undefined
+      ? Math.max(recording.lastAt, heard.at + (performance.now() - heard.clock))
+      : recording.lastAt;
+}
+
+export function goTo(count: number | undefined): void {
+  batch(() => {
+    cursor.value = count === undefined ? undefined : Math.max(1, Math.min(count, recording.entries.length));
+    cursorTime.value = undefined;
+  });
+}
+
+/** To the last entry that is not later than that, ms. */
+export function goToTime(at: number): void {
+  batch(() => {
+    goTo(recording.countAt(at));
+    cursorTime.value = Math.min(at, Math.max(now.value, recording.lastAt));
+  });
+}
+
+export function goToIndex(index: number): void {
+  goTo(index + 1);
+}
+
+/** By so many entries; those of the selected service alone where `own`. */
+export function stepBy(by: 1 | -1, own: boolean): void {
+  const at = cursor.value ?? recording.entries.length;
+  const name = selection.value;
+  if (!own || name === undefined) {
+    goTo(at + by);
+    return;
+  }
+  for (let count = at + by; count >= 1 && count <= recording.entries.length; count += by)
+    if (concerns(count - 1, name)) {
+      goTo(count);
+      return;
+    }
+}
+
+/** True where an entry is about a service. */
+export function concerns(index: number, service: string): boolean {
+  const entry = recording.entries[index];
+  switch (entry?.type) {
+    case '@xstate.event':
+    case '@xstate.snapshot':
+      return recording.actors.get(entry.sessionId)?.service === service;
+    case '@xstate.actor':
+    case '@chaperone.log':
+      return entry.service === service;
+    default:
+      return false;
+  }
+}
+
+export function select(name: string | undefined): void {
+  batch(() => {
+    if (selection.value !== name) actorChoice.value = undefined;
+    selection.value = name;
+  });
+}
+
+export function show(name: View): void {
+  view.value = name;
+}
+
+/** Where the address says to go, as long as that has not come. */
+const wanted = signal(typeof location === 'undefined' ? undefined : parsePlace(location.hash));
+
+/** Goes where the address says, once what it names has come. */
+function restorePlace(): void {
+  const place = wanted.value;
+  if (place === undefined || recording.boot === undefined) return;
+  const { t, event, service, actor } = place;
+  view.value = place.view;
+  if (service !== undefined && recording.services.has(service)) selection.value = service;
+  if (actor !== undefined && recording.actors.has(actor)) actorChoice.value = actor;
+  if (t !== undefined) {
+    // It may not have come yet.
+    if (recording.lastAt < t && live.value) return;
+    const count = event === undefined ? 0 : recording.countOfSeq(event);
+    // Several may have happened in one millisecond; after the last of them it is the instant that counts.
+    if (count > 0 && count < recording.countAt(t)) goTo(count);
+    else goToTime(t);
+  }
+  wanted.value = undefined;
+}
+
+export function openPlace(hash: string): void {
+  const place = parsePlace(hash);
+  wanted.value = place;
+  batch(() => {
+    if (place.t === undefined) goTo(undefined);
+    selection.value = place.service;
+    actorChoice.value = place.actor;
+    restorePlace();
+  });
+}
+
+/** The address of what is shown; undefined as long as the one that was asked for has not been reached. */
+export const placeHash = computed<string | undefined>(() => {
+  const paused = cursor.value;
+  const last = paused === undefined ? undefined : recording.entries[paused - 1];
+  const service = selection.value;
+  const actor = actorChoice.value;
+  const text = renderPlace({
+    view: view.value,
+    ...(last === undefined ? {} : { t: cursorTime.value ?? last.at, event: last.seq }),
+    ...(service === undefined ? {} : { service }),
+    ...(actor === undefined ? {} : { actor }),
+  });
+  return wanted.value === undefined ? text : undefined;
+});
+
+/** The actor whose chart is shown. */
+export const chartActor = computed<string | undefined>(() => {
+  const { replica } = instant.value;
+  const chosen = actorChoice.value;
+  if (chosen !== undefined && recording.actors.has(chosen)) return chosen;
+  const service = selection.value;
+  return service === undefined ? replica.system.sessionId : replica.services.get(service)?.sessionId;
+});

@@ -1,0 +1,71 @@
+/** What the page says about states and times. */
+import { shortName } from '../../model/service-spec.ts';
+import type { JsonObject } from '../entry.ts';
+import type { Segment } from '../replica.ts';
+import { eventText } from './chart-model.ts';
+import type { ServiceNow } from './instant.ts';
+import { exitText } from './recording.ts';
+
+/** `12 ms`, `1.24 s`, `4 m 2 s`, `3 h 5 m`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} m ${Math.floor((ms % 60_000) / 1000)} s`;
+  return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} m`;
+}
+
+/** An instant: seconds since the boot, or the wall clock's time where an epoch (Unix ms) is given. */
+export function instantText(at: number, epoch?: number): string {
+  if (epoch === undefined) {
+    const text = (at / 1000).toFixed(3);
+    if (at < 60_000) return `${text} s`;
+    const minutes = Math.floor(at / 60_000);
+    const rest = ((at % 60_000) / 1000).toFixed(3).padStart(6, '0');
+    return minutes < 60
+      ? `${minutes}:${rest}`
+      : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:${rest}`;
+  }
+  const date = new Date(epoch + at);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** `web, store and 3 more`. */
+export function names(list: readonly string[], most = 4): string {
+  const shown = list.slice(0, most).map(shortName);
+  return list.length > most ? `${shown.join(', ')} and ${list.length - most} more` : shown.join(', ');
+}
+
+/** What has to happen for the service to go on. */
+export function condition({ why, state }: ServiceNow): string | undefined {
+  if (why?.condition === undefined) return undefined;
+  // What only a person can do holds nothing up.
+  if (state === 'stopped' || state === 'disabled') return undefined;
+  return state === 'failed' ? why.next : `waits for ${why.condition}`;
+}
+
+/** What an event was about, in few words. */
+export function eventDetail(event: JsonObject): string {
+  const parts: string[] = [];
+  for (const [key, value] of Object.entries(event)) {
+    if (key === 'type' || key === 'at' || key === 'serial' || key === 'ended' || value === null) continue;
+    if (key === 'status') parts.push(exitText(value));
+    else if (typeof value === 'object') parts.push(`${key} ${JSON.stringify(value)}`);
+    else if (key === 'name' || key === 'service' || key === 'waitedFor')
+      parts.push(`${key === 'waitedFor' ? 'waited for ' : ''}${shortName(String(value))}`);
+    else parts.push(`${key} ${String(value)}`);
+  }
+  return parts.join(', ');
+}
+
+/** What a stay in a state was: `starting.settling for 300 ms, after process.spawned, pid 14`. */
+export function segmentText(segment: Segment, now: number): string {
+  const lasted = `${segment.to === undefined ? 'for' : 'lasted'} ${duration((segment.to ?? now) - segment.from)}`;
+  const detail = segment.event === undefined ? '' : eventDetail(segment.event);
+  const after =
+    segment.event === undefined
+      ? ''
+      : `, after ${eventText(segment.event.type).replace(/^after /, '')}${detail === '' ? '' : ` (${detail})`}`;
+  return `${segment.state} ${lasted}${after}`;
+}

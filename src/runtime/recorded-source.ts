@@ -1,0 +1,36 @@
+import type { EntrySource } from './page-server.ts';
+
+/** Entries that are all there: what a page shows of a journal. */
+export function recordedSource(entries: readonly { readonly seq: number }[]): EntrySource {
+  return {
+    complete: true,
+    boot: () => undefined,
+    watch: (from, take, end) => {
+      let next = entries.findIndex(({ seq }) => seq >= from);
+      if (next < 0) next = entries.length;
+      let running = false;
+      let ended = false;
+      const resume = (): void => {
+        if (running || ended) return;
+        running = true;
+        let takes = true;
+        while (takes && next < entries.length) {
+          takes = take(JSON.stringify(entries[next]));
+          next += 1;
+        }
+        running = false;
+        if (next < entries.length) return;
+        ended = true;
+        end();
+      };
+      // Not before its caller knows what is watched.
+      setImmediate(resume);
+      return {
+        resume,
+        close: () => {
+          ended = true;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, it, onTestFinished } from 'vitest';
+import { openPage, statesOf, useBrowser } from '../inspect/page/browser.ts';
+import { type Booted, boot } from './namespace.ts';
+
+useBrowser();
+
+const chaperonectl = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+const files = {
+  'services.conf': `
+store.service: { type: oneshot, command: "sh -c 'echo the store is there'" }
+web.service: { command: "sleep 1000", startup_pause: 0.1, after: store.service, env_set: { TOKEN: hush-hush } }
+flaky.service: { command: "sh -c 'test -e $0 && exec sleep 1000; touch $0; sleep 0.3; exit 3' crashed", directory: $(_CHAP_CONFIG_DIR), startup_pause: 0.1, restart: true, restart_delay: 0.2 }
+all.logging: { selector: "*.info", stdout: true }
+`,
+};
+
+async function pageOf(system: Booted): Promise<string> {
+  const [, url = ''] = await system.waitForLine(/^chaperone: inspect at (http:\S+)$/);
+  return url;
+}
+
+/** Runs chaperonectl until it says where the page is. */
+function control(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  const child = spawn(process.execPath, [chaperonectl, ...words], { env: { ...process.env, ...env } });
+  onTestFinished(() => {
+    child.kill();
+  });
+  return new Promise((resolve, reject) => {
+    let errors = '';
+    child.stderr.on('data', (text) => {
+      errors += String(text);
+    });
+    createInterface(child.stdout).once('line', (line) => resolve(line.replace('inspect at ', '')));
+    child.once('exit', (status) => reject(new Error(`chaperonectl ended with ${status}: ${errors}`)));
+  });
+}
+
+it('shows a real boot: --inspect=web', async () => {
+  const system = boot({ files, args: ['--inspect=web'] });
+  const page = await openPage(await pageOf(system));
+  await page.waitForSelector('[data-system=up]');
+  await page.waitForSelector('[data-service="flaky.service"] .m-restart', { state: 'attached' });
+  await page.waitForSelector('[data-service="flaky.service"][data-state="ready.running"]');
+  expect(await statesOf(page)).toEqual({
+    'store.service': 'ready.exited',
+    'web.service': 'ready.running',
+    'flaky.service': 'ready.running',
+  });
+  await page.keyboard.press('5');
+  await page.waitForSelector('.log-row >> text=the store is there');
+  system.signal('SIGTERM');
+  expect(await system.exit).toBe(0);
+  await page.waitForSelector('[data-connection=lost], [data-connection=complete]');
+  expect(await page.locator('.notice').allTextContents()).toContainEqual(expect.stringContaining('exit status 0'));
+});
+
+it('shows a chaperone that runs: chaperonectl inspect, over its socket or through a command', async () => {
+  const system = boot({ files });
+  await system.waitForLine(/ready\.$/);
+  const socket = system.path('control.sock');
+  const near = await openPage(await control(['inspect'], { CHAPERONE_SOCKET: socket }));
+  await near.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+
+  // What `docker exec -i NAME` does: it runs a command where chaperone is.
+  const reach = system.path('reach');
+  writeFileSync(
+    reach,
+    `#!/bin/sh\n[ "$1" = chaperonectl ] || exit 9\nshift\nCHAPERONE_SOCKET=${socket} exec ${process.execPath} ${chaperonectl} "$@"\n`,
+  );
+  chmodSync(reach, 0o755);
+  const far = await openPage(await control(['inspect', '--via', reach], { CHAPERONE_SOCKET: '/nowhere' }));
+  await far.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+  await far.waitForSelector('[data-connection=live]');
+
+  const whole = await openPage(
+    await control(['inspect', '--via', `${reach} chaperonectl inspect --stdio`], { CHAPERONE_SOCKET: '/nowhere' }),
+  );
+  await whole.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+});
+
+it('tells command lines and environments only where that is asked for', async () => {
+  const read = async (args: readonly string[]): Promise<string> => {
+    const system = boot({ files, args: ['--inspect=web', ...args] });
+    const url = await pageOf(system);
+    await system.waitForLine(/ready\.$/);
+    const { body } = await fetch(`${url}entries`);
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.includes('"value":"up"')) break;
+    }
+    system.signal('SIGTERM');
+    await system.exit;
+    return text;
+  };
+  const hidden = await read([]);
+  expect(hidden).toContain('"name":"web.service"');
+  expect(hidden).not.toContain('hush-hush');
+  expect(hidden).not.toContain('sleep 1000');
+  const revealed = await read(['--inspect-reveal']);
+  expect(revealed).toContain('"TOKEN":"hush-hush"');
+  expect(revealed).toContain('"command":"sleep 1000"');
+});
+
+it('shows a journal: chaperonectl replay --web', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'chaperone-page-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const journal = join(folder, 'boots');
+  const system = boot({ files, args: [`--inspect=journal:${journal}`] });
+  await system.waitForLine(/ready\.$/);
+  system.signal('SIGTERM');
+  expect(await system.exit).toBe(0);
+  const page = await openPage(await control(['replay', '--web', journal], {}));
+  await page.waitForSelector('[data-connection=complete]');
+  expect(await statesOf(page)).toMatchObject({ 'web.service': 'stopped' });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { chartOf, edgeOf, eventText } from '../../../src/inspect/page/chart-model.ts';
+import { blockingPath, graphOf, instantOf } from '../../../src/inspect/page/instant.ts';
+import { parsePlace, renderPlace } from '../../../src/inspect/page/link.ts';
+import { Recording } from '../../../src/inspect/page/recording.ts';
+import { pan, ticks, tickText, wholeDomain, zoom } from '../../../src/inspect/page/scale.ts';
+import { chainOf } from '../../../src/inspect/page/start-chain.ts';
+import { crashLoopRecording, deadlockRecording, sampleRecording } from '../recordings.ts';
+
+describe('a recording', () => {
+  const entries = crashLoopRecording();
+
+  it('takes each entry once, in whatever pieces they come', () => {
+    const recording = new Recording();
+    for (let first = 0; first < entries.length; first += 97)
+      recording.append(entries.slice(Math.max(1, first - 13), first + 97));
+    expect(recording.entries.length).toBe(entries.length - 1);
+    recording.append(entries);
+    expect(recording.entries).toEqual(entries);
+    recording.append(entries.slice(-5));
+    expect(recording.entries).toEqual(entries);
+  });
+
+  it('forgets the oldest over its bound, and knows the states of now all the same', () => {
+    const bounded = new Recording(600);
+    const whole = new Recording();
+    for (const entry of entries) {
+      bounded.append([entry]);
+      whole.append([entry]);
+    }
+    expect(bounded.entries.length).toBeLessThanOrEqual(600);
+    expect(bounded.head.lost).toBeGreaterThan(entries.length - 700);
+    const states = ({ head }: Recording) =>
+      [...head.services.values()].map(({ name, segments }) => [name, segments.at(-1)?.state]);
+    expect(states(bounded)).toEqual(states(whole));
+    expect(bounded.after(300).seq).toBe(bounded.entries[299]?.seq);
+  });
+
+  it('finds entries by number and by time', () => {
+    const recording = new Recording();
+    recording.append(entries);
+    expect(recording.countOfSeq(recording.entries[41]?.seq ?? 0)).toBe(42);
+    const count = recording.countAt(10_000);
+    expect(recording.entries[count - 1]?.at).toBeLessThanOrEqual(10_000);
+    expect(recording.entries[count]?.at).toBeGreaterThan(10_000);
+  });
+});
+
+describe('an instant', () => {
+  it('knows what holds what up, directly or not', () => {
+    const recording = new Recording();
+    recording.append(deadlockRecording());
+    const graph = graphOf(recording.services.values());
+    const { blockers, services } = instantOf(recording.head, recording.entries.length, recording.services, graph);
+    expect(blockers).toEqual([
+      {
+        name: 'store.service',
+        waiting: ['migrate.service', 'web.service', 'worker.service', 'proxy.service', 'report.service'],
+      },
+    ]);
+    const path = blockingPath(services, 'proxy.service');
+    expect(path.get('proxy.service')).toEqual(['web.service', 'worker.service']);
+    expect(path.get('store.service')).toEqual([]);
+    expect([...path.keys()]).not.toContain('metrics.service');
+  });
+
+  it('draws the critical chain back over what each start waited for', () => {
+    const recording = new Recording();
+    recording.append(sampleRecording());
+    const chain = chainOf(recording.head, recording.services, graphOf(recording.services.values()));
+    expect(chain.map(({ service }) => service)).toEqual([
+      'report.service',
+      'writer.service',
+      'store.service',
+      'prepare.service',
+    ]);
+  });
+});
+
+describe('a chart', () => {
+  const recording = new Recording();
+  recording.append(crashLoopRecording());
+  const chart = chartOf('service', recording.definition('service') ?? null);
+
+  it('has every step of a service on one of its edges', () => {
+    const steps = [...recording.steps.entries()]
+      .filter(([id]) => recording.actors.get(id)?.machine === 'service')
+      .flatMap(([, all]) => all)
+      .filter(({ from, to }) => from !== to && from !== '');
+    expect(steps.length).toBeGreaterThan(30);
+    for (const step of steps) {
+      const edge = edgeOf(chart, step);
+      expect(edge, `${step.from} -${step.event}-> ${step.to}`).toBeDefined();
+      expect(edge?.events.some((event) => event === step.event || event === '')).toBe(true);
+    }
+  });
+
+  it('calls timers by the names of their delays', () => {
+    expect(eventText('xstate.after.startupPause.service.starting.settling')).toBe('after startupPause');
+    expect(eventText('')).toBe('always');
+    expect(eventText('process.exited')).toBe('process.exited');
+  });
+});
+
+describe('time and place', () => {
+  it('renders what it parses, and forgives what makes no sense', () => {
+    const place = { t: 1312.5, event: 164, service: 'web.service', view: 'graph' } as const;
+    expect(parsePlace(renderPlace(place))).toEqual(place);
+    expect(renderPlace({ view: 'timeline' })).toBe('');
+    expect(parsePlace('#t=never&view=nothing&event=-1')).toEqual({ view: 'timeline' });
+  });
+
+  it('keeps under the pointer what is under it while it zooms', () => {
+    const near = zoom({ from: 0, to: 1_000 }, 0.5, 250);
+    expect((250 - near.from) / (near.to - near.from)).toBeCloseTo(0.25);
+    expect(pan({ from: 0, to: 100 }, -50)).toEqual({ from: 0, to: 100 });
+  });
+
+  it('moves the end of what grows only now and then', () => {
+    const ends = new Set(Array.from({ length: 1_000 }, (_, index) => wholeDomain(10_000 + index * 10, true).to));
+    expect(ends.size).toBeLessThan(8);
+    expect(wholeDomain(5_000, true).to).toBeGreaterThan(5_000);
+  });
+
+  it('puts round instants on the axis', () => {
+    for (const to of [1, 37, 900, 12_345, 3_600_000, 86_400_000 * 3]) {
+      const marks = ticks({ from: 0, to }, 800);
+      expect(marks.length).toBeGreaterThan(1);
+      expect(marks.length).toBeLessThan(14);
+      const step = (marks[1] ?? 0) - (marks[0] ?? 0);
+      const texts = marks.map((at) => tickText(at, step));
+      expect(new Set(texts).size).toBe(texts.length);
+    }
+  });
+});
