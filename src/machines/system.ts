@@ -193,7 +193,10 @@ export const systemMachine = setup({
       const spec = specOf(context, event.name);
       // What is replaced may have been of another type.
       const replaced = isReplaced(context, event.name);
-      if (spec === undefined || !(isScheduled(spec.type) || replaced)) return;
+      // Nor does a start that has failed before the kernel was asked for a process.
+      const { change } = event;
+      const unspawned = change.phase === 'failed' && change.cause.kind === 'spawn';
+      if (spec === undefined || !(isScheduled(spec.type) || replaced || unspawned)) return;
       enqueue.assign({ childrenLeft: true });
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),
@@ -340,7 +343,8 @@ export const systemMachine = setup({
       for (const [name, stop] of open) {
         const ref = context.services[name];
         const before = stop.after ?? context.graph.nodes[name]?.dependents ?? [];
-        if (ref === undefined || before.some((other) => context.stopping[other] !== undefined)) continue;
+        const waits = before.some((other) => context.stopping[other] !== undefined) || isNeededByLeaving(context, name);
+        if (ref === undefined || waits) continue;
         stopping[name] = { ...stop, told: true };
         enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
       }

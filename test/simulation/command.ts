@@ -18,7 +18,7 @@ import {
   violations,
 } from './invariants.ts';
 import type { WorldPlan } from './plan.ts';
-import { runWorld, type WorldRun } from './run-world.ts';
+import { journalOf, runWorld, type WorldRun } from './run-world.ts';
 import { shrink } from './shrink.ts';
 
 const usage = `usage: npm run simulate -- [--seeds N] [--from S] [--time 120s] [--jobs N] [--no-shrink] [--digest]
@@ -99,7 +99,7 @@ async function main(): Promise<number> {
     return tally.failures.length === 0 ? 0 : 1;
   }
   report(tally, request, jobs);
-  if (request.shrinks) explain(tally, out);
+  if (request.shrinks) await explain(tally, out);
   return tally.failures.length + kept === 0 ? 0 : 1;
 }
 
@@ -194,7 +194,7 @@ function report(tally: Tally, request: Request, jobs: number): void {
 }
 
 /** Shrinks the first seed of each kind of failure, and prints how to see it again. */
-function explain({ failures }: Tally, out: string): void {
+async function explain({ failures }: Tally, out: string): Promise<void> {
   const kinds = [...new Set(failures.map(({ invariant }) => invariant))].slice(0, mostShrunk);
   for (const kind of kinds) {
     const failure = failures.find(({ invariant }) => invariant === kind);
@@ -209,7 +209,10 @@ function explain({ failures }: Tally, out: string): void {
     writeFileSync(file, `${JSON.stringify(plan, undefined, 1)}\n`);
     print(`\n${'─'.repeat(80)}\nseed ${failure.seed}, shrunk in ${tries} worlds to ${sizeOf(plan)}:\n`);
     print(JSON.stringify(plan));
-    print(`\nto see it again:  npm run simulate -- --world ${file}`);
+    const journal = join(out, `${failure.seed}.journal`);
+    writeFileSync(journal, await journalOf(plan));
+    print(`\nits journal:      ${journal}`);
+    print(`to see it again:  npm run simulate -- --world ${file}`);
     print(`from its seed:    npm run simulate -- --seed ${failure.seed}\n`);
     const run = runWorld(plan, { trace: true });
     if (run !== undefined) tell(run, [{ invariant, text: check(invariant, run) ?? '' }]);

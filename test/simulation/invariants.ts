@@ -22,6 +22,8 @@ interface State {
   readonly wereReady: Set<string>;
   /** Those that somebody asked to be stopped, until they have ended. */
   readonly asked: Set<string>;
+  /** Those that may be ended first because they are to start afresh. */
+  readonly renewed: Set<string>;
   /** Those of them that a reload stops: nothing is let go before all of these have ended. */
   readonly replaced: Set<string>;
   /** Those that a reload has taken out of the configuration. */
@@ -43,6 +45,7 @@ function walk(
     disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
     wereReady: new Set(),
     asked: new Set(),
+    renewed: new Set(),
     replaced: new Set(),
     gone: new Set(),
     definitions: new Map(),
@@ -77,6 +80,7 @@ function walk(
     if (!isEnded(phase)) continue;
     state.asked.delete(notice.service);
     state.replaced.delete(notice.service);
+    state.renewed.delete(notice.service);
   }
   return undefined;
 }
@@ -93,6 +97,7 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State)
     case 'start':
       for (const name of deed.names) {
         if (deed.enable) disabled.delete(name);
+        if (deed.force) state.renewed.add(name);
         // What has done its work needs no end.
         if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
       }
@@ -277,7 +282,8 @@ export const invariants = {
         const waits = run.spec.services.some(
           (other) =>
             (stageOf(other) < stage && !state.wereReady.has(other.name) && !open(other)) ||
-            (spec.prerequisites.includes(other.name) && (!open(other) || state.asked.has(other.name))),
+            (spec.prerequisites.includes(other.name) &&
+              (!open(other) || state.asked.has(other.name) || state.renewed.has(other.name))),
         );
         if (!waits && specs.has(spec.name)) return `${spec.name} is pending, and nothing holds it`;
       }

@@ -13,6 +13,7 @@ import { severities } from '../../src/model/syslog-names.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import type { ServiceStage } from '../../src/model/why.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { candidateOf } from '../../src/runtime/reload.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { KernelFact, NotifyFate } from '../../src/runtime/simulated/simulated-kernel.ts';
@@ -146,6 +147,7 @@ const mostLooks = 40;
 const lookInterval = 2_500;
 /** Tells in the environment of a service which reload has defined it. */
 const definition = 'DEFINITION';
+const journalFile = '/journal';
 /** Those that programs answer. */
 const killSignals: readonly SignalName[] = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGABRT'];
 const lostSentence = /\d+ log records were dropped because/;
@@ -154,6 +156,12 @@ const lostSentence = /\d+ log records were dropped because/;
 export function runWorld(plan: WorldPlan, options: { readonly trace?: boolean } = {}): WorldRun | undefined {
   const spec = specOf(plan);
   return spec === undefined ? undefined : new Runner(plan, spec, options.trace ?? false).run();
+}
+
+/** The journal of a world, as `--inspect=journal` writes it. */
+export async function journalOf(plan: WorldPlan): Promise<string> {
+  const spec = specOf(plan);
+  return spec === undefined ? '' : new Runner(plan, spec, false).journal();
 }
 
 class Runner {
@@ -279,6 +287,27 @@ class Runner {
       transitions: this.#world.transitions,
       log: kernel.written.stdout,
     };
+  }
+
+  async journal(): Promise<string> {
+    const { inspection, assembly, kernel } = this.#world;
+    await attachInspector(
+      inspection.hub,
+      { kind: 'journal', file: journalFile },
+      {
+        services: () => [],
+        clock: kernel.supervisorClock,
+        write: () => undefined,
+        colour: false,
+        announce: () => undefined,
+        say: assembly.say,
+        sinks: assembly.sinks,
+        defer: (callback) => kernel.defer(callback),
+        journal: { maxSize: 16 * 1024 * 1024, records: true },
+      },
+    );
+    this.run();
+    return kernel.files.get(journalFile) ?? '';
   }
 
   /** The disk has room again, the reader reads, and all that waits is written: then what is missing was lost. */
