@@ -24,8 +24,8 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
     (error: unknown) =>
       say(warning(`cannot inspect to web: ${error instanceof Error ? error.message : String(error)}`)),
   );
-  return () => {
-    server.close();
+  return async () => {
+    await server.end();
     source.close();
   };
 };

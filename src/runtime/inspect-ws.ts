@@ -20,6 +20,9 @@ const mostWaiting = 256 * 1024;
 /** Bytes of a message from a watcher, who has nothing to say. */
 const longestMessage = 1_024;
 
+/** RFC 6455, section 7.4.1. */
+const goingAway = 1001;
+
 /** Speaks the format of `@statelyai/inspect`, so that its tools read along. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web' }>> = (
   hub,
@@ -49,10 +52,10 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
     const { port: own } = addressOf(server.address());
     announce(`inspect at ws://${urlHost(address)}:${own}/?token=${door.token}`);
   });
-  return () => {
+  return async () => {
     keeping.close();
-    for (const client of sockets.clients) client.terminate();
     server.close();
+    await Promise.all([...sockets.clients].map(farewell));
   };
 };
 
@@ -72,6 +75,14 @@ function serve(hub: Hub, watcher: WebSocket): void {
   });
   watcher.on('error', () => watcher.terminate());
   watcher.on('close', () => watch.close());
+}
+
+/** Closes behind what is on its way; resolves once it is there, or the watcher is gone. */
+function farewell(watcher: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    watcher.once('close', () => resolve());
+    watcher.close(goingAway);
+  });
 }
 
 function addressOf(address: AddressInfo | string | null): { readonly port: number } {

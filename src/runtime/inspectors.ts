@@ -24,8 +24,8 @@ export interface InspectorPorts {
   readonly journal: JournalSpec;
 }
 
-/** Ends it. What it still has to write is written by then, as far as that is possible at once. */
-export type CloseInspector = () => void;
+/** Ends it. What it returns resolves once what it still had to tell is told; nobody waits for that for long. */
+export type CloseInspector = () => void | Promise<void>;
 
 /** Begins to watch, and holds nothing up: what may take time goes on after it has returned. */
 export type AttachInspector<R extends InspectRequest> = (

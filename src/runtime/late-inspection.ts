@@ -65,8 +65,8 @@ export class LateInspection {
     }
   }
 
-  /** Last of all: what was watched is written. */
-  close(): void {
-    for (const close of this.#closers.splice(0)) close();
+  /** Last of all. Resolves once everybody who watches has got the rest. */
+  async close(): Promise<void> {
+    await Promise.all(this.#closers.splice(0).map((close) => close()));
   }
 }

@@ -91,6 +91,8 @@ interface Daemon {
 /** ms that flushing the logs and the explanation may take at the very end: what the shutdown left of its budget, within these. */
 const shortestFlush = 500;
 const longestFlush = 2_000;
+/** ms within which those who watch have to have taken the last of it. */
+const longestFarewell = 200;
 /** Errors in chaperone itself after which nothing more is tried. */
 const mostErrors = 10;
 /** ms that a write of a dying chaperone may take. */
@@ -376,9 +378,12 @@ function flushAndExit(
 ): void {
   const { sinks } = assembly;
   const exit = (): never => {
-    inspection.close();
     control.close();
     return edge.exitNow(exitStatus);
+  };
+  const endInspection = (): void => {
+    clock.setTimeout(exit, longestFarewell);
+    inspection.close().then(exit, exit);
   };
   clock.setTimeout(exit, timeout);
   let said = false;
@@ -390,7 +395,7 @@ function flushAndExit(
       ({ name, waitingBytes }) => `chaperone: ${name} did not take the last ${waitingBytes} bytes of the log in time`,
     );
     for (const line of [...report, ...lines]) sinks.stderr.write(`${line}\n`);
-    whenAllFinished([sinks.stderr, ...slow], exit);
+    whenAllFinished([sinks.stderr, ...slow], endInspection);
   };
   clock.setTimeout(sayLast, timeout / 2);
   assembly.endSyslog();

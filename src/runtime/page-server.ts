@@ -40,6 +40,9 @@ export interface PageServerOptions {
 export interface PageServer {
   /** The address of the page, once it is listened on. */
   readonly url: Promise<string>;
+  /** Takes no more pages; resolves once those there are have got the rest, and are told that it was the last. */
+  readonly end: () => Promise<void>;
+  /** At once. */
   readonly close: () => void;
 }
 
@@ -82,7 +85,7 @@ const headers = {
 };
 
 export function servePage({ door, port, assets, source }: PageServerOptions): PageServer {
-  const pages = new Set<() => void>();
+  const pages = new Set<() => Promise<void>>();
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
     const { token, path, query } = partsOf(request.url ?? '/');
     const refused = admitsWith(door, portOf(server), request, token);
@@ -94,9 +97,9 @@ export function servePage({ door, port, assets, source }: PageServerOptions): Pa
     else if (path === 'entries') {
       if (pages.size >= mostPages) refuse(response, '503 Service Unavailable');
       else {
-        const close = serveEntries(request, response, source, query);
-        pages.add(close);
-        response.once('close', () => pages.delete(close));
+        const end = serveEntries(request, response, source, query);
+        pages.add(end);
+        response.once('close', () => pages.delete(end));
       }
     } else void serveAsset(response, assets, path === '' ? 'index.html' : path);
   });
@@ -109,21 +112,24 @@ export function servePage({ door, port, assets, source }: PageServerOptions): Pa
   });
   return {
     url,
+    end: async () => {
+      server.close();
+      await Promise.all([...pages].map((end) => end()));
+    },
     close: () => {
-      for (const close of pages) close();
       server.close();
       server.closeAllConnections();
     },
   };
 }
 
-/** @returns what ends it */
+/** @returns what ends it, and resolves once its last word has gone or the connection has */
 function serveEntries(
   request: IncomingMessage,
   response: ServerResponse,
   source: EntrySource,
   query: URLSearchParams,
-): () => void {
+): () => Promise<void> {
   response.writeHead(200, {
     ...headers,
     'content-type': 'application/x-ndjson; charset=utf-8',
@@ -173,7 +179,11 @@ function serveEntries(
     clearInterval(beat);
     watch.close();
   });
-  return () => response.destroy();
+  return () =>
+    new Promise((resolve) => {
+      response.once('close', resolve);
+      end();
+    });
 }
 
 async function serveAsset(response: ServerResponse, assets: string, name: string): Promise<void> {
