@@ -84,7 +84,7 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 /* So many at once mean that the queue was full, or nearly. */
 #define FULL_QUEUE 8
 /* Looks into an empty queue before a flood counts as over. */
-#define PATIENCE 20
+#define PATIENCE 4
 
 enum stage {
   STAGE_PIPE,

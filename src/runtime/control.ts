@@ -82,6 +82,8 @@ export class AssemblySupervisor implements Supervisor {
   readonly #ports: ControlPorts;
   readonly #history = new Map<string, History>();
   readonly #records: LogRecord[] = [];
+  /** Those before are no longer kept. */
+  #firstRecord = 0;
   readonly #began: number;
   #characters = 0;
   #recordsIn = 0;
@@ -152,7 +154,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   recentRecords(): readonly LogRecord[] {
-    return this.#records;
+    return this.#records.slice(this.#firstRecord);
   }
 
   dependencyChart(): string {
@@ -502,9 +504,14 @@ export class AssemblySupervisor implements Supervisor {
     this.#recordsIn += 1;
     this.#records.push(record);
     this.#characters += record.message.length;
-    while (this.#records.length > mostRecords || this.#characters > mostCharacters) {
-      this.#characters -= this.#records.shift()?.message.length ?? 0;
+    while (this.#records.length - this.#firstRecord > mostRecords || this.#characters > mostCharacters) {
+      this.#characters -= this.#records[this.#firstRecord]?.message.length ?? 0;
+      this.#firstRecord += 1;
     }
+    // One by one they would be moved for each record of a flood.
+    if (this.#firstRecord < mostRecords) return;
+    this.#records.splice(0, this.#firstRecord);
+    this.#firstRecord = 0;
   }
 
   #watchLoop(due: number): void {
