@@ -41,7 +41,12 @@ execFileSync(
 );
 writeFileSync(
   join(copy, 'vitest.config.ts'),
-  `export default { test: { include: ${JSON.stringify(parts.map((part) => `test/${part}/**/*.test.ts`))}, testTimeout: 60_000 } };\n`,
+  `export default { test: ${JSON.stringify({
+    include: parts.map((part) => `test/${part}/**/*.test.ts`),
+    testTimeout: 60_000,
+    // The tests run in a thread, where the time zone of the process cannot be changed.
+    testNamePattern: '^(?!.*by default that of the process)',
+  })} };\n`,
 );
 writeFileSync(
   join(copy, 'stryker.config.json'),

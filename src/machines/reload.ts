@@ -191,6 +191,32 @@ export function standingOf(
   return { phase, hasBeenReady, ignoreFailures: service.ignoreFailures, leavesRemains: ownsRemains(service) };
 }
 
+/**
+ * The single stops that nobody has to wait for any more. One that has been asked for keeps its order; a dependent that is to be
+ * stopped later than it, and before it was told, ends first all the same, unless it would wait for it in turn.
+ */
+export function stopsInTurn({ stopping, graph }: Pick<Reloadable, 'stopping' | 'graph'>): readonly string[] {
+  const isOpen = (name: string): boolean => stopping[name] !== undefined;
+  const ordered = (name: string): readonly string[] => {
+    const stop = stopping[name];
+    // Who has been told waits for nobody.
+    return stop === undefined || stop.told ? [] : (stop.after ?? graph.nodes[name]?.dependents ?? []).filter(isOpen);
+  };
+  const dependents = (name: string): readonly string[] =>
+    stopping[name]?.told === false ? (graph.nodes[name]?.dependents ?? []).filter(isOpen) : [];
+  const waitsFor = (name: string, other: string): boolean => {
+    const found = new Set([name]);
+    for (const each of found) for (const next of [...ordered(each), ...dependents(each)]) found.add(next);
+    return found.has(other);
+  };
+  return Object.keys(stopping).filter(
+    (name) =>
+      stopping[name]?.told === false &&
+      ordered(name).length === 0 &&
+      dependents(name).every((other) => waitsFor(other, name)),
+  );
+}
+
 /** Notes who ends before whom, for a time in which the graph is another. Nobody is put behind what is asked for later. */
 function inOrder(
   stopping: Readonly<Record<string, SingleStop>>,

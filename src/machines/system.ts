@@ -45,7 +45,7 @@ import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '..
 import type { SignalName } from '../model/signal.ts';
 import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
-import { type Reloadable, type ReloadRequest, reloaded, standingOf } from './reload.ts';
+import { type Reloadable, type ReloadRequest, reloaded, standingOf, stopsInTurn } from './reload.ts';
 import { type ServiceReport, serviceMachine } from './service.ts';
 
 /** What a person or a program asks for single services, by their full names. None of it is heard while the system ends. */
@@ -337,14 +337,13 @@ export const systemMachine = setup({
       }
     }),
     stopByHand: enqueueActions(({ context, enqueue }) => {
-      const open = Object.entries(context.stopping).filter(([, { told }]) => !told);
-      if (open.length === 0) return;
+      const names = stopsInTurn(context).filter((name) => !isNeededByLeaving(context, name));
+      if (names.length === 0) return;
       const stopping = { ...context.stopping };
-      for (const [name, stop] of open) {
+      for (const name of names) {
         const ref = context.services[name];
-        const before = stop.after ?? context.graph.nodes[name]?.dependents ?? [];
-        const waits = before.some((other) => context.stopping[other] !== undefined) || isNeededByLeaving(context, name);
-        if (ref === undefined || waits) continue;
+        const stop = stopping[name];
+        if (ref === undefined || stop === undefined) continue;
         stopping[name] = { ...stop, told: true };
         enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
       }

@@ -344,10 +344,13 @@ function clearRemains(
   const deadline = clock.now() + groupGrace;
   const look = (delay: number): void => {
     const left = tree?.members() ?? [];
-    // The number of a group that has gone may be a new process's by now: where nobody can say who is in it, it is watched.
+    // The number of a group that has gone may be a new process's by now: where nobody can say who is in it, it is watched. The
+    // kernel gives it to nobody while the group lives, so that a process of that number, whoever started it, has a new group.
     const remains =
       tree === undefined
-        ? !number.reused && kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
+        ? !number.reused &&
+          kernel.following.lookUp(pid) === undefined &&
+          kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
         : left.some(({ group }) => group === pid);
     if (clock.now() < deadline) {
       if (!remains && left.length === 0) live.unwatch(pid);

@@ -266,6 +266,46 @@ describe('a reload', () => {
     ]);
   });
 
+  it.each([
+    ['stopped', 'stop'],
+    ['restarted', 'restart'],
+  ] as const)('does not end a service before one that needs it and is %s by hand meanwhile', (_, deed) => {
+    const last = spec('last', { prerequisites: ['store.service'] });
+    const deaf = { 'web.service': ['SIGTERM'], 'last.service': ['SIGTERM'] } as const;
+    const system = up([store, web, last], { deaf });
+    system.reload([{ ...store, ...other }, { ...web, ...other }, last]);
+    expect(news(system).slice(-1)).toEqual(['web stopping']);
+    system.clock.increment(5_000);
+    system.ask(byHand(deed, 'last.service'));
+    system.clock.increment(3_000);
+    expect(news(system)).toEqual(['last stopping', 'web stopped']);
+    expect(system.phase('store.service')).toBe('running');
+    system.clock.increment(5_000);
+    expect(news(system).slice(0, 3)).toEqual(['last stopped', 'store stopping', 'store stopped']);
+  });
+
+  it('does not wait for a stop by hand that would wait for it in turn', () => {
+    const base = spec('base');
+    const extra = spec('extra');
+    const middle = { ...store, prerequisites: ['base.service'] };
+    const system = up([base, middle, web, extra], { deaf: { 'web.service': ['SIGTERM'] } });
+    // Until now the store needs the base; from now on the extra needs the store, and the base the extra.
+    system.reload([
+      { ...base, ...other, prerequisites: ['extra.service'] },
+      { ...store, ...other },
+      { ...web, ...other },
+      { ...extra, prerequisites: ['store.service'] },
+    ]);
+    system.ask(byHand('restart', 'extra.service'));
+    expect(news(system)).toContain('web stopping');
+    system.clock.increment(8_000);
+    expect(news(system).filter((line) => line.endsWith('stopping'))).toEqual([
+      'store stopping',
+      'base stopping',
+      'extra stopping',
+    ]);
+  });
+
   it('after a reload changes what that has not carried out yet', () => {
     const system = up([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
     news(system);

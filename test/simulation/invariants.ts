@@ -60,7 +60,8 @@ function walk(
     if (entry.kind === 'reloaded') {
       for (const name of entry.names) {
         state.definitions.set(name, entry.nth);
-        if (!isOver(state, name)) state.wereReady.delete(name);
+        // One that has failed starts again, and holds up later stages as at the first time.
+        if (!isOver(state, name) || state.phases.get(name) === 'failed') state.wereReady.delete(name);
       }
       for (const name of entry.gone) state.gone.add(name);
       for (const name of [...entry.names, ...entry.gone].filter((each) => !isOver(state, each))) {
@@ -358,8 +359,7 @@ export const invariants = {
     let killed: string | undefined;
     return walk(run, (entry, { draining }) => {
       if (entry.kind === 'deed') killed = entry.deed.do === 'kill' ? entry.deed.name : undefined;
-      if (entry.kind !== 'signalled' || draining || killed === entry.service || entry.signal === 'SIGCONT')
-        return undefined;
+      if (entry.kind !== 'signalled' || draining || entry.signal === 'SIGCONT') return undefined;
       const since = signalled.get(entry.root);
       if (entry.signal !== 'SIGKILL') {
         if (since === undefined) signalled.set(entry.root, entry.own);
@@ -367,6 +367,7 @@ export const invariants = {
       }
       const least = Math.min(leastGrace, run.spec.shutdownTimeout);
       if (since === undefined || entry.own - since >= least || has(run, 'pause')) return undefined;
+      if (killed === entry.service) return undefined;
       return `pid ${entry.pid} of ${entry.service} gets SIGKILL after ${entry.own - since} ms`;
     });
   },

@@ -128,6 +128,7 @@ interface SimulatedProcess {
 
 interface Zombie extends ProcessExit {
   readonly id: number;
+  readonly group: number;
 }
 
 interface Socket {
@@ -539,11 +540,11 @@ export class SimulatedKernel implements Kernel {
     return process;
   }
 
-  /** As Linux has it: one that a zombie or a process group still goes by is not free. */
+  /** As Linux has it: one that a zombie or a process group still goes by is not free; a zombie is still in its group. */
   #freePid(): number {
     if (this.#programs.reusesPids !== true) return this.#nextPid++;
-    const taken = new Set(this.#zombies.map(({ pid }) => pid));
-    for (const { pid, group } of this.#table.values()) taken.add(pid).add(group);
+    const taken = new Set<number>();
+    for (const { pid, group } of [...this.#zombies, ...this.#table.values()]) taken.add(pid).add(group);
     let pid = ownPid + 1;
     while (taken.has(pid)) pid += 1;
     return pid;
@@ -659,7 +660,7 @@ export class SimulatedKernel implements Kernel {
 
   #end(process: SimulatedProcess, status: ExitStatus): void {
     if (!this.#isAlive(process)) return;
-    const { id, pid } = process;
+    const { id, pid, group } = process;
     this.#table.delete(pid);
     if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
     for (const child of this.#table.values()) {
@@ -669,7 +670,7 @@ export class SimulatedKernel implements Kernel {
     this.#programs.onFact?.({ kind: 'ended', id, pid, status, child });
     // Scripted parents wait for their children at once; chaperone learns of its own by SIGCHLD.
     if (child) {
-      this.#zombies.push({ id, pid, status, usage: noUsage });
+      this.#zombies.push({ id, pid, group, status, usage: noUsage });
       this.#planDelivery();
     }
     // After the exit has been told, where chaperone is the parent.
