@@ -165,8 +165,10 @@ export function childProcessLogic(ports: ChildProcessPorts) {
       const crashed = !isNormal(status) && !(stopping && tree !== undefined);
       if (crashed) clearRemains(own, unit, service, stopping);
       const tell = (): void => {
+        // Nothing of it is left, so that nobody is who its file names.
+        const isOver = stopping || (crashed && tree !== undefined);
         // What a daemon that has ended left in its file would tell of it at the next stop, or of whoever has its number then.
-        if (stopping || adopts !== undefined) pidfiles.remove(service, stopping ? undefined : pid);
+        if (isOver || adopts !== undefined) pidfiles.remove(service, isOver ? undefined : pid);
         sendBack({ type: 'process.exited', serial, pid, status, at: tree === undefined ? at : clock.now() });
       };
       // A stop is over when nothing of the service is left. So is a crash: the next start needs the port.

@@ -22,6 +22,8 @@ interface State {
   readonly wereReady: Set<string>;
   /** Those that somebody asked to be stopped, until they have ended. */
   readonly asked: Set<string>;
+  /** Those of them that are not to start again then. */
+  readonly stopped: Set<string>;
   /** Those that may be ended first because they are to start afresh. */
   readonly renewed: Set<string>;
   /** Those of them that a reload stops: nothing is let go before all of these have ended. */
@@ -45,6 +47,7 @@ function walk(
     disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
     wereReady: new Set(),
     asked: new Set(),
+    stopped: new Set(),
     renewed: new Set(),
     replaced: new Set(),
     gone: new Set(),
@@ -58,13 +61,17 @@ function walk(
     if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
     if (entry.kind === 'deed') applyDeed(entry.deed, state);
     if (entry.kind === 'reloaded') {
+      const offByDefault = new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name));
       for (const name of entry.names) {
         state.definitions.set(name, entry.nth);
         // One that has failed starts again, and holds up later stages as at the first time.
-        if (!isOver(state, name) || state.phases.get(name) === 'failed') state.wereReady.delete(name);
+        const begins = !isOver(state, name) || state.phases.get(name) === 'failed';
+        if (begins && !state.stopped.has(name)) state.wereReady.delete(name);
       }
       for (const name of entry.gone) state.gone.add(name);
-      for (const name of [...entry.names, ...entry.gone].filter((each) => !isOver(state, each))) {
+      // What is disabled in the configuration and what is being stopped by hand anyway is no reload's to end.
+      const replaced = entry.names.filter((name) => !offByDefault.has(name) && !state.stopped.has(name));
+      for (const name of [...replaced, ...entry.gone].filter((each) => !isOver(state, each))) {
         state.asked.add(name);
         state.replaced.add(name);
       }
@@ -80,6 +87,7 @@ function walk(
     if (isUp(phase)) state.wereReady.add(notice.service);
     if (!isEnded(phase)) continue;
     state.asked.delete(notice.service);
+    state.stopped.delete(notice.service);
     state.replaced.delete(notice.service);
     state.renewed.delete(notice.service);
   }
@@ -93,12 +101,13 @@ function isOver({ phases }: State, name: string): boolean {
 }
 
 function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State): void {
-  const { disabled, asked } = state;
+  const { disabled, asked, stopped } = state;
   switch (deed.do) {
     case 'start':
       for (const name of deed.names) {
         if (deed.enable) disabled.delete(name);
         if (deed.force) state.renewed.add(name);
+        if (deed.force) stopped.delete(name);
         // What has done its work needs no end.
         if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
       }
@@ -107,7 +116,10 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State)
     case 'restart':
       for (const name of deed.names) {
         if (deed.do === 'stop' && deed.disable) disabled.add(name);
-        if (!isOver(state, name)) asked.add(name);
+        if (isOver(state, name)) continue;
+        asked.add(name);
+        if (deed.do === 'stop') stopped.add(name);
+        else stopped.delete(name);
       }
       break;
     case 'enable':
