@@ -1,6 +1,6 @@
 {
   'target_defaults': {
-    'cflags': ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror'],
+    'cflags': ['-std=c11', '-O3', '-Wall', '-Wextra', '-Werror'],
   },
   'targets': [
     {

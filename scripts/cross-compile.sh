@@ -64,7 +64,7 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
     failed=1
     continue
   fi
-  flags='-std=c11 -O2 -Wall -Wextra -Werror'
+  flags='-std=c11 -O3 -Wall -Wextra -Werror'
   # shellcheck disable=SC2086 # flags are words
   report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" native/edge.c -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086

@@ -16,7 +16,11 @@ const version = '9.6.1';
 prepare();
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { sample: { type: 'string', default: '1' }, static: { type: 'boolean', default: false }, without: { type: 'string' } },
+  options: {
+    sample: { type: 'string', default: '1' },
+    static: { type: 'boolean', default: false },
+    without: { type: 'string' },
+  },
 });
 const given = positionals.length > 0 ? positionals : ['src/streams'];
 const isRange = (path) => /:\d+/.test(path);

@@ -407,16 +407,28 @@ export function compileSelector(selector: ParsedSelector | string, options: Sele
   // The common cases need no questions at all.
   if (table.every((entry) => entry === always)) return () => true;
   if (table.every((entry) => entry !== ask)) {
-    return (record) => table[priorityNumber(record.facility, record.severity)] === always;
+    return (record) => table[priorityOf(record)] === always;
   }
   const { surely } = decided;
   return (record) => {
-    const number = priorityNumber(record.facility, record.severity);
+    const number = priorityOf(record);
     const entry = table[number];
     if (entry !== ask) return entry === always;
     const bit = 1 << (number & 7);
     return (surely[number] === 1 || anyMatches(positives, bit, record)) && !anyMatches(negatives, bit, record);
   };
+}
+
+let lastRecord: LogRecord | undefined;
+let lastNumber = 0;
+
+/** The number of its `<PRI>`. All selectors ask for it, one after the other. */
+function priorityOf(record: LogRecord): number {
+  if (record !== lastRecord) {
+    lastRecord = record;
+    lastNumber = priorityNumber(record.facility, record.severity);
+  }
+  return lastNumber;
 }
 
 /** True where no record whatever could be selected, whatever its program and text. */

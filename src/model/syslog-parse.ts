@@ -28,6 +28,7 @@ export interface Reception {
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
 
 /** Control characters but for the tab, the C1 range among them. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
@@ -37,8 +38,18 @@ const space = 0x20;
 const nul = 0;
 const lineFeed = 10;
 
-/** Parses a datagram into its records; never throws. */
-export function parseDatagram(bytes: Uint8Array, reception: Reception): LogRecord[] {
+/**
+ * Parses a datagram into its records; never throws.
+ *
+ * @param datagram text is one record that needs no decoding: printable ASCII and tabs, without white space at its end
+ */
+export function parseDatagram(datagram: Uint8Array | string, reception: Reception): LogRecord[] {
+  if (typeof datagram === 'string') {
+    if (datagram.length === 0) return [];
+    if (datagram.length <= longestRecord) return [parseRecord(datagram, reception)];
+    return parseDatagram(encoder.encode(datagram), reception);
+  }
+  const bytes = datagram;
   const end = trimmedEnd(bytes, 0, bytes.length);
   if (end === 0) return [];
   if (end <= longestRecord) {

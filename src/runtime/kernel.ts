@@ -211,8 +211,11 @@ export interface LogFileRequest {
 export type LogSocketOutcome =
   | {
       readonly ok: true;
-      /** Each datagram as it came; the bytes are another's once the observer returns. Nothing is read without an observer. */
-      readonly datagrams$: Observable<Uint8Array>;
+      /**
+       * The datagrams that came together, in order: each as it came, or its text where that is printable ASCII and tabs, without the
+       * NULs and the white space at its end. All of it is another's once the observer returns. Nothing is read without an observer.
+       */
+      readonly datagrams$: Observable<readonly (Uint8Array | string)[]>;
       /** Emits what is left to be read, and removes the socket. */
       readonly close: () => void;
     }

@@ -1,6 +1,5 @@
-import { Subject } from 'rxjs';
 import type { LogRecord } from '../model/log-record.ts';
-import type { AttachLogging, Logging } from './logging.ts';
+import type { AttachLogging, Logging, UnattachedLogging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
@@ -24,7 +23,7 @@ export function lateLogging(): LateLogging {
   let early: (() => void)[] | undefined = [];
   let kept = 0;
   let dropped = 0;
-  let logging: Logging | undefined;
+  let logging: UnattachedLogging | undefined;
   const flush = (): void => logging?.flush();
   const hasRoom = (characters: number): boolean => {
     if (kept > mostKept) return false;
@@ -54,20 +53,20 @@ export function lateLogging(): LateLogging {
   ready.catch(() => undefined);
 
   const attachLogging: AttachLogging = (records$, entries, context) => {
-    const sorted$ = new Subject<LogRecord>();
+    const log = (record: LogRecord): void => logging?.log(record);
     records$.subscribe((record) => {
-      if (early === undefined) sorted$.next(record);
-      else if (hasRoom(record.message.length)) early.push(() => sorted$.next(record));
+      if (early === undefined) log(record);
+      else if (hasRoom(record.message.length)) early.push(() => log(record));
       else dropped += 1;
     });
     const attach = async (): Promise<void> => {
-      const module = await import('./logging.ts');
-      logging = module.attachLogging(sorted$, entries, context);
+      const { makeLogging } = await import('./logging.ts');
+      logging = makeLogging(entries, context);
       const waiting = early ?? [];
       early = undefined;
       for (const action of waiting) action();
       if (dropped > 0) {
-        sorted$.next(context.warningRecord(`${dropped} log records were dropped because logging had not begun yet`));
+        log(context.warningRecord(`${dropped} log records were dropped because logging had not begun yet`));
       }
       flush();
       loaded();

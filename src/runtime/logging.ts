@@ -32,6 +32,11 @@ export interface Logging {
   readonly replace: (specs: readonly LoggingSpec[]) => void;
 }
 
+/** Logging that hears of nothing by itself. */
+export interface UnattachedLogging extends Logging {
+  readonly log: (record: LogRecord) => void;
+}
+
 export type AttachLogging = (
   records$: Observable<LogRecord>,
   entries: readonly LoggingSpec[],
@@ -116,7 +121,7 @@ interface Entry {
  * Sends records to the sinks that the configuration's logging entries name. Each entry's selector is compiled once and decides
  * before anything is formatted; each sink has a winston logger and a transport of its own, so that a slow one holds up nobody.
  */
-export const attachLogging: AttachLogging = (records$, specs, context) => {
+export function makeLogging(specs: readonly LoggingSpec[], context: LoggingContext): UnattachedLogging {
   const lineSinks = new Map<SinkQueue, LineSink>();
   const target = (queue: SinkQueue, write: LineFormatter): Target => {
     let sink = lineSinks.get(queue);
@@ -137,7 +142,7 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
       return [{ selects: compileSelector(selector, widenTo === undefined ? {} : { widenTo }), selector, targets }];
     });
   let entries = entriesOf(specs);
-  records$.subscribe((record) => {
+  const log = (record: LogRecord): void => {
     for (const { selects, targets } of entries) {
       if (!selects(record)) continue;
       let last: LineFormatter | undefined;
@@ -154,11 +159,12 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
         sink.add(line);
       }
     }
-  });
+  };
   const flush = (): void => {
     for (const sink of lineSinks.values()) sink.flush();
   };
   return {
+    log,
     flush,
     replace: (given) => {
       flush();
@@ -172,6 +178,12 @@ export const attachLogging: AttachLogging = (records$, specs, context) => {
       for (const entry of entries) entry.selects = compileSelector(entry.selector, { widenTo });
     },
   };
+}
+
+export const attachLogging: AttachLogging = (records$, specs, context) => {
+  const logging = makeLogging(specs, context);
+  records$.subscribe(logging.log);
+  return logging;
 };
 
 function targetsOf(

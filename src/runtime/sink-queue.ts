@@ -74,7 +74,7 @@ export class SinkQueue {
 
   /** Appends whole lines, each with its end. */
   write(text: string): void {
-    const bytes = Buffer.from(text);
+    const bytes = encoded(text);
     if (this.#waitingBytes + bytes.length > queueLimit) {
       this.#dropped += countLines(bytes);
       return;
@@ -223,6 +223,16 @@ export class SinkQueue {
     this.#refusal = undefined;
     this.#append(Buffer.from(this.#noticeLine(text)));
   }
+}
+
+const encoder = new TextEncoder();
+/** Of three bytes a character at the most, and a batch is a line longer than a write. */
+const scratch = new Uint8Array(4 * largestWrite);
+
+/** As Buffer.from, which looks through a long text once more for its length. */
+function encoded(text: string): Buffer {
+  if (text.length * 3 > scratch.length) return Buffer.from(text);
+  return Buffer.from(scratch.subarray(0, encoder.encodeInto(text, scratch).written));
 }
 
 function countLines(bytes: Buffer): number {

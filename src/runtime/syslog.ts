@@ -30,8 +30,11 @@ export function serveSyslog(
   }
   say(syslogServed(path));
   socket.datagrams$.subscribe({
-    next: (bytes) => {
-      for (const record of parseDatagram(bytes, { time: clock.wallTime() })) records$.next(record);
+    next: (datagrams) => {
+      const reception = { time: clock.wallTime() };
+      for (const datagram of datagrams) {
+        for (const record of parseDatagram(datagram, reception)) records$.next(record);
+      }
     },
     error: (error: unknown) => {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);

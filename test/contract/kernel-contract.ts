@@ -455,7 +455,9 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       if (!socket.ok) throw new Error(socket.code);
       const texts: string[] = [];
       if (harness.early) expect(harness.sendLog(path, 'early')).toBe(true);
-      socket.datagrams$.subscribe((bytes) => texts.push(decoder.decode(bytes)));
+      socket.datagrams$.subscribe((datagrams) =>
+        texts.push(...datagrams.map((data) => (typeof data === 'string' ? data : decoder.decode(data)))),
+      );
       if (!harness.early) harness.sendLog(path, 'early');
       await harness.until(() => texts.length === 1);
       for (const text of ['<13>one', '', 'x'.repeat(10_000)]) harness.sendLog(path, text);

@@ -427,6 +427,20 @@ describe('a datagram', () => {
       { numRuns: 1000 },
     );
   });
+
+  it('is the same record where its text needs no decoding', () => {
+    const plain = fc.oneof(
+      fc.array(pieces, { maxLength: 20 }).map((all) => all.join('').replace(/[^\t -~]/g, '\t')),
+      fc.string({ maxLength: 3 * longestRecord, unit: 'grapheme-ascii', size: 'max' }),
+    );
+    fc.assert(
+      fc.property(plain, (text) => {
+        const trimmed = text.trimEnd();
+        expect(parseDatagram(trimmed, { time })).toEqual(parseDatagram(encoder.encode(text), { time }));
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
 
 describe('parseLevelPrefix', () => {

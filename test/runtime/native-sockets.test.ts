@@ -508,6 +508,34 @@ for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`
       closeSync(fd);
     }));
 
+  it.each([
+    ['<13>web: text', '<13>web: text'],
+    ['a\tb ~', 'a\tb ~'],
+    ['the end \t\n\v\f\r \0\0', 'the end'],
+    ['', ''],
+    [' \n\0', ''],
+    ['x'.repeat(100), 'x'.repeat(100)],
+    ['x'.repeat(101), undefined],
+    ['two\nlines', undefined],
+    ['two\0records', undefined],
+    ['\u001b[1m', undefined],
+    [`${'x'.repeat(40)}\u007f${'x'.repeat(40)}`, undefined],
+    ['für', undefined],
+  ])('tells by a batch what is plain text: %j', (sent, text) => {
+    const name = newName();
+    const fd = edge.bindDatagram(name);
+    edge.sendDatagram(name, Buffer.from(sent));
+    edge.sendDatagram(name, Buffer.from('next'));
+    const slots = Buffer.alloc(300);
+    const lengths = new Uint32Array(3);
+    const texts: (string | undefined)[] = ['old', 'old', 'old'];
+    expect(edge.receiveBatch(fd, slots, lengths, texts)).toBe(2);
+    expect(texts).toEqual([text, 'next', 'old']);
+    expect(lengths[0]).toBe(Buffer.byteLength(sent));
+    expect(slots.toString('utf8', 0, Math.min(100, Buffer.byteLength(sent)))).toBe(sent.slice(0, 100));
+    closeSync(fd);
+  });
+
   it('takes more at once than one system call does', () =>
     leavesNothing(async () => {
       // A unix socket holds too few; a UDP one, filled by somebody else, comes along as a descriptor.

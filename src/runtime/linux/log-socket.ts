@@ -16,6 +16,8 @@ import { isDeserted } from './deserted-socket.ts';
 const batchSize = 128;
 /** Bytes of one that are taken, as unix-dgram has it. */
 const longestDatagram = 65_536;
+/** Where the next one begins: some lines of the cache beyond a power of two, since what lies that far apart drives each other out. */
+const slot = longestDatagram + 192;
 /** ms that one wake-up may take: then timers, signals and services have their turn. */
 const longestTurn = 5;
 /** Datagrams that are taken at the very end; a client that never stops would never let it end. */
@@ -52,17 +54,18 @@ function clearPath(edge: NativeEdge, path: string): string | undefined {
 }
 
 class LogSocket {
-  readonly datagrams$: Observable<Uint8Array>;
+  readonly datagrams$: Observable<readonly (Uint8Array | string)[]>;
   readonly #edge: NativeEdge;
   readonly #path: string;
   readonly #inode: number;
   readonly #holdOn: () => boolean;
-  readonly #buffer = new Uint8Array(batchSize * longestDatagram);
+  readonly #buffer = new Uint8Array(batchSize * slot);
   readonly #lengths = new Uint32Array(batchSize);
+  readonly #texts: (string | undefined)[] = new Array<undefined>(batchSize).fill(undefined);
   /** The socket's descriptor until unix-dgram has it. */
   #early: number | undefined;
   #socket: UnixDatagramSocket | undefined;
-  #subscriber: Subscriber<Uint8Array> | undefined;
+  #subscriber: Subscriber<readonly (Uint8Array | string)[]> | undefined;
 
   constructor(edge: NativeEdge, path: string, fd: number, holdOn: () => boolean) {
     this.#holdOn = holdOn;
@@ -99,7 +102,7 @@ class LogSocket {
     this.#early = undefined;
     this.#socket = socket;
     socket.on('message', (bytes) => {
-      this.#subscriber?.next(bytes);
+      this.#subscriber?.next([bytes]);
       this.#drain(socket.fd);
     });
     socket.on('error', (error) => this.#subscriber?.error(error));
@@ -112,11 +115,14 @@ class LogSocket {
 
   /** Emits what is there, and tells how many datagrams it was. */
   #take(fd: number): number {
-    const taken = this.#edge.receiveBatch(fd, this.#buffer, this.#lengths);
-    for (let index = 0, start = 0; index < taken; index++, start += longestDatagram) {
+    const taken = this.#edge.receiveBatch(fd, this.#buffer, this.#lengths, this.#texts);
+    if (taken === 0) return 0;
+    const datagrams: (Uint8Array | string)[] = [];
+    for (let index = 0, start = 0; index < taken; index++, start += slot) {
       const length = Math.min(this.#lengths[index] ?? 0, longestDatagram);
-      this.#subscriber?.next(this.#buffer.subarray(start, start + length));
+      datagrams.push(this.#texts[index] ?? this.#buffer.subarray(start, start + length));
     }
+    this.#subscriber?.next(datagrams);
     return taken;
   }
 }

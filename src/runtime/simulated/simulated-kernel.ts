@@ -181,7 +181,7 @@ export class SimulatedKernel implements Kernel {
   readonly #connections = new Map<number, SimulatedListener>();
   readonly #clients = new Map<number, SimulatedClient>();
   #nextConnection = 1;
-  readonly #logSockets = new Map<string, Subject<Uint8Array>>();
+  readonly #logSockets = new Map<string, Subject<readonly Uint8Array[]>>();
   #nextPid = ownPid + 1;
   #nextId = 1;
   /** Ended children of chaperone that it has not reaped yet. */
@@ -448,7 +448,7 @@ export class SimulatedKernel implements Kernel {
   openLogSocket(path: string): LogSocketOutcome {
     const code = this.sinkFaults.get(path) ?? exhaustionCode(this.exhausted);
     if (code !== undefined) return { ok: false, code };
-    const datagrams$ = new Subject<Uint8Array>();
+    const datagrams$ = new Subject<readonly Uint8Array[]>();
     this.#logSockets.set(path, datagrams$);
     return {
       ok: true,
@@ -462,7 +462,7 @@ export class SimulatedKernel implements Kernel {
   /** A program's way to log: false where no socket is there. */
   sendLog(path: string, datagram: string): boolean {
     const socket = this.#logSockets.get(path);
-    this.supervisorClock.arrive(() => socket?.next(encoder.encode(datagram)));
+    this.supervisorClock.arrive(() => socket?.next([encoder.encode(datagram)]));
     return socket !== undefined;
   }
 
