@@ -106,6 +106,7 @@ function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State)
     case 'start':
       for (const name of deed.names) {
         if (deed.enable) disabled.delete(name);
+        if (disabled.has(name)) continue;
         if (deed.force) state.renewed.add(name);
         if (deed.force) stopped.delete(name);
         // What has done its work needs no end.
@@ -495,9 +496,9 @@ export const invariants = {
 
   'status never contradicts the process table': (run) => {
     const specs = specsOf(run);
-    const endedAt = new Map<string, number>();
+    const endedAt = new Map<string | number, number>();
     return walk(run, (entry) => {
-      if (entry.kind === 'ended') endedAt.set(entry.service, entry.at);
+      if (entry.kind === 'ended') endedAt.set(entry.service, entry.at).set(entry.pid, entry.at);
       if (entry.kind !== 'look') return undefined;
       for (const { name, state, stage, pid, running } of entry.services) {
         const spec = specs.get(name);
@@ -507,11 +508,14 @@ export const invariants = {
           return `${name} is said to have ${running} processes, and has ${own.length}`;
         if (stage === 'ready.running') {
           // Where it was a daemon that has crashed, what it has left behind is cleared away before anybody is told.
-          const lives = entry.processes.some(
-            (process) => process.service === name && (process.pid === pid || ownsRemains(spec)),
+          // A pidfile names a number, and nobody can tell whether it has been given away anew before it was read.
+          const anyones = mayMove(spec) && has(run, 'reusedPids');
+          const lives = entry.processes.some((process) =>
+            process.service === name ? process.pid === pid || ownsRemains(spec) : anyones && process.pid === pid,
           );
           // That one who is nobody's child has gone is heard of a moment later.
-          const justEnded = mayMove(spec) && (entry.at - (endedAt.get(name) ?? 0) <= longestLook || has(run, 'pause'));
+          const ended = Math.max(endedAt.get(name) ?? 0, (anyones ? endedAt.get(pid ?? 0) : undefined) ?? 0);
+          const justEnded = mayMove(spec) && (entry.at - ended <= longestLook || has(run, 'pause'));
           if (!lives && !justEnded) return `${name} is ready as pid ${pid}, which does not live`;
         }
         if (mayMove(spec)) continue;
