@@ -21,15 +21,17 @@ function scriptedProcess() {
     told,
     run: programs.run(),
     state: () => actor.getSnapshot().value,
+    isOver: () => actor.getSnapshot().status === 'done',
     pid: () => actor.getSnapshot().context.pid,
     terminate: (killAfter: number) => actor.send({ type: 'process.terminate', signal: 'SIGQUIT', killAfter }),
+    extend: (killAfter: number) => actor.send({ type: 'process.extend', killAfter }),
     kill: () => actor.send({ type: 'process.kill' }),
   };
 }
 
 describe('a process', () => {
   it('tells its owner of the spawn and of the exit', () => {
-    const { run, told, state, pid, terminate } = scriptedProcess();
+    const { run, told, state, isOver, pid, terminate } = scriptedProcess();
     expect(pid()).toBeUndefined();
     run.spawned();
     expect(state()).toEqual({ alive: 'running' });
@@ -38,15 +40,15 @@ describe('a process', () => {
     terminate(1_000);
     expect(run.signals).toEqual(['SIGQUIT at 0']);
     run.exited();
-    expect(state()).toBe('reaped');
+    expect([state(), isOver()]).toEqual(['reaped', true]);
     expect(pid()).toBe(known);
     expect(told).toEqual(['process.spawned', 'process.exited']);
   });
 
   it('is unspawned when the system refuses', () => {
-    const { run, told, state } = scriptedProcess();
+    const { run, told, state, isOver } = scriptedProcess();
     run.spawnFailed();
-    expect(state()).toBe('unspawned');
+    expect([state(), isOver()]).toEqual(['unspawned', true]);
     expect(told).toEqual(['process.spawnFailed']);
   });
 
@@ -96,6 +98,23 @@ describe('a process', () => {
     terminate(60_000);
     clock.increment(1_000);
     expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGQUIT at 900', 'SIGKILL at 1900']);
+  });
+
+  it('that asks for more time gets SIGKILL that much later, and another signal never', () => {
+    const { clock, run, terminate, extend } = scriptedProcess();
+    // Before anybody has asked it to end there is nothing to put off.
+    extend(50);
+    run.spawned();
+    extend(50);
+    clock.increment(100);
+    terminate(1_000);
+    clock.increment(900);
+    extend(500);
+    extend(700);
+    clock.increment(699);
+    expect(run.signals).toEqual(['SIGQUIT at 100']);
+    clock.increment(1);
+    expect(run.signals).toEqual(['SIGQUIT at 100', 'SIGKILL at 1700']);
   });
 
   it('stays in killing until it is reaped, and repeats SIGKILL when asked', () => {

@@ -89,6 +89,7 @@ describe('a schedule', () => {
     const refused = scriptedSchedule(cron);
     refused.trigger.refused();
     expect(refused.state()).toBe('refused');
+    expect(refused.actor.getSnapshot().status).toBe('done');
     expect(refused.facts).toEqual(['schedule.refused']);
     expect(refused.trigger.live).toBe(0);
   });
@@ -128,6 +129,7 @@ describe('a schedule', () => {
     expect(trigger.told).toEqual(['trigger.pause']);
     trigger.fired(client(3));
     expect(counts()).toEqual({ begun: 3, running: 3 });
+    expect(programs.runs.map(({ connection }) => connection)).toEqual([client(1), client(2), client(3)]);
     const [first, second] = programs.runs;
     first?.spawned().exited(exit0);
     expect(trigger.told).toEqual(['trigger.pause']);
@@ -174,6 +176,10 @@ describe('a schedule', () => {
     expect(programs.run().signals).toEqual(['SIGTERM at 0', 'SIGKILL at 1000']);
     actor.send({ type: 'process.kill' });
     expect(programs.run().signals).toHaveLength(3);
+    actor.send({ type: 'process.kill' });
+    expect(programs.run().signals).toHaveLength(4);
+    programs.run().exited(exit1);
+    expect(actor.getSnapshot().status).toBe('done');
   });
 
   it('ends its runs at a reset, tells nothing of how they end, and goes on', () => {

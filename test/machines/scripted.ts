@@ -1,6 +1,7 @@
 import { type AnyActorRef, createActor, type EventObject, fromCallback, SimulatedClock } from 'xstate';
 import { processMachine } from '../../src/machines/process.ts';
 import { standingForPlan } from '../../src/machines/reload.ts';
+import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { type ServiceReport, type StartOf, serviceMachine } from '../../src/machines/service.ts';
 import {
   type CountProcesses,
@@ -22,6 +23,7 @@ import type {
   ProcessSignal,
 } from '../../src/model/process-events.ts';
 import { planReload, type ReloadPlan } from '../../src/model/reload-plan.ts';
+import type { Connection, TriggerCommand, TriggerFact } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
@@ -40,6 +42,8 @@ export type { systemSpec };
 export class ScriptedRun {
   readonly service: string;
   readonly serial: number;
+  /** Whom it serves, where it is an inetd service's. */
+  readonly connection: Connection | undefined;
   /** What it was sent, with the time. */
   readonly signals: string[] = [];
   readonly pid: number;
@@ -49,9 +53,14 @@ export class ScriptedRun {
   /** What it took over: `4711`, `remains`; undefined where it was started. */
   readonly adopted: string | undefined;
 
-  constructor({ service, serial, adopts }: ProcessRun, tell: (fact: ProcessFact) => void, now: () => number) {
+  constructor(
+    { service, serial, adopts, connection }: ProcessRun,
+    tell: (fact: ProcessFact) => void,
+    now: () => number,
+  ) {
     this.service = service.name;
     this.serial = serial;
+    this.connection = connection;
     this.adopted = adopts?.kind === 'process' ? String(adopts.pid) : adopts?.kind;
     this.pid = adopts?.kind === 'process' ? adopts.pid : 100 + serial;
     this.#tell = tell;
@@ -198,9 +207,14 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
   );
   const process = processMachine.provide({ actors: { childProcess: programs.childProcess } });
   const signalled: string[] = [];
+  // Every schedule is accepted and every port listens; nothing comes of it.
+  const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(({ sendBack }) =>
+    sendBack({ type: 'trigger.armed', at: clock.now() }),
+  );
+  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process } }),
+      service: serviceMachine.provide({ actors: { process, scheduled } }),
       processTable: fromCallback<
         SignalAll | CountProcesses,
         undefined,

@@ -33,7 +33,7 @@ function alikeOnce(edges: readonly Edge<ServiceSnapshot>[]): readonly Edge<Servi
   return [...found.values()];
 }
 
-function after(from: ServiceSnapshot, event: ServiceEvent): ServiceSnapshot {
+function stepped(from: ServiceSnapshot, event: ServiceEvent): ServiceSnapshot {
   return getNextSnapshot(machine, from, event);
 }
 
@@ -58,21 +58,21 @@ describe.each(explored)('every step of a service ($type)', ({ edges, states }) =
   it('that changes anything notes its time', () => {
     const late = edges.flatMap(({ from, event }) => {
       if (!isEvent(event) || !('at' in event)) return [];
-      const to = after(from, { ...event, at: 77 });
+      const to = stepped(from, { ...event, at: 77 });
       return hasChanged(from, to) && to.context.at !== 77 ? [`${statePath(from.value)} ${event.type}`] : [];
     });
     expect([...new Set(late)]).toEqual([]);
   });
 
   it('remembers that the system ends, wherever it is', () => {
-    const forgetful = states.filter((from) => !after(from, { type: 'service.retire', at: 0 }).context.retired);
+    const forgetful = states.filter((from) => !stepped(from, { type: 'service.retire', at: 0 }).context.retired);
     expect(forgetful.map(({ value }) => statePath(value))).toEqual([]);
   });
 
   it('forgets restarts when it is reset, where it will count them again', () => {
     const reset = states
       .filter((from) => /^ready\.running|^backoff|^failed/.test(statePath(from.value)))
-      .map((from) => after(from, { type: 'service.reset', killAfter: 0, at: 0 }));
+      .map((from) => stepped(from, { type: 'service.reset', killAfter: 0, at: 0 }));
     expect(reset.filter(({ context }) => context.restartsUsed !== 0)).toEqual([]);
   });
 });
@@ -84,7 +84,12 @@ describe.each([
   const { states = [] } = explored.find(({ type }) => type === 'notify') ?? {};
   const inRun = states.filter(({ value }) => known.test(statePath(value)));
   const said = (from: ServiceSnapshot, message: NotifyMessage): ServiceSnapshot =>
-    after(from, { type: 'notify.received', serial: from.context.startSerial, message: { ...also, ...message }, at: 5 });
+    stepped(from, {
+      type: 'notify.received',
+      serial: from.context.startSerial,
+      message: { ...also, ...message },
+      at: 5,
+    });
   const where = (found: readonly ServiceSnapshot[]): readonly string[] => [
     ...new Set(found.map(({ value }) => statePath(value))),
   ];
@@ -122,7 +127,7 @@ describe.each([
 
   it('of an earlier start is about nothing', () => {
     const stale = (from: ServiceSnapshot): ServiceSnapshot =>
-      after(from, {
+      stepped(from, {
         type: 'notify.received',
         serial: from.context.startSerial - 1,
         message: { ready: true, status: 'old', mainPid: 4711, errno: 5 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromCallback, type SnapshotFrom } from 'xstate';
+import { type EventObject, fromCallback, getNextSnapshot, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
 import { processMachine } from '../../src/machines/process.ts';
 import { standingForPlan } from '../../src/machines/reload.ts';
@@ -246,6 +246,11 @@ const cases: Readonly<Record<string, Case>> = {
 };
 const variants = Object.entries(cases).map(([name, each]) => ({ name, ...each, exploration: exploreSystem(each) }));
 
+/** Not one of XState's own. */
+function isEvent(event: EventObject): event is SystemEvent {
+  return !event.type.startsWith('xstate.');
+}
+
 function isHalted(snapshot: SystemSnapshot): boolean {
   return snapshot.matches('halted');
 }
@@ -280,6 +285,18 @@ describe.each(variants)('the system chart ($name)', ({ exploration }) => {
       ({ event }) => event.type.startsWith('xstate.after.'),
     );
     expect(byTime).toEqual([]);
+  });
+
+  it('notes the time of whatever comes', () => {
+    // Of the steps that are alike, one.
+    const alike = new Map(edges.map((edge) => [JSON.stringify([edge.from.value, edge.event]), edge]));
+    const late = [...alike.values()].filter(({ from, event }) => {
+      if (!isEvent(event) || isHalted(from)) return false;
+      // Once it drains, nobody is asked for single services any more.
+      if (from.matches('draining') && /^services|reload/.test(event.type)) return false;
+      return getNextSnapshot(machine, from, { ...event, at: 77 }).context.at !== 77;
+    });
+    expect(late.map(describeEdge)).toEqual([]);
   });
 
   it('drains at once when it is told to', () => {
