@@ -27,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -70,6 +71,7 @@ _Static_assert(sizeof(long) == 8, "edge.c needs a 64-bit Linux");
 #define CHILD_STACK_BYTES (64 * 1024)
 /* Where nothing tells which descriptors are open, this many are closed one by one. */
 #define CLOSE_AT_MOST 65536
+#define RANDOM_AT_MOST 64
 /* setresuid(2) and setgroups(2) take the largest id for "unchanged": it must never arrive there as an account. */
 #define LARGEST_ID 4294967294.0
 #define LARGEST_INTEGER 9007199254740991.0
@@ -969,6 +971,28 @@ static napi_value edge_exit_now(napi_env env, napi_callback_info info) {
   _exit((int)status);
 }
 
+/* getrandom(2), as hexadecimal digits */
+static napi_value edge_random_hex(napi_env env, napi_callback_info info) {
+  static const char digits[] = "0123456789abcdef";
+  napi_value argument;
+  napi_value text = NULL;
+  int64_t count;
+  uint8_t bytes[RANDOM_AT_MOST];
+  char hex[2 * RANDOM_AT_MOST];
+  arguments_of(env, info, 1, &argument);
+  if (!read_integer(env, argument, "count", 1, RANDOM_AT_MOST, &count)) return NULL;
+  /* So few bytes come whole, and no signal interrupts them once the kernel has been seeded. */
+  while (getrandom(bytes, (size_t)count, 0) < 0) {
+    if (errno != EINTR) return throw_errno(env, "get random bytes", errno);
+  }
+  for (int64_t i = 0; i < count; i++) {
+    hex[2 * i] = digits[bytes[i] >> 4];
+    hex[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  napi_create_string_latin1(env, hex, 2 * (size_t)count, &text);
+  return text;
+}
+
 static double limit_number(rlim_t limit) {
   return limit == RLIM_INFINITY ? -1 : (double)limit;
 }
@@ -1767,6 +1791,7 @@ NAPI_MODULE_INIT() {
       {"writeNow", edge_write_now},
       {"watchSignal", edge_watch_signal},
       {"exitNow", edge_exit_now},
+      {"randomHex", edge_random_hex},
       {"descriptorLimit", edge_descriptor_limit},
       {"setBlocking", edge_set_blocking},
       {"duplicate", edge_duplicate},

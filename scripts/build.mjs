@@ -24,6 +24,7 @@ const alias = {
   rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
   // unix-dgram looks for its addon by the package.json that stands above the calling file.
   bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
+  '@dabh/diagnostics': fileURLToPath(new URL('no-diagnostics.cjs', import.meta.url)),
 };
 // import() of Node's own modules becomes require: the loader's script has no modules.
 const supported = { 'dynamic-import': false };

@@ -36,6 +36,8 @@ export interface NativeEdge {
   watchSignal(signal: number, callback: () => void): void;
   /** _exit(2): no handler runs and no thread is waited for. */
   exitNow(status: number): never;
+  /** getrandom(2): so many bytes, 1 to 64, as hexadecimal digits. Node's own crypto takes a millisecond to load. */
+  randomHex(count: number): string;
   /** getrlimit(2) for RLIMIT_NOFILE; RLIM_INFINITY is -1. */
   descriptorLimit(): { soft: number; hard: number };
   /**

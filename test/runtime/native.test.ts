@@ -599,3 +599,16 @@ describe('descriptorLimit', () => {
     expect(edge.descriptorLimit()).toEqual({ soft: number(limits?.[1]), hard: number(limits?.[2]) });
   });
 });
+
+describe('random digits', () => {
+  it('are so many bytes, and never the same', () => {
+    expect([1, 8, 64].map((count) => edge.randomHex(count).length)).toEqual([2, 16, 128]);
+    expect(edge.randomHex(64)).toMatch(/^[0-9a-f]{128}$/);
+    expect(new Set(Array.from({ length: 100 }, () => edge.randomHex(8))).size).toBe(100);
+  });
+
+  it('are refused where they are too many or none', () => {
+    for (const count of [0, 65, 1.5, -1, Number.NaN]) expect(() => edge.randomHex(count)).toThrow(TypeError);
+    expect(() => edge.randomHex('8' as never)).toThrow(TypeError);
+  });
+});

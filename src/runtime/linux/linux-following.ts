@@ -1,5 +1,4 @@
 /** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
-import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { Observable } from 'rxjs';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
@@ -53,7 +52,7 @@ export class LinuxFollowing implements Following {
   }
 
   newInvocation(): string {
-    return randomBytes(16).toString('hex');
+    return this.#edge.randomHex(16);
   }
 
   track(pid: number, invocation: string, forks: boolean): ProcessTree {

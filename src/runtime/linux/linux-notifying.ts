@@ -1,5 +1,4 @@
 /** sd_notify(3) on Linux: sockets for services by unix-dgram, what comes along with a datagram by the edge. */
-import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
@@ -33,7 +32,7 @@ export class LinuxNotifying implements Notifying {
 
   openSocket(service: string): NotifySocket {
     if (this.#library === undefined) throw Object.assign(new Error('unix-dgram is not loaded'), { code: 'ELIBACC' });
-    const name = `${service.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 40)}-${randomBytes(8).toString('hex')}`;
+    const name = `${service.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 40)}-${this.#edge.randomHex(8)}`;
     const path = join(this.#directoryFor(name), name);
     const fd = bindWith(this.#library, this.#edge, path);
     // Who knows the name may write, and the directory does not tell it: the service may have given up chaperone's account.
