@@ -571,15 +571,7 @@ export const systemMachine = setup({
             'system.reload': { actions: reloadActions(false) },
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: [
-                'noteTime',
-                'recordChange',
-                'countProcesses',
-                'finishStops',
-                'stopByHand',
-                { type: 'startServices', params: { idleReleased: false } },
-                'sayBlocked',
-              ],
+              actions: changeActions(false),
             },
           },
         },
@@ -591,15 +583,7 @@ export const systemMachine = setup({
             'system.reload': { target: 'starting', actions: ['noteTime', 'applyReload', 'stopByHand'] },
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: [
-                'noteTime',
-                'recordChange',
-                'countProcesses',
-                'finishStops',
-                'stopByHand',
-                { type: 'startServices', params: { idleReleased: false } },
-                'sayBlocked',
-              ],
+              actions: changeActions(false),
             },
           },
         },
@@ -610,15 +594,7 @@ export const systemMachine = setup({
             'system.reload': { actions: reloadActions(true) },
             'service.changed': {
               guard: not('isSystemFailure'),
-              actions: [
-                'noteTime',
-                'recordChange',
-                'countProcesses',
-                'finishStops',
-                'stopByHand',
-                { type: 'startServices', params: { idleReleased: true } },
-                'sayBlocked',
-              ],
+              actions: changeActions(true),
             },
           },
         },
@@ -634,15 +610,7 @@ export const systemMachine = setup({
       on: {
         'system.reload': { actions: reloadActions(true) },
         'service.changed': {
-          actions: [
-            'noteTime',
-            'recordChange',
-            'countProcesses',
-            'finishStops',
-            'stopByHand',
-            { type: 'startServices', params: { idleReleased: true } },
-            'sayBlocked',
-          ],
+          actions: changeActions(true),
         },
         'service.exitKills': [
           { guard: 'isReplaced', actions: ['noteTime'] },
@@ -719,6 +687,18 @@ function requests(idleReleased: boolean) {
     'services.enable': { actions: ['noteTime', 'setEnabled'] },
     'services.disable': { actions: ['noteTime', 'setEnabled', start] },
   } as const;
+}
+
+function changeActions(idleReleased: boolean) {
+  return [
+    'noteTime',
+    'recordChange',
+    'countProcesses',
+    'finishStops',
+    'stopByHand',
+    { type: 'startServices', params: { idleReleased } },
+    'sayBlocked',
+  ] as const;
 }
 
 function reloadActions(idleReleased: boolean) {

@@ -22,10 +22,37 @@ import type { WorldPlan } from './plan.ts';
 import { journalOf, runWorld, type WorldRun } from './run-world.ts';
 import { shrink } from './shrink.ts';
 
-const usage = `usage: npm run simulate -- [--seeds N] [--from S] [--time 120s] [--jobs N] [--no-shrink] [--digest]
+const usage = `usage: npm run simulate -- [--seeds N] [--from S] [--time 120s] [--jobs N] [--kept FOLDER] [--out FOLDER]
+                           [--first] [--no-shrink] [--digest]
        npm run simulate -- --seed S
        npm run simulate -- --world FILE
 `;
+
+const options = {
+  seeds: { type: 'string' },
+  from: { type: 'string' },
+  seed: { type: 'string' },
+  time: { type: 'string' },
+  jobs: { type: 'string' },
+  stride: { type: 'string' },
+  world: { type: 'string' },
+  kept: { type: 'string' },
+  out: { type: 'string' },
+  'no-shrink': { type: 'boolean' },
+  first: { type: 'boolean' },
+  digest: { type: 'boolean' },
+  tally: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+function readOptions() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    process.stderr.write(`simulate: ${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    return undefined;
+  }
+}
 
 /** Seeds that fail in one way are alike: so many of them are shrunk. */
 const mostShrunk = 3;
@@ -57,23 +84,12 @@ interface Tally {
 async function main(): Promise<number> {
   // The log tells local time.
   process.env['TZ'] = 'UTC';
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: 'string' },
-      from: { type: 'string' },
-      seed: { type: 'string' },
-      time: { type: 'string' },
-      jobs: { type: 'string' },
-      stride: { type: 'string' },
-      world: { type: 'string' },
-      kept: { type: 'string' },
-      out: { type: 'string' },
-      'no-shrink': { type: 'boolean' },
-      first: { type: 'boolean' },
-      digest: { type: 'boolean' },
-      tally: { type: 'boolean' },
-    },
-  });
+  const values = readOptions();
+  if (values === undefined) return 2;
+  if (values.help === true) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const out = values.out ?? '.cache/simulate';
   if (values.world !== undefined) return replay(values.world);
   const kept = values.kept === undefined ? 0 : replayKept(values.kept);

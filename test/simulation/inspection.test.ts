@@ -2,64 +2,14 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
 import { statePath } from '../../src/inspect/transition.ts';
-import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { inspect } from '../../src/runtime/inspection.ts';
 import { Random } from './random.ts';
-import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
+import { randomWorld } from './random-world.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
 
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
 const secret = 'hunter2';
-const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
-
-/** Services of all types, each with secrets where people have them. */
-function randomServices(random: Random): readonly ServiceSpec[] {
-  return Array.from({ length: random.integer(1, 8) }, (_, index) => {
-    const type = random.pick(serviceTypes);
-    return simpleService(`s${index}`, {
-      type,
-      command: `s${index} --password ${secret}`,
-      argv: [`s${index}`, '--password', secret],
-      environment: { PASSWORD: secret, [secret]: '1' },
-      // Its log has both.
-      debug: true,
-      prerequisites: index > 0 && random.chance(0.5) ? [`s${random.integer(0, index - 1)}.service`] : [],
-      enabled: random.chance(0.9),
-      restart: random.chance(0.6),
-      restartDelay: random.pick([0, 100, 3_000]),
-      restartLimit: random.integer(0, 4),
-      startupPause: random.pick([0, 100, 500]),
-      processTimeout: random.pick([200, 5_000]),
-      ignoreFailures: random.chance(0.7),
-      ...(type === 'forking' && random.chance(0.7) ? { pidfile: `/run/s${index}.pid` } : {}),
-      ...(type === 'notify' && random.chance(0.4) ? { watchdog: random.integer(100, 2_000) } : {}),
-      ...(type === 'cron' ? { interval: random.pick(['* * * * * *', '* * * * * */3']) } : {}),
-      ...(type === 'inetd' ? { port: 8_000 + index, maxConnections: random.integer(1, 4) } : {}),
-    });
-  });
-}
-
-/** A world that is not started yet. */
-function randomWorld(seed: number): World {
-  const random = new Random(seed);
-  const services = randomServices(random);
-  const specs = new Map(services.map((service) => [service.name, service]));
-  const world = createWorld(systemOf(services), {
-    has: () => true,
-    script: ([name]) => {
-      const spec = specs.get(`${name}.service`);
-      if (spec?.type === 'forking') return randomForkingScript(random, spec.pidfile);
-      return spec?.type === 'notify' ? randomNotifyScript(random, spec.watchdog) : randomScript(random);
-    },
-    fault: () => (random.chance(0.05) ? { code: 'EAGAIN', stage: 'clone' } : undefined),
-  });
-  for (const { port } of services) {
-    if (port !== undefined) world.clock.setTimeout(() => world.kernel.connect(port), random.integer(0, 10_000));
-  }
-  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), random.integer(0, 20_000));
-  return world;
-}
 
 function record(world: World, options: { readonly records?: boolean } = {}): readonly Entry[] {
   const entries: Entry[] = [];
@@ -92,7 +42,7 @@ function fold(entries: readonly Entry[]): readonly Entry[] {
 
 describe('the entries of random worlds', () => {
   it.each(seeds)('tell every step of every machine, in order (seed %i)', (seed) => {
-    const world = randomWorld(seed);
+    const world = randomWorld(seed, secret);
     const entries = record(world);
     const expected = watchXState(world);
     world.assembly.start();
@@ -115,7 +65,7 @@ describe('the entries of random worlds', () => {
   });
 
   it.each(seeds.slice(0, 20))('never hold an environment, or the words of a command (seed %i)', (seed) => {
-    const world = randomWorld(seed);
+    const world = randomWorld(seed, secret);
     const entries = record(world, { records: true });
     world.assembly.start();
     world.clock.run();
@@ -124,7 +74,7 @@ describe('the entries of random worlds', () => {
 
   it.each(seeds.slice(0, 20))('lead to the same for who comes late, whatever is kept (seed %i)', (seed) => {
     const random = new Random(seed);
-    const world = randomWorld(seed);
+    const world = randomWorld(seed, secret);
     const ports = {
       assembly: world.assembly,
       kernel: world.kernel,
@@ -150,7 +100,7 @@ describe('the entries of random worlds', () => {
   });
 
   it.each(seeds.slice(0, 20))('have the states of now for who comes when nobody has watched (seed %i)', (seed) => {
-    const world = randomWorld(seed);
+    const world = randomWorld(seed, secret);
     world.watch?.close();
     const look = (): void => {
       const { context, value, status } = world.assembly.system.getSnapshot();

@@ -6,55 +6,13 @@ import { applyEntry, createReplica, type Replica } from '../../src/inspect/repli
 import { Timeline } from '../../src/inspect/timeline.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
 import { statePath } from '../../src/inspect/transition.ts';
-import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { Random } from './random.ts';
-import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
-import { createWorld, simpleService, systemOf, type World } from './world.ts';
+import { randomWorld } from './random-world.ts';
+import type { World } from './world.ts';
 
-const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
 const encoder = new TextEncoder();
-
-function randomServices(random: Random): readonly ServiceSpec[] {
-  return Array.from({ length: random.integer(1, 8) }, (_, index) => {
-    const type = random.pick(serviceTypes);
-    return simpleService(`s${index}`, {
-      type,
-      prerequisites: index > 0 && random.chance(0.5) ? [`s${random.integer(0, index - 1)}.service`] : [],
-      enabled: random.chance(0.9),
-      restart: random.chance(0.6),
-      restartDelay: random.pick([0, 100, 3_000]),
-      restartLimit: random.integer(0, 4),
-      startupPause: random.pick([0, 100, 500]),
-      processTimeout: random.pick([200, 5_000]),
-      ignoreFailures: random.chance(0.7),
-      ...(type === 'forking' && random.chance(0.7) ? { pidfile: `/run/s${index}.pid` } : {}),
-      ...(type === 'cron' ? { interval: random.pick(['* * * * * *', '* * * * * */3']) } : {}),
-      ...(type === 'inetd' ? { port: 8_000 + index, maxConnections: random.integer(1, 4) } : {}),
-    });
-  });
-}
-
-function randomWorld(seed: number): World {
-  const random = new Random(seed);
-  const services = randomServices(random);
-  const specs = new Map(services.map((service) => [service.name, service]));
-  const world = createWorld(systemOf(services), {
-    has: () => true,
-    script: ([name]) => {
-      const spec = specs.get(`${name}.service`);
-      if (spec?.type === 'forking') return randomForkingScript(random, spec.pidfile);
-      return spec?.type === 'notify' ? randomNotifyScript(random, spec.watchdog) : randomScript(random);
-    },
-    fault: () => (random.chance(0.05) ? { code: 'EAGAIN', stage: 'clone' } : undefined),
-  });
-  for (const { port } of services) {
-    if (port !== undefined) world.clock.setTimeout(() => world.kernel.connect(port), random.integer(0, 10_000));
-  }
-  world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), random.integer(0, 20_000));
-  return world;
-}
 
 /** What the machines themselves say of their states at one instant, and the number of the last entry until then. */
 interface Truth {
