@@ -14,6 +14,8 @@
  * What may cross, and who wins:
  * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
  * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
+ * - A process that survives SIGKILL (one that hangs in the kernel) has a second, or less where the budget is small; then
+ *   those that had to wait for it have their turn.
  * - A service that crashes while draining, before its turn, is not restarted: all are told to retire first.
  * - A service that becomes ready while draining gets its stop in its turn: it was told, or will be, like any other.
  * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
@@ -92,7 +94,14 @@ interface ProcessesGone {
   readonly at: number;
 }
 
-export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone;
+/** A service that was told to stop has not ended after SIGKILL; raised by the system itself. */
+interface StopOverdue {
+  readonly type: 'stop.overdue';
+  readonly name: string;
+  readonly at: number;
+}
+
+export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone | StopOverdue;
 
 /** What the system asks of its `processTable` port: a signal to every process that is left. */
 export interface SignalAll {
@@ -137,6 +146,8 @@ interface SystemContext extends Reloadable {
   readonly stopsBegun: boolean;
   /** Services that were told to stop. */
   readonly told: Readonly<Record<string, true>>;
+  /** Services whose process has survived SIGKILL: nobody waits for them any longer. */
+  readonly lost: Readonly<Record<string, true>>;
   readonly end: SystemEnd | undefined;
   readonly neverStarted: readonly string[];
   readonly stopped: readonly string[];
@@ -409,25 +420,35 @@ export const systemMachine = setup({
       const reserve = shutdownReserve(context.spec.shutdownTimeout);
       const told = { ...context.told };
       const stopped = [...context.stopped];
-      for (const name of leavingInTurn(context)) {
+      const standings = withoutLost(context);
+      const tell = (name: string, ref: SystemContext['services'][string], killAfter: number): void => {
+        const delay = killAfter + overdueGrace(killAfter);
+        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+        enqueue.raise({ type: 'stop.overdue', name, at: context.at + delay }, { delay });
+      };
+      for (const name of leavingInTurn({ ...context, standings })) {
         const ref = context.services[name];
         if (ref === undefined || told[name]) continue;
         told[name] = true;
         stopped.push(name);
         // No graph tells how many come after it.
-        const killAfter = Math.max(0, context.deadline - context.at - reserve) / 2;
-        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+        tell(name, ref, Math.max(0, context.deadline - context.at - reserve) / 2);
       }
-      for (const name of stoppable(context.graph, context.standings)) {
+      for (const name of stoppable(context.graph, standings)) {
         const ref = context.services[name];
-        const standing = context.standings[name];
-        if (ref === undefined || standing === undefined || told[name] || isNeededByLeaving(context, name)) continue;
+        const standing = standings[name];
+        if (ref === undefined || standing === undefined || told[name]) continue;
+        if (isNeededByLeaving({ ...context, standings }, name)) continue;
         told[name] = true;
         if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
-        const killAfter = stopShare(context.graph, context.standings, name, context.deadline - context.at, reserve);
-        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
+        tell(name, ref, stopShare(context.graph, standings, name, context.deadline - context.at, reserve));
       }
       enqueue.assign({ told, stopped, stopsBegun: true });
+    }),
+    recordLost: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'stop.overdue') return;
+      enqueue.assign({ lost: { ...context.lost, [event.name]: true } });
+      enqueue.emit({ type: 'service.lost', service: event.name });
     }),
     killServices: enqueueActions(({ context, enqueue }) => {
       for (const [name, ref] of Object.entries(context.services)) {
@@ -473,7 +494,8 @@ export const systemMachine = setup({
       scheduledNames(context).length > 0 &&
       !Object.values(context.standings).some(({ phase }) => phase !== 'scheduled' && isLive(phase)),
     isExhausted: ({ context }) => context.spec.detectExit && !context.childrenLeft && !anyLive(context),
-    allEnded: ({ context }) => Object.values(context.standings).every(({ phase }) => isEnded(phase)),
+    allEnded: ({ context }) => Object.values(withoutLost(context)).every(({ phase }) => isEnded(phase)),
+    lives: ({ context, event }) => 'name' in event && !isEnded(context.standings[event.name]?.phase ?? 'stopped'),
     isForced: ({ event }) => event.type === 'system.shutdown' && event.forced,
   },
   delays: {
@@ -515,6 +537,7 @@ export const systemMachine = setup({
     saidWaiting: false,
     stopsBegun: false,
     told: {},
+    lost: {},
     end: undefined,
     neverStarted: [],
     stopped: [],
@@ -526,6 +549,7 @@ export const systemMachine = setup({
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
+    'stop.overdue': {},
     'system.reload': {},
     'services.start': {},
     'services.stop': {},
@@ -632,6 +656,7 @@ export const systemMachine = setup({
           after: { stopBudget: 'killing' },
           on: {
             'service.changed': { actions: ['noteTime', 'recordChange', 'stopServices'] },
+            'stop.overdue': { guard: 'lives', actions: ['noteTime', 'recordLost', 'stopServices'] },
             'service.exitKills': { actions: ['noteTime'] },
             'system.shutdown': [
               { guard: 'isForced', target: 'killing', actions: ['noteTime', 'sayForced'] },
@@ -728,6 +753,21 @@ function isNeededByLeaving({ leaving, standings }: SystemContext, name: string):
   });
 }
 
+/** ms from SIGKILL to the moment in which nobody waits any longer: those below are to have something left of the budget. */
+function overdueGrace(killAfter: number): number {
+  return Math.min(killGrace, Math.max(50, killAfter / 2));
+}
+
+/** While the system ends: those whose process survives SIGKILL count as ended. */
+function withoutLost({ standings, lost }: SystemContext): Standings {
+  return Object.fromEntries(
+    Object.entries(standings).map(([name, standing]) => [
+      name,
+      lost[name] ? { ...standing, phase: 'failed' } : standing,
+    ]),
+  );
+}
+
 /** The services that are leaving, and after which nobody has to end first any more. */
 function leavingInTurn({ leaving, stopping, standings }: SystemContext): readonly string[] {
   const hasEnded = (name: string): boolean => isEnded(standings[name]?.phase ?? 'disabled');
@@ -763,6 +803,7 @@ function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefine
         : context.end;
     case 'processes.gone':
     case 'service.noticed':
+    case 'stop.overdue':
     case 'system.reload':
     case 'services.start':
     case 'services.stop':

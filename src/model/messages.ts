@@ -53,6 +53,8 @@ export function messagesFor(
     }
     case 'service.removed':
       return [info(`service ${notice.service} removed`)];
+    case 'service.lost':
+      return [warning(`service ${notice.service} survives SIGKILL; the shutdown goes on without it`)];
     case 'system.ready':
       return [];
     case 'system.waiting':

@@ -193,6 +193,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,
+  'stop.overdue': true,
   'services.start': true,
   'services.stop': true,
   'services.reset': true,
@@ -247,6 +248,7 @@ function shownEvent(event: ShownEvent): EventView {
     case 'service.changed':
       return { type, service: event.name, phase: event.change.phase };
     case 'service.exitKills':
+    case 'stop.overdue':
       return { type, service: event.name };
     case 'service.noticed':
       return { type, service: event.name, news: event.news.kind };

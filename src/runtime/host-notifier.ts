@@ -101,6 +101,7 @@ export class HostNotifier {
       case 'service.queued':
       case 'service.released':
       case 'service.blocked':
+      case 'service.lost':
       case 'system.forced':
       case 'system.clearing':
       case 'system.halted':

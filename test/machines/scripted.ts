@@ -271,6 +271,7 @@ function describeNotice(notice: SystemNotice): string {
     case 'service.released':
     case 'service.blocked':
     case 'service.removed':
+    case 'service.lost':
       return `${shortName(notice.service)} ${notice.type.slice('service.'.length)}`;
     case 'service.changed':
       return `${shortName(notice.service)} ${notice.change.phase}`;

@@ -307,16 +307,27 @@ describe('a shutdown', () => {
     expect(run('store.service').signals).toEqual(['SIGTERM at 1000', 'SIGKILL at 8500']);
   });
 
-  it('does not wait for a process that survives SIGKILL', () => {
-    const { clock, shutdown, signalled, state, phase, output } = booted({
+  it('goes on without a process that survives SIGKILL, after a second', () => {
+    const { clock, shutdown, signalled, state, phase, log, output } = booted({
       deaf: { 'web.service': ['SIGTERM', 'SIGKILL'] },
     });
     shutdown();
-    clock.increment(7_999);
-    expect(state()).toEqual({ draining: 'stopping' });
+    clock.increment(0);
+    clock.increment(3_750);
+    clock.increment(999);
+    expect(log.at(-1)).toBe('worker stopped at 1000');
     clock.increment(1);
-    expect(state()).toEqual({ draining: 'killing' });
-    expect(signalled).toEqual(['SIGKILL at 9000']);
+    expect(log.slice(-4)).toEqual([
+      'web lost at 5750',
+      'store stopping at 5750',
+      'store stopped at 5750',
+      'system clearing SIGTERM since 1000 at 5750',
+    ]);
+    clock.increment(2_000);
+    expect(state()).toEqual({ draining: 'clearing' });
+    clock.increment(1_000);
+    expect(signalled[0]).toBe('SIGTERM at 5750');
+    expect(signalled[1]).toMatch(/^SIGKILL at /);
     clock.increment(1_000);
     expect(state()).toBe('halted');
     expect(phase('web.service')).toBe('stopping');

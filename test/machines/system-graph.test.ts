@@ -34,6 +34,7 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,
+  'stop.overdue': true,
   'processes.gone': true,
   'services.start': true,
   'services.stop': true,
@@ -68,6 +69,11 @@ function reports({ context }: SystemSnapshot): readonly SystemEvent[] {
     const steps = phaseSteps[phase].filter((next) => possible[next] ?? true);
     return steps.map((next) => ({ type: 'service.changed', name, change: changeTo(next, hasBeenReady), at: 0 }));
   });
+}
+
+/** Any that was told to stop may survive SIGKILL. */
+function overdue({ context }: SystemSnapshot): readonly SystemEvent[] {
+  return Object.keys(context.told).map((name) => ({ type: 'stop.overdue', name, at: 0 }));
 }
 
 function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
@@ -116,6 +122,8 @@ const requests: readonly SystemEvent[] = [
 interface Case {
   /** Somebody asks for single services at any moment. */
   readonly byHand?: boolean;
+  /** A process may survive SIGKILL. */
+  readonly survivors?: boolean;
   readonly services: readonly ServiceSpec[];
   readonly system?: Partial<SystemSpec>;
   readonly missingPrograms?: readonly MissingProgram[];
@@ -140,6 +148,7 @@ function exploreSystem({
   missingPrograms = [],
   reloads = [],
   byHand = false,
+  survivors = false,
 }: Case): Exploration<SystemSnapshot> {
   const spec = systemSpec(services, system);
   const input: SystemInput = { spec, graph: buildDependencyGraph(services), missingPrograms };
@@ -156,6 +165,7 @@ function exploreSystem({
             ...commands,
             ...(byHand ? requests : []),
             ...exitKills(snapshot),
+            ...(survivors ? overdue(snapshot) : []),
             ...reports(snapshot),
             ...reloads
               .filter((next) => next !== snapshot.context.spec.services)
@@ -176,6 +186,7 @@ function exploreSystem({
       context.saidBlocked,
       context.saidWaiting,
       Object.keys(context.told).sort(),
+      Object.keys(context.lost).sort(),
       Object.keys(context.disabled).sort(),
       context.stopping,
       context.end?.kind,
@@ -187,7 +198,7 @@ function exploreSystem({
 const store = serviceSpec({ name: 'store.service' });
 const web = serviceSpec({ name: 'web.service', prerequisites: ['store.service'] });
 const cases: Readonly<Record<string, Case>> = {
-  'two services, one after the other': { services: [store, web] },
+  'two services, one after the other': { services: [store, web], survivors: true },
   'one service, by hand': { services: [store], byHand: true },
   'a disabled cron service, by hand': {
     services: [{ ...store, type: 'cron', interval: '@daily', enabled: false }],
@@ -235,6 +246,7 @@ const cases: Readonly<Record<string, Case>> = {
   'reloads: one goes and comes back': {
     services: [store, web],
     reloads: [[store], [store, web]],
+    survivors: true,
   },
   'nothing but an inetd service': { services: [{ ...store, type: 'inetd', port: 80 }] },
   'nothing enabled': { services: [{ ...store, enabled: false }] },
@@ -249,6 +261,11 @@ const variants = Object.entries(cases).map(([name, each]) => ({ name, ...each, e
 /** Not one of XState's own. */
 function isEvent(event: EventObject): event is SystemEvent {
   return !event.type.startsWith('xstate.');
+}
+
+/** It has ended, or survives SIGKILL. */
+function isOver({ context }: SystemSnapshot, name: string, phase: ServicePhase): boolean {
+  return isEnded(phase) || context.lost[name] === true;
 }
 
 function isHalted(snapshot: SystemSnapshot): boolean {
@@ -294,6 +311,8 @@ describe.each(variants)('the system chart ($name)', ({ exploration }) => {
       if (!isEvent(event) || isHalted(from)) return false;
       // Once it drains, nobody is asked for single services any more.
       if (from.matches('draining') && /^services|reload/.test(event.type)) return false;
+      if (event.type === 'stop.overdue' && getNextSnapshot(machine, from, event).context.lost === from.context.lost)
+        return false;
       return getNextSnapshot(machine, from, { ...event, at: 77 }).context.at !== 77;
     });
     expect(late.map(describeEdge)).toEqual([]);
@@ -357,17 +376,17 @@ describe.each(variants)('the system chart ($name)', ({ exploration }) => {
     const early = states.filter(
       (snapshot) =>
         snapshot.matches({ draining: 'clearing' }) &&
-        Object.values(snapshot.context.standings).some(({ phase }) => !isEnded(phase)),
+        Object.entries(snapshot.context.standings).some(([name, { phase }]) => !isOver(snapshot, name, phase)),
     );
     expect(early.map(exploration.key)).toEqual([]);
   });
 
   it('stops no service before those that wait for it have ended', () => {
-    const early = states.filter(({ context }) =>
-      context.spec.services.some(({ name, prerequisites }) => {
-        const standing = context.standings[name];
-        const told = prerequisites.some((other) => context.told[other]);
-        return told && standing !== undefined && !isEnded(standing.phase);
+    const early = states.filter((snapshot) =>
+      snapshot.context.spec.services.some(({ name, prerequisites }) => {
+        const standing = snapshot.context.standings[name];
+        const told = prerequisites.some((other) => snapshot.context.told[other]);
+        return told && standing !== undefined && !isOver(snapshot, name, standing.phase);
       }),
     );
     expect(early.map(exploration.key)).toEqual([]);

@@ -220,6 +220,9 @@ describe('the log lines of the end', () => {
       severity: 'debug',
       text: 'No processes remain when attempting to kill system, just stop.',
     });
+    expect(told({ type: 'service.lost', service: 'web.service' })).toEqual([
+      'warning: service web.service survives SIGKILL; the shutdown goes on without it',
+    ]);
     expect(told({ type: 'system.ready' })).toEqual([]);
     expect(told({ type: 'system.halted' })).toEqual([]);
   });

@@ -28,6 +28,8 @@ interface State {
   readonly renewed: Set<string>;
   /** Those of them that a reload stops: nothing is let go before all of these have ended. */
   readonly replaced: Set<string>;
+  /** Those whose process survives SIGKILL. */
+  readonly lost: Set<string>;
   /** Those that a reload has taken out of the configuration. */
   readonly gone: Set<string>;
   /** By service: the reload that has defined it, where it is not the boot. */
@@ -50,6 +52,7 @@ function walk(
     stopped: new Set(),
     renewed: new Set(),
     replaced: new Set(),
+    lost: new Set(),
     gone: new Set(),
     definitions: new Map(),
     draining: false,
@@ -81,6 +84,7 @@ function walk(
     if (notice.type === 'system.draining') state.draining = true;
     if (notice.type === 'system.forced') state.forced = true;
     if (notice.type === 'system.ready') state.ready = true;
+    if (notice.type === 'service.lost') state.lost.add(notice.service);
     if (notice.type !== 'service.changed') continue;
     const { phase } = notice.change;
     state.phases.set(notice.service, phase);
@@ -167,11 +171,6 @@ function noticeAt(run: WorldRun, type: string): Entry | undefined {
 
 function has(run: WorldRun, fault: string): boolean {
   return run.plan.faults.some((each) => each.fault === fault);
-}
-
-/** What survives SIGKILL, and a chaperone that stands still, take from the others what was theirs of the budget. */
-function takesTime(run: WorldRun): boolean {
-  return has(run, 'stuck') || has(run, 'pause');
 }
 
 function stageOf({ groups }: ServiceSpec): number {
@@ -356,7 +355,7 @@ export const invariants = {
       const { root, signal, service, pid } = entry;
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
-      if (signal !== 'SIGKILL' || killed === service || takesTime(run)) return undefined;
+      if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
       const spec = specs.get(service);
       const own = [
         spec?.killSignal ?? 'SIGTERM',
@@ -392,16 +391,18 @@ export const invariants = {
     return walk(run, (entry, state) => {
       if (entry.kind === 'notified') lastNotified.set(entry.service, entry.at);
       if (entry.kind === 'deed') reset = entry.deed.do === 'reset' ? entry.deed.names : [];
-      if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || takesTime(run))
+      if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
         return undefined;
       const { service } = entry.notice;
       // One that takes too long to start, misses its watchdog or says that it has failed is ended before its turn.
       if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
       if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
       const other = run.spec.services.find(({ name, prerequisites }) => {
-        if (!prerequisites.includes(service)) return false;
+        if (!prerequisites.includes(service) || state.lost.has(name)) return false;
         const phase = state.phases.get(name) ?? 'pending';
-        if (state.draining) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
+        // What has been taken out is no longer what others need.
+        const isKept = !state.gone.has(service);
+        if (state.draining && isKept) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
         return state.asked.has(name) && state.asked.has(service) && isLive(phase);
       });
       return other === undefined

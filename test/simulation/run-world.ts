@@ -429,6 +429,7 @@ class Runner {
       case 'service.released':
       case 'service.blocked':
       case 'service.noticed':
+      case 'service.lost':
       case 'system.waiting':
       case 'system.forced':
       case 'system.clearing':
