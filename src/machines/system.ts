@@ -422,7 +422,7 @@ export const systemMachine = setup({
       const stopped = [...context.stopped];
       const standings = withoutLost(context);
       const tell = (name: string, ref: SystemContext['services'][string], killAfter: number): void => {
-        const delay = killAfter + overdueGrace(killAfter);
+        const delay = killAfter + overdueGrace(killAfter, context.deadline - context.at - killAfter);
         enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
         enqueue.raise({ type: 'stop.overdue', name, at: context.at + delay }, { delay });
       };
@@ -753,9 +753,14 @@ function isNeededByLeaving({ leaving, standings }: SystemContext, name: string):
   });
 }
 
-/** ms from SIGKILL to the moment in which nobody waits any longer: those below are to have something left of the budget. */
-function overdueGrace(killAfter: number): number {
-  return Math.min(killGrace, Math.max(50, killAfter / 2));
+/**
+ * ms from SIGKILL to the moment in which nobody waits any longer: those below, and what no service owns, are to have something
+ * left of the budget.
+ *
+ * @param left ms of it that are left at the SIGKILL
+ */
+function overdueGrace(killAfter: number, left: number): number {
+  return Math.min(killGrace, Math.max(10, Math.min(killAfter / 2, left / 4)));
 }
 
 /** While the system ends: those whose process survives SIGKILL count as ended. */

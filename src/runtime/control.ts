@@ -223,7 +223,9 @@ export class AssemblySupervisor implements Supervisor {
     const target = context.spec.ownGroup && context.spec.killMode === 'group' && !run.followed ? 'group' : 'process';
     const runs = run.schedule?.getSnapshot().context.runs;
     const pids = runs === undefined ? [run.pid] : Object.values(runs).map(({ pid }) => pid);
-    const outcomes = pids.filter((pid) => pid > 1).map((pid) => kernel.signal(pid, signal, target));
+    // One that has ended may still be the service's, while what it has left behind is cleared away.
+    const own = pids.filter((pid) => assembly.live.isOf(pid, name));
+    const outcomes = own.map((pid) => kernel.signal(pid, signal, target));
     if (outcomes.includes('denied')) return 'denied';
     return outcomes.includes('sent') ? 'sent' : 'notRunning';
   }

@@ -41,6 +41,11 @@ export class LiveProcesses {
     return this.#processes.has(pid);
   }
 
+  /** True while that number is a process of this service, and not another's who has got it since. */
+  isOf(pid: number, service: string): boolean {
+    return this.#processes.get(pid)?.service.name === service;
+  }
+
   /** Signals each: its own kill signal where none is given. */
   signalEach(kernel: Kernel, signal?: SignalName): void {
     for (const [pid, { service }] of this.#processes) {
