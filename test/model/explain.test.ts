@@ -170,4 +170,26 @@ describe('the explanation of an end', () => {
   why     interval '@hourly': the time zone "x" is not known`,
     );
   });
+
+  it.each([
+    ['absent', 'no pid file /run/web.pid'],
+    ['unchanged', 'the pid file /run/web.pid was there before the start, and was not written anew'],
+    ['garbage', 'no number in the pid file /run/web.pid'],
+    ['dead', 'nothing lives under the number in the pid file /run/web.pid'],
+    ['refused', "the pid file /run/web.pid names a process that is none of the service's"],
+  ] as const)('tells what was wrong with a pid file: %s', (trouble, why) => {
+    const cause = { kind: 'pidfile', file: '/run/web.pid', trouble, timeout: 30_000 } as const;
+    expect(explained({ end: { kind: 'serviceFailed', service: 'web.service', cause } }, serviceSpec())).toContain(why);
+  });
+
+  it('tells what a service has said of its failure', () => {
+    const told = (reported: { readonly errno?: number; readonly busError?: string }): string =>
+      explained(
+        { end: { kind: 'serviceFailed', service: 'web.service', cause: { kind: 'reported', pid: 7, ...reported } } },
+        serviceSpec(),
+      );
+    expect(told({ errno: 5 })).toContain('it sent ERRNO=5');
+    expect(told({})).toContain('it sent ERRNO=0');
+    expect(told({ busError: 'org.example.Error' })).toContain('it sent BUSERROR=org.example.Error');
+  });
 });

@@ -40,6 +40,9 @@ describe('errnoOf', () => {
     [2, failed({ kind: 'pidfile', file: '/run/x', trouble: 'absent', timeout: 1_000 })],
     [22, failed({ kind: 'pidfile', file: '/run/x', trouble: 'garbage', timeout: 1_000 })],
     [undefined, { kind: 'exitKills', service: 'a.service', outcome: { kind: 'exit', status: exited(0) } }],
+    [8, { kind: 'exitKills', service: 'a.service', outcome: { kind: 'exit', status: exited(9) } }],
+    [22, failed({ kind: 'listen', port: 80, code: 'EADDRINUSE', tried: [] })],
+    [22, failed({ kind: 'schedule', problem: 'no such time zone' })],
     [8, { kind: 'noProcesses', command: { kind: 'exit', status: exited(1) } }],
     [5, { kind: 'internalError', message: 'internal error: x' }],
   ])('%s for %j', (errno, end) => {

@@ -167,6 +167,24 @@ describe('a JSON line', () => {
       }),
     );
   });
+
+  it.each<[string, Partial<LogRecord>]>([
+    ['facility', { facility: 'local0' }],
+    ['severity', { severity: 'err' }],
+    ['program', { program: 'other' }],
+    ['pid', { pid: 13 }],
+    ['process', { pid: undefined, processId: 'p-1' }],
+    ['host', { host: 'elsewhere' }],
+    ['service', { service: 'web.service' }],
+    ['message id', { messageId: 'ID47' }],
+    ['priority', { unprioritized: true }],
+  ])('tells of each record anew that comes from another %s', (_, changes) => {
+    const write = lineFormatter({ host: 'box', format: 'json' });
+    const once = (each: LogRecord): string => lineFormatter({ host: 'box', format: 'json' })(each);
+    const records = [record(), record(changes), record({ ...changes, message: 'again' }), record()];
+    expect(records.map(write)).toEqual(records.map(once));
+    expect(new Set(records.map(write)).size).toBe(3);
+  });
 });
 
 describe('a packet', () => {

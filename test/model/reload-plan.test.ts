@@ -104,6 +104,41 @@ describe('planReload', () => {
       'change',
       'kill_signal changed, restart_limit changed',
     ],
+    [
+      'another command and another limit',
+      {},
+      { argv: ['x'], restartLimit: 9 },
+      'ready',
+      'restart',
+      'command changed, restart_limit changed',
+    ],
+    [
+      'the same in another order',
+      { environment: { A: '1', B: '2' } },
+      { environment: { B: '2', A: '1' } },
+      'ready',
+      'keep',
+      '',
+    ],
+    [
+      'another variable',
+      { environment: { A: '1' } },
+      { environment: { B: '1' } },
+      'ready',
+      'restart',
+      'environment changed',
+    ],
+    [
+      'another value',
+      { environment: { A: '1' } },
+      { environment: { A: '2' } },
+      'ready',
+      'restart',
+      'environment changed',
+    ],
+    ['a word more', { argv: ['x'] }, { argv: ['x', 'y'] }, 'ready', 'restart', 'command changed'],
+    ['a pidfile that was none', {}, { pidfile: '/run/web.pid' }, 'ready', 'restart', 'pidfile changed'],
+    ['the command of the command line as it was', { name: 'CONSOLE' }, { name: 'CONSOLE' }, 'ready', 'keep', ''],
     ['another order', {}, { prerequisites: ['a.service'] }, 'ready', 'change', 'after changed'],
     ['disabled', {}, { enabled: false }, 'ready', 'stop', 'disabled'],
     ['disabled, and stopped already', {}, { enabled: false }, 'stopped', 'change', 'disabled'],
@@ -165,6 +200,16 @@ describe('renderPlan', () => {
     const after = systemSpec([serviceSpec({ name: 'a.service' }), serviceSpec({ name: 'new.service' })]);
     expect(renderPlan(planReload(before, after, running))).toBe(
       'stop     old.service  no longer in the configuration\nstart    new.service  new\n1 service kept as it is\n',
+    );
+    const other = systemSpec([
+      serviceSpec({ name: 'a.service', argv: ['x'], restartLimit: 9 }),
+      serviceSpec({ name: 'old.service' }),
+    ]);
+    expect(renderPlan(planReload(before, other, running))).toBe(
+      'restart  a.service  command changed, restart_limit changed\n1 service kept as it is\n',
+    );
+    expect(renderPlan(planReload(before, systemSpec([], { idleDelay: 5, detectExit: false }), running))).toBe(
+      'stop     old.service  no longer in the configuration\nstop     a.service    no longer in the configuration\nsettings  idle_delay, detect_exit: from now on\n0 services kept as they are\n',
     );
     expect(renderPlan(planReload(before, before, running))).toBe('nothing has changed; 2 services kept as they are\n');
   });

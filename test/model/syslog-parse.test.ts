@@ -428,6 +428,34 @@ describe('a datagram', () => {
     );
   });
 
+  it.each([3, 5, 6, 7, 9, 12, 14, 15])('has no time where character %i of it is another', (at) => {
+    const stamp = 'Jan  5 04:03:02 ';
+    const text = `${stamp.slice(0, at)}x${stamp.slice(at + 1)}web[1]: text`;
+    expect(only(`<13>${text}`)).toMatchObject({ program: '', message: text });
+  });
+
+  it.each([
+    '[a b="c"',
+    '[a b=c]',
+    '[a b="c"]x',
+    '[]',
+    '[a b="c" d]',
+    '[a  =""]',
+    '[ a="b"]',
+    '-x',
+    'x',
+    '[a b="c"][d',
+  ])('is none of RFC 5424 with the structured data %s', (data) => {
+    const text = `1 2030-01-05T04:03:02Z box web 7 - ${data} text`;
+    const record = only(`<13>${text}`);
+    expect(record).not.toHaveProperty('structuredData');
+    expect(record['message']).toContain(data);
+    expect(only('<13>1 2030-01-05T04:03:02Z box web 7 - [a b="c"] text')).toMatchObject({
+      message: 'text',
+      structuredData: [{ id: 'a', params: [['b', 'c']] }],
+    });
+  });
+
   it('is the same record where its text needs no decoding', () => {
     const plain = fc.oneof(
       fc.array(pieces, { maxLength: 20 }).map((all) => all.join('').replace(/[^\t -~]/g, '\t')),

@@ -116,6 +116,14 @@ describe('why a service is where it is', () => {
 
   it.each<[Partial<WaitFacts>, string]>([
     [
+      { stage: 'ready.running', spec: serviceSpec({ restart: true, restartLimit: 3 }), restartsUsed: 2, pid: 7 },
+      'runs; after an abnormal end: restart in 3 s, 1 left',
+    ],
+    [
+      { hold: { kind: 'stage', group: 'INIT', names: ['a', 'b', 'c', 'd', 'e'].map((n) => `${n}.service`) } },
+      'waits for the INIT services: a, b, c, d, e; then it starts',
+    ],
+    [
       { hold: { kind: 'prerequisites', names: ['store.service', 'prepare.service'] } },
       'waits for store, prepare to be ready; then it starts',
     ],
