@@ -61,14 +61,14 @@ function clientLine(log) {
   return `${client} /dev/log ${values.count} ${values.size} ${log} > ${folder}/result; kill -9 $!`;
 }
 
-function chaperone(name, log, program = join(root, 'dist/chaperone')) {
+function chaperone(name, log, program = join(root, 'dist/chaperone'), count = values.count) {
   const config = join(folder, 'chaperone.d');
   mkdirSync(config, { recursive: true });
   writeFileSync(
     join(config, 'x.conf'),
     JSON.stringify({ settings: { env_set: { LOG: log } }, ...configurations[name] }),
   );
-  const command = `sh -c '${client} /dev/log ${values.count} ${values.size} ${log} > ${folder}/result'`;
+  const command = `sh -c '${client} /dev/log ${count} ${values.size} ${log} > ${folder}/result'`;
   return `exec ${program} --config ${config} --exitkills ${command}`;
 }
 
@@ -89,7 +89,7 @@ function measure(script) {
   return JSON.parse(readOr(join(folder, 'result')));
 }
 
-/** The same through a node that has the probe; the launcher would take NODE_OPTIONS away. */
+/** The same, for longer, through a node that has the probe; the launcher would take NODE_OPTIONS away. */
 function probe(name) {
   const delay = join(folder, 'delay');
   process.env.PROBE_DELAY = delay;
@@ -97,6 +97,7 @@ function probe(name) {
     name,
     join(folder, 'log'),
     `${process.execPath} -r ${root}/bench/syslog-probe.cjs ${root}/dist/chaperone.cjs`,
+    5 * Number(values.count),
   );
   measure(script);
   return JSON.parse(readFileSync(delay, 'utf8'));
