@@ -5,7 +5,16 @@
   'targets': [
     {
       'target_name': 'edge',
-      'sources': ['native/edge.c'],
+      'sources': [
+        'native/connections.c',
+        'native/datagrams.c',
+        'native/descriptors.c',
+        'native/edge.c',
+        'native/processes.c',
+        'native/spawn.c',
+        'native/values.c',
+        'native/watches.c',
+      ],
     },
     {
       # What addons are by default has to be undone: the launcher is a program.

@@ -1,7 +1,7 @@
 // Builds dist/edge.node and dist/chaperone with node-gyp, and puts the addon of unix-dgram beside them. Runs as npm's install
 // script, too.
 import { spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 
-const sources = ['native/edge.c', 'native/launcher.c', 'binding.gyp', 'scripts/build-native.mjs'];
+const sources = [
+  ...readdirSync(join(root, 'native')).map((name) => `native/${name}`),
+  'binding.gyp',
+  'scripts/build-native.mjs',
+];
 const outputs = [
   { from: 'build/Release/edge.node', to: 'dist/edge.node', mode: 0o755 },
   { from: 'build/Release/launcher', to: 'dist/chaperone', mode: 0o755 },

@@ -58,6 +58,8 @@ launcher_runs() {
   esac
 }
 
+edge=$(ls native/*.c | grep -v launcher)
+
 for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   if ! command -v "$compiler" >/dev/null; then
     echo "FAILED  $compiler: not found"
@@ -66,7 +68,7 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   fi
   flags='-std=c11 -O3 -Wall -Wextra -Werror'
   # shellcheck disable=SC2086 # flags are words
-  report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" native/edge.c -o "$out/edge.$compiler.node"
+  report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" $edge -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086
   report "$compiler launcher" "$compiler" $flags -static -s native/launcher.c -o "$out/chaperone.$compiler"
   report "$compiler launcher is static" launcher_is_static "$out/chaperone.$compiler"

@@ -1,6 +1,6 @@
 import type { SpawnErrorStage } from '../model/spawn-error.ts';
 
-/** What `native/edge.c` exports: the few system calls that Node lacks. Each function is one man page. */
+/** What the addon in `native/` exports: the few system calls that Node lacks. Each function is one man page. */
 export interface NativeEdge {
   /**
    * Starts a program: clone(2) with CLONE_VM | CLONE_VFORK, so the supervisor's memory maps are not copied, then execve(2).

@@ -1,0 +1,337 @@
+/* Datagrams: unix sockets for syslog(3) and sd_notify(3). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "edge.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DATAGRAM_BYTES (256 * 1024)
+/* SCM_MAX_FD: so many descriptors one message carries at most. */
+#define PASSED_AT_MOST 253
+/* How many datagrams one recvmmsg(2) takes: a unix socket holds eleven. */
+#define BATCH 16
+/* So many at once mean that the queue was full, or nearly. */
+#define FULL_QUEUE 8
+/* Looks into an empty queue before a flood counts as over. */
+#define PATIENCE 4
+
+/* What one environment keeps between calls: a worker has its own. */
+struct instance {
+  /* The socket that sends; -1 before the first datagram. */
+  int sender;
+  /* DATAGRAM_BYTES; NULL before the first datagram. */
+  uint8_t *datagram;
+};
+
+static void instance_ends(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)hint;
+  struct instance *instance = data;
+  if (instance->sender >= 0) close(instance->sender);
+  free(instance->datagram);
+  free(instance);
+}
+
+bool keep_instance(napi_env env) {
+  struct instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) {
+    throw_errno(env, "load", ENOMEM);
+    return false;
+  }
+  instance->sender = -1;
+  napi_set_instance_data(env, instance, instance_ends, NULL);
+  return true;
+}
+
+static struct instance *instance_of(napi_env env) {
+  void *instance = NULL;
+  napi_get_instance_data(env, &instance);
+  return instance;
+}
+
+/* unix(7). Returns 0 or an errno. A leading '@' stands for the NUL of an abstract name. */
+static int unix_address(const char *path, struct sockaddr_un *address, socklen_t *size) {
+  const size_t length = strlen(path);
+  const bool abstract = path[0] == '@';
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  /* Nothing is a name, too: bind(2) would choose one. */
+  if (length == 0) return EINVAL;
+  if (length + !abstract > sizeof address->sun_path) return ENAMETOOLONG;
+  memcpy(address->sun_path, path, length);
+  if (abstract) address->sun_path[0] = '\0';
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !abstract);
+  return 0;
+}
+
+/* socket(2), bind(2). Returns the descriptor, or -1 with errno. */
+static int bind_datagram(const char *path) {
+  struct sockaddr_un address;
+  socklen_t size;
+  const int wrong = unix_address(path, &address, &size);
+  if (wrong != 0) {
+    errno = wrong;
+    return -1;
+  }
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 || bind(fd, (const struct sockaddr *)&address, size) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+/* bind(2) */
+napi_value edge_bind_datagram(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  char *path;
+  arguments_of(env, info, 1, &argument);
+  if (!read_string(env, argument, "path", &path)) return NULL;
+  const int fd = bind_datagram(path);
+  const int error = errno;
+  free(path);
+  return fd < 0 ? throw_errno(env, "bind a datagram socket", error) : number_of(env, fd);
+}
+
+static int send_datagram(struct instance *instance, const char *path, const uint8_t *data, size_t length) {
+  struct sockaddr_un address;
+  socklen_t size;
+  const int wrong = unix_address(path, &address, &size);
+  if (wrong != 0) return wrong;
+  if (instance->sender < 0) instance->sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (instance->sender < 0) return errno;
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  return sendto(instance->sender, data, length, flags, (const struct sockaddr *)&address, size) < 0 ? errno : 0;
+}
+
+/* sendto(2) */
+napi_value edge_send_datagram(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  char *path;
+  uint8_t *data;
+  size_t length;
+  arguments_of(env, info, 2, arguments);
+  if (!read_bytes(env, arguments[1], &data, &length)) return NULL;
+  if (!read_string(env, arguments[0], "path", &path)) return NULL;
+  const int error = send_datagram(instance_of(env), path, data, length);
+  free(path);
+  return number_of(env, error);
+}
+
+/* setsockopt(2), SO_PASSCRED */
+napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  const int on = 1;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0) return NULL;
+  return throw_errno(env, "ask for credentials", errno);
+}
+
+/* recvmmsg(2) of what is there into up to BATCH slots of one size. Returns how many datagrams came, 0 for none, -1 with errno. */
+static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+  struct mmsghdr messages[BATCH];
+  struct iovec pieces[BATCH];
+  const unsigned wanted = count < BATCH ? (unsigned)count : BATCH;
+  int received;
+  memset(messages, 0, wanted * sizeof *messages);
+  for (unsigned i = 0; i < wanted; i++) {
+    pieces[i] = (struct iovec){data + i * slot, slot};
+    messages[i].msg_hdr.msg_iov = &pieces[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  do {
+    /* With MSG_TRUNC the lengths are those that were sent. */
+    received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
+  } while (received < 0 && errno == EINTR);
+  for (int i = 0; i < received; i++) lengths[i] = messages[i].msg_len;
+  if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  return received;
+}
+
+/*
+ * Fills the slots as long as datagrams come. Where the queue was full, whoever writes has been waiting and is running again now:
+ * it is given a few turns of the processor, which is cheaper for both than to sleep and wake for every eleven.
+ */
+static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+  size_t taken = 0;
+  bool flooded = false;
+  for (int idle = 0; taken < count && idle <= (flooded ? PATIENCE : 0);) {
+    const int received = receive_present(fd, data + taken * slot, slot, lengths + taken, count - taken);
+    if (received < 0) return taken > 0 ? (ssize_t)taken : -1;
+    flooded |= received >= FULL_QUEUE;
+    taken += (size_t)received;
+    if (received > 0) {
+      idle = 0;
+    } else {
+      idle++;
+      sched_yield();
+    }
+  }
+  return (ssize_t)taken;
+}
+
+static bool is_blank(uint8_t byte) { return byte == ' ' || byte == 0 || (byte >= '\t' && byte <= '\r'); }
+
+/* Printable ASCII and tabs. Without a branch in the loop, which lets the compiler look at many bytes at once. */
+static bool is_plain(const uint8_t *data, size_t length) {
+  uint8_t odd = 0;
+  for (size_t i = 0; i < length; i++) odd |= (uint8_t)((uint8_t)(data[i] - ' ') > '~' - ' ') & (data[i] != '\t');
+  return odd == 0;
+}
+
+/* The text of one datagram, without the blanks at its end; undefined where it is not plain, or was cut. */
+static napi_value plain_text(napi_env env, const uint8_t *data, size_t length, size_t slot) {
+  napi_value text = NULL;
+  if (length > slot) return NULL;
+  while (length > 0 && is_blank(data[length - 1])) length--;
+  if (!is_plain(data, length)) return NULL;
+  napi_create_string_latin1(env, (const char *)data, length, &text);
+  return text;
+}
+
+static void set_texts(napi_env env, napi_value texts, const uint8_t *data, size_t slot, const uint32_t *lengths, size_t count) {
+  napi_value undefined;
+  napi_get_undefined(env, &undefined);
+  for (size_t i = 0; i < count; i++) {
+    napi_handle_scope scope;
+    napi_open_handle_scope(env, &scope);
+    napi_value text = plain_text(env, data + i * slot, lengths[i], slot);
+    napi_set_element(env, texts, (uint32_t)i, text == NULL ? undefined : text);
+    napi_close_handle_scope(env, scope);
+  }
+}
+
+/* recvmmsg(2) */
+napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
+  napi_value arguments[4];
+  int fd;
+  uint8_t *data;
+  uint32_t *lengths;
+  size_t size;
+  size_t count;
+  bool wants_texts = false;
+  arguments_of(env, info, 4, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_bytes(env, arguments[1], &data, &size)) return NULL;
+  if (!read_words(env, arguments[2], "lengths", &lengths, &count)) return NULL;
+  if (count == 0 || size < count) {
+    refuse(env, "lengths", "room for one datagram and no more datagrams than bytes");
+    return NULL;
+  }
+  napi_is_array(env, arguments[3], &wants_texts);
+  const ssize_t received = receive_batch(fd, data, size / count, lengths, count);
+  if (received < 0) return throw_errno(env, "receive", errno);
+  if (wants_texts) set_texts(env, arguments[3], data, size / count, lengths, (size_t)received);
+  return number_of(env, (double)received);
+}
+
+/* A control message's alignment and the most that one datagram brings: credentials and descriptors. */
+union control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PASSED_AT_MOST * sizeof(int))];
+};
+
+struct passed {
+  int fds[PASSED_AT_MOST];
+  uint32_t fd_count;
+  bool has_credentials;
+  struct ucred credentials;
+};
+
+static void read_control(struct msghdr *message, struct passed *passed) {
+  passed->fd_count = 0;
+  passed->has_credentials = false;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_RIGHTS) {
+      const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      memcpy(passed->fds + passed->fd_count, CMSG_DATA(header), count * sizeof(int));
+      passed->fd_count += (uint32_t)count;
+    } else if (header->cmsg_type == SCM_CREDENTIALS) {
+      memcpy(&passed->credentials, CMSG_DATA(header), sizeof passed->credentials);
+      passed->has_credentials = true;
+    }
+  }
+}
+
+napi_value credentials_of(napi_env env, const struct ucred *credentials) {
+  napi_value result;
+  napi_create_object(env, &result);
+  set_number(env, result, "pid", credentials->pid);
+  set_number(env, result, "uid", credentials->uid);
+  set_number(env, result, "gid", credentials->gid);
+  return result;
+}
+
+static napi_value datagram_of(napi_env env, const uint8_t *data, size_t length, bool cut, const struct passed *passed) {
+  napi_value datagram;
+  napi_value bytes = NULL;
+  napi_value descriptors;
+  napi_create_object(env, &datagram);
+  napi_create_buffer_copy(env, length, data, NULL, &bytes);
+  napi_set_named_property(env, datagram, "bytes", bytes);
+  set_boolean(env, datagram, "truncated", cut);
+  if (passed->has_credentials) {
+    napi_set_named_property(env, datagram, "credentials", credentials_of(env, &passed->credentials));
+  }
+  napi_create_array_with_length(env, passed->fd_count, &descriptors);
+  for (uint32_t i = 0; i < passed->fd_count; i++) {
+    napi_set_element(env, descriptors, i, number_of(env, passed->fds[i]));
+  }
+  napi_set_named_property(env, datagram, "descriptors", descriptors);
+  return datagram;
+}
+
+/* recvmsg(2) of one datagram. Its descriptors are JavaScript's to close once they have arrived there. */
+static bool receive_one(napi_env env, int fd, uint8_t *buffer, napi_value datagrams, uint32_t index) {
+  union control control;
+  struct passed passed;
+  struct iovec piece = {buffer, DATAGRAM_BYTES};
+  struct msghdr message = {
+      .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t length;
+  do {
+    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (length < 0 && errno == EINTR);
+  if (length < 0) return false;
+  read_control(&message, &passed);
+
+  napi_handle_scope scope;
+  napi_open_handle_scope(env, &scope);
+  const bool cut = (message.msg_flags & MSG_TRUNC) != 0;
+  const napi_value datagram = datagram_of(env, buffer, (size_t)length, cut, &passed);
+  if (napi_set_element(env, datagrams, index, datagram) != napi_ok) {
+    for (uint32_t i = 0; i < passed.fd_count; i++) close(passed.fds[i]);
+  }
+  napi_close_handle_scope(env, scope);
+  return true;
+}
+
+/* recvmsg(2) */
+napi_value edge_receive_datagrams(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  napi_value datagrams;
+  int fd;
+  int limit;
+  arguments_of(env, info, 2, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_int(env, arguments[1], "limit", 1, &limit)) return NULL;
+  struct instance *instance = instance_of(env);
+  if (instance->datagram == NULL) instance->datagram = malloc(DATAGRAM_BYTES);
+  if (instance->datagram == NULL) return throw_errno(env, "receive", ENOMEM);
+
+  napi_create_array(env, &datagrams);
+  uint32_t taken = 0;
+  while (taken < (uint32_t)limit && receive_one(env, fd, instance->datagram, datagrams, taken)) taken++;
+  /* An error behind datagrams waits for the next call: they, and their descriptors, would be lost. */
+  if (taken == 0 && errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, "receive", errno);
+  return datagrams;
+}
