@@ -1,11 +1,11 @@
 /*
  * spawn: clone(2) and execve(2).
  *
- * Between clone(2) and execve(2) the child shares the supervisor's memory (CLONE_VM)
- * while the calling thread stands still (CLONE_VFORK) and every other thread of Node runs on. So the child allocates
- * nothing, takes no lock, writes to nothing but its own stack, errno and the two places that the request keeps for it
- * (descriptors, pid_places), and talks to the kernel through syscall(2): glibc's setuid(3) and its kin would broadcast
- * to threads that are not the child's.
+ * Between the two the child shares the supervisor's memory (CLONE_VM) while the calling thread stands still
+ * (CLONE_VFORK) and every other thread of Node runs on. So the child allocates nothing, takes no lock, writes to
+ * nothing but its own stack, errno and the two places that the request keeps for it (descriptors, pid_places), and
+ * talks to the kernel through syscall(2): glibc's setuid(3) and its kin would broadcast to threads that are not the
+ * child's.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
