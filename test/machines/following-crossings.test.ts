@@ -282,6 +282,32 @@ describe('a notify service', () => {
   });
 });
 
+describe('the kill signal from somebody else', () => {
+  it('is how a daemon ends, and how a process of its own fails', () => {
+    const daemon = scriptedService({ type: 'forking', pidfile, restart: true });
+    daemon.start();
+    daemon.run().spawned().exited(exit0);
+    daemon.findPid(4711);
+    daemon.run().spawned().exited(terminated);
+    expect(daemon.state()).toEqual({ ready: 'exited' });
+    const own = scriptedService({ restart: true });
+    own.start();
+    own.run().spawned();
+    own.clock.increment(500);
+    own.run().exited(terminated);
+    expect(own.state()).toBe('backoff');
+  });
+
+  it('is no other signal, also for a daemon', () => {
+    const { start, run, findPid, state } = scriptedService({ type: 'forking', pidfile, restart: true });
+    start();
+    run().spawned().exited(exit0);
+    findPid(4711);
+    run().spawned().exited({ kind: 'signaled', signal: 'SIGSEGV', coreDumped: false });
+    expect(state()).toBe('backoff');
+  });
+});
+
 describe('the watchdog', () => {
   function watched(changes = {}) {
     const service = scriptedService({ type: 'notify', watchdog: 1_000, ...changes });
@@ -316,6 +342,36 @@ describe('the watchdog', () => {
     notify({ ready: true });
     clock.increment(999);
     expect(state()).toEqual({ ready: 'running' });
+  });
+
+  it.each([
+    ['a beat that is missing', false],
+    ['its trigger', true],
+  ])('tells what it was: %s', (_, triggered) => {
+    const { clock, run, notify, reports } = watched();
+    notify({ ready: true });
+    const { pid } = run();
+    if (triggered) notify({ watchdog: 'trigger' });
+    else clock.increment(1_000);
+    run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: false });
+    expect(reports.at(-1)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'watchdog', interval: 1_000, triggered, pid }, during: 'run' },
+    });
+  });
+
+  it.each([
+    [{ errno: 5 }],
+    [{ busError: 'org.example.Error' }],
+    [{ errno: 5, busError: 'org.example.Error' }],
+  ])('or that it has said so: %j', (reported) => {
+    const { run, notify, reports } = watched();
+    notify({ ready: true });
+    const { pid } = run();
+    notify(reported);
+    run().exited(exit1);
+    const report = reports.at(-1);
+    const change = report?.type === 'service.changed' ? report.change : undefined;
+    expect(change).toEqual({ phase: 'failed', cause: { kind: 'reported', pid, ...reported }, during: 'run' });
   });
 
   it('ends the system with exit_kills', () => {

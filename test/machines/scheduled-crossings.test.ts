@@ -287,6 +287,25 @@ describe('a service with a schedule', () => {
     expect(state()).toBe('stopped');
   });
 
+  it('ends what runs at a reset, stays scheduled, and takes no tick once it is retired', () => {
+    const { actor, start, trigger, programs, state } = scriptedCronService();
+    start();
+    trigger.armed();
+    trigger.fired();
+    programs.run().spawned();
+    actor.send({ type: 'service.reset', killAfter: 1_000, at: 7 });
+    expect(actor.getSnapshot().context.at).toBe(7);
+    expect(programs.run().signals).toEqual(['SIGTERM at 0']);
+    programs.run().exited(exit1);
+    trigger.fired();
+    expect(programs.runs).toHaveLength(2);
+    programs.run().spawned().exited(exit0);
+    actor.send({ type: 'service.retire', at: 0 });
+    trigger.fired();
+    expect(programs.runs).toHaveLength(2);
+    expect(state()).toEqual({ ready: 'scheduled' });
+  });
+
   it('takes no tick once it is retired, also where that comes before it is armed', () => {
     const { actor, start, stop, trigger, programs, state } = scriptedCronService();
     start();

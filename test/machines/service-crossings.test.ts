@@ -101,12 +101,16 @@ describe('a oneshot service', () => {
     });
   });
 
-  it('is stopped, not failed, when a stop comes while such a start is cleared away', () => {
-    const { clock, start, stop, run, state, context, phases } = scriptedService({ type: 'oneshot' });
+  it.each([
+    'stop',
+    'kill',
+  ] as const)('is stopped, not failed, when a %s comes while such a start is cleared away', (deed) => {
+    const service = scriptedService({ type: 'oneshot' });
+    const { clock, start, run, state, context, phases } = service;
     start();
     run().spawned();
     clock.increment(30_000);
-    stop();
+    service[deed]();
     expect(context().verdict).toBeUndefined();
     run().exited(terminated);
     expect(state()).toBe('stopped');

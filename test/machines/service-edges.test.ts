@@ -14,6 +14,7 @@ const kinds = [
   { type: 'forking' },
   { type: 'notify' },
   { type: 'cron' },
+  { type: 'oneshot', enabled: false },
 ] as const;
 const explored = kinds.map((changes) => {
   const { edges, states } = exploreService(changes);
