@@ -40,6 +40,10 @@ describe('a regular expression that can hang', () => {
     '^(.*)\\s+failed(.*)\\s+by(.*)x$',
     '(.+)\\1x',
     '(?:a|a){6}(?:a|a){6}(?:a|a){6}b',
+    // It may begin anywhere: what looks like an anchor is none, or not of every choice.
+    '$b*b{0,40}.+',
+    '\\bb*b{0,40}.+',
+    '(?:^|x)b*b{0,40}.+',
   ])('is refused where a long message would take too long: %s', (source) => {
     expect(regexHazard(source, 'is')).toMatch(/^a message could take it some .* steps/);
   });
@@ -78,6 +82,9 @@ describe('a usual regular expression', () => {
     'postfix/(smtpd|smtp)\\[\\d+\\]: .*(reject|warning):',
     '(\\w+) \\1',
     'a.{0,100}b.{0,100}c',
+    '^b*b{0,40}.+',
+    '(^)b*b{0,40}.+',
+    '(?:^x|^y)b*b{0,40}.+',
   ])('is not refused: %s', (source) => {
     expect(regexHazard(source, 'is')).toBeUndefined();
   });
