@@ -32,6 +32,8 @@ interface State {
   readonly lost: Set<string>;
   /** Those that a reload has taken out of the configuration. */
   readonly gone: Set<string>;
+  /** Who was to end when such a one was taken out: from then on nobody needs it. */
+  readonly endFirst: Map<string, ReadonlySet<string>>;
   /** By service: the reload that has defined it, where it is not the boot. */
   readonly definitions: Map<string, number>;
   draining: boolean;
@@ -54,6 +56,7 @@ function walk(
     replaced: new Set(),
     lost: new Set(),
     gone: new Set(),
+    endFirst: new Map(),
     definitions: new Map(),
     draining: false,
     forced: false,
@@ -78,6 +81,7 @@ function walk(
         state.asked.add(name);
         state.replaced.add(name);
       }
+      for (const name of entry.gone) state.endFirst.set(name, new Set(state.asked));
     }
     if (entry.kind !== 'notice') continue;
     const { notice } = entry;
@@ -403,6 +407,7 @@ export const invariants = {
         // What has been taken out is no longer what others need.
         const isKept = !state.gone.has(service);
         if (state.draining && isKept) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
+        if (!isKept && state.endFirst.get(service)?.has(name) !== true) return false;
         return state.asked.has(name) && state.asked.has(service) && isLive(phase);
       });
       return other === undefined
