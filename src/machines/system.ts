@@ -426,9 +426,10 @@ export const systemMachine = setup({
         enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
         enqueue.raise({ type: 'stop.overdue', name, at: context.at + delay }, { delay });
       };
-      for (const name of leavingInTurn({ ...context, standings })) {
+      const seen = { ...context, standings };
+      for (const name of leavingInTurn(seen)) {
         const ref = context.services[name];
-        if (ref === undefined || told[name]) continue;
+        if (ref === undefined || told[name] || isNeededByLeaving(seen, name)) continue;
         told[name] = true;
         stopped.push(name);
         // No graph tells how many come after it.
@@ -437,8 +438,7 @@ export const systemMachine = setup({
       for (const name of stoppable(context.graph, standings)) {
         const ref = context.services[name];
         const standing = standings[name];
-        if (ref === undefined || standing === undefined || told[name]) continue;
-        if (isNeededByLeaving({ ...context, standings }, name)) continue;
+        if (ref === undefined || standing === undefined || told[name] || isNeededByLeaving(seen, name)) continue;
         told[name] = true;
         if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
         tell(name, ref, stopShare(context.graph, standings, name, context.deadline - context.at, reserve));

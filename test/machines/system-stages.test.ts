@@ -211,6 +211,18 @@ describe('what the system counts as ready', () => {
 });
 
 describe('a shutdown that meets a reload', () => {
+  it('ends what one reload has taken out before what it needed and the next one takes out', () => {
+    const system = booted([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
+    system.news();
+    system.reload([store]);
+    system.reload([]);
+    system.shutdown();
+    expect(system.news()).toEqual(['web stopping', 'system draining signal']);
+    expect(system.phase('store.service')).toBe('running');
+    system.clock.increment(4_000);
+    expect(system.news().slice(0, 3)).toEqual(['web stopped', 'store stopping', 'store stopped']);
+  });
+
   it('gives what is taken out half of the time that is left', () => {
     const system = booted([store, web], { deaf: { 'web.service': ['SIGTERM'], 'store.service': ['SIGTERM'] } });
     system.news();
