@@ -64,7 +64,8 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
     const held = node.prerequisites.some((other) => result.has(other) || isLost(standings, other));
     if (stageBlocked || held) {
       result.add(name);
-      nextBlocked = true;
+      // One that was ready once, and waits again, holds up no later stage.
+      if (!opensStage(standing)) nextBlocked = true;
     }
   }
   return result;

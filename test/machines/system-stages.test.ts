@@ -49,6 +49,20 @@ describe('while IDLE services wait', () => {
     expect(system.news()).toEqual(['idle released', 'idle starting', 'idle running', 'system ready']);
   });
 
+  it('one that was ready once and can never start again holds none of them up', () => {
+    const slow = spec('slow', { type: 'oneshot' });
+    const system = booted([store, web, slow, idle]);
+    system.news();
+    system.run('store.service').exited(exit1);
+    system.ask(stop(true, 'web'));
+    expect(system.news().slice(-1)).toEqual(['web blocked']);
+    system.run('slow.service').exited(exit0);
+    system.news();
+    expect(system.state()).toEqual({ booting: 'idling' });
+    system.clock.increment(1_000);
+    expect(system.news()).toContain('idle running');
+  });
+
   it('neither does a restart of another, nor its crash', () => {
     const system = booted([{ ...store, restart: true }, web, idle]);
     system.news();

@@ -72,7 +72,7 @@ function walk(
         state.definitions.set(name, entry.nth);
         // One that has failed starts again, and holds up later stages as at the first time.
         const begins = !isOver(state, name) || state.phases.get(name) === 'failed';
-        if (begins && !state.stopped.has(name)) state.wereReady.delete(name);
+        if (begins && !state.stopped.has(name) && !offByDefault.has(name)) state.wereReady.delete(name);
       }
       for (const name of entry.gone) state.gone.add(name);
       // What is disabled in the configuration and what is being stopped by hand anyway is no reload's to end.
