@@ -28,6 +28,7 @@ NAPI_MODULE_INIT() {
       {"replaceDescriptor", edge_replace_descriptor},
       {"lockFile", edge_lock_file},
       {"openPidfd", edge_open_pidfd},
+      {"pidfdExit", edge_pidfd_exit},
       {"signalPidfd", edge_signal_pidfd},
       {"watchReadable", edge_watch_readable},
       {"bindDatagram", edge_bind_datagram},

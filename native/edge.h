@@ -68,6 +68,7 @@ napi_value edge_duplicate(napi_env env, napi_callback_info info);
 napi_value edge_replace_descriptor(napi_env env, napi_callback_info info);
 napi_value edge_lock_file(napi_env env, napi_callback_info info);
 napi_value edge_open_pidfd(napi_env env, napi_callback_info info);
+napi_value edge_pidfd_exit(napi_env env, napi_callback_info info);
 napi_value edge_signal_pidfd(napi_env env, napi_callback_info info);
 napi_value edge_watch_readable(napi_env env, napi_callback_info info);
 napi_value edge_bind_datagram(napi_env env, napi_callback_info info);

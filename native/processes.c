@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -25,6 +26,22 @@
 #ifndef PR_SET_CHILD_SUBREAPER
 #define PR_SET_CHILD_SUBREAPER 36
 #endif
+
+/*
+ * What linux/pidfd.h has since Linux 6.13 (PIDFD_GET_INFO) and 6.15 (PIDFD_INFO_EXIT), in the size that every version takes. Its
+ * names are not used, since newer headers define them.
+ */
+struct process_info {
+  /* What is asked for, and then what was told. */
+  uint64_t mask;
+  uint64_t cgroup_id;
+  uint32_t ids[11];
+  /* As wait(2) encodes it. */
+  int32_t exit_code;
+};
+_Static_assert(sizeof(struct process_info) == 64, "the size is a part of the number of the ioctl");
+#define GET_PROCESS_INFO _IOWR(0xFF, 11, struct process_info)
+#define INFO_EXIT (UINT64_C(1) << 3)
 
 #define RANDOM_AT_MOST 64
 
@@ -147,6 +164,17 @@ napi_value edge_open_pidfd(napi_env env, napi_callback_info info) {
   if (!read_int(env, argument, "pid", 1, &pid)) return NULL;
   const int fd = (int)syscall(SYS_pidfd_open, pid, 0U);
   return fd < 0 ? throw_errno(env, "open a process", errno) : number_of(env, fd);
+}
+
+/* ioctl(2), PIDFD_GET_INFO; raw, since musl's takes an int, which is too small for the number. */
+napi_value edge_pidfd_exit(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int fd;
+  struct process_info process = {.mask = INFO_EXIT};
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  if (syscall(SYS_ioctl, fd, GET_PROCESS_INFO, &process) != 0) return throw_errno(env, "ask for an exit status", errno);
+  return (process.mask & INFO_EXIT) != 0 ? number_of(env, process.exit_code) : NULL;
 }
 
 /* pidfd_send_signal(2) */

@@ -11,8 +11,12 @@ import type { SpawnError } from '../model/spawn-error.ts';
 
 /** Monotonic and wall-clock time, and timers. Timers may be longer than 2³¹ ms. */
 export interface Clock {
-  /** Monotonic ms from an arbitrary start. */
+  /** Monotonic ms from an arbitrary start. It stands still while chaperone does. */
   now(): number;
+  /** Monotonic ms from an arbitrary start, which go on while chaperone stands still. */
+  realTime(): number;
+  /** ms by which a timer was late at the most, of those that were since that real time: chaperone stood still, or was starved. */
+  lateness(since: number): number;
   /** Unix time in ms. */
   wallTime(): number;
   /** Calls back once, after at least `delay` ms, and after everything that had arrived by then was read. */
@@ -62,6 +66,8 @@ export interface ProcessExit {
   readonly pid: number;
   readonly status: ExitStatus;
   readonly usage: ResourceUsage;
+  /** When the whole batch was reaped, other processes were left in the process group of this number. */
+  readonly leavesGroup: boolean;
 }
 
 /**
@@ -116,6 +122,8 @@ export interface ProcessView {
   readonly uid: number;
   /** It descends from chaperone. */
   readonly descendant: boolean;
+  /** Compares with that of other processes: what began later has no smaller one, and a larger one from 10 ms on. */
+  readonly began: number;
 }
 
 /** What a start leaves behind: the process that was started, all that descends from it, and the daemons among those. */
@@ -140,8 +148,11 @@ export interface Following {
   readonly uid: number;
   /** Undefined where no process lives under the pid; one that is dead and not reaped does not. */
   lookUp(pid: number): ProcessView | undefined;
-  /** Emits once, when the process is dead, whoever's child it is, and completes. */
-  watchEnd(pid: number): Observable<void>;
+  /**
+   * Emits once, when the process is dead, whoever's child it is, and completes. The status is of kind `unknown` where the kernel
+   * does not tell it to a process that is not the parent (PIDFD_GET_INFO, Linux 6.15).
+   */
+  watchEnd(pid: number): Observable<ExitStatus>;
   /** A name that no other start has (systemd.exec(5), INVOCATION_ID). */
   newInvocation(): string;
   /**
@@ -151,6 +162,8 @@ export interface Following {
    * @param forks its start is to leave a daemon behind, and to end
    */
   track(pid: number, invocation: string, forks: boolean): ProcessTree;
+  /** The process group that the process leads. To be called in the turn in which the process was spawned. */
+  trackGroup(pid: number): ProcessTree;
   /** Undefined where there is no such regular file. */
   readPidfile(path: string): PidfileText | undefined;
   /** Returns the error's code, but for a file that is not there. */

@@ -1,5 +1,6 @@
 import type { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ExitStatus } from '../../src/model/exit-status.ts';
 import type { Connection } from '../../src/model/scheduling.ts';
 import type { Clock, ExitBatch, Kernel, Listener, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 
@@ -16,7 +17,12 @@ export type ProgramName =
   | 'hangs with a child'
   | 'ends after 50 ms'
   | 'writes its pid'
-  | 'notifies';
+  | 'notifies'
+  | 'exits on SIGUSR1 without its child'
+  | 'leaves a zombie'
+  | 'has a child that exits 3'
+  | 'reaps its child late'
+  | 'never reaps its child';
 
 export type SpawnErrorName = 'missing' | 'denied' | 'no directory' | 'no format' | 'too long';
 
@@ -40,6 +46,8 @@ export interface Harness {
   read(path: string): string;
   /** What is sent before anybody listens is kept. */
   readonly early: boolean;
+  /** The kernel tells how a process has ended to one that is not its parent. */
+  readonly tellsStatus: boolean;
   /** Sends one datagram as a program would; returns false where nobody would get it. */
   sendLog(path: string, text: string): boolean;
   /** Ends what the test left. */
@@ -55,6 +63,7 @@ export interface Client {
 }
 
 const decoder = new TextDecoder();
+const unknown: ExitStatus = { kind: 'unknown' };
 
 /** What every implementation of the kernel port does. */
 export function describeKernelContract(name: string, open: () => Harness): void {
@@ -88,6 +97,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       if (!outcome.ok) throw new Error(`cannot spawn "${program}": ${outcome.error.code} at ${outcome.error.stage}`);
       return outcome;
     };
+    const toldElsewhere = (status: ExitStatus): ExitStatus => (harness.tellsStatus ? status : unknown);
     const exitOf = (pid: number) => batches.flatMap(({ exits }) => exits).find((exit) => exit.pid === pid);
     const ended = (pid: number) => (): boolean => exitOf(pid) !== undefined;
 
@@ -256,9 +266,13 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     it('tells the end of a process that it watches, once, also of one that is dead already', async () => {
       const { pid } = spawn('hangs');
       const told: string[] = [];
+      const statuses: ExitStatus[] = [];
       const watch = (name: string): Subscription =>
         harness.kernel.following.watchEnd(pid).subscribe({
-          next: () => told.push(`${name} ended`),
+          next: (status) => {
+            told.push(`${name} ended`);
+            statuses.push(status);
+          },
           complete: () => told.push(`${name} complete`),
         });
       watch('live');
@@ -270,6 +284,127 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       watch('dead');
       await harness.until(() => told.length === 4);
       expect(told).toEqual(['live ended', 'live complete', 'dead ended', 'dead complete']);
+      expect(statuses).toEqual([toldElsewhere({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false }), unknown]);
+    });
+
+    it('tells the end of its own child as an exit first', async () => {
+      const { pid } = spawn('ends after 50 ms');
+      const order: string[] = [];
+      harness.kernel.exits$.subscribe(() => order.push('exit'));
+      harness.kernel.following.watchEnd(pid).subscribe(() => order.push('end'));
+      await harness.until(() => order.length === 2);
+      expect(order).toEqual(['exit', 'end']);
+    });
+
+    it.each([
+      ['that exits', 'has a child that exits 3', undefined, { kind: 'exited', code: 3 }],
+      ['that is killed', 'hangs with a child', 'SIGKILL', { kind: 'signaled', signal: 'SIGKILL', coreDumped: false }],
+      [
+        'that ends by itself',
+        'hangs with a child',
+        'SIGTERM',
+        { kind: 'signaled', signal: 'SIGTERM', coreDumped: false },
+      ],
+      ['whose parent reaps late', 'reaps its child late', undefined, { kind: 'exited', code: 3 }],
+      ['whose parent never reaps', 'never reaps its child', undefined, unknown],
+    ] as const)('tells how a child of somebody else %s has ended', async (_how, program, signal, status) => {
+      const { following } = harness.kernel;
+      const { pid } = spawn(program);
+      const group = following.trackGroup(pid);
+      const childOf = () => group.members().find((member) => following.lookUp(member.pid)?.parent === pid)?.pid;
+      await harness.until(() => childOf() !== undefined);
+      const child = childOf() ?? 0;
+      const told: ExitStatus[] = [];
+      following.watchEnd(child).subscribe((end) => told.push(end));
+      if (signal !== undefined) expect(harness.kernel.signal(child, signal, 'process')).toBe('sent');
+      await harness.until(() => told.length > 0);
+      expect(told).toEqual([toldElsewhere(status)]);
+      expect(following.lookUp(child)).toBeUndefined();
+      expect(exitOf(child)).toBeUndefined();
+    });
+
+    it('compares when processes began', async () => {
+      const { following } = harness.kernel;
+      const first = spawn('hangs');
+      const between = spawn('ends after 50 ms');
+      await harness.until(ended(between.pid));
+      const second = spawn('hangs');
+      const began = (pid: number): number => following.lookUp(pid)?.began ?? Number.NaN;
+      expect(began(second.pid)).toBeGreaterThan(began(first.pid));
+      expect(began(first.pid)).toBe(began(first.pid));
+    });
+
+    it.each([
+      ['exits', 'SIGUSR1', { kind: 'exited', code: 0 }],
+      ['dies', 'SIGKILL', { kind: 'signaled', signal: 'SIGKILL' }],
+    ] as const)('tells that a leader %s and leaves its group, whose members it knows', async (_how, signal, status) => {
+      const { following } = harness.kernel;
+      const { pid, stdout } = spawn('exits on SIGUSR1 without its child');
+      let ready = false;
+      stdout.subscribe(() => {
+        ready = true;
+      });
+      const group = following.trackGroup(pid);
+      const neighbour = spawn('hangs with a child');
+      expect(group.members()).toContainEqual(expect.objectContaining({ pid, group: pid }));
+      await harness.until(() => ready);
+      expect(group.members()).toHaveLength(2);
+      expect(harness.kernel.signal(pid, signal, 'process')).toBe('sent');
+      await harness.until(ended(pid));
+      expect(exitOf(pid)).toMatchObject({ status, leavesGroup: true });
+      group.startEnded();
+      const [worker, ...others] = group.members();
+      expect(worker).toMatchObject({ group: pid });
+      expect(others).toEqual([]);
+      const workerPid = worker?.pid ?? 0;
+      await harness.until(ended(spawn('ends after 50 ms').pid));
+      expect(group.members()).toEqual([expect.objectContaining({ pid: workerPid })]);
+      expect(harness.kernel.signal(workerPid, 'SIGKILL', 'process')).toBe('sent');
+      await harness.until(() => group.members().length === 0);
+      await harness.until(ended(workerPid));
+      expect(exitOf(workerPid)).toMatchObject({ leavesGroup: false });
+      expect(following.lookUp(neighbour.pid)).toBeDefined();
+      group.forget();
+    });
+
+    it('tells that a leader leaves nobody in its group', async () => {
+      const neighbour = spawn('hangs');
+      const { pid } = spawn('succeeds');
+      const group = harness.kernel.following.trackGroup(pid);
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.leavesGroup).toBe(false);
+      group.startEnded();
+      expect(group.members()).toEqual([]);
+      expect(harness.kernel.following.lookUp(neighbour.pid)).toBeDefined();
+    });
+
+    it('does not count who is dead, and who was reaped together with the leader', async () => {
+      const { following } = harness.kernel;
+      const left = spawn('leaves a zombie');
+      const { pid } = spawn('hangs with a child');
+      const group = following.trackGroup(pid);
+      await harness.until(() => group.members().length === 2 && exitOf(left.pid) !== undefined);
+      expect(exitOf(left.pid)?.leavesGroup).toBe(false);
+      expect(harness.kernel.signal(pid, 'SIGKILL', 'group')).toBe('sent');
+      for (const member of group.members()) harness.awaitEndSilently(member.pid);
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.leavesGroup).toBe(false);
+      expect(group.members()).toEqual([]);
+    });
+
+    it('sees in one turn what it has started since it looked', () => {
+      const { following } = harness.kernel;
+      const pids = Array.from({ length: 3 }, () => {
+        const { pid } = spawn('hangs');
+        expect(
+          following
+            .trackGroup(pid)
+            .members()
+            .map((member) => member.pid),
+        ).toEqual([pid]);
+        return pid;
+      });
+      expect(new Set(pids).size).toBe(3);
     });
 
     it('knows what a start has left behind, until that has ended', async () => {
@@ -282,8 +417,13 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const [daemon, ...others] = tree.members();
       expect(others).toEqual([]);
       expect(daemon?.pid).not.toBe(stranger.pid);
-      harness.kernel.signal(daemon?.pid ?? 0, 'SIGKILL', 'process');
-      await harness.until(() => tree.members().length === 0);
+      const daemonPid = daemon?.pid ?? 0;
+      harness.kernel.signal(daemonPid, 'SIGKILL', 'process');
+      harness.awaitEndSilently(daemonPid);
+      // All in one turn: what was reaped since the last look is not looked up in what was seen then.
+      expect(harness.kernel.hasChildren()).toBe(true);
+      expect(ended(daemonPid)()).toBe(true);
+      expect(tree.members()).toEqual([]);
       expect(following.lookUp(stranger.pid)).toBeDefined();
       tree.forget();
     });
@@ -418,6 +558,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
 
     it('runs timers in order, not before their time, and not once they are cleared', async () => {
       const start = harness.clock.now();
+      const realStart = harness.clock.realTime();
       const fired: string[] = [];
       let last = 0;
       harness.clock.setTimeout(() => fired.push('30'), 30);
@@ -432,6 +573,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       await harness.until(() => fired.includes('40'));
       expect(fired).toEqual(['0', '10', '30', '40']);
       expect(last - start).toBeGreaterThanOrEqual(40);
+      expect(harness.clock.realTime() - realStart).toBeGreaterThanOrEqual(40);
     });
 
     it('writes lines to a file that it makes, in order', async () => {

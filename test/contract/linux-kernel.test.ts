@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import type { ProcessTree } from '../../src/runtime/kernel.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
@@ -24,7 +25,31 @@ const shell: Readonly<Record<ProgramName, string>> = {
   notifies: `exec python3 -c 'import os, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])'`,
+  'exits on SIGUSR1 without its child': 'trap "exit 0" USR1; sleep 1000 & echo forked; wait',
+  'leaves a zombie': python(`r, w = os.pipe()
+if os.fork() == 0:
+  if os.fork() == 0: os._exit(0)
+  os.setsid()
+  os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+  os.write(w, b"x")
+  time.sleep(1000)
+os.read(r, 1)`),
+  'has a child that exits 3': '(sleep 0.5; exit 3) & wait; exec sleep 1000',
+  'reaps its child late': python(`if os.fork() == 0:
+  time.sleep(.3)
+  os._exit(3)
+time.sleep(.7)
+os.wait()
+time.sleep(1000)`),
+  'never reaps its child': python(`if os.fork() == 0:
+  time.sleep(.3)
+  os._exit(3)
+time.sleep(1000)`),
 };
+
+function python(source: string): string {
+  return `exec python3 -c 'import os, time\n${source}'`;
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'chaperone-contract-'));
 const denied = join(folder, 'denied');
@@ -50,6 +75,10 @@ const kernel = new LinuxKernel({ edge, clock, descriptorLimit: edge.descriptorLi
 kernel.open();
 await kernel.notifying.load();
 
+/** PIDFD_INFO_EXIT is of Linux 6.15. */
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const tellsStatus = major > 6 || (major === 6 && minor >= 15);
+
 /** ms after which waiting is given up. */
 const patience = 20_000;
 
@@ -59,6 +88,15 @@ async function until(condition: () => boolean): Promise<void> {
     if (clock.now() > deadline) throw new Error('the condition does not hold after 20 s');
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+}
+
+/** Again and again: one that is killed may have forked since the processes were listed. */
+function endAll(): Promise<void> {
+  return until(() => {
+    if (!kernel.hasChildren()) return true;
+    kernel.signalAll('SIGKILL');
+    return false;
+  });
 }
 
 const clients: Socket[] = [];
@@ -85,6 +123,7 @@ function open(): Harness {
     newPath: (name) => join(mkdtempSync(join(folder, 'new-')), name),
     read: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : ''),
     early: true,
+    tellsStatus,
     sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
       // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
@@ -107,10 +146,106 @@ function open(): Harness {
     },
     close: async () => {
       for (const client of clients.splice(0)) client.destroy();
-      kernel.signalAll('SIGKILL');
-      await until(() => !kernel.hasChildren());
+      await endAll();
     },
   };
 }
 
 describeKernelContract('Linux', open);
+
+/** proc_sys_kernel(5): the next process gets the free pid after it. Not everybody may write it. */
+const lastPid = '/proc/sys/kernel/ns_last_pid';
+
+function mayChoosePids(): boolean {
+  try {
+    writeFileSync(lastPid, readFileSync(lastPid));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts a program under a pid, past chaperone's kernel. Returns false where somebody else was quicker. */
+function spawnAs(pid: number, command: string): boolean {
+  const last = readFileSync(lastPid);
+  writeFileSync(lastPid, String(pid - 1));
+  const started = edge.spawn({
+    file: '/bin/sh',
+    argv: ['sh', '-c', command],
+    environment: ['PATH=/usr/bin:/bin'],
+    stdio: [0, 1, 2],
+    group: 'session',
+  });
+  // Other tests go on with pids that nobody has had of late.
+  writeFileSync(lastPid, last);
+  if (!('pid' in started)) throw new Error(started.code);
+  return started.pid === pid;
+}
+
+describe.skipIf(!mayChoosePids())('a number that comes again', () => {
+  const start = (command: string): number => {
+    const outcome = kernel.spawn({
+      argv: ['/bin/sh', '-c', command],
+      environment: { PATH: '/usr/bin:/bin' },
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'inherit',
+      stderr: 'inherit',
+    });
+    if (!outcome.ok) throw new Error(outcome.error.code);
+    return outcome.pid;
+  };
+  const { following } = kernel;
+
+  afterEach(endAll);
+
+  /** The group of a leader that is gone, and whose pid leads another one now. */
+  async function succeeded(onEnd: (group: ProcessTree) => void): Promise<{ pid: number; group: ProcessTree }> {
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const pid = start('exit 0');
+      const group = following.trackGroup(pid);
+      await until(() => edge.kill(pid, 0) !== 0);
+      onEnd(group);
+      // The time of a beginning counts in hundredths of a second.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      if (spawnAs(pid, 'sleep 1000 & wait')) return { pid, group };
+    }
+    throw new Error('no pid came again');
+  }
+
+  it('is not the group of the process that had it before', async () => {
+    const { pid, group } = await succeeded((ended) => {
+      ended.startEnded();
+      expect(ended.members()).toEqual([]);
+    });
+    expect(following.lookUp(pid)).toBeDefined();
+    expect(group.members()).toEqual([]);
+  });
+
+  it('is not the group of a leader that nobody has asked for since its end', async () => {
+    const { pid, group } = await succeeded(() => undefined);
+    const next = following.trackGroup(pid);
+    await until(() => next.members().length === 2);
+    expect(group.members()).toEqual([]);
+    // Nor when the new leader has gone, and has left somebody.
+    edge.kill(pid, 9);
+    await until(() => edge.kill(pid, 0) !== 0);
+    expect(next.members()).toHaveLength(1);
+    expect(group.members()).toEqual([]);
+  });
+
+  it('stays the group of the members that outlive its leader', async () => {
+    const pid = start('trap "exit 0" USR1; sleep 1000 & wait');
+    const group = following.trackGroup(pid);
+    await until(() => group.members().length === 2);
+    edge.kill(pid, 10);
+    await until(() => edge.kill(pid, 0) !== 0);
+    group.startEnded();
+    const members = group.members();
+    expect(members).toHaveLength(1);
+    await until(() => edge.kill(pid, 0) !== 0);
+    expect(group.members()).toEqual(members);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(group.members()).toEqual(members);
+  });
+});

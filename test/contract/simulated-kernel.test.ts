@@ -1,9 +1,12 @@
+import { describe, expect, it } from 'vitest';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import { SimulatedKernel, type SpawnFault } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { describeKernelContract, type Harness, type ProgramName, type SpawnErrorName } from './kernel-contract.ts';
 
 const hang: Step = { do: 'hang' };
+const wait = (ms: number): Step => ({ do: 'wait', ms });
+const fork = (...steps: readonly Step[]): Step => ({ do: 'fork', script: { steps } });
 const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
 
 const programs: Readonly<Record<ProgramName, Script>> = {
@@ -21,6 +24,17 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   'ends after 50 ms': { steps: [{ do: 'wait', ms: 50 }] },
   'writes its pid': { steps: [{ do: 'write', path: '/run/web.pid', text: '$$\n' }, hang] },
   notifies: { steps: [{ do: 'notify', text: 'READY=1' }] },
+  'exits on SIGUSR1 without its child': {
+    steps: [fork(hang), print('forked\n'), hang],
+    onSignal: { SIGUSR1: [{ do: 'exit', code: 0 }] },
+  },
+  'leaves a zombie': { steps: [{ do: 'fork', script: { steps: [fork(), hang] }, detached: true }, wait(10)] },
+  'has a child that exits 3': { steps: [fork(wait(300), { do: 'exit', code: 3 }), hang] },
+  'reaps its child late': { steps: [fork(wait(300), { do: 'exit', code: 3 }), hang], reapsAfter: 400 },
+  'never reaps its child': {
+    steps: [fork(wait(300), { do: 'exit', code: 3 }), hang],
+    reapsAfter: Number.POSITIVE_INFINITY,
+  },
 };
 
 const faults: Readonly<Record<Exclude<SpawnErrorName, 'missing'>, SpawnFault>> = {
@@ -33,12 +47,13 @@ const faults: Readonly<Record<Exclude<SpawnErrorName, 'missing'>, SpawnFault>> =
 const byName = new Map<string, Script>(Object.entries(programs));
 const faultsByName = new Map<string, SpawnFault>(Object.entries(faults));
 
-function open(): Harness {
+function open(tellsStatus: boolean): Harness {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, {
     has: (name) => byName.has(name),
     script: ([name = '']) => byName.get(name),
     fault: ({ argv: [name = ''] }) => faultsByName.get(name),
+    tellsStatus,
   });
   return {
     kernel,
@@ -53,6 +68,7 @@ function open(): Harness {
     newPath: (name) => `/var/${name}`,
     read: (path) => kernel.files.get(path) ?? '',
     early: false,
+    tellsStatus,
     sendLog: (path, text) => kernel.sendLog(path, text),
     awaitEndSilently: () => undefined,
     freePort: async () => 8080,
@@ -64,4 +80,46 @@ function open(): Harness {
   };
 }
 
-describeKernelContract('simulated', open);
+describeKernelContract('simulated', () => open(true));
+describeKernelContract('simulated older', () => open(false));
+
+describe('a number that comes again', () => {
+  it('is not the group of the process that had it before', () => {
+    const clock = new VirtualClock();
+    const kernel = new SimulatedKernel(clock, {
+      has: (name) => byName.has(name),
+      script: ([name = '']) => byName.get(name),
+      reusesPids: true,
+    });
+    const start = (program: ProgramName): number => {
+      const outcome = kernel.spawn({
+        argv: [program],
+        environment: {},
+        ownGroup: true,
+        stdin: 'null',
+        stdout: 'inherit',
+        stderr: 'inherit',
+      });
+      return outcome.ok ? outcome.pid : 0;
+    };
+    const { following } = kernel;
+    const first = start('exits on SIGUSR1 without its child');
+    const old = following.trackGroup(first);
+    const began = following.lookUp(first)?.began ?? 0;
+    clock.run(50);
+    kernel.signal(first, 'SIGUSR1', 'process');
+    clock.run(100);
+    old.startEnded();
+    const [worker] = old.members();
+    expect(worker).toMatchObject({ group: first });
+    // The number stays taken while the group goes by it.
+    expect(start('hangs')).not.toBe(first);
+    kernel.signal(worker?.pid ?? 0, 'SIGKILL', 'process');
+    clock.run(200);
+    expect(old.members()).toEqual([]);
+    expect(start('hangs')).toBe(first);
+    expect(old.members()).toEqual([]);
+    expect(following.trackGroup(first).members()).toMatchObject([{ pid: first, group: first }]);
+    expect(following.lookUp(first)?.began).toBeGreaterThan(began);
+  });
+});

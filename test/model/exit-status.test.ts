@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   describeExit,
   type ExitStatus,
+  fromWaitStatus,
   isNormal,
   procStatus,
   shellStatus,
@@ -13,34 +14,48 @@ import { exitStatusOf, type RunOutcome } from '../../src/model/system-end.ts';
 const exited = (code: number): ExitStatus => ({ kind: 'exited', code });
 const killed: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false };
 const crashed: ExitStatus = { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true };
+const unknown: ExitStatus = { kind: 'unknown' };
 
 describe('an exit status', () => {
   it('is normal only as exit 0', () => {
-    expect([exited(0), exited(1), killed].map(isNormal)).toEqual([true, false, false]);
+    expect([exited(0), exited(1), killed, unknown].map(isNormal)).toEqual([true, false, false, false]);
   });
 
   it('is told to people', () => {
-    expect([exited(1), killed, crashed].map(describeExit)).toEqual(['exit 1', 'SIGKILL', 'SIGSEGV (core dumped)']);
+    expect([exited(1), killed, crashed, unknown].map(describeExit)).toEqual([
+      'exit 1',
+      'SIGKILL',
+      'SIGSEGV (core dumped)',
+      'status unknown',
+    ]);
     expect(describeExit({ ...killed, oomKilled: true })).toBe(
       "SIGKILL (out of memory: ended by the kernel's OOM killer)",
     );
   });
 
   it('is told to scripts', () => {
-    expect([exited(3), killed, crashed].map(procStatus)).toEqual([
+    expect([exited(3), killed, crashed, unknown].map(procStatus)).toEqual([
       '<ProcStatus exit_status=3>',
       '<ProcStatus signal=9>',
       '<ProcStatus signal=11>',
+      '<ProcStatus status=unknown>',
     ]);
   });
 
   it('is told as wait(2) encodes it', () => {
-    expect([exited(0), exited(3), killed, crashed].map(waitStatus)).toEqual([0, 0x300, 9, 0x80 | 11]);
+    expect([exited(0), exited(3), killed, crashed, unknown].map(waitStatus)).toEqual([0, 0x300, 9, 0x80 | 11, 0x100]);
+  });
+
+  it('is read as wait(2) encodes it', () => {
+    const statuses = [exited(0), exited(3), exited(255), killed, crashed];
+    expect(statuses.map((status) => fromWaitStatus(waitStatus(status)))).toEqual(statuses);
+    expect(fromWaitStatus(37)).toEqual({ kind: 'signaled', signal: 'SIGRTMIN+3', coreDumped: false });
+    expect(fromWaitStatus(32)).toEqual(unknown);
   });
 
   it('is told to shells', () => {
     const realTime: ExitStatus = { kind: 'signaled', signal: 'SIGRTMIN+3', coreDumped: false };
-    expect([exited(255), killed, crashed, realTime].map(shellStatus)).toEqual([255, 137, 139, 165]);
+    expect([exited(255), killed, crashed, realTime, unknown].map(shellStatus)).toEqual([255, 137, 139, 165, 1]);
   });
 });
 

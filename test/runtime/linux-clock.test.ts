@@ -23,6 +23,7 @@ describe('the clock of the Linux kernel after a stall', () => {
     const set = clock.setTimeout(() => undefined, 30);
     time += 30;
     expect(clock.now()).toBe(arrived + 30);
+    expect(clock.realTime()).toBe(70_030);
     for (const id of [waiting, set]) clock.clearTimeout(id);
   });
 

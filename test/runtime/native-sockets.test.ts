@@ -287,6 +287,27 @@ describe('pidfds', () => {
       expect(edge.signalPidfd(pidfd, 15)).toBe(9);
       expect(() => edge.openPidfd(0)).toThrow(TypeError);
     }));
+
+  it('tell how a process has ended once it was reaped, where the kernel does (6.15)', () =>
+    leavesNothing(async () => {
+      const pid = spawned(['/bin/sh', '-c', 'exit 3']);
+      const pidfd = edge.openPidfd(pid);
+      const ask = () => {
+        try {
+          return edge.pidfdExit(pidfd);
+        } catch (error) {
+          return error instanceof Error && 'code' in error ? error.code : error;
+        }
+      };
+      const withoutAnswer = [undefined, 'ENOTTY', 'EINVAL'];
+      await readable(pidfd);
+      expect(withoutAnswer).toContain(ask());
+      expect(await exitOf(pid)).toMatchObject({ code: 3 });
+      expect([0x300, 'ESRCH', 'ENOTTY', 'EINVAL']).toContain(ask());
+      closeSync(pidfd);
+      expect(codeOf(() => edge.pidfdExit(pidfd))).toBe('EBADF');
+      expect(codeOf(() => edge.pidfdExit(devNull))).toBe('ENOTTY');
+    }));
 });
 
 describe('a datagram socket', () => {

@@ -5,6 +5,10 @@ const longestTimer = 2 ** 31 - 1;
 
 /** A timer that fires so much later than due, ms, means that chaperone stood still: SIGSTOP, `docker pause`, a suspended host. */
 const stall = 500;
+/** A timer that fires so much later than due, ms, is remembered; so many of them are. */
+const noteworthy = 100;
+const mostRemembered = 16;
+
 /** How long, after a stall, even what was due in it waits at the most, ms. */
 const thaw = 2_000;
 
@@ -20,6 +24,8 @@ export class LinuxClock implements Clock {
   /** When those that still wait are due. */
   readonly #dues = new Map<TimerId, number>();
   #nextDue = Number.POSITIVE_INFINITY;
+  /** When timers were late, on the real clock, and by how much; the latest last. */
+  readonly #late: { at: number; by: number }[] = [];
 
   /**
    * What has arrived during a stall is read before any timer fires. It has to find the time that will be the right one: what
@@ -28,11 +34,35 @@ export class LinuxClock implements Clock {
   now(): number {
     const now = performance.now() - this.#stalled;
     const late = now - this.#nextDue;
+    if (late > noteworthy) this.#remember(late);
     if (late <= stall) return now;
     // What thawed with it needs a moment to say what it would have said in time.
     const behind = late + Math.min(late, thaw);
     this.#stalled += behind;
     return now - behind;
+  }
+
+  realTime(): number {
+    return performance.now();
+  }
+
+  lateness(since: number): number {
+    // A stall that nothing has noticed yet shows in the next due time.
+    this.now();
+    return this.#late.reduce((most, { at, by }) => (at >= since ? Math.max(most, by) : most), 0);
+  }
+
+  #remember(by: number): void {
+    const at = performance.now();
+    const last = this.#late.at(-1);
+    // The same timer is found late again and again until it fires.
+    if (last !== undefined && at - last.at <= by) {
+      last.at = at;
+      last.by = Math.max(last.by, by);
+      return;
+    }
+    this.#late.push({ at, by });
+    if (this.#late.length > mostRemembered) this.#late.shift();
   }
 
   wallTime(): number {

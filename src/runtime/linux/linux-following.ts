@@ -1,15 +1,22 @@
 /** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { Observable } from 'rxjs';
+import { Observable, type Subscriber } from 'rxjs';
+import { type ExitStatus, fromWaitStatus } from '../../model/exit-status.ts';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
-import { readProcess, uidOf } from './process-table.ts';
+import { forgetProcesses, readProcess, uidOf } from './process-table.ts';
 import type { ProcessTrees } from './process-trees.ts';
 
 /** Bytes of a pidfile that are read: a number, and what may stand around it. */
 const longestPidfile = 64;
 /** ms between two looks at a process that no pidfd watches. */
 const lookInterval = 250;
+/**
+ * ms until the kernel is asked again how a process has ended, which it tells once the parent has reaped it; the double each time,
+ * for a bit more than a second in all.
+ */
+const firstAsk = 5;
+const longestAsk = 640;
 const ESRCH = 3;
 
 export class LinuxFollowing implements Following {
@@ -28,23 +35,26 @@ export class LinuxFollowing implements Following {
     const entry = readProcess(pid);
     const uid = uidOf(pid);
     if (entry === undefined || uid === undefined || entry.zombie) return undefined;
-    return { pid, parent: entry.parent, group: entry.group, uid, descendant: isDescendant(entry.parent) };
+    const { parent, group, startTime } = entry;
+    return { pid, parent, group, uid, descendant: isDescendant(parent), began: startTime };
   }
 
-  watchEnd(pid: number): Observable<void> {
+  watchEnd(pid: number): Observable<ExitStatus> {
     return new Observable((subscriber) => {
-      const tell = (): void => {
-        subscriber.next();
-        subscriber.complete();
-      };
       let fd: number;
       try {
         fd = this.#edge.openPidfd(pid);
       } catch {
-        return this.#pollEnd(pid, tell);
+        return this.#pollEnd(pid, () => tell(subscriber, { kind: 'unknown' }));
       }
-      const watch = this.#edge.watchReadable(fd, tell);
+      let stopAsking = (): void => undefined;
+      const watch = this.#edge.watchReadable(fd, () => {
+        // It stays readable.
+        watch.close();
+        stopAsking = this.#askEnd(fd, (status) => tell(subscriber, status));
+      });
       return () => {
+        stopAsking();
         watch.close();
         closeSync(fd);
       };
@@ -57,6 +67,10 @@ export class LinuxFollowing implements Following {
 
   track(pid: number, invocation: string, forks: boolean): ProcessTree {
     return this.#trees.track(pid, invocation, forks);
+  }
+
+  trackGroup(pid: number): ProcessTree {
+    return this.#trees.trackGroup(pid);
   }
 
   readPidfile(path: string): PidfileText | undefined {
@@ -90,6 +104,30 @@ export class LinuxFollowing implements Following {
     }
   }
 
+  /** How a dead process has ended, asked until its parent has reaped it. */
+  #askEnd(fd: number, told: (status: ExitStatus) => void): () => void {
+    let timer: TimerId | undefined;
+    const ask = (delay: number): void => {
+      const answer = this.#exitOf(fd);
+      if (answer !== undefined && answer !== 'untold') told(fromWaitStatus(answer));
+      else if (delay > longestAsk || (answer === 'untold' && delay > firstAsk)) told({ kind: 'unknown' });
+      // A kernel that does not tell is asked twice, so that of a child of chaperone waitid(2) tells first.
+      else timer = this.#clock.setTimeout(() => ask(2 * delay), delay);
+    };
+    ask(firstAsk);
+    return () => {
+      if (timer !== undefined) this.#clock.clearTimeout(timer);
+    };
+  }
+
+  #exitOf(fd: number): number | 'untold' | undefined {
+    try {
+      return this.#edge.pidfdExit(fd);
+    } catch {
+      return 'untold';
+    }
+  }
+
   /** Signal 0 tells whether there is such a process; where there is no pidfd, the one look after the other has to do. */
   #pollEnd(pid: number, tell: () => void): () => void {
     let timer: TimerId;
@@ -101,6 +139,13 @@ export class LinuxFollowing implements Following {
     timer = this.#clock.setTimeout(look, 0);
     return () => this.#clock.clearTimeout(timer);
   }
+}
+
+function tell(subscriber: Subscriber<ExitStatus>, status: ExitStatus): void {
+  // Who hears of it may ask at once what else lives.
+  forgetProcesses();
+  subscriber.next(status);
+  subscriber.complete();
 }
 
 /** True where one of the ancestors is chaperone. The way up is short, and ends where a process vanishes. */

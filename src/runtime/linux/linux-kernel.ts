@@ -33,6 +33,7 @@ import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
 import { OomKills } from './oom-kills.ts';
+import { allProcesses, forgetProcesses } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
 import { RemoteSink } from './remote-sink.ts';
 
@@ -94,7 +95,7 @@ export class LinuxKernel implements Kernel {
     this.#edge = edge;
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
-    this.#trees = new ProcessTrees(clock, this.pid);
+    this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
     this.following = new LinuxFollowing(edge, clock, this.#trees);
     this.notifying = new LinuxNotifying(edge);
   }
@@ -183,6 +184,7 @@ export class LinuxKernel implements Kernel {
       }
       const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
       closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
+      forgetProcesses();
       this.#trees.started(result.pid);
       if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
       if (request.stdin === 'terminal') this.#foreground = result.pid;
@@ -206,7 +208,11 @@ export class LinuxKernel implements Kernel {
   signalAll(signal: SignalName): void {
     // As PID 1, kill(2) with -1 reaches the whole namespace and nothing else. Anywhere else it would reach strangers.
     if (this.pid === 1) this.#edge.kill(-1, signalNumber(signal));
-    else for (const pid of descendants(this.pid)) this.#edge.kill(pid, signalNumber(signal));
+    else {
+      // None may be missing that was forked since somebody looked.
+      forgetProcesses();
+      for (const pid of descendants(this.pid)) this.#edge.kill(pid, signalNumber(signal));
+    }
   }
 
   hasChildren(): boolean {
@@ -281,6 +287,9 @@ export class LinuxKernel implements Kernel {
   }
 
   #emit(exits: readonly NativeExit[]): void {
+    forgetProcesses();
+    // Before anybody hears of the ends, and does something about them.
+    const leaving = new Set(exits.map(({ pid }) => pid).filter((pid) => this.#livesIn(pid)));
     this.#drainOutputs(exits.map(({ pid }) => pid));
     for (const { pid } of exits) this.#trees.ended(pid);
     // Otherwise the terminal's Ctrl-C would go to a process group that no longer exists.
@@ -293,8 +302,25 @@ export class LinuxKernel implements Kernel {
         pid: exit.pid,
         status: statusOf(exit, oom),
         usage: { userTime: exit.userTime, systemTime: exit.systemTime, maxRss: exit.maxRss },
+        leavesGroup: leaving.has(exit.pid),
       })),
     });
+  }
+
+  /** True where a process group has a member, be it one that is dead and not reaped, or that chaperone may not signal. */
+  #groupExists(group: number): boolean {
+    return this.#edge.kill(-group, 0) !== ESRCH;
+  }
+
+  /**
+   * True where a process group has a member that lives. All of /proc is read only for a group that has a member at all, of which
+   * there are few: kill(2) does not tell the living from the dead.
+   */
+  #livesIn(group: number): boolean {
+    if (!this.#groupExists(group)) return false;
+    const members = allProcesses().filter((entry) => entry.group === group);
+    // Where /proc shows none of them (hidepid, no /proc), what kill(2) says has to do.
+    return members.length === 0 ? this.#groupExists(group) : members.some(({ zombie }) => !zombie);
   }
 
   #openOutput(
@@ -381,15 +407,16 @@ function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none
 }
 
 function statusOf(exit: NativeExit, oom: boolean): ExitStatus {
-  const signal = exit.signal === undefined ? undefined : signalName(exit.signal);
-  return signal === undefined
-    ? { kind: 'exited', code: exit.code ?? 0 }
-    : {
-        kind: 'signaled',
-        signal,
-        coreDumped: exit.coreDumped,
-        ...(oom && exit.signal === SIGKILL ? { oomKilled: true } : {}),
-      };
+  if (exit.signal === undefined) return { kind: 'exited', code: exit.code ?? 0 };
+  const signal = signalName(exit.signal);
+  // Two signals that threads use among themselves have no name.
+  if (signal === undefined) return { kind: 'unknown' };
+  return {
+    kind: 'signaled',
+    signal,
+    coreDumped: exit.coreDumped,
+    ...(oom && exit.signal === SIGKILL ? { oomKilled: true } : {}),
+  };
 }
 
 /** A pipe that belongs to the service's account can be opened anew as /dev/stdout. Without root it stays chaperone's. */

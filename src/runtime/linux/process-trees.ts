@@ -13,6 +13,9 @@
  * orphans like those of a simple service, and live until the last round. From then on, descendants and sessions of members are members.
  *
  * A pid may come again: a member is its pid and the time of its beginning.
+ *
+ * A process group needs no such art: a program leaves it on purpose alone, and its number is given to nobody else while it has a
+ * member. After that it may be another's: see `Group`.
  */
 import { readFileSync } from 'node:fs';
 import type { Clock, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
@@ -34,15 +37,23 @@ export class ProcessTrees {
   readonly #started = new Set<number>();
   /** Sessions of starts, the latest last: what a simple service leaves behind in its own is nobody's. */
   readonly #sessions = new Set<number>();
+  /** The group that is tracked under a number. */
+  readonly #groups = new Map<number, Group>();
+  readonly #groupExists: (group: number) => boolean;
 
-  constructor(clock: Clock, self: number) {
+  /** @param groupExists is true where a group has a member, dead or alive, and costs little */
+  constructor(clock: Clock, self: number, groupExists: (group: number) => boolean) {
     this.#clock = clock;
     this.#self = self;
+    this.#groupExists = groupExists;
     this.#ownSession = readProcess(self)?.session;
   }
 
   started(pid: number): void {
     this.#started.add(pid);
+    // The number is another's now.
+    this.#groups.get(pid)?.vanish();
+    this.#groups.delete(pid);
     this.#sessions.delete(pid);
     this.#sessions.add(pid);
     if (this.#sessions.size > mostSessions)
@@ -65,6 +76,14 @@ export class ProcessTrees {
     });
     this.#trees.add(tree);
     return tree;
+  }
+
+  trackGroup(pid: number): ProcessTree {
+    const group = new Group(pid, this.#groupExists, () => {
+      if (this.#groups.get(pid) === group) this.#groups.delete(pid);
+    });
+    this.#groups.set(pid, group);
+    return group;
   }
 
   /** A child of chaperone that nobody started, and that is in no session of a start. */
@@ -182,5 +201,63 @@ class Tree implements ProcessTree {
       }
       this.#planLook(Math.min(this.#longestLook, delay * lookGrowth));
     }, delay);
+  }
+}
+
+/**
+ * The process group that a start leads. It is gone for good, and whoever has its number is a stranger,
+ * - once the group was seen to have no member any more, dead or alive, after the end of the start;
+ * - once another process has the leader's pid: it is not given away while a group goes by it;
+ * - where neither the leader nor any member of an earlier look is there: unless what is there is of the leader's session.
+ */
+class Group implements ProcessTree {
+  readonly #pid: number;
+  readonly #exists: (group: number) => boolean;
+  readonly #onForget: () => void;
+  readonly #leader: ProcessEntry | undefined;
+  /** When each member of the last look began. */
+  #known: ReadonlyMap<number, number> = new Map();
+  #ended = false;
+  #gone = false;
+
+  constructor(pid: number, exists: (group: number) => boolean, onForget: () => void) {
+    this.#pid = pid;
+    this.#exists = exists;
+    this.#onForget = onForget;
+    this.#leader = readProcess(pid);
+  }
+
+  /** One look now, while nobody else can have the number: what it finds is known from here on. */
+  startEnded(): void {
+    this.#ended = true;
+    this.members();
+  }
+
+  members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    const leader = this.#leader;
+    if (this.#gone || leader === undefined) return [];
+    if (!this.#exists(this.#pid)) {
+      this.#gone = this.#ended;
+      return [];
+    }
+    const entries = allProcesses();
+    const namesake = entries.find(({ pid }) => pid === this.#pid);
+    if (namesake !== undefined && namesake.startTime !== leader.startTime) {
+      this.#gone = true;
+      return [];
+    }
+    const inGroup = entries.filter(({ group }) => group === this.#pid);
+    const goesOn = namesake !== undefined || inGroup.some((entry) => this.#known.get(entry.pid) === entry.startTime);
+    const own = goesOn ? inGroup : inGroup.filter(({ session }) => session === leader.session);
+    this.#known = new Map(own.map(({ pid, startTime }) => [pid, startTime]));
+    return own.filter(({ zombie }) => !zombie).map(({ pid, group }) => ({ pid, group }));
+  }
+
+  vanish(): void {
+    this.#gone = true;
+  }
+
+  forget(): void {
+    this.#onForget();
   }
 }

@@ -64,7 +64,7 @@ export function rehearse(config: SystemSpec, assumptions: BootAssumptions): Rehe
   if (broken !== undefined) throw broken;
 
   const specs = new Map(config.services.map((service) => [service.name, service]));
-  const { graph } = assembly.system.getSnapshot().context;
+  const { graph } = assembly.system.getSnapshot().context.ledger;
   const services = graph.names.flatMap((name) => {
     const service = specs.get(name);
     const entry = courses.get(name);
@@ -95,7 +95,7 @@ function note(courses: ReadonlyMap<string, Course>, notice: SystemNotice, now: n
   if (entry === undefined) return;
   entry.state = publicStateOf(notice.change.phase);
   if (entry.state === 'starting') entry.started ??= now;
-  if (entry.state === 'ready' || entry.state === 'failed') entry.settled ??= now;
+  if (entry.state === 'ready' || entry.state === 'exited' || entry.state === 'failed') entry.settled ??= now;
 }
 
 function rehearsed(
@@ -121,7 +121,8 @@ function rehearsed(
 }
 
 function isSatisfied(entry: Course | undefined): boolean {
-  return entry === undefined || entry.state === 'ready' || entry.state === 'disabled';
+  if (entry === undefined) return true;
+  return entry.state === 'ready' || entry.state === 'exited' || entry.state === 'disabled';
 }
 
 /** The service as it is played: its program is known by the service's name, and it feeds its watchdog. */

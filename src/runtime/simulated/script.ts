@@ -22,4 +22,6 @@ export interface Script {
   readonly onSignal?: Readonly<Partial<Record<SignalName, 'ignore' | readonly Step[]>>>;
   /** ms for which SIGKILL has no effect: it waits for a disk, as it were. */
   readonly stuck?: number;
+  /** ms until it waits for a child that has ended; absent: it does so at once. Nobody is told the child's status before. */
+  readonly reapsAfter?: number;
 }

@@ -88,6 +88,8 @@ export interface SimulatedPrograms {
   deliveryDelay?(): number;
   /** The lowest free pid is given away again, instead of ever higher ones. */
   readonly reusesPids?: boolean;
+  /** False: the kernel is one that tells nobody but the parent how a process has ended. */
+  readonly tellsStatus?: boolean;
   onFact?(fact: KernelFact): void;
 }
 
@@ -115,7 +117,7 @@ interface SimulatedProcess {
   readonly lineage: readonly number[];
   readonly uid: number;
   readonly notifySocket: string | undefined;
-  readonly ended$: Subject<void>;
+  readonly ended$: Subject<ExitStatus>;
   readonly stdout: Pipe | undefined;
   readonly stderr: Pipe | undefined;
   readonly script: Script;
@@ -126,9 +128,10 @@ interface SimulatedProcess {
   stopped: SignalName[] | undefined;
 }
 
-interface Zombie extends ProcessExit {
+interface Zombie extends Omit<ProcessExit, 'leavesGroup'> {
   readonly id: number;
   readonly group: number;
+  readonly ended$: Subject<ExitStatus>;
 }
 
 interface Socket {
@@ -137,6 +140,8 @@ interface Socket {
 }
 
 const ownPid = 1;
+/** As on Linux: ms after which nobody waits any longer for a status that the parent does not ask for. */
+const statusPatience = 1_275;
 /** signal(7): their default action does not end a process. */
 const ignoredByDefault: readonly SignalName[] = ['SIGCONT', 'SIGCHLD', 'SIGWINCH', 'SIGURG'];
 const noUsage = { userTime: 0, systemTime: 0, maxRss: 0 };
@@ -186,6 +191,8 @@ export class SimulatedKernel implements Kernel {
   #nextId = 1;
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: Zombie[] = [];
+  /** Ended children of scripted parents that these have not waited for yet. */
+  readonly #othersZombies = new Set<Pick<Zombie, 'pid' | 'group'>>();
   #deliveryPlanned = false;
 
   constructor(clock: VirtualClock, programs: SimulatedPrograms) {
@@ -363,14 +370,15 @@ export class SimulatedKernel implements Kernel {
     lookUp: (pid): ProcessView | undefined => {
       const process = this.#table.get(pid);
       if (process === undefined) return undefined;
-      return { pid, parent: process.parent, group: process.group, uid: process.uid, descendant: true };
+      const { id, parent, group, uid } = process;
+      return { pid, parent, group, uid, descendant: true, began: id };
     },
     watchEnd: (pid) =>
       new Observable((subscriber) => {
-        const process = this.#table.get(pid);
+        const process = this.#table.get(pid) ?? this.#zombies.find((zombie) => zombie.pid === pid);
         if (process !== undefined) return process.ended$.subscribe(subscriber);
         const timer = this.supervisorClock.setTimeout(() => {
-          subscriber.next();
+          subscriber.next({ kind: 'unknown' });
           subscriber.complete();
         }, 0);
         return () => this.supervisorClock.clearTimeout(timer);
@@ -381,6 +389,14 @@ export class SimulatedKernel implements Kernel {
       return {
         startEnded: () => undefined,
         members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(id)),
+        forget: () => undefined,
+      };
+    },
+    trackGroup: (pid): ProcessTree => {
+      const id = this.#table.get(pid)?.id ?? 0;
+      return {
+        startEnded: () => undefined,
+        members: () => [...this.#table.values()].filter(({ group, lineage }) => group === pid && lineage.includes(id)),
         forget: () => undefined,
       };
     },
@@ -544,7 +560,8 @@ export class SimulatedKernel implements Kernel {
   #freePid(): number {
     if (this.#programs.reusesPids !== true) return this.#nextPid++;
     const taken = new Set<number>();
-    for (const { pid, group } of [...this.#zombies, ...this.#table.values()]) taken.add(pid).add(group);
+    for (const { pid, group } of [...this.#zombies, ...this.#othersZombies, ...this.#table.values()])
+      taken.add(pid).add(group);
     let pid = ownPid + 1;
     while (taken.has(pid)) pid += 1;
     return pid;
@@ -660,30 +677,44 @@ export class SimulatedKernel implements Kernel {
 
   #end(process: SimulatedProcess, status: ExitStatus): void {
     if (!this.#isAlive(process)) return;
-    const { id, pid, group } = process;
+    const { id, pid, group, ended$ } = process;
     this.#table.delete(pid);
     if (process.timer !== undefined) this.clock.clearTimeout(process.timer);
     for (const child of this.#table.values()) {
       if (child.parent === pid) child.parent = ownPid;
     }
     const child = process.parent === ownPid;
+    const reapsAfter = this.#table.get(process.parent)?.script.reapsAfter ?? 0;
     this.#programs.onFact?.({ kind: 'ended', id, pid, status, child });
     // Scripted parents wait for their children at once; chaperone learns of its own by SIGCHLD.
     if (child) {
-      this.#zombies.push({ id, pid, group, status, usage: noUsage });
+      this.#zombies.push({ id, pid, group, status, usage: noUsage, ended$ });
       this.#planDelivery();
+    } else {
+      const zombie = { pid, group };
+      this.#othersZombies.add(zombie);
+      this.clock.setTimeout(() => this.#othersZombies.delete(zombie), reapsAfter);
+      this.#tellEnd(ended$, status, reapsAfter);
     }
-    // After the exit has been told, where chaperone is the parent.
-    if (process.ended$.observed)
-      this.#later(() => {
-        process.ended$.next();
-        process.ended$.complete();
-      }, 0);
     for (const pipe of [process.stdout, process.stderr]) {
       if (pipe === undefined) continue;
       pipe.holders.delete(id);
       if (pipe.holders.size === 0) this.supervisorClock.arrive(() => pipe.bytes$.complete());
     }
+  }
+
+  /** To those that watch it, once its parent has reaped it: so many ms from now. */
+  #tellEnd(ended$: Subject<ExitStatus>, status: ExitStatus, delay: number): void {
+    if (!ended$.observed) return;
+    const patience = this.#programs.tellsStatus === false ? 0 : statusPatience;
+    const isTold = this.#programs.tellsStatus !== false && delay <= patience;
+    this.#later(
+      () => {
+        ended$.next(isTold ? status : { kind: 'unknown' });
+        ended$.complete();
+      },
+      Math.min(delay, patience),
+    );
   }
 
   #notify({ pid, notifySocket = '' }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
@@ -726,8 +757,10 @@ export class SimulatedKernel implements Kernel {
     const zombies = this.#zombies;
     this.#zombies = [];
     this.#programs.onFact?.({ kind: 'reaped', ids: zombies.map(({ id }) => id) });
-    const exits = zombies.map(({ pid, status, usage }) => ({ pid, status, usage }));
+    const groups = new Set([...this.#table.values()].map(({ group }) => group));
+    const exits = zombies.map(({ pid, status, usage }) => ({ pid, status, usage, leavesGroup: groups.has(pid) }));
     this.exits$.next({ exits, at: this.supervisorClock.now() });
+    for (const { ended$, status } of zombies) this.#tellEnd(ended$, status, 0);
   }
 
   #hasLiveChildren(): boolean {

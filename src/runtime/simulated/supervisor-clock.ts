@@ -27,6 +27,8 @@ export class SupervisorClock implements Clock {
   #stalled = false;
   #arrivals: (() => void)[] = [];
   #late: Timer[] = [];
+  /** When it stood still so that timers were late, on the virtual clock, and by how much. */
+  readonly #stalls: { readonly at: number; readonly by: number }[] = [];
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
@@ -34,6 +36,14 @@ export class SupervisorClock implements Clock {
 
   now(): number {
     return this.#clock.now() - this.#behind;
+  }
+
+  realTime(): number {
+    return this.#clock.now();
+  }
+
+  lateness(since: number): number {
+    return this.#stalls.reduce((most, { at, by }) => (at >= since ? Math.max(most, by) : most), 0);
   }
 
   wallTime(): number {
@@ -77,6 +87,7 @@ export class SupervisorClock implements Clock {
     this.#stalled = false;
     const waiting = this.#late.splice(0).filter(({ id }) => this.#timers.has(id));
     const late = Math.max(0, ...waiting.map(({ due }) => this.now() - due));
+    if (late > 0) this.#stalls.push({ at: this.realTime(), by: late });
     if (late > stall) this.#behind += late + Math.min(late, thaw);
     for (const arrival of this.#arrivals.splice(0)) arrival();
     for (const timer of waiting) if (this.#timers.has(timer.id)) this.#wait(timer);

@@ -26,6 +26,15 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  realTime(): number {
+    return this.#now;
+  }
+
+  /** No timer of it is ever late. */
+  lateness(): number {
+    return 0;
+  }
+
   wallTime(): number {
     return this.#wallStart + this.#now;
   }

@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { SupervisorClock } from '../../../src/runtime/simulated/supervisor-clock.ts';
+import { VirtualClock } from '../../../src/runtime/simulated/virtual-clock.ts';
+
+describe("the supervisor's clock", () => {
+  it('stands still in a stall, while its real time goes on', () => {
+    const virtual = new VirtualClock();
+    const clock = new SupervisorClock(virtual);
+    clock.setTimeout(() => undefined, 100);
+    clock.stall(10_000);
+    virtual.run(10_000);
+    expect(clock.realTime()).toBe(10_000);
+    expect(clock.now()).toBeLessThan(100);
+    virtual.run(10_050);
+    expect(clock.realTime()).toBe(10_050);
+  });
+});
