@@ -10,9 +10,9 @@ _chaperonectl() {
     check) options="--config --user --json --help"; names= ;;
     status) options="--json --help"; names=yes ;;
     start) options="--force --wait --enable --timeout --json --help"; names=yes ;;
-    stop) options="--force --wait --disable --timeout --json --help"; names=yes ;;
+    stop) options="--force --wait --disable --drain --timeout --json --help"; names=yes ;;
     reset) options="--force --wait --json --help"; names=yes ;;
-    restart) options="--wait --timeout --json --help"; names=yes ;;
+    restart) options="--force --wait --timeout --json --help"; names=yes ;;
     enable) options="--json --help"; names=yes ;;
     disable) options="--json --help"; names=yes ;;
     kill) options="--json --help"; names=yes ;;
@@ -25,7 +25,7 @@ _chaperonectl() {
     loglevel) options="--json --help"; names= ;;
     run) options="--json --help"; names= ;;
     inspect) options="--port --listen --via --stdio --help"; names= ;;
-    reload) options="--dry-run --json --help"; names= ;;
+    reload) options="--dry-run --force --json --help"; names= ;;
     replay) options="--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --json --help"; names=; files=yes ;;
     simulate) options="--config --user --time --from --assume --fail --what-if --baseline --tolerance --json --help"; names= ;;
     shutdown) options="--json --help"; names= ;;

@@ -35,9 +35,9 @@ _chaperonectl() {
     check) options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--json:print JSON' '--help:print the help'); names= ;;
     status) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
-    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
+    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--drain:cron, inetd  let the runs and connections that there are end by themselves' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
     reset) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--json:print JSON' '--help:print the help'); names=yes ;;
-    restart) options=('--wait:return when it has come about' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
+    restart) options=('--force:also those that could not be started again' '--wait:return when it has come about' '--timeout:how long to wait at most' '--json:print JSON' '--help:print the help'); names=yes ;;
     enable) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     disable) options=('--json:print JSON' '--help:print the help'); names=yes ;;
     kill) options=('--json:print JSON' '--help:print the help'); names=yes ;;
@@ -50,7 +50,7 @@ _chaperonectl() {
     loglevel) options=('--json:print JSON' '--help:print the help'); names= ;;
     run) options=('--json:print JSON' '--help:print the help'); names= ;;
     inspect) options=('--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--via:reach chaperone through a command such as "docker exec -i NAME"' '--stdio:the other end of --via  standard input and output are the control socket' '--help:print the help'); names= ;;
-    reload) options=('--dry-run:only say what that would be' '--json:print JSON' '--help:print the help'); names= ;;
+    reload) options=('--dry-run:only say what that would be' '--force:also where it stops services that it could not start again' '--json:print JSON' '--help:print the help'); names= ;;
     replay) options=('--boot:which boot  its number, from the end where negative; or how its id begins' '--list:only tell which boots there are' '--summary:figures  critical chain, blame, restarts, failures and their causes' '--diff:compare two boots  A and B, or the last two of one journal' '--tolerance:how much later B may be ready (20%, and always 0.1 s)' '--until:stop at a time (1.5, 500ms), event, state (web ready) or entry (#418)' '--service:only these services; may be repeated' '--speed:N times as fast as it was, with no pause above 3 s; max  at once' '--web:show it as the inspector page, and say where' '--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--json:print JSON' '--help:print the help'); names=; files=yes ;;
     simulate) options=('--config:a file, or a directory (/etc/chaperone.d)' '--user:as "chaperone --user USER" would start it' '--time:it takes that long to become ready  db=2s' '--from:the times of the last boot, or that one, in a journal' '--assume:the time of those of which nothing is known (100ms)' '--fail:exit N, signal N, hang or late TIME  what it does instead' '--what-if:what the boot would gain by that time' '--baseline:fail where READY is later than in that --json' '--tolerance:by how much it may be later' '--json:print JSON' '--help:print the help'); names= ;;
     shutdown) options=('--json:print JSON' '--help:print the help'); names= ;;

@@ -3,14 +3,15 @@ _telchap() {
   local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options= names=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "status start stop reset enable disable dependencies loglevel shutdown" -- "$word"))
+    COMPREPLY=($(compgen -W "status start stop reset restart enable disable dependencies loglevel shutdown" -- "$word"))
     return
   fi
   case $verb in
     status) options="--help"; names=yes ;;
     start) options="--force --wait --enable --timeout --help"; names=yes ;;
-    stop) options="--force --wait --disable --timeout --help"; names=yes ;;
+    stop) options="--force --wait --disable --drain --timeout --help"; names=yes ;;
     reset) options="--force --wait --help"; names=yes ;;
+    restart) options="--force --wait --timeout --help"; names=yes ;;
     enable) options="--help"; names=yes ;;
     disable) options="--help"; names=yes ;;
     dependencies) options="--help"; names= ;;

@@ -8,6 +8,7 @@ _telchap() {
     'start:start services; without names all that can be started'
     'stop:stop services'
     'reset:forget failures and restarts; end what inetd and cron services run'
+    'restart:stop services and start them again'
     'enable:allow services to be started'
     'disable:keep services from being started; what runs goes on'
     'dependencies:who waits for whom'
@@ -21,8 +22,9 @@ _telchap() {
   case $words[2] in
     status) options=('--help:print the help'); names=yes ;;
     start) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
-    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
+    stop) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--disable:and keep them from being started' '--drain:cron, inetd  let the runs and connections that there are end by themselves' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
     reset) options=('--force:whatever state the service is in' '--wait:return when it has come about' '--help:print the help'); names=yes ;;
+    restart) options=('--force:also those that could not be started again' '--wait:return when it has come about' '--timeout:how long to wait at most' '--help:print the help'); names=yes ;;
     enable) options=('--help:print the help'); names=yes ;;
     disable) options=('--help:print the help'); names=yes ;;
     dependencies) options=('--help:print the help'); names= ;;

@@ -28,6 +28,8 @@ export interface CommandHelp {
   readonly telchap: boolean;
 }
 
+export const namesHelp = 'Names stand with or without ".service", and may be globs.\n';
+
 const force = { name: 'force', summary: 'whatever state the service is in' };
 const wait = { name: 'wait', summary: 'return when it has come about' };
 const timeout = { name: 'timeout', value: 'SECONDS', summary: 'how long to wait at most' };
@@ -58,11 +60,17 @@ export const commands: readonly CommandHelp[] = [
     force,
     wait,
     { name: 'disable', summary: 'and keep them from being started' },
+    { name: 'drain', summary: 'cron, inetd: let the runs and connections that there are end by themselves' },
     timeout,
     json,
   ]),
   verb('reset', 'NAME...', 'forget failures and restarts; end what inetd and cron services run', [force, wait, json]),
-  verb('restart', 'NAME...', 'stop services and start them again', [wait, timeout, json], true, false),
+  verb('restart', 'NAME...', 'stop services and start them again', [
+    { name: 'force', summary: 'also those that could not be started again' },
+    wait,
+    timeout,
+    json,
+  ]),
   verb('enable', 'NAME...', 'allow services to be started', [json]),
   verb('disable', 'NAME...', 'keep services from being started; what runs goes on', [json]),
   verb('kill', 'NAME... SIGNAL', 'send a signal to the processes of services', [json], true, false),
@@ -95,7 +103,19 @@ export const commands: readonly CommandHelp[] = [
     true,
     false,
   ),
-  verb('is-ready', '[NAME...]', 'say by the exit status alone whether all, or these, are ready', [json], true, false),
+  {
+    ...verb(
+      'is-ready',
+      '[NAME...]',
+      'say by the exit status alone whether all, or these, are ready',
+      [json],
+      true,
+      false,
+    ),
+    notes: `${namesHelp}A service that has ended normally is ready where it has remain_after_exit; else it
+is not where it is named, and does not count among all.
+`,
+  },
   verb('blame', '', 'how long each service took to become ready', [json], false, false),
   verb('critical-chain', '', 'the services that decided how long the boot took', [json], false, false),
   verb('dependencies', '', 'who waits for whom', [json], false),
@@ -122,7 +142,11 @@ export const commands: readonly CommandHelp[] = [
     'reload',
     '',
     'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
-    [{ name: 'dry-run', summary: 'only say what that would be' }, json],
+    [
+      { name: 'dry-run', summary: 'only say what that would be' },
+      { name: 'force', summary: 'also where it stops services that it could not start again' },
+      json,
+    ],
     false,
     false,
   ),
@@ -207,8 +231,6 @@ export function commandHelp(program: Program, command: CommandHelp): string {
   const usage = `usage: ${program} ${name}${options.length === 0 ? '' : ' [options]'}${words === '' ? '' : ` ${words}`}\n`;
   return `${usage}\n${summary.charAt(0).toUpperCase()}${summary.slice(1)}.\n\n${lines.join('')}  ${'--help'.padEnd(width)}  print this text\n\n${notes}${exitHelp()}`;
 }
-
-export const namesHelp = 'Names stand with or without ".service", and may be globs.\n';
 
 /** The exit statuses, a line each. */
 export function exitHelp(): string {

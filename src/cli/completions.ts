@@ -221,5 +221,24 @@ What a reload does to what runs: [Changing a running container](../guide/reload.
 \`\`\`
 ${exitHelp()}\`\`\`
 
+## States
+
+| state | a service in it |
+|---|---|
+| disabled | is not started; what waits for it goes on |
+| pending | waits; \`status\` says for what |
+| starting | was started, and is not ready yet |
+| ready | runs; or was a start that has done its work (oneshot, forking); or is scheduled (cron, inetd) |
+| exited | its process, which was the service, has ended normally; what waits for it goes on |
+| stopping | is ending; or what is left of a run that failed is |
+| backoff | has failed, and waits for its next try |
+| stopped | was stopped |
+| failed | has failed, and is not tried again |
+
+\`wait\` and \`start --wait\` take \`exited\` for a start that has succeeded. \`is-ready NAME\` says no of it, unless the service has
+\`remain_after_exit: true\`; \`is-ready\` without names does not count it. A start of a service that is stopping begins when it has ended. What
+runs is not restarted where it could not be started again, since something that it waits for is down: \`restart\` says what, and
+\`--force\` goes on.
+
 ${parts.join('\n')}`;
 }

@@ -1,7 +1,13 @@
 /** Journals on disk, for the verbs that read them. */
 import { createReadStream } from 'node:fs';
 import { exitStatuses } from '../control/answer.ts';
-import { isKnownVersion, type JournalBoot, type JournalEnd, JournalReader } from '../inspect/journal-reader.ts';
+import {
+  isKnownVersion,
+  type JournalBoot,
+  type JournalEnd,
+  JournalReader,
+  versionText,
+} from '../inspect/journal-reader.ts';
 import { codeOf, reasonOf } from './program-io.ts';
 
 /** What cannot be done, in words, and the exit status for it. */
@@ -42,9 +48,8 @@ export async function loadBoot(file: string, choice: string | undefined, warn: W
     );
   }
   if (!isKnownVersion(boot)) {
-    const { chaperone, version } = boot.entry;
     throw new JournalFileError(
-      `boot ${boot.number} in ${path} was recorded by a newer chaperone (${chaperone}, journal version ${version}), which this one cannot read`,
+      `boot ${boot.number} in ${path} was recorded by chaperone ${boot.entry.chaperone}, and cannot be read: its journal has ${versionText(boot)}`,
     );
   }
   return boot;

@@ -242,7 +242,7 @@ function readWords(words: readonly string[]): Request | string {
     if (positionals.length > most) return `too many files: ${positionals.slice(most).join(' ')}`;
     const until = values.until === undefined ? undefined : parseUntil(values.until);
     if (values.until !== undefined && until === undefined) {
-      return `--until needs a time (1.5, 500ms), an event (process.exited), a state (web:ready) or #N, not "${values.until}"`;
+      return `--until needs a time (1.5, 500ms), an event (unit.leaderExited), a state (web:ready) or #N, not "${values.until}"`;
     }
     const tolerance = readTolerance(values.tolerance);
     if (tolerance === undefined) return `--tolerance needs a share (20%) or a time (0.5s), not "${values.tolerance}"`;

@@ -19,13 +19,14 @@ import {
   serviceLevel,
 } from './environment.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
+import { readEnding } from './read-ending.ts';
 import type { Report } from './report.ts';
 import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
 import {
   boolean,
   choice,
-  directiveOf,
   expandedBoolean,
+  expandedChoice,
   expandedInteger,
   expandedText,
   groupsOf,
@@ -34,7 +35,7 @@ import {
   scalarOf,
   signal,
 } from './section-values.ts';
-import { emptySection, readScalar, type Section } from './validate.ts';
+import { emptySection, type Section } from './validate.ts';
 import { reportWithin } from './within.ts';
 
 /** What the settings, and the surroundings, give to every service. */
@@ -110,6 +111,8 @@ export function buildService(
   const stderr = outputTarget(section, 'stderr', environment, enabled, report);
   const directory = expandedText(section, 'directory', environment, enabled, report);
   const ofType = readTypeDirectives(section, type, environment, enabled, report);
+  const { ignoreFailures } = defaults;
+  const ending = readEnding(section, { type, ignoreFailures, environment, enabled, report });
   if (expanded === undefined) return undefined;
 
   return {
@@ -130,10 +133,7 @@ export function buildService(
     killSignal: signal(section, 'kill_signal'),
     killMode: choice(section, 'kill_mode') === 'process' ? 'process' : 'group',
     ownGroup: boolean(section, 'setpgrp'),
-    exitKills: boolean(section, 'exit_kills'),
-    ignoreFailures: section.values.has('ignore_failures')
-      ? boolean(section, 'ignore_failures')
-      : defaults.ignoreFailures,
+    ...ending,
     optional,
     processTimeout: section.values.has('process_timeout')
       ? milliseconds(section, 'process_timeout')
@@ -293,11 +293,7 @@ function outputTarget(
   enabled: boolean,
   report: Report,
 ): OutputTarget {
-  const scalar = scalarOf(section, key);
-  const text = expandedText(section, key, environment, enabled, report);
-  if (scalar === undefined || text === undefined) return 'log';
-  const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
-  return value?.kind === 'choice' && value.value === 'inherit' ? 'inherit' : 'log';
+  return expandedChoice(section, key, environment, enabled, report) === 'inherit' ? 'inherit' : 'log';
 }
 
 /**
@@ -358,6 +354,8 @@ export function buildConsole(
     restart: false,
     restartDelay: 0,
     restartLimit: 0,
+    onFailure: 'keep',
+    remainAfterExit: false,
     debug: defaults.debug,
   };
 }

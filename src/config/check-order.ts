@@ -1,6 +1,6 @@
 /** What the order of services makes impossible: starts that never come, and stops that have no time. */
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import { blocked, type Standings, shutdownReserve, stopShare } from '../model/ordering.ts';
+import { blocked, type Standing, type Standings, shutdownReserve, stopShare } from '../model/ordering.ts';
 import { type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
@@ -32,8 +32,8 @@ export function startOutlook(service: ServiceSpec, { places, report, graph }: Ch
  */
 export function checkReachable(outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): ReadonlySet<string> {
   const { graph, services, places, report } = context;
-  const standings: Standings = Object.fromEntries(
-    graph.names.map((name) => {
+  const standings: Standings = new Map(
+    graph.names.map((name): [string, Standing] => {
       const outlook = outlooks.get(name)?.kind;
       const phase = outlook === 'disabled' ? 'disabled' : outlook === 'fails' ? 'failed' : 'pending';
       const ignoreFailures = services.get(name)?.ignoreFailures ?? false;
@@ -93,16 +93,9 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
     undefined,
   );
   if (top === undefined) return;
-  const standings: Standings = Object.fromEntries(
-    graph.names.map((name) => [
-      name,
-      { phase: lives(name) ? 'running' : 'stopped', hasBeenReady: true, ignoreFailures: false },
-    ]),
-  );
   const budget = spec.shutdownTimeout;
-  const share = stopShare(graph, standings, top, budget, shutdownReserve(budget));
   const layers = new Set(alive.map((name) => layerOf(graph, name))).size;
-  if (share >= leastShare || layers < 2) return;
+  if (layers < 2 || stopShare(layers - 1, budget, shutdownReserve(budget)) >= leastShare) return;
   const needed = Math.ceil((layers * leastShare + 500) / 100) / 10;
   report.warning(
     `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,

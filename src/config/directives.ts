@@ -201,6 +201,15 @@ const service: readonly Directive[] = [
   ...environmentDirectives,
   { key: 'exit_kills', kind: 'boolean', default: false, ...plain, summary: 'the system shuts down when it ends' },
   {
+    key: 'on_failure',
+    kind: 'choice',
+    default: 'keep',
+    choices: ['keep', 'shutdown'],
+    ...expanded,
+    summary:
+      'shutdown: the system shuts down once it has failed and no restart is left, with its exit status; not with exit_kills, ignore_failures or type cron',
+  },
+  {
     key: 'ignore_failures',
     kind: 'boolean',
     ...plain,
@@ -240,6 +249,13 @@ const service: readonly Directive[] = [
   { key: 'restart', kind: 'boolean', default: false, ...plain, summary: 'restart after an abnormal end' },
   { key: 'restart_delay', kind: 'seconds', default: 3, ...plain, summary: 'pause before a restart' },
   { key: 'restart_limit', kind: 'integer', default: 5, ...plain, summary: 'restarts before it counts as failed' },
+  {
+    key: 'remain_after_exit',
+    kind: 'boolean',
+    ...expanded,
+    summary:
+      'a normal end counts as up, for is-ready; without it true for oneshot, else false; not for inetd, cron, and forking without a pidfile',
+  },
   {
     key: 'setpgrp',
     kind: 'boolean',

@@ -99,18 +99,44 @@ export function expandedText(
   return text === undefined || text.trim() === '' ? undefined : text;
 }
 
-export function expandedBoolean(section: Section, key: string, environment: Environment, report: Report): boolean {
+/**
+ * @param enabled false: the service is switched off, and a variable that it requires may be missing
+ * @param fallback where the table has no default
+ */
+export function expandedBoolean(
+  section: Section,
+  key: string,
+  environment: Environment,
+  report: Report,
+  { enabled = true, fallback }: { readonly enabled?: boolean; readonly fallback?: boolean } = {},
+): boolean {
   const directive = directiveOf(section, key);
   const scalar = scalarOf(section, key);
   const text =
     scalar === undefined
       ? undefined
-      : expandDirective(environment, key, scalar, { owner: section.name, enabled: true, report });
+      : expandDirective(environment, key, scalar, { owner: section.name, enabled, report });
   if (scalar !== undefined && text !== undefined) {
     const value = readScalar(directive, scalar, text, { label: `${key} of ${section.name}`, report });
     if (value?.kind === 'boolean') return value.value;
   }
+  if (fallback !== undefined) return fallback;
   return typeof directive.default === 'boolean' ? directive.default : noDefault(section, key);
+}
+
+/** The expanded choice of a directive; undefined where it is not given or is none of the choices. */
+export function expandedChoice(
+  section: Section,
+  key: string,
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): string | undefined {
+  const scalar = scalarOf(section, key);
+  const text = expandedText(section, key, environment, enabled, report);
+  if (scalar === undefined || text === undefined) return undefined;
+  const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
+  return value?.kind === 'choice' ? value.value : undefined;
 }
 
 /** The expanded number of a directive; undefined where it is not given or is no such number. */

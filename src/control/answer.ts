@@ -1,4 +1,5 @@
-import type { ReloadPlan } from '../model/reload-plan.ts';
+import type { ReloadPlan, Unstartable } from '../model/reload-plan.ts';
+import { shortName } from '../model/service-spec.ts';
 
 /** Why a command was refused, as the reference's texts have it (section 6). */
 export type RefusalReason =
@@ -6,13 +7,22 @@ export type RefusalReason =
   | 'alreadyStarted'
   | 'notReady'
   | 'notStarted'
+  | 'notScheduled'
+  | 'unrestartable'
+  | 'unstartable'
   | 'running'
   | 'noProcess'
   | 'denied';
 
 /** How a command ended. `text` is what telchap prints. */
 export type Answer =
-  | { readonly kind: 'done'; readonly text: string; readonly plan?: ReloadPlan }
+  | {
+      readonly kind: 'done';
+      readonly text: string;
+      readonly plan?: ReloadPlan;
+      /** What the plan would stop and could not start again. */
+      readonly unstartable?: readonly Unstartable[];
+    }
   | {
       readonly kind: 'refused';
       readonly reason: RefusalReason;
@@ -79,19 +89,55 @@ export function mistake(text: string): Answer {
 }
 
 /** The original's texts (reference, section 6); names without their suffix. */
-const refusals: Readonly<Record<RefusalReason, string>> = {
+const refusals: Readonly<Record<Exclude<RefusalReason, 'unstartable'>, string>> = {
   notEnabled: 'can only start services which have been enabled',
   alreadyStarted: "can't restart services without stop/reset",
   notReady: 'services or their prerequisites are not ready',
   notStarted: "can't stop services which aren't started",
+  notScheduled: "can't drain services which are not scheduled",
+  unrestartable: "can't restart services which could not be started again",
   running: "can't reset services which are running",
   noProcess: "can't signal services which have no process",
   denied: 'not permitted to signal services of another account',
 };
 
 /** @param names without their suffix */
-export function refused(reason: RefusalReason, names: readonly string[]): Answer {
+export function refused(
+  reason: Exclude<RefusalReason, 'unrestartable' | 'unstartable'>,
+  names: readonly string[],
+): Answer {
   return { kind: 'refused', reason, names, text: `Command error: ${refusals[reason]}: ${names.join(', ')}` };
+}
+
+/** A restart that would only be a stop. */
+export function unrestartable(services: readonly Unstartable[]): Answer {
+  const names = services.map(({ name }) => shortName(name));
+  return {
+    kind: 'refused',
+    reason: 'unrestartable',
+    names,
+    text: `Command error: ${refusals.unrestartable}: ${withReasons(services)}`,
+  };
+}
+
+/** A reload that would stop for good what is to go on. */
+export function unstartable(services: readonly Unstartable[]): Answer {
+  const names = services.map(({ name }) => shortName(name));
+  return {
+    kind: 'refused',
+    reason: 'unstartable',
+    names,
+    text: `Command error: ${nothingReloaded(services)}; --force goes on`,
+  };
+}
+
+/** Why a reload has changed nothing. */
+export function nothingReloaded(services: readonly Unstartable[]): string {
+  return `nothing was changed: the reload would stop services that it could not start again: ${withReasons(services)}`;
+}
+
+function withReasons(services: readonly Unstartable[]): string {
+  return services.map(({ name, reason }) => `${shortName(name)} (${reason})`).join(', ');
 }
 
 export function noSuchService(names: readonly string[]): Answer {

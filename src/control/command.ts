@@ -13,15 +13,14 @@ export type Command =
   | { readonly verb: 'status'; readonly names: readonly string[] }
   | { readonly verb: 'loglevel'; readonly level?: Severity }
   | ({ readonly verb: 'start'; readonly enable: boolean } & ServiceOptions)
-  | ({ readonly verb: 'stop'; readonly disable: boolean } & ServiceOptions)
-  | ({ readonly verb: 'reset' } & ServiceOptions)
-  | ({ readonly verb: 'restart' } & Omit<ServiceOptions, 'force'>)
+  | ({ readonly verb: 'stop'; readonly disable: boolean; readonly drain: boolean } & ServiceOptions)
+  | ({ readonly verb: 'reset' | 'restart' } & ServiceOptions)
   | { readonly verb: 'enable' | 'disable'; readonly names: readonly string[] }
   | { readonly verb: 'dependencies' }
   | { readonly verb: 'shutdown'; readonly delay: number; readonly now: boolean }
   | { readonly verb: 'kill'; readonly names: readonly string[]; readonly signal: SignalName }
   | { readonly verb: 'wait'; readonly names: readonly string[]; readonly goal: WaitGoal; readonly timeout?: number }
-  | { readonly verb: 'reload'; readonly dryRun: boolean };
+  | { readonly verb: 'reload'; readonly dryRun: boolean; readonly force: boolean };
 
 export type Verb = Command['verb'];
 
@@ -38,12 +37,13 @@ export type CommandParse =
   | { readonly kind: 'empty' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** As the original prints it where a command is not understood. */
+/** As the original prints it where a command is not understood, with what has come since. */
 export const usage = `Usage: telchap status [<servname> ...]
        telchap loglevel [<level>]
-       telchap stop [--force] [--wait] [--disable] <servname> ...
+       telchap stop [--force] [--wait] [--disable] [--drain] <servname> ...
        telchap start [--force] [--wait] [--enable] [<servname> ...]
        telchap reset [--force] [--wait] <servname> ...
+       telchap restart [--force] [--wait] <servname> ...
        telchap enable <servname> ...
        telchap disable <servname> ...
        telchap dependencies
@@ -61,16 +61,16 @@ const grammars: Readonly<Record<Verb, Grammar>> = {
   status: { flags: [], values: [], words: [0, any] },
   loglevel: { flags: [], values: [], words: [0, 1] },
   start: { flags: ['force', 'wait', 'enable'], values: ['timeout'], words: [0, any] },
-  stop: { flags: ['force', 'wait', 'disable'], values: ['timeout'], words: [1, any] },
+  stop: { flags: ['force', 'wait', 'disable', 'drain'], values: ['timeout'], words: [1, any] },
   reset: { flags: ['force', 'wait'], values: ['timeout'], words: [1, any] },
-  restart: { flags: ['wait'], values: ['timeout'], words: [1, any] },
+  restart: { flags: ['force', 'wait'], values: ['timeout'], words: [1, any] },
   enable: { flags: [], values: [], words: [1, any] },
   disable: { flags: [], values: [], words: [1, any] },
   dependencies: { flags: [], values: [], words: [0, 0] },
   shutdown: { flags: [], values: [], words: [0, 1] },
   kill: { flags: [], values: [], words: [2, any] },
   wait: { flags: [], values: ['for', 'timeout'], words: [1, any] },
-  reload: { flags: ['dry-run'], values: [], words: [0, 0] },
+  reload: { flags: ['dry-run', 'force'], values: [], words: [0, 0] },
 };
 
 /** What shuts down "now" leaves to whoever asked: time for the answer to arrive, ms. */
@@ -155,13 +155,10 @@ function commandOf(verb: Verb, { flags, values, words }: ParsedWords): CommandPa
     case 'start':
       return found({ verb, ...options, enable: flags.has('enable') });
     case 'stop':
-      return found({ verb, ...options, disable: flags.has('disable') });
+      return found({ verb, ...options, disable: flags.has('disable'), drain: flags.has('drain') });
     case 'reset':
+    case 'restart':
       return found({ verb, ...options });
-    case 'restart': {
-      const { force: _, ...rest } = options;
-      return found({ verb, ...rest });
-    }
     case 'dependencies':
       return found({ verb });
     case 'loglevel':
@@ -180,7 +177,7 @@ function commandOf(verb: Verb, { flags, values, words }: ParsedWords): CommandPa
       return found({ verb, names: words, goal, ...(timeout === undefined ? {} : { timeout }) });
     }
     case 'reload':
-      return found({ verb, dryRun: flags.has('dry-run') });
+      return found({ verb, dryRun: flags.has('dry-run'), force: flags.has('force') });
   }
 }
 

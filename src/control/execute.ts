@@ -1,13 +1,14 @@
 /** What a command does: refusals by the state of the services, the requests to the supervisor, and the answers. */
-import { filter, Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
 import { seconds } from '../model/messages.ts';
 import { renderPlan } from '../model/reload-plan.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { shortName } from '../model/service-spec.ts';
-import { type Answer, done, refused } from './answer.ts';
+import { type Answer, done, refused, unrestartable, unstartable } from './answer.ts';
 import type { Command, WaitGoal } from './command.ts';
 import { selectServices } from './select-services.ts';
 import { statusText } from './status-table.ts';
-import type { ServiceStatus, Supervisor } from './supervisor.ts';
+import type { ServiceEvent, ServiceStatus, Supervisor } from './supervisor.ts';
 
 export interface Timers {
   setTimeout(callback: () => void, delay: number): number;
@@ -47,13 +48,19 @@ export async function execute(command: Command, options: ExecuteOptions): Promis
       supervisor.shutdown(command.delay);
       return done(command.now ? 'Shutting down now' : `Shutting down in ${seconds(command.delay)} seconds`);
     case 'reload': {
-      const result = await supervisor.reload({ dryRun: command.dryRun });
+      const result = await supervisor.reload({ dryRun: command.dryRun, force: command.force });
       switch (result.kind) {
         case 'mistakes':
           return { kind: 'failed', names: [], text: result.report };
         case 'ending':
           return { kind: 'failed', names: [], text: 'Command error: the system is shutting down' };
-        case 'planned':
+        case 'unstartable':
+          return unstartable(result.services);
+        case 'planned': {
+          const { warnings, plan, unstartable: named } = result;
+          const text = `${warnings}${renderPlan(plan, named)}`;
+          return { kind: 'done', text, plan, ...(named.length === 0 ? {} : { unstartable: named }) };
+        }
         case 'begun':
           return { kind: 'done', text: `${result.warnings}${renderPlan(result.plan)}`, plan: result.plan };
       }
@@ -85,7 +92,7 @@ async function commandServices(
   const services =
     command.names.length > 0
       ? selected.services
-      : all.filter((service) => service.enabled && !isStarted(service) && service.state !== 'failed');
+      : all.filter((service) => service.enabled && !refusesStart(service) && !hasEnded(service));
   const names = services.map(({ name }) => name);
   const mayWait = 'wait' in command && command.wait && options.unattended !== true;
   const until = (goal: WaitGoal, text: string): Promise<Answer> =>
@@ -98,9 +105,12 @@ async function commandServices(
       return mayWait ? until('ready', 'services started.') : done('service start-up queued.');
     }
     case 'stop': {
-      const refusal = command.force ? undefined : refuse('notStarted', services, (service) => !isStarted(service));
+      const { disable, drain, force } = command;
+      const refusal =
+        (drain ? refuse('notScheduled', services, ({ type }) => !isScheduled(type)) : undefined) ??
+        (force ? undefined : refuse('notStarted', services, (service) => !isStarted(service)));
       if (refusal !== undefined) return refusal;
-      supervisor.stop(names, { disable: command.disable });
+      supervisor.stop(names, { disable, drain });
       return mayWait ? until('stopped', 'services stopped.') : done('services stopping.');
     }
     case 'reset': {
@@ -110,9 +120,9 @@ async function commandServices(
       return done('services reset.');
     }
     case 'restart': {
-      const refusal = refuse('notEnabled', services, ({ enabled }) => !enabled);
+      const refusal = command.force ? undefined : refuseRestart(services, names, supervisor);
       if (refusal !== undefined) return refusal;
-      supervisor.restart(names);
+      supervisor.restart(names, { force: command.force });
       return mayWait ? until('ready', 'services restarted.') : done('services restarting.');
     }
     case 'enable':
@@ -141,7 +151,7 @@ async function commandServices(
 function refuseStart(services: readonly ServiceStatus[], enable: boolean): Answer | undefined {
   return (
     (enable ? undefined : refuse('notEnabled', services, ({ enabled }) => !enabled)) ??
-    refuse('alreadyStarted', services, isStarted) ??
+    refuse('alreadyStarted', services, refusesStart) ??
     refuse('notReady', services, (service) => {
       // One that starts with it is as good as ready.
       const missing = service.prerequisites.some((name) => !services.some((other) => other.name === name));
@@ -150,8 +160,20 @@ function refuseStart(services: readonly ServiceStatus[], enable: boolean): Answe
   );
 }
 
+/** What runs is not stopped where it could not be started again. */
+function refuseRestart(
+  services: readonly ServiceStatus[],
+  names: readonly string[],
+  supervisor: Supervisor,
+): Answer | undefined {
+  const refusal = refuse('notEnabled', services, ({ enabled }) => !enabled);
+  if (refusal !== undefined) return refusal;
+  const lost = supervisor.unrestartable(names);
+  return lost.length === 0 ? undefined : unrestartable(lost);
+}
+
 function refuse(
-  reason: Extract<Answer, { kind: 'refused' }>['reason'],
+  reason: Parameters<typeof refused>[0],
   services: readonly ServiceStatus[],
   applies: (service: ServiceStatus) => boolean,
 ): Answer | undefined {
@@ -164,6 +186,7 @@ function isStarted({ state }: ServiceStatus): boolean {
   switch (state) {
     case 'starting':
     case 'ready':
+    case 'exited':
     case 'stopping':
     case 'backoff':
       return true;
@@ -173,6 +196,16 @@ function isStarted({ state }: ServiceStatus): boolean {
     case 'failed':
       return false;
   }
+}
+
+/** A start would be a second one. One that is still ending starts when it has ended, and one that has ended may run again. */
+function refusesStart(service: ServiceStatus): boolean {
+  return isStarted(service) && service.state !== 'stopping' && service.state !== 'exited';
+}
+
+/** It has failed, or is about to, or has done what it is for. */
+function hasEnded({ state, stage }: ServiceStatus): boolean {
+  return state === 'failed' || state === 'exited' || stage === 'stopping.clearing';
 }
 
 function isRunning(service: ServiceStatus): boolean {
@@ -190,7 +223,8 @@ interface WaitOptions extends ExecuteOptions {
 function progress({ state, stage, why }: ServiceStatus, goal: WaitGoal): 'reached' | 'open' | 'lost' {
   switch (goal) {
     case 'ready':
-      if (state === 'ready') return 'reached';
+      // A normal end, at any time, counts as a start.
+      if (state === 'ready' || state === 'exited') return 'reached';
       // `stopped` and `disabled` are where a start that was asked for begins, and only a new command would change it.
       return state === 'failed' || state === 'disabled' || (stage === 'pending' && why.owner === 'you')
         ? 'lost'
@@ -204,14 +238,18 @@ function progress({ state, stage, why }: ServiceStatus, goal: WaitGoal): 'reache
 
 function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions): Promise<Answer> {
   const { supervisor, timers, aborted, timeout, text } = options;
+  /** Those that are not there yet. */
+  const open = new Set(names);
+  const asked = new Set(names);
+  const openServices = (): readonly ServiceStatus[] => [...open].flatMap((name) => supervisor.service(name) ?? []);
   return new Promise((resolve) => {
     const subscription = new Subscription();
     const finish = (answer: Answer): void => {
       subscription.unsubscribe();
       resolve(answer);
     };
-    const look = (): boolean => {
-      const services = supervisor.services().filter(({ name }) => names.includes(name));
+    /** Looks at some of those that are open; true where the waiting is over. */
+    const look = (services: readonly ServiceStatus[]): boolean => {
       const ending = goal === 'ready' && supervisor.status().state === 'draining';
       const lost = services.filter((service) => ending || progress(service, goal) === 'lost');
       if (lost.length > 0) {
@@ -219,25 +257,29 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
         finish({ kind: 'failed', names: lost.map(({ name }) => name), text: `Command error: ${lines.join('; ')}` });
         return true;
       }
-      if (services.some((service) => progress(service, goal) === 'open')) return false;
+      for (const service of services) if (progress(service, goal) === 'reached') open.delete(service.name);
+      if (open.size > 0) return false;
       finish(done(text));
       return true;
     };
-    if (look()) return;
+    if (look(openServices())) return;
     subscription.add(
-      supervisor.events$
-        .pipe(filter((event) => event.type === 'system' || names.includes(event.service)))
-        .subscribe({ next: () => look() }),
+      supervisor.events$.subscribe((event) => {
+        if (event.type === 'system') look(openServices());
+        // What is there already may have to go on: one that was ready has failed, say.
+        else if (asked.has(event.service)) {
+          open.add(event.service);
+          look([supervisor.service(event.service)].filter((service) => service !== undefined));
+        } else if (goal === 'ready' && endsWaiting(event)) look(openServices());
+      }),
     );
     if (timeout !== undefined) {
       const timer = timers.setTimeout(() => {
-        const open = supervisor
-          .services()
-          .filter((service) => names.includes(service.name) && progress(service, goal) !== 'reached');
-        const lines = open.map(({ name, why }) => `${shortName(name)}: ${why.sentence}`);
+        const late = openServices();
+        const lines = late.map(({ name, why }) => `${shortName(name)}: ${why.sentence}`);
         finish({
           kind: 'timedOut',
-          names: open.map(({ name }) => name),
+          names: late.map(({ name }) => name),
           text: `Command error: not ${goal} within ${seconds(timeout)} s: ${lines.join('; ')}`,
         });
       }, timeout);
@@ -247,4 +289,9 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
     aborted?.addEventListener('abort', abandon, { once: true });
     subscription.add(() => aborted?.removeEventListener('abort', abandon));
   });
+}
+
+/** After its end, others that wait for it may never start. */
+function endsWaiting({ state }: ServiceEvent): boolean {
+  return state === 'stopped' || state === 'failed' || state === 'stopping';
 }

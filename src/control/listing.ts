@@ -33,11 +33,19 @@ function stateText({ state, stage, lastExit }: ServiceStatus): string {
   if (stage === 'ready.scheduled') return 'ready (scheduled)';
   if (stage === 'ready.exited')
     return lastExit === undefined ? 'ready (exited)' : `ready (exited ${exitWord(lastExit)})`;
+  if (state === 'exited' && lastExit !== undefined) return `exited (${exitWord(lastExit)})`;
   return state;
 }
 
 function exitWord({ status }: NonNullable<ServiceStatus['lastExit']>): string {
-  return status.kind === 'exited' ? String(status.code) : status.signal;
+  switch (status.kind) {
+    case 'exited':
+      return String(status.code);
+    case 'signaled':
+      return status.signal;
+    case 'unknown':
+      return 'unknown';
+  }
 }
 
 function noteText(service: ServiceStatus, now: number): string {

@@ -65,6 +65,8 @@ export function neededFor(command: Command): readonly GrantedAction[] {
     case 'reload':
       return ['reload'];
     case 'restart':
+      // What is forced may stay stopped.
+      return ['restart', ...(command.force ? (['stop'] as const) : [])];
     case 'enable':
     case 'disable':
     case 'kill':

@@ -73,8 +73,16 @@ const names = { type: 'strings', summary: 'names or globs; none: all' } as const
 
 const actionRoutes: readonly Route[] = [
   serviceAction('start', { ...waiting, force, enable: { type: 'boolean', summary: 'enable it first' } }),
-  serviceAction('stop', { ...waiting, force, disable: { type: 'boolean', summary: 'and keep it from being started' } }),
-  serviceAction('restart', waiting),
+  serviceAction('stop', {
+    ...waiting,
+    force,
+    disable: { type: 'boolean', summary: 'and keep it from being started' },
+    drain: { type: 'boolean', summary: 'cron, inetd: let the runs and connections that there are end by themselves' },
+  }),
+  serviceAction('restart', {
+    ...waiting,
+    force: { type: 'boolean', summary: 'also where it could not be started again' },
+  }),
   serviceAction('reset', { force }),
   serviceAction('enable', {}),
   serviceAction('disable', {}),
@@ -139,14 +147,17 @@ export const routes: readonly Route[] = [
     method: 'GET',
     path: '/v1/ready',
     id: 'ready',
-    summary: 'For probes: 200 where every service, or each that is named, is ready or disabled; 503 otherwise.',
+    summary:
+      'For probes: 200 where every service, or each that is named, is ready or disabled; 503 otherwise. One that has ended ' +
+      'normally counts as ready with remain_after_exit; else it counts only where it is named, and as not ready.',
     needs: [],
     fields: { name: names },
     gives: { kind: 'object' },
     handle: (call) => {
       const selected = select(call);
       if ('kind' in selected) return answer(selected);
-      const wanting = selected.filter(({ state }) => state !== 'ready' && state !== 'disabled');
+      const named = textsOf(call, 'name').length > 0;
+      const wanting = selected.filter((service) => !isFineFor(service, named));
       const { state } = call.gate.supervisor.status();
       const ready = wanting.length === 0 && state !== 'draining';
       const waitsFor = Object.fromEntries(wanting.map(({ name, why }) => [name, why.sentence]));
@@ -196,10 +207,18 @@ export const routes: readonly Route[] = [
     id: 'reload',
     summary: 'Reads the configuration anew and carries out what has changed; or only says what that would be.',
     needs: ['reload'],
-    fields: { dryRun: { type: 'boolean', summary: 'plan, and change nothing' } },
+    fields: {
+      dryRun: { type: 'boolean', summary: 'plan, and change nothing' },
+      force: { type: 'boolean', summary: 'also where services would be stopped that could not be started again' },
+    },
     gives: { kind: 'schema', name: 'Answer' },
-    handle: (call) =>
-      command(call, parseWords(['reload', ...(call.values.get('dryRun') === true ? ['--dry-run'] : [])])),
+    handle: (call) => {
+      const options = [
+        ...(call.values.get('dryRun') === true ? ['--dry-run'] : []),
+        ...(call.values.get('force') === true ? ['--force'] : []),
+      ];
+      return command(call, parseWords(['reload', ...options]));
+    },
   },
   {
     method: 'POST',
@@ -359,6 +378,24 @@ function select(call: Call): readonly ServiceStatus[] | Answer {
   if (wanted.length === 0) return services;
   const selected = selectServices(services, wanted);
   return selected.kind === 'answer' ? selected.answer : selected.services;
+}
+
+/** A probe has nothing against it. Where all are asked for, one that has ended normally is neither ready nor unready. */
+function isFineFor({ state, remainAfterExit }: ServiceStatus, named: boolean): boolean {
+  switch (state) {
+    case 'ready':
+    case 'disabled':
+      return true;
+    case 'exited':
+      return !named || remainAfterExit === true;
+    case 'pending':
+    case 'starting':
+    case 'stopping':
+    case 'backoff':
+    case 'stopped':
+    case 'failed':
+      return false;
+  }
 }
 
 /** What the caller may see of a service. */

@@ -135,6 +135,7 @@ const exitStatus: Schema = {
     object({ kind: { const: 'signaled' }, signal: text, coreDumped: { type: 'boolean' }, oomKilled: { const: true } }, [
       'oomKilled',
     ]),
+    object({ kind: { const: 'unknown' } }),
   ],
 };
 
@@ -156,6 +157,7 @@ export const schemas = {
       name: text,
       type: { enum: ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'] },
       enabled: { type: 'boolean' },
+      remainAfterExit: { const: true, description: 'a normal end counts as up' },
       state,
       stage,
       since: ms('Unix time at which it came to its stage'),
@@ -176,7 +178,10 @@ export const schemas = {
         'waitedFor',
       ]),
     },
-    ['pid', 'running', 'restarts', 'note', 'lastExit', 'cause', 'nextRun', 'timeZone', 'lastWords', 'boot'],
+    [
+      ...['remainAfterExit', 'pid', 'running', 'restarts', 'note', 'lastExit', 'cause', 'nextRun', 'timeZone'],
+      ...['lastWords', 'boot'],
+    ],
   ),
   System: object(
     {
@@ -200,8 +205,13 @@ export const schemas = {
       reason: text,
       names,
       plan,
+      unstartable: {
+        type: 'array',
+        description: 'what the plan would stop and could not start again',
+        items: object({ name: text, reason: text }),
+      },
     },
-    ['reason', 'names', 'plan'],
+    ['reason', 'names', 'plan', 'unstartable'],
   ),
   Record: object(
     { time: ms('Unix time'), facility: text, severity: text, program: text, pid: count, message: text, service: text },

@@ -15,9 +15,12 @@ export function statusWord(service: ServiceStatus): string {
       return 'starting';
     case 'ready.running':
     case 'stopping.terminating':
+    case 'stopping.clearing':
+    case 'stopping.draining':
     case 'stopping.killing':
       return 'running';
     case 'ready.exited':
+    case 'exited':
       return 'started';
     case 'ready.scheduled':
       return (service.running ?? 0) > 0 ? 'running' : 'waiting';
@@ -36,7 +39,14 @@ export function statusWord(service: ServiceStatus): string {
 }
 
 function briefly(status: ExitStatus): string {
-  return status.kind === 'exited' ? `exit(${status.code})` : status.signal;
+  switch (status.kind) {
+    case 'exited':
+      return `exit(${status.code})`;
+    case 'signaled':
+      return status.signal;
+    case 'unknown':
+      return 'exit(?)';
+  }
 }
 
 function restartsLeft({ restarts }: ServiceStatus): string {

@@ -6,7 +6,7 @@ import type { Observable } from 'rxjs';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import type { PublicState } from '../model/public-state.ts';
-import type { ReloadPlan } from '../model/reload-plan.ts';
+import type { ReloadPlan, Unstartable } from '../model/reload-plan.ts';
 import type { ServiceType } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog-names.ts';
@@ -18,6 +18,8 @@ export interface ServiceStatus {
   readonly name: string;
   readonly type: ServiceType;
   readonly enabled: boolean;
+  /** A normal end counts as up. */
+  readonly remainAfterExit?: true;
   readonly state: PublicState;
   /** The state of its chart. */
   readonly stage: ServiceStage;
@@ -42,7 +44,7 @@ export interface ServiceStatus {
   /** Only for who may do everything: a line of a log may hold what is nobody else's business. */
   readonly lastWords?: { readonly stream: 'stdout' | 'stderr'; readonly line: string; readonly age: number };
   readonly prerequisites: readonly string[];
-  /** Everything that it waits for is ready or disabled. */
+  /** Everything that it waits for is ready, has ended normally, or is disabled. */
   readonly prerequisitesReady: boolean;
   /** Its first start, ms since chaperone began; absent until it was ready. */
   readonly boot?: BootTimes;
@@ -108,7 +110,16 @@ export interface CommandRun {
 
 export type ReloadResult =
   /** `warnings`: what is doubtful about the new configuration, as text; empty where nothing is. */
-  | { readonly kind: 'planned' | 'begun'; readonly plan: ReloadPlan; readonly warnings: string }
+  | { readonly kind: 'begun'; readonly plan: ReloadPlan; readonly warnings: string }
+  /** `unstartable`: what the plan would stop and could not start again; empty where it is nothing. */
+  | {
+      readonly kind: 'planned';
+      readonly plan: ReloadPlan;
+      readonly warnings: string;
+      readonly unstartable: readonly Unstartable[];
+    }
+  /** It would stop services that it could not start again, and was not forced: nothing was changed. */
+  | { readonly kind: 'unstartable'; readonly services: readonly Unstartable[] }
   /** The new configuration has mistakes: nothing was changed. */
   | { readonly kind: 'mistakes'; readonly report: string }
   /** The system is ending. */
@@ -136,6 +147,20 @@ export interface StartRequest {
   readonly force: boolean;
 }
 
+export interface StopRequest {
+  /** And keeps them from being started. */
+  readonly disable: boolean;
+  /** cron: no further run, and the one that goes on may end; inetd: the port closes, and connections may end. */
+  readonly drain: boolean;
+}
+
+export interface ReloadRequest {
+  /** Only says what would change. */
+  readonly dryRun: boolean;
+  /** Goes on where it stops services that it cannot start again. */
+  readonly force: boolean;
+}
+
 /** Who watches everything that happens, entry by entry. */
 export interface WatchRequest {
   /** Log records, too. */
@@ -155,6 +180,8 @@ export interface Supervisor {
   status(): SystemStatus;
   /** All services, in start order. */
   services(): readonly ServiceStatus[];
+  /** One service, by its full name. */
+  service(name: string): ServiceStatus | undefined;
   /** Emits after each change; what it tells of can be read by then. */
   readonly events$: Observable<ControlEvent>;
   /** Records from now on. */
@@ -166,10 +193,16 @@ export interface Supervisor {
 
   /** The names are full names of services that exist, in all of these. They return when the request is queued. */
   start(names: readonly string[], request: StartRequest): void;
-  stop(names: readonly string[], request: { readonly disable: boolean }): void;
+  stop(names: readonly string[], request: StopRequest): void;
   /** Forgets restarts and failures; ends what inetd and cron services run; `force`: and what others run. */
   reset(names: readonly string[], request: { readonly force: boolean }): void;
-  restart(names: readonly string[]): void;
+  /** `force`: also what is disabled, and what could not be started again. */
+  restart(names: readonly string[], request: { readonly force: boolean }): void;
+  /**
+   * Those of the services that could not be started again if a restart stopped them now, each with the reason: `db is stopped`.
+   * What is restarted together with them counts as there.
+   */
+  unrestartable(names: readonly string[]): readonly Unstartable[];
   setEnabled(names: readonly string[], enabled: boolean): void;
   kill(name: string, signal: SignalName): KillOutcome;
   /** @param delay ms */
@@ -178,5 +211,5 @@ export interface Supervisor {
   run(argv: readonly string[]): CommandRun;
   /** Tells first what there is, then what happens. */
   watch(request: WatchRequest): Promise<EntryWatch>;
-  reload(request: { readonly dryRun: boolean }): Promise<ReloadResult>;
+  reload(request: ReloadRequest): Promise<ReloadResult>;
 }

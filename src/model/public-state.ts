@@ -6,6 +6,7 @@ export const publicStates = [
   'pending',
   'starting',
   'ready',
+  'exited',
   'stopping',
   'backoff',
   'stopped',
@@ -18,12 +19,13 @@ export type PublicState = (typeof publicStates)[number];
 export function publicStateOf(phase: ServicePhase): PublicState {
   switch (phase) {
     case 'running':
-    case 'exited':
+    case 'done':
     case 'scheduled':
       return 'ready';
     case 'disabled':
     case 'pending':
     case 'starting':
+    case 'exited':
     case 'stopping':
     case 'backoff':
     case 'stopped':

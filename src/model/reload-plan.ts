@@ -64,6 +64,8 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   restart: 'inPlace',
   restartDelay: 'inPlace',
   restartLimit: 'inPlace',
+  onFailure: 'inPlace',
+  remainAfterExit: 'inPlace',
   // What belongs to the service is told from its start on.
   killMode: 'process',
   debug: 'inPlace',
@@ -84,17 +86,21 @@ const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
   startupPause: 'startup_pause',
   restartDelay: 'restart_delay',
   restartLimit: 'restart_limit',
+  onFailure: 'on_failure',
+  remainAfterExit: 'remain_after_exit',
   killMode: 'kill_mode',
   maxConnections: 'max_connections',
 };
 
 /**
  * @param stateOf where each service of `before` stands
+ * @param isHeldDown it was disabled by hand: what of it runs goes on, and nothing of it starts
  */
 export function planReload(
   before: SystemSpec,
   after: SystemSpec,
   stateOf: (name: string) => PublicState | undefined,
+  isHeldDown: (name: string) => boolean = () => false,
 ): ReloadPlan {
   const old = new Map(before.services.map((spec) => [spec.name, spec]));
   const kept = new Map(after.services.map((spec) => [spec.name, spec]));
@@ -105,7 +111,9 @@ export function planReload(
   );
   const steps = buildDependencyGraph(after.services).names.flatMap((name): readonly ReloadStep[] => {
     const next = kept.get(name);
-    return next === undefined ? [] : [planService(old.get(name), next, stateOf(name), zoneChanged)];
+    return next === undefined
+      ? []
+      : [heldBack(planService(old.get(name), next, stateOf(name), zoneChanged), old.has(name) && isHeldDown(name))];
   });
   const disabled = steps.filter(({ action }) => action === 'stop').reverse();
   const position = new Map(gone.map((name, index) => [name, index]));
@@ -122,6 +130,12 @@ export function planReload(
 /** True where a plan changes nothing at all. */
 export function isEmptyPlan({ steps, settings }: ReloadPlan): boolean {
   return settings.length === 0 && steps.every(({ action }) => action === 'keep');
+}
+
+/** What was set by hand stays so: no new process for what may not be started. */
+function heldBack(step: ReloadStep, isHeld: boolean): ReloadStep {
+  if (!isHeld || step.action !== 'restart') return step;
+  return { ...step, action: 'change', reasons: [...step.reasons, 'disabled by hand: what runs goes on as it is'] };
 }
 
 function planService(
@@ -155,6 +169,7 @@ function planService(
   switch (state) {
     case 'starting':
     case 'ready':
+    case 'exited':
     case 'backoff':
     case 'stopping':
       return { action: 'restart', name, reasons };
@@ -182,9 +197,20 @@ function planConsole(
 }
 
 function isUp(state: PublicState | undefined): boolean {
-  return (
-    state === 'starting' || state === 'ready' || state === 'backoff' || state === 'stopping' || state === 'pending'
-  );
+  switch (state) {
+    case 'pending':
+    case 'starting':
+    case 'ready':
+    case 'exited':
+    case 'stopping':
+    case 'backoff':
+      return true;
+    case 'disabled':
+    case 'stopped':
+    case 'failed':
+    case undefined:
+      return false;
+  }
 }
 
 function changedKeys(before: ServiceSpec, after: ServiceSpec) {
@@ -250,14 +276,27 @@ function same(left: unknown, right: unknown): boolean {
   );
 }
 
-/** The plan as people read it, a line a step, with what is kept in the last one. */
-export function renderPlan(plan: ReloadPlan): string {
+/** A service that would be stopped and could not be started again, and why: `db is stopped`. */
+export interface Unstartable {
+  /** With its suffix. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+/**
+ * The plan as people read it, a line a step, with what is kept in the last one.
+ *
+ * @param unstartable why it is refused, where it is
+ */
+export function renderPlan(plan: ReloadPlan, unstartable: readonly Unstartable[] = []): string {
   const busy = plan.steps.filter(({ action }) => action !== 'keep');
   const kept = plan.steps.length - busy.length;
-  const width = Math.max(0, ...busy.map(({ name }) => name.length));
-  const lines = busy.map(({ action, name, reasons }) =>
-    `${action.padEnd(7)}  ${name.padEnd(width)}  ${reasons.join(', ')}`.trimEnd(),
-  );
+  const rows = [
+    ...busy.map(({ action, name, reasons }) => [action, name, reasons.join(', ')] as const),
+    ...unstartable.map(({ name, reason }) => ['refused', name, reason] as const),
+  ];
+  const width = Math.max(0, ...rows.map(([, name]) => name.length));
+  const lines = rows.map(([word, name, text]) => `${word.padEnd(7)}  ${name.padEnd(width)}  ${text}`.trimEnd());
   const settings = plan.settings.length === 0 ? [] : [`settings  ${plan.settings.join(', ')}: from now on`];
   const rest = `${kept} service${kept === 1 ? '' : 's'} kept as ${kept === 1 ? 'it is' : 'they are'}`;
   return `${[...lines, ...settings, lines.length + settings.length === 0 ? `nothing has changed; ${rest}` : rest].join('\n')}\n`;

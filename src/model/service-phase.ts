@@ -7,13 +7,32 @@ export type ServicePhase =
   | 'disabled'
   | 'pending'
   | 'starting'
+  /** ready: its process runs. */
   | 'running'
-  | 'exited'
+  /** ready: its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
+  | 'done'
+  /** ready: its schedule or its port is accepted. */
   | 'scheduled'
+  /** Its process, which was the service, has ended normally. */
+  | 'exited'
   | 'stopping'
   | 'backoff'
   | 'stopped'
   | 'failed';
+
+export const servicePhases: readonly ServicePhase[] = [
+  'disabled',
+  'pending',
+  'starting',
+  'running',
+  'done',
+  'scheduled',
+  'exited',
+  'stopping',
+  'backoff',
+  'stopped',
+  'failed',
+];
 
 /** Why a service failed. */
 export type FailureCause =
@@ -31,23 +50,40 @@ export type FailureCause =
   /** It did not say WATCHDOG=1 in time, or asked for it (WATCHDOG=trigger). ms. */
   | { readonly kind: 'watchdog'; readonly interval: number; readonly triggered: boolean; readonly pid: number };
 
+/** How a process ended, and after how long. */
+export interface RunEnd {
+  readonly pid: number;
+  readonly status: ExitStatus;
+  /** ms from its spawn to its end. */
+  readonly ran: number;
+}
+
 /**
  * What a service's machine tells the system machine at each change of phase. The two phases it begins in are not reported:
  * they follow from the configuration.
  */
 export type ServiceChange =
-  | { readonly phase: 'stopping' | 'stopped' | 'scheduled' }
+  | { readonly phase: 'stopping' | 'scheduled' }
+  /** `end` is absent where no process has ended in the stop. */
+  | { readonly phase: 'stopped'; readonly end?: RunEnd }
   | { readonly phase: 'starting'; readonly serial: number }
   | { readonly phase: 'running'; readonly pid: number; readonly restarted: boolean }
+  | { readonly phase: 'done'; readonly restarted: boolean }
   | {
       readonly phase: 'exited';
-      readonly status: ExitStatus;
+      readonly end: RunEnd;
       readonly restarted: boolean;
-      /** It was ready before; otherwise its end is what made it ready. */
+      /** It was ready before; otherwise its end is what counts as its start. */
       readonly wasReady: boolean;
     }
   | { readonly phase: 'backoff'; readonly cause: FailureCause; readonly restartsLeft: number; readonly delay: number }
-  | { readonly phase: 'failed'; readonly cause: FailureCause; readonly during: 'start' | 'run' };
+  | {
+      readonly phase: 'failed';
+      readonly cause: FailureCause;
+      readonly during: 'start' | 'run';
+      /** The restarts that were tried before it was given up, and the ms that they took. */
+      readonly gaveUp?: { readonly restarts: number; readonly after: number };
+    };
 
 /** True while the service has, or is about to have, a process: starting, running, scheduled, stopping or waiting to restart. */
 export function isLive(phase: ServicePhase): boolean {
@@ -60,11 +96,17 @@ export function isLive(phase: ServicePhase): boolean {
       return true;
     case 'disabled':
     case 'pending':
+    case 'done':
     case 'exited':
     case 'stopped':
     case 'failed':
       return false;
   }
+}
+
+/** True where a service is up, or was and has ended normally: what a start leads to. */
+export function isReadyPhase(phase: ServicePhase): boolean {
+  return phase === 'running' || phase === 'done' || phase === 'scheduled' || phase === 'exited';
 }
 
 /** True once nothing more will happen without a command: what a stop leads to. */

@@ -69,6 +69,10 @@ export interface ServiceSpec {
   /** ms before a restart. */
   readonly restartDelay: number;
   readonly restartLimit: number;
+  /** `shutdown`: once it has failed for good, the system ends with its status. */
+  readonly onFailure: 'keep' | 'shutdown';
+  /** A normal end counts as up. */
+  readonly remainAfterExit: boolean;
   /** What a stop signals: the process group, or the one process. */
   readonly killMode: 'group' | 'process';
   /** Its environment is logged at each start. */
@@ -126,7 +130,6 @@ export interface FileOwner {
   readonly gidGiven: boolean;
 }
 
-/** The whole configuration as a plain value. All durations are milliseconds. */
 /** The file in which boots are recorded. */
 export interface JournalSpec {
   /** Absolute; absent where nothing is recorded. */
@@ -137,6 +140,7 @@ export interface JournalSpec {
   readonly records: boolean;
 }
 
+/** The whole configuration as a plain value. All durations are milliseconds. */
 export interface SystemSpec {
   readonly services: readonly ServiceSpec[];
   readonly logging: readonly LoggingSpec[];

@@ -19,7 +19,10 @@ export const serviceStages = [
   'ready.running',
   'ready.exited',
   'ready.scheduled',
+  'exited',
   'stopping.terminating',
+  'stopping.clearing',
+  'stopping.draining',
   'stopping.killing',
   'backoff',
   'stopped',
@@ -73,8 +76,11 @@ export interface WaitFacts {
   readonly pid?: number;
   /** inetd, cron: how many of its processes run. */
   readonly running?: number;
-  /** What comes when a stop is over, where that is not `stopped`. */
-  readonly afterStop?: 'start' | 'verdict';
+  /**
+   * What comes when a stop is over, where that is not `stopped`: a start that was asked for, the verdict on a run that failed, or
+   * another try after such a run.
+   */
+  readonly afterStop?: 'start' | 'verdict' | 'restart';
   readonly restartsUsed: number;
   /** ms until the state's own timer fires, where it has one. */
   readonly left?: number;
@@ -157,11 +163,22 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
       : 'runs; an abnormal end would be a failure',
   }),
   'ready.exited': () => ({ owner: 'nobody', next: 'it has done its work and exited normally' }),
+  exited: () => ({ owner: 'nobody', next: 'its process has ended normally; "reset" and "start" run it again' }),
   'ready.scheduled': (facts) => (facts.spec.type === 'inetd' ? listeningReason(facts) : scheduledReason(facts)),
   'stopping.terminating': (facts) => ({
     condition: `${processName(facts)} to end after ${facts.spec.killSignal}`,
     owner: processName(facts),
-    next: `${facts.left === undefined ? 'else SIGKILL' : `after ${describeDuration(facts.left)}: SIGKILL`}; then ${afterStop(facts)}`,
+    next: `${killNext(facts)}; then ${afterStop(facts)}`,
+  }),
+  'stopping.clearing': (facts) => ({
+    condition: `what is left of its run to end after ${facts.spec.killSignal}`,
+    owner: 'what is left of its run',
+    next: `${killNext(facts)}; then ${afterClearing(facts)}`,
+  }),
+  'stopping.draining': (facts) => ({
+    condition: `${processName(facts)} to finish`,
+    owner: processName(facts),
+    next: `nothing new starts; then ${afterStop(facts)}`,
   }),
   'stopping.killing': (facts) => ({
     condition: `the kernel to end ${processName(facts)} after SIGKILL`,
@@ -216,7 +233,21 @@ function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
 function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): string {
   if (then === undefined) return 'stopped';
   if (then === 'start') return 'it starts again';
+  if (then === 'restart') {
+    return `restart ${restartsUsed + 1} of ${spec.restartLimit}${cause === undefined ? '' : `, after ${cause}`}`;
+  }
   return `failed${cause === undefined ? '' : `: ${cause}`}${consequence({ spec, restartsUsed })}`;
+}
+
+/** A run that failed is judged when nothing is left of it. */
+function afterClearing(facts: WaitFacts): string {
+  if (facts.afterStop !== undefined) return afterStop(facts);
+  const cause = facts.cause === undefined ? '' : `, after ${facts.cause}`;
+  return `${facts.spec.restart ? 'a restart, or failed' : 'failed'}${cause}`;
+}
+
+function killNext({ left }: WaitFacts): string {
+  return left === undefined ? 'else SIGKILL' : `after ${describeDuration(left)}: SIGKILL`;
 }
 
 function heldStop(names: readonly string[], facts: WaitFacts): Reason {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/cli/replay.ts';
-import type { Entry } from '../../src/inspect/entry.ts';
+import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { recorded } from '../inspect/recorded.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
@@ -25,12 +25,12 @@ const [first, second] = [1, 2].map((factor) =>
 );
 
 /** A boot under a name of 32 digits. */
-function boot(entries: readonly Entry[] = [], digit = 'a', version = 1): string {
+function boot(entries: readonly Entry[] = [], digit = 'a', version: number = entryVersion): string {
   return entries
     .map((entry) => (entry.type === '@chaperone.boot' ? { ...entry, boot: digit.repeat(32) } : entry))
     .map(renderEntry)
     .join('')
-    .replace('"version":1', `"version":${version}`);
+    .replace(`"version":${entryVersion}`, `"version":${version}`);
 }
 
 function file(name: string, text: string): string {
@@ -157,7 +157,7 @@ describe('chaperonectl replay', () => {
     ['650ms', 'at 0.600 s'],
     ['web:starting', 'at 0.600 s'],
     ['system:up', 'at 1.600 s'],
-    ['process.exited', 'at 10.000 s'],
+    ['unit.leaderExited', 'at 10.000 s'],
     ['#9', 'entry 9:'],
   ])('stops at %s, and says where everything stands then', async (until, found) => {
     const { status, stdout, stderr } = await replay(journal(), '--until', until);
@@ -296,15 +296,19 @@ describe('chaperonectl replay, with mistakes', () => {
     expect((await replay(path)).status).toBe(5);
   });
 
-  it('refuses a boot that a newer chaperone has recorded, and only that', async () => {
-    const path = file('journal', boot(first, 'a') + boot(second, 'b', 2));
-    expect(await replay(path)).toMatchObject({
-      status: 2,
-      stderr: expect.stringContaining('boot 2 in'),
-    });
-    expect((await replay(path)).stderr).toContain('recorded by a newer chaperone (0.0.0, journal version 2)');
+  it.each([
+    [entryVersion - 1, 'older'],
+    [entryVersion + 1, 'newer'],
+  ])('refuses a boot of version %i, and only that', async (version, word) => {
+    const path = file('journal', boot(first, 'a') + boot(second, 'b', version));
+    const { status, stdout, stderr } = await replay(path);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toBe(
+      `chaperonectl replay: boot 2 in ${path} was recorded by chaperone 0.0.0, and cannot be read: its journal has version ${version}, which is ${word}\n`,
+    );
+    expect((await replay('--diff', path)).status).toBe(2);
     expect((await replay(path, '--boot', '1')).status).toBe(0);
-    expect((await replay(path, '--list')).stdout).toContain('version 2, which is newer');
+    expect((await replay(path, '--list')).stdout).toContain(`version ${version}, which is ${word}`);
   });
 
   it('does not let a journal steer the terminal', async () => {

@@ -41,6 +41,8 @@ describe('the command on the command line', () => {
         restart: false,
         restartDelay: 0,
         restartLimit: 0,
+        onFailure: 'keep',
+        remainAfterExit: false,
         killMode: 'group',
         debug: false,
       },

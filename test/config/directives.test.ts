@@ -15,7 +15,7 @@ describe('directives', () => {
     );
     expect(keys('inspect')).toBe('journal max_size records');
     expect(keys('service')).toBe(
-      'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections optional pidfile port process_timeout restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid watchdog',
+      'after before command debug directory enabled env_inherit env_set env_unset exit_kills gid ignore_failures interval kill_mode kill_signal max_connections on_failure optional pidfile port process_timeout remain_after_exit restart restart_delay restart_limit service_groups setpgrp startup_pause stderr stdout type uid watchdog',
     );
     expect(keys('logging')).toBe(
       'enabled extended file format gid logrec_hostname overwrite selector stderr stdout syslog_host timestamp uid',
@@ -31,7 +31,9 @@ describe('directives', () => {
         .join(' ');
     expect(expanding('settings')).toBe('gid log_socket timezone uid');
     expect(expanding('inspect')).toBe('journal');
-    expect(expanding('service')).toBe('command directory enabled gid interval pidfile port stderr stdout uid');
+    expect(expanding('service')).toBe(
+      'command directory enabled gid interval on_failure pidfile port remain_after_exit stderr stdout uid',
+    );
     expect(expanding('logging')).toBe('enabled file gid logrec_hostname selector syslog_host uid');
   });
 });

@@ -185,6 +185,8 @@ describe('defaults', () => {
       restart: false,
       restartDelay: 3000,
       restartLimit: 5,
+      onFailure: 'keep',
+      remainAfterExit: false,
       killMode: 'group',
       debug: false,
     });

@@ -101,10 +101,164 @@ describe('what is asked of the supervisor', () => {
     ['shutdown 1', 'shutdown 1000'],
     ['shutdown', 'shutdown 100'],
     ['reload --dry', 'reload --dry-run'],
+    ['reload --force', 'reload --force'],
+    ['restart --force store extra', 'restart --force store.service extra.service'],
   ])('%s', async (line, asked) => {
     const supervisor = world();
     expect((await say(line, supervisor)).kind).toBe('done');
     expect(supervisor.asked).toEqual([asked]);
+  });
+});
+
+describe('a service that has ended normally', () => {
+  const ended = () =>
+    new FakeSupervisor([serviceStatus('web.service', 'exited'), serviceStatus('db.service', 'ready')]);
+
+  it('counts as started: it is stopped, restarted and reset, and started only by force', async () => {
+    const supervisor = ended();
+    expect(await text('start web', supervisor)).toBe("Command error: can't restart services without stop/reset: web");
+    for (const line of ['start', 'start --force web', 'stop web', 'restart web', 'reset web']) {
+      expect((await say(line, supervisor)).kind).toBe('done');
+    }
+    expect(supervisor.asked).toEqual([
+      ...['start', 'start --force web.service', 'stop web.service', 'restart web.service', 'reset web.service'],
+    ]);
+  });
+
+  it('is what a start that is waited for may come to', async () => {
+    const supervisor = world();
+    const answer = say('start --wait web', supervisor);
+    supervisor.move('web.service', 'starting');
+    supervisor.move('web.service', 'exited');
+    expect(await answer).toEqual({ kind: 'done', text: 'services started.' });
+    expect(await text('wait web --for ready', supervisor)).toBe('services ready.');
+  });
+
+  it('is not stopped', async () => {
+    const supervisor = ended();
+    const answer = say('stop --wait web', supervisor);
+    supervisor.move('web.service', 'stopping');
+    supervisor.move('web.service', 'stopped');
+    expect(await answer).toEqual({ kind: 'done', text: 'services stopped.' });
+  });
+});
+
+describe('a service that is still ending', () => {
+  const ending = () =>
+    new FakeSupervisor([
+      serviceStatus('web.service', 'stopping'),
+      serviceStatus('crashed.service', 'stopping', { stage: 'stopping.clearing' }),
+    ]);
+
+  it('is started when it has ended', async () => {
+    const supervisor = ending();
+    const answer = say('start --wait web crashed', supervisor);
+    expect(supervisor.asked).toEqual(['start web.service crashed.service']);
+    for (const name of ['web.service', 'crashed.service']) supervisor.move(name, 'stopped');
+    for (const name of ['web.service', 'crashed.service']) supervisor.move(name, 'ready');
+    expect(await answer).toEqual({ kind: 'done', text: 'services started.' });
+  });
+
+  it('is meant by a start of everything, unless it is about to fail', async () => {
+    const supervisor = ending();
+    await say('start', supervisor);
+    expect(supervisor.asked).toEqual(['start web.service']);
+  });
+
+  it('waits for what it needs like any other', async () => {
+    const supervisor = ending();
+    supervisor.move('web.service', 'stopping', { prerequisites: ['db.service'], prerequisitesReady: false });
+    expect(await text('start web', supervisor)).toBe(
+      'Command error: services or their prerequisites are not ready: web',
+    );
+  });
+
+  it('is stopped all the same', async () => {
+    const supervisor = ending();
+    await say('stop web', supervisor);
+    expect(supervisor.asked).toEqual(['stop web.service']);
+  });
+});
+
+describe('what could not be started again', () => {
+  const supervisorWith = () => {
+    const supervisor = world();
+    supervisor.lost = [
+      { name: 'store.service', reason: 'db is stopped' },
+      { name: 'prepare.service', reason: 'its program is missing' },
+    ];
+    return supervisor;
+  };
+
+  it('is not restarted', async () => {
+    const supervisor = supervisorWith();
+    expect(await say('restart prepare store web', supervisor)).toEqual({
+      kind: 'refused',
+      reason: 'unrestartable',
+      names: ['store', 'prepare'],
+      text: "Command error: can't restart services which could not be started again: store (db is stopped), prepare (its program is missing)",
+    });
+    expect(supervisor.asked).toEqual([]);
+  });
+
+  it('is restarted by force, and hinders nobody else', async () => {
+    const supervisor = supervisorWith();
+    await say('restart --force store', supervisor);
+    await say('restart web', supervisor);
+    expect(supervisor.asked).toEqual(['restart --force store.service', 'restart web.service']);
+  });
+
+  it('keeps a reload from being carried out', async () => {
+    const supervisor = world();
+    supervisor.reloadResult = { kind: 'unstartable', services: [{ name: 'web.service', reason: 'db is stopped' }] };
+    expect(await say('reload', supervisor)).toEqual({
+      kind: 'refused',
+      reason: 'unstartable',
+      names: ['web'],
+      text: 'Command error: nothing was changed: the reload would stop services that it could not start again: web (db is stopped); --force goes on',
+    });
+  });
+
+  it('is told by a plan', async () => {
+    const supervisor = world();
+    const unstartable = [{ name: 'web.service', reason: 'db is stopped' }];
+    const plan = { steps: [{ action: 'stop', name: 'db.service', reasons: ['disabled'] }], settings: [] } as const;
+    supervisor.reloadResult = { kind: 'planned', plan, warnings: '', unstartable };
+    expect(await say('reload --dry-run', supervisor)).toEqual({
+      kind: 'done',
+      plan,
+      unstartable,
+      text: `stop     db.service   disabled
+refused  web.service  db is stopped
+0 services kept as they are
+`,
+    });
+  });
+});
+
+describe('--drain', () => {
+  const scheduled = () =>
+    new FakeSupervisor([
+      serviceStatus('report.service', 'ready', { type: 'cron', stage: 'ready.scheduled' }),
+      serviceStatus('echo.service', 'ready', { type: 'inetd', stage: 'ready.scheduled' }),
+      serviceStatus('late.service', 'stopped', { type: 'cron' }),
+      serviceStatus('web.service', 'ready'),
+    ]);
+
+  it('is passed on for what is scheduled', async () => {
+    const supervisor = scheduled();
+    await say('stop --drain --disable report echo', supervisor);
+    expect(supervisor.asked).toEqual(['stop --disable --drain report.service echo.service']);
+  });
+
+  it.each([
+    ['stop --drain report web', "can't drain services which are not scheduled: web"],
+    ['stop --drain --force web', "can't drain services which are not scheduled: web"],
+    ['stop --drain late', "can't stop services which aren't started: late"],
+  ])('%s is refused', async (line, refusal) => {
+    const supervisor = scheduled();
+    expect(await say(line, supervisor)).toMatchObject({ kind: 'refused', text: `Command error: ${refusal}` });
+    expect(supervisor.asked).toEqual([]);
   });
 });
 

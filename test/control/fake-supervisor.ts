@@ -6,15 +6,18 @@ import type {
   EntryWatch,
   KillOutcome,
   Measurements,
+  ReloadRequest,
   ReloadResult,
   ServiceStatus,
   StartRequest,
+  StopRequest,
   Supervisor,
   SystemStatus,
   WatchRequest,
 } from '../../src/control/supervisor.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
 import { type PublicState, publicStates } from '../../src/model/public-state.ts';
+import type { Unstartable } from '../../src/model/reload-plan.ts';
 import type { SignalName } from '../../src/model/signal.ts';
 import type { Severity } from '../../src/model/syslog-names.ts';
 import { explainState, type ServiceStage } from '../../src/model/why.ts';
@@ -25,6 +28,7 @@ const stageOf: Readonly<Record<PublicState, ServiceStage>> = {
   pending: 'pending',
   starting: 'starting.settling',
   ready: 'ready.running',
+  exited: 'exited',
   stopping: 'stopping.terminating',
   backoff: 'backoff',
   stopped: 'stopped',
@@ -59,7 +63,9 @@ export class FakeSupervisor implements Supervisor {
   state: SystemStatus['state'] = 'up';
   level: Severity | undefined;
   killOutcome: KillOutcome = 'sent';
-  reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] }, warnings: '' };
+  /** What could not be started again. */
+  lost: readonly Unstartable[] = [];
+  reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] }, warnings: '', unstartable: [] };
   commandRun: CommandRun = {
     output$: NEVER,
     outcome: Promise.resolve({ kind: 'ended', status: { kind: 'exited', code: 0 } }),
@@ -97,6 +103,7 @@ export class FakeSupervisor implements Supervisor {
       pending: 0,
       starting: 0,
       ready: 0,
+      exited: 0,
       stopping: 0,
       backoff: 0,
       stopped: 0,
@@ -117,6 +124,10 @@ export class FakeSupervisor implements Supervisor {
 
   services(): readonly ServiceStatus[] {
     return this.list;
+  }
+
+  service(name: string): ServiceStatus | undefined {
+    return this.list.find((service) => service.name === name);
   }
 
   recentRecords(): readonly LogRecord[] {
@@ -143,16 +154,20 @@ export class FakeSupervisor implements Supervisor {
     this.#note('start', names, { enable, force });
   }
 
-  stop(names: readonly string[], { disable }: { readonly disable: boolean }): void {
-    this.#note('stop', names, { disable });
+  stop(names: readonly string[], { disable, drain }: StopRequest): void {
+    this.#note('stop', names, { disable, drain });
   }
 
   reset(names: readonly string[], { force }: { readonly force: boolean }): void {
     this.#note('reset', names, { force });
   }
 
-  restart(names: readonly string[]): void {
-    this.#note('restart', names, {});
+  restart(names: readonly string[], { force }: { readonly force: boolean }): void {
+    this.#note('restart', names, { force });
+  }
+
+  unrestartable(names: readonly string[]): readonly Unstartable[] {
+    return this.lost.filter(({ name }) => names.includes(name));
   }
 
   setEnabled(names: readonly string[], enabled: boolean): void {
@@ -178,8 +193,8 @@ export class FakeSupervisor implements Supervisor {
     return this.commandRun;
   }
 
-  async reload({ dryRun }: { readonly dryRun: boolean }): Promise<ReloadResult> {
-    this.asked.push(dryRun ? 'reload --dry-run' : 'reload');
+  async reload({ dryRun, force }: ReloadRequest): Promise<ReloadResult> {
+    this.#note('reload', [], { 'dry-run': dryRun, force });
     return this.reloadResult;
   }
 

@@ -28,6 +28,10 @@ describe('the table of services', () => {
           lastExit: { pid: 12, status: { kind: 'exited', code: 0 }, at: 0 },
         }),
         serviceStatus('web.service', 'stopped', { enabled: false }),
+        serviceStatus('once.service', 'exited', {
+          lastExit: { pid: 12, status: { kind: 'exited', code: 0 }, at: 0 },
+        }),
+        serviceStatus('daemon.service', 'exited', { lastExit: { pid: 12, status: { kind: 'unknown' }, at: 0 } }),
       ],
       now,
     );
@@ -37,6 +41,8 @@ prepare  ready (exited 0)     4 m    –         –
 store    ready                4 s   61         2  512 keys\\x1b[2J
 report   ready (scheduled)    4 s    –         –  next 08:00 (in 4 h), last exit 0; 0 8 * * *
 web      stopped              4 s    –         –  waits for a start; "start" starts it; disabled
+once     exited (0)           4 s    –         –  its process has ended normally; "reset" and "start" run it again
+daemon   exited (unknown)     4 s    –         –  its process has ended normally; "reset" and "start" run it again
 `,
     );
   });

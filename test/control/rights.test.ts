@@ -57,6 +57,7 @@ describe('what a command needs', () => {
     ['loglevel debug', ['loglevel']],
     ['start web', ['start']],
     ['start --enable --force web', ['start', 'enable', 'stop']],
+    ['restart --force web', ['restart', 'stop']],
     ['stop --disable web', ['stop', 'disable']],
     ['reset --force web', ['reset', 'stop']],
     ['restart web', ['restart']],

@@ -188,6 +188,14 @@ describe('HTTP', () => {
     const waiting = await http('GET', '/v1/ready');
     expect([waiting.status, waiting.json]).toMatchObject([503, { ready: false, waitsFor: { 'web.service': /start/ } }]);
     expect((await http('GET', '/v1/ready?name=store')).status).toBe(200);
+    supervisor.move('web.service', 'exited');
+    expect((await http('GET', '/v1/ready')).status).toBe(200);
+    expect((await http('GET', '/v1/ready?name=web')).json).toMatchObject({
+      ready: false,
+      waitsFor: { 'web.service': /ended normally/ },
+    });
+    supervisor.move('web.service', 'exited', { remainAfterExit: true });
+    expect((await http('GET', '/v1/ready?name=web')).status).toBe(200);
     supervisor.move('web.service', 'ready');
     expect((await http('GET', '/v1/ready')).status).toBe(200);
     supervisor.state = 'draining';

@@ -1,0 +1,67 @@
+/** The directives that say what the end of a service means: for the system, and for itself. */
+import { isScheduled } from '../model/scheduling.ts';
+import type { ServiceSpec, ServiceType } from '../model/service-spec.ts';
+import type { Environment } from './environment.ts';
+import type { Report } from './report.ts';
+import { boolean, expandedBoolean, expandedChoice, scalarOf } from './section-values.ts';
+import type { Section } from './validate.ts';
+
+interface EndingContext {
+  readonly type: ServiceType;
+  /** Of the settings. */
+  readonly ignoreFailures: boolean;
+  readonly environment: Environment;
+  readonly enabled: boolean;
+  readonly report: Report;
+}
+
+/** Two that contradict each other, and one that its type cannot have, are mistakes. */
+export function readEnding(
+  section: Section,
+  context: EndingContext,
+): Pick<ServiceSpec, 'exitKills' | 'ignoreFailures' | 'onFailure' | 'remainAfterExit'> {
+  const { type, environment, enabled, report } = context;
+  const { name } = section;
+  const exitKills = boolean(section, 'exit_kills');
+  const ownIgnore = section.values.has('ignore_failures') ? boolean(section, 'ignore_failures') : undefined;
+  const failure = scalarOf(section, 'on_failure');
+  const given = expandedChoice(section, 'on_failure', environment, enabled, report);
+  const shutsDown = given === 'shutdown';
+  if (failure !== undefined && type === 'cron') {
+    report.error(`on_failure of ${name} has no effect: its type is cron`, failure.place, {
+      hint: 'a failed run changes nothing for the next',
+    });
+  } else if (failure !== undefined && given !== undefined && exitKills) {
+    report.error(`on_failure of ${name} has no effect: its exit_kills is true`, failure.place, {
+      hint: 'expected one of them: with exit_kills its end is the end of the system, however it ends',
+    });
+  }
+  if (failure !== undefined && shutsDown && ownIgnore === true) {
+    report.error(`on_failure of ${name} is shutdown, and its ignore_failures is true`, failure.place, {
+      hint: 'expected one of them: a failure that ends the system is not ignored',
+    });
+  }
+  return {
+    exitKills,
+    // What it says itself is more than what counts for all.
+    ignoreFailures: ownIgnore ?? (context.ignoreFailures && !shutsDown),
+    onFailure: shutsDown ? 'shutdown' : 'keep',
+    remainAfterExit: readRemain(section, context),
+  };
+}
+
+function readRemain(section: Section, { type, environment, enabled, report }: EndingContext): boolean {
+  const scalar = scalarOf(section, 'remain_after_exit');
+  if (scalar === undefined) return type === 'oneshot';
+  const { name } = section;
+  if (isScheduled(type)) {
+    report.error(`remain_after_exit of ${name} has no effect: its type is ${type}`, scalar.place, {
+      hint: 'it is for services that end',
+    });
+  } else if (type === 'forking' && !section.given.has('pidfile')) {
+    report.error(`remain_after_exit of ${name} has no effect: it is forking and has no pidfile`, scalar.place, {
+      hint: 'expected a pidfile: without one nobody knows when it ends',
+    });
+  }
+  return expandedBoolean(section, 'remain_after_exit', environment, report, { enabled, fallback: type === 'oneshot' });
+}
