@@ -1,61 +1,60 @@
 /**
- * One activation of a cron or inetd service: what starts its runs, and the runs themselves.
+ * One cron or inetd service, from the configuration to the end of the system. It takes the commands that every service takes, and
+ * reports what every service reports (service.ts), but its processes come and go: none of their ends is its own.
  *
- *     open: arming → active ⇄ full        then retired or closing
- *     open: arming → refused
- *     retired                             nothing starts any more, what runs may run
- *     closing: terminating → killing      then closed
+ *     disabled
+ *     pending  → starting → ready (scheduled) → stopping (draining → terminating → killing) → stopped
+ *                    └──→ failed
  *
- * The service owns one of these where other types own a process, and wants the same of it: that it is there, or that it ends
- * (`process.terminate`, `process.kill`). Its runs are processes like any other, keyed by their serial; how one of them ends
- * is told and changes nothing for the next.
- *
- * What starts a run is the `trigger`, a port that lives exactly as long as `open`: to leave `open` is to unschedule, or to
- * close the port. The types differ in the trigger that the runtime provides (a schedule, or a listener), and in what `full`
- * means: a cron service has one run at a time, and a tick while it goes on is skipped; an inetd service has
+ * What starts a run is the `trigger`, a port that is there from `starting` until the service stops or the system retires it: to end
+ * it is to unschedule, or to close the port. The types differ in the trigger that the runtime provides (a schedule, or a listener),
+ * and in how many runs there may be: a cron service has one, and a tick while it goes on is skipped; an inetd service has
  * `max_connections`, and the clients after that wait in the backlog.
+ *
+ * Each run is a unit. A run counts as ended with its leader: what it leaves in its group lives on and holds nobody up, and is ended
+ * by a stop, a reset and the shutdown, never by the next run.
  *
  * What may cross on the way, and who wins:
  * - A client that was taken in the moment in which the service became full is served: it has been promised a handler.
  * - One that was taken in the moment in which the service ends is not: the trigger's end closes the connection.
- * - An end that comes before the trigger is armed wins; the owner hears `schedule.ended`.
- * - A run that is still being spawned when all are told to end is told, too (the process machine keeps the wish).
+ * - A stop that comes before the trigger is armed wins.
+ * - A run that is still being spawned when all are told to end is told, too (the unit keeps the wish).
+ * - A stop that lets runs finish is hastened by any other stop.
  * - A reset ends the runs and keeps the trigger; clients that wait are served as soon as there is room.
- * - Only without runs does it leave `closing`: a final state with a live process does not exist.
+ * - Only without units does it leave `stopping`.
  */
 import {
   type ActorRef,
   type ActorRefFrom,
+  assertEvent,
   assign,
   enqueueActions,
   fromCallback,
   type Snapshot,
-  sendTo,
   setup,
 } from 'xstate';
 import { isNormal } from '../model/exit-status.ts';
-import type { ProcessFact } from '../model/process-events.ts';
 import {
   mostRuns,
   type RunCounts,
-  type ScheduleFact,
   type ScheduleNews,
   type TriggerCommand,
   type TriggerFact,
 } from '../model/scheduling.ts';
+import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
-import { type ProcessCommand, processMachine } from './process.ts';
+import type { UnitFact } from '../model/unit-events.ts';
+import type { ServiceCommand, SystemRef } from './service-protocol.ts';
+import { stamped } from './stamped.ts';
+import { unitMachine } from './unit.ts';
 
-export type ScheduleCommand =
-  | ProcessCommand
-  /** Ends the runs and keeps the schedule. */
-  | (Omit<Extract<ProcessCommand, { type: 'process.terminate' }>, 'type'> & { readonly type: 'schedule.reset' })
-  /** Nothing starts any more. */
-  | { readonly type: 'schedule.retire' }
-  /** The definition that later runs have; what starts them is the same. */
-  | { readonly type: 'schedule.reconfigure'; readonly service: ServiceSpec };
+export type ScheduledEvent = ServiceCommand | TriggerFact | UnitFact | ResetOverdue;
 
-export type ScheduledEvent = ScheduleCommand | TriggerFact | ProcessFact;
+/** Raised by the service itself: what a reset has told to end has not ended in time. */
+interface ResetOverdue {
+  readonly type: 'reset.overdue';
+  readonly at: number;
+}
 
 /** What a scheduled service tells the system machine beside its changes. */
 export interface ServiceNoticed {
@@ -66,28 +65,38 @@ export interface ServiceNoticed {
 }
 
 export interface ScheduledInput {
-  readonly service: ServiceSpec;
-  /** That of the service's start. */
-  readonly serial: number;
-  readonly owner: ActorRef<Snapshot<unknown>, ScheduleFact>;
-  readonly system: ActorRef<Snapshot<unknown>, ServiceNoticed>;
+  readonly spec: ServiceSpec;
+  readonly system: SystemRef;
 }
 
 interface Run {
-  readonly ref: ActorRefFrom<typeof processMachine>;
-  /** 0 until it is spawned. */
+  readonly ref: ActorRefFrom<typeof unitMachine>;
+  /** Its unit's name among those of this service; free for another once nothing of it is left. */
+  readonly place: number;
+  /** Its leader's; 0 until it is spawned, and once it has ended. */
   readonly pid: number;
+  /** Its leader has ended. */
+  readonly ended: boolean;
   /** It was told to end by a reset: how it does is no news. */
   readonly reset: boolean;
 }
 
 interface ScheduledContext extends ScheduledInput {
-  /** The live runs, by their serial. */
+  /** The units of which something is left, by their serial. */
   readonly runs: Readonly<Record<number, Run>>;
   /** Runs that were begun. */
   readonly begun: number;
-  readonly terminate: Extract<ProcessCommand, { type: 'process.terminate' }> | undefined;
-  /** Monotonic ms of the last fact. */
+  /** Starts of the service so far. */
+  readonly serial: number;
+  readonly trigger: ActorRef<Snapshot<unknown>, TriggerCommand> | undefined;
+  /** The trigger was told to wait. */
+  readonly paused: boolean;
+  readonly verdict: FailureCause | undefined;
+  readonly lastEnd: RunEnd | undefined;
+  readonly retired: boolean;
+  /** Monotonic ms at which what its runs have left gets SIGKILL, after a drain. */
+  readonly clearUntil: number;
+  /** Monotonic ms of the last fact or command. */
   readonly at: number;
 }
 
@@ -96,198 +105,308 @@ const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(() => {
   throw new Error('internal error: the port trigger is not provided');
 });
 
+/** ms that what a finished run has left behind has to end before SIGKILL, and from there until it is said to survive. */
+const clearGrace = 2_000;
+const killGrace = 1_000;
+
+const when = stamped<ScheduledContext, ScheduledEvent>();
+
+/** Facts of a trigger that has been ended. */
+const lateTrigger = { 'trigger.armed': {}, 'trigger.refused': {}, 'trigger.fired': {} };
+
+/** Where neither a unit nor a trigger is there. */
+const atRest = {
+  'service.kill': {},
+  'service.reset': {},
+  'service.signal': {},
+  'service.retire': { actions: ['retire'] },
+  'unit.spawned': {},
+  'unit.spawnFailed': {},
+  'unit.leaderExited': {},
+  'unit.cleared': {},
+  'unit.survived': {},
+  ...lateTrigger,
+} as const;
+
+/** What every state with units does with their facts. */
+const unitFacts = {
+  'unit.spawned': { actions: ['recordSpawn'] },
+  'unit.cleared': { actions: ['noteTime', 'dropRun', 'balance'] },
+  'unit.survived': { actions: ['noteTime', 'tellSurvived'] },
+} as const;
+
 export const scheduledMachine = setup({
   types: {
     context: {} as ScheduledContext,
     events: {} as ScheduledEvent,
     input: {} as ScheduledInput,
+    tags: {} as 'transient',
   },
-  actors: { trigger, process: processMachine },
+  actors: { trigger, unit: unitMachine },
   actions: {
     noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
-    tellAccepted: sendTo(
-      ({ context }) => context.owner,
-      ({ context }) => ({ type: 'schedule.accepted' as const, serial: context.serial, at: context.at }),
-    ),
-    tellRefused: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'trigger.refused') return;
-      const { cause, at } = event;
-      enqueue.sendTo(context.owner, { type: 'schedule.refused', serial: context.serial, cause, at });
+    spawnTrigger: assign(({ context, spawn }) => ({
+      serial: context.serial + 1,
+      verdict: undefined,
+      paused: false,
+      trigger: spawn('trigger', { id: 'trigger', input: context.spec }),
+    })),
+    endTrigger: enqueueActions(({ context, enqueue }) => {
+      if (context.trigger !== undefined) enqueue.stopChild(context.trigger);
+      enqueue.assign({ trigger: undefined });
     }),
-    tellEnded: sendTo(
-      ({ context }) => context.owner,
-      ({ context }) => ({ type: 'schedule.ended' as const, serial: context.serial, at: context.at }),
-    ),
     startRun: assign(({ context, event, self, spawn }) => {
+      assertEvent(event, 'trigger.fired');
       const serial = context.begun + 1;
-      const connection =
-        event.type === 'trigger.fired' && event.connection !== undefined ? { connection: event.connection } : {};
-      const ref = spawn('process', {
-        id: `run-${serial}`,
-        input: { run: { service: context.service, serial, ...connection }, owner: self },
+      const place = freePlace(context);
+      const connection = event.connection === undefined ? {} : { connection: event.connection };
+      const ref = spawn('unit', {
+        id: `unit-${place}`,
+        input: { run: { service: context.spec, serial, ...connection }, owner: self },
       });
-      return { begun: serial, runs: { ...context.runs, [serial]: { ref, pid: 0, reset: false } } };
+      const run = { ref, place, pid: 0, ended: false, reset: false };
+      return { at: event.at, begun: serial, runs: { ...context.runs, [serial]: run } };
     }),
-    recordPid: assign({
-      runs: ({ context, event }) => {
-        const run = event.type === 'process.spawned' ? context.runs[event.serial] : undefined;
-        if (event.type !== 'process.spawned' || run === undefined) return context.runs;
-        return { ...context.runs, [event.serial]: { ...run, pid: event.pid } };
-      },
-    }),
+    recordSpawn: assign(
+      when('unit.spawned', (context, { serial, pid }) => ({ runs: changed(context, serial, { pid }) })),
+    ),
+    /** What it has left behind keeps its unit. */
     endRun: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'process.exited' && event.type !== 'process.spawnFailed') return;
+      assertEvent(event, 'unit.leaderExited');
+      const { serial, pid, status, left, age, at } = event;
+      enqueue.assign({ at, lastEnd: { pid, status, ran: age } });
+      if (left > 0) enqueue.assign({ runs: changed(context, serial, { pid: 0, ended: true }) });
+    }),
+    dropRun: enqueueActions(({ context, event, enqueue }) => {
+      if (!('serial' in event) || (event.type === 'unit.leaderExited' && event.left > 0)) return;
       const { [event.serial]: run, ...others } = context.runs;
       if (run === undefined) return;
       enqueue.stopChild(run.ref);
       enqueue.assign({ runs: others });
+      if (run.reset && !Object.values(others).some(({ reset }) => reset)) enqueue.cancel('reset');
+    }),
+    /** Clients wait in the backlog while there is no room. */
+    balance: enqueueActions(({ context, enqueue }) => {
+      const isFull = runningCount(context) >= mostRuns(context.spec);
+      if (context.trigger === undefined || isFull === context.paused) return;
+      enqueue.assign({ paused: isFull });
+      enqueue.sendTo(context.trigger, { type: isFull ? 'trigger.pause' : 'trigger.resume' });
     }),
     tellRunEnd: enqueueActions(({ context, event, enqueue }) => {
       const news = runNews(context, event);
       if (news !== undefined) enqueue.sendTo(context.system, noticed(context, news));
     }),
-    tellSkipped: sendTo(
-      ({ context }) => context.system,
-      ({ context }) => noticed(context, { kind: 'skipped' }),
+    tellSkipped: enqueueActions(({ context, enqueue }) =>
+      enqueue.sendTo(context.system, noticed(context, { kind: 'skipped' })),
     ),
-    tellReset: sendTo(
-      ({ context }) => context.system,
-      ({ context }) => noticed(context, { kind: 'reset' }),
+    tellReset: enqueueActions(({ context, enqueue }) =>
+      enqueue.sendTo(context.system, noticed(context, { kind: 'reset' })),
     ),
     tellClearing: enqueueActions(({ context, enqueue }) => {
-      const pids = Object.values(context.runs).map(({ pid }) => pid);
-      if (pids.length === 0 || context.service.type !== 'inetd') return;
+      const pids = Object.values(context.runs).flatMap(({ pid, ended }) => (ended ? [] : [pid]));
+      if (pids.length === 0 || context.spec.type !== 'inetd') return;
       enqueue.sendTo(context.system, noticed(context, { kind: 'clearing', pids }));
     }),
-    markReset: assign({
-      runs: ({ context }) =>
-        Object.fromEntries(Object.entries(context.runs).map(([serial, run]) => [serial, { ...run, reset: true }])),
+    resetRuns: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, 'service.reset');
+      const runs = Object.entries(context.runs);
+      enqueue.assign({
+        at: event.at,
+        runs: Object.fromEntries(runs.map(([serial, run]) => [serial, { ...run, reset: true }])),
+      });
+      enqueue.cancel('reset');
+      if (runs.length > 0) {
+        const overdue = { type: 'reset.overdue', at: event.at + event.killAfter } as const;
+        enqueue.raise(overdue, { id: 'reset', delay: event.killAfter });
+      }
+      for (const [, { ref }] of runs) enqueue.sendTo(ref, terminate(context, event.at));
     }),
-    recordTerminate: assign({
-      terminate: ({ context, event }) => (event.type === 'process.terminate' ? event : context.terminate),
+    killReset: enqueueActions(({ context: { runs, at }, enqueue }) => {
+      for (const { ref, reset } of Object.values(runs))
+        if (reset) enqueue.sendTo(ref, { type: 'unit.kill', grace: killGrace, at });
     }),
-    terminateRuns: enqueueActions(({ context, event, enqueue }) => {
-      const command =
-        event.type === 'schedule.reset' ? { ...event, type: 'process.terminate' as const } : context.terminate;
-      if (command === undefined) return;
-      for (const { ref } of Object.values(context.runs)) enqueue.sendTo(ref, command);
+    terminateRuns: enqueueActions(({ context, enqueue }) => {
+      // From here on the stop's own time counts.
+      enqueue.cancel('reset');
+      for (const { ref } of Object.values(context.runs)) enqueue.sendTo(ref, terminate(context, context.at));
     }),
-    killRuns: enqueueActions(({ context, enqueue }) => {
-      for (const { ref } of Object.values(context.runs)) enqueue.sendTo(ref, { type: 'process.kill' });
+    killRuns: enqueueActions(({ context: { runs, at }, event, enqueue }) => {
+      const grace = event.type === 'service.kill' ? event.grace : killGrace;
+      for (const { ref } of Object.values(runs)) enqueue.sendTo(ref, { type: 'unit.kill', grace, at });
     }),
-    reconfigure: assign({
-      service: ({ context, event }) => (event.type === 'schedule.reconfigure' ? event.service : context.service),
+    recordClearing: assign({ clearUntil: ({ context: { at } }) => at + clearGrace }),
+    passClearGrace: assign({ at: ({ context: { at, clearUntil } }) => Math.max(at, clearUntil) }),
+    signalRuns: enqueueActions(({ context: { runs }, event, enqueue }) => {
+      assertEvent(event, 'service.signal');
+      for (const { ref } of Object.values(runs)) enqueue.sendTo(ref, { type: 'unit.signal', signal: event.signal });
     }),
-    pauseTrigger: sendTo('trigger', { type: 'trigger.pause' as const }),
-    resumeTrigger: sendTo('trigger', { type: 'trigger.resume' as const }),
+    judgeRefusal: assign(when('trigger.refused', (_, { cause }) => ({ verdict: cause }))),
+    retire: assign(when('service.retire', () => ({ retired: true }))),
+    reconfigure: assign(({ event }) => {
+      assertEvent(event, 'service.reconfigure');
+      return { spec: event.spec, at: event.at };
+    }),
+    report: enqueueActions(({ context, enqueue }, params: { phase: ServiceChange['phase'] }) => {
+      const change = describeChange(context, params.phase);
+      enqueue.sendTo(context.system, { type: 'service.changed', name: context.spec.name, change, at: context.at });
+    }),
+    tellSurvived: enqueueActions(({ context: { system, spec, at }, enqueue }) => {
+      enqueue.sendTo(system, { type: 'service.survived', name: spec.name, at });
+    }),
   },
   guards: {
-    isFull: ({ context }) => runningCount(context) >= mostRuns(context.service),
-    hasRoom: ({ context }) => runningCount(context) < mostRuns(context.service),
-    isEmpty: ({ context }) => runningCount(context) === 0,
-    isCron: ({ context }) => context.service.type === 'cron',
+    isEnabled: ({ context }) => context.spec.enabled,
+    isRetired: ({ context }) => context.retired,
+    isUnknown: ({ context, event }) => 'serial' in event && context.runs[event.serial] === undefined,
+    drains: ({ event }) => event.type === 'service.stop' && event.drain,
+    isBusyCron: ({ context }) => context.spec.type === 'cron' && runningCount(context) > 0,
+    isEmpty: ({ context }) => Object.keys(context.runs).length === 0,
+    isIdle: ({ context }) => runningCount(context) === 0,
   },
+  delays: { clearGrace },
 }).createMachine({
   id: 'scheduled',
-  context: ({ input }) => ({ ...input, runs: {}, begun: 0, terminate: undefined, at: 0 }),
-  initial: 'open',
+  context: ({ input }) => ({
+    ...input,
+    runs: {},
+    begun: 0,
+    serial: 0,
+    trigger: undefined,
+    paused: false,
+    verdict: undefined,
+    lastEnd: undefined,
+    retired: false,
+    clearUntil: 0,
+    at: 0,
+  }),
+  initial: 'configured',
   on: {
-    // Nothing that is scheduled asks for time.
-    'process.extend': {},
-    'schedule.reconfigure': { actions: ['reconfigure'] },
-    'process.spawned': { actions: ['noteTime', 'recordPid'] },
-    'process.spawnFailed': { actions: ['noteTime', 'tellRunEnd', 'endRun'] },
+    'service.reconfigure': { actions: ['reconfigure'] },
+    'reset.overdue': { actions: ['noteTime', 'killReset'] },
   },
   states: {
-    open: {
-      invoke: { id: 'trigger', src: 'trigger', input: ({ context }) => context.service },
-      initial: 'arming',
+    configured: {
+      tags: ['transient'],
+      always: [{ guard: 'isEnabled', target: 'pending' }, { target: 'disabled' }],
+    },
+
+    disabled: {
       on: {
-        'process.exited': { actions: ['noteTime', 'tellRunEnd', 'endRun'] },
-        'process.terminate': { target: 'closing', actions: ['recordTerminate'] },
-        'process.kill': { target: 'closing.killing' },
-        'schedule.retire': { target: 'retired' },
-        'schedule.reset': { actions: ['tellReset', 'terminateRuns', 'markReset'] },
-      },
-      states: {
-        arming: {
-          on: {
-            'trigger.armed': { target: 'active', actions: ['noteTime', 'tellAccepted'] },
-            'trigger.refused': { target: '#scheduled.refused', actions: ['noteTime', 'tellRefused'] },
-            'trigger.fired': {},
-          },
-        },
-        active: {
-          always: { guard: 'isFull', target: 'full' },
-          on: {
-            'trigger.armed': {},
-            'trigger.refused': {},
-            'trigger.fired': { actions: ['noteTime', 'startRun'] },
-          },
-        },
-        full: {
-          entry: ['pauseTrigger'],
-          exit: ['resumeTrigger'],
-          always: { guard: 'hasRoom', target: 'active' },
-          on: {
-            'trigger.armed': {},
-            'trigger.refused': {},
-            'trigger.fired': [
-              { guard: 'isCron', actions: ['noteTime', 'tellSkipped'] },
-              { actions: ['noteTime', 'startRun'] },
-            ],
-          },
-        },
+        // The system sends it only where somebody has enabled it by hand.
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
+        'service.stop': {},
+        ...atRest,
       },
     },
 
-    /** The system is ending: what runs may run until the stop comes. */
-    retired: {
+    pending: {
       on: {
-        'process.exited': { actions: ['noteTime', 'tellRunEnd', 'endRun'] },
-        'process.terminate': { target: 'closing', actions: ['recordTerminate'] },
-        'process.kill': { target: 'closing.killing' },
-        'schedule.retire': {},
-        'schedule.reset': { actions: ['tellReset', 'terminateRuns', 'markReset'] },
-        'trigger.armed': {},
-        'trigger.refused': {},
-        'trigger.fired': {},
+        ...atRest,
+        'service.start': { target: 'starting', actions: ['noteTime'] },
+        'service.stop': { target: 'stopped', actions: ['noteTime'] },
+        'service.kill': { target: 'stopped', actions: ['noteTime'] },
+        'service.retire': { target: 'stopped', actions: ['retire'] },
       },
     },
 
-    closing: {
-      entry: ['tellClearing'],
-      always: { guard: 'isEmpty', target: 'closed', actions: ['tellEnded'] },
+    starting: {
+      entry: ['spawnTrigger', { type: 'report', params: { phase: 'starting' } }],
+      initial: 'spawning',
+      on: {
+        ...atRest,
+        'service.start': {},
+        'service.stop': { target: 'stopping', actions: ['noteTime'] },
+        'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
+        'service.retire': { actions: ['retire', 'endTrigger'] },
+        'trigger.armed': { target: 'ready', actions: ['noteTime'] },
+        'trigger.refused': { target: 'failed', actions: ['judgeRefusal', 'endTrigger'] },
+      },
+      states: { spawning: {} },
+    },
+
+    ready: {
+      initial: 'scheduled',
+      on: {
+        'service.start': {},
+        'service.stop': [
+          { guard: 'drains', target: 'stopping.draining', actions: ['noteTime'] },
+          { target: 'stopping', actions: ['noteTime'] },
+        ],
+        'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
+        // What runs may run until the stop comes.
+        'service.retire': { actions: ['retire', 'endTrigger'] },
+        'service.reset': { actions: ['noteTime', 'tellReset', 'resetRuns'] },
+        'service.signal': { actions: ['noteTime', 'signalRuns'] },
+        ...unitFacts,
+        'unit.spawnFailed': { actions: ['noteTime', 'tellRunEnd', 'dropRun', 'balance'] },
+        'unit.leaderExited': [
+          { guard: 'isUnknown' },
+          { actions: ['noteTime', 'tellRunEnd', 'endRun', 'dropRun', 'balance'] },
+        ],
+        ...lateTrigger,
+        'trigger.fired': [
+          { guard: 'isRetired' },
+          { guard: 'isBusyCron', actions: ['noteTime', 'tellSkipped'] },
+          { actions: ['startRun', 'balance'] },
+        ],
+      },
+      states: { scheduled: { entry: [{ type: 'report', params: { phase: 'scheduled' } }] } },
+    },
+
+    stopping: {
+      entry: ['endTrigger', { type: 'report', params: { phase: 'stopping' } }],
+      always: { guard: 'isEmpty', target: 'stopped' },
       initial: 'terminating',
       on: {
+        'service.start': {},
+        'service.stop': {},
+        'service.kill': { target: '.killing', actions: ['noteTime'] },
+        'service.retire': { actions: ['retire'] },
+        'service.reset': {},
+        'service.signal': { actions: ['noteTime', 'signalRuns'] },
+        ...unitFacts,
+        'unit.spawnFailed': { actions: ['noteTime', 'dropRun'] },
         // How a run ends that was told to is no news.
-        'process.exited': { actions: ['noteTime', 'endRun'] },
-        'schedule.retire': {},
-        'schedule.reset': {},
-        'trigger.armed': {},
-        'trigger.refused': {},
-        'trigger.fired': {},
+        'unit.leaderExited': [{ guard: 'isUnknown' }, { actions: ['endRun', 'dropRun'] }],
+        ...lateTrigger,
       },
       states: {
-        terminating: {
-          entry: ['terminateRuns'],
+        /** What runs may finish; what it leaves behind is ended then. */
+        draining: {
+          always: { guard: 'isIdle', target: 'clearing' },
           on: {
-            'process.terminate': { target: 'terminating', reenter: true, actions: ['recordTerminate'] },
-            'process.kill': { target: 'killing' },
+            'service.stop': [{ guard: 'drains' }, { target: 'terminating', actions: ['noteTime'] }],
+            'service.reset': { actions: ['noteTime', 'tellReset', 'resetRuns'] },
+            'unit.leaderExited': [{ guard: 'isUnknown' }, { actions: ['noteTime', 'tellRunEnd', 'endRun', 'dropRun'] }],
           },
         },
-        killing: {
-          entry: ['killRuns'],
-          on: {
-            'process.terminate': {},
-            'process.kill': { actions: ['killRuns'] },
-          },
+        terminating: { entry: ['tellClearing', 'terminateRuns'] },
+        clearing: {
+          entry: ['recordClearing', 'terminateRuns'],
+          after: { clearGrace: { target: 'killing', actions: ['passClearGrace'] } },
         },
+        killing: { entry: ['killRuns'] },
       },
     },
 
-    closed: { type: 'final' },
-    refused: { type: 'final' },
+    stopped: {
+      entry: [{ type: 'report', params: { phase: 'stopped' } }],
+      on: {
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
+        'service.stop': {},
+        ...atRest,
+      },
+    },
+
+    failed: {
+      entry: [{ type: 'report', params: { phase: 'failed' } }],
+      on: {
+        ...atRest,
+        'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
+        'service.stop': {},
+        'service.reset': { target: 'stopped', actions: ['noteTime'] },
+      },
+    },
   },
 });
 
@@ -297,17 +416,53 @@ export function runCounts(context: ScheduledContext): RunCounts {
 }
 
 function runningCount({ runs }: ScheduledContext): number {
-  return Object.keys(runs).length;
+  return Object.values(runs).reduce((count, { ended }) => (ended ? count : count + 1), 0);
 }
 
-function noticed({ service, at }: ScheduledContext, news: ScheduleNews): ServiceNoticed {
-  return { type: 'service.noticed', name: service.name, news, at };
+/** Names of units are few, and used again: what XState keeps for each of them does not grow. */
+function freePlace({ runs }: ScheduledContext): number {
+  const taken = new Set(Object.values(runs).map(({ place }) => place));
+  let place = 1;
+  while (taken.has(place)) place += 1;
+  return place;
+}
+
+function changed({ runs }: ScheduledContext, serial: number, changes: Partial<Run>): ScheduledContext['runs'] {
+  const run = runs[serial];
+  return run === undefined ? runs : { ...runs, [serial]: { ...run, ...changes } };
+}
+
+function terminate({ spec }: ScheduledContext, at: number) {
+  return { type: 'unit.terminate' as const, signal: spec.killSignal, at };
+}
+
+function noticed({ spec, at }: ScheduledContext, news: ScheduleNews): ServiceNoticed {
+  return { type: 'service.noticed', name: spec.name, news, at };
 }
 
 function runNews({ runs }: ScheduledContext, event: ScheduledEvent): ScheduleNews | undefined {
   const run = 'serial' in event ? runs[event.serial] : undefined;
   if (run === undefined || run.reset) return undefined;
-  if (event.type === 'process.spawnFailed') return { kind: 'runUnspawned', error: event.error };
-  if (event.type !== 'process.exited' || isNormal(event.status)) return undefined;
+  if (event.type === 'unit.spawnFailed') return { kind: 'runUnspawned', error: event.error };
+  if (event.type !== 'unit.leaderExited' || isNormal(event.status)) return undefined;
   return { kind: 'runFailed', pid: event.pid, status: event.status };
+}
+
+function describeChange({ serial, verdict, spec }: ScheduledContext, phase: ServiceChange['phase']): ServiceChange {
+  switch (phase) {
+    case 'stopping':
+    case 'stopped':
+    case 'scheduled':
+      return { phase };
+    case 'starting':
+      return { phase, serial };
+    case 'failed':
+      if (verdict === undefined) throw new Error(`internal error: ${spec.name} failed without a cause`);
+      return { phase, cause: verdict, during: 'start' };
+    case 'running':
+    case 'done':
+    case 'exited':
+    case 'backoff':
+      throw new Error(`internal error: ${spec.name} is scheduled, and never ${phase}`);
+  }
 }

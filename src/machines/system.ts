@@ -1,91 +1,73 @@
 /**
- * The whole system: it owns the services and is the only one that knows who waits for whom.
+ * The whole system: it owns the services, and a ledger (model/ledger) in which everything that is known of them and intended for
+ * them stands once.
  *
  *     booting (starting → idling → lastStage) → up → draining (stopping → clearing → killing) → halted
  *
- * Order. While booting, every service whose prerequisites are satisfied is told to start, all at once; each report of a
- * service lets the next ones go. IDLE services wait in addition until everything else is settled and `idle_delay` has passed.
- * While draining the same graph is read backwards: a service is told to stop when everything that started after it because
- * of it has ended, with a share of the shutdown budget.
+ * The chart is about the phases of the system, and about what ends it. Who starts and stops when is the ledger's: whatever services
+ * report, and whatever is asked for them, is one pure step, `step(ledger, event) → { ledger, orders }`, and the orders are carried
+ * out here. The machines of the services are asked for nothing: where they stand is what they have reported.
  *
- * Failure. A service that fails while it starts (and does not ignore failures) ends the system; one that fails later ends
- * only itself. The first reason to end is kept in `end` and decides the exit status; later ones change nothing.
+ * Order. While booting, every service whose prerequisites are satisfied is told to start, all at once; each report lets the next ones
+ * go. IDLE services wait in addition until everything else is settled and `idle_delay` has passed. While draining the same graph is
+ * read backwards, with a share of the shutdown budget for each. One timer watches over all stops (`stops.due`): what has used up its
+ * share gets SIGKILL.
+ *
+ * Failure. A service that fails while it starts (and does not ignore failures) ends the system; one that fails later ends only
+ * itself, unless `on_failure` says otherwise. The first reason to end is kept in `end` and decides the exit status.
  *
  * What may cross, and who wins:
  * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
  * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
- * - A process that survives SIGKILL (one that hangs in the kernel) has a second, or less where the budget is small; then
- *   those that had to wait for it have their turn.
+ * - What survives SIGKILL (a process that hangs in the kernel) is waited for no longer: those below have their turn.
  * - A service that crashes while draining, before its turn, is not restarted: all are told to retire first.
- * - A service that becomes ready while draining gets its stop in its turn: it was told, or will be, like any other.
  * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
  * - Nor is it while a cron or inetd service is scheduled: then it is said once who keeps the system alive. The runs of such a
  *   service are no changes of its phase, so when it is scheduled or has ended, the process table is asked whether children
  *   are left.
+ * - A reload while it boots: the boot goes on with what is new, and an IDLE delay that runs begins anew. Once it drains, it is ignored.
  *
- * A reload (`system.reload`, see reload.ts) changes what the system consists of. While it boots, the boot goes on with what is
- * new, and an IDLE delay that runs begins anew; once it drains, it is ignored. Actors of services that are gone are stopped
- * once they have ended.
- *
- * `halted` is the only final state, and shutdown is a state, not a stop of the actor: the runtime stops it last.
+ * `halted` is where the runtime leaves. It is not a final state: that would stop every actor one by one, and nobody needs that.
  */
-import { type ActorRefFrom, assign, enqueueActions, fromCallback, not, setup } from 'xstate';
+import { assign, enqueueActions, fromCallback, not, type SnapshotFrom, setup } from 'xstate';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import {
-  blocked,
-  isSettled,
-  type Standings,
-  satisfies,
-  shutdownReserve,
-  startable,
-  stoppable,
-  stopShare,
-} from '../model/ordering.ts';
+import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
+import type { ReloadRequest } from '../model/ledger/reload.ts';
+import type { ServiceRequest } from '../model/ledger/requests.ts';
+import { isStopping, phaseOf, type Slot } from '../model/ledger/slot.ts';
+import { isSettled } from '../model/ledger/starts.ts';
+import { type LedgerEvent, step } from '../model/ledger/step.ts';
+import { killGrace } from '../model/ledger/stops.ts';
+import { shutdownReserve } from '../model/ordering.ts';
 import { isScheduled } from '../model/scheduling.ts';
-import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service-phase.ts';
+import { isEnded, isLive } from '../model/service-phase.ts';
 import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
-import { exitStatusOf, isOutcome, type MissingProgram, type RunOutcome, type SystemEnd } from '../model/system-end.ts';
+import {
+  exitStatusOf,
+  type MissingProgram,
+  type RunOutcome,
+  type ServiceFailure,
+  type ServiceOutcome,
+  type SystemEnd,
+} from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
-import { type Reloadable, type ReloadRequest, reloaded, standingOf, stopsInTurn } from './reload.ts';
-import { type ServiceReport, serviceMachine } from './service.ts';
-
-/** What a person or a program asks for single services, by their full names. None of it is heard while the system ends. */
-export type ServiceRequest =
-  | {
-      /** Puts them in line: each starts once what it waits for is ready. */
-      readonly type: 'services.start';
-      readonly names: readonly string[];
-      readonly enable: boolean;
-      /** With what they wait for; what runs is ended first. */
-      readonly force: boolean;
-      readonly at: number;
-    }
-  | {
-      /** Ends them, those first that wait for others of them. `again`: and starts them. */
-      readonly type: 'services.stop';
-      readonly names: readonly string[];
-      readonly disable: boolean;
-      readonly again: boolean;
-      readonly at: number;
-    }
-  | {
-      readonly type: 'services.reset';
-      readonly names: readonly string[];
-      readonly force: boolean;
-      readonly at: number;
-    }
-  | {
-      readonly type: 'services.enable' | 'services.disable';
-      readonly names: readonly string[];
-      readonly at: number;
-    };
+import { scheduledMachine } from './scheduled.ts';
+import { serviceMachine } from './service.ts';
+import type { ServiceReport, SystemRef } from './service-protocol.ts';
 
 export type SystemCommand =
   /** End the system in order; `forced` (a repeated SIGINT) skips the order. */
   | { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number }
   /** Another configuration takes the place of the one in force. */
   | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
+  /** A signal that somebody sends to a service by hand. */
+  | {
+      readonly type: 'services.signal';
+      readonly names: readonly string[];
+      readonly signal: SignalName;
+      readonly at: number;
+    }
   | ServiceRequest;
 
 /** waitid(2) says that chaperone has no child left. */
@@ -94,14 +76,13 @@ interface ProcessesGone {
   readonly at: number;
 }
 
-/** A service that was told to stop has not ended after SIGKILL; raised by the system itself. */
-interface StopOverdue {
-  readonly type: 'stop.overdue';
-  readonly name: string;
+/** The time of some stop may be used up; raised by the system itself. */
+interface StopsDue {
+  readonly type: 'stops.due';
   readonly at: number;
 }
 
-export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone | StopOverdue;
+export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone | StopsDue;
 
 /** What the system asks of its `processTable` port: a signal to every process that is left. */
 export interface SignalAll {
@@ -132,29 +113,25 @@ export interface SystemOutput {
   readonly deadline: number;
 }
 
-interface SystemContext extends Reloadable {
+interface SystemContext {
+  readonly ledger: Ledger;
   readonly missingPrograms: readonly MissingProgram[];
-  readonly services: Readonly<Record<string, ActorRefFrom<typeof serviceMachine>>>;
   /** True while chaperone has, or is about to have, children. */
   readonly childrenLeft: boolean;
   readonly startedAny: boolean;
-  /** How the command line's command ended. */
-  readonly commandOutcome: RunOutcome | undefined;
   /** It was said which scheduled services keep the system alive. */
   readonly saidWaiting: boolean;
-  /** The first services were told to stop. */
-  readonly stopsBegun: boolean;
-  /** Services that were told to stop. */
-  readonly told: Readonly<Record<string, true>>;
-  /** Services whose process has survived SIGKILL: nobody waits for them any longer. */
-  readonly lost: Readonly<Record<string, true>>;
+  /** Monotonic ms for which the timer of the stops is set. */
+  readonly armed: number | undefined;
+  /** Monotonic ms at which stops that were due were looked at last. */
+  readonly looked: number;
   readonly end: SystemEnd | undefined;
-  readonly neverStarted: readonly string[];
-  readonly stopped: readonly string[];
-  /** Monotonic ms of the last fact or command. */
-  readonly at: number;
-  /** Monotonic ms at which the shutdown budget is used up. */
-  readonly deadline: number;
+  /** The last service that failed and does not ignore it. */
+  readonly lastFailure: ServiceFailure | undefined;
+  /** The command and `exit_kills` services that lived when the system began to end. */
+  readonly mains: readonly string[];
+  /** How the one of them that counts has ended since. */
+  readonly main: ServiceOutcome | undefined;
 }
 
 /** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
@@ -162,52 +139,109 @@ const processTable = fromCallback<SignalAll | CountProcesses, undefined, Process
   throw new Error('internal error: the port processTable is not provided');
 });
 
-/** How long the kernel may take to end processes after SIGKILL before chaperone leaves anyway, ms. */
-const killGrace = 1_000;
+/** ms from one look at the stops that are due to the next: many that are due at nearly the same time are looked at once. */
+const stopsGrain = 10;
 
 export const systemMachine = setup({
   types: {
     context: {} as SystemContext,
     events: {} as SystemEvent,
     input: {} as SystemInput,
-    output: {} as SystemOutput,
     emitted: {} as SystemNotice,
     tags: {} as 'transient',
   },
-  actors: { service: serviceMachine, processTable },
+  actors: { service: serviceMachine, scheduled: scheduledMachine, processTable },
   actions: {
-    noteTime: assign({ at: ({ context, event }) => Math.max(context.at, event.at) }),
-    announce: enqueueActions(({ context, enqueue }) => {
-      for (const { name, enabled } of context.spec.services) {
-        enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
-      }
+    noteTime: assign({
+      ledger: ({ context: { ledger }, event }) => ({ ...ledger, at: Math.max(ledger.at, event.at) }),
     }),
-    recordChange: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'service.changed') return;
-      const standing = context.standings[event.name];
-      if (standing === undefined) return;
-      const { change, name } = event;
-      const hasBeenReady = standing.hasBeenReady || isReady(change.phase);
-      // One that is disabled holds nobody up once it has ended.
-      const phase: ServicePhase = context.disabled[name] && change.phase === 'stopped' ? 'disabled' : change.phase;
-      const changed = { ...standing, phase, hasBeenReady };
-      enqueue.assign({ standings: { ...context.standings, [name]: changed } });
-      if (name === consoleService) enqueue.assign({ commandOutcome: outcomeOf(change) ?? context.commandOutcome });
-      if (change.phase === 'starting') enqueue.assign({ childrenLeft: true, startedAny: true });
-      enqueue.emit({ type: 'service.changed', service: name, change, ignoreFailures: standing.ignoreFailures });
+    announce: enqueueActions(({ context, enqueue }) => {
+      for (const { name, enabled } of context.ledger.spec.services)
+        enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
+    }),
+    /** One step of the ledger, and what it orders. */
+    step: enqueueActions(({ context, enqueue }, event: LedgerEvent) => {
+      const { ledger, orders } = step(context.ledger, event);
+      enqueue.assign({ ledger });
+      if (event.type === 'stops.due') enqueue.assign({ looked: event.at });
+      // A restart is nobody's order.
+      if (event.type === 'service.changed' && event.change.phase === 'starting')
+        enqueue.assign({ childrenLeft: true, startedAny: true });
+      const { at, spec: system } = ledger;
+      for (const order of orders) {
+        if (order.kind === 'tell') {
+          enqueue.emit(order.notice);
+          continue;
+        }
+        const id = serviceActorId(order.kind === 'add' || order.kind === 'replace' ? order.spec.name : order.name);
+        switch (order.kind) {
+          case 'start': {
+            const { waitedFor } = order;
+            enqueue.sendTo(id, { type: 'service.start', at, ...(waitedFor === undefined ? {} : { waitedFor }) });
+            enqueue.assign({ childrenLeft: true, startedAny: true });
+            break;
+          }
+          case 'stop': {
+            const { drain, killAfter } = order;
+            const within = killAfter === undefined ? {} : { killAfter };
+            enqueue.sendTo(id, { type: 'service.stop', drain, ...within, at });
+            break;
+          }
+          case 'kill':
+            enqueue.sendTo(id, { type: 'service.kill', grace: order.grace, at });
+            break;
+          case 'retire':
+            enqueue.sendTo(id, { type: 'service.retire', at });
+            break;
+          case 'reset':
+            enqueue.sendTo(id, { type: 'service.reset', killAfter: system.shutdownTimeout, at });
+            break;
+          case 'reconfigure':
+            enqueue.sendTo(id, { type: 'service.reconfigure', spec: order.spec, at });
+            break;
+          case 'replace':
+          case 'add':
+            if (order.kind === 'replace') enqueue.stopChild(id);
+            enqueue.assign(({ spawn, self }) => {
+              spawnService(spawn, self, order.spec);
+              return {};
+            });
+            break;
+          case 'remove':
+            enqueue.stopChild(id);
+            break;
+        }
+      }
+      // One timer for all stops.
+      const { due } = ledger;
+      if (due === context.armed && event.type !== 'stops.due') return;
+      enqueue.cancel('stops');
+      if (due !== undefined) {
+        const then = Math.max(due, (event.type === 'stops.due' ? event.at : context.looked) + stopsGrain);
+        enqueue.raise({ type: 'stops.due', at: then }, { id: 'stops', delay: Math.max(0, then - at) });
+      }
+      enqueue.assign({ armed: due });
+    }),
+    beginDrain: enqueueActions(({ context: { ledger, end }, enqueue }) => {
+      if (end !== undefined) enqueue.emit({ type: 'system.draining', end });
+      enqueue.assign({ mains: ledger.slots.all().flatMap((slot) => (isMain(slot) ? [slot.spec.name] : [])) });
     }),
     recordGone: assign({ childrenLeft: false }),
+    recordFailure: enqueueActions(({ context: { ledger }, event, enqueue }) => {
+      if (event.type !== 'service.changed' || event.change.phase !== 'failed') return;
+      const { name, change } = event;
+      if (ledger.slots.get(name)?.spec.ignoreFailures === false)
+        enqueue.assign({ lastFailure: { service: name, cause: change.cause } });
+    }),
     /** What a scheduled service runs, or leaves behind, does not show in its phase. */
-    countProcesses: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'service.changed' || context.end !== undefined) return;
-      if (event.change.phase !== 'scheduled' && !isEnded(event.change.phase)) return;
-      const spec = specOf(context, event.name);
-      // What is replaced may have been of another type.
-      const replaced = isReplaced(context, event.name);
-      // Nor does a start that has failed before the kernel was asked for a process.
-      const { change } = event;
+    countProcesses: enqueueActions(({ context: { ledger, end }, event, enqueue }) => {
+      if (event.type !== 'service.changed' || end !== undefined) return;
+      const { change, name } = event;
+      if (change.phase !== 'scheduled' && !isEnded(change.phase)) return;
+      const slot = ledger.slots.get(name);
+      // What is gone may have been of any type. Nor does a start show that has failed before the kernel was asked for a process.
       const unspawned = change.phase === 'failed' && change.cause.kind === 'spawn';
-      if (spec === undefined || !(isScheduled(spec.type) || replaced || unspawned)) return;
+      if (slot !== undefined && !isScheduled(slot.spec.type) && !unspawned && slot.current === undefined) return;
       enqueue.assign({ childrenLeft: true });
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),
@@ -219,337 +253,107 @@ export const systemMachine = setup({
       enqueue.emit({ type: 'system.waiting', services: scheduledNames(context) });
       enqueue.assign({ saidWaiting: true });
     }),
-    startServices: enqueueActions(({ context, event, enqueue }, params: { idleReleased: boolean }) => {
-      // Most changes let nobody go, and the look at all services is not free.
-      if (event.type === 'service.changed' && !mayRelease(event.change)) return;
-      if (Object.values(context.stopping).some(({ reload }) => reload)) return;
-      // What is about to be stopped by hand is no more to be counted on, though it is still ready.
-      const names = startable(context.graph, context.standings, params.idleReleased).filter(
-        (name) => !context.graph.nodes[name]?.prerequisites.some((other) => context.stopping[other] !== undefined),
-      );
-      const standings = { ...context.standings };
-      for (const name of names) {
-        const ref = context.services[name];
-        const standing = standings[name];
-        if (ref === undefined || standing === undefined) continue;
-        // Noted before the service reports it, so that the next report does not start it again.
-        standings[name] = { ...standing, phase: 'starting' };
-        enqueue.emit({ type: 'service.released', service: name });
-        const waitedFor = event.type === 'service.changed' ? { waitedFor: event.name } : {};
-        enqueue.sendTo(ref, { type: 'service.start', at: context.at, ...waitedFor });
-      }
-      if (names.length > 0) enqueue.assign({ standings, childrenLeft: true, startedAny: true });
+    passSignals: enqueueActions(({ context: { ledger }, event, enqueue }) => {
+      if (event.type !== 'services.signal') return;
+      const { names, signal, at } = event;
+      for (const name of names)
+        if (ledger.slots.get(name) !== undefined)
+          enqueue.sendTo(serviceActorId(name), { type: 'service.signal', signal, at });
     }),
-    sayBlocked: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type === 'service.changed' && !isEnded(event.change.phase)) return;
-      const names = [...blocked(context.graph, context.standings)].filter(
-        (name) => !context.saidBlocked.includes(name),
-      );
-      if (names.length === 0) return;
-      for (const name of names) enqueue.emit({ type: 'service.blocked', service: name });
-      enqueue.assign({ saidBlocked: [...context.saidBlocked, ...names] });
-    }),
-    queueStarts: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'services.start') return;
-      const disabled = { ...context.disabled };
-      const standings = { ...context.standings };
-      const stopping = { ...context.stopping };
-      const names = event.force ? withUnready(context, event.names) : event.names;
-      for (const name of names) {
-        const standing = standings[name];
-        // Without its account it would run as chaperone itself.
-        if (standing === undefined || context.leaving[name] !== undefined) continue;
-        if (specOf(context, name)?.missingAccount !== undefined) continue;
-        if (event.enable) delete disabled[name];
-        if (disabled[name]) continue;
-        // The daemons that its last start has left are to be ended first, as what runs is.
-        const isOver =
-          !isLive(standing.phase) && (standing.phase !== 'exited' || (event.force && !standing.leavesRemains));
-        if (isOver) standings[name] = { ...standing, phase: 'pending' };
-        else if (event.force && (event.names.includes(name) || standing.phase === 'stopping'))
-          stopping[name] = { told: false, ...stopping[name], again: true };
-      }
-      const saidBlocked = context.saidBlocked.filter((name) => !names.includes(name));
-      enqueue.assign({ disabled, standings, stopping, saidBlocked });
-    }),
-    queueStops: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'services.stop') return;
-      const disabled = { ...context.disabled };
-      const standings = { ...context.standings };
-      const stopping = { ...context.stopping };
-      for (const name of event.names) {
-        const standing = standings[name];
-        const ref = context.services[name];
-        if (standing === undefined || ref === undefined || context.leaving[name] !== undefined) continue;
-        if (event.disable) disabled[name] = true;
-        if (standing.phase === 'pending') {
-          if (event.again && !disabled[name]) continue;
-          // Nothing of it runs, and only a chart that has not begun yet tells that it is stopped.
-          standings[name] = { ...standing, phase: disabled[name] ? 'disabled' : 'stopped' };
-          enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
-        } else if (!isEnded(standing.phase)) {
-          stopping[name] = { told: false, ...stopping[name], again: event.again };
-        } else if (event.again && !disabled[name]) standings[name] = { ...standing, phase: 'pending' };
-        else if (event.disable) standings[name] = { ...standing, phase: 'disabled' };
-      }
-      enqueue.assign({ disabled, standings, stopping });
-    }),
-    /** One that has ended is done with, or goes back in line. */
-    finishStops: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'service.changed' || !isEnded(event.change.phase)) return;
-      const { name } = event;
-      const { [name]: stop, ...stopping } = context.stopping;
-      const { [name]: standing, ...others } = context.standings;
-      const ref = context.services[name];
-      if (stop === undefined || standing === undefined || ref === undefined) return;
-      enqueue.assign({ stopping });
-      if (context.leaving[name] !== undefined) {
-        const { [name]: _, ...leaving } = context.leaving;
-        const { [name]: __, ...disabled } = context.disabled;
-        const { [name]: ___, ...services } = context.services;
-        enqueue.assign({ leaving, disabled, services, standings: others });
-        enqueue.stopChild(ref);
-        enqueue.emit({ type: 'service.removed', service: name });
-        return;
-      }
-      if (stop.next !== undefined)
-        enqueue.sendTo(ref, { type: 'service.reconfigure', spec: stop.next, at: context.at });
-      if (!stop.again || context.disabled[name]) return;
-      enqueue.assign({ standings: { ...context.standings, [name]: { ...standing, phase: 'pending' } } });
-    }),
-    applyReload: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'system.reload') return;
-      const { context: state, added, removed, changed } = reloaded(context, event);
-      const gone = new Set(removed);
-      const kept = Object.entries(context.services).filter(([name]) => !gone.has(name));
-      enqueue.assign(({ spawn, self }) => ({
-        ...state,
-        services: {
-          ...Object.fromEntries(kept),
-          ...Object.fromEntries(
-            added.map((spec) => [
-              spec.name,
-              spawn('service', { id: serviceActorId(spec.name), input: { spec, system: self } }),
-            ]),
-          ),
-        },
-      }));
-      for (const name of removed) {
-        const ref = context.services[name];
-        if (ref !== undefined) enqueue.stopChild(ref);
-        enqueue.emit({ type: 'service.removed', service: name });
-      }
-      for (const { name, enabled } of added) {
-        enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
-      }
-      for (const spec of changed) {
-        const ref = context.services[spec.name];
-        if (ref !== undefined) enqueue.sendTo(ref, { type: 'service.reconfigure', spec, at: context.at });
-      }
-    }),
-    stopByHand: enqueueActions(({ context, enqueue }) => {
-      const names = stopsInTurn(context).filter((name) => !isNeededByLeaving(context, name));
-      if (names.length === 0) return;
-      const stopping = { ...context.stopping };
-      for (const name of names) {
-        const ref = context.services[name];
-        const stop = stopping[name];
-        if (ref === undefined || stop === undefined) continue;
-        stopping[name] = { ...stop, told: true };
-        enqueue.sendTo(ref, { type: 'service.stop', killAfter: context.spec.shutdownTimeout, at: context.at });
-      }
-      enqueue.assign({ stopping });
-    }),
-    resetServices: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'services.reset') return;
-      const killAfter = context.spec.shutdownTimeout;
-      for (const name of event.names) {
-        const ref = context.services[name];
-        const phase = context.standings[name]?.phase;
-        if (ref === undefined || phase === undefined) continue;
-        // What has done its work, and with force what runs, can be started again.
-        if (phase === 'exited' || (event.force && phase !== 'scheduled')) {
-          enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
-        }
-        enqueue.sendTo(ref, { type: 'service.reset', killAfter, at: context.at });
-      }
-    }),
-    setEnabled: assign(({ context, event }) => {
-      if (event.type !== 'services.enable' && event.type !== 'services.disable') return {};
-      const disabled = { ...context.disabled };
-      const standings = { ...context.standings };
-      for (const name of event.names) {
-        const standing = standings[name];
-        if (standing === undefined || context.leaving[name] !== undefined) continue;
-        if (event.type === 'services.enable') {
-          delete disabled[name];
-          if (standing.phase === 'disabled') standings[name] = { ...standing, phase: 'stopped' };
-        } else {
-          disabled[name] = true;
-          if (isEnded(standing.phase) || standing.phase === 'pending') {
-            standings[name] = { ...standing, phase: 'disabled' };
-          }
-        }
-      }
-      return { disabled, standings };
-    }),
-    recordEnd: assign({
-      end: ({ context, event }) => context.end ?? endBy(context, event),
-    }),
+    recordEnd: assign({ end: ({ context, event }) => context.end ?? endBy(context, event) }),
     endMissing: assign({
       end: ({ context }): SystemEnd => ({ kind: 'missingPrograms', problems: context.missingPrograms }),
-      neverStarted: ({ context }) => pendingNames(context),
     }),
     endIdle: assign({
-      end: ({ context }): SystemEnd => {
-        if (!context.startedAny) return { kind: 'nothingStarted' };
-        const command = context.commandOutcome;
-        return { kind: 'noProcesses', ...(command === undefined ? {} : { command }) };
+      end: ({ context: { ledger, startedAny, lastFailure } }): SystemEnd => {
+        if (!startedAny) return { kind: 'nothingStarted' };
+        const command = ledger.slots.get(consoleService)?.outcome;
+        return {
+          kind: 'noProcesses',
+          ...(command === undefined ? {} : { command }),
+          ...(lastFailure !== undefined && hasFailed(ledger, lastFailure) ? { failed: lastFailure } : {}),
+        };
       },
     }),
-    beginDrain: enqueueActions(({ context, enqueue }) => {
-      const standings = outOfLine(context);
-      const deadline = context.at + context.spec.shutdownTimeout;
-      enqueue.assign({ standings, deadline, neverStarted: pendingNames({ ...context, standings }) });
-      if (context.end !== undefined) enqueue.emit({ type: 'system.draining', end: context.end });
-      for (const ref of Object.values(context.services))
-        enqueue.sendTo(ref, { type: 'service.retire', at: context.at });
+    /** Its status is to be the container's, where a signal ends it. The command counts more than others. */
+    recordMain: enqueueActions(({ context: { ledger, main, mains }, event, enqueue }) => {
+      if (event.type !== 'service.changed' || !isEnded(event.change.phase) || !mains.includes(event.name)) return;
+      const outcome = ledger.slots.get(event.name)?.outcome;
+      if (outcome !== undefined && main?.service !== consoleService)
+        enqueue.assign({ main: { service: event.name, outcome } });
     }),
-    stopServices: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type === 'service.changed' && context.stopsBegun && !isEnded(event.change.phase)) return;
-      const reserve = shutdownReserve(context.spec.shutdownTimeout);
-      const told = { ...context.told };
-      const stopped = [...context.stopped];
-      const standings = withoutLost(context);
-      const tell = (name: string, ref: SystemContext['services'][string], killAfter: number): void => {
-        const delay = killAfter + overdueGrace(killAfter, context.deadline - context.at - killAfter);
-        enqueue.sendTo(ref, { type: 'service.stop', killAfter, at: context.at });
-        enqueue.raise({ type: 'stop.overdue', name, at: context.at + delay }, { delay });
-      };
-      const seen = { ...context, standings };
-      for (const name of leavingInTurn(seen)) {
-        const ref = context.services[name];
-        if (ref === undefined || told[name] || isNeededByLeaving(seen, name)) continue;
-        told[name] = true;
-        stopped.push(name);
-        // No graph tells how many come after it.
-        tell(name, ref, Math.max(0, context.deadline - context.at - reserve) / 2);
-      }
-      for (const name of stoppable(context.graph, standings)) {
-        const ref = context.services[name];
-        const standing = standings[name];
-        if (ref === undefined || standing === undefined || told[name] || isNeededByLeaving(seen, name)) continue;
-        told[name] = true;
-        if (standing.phase !== 'pending' && !endedBy(context, name)) stopped.push(name);
-        tell(name, ref, stopShare(context.graph, standings, name, context.deadline - context.at, reserve));
-      }
-      enqueue.assign({ told, stopped, stopsBegun: true });
-    }),
-    recordLost: enqueueActions(({ context, event, enqueue }) => {
-      if (event.type !== 'stop.overdue') return;
-      enqueue.assign({ lost: { ...context.lost, [event.name]: true } });
-      enqueue.emit({ type: 'service.lost', service: event.name });
-    }),
-    killServices: enqueueActions(({ context, enqueue }) => {
-      for (const [name, ref] of Object.entries(context.services)) {
-        const standing = context.standings[name];
-        if (standing !== undefined && !isEnded(standing.phase)) {
-          enqueue.sendTo(ref, { type: 'service.kill', at: context.at });
-        }
-      }
-    }),
-    signalAll: enqueueActions(({ context, enqueue }, params: { signal: SignalName }) => {
-      const begun = context.deadline - context.spec.shutdownTimeout;
+    signalAll: enqueueActions(({ context: { ledger }, enqueue }, params: { signal: SignalName }) => {
+      const begun = deadlineOf(ledger) - ledger.spec.shutdownTimeout;
       enqueue.emit({ type: 'system.clearing', signal: params.signal, begun });
       enqueue.sendTo('processTable', { type: 'processes.signalAll', signal: params.signal });
     }),
     sayReady: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.ready' })),
     sayForced: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.forced' })),
-    sayHalted: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.halted' })),
+    sayHalted: enqueueActions(({ context: { ledger }, enqueue }) => {
+      // Of those that nobody waits for any longer, timers would go on.
+      if (!isAllEnded(ledger))
+        for (const { spec, chart } of ledger.slots.all())
+          if (!isEnded(chart)) enqueue.stopChild(serviceActorId(spec.name));
+      enqueue.cancel('stops');
+      enqueue.stopChild('processTable');
+      enqueue.emit({ type: 'system.halted' });
+    }),
   },
   guards: {
     programsMissing: ({ context }) => context.missingPrograms.length > 0,
     /** What it does by itself before a reload replaces it has no consequence. */
     isReplaced: ({ context, event }) => 'name' in event && isReplaced(context, event.name),
-    /** A failure while starting that nobody ignores. */
-    isSystemFailure: ({ context, event }) =>
-      event.type === 'service.changed' &&
-      !isReplaced(context, event.name) &&
-      event.change.phase === 'failed' &&
-      event.change.during === 'start' &&
-      context.standings[event.name]?.ignoreFailures === false,
+    /** A failure while starting that nobody ignores, or one that is to end the system whenever it comes. */
+    endsSystem: ({ context, event }) => endsSystem(context, event, true),
+    endsSystemLater: ({ context, event }) => endsSystem(context, event, false),
     /** With nothing but IDLE services there is nothing to be idle after. */
-    onlyIdleServices: ({ context }) =>
-      context.graph.names.every(
-        (name) => context.graph.nodes[name]?.stage === 2 || context.standings[name]?.phase === 'disabled',
-      ),
+    onlyIdleServices: ({ context: { ledger } }) => ledger.counters.members[0] === 0 && ledger.counters.members[1] === 0,
     /** Everything before the last stage has come as far as it will. */
-    earlierStagesSettled: ({ context }) => isSettled(context.graph, context.standings, false),
-    allSettled: ({ context }) => isSettled(context.graph, context.standings, true),
+    earlierStagesSettled: ({ context }) => isSettled(context.ledger, 2),
+    allSettled: ({ context }) => isSettled(context.ledger, 3),
     /** Nothing runs or is about to, but for what is scheduled. */
-    onlyScheduled: ({ context }) =>
-      context.spec.detectExit &&
-      !context.saidWaiting &&
-      !context.childrenLeft &&
-      scheduledNames(context).length > 0 &&
-      !Object.values(context.standings).some(({ phase }) => phase !== 'scheduled' && isLive(phase)),
-    isExhausted: ({ context }) => context.spec.detectExit && !context.childrenLeft && !anyLive(context),
-    allEnded: ({ context }) => Object.values(withoutLost(context)).every(({ phase }) => isEnded(phase)),
-    lives: ({ context, event }) => 'name' in event && !isEnded(context.standings[event.name]?.phase ?? 'stopped'),
+    onlyScheduled: ({ context: { ledger, saidWaiting, childrenLeft } }) =>
+      ledger.spec.detectExit && !saidWaiting && !childrenLeft && isQuietButScheduled(ledger),
+    isExhausted: ({ context: { ledger, childrenLeft } }) => ledger.spec.detectExit && !childrenLeft && isQuiet(ledger),
+    allEnded: ({ context }) => isAllOver(context.ledger),
     isForced: ({ event }) => event.type === 'system.shutdown' && event.forced,
   },
   delays: {
-    idleDelay: ({ context }) => context.spec.idleDelay,
+    idleDelay: ({ context }) => context.ledger.spec.idleDelay,
     /** Only a service whose process survives SIGKILL lets it come so far. */
-    stopBudget: ({ context }) => context.spec.shutdownTimeout,
+    stopBudget: ({ context }) => context.ledger.spec.shutdownTimeout,
     /** Half of the reserve is left for flushing the logs. */
-    clearBudget: ({ context }) =>
-      Math.max(0, context.deadline - context.at - shutdownReserve(context.spec.shutdownTimeout) / 2),
+    clearBudget: ({ context: { ledger } }) =>
+      Math.max(0, deadlineOf(ledger) - ledger.at - shutdownReserve(ledger.spec.shutdownTimeout) / 2),
     killGrace,
   },
 }).createMachine({
   id: 'system',
-  context: ({ input, spawn, self }) => ({
-    spec: input.spec,
-    graph: input.graph,
-    missingPrograms: input.missingPrograms,
-    services: Object.fromEntries(
-      input.spec.services.map((spec) => [
-        spec.name,
-        spawn('service', { id: serviceActorId(spec.name), input: { spec, system: self } }),
-      ]),
-    ),
-    standings: Object.fromEntries(
-      input.spec.services.map((service) => {
-        const { name, enabled } = service;
-        return [name, standingOf(service, { phase: enabled ? 'pending' : 'disabled', hasBeenReady: false })];
-      }),
-    ),
-    childrenLeft: false,
-    startedAny: false,
-    commandOutcome: undefined,
-    disabled: Object.fromEntries(
-      input.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => [name, true as const]),
-    ),
-    stopping: {},
-    leaving: {},
-    saidBlocked: [],
-    saidWaiting: false,
-    stopsBegun: false,
-    told: {},
-    lost: {},
-    end: undefined,
-    neverStarted: [],
-    stopped: [],
-    at: 0,
-    deadline: 0,
-  }),
+  context: ({ input, spawn, self }) => {
+    for (const spec of input.spec.services) spawnService(spawn, self, spec);
+    return {
+      ledger: newLedger(input.spec, input.graph),
+      missingPrograms: input.missingPrograms,
+      childrenLeft: false,
+      startedAny: false,
+      saidWaiting: false,
+      armed: undefined,
+      looked: Number.NEGATIVE_INFINITY,
+      end: undefined,
+      lastFailure: undefined,
+      mains: [],
+      main: undefined,
+    };
+  },
   invoke: { id: 'processTable', src: 'processTable' },
   initial: 'booting',
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
-    'stop.overdue': {},
+    'service.extended': { actions: [{ type: 'step', params: ({ event }) => event }] },
+    'service.survived': { actions: [{ type: 'step', params: ({ event }) => event }] },
+    'stops.due': { actions: [{ type: 'step', params: ({ event }) => event }] },
+    'services.signal': { actions: ['noteTime', 'passSignals'] },
     'system.reload': {},
     'services.start': {},
     'services.stop': {},
@@ -564,9 +368,9 @@ export const systemMachine = setup({
       on: {
         'service.changed': [
           {
-            guard: 'isSystemFailure',
+            guard: 'endsSystem',
             target: 'draining',
-            actions: ['noteTime', 'recordChange', 'recordEnd'],
+            actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'recordEnd'],
           },
         ],
         'service.exitKills': [
@@ -574,7 +378,11 @@ export const systemMachine = setup({
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
-        ...requests(false),
+        'services.start': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.stop': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.reset': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.enable': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.disable': { actions: [{ type: 'step', params: ({ event }) => event }] },
       },
       states: {
         checking: {
@@ -585,17 +393,17 @@ export const systemMachine = setup({
           ],
         },
         starting: {
-          entry: [{ type: 'startServices', params: { idleReleased: false } }],
+          entry: [{ type: 'step', params: ({ context }) => released(context, false) }],
           always: [
             { guard: 'allSettled', target: '#system.up' },
             { guard: 'onlyIdleServices', target: 'lastStage' },
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
           on: {
-            'system.reload': { actions: reloadActions(false) },
+            'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
             'service.changed': {
-              guard: not('isSystemFailure'),
-              actions: changeActions(false),
+              guard: not('endsSystem'),
+              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
             },
           },
         },
@@ -604,21 +412,21 @@ export const systemMachine = setup({
           after: { idleDelay: 'lastStage' },
           on: {
             // What is new comes before them.
-            'system.reload': { target: 'starting', actions: ['noteTime', 'applyReload', 'stopByHand'] },
+            'system.reload': { target: 'starting', actions: [{ type: 'step', params: ({ event }) => event }] },
             'service.changed': {
-              guard: not('isSystemFailure'),
-              actions: changeActions(false),
+              guard: not('endsSystem'),
+              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
             },
           },
         },
         lastStage: {
-          entry: [{ type: 'startServices', params: { idleReleased: true } }],
+          entry: [{ type: 'step', params: ({ context }) => released(context, true) }],
           always: [{ guard: 'allSettled', target: '#system.up' }],
           on: {
-            'system.reload': { actions: reloadActions(true) },
+            'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
             'service.changed': {
-              guard: not('isSystemFailure'),
-              actions: changeActions(true),
+              guard: not('endsSystem'),
+              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
             },
           },
         },
@@ -626,38 +434,50 @@ export const systemMachine = setup({
     },
 
     up: {
-      entry: ['sayReady'],
+      entry: [{ type: 'step', params: ({ context }) => released(context, true) }, 'sayReady'],
       always: [
         { guard: 'isExhausted', target: 'draining', actions: ['endIdle'] },
         { guard: 'onlyScheduled', actions: ['sayWaiting'] },
       ],
       on: {
-        'system.reload': { actions: reloadActions(true) },
-        'service.changed': {
-          actions: changeActions(true),
-        },
+        'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'service.changed': [
+          {
+            guard: 'endsSystemLater',
+            target: 'draining',
+            actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'recordEnd'],
+          },
+          { actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'] },
+        ],
         'service.exitKills': [
           { guard: 'isReplaced', actions: ['noteTime'] },
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
-        ...requests(true),
+        'services.start': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.stop': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.reset': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.enable': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'services.disable': { actions: [{ type: 'step', params: ({ event }) => event }] },
       },
     },
 
     draining: {
-      entry: ['beginDrain'],
+      entry: [
+        'beginDrain',
+        { type: 'step', params: ({ context }) => ({ type: 'drain.begun', at: context.ledger.at }) },
+      ],
       initial: 'stopping',
+      on: {
+        'service.changed': { actions: [{ type: 'step', params: ({ event }) => event }, 'recordMain'] },
+        'service.exitKills': { actions: ['noteTime'] },
+      },
       states: {
         /** Service by service, against the dependency graph. */
         stopping: {
-          entry: ['stopServices'],
           always: [{ guard: 'allEnded', target: 'clearing' }],
           after: { stopBudget: 'killing' },
           on: {
-            'service.changed': { actions: ['noteTime', 'recordChange', 'stopServices'] },
-            'stop.overdue': { guard: 'lives', actions: ['noteTime', 'recordLost', 'stopServices'] },
-            'service.exitKills': { actions: ['noteTime'] },
             'system.shutdown': [
               { guard: 'isForced', target: 'killing', actions: ['noteTime', 'sayForced'] },
               { actions: ['noteTime'] },
@@ -670,8 +490,6 @@ export const systemMachine = setup({
           after: { clearBudget: 'killing' },
           on: {
             'processes.gone': { target: '#system.halted', actions: ['noteTime', 'recordGone'] },
-            'service.changed': { actions: ['noteTime', 'recordChange'] },
-            'service.exitKills': { actions: ['noteTime'] },
             'system.shutdown': [
               { guard: 'isForced', target: 'killing', actions: ['noteTime', 'sayForced'] },
               { actions: ['noteTime'] },
@@ -679,116 +497,113 @@ export const systemMachine = setup({
           },
         },
         killing: {
-          entry: ['killServices', { type: 'signalAll', params: { signal: 'SIGKILL' } }],
+          entry: [
+            { type: 'step', params: ({ context }) => ({ type: 'stops.forced', at: context.ledger.at }) },
+            { type: 'signalAll', params: { signal: 'SIGKILL' } },
+          ],
           after: { killGrace: '#system.halted' },
           on: {
             'processes.gone': { target: '#system.halted', actions: ['noteTime', 'recordGone'] },
-            'service.changed': { actions: ['noteTime', 'recordChange'] },
-            'service.exitKills': { actions: ['noteTime'] },
             'system.shutdown': { actions: ['noteTime'] },
           },
         },
       },
     },
 
-    halted: { type: 'final', entry: ['sayHalted'] },
-  },
-  output: ({ context }): SystemOutput => {
-    const end = context.end ?? { kind: 'internalError', message: 'the system ended without a reason' };
-    const { neverStarted, deadline } = context;
-    // One that was told to stop while its start was failing has failed, and was not stopped.
-    const stopped = context.stopped.filter((name) => context.standings[name]?.phase === 'stopped');
-    return { end, exitStatus: exitStatusOf(end), neverStarted, stopped, deadline };
+    halted: {
+      entry: ['sayHalted'],
+      on: {
+        'processes.gone': {},
+        'service.noticed': {},
+        'service.changed': {},
+        'service.exitKills': {},
+        'service.extended': {},
+        'service.survived': {},
+        'services.signal': {},
+        'stops.due': {},
+        'system.shutdown': {},
+      },
+    },
   },
 });
 
-/** What is asked for single services, while the system does not end. */
-function requests(idleReleased: boolean) {
-  const start = { type: 'startServices', params: { idleReleased } } as const;
+type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
+
+/** What came of it, once the system has halted. */
+export function outputOf({ context }: SystemSnapshot): SystemOutput {
+  const { ledger } = context;
+  const end = endOf(context);
+  const { neverStarted = [], stopped = [] } = ledger.drain ?? {};
   return {
-    'services.start': { actions: ['noteTime', 'queueStarts', 'stopByHand', start, 'sayBlocked'] },
-    'services.stop': { actions: ['noteTime', 'queueStops', 'stopByHand', start, 'sayBlocked'] },
-    'services.reset': { actions: ['noteTime', 'resetServices'] },
-    'services.enable': { actions: ['noteTime', 'setEnabled'] },
-    'services.disable': { actions: ['noteTime', 'setEnabled', start] },
-  } as const;
+    end,
+    exitStatus: exitStatusOf(end),
+    neverStarted,
+    // One that was told to stop while its start was failing has failed, and was not stopped; nor was the one whose end is why.
+    stopped: stopped.filter((name) => ledger.slots.get(name)?.chart === 'stopped' && !endedBy(context, name)),
+    deadline: deadlineOf(ledger),
+  };
 }
 
-function changeActions(idleReleased: boolean) {
-  return [
-    'noteTime',
-    'recordChange',
-    'countProcesses',
-    'finishStops',
-    'stopByHand',
-    { type: 'startServices', params: { idleReleased } },
-    'sayBlocked',
-  ] as const;
+function endOf({ end, main, mains, ledger, lastFailure }: SystemContext): SystemEnd {
+  if (end === undefined) return { kind: 'internalError', message: 'the system ended without a reason' };
+  if (end.kind === 'command' && lastFailure !== undefined && hasFailed(ledger, lastFailure))
+    return { ...end, failed: lastFailure };
+  if (end.kind !== 'signal') return end;
+  const [unended] = main === undefined ? mains : [];
+  if (main !== undefined) return { ...end, main };
+  // Nobody has waited for its end any longer.
+  return unended === undefined ? end : { ...end, main: { service: unended, outcome: killed } };
 }
 
-function reloadActions(idleReleased: boolean) {
-  return [
-    'noteTime',
-    'applyReload',
-    'stopByHand',
-    { type: 'startServices', params: { idleReleased } },
-    'sayBlocked',
-  ] as const;
+const killed: RunOutcome = { kind: 'exit', status: { kind: 'signaled', signal: 'SIGKILL', coreDumped: false } };
+
+function hasFailed({ slots }: Ledger, { service }: ServiceFailure): boolean {
+  return slots.get(service)?.chart === 'failed';
 }
 
-function specOf({ spec, leaving }: SystemContext, name: string): ServiceSpec | undefined {
-  return spec.services.find((service) => service.name === name) ?? leaving[name];
+/** The command, or an `exit_kills` service, while it lives. One that is scheduled has no end of its own. */
+function isMain({ spec, chart }: Slot): boolean {
+  return (spec.name === consoleService || (spec.exitKills && !isScheduled(spec.type))) && isLive(chart);
+}
+
+function released({ ledger }: SystemContext, idle: boolean): LedgerEvent {
+  return { type: 'starts.released', idle, at: ledger.at };
+}
+
+function deadlineOf({ drain }: Ledger): number {
+  return drain?.deadline ?? 0;
+}
+
+/** The machine of a service, by its type. */
+function spawnService(
+  spawn: (
+    src: 'service' | 'scheduled',
+    options: { id: string; input: { spec: ServiceSpec; system: SystemRef } },
+  ) => unknown,
+  system: SystemRef,
+  spec: ServiceSpec,
+): void {
+  const id = serviceActorId(spec.name);
+  spawn(isScheduled(spec.type) ? 'scheduled' : 'service', { id, input: { spec, system } });
 }
 
 /** It is to end because of a reload. */
-function isReplaced({ stopping }: SystemContext, name: string): boolean {
-  return stopping[name]?.reload === true;
+function isReplaced({ ledger }: SystemContext, name: string): boolean {
+  const slot = ledger.slots.get(name);
+  return slot !== undefined && isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
 }
 
-/** A service that a reload takes out is still ending, and had waited for this one. */
-function isNeededByLeaving({ leaving, standings }: SystemContext, name: string): boolean {
-  return Object.values(leaving).some((spec) => {
-    const standing = standings[spec.name];
-    return spec.prerequisites.includes(name) && standing !== undefined && !isEnded(standing.phase);
-  });
+function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean): boolean {
+  if (event.type !== 'service.changed' || event.change.phase !== 'failed') return false;
+  const slot = context.ledger.slots.get(event.name);
+  if (slot === undefined || isReplaced(context, event.name)) return false;
+  const { during } = event.change;
+  if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.byHand)) return true;
+  return boots && during === 'start' && !slot.spec.ignoreFailures;
 }
 
-/**
- * ms from SIGKILL to the moment in which nobody waits any longer: those below, and what no service owns, are to have something
- * left of the budget.
- *
- * @param left ms of it that are left at the SIGKILL
- */
-function overdueGrace(killAfter: number, left: number): number {
-  return Math.min(killGrace, Math.max(10, Math.min(killAfter / 2, left / 4)));
-}
-
-/** While the system ends: those whose process survives SIGKILL count as ended. */
-function withoutLost({ standings, lost }: SystemContext): Standings {
-  return Object.fromEntries(
-    Object.entries(standings).map(([name, standing]) => [
-      name,
-      lost[name] ? { ...standing, phase: 'failed' } : standing,
-    ]),
-  );
-}
-
-/** The services that are leaving, and after which nobody has to end first any more. */
-function leavingInTurn({ leaving, stopping, standings }: SystemContext): readonly string[] {
-  const hasEnded = (name: string): boolean => isEnded(standings[name]?.phase ?? 'disabled');
-  return Object.keys(leaving).filter((name) => !hasEnded(name) && (stopping[name]?.after ?? []).every(hasEnded));
-}
-
-/** The services with everything that they wait for, directly or not, and that is not ready. */
-function withUnready({ graph, standings }: SystemContext, names: readonly string[]): readonly string[] {
-  const found = new Set(names);
-  for (const name of found) {
-    for (const other of graph.nodes[name]?.prerequisites ?? []) {
-      const standing = standings[other];
-      if (standing !== undefined && !satisfies(standing)) found.add(other);
-    }
-  }
-  return [...found];
+function isAllEnded({ counters: { phases, total } }: Ledger): boolean {
+  return phases.stopped + phases.failed + phases.disabled === total;
 }
 
 /** The id of a service's actor: `service:web` for `web.service`. */
@@ -796,51 +611,20 @@ export function serviceActorId(name: string): string {
   return `service:${shortName(name)}`;
 }
 
-function endBy(context: SystemContext, event: SystemEvent): SystemEnd | undefined {
+function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | undefined {
   switch (event.type) {
     case 'system.shutdown':
       return event.end;
     case 'service.exitKills':
       return { kind: 'exitKills', service: event.name, outcome: event.outcome };
-    case 'service.changed':
-      return event.change.phase === 'failed'
-        ? { kind: 'serviceFailed', service: event.name, cause: event.change.cause }
-        : context.end;
-    case 'processes.gone':
-    case 'service.noticed':
-    case 'stop.overdue':
-    case 'system.reload':
-    case 'services.start':
-    case 'services.stop':
-    case 'services.reset':
-    case 'services.enable':
-    case 'services.disable':
-      return context.end;
-  }
-}
-
-/** True for the changes after which a service that waits may go. */
-function mayRelease({ phase }: ServiceChange): boolean {
-  return isReady(phase) || phase === 'failed' || phase === 'stopped';
-}
-
-function isReady(phase: ServiceChange['phase']): boolean {
-  return phase === 'running' || phase === 'exited' || phase === 'scheduled';
-}
-
-function outcomeOf(change: ServiceChange): RunOutcome | undefined {
-  switch (change.phase) {
-    case 'exited':
-      return { kind: 'exit', status: change.status };
-    case 'failed':
-      return isOutcome(change.cause) ? change.cause : undefined;
-    case 'starting':
-    case 'running':
-    case 'scheduled':
-    case 'backoff':
-    case 'stopping':
-    case 'stopped':
-      return undefined;
+    case 'service.changed': {
+      if (event.change.phase !== 'failed') return end;
+      const onFailure = ledger.slots.get(event.name)?.spec.onFailure === 'shutdown';
+      const { cause } = event.change;
+      return { kind: 'serviceFailed', service: event.name, cause, ...(onFailure ? { onFailure } : {}) };
+    }
+    default:
+      return end;
   }
 }
 
@@ -849,26 +633,6 @@ function endedBy({ end }: SystemContext, name: string): boolean {
   return end?.kind === 'exitKills' && end.service === name;
 }
 
-function pendingNames(context: SystemContext): readonly string[] {
-  return context.graph.names.filter((name) => context.standings[name]?.phase === 'pending');
-}
-
-/** Where one that waits for another start stands really: as its last one ended. It has nothing more to report. */
-function outOfLine({ standings, services }: SystemContext): Standings {
-  return Object.fromEntries(
-    Object.entries(standings).map(([name, standing]) => {
-      const snapshot = services[name]?.getSnapshot();
-      if (standing.phase !== 'pending' || snapshot === undefined || snapshot.matches('pending'))
-        return [name, standing];
-      return [name, { ...standing, phase: snapshot.matches({ ready: 'exited' }) ? 'exited' : 'stopped' }];
-    }),
-  );
-}
-
-function anyLive(context: SystemContext): boolean {
-  return Object.values(context.standings).some(({ phase }) => isLive(phase));
-}
-
-function scheduledNames({ graph, standings }: SystemContext): readonly string[] {
-  return graph.names.filter((name) => standings[name]?.phase === 'scheduled');
+function scheduledNames({ ledger }: SystemContext): readonly string[] {
+  return ledger.slots.all().flatMap((slot) => (phaseOf(slot) === 'scheduled' ? [slot.spec.name] : []));
 }

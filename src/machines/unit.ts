@@ -1,168 +1,289 @@
 /**
- * One run of one program, from the request to spawn it to the moment it is reaped.
+ * A unit: one run of one program with all that belongs to it, from the request to spawn it to the moment in which nothing of it is
+ * left. What belongs to it is its process group, and for services that leave daemons behind all that its start has left
+ * (reference 1.2, `kill_mode`); with `kill_mode: process` it is the leader alone.
  *
- *     alive: spawning → running → terminating (→ extended) → killing        then reaped
- *     alive: spawning → unspawned
+ *     spawning → alive → clearing (terminating → killing → surviving) → reaped
+ *        ↓         ↓ ↑        ↑
+ *     unspawned  remaining ───┘
  *
- * The owner (a service) wants one thing at a time: that the program runs, or that it ends. Wanting it to end comes as
- * `process.terminate` (a signal, then SIGKILL after `killAfter`) or as `process.kill` (SIGKILL now). Nothing takes the wish
- * back: whoever wants the program again starts another run.
+ * The leader is the process that was spawned, until another is named (`unit.lead`: a pidfile, MAINPID). The unit tells its owner of
+ * the leader's end at once, with the number of those that are left: what that end means is the owner's to judge. Where something
+ * is left, or may still come, the unit is `remaining`: it lives on, takes another leader, and is ended when the owner says so.
+ * Every signal that chaperone sends to a service is a transition here.
  *
  * What may cross on the way, and who wins:
- * - An exit may arrive before the spawn's own report: the exit wins, the run is over; the late report is ignored.
+ * - An exit may arrive before the spawn's own report: the exit wins; the late report is ignored.
  * - A wish to end may arrive before the spawn's report: it is kept and acted upon as soon as there is a pid to signal.
- * - A second `process.terminate` repeats the signal and starts the wait anew, with the shorter of the two times.
- * - `process.extend` is heard only while the signal's time runs: before it there is nothing to extend, afterwards it is too late.
- * - Only a reaped process leaves `alive`: a final state with a live process does not exist. A process that survives SIGKILL
- *   (uninterruptible sleep) stays in `killing`; the system machine's budget decides how long anybody waits for it.
+ * - A second `unit.terminate` changes nothing: a program that is asked twice may take it for haste.
+ * - A leader may end while its group is being cleared: the unit is over once a look finds nobody left.
+ * - Only where nothing is left is a unit `reaped`. What survives SIGKILL (uninterruptible sleep) stays in `surviving`: the owner
+ *   hears of it (`unit.survived`), and decides how long anybody waits.
  */
-import { type ActorRef, assign, enqueueActions, fromCallback, type Snapshot, sendTo, setup } from 'xstate';
-import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
+import { type ActorRef, assertEvent, assign, enqueueActions, fromCallback, type Snapshot, sendTo, setup } from 'xstate';
+import { ownsRemains } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
+import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../model/unit-events.ts';
+import { stamped } from './stamped.ts';
 
-export type ProcessCommand =
-  | {
-      readonly type: 'process.terminate';
-      readonly signal: SignalName;
-      /** ms until SIGKILL. */
-      readonly killAfter: number;
-    }
-  /** SIGKILL comes only after so many ms from now; the signal is not repeated. */
-  | { readonly type: 'process.extend'; readonly killAfter: number }
-  | { readonly type: 'process.kill' };
+export type UnitCommand =
+  /** Ends it; SIGKILL comes only with `unit.kill`. */
+  | { readonly type: 'unit.terminate'; readonly signal: SignalName; readonly at: number }
+  /** SIGKILL now. `grace`: ms after which whatever still lives is said to survive. */
+  | { readonly type: 'unit.kill'; readonly grace: number; readonly at: number }
+  /** Another process is its leader from now on. */
+  | { readonly type: 'unit.lead'; readonly pid: number }
+  /** A signal that somebody sends by hand. */
+  | { readonly type: 'unit.signal'; readonly signal: SignalName };
 
-export type ProcessEvent = ProcessCommand | ProcessFact;
-
-/** Whoever owns a run and hears its facts. */
-export type ProcessOwner = ActorRef<Snapshot<unknown>, ProcessFact>;
-
-export interface ProcessInput {
-  readonly run: ProcessRun;
-  readonly owner: ProcessOwner;
+/** Raised by the unit itself. */
+interface OwnTimer {
+  readonly type: 'unit.lookDue' | 'unit.survivalDue';
 }
 
-interface ProcessContext extends ProcessInput {
+export type UnitEvent = UnitCommand | UnitFact | UnitReport | OwnTimer;
+
+/** Whoever owns a unit and hears its facts. */
+export type UnitOwner = ActorRef<Snapshot<unknown>, UnitFact>;
+
+export interface UnitInput {
+  readonly run: UnitRun;
+  readonly owner: UnitOwner;
+}
+
+interface UnitContext extends UnitInput {
   readonly pid: number | undefined;
-  readonly terminate: Extract<ProcessCommand, { type: 'process.terminate' }> | undefined;
-  readonly killWanted: boolean;
+  readonly leaderGone: boolean;
+  readonly wish: Extract<UnitCommand, { type: 'unit.terminate' | 'unit.kill' }> | undefined;
+  /** The signal that has asked it to end. */
+  readonly asked: { readonly signal: SignalName; readonly at: number } | undefined;
+  readonly grace: number;
+  /** Monotonic ms from which on what lives is said to survive SIGKILL. */
+  readonly survivesAt: number;
+  /** ms until the next look at what is left. */
+  readonly pause: number;
+  /** The last signal that was sent to it, and how: the port tells where it did not arrive. */
+  readonly signalled: { readonly signal: SignalName; readonly outcome: SignalOutcome } | undefined;
+  /** Monotonic ms of the last fact. */
+  readonly at: number;
 }
 
-/** The port that spawns and signals. It reports `ProcessFact`s and takes `ProcessSignal`s; the runtime provides it. */
-const childProcess = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(() => {
-  throw new Error('internal error: the port childProcess is not provided');
+/** The port that spawns, signals and looks. The runtime provides it. */
+const processes = fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(() => {
+  throw new Error('internal error: the port processes is not provided');
 });
 
-export const processMachine = setup({
+/** ms from one look at what is left to the next. */
+const firstPause = 20;
+const longestPause = 250;
+
+const when = stamped<UnitContext, UnitEvent>();
+
+export const unitMachine = setup({
   types: {
-    context: {} as ProcessContext,
-    events: {} as ProcessEvent,
-    input: {} as ProcessInput,
+    context: {} as UnitContext,
+    events: {} as UnitEvent,
+    input: {} as UnitInput,
   },
-  actors: { childProcess },
+  actors: { processes },
   actions: {
+    noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
     tellOwner: enqueueActions(({ context, event, enqueue }) => {
       switch (event.type) {
-        case 'process.spawned':
-        case 'process.spawnFailed':
-        case 'process.exited':
+        case 'unit.spawned':
+        case 'unit.spawnFailed':
+        case 'unit.leaderExited':
           enqueue.sendTo(context.owner, event);
           break;
-        case 'process.terminate':
-        case 'process.extend':
-        case 'process.kill':
-          break;
+        default:
+          throw new Error(`internal error: a unit has nothing to tell of ${event.type}`);
       }
     }),
-    recordPid: assign({ pid: ({ context, event }) => (event.type === 'process.spawned' ? event.pid : context.pid) }),
-    recordTerminate: assign({
-      terminate: ({ context, event }) => {
-        if (event.type !== 'process.terminate') return context.terminate;
-        if (context.terminate === undefined) return event;
-        return { ...event, killAfter: Math.min(event.killAfter, context.terminate.killAfter) };
-      },
+    tellCleared: enqueueActions(({ context, enqueue }) => {
+      enqueue.sendTo(context.owner, { type: 'unit.cleared', serial: context.run.serial, at: context.at });
     }),
-    recordExtension: assign({
-      terminate: ({ context, event }) =>
-        event.type === 'process.extend' && context.terminate !== undefined
-          ? { ...context.terminate, killAfter: event.killAfter }
-          : context.terminate,
+    tellSurvived: enqueueActions(({ context, enqueue }) => {
+      const at = Math.max(context.at, context.survivesAt);
+      enqueue.assign({ at });
+      enqueue.sendTo(context.owner, { type: 'unit.survived', serial: context.run.serial, at });
     }),
-    recordKill: assign({ killWanted: true }),
-    signalTerminate: sendTo(
-      'childProcess',
-      ({ context }): ProcessSignal => ({
-        type: 'process.signal',
-        signal: context.terminate?.signal ?? 'SIGTERM',
-      }),
-    ),
-    signalKill: sendTo('childProcess', (): ProcessSignal => ({ type: 'process.signal', signal: 'SIGKILL' })),
+    recordSpawn: assign(when('unit.spawned', (_, { pid }) => ({ pid }))),
+    recordLead: assign(when('unit.lead', (_, { pid }) => ({ pid, leaderGone: false }))),
+    recordExit: assign(when('unit.leaderExited', () => ({ leaderGone: true }))),
+    recordTerminate: assign(when('unit.terminate', ({ wish }, event) => ({ wish: wish ?? event }))),
+    recordKill: assign(when('unit.kill', (_, event) => ({ wish: event, grace: event.grace }))),
+    recordSignal: assign({
+      signalled: ({ context, event }) =>
+        event.type === 'unit.signalled' ? { signal: event.signal, outcome: event.outcome } : context.signalled,
+    }),
+    sendTerminate: enqueueActions(({ context, enqueue }) => {
+      const signal = context.wish?.type === 'unit.terminate' ? context.wish.signal : 'SIGTERM';
+      enqueue.assign({ asked: { signal, at: context.at }, pause: firstPause, signalled: { signal, outcome: 'sent' } });
+      enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'stop' });
+    }),
+    sendKill: enqueueActions(({ context, enqueue }) => {
+      const { asked, at } = context;
+      const signalled = { signal: 'SIGKILL', outcome: 'sent' } as const;
+      enqueue.assign({ pause: firstPause, survivesAt: at + context.grace, signalled });
+      enqueue.sendTo('processes', {
+        type: 'unit.send',
+        signal: 'SIGKILL',
+        purpose: 'stop',
+        ...(asked === undefined ? {} : { asked: { signal: asked.signal, for: at - asked.at } }),
+      });
+      enqueue.cancel('survival');
+      enqueue.raise({ type: 'unit.survivalDue' }, { id: 'survival', delay: context.grace });
+    }),
+    sendKillAgain: sendTo('processes', { type: 'unit.send', signal: 'SIGKILL', purpose: 'again' as const }),
+    sendByHand: enqueueActions(({ event, enqueue }) => {
+      assertEvent(event, 'unit.signal');
+      const { signal } = event;
+      enqueue.assign({ signalled: { signal, outcome: 'sent' } });
+      enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'hand' });
+    }),
+    askLead: enqueueActions(({ event, enqueue }) => {
+      if (event.type === 'unit.lead') enqueue.sendTo('processes', { type: 'unit.lead', pid: event.pid });
+    }),
+    askLook: sendTo('processes', { type: 'unit.look' }),
+    planLook: enqueueActions(({ context, enqueue }) => {
+      enqueue.cancel('look');
+      enqueue.raise({ type: 'unit.lookDue' }, { id: 'look', delay: context.pause });
+      enqueue.assign({ pause: Math.min(longestPause, context.pause * 2) });
+    }),
+    restTimers: enqueueActions(({ context, enqueue }) => {
+      if (context.leaderGone) enqueue.cancel('look');
+      if (context.survivesAt > 0) enqueue.cancel('survival');
+    }),
   },
   guards: {
-    killWanted: ({ context }) => context.killWanted,
-    terminateWanted: ({ context }) => context.terminate !== undefined,
-  },
-  delays: {
-    killAfter: ({ context }) => context.terminate?.killAfter ?? 0,
+    resumes: ({ context }) => context.run.resumes !== undefined,
+    resumesLeaderless: ({ context }) => context.run.resumes?.pid === 0,
+    killWanted: ({ context }) => context.wish?.type === 'unit.kill',
+    terminateWanted: ({ context }) => context.wish?.type === 'unit.terminate',
+    /** Nothing of it is left, and nothing may come: a pidfile or MAINPID could still name another leader. */
+    isOver: ({ context, event }) =>
+      event.type === 'unit.leaderExited' && event.left === 0 && !mayLead(context.run.service),
+    nothingLeft: ({ context, event }) =>
+      (event.type === 'unit.leaderExited' && event.left === 0) ||
+      (event.type === 'unit.seen' && event.left === 0 && context.leaderGone),
+    /** What it had left has ended by itself. */
+    isDone: ({ context, event }) => event.type === 'unit.seen' && event.left === 0 && !mayLead(context.run.service),
+    leaderGone: ({ context }) => context.leaderGone,
+    leavesLiving: ({ context, event }) => event.type === 'unit.seen' && event.fresh && context.leaderGone,
   },
 }).createMachine({
-  id: 'process',
-  context: ({ input }) => ({ ...input, pid: undefined, terminate: undefined, killWanted: false }),
-  initial: 'alive',
+  id: 'unit',
+  context: ({ input }) => ({
+    ...input,
+    pid: input.run.resumes?.pid,
+    leaderGone: input.run.resumes?.pid === 0,
+    wish: undefined,
+    asked: undefined,
+    grace: 0,
+    survivesAt: 0,
+    pause: firstPause,
+    signalled: undefined,
+    at: 0,
+  }),
+  initial: 'present',
   states: {
-    alive: {
-      invoke: { id: 'childProcess', src: 'childProcess', input: ({ context }) => context.run },
+    present: {
+      invoke: { id: 'processes', src: 'processes', input: ({ context }) => context.run },
       initial: 'spawning',
       on: {
-        'process.exited': { target: 'reaped', actions: ['tellOwner'] },
         // The report of a spawn is news only while spawning.
-        'process.spawned': {},
-        'process.spawnFailed': {},
+        'unit.spawned': {},
+        'unit.spawnFailed': {},
+        'unit.signalled': { actions: ['noteTime', 'recordSignal'] },
+        'unit.signal': { actions: ['sendByHand'] },
+        // What is heard from a unit itself.
+        'unit.cleared': {},
+        'unit.survived': {},
+        'unit.lookDue': {},
+        'unit.survivalDue': {},
       },
       states: {
         spawning: {
-          on: {
-            'process.spawned': { target: 'running', actions: ['recordPid', 'tellOwner'] },
-            'process.spawnFailed': { target: '#process.unspawned', actions: ['tellOwner'] },
-            'process.terminate': { actions: ['recordTerminate'] },
-            'process.extend': {},
-            'process.kill': { actions: ['recordKill'] },
-          },
-        },
-        running: {
           always: [
-            { guard: 'killWanted', target: 'killing' },
-            { guard: 'terminateWanted', target: 'terminating' },
+            { guard: 'resumesLeaderless', target: 'remaining' },
+            { guard: 'resumes', target: 'alive' },
           ],
           on: {
-            'process.terminate': { target: 'terminating', actions: ['recordTerminate'] },
-            'process.extend': {},
-            'process.kill': { target: 'killing' },
+            'unit.spawned': { target: 'alive', actions: ['recordSpawn', 'tellOwner'] },
+            'unit.spawnFailed': { target: '#unit.unspawned', actions: ['noteTime', 'tellOwner'] },
+            'unit.leaderExited': [
+              { guard: 'isOver', target: '#unit.reaped', actions: ['recordExit', 'tellOwner'] },
+              { target: 'remaining', actions: ['recordExit', 'tellOwner'] },
+            ],
+            'unit.seen': {},
+            'unit.terminate': { actions: ['recordTerminate'] },
+            'unit.kill': { actions: ['recordKill'] },
+            'unit.lead': {},
+            'unit.signal': {},
           },
         },
-        terminating: {
-          entry: ['signalTerminate'],
-          after: { killAfter: 'killing' },
+        alive: {
+          always: [
+            { guard: 'killWanted', target: 'clearing.killing' },
+            { guard: 'terminateWanted', target: 'clearing' },
+          ],
           on: {
-            'process.terminate': { target: 'terminating', reenter: true, actions: ['recordTerminate'] },
-            'process.extend': { target: 'extended', actions: ['recordExtension'] },
-            'process.kill': { target: 'killing' },
+            'unit.leaderExited': [
+              { guard: 'isOver', target: '#unit.reaped', actions: ['recordExit', 'tellOwner'] },
+              { target: 'remaining', actions: ['recordExit', 'tellOwner'] },
+            ],
+            'unit.seen': {},
+            'unit.terminate': { target: 'clearing', actions: ['recordTerminate'] },
+            'unit.kill': { target: 'clearing.killing', actions: ['recordKill'] },
+            'unit.lead': { actions: ['recordLead', 'askLead'] },
           },
         },
-        /** It has asked for more time to end. */
-        extended: {
-          after: { killAfter: 'killing' },
+        /** Its leader has ended. What is left of it lives on. */
+        remaining: {
+          always: [
+            { guard: 'killWanted', target: 'clearing.killing' },
+            { guard: 'terminateWanted', target: 'clearing' },
+          ],
           on: {
-            'process.terminate': { target: 'terminating', actions: ['recordTerminate'] },
-            'process.extend': { target: 'extended', reenter: true, actions: ['recordExtension'] },
-            'process.kill': { target: 'killing' },
+            'unit.leaderExited': {},
+            'unit.seen': [
+              { guard: 'isDone', target: '#unit.reaped', actions: ['noteTime', 'tellCleared'] },
+              { actions: ['noteTime'] },
+            ],
+            'unit.terminate': { target: 'clearing', actions: ['recordTerminate'] },
+            'unit.kill': { target: 'clearing.killing', actions: ['recordKill'] },
+            'unit.lead': { target: 'alive', actions: ['recordLead', 'askLead'] },
           },
         },
-        killing: {
-          entry: ['signalKill'],
+        clearing: {
+          initial: 'terminating',
+          exit: ['restTimers'],
           on: {
-            'process.terminate': {},
-            'process.extend': {},
-            'process.kill': { actions: ['signalKill'] },
+            'unit.leaderExited': [
+              { guard: 'nothingLeft', target: '#unit.reaped', actions: ['recordExit', 'tellOwner'] },
+              { actions: ['recordExit', 'tellOwner', 'planLook'] },
+            ],
+            'unit.seen': [
+              { guard: 'nothingLeft', target: '#unit.reaped', actions: ['noteTime', 'tellCleared'] },
+              { guard: 'leaderGone', actions: ['noteTime', 'planLook'] },
+              { actions: ['noteTime'] },
+            ],
+            'unit.lookDue': { actions: ['askLook'] },
+            'unit.terminate': {},
+            'unit.kill': { target: '.killing', actions: ['recordKill'] },
+            'unit.lead': { actions: ['recordLead', 'askLead'] },
+          },
+          states: {
+            terminating: { entry: ['sendTerminate'] },
+            killing: {
+              entry: ['sendKill'],
+              on: {
+                // What was forked while the others were killed.
+                'unit.seen': { guard: 'leavesLiving', actions: ['noteTime', 'sendKillAgain', 'planLook'] },
+                'unit.survivalDue': { target: 'surviving', actions: ['tellSurvived'] },
+              },
+            },
+            surviving: {},
           },
         },
       },
@@ -171,3 +292,8 @@ export const processMachine = setup({
     unspawned: { type: 'final' },
   },
 });
+
+/** True where a process that the service names may take the place of the one that was spawned. */
+export function mayLead(service: UnitRun['service']): boolean {
+  return ownsRemains(service) || service.type === 'notify' || service.pidfile !== undefined;
+}

@@ -36,7 +36,11 @@ export function describeEnd(end: SystemEnd): string {
     case 'exitKills':
       return `${shortName(end.service)} ended (exit_kills)`;
     case 'serviceFailed':
-      return `${shortName(end.service)} failed to start`;
+      return end.onFailure
+        ? `${shortName(end.service)} failed (on_failure)`
+        : `${shortName(end.service)} failed to start`;
+    case 'command':
+      return 'shutdown asked for by a command';
     case 'missingPrograms':
       return 'programs are missing';
     case 'noProcesses':

@@ -4,7 +4,7 @@ import type { PidfileTrouble } from './pidfile.ts';
 import type { FailureCause } from './service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from './service-spec.ts';
 import { describeSpawnError, type SpawnError } from './spawn-error.ts';
-import { isOutcome, type RunOutcome, type SystemEnd } from './system-end.ts';
+import { isOutcome, type RunOutcome, type ServiceFailure, type SystemEnd } from './system-end.ts';
 
 /** The last line a service wrote. */
 export interface LastWords {
@@ -37,17 +37,10 @@ export function explainEnd(
   switch (end.kind) {
     case 'serviceFailed': {
       if (end.service === consoleService && isOutcome(end.cause)) return explainCommand(end.cause);
-      const spec = service(end.service);
-      if (spec === undefined) return [`chaperone: system failed: ${end.service}`];
-      const words = lastWords(end.service);
-      return [
-        `chaperone: system failed: ${end.service} ${failureHeadline(end.cause)}`,
-        field('why', failureReason(spec, end.cause)),
-        field('command', spec.command),
-        ...adviceFor(spec, end.cause).map((text) => field('do', text)),
-        ...(words === undefined ? [] : [field('last', quoteWords(words, now))]),
-        ...outcome(facts),
-      ];
+      const headline = end.onFailure
+        ? `${end.service} has failed, and the system ends with it (on_failure)`
+        : `system failed: ${end.service} ${failureHeadline(end.cause)}`;
+      return explainFailure({ headline, failure: end, atStart: !end.onFailure }, facts, service, lastWords, now);
     }
     case 'missingPrograms':
       return [
@@ -66,11 +59,67 @@ export function explainEnd(
         ...outcome(facts),
       ];
     case 'noProcesses':
-      return end.command === undefined ? [] : explainCommand(end.command);
+      if (end.command !== undefined) return explainCommand(end.command);
+      if (end.failed === undefined) return [];
+      return explainFailure(
+        {
+          headline: `nothing is left to run, and ${end.failed.service} has failed`,
+          failure: end.failed,
+          atStart: false,
+        },
+        facts,
+        service,
+        lastWords,
+        now,
+      );
+    case 'command':
+      if (end.failed === undefined) return [];
+      return explainFailure(
+        {
+          headline: `shut down by a command, after ${end.failed.service} had failed`,
+          failure: end.failed,
+          atStart: false,
+        },
+        facts,
+        service,
+        lastWords,
+        now,
+      );
     case 'signal':
     case 'nothingStarted':
       return [];
   }
+}
+
+interface Explained {
+  readonly headline: string;
+  readonly failure: ServiceFailure;
+  /** It has never become ready. */
+  readonly atStart: boolean;
+}
+
+function explainFailure(
+  { headline, failure: { service: name, cause }, atStart }: Explained,
+  facts: EndFacts,
+  service: (name: string) => ServiceSpec | undefined,
+  lastWords: (name: string) => LastWords | undefined,
+  now: number,
+): readonly string[] {
+  const spec = service(name);
+  if (spec === undefined) return [`chaperone: ${headline}`];
+  const words = lastWords(name);
+  const why =
+    !atStart && cause.kind === 'exit'
+      ? `${spec.type} service, ended with ${describeExit(cause.status)} (pid ${cause.pid})`
+      : failureReason(spec, cause);
+  return [
+    `chaperone: ${headline}`,
+    field('why', why),
+    field('command', spec.command),
+    ...adviceFor(spec, cause).map((text) => field('do', text)),
+    ...(words === undefined ? [] : [field('last', quoteWords(words, now))]),
+    ...outcome(facts),
+  ];
 }
 
 /** A command's own end needs no comment; that it could not begin does. */
@@ -136,6 +185,8 @@ function exitReason(spec: ServiceSpec, ended: string, pid: number): string {
     case 'simple':
     case 'inetd':
     case 'cron':
+      if (spec.pidfile !== undefined)
+        return `${spec.type} service, ended with ${ended} before its pid file named a process (pid ${pid})`;
       return `${spec.type} service, ended with ${ended} within ${seconds(spec.startupPause)} s of its start (startup_pause), pid ${pid}`;
   }
 }

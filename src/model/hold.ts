@@ -17,17 +17,19 @@ export function holdOf(
 ): Hold {
   const node = graph.nodes[name];
   const unmet = (node?.prerequisites ?? []).filter((other) => {
-    const standing = standings[other];
+    const standing = standings.get(other);
     return standing !== undefined && !satisfies(standing);
   });
   if (held.has(name)) {
-    const lost = unmet.filter((other) => standings[other]?.phase === 'failed' || standings[other]?.phase === 'stopped');
+    const lost = unmet.filter(
+      (other) => standings.get(other)?.phase === 'failed' || standings.get(other)?.phase === 'stopped',
+    );
     return { kind: 'blocked', names: lost.length > 0 ? lost : unmet };
   }
   if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
   const stage = node?.stage ?? 0;
   const earlier = graph.names.filter((other) => {
-    const standing = standings[other];
+    const standing = standings.get(other);
     if ((graph.nodes[other]?.stage ?? 0) >= stage || standing === undefined) return false;
     return !standing.hasBeenReady && !satisfies(standing);
   });

@@ -38,6 +38,8 @@ export function errnoOf(end: SystemEnd): number | undefined {
   switch (end.kind) {
     case 'signal':
       return end.signal === 'SIGINT' ? EINTR : undefined;
+    case 'command':
+      return undefined;
     case 'exitKills':
       return errnoOfOutcome(end.outcome);
     case 'serviceFailed':
@@ -45,7 +47,8 @@ export function errnoOf(end: SystemEnd): number | undefined {
     case 'missingPrograms':
       return ENOENT;
     case 'noProcesses':
-      return end.command === undefined ? undefined : errnoOfOutcome(end.command);
+      if (end.command !== undefined) return errnoOfOutcome(end.command);
+      return end.failed === undefined ? undefined : errnoOfCause(end.failed.cause);
     case 'internalError':
       return EIO;
     case 'nothingStarted':

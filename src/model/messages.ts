@@ -2,16 +2,21 @@
  * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
  * people grep for it.
  */
+import { describeDuration } from './duration.ts';
 import { describeExit, type ExitStatus, isNormal, procStatus, waitStatus } from './exit-status.ts';
+import type { FollowRefusal } from './pidfile.ts';
 import { oneLine } from './printable.ts';
 import { isScheduled, type ScheduleNews } from './scheduling.ts';
-import type { FailureCause, ServiceChange } from './service-phase.ts';
+import type { FailureCause, RunEnd, ServiceChange } from './service-phase.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import { describeSpawnError } from './spawn-error.ts';
 import type { Facility, Severity } from './syslog-names.ts';
 import type { SystemEnd } from './system-end.ts';
 import type { SystemNotice } from './system-notice.ts';
+
+/** The longest list of pids that is told in full. */
+const longestList = 20;
 
 export interface Message {
   readonly severity: Severity;
@@ -53,8 +58,14 @@ export function messagesFor(
     }
     case 'service.removed':
       return [info(`service ${notice.service} removed`)];
-    case 'service.lost':
-      return [warning(`service ${notice.service} survives SIGKILL; the shutdown goes on without it`)];
+    case 'service.survives':
+      return [
+        warning(
+          notice.waits
+            ? `service ${notice.service} survives SIGKILL: a process of it hangs in the kernel, and its end is waited for`
+            : `service ${notice.service} survives SIGKILL; the shutdown goes on without it`,
+        ),
+      ];
     case 'system.ready':
       return [];
     case 'system.waiting':
@@ -129,6 +140,23 @@ export const exitKillsAhead = (spec: ServiceSpec): Message =>
 
 export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
 
+/** @param asked the signal that has asked it to end before, and for how long (ms) it has not */
+export function killing(
+  name: string,
+  pids: readonly number[],
+  asked: { readonly signal: SignalName; readonly for: number } | undefined,
+): Message {
+  const shown = pids.slice(0, longestList).join(', ');
+  const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
+  const which = pids.length === 0 ? '' : ` (pid ${shown}${more})`;
+  const why = asked === undefined ? '' : `: it has not ended within ${describeDuration(asked.for)} of ${asked.signal}`;
+  return warning(`using SIGKILL to terminate ${name}${which}${why}`);
+}
+
+/** A process of its group, or one that its start has left behind. */
+export const memberReaped = (name: string, pid: number, status: ExitStatus): Message =>
+  debug(`${name} exit status for pid=${pid} of its group is '${procStatus(status)}'`);
+
 export const signalDenied = (name: string, pid: number, signal: SignalName): Message =>
   warning(`cannot send ${signal} to ${name} (pid ${pid}): not permitted; for another account chaperone needs CAP_KILL`);
 
@@ -143,11 +171,32 @@ export const orphanReaped = (pid: number, status: ExitStatus): Message =>
 export const pidChanged = (name: string, pid: number, from: number): Message =>
   debug(`${name} changing PID to ${pid} (from ${from})`);
 
-/** @param source where the pid comes from: the pid file, or MAINPID */
-export const pidRefused = (name: string, pid: number, source: string): Message =>
-  warning(
-    `${name} does not follow pid ${pid} from ${source}: it neither descends from chaperone nor runs under the service's account`,
-  );
+/**
+ * @param source where the pid comes from: the pid file, or MAINPID
+ * @param owner the service that the process belongs to, where it is another's
+ */
+export function pidRefused(
+  name: string,
+  pid: number,
+  source: string,
+  refusal: FollowRefusal,
+  owner: string | undefined,
+): Message {
+  return warning(`${name} does not follow pid ${pid} from ${source}: ${refusalText(refusal, owner)}`);
+}
+
+function refusalText(refusal: FollowRefusal, owner: string | undefined): string {
+  switch (refusal) {
+    case 'first':
+      return 'the first process of all is no service';
+    case 'owned':
+      return `the process belongs to ${owner ?? 'another service'}`;
+    case 'foreign':
+      return "it neither descends from chaperone nor runs under the service's account";
+    case 'old':
+      return 'the process is older than this start of the service';
+  }
+}
 
 export const pidVanished = (name: string, pid: number, source: string): Message =>
   warning(`${name} does not follow pid ${pid} from ${source}: there is no such process`);
@@ -324,7 +373,8 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
     case 'scheduled':
       return [scheduledMessage(spec), startedMessage(spec, false)];
     case 'exited':
-      return change.wasReady ? [] : [startedMessage(spec, change.restarted)];
+      return [...(change.wasReady ? [] : [startedMessage(spec, change.restarted)]), endedNormally(spec, change.end)];
+    case 'done':
     case 'running':
       return [startedMessage(spec, change.restarted)];
     case 'backoff':
@@ -333,8 +383,26 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
         info(`${spec.name} pausing between restart retries (${change.restartsLeft} left)`),
       ];
     case 'failed':
-      return change.during === 'run' ? lossMessages(spec, change.cause) : startFailureMessages(spec, change.cause);
+      return [
+        ...(change.during === 'run' ? lossMessages(spec, change.cause) : startFailureMessages(spec, change.cause)),
+        ...(change.gaveUp === undefined ? [] : [gaveUp(spec, change.gaveUp)]),
+      ];
   }
+}
+
+function endedNormally({ name }: ServiceSpec, { pid, status, ran }: RunEnd): Message {
+  return info(`${name} ended normally with ${describeExit(status)} after ${describeDuration(ran)} (pid ${pid})`);
+}
+
+function gaveUp(
+  { name, ignoreFailures }: ServiceSpec,
+  { restarts, after }: { restarts: number; after: number },
+): Message {
+  const tries = `${restarts} restart${restarts === 1 ? '' : 's'}`;
+  return {
+    severity: ignoreFailures ? 'warning' : 'err',
+    text: `${name} gave up after ${tries} in ${describeDuration(after)} (restart_limit)`,
+  };
 }
 
 function startedMessage(spec: ServiceSpec, restarted: boolean): Message {
@@ -346,9 +414,6 @@ function scheduledMessage(spec: ServiceSpec): Message {
     ? info(`cron service ${spec.name} scheduled using interval spec '${spec.interval ?? ''}'`)
     : info(`inetd service ${spec.name} listening on port ${spec.port ?? 0}`);
 }
-
-/** The longest list of pids that is told in full. */
-const longestList = 20;
 
 function newsMessages(spec: ServiceSpec, news: ScheduleNews): readonly Message[] {
   switch (news.kind) {
@@ -428,11 +493,17 @@ function endMessages(end: SystemEnd, service: (name: string) => ServiceSpec | un
       return end.signal === 'SIGINT'
         ? [warning('Ctrl-C ... killing chaperone.'), warning('Request made to kill system.')]
         : [warning('Request made to kill system.')];
+    case 'command':
+      return [warning('Request made to kill system.')];
     case 'exitKills':
       return [warning(`${end.service} terminated with exit_kills enabled`)];
     case 'serviceFailed': {
       const spec = service(end.service);
       const text = spec === undefined ? end.service : failureText(spec, end.cause);
+      if (end.onFailure)
+        return [
+          { severity: 'err', text: `${end.service} has failed, and the system ends with it (on_failure: shutdown)` },
+        ];
       return [{ severity: 'err', text: `system startup cancelled due to error: ${text}` }];
     }
     case 'missingPrograms':

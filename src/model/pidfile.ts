@@ -26,14 +26,30 @@ export interface Candidate {
   /** It descends from chaperone. */
   readonly descendant: boolean;
   readonly uid: number;
+  /** Compares with when other processes began. */
+  readonly began: number;
 }
 
-/**
- * True where a pid from a pidfile or MAINPID counts: its process descends from chaperone or runs under the service's account,
- * and it is not the first process of all.
- *
- * @param accountUid the service's, else chaperone's own
- */
-export function mayBeFollowed({ pid, descendant, uid }: Candidate, accountUid: number): boolean {
-  return pid > 1 && (descendant || uid === accountUid);
+/** What is known of the service that wants to follow it. */
+export interface Claim {
+  readonly service: string;
+  /** The service's account, else chaperone's own. */
+  readonly accountUid: number;
+  /** The service that the process belongs to, where that is known. */
+  readonly owner: string | undefined;
+  /** When the process of the service's last start began. */
+  readonly startBegan: number | undefined;
+}
+
+/** Why a process may not be followed. `owned`: it is another service's, and a process has one owner. */
+export type FollowRefusal = 'first' | 'foreign' | 'owned' | 'old';
+
+/** Why a pid from a pidfile or MAINPID does not count; undefined where it does (reference 1.2). */
+export function refusalOf({ pid, descendant, uid, began }: Candidate, claim: Claim): FollowRefusal | undefined {
+  if (pid <= 1) return 'first';
+  if (claim.owner !== undefined && claim.owner !== claim.service) return 'owned';
+  if (!descendant && uid !== claim.accountUid) return 'foreign';
+  // What was this service's already may have been there before.
+  const isOld = claim.startBegan !== undefined && began < claim.startBegan;
+  return isOld && claim.owner === undefined ? 'old' : undefined;
 }

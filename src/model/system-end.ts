@@ -6,17 +6,39 @@ import type { SpawnError } from './spawn-error.ts';
 
 /** Why the system ends. The first reason counts; what happens while it drains does not change it. */
 export type SystemEnd =
-  | { readonly kind: 'signal'; readonly signal: SignalName }
+  /** `main`: the command, or the `exit_kills` service, that the signal has ended. */
+  | { readonly kind: 'signal'; readonly signal: SignalName; readonly main?: ServiceOutcome }
+  /** Somebody has asked for it with a command. `failed`: the last service that had failed by then. */
+  | { readonly kind: 'command'; readonly failed?: ServiceFailure }
   | { readonly kind: 'exitKills'; readonly service: string; readonly outcome: RunOutcome }
-  | { readonly kind: 'serviceFailed'; readonly service: string; readonly cause: FailureCause }
+  /** `onFailure`: it is to end the system whenever it fails (`on_failure: shutdown`). */
+  | {
+      readonly kind: 'serviceFailed';
+      readonly service: string;
+      readonly cause: FailureCause;
+      readonly onFailure?: true;
+    }
   /** Programs of enabled services are missing; nothing was started. */
   | { readonly kind: 'missingPrograms'; readonly problems: readonly MissingProgram[] }
-  /** detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one. */
-  | { readonly kind: 'noProcesses'; readonly command?: RunOutcome }
+  /**
+   * detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one; `failed` is the
+   * last service that has failed.
+   */
+  | { readonly kind: 'noProcesses'; readonly command?: RunOutcome; readonly failed?: ServiceFailure }
   /** Every service is disabled. */
   | { readonly kind: 'nothingStarted' }
   /** An error in chaperone itself. */
   | { readonly kind: 'internalError'; readonly message: string };
+
+export interface ServiceOutcome {
+  readonly service: string;
+  readonly outcome: RunOutcome;
+}
+
+export interface ServiceFailure {
+  readonly service: string;
+  readonly cause: FailureCause;
+}
 
 /** How a run ended, or that it never began. */
 export type RunOutcome =
@@ -32,20 +54,29 @@ export interface MissingProgram {
 export function exitStatusOf(end: SystemEnd): number {
   switch (end.kind) {
     case 'signal':
-      return end.signal === 'SIGINT' ? 130 : 0;
+      if (end.signal === 'SIGINT') return 130;
+      return end.main === undefined ? 0 : outcomeStatus(end.main.outcome);
+    case 'command':
+      return end.failed === undefined ? 0 : failureStatus(end.failed.cause);
     case 'exitKills':
       return outcomeStatus(end.outcome);
     case 'serviceFailed':
       // With --task the command is what the container is for: its status is the container's.
-      return end.service === consoleService && isOutcome(end.cause) ? outcomeStatus(end.cause) : 1;
+      return end.service === consoleService || end.onFailure ? failureStatus(end.cause) : 1;
     case 'missingPrograms':
     case 'internalError':
       return 1;
     case 'noProcesses':
-      return end.command === undefined ? 0 : outcomeStatus(end.command);
+      if (end.command !== undefined) return outcomeStatus(end.command);
+      return end.failed === undefined ? 0 : failureStatus(end.failed.cause);
     case 'nothingStarted':
       return 0;
   }
+}
+
+/** 1 where chaperone itself has ended it. */
+function failureStatus(cause: FailureCause): number {
+  return isOutcome(cause) ? outcomeStatus(cause) : 1;
 }
 
 /** True where the cause is how a run ended, or that it never began. */

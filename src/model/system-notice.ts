@@ -19,8 +19,8 @@ export type SystemNotice =
   | { readonly type: 'service.noticed'; readonly service: string; readonly news: ScheduleNews }
   /** A reload has taken it out, and nothing of it runs any more. */
   | { readonly type: 'service.removed'; readonly service: string }
-  /** Its process survives SIGKILL: while the system ends, nobody waits for it any longer. */
-  | { readonly type: 'service.lost'; readonly service: string }
+  /** A process of it survives SIGKILL. `waits`: false while the system ends, which goes on without it. */
+  | { readonly type: 'service.survives'; readonly service: string; readonly waits: boolean }
   | { readonly type: 'system.ready' }
   /** Nothing runs, but these services are scheduled. */
   | { readonly type: 'system.waiting'; readonly services: readonly string[] }

@@ -4,10 +4,11 @@
  */
 import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, type CallbackActorLogic, createActor, type EventObject, fromCallback } from 'xstate';
-import { processMachine } from '../machines/process.ts';
+import { readinessMachine } from '../machines/readiness.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
 import { serviceMachine } from '../machines/service.ts';
-import { type CountProcesses, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
+import { type CountProcesses, outputOf, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
+import { unitMachine } from '../machines/unit.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { LastWords } from '../model/explain.ts';
@@ -17,20 +18,20 @@ import {
   type Message,
   messagesFor,
   noProcessesRemain,
-  orphanReaped,
   readyMessage,
   signalIgnored,
   sinkRefuses,
 } from '../model/messages.ts';
+import type { Claim } from '../model/pidfile.ts';
 import type { ReloadPlan } from '../model/reload-plan.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
+import type { SignalOutcome } from '../model/unit-events.ts';
 import { type ExitRouter, routeExits } from '../streams/exit-router.ts';
-import { childProcessLogic, type ProcessEnd } from './child-process.ts';
 import { HostNotifier, type HostRequest } from './host-notifier.ts';
-import type { Clock, Kernel, ProcessExit, TimerId } from './kernel.ts';
+import type { Clock, Kernel, ProcessExit, ProcessView, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
 import { LogSinks } from './log-sinks.ts';
 import type { AttachLogging } from './logging.ts';
@@ -39,6 +40,7 @@ import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
 import { serveSyslog } from './syslog.ts';
 import { type TriggerPorts, triggerLogic } from './trigger.ts';
+import { type ProcessEnd, Units } from './units.ts';
 
 export interface AssembleOptions {
   readonly version: string;
@@ -81,6 +83,8 @@ export interface Assembly {
   readonly commands$: Subject<{ readonly pid: number; readonly status?: ExitStatus }>;
   /** Processes reaped that no service owned, so far. */
   readonly orphansReaped: () => number;
+  /** Sends a signal to what runs of a service by hand; `vanished` where nothing does. */
+  readonly signal: (service: string, signal: SignalName) => SignalOutcome;
   /** Begins to boot. */
   readonly start: () => void;
   /** Puts another configuration in force; the plan is made of where the services stand in this turn. */
@@ -95,7 +99,7 @@ export interface Assembly {
 
 /** What the machines of one system are joined to. */
 interface Ports {
-  readonly childProcess: ReturnType<typeof childProcessLogic>['logic'];
+  readonly processes: ReturnType<Units['logic']>;
   readonly trigger: ReturnType<typeof triggerLogic>;
   readonly pidfile: ReturnType<Pidfiles['logic']>;
   readonly notifications: ReturnType<NotifySockets['logic']>;
@@ -123,22 +127,14 @@ function port<E extends EventObject, I, F extends EventObject>(
 const joinedMachine = joinMachines();
 
 function joinMachines() {
-  const process = processMachine.provide({
-    actors: { childProcess: port((ports) => ports.childProcess) },
-  });
-  const scheduled = scheduledMachine.provide({
-    actors: { process, trigger: port((ports) => ports.trigger) },
-  });
+  const unit = unitMachine.provide({ actors: { processes: port((ports) => ports.processes) } });
+  const scheduled = scheduledMachine.provide({ actors: { unit, trigger: port((ports) => ports.trigger) } });
+  const readiness = readinessMachine.provide({ actors: { pidfile: port((ports) => ports.pidfile) } });
   const service = serviceMachine.provide({
-    actors: {
-      process,
-      scheduled,
-      pidfile: port((ports) => ports.pidfile),
-      notifications: port((ports) => ports.notifications),
-    },
+    actors: { unit, readiness, notifications: port((ports) => ports.notifications) },
   });
   const processTable = port((ports) => ports.processTable);
-  return systemMachine.provide({ actors: { service, processTable } });
+  return systemMachine.provide({ actors: { service, scheduled, processTable } });
 }
 
 /** Characters kept of a service's last line. */
@@ -185,15 +181,28 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   exits.orphans$.subscribe({
     next: ({ pid, status }) => {
       orphans += 1;
-      say(orphanReaped(pid, status));
+      units.takeOrphan({ pid, status });
     },
     // Without exits no machine learns of an end any more.
     error: (error: unknown) => outcome$.error(error),
   });
 
-  const pidfiles = new Pidfiles({ following: kernel.following, clock, onMessage: say });
-  const notify = new NotifySockets({ kernel, clock, onMessage: say });
-  const children = childProcessLogic({
+  const claimOf = ({ name, account }: ServiceSpec, process: ProcessView): Claim => ({
+    service: name,
+    accountUid: account?.uid ?? kernel.following.uid,
+    owner: units.ownerOf(process),
+    startBegan: live.startOf(name),
+  });
+  const pidfiles = new Pidfiles({
+    following: kernel.following,
+    clock,
+    claimOf,
+    endOf: (pid) => units.endOf(pid),
+    onMessage: say,
+  });
+  const notify = new NotifySockets({ kernel, clock, claimOf, onMessage: say });
+  let signalled: SignalOutcome[] = [];
+  const units = new Units({
     kernel,
     clock,
     exits,
@@ -201,6 +210,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     pidfiles,
     notify,
     onMessage: say,
+    onSignalled: (outcome) => signalled.push(outcome),
     onEnd: ({ name }, end) => ends$.next({ service: name, ...end }),
     onOutput: (service, stream, record) => {
       // What it says because it is being ended explains nothing.
@@ -212,7 +222,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   const trigger = triggerLogic({
     kernel,
     clock,
-    timeZone: () => system.getSnapshot().context.spec.timeZone,
+    timeZone: () => system.getSnapshot().context.ledger.spec.timeZone,
     loadSchedules: options.loadSchedules,
     onMessage: say,
     onDue: (name, time) => {
@@ -229,7 +239,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     },
   });
   portsOf.set(system.system, {
-    childProcess: children.logic,
+    processes: units.logic(),
     trigger,
     pidfile: pidfiles.logic(),
     notifications: notify.logic(),
@@ -251,7 +261,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     lastWords.delete(name);
     ending.delete(name);
     nextRuns.delete(name);
-    children.forget(name);
+    live.forgetService(name);
     notify.forget(name);
     pidfiles.forget(name);
   };
@@ -265,18 +275,18 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     }
     host?.hear(notice);
     notices$.next(notice);
+    // Everything that was to be done is done: nobody needs the machines any more.
+    if (notice.type === 'system.halted') clock.setTimeout(leave, 0);
   });
   const signals = new Subscription();
-  system.subscribe({
-    complete: () => {
-      signals.unsubscribe();
-      const { output } = system.getSnapshot();
-      if (output !== undefined) host?.end(output.end);
-      if (output !== undefined) outcome$.next(output);
-      outcome$.complete();
-    },
-    error: (error) => outcome$.error(error),
-  });
+  system.subscribe({ error: (error) => outcome$.error(error) });
+  const leave = (): void => {
+    signals.unsubscribe();
+    const output = outputOf(system.getSnapshot());
+    host?.end(output.end);
+    outcome$.next(output);
+    outcome$.complete();
+  };
 
   let endSyslog = (): void => undefined;
   const beginSyslog = ({ enableSyslog, logSocket }: SystemSpec): void => {
@@ -292,7 +302,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
 
   return {
     system,
-    spec: () => system.getSnapshot().context.spec,
+    spec: () => system.getSnapshot().context.ledger.spec,
     serviceOf,
     notices$,
     live,
@@ -306,6 +316,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     exits,
     commands$: new Subject(),
     orphansReaped: () => orphans,
+    signal: (name, signal) => {
+      signalled = [];
+      system.send({ type: 'services.signal', names: [name], signal, at: clock.now() });
+      if (signalled.includes('denied')) return 'denied';
+      return signalled.includes('sent') ? 'sent' : 'vanished';
+    },
     start: () => {
       for (const message of messages) say(message);
       beginSyslog(spec);
@@ -314,7 +330,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       system.start();
     },
     reload: (next, plan) => {
-      const before = system.getSnapshot().context.spec;
+      const before = system.getSnapshot().context.ledger.spec;
       for (const service of next.services) services.set(service.name, service);
       logging.replace(next.logging);
       if (before.enableSyslog !== next.enableSyslog || before.logSocket !== next.logSocket) {

@@ -7,35 +7,44 @@ import type {
   EntryWatch,
   KillOutcome,
   Measurements,
+  ReloadRequest,
   ReloadResult,
   ServiceStatus,
   StartRequest,
+  StopRequest,
   Supervisor,
   SystemStatus,
   WatchRequest,
 } from '../control/supervisor.ts';
 import { statePath } from '../inspect/transition.ts';
-import { runCounts } from '../machines/scheduled.ts';
+import { runCounts, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
+import { serviceActorId } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import { holdOf } from '../model/hold.ts';
+import type { Ledger } from '../model/ledger/ledger.ts';
+import type { ServiceRequest } from '../model/ledger/requests.ts';
+import { isOver, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from '../model/ledger/slot.ts';
+import { stopsBefore } from '../model/ledger/stops.ts';
+import { unrestartable } from '../model/ledger/unstartable.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import { alreadyStarted, shutdownScheduled } from '../model/messages.ts';
-import { blocked, satisfies } from '../model/ordering.ts';
-import { type PublicState, publicStateOf, publicStates } from '../model/public-state.ts';
-import { scheduledNote } from '../model/scheduling.ts';
-import { isEnded, isLive } from '../model/service-phase.ts';
+import { blocked, type Standings } from '../model/ordering.ts';
+import { type PublicState, publicStateOf } from '../model/public-state.ts';
+import type { Unstartable } from '../model/reload-plan.ts';
+import { type RunCounts, scheduledNote } from '../model/scheduling.ts';
+import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
 import type { Assembly } from './assemble.ts';
-import type { ProcessEnd } from './child-process.ts';
 import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
+import type { ProcessEnd } from './units.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -47,15 +56,42 @@ export interface ControlPorts {
   readonly logLevel?: Severity;
   /** Widens every log selector. */
   readonly widen: (level: Severity) => void;
-  readonly reload: (request: { readonly dryRun: boolean }) => Promise<ReloadResult>;
+  readonly reload: (request: ReloadRequest) => Promise<ReloadResult>;
   /** Is made once somebody watches. */
   readonly inspection: () => Promise<Inspection>;
 }
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
+
+/** What the ledger says of all services at once: each part is made when it is first asked for, and once for one ledger. */
+class Overview {
+  readonly ledger: Ledger;
+  #held: ReadonlySet<string> | undefined;
+  #stopsBefore: ReadonlyMap<string, readonly string[]> | undefined;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+  }
+
+  /** Those that can never start as things stand. */
+  get held(): ReadonlySet<string> {
+    const { graph } = this.ledger;
+    this.#held ??= blocked(graph, standingsOf(this.ledger));
+    return this.#held;
+  }
+
+  /** Who ends before whom. */
+  get stopsBefore(): ReadonlyMap<string, readonly string[]> {
+    this.#stopsBefore ??= stopsBefore(this.ledger.slots);
+    return this.#stopsBefore;
+  }
+}
 
 /** What no snapshot holds: when a service came to where it is, and what it went through. */
 interface History {
+  /** The session of the actor that is observed. */
+  actor: string;
   stage: ServiceStage;
   /** Monotonic ms. */
   since: number;
@@ -92,6 +128,7 @@ export class AssemblySupervisor implements Supervisor {
   #shutdownAt: number | undefined;
   #loopDelay = 0;
   #loopWatched = false;
+  #overview: Overview | undefined;
 
   /** To be made before the assembly is started: it counts from the beginning. */
   constructor(ports: ControlPorts) {
@@ -101,10 +138,11 @@ export class AssemblySupervisor implements Supervisor {
     this.#began = clock.now();
     this.records$ = assembly.records$;
     assembly.records$.subscribe((record) => this.#keep(record));
-    for (const name of Object.keys(assembly.system.getSnapshot().context.services)) this.#attach(name);
+    for (const name of this.#ledger().slots.names()) this.#attach(name);
     assembly.notices$.subscribe((notice) => {
       if (notice.type === 'service.removed') this.#history.delete(notice.service);
-      if (notice.type === 'service.queued' || notice.type === 'service.skipped') this.#attach(notice.service);
+      if (notice.type === 'service.queued' || notice.type === 'service.skipped' || notice.type === 'service.changed')
+        this.#attach(notice.service);
     });
     assembly.ends$.subscribe((end) => this.#noteEnd(end));
     assembly.system.subscribe({
@@ -114,27 +152,30 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   status(): SystemStatus {
-    const { assembly, clock, kernel, version } = this.#ports;
+    const { clock, kernel, version } = this.#ports;
     const states: Record<PublicState, number> = {
       disabled: 0,
       pending: 0,
       starting: 0,
       ready: 0,
+      exited: 0,
       stopping: 0,
       backoff: 0,
       stopped: 0,
       failed: 0,
     };
-    const { standings, disabled } = assembly.system.getSnapshot().context;
-    const phases = Object.values(standings).map(({ phase }) => publicStateOf(phase));
-    for (const state of publicStates) states[state] = phases.filter((phase) => phase === state).length;
+    const { slots, counters } = this.#ledger();
+    for (const [phase, count] of Object.entries(counters.phases))
+      if (isServicePhase(phase)) states[publicStateOf(phase)] += count;
+    let enabled = 0;
+    for (const slot of slots) if (slot.enabled) enabled += 1;
     return {
       version,
       state: this.#systemState,
       uptime: clock.now() - this.#began,
       pid: kernel.pid,
-      services: phases.length,
-      enabled: phases.length - Object.keys(disabled).length,
+      services: slots.size,
+      enabled,
       states,
       ...(this.#logLevel === undefined ? {} : { logLevel: this.#logLevel }),
       ...(this.#shutdownAt === undefined ? {} : { shutdownAt: this.#shutdownAt }),
@@ -142,15 +183,14 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   services(): readonly ServiceStatus[] {
-    const { context } = this.#ports.assembly.system.getSnapshot();
-    const { leaving } = context;
-    const specs = new Map(context.spec.services.map((spec) => [spec.name, spec]));
-    const held = blocked(context.graph, context.standings);
-    return [...context.graph.names, ...Object.keys(leaving)].flatMap((name) => {
-      const spec = specs.get(name) ?? leaving[name];
-      const ref = context.services[name];
-      return spec === undefined || ref === undefined ? [] : [this.#statusOf(spec, ref.getSnapshot(), held)];
-    });
+    return this.#ledger()
+      .slots.all()
+      .flatMap((slot) => this.#statusOf(slot) ?? []);
+  }
+
+  service(name: string): ServiceStatus | undefined {
+    const slot = this.#ledger().slots.get(name);
+    return slot === undefined ? undefined : this.#statusOf(slot);
   }
 
   recentRecords(): readonly LogRecord[] {
@@ -158,7 +198,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   dependencyChart(): string {
-    return dependencyChart(this.#ports.assembly.system.getSnapshot().context.graph);
+    return dependencyChart(this.#ledger().graph);
   }
 
   measurements(): Measurements {
@@ -189,25 +229,30 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   start(names: readonly string[], { enable, force }: StartRequest): void {
-    const { assembly } = this.#ports;
-    const { standings } = assembly.system.getSnapshot().context;
+    const { slots } = this.#ledger();
     for (const name of force ? [] : names) {
-      const phase = standings[name]?.phase;
-      if (phase !== undefined && (phase === 'pending' || isLive(phase))) assembly.say(alreadyStarted(name));
+      const slot = slots.get(name);
+      const phase = slot === undefined || isStopping(slot) ? undefined : phaseOf(slot);
+      if (phase !== undefined && (phase === 'pending' || isLive(phase))) this.#ports.assembly.say(alreadyStarted(name));
     }
     this.#send({ type: 'services.start', names, enable, force });
   }
 
-  stop(names: readonly string[], { disable }: { readonly disable: boolean }): void {
-    this.#send({ type: 'services.stop', names, disable, again: false });
+  stop(names: readonly string[], { disable, drain }: StopRequest): void {
+    this.#send({ type: 'services.stop', names, disable, again: false, drain });
   }
 
   reset(names: readonly string[], { force }: { readonly force: boolean }): void {
     this.#send({ type: 'services.reset', names, force });
   }
 
-  restart(names: readonly string[]): void {
-    this.#send({ type: 'services.stop', names, disable: false, again: true });
+  restart(names: readonly string[], { force }: { readonly force: boolean }): void {
+    if (force) this.#send({ type: 'services.start', names, enable: true, force: true });
+    else this.#send({ type: 'services.stop', names, disable: false, again: true, drain: false });
+  }
+
+  unrestartable(names: readonly string[]): readonly Unstartable[] {
+    return unrestartable(this.#ledger(), names);
   }
 
   setEnabled(names: readonly string[], enabled: boolean): void {
@@ -215,26 +260,15 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   kill(name: string, signal: SignalName): KillOutcome {
-    const { assembly, kernel } = this.#ports;
-    const ref = assembly.system.getSnapshot().context.services[name];
-    const context = ref?.getSnapshot().context;
-    const run = context?.run;
-    if (context === undefined || run === undefined) return 'notRunning';
-    const target = context.spec.ownGroup && context.spec.killMode === 'group' && !run.followed ? 'group' : 'process';
-    const runs = run.schedule?.getSnapshot().context.runs;
-    const pids = runs === undefined ? [run.pid] : Object.values(runs).map(({ pid }) => pid);
-    // One that has ended may still be the service's, while what it has left behind is cleared away.
-    const own = pids.filter((pid) => assembly.live.isOf(pid, name));
-    const outcomes = own.map((pid) => kernel.signal(pid, signal, target));
-    if (outcomes.includes('denied')) return 'denied';
-    return outcomes.includes('sent') ? 'sent' : 'notRunning';
+    const outcome = this.#ports.assembly.signal(name, signal);
+    return outcome === 'vanished' ? 'notRunning' : outcome;
   }
 
   shutdown(delay: number): void {
     const { assembly, clock } = this.#ports;
     assembly.say(shutdownScheduled(delay));
     this.#shutdownAt = clock.wallTime() + delay;
-    clock.setTimeout(() => assembly.shutdown({ kind: 'signal', signal: 'SIGTERM' }), delay);
+    clock.setTimeout(() => assembly.shutdown({ kind: 'command' }), delay);
   }
 
   forceLogLevel(level: Severity): void {
@@ -295,81 +329,84 @@ export class AssemblySupervisor implements Supervisor {
     return hub.watch(request);
   }
 
-  reload(request: { readonly dryRun: boolean }): Promise<ReloadResult> {
+  reload(request: ReloadRequest): Promise<ReloadResult> {
     if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
     return this.#ports.reload(request);
   }
 
-  #send(
-    request:
-      | {
-          readonly type: 'services.start';
-          readonly names: readonly string[];
-          readonly enable: boolean;
-          readonly force: boolean;
-        }
-      | {
-          readonly type: 'services.stop';
-          readonly names: readonly string[];
-          readonly disable: boolean;
-          readonly again: boolean;
-        }
-      | { readonly type: 'services.reset'; readonly names: readonly string[]; readonly force: boolean }
-      | { readonly type: 'services.enable' | 'services.disable'; readonly names: readonly string[] },
-  ): void {
+  #ledger(): Ledger {
+    return this.#ports.assembly.system.getSnapshot().context.ledger;
+  }
+
+  #overviewOf(ledger: Ledger): Overview {
+    if (this.#overview?.ledger !== ledger) this.#overview = new Overview(ledger);
+    return this.#overview;
+  }
+
+  /** What is asked for services that nobody else asks for. */
+  #send(request: Unstamped<ServiceRequest>): void {
     const { assembly, clock } = this.#ports;
     // Who asks while the last log lines are written comes too late.
     if (this.#systemState !== 'draining') assembly.system.send({ ...request, at: clock.now() });
   }
 
-  #statusOf(spec: ServiceSpec, snapshot: ServiceSnapshot, held: ReadonlySet<string>): ServiceStatus {
+  #snapshotOf(name: string): ServiceSnapshot | ScheduledSnapshot | undefined {
+    const ref = this.#ports.assembly.system.getSnapshot().children[serviceActorId(name)];
+    const snapshot = ref?.getSnapshot();
+    return snapshot !== undefined && 'context' in snapshot && 'spec' in snapshot.context ? snapshot : undefined;
+  }
+
+  #statusOf(slot: Slot): ServiceStatus | undefined {
     const { clock, assembly } = this.#ports;
-    const { context } = snapshot;
-    const { standings, disabled } = assembly.system.getSnapshot().context;
-    const standing = standings[spec.name];
-    const history = this.#history.get(spec.name);
+    const { spec, enabled } = slot;
+    const { name } = spec;
+    const snapshot = this.#snapshotOf(name);
+    if (snapshot === undefined) return undefined;
+    const ledger = this.#ledger();
+    const history = this.#history.get(name);
     const now = clock.now();
-    // The system may see further than the chart: what is queued, and what is disabled by hand.
+    const phase = phaseOf(slot);
+    // The ledger sees further than the chart: what is queued, what is disabled by hand, what was stopped before it began.
     const stage =
-      standing?.phase === 'disabled' || standing?.phase === 'pending'
-        ? standing.phase
+      phase === 'disabled' || phase === 'pending' || phase === 'stopped'
+        ? phase
         : (stageOf(snapshot) ?? history?.stage ?? 'pending');
-    const counts =
-      context.run?.schedule === undefined ? undefined : runCounts(context.run.schedule.getSnapshot().context);
-    const pid = context.run?.pid === 0 ? undefined : context.run?.pid;
-    const words = assembly.lastWords(spec.name);
-    const cause = context.verdict === undefined ? undefined : describeFailure(spec.type, context.verdict);
-    const left = timeLeft(context, stage, history?.since ?? now, now);
-    const note = counts === undefined ? context.status : scheduledNote(spec, counts);
-    const nextRun = assembly.nextRun(spec.name);
-    const { timeZone } = assembly.spec();
+    const run = isScheduledSnapshot(snapshot) ? scheduledFacts(snapshot) : serviceFacts(snapshot, stage, now);
+    const words = assembly.lastWords(name);
+    const { verdict, restartsUsed = 0, pid } = run;
+    const cause = verdict === undefined ? undefined : describeFailure(spec.type, verdict);
+    const left = run.left ?? timeLeft(spec, stage, history?.since ?? now, now);
+    const note = run.counts === undefined ? run.status : scheduledNote(spec, run.counts);
+    const nextRun = assembly.nextRun(name);
+    const { timeZone } = ledger.spec;
     const why = explainState({
       stage,
       since: history?.sinceWall ?? clock.wallTime(),
       spec,
-      hold: this.#pendingHold(spec, held),
-      ...this.#stopOf(spec.name, context),
-      restartsUsed: context.restartsUsed,
+      hold: phase === 'pending' ? this.#pendingHold(slot) : { kind: 'none' },
+      ...this.#stopOf(slot, verdict !== undefined),
+      restartsUsed,
       ...(pid === undefined ? {} : { pid }),
-      ...(counts === undefined ? {} : { running: counts.running }),
+      ...(run.counts === undefined ? {} : { running: run.counts.running }),
       ...(left === undefined ? {} : { left }),
       ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
     });
     const boot = bootTimes(history, this.#began);
     return {
-      name: spec.name,
+      name,
       type: spec.type,
-      enabled: disabled[spec.name] !== true,
-      state: publicStateOf(standing?.phase ?? 'pending'),
+      enabled,
+      ...(spec.remainAfterExit ? { remainAfterExit: true } : {}),
+      state: publicStateOf(phase),
       stage,
       since: history?.sinceWall ?? clock.wallTime(),
       age: now - (history?.since ?? now),
       why,
       ...(pid === undefined ? {} : { pid }),
-      ...(counts === undefined ? {} : { running: counts.running }),
+      ...(run.counts === undefined ? {} : { running: run.counts.running }),
       ...(spec.restart
-        ? { restarts: { used: context.restartsUsed, left: Math.max(0, spec.restartLimit - context.restartsUsed) } }
+        ? { restarts: { used: restartsUsed, left: Math.max(0, spec.restartLimit - restartsUsed) } }
         : {}),
       ...(note === undefined ? {} : { note }),
       ...(history?.lastExit === undefined ? {} : { lastExit: history.lastExit }),
@@ -378,79 +415,85 @@ export class AssemblySupervisor implements Supervisor {
       ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
       ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
       prerequisites: spec.prerequisites,
-      prerequisitesReady: spec.prerequisites.every((name) => {
-        const other = standings[name];
-        return other === undefined || satisfies(other);
+      prerequisitesReady: spec.prerequisites.every((other) => {
+        const prerequisite = ledger.slots.get(other);
+        return prerequisite === undefined || satisfiesDependents(prerequisite);
       }),
       ...(boot === undefined ? {} : { boot }),
     };
   }
 
-  #pendingHold(spec: ServiceSpec, held: ReadonlySet<string>): Hold {
-    const { context, value } = this.#ports.assembly.system.getSnapshot();
-    if (statePath(value).startsWith('draining')) return { kind: 'ending' };
-    const hold = this.#holdOf(spec, held);
-    // What is about to be stopped by hand is no more to be counted on, though it is still ready.
-    const going = spec.prerequisites.filter((name) => context.stopping[name] !== undefined);
-    return hold.kind === 'none' && going.length > 0 ? { kind: 'prerequisites', names: going } : hold;
+  #pendingHold({ spec }: Slot): Hold {
+    const { value } = this.#ports.assembly.system.getSnapshot();
+    const path = statePath(value);
+    if (path.startsWith('draining') || path === 'halted') return { kind: 'ending' };
+    const ledger = this.#ledger();
+    const { held } = this.#overviewOf(ledger);
+    const hold = holdOf(ledger.graph, standingsOf(ledger), held, spec.name, path === 'booting.idling');
+    if (hold.kind !== 'none') return hold;
+    // What is about to be stopped is no more to be counted on, though it is still ready.
+    const going = spec.prerequisites.filter((name) => {
+      const slot = ledger.slots.get(name);
+      return slot !== undefined && isStopping(slot);
+    });
+    return going.length > 0 ? { kind: 'prerequisites', names: going } : hold;
   }
 
   /** What a stop that is asked for waits for, and what comes after it. */
-  #stopOf(
-    name: string,
-    { startWanted, verdict, run }: ServiceSnapshot['context'],
-  ): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
-    const { context, value } = this.#ports.assembly.system.getSnapshot();
-    const byHand = context.stopping[name];
-    const dependents = byHand?.after ?? context.graph.nodes[name]?.dependents ?? [];
-    const draining = statePath(value) === 'draining.stopping' && context.told[name] !== true;
+  #stopOf(slot: Slot, hasVerdict: boolean): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
+    const ledger = this.#ledger();
+    const stopping = isStopping(slot) && !isOver(slot) ? slot.intent : undefined;
     const stopAfter =
-      byHand?.told === false
-        ? dependents.filter((other) => context.stopping[other] !== undefined)
-        : draining && run !== undefined
-          ? dependents.filter((other) => !isEnded(context.standings[other]?.phase ?? 'stopped'))
-          : [];
-    const again = startWanted || byHand?.again === true;
-    return {
-      stopAfter,
-      ...(again ? { afterStop: 'start' } : verdict === undefined ? {} : { afterStop: 'verdict' }),
-    };
-  }
-
-  #holdOf({ name }: ServiceSpec, held: ReadonlySet<string>): Hold {
-    const { context, value } = this.#ports.assembly.system.getSnapshot();
-    const replaced = Object.keys(context.stopping).filter((other) => context.stopping[other]?.reload);
-    if (replaced.length > 0) return { kind: 'reload', names: replaced };
-    return holdOf(context.graph, context.standings, held, name, statePath(value) === 'booting.idling');
+      stopping?.told === false
+        ? (this.#overviewOf(ledger).stopsBefore.get(slot.spec.name) ?? []).filter((name) => {
+            const other = ledger.slots.get(name);
+            return other !== undefined && !isOver(other);
+          })
+        : [];
+    if (stopping?.next === 'start') return { stopAfter, afterStop: 'start' };
+    if (!hasVerdict) return { stopAfter };
+    return { stopAfter, afterStop: 'verdict' };
   }
 
   /** Follows a service, unless it does already. */
   #attach(name: string): void {
-    if (this.#history.has(name)) return;
     const { assembly, clock } = this.#ports;
-    const ref = assembly.system.getSnapshot().context.services[name];
-    if (ref === undefined) return;
-    this.#history.set(name, {
-      stage: stageOf(ref.getSnapshot()) ?? 'pending',
-      since: clock.now(),
-      sinceWall: clock.wallTime(),
-      lastExit: undefined,
-      started: undefined,
-      ready: undefined,
-      waitedFor: undefined,
-      restartsUsed: 0,
-      restarts: 0,
-      exits: new Map(),
+    const ref = assembly.system.getSnapshot().children[serviceActorId(name)];
+    const snapshot = this.#snapshotOf(name);
+    const known = this.#history.get(name);
+    // One of another type has another chart, and so another actor.
+    if (ref === undefined || snapshot === undefined || known?.actor === ref.sessionId) return;
+    const stage = stageOf(snapshot) ?? 'pending';
+    if (known === undefined)
+      this.#history.set(name, {
+        actor: ref.sessionId,
+        stage,
+        since: clock.now(),
+        sinceWall: clock.wallTime(),
+        lastExit: undefined,
+        started: undefined,
+        ready: undefined,
+        waitedFor: undefined,
+        restartsUsed: 0,
+        restarts: 0,
+        exits: new Map(),
+      });
+    else known.actor = ref.sessionId;
+    ref.subscribe({
+      next: () => {
+        const next = this.#snapshotOf(name);
+        if (next !== undefined) this.#observe(name, next);
+      },
+      error: () => undefined,
     });
-    ref.subscribe({ next: (snapshot) => this.#observe(name, snapshot), error: () => undefined });
   }
 
-  #observe(name: string, snapshot: ServiceSnapshot): void {
+  #observe(name: string, snapshot: ServiceSnapshot | ScheduledSnapshot): void {
     const history = this.#history.get(name);
     const stage = stageOf(snapshot);
     if (history === undefined || stage === undefined) return;
     const { clock } = this.#ports;
-    const { restartsUsed } = snapshot.context;
+    const restartsUsed = 'restartsUsed' in snapshot.context ? snapshot.context.restartsUsed : 0;
     if (restartsUsed > history.restartsUsed) history.restarts += restartsUsed - history.restartsUsed;
     history.restartsUsed = restartsUsed;
     if (stage === history.stage) return;
@@ -461,7 +504,7 @@ export class AssemblySupervisor implements Supervisor {
       history.started = clock.now();
       history.waitedFor = this.#lastReady(snapshot.context.spec.prerequisites);
     }
-    if (stage.startsWith('ready')) history.ready ??= clock.now();
+    if (stage.startsWith('ready') || stage === 'exited') history.ready ??= clock.now();
     // The system hears of it in the same turn; whoever listens here shall find both alike.
     queueMicrotask(() =>
       this.events$.next({
@@ -492,7 +535,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   #stateOf(name: string): PublicState {
-    return publicStateOf(this.#ports.assembly.system.getSnapshot().context.standings[name]?.phase ?? 'pending');
+    return publicStateOf(phaseOrPending(this.#ledger().slots.get(name)));
   }
 
   #observeSystem(path: string): void {
@@ -526,29 +569,75 @@ export class AssemblySupervisor implements Supervisor {
   }
 }
 
-function stageOf(snapshot: ServiceSnapshot): ServiceStage | undefined {
+/** Anything without its time. */
+type Unstamped<T> = T extends unknown ? Omit<T, 'at'> : never;
+
+function isServicePhase(phase: string): phase is ServicePhase {
+  return servicePhases.some((known) => known === phase);
+}
+
+function phaseOrPending(slot: Slot | undefined): ServicePhase {
+  return slot === undefined ? 'pending' : phaseOf(slot);
+}
+
+function standingsOf({ slots }: Ledger): Standings {
+  return { get: (name) => standingOf(slots.get(name)) };
+}
+
+function stageOf(snapshot: ServiceSnapshot | ScheduledSnapshot): ServiceStage | undefined {
   const path = statePath(snapshot.value);
   return isServiceStage(path) ? path : undefined;
 }
 
-/** ms until the timer of the state fires. */
+function isScheduledSnapshot(snapshot: ServiceSnapshot | ScheduledSnapshot): snapshot is ScheduledSnapshot {
+  return 'runs' in snapshot.context;
+}
+
+/** What a chart knows that a status tells. */
+interface RunFacts {
+  readonly pid?: number;
+  readonly counts?: RunCounts;
+  readonly verdict?: FailureCause | undefined;
+  readonly restartsUsed?: number;
+  readonly status?: string | undefined;
+  /** ms until the state's own timer fires. */
+  readonly left?: number;
+}
+
+function scheduledFacts({ context, value }: ScheduledSnapshot): RunFacts {
+  const hasRuns = typeof value === 'object';
+  return { verdict: context.verdict, ...(hasRuns ? { counts: runCounts(context) } : {}) };
+}
+
+function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: number): RunFacts {
+  const { verdict, restartsUsed, status, pid, deadline } = context;
+  const isTimed =
+    stage === 'starting.awaitingExit' ||
+    stage === 'starting.awaitingPidfile' ||
+    stage === 'starting.awaitingNotify' ||
+    stage === 'stopping.terminating' ||
+    stage === 'stopping.clearing';
+  return {
+    verdict,
+    restartsUsed,
+    status,
+    ...(pid === 0 ? {} : { pid }),
+    ...(isTimed && deadline !== undefined ? { left: Math.max(0, deadline - now) } : {}),
+  };
+}
+
+/** ms until the pause that a service is in has passed. */
 function timeLeft(
-  context: ServiceSnapshot['context'],
+  { startupPause, restartDelay }: ServiceSpec,
   stage: ServiceStage,
   since: number,
   now: number,
 ): number | undefined {
   switch (stage) {
     case 'starting.settling':
-      return Math.max(0, since + context.spec.startupPause - now);
-    case 'starting.awaitingExit':
-    case 'starting.awaitingPidfile':
-    case 'starting.awaitingNotify':
-      return context.deadline === undefined ? undefined : Math.max(0, context.deadline - now);
+      return Math.max(0, since + startupPause - now);
     case 'backoff':
-      return Math.max(0, since + context.spec.restartDelay - now);
-    case 'stopping.terminating':
-      return context.killAt > now ? context.killAt - now : undefined;
+      return Math.max(0, since + restartDelay - now);
     default:
       return undefined;
   }

@@ -4,24 +4,27 @@
  */
 import type { SnapshotFrom } from 'xstate';
 import type { Json, JsonObject, ServiceEntry, SnapshotView } from '../inspect/entry.ts';
-import type { ProcessEvent, processMachine } from '../machines/process.ts';
+import type { readinessMachine } from '../machines/readiness.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../machines/scheduled.ts';
-import type { ServiceEvent, serviceMachine } from '../machines/service.ts';
+import type { serviceMachine } from '../machines/service.ts';
+import type { ServiceEvent } from '../machines/service-protocol.ts';
 import type { CountProcesses, SignalAll, SystemEvent, systemMachine } from '../machines/system.ts';
+import type { UnitEvent, unitMachine } from '../machines/unit.ts';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
 import { describeEnd, describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
 import type { NotifyMessage } from '../model/notify-message.ts';
-import type { NotifyRequest, ProcessSignal } from '../model/process-events.ts';
-import { isScheduled, scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
-import { isLive } from '../model/service-phase.ts';
+import { scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
+import { isLive, servicePhases } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
+import type { NotifyRequest, PidfileFact, UnitRequest } from '../model/unit-events.ts';
 
 export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
 type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
-type ProcessSnapshot = SnapshotFrom<typeof processMachine>;
+type UnitSnapshot = SnapshotFrom<typeof unitMachine>;
+type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
 
 /** What is known of a service besides its snapshot. */
 export interface ServiceFacts {
@@ -34,9 +37,10 @@ export interface ServiceFacts {
 type ShownEvent =
   | SystemEvent
   | ServiceEvent
-  | ProcessEvent
   | ScheduledEvent
-  | ProcessSignal
+  | UnitEvent
+  | UnitRequest
+  | PidfileFact
   | NotifyRequest
   | TriggerCommand
   | SignalAll
@@ -54,16 +58,21 @@ export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): Snaps
     const context = serviceContext(snapshot, facts);
     return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
   }
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
+    const value = stateValue(snapshot.value);
+    const context = scheduledContext(snapshot, facts);
+    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
+  }
   if (isMachine<SystemSnapshot>(snapshot, 'system')) {
     const value = stateValue(snapshot.value);
     const context = systemContext(snapshot);
     return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
   }
-  if (isMachine<ProcessSnapshot>(snapshot, 'process')) {
-    return { status, value: stateValue(snapshot.value), context: processContext(snapshot) };
+  if (isMachine<UnitSnapshot>(snapshot, 'unit')) {
+    return { status, value: stateValue(snapshot.value), context: unitContext(snapshot) };
   }
-  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
-    return { status, value: stateValue(snapshot.value), context: scheduledContext(snapshot, facts) };
+  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness')) {
+    return { status, value: stateValue(snapshot.value), context: readinessContext(snapshot) };
   }
   return { status };
 }
@@ -71,14 +80,24 @@ export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): Snaps
 /** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
 export function machineOf(snapshot: unknown): string | undefined {
   const id = machineId(snapshot);
-  return id === 'system' || id === 'service' || id === 'scheduled' || id === 'process' ? id : undefined;
+  switch (id) {
+    case 'system':
+    case 'service':
+    case 'scheduled':
+    case 'unit':
+    case 'readiness':
+      return id;
+    default:
+      return undefined;
+  }
 }
 
 /** The service that a machine belongs to, by full name. */
 export function serviceOf(snapshot: unknown): string | undefined {
   if (isMachine<ServiceSnapshot>(snapshot, 'service')) return snapshot.context.spec.name;
-  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.service.name;
-  if (isMachine<ProcessSnapshot>(snapshot, 'process')) return snapshot.context.run.service.name;
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.spec.name;
+  if (isMachine<UnitSnapshot>(snapshot, 'unit')) return snapshot.context.run.service.name;
+  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness')) return snapshot.context.service.name;
   return undefined;
 }
 
@@ -99,44 +118,46 @@ function stateValue(value: unknown): Json {
 
 // A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
 
-function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
-  const { spec, serial, run, verdict, lastExit, deadline, killAt, announced } = context;
+function serviceContext({ context, value }: ServiceSnapshot, { waitedFor }: ServiceFacts): JsonObject {
+  const { spec, serial, pid, followed, verdict, lastEnd, deadline, status, announced } = context;
   const view: Record<string, Json> = { service: spec.name, serial };
-  if (run !== undefined) {
-    // One without a pid is not spawned yet, or is what a start has left behind.
-    view['run'] = run.serial;
-    if (run.pid !== 0) view['pid'] = run.pid;
-    if (run.followed) view['followed'] = true;
-  }
-  const counts = run?.schedule === undefined ? undefined : runCounts(run.schedule.getSnapshot().context);
-  if (counts !== undefined) {
-    view['begun'] = counts.begun;
-    view['running'] = counts.running;
-    if (nextRun !== undefined) view['nextRun'] = nextRun;
-  }
+  // Without one it is not spawned yet, or what is left of the run has no leader.
+  if (pid !== 0) view['pid'] = pid;
+  if (followed) view['followed'] = true;
   if (spec.restart) {
     view['restarts'] = context.restartsUsed;
     view['restartLimit'] = spec.restartLimit;
   }
   if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
   if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
-  const note = isScheduled(spec.type)
-    ? value === 'pending'
-      ? undefined
-      : scheduledNote(spec, counts ?? { begun: 0, running: 0 })
-    : context.status;
-  if (note !== undefined && note !== '') view['note'] = note;
-  if (lastExit !== undefined) view['lastExit'] = describeExit(lastExit.status);
-  if (typeof value === 'object') {
-    if ('starting' in value && deadline !== undefined) view['deadline'] = deadline;
-    else if ('stopping' in value && killAt > 0) view['deadline'] = killAt;
-  }
+  if (status !== undefined && status !== '') view['note'] = status;
+  if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
+  if (deadline !== undefined && runsOut(value)) view['deadline'] = deadline;
   if (announced !== undefined) view['announced'] = announced;
   return view;
 }
 
-function systemContext({ context, value }: SystemSnapshot): JsonObject {
-  const { spec, graph, end, standings, deadline } = context;
+/** A start may take too long, and so may a stop. */
+function runsOut(value: ServiceSnapshot['value']): boolean {
+  if (typeof value !== 'object') return false;
+  return 'starting' in value || ('stopping' in value && value.stopping !== 'killing');
+}
+
+function scheduledContext({ context, value }: ScheduledSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
+  const { spec, serial, verdict, lastEnd } = context;
+  const counts = runCounts(context);
+  const view: Record<string, Json> = { service: spec.name, serial, begun: counts.begun, running: counts.running };
+  if (nextRun !== undefined) view['nextRun'] = nextRun;
+  if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
+  if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  const note = value === 'pending' ? '' : scheduledNote(spec, counts);
+  if (note !== '') view['note'] = note;
+  if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
+  return view;
+}
+
+function systemContext({ context: { ledger, end }, value }: SystemSnapshot): JsonObject {
+  const { spec, graph, counters, drain } = ledger;
   const view: Record<string, Json> = {
     services: spec.services.length,
     layers: graph.layerCount,
@@ -146,31 +167,29 @@ function systemContext({ context, value }: SystemSnapshot): JsonObject {
   };
   if (end !== undefined) view['end'] = describeEnd(end);
   if (typeof value === 'object' && 'draining' in value) {
-    view['live'] = Object.values(standings).filter(({ phase }) => isLive(phase)).length;
-    view['deadline'] = deadline;
+    view['live'] = livePhases.reduce((sum, phase) => sum + counters.phases[phase], 0);
+    if (drain !== undefined) view['deadline'] = drain.deadline;
   }
   return view;
 }
 
-function scheduledContext({ context }: ScheduledSnapshot, { nextRun }: ServiceFacts): JsonObject {
-  const { begun, running } = runCounts(context);
-  const next = nextRun === undefined ? {} : { nextRun };
-  return { service: context.service.name, serial: context.serial, begun, running, ...next };
-}
+const livePhases = servicePhases.filter(isLive);
 
-function processContext({ context }: ProcessSnapshot): JsonObject {
-  const { run, pid } = context;
-  const { service, serial, adopts, connection } = run;
-  const view: Record<string, Json> = { service: service.name, serial };
-  if (adopts === undefined) view['program'] = programOf(service);
-  else view['adopts'] = adopts.kind;
+function unitContext({ context: { run, pid, signalled } }: UnitSnapshot): JsonObject {
+  const { service, serial, connection } = run;
+  const view: Record<string, Json> = { service: service.name, serial, program: programOf(service) };
   if (connection !== undefined) {
     view['client'] = connection.address;
     view['clientPort'] = connection.port;
   }
   if (pid !== undefined) view['pid'] = pid;
-  else if (adopts?.kind === 'process') view['pid'] = adopts.pid;
+  if (signalled !== undefined) view['signalled'] = { signal: signalled.signal, outcome: signalled.outcome };
   return view;
+}
+
+function readinessContext({ context: { service, serial, deadline, trouble } }: ReadinessSnapshot): JsonObject {
+  const view = { service: service.name, serial, deadline };
+  return service.type === 'notify' ? view : { ...view, trouble };
 }
 
 function programOf({ argv }: ServiceSpec): string {
@@ -189,34 +208,44 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.kill': true,
   'service.retire': true,
   'service.reset': true,
+  'service.signal': true,
   'service.reconfigure': true,
+  'service.resumed': true,
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,
-  'stop.overdue': true,
+  'service.extended': true,
+  'service.survived': true,
   'services.start': true,
   'services.stop': true,
   'services.reset': true,
   'services.enable': true,
   'services.disable': true,
+  'services.signal': true,
+  'stops.due': true,
   'system.shutdown': true,
   'system.reload': true,
   'processes.gone': true,
   'processes.signalAll': true,
   'processes.count': true,
-  'process.spawned': true,
-  'process.spawnFailed': true,
-  'process.exited': true,
-  'process.terminate': true,
-  'process.extend': true,
-  'process.kill': true,
-  'process.signal': true,
-  'schedule.accepted': true,
-  'schedule.refused': true,
-  'schedule.ended': true,
-  'schedule.reset': true,
-  'schedule.retire': true,
-  'schedule.reconfigure': true,
+  'unit.spawned': true,
+  'unit.spawnFailed': true,
+  'unit.leaderExited': true,
+  'unit.cleared': true,
+  'unit.survived': true,
+  'unit.seen': true,
+  'unit.signalled': true,
+  'unit.terminate': true,
+  'unit.kill': true,
+  'unit.lead': true,
+  'unit.signal': true,
+  'unit.send': true,
+  'unit.look': true,
+  'unit.lookDue': true,
+  'unit.survivalDue': true,
+  'readiness.passed': true,
+  'readiness.failed': true,
+  'readiness.extended': true,
   'trigger.armed': true,
   'trigger.refused': true,
   'trigger.fired': true,
@@ -227,6 +256,9 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'notify.received': true,
   'notify.close': true,
   'watchdog.missed': true,
+  'restarts.forgotten': true,
+  'leader.missed': true,
+  'reset.overdue': true,
 };
 
 function isShown(event: { readonly type: string }): event is ShownEvent {
@@ -239,47 +271,72 @@ function shownEvent(event: ShownEvent): EventView {
     case 'service.start':
       return { type, ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }) };
     case 'service.stop':
+      return { type, drain: event.drain, ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }) };
+    case 'service.kill':
+    case 'unit.kill':
+      return { type, grace: event.grace };
     case 'service.reset':
-    case 'process.extend':
       return { type, killAfter: event.killAfter };
-    case 'process.terminate':
-    case 'schedule.reset':
-      return { type, signal: event.signal, killAfter: event.killAfter };
     case 'service.changed':
       return { type, service: event.name, phase: event.change.phase };
     case 'service.exitKills':
-    case 'stop.overdue':
+    case 'service.survived':
       return { type, service: event.name };
     case 'service.noticed':
       return { type, service: event.name, news: event.news.kind };
+    case 'service.extended':
+      return { type, service: event.name, until: event.until };
     case 'services.start':
       return { type, names: event.names, enable: event.enable, force: event.force };
     case 'services.stop':
-      return { type, names: event.names, disable: event.disable, again: event.again };
+      return { type, names: event.names, disable: event.disable, again: event.again, drain: event.drain };
     case 'services.reset':
       return { type, names: event.names, force: event.force };
     case 'services.enable':
     case 'services.disable':
       return { type, names: event.names };
+    case 'services.signal':
+      return { type, names: event.names, signal: event.signal };
     case 'system.shutdown':
       return { type, end: describeEnd(event.end), forced: event.forced };
     case 'processes.signalAll':
-    case 'process.signal':
+    case 'service.signal':
+    case 'unit.terminate':
+    case 'unit.signal':
       return { type, signal: event.signal };
-    case 'process.spawned':
+    case 'unit.send':
+      return { type, signal: event.signal, purpose: event.purpose };
+    case 'unit.signalled':
+      return { type, signal: event.signal, outcome: event.outcome };
+    case 'unit.spawned':
       return { type, serial: event.serial, pid: event.pid };
-    case 'process.spawnFailed':
+    case 'unit.spawnFailed':
       return { type, serial: event.serial, error: describeSpawnError(event.error) };
-    case 'process.exited':
+    case 'unit.leaderExited':
       return {
         type,
         serial: event.serial,
         pid: event.pid,
         status: { ...event.status },
         ended: describeExit(event.status),
+        left: event.left,
+        age: event.age,
       };
-    case 'schedule.refused':
-      return { type, serial: event.serial, cause: describeFailure('cron', event.cause) };
+    case 'unit.cleared':
+    case 'unit.survived':
+      return { type, serial: event.serial };
+    case 'unit.seen':
+      return { type, left: event.left };
+    case 'unit.lead':
+    case 'leader.missed':
+      return { type, pid: event.pid };
+    case 'readiness.passed':
+      return { type, serial: event.serial, ...(event.pid === undefined ? {} : { pid: event.pid }) };
+    case 'readiness.failed':
+      // Only a notify service has a time-out here that is no pidfile's.
+      return { type, serial: event.serial, cause: describeFailure('notify', event.cause) };
+    case 'readiness.extended':
+      return { type, serial: event.serial, deadline: event.deadline };
     case 'trigger.refused':
       return { type, cause: describeFailure('cron', event.cause) };
     case 'trigger.fired': {
@@ -292,23 +349,23 @@ function shownEvent(event: ShownEvent): EventView {
       return { type, serial: event.serial, trouble: event.trouble };
     case 'notify.received':
       return { type, serial: event.serial, message: messageView(event.message) };
-    case 'schedule.accepted':
-    case 'schedule.ended':
-      return { type, serial: event.serial };
-    case 'service.kill':
     case 'service.retire':
+    case 'service.reconfigure':
+    case 'service.resumed':
+    case 'system.reload':
+    case 'stops.due':
     case 'processes.gone':
     case 'processes.count':
-    case 'process.kill':
-    case 'schedule.retire':
-    case 'schedule.reconfigure':
-    case 'service.reconfigure':
-    case 'system.reload':
+    case 'unit.look':
+    case 'unit.lookDue':
+    case 'unit.survivalDue':
     case 'trigger.armed':
     case 'trigger.pause':
     case 'trigger.resume':
     case 'notify.close':
     case 'watchdog.missed':
+    case 'restarts.forgotten':
+    case 'reset.overdue':
       return { type };
   }
 }
@@ -331,7 +388,7 @@ function messageView(message: NotifyMessage): JsonObject {
 
 /** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */
 export function configurationOf(snapshot: unknown): DependencyGraph | undefined {
-  return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.graph : undefined;
+  return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.ledger.graph : undefined;
 }
 
 /**
@@ -341,7 +398,7 @@ export function configurationOf(snapshot: unknown): DependencyGraph | undefined 
  */
 export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
   if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
-  const { spec: system, graph } = snapshot.context;
+  const { spec: system, graph } = snapshot.context.ledger;
   return system.services.map((spec) => {
     const node = graph.nodes[spec.name];
     return {

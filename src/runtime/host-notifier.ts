@@ -101,7 +101,7 @@ export class HostNotifier {
       case 'service.queued':
       case 'service.released':
       case 'service.blocked':
-      case 'service.lost':
+      case 'service.survives':
       case 'system.forced':
       case 'system.clearing':
       case 'system.halted':
@@ -132,9 +132,11 @@ export class HostNotifier {
   }
 
   #status(): string {
-    const scheduled = [...this.#phases.values()].filter((phase) => phase === 'scheduled').length;
-    const up = [...this.#phases.values()].filter((phase) => phase === 'exited' || phase === 'running').length;
-    const failed = [...this.#phases.values()].filter((phase) => phase === 'failed').length;
+    const count = (...phases: readonly ServicePhase[]): number =>
+      [...this.#phases.values()].filter((phase) => phases.includes(phase)).length;
+    const scheduled = count('scheduled');
+    const up = count('running', 'done', 'exited');
+    const failed = count('failed');
     const uptime = this.#ports.clock.now() - this.#begun;
     return `STATUS=${statusText({ uptime, started: up, scheduled, failed, errors: this.#errors })}`;
   }

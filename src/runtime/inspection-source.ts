@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { InspectionEvent } from 'xstate';
-import { entryVersion, type SnapshotView } from '../inspect/entry.ts';
+import { entryVersion, isServiceMachine, type SnapshotView } from '../inspect/entry.ts';
 import type { HubSource, News } from '../inspect/hub.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import type { Assembly } from './assemble.ts';
@@ -236,7 +236,7 @@ class Observation {
       type: '@xstate.actor',
       sessionId,
       ...(parentId === undefined ? {} : { parentId }),
-      name: machine === 'service' ? (service ?? id) : id,
+      name: isServiceMachine(machine) ? (service ?? id) : id,
       ...(machine === undefined ? {} : { machine }),
       ...(service === undefined ? {} : { service }),
       snapshot: this.#view(snapshot, known),

@@ -41,7 +41,7 @@ export class LateInspection {
   async attach(requests: readonly InspectRequest[]): Promise<void> {
     const { assembly, kernel, clock, logging } = this.#ports;
     const ports: InspectorPorts = {
-      services: () => assembly.system.getSnapshot().context.spec.services,
+      services: () => assembly.spec().services,
       clock,
       write: (text) => logging.inTurn(() => assembly.sinks.stdout.write(text)),
       // https://no-color.org

@@ -3,52 +3,59 @@ import type { SignalName } from '../model/signal.ts';
 import type { Kernel } from './kernel.ts';
 
 /**
- * The processes of services that are alive, kept outside of the machines: when one of those breaks, this is what is left to
- * know whom to end.
+ * The processes that are services, while they live: a pid has one owner. It is kept outside of the machines: when one of those breaks,
+ * this is what is left to know whom to end.
  */
 export class LiveProcesses {
-  readonly #processes = new Map<number, { readonly service: ServiceSpec }>();
-
-  readonly #watched = new Map<number, { reused: boolean }>();
+  readonly #processes = new Map<number, ServiceSpec>();
+  /** By service: when the process of its last start began, as `ProcessView` has it. */
+  readonly #starts = new Map<string, number>();
 
   /**
    * @returns what takes it out again, unless the number is a new process's by then: of a batch of exits, the first that is told
    * may be answered by a start which gets the number of the second
    */
   add(pid: number, service: ServiceSpec): () => void {
-    const watched = this.#watched.get(pid);
-    if (watched !== undefined) watched.reused = true;
-    this.#watched.delete(pid);
-    const entry = { service };
-    this.#processes.set(pid, entry);
-    return () => {
-      if (this.#processes.get(pid) === entry) this.#processes.delete(pid);
-    };
+    this.#processes.set(pid, service);
+    return () => this.forget(pid, service);
   }
 
-  /** Tells from now on whether the number of a process that has ended is another's. To be given back with `unwatch`. */
-  watch(pid: number): { readonly reused: boolean } {
-    const watched = { reused: this.has(pid) };
-    this.#watched.set(pid, watched);
-    return watched;
-  }
-
-  unwatch(pid: number): void {
-    this.#watched.delete(pid);
+  /** @param service only where the number is still that service's */
+  forget(pid: number, service?: ServiceSpec): void {
+    if (service === undefined || this.#processes.get(pid) === service) this.#processes.delete(pid);
   }
 
   has(pid: number): boolean {
     return this.#processes.has(pid);
   }
 
+  /** The service that the process is. */
+  ownerOf(pid: number): string | undefined {
+    return this.#processes.get(pid)?.name;
+  }
+
   /** True while that number is a process of this service, and not another's who has got it since. */
   isOf(pid: number, service: string): boolean {
-    return this.#processes.get(pid)?.service.name === service;
+    return this.ownerOf(pid) === service;
+  }
+
+  noteStart(service: string, began: number | undefined): void {
+    if (began !== undefined) this.#starts.set(service, began);
+  }
+
+  /** When the process of the service's last start began. */
+  startOf(service: string): number | undefined {
+    return this.#starts.get(service);
+  }
+
+  /** Lets go what is kept of a service that is no more. */
+  forgetService(service: string): void {
+    this.#starts.delete(service);
   }
 
   /** Signals each: its own kill signal where none is given. */
   signalEach(kernel: Kernel, signal?: SignalName): void {
-    for (const [pid, { service }] of this.#processes) {
+    for (const [pid, service] of this.#processes) {
       kernel.signal(pid, signal ?? service.killSignal, service.ownGroup ? 'group' : 'process');
     }
   }

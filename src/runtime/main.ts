@@ -186,7 +186,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edge,
     clock,
     uid,
-    policy: () => assembly.system.getSnapshot().context.spec.control,
+    policy: () => assembly.spec().control,
     say: assembly.say,
   });
 

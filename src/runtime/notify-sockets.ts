@@ -10,10 +10,10 @@ import {
   pidVanished,
 } from '../model/messages.ts';
 import { type NotifyAccess, type NotifyMessage, parseNotifyMessage } from '../model/notify-message.ts';
-import { mayBeFollowed } from '../model/pidfile.ts';
-import type { NotifyFact, NotifyRequest } from '../model/process-events.ts';
+import { type Claim, refusalOf } from '../model/pidfile.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
-import type { Clock, Kernel, NotifyDatagram, NotifySocket } from './kernel.ts';
+import type { NotifyFact, NotifyRequest } from '../model/unit-events.ts';
+import type { Clock, Kernel, NotifyDatagram, NotifySocket, ProcessView } from './kernel.ts';
 
 /** Descriptors kept for one service. */
 const mostKept = 128;
@@ -23,6 +23,8 @@ const unnamed = 'stored';
 interface NotifyPorts {
   readonly kernel: Pick<Kernel, 'following' | 'notifying'>;
   readonly clock: Clock;
+  /** What is known of a service that wants to follow a process. */
+  readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
   readonly onMessage: (message: Message) => void;
 }
 
@@ -182,8 +184,10 @@ export class NotifySockets {
       onMessage(pidVanished(service.name, mainPid, 'MAINPID'));
       return rest;
     }
-    if (mayBeFollowed(process, service.account?.uid ?? kernel.following.uid)) return message;
-    onMessage(pidRefused(service.name, mainPid, 'MAINPID'));
+    const claim = this.#ports.claimOf(service, process);
+    const refusal = refusalOf(process, claim);
+    if (refusal === undefined) return message;
+    onMessage(pidRefused(service.name, mainPid, 'MAINPID', refusal, claim.owner));
     return rest;
   }
 }

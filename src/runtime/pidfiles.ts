@@ -1,20 +1,40 @@
 import { isAbsolute, resolve } from 'node:path';
 import { fromCallback } from 'xstate';
-import type { StartOf } from '../machines/service.ts';
-import { type Message, pidfileKept, pidRefused } from '../model/messages.ts';
-import { mayBeFollowed, type PidfileTrouble, parsePidfile } from '../model/pidfile.ts';
-import type { PidfileFact } from '../model/process-events.ts';
+import type { StartOf } from '../machines/readiness.ts';
+import type { ExitStatus } from '../model/exit-status.ts';
+import { exitSeen, type Message, pidfileKept, pidRefused } from '../model/messages.ts';
+import { type Claim, type FollowRefusal, type PidfileTrouble, parsePidfile, refusalOf } from '../model/pidfile.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
-import type { Clock, Following, TimerId } from './kernel.ts';
+import type { PidfileFact } from '../model/unit-events.ts';
+import type { Clock, Following, ProcessView, TimerId } from './kernel.ts';
 
 /** ms from one look at a pidfile to the next. */
 const firstLook = 20;
 const longestLook = 3_000;
 const lookGrowth = 1.5;
 
+/** ms for which chaperone has stood still where that may have hidden something. */
+const stall = 100;
+
+type Finding =
+  | { readonly pid: number }
+  | { readonly trouble: 'absent' | 'unchanged' | 'garbage' }
+  | { readonly trouble: 'dead'; readonly pid: number }
+  | {
+      readonly trouble: 'refused';
+      readonly pid: number;
+      readonly refusal: FollowRefusal;
+      /** The service that the process belongs to. */
+      readonly owner: string | undefined;
+    };
+
 interface PidfilePorts {
   readonly following: Following;
   readonly clock: Clock;
+  /** What is known of a service that wants to follow a process. */
+  readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
+  /** How a process has ended that no service was, of those that have lately. */
+  readonly endOf: (pid: number) => ExitStatus | undefined;
   readonly onMessage: (message: Message) => void;
 }
 
@@ -23,6 +43,8 @@ export class Pidfiles {
   readonly #ports: PidfilePorts;
   /** By service: what its file was like before the start. */
   readonly #before = new Map<string, string | undefined>();
+  /** By service, in real time: when its start began, or its file was looked at last. */
+  readonly #lookedAt = new Map<string, number>();
 
   constructor(ports: PidfilePorts) {
     this.#ports = ports;
@@ -30,7 +52,9 @@ export class Pidfiles {
 
   /** To be called right before a start. */
   noteBefore(service: ServiceSpec): void {
-    if (service.pidfile !== undefined) this.#before.set(service.name, this.#read(service)?.stamp);
+    if (service.pidfile === undefined) return;
+    this.#before.set(service.name, this.#read(service)?.stamp);
+    this.#lookedAt.set(service.name, this.#ports.clock.realTime());
   }
 
   /**
@@ -43,6 +67,7 @@ export class Pidfiles {
     if (text === undefined || text.stamp === this.#before.get(service.name)) return;
     const content = parsePidfile(text.text);
     if (of !== undefined && !(content.kind === 'pid' && content.pid === of)) return;
+    if (content.kind === 'pid' && this.#isAnothers(service, content.pid)) return;
     const path = pidfilePath(service);
     const code = this.#ports.following.removePidfile(path);
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
@@ -51,24 +76,26 @@ export class Pidfiles {
   /** Lets go what is kept of a service that is no more. */
   forget(service: string): void {
     this.#before.delete(service);
+    this.#lookedAt.delete(service);
   }
 
   /** What the file says now: a process to follow, or why there is none. */
-  look(service: ServiceSpec): { readonly pid: number } | { readonly trouble: PidfileTrouble; readonly pid?: number } {
+  look(service: ServiceSpec): Finding {
     const file = this.#read(service);
     if (file === undefined) return { trouble: 'absent' };
     if (file.stamp === this.#before.get(service.name)) return { trouble: 'unchanged' };
     const content = parsePidfile(file.text);
     if (content.kind === 'garbage') return { trouble: 'garbage' };
     const { pid } = content;
-    if (pid === 1) return { trouble: 'refused', pid };
-    const { following } = this.#ports;
-    const process = following.lookUp(pid);
-    if (process === undefined) return { trouble: 'dead' };
-    return mayBeFollowed(process, service.account?.uid ?? following.uid) ? { pid } : { trouble: 'refused', pid };
+    if (pid === 1) return { trouble: 'refused', pid, refusal: 'first', owner: undefined };
+    const process = this.#ports.following.lookUp(pid);
+    if (process === undefined) return { trouble: 'dead', pid };
+    const claim = this.#ports.claimOf(service, process);
+    const refusal = refusalOf(process, claim);
+    return refusal === undefined ? { pid } : { trouble: 'refused', pid, refusal, owner: claim.owner };
   }
 
-  /** The `pidfile` port of the service machine: looks until it finds a process, and tells what it sees meanwhile. */
+  /** The `pidfile` port of the readiness machine: looks until it finds a process, and tells what it sees meanwhile. */
   logic() {
     const { clock, onMessage } = this.#ports;
     return fromCallback<{ readonly type: string }, StartOf, PidfileFact>(({ input, sendBack }) => {
@@ -78,13 +105,23 @@ export class Pidfiles {
       let refused: number | undefined;
       const look = (delay: number): void => {
         const found = this.look(service);
+        const stoodStill = this.#stoodStill(service.name);
         if (!('trouble' in found)) {
           sendBack({ type: 'pidfile.found', serial, pid: found.pid, at: clock.now() });
           return;
         }
-        if (found.pid !== undefined && found.pid !== refused) {
+        // The file is new since the last look, and nobody could see whether its process lived.
+        if (found.trouble === 'dead' && last !== 'dead' && stoodStill) {
+          const { pid } = found;
+          const ended = this.#ports.endOf(pid) ?? { kind: 'unknown' };
+          onMessage(exitSeen(service.name, pid, ended));
+          sendBack({ type: 'pidfile.found', serial, pid, ended, at: clock.now() });
+          return;
+        }
+        if (found.trouble === 'refused' && found.pid !== refused) {
           refused = found.pid;
-          onMessage(pidRefused(service.name, found.pid, `pid file '${pidfilePath(service)}'`));
+          const source = `pid file '${pidfilePath(service)}'`;
+          onMessage(pidRefused(service.name, found.pid, source, found.refusal, found.owner));
         }
         timer = clock.setTimeout(() => look(Math.min(longestLook, Math.ceil(delay * lookGrowth))), delay);
         if (found.trouble === last) return;
@@ -95,6 +132,22 @@ export class Pidfiles {
       timer = clock.setTimeout(() => look(firstLook), 0);
       return () => clock.clearTimeout(timer);
     });
+  }
+
+  /** True where chaperone could not look for a time, since it looked last or since the start began. */
+  #stoodStill(service: string): boolean {
+    const { clock } = this.#ports;
+    const since = this.#lookedAt.get(service) ?? clock.realTime();
+    this.#lookedAt.set(service, clock.realTime());
+    return clock.lateness(since) > stall;
+  }
+
+  /** The process is another service's, whatever the file says of it. */
+  #isAnothers(service: ServiceSpec, pid: number): boolean {
+    const process = this.#ports.following.lookUp(pid);
+    if (process === undefined) return false;
+    const { owner } = this.#ports.claimOf(service, process);
+    return owner !== undefined && owner !== service.name;
   }
 
   #read(service: ServiceSpec) {

@@ -4,12 +4,15 @@
  * has put in force, whether its stops and starts are through or not.
  */
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
-import type { ReloadResult } from '../control/supervisor.ts';
-import { standingForPlan } from '../machines/reload.ts';
+import { nothingReloaded } from '../control/answer.ts';
+import type { ReloadRequest, ReloadResult } from '../control/supervisor.ts';
+import { buildDependencyGraph } from '../model/dependency-graph.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { missingProgram } from '../model/explain.ts';
+import { isHeldDown, stateForPlan } from '../model/ledger/reload.ts';
+import { unstartableAfter } from '../model/ledger/unstartable.ts';
 import { reloadRefused, reloadStep } from '../model/messages.ts';
-import { planReload, type ReloadPlan, renderPlan } from '../model/reload-plan.ts';
+import { planReload, type ReloadPlan, renderPlan, type Unstartable } from '../model/reload-plan.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import type { Assembly } from './assemble.ts';
 import type { Configured } from './configure.ts';
@@ -28,12 +31,20 @@ export interface ReloadPorts {
 /** A checked configuration, and what it would change at this moment. */
 export interface Candidate extends Preflight {
   readonly plan: ReloadPlan;
+  /** What the plan would stop and, in the new configuration, could not start again. */
+  readonly unstartable: readonly Unstartable[];
 }
 
 export function candidateOf(kernel: Kernel, { system, spec }: Assembly, config: SystemSpec): Candidate {
   const checked = preflight(kernel, config);
-  const { context } = system.getSnapshot();
-  return { ...checked, plan: planReload(spec(), checked.spec, (name) => standingForPlan(context, name)) };
+  const { ledger } = system.getSnapshot().context;
+  const plan = planReload(
+    spec(),
+    checked.spec,
+    (name) => stateForPlan(ledger, name),
+    (name) => isHeldDown(ledger, name),
+  );
+  return { ...checked, plan, unstartable: unstartableAfter(ledger, plan, buildDependencyGraph(checked.spec.services)) };
 }
 
 export class Reloader {
@@ -46,7 +57,7 @@ export class Reloader {
     this.#ports = ports;
   }
 
-  reload(request: { readonly dryRun: boolean }): Promise<ReloadResult> {
+  reload(request: ReloadRequest): Promise<ReloadResult> {
     return this.#inTurn(() => this.#reload(request));
   }
 
@@ -57,9 +68,10 @@ export class Reloader {
     const { say } = this.#ports.assembly;
     const result = await this.#inTurn(() => {
       this.#hangupWaits = false;
-      return this.#reload({ dryRun: false });
+      return this.#reload({ dryRun: false, force: false });
     });
     if (result.kind === 'mistakes') for (const line of linesOf(result.report)) say(reloadRefused(line));
+    if (result.kind === 'unstartable') say(reloadRefused(nothingReloaded(result.services)));
     if (result.kind === 'ending') say(reloadRefused('the system is shutting down'));
   }
 
@@ -69,7 +81,7 @@ export class Reloader {
     return turn;
   }
 
-  async #reload({ dryRun }: { readonly dryRun: boolean }): Promise<ReloadResult> {
+  async #reload({ dryRun, force }: ReloadRequest): Promise<ReloadResult> {
     const { assembly, kernel, configure, prepare } = this.#ports;
     const { diagnostics, messages, spec: config, path } = await configure();
     const warnings = renderWarnings(diagnostics);
@@ -86,7 +98,7 @@ export class Reloader {
     if (isEnding(assembly)) return { kind: 'ending' };
     // Nothing is awaited from here on: the plan is made of what it meets.
     const candidate = candidateOf(kernel, assembly, config);
-    const { plan, missing, spec } = candidate;
+    const { plan, missing, spec, unstartable } = candidate;
     if (missing.length > 0) {
       return mistakes(
         missing.map(({ service, error }) => ({
@@ -96,7 +108,8 @@ export class Reloader {
         })),
       );
     }
-    if (dryRun) return { kind: 'planned', plan, warnings };
+    if (dryRun) return { kind: 'planned', plan, warnings, unstartable };
+    if (unstartable.length > 0 && !force) return { kind: 'unstartable', services: unstartable };
     for (const message of [...messages, ...candidate.messages]) assembly.say(message);
     for (const line of linesOf(renderPlan(plan))) assembly.say(reloadStep(line));
     assembly.reload(spec, plan);
@@ -106,7 +119,7 @@ export class Reloader {
 
 function isEnding({ system }: Assembly): boolean {
   const snapshot = system.getSnapshot();
-  return snapshot.status !== 'active' || snapshot.matches('draining');
+  return snapshot.status !== 'active' || snapshot.matches('draining') || snapshot.matches('halted');
 }
 
 function linesOf(text: string): readonly string[] {

@@ -1,4 +1,9 @@
-import { map, merge, type Observable, take, tap } from 'rxjs';
+/**
+ * The `processes` port of the unit machine on a kernel: starts a program, or takes over one that is there, tells of its end and of
+ * what is left of its group or tree, and passes on signals. It keeps what the kernel gave it (pids, a tree, subscriptions) and decides
+ * nothing: when whom to signal, and when to look, is the unit's.
+ */
+import { map, merge, type Observable, take } from 'rxjs';
 import { fromCallback } from 'xstate';
 import { type ExitStatus, isNormal } from '../model/exit-status.ts';
 import { environmentOfRun } from '../model/late-environment.ts';
@@ -8,20 +13,31 @@ import {
   environmentDump,
   exitKillsAhead,
   exitSeen,
+  killing,
   type Message,
+  memberReaped,
+  orphanReaped,
   pidChanged,
   signalDenied,
   startAttempt,
   terminating,
 } from '../model/messages.ts';
-import type { ProcessFact, ProcessRun, ProcessSignal } from '../model/process-events.ts';
 import { isScheduled } from '../model/scheduling.ts';
 import { ownsRemains, type ServiceSpec, shortName } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
-import type { ExitRouter } from '../streams/exit-router.ts';
+import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../model/unit-events.ts';
+import type { ExitRouter, Timed } from '../streams/exit-router.ts';
 import { outputRecords } from '../streams/output-records.ts';
-import type { Clock, Kernel, ProcessExit, ProcessTree, SpawnOutcome, SpawnRequest, TimerId } from './kernel.ts';
+import type {
+  Clock,
+  Kernel,
+  ProcessExit,
+  ProcessTree,
+  ProcessView,
+  SpawnOutcome,
+  SpawnRequest,
+  TimerId,
+} from './kernel.ts';
 import type { LiveProcesses } from './live-processes.ts';
 import type { NotifySockets } from './notify-sockets.ts';
 import type { Pidfiles } from './pidfiles.ts';
@@ -31,7 +47,7 @@ export interface ProcessEnd {
   readonly status: ExitStatus;
 }
 
-export interface ChildProcessPorts {
+export interface UnitPorts {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly exits: ExitRouter<ProcessExit>;
@@ -42,44 +58,195 @@ export interface ChildProcessPorts {
   readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
   /** Is told of each end of a process that is a service, or one of its runs. */
   readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
+  /** Is told how a signal reached a service that somebody has sent by hand. */
+  readonly onSignalled: (outcome: SignalOutcome) => void;
   /** Takes what chaperone has to say about a service. */
   readonly onMessage: (message: Message) => void;
 }
 
-/**
- * The `childProcess` port of the process machine on a kernel: starts a program when it is invoked, or takes over what is there
- * already (`adopts`), reports that and the end, passes on signals. Its output streams outlive it: a grandchild may hold them open.
- */
-export function childProcessLogic(ports: ChildProcessPorts) {
-  const { kernel, clock, exits, live, pidfiles, notify, onOutput, onMessage } = ports;
-  /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
-  let starts = 0;
-  /** By service: what its last start has left behind. */
-  const trees = new Map<string, ProcessTree>();
-  /** By service: the process that is the service. */
-  const mainPids = new Map<string, number>();
-  const noteMain = (service: ServiceSpec, pid: number): void => {
-    mainPids.set(service.name, pid);
-    notify.setMainPid(service.name, pid);
-  };
+type Tell = (fact: UnitFact | UnitReport) => void;
 
-  const start = (run: ProcessRun, say: (message: Message) => void): Unit | SpawnError => {
-    const { service, connection } = run;
-    starts += 1;
-    const notifying = service.type === 'notify' ? openNotify(notify, run) : noNotify;
+/** ms from the end of a process that was nobody's to a look at what is left of units: many such ends are worth one look. */
+const orphanPause = 20;
+/** Ends of such processes that are remembered. */
+const mostOrphans = 256;
+
+export class Units {
+  readonly #ports: UnitPorts;
+  /** Those whose leader has ended. */
+  readonly #leaderless = new Set<Unit>();
+  /** By pid: processes of units, as they were seen last. */
+  readonly #members = new Map<number, Unit>();
+  /** By pid, the latest last: how processes have ended that no unit had started. */
+  readonly #orphans = new Map<number, ExitStatus>();
+  /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
+  #starts = 0;
+  #look: TimerId | undefined;
+
+  constructor(ports: UnitPorts) {
+    this.#ports = ports;
+  }
+
+  /** The service that a process belongs to, where that is known. */
+  ownerOf({ pid, group }: Pick<ProcessView, 'pid' | 'group'>): string | undefined {
+    const { live } = this.#ports;
+    return live.ownerOf(pid) ?? this.#members.get(pid)?.service.name ?? live.ownerOf(group);
+  }
+
+  /** How a process has ended that no unit had started, of those that have lately. */
+  endOf(pid: number): ExitStatus | undefined {
+    return this.#orphans.get(pid);
+  }
+
+  /** A process has ended that no unit has started: it may have been of the group of one. */
+  takeOrphan({ pid, status }: Pick<ProcessExit, 'pid' | 'status'>): void {
+    const { onMessage } = this.#ports;
+    const owner = this.#members.get(pid);
+    this.#members.delete(pid);
+    this.#orphans.delete(pid);
+    this.#orphans.set(pid, status);
+    if (this.#orphans.size > mostOrphans)
+      for (const oldest of this.#orphans.keys()) {
+        this.#orphans.delete(oldest);
+        break;
+      }
+    onMessage(owner === undefined ? orphanReaped(pid, status) : memberReaped(owner.service.name, pid, status));
+    if (this.#leaderless.size > 0) this.#lookSoon();
+  }
+
+  logic() {
+    return fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(({ input, sendBack, receive }) => {
+      this.#starts += 1;
+      const unit = new Unit(input, this.#ports, sendBack, this.#starts, {
+        onLeaderless: (isLeaderless) => {
+          if (isLeaderless) this.#leaderless.add(unit);
+          else this.#leaderless.delete(unit);
+        },
+        onSeen: (pids) => {
+          for (const pid of unit.seen) if (this.#members.get(pid) === unit) this.#members.delete(pid);
+          for (const pid of pids) this.#members.set(pid, unit);
+        },
+      });
+      receive((request) => unit.take(request));
+      unit.begin();
+      return () => unit.end();
+    });
+  }
+
+  #lookSoon(): void {
+    this.#look ??= this.#ports.clock.setTimeout(() => {
+      this.#look = undefined;
+      for (const unit of [...this.#leaderless]) unit.look();
+    }, orphanPause);
+  }
+}
+
+interface UnitKeeper {
+  readonly onLeaderless: (isLeaderless: boolean) => void;
+  readonly onSeen: (pids: readonly number[]) => void;
+}
+
+class Unit {
+  readonly service: ServiceSpec;
+  /** The pids that were seen last. */
+  seen: readonly number[] = [];
+  readonly #run: UnitRun;
+  readonly #ports: UnitPorts;
+  readonly #tell: Tell;
+  readonly #nth: number;
+  readonly #keeper: UnitKeeper;
+  readonly #began: number;
+  /** The process that was spawned. */
+  #root = 0;
+  /** The process that the unit is, until it has ended. */
+  #leader = 0;
+  #tree: ProcessTree | undefined;
+  /** It has been told to end. */
+  #asked = false;
+  /** Those that were there when SIGKILL was sent, as far as they are known one by one. */
+  #killed: Set<number> | undefined;
+  #leaderGone = false;
+  #over = false;
+
+  constructor(run: UnitRun, ports: UnitPorts, tell: Tell, nth: number, keeper: UnitKeeper) {
+    this.#run = run;
+    this.service = run.service;
+    const { onMessage } = ports;
+    this.#ports = { ...ports, onMessage: (message) => onMessage(about(run.service, message)) };
+    this.#tell = tell;
+    this.#nth = nth;
+    this.#keeper = keeper;
+    this.#began = ports.clock.realTime();
+  }
+
+  begin(): void {
+    const { clock, kernel, exits } = this.#ports;
+    const { serial, resumes } = this.#run;
+    if (resumes !== undefined) {
+      this.#root = resumes.pid;
+      if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(resumes.pid);
+      this.#follow(resumes.pid, exits.exitOf(resumes.pid));
+      return;
+    }
+    const pid = this.#start();
+    if (typeof pid !== 'number') {
+      this.#tell({ type: 'unit.spawnFailed', serial, error: pid, at: clock.now() });
+      return;
+    }
+    this.#tell({ type: 'unit.spawned', serial, pid, at: clock.now() });
+  }
+
+  take(request: UnitRequest): void {
+    switch (request.type) {
+      case 'unit.send':
+        this.#send(request);
+        break;
+      case 'unit.look':
+        this.look();
+        break;
+      case 'unit.lead':
+        this.#lead(request.pid);
+        break;
+    }
+  }
+
+  /** Tells how many live, beside a leader that has ended. */
+  look(): void {
+    const members = this.#membersLeft();
+    const left = members.length;
+    const fresh = this.#killed !== undefined && members.some(({ pid }) => this.#killed?.has(pid) !== true);
+    if (left === 0 && this.#leaderGone) {
+      this.#keeper.onLeaderless(false);
+      if (this.#asked) this.#ports.pidfiles.remove(this.service);
+    }
+    this.#tell({ type: 'unit.seen', left, fresh, at: this.#ports.clock.now() });
+  }
+
+  /** The unit is nobody's any more: what its processes still do is noted, and told to nobody. */
+  end(): void {
+    this.#over = true;
+    this.#keeper.onLeaderless(false);
+    this.#keeper.onSeen([]);
+    this.#tree?.forget();
+  }
+
+  #start(): number | SpawnError {
+    const { kernel, clock, notify, onMessage, pidfiles, exits } = this.#ports;
+    const { service, connection } = this.#run;
+    const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
     if ('code' in notifying) return notifying;
     const invocation = ownsRemains(service) ? kernel.following.newInvocation() : undefined;
     const environment = environmentOfRun(service, {
-      _CHAP_SERVICE_SERIAL: String(starts),
+      _CHAP_SERVICE_SERIAL: String(this.#nth),
       _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
       ...notifying.variables,
       ...(invocation === undefined ? {} : { INVOCATION_ID: invocation }),
       // As systemd.exec(5) has it for socket units with Accept=yes.
       ...(connection === undefined ? {} : { REMOTE_ADDR: connection.address, REMOTE_PORT: String(connection.port) }),
     });
-    say(startAttempt(service));
-    if (service.debug) for (const message of environmentDump(service, environment)) say(message);
-    if (service.exitKills && !isScheduled(service.type)) say(exitKillsAhead(service));
+    onMessage(startAttempt(service));
+    if (service.debug) for (const message of environmentDump(service, environment)) onMessage(message);
+    if (service.exitKills && !isScheduled(service.type)) onMessage(exitKillsAhead(service));
     pidfiles.noteBefore(service);
     const more = { environment, ...notifying.request, ...(connection === undefined ? {} : { connection }) };
     const outcome = spawnService(kernel, service, more);
@@ -88,126 +255,127 @@ export function childProcessLogic(ports: ChildProcessPorts) {
     if (!outcome.ok) return outcome.error;
 
     const { pid } = outcome;
-    const forget = live.add(pid, service);
-    noteMain(service, pid);
-    trees.get(service.name)?.forget();
-    trees.delete(service.name);
-    const tree =
-      invocation === undefined ? undefined : kernel.following.track(pid, invocation, service.type === 'forking');
-    if (tree !== undefined) trees.set(service.name, tree);
+    this.#root = pid;
+    if (invocation !== undefined) this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
+    else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
     const program = shortName(service.name);
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {
       outcome[stream]
         .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
-        .subscribe((record) => onOutput(service, stream, record));
+        .subscribe((record) => this.#ports.onOutput(service, stream, record));
     }
-    const end$ = exits.exitOf(pid).pipe(tap(() => tree?.startEnded()));
-    const isGroup = service.ownGroup && service.killMode === 'group';
-    // What a notify service forks is its own affair, until it says that one of them is the service.
-    const remains = service.type === 'notify' ? {} : { tree };
-    return { pid, target: isGroup ? 'group' : 'process', end$, forget, ...remains };
-  };
+    this.#follow(pid, exits.exitOf(pid));
+    if (service.pidfile !== undefined || service.type === 'notify')
+      this.#ports.live.noteStart(service.name, kernel.following.lookUp(pid)?.began);
+    return pid;
+  }
 
-  const follow = ({ service }: ProcessRun, pid: number): Unit => {
-    onMessage(pidChanged(service.name, pid, mainPids.get(service.name) ?? 0));
-    noteMain(service, pid);
-    const forget = live.add(pid, service);
-    const leads = kernel.following.lookUp(pid)?.group === pid && service.killMode === 'group';
-    return {
-      pid,
-      target: leads ? 'group' : 'process',
-      end$: endOf(ports, service, pid),
-      forget,
-      tree: trees.get(service.name),
+  #ownsGroup(): boolean {
+    return this.service.killMode === 'group' && this.service.ownGroup;
+  }
+
+  /** From here on this process is the unit's leader. */
+  #follow(pid: number, end$: Observable<Timed<ProcessEnd & { readonly leavesGroup?: boolean }>>): void {
+    const { live, notify } = this.#ports;
+    this.#leader = pid;
+    this.#leaderGone = false;
+    live.add(pid, this.service);
+    this.#keeper.onLeaderless(false);
+    notify.setMainPid(this.service.name, pid);
+    // Where another takes its place, its end is still to be noted.
+    end$.subscribe((end) => this.#noteEnd(end));
+  }
+
+  #lead(pid: number): void {
+    if (pid === this.#leader) return;
+    const { onMessage, exits } = this.#ports;
+    onMessage(pidChanged(this.service.name, pid, this.#leader === 0 ? this.#root : this.#leader));
+    this.#follow(pid, endOf(this.#ports, this.service, pid, exits));
+  }
+
+  #noteEnd({ pid, status, at, leavesGroup = true }: Timed<ProcessEnd & { readonly leavesGroup?: boolean }>): void {
+    const { clock, live, onEnd, onMessage, pidfiles } = this.#ports;
+    const { name } = this.service;
+    const isLeader = pid === this.#leader;
+    live.forget(pid, this.service);
+    if (pid === this.#root) this.#tree?.startEnded();
+    onMessage(exitSeen(name, pid, status));
+    if (this.#over || !isLeader) return;
+    onEnd(this.service, { pid, status });
+    this.#leader = 0;
+    this.#leaderGone = true;
+    const isEmpty = pid === this.#root && !ownsRemains(this.service) && !leavesGroup;
+    const left = isEmpty ? 0 : this.#membersLeft().length;
+    const isOver = left === 0 && (this.#asked || (this.#tree !== undefined && !isNormal(status)));
+    // Where nothing of it is left nobody is who its file names. Else what a daemon that has ended left in its file would tell of it
+    // at the next stop, or of whoever has its number then. What a start has written of itself is for whoever looks for the daemon.
+    if (isOver || pid !== this.#root) pidfiles.remove(this.service, isOver ? undefined : pid);
+    if (left > 0) this.#keeper.onLeaderless(true);
+    const age = clock.realTime() - this.#began;
+    this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, at });
+  }
+
+  /** Processes of its group or tree, but for the leader. */
+  #membersLeft(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    const members = (this.#tree?.members() ?? []).filter(({ pid }) => pid !== this.#leader);
+    const pids = members.map(({ pid }) => pid);
+    this.#keeper.onSeen(pids);
+    this.seen = pids;
+    return members;
+  }
+
+  #send({ signal, purpose, asked }: UnitRequest & { readonly type: 'unit.send' }): void {
+    const { kernel, clock, onMessage, onSignalled } = this.#ports;
+    const { name } = this.service;
+    const isStop = purpose === 'stop';
+    if (isStop) this.#asked = true;
+    const outcomes: SignalOutcome[] = [];
+    const send = (to: number, whom: 'group' | 'process'): void => {
+      const outcome = kernel.signal(to, signal, whom);
+      outcomes.push(outcome);
+      // `vanished` is no news: the exit is on its way.
+      if (outcome === 'denied') onMessage(signalDenied(name, to, signal));
+      // A stopped process takes no other signal before it goes on (systemd does the same).
+      if (isStop && signal !== 'SIGKILL') kernel.signal(to, 'SIGCONT', whom);
     };
-  };
-
-  const logic = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
-    const { service, serial, adopts } = input;
-    const own: ChildProcessPorts = { ...ports, onMessage: (message) => ports.onMessage(about(service, message)) };
-    if (adopts?.kind === 'remains') {
-      const tree = ownsRemains(service) ? trees.get(service.name) : undefined;
-      sendBack({ type: 'process.spawned', serial, pid: 0, at: clock.now() });
-      const over = (): void =>
-        sendBack({ type: 'process.exited', serial, pid: 0, status: { kind: 'exited', code: 0 }, at: clock.now() });
-      if (tree === undefined) {
-        over();
-        return undefined;
-      }
-      const wait = whenEmpty(clock, tree, () => {
-        pidfiles.remove(service);
-        over();
-      });
-      receive(({ signal }) => {
-        signalUnit(own, service, { pid: 0, target: 'process', tree }, signal);
-        wait.lookSoon();
-      });
-      return wait.end;
+    const leader = purpose === 'again' ? 0 : this.#liveLeader();
+    const group = this.#groupOf(leader);
+    const members = isStop || leader === 0 ? this.#membersToSignal(group) : [];
+    if (isStop && (leader !== 0 || members.length > 0)) {
+      const pids = [...(leader === 0 ? [] : [leader]), ...members.map(({ pid }) => pid)];
+      onMessage(signal === 'SIGKILL' ? killing(name, pids, asked) : terminating(name, signal));
     }
-
-    const unit = adopts === undefined ? start(input, own.onMessage) : follow(input, adopts.pid);
-    if ('code' in unit) {
-      sendBack({ type: 'process.spawnFailed', serial, error: unit, at: clock.now() });
-      return undefined;
+    if (leader !== 0) send(leader, group === undefined ? 'process' : 'group');
+    for (const { pid } of members) if (purpose !== 'again' || this.#killed?.has(pid) !== true) send(pid, 'process');
+    if (signal === 'SIGKILL' && purpose !== 'hand') {
+      this.#killed ??= new Set();
+      for (const { pid } of members) this.#killed.add(pid);
     }
-    const { pid, tree } = unit;
-    let stopping = false;
-    let isOwned = true;
-    let ended = false;
-    let wait: Wait | undefined;
-    unit.end$.subscribe(({ status, at }) => {
-      ended = true;
-      unit.forget();
-      own.onMessage(exitSeen(service.name, pid, status));
-      if (!isOwned) return;
-      ports.onEnd(service, { pid, status });
-      const crashed = !isNormal(status) && !(stopping && tree !== undefined);
-      if (crashed) clearRemains(own, unit, service, stopping);
-      const tell = (): void => {
-        // Nothing of it is left, so that nobody is who its file names.
-        const isOver = stopping || (crashed && tree !== undefined);
-        // What a daemon that has ended left in its file would tell of it at the next stop, or of whoever has its number then.
-        if (isOver || adopts !== undefined) pidfiles.remove(service, isOver ? undefined : pid);
-        sendBack({ type: 'process.exited', serial, pid, status, at: tree === undefined ? at : clock.now() });
-      };
-      // A stop is over when nothing of the service is left. So is a crash: the next start needs the port.
-      if (tree !== undefined && (stopping || crashed)) wait = whenEmpty(clock, tree, tell);
-      else tell();
-    });
-    receive(({ signal }) => {
-      stopping = true;
-      signalUnit(own, service, ended ? { ...unit, pid: 0 } : unit, signal);
-      wait?.lookSoon();
-    });
-    sendBack({ type: 'process.spawned', serial, pid, at: clock.now() });
-    return () => {
-      // Where another process is the service from now on, this one's end is still to be noted, but to nobody told.
-      isOwned = false;
-      wait?.end();
-    };
-  });
-  return {
-    logic,
-    /** Lets go what is kept of a service that is no more. */
-    forget: (service: string): void => {
-      trees.get(service)?.forget();
-      trees.delete(service);
-      mainPids.delete(service);
-    },
-  };
-}
+    const outcome = outcomes.find((each) => each === 'sent') ?? outcomes[0] ?? 'vanished';
+    if (purpose === 'hand') onSignalled(outcomes.includes('denied') ? 'denied' : outcome);
+    if (outcome !== 'sent') this.#tell({ type: 'unit.signalled', signal, outcome, at: clock.now() });
+    if (isStop && this.#leaderGone) this.look();
+  }
 
-/** What is signalled together, and ends together. */
-interface Unit {
-  /** 0: no process that is known by its pid. */
-  readonly pid: number;
-  readonly target: 'group' | 'process';
-  readonly end$: Observable<{ readonly status: ExitStatus; readonly at: number }>;
-  /** It is not live any more. */
-  readonly forget: () => void;
-  /** What its start has left behind, where that belongs to the service. */
-  readonly tree?: ProcessTree | undefined;
+  /** The number of a process that has been named may be another's by the time in which its end is told. */
+  #liveLeader(): number {
+    const isOwn = this.#leader === this.#root || this.#ports.live.isOf(this.#leader, this.service.name);
+    return isOwn ? this.#leader : 0;
+  }
+
+  /** The process group that the leader leads, where signals are for all of it. */
+  #groupOf(leader: number): number | undefined {
+    if (leader === 0 || this.service.killMode === 'process') return undefined;
+    if (leader === this.#root) return this.service.ownGroup ? leader : undefined;
+    return this.#ports.kernel.following.lookUp(leader)?.group === leader ? leader : undefined;
+  }
+
+  /** Those that a signal to the leader's group does not reach. A group that is signalled as one needs no look at all processes. */
+  #membersToSignal(group: number | undefined): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    if (group !== undefined && group === this.#root && !ownsRemains(this.service)) return [];
+    return this.#membersLeft().filter((member) => member.group !== group);
+  }
 }
 
 /** What a start needs for sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
@@ -218,7 +386,7 @@ interface NotifyNeeds {
 
 const noNotify: NotifyNeeds = { variables: {}, request: {} };
 
-function openNotify(notify: NotifySockets, { service, serial }: ProcessRun): NotifyNeeds | SpawnError {
+function openNotify(notify: NotifySockets, { service, serial }: UnitRun): NotifyNeeds | SpawnError {
   const kept = notify.kept(service.name);
   let path: string;
   try {
@@ -245,126 +413,24 @@ function openNotify(notify: NotifySockets, { service, serial }: ProcessRun): Not
 }
 
 /**
- * The end of a process that chaperone did not start. Where chaperone is its parent by then, waitid(2) tells its status; otherwise
- * only that it is gone can be known, and what it said about that itself (EXIT_STATUS).
+ * The end of a process that chaperone did not start. Where chaperone is its parent by then, waitid(2) tells its status; otherwise the
+ * kernel may, or the service itself has (EXIT_STATUS).
  */
-function endOf({ kernel, clock, exits, notify }: ChildProcessPorts, service: ServiceSpec, pid: number): Unit['end$'] {
+function endOf(
+  { kernel, clock, notify }: UnitPorts,
+  service: ServiceSpec,
+  pid: number,
+  exits: ExitRouter<ProcessExit>,
+): Observable<Timed<ProcessEnd>> {
   const gone$ = kernel.following.watchEnd(pid).pipe(
-    // What can be reaped is reaped now, which ends this stream by the other branch.
-    tap(() => kernel.hasChildren()),
-    map(() => ({
-      status: { kind: 'exited' as const, code: notify.exitStatus(service.name) ?? 0 },
-      at: clock.now(),
-    })),
+    map((status): Timed<ProcessEnd> => {
+      const told = notify.exitStatus(service.name);
+      const known =
+        status.kind === 'unknown' && told !== undefined ? ({ kind: 'exited', code: told } as const) : status;
+      return { pid, status: known, at: clock.now() };
+    }),
   );
   return merge(exits.exitOf(pid), gone$).pipe(take(1));
-}
-
-function signalUnit(
-  { kernel, onMessage }: ChildProcessPorts,
-  { name }: ServiceSpec,
-  { pid, target, tree }: Pick<Unit, 'pid' | 'target' | 'tree'>,
-  signal: SignalName,
-): void {
-  if (signal !== 'SIGKILL') onMessage(terminating(name, signal));
-  const send = (to: number, whom: 'group' | 'process'): void => {
-    // `vanished` is no news: the exit is on its way.
-    if (kernel.signal(to, signal, whom) === 'denied') onMessage(signalDenied(name, to, signal));
-    // A stopped process takes no other signal before it goes on (systemd does the same).
-    if (signal !== 'SIGKILL') kernel.signal(to, 'SIGCONT', whom);
-  };
-  const members = tree?.members() ?? [];
-  if (pid > 0) send(pid, target);
-  for (const member of members) {
-    const reached = member.pid === pid || (pid > 0 && target === 'group' && member.group === pid);
-    if (!reached) send(member.pid, 'process');
-  }
-}
-
-/** ms from one look at what is left to the next. */
-const firstLook = 20;
-const longestLook = 250;
-
-/** Waits for a start to leave nothing behind. */
-interface Wait {
-  /** Something has been done that may end it. */
-  readonly lookSoon: () => void;
-  readonly end: () => void;
-}
-
-/** Calls back once nothing of a start is left. */
-function whenEmpty(clock: Clock, tree: ProcessTree, done: () => void): Wait {
-  let timer: TimerId | undefined;
-  const end = (): void => {
-    if (timer !== undefined) clock.clearTimeout(timer);
-    timer = undefined;
-  };
-  const look = (delay: number): void => {
-    timer = undefined;
-    if (tree.members().length === 0) done();
-    else timer = clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), delay);
-  };
-  look(firstLook);
-  return {
-    lookSoon: () => {
-      if (timer === undefined) return;
-      end();
-      timer = clock.setTimeout(() => look(firstLook), firstLook);
-    },
-    end,
-  };
-}
-
-/** ms that the rest of a process group has after its leader's abnormal end. */
-const groupGrace = 1_000;
-
-/**
- * What a crashed leader leaves in its process group (the workers of a server, on its port) would stand in the way of the
- * next run, and so would what a crashed daemon leaves. A daemon that a service leaves behind on purpose has a group of its own,
- * or a leader that ended normally.
- */
-function clearRemains(
-  ports: ChildProcessPorts,
-  { pid, target, tree }: Unit,
-  service: ServiceSpec,
-  stopping: boolean,
-): void {
-  const { kernel, clock, live } = ports;
-  // Those that a stop has signalled together with their leader are on their way: a second signal means haste to many programs.
-  const signal = stopping ? 'SIGCONT' : service.killSignal;
-  // The number may be a new process's already.
-  const isGroup = target === 'group' && !live.has(pid) && kernel.signal(pid, signal, 'group') === 'sent';
-  if (isGroup && !stopping) kernel.signal(pid, 'SIGCONT', 'group');
-  const members = tree?.members() ?? [];
-  for (const member of members) {
-    if (isGroup && member.group === pid) continue;
-    kernel.signal(member.pid, service.killSignal, 'process');
-    kernel.signal(member.pid, 'SIGCONT', 'process');
-  }
-  if (!isGroup && members.length === 0) return;
-  const number = live.watch(pid);
-  const deadline = clock.now() + groupGrace;
-  const look = (delay: number): void => {
-    const left = tree?.members() ?? [];
-    // The number of a group that has gone may be a new process's by now: where nobody can say who is in it, it is watched. The
-    // kernel gives it to nobody while the group lives, so that a process of that number, whoever started it, has a new group.
-    const remains =
-      tree === undefined
-        ? !number.reused &&
-          kernel.following.lookUp(pid) === undefined &&
-          kernel.signal(pid, 'SIGCONT', 'group') === 'sent'
-        : left.some(({ group }) => group === pid);
-    if (clock.now() < deadline) {
-      if (!remains && left.length === 0) live.unwatch(pid);
-      else clock.setTimeout(() => look(Math.min(longestLook, delay * 2)), Math.min(delay, deadline - clock.now()));
-      return;
-    }
-    live.unwatch(pid);
-    if (isGroup && remains) kernel.signal(pid, 'SIGKILL', 'group');
-    const alive = new Set(left.map((member) => member.pid));
-    for (const member of members) if (alive.has(member.pid)) kernel.signal(member.pid, 'SIGKILL', 'process');
-  };
-  clock.setTimeout(() => look(firstLook), firstLook);
 }
 
 /** The account's home is where a service starts unless it is told otherwise, but not where it must. */

@@ -2,22 +2,25 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { setup } from 'xstate';
 import { renderDiagram } from '../../scripts/machine-diagram.ts';
-import { processMachine } from '../../src/machines/process.ts';
+import { readinessMachine } from '../../src/machines/readiness.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { systemMachine } from '../../src/machines/system.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
 
 const machines = {
-  process: processMachine,
+  readiness: readinessMachine,
   scheduled: scheduledMachine,
   service: serviceMachine,
   system: systemMachine,
+  unit: unitMachine,
 };
 const summaries: Readonly<Record<keyof typeof machines, string>> = {
-  process: 'One run of one program, from the request to spawn it to the moment it is reaped.',
-  scheduled: 'One activation of a cron or inetd service: what starts its runs, and the runs themselves.',
-  service: 'One service, of any type, from the configuration to the end of the system.',
+  readiness: 'What a start waits for beyond its process: a pidfile, or the word of the service itself.',
+  scheduled: 'One cron or inetd service: what starts its runs, and the runs themselves.',
+  service: 'One simple, oneshot, forking or notify service, from the configuration to the end of the system.',
   system: 'The whole system: it starts the services by the dependency graph and stops them against it.',
+  unit: 'One run of one program with all that belongs to it, until nothing of it is left.',
 };
 
 function page(name: keyof typeof machines): string {
@@ -34,10 +37,11 @@ function page(name: keyof typeof machines): string {
 
 describe('the diagrams in docs/machines', () => {
   it.each([
-    'process',
+    'readiness',
     'scheduled',
     'service',
     'system',
+    'unit',
   ] as const)('%s.md shows the machine as it is (else: npm run docs)', (name) => {
     const file = new URL(`../../docs/machines/${name}.md`, import.meta.url);
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, page(name));

@@ -1,11 +1,26 @@
-import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
-import { adjacencyMapToArray, getAdjacencyMap, getStateNodes } from 'xstate/graph';
+import {
+  type AnyActorScope,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  createActor,
+  type EventObject,
+  type ExecutableActionObject,
+} from 'xstate';
+import { getStateNodes } from 'xstate/graph';
 
 /** One step of an explored chart, between two states as `key` tells them apart. */
 export interface Edge<S> {
   readonly from: S;
   readonly event: EventObject;
   readonly to: S;
+  /** What the step sends to other actors. */
+  readonly sent: readonly Sent[];
+}
+
+export interface Sent {
+  readonly to: unknown;
+  readonly event: EventObject;
 }
 
 /** All that a chart can do, by its pure transitions: no actor runs and no timer is set. */
@@ -28,22 +43,75 @@ export function explore(
   machine: AnyStateMachine,
   { input, events, distinguish }: ExploreOptions,
 ): Exploration<AnyMachineSnapshot> {
-  const key = (snapshot: AnyMachineSnapshot): string => JSON.stringify([snapshot.value, distinguish(snapshot)]);
-  const adjacency = getAdjacencyMap(machine, {
-    input,
-    events: (snapshot) => [...events(snapshot), ...delays(snapshot)],
-    serializeState: key,
-  });
-  const edges = adjacencyMapToArray(adjacency).map(({ state, event, nextState }) => ({
-    from: state,
-    event,
-    to: nextState,
-  }));
-  return { states: Object.values(adjacency).map(({ state }) => state), edges, key };
+  const keys = new WeakMap<AnyMachineSnapshot, string>();
+  const key = (snapshot: AnyMachineSnapshot): string => {
+    const known = keys.get(snapshot);
+    if (known !== undefined) return known;
+    const made = JSON.stringify([snapshot.value, distinguish(snapshot)]);
+    keys.set(snapshot, made);
+    return made;
+  };
+  const steps = new Steps(machine, input);
+  const { first } = steps;
+  const found = new Map<string, AnyMachineSnapshot>([[key(first), first]]);
+  const edges: Edge<AnyMachineSnapshot>[] = [];
+  for (const from of found.values()) {
+    for (const event of [...events(from), ...delays(from)]) {
+      const { to, sent } = steps.take(from, event);
+      edges.push({ from, event, to, sent });
+      const reached = key(to);
+      if (!found.has(reached)) found.set(reached, to);
+    }
+  }
+  return { states: [...found.values()], edges, key };
+}
+
+/** The pure transitions of one chart. What `transition` of XState does with an actor of its own for each step, this does with one. */
+export class Steps {
+  readonly #machine: AnyStateMachine;
+  readonly #scope: AnyActorScope;
+  readonly first: AnyMachineSnapshot;
+  /** What it sends as it begins. */
+  readonly firstSent: readonly Sent[];
+  #actions: ExecutableActionObject[] = [];
+
+  constructor(machine: AnyStateMachine, input: unknown) {
+    this.#machine = machine;
+    const self = createActor(machine, { input });
+    this.#scope = {
+      self,
+      system: self.system,
+      id: '',
+      sessionId: '',
+      logger: () => {},
+      defer: () => {},
+      emit: () => {},
+      stopChild: () => {},
+      actionExecutor: (action) => {
+        this.#actions.push(action);
+      },
+    };
+    this.first = machine.getInitialSnapshot(this.#scope, input);
+    this.firstSent = sentBy(this.#taken());
+  }
+
+  take(
+    from: AnyMachineSnapshot,
+    event: EventObject,
+  ): { readonly to: AnyMachineSnapshot; readonly sent: readonly Sent[] } {
+    const to = this.#machine.transition(from, event, this.#scope);
+    return { to, sent: sentBy(this.#taken()) };
+  }
+
+  #taken(): readonly ExecutableActionObject[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
 }
 
 /** The events with which XState ends the delays that run in a state. */
-function delays(snapshot: AnyMachineSnapshot): readonly EventObject[] {
+export function delays(snapshot: AnyMachineSnapshot): readonly EventObject[] {
   return activeNodes(snapshot).flatMap((node) => node.after.map(({ eventType }) => ({ type: eventType })));
 }
 
@@ -125,4 +193,20 @@ function ancestors(node: AnyStateNode): readonly AnyStateNode[] {
 export function chartEvents(machine: AnyStateMachine): readonly string[] {
   const types = [machine.root, ...getStateNodes(machine)].flatMap((node: AnyStateNode) => [...node.transitions.keys()]);
   return [...new Set(types)].filter((type) => !type.startsWith('xstate.')).sort();
+}
+
+/** What the actions of a step send, and to whom. */
+export function sentBy(actions: readonly ExecutableActionObject[]): readonly Sent[] {
+  return actions.flatMap(({ type, params }) => {
+    if (type !== 'xstate.sendTo' || !isRecord(params) || !isEventObject(params['event'])) return [];
+    return [{ to: params['to'], event: params['event'] }];
+  });
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isEventObject(value: unknown): value is EventObject {
+  return isRecord(value) && typeof value['type'] === 'string';
 }

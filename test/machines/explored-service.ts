@@ -1,19 +1,14 @@
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
-import { processMachine } from '../../src/machines/process.ts';
-import { scheduledMachine } from '../../src/machines/scheduled.ts';
-import {
-  type ServiceEvent,
-  type ServiceInput,
-  type ServiceReport,
-  type StartOf,
-  serviceMachine,
-} from '../../src/machines/service.ts';
+import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import type { ServiceEvent, ServiceInput, ServiceReport } from '../../src/machines/service-protocol.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
+import type { ExitStatus } from '../../src/model/exit-status.ts';
 import type { NotifyMessage } from '../../src/model/notify-message.ts';
-import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/process-events.ts';
-import { isScheduled } from '../../src/model/scheduling.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { type Exploration, explore } from './explore.ts';
+import { type Exploration, explore, type Sent } from './explore.ts';
 import { exit0, exit1, noSuchProgram } from './scripted.ts';
 
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
@@ -25,68 +20,108 @@ export const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.kill': true,
   'service.retire': true,
   'service.reset': true,
+  'service.signal': true,
   'service.reconfigure': true,
-  'schedule.accepted': true,
-  'schedule.refused': true,
-  'schedule.ended': true,
-  'process.spawned': true,
-  'process.spawnFailed': true,
-  'process.exited': true,
-  'pidfile.found': true,
-  'pidfile.seen': true,
+  'service.resumed': true,
+  'unit.spawned': true,
+  'unit.spawnFailed': true,
+  'unit.leaderExited': true,
+  'unit.cleared': true,
+  'unit.survived': true,
+  'readiness.passed': true,
+  'readiness.failed': true,
+  'readiness.extended': true,
   'notify.received': true,
   'watchdog.missed': true,
+  'restarts.forgotten': true,
+  'leader.missed': true,
 };
 
-const commands: readonly ServiceEvent[] = [
-  { type: 'service.start', at: 0 },
-  { type: 'service.stop', killAfter: 5_000, at: 0 },
-  { type: 'service.kill', at: 0 },
-  { type: 'service.retire', at: 0 },
-  { type: 'service.reset', killAfter: 5_000, at: 0 },
-];
+export const killed: ExitStatus = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false };
 
-/** Another definition that may take the place of this one: what runs is left alone, and so is everything else. */
-function reconfigured({ context }: ServiceSnapshot): ServiceEvent {
-  return { type: 'service.reconfigure', spec: { ...context.spec, debug: !context.spec.debug }, at: 0 };
+function commands(at: number): readonly ServiceEvent[] {
+  return [
+    { type: 'service.start', at },
+    { type: 'service.stop', drain: false, killAfter: 5_000, at },
+    { type: 'service.kill', grace: 1_000, at },
+    { type: 'service.retire', at },
+    { type: 'service.reset', killAfter: 5_000, at },
+    { type: 'service.signal', signal: 'SIGHUP', at },
+  ];
 }
 
-/** Every fact about the current run, likely or not, and the same facts about an earlier one. */
-function factsFor({ context }: ServiceSnapshot): readonly ServiceEvent[] {
-  const current = context.run?.serial ?? context.serial + 1;
-  if (isScheduled(context.spec.type)) {
-    return [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
-      { type: 'schedule.accepted', serial, at: 0 },
-      { type: 'schedule.refused', serial, cause: { kind: 'spawn', error: noSuchProgram }, at: 0 },
-      { type: 'schedule.ended', serial, at: 0 },
-    ]);
-  }
-  const ofRuns = [current, current - 1].flatMap((serial): readonly ServiceEvent[] => [
-    { type: 'process.spawned', serial, pid: 10, at: 0 },
-    { type: 'process.spawnFailed', serial, error: noSuchProgram, at: 0 },
-    { type: 'process.exited', serial, pid: 10, status: exit0, at: 0 },
-    { type: 'process.exited', serial, pid: 10, status: exit1, at: 0 },
-  ]);
-  const { type, pidfile } = context.spec;
-  const starts = [context.startSerial, context.startSerial - 1];
-  const ofPidfile = starts.flatMap((serial): readonly ServiceEvent[] => [
-    { type: 'pidfile.found', serial, pid: 10, at: 0 },
-    { type: 'pidfile.found', serial, pid: 20, at: 0 },
-    { type: 'pidfile.seen', serial, trouble: 'garbage', at: 0 },
-  ]);
-  const ofSocket = starts.flatMap((serial) =>
-    notices.map((message): ServiceEvent => ({ type: 'notify.received', serial, message, at: 0 })),
-  );
+/** Another definition that may take the place of this one: what runs is left alone, and so is everything else. */
+function reconfigured({ context }: ServiceSnapshot, at: number): ServiceEvent {
+  return { type: 'service.reconfigure', spec: { ...context.spec, debug: !context.spec.debug }, at };
+}
+
+/** Every fact about the current run, likely or not. */
+function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  const exit = { type: 'unit.leaderExited', serial, pid: 10, age: 5, left: 0, at } as const;
+  const settles = JSON.stringify(value) === '{"starting":"settling"}';
+  const late: readonly ServiceEvent[] = [
+    { ...exit, status: exit0, age: spec.startupPause },
+    { ...exit, status: exit1, age: spec.startupPause },
+  ];
   return [
-    ...ofRuns,
-    ...(pidfile === undefined ? [] : ofPidfile),
-    ...(type === 'notify' ? [...ofSocket, { type: 'watchdog.missed' } as const] : []),
+    { type: 'unit.spawned', serial, pid: 10, at },
+    { type: 'unit.spawnFailed', serial, error: noSuchProgram, at },
+    { ...exit, status: exit0 },
+    { ...exit, status: exit0, left: 2 },
+    { ...exit, status: exit1 },
+    { ...exit, status: exit1, left: 2 },
+    { ...exit, status: killed },
+    // Only a unit whose leader has ended says so.
+    ...(pid === 0 ? [{ type: 'unit.cleared', serial, at } as const] : []),
+    { type: 'unit.survived', serial, at },
+    ...(settles ? late : []),
+  ];
+}
+
+/** What the watchers of its readiness may say, while they are there. */
+function readinessFacts({ context, children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  if (children['readiness'] === undefined) return [];
+  const { serial, spec } = context;
+  const timeout: ServiceEvent = {
+    type: 'readiness.failed',
+    serial,
+    cause: { kind: 'timeout', timeout: spec.processTimeout, pid: 0 },
+    at,
+  };
+  return spec.type === 'notify'
+    ? [
+        { type: 'readiness.passed', serial, at },
+        { type: 'readiness.extended', serial, deadline: at + 40_000, at },
+        timeout,
+        { type: 'readiness.passed', serial: serial - 1, at },
+      ]
+    : [
+        { type: 'readiness.passed', serial, pid: 10, at },
+        { type: 'readiness.passed', serial, pid: 20, at },
+        { type: 'readiness.passed', serial, pid: 20, ended: exit0, at },
+        { type: 'readiness.passed', serial, pid: 20, ended: { kind: 'unknown' }, at },
+        timeout,
+        { type: 'readiness.failed', serial: serial - 1, cause: { kind: 'spawn', error: noSuchProgram }, at },
+      ];
+}
+
+/** Facts of an earlier run, or of an earlier start. */
+function staleFacts({ context }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  const serial = context.serial - 1;
+  return [
+    { type: 'unit.spawned', serial, pid: 10, at },
+    { type: 'unit.spawnFailed', serial, error: noSuchProgram, at },
+    { type: 'unit.leaderExited', serial, pid: 10, status: exit1, left: 0, age: 1_000, at },
+    { type: 'unit.cleared', serial, at },
+    { type: 'unit.survived', serial, at },
+    ...(context.spec.type === 'notify'
+      ? [{ type: 'notify.received', serial, message: { ready: true, mainPid: 20, errno: 5 }, at } as const]
+      : []),
   ];
 }
 
 /** What a notify service may say, as far as the chart tells it apart. */
 const notices: readonly NotifyMessage[] = [
-  { ready: true },
   { ready: true, mainPid: 20 },
   { mainPid: 10 },
   { status: 'busy', extend: 1_000 },
@@ -97,46 +132,93 @@ const notices: readonly NotifyMessage[] = [
   { watchdog: 'trigger' },
 ];
 
-const system = createActor(fromCallback<ServiceReport>(() => {}));
-const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
-const scheduled = scheduledMachine.provide({ actors: { process, trigger: fromCallback(() => {}) } });
+/** All that may come in a state, but for the delays of the chart. */
+export function eventsFor(snapshot: ServiceSnapshot): readonly ServiceEvent[] {
+  const { serial, spec, at: before } = snapshot.context;
+  const at = before + 10;
+  const runs = snapshot.matches({ ready: 'running' });
+  return [
+    ...commands(at),
+    reconfigured(snapshot, at),
+    ...unitFacts(snapshot, at),
+    ...staleFacts(snapshot, at),
+    ...readinessFacts(snapshot, at),
+    ...(runs ? [{ type: 'restarts.forgotten' } as const] : []),
+    ...(runs && spec.watchdog !== undefined ? [{ type: 'watchdog.missed' } as const] : []),
+    ...(spec.type === 'notify'
+      ? notices.map((message): ServiceEvent => ({ type: 'notify.received', serial, message, at }))
+      : []),
+  ];
+}
+
+export const system = createActor(fromCallback<ServiceReport>(() => {}));
 export const machine = serviceMachine.provide({
   actors: {
-    process,
-    scheduled,
-    pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}),
+    unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }),
+    readiness: readinessMachine.provide({
+      actors: { pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}) },
+    }),
     notifications: fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => {}),
   },
 });
 
+export function inputOf(spec: ServiceSpec): ServiceInput {
+  return { spec, system };
+}
+
+/** What a step, or a beginning, tells the system. */
+export function reportsIn(sent: readonly Sent[]): readonly ServiceReport[] {
+  return sent.flatMap(({ to, event }) => (to === system && isReport(event) ? [event] : []));
+}
+
+function isReport(event: EventObject): event is ServiceReport {
+  return /^service\.(changed|exitKills|noticed|extended|survived)$/.test(event.type);
+}
+
 /** All that a service can do whose configuration differs so from the usual one. */
 export function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnapshot> {
-  const input: ServiceInput = { spec: serviceSpec(changes), system };
   return explore(machine, {
-    input,
-    events: (snapshot: ServiceSnapshot) => [...commands, reconfigured(snapshot), ...factsFor(snapshot)],
-    distinguish: ({ context, children }: ServiceSnapshot) => [
-      context.run?.pid,
-      // A run is the latest there was: serials themselves grow without end.
-      context.run === undefined || context.run.serial === context.serial,
-      runIds(children).length,
+    input: inputOf(serviceSpec(changes)),
+    events: eventsFor,
+    // What no guard looks at tells nothing apart: times, pids, what it has said of itself.
+    distinguish: ({ context }: ServiceSnapshot) => [
+      context.unit !== undefined,
+      context.pid === 0,
+      context.followed,
       context.hasBeenReady,
       context.restartsUsed,
-      context.verdict?.kind,
-      context.lastExit?.status,
-      context.startWanted,
+      context.verdict !== undefined,
       context.retired,
-      context.run?.followed,
-      context.pidfileTrouble,
-      context.announced,
-      context.watchdog,
-      context.endSignal,
-      context.deadline,
-      context.settledRun === context.serial,
+      context.settled,
     ],
   });
 }
 
-export function runIds(children: object): readonly string[] {
-  return Object.keys(children).filter((id) => id.startsWith('run-'));
+const pidfile = '/run/web.pid';
+
+/** Each type, as far as it is told apart, and what a failure of it leads to. */
+export const kinds = [
+  { kind: 'simple', type: 'simple' },
+  { kind: 'simple with a pidfile', type: 'simple', pidfile },
+  { kind: 'oneshot', type: 'oneshot' },
+  { kind: 'forking', type: 'forking' },
+  { kind: 'forking, the process alone', type: 'forking', killMode: 'process' },
+  { kind: 'forking with a pidfile', type: 'forking', pidfile },
+  { kind: 'notify', type: 'notify', watchdog: 1_000 },
+] as const;
+
+const policies = [
+  { policy: 'once', restart: false, exitKills: false },
+  { policy: 'restarted', restart: true, exitKills: false },
+  { policy: 'exit_kills', restart: true, exitKills: true },
+] as const;
+
+/** Each with all that it can do. */
+export function exploredVariants() {
+  return kinds.flatMap(({ kind, ...ofKind }) =>
+    policies.map(({ policy, ...ofPolicy }) => {
+      const spec = { ...ofKind, ...ofPolicy, restartLimit: 2 };
+      return { name: `${kind}, ${policy}`, spec, exploration: exploreService(spec) };
+    }),
+  );
 }

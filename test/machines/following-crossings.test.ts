@@ -1,5 +1,6 @@
 /** Forking, pidfiles and notify: what may cross, and who wins. */
 import { describe, expect, it } from 'vitest';
+import type { ExitStatus } from '../../src/model/exit-status.ts';
 import { exit0, exit1, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
@@ -7,30 +8,37 @@ const pidfile = '/run/web.pid';
 
 describe('a forking service', () => {
   it('is ready.exited when it exited with 0, and has its remains stopped', () => {
-    const { start, stop, run, state } = scriptedService({ type: 'forking' });
+    const { start, stop, run, state, phases } = scriptedService({ type: 'forking' });
     start();
-    run().spawned().exited(exit0);
+    run().spawned().exited(exit0, 2);
     expect(state()).toEqual({ ready: 'exited' });
     stop();
     expect(state()).toEqual({ stopping: 'terminating' });
-    expect(run().adopted).toBe('remains');
-    run().spawned();
     expect(run().signals).toEqual(['SIGTERM at 0']);
-    run().exited(exit0);
-    expect(state()).toBe('stopped');
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
+  });
+
+  it('is stopped at once where nobody is found that it has left', () => {
+    const { start, stop, run, phases } = scriptedService({ type: 'forking' });
+    start();
+    run().spawned().exited(exit0);
+    stop();
+    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
   });
 
   it('has no remains to stop with kill_mode process', () => {
-    const { start, stop, run, state, programs } = scriptedService({ type: 'forking', killMode: 'process' });
+    const { start, stop, run, state, programs, phases } = scriptedService({ type: 'forking', killMode: 'process' });
     start();
     run().spawned().exited(exit0);
     stop();
     expect(state()).toBe('stopped');
     expect(programs.runs).toHaveLength(1);
+    expect(phases()).toEqual(['starting', 'done', 'stopped']);
   });
 
   it('with a pidfile looks for it only after the exit, and follows the process in it', () => {
-    const { start, run, state, findPid, ports, phases } = scriptedService({ type: 'forking', pidfile });
+    const { start, run, state, findPid, ports, phases, programs } = scriptedService({ type: 'forking', pidfile });
     start();
     run().spawned();
     expect(ports.looking).toBe(false);
@@ -40,10 +48,10 @@ describe('a forking service', () => {
     findPid(4711);
     expect(state()).toEqual({ ready: 'running' });
     expect(ports.looking).toBe(false);
-    expect(run().adopted).toBe('4711');
+    expect([run().leads, programs.runs.length]).toEqual([[4711], 1]);
     expect(phases()).toEqual(['starting', 'running']);
-    run().spawned().exited(terminated);
-    expect(state()).toEqual({ ready: 'exited' });
+    run().exited(terminated);
+    expect(state()).toBe('exited');
   });
 
   it('has the time-out for exit and pidfile together, and tells what the file was like', () => {
@@ -51,14 +59,14 @@ describe('a forking service', () => {
     start();
     run().spawned();
     clock.increment(20_000);
-    run().exited(exit0);
+    run().exited(exit0, 1);
     seePidfile('garbage');
     clock.increment(9_999);
     expect(state()).toEqual({ starting: 'awaitingPidfile' });
     clock.increment(1);
-    expect(state()).toEqual({ stopping: 'terminating' });
-    expect(run().adopted).toBe('remains');
-    run().exited(exit0);
+    expect(state()).toEqual({ stopping: 'clearing' });
+    expect(run().signals).toEqual(['SIGTERM at 30000']);
+    run().look(0);
     expect(state()).toBe('failed');
     expect(reports.at(-1)).toMatchObject({
       change: { cause: { kind: 'pidfile', file: pidfile, trouble: 'garbage', timeout: 30_000 }, during: 'start' },
@@ -70,26 +78,86 @@ describe('a forking service', () => {
     start();
     run().spawned().exited(exit0);
     stop();
-    run().spawned();
     start();
-    run().exited(exit0);
     expect(state()).toEqual({ starting: 'spawning' });
     run().spawned().exited(exit0);
-    findPid(4711, 1);
+    findPid(4711, { serial: 1 });
     expect(state()).toEqual({ starting: 'awaitingPidfile' });
     findPid(4712);
     expect(state()).toEqual({ ready: 'running' });
   });
 
   it('that is stopped while it waits for its pidfile has its remains stopped', () => {
-    const { start, stop, run, state, findPid } = scriptedService({ type: 'forking', pidfile });
+    const { start, stop, run, state, findPid, ports } = scriptedService({ type: 'forking', pidfile });
     start();
-    run().spawned().exited(exit0);
+    run().spawned().exited(exit0, 1);
     stop();
     findPid(4711);
+    expect(ports.looking).toBe(false);
     expect(state()).toEqual({ stopping: 'terminating' });
-    run().exited(exit0);
+    run().look(0);
     expect(state()).toBe('stopped');
+  });
+
+  it('that follows a process leaves nobody behind: what its tree still has is ended with it', () => {
+    const { clock, start, run, state, findPid, phases } = scriptedService({ type: 'forking', pidfile, restart: true });
+    start();
+    run().spawned().exited(exit0, 2);
+    findPid(4711);
+    run().exited(exit1, 1);
+    expect(state()).toEqual({ stopping: 'clearing' });
+    clock.increment(20);
+    expect(phases()).toEqual(['starting', 'running', 'stopping']);
+    run().left = 0;
+    clock.increment(40);
+    expect(phases().at(-1)).toBe('backoff');
+  });
+});
+
+describe('a daemon that wrote its pidfile and ended while chaperone stood still', () => {
+  function missed(status: ExitStatus, changes: Parameters<typeof scriptedService>[0] = {}) {
+    const service = scriptedService({ type: 'forking', pidfile, ...changes });
+    service.start();
+    service.run().spawned().exited(exit0);
+    service.clock.increment(5_000);
+    service.findPid(4711, { ended: status });
+    return service;
+  }
+
+  it('was ready, and has failed since where nobody knows how it ended', () => {
+    const { run, reports, phases } = missed({ kind: 'unknown' }, { restart: true });
+    expect(run().leads).toEqual([]);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
+    expect(reports[1]).toMatchObject({ change: { phase: 'running', pid: 4711 } });
+    expect(reports.at(-1)).toMatchObject({
+      change: { cause: { kind: 'exit', status: { kind: 'unknown' }, pid: 4711 } },
+    });
+  });
+
+  it('has what it left ended before that counts', () => {
+    const service = scriptedService({ type: 'forking', pidfile });
+    service.start();
+    service.run().spawned().exited(exit0, 1);
+    service.findPid(4711, { ended: exit1 });
+    expect(service.state()).toEqual({ stopping: 'clearing' });
+    service.run().look(0);
+    expect(service.state()).toBe('failed');
+    expect(service.reports.at(-1)).toMatchObject({ change: { during: 'run', cause: { status: exit1 } } });
+  });
+
+  it.each([
+    ['with 0', exit0],
+    ['by its own kill signal', terminated],
+  ] as const)('has ended normally where it ended %s', (_, status) => {
+    const { phases, reports } = missed(status, { restart: true });
+    expect(phases()).toEqual(['starting', 'running', 'exited']);
+    expect(reports.at(-1)).toMatchObject({ change: { end: { pid: 4711, status }, wasReady: true } });
+  });
+
+  it('ends the system with exit_kills', () => {
+    const { phases, reports } = missed(exit1, { exitKills: true });
+    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'stopping', 'failed']);
+    expect(reports[2]).toMatchObject({ outcome: { kind: 'exit', status: exit1 } });
   });
 });
 
@@ -104,7 +172,19 @@ describe('a simple service with a pidfile', () => {
     expect(ports.looking).toBe(true);
     findPid(run().pid);
     expect(state()).toEqual({ ready: 'running' });
-    expect(run().adopted).toBeUndefined();
+    expect(run().leads).toEqual([]);
+  });
+
+  it('follows the process in the file from then on, also where its own lives', () => {
+    const { clock, start, run, state, findPid, context, programs } = scriptedService({ pidfile });
+    start();
+    run().spawned();
+    clock.increment(500);
+    findPid(4711);
+    expect(run().leads).toEqual([4711]);
+    expect(context()).toMatchObject({ pid: 4711, followed: true });
+    run().exited(terminated);
+    expect([state(), programs.runs.length]).toEqual(['exited', 1]);
   });
 
   it('counts the pause as a part of process_timeout', () => {
@@ -115,7 +195,7 @@ describe('a simple service with a pidfile', () => {
     clock.increment(1_499);
     expect(state()).toEqual({ starting: 'awaitingPidfile' });
     clock.increment(1);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'clearing' });
     expect(run().signals).toEqual(['SIGTERM at 2000']);
   });
 
@@ -175,7 +255,7 @@ describe('a notify service', () => {
     clock.increment(4_999);
     expect(state()).toEqual({ starting: 'awaitingNotify' });
     clock.increment(1);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'clearing' });
   });
 
   it('goes on waiting after a normal exit, and is followed once it says who it is', () => {
@@ -185,29 +265,74 @@ describe('a notify service', () => {
     expect(state()).toEqual({ starting: 'awaitingNotify' });
     notify({ ready: true, mainPid: 4711 });
     expect(state()).toEqual({ ready: 'running' });
-    expect(run().adopted).toBe('4711');
+    expect(run().leads).toEqual([4711]);
+  });
+
+  it('has the time that is left when it goes on waiting after a normal exit', () => {
+    const { clock, start, run, state, notify } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ extend: 40_000 });
+    clock.increment(10_000);
+    run().exited(exit0);
+    clock.increment(29_999);
+    expect(state()).toEqual({ starting: 'awaitingNotify' });
+    clock.increment(1);
+    // Nobody is left to be ended.
+    expect(state()).toBe('failed');
+  });
+
+  it('fails by an abnormal exit before READY', () => {
+    const { start, run, state } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned().exited(exit1);
+    expect(state()).toBe('failed');
+  });
+
+  it('that has ended normally, and is still there, says who it is: it runs again', () => {
+    const { start, run, state, notify, phases } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    notify({ ready: true });
+    run().exited(exit0, 1);
+    expect(state()).toBe('exited');
+    notify({ status: 'still here' });
+    expect(state()).toBe('exited');
+    notify({ mainPid: 4711 });
+    expect(run().leads).toEqual([4711]);
+    expect(phases()).toEqual(['starting', 'running', 'exited', 'running']);
   });
 
   it('is ready.exited where nobody knows who said READY, and its remains are stopped', () => {
-    const { start, stop, run, state, notify } = scriptedService({ type: 'notify' });
+    const { start, stop, run, state, notify, phases } = scriptedService({ type: 'notify' });
     start();
-    run().spawned().exited(exit0);
+    run().spawned().exited(exit0, 1);
     notify({ ready: true });
     expect(state()).toEqual({ ready: 'exited' });
     stop();
-    expect(run().adopted).toBe('remains');
-    run().exited(exit0);
-    expect(state()).toBe('stopped');
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
   });
 
-  it('that moved is over when the new process ends, and not the old one', () => {
-    const { start, run, state, notify, programs } = scriptedService({ type: 'notify' });
+  it('that is ready.exited runs once MAINPID comes', () => {
+    const { start, run, notify, phases } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned().exited(exit0, 1);
+    notify({ ready: true });
+    notify({ mainPid: 4711 });
+    expect(phases()).toEqual(['starting', 'done', 'running']);
+    run().exited(exit1);
+    expect(phases().at(-1)).toBe('failed');
+  });
+
+  it('that moved is over when the new process ends', () => {
+    const { start, run, state, notify, context, programs } = scriptedService({ type: 'notify' });
     start();
     run().spawned();
     notify({ ready: true });
     notify({ mainPid: 4711 });
-    programs.runs[0]?.exited(exit1);
-    expect(state()).toEqual({ ready: 'running' });
+    expect([run().leads, context().pid, programs.runs.length]).toEqual([[4711], 4711, 1]);
     run().exited(exit1);
     expect(state()).toBe('failed');
   });
@@ -217,7 +342,7 @@ describe('a notify service', () => {
     start();
     run().spawned();
     notify({ ready: true, errno: 5 });
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'clearing' });
     run().exited(exit0);
     expect(state()).toBe('failed');
     expect(reports.at(-1)).toMatchObject({ change: { cause: { kind: 'reported', errno: 5 }, during: 'start' } });
@@ -268,17 +393,28 @@ describe('a notify service', () => {
     byHand.stop(1_000);
     byHand.clock.increment(900);
     byHand.notify({ extend: 2_000 });
-    byHand.clock.increment(1_999);
-    expect(byHand.run().signals).toEqual(['SIGTERM at 0']);
-    byHand.clock.increment(1);
-    expect(byHand.run().signals).toEqual(['SIGTERM at 0', 'SIGKILL at 2900']);
+    expect(byHand.reports.at(-1)).toEqual({
+      type: 'service.extended',
+      name: 'web.service',
+      until: 2_900,
+      at: 900,
+    });
 
     const ending = begin();
     ending.actor.send({ type: 'service.retire', at: 0 });
     ending.stop(1_000);
     ending.notify({ extend: 9_000 });
-    ending.clock.increment(1_000);
-    expect(ending.run().signals).toEqual(['SIGTERM at 0', 'SIGKILL at 1000']);
+    expect(ending.phases()).toEqual(['starting', 'running', 'stopping']);
+  });
+
+  it('has a limit to the time that it may ask for', () => {
+    const { start, stop, run, notify, reports } = scriptedService({ type: 'notify' });
+    start();
+    run().spawned();
+    stop();
+    notify({ extend: Number.POSITIVE_INFINITY });
+    const report = reports.at(-1);
+    expect(report?.type === 'service.extended' && Number.isFinite(report.until)).toBe(true);
   });
 });
 
@@ -288,8 +424,8 @@ describe('the kill signal from somebody else', () => {
     daemon.start();
     daemon.run().spawned().exited(exit0);
     daemon.findPid(4711);
-    daemon.run().spawned().exited(terminated);
-    expect(daemon.state()).toEqual({ ready: 'exited' });
+    daemon.run().exited(terminated);
+    expect(daemon.state()).toBe('exited');
     const own = scriptedService({ restart: true });
     own.start();
     own.run().spawned();
@@ -303,7 +439,7 @@ describe('the kill signal from somebody else', () => {
     start();
     run().spawned().exited(exit0);
     findPid(4711);
-    run().spawned().exited({ kind: 'signaled', signal: 'SIGSEGV', coreDumped: false });
+    run().exited({ kind: 'signaled', signal: 'SIGSEGV', coreDumped: false });
     expect(state()).toBe('backoff');
   });
 });
@@ -326,8 +462,21 @@ describe('the watchdog', () => {
     notify({ status: 'no beat' });
     expect(state()).toEqual({ ready: 'running' });
     clock.increment(1);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'clearing' });
     expect(run().signals).toEqual(['SIGABRT at 6999']);
+    clock.increment(2_000);
+    expect(run().signals).toEqual(['SIGABRT at 6999', 'SIGKILL at 8999']);
+  });
+
+  it('that bites is pardoned by a stop, which sends no other signal', () => {
+    const { clock, run, notify, stop, state, phases } = watched();
+    notify({ ready: true });
+    clock.increment(1_000);
+    stop();
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: false });
+    expect(run().signals).toEqual(['SIGABRT at 1000']);
+    expect(phases().at(-1)).toBe('stopped');
   });
 
   it('counts as a failure, which may be answered by a restart', () => {

@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
-import { processMachine } from '../../src/machines/process.ts';
-import {
-  type ScheduledEvent,
-  type ScheduledInput,
-  type ServiceNoticed,
-  scheduledMachine,
-} from '../../src/machines/scheduled.ts';
-import { mostRuns, type ScheduleFact } from '../../src/model/scheduling.ts';
+import { runCounts, type ScheduledEvent, type ScheduledInput, scheduledMachine } from '../../src/machines/scheduled.ts';
+import type { ServiceReport } from '../../src/machines/service-protocol.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
+import { mostRuns } from '../../src/model/scheduling.ts';
+import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { serviceStages } from '../../src/model/why.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,
@@ -18,70 +16,109 @@ import {
   explore,
   leaves,
   reachedLeaves,
+  Steps,
   stranded,
   unanswered,
 } from './explore.ts';
+import { phaseSteps } from './phase-steps.ts';
 import { exit0, exit1, noSuchProgram } from './scripted.ts';
 
 type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 
 /** The compiler keeps this list complete. */
 const eventTypes: Readonly<Record<ScheduledEvent['type'], true>> = {
-  'process.spawned': true,
-  'process.spawnFailed': true,
-  'process.exited': true,
-  'process.terminate': true,
-  'process.kill': true,
-  'process.extend': true,
-  'schedule.reset': true,
-  'schedule.retire': true,
-  'schedule.reconfigure': true,
+  'service.start': true,
+  'service.stop': true,
+  'service.kill': true,
+  'service.retire': true,
+  'service.reset': true,
+  'service.signal': true,
+  'service.reconfigure': true,
+  'unit.spawned': true,
+  'unit.spawnFailed': true,
+  'unit.leaderExited': true,
+  'unit.cleared': true,
+  'unit.survived': true,
   'trigger.armed': true,
   'trigger.refused': true,
   'trigger.fired': true,
+  'reset.overdue': true,
 };
 
-const commands: readonly ScheduledEvent[] = [
-  { type: 'process.terminate', signal: 'SIGTERM', killAfter: 5_000 },
-  { type: 'process.kill' },
-  { type: 'process.extend', killAfter: 9_000 },
-  { type: 'schedule.reset', signal: 'SIGTERM', killAfter: 5_000 },
-  { type: 'schedule.retire' },
-  { type: 'trigger.armed', at: 0 },
-  { type: 'trigger.refused', cause: { kind: 'spawn', error: noSuchProgram }, at: 0 },
-  { type: 'trigger.fired', connection: { id: 3, address: '::1', port: 4_000 }, at: 0 },
-];
-
-/** Runs are told apart as long as there are few of them: beyond that nothing new comes. */
-const mostBegun = 4;
-
-/** Every fact about each live run, and about one that is gone. */
-function eventsFor({ context }: ScheduledSnapshot): readonly ScheduledEvent[] {
-  const serials = [...Object.keys(context.runs).map(Number), 0];
-  const facts = serials.flatMap((serial): readonly ScheduledEvent[] => [
-    { type: 'process.spawned', serial, pid: 10, at: 0 },
-    { type: 'process.spawnFailed', serial, error: noSuchProgram, at: 0 },
-    { type: 'process.exited', serial, pid: 10, status: exit0, at: 0 },
-    { type: 'process.exited', serial, pid: 10, status: exit1, at: 0 },
-  ]);
-  const allowed = commands.filter(({ type }) => type !== 'trigger.fired' || context.begun < mostBegun);
-  return [...allowed, ...facts];
+function commands(at: number): readonly ScheduledEvent[] {
+  return [
+    { type: 'service.start', at },
+    { type: 'service.stop', drain: false, killAfter: 5_000, at },
+    { type: 'service.stop', drain: true, at },
+    { type: 'service.kill', grace: 1_000, at },
+    { type: 'service.retire', at },
+    { type: 'service.reset', killAfter: 5_000, at },
+    { type: 'service.signal', signal: 'SIGHUP', at },
+    { type: 'trigger.armed', at },
+    { type: 'trigger.refused', cause: { kind: 'spawn', error: noSuchProgram }, at },
+    { type: 'trigger.fired', connection: { id: 3, address: '::1', port: 4_000 }, at },
+  ];
 }
 
-const owner = createActor(fromCallback<ScheduleFact>(() => {}));
-const system = createActor(fromCallback<ServiceNoticed>(() => {}));
-const process = processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } });
-const machine = scheduledMachine.provide({ actors: { process, trigger: fromCallback(() => {}) } });
+/** Runs are alike as long as there are few of them: beyond that nothing new comes. */
+const mostAtOnce = 3;
+
+/** Every command and every fact about each run of which something is left, and about one that is gone. */
+function eventsFor({ context }: ScheduledSnapshot): readonly ScheduledEvent[] {
+  const at = context.at + 10;
+  const facts = [...Object.entries(context.runs), ['0', { pid: 10, ended: false }] as const].flatMap(
+    ([key, { pid, ended }]): readonly ScheduledEvent[] => {
+      const serial = Number(key);
+      const exit = { type: 'unit.leaderExited', serial, pid: 10, age: 5, at } as const;
+      const rest: readonly ScheduledEvent[] = [{ type: 'unit.survived', serial, at }];
+      if (ended) return [...rest, { type: 'unit.cleared', serial, at }];
+      return [
+        ...rest,
+        { ...exit, status: exit0, left: 0 },
+        { ...exit, status: exit1, left: 2 },
+        ...(pid === 0 || serial === 0
+          ? [
+              { type: 'unit.spawned', serial, pid: 10, at } as const,
+              { type: 'unit.spawnFailed', serial, error: noSuchProgram, at } as const,
+            ]
+          : []),
+      ];
+    },
+  );
+  const spec = { ...context.spec, debug: !context.spec.debug };
+  const isFull = Object.keys(context.runs).length >= mostAtOnce;
+  return [
+    ...commands(at).filter(({ type }) => type !== 'trigger.fired' || !isFull),
+    { type: 'service.reconfigure', spec, at },
+    { type: 'reset.overdue', at },
+    ...facts,
+  ];
+}
+
+const system = createActor(fromCallback<ServiceReport>(() => {}));
+const machine = scheduledMachine.provide({
+  actors: {
+    unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }),
+    trigger: fromCallback(() => {}),
+  },
+});
+
+function inputOf(changes: Partial<ServiceSpec>): ScheduledInput {
+  return { spec: serviceSpec(changes), system };
+}
 
 function exploreScheduled(changes: Partial<ServiceSpec>): Exploration<ScheduledSnapshot> {
-  const input: ScheduledInput = { service: serviceSpec(changes), serial: 1, owner, system };
   return explore(machine, {
-    input,
-    events: (snapshot: ScheduledSnapshot) => (snapshot.status === 'done' ? [] : eventsFor(snapshot)),
+    input: inputOf(changes),
+    events: eventsFor,
     distinguish: ({ context }: ScheduledSnapshot) => [
-      Object.entries(context.runs).map(([serial, { pid, reset }]) => [serial, pid, reset]),
-      context.begun,
-      context.terminate?.type,
+      Object.values(context.runs)
+        .map(({ pid, ended, reset }) => `${ended ? 'left' : pid === 0 ? 'new' : 'live'}${reset ? ' reset' : ''}`)
+        .sort(),
+      context.trigger !== undefined,
+      context.paused,
+      context.retired,
+      context.verdict !== undefined,
     ],
   });
 }
@@ -92,9 +129,12 @@ const cases: Readonly<Record<string, Partial<ServiceSpec>>> = {
   'inetd, two at a time': { type: 'inetd', port: 80, maxConnections: 2 },
 };
 const variants = Object.entries(cases).map(([name, spec]) => ({ name, spec, exploration: exploreScheduled(spec) }));
+const disabled = exploreScheduled({ type: 'cron', interval: '* * * * *', enabled: false });
+const all = [...variants.map(({ exploration }) => exploration), disabled];
+const allEdges = all.flatMap(({ edges }) => edges);
 
 function hasEnded(snapshot: ScheduledSnapshot): boolean {
-  return snapshot.matches('closed') || snapshot.matches('refused');
+  return snapshot.matches('stopped') || snapshot.matches('failed');
 }
 
 function runsOf({ context }: ScheduledSnapshot): number {
@@ -105,77 +145,209 @@ function describeEdge({ from, event, to }: Edge<ScheduledSnapshot>): string {
   return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
 }
 
+function phaseOf({ value }: ScheduledSnapshot): ServicePhase {
+  const [first = ''] = statePath(value).split('.');
+  const phases: Readonly<Record<string, ServicePhase>> = {
+    disabled: 'disabled',
+    pending: 'pending',
+    starting: 'starting',
+    ready: 'scheduled',
+    stopping: 'stopping',
+    stopped: 'stopped',
+    failed: 'failed',
+  };
+  const phase = phases[first];
+  if (phase === undefined) throw new Error(`no phase is known for ${first}`);
+  return phase;
+}
+
+function reported({ sent }: Edge<ScheduledSnapshot>): readonly ServicePhase[] {
+  return sent.flatMap(({ event }) =>
+    event.type === 'service.changed' && 'change' in event ? [(event['change'] as { phase: ServicePhase }).phase] : [],
+  );
+}
+
+/** How often each of its units is told so in one step. */
+function told({ sent }: Edge<ScheduledSnapshot>, type: string): number {
+  return sent.filter(({ event }) => event.type === type).length;
+}
+
+function isEvent(event: { readonly type: string }): event is ScheduledEvent {
+  return event.type in eventTypes;
+}
+
 describe('the scheduled chart', () => {
   it('answers every event in every state', () => {
     expect(chartEvents(scheduledMachine)).toEqual(Object.keys(eventTypes).sort());
     expect(unanswered(scheduledMachine, Object.keys(eventTypes))).toEqual([]);
   });
 
-  it('reaches every state', () => {
-    const reached = reachedLeaves(variants.flatMap(({ exploration }) => exploration.states));
+  it('reaches every state, and has a name for each', () => {
+    const reached = reachedLeaves(all.flatMap(({ states }) => states));
     expect(reached).toEqual([...leaves(scheduledMachine)].sort());
+    expect(reached.filter((leaf) => !serviceStages.some((stage) => stage === leaf))).toEqual([]);
+  });
+
+  it('shows nobody a transient state, and never ends as an actor', () => {
+    const wrong = all
+      .flatMap(({ states }) => states)
+      .filter((snapshot) => snapshot.hasTag('transient') || snapshot.status !== 'active');
+    expect(wrong).toEqual([]);
+  });
+
+  it('moves between phases only as phaseSteps says, and reports each of them once', () => {
+    const wrong = allEdges.filter((edge) => {
+      const [before, after] = [phaseOf(edge.from), phaseOf(edge.to)];
+      const phases = reported(edge);
+      if (before === after) return phases.length > 0;
+      // What has no runs has ended as soon as it is told to.
+      const passed = after === 'stopped' && phases.length === 2;
+      const steps = passed ? (['stopping', 'stopped'] as const) : ([after] as const);
+      const isStep = phaseSteps[before].includes(steps[0]);
+      return !isStep || phases.join() !== steps.join();
+    });
+    expect([...new Set(wrong.map(describeEdge))]).toEqual([]);
+  });
+
+  it('stays disabled whatever comes but a start by hand', () => {
+    const left = disabled.edges.filter(({ from, to }) => from.matches('disabled') && !to.matches('disabled'));
+    expect(new Set(left.map(({ event }) => event.type))).toEqual(new Set(['service.start']));
   });
 });
 
 describe.each(variants)('the scheduled chart ($name)', ({ spec, exploration }) => {
   const { states, edges } = exploration;
 
-  it('ends only when no process is left', () => {
-    expect(states.filter((snapshot) => hasEnded(snapshot) && runsOf(snapshot) > 0).map(exploration.key)).toEqual([]);
+  it('leaves stopping, and rests, only when nothing is left', () => {
+    const quiet = (snapshot: ScheduledSnapshot): boolean =>
+      hasEnded(snapshot) || snapshot.matches('pending') || snapshot.matches('starting');
+    expect(states.filter((snapshot) => quiet(snapshot) && runsOf(snapshot) > 0).map(exploration.key)).toEqual([]);
+    expect(states.filter((snapshot) => snapshot.matches('stopping') && runsOf(snapshot) === 0)).toEqual([]);
   });
 
   it('ends, once it was told to, by the ends of its runs alone', () => {
-    const closing = stranded(
+    const stuck = stranded(
       exploration,
-      (snapshot) => hasEnded(snapshot) || !snapshot.matches('closing'),
-      ({ event }) => event.type === 'process.exited',
+      (snapshot) => hasEnded(snapshot) || !snapshot.matches('stopping'),
+      ({ event }) => event.type === 'unit.leaderExited' || event.type === 'unit.cleared',
     );
-    expect(closing).toEqual([]);
-    const told = edges.filter(({ event }) => event.type === 'process.terminate' || event.type === 'process.kill');
-    expect(told.filter(({ to }) => !to.matches('closing') && !hasEnded(to)).map(describeEdge)).toEqual([]);
+    expect(stuck).toEqual([]);
+    const ending = edges.filter(({ event }) => event.type === 'service.stop' || event.type === 'service.kill');
+    expect(ending.filter(({ to }) => !to.matches('stopping') && !hasEnded(to)).map(describeEdge)).toEqual([]);
   });
 
-  it('has one process actor for each run, and a trigger exactly while it is open', () => {
+  it('can reach stopped or failed from every state', () => {
+    expect(stranded(exploration, hasEnded)).toEqual([]);
+  });
+
+  it('has one unit for each run, and a trigger only while it starts or is scheduled', () => {
     const wrong = states.filter((snapshot) => {
-      const expected = Object.keys(snapshot.context.runs).map((serial) => `run-${serial}`);
-      if (snapshot.matches('open')) expected.push('trigger');
-      return Object.keys(snapshot.children).sort().join() !== expected.sort().join();
+      const { runs, trigger } = snapshot.context;
+      const expected = Object.values(runs).map(({ place }) => `unit-${place}`);
+      if (trigger !== undefined) expected.push('trigger');
+      const mayTrigger = snapshot.matches('starting') || snapshot.matches('ready');
+      return Object.keys(snapshot.children).sort().join() !== expected.sort().join() || (!mayTrigger && !!trigger);
     });
     expect(wrong.map(exploration.key)).toEqual([]);
+    const open = states.filter((snapshot) => snapshot.matches('starting') || snapshot.matches('ready'));
+    expect(open.filter(({ context }) => context.retired === (context.trigger !== undefined))).toEqual([]);
   });
 
-  it('begins runs only while it is open and armed', () => {
+  it('begins runs only while it is scheduled, and not once it was retired', () => {
     const begun = edges.filter(({ from, to }) => from.context.begun !== to.context.begun);
     expect(begun.length).toBeGreaterThan(0);
-    const wrong = begun.filter(({ from, event }) => {
-      const isArmed = from.matches({ open: 'active' }) || from.matches({ open: 'full' });
-      return !isArmed || event.type !== 'trigger.fired';
-    });
+    const wrong = begun.filter(
+      ({ from, event }) => !from.matches('ready') || event.type !== 'trigger.fired' || from.context.retired,
+    );
     expect(wrong.map(describeEdge)).toEqual([]);
   });
 
-  it('has room exactly where it is active', () => {
+  it('has its trigger wait exactly while it is full', () => {
     const most = mostRuns(serviceSpec(spec));
     const wrong = states.filter(
-      (snapshot) =>
-        (snapshot.matches({ open: 'active' }) && runsOf(snapshot) >= most) ||
-        (snapshot.matches({ open: 'full' }) && runsOf(snapshot) < most),
+      ({ context }) => context.trigger !== undefined && context.paused !== runCounts(context).running >= most,
     );
     expect(wrong.map(exploration.key)).toEqual([]);
-    // A cron job never runs beside itself.
-    if (spec.type === 'cron') expect(states.filter((snapshot) => runsOf(snapshot) > 1)).toEqual([]);
+    // A cron job never runs beside itself, whatever the last one has left behind.
+    if (spec.type === 'cron') expect(states.filter(({ context }) => runCounts(context).running > 1)).toEqual([]);
+    if (spec.type === 'cron') expect(states.some((snapshot) => runsOf(snapshot) > 1)).toBe(true);
   });
 
-  it('keeps its trigger through a reset', () => {
-    const lost = edges.filter(
-      ({ from, event, to }) => event.type === 'schedule.reset' && from.matches('open') && !to.matches('open'),
+  it('lets go of a run only when nothing is left of it, or it never was', () => {
+    const ended = edges.filter(({ from, to }) => runsOf(to) < runsOf(from));
+    const early = ended.filter(
+      ({ event }) =>
+        event.type !== 'unit.spawnFailed' &&
+        event.type !== 'unit.cleared' &&
+        !(event.type === 'unit.leaderExited' && 'left' in event && event['left'] === 0),
     );
+    expect(early.map(describeEdge)).toEqual([]);
+  });
+
+  it('tells every run to end once, when a stop, the end of a drain or a reset asks for it', () => {
+    const ending = edges.filter((edge) => told(edge, 'unit.terminate') > 0);
+    expect(ending.length).toBeGreaterThan(0);
+    const wrong = ending.filter((edge) => told(edge, 'unit.terminate') !== runsOf(edge.to));
+    expect(wrong.map(describeEdge)).toEqual([]);
+    const causes = ending.filter(({ from, event, to }) => {
+      if (event.type === 'service.reset') return !(from.matches('ready') || from.matches({ stopping: 'draining' }));
+      return !to.matches('stopping') || statePath(from.value) === statePath(to.value);
+    });
+    expect(causes.map(describeEdge)).toEqual([]);
+  });
+
+  it('keeps its trigger and its place through a reset', () => {
+    const reset = edges.filter(({ from, event }) => event.type === 'service.reset' && from.matches('ready'));
+    expect(reset.length).toBeGreaterThan(0);
+    const lost = reset.filter(({ from, to }) => !to.matches('ready') || from.context.trigger !== to.context.trigger);
     expect(lost.map(describeEdge)).toEqual([]);
   });
 
+  it('takes another definition in every state, and stays where it is', () => {
+    const changed = edges.filter(({ event }) => event.type === 'service.reconfigure');
+    expect(new Set(changed.map(({ from }) => exploration.key(from))).size).toBe(states.length);
+    expect(changed.filter(({ from, to }) => exploration.key(from) !== exploration.key(to)).map(describeEdge)).toEqual(
+      [],
+    );
+    expect(changed.filter(({ from, to }) => from.context.spec.debug === to.context.spec.debug)).toEqual([]);
+  });
+
   it('ignores facts about a run that is gone', () => {
-    const stale = edges.filter(({ event }) => 'serial' in event && event['serial'] === 0);
+    const stale = edges.filter(
+      ({ event }) => 'serial' in event && event['serial'] === 0 && event.type !== 'unit.survived',
+    );
     expect(stale.length).toBeGreaterThan(0);
-    expect(stale.filter(({ from, to }) => exploration.key(from) !== exploration.key(to)).map(describeEdge)).toEqual([]);
+    const moved = stale.filter(
+      (edge) => exploration.key(edge.from) !== exploration.key(edge.to) || edge.sent.length > 0,
+    );
+    expect([...new Set(moved.map(describeEdge))]).toEqual([]);
+  });
+
+  it('notes the time of whatever changes anything, and tells it', () => {
+    const steps = new Steps(machine, inputOf(spec));
+    const alike = new Map(
+      edges.map((edge) => {
+        const isStale = 'serial' in edge.event && edge.event['serial'] === 0;
+        return [JSON.stringify([exploration.key(edge.from), { ...edge.event, at: 0, serial: isStale }]), edge];
+      }),
+    );
+    const late = [...alike.values()].filter(({ from, event }) => {
+      if (!isEvent(event) || !('at' in event)) return false;
+      const later: ScheduledEvent = { ...event, at: 7_777_777 };
+      const { to, sent } = steps.take(from, later);
+      const { at } = to.context;
+      const toSystem = sent.filter((each) => each.to === system);
+      const isLate = toSystem.some((each) => 'at' in each.event && each.event['at'] !== 7_777_777);
+      return isLate || (exploration.key(from) !== exploration.key(to) && at !== 7_777_777);
+    });
+    expect([...new Set(late.map(describeEdge))]).toEqual([]);
+  });
+
+  it('starts nothing once it was retired', () => {
+    const started = edges.filter(
+      ({ from, event, to }) =>
+        (event.type === 'service.retire' || from.context.retired) && from.context.serial !== to.context.serial,
+    );
+    expect(started.map(describeEdge)).toEqual([]);
   });
 });

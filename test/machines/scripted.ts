@@ -1,27 +1,24 @@
 import { type AnyActorRef, createActor, type EventObject, fromCallback, SimulatedClock } from 'xstate';
-import { processMachine } from '../../src/machines/process.ts';
-import { standingForPlan } from '../../src/machines/reload.ts';
+import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
-import { type ServiceReport, type StartOf, serviceMachine } from '../../src/machines/service.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import type { Resumption, ServiceReport } from '../../src/machines/service-protocol.ts';
 import {
   type CountProcesses,
+  outputOf,
   type SignalAll,
   type SystemCommand,
   type SystemEvent,
+  serviceActorId,
   systemMachine,
 } from '../../src/machines/system.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import type { ExitStatus } from '../../src/model/exit-status.ts';
+import { stateForPlan } from '../../src/model/ledger/reload.ts';
+import { phaseOf } from '../../src/model/ledger/slot.ts';
 import type { NotifyMessage } from '../../src/model/notify-message.ts';
 import type { PidfileTrouble } from '../../src/model/pidfile.ts';
-import type {
-  NotifyFact,
-  NotifyRequest,
-  PidfileFact,
-  ProcessFact,
-  ProcessRun,
-  ProcessSignal,
-} from '../../src/model/process-events.ts';
 import { planReload, type ReloadPlan } from '../../src/model/reload-plan.ts';
 import type { Connection, TriggerCommand, TriggerFact } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
@@ -30,6 +27,15 @@ import type { SignalName } from '../../src/model/signal.ts';
 import type { SpawnError } from '../../src/model/spawn-error.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
+import type {
+  NotifyFact,
+  NotifyRequest,
+  PidfileFact,
+  UnitFact,
+  UnitReport,
+  UnitRequest,
+  UnitRun,
+} from '../../src/model/unit-events.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 export const exit0: ExitStatus = { kind: 'exited', code: 0 };
@@ -38,7 +44,7 @@ export const noSuchProgram: SpawnError = { code: 'ENOENT', stage: 'exec', progra
 
 export type { systemSpec };
 
-/** One run of a scripted program: the test says what happens to it. */
+/** One run of a scripted program, and all that belongs to it: the test says what happens to it. */
 export class ScriptedRun {
   readonly service: string;
   readonly serial: number;
@@ -46,44 +52,91 @@ export class ScriptedRun {
   readonly connection: Connection | undefined;
   /** What it was sent, with the time. */
   readonly signals: string[] = [];
-  readonly pid: number;
-  readonly #tell: (fact: ProcessFact) => void;
+  /** Who was named its leader. */
+  readonly leads: number[] = [];
+  /** How often somebody has looked at what is left of it. */
+  looks = 0;
+  /** Its leader's. */
+  pid: number;
+  /** Processes of it that live beside its leader; to be told with `look`. */
+  left = 0;
+  leaderGone = false;
+  #began: number;
+  readonly #tell: (fact: UnitFact | UnitReport) => void;
   readonly #now: () => number;
 
-  /** What it took over: `4711`, `remains`; undefined where it was started. */
-  readonly adopted: string | undefined;
-
   constructor(
-    { service, serial, adopts, connection }: ProcessRun,
-    tell: (fact: ProcessFact) => void,
+    { service, serial, connection, resumes }: UnitRun,
+    tell: (fact: UnitFact | UnitReport) => void,
     now: () => number,
   ) {
     this.service = service.name;
     this.serial = serial;
     this.connection = connection;
-    this.adopted = adopts?.kind === 'process' ? String(adopts.pid) : adopts?.kind;
-    this.pid = adopts?.kind === 'process' ? adopts.pid : 100 + serial;
+    this.pid = resumes?.pid ?? 100 + serial;
     this.#tell = tell;
     this.#now = now;
+    this.#began = now();
   }
 
   spawned(): this {
-    this.#tell({ type: 'process.spawned', serial: this.serial, pid: this.pid, at: this.#now() });
+    this.#began = this.#now();
+    this.#tell({ type: 'unit.spawned', serial: this.serial, pid: this.pid, at: this.#now() });
     return this;
   }
 
   spawnFailed(error: SpawnError = noSuchProgram): this {
-    this.#tell({ type: 'process.spawnFailed', serial: this.serial, error, at: this.#now() });
+    this.#tell({ type: 'unit.spawnFailed', serial: this.serial, error, at: this.#now() });
     return this;
   }
 
-  exited(status: ExitStatus = exit0): this {
-    this.#tell({ type: 'process.exited', serial: this.serial, pid: this.pid, status, at: this.#now() });
+  /**
+   * Its leader ends.
+   *
+   * @param left processes that it leaves behind
+   * @param age ms of real time since the spawn
+   */
+  exited(status: ExitStatus = exit0, left = 0, age = this.#now() - this.#began): this {
+    const { serial, pid } = this;
+    this.left = left;
+    this.leaderGone = true;
+    this.#tell({ type: 'unit.leaderExited', serial, pid, status, left, age, at: this.#now() });
     return this;
+  }
+
+  /**
+   * Somebody looks at what is left of it.
+   *
+   * @param fresh some of that was not there when it was signalled
+   */
+  look(left = this.left, fresh = false): void {
+    this.left = left;
+    this.#tell({ type: 'unit.seen', left, fresh, at: this.#now() });
+  }
+
+  take(request: UnitRequest, onSignal: (signal: SignalName) => void): void {
+    switch (request.type) {
+      case 'unit.send': {
+        const { signal } = request;
+        this.signals.push(`${signal} at ${this.#now()}`);
+        onSignal(signal);
+        if (this.leaderGone) this.look();
+        break;
+      }
+      case 'unit.look':
+        this.looks += 1;
+        this.look();
+        break;
+      case 'unit.lead':
+        this.leads.push(request.pid);
+        this.pid = request.pid;
+        this.leaderGone = false;
+        break;
+    }
   }
 }
 
-/** The `childProcess` port in the hands of a test. */
+/** The `processes` port in the hands of a test. */
 export class ScriptedPrograms {
   readonly runs: ScriptedRun[] = [];
   readonly #clock: SimulatedClock;
@@ -100,15 +153,17 @@ export class ScriptedPrograms {
     this.#onSignal = onSignal;
   }
 
-  readonly childProcess = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
+  readonly processes = fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(({ input, sendBack, receive }) => {
     const run = new ScriptedRun(input, sendBack, () => this.#clock.now());
     this.runs.push(run);
-    receive(({ signal }) => {
-      run.signals.push(`${signal} at ${this.#clock.now()}`);
-      this.#onSignal(run, signal);
-    });
-    this.#onSpawn(run);
+    receive((request) => run.take(request, (signal) => this.#onSignal(run, signal)));
+    if (input.resumes === undefined) this.#onSpawn(run);
   });
+
+  /** The unit machine on these programs. */
+  get unit() {
+    return unitMachine.provide({ actors: { processes: this.processes } });
+  }
 
   /** The latest run, of one service or of all. */
   run(service?: string): ScriptedRun {
@@ -119,7 +174,7 @@ export class ScriptedPrograms {
 }
 
 /** One service with its real charts, a scripted program and a clock. */
-export function scriptedService(changes: Partial<ServiceSpec> = {}) {
+export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Resumption) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
   const reports: ServiceReport[] = [];
@@ -128,7 +183,7 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}) {
       receive((report) => reports.push(report));
     }),
   ).start();
-  const process = processMachine.provide({ actors: { childProcess: programs.childProcess } });
+  const { unit } = programs;
   /** Whether the pidfile is looked for, and the notify socket wanted. */
   const ports = { looking: false, closed: 0 };
   const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
@@ -142,11 +197,17 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}) {
       ports.closed += 1;
     });
   });
-  const actor = createActor(serviceMachine.provide({ actors: { process, pidfile, notifications } }), {
+  const readiness = readinessMachine.provide({ actors: { pidfile } });
+  const actor = createActor(serviceMachine.provide({ actors: { unit, readiness, notifications } }), {
     clock,
-    input: { spec: serviceSpec(changes), system },
+    input: { spec: serviceSpec(changes), system, ...(resumes === undefined ? {} : { resumes }) },
   }).start();
+  const serialNow = (): number => actor.getSnapshot().context.serial;
   const at = (): number => clock.now();
+  const tellReadiness = (fact: PidfileFact): void => {
+    const { readiness } = actor.getSnapshot().children;
+    readiness?.send(fact);
+  };
   return {
     actor,
     clock,
@@ -155,25 +216,24 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}) {
     ports,
     run: () => programs.run(),
     /** A datagram on the socket of the last start, or of an earlier one. */
-    notify: (message: NotifyMessage, serial = actor.getSnapshot().context.startSerial) =>
+    notify: (message: NotifyMessage, serial = serialNow()) =>
       actor.send({ type: 'notify.received', serial, message, at: at() }),
-    findPid: (pid: number, serial = actor.getSnapshot().context.startSerial) =>
-      actor.send({ type: 'pidfile.found', serial, pid, at: at() }),
+    /** What the file says; it is looked at only while somebody waits for it. */
+    findPid: (pid: number, more: { readonly serial?: number; readonly ended?: ExitStatus } = {}) =>
+      tellReadiness({ type: 'pidfile.found', serial: serialNow(), pid, at: at(), ...more }),
     seePidfile: (trouble: PidfileTrouble) =>
-      actor.send({
-        type: 'pidfile.seen',
-        serial: actor.getSnapshot().context.startSerial,
-        trouble,
-        at: at(),
-      }),
+      tellReadiness({ type: 'pidfile.seen', serial: serialNow(), trouble, at: at() }),
     start: () => actor.send({ type: 'service.start', at: at() }),
-    stop: (killAfter = 5_000) => actor.send({ type: 'service.stop', killAfter, at: at() }),
-    kill: () => actor.send({ type: 'service.kill', at: at() }),
+    stop: (killAfter = 5_000) => actor.send({ type: 'service.stop', drain: false, killAfter, at: at() }),
+    kill: (grace = 1_000) => actor.send({ type: 'service.kill', grace, at: at() }),
     state: () => actor.getSnapshot().value,
     context: () => actor.getSnapshot().context,
     /** The phases told so far. */
-    phases: () => reports.map((report) => (report.type === 'service.changed' ? report.change.phase : 'exitKills')),
-    /** The ids of the process actors that it has. */
+    phases: () =>
+      reports.map((report) =>
+        report.type === 'service.changed' ? report.change.phase : report.type.slice('service.'.length),
+      ),
+    /** The ids of the actors that it has. */
     children: () => Object.keys(actor.getSnapshot().children),
   };
 }
@@ -202,19 +262,27 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     },
     (run, signal) => {
       if (deaf[run.service]?.includes(signal)) return;
-      clock.setTimeout(() => run.exited({ kind: 'signaled', signal, coreDumped: false }), 0);
+      clock.setTimeout(() => {
+        if (run.leaderGone) run.look(0);
+        else run.exited({ kind: 'signaled', signal, coreDumped: false });
+      }, 0);
     },
   );
-  const process = processMachine.provide({ actors: { childProcess: programs.childProcess } });
+  const { unit } = programs;
   const signalled: string[] = [];
-  // Every schedule is accepted and every port listens; nothing comes of it.
-  const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(({ sendBack }) =>
-    sendBack({ type: 'trigger.armed', at: clock.now() }),
-  );
-  const scheduled = scheduledMachine.provide({ actors: { process, trigger } });
+  // Every schedule is accepted and every port listens; what comes of it is the test's to say.
+  const triggers = new Map<string, (fact: TriggerFact) => void>();
+  const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(({ input, sendBack }) => {
+    triggers.set(input.name, sendBack);
+    sendBack({ type: 'trigger.armed', at: clock.now() });
+  });
+  const scheduled = scheduledMachine.provide({ actors: { unit, trigger } });
   const machine = systemMachine.provide({
     actors: {
-      service: serviceMachine.provide({ actors: { process, scheduled } }),
+      service: serviceMachine.provide({
+        actors: { unit, notifications: fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => {}) },
+      }),
+      scheduled,
       processTable: fromCallback<
         SignalAll | CountProcesses,
         undefined,
@@ -243,22 +311,32 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     /** Signals to everything that is left. */
     signalled,
     state: () => actor.getSnapshot().value,
-    output: () => actor.getSnapshot().output,
+    output: () => {
+      const snapshot = actor.getSnapshot();
+      return snapshot.matches('halted') ? outputOf(snapshot) : undefined;
+    },
+    slot: (service: string) => actor.getSnapshot().context.ledger.slots.get(service),
     run: (service: string) => programs.run(service),
+    /** It is time for a run of a scheduled service. */
+    fire: (service: string) => triggers.get(service)?.({ type: 'trigger.fired', at: clock.now() }),
     gone: () => actor.send({ type: 'processes.gone', at: clock.now() }),
     shutdown: (signal: SignalName = 'SIGTERM', forced = false) =>
       actor.send({ type: 'system.shutdown', end: { kind: 'signal', signal }, forced, at: clock.now() }),
     /** Another configuration, with the plan that the runtime would make. */
     reload: (next: readonly ServiceSpec[], changes: Partial<SystemSpec> = options.system ?? {}): ReloadPlan => {
-      const { context } = actor.getSnapshot();
+      const { ledger } = actor.getSnapshot().context;
       const spec = systemSpec(next, changes);
-      const plan = planReload(context.spec, spec, (name) => standingForPlan(context, name));
+      const plan = planReload(ledger.spec, spec, (name) => stateForPlan(ledger, name));
       actor.send({ type: 'system.reload', spec, graph: buildDependencyGraph(next), plan, at: clock.now() });
       return plan;
     },
-    ask: (request: SystemCommand) => actor.send(request),
-    phase: (service: string): ServicePhase | undefined => actor.getSnapshot().context.standings[service]?.phase,
-    service: (name: string): AnyActorRef | undefined => actor.getSnapshot().context.services[name],
+    /** Now, whatever time the request has. */
+    ask: (request: SystemCommand) => actor.send({ ...request, at: clock.now() }),
+    phase: (service: string): ServicePhase | undefined => {
+      const slot = actor.getSnapshot().context.ledger.slots.get(service);
+      return slot === undefined ? undefined : phaseOf(slot);
+    },
+    service: (name: string): AnyActorRef | undefined => actor.getSnapshot().children[serviceActorId(name)],
     /** The notices of one kind so far: `phases('starting')` are the services in the order in which they started. */
     order: (phase: ServicePhase) => log.filter((line) => line.includes(` ${phase} at `)),
   };
@@ -271,7 +349,7 @@ function describeNotice(notice: SystemNotice): string {
     case 'service.released':
     case 'service.blocked':
     case 'service.removed':
-    case 'service.lost':
+    case 'service.survives':
       return `${shortName(notice.service)} ${notice.type.slice('service.'.length)}`;
     case 'service.changed':
       return `${shortName(notice.service)} ${notice.change.phase}`;

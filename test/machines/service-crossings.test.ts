@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceReport } from '../../src/machines/service.ts';
+import type { ServiceReport } from '../../src/machines/service-protocol.ts';
 import { exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
@@ -21,17 +21,17 @@ describe('a simple service', () => {
     expect(phases()).toEqual(['starting', 'running']);
   });
 
-  it('is ready.exited after a normal exit in the pause', () => {
+  it('is exited after a normal exit in the pause', () => {
     const { clock, start, run, state, phases, children } = scriptedService();
     start();
     run().spawned();
     clock.increment(100);
     run().exited(exit0);
-    expect(state()).toEqual({ ready: 'exited' });
+    expect(state()).toEqual('exited');
     expect(phases()).toEqual(['starting', 'exited']);
     expect(children()).toEqual([]);
     clock.increment(10_000);
-    expect(state()).toEqual({ ready: 'exited' });
+    expect(state()).toEqual('exited');
   });
 
   it('has failed to start after an abnormal exit in the pause, restart or not', () => {
@@ -61,9 +61,9 @@ describe('a simple service', () => {
     const normal = scriptedService();
     normal.start();
     normal.run().exited(exit0);
-    expect(normal.state()).toEqual({ ready: 'exited' });
+    expect(normal.state()).toEqual('exited');
     normal.run().spawned();
-    expect(normal.state()).toEqual({ ready: 'exited' });
+    expect(normal.state()).toEqual('exited');
 
     const abnormal = scriptedService();
     abnormal.start();
@@ -81,7 +81,7 @@ describe('a oneshot service', () => {
     expect(state()).toEqual({ starting: 'awaitingExit' });
     run().exited(exit0);
     expect(state()).toEqual({ ready: 'exited' });
-    expect(phases()).toEqual(['starting', 'exited']);
+    expect(phases()).toEqual(['starting', 'done']);
   });
 
   it('fails after a start that takes too long, and only once its process is gone', () => {
@@ -89,16 +89,28 @@ describe('a oneshot service', () => {
     start();
     run().spawned();
     clock.increment(30_000);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'clearing' });
     expect(phases()).toEqual(['starting', 'stopping']);
     clock.increment(2_000);
     expect(run().signals).toEqual(['SIGINT at 30000', 'SIGKILL at 32000']);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(state()).toEqual({ stopping: 'killing' });
     run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
     expect(state()).toBe('failed');
     expect(last(reports)).toMatchObject({
       change: { phase: 'failed', cause: { kind: 'timeout', timeout: 30_000, pid: 101 }, during: 'start' },
     });
+  });
+
+  it('is decided at the exit of its process, and keeps what that has left until a stop', () => {
+    const { start, stop, run, state, phases, context } = scriptedService({ type: 'oneshot' });
+    start();
+    run().spawned().exited(exit0, 2);
+    expect(state()).toEqual({ ready: 'exited' });
+    expect(context().hasUnit).toBe(true);
+    stop();
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
   });
 
   it.each([
@@ -169,55 +181,21 @@ describe('commands that cross', () => {
     expect(state()).toBe('stopped');
   });
 
-  it('a start during a stop begins when the process has ended', () => {
+  it('a start during a stop is the system to remember: it comes again when the service has ended', () => {
     const { clock, start, stop, run, state, programs, phases } = scriptedService();
     start();
     run().spawned();
     clock.increment(500);
     stop();
     start();
-    expect(programs.runs).toHaveLength(1);
     run().exited(terminated);
-    expect(state()).toEqual({ starting: 'spawning' });
+    expect(state()).toBe('stopped');
+    expect(programs.runs).toHaveLength(1);
+    start();
     expect(run().serial).toBe(2);
     run().spawned();
     clock.increment(500);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'starting', 'running']);
-  });
-
-  it('a start during the stop of a spawn that fails', () => {
-    const { start, stop, state, programs } = scriptedService();
-    start();
-    stop();
-    start();
-    programs.run().spawnFailed();
-    expect(state()).toEqual({ starting: 'spawning' });
-    expect(programs.runs).toHaveLength(2);
-  });
-
-  it('a stop after that start takes it back', () => {
-    const { clock, start, stop, run, state, programs } = scriptedService();
-    start();
-    run().spawned();
-    clock.increment(500);
-    stop();
-    start();
-    stop();
-    run().exited(terminated);
-    expect(state()).toBe('stopped');
-    expect(programs.runs).toHaveLength(1);
-  });
-
-  it('a kill after that start takes it back too', () => {
-    const { start, stop, kill, run, state } = scriptedService();
-    start();
-    run().spawned();
-    stop();
-    start();
-    kill();
-    expect(state()).toEqual({ stopping: 'killing' });
-    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
-    expect(state()).toBe('stopped');
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped', 'starting', 'running']);
   });
 
   it('a kill during a stop does not wait', () => {
@@ -236,29 +214,56 @@ describe('commands that cross', () => {
     expect(run().signals).toHaveLength(3);
   });
 
-  it('a process that takes no notice is killed after killAfter', () => {
-    const { clock, start, stop, run, state } = scriptedService();
+  it('a kill without a stop', () => {
+    const { clock, start, kill, run, state, phases } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    kill();
+    expect(state()).toEqual({ stopping: 'killing' });
+    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+  });
+
+  it('a kill that something survives is told, and the service is over when that has ended at last', () => {
+    const { clock, start, kill, run, state, phases } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(500);
+    kill(200);
+    clock.increment(199);
+    expect(phases()).not.toContain('survived');
+    clock.increment(1);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'survived']);
+    expect(state()).toEqual({ stopping: 'killing' });
+    run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    expect(state()).toBe('stopped');
+  });
+
+  it('a stop has no clock of its own: SIGKILL comes from the system', () => {
+    const { clock, start, stop, kill, run, state, context } = scriptedService();
     start();
     run().spawned();
     clock.increment(500);
     stop(1_500);
-    clock.increment(1_499);
+    expect(context().deadline).toBe(2_000);
+    clock.increment(60_000);
     expect(run().signals).toEqual(['SIGTERM at 500']);
-    clock.increment(1);
-    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 2000']);
-    expect(state()).toEqual({ stopping: 'terminating' });
+    kill();
+    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 60500']);
+    expect(state()).toEqual({ stopping: 'killing' });
   });
 
-  it('a second stop may only shorten the wait', () => {
-    const { clock, start, stop, run } = scriptedService();
+  it('a second stop sends no second signal', () => {
+    const { clock, start, stop, run, context } = scriptedService();
     start();
     run().spawned();
     clock.increment(500);
     stop(5_000);
     clock.increment(500);
     stop(1_000);
-    clock.increment(1_000);
-    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGTERM at 1000', 'SIGKILL at 2000']);
+    expect(run().signals).toEqual(['SIGTERM at 500']);
+    expect(context().deadline).toBe(2_000);
   });
 
   it('a start while it runs changes nothing', () => {
@@ -276,9 +281,12 @@ describe('commands that cross', () => {
   it('facts of an earlier run are ignored in every state of the next', () => {
     const { actor, clock, start, stop, run, state } = scriptedService();
     const stale = () => {
-      actor.send({ type: 'process.exited', serial: 1, pid: 101, status: exit1, at: clock.now() });
-      actor.send({ type: 'process.spawned', serial: 1, pid: 101, at: clock.now() });
-      actor.send({ type: 'process.spawnFailed', serial: 1, error: noSuchProgram, at: clock.now() });
+      const fact = { serial: 1, at: clock.now() } as const;
+      actor.send({ type: 'unit.leaderExited', pid: 101, status: exit1, left: 0, age: 1_000, ...fact });
+      actor.send({ type: 'unit.spawned', pid: 101, ...fact });
+      actor.send({ type: 'unit.spawnFailed', error: noSuchProgram, ...fact });
+      actor.send({ type: 'unit.cleared', ...fact });
+      actor.send({ type: 'unit.survived', ...fact });
     };
     start();
     run().spawned();
@@ -310,6 +318,146 @@ describe('commands that cross', () => {
     expect(phases()).toEqual([]);
     start();
     expect(state()).toEqual({ starting: 'spawning' });
+  });
+});
+
+describe('what a simple service leaves behind', () => {
+  function ready(changes: Parameters<typeof scriptedService>[0] = {}) {
+    const service = scriptedService(changes);
+    service.start();
+    service.run().spawned();
+    service.clock.increment(500);
+    return service;
+  }
+
+  it('after a normal end lives on, until a stop ends it', () => {
+    const { clock, run, stop, state, phases, context } = ready();
+    run().exited(exit0, 2);
+    expect(state()).toBe('exited');
+    clock.increment(60_000);
+    expect([run().signals, context().hasUnit]).toEqual([[], true]);
+    stop();
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(run().signals).toEqual(['SIGTERM at 60500']);
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'running', 'exited', 'stopping', 'stopped']);
+  });
+
+  it('after a normal end may end by itself: then a stop has nothing to end', () => {
+    const { run, stop, state, phases, context } = ready();
+    run().exited(exit0, 1);
+    run().look(0);
+    expect([state(), context().hasUnit]).toEqual(['exited', false]);
+    stop();
+    expect(phases()).toEqual(['starting', 'running', 'exited', 'stopped']);
+  });
+
+  it('after a normal end is killed by a kill', () => {
+    const { run, kill, state } = ready();
+    run().exited(exit0, 1);
+    kill();
+    expect(state()).toEqual({ stopping: 'killing' });
+    expect(run().signals).toEqual(['SIGKILL at 500']);
+    run().look(0);
+    expect(state()).toBe('stopped');
+  });
+
+  it('hears a signal by hand', () => {
+    const { actor, run } = ready();
+    run().exited(exit0, 1);
+    actor.send({ type: 'service.signal', signal: 'SIGHUP', at: 600 });
+    expect(run().signals).toEqual(['SIGHUP at 500']);
+  });
+
+  it('after a crash is ended by the service itself, and only then comes the restart', () => {
+    const { clock, run, state, phases, reports, programs } = ready({ restart: true });
+    run().exited(exit1, 1);
+    expect(state()).toEqual({ stopping: 'clearing' });
+    expect(run().signals).toEqual(['SIGTERM at 500']);
+    clock.increment(1_999);
+    expect(state()).toEqual({ stopping: 'clearing' });
+    clock.increment(1);
+    expect(state()).toEqual({ stopping: 'killing' });
+    expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 2500']);
+    expect(programs.runs).toHaveLength(1);
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
+    expect(last(reports)).toMatchObject({ change: { cause: { kind: 'exit', status: exit1, pid: 101 } } });
+  });
+
+  it('after a crash is ended before the failure is told, also of a start', () => {
+    const { start, run, state, reports } = scriptedService();
+    start();
+    run().spawned().exited(exit1, 1);
+    expect(state()).toEqual({ stopping: 'clearing' });
+    run().look(0);
+    expect(state()).toBe('failed');
+    expect(last(reports)).toMatchObject({ change: { phase: 'failed', during: 'start' } });
+  });
+
+  it('after a crash holds up a stop, which pardons the failure', () => {
+    const { clock, run, stop, state, phases } = ready({ restart: true });
+    run().exited(exit1, 1);
+    clock.increment(1_000);
+    stop();
+    expect(state()).toEqual({ stopping: 'terminating' });
+    // Its own clock is the system's from now on.
+    clock.increment(60_000);
+    expect(run().signals).toEqual(['SIGTERM at 500']);
+    run().look(0);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+  });
+
+  it('that survives SIGKILL is told, and holds the verdict up', () => {
+    const { clock, run, phases } = ready();
+    run().exited(exit1, 1);
+    clock.increment(2_000);
+    clock.increment(1_000);
+    expect(phases()).toEqual(['starting', 'running', 'stopping', 'survived']);
+    run().look(0);
+    expect(phases().at(-1)).toBe('failed');
+  });
+
+  it('in a stop is waited for', () => {
+    const { run, stop, state } = ready();
+    stop();
+    run().exited(terminated, 1);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().look(0);
+    expect(state()).toBe('stopped');
+  });
+});
+
+describe('an exit that chaperone learns of late', () => {
+  it('counts as one after the pause where the pause may have been over', () => {
+    const { start, run, state, phases, reports } = scriptedService({ restart: true });
+    start();
+    run().spawned().exited(exit1, 0, 500);
+    expect(state()).toBe('backoff');
+    expect(phases()).toEqual(['starting', 'running', 'backoff']);
+    expect(last(reports)).toMatchObject({ change: { cause: { kind: 'exit', status: exit1 } } });
+  });
+
+  it('is exited after it was ready, where it is a normal one', () => {
+    const { start, run, phases, reports } = scriptedService();
+    start();
+    run().spawned().exited(exit0, 0, 60_000);
+    expect(phases()).toEqual(['starting', 'running', 'exited']);
+    expect(last(reports)).toMatchObject({ change: { wasReady: true } });
+  });
+
+  it('is a failed start where it was seen before the pause can have been over', () => {
+    const { start, run, state } = scriptedService({ restart: true });
+    start();
+    run().spawned().exited(exit1, 0, 499);
+    expect(state()).toBe('failed');
+  });
+
+  it('is a failed start where a pidfile is still to come', () => {
+    const { start, run, state } = scriptedService({ restart: true, pidfile: '/run/web.pid' });
+    start();
+    run().spawned().exited(exit1, 0, 60_000);
+    expect(state()).toBe('failed');
   });
 });
 
@@ -345,7 +493,7 @@ describe('restart', () => {
   it('does not come after a normal exit', () => {
     const service = ready({ restart: true });
     service.run().exited(exit0);
-    expect(service.state()).toEqual({ ready: 'exited' });
+    expect(service.state()).toBe('exited');
   });
 
   it('does not come where it was not asked for', () => {
@@ -499,6 +647,36 @@ describe('the time in reports', () => {
     run().spawned();
     clock.increment(700);
     run().exited(exit1);
-    expect(reports.map(({ at }) => at)).toEqual([1_000, 1_010, 1_710]);
+    // The pause tells no time of its own: it was over by then.
+    expect(reports.map(({ at }) => at)).toEqual([1_000, 1_510, 1_710]);
+  });
+
+  it('is that of the end of a pause, whatever came meanwhile', () => {
+    const { actor, clock, start, run, reports, context } = scriptedService();
+    start();
+    run().spawned();
+    clock.increment(400);
+    actor.send({ type: 'service.signal', signal: 'SIGHUP', at: 400 });
+    clock.increment(100);
+    expect(last(reports)).toMatchObject({ change: { phase: 'running' }, at: 500 });
+    clock.increment(500);
+    run().exited(exit1, 1);
+    clock.increment(1_000);
+    actor.send({ type: 'service.signal', signal: 'SIGHUP', at: 2_000 });
+    clock.increment(1_000);
+    expect(run().signals.at(-1)).toBe('SIGKILL at 3000');
+    expect(context().at).toBe(3_000);
+  });
+
+  it('is that of the end in what is told of exit_kills', () => {
+    const { clock, start, run, reports } = scriptedService({ exitKills: true });
+    start();
+    run().spawned();
+    clock.increment(60_000);
+    run().exited(exit0);
+    expect(reports.slice(-2).map(({ type, at }) => [type, at])).toEqual([
+      ['service.exitKills', 60_000],
+      ['service.changed', 60_000],
+    ]);
   });
 });

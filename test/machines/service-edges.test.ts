@@ -1,41 +1,39 @@
 /** What every single step of the chart leaves behind: looked at from every state that a service of one kind can be in. */
 import { describe, expect, it } from 'vitest';
-import { getNextSnapshot, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
-import type { ServiceEvent } from '../../src/machines/service.ts';
+import type { ServiceEvent } from '../../src/machines/service-protocol.ts';
 import type { NotifyMessage } from '../../src/model/notify-message.ts';
-import type { Edge } from './explore.ts';
-import { exploreService, machine } from './explored-service.ts';
-
-type ServiceSnapshot = SnapshotFrom<typeof machine>;
+import { serviceSpec } from '../model/specs.ts';
+import { type Edge, Steps } from './explore.ts';
+import { exploreService, inputOf, machine, reportsIn, type ServiceSnapshot } from './explored-service.ts';
 
 const kinds = [
   { type: 'simple', pidfile: '/run/web.pid', restart: true, restartLimit: 1 },
   { type: 'forking' },
-  { type: 'notify' },
-  { type: 'cron' },
+  { type: 'notify', watchdog: 1_000 },
   { type: 'oneshot', enabled: false },
+  { type: 'simple', exitKills: true },
 ] as const;
 const explored = kinds.map((changes) => {
   const { edges, states } = exploreService(changes);
   return { type: changes.type, edges: alikeOnce(edges), states };
 });
+const steps = new Steps(machine, inputOf(serviceSpec()));
 
 /** Of the steps that differ only in what has been before, one. */
 function alikeOnce(edges: readonly Edge<ServiceSnapshot>[]): readonly Edge<ServiceSnapshot>[] {
   const found = new Map<string, Edge<ServiceSnapshot>>();
   for (const edge of edges) {
-    const { verdict, run, serial, startSerial, ...rest } = edge.from.context;
-    const flags = [verdict === undefined, run === undefined, rest.retired, rest.startWanted, rest.hasBeenReady];
-    const of = 'serial' in edge.event ? edge.event.serial : undefined;
-    const age = [of === undefined, of === serial, of === startSerial];
-    found.set(JSON.stringify([edge.from.value, { ...edge.event, serial: age }, flags]), edge);
+    const { verdict, unit, serial, ...rest } = edge.from.context;
+    const flags = [verdict === undefined, unit === undefined, rest.retired, rest.hasBeenReady, rest.restartsUsed];
+    const of = 'serial' in edge.event ? edge.event.serial === serial : undefined;
+    found.set(JSON.stringify([edge.from.value, { ...edge.event, at: 0, serial: of }, flags]), edge);
   }
   return [...found.values()];
 }
 
 function stepped(from: ServiceSnapshot, event: ServiceEvent): ServiceSnapshot {
-  return getNextSnapshot(machine, from, event);
+  return steps.take(from, event).to;
 }
 
 function isEvent(event: { readonly type: string }): event is ServiceEvent {
@@ -53,14 +51,27 @@ function hasChanged(from: ServiceSnapshot, to: ServiceSnapshot): boolean {
   return withoutTime(to).some((value, index) => value !== before[index]);
 }
 
-const known = /^(?!disabled|pending|stopped|failed|backoff)/;
+/** In the states of its run, and in those that what it has left may live on in. */
+const known =
+  /^(?!disabled|pending|stopped|failed|backoff|starting\.spawning|starting\.settling|starting\.awaitingExit)/;
 
 describe.each(explored)('every step of a service ($type)', ({ edges, states }) => {
   it('that changes anything notes its time', () => {
     const late = edges.flatMap(({ from, event }) => {
       if (!isEvent(event) || !('at' in event)) return [];
-      const to = stepped(from, { ...event, at: 77 });
-      return hasChanged(from, to) && to.context.at !== 77 ? [`${statePath(from.value)} ${event.type}`] : [];
+      const to = stepped(from, { ...event, at: 7_777 });
+      return hasChanged(from, to) && to.context.at !== 7_777 ? [`${statePath(from.value)} ${event.type}`] : [];
+    });
+    expect([...new Set(late)]).toEqual([]);
+  });
+
+  it('that tells the system anything tells its time', () => {
+    const late = edges.flatMap(({ from, event }) => {
+      if (!isEvent(event) || !('at' in event)) return [];
+      const later: ServiceEvent = { ...event, at: 7_777 };
+      const { sent } = steps.take(from, later);
+      const wrong = reportsIn(sent).filter(({ at }) => at !== 7_777);
+      return wrong.map(({ type }) => `${statePath(from.value)} ${event.type} ${type}`);
     });
     expect([...new Set(late)]).toEqual([]);
   });
@@ -87,7 +98,7 @@ describe.each([
   const said = (from: ServiceSnapshot, message: NotifyMessage): ServiceSnapshot =>
     stepped(from, {
       type: 'notify.received',
-      serial: from.context.startSerial,
+      serial: from.context.serial,
       message: { ...also, ...message },
       at: 5,
     });
@@ -116,21 +127,19 @@ describe.each([
   });
 
   it('of its main process is followed until it is being stopped', () => {
-    const up = inRun.filter((from) => !from.matches('stopping'));
-    expect(where(up.filter((from) => said(from, { mainPid: 4711 }).context.run?.pid !== 4711))).toEqual([]);
-    expect(where(up.filter((from) => said(from, { mainPid: 4711 }).context.run?.followed !== true))).toEqual([]);
+    const up = inRun.filter((from) => !from.matches('stopping') && from.context.unit !== undefined);
+    expect(where(up.filter((from) => said(from, { mainPid: 4711 }).context.pid !== 4711))).toEqual([]);
+    expect(where(up.filter((from) => !said(from, { mainPid: 4711 }).context.followed))).toEqual([]);
     const stopping = inRun.filter((from) => from.matches('stopping'));
     expect(stopping.length).toBeGreaterThan(0);
-    expect(where(stopping.filter((from) => said(from, { mainPid: 4711 }).context.run !== from.context.run))).toEqual(
-      [],
-    );
+    expect(where(stopping.filter((from) => said(from, { mainPid: 4711 }).context.pid === 4711))).toEqual([]);
   });
 
   it('of an earlier start is about nothing', () => {
     const stale = (from: ServiceSnapshot): ServiceSnapshot =>
       stepped(from, {
         type: 'notify.received',
-        serial: from.context.startSerial - 1,
+        serial: from.context.serial - 1,
         message: { ready: true, status: 'old', mainPid: 4711, errno: 5 },
         at: 5,
       });

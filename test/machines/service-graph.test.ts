@@ -1,22 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { statePath } from '../../src/inspect/transition.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import { isScheduled } from '../../src/model/scheduling.ts';
+import { mayLead } from '../../src/machines/unit.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
+import { serviceStages } from '../../src/model/why.ts';
 import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
-import { eventTypes, exploreService, runIds, type ServiceSnapshot } from './explored-service.ts';
+import { eventTypes, exploredVariants, exploreService, reportsIn, type ServiceSnapshot } from './explored-service.ts';
 import { phaseSteps } from './phase-steps.ts';
 
-const live = ['starting', 'ready.running', 'ready.scheduled', 'stopping'];
+const live = ['starting', 'ready.running', 'stopping'];
 
-/** Its process has ended normally, and it waits for a pidfile or READY=1. */
-function mayLackRun(snapshot: ServiceSnapshot): boolean {
-  return snapshot.matches({ starting: 'awaitingPidfile' }) || snapshot.matches({ starting: 'awaitingNotify' });
+/** Its run goes on, or has still to be cleared away. */
+function mustHaveUnit({ value }: ServiceSnapshot): boolean {
+  const path = statePath(value);
+  return live.some((state) => path === state || path.startsWith(`${state}.`));
 }
 
-function hasRun(snapshot: ServiceSnapshot): boolean {
-  const path = statePath(snapshot.value);
-  return live.some((state) => path === state || path.startsWith(`${state}.`));
+/** What it has left behind may be there. */
+function mayHaveUnit(snapshot: ServiceSnapshot): boolean {
+  return mustHaveUnit(snapshot) || snapshot.matches('exited') || snapshot.matches({ ready: 'exited' });
 }
 
 function hasEnded(snapshot: ServiceSnapshot): boolean {
@@ -24,13 +26,11 @@ function hasEnded(snapshot: ServiceSnapshot): boolean {
 }
 
 function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
-  return /^(process|schedule)\./.test(event.type) || event.type.startsWith('xstate.after.');
+  return /^(unit|readiness)\./.test(event.type) || event.type.startsWith('xstate.after.');
 }
 
 function isStale({ from, event }: Edge<ServiceSnapshot>): boolean {
-  if (!('serial' in event)) return false;
-  const { run, startSerial } = from.context;
-  return event['serial'] !== (event.type.startsWith('process.') ? run?.serial : startSerial);
+  return 'serial' in event && event['serial'] !== from.context.serial;
 }
 
 function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
@@ -39,8 +39,8 @@ function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
 
 const phases: Readonly<Record<string, ServicePhase>> = {
   'ready.running': 'running',
-  'ready.exited': 'exited',
-  'ready.scheduled': 'scheduled',
+  'ready.exited': 'done',
+  exited: 'exited',
   disabled: 'disabled',
   pending: 'pending',
   starting: 'starting',
@@ -57,28 +57,19 @@ function phaseOf({ value }: ServiceSnapshot): ServicePhase {
   return phase;
 }
 
-const flags = [false, true];
-const pidfile = '/run/web.pid';
-const kinds = [
-  { kind: 'simple', type: 'simple' },
-  { kind: 'simple with a pidfile', type: 'simple', pidfile },
-  { kind: 'oneshot', type: 'oneshot' },
-  { kind: 'forking', type: 'forking' },
-  { kind: 'forking with a pidfile', type: 'forking', pidfile },
-  { kind: 'notify', type: 'notify', watchdog: 1_000 },
-  { kind: 'inetd', type: 'inetd' },
-  { kind: 'cron', type: 'cron' },
-] as const;
-const variants = kinds.flatMap(({ kind, ...ofKind }) =>
-  flags.flatMap((restart) =>
-    flags.map((exitKills) => {
-      const spec = { ...ofKind, restart, exitKills, restartLimit: 2 };
-      return { name: `${kind}, restart ${restart}, exit_kills ${exitKills}`, spec, exploration: exploreService(spec) };
-    }),
-  ),
-);
+/** The phases that a step reports. */
+function reported({ sent }: Edge<ServiceSnapshot>): readonly ServicePhase[] {
+  return reportsIn(sent).flatMap((report) => (report.type === 'service.changed' ? [report.change.phase] : []));
+}
+
+function sentToUnit({ sent }: Edge<ServiceSnapshot>): readonly string[] {
+  return sent.flatMap(({ event: { type } }) => (/^unit\.(terminate|kill|signal|lead)$/.test(type) ? [type] : []));
+}
+
+const variants = exploredVariants();
 const disabled = exploreService({ enabled: false });
 const all = [...variants.map(({ exploration }) => exploration), disabled];
+const allEdges = all.flatMap(({ edges }) => edges);
 
 describe('the service chart', () => {
   it('answers every event in every state', () => {
@@ -86,9 +77,11 @@ describe('the service chart', () => {
     expect(unanswered(serviceMachine, Object.keys(eventTypes))).toEqual([]);
   });
 
-  it('reaches every state', () => {
+  it('reaches every state, and has a name for each', () => {
     const reached = reachedLeaves(all.flatMap(({ states }) => states));
     expect(reached).toEqual([...leaves(serviceMachine)].sort());
+    const ofOthers = ['ready.scheduled', 'stopping.draining'];
+    expect(reached).toEqual(serviceStages.filter((stage) => !ofOthers.includes(stage)).sort());
   });
 
   it('shows nobody a transient state', () => {
@@ -108,131 +101,201 @@ describe('the service chart', () => {
     const seen: Record<string, Set<string>> = Object.fromEntries(
       Object.keys(phaseSteps).map((from) => [from, new Set()]),
     );
-    for (const { from, to } of all.flatMap(({ edges }) => edges)) {
-      if (phaseOf(from) !== phaseOf(to)) seen[phaseOf(from)]?.add(phaseOf(to));
-    }
+    for (const { from, to } of allEdges) if (phaseOf(from) !== phaseOf(to)) seen[phaseOf(from)]?.add(phaseOf(to));
     for (const [from, steps] of Object.entries(phaseSteps)) {
-      expect([from, ...(seen[from] ?? [])].sort()).toEqual([from, ...steps].sort());
+      if (from === 'scheduled') continue;
+      const own = steps.filter((step) => step !== 'scheduled');
+      expect([from, ...(seen[from] ?? [])].sort()).toEqual([from, ...own].sort());
     }
+  });
+
+  it('reports each phase in the step in which it comes there, and nothing else', () => {
+    const wrong = allEdges.filter((edge) => {
+      const told = reported(edge);
+      const [before, after] = [phaseOf(edge.from), phaseOf(edge.to)];
+      // A failure that is found out late is told with what it came after.
+      if (before === after) return told.length > 0 && told.at(-1) !== after;
+      return told.at(-1) !== after || new Set(told).size !== told.length;
+    });
+    expect([...new Set(wrong.map(describeEdge))]).toEqual([]);
+  });
+
+  it('tells its unit to end only where it begins to stop it, or is told to kill', () => {
+    const ending = allEdges.filter((edge) => sentToUnit(edge).some((type) => /terminate|kill/.test(type)));
+    expect(ending.length).toBeGreaterThan(0);
+    expect(ending.filter(({ to }) => !to.matches('stopping')).map(describeEdge)).toEqual([]);
+    const again = ending.filter(
+      ({ from, event, to }) => statePath(from.value) === statePath(to.value) && event.type !== 'service.kill',
+    );
+    expect(again.map(describeEdge)).toEqual([]);
+    const silent = allEdges.filter(
+      (edge) => !edge.from.matches('stopping') && edge.to.matches('stopping') && sentToUnit(edge).length === 0,
+    );
+    expect(silent.map(describeEdge)).toEqual([]);
+  });
+
+  it('passes on a signal by hand wherever something may hear it', () => {
+    const byHand = allEdges.filter(({ event }) => event.type === 'service.signal');
+    const wrong = byHand.filter(
+      (edge) => sentToUnit(edge).includes('unit.signal') !== (edge.from.context.unit !== undefined),
+    );
+    expect(wrong.map(describeEdge)).toEqual([]);
   });
 });
 
 describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => {
+  const { states, edges } = exploration;
+
   it('can reach stopped or failed from every state', () => {
     expect(stranded(exploration, hasEnded)).toEqual([]);
     // A stop or a kill is enough, with what the process does afterwards.
-    const byStop = stranded(exploration, hasEnded, (edge) => isFactOrDelay(edge) || edge.event.type === 'service.stop');
-    expect(byStop).toEqual([]);
-    const byKill = stranded(exploration, hasEnded, (edge) => isFactOrDelay(edge) || edge.event.type === 'service.kill');
-    expect(byKill).toEqual([]);
+    for (const command of ['service.stop', 'service.kill']) {
+      expect(
+        stranded(exploration, hasEnded, (edge) => edge.event.type === command || isFactOrDelay(edge)),
+        command,
+      ).toEqual([]);
+    }
   });
 
-  it('can be started from every state, until it is retired', () => {
-    const started = (snapshot: ServiceSnapshot): boolean => snapshot.matches('ready');
-    const retired = exploration.states.filter(({ context }) => context.retired).map(exploration.key);
-    expect(stranded(exploration, started).filter((key) => !retired.includes(key))).toEqual([]);
-    const startedLate = exploration.edges.filter(
-      ({ from, to }) => from.context.retired && to.context.startSerial !== from.context.startSerial,
+  it('starts no process but by a start command or a restart', () => {
+    const started = edges.filter(({ from, to }) => to.context.serial !== from.context.serial);
+    expect(started.length).toBeGreaterThan(0);
+    const wrong = started.filter(
+      ({ from, event, to }) =>
+        (event.type !== 'service.start' && !from.matches('backoff')) || !to.matches({ starting: 'spawning' }),
     );
-    expect(startedLate.map(describeEdge)).toEqual([]);
+    expect(wrong.map(describeEdge)).toEqual([]);
+    // Nor while anything of the last run is left.
+    expect(started.filter(({ from }) => from.context.unit !== undefined).map(describeEdge)).toEqual([]);
   });
 
-  it('has a run, and one process actor, exactly in the states that have a process', () => {
-    const wrong = exploration.states.filter((snapshot) => {
-      const expected = hasRun(snapshot) ? [`run-${snapshot.context.serial}`] : [];
-      const children = runIds(snapshot.children);
-      if (mayLackRun(snapshot) && snapshot.context.run === undefined) return children.length > 0;
-      return (snapshot.context.run !== undefined) !== hasRun(snapshot) || children.join() !== expected.join();
+  it('has one unit in the states that have a process, and none where nothing can be left', () => {
+    const wrong = states.filter((snapshot) => {
+      const { unit, hasUnit } = snapshot.context;
+      const has = unit !== undefined;
+      const isThere = snapshot.children['unit'] !== undefined;
+      if (has !== hasUnit || has !== isThere) return true;
+      return mustHaveUnit(snapshot) ? !has : has && !mayHaveUnit(snapshot);
     });
     expect(wrong.map(exploration.key)).toEqual([]);
   });
 
   it('takes another definition in every state, and stays where it is', () => {
-    const changed = exploration.edges.filter(({ event }) => event.type === 'service.reconfigure');
-    expect(new Set(changed.map(({ from }) => exploration.key(from))).size).toBe(exploration.states.length);
+    const changed = edges.filter(({ event }) => event.type === 'service.reconfigure');
+    expect(new Set(changed.map(({ from }) => exploration.key(from))).size).toBe(states.length);
     const moved = changed.filter(
-      ({ from, to }) => exploration.key(from) !== exploration.key(to) || from.context.run !== to.context.run,
+      ({ from, to }) => exploration.key(from) !== exploration.key(to) || from.context.unit !== to.context.unit,
     );
     expect(moved.map(describeEdge)).toEqual([]);
     expect(changed.filter(({ from, to }) => from.context.spec.debug === to.context.spec.debug)).toEqual([]);
   });
 
-  it('lets go of a run only when it has exited or was never spawned', () => {
-    const endings = exploration.edges.filter(
-      ({ from, to }) => from.context.run !== undefined && from.context.run !== to.context.run,
+  it('lets go of its unit only when nothing is left of it, or it never was', () => {
+    const endings = edges.filter(
+      ({ from, to }) => from.context.unit !== undefined && from.context.unit !== to.context.unit,
     );
     const early = endings.filter(
-      ({ from, event, to }) =>
-        from.context.run?.serial !== to.context.run?.serial &&
-        event.type !== 'process.exited' &&
-        event.type !== 'process.spawnFailed' &&
-        event.type !== 'schedule.ended' &&
-        event.type !== 'schedule.refused' &&
-        // The process that is named takes its place.
-        !(to.context.run !== undefined && (event.type === 'pidfile.found' || event.type === 'notify.received')),
+      ({ event }) =>
+        event.type !== 'unit.spawnFailed' &&
+        event.type !== 'unit.cleared' &&
+        !(event.type === 'unit.leaderExited' && 'left' in event && event['left'] === 0),
     );
     expect(early.map(describeEdge)).toEqual([]);
   });
 
-  it('ignores every fact about a run that is not the current one', () => {
-    const moved = exploration.edges.filter(
-      (edge) => isStale(edge) && exploration.key(edge.from) !== exploration.key(edge.to),
+  it('judges a failed run, and tries again, only when nothing is left of it', () => {
+    const crashed = edges.filter(
+      ({ from, event, to }) =>
+        !from.matches('stopping') &&
+        event.type === 'unit.leaderExited' &&
+        'left' in event &&
+        event['left'] === 2 &&
+        from.context.verdict === undefined &&
+        to.context.verdict !== undefined,
     );
-    expect(moved.map(describeEdge)).toEqual([]);
-    expect(exploration.edges.some(isStale)).toBe(true);
+    expect(crashed.length).toBeGreaterThan(0);
+    expect(crashed.filter(({ to }) => !to.matches({ stopping: 'clearing' })).map(describeEdge)).toEqual([]);
+    const left = edges.filter(
+      ({ from, to }) => from.matches({ stopping: 'clearing' }) && (to.matches('backoff') || to.matches('failed')),
+    );
+    expect(new Set(left.map(({ event }) => event.type))).toEqual(
+      new Set(['unit.cleared', 'unit.spawnFailed', 'unit.leaderExited']),
+    );
+  });
+
+  it('keeps what a normal end has left, and has a stop end it', () => {
+    const kept = edges.filter(
+      ({ event, to }) =>
+        event.type === 'unit.leaderExited' &&
+        'left' in event &&
+        event['left'] === 2 &&
+        mayHaveUnit(to) &&
+        !mustHaveUnit(to),
+    );
+    expect(kept.filter(({ from, to }) => from.context.unit !== undefined && to.context.unit === undefined)).toEqual([]);
+    const stopped = edges.filter(
+      ({ from, event }) => event.type === 'service.stop' && mayHaveUnit(from) && !mustHaveUnit(from),
+    );
+    expect(stopped.filter(({ from, to }) => from.context.unit !== undefined && !to.matches('stopping'))).toEqual([]);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(stopped.some(({ from }) => from.context.unit !== undefined)).toBe(true);
+  });
+
+  it('ignores every fact about a run that is not the current one', () => {
+    const stale = edges.filter(isStale);
+    const moved = stale.filter(
+      (edge) => exploration.key(edge.from) !== exploration.key(edge.to) || edge.sent.length > 0,
+    );
+    expect([...new Set(moved.map(describeEdge))]).toEqual([]);
+    expect(stale.length).toBeGreaterThan(0);
   });
 
   it('starts again by itself only where restart is set, and within the limit', () => {
-    const paused = exploration.states.filter((snapshot) => snapshot.matches('backoff'));
-    // A oneshot service is ready only by its end, and does not fail afterwards; the end of a run is none of a schedule.
-    const mayFailLater =
-      spec.type !== 'oneshot' && !isScheduled(spec.type) && (spec.type !== 'forking' || 'pidfile' in spec);
+    const paused = states.filter((snapshot) => snapshot.matches('backoff'));
+    // A oneshot service is ready only by its end, and does not fail afterwards.
+    const mayFailLater = spec.type !== 'oneshot' && (spec.type !== 'forking' || 'pidfile' in spec);
     expect(paused.length > 0).toBe(mayFailLater && spec.restart && !spec.exitKills);
-    expect(exploration.states.filter(({ context }) => context.restartsUsed > spec.restartLimit)).toEqual([]);
+    expect(states.filter(({ context }) => context.restartsUsed > spec.restartLimit)).toEqual([]);
   });
 
-  it('has failed with a cause, and with nothing else wanted', () => {
-    const failed = exploration.states.filter((snapshot) => snapshot.matches('failed'));
+  it('has failed with a cause', () => {
+    const failed = states.filter((snapshot) => snapshot.matches('failed'));
     expect(failed.length).toBeGreaterThan(0);
-    expect(failed.filter(({ context }) => context.verdict === undefined || context.startWanted)).toEqual([]);
+    expect(failed.filter(({ context }) => context.verdict === undefined)).toEqual([]);
   });
 
-  it('restarts nothing once it was retired', () => {
-    const retired = exploration.states.filter(({ context }) => context.retired);
+  it('starts nothing once it was retired', () => {
+    const retired = states.filter(({ context }) => context.retired);
     expect(retired.length).toBeGreaterThan(0);
     expect(retired.filter((snapshot) => snapshot.matches('backoff')).map(exploration.key)).toEqual([]);
-    const started = exploration.edges.filter(
+    const started = edges.filter(
       ({ from, event, to }) =>
-        (event.type === 'service.retire' || from.context.retired) &&
-        !from.context.startWanted &&
-        event.type !== 'service.start' &&
-        from.context.startSerial !== to.context.startSerial,
+        (event.type === 'service.retire' || from.context.retired) && from.context.serial !== to.context.serial,
     );
     expect(started.map(describeEdge)).toEqual([]);
   });
 
   it('leaves stopped and failed only by a start', () => {
-    const left = exploration.edges.filter(({ from, to }) => hasEnded(from) && !hasEnded(to));
+    const left = edges.filter(({ from, to }) => hasEnded(from) && !hasEnded(to));
     expect(left.filter(({ event }) => event.type !== 'service.start').map(describeEdge)).toEqual([]);
   });
 
-  it('never goes on starting after a stop or a kill', () => {
-    const ignored = exploration.edges.filter(
-      ({ event, to }) =>
-        (event.type === 'service.stop' || event.type === 'service.kill') && !hasEnded(to) && !to.matches('stopping'),
-    );
-    expect(ignored.map(describeEdge)).toEqual([]);
-    const kept = exploration.edges.filter(
-      ({ event, to }) => (event.type === 'service.stop' || event.type === 'service.kill') && to.context.startWanted,
-    );
-    expect(kept.map(describeEdge)).toEqual([]);
+  it('never goes on starting after a stop or a kill, and has no verdict any more', () => {
+    const told = edges.filter(({ event }) => event.type === 'service.stop' || event.type === 'service.kill');
+    expect(told.filter(({ to }) => !hasEnded(to) && !to.matches('stopping')).map(describeEdge)).toEqual([]);
+    const judged = told.filter(({ to }) => to.matches('stopping') && to.context.verdict !== undefined);
+    expect(judged.map(describeEdge)).toEqual([]);
   });
 
-  it('explores to the end with the exits of its process alone', () => {
-    // What is scheduled stays so until it is told otherwise.
-    const isSettled = (snapshot: ServiceSnapshot): boolean =>
-      !hasRun(snapshot) || snapshot.matches({ ready: 'scheduled' });
-    const settled = canReach(exploration, isSettled, isFactOrDelay);
-    expect(exploration.states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
+  it('explores to the end with the exits of its processes alone', () => {
+    const settled = canReach(exploration, (snapshot) => !mustHaveUnit(snapshot), isFactOrDelay);
+    expect(states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
+  });
+
+  it('has somebody to be its leader only where one is known', () => {
+    const led = edges.filter((edge) => sentToUnit(edge).includes('unit.lead'));
+    expect(led.length > 0).toBe('pidfile' in spec || spec.type === 'notify');
+    expect(led.every(({ to }) => mayLead(to.context.spec) && to.context.followed)).toBe(true);
+    expect(led.filter(({ event }) => !/^(readiness\.passed|notify\.received)$/.test(event.type))).toEqual([]);
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback } from 'xstate';
-import { processMachine } from '../../src/machines/process.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { type SystemCommand, systemMachine } from '../../src/machines/system.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
 import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
-import type { ProcessFact, ProcessRun, ProcessSignal } from '../../src/model/process-events.ts';
+import { phaseOf } from '../../src/model/ledger/slot.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/unit-events.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 type Given = Partial<ServiceSpec> & { readonly name: string };
@@ -14,23 +15,24 @@ type Given = Partial<ServiceSpec> & { readonly name: string };
 function system(...given: readonly Given[]) {
   const log: string[] = [];
   let pid = 10;
-  const childProcess = fromCallback<ProcessSignal, ProcessRun, ProcessFact>(({ input, sendBack, receive }) => {
+  const processes = fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(({ input, sendBack, receive }) => {
     const { service, serial } = input;
     const own = pid++;
     log.push(`start ${service.name}`);
     receive(() => {
       log.push(`stop ${service.name}`);
-      sendBack({ type: 'process.exited', serial, pid: own, status: { kind: 'exited', code: 0 }, at: 1 });
+      const status = { kind: 'exited', code: 0 } as const;
+      sendBack({ type: 'unit.leaderExited', serial, pid: own, status, left: 0, age: 0, at: 1 });
     });
-    sendBack({ type: 'process.spawned', serial, pid: own, at: 1 });
+    sendBack({ type: 'unit.spawned', serial, pid: own, at: 1 });
   });
-  const process = processMachine.provide({ actors: { childProcess } });
+  const unit = unitMachine.provide({ actors: { processes } });
   const services = given.map((changes) => serviceSpec({ startupPause: 0, ...changes }));
   const spec = systemSpec(services, { detectExit: false });
   const timers: (() => void)[] = [];
   const actor = createActor(
     systemMachine.provide({
-      actors: { service: serviceMachine.provide({ actors: { process } }), processTable: fromCallback(() => undefined) },
+      actors: { service: serviceMachine.provide({ actors: { unit } }), processTable: fromCallback(() => undefined) },
     }),
     {
       input: { spec, graph: buildDependencyGraph(services), missingPrograms: [] },
@@ -48,7 +50,10 @@ function system(...given: readonly Given[]) {
   return {
     phases: () =>
       Object.fromEntries(
-        Object.entries(actor.getSnapshot().context.standings).map(([name, { phase }]) => [name, phase]),
+        actor
+          .getSnapshot()
+          .context.ledger.slots.all()
+          .map((slot) => [slot.spec.name, phaseOf(slot)]),
       ),
     hasStopped: () => actor.getSnapshot().matches({ draining: 'clearing' }),
     ask: (request: SystemCommand): readonly string[] => {
@@ -63,7 +68,7 @@ function system(...given: readonly Given[]) {
 const start = (names: readonly string[], changes: { readonly enable?: boolean; readonly force?: boolean } = {}) =>
   ({ type: 'services.start', names, enable: false, force: false, at: 2, ...changes }) as const;
 const stop = (names: readonly string[], changes: { readonly disable?: boolean; readonly again?: boolean } = {}) =>
-  ({ type: 'services.stop', names, disable: false, again: false, at: 2, ...changes }) as const;
+  ({ type: 'services.stop', names, disable: false, again: false, drain: false, at: 2, ...changes }) as const;
 
 const chain = [{ name: 'a' }, { name: 'b', prerequisites: ['a'] }, { name: 'c', prerequisites: ['b'] }];
 

@@ -301,7 +301,9 @@ describe('a shutdown', () => {
     shutdown();
     clock.increment(0);
     expect(run('store.service').signals).toEqual(['SIGTERM at 1000']);
-    clock.increment(7_499);
+    // When the others would have been late it is looked at, too, and not yet killed.
+    clock.increment(3_750);
+    clock.increment(3_749);
     expect(run('store.service').signals).toHaveLength(1);
     clock.increment(1);
     expect(run('store.service').signals).toEqual(['SIGTERM at 1000', 'SIGKILL at 8500']);
@@ -318,7 +320,7 @@ describe('a shutdown', () => {
     expect(log.at(-1)).toBe('worker stopped at 1000');
     clock.increment(1);
     expect(log.slice(-4)).toEqual([
-      'web lost at 5750',
+      'web survives at 5750',
       'store stopping at 5750',
       'store stopped at 5750',
       'system clearing SIGTERM since 1000 at 5750',
@@ -424,5 +426,202 @@ describe('a shutdown', () => {
     run('store.service').exited(exit1);
     gone();
     expect(output()).toMatchObject({ exitStatus: 0, end: { kind: 'signal' } });
+  });
+});
+
+describe('a stop by hand', () => {
+  const stop = (name: string, changes: { readonly again?: boolean; readonly drain?: boolean } = {}) =>
+    ({
+      type: 'services.stop',
+      names: [name],
+      disable: false,
+      again: false,
+      drain: false,
+      at: 0,
+      ...changes,
+    }) as const;
+
+  function up(...given: Parameters<typeof scriptedSystem>) {
+    const [services, options] = given;
+    const system = scriptedSystem(services, { ...options, system: { detectExit: false, ...options?.system } });
+    system.clock.increment(500);
+    system.clock.increment(500);
+    expect(system.state()).toBe('up');
+    return system;
+  }
+
+  it('has a clock, which is the system: SIGKILL comes after the whole budget', () => {
+    const { clock, ask, run, phase } = up([store], { deaf: { 'store.service': ['SIGTERM'] } });
+    ask(stop('store.service'));
+    clock.increment(7_999);
+    expect(run('store.service').signals).toEqual(['SIGTERM at 1000']);
+    clock.increment(1);
+    expect(run('store.service').signals).toEqual(['SIGTERM at 1000', 'SIGKILL at 9000']);
+    clock.increment(0);
+    expect(phase('store.service')).toBe('stopped');
+    clock.increment(60_000);
+    expect(run('store.service').signals).toHaveLength(2);
+  });
+
+  it('is put off for a service that asks for time, and not in a shutdown', () => {
+    const asking = serviceSpec({ name: 'asking.service', type: 'notify', startupPause: 0 });
+    const begin = () => {
+      const system = scriptedSystem([asking], { deaf: { 'asking.service': ['SIGTERM'] } });
+      const say = (message: object): void =>
+        system.service('asking.service')?.send({
+          type: 'notify.received',
+          serial: 1,
+          message,
+          at: system.clock.now(),
+        });
+      say({ ready: true });
+      return { ...system, say };
+    };
+    const byHand = begin();
+    byHand.ask(stop('asking.service'));
+    byHand.clock.increment(7_000);
+    byHand.say({ extend: 5_000 });
+    byHand.clock.increment(1_000);
+    byHand.clock.increment(3_999);
+    expect(byHand.run('asking.service').signals).toEqual(['SIGTERM at 0']);
+    byHand.clock.increment(1);
+    expect(byHand.run('asking.service').signals).toEqual(['SIGTERM at 0', 'SIGKILL at 12000']);
+    const ending = begin();
+    ending.shutdown();
+    ending.say({ extend: 60_000 });
+    ending.clock.increment(7_500);
+    expect(ending.run('asking.service').signals).toEqual(['SIGTERM at 0', 'SIGKILL at 7500']);
+  });
+
+  it('waits for what survives SIGKILL, and says so', () => {
+    const { clock, ask, phase, log, run } = up([store], { deaf: { 'store.service': ['SIGTERM', 'SIGKILL'] } });
+    ask(stop('store.service'));
+    clock.increment(8_000);
+    clock.increment(1_000);
+    expect(log.at(-1)).toBe('store survives at 10000');
+    expect(phase('store.service')).toBe('stopping');
+    run('store.service').exited(exit1);
+    expect(phase('store.service')).toBe('stopped');
+  });
+
+  it('ends what a normal end has left behind, and so does a restart before it starts', () => {
+    const { clock, ask, run, order, phase } = up([store]);
+    run('store.service').exited(exit0, 2);
+    clock.increment(60_000);
+    expect([phase('store.service'), run('store.service').signals]).toEqual(['exited', []]);
+    ask(stop('store.service', { again: true }));
+    expect(run('store.service').signals).toEqual(['SIGTERM at 61000']);
+    expect(order('starting')).toHaveLength(1);
+    clock.increment(0);
+    expect(order('starting')).toHaveLength(2);
+    expect(run('store.service').serial).toBe(2);
+  });
+
+  it('lets the runs of a scheduled service finish where that is asked for', () => {
+    const cron = serviceSpec({ name: 'cron.service', type: 'cron', interval: '@daily' });
+    const { clock, ask, fire, run, phase } = up([store, cron]);
+    fire('cron.service');
+    ask(stop('cron.service', { drain: true }));
+    clock.increment(3_600_000);
+    expect([phase('cron.service'), run('cron.service').signals]).toEqual(['stopping', []]);
+    run('cron.service').exited(exit0);
+    expect(phase('cron.service')).toBe('stopped');
+  });
+
+  it('hastens a stop that lets runs finish', () => {
+    const cron = serviceSpec({ name: 'cron.service', type: 'cron', interval: '@daily' });
+    const { clock, ask, fire, run } = up([store, cron], { deaf: { 'cron.service': ['SIGTERM'] } });
+    fire('cron.service');
+    ask(stop('cron.service', { drain: true }));
+    clock.increment(60_000);
+    ask(stop('cron.service'));
+    expect(run('cron.service').signals).toEqual(['SIGTERM at 61000']);
+    clock.increment(8_000);
+    expect(run('cron.service').signals).toEqual(['SIGTERM at 61000', 'SIGKILL at 69000']);
+  });
+
+  it('is answered by a start that was asked for meanwhile only when nothing is left', () => {
+    const { clock, ask, run, order } = up([store], { deaf: { 'store.service': ['SIGTERM'] } });
+    ask(stop('store.service'));
+    ask({ type: 'services.start', names: ['store.service'], enable: false, force: false, at: 0 });
+    run('store.service').exited(exit0, 1);
+    clock.increment(1_000);
+    expect(order('starting')).toHaveLength(1);
+    run('store.service').look(0);
+    expect(order('starting')).toHaveLength(2);
+  });
+});
+
+describe('a signal by hand', () => {
+  it('reaches the services that are named, and nobody else', () => {
+    const deaf = { 'store.service': ['SIGHUP'], 'web.service': ['SIGHUP'] } as const;
+    const { clock, ask, run } = scriptedSystem([store, web, worker], { deaf });
+    clock.increment(500);
+    clock.increment(500);
+    ask({ type: 'services.signal', names: ['web.service', 'none.service'], signal: 'SIGHUP', at: 0 });
+    expect(run('web.service').signals).toEqual(['SIGHUP at 1000']);
+    expect([run('store.service').signals, run('worker.service').signals]).toEqual([[], []]);
+  });
+});
+
+describe('what a crash has left behind', () => {
+  it('is ended before the restart, and before dependents could count on it', () => {
+    const { clock, run, order, phase } = scriptedSystem([{ ...store, restart: true }], {
+      deaf: { 'store.service': ['SIGTERM'] },
+    });
+    clock.increment(500);
+    run('store.service').exited(exit1, 1);
+    expect(phase('store.service')).toBe('stopping');
+    clock.increment(2_000);
+    expect(run('store.service').signals).toEqual(['SIGTERM at 500', 'SIGKILL at 2500']);
+    clock.increment(0);
+    expect(phase('store.service')).toBe('backoff');
+    clock.increment(3_000);
+    expect(order('starting')).toHaveLength(2);
+  });
+
+  it('holds up the end of a boot that it has failed', () => {
+    const { clock, run, state, gone, output } = scriptedSystem([store, web]);
+    clock.increment(500);
+    run('web.service').exited(exit1, 1);
+    expect(state()).toEqual({ booting: 'starting' });
+    clock.increment(0);
+    clock.increment(0);
+    expect(state()).toEqual({ draining: 'clearing' });
+    gone();
+    expect(output()).toMatchObject({ exitStatus: 1, end: { kind: 'serviceFailed', service: 'web.service' } });
+  });
+
+  it('is ended in its turn where the system ends meanwhile', () => {
+    const { clock, run, shutdown, phase, order } = scriptedSystem([store, { ...web, restart: true }], {
+      deaf: { 'web.service': ['SIGTERM'] },
+    });
+    clock.increment(500);
+    clock.increment(500);
+    run('web.service').exited(exit1, 1);
+    shutdown();
+    clock.increment(1_000);
+    expect([phase('web.service'), phase('store.service')]).toEqual(['stopping', 'running']);
+    run('web.service').look(0);
+    expect(order('stopped')).toEqual(['web stopped at 2000']);
+    expect(phase('store.service')).toBe('stopping');
+  });
+});
+
+describe('a system that has halted', () => {
+  it('goes on being there, and changes no more', () => {
+    const { actor, shutdown, clock, gone, state, output, log } = scriptedSystem([store]);
+    shutdown();
+    expect(output()).toBeUndefined();
+    clock.increment(0);
+    gone();
+    const before = output();
+    expect([state(), actor.getSnapshot().status]).toEqual(['halted', 'active']);
+    const length = log.length;
+    shutdown('SIGINT', true);
+    gone();
+    clock.increment(60_000);
+    expect(output()).toEqual(before);
+    expect(log).toHaveLength(length);
   });
 });

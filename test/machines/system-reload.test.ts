@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceRequest } from '../../src/machines/system.ts';
+import type { ServiceRequest } from '../../src/model/ledger/requests.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, type ScriptedSystemOptions, scriptedSystem } from './scripted.ts';
@@ -26,7 +26,7 @@ function news(system: ReturnType<typeof up>): readonly string[] {
 const byHand = (type: 'start' | 'stop' | 'restart', ...names: readonly string[]): ServiceRequest =>
   type === 'start'
     ? { type: 'services.start', names, enable: false, force: false, at: 0 }
-    : { type: 'services.stop', names, disable: false, again: type === 'restart', at: 0 };
+    : { type: 'services.stop', names, disable: false, again: type === 'restart', drain: false, at: 0 };
 
 describe('a reload', () => {
   it('starts what is new, stops what is gone and touches nothing else', () => {
@@ -37,11 +37,11 @@ describe('a reload', () => {
     system.reload([store, spec('cache', { prerequisites: ['store.service'] })]);
     expect(news(system)).toEqual([
       'cache queued',
+      'cache released',
       'web stopping',
+      'cache starting',
       'web stopped',
       'web removed',
-      'cache released',
-      'cache starting',
       'cache running',
     ]);
     expect(system.service('web.service')).toBeUndefined();
@@ -55,24 +55,24 @@ describe('a reload', () => {
     expect(system.run('store.service').signals).toEqual([]);
   });
 
-  it('ends everything that has to end before anything starts, dependents first', () => {
+  it('ends what has to end, dependents first, and keeps nobody waiting who has nothing to do with that', () => {
     const system = up([store, web, spec('old', { prerequisites: ['web.service'] })]);
     news(system);
     system.reload([{ ...store, ...other }, { ...web, ...other }, spec('new')]);
     expect(news(system)).toEqual([
       'new queued',
+      'new released',
       'old stopping',
+      'new starting',
       'old stopped',
       'old removed',
       'web stopping',
+      'new running',
       'web stopped',
       'store stopping',
       'store stopped',
       'store released',
-      'new released',
-      'new starting',
       'store starting',
-      'new running',
       'store running',
       'web released',
       'web starting',
@@ -132,9 +132,12 @@ describe('a reload', () => {
     const system = up([{ ...store, enabled: false }, web]);
     news(system);
     system.reload([store, { ...web, enabled: false }]);
-    expect(news(system)).toEqual(['web stopping', 'web stopped', 'store released', 'store starting', 'store running']);
+    expect([...news(system)].sort()).toEqual(
+      ['web stopping', 'web stopped', 'store released', 'store starting', 'store running'].sort(),
+    );
     expect(system.phase('web.service')).toBe('disabled');
     system.reload([{ ...store, enabled: false }, web]);
+    // It waits for the other one, which is disabled now and has still to end.
     expect(news(system)).toEqual(['store stopping', 'store stopped', 'web released', 'web starting', 'web running']);
   });
 
@@ -146,7 +149,7 @@ describe('a reload', () => {
     system.reload([{ ...init, ...other }, store, spec('new')]);
     expect(news(system)).toEqual(['new queued', 'init stopped', 'init released', 'init starting']);
     system.run('init.service').exited(exit0);
-    expect(news(system)).toEqual(['init exited', 'new released', 'new starting', 'new running']);
+    expect(news(system)).toEqual(['init done', 'new released', 'new starting', 'new running']);
   });
 
   it('gives another try to what has failed, where its definition is another one', () => {
@@ -169,16 +172,16 @@ describe('a reload', () => {
     system.reload([slow, spec('first', { type: 'oneshot', groups: ['INIT'] }), store, idle]);
     expect(news(system)).toEqual(['first queued', 'first released', 'first starting']);
     system.run('slow.service').exited(exit0);
-    expect(news(system)).toEqual(['slow exited']);
+    expect(news(system)).toEqual(['slow done']);
     system.run('first.service').exited(exit0);
-    expect(news(system)).toEqual(['first exited', 'store released', 'store starting', 'store running']);
+    expect(news(system)).toEqual(['first done', 'store released', 'store starting', 'store running']);
     expect(system.state()).toEqual({ booting: 'idling' });
     system.reload([slow, store, web, idle]);
     expect(news(system)).toEqual([
       'web queued',
+      'web released',
       'first stopped',
       'first removed',
-      'web released',
       'web starting',
       'web running',
     ]);
@@ -201,12 +204,12 @@ describe('a reload', () => {
     system.run('pausing.service').exited(exit1);
     news(system);
     system.reload([store]);
-    expect(system.actor.getSnapshot().context.graph.names).toEqual(['store.service']);
+    expect(system.actor.getSnapshot().context.ledger.graph.names).toEqual(['store.service']);
     expect([...news(system)].filter((line) => line.endsWith('removed')).sort()).toEqual(
       services.map(({ name }) => `${name.replace('.service', '')} removed`).sort(),
     );
     expect(Object.keys(system.actor.getSnapshot().children)).toEqual(['service:store', 'processTable']);
-    expect(system.actor.getSnapshot().context).toMatchObject({ leaving: {}, stopping: {}, disabled: {} });
+    expect(system.actor.getSnapshot().context.ledger.slots.names()).toEqual(['store.service']);
   });
 
   it('of a service that fails to start while it waits to be replaced does not end the boot', () => {
@@ -221,16 +224,18 @@ describe('a reload', () => {
     system.reload([slow, spec('next')]);
     // It waits for the other one, which is deaf.
     system.run('first.service').exited(exit1);
-    expect(news(system)).toEqual(['next queued', 'second stopping', 'first failed', 'first removed']);
-    expect(system.state()).toEqual({ booting: 'starting' });
-    system.clock.increment(8_000);
     expect(news(system)).toEqual([
-      'second stopped',
-      'second removed',
+      'next queued',
       'next released',
+      'second stopping',
       'next starting',
+      'first failed',
+      'first removed',
       'next running',
     ]);
+    expect(system.state()).toEqual({ booting: 'starting' });
+    system.clock.increment(8_000);
+    expect(news(system)).toEqual(['second stopped', 'second removed']);
   });
 
   it('that brings a service back while it is being stopped starts it again', () => {
@@ -244,7 +249,7 @@ describe('a reload', () => {
     system.reload([store, { ...web, ...other }]);
     system.clock.increment(8_000);
     expect(news(system)).toEqual(['web stopped', 'web released', 'web starting', 'web running']);
-    expect(system.actor.getSnapshot().context.leaving).toEqual({});
+    expect(system.slot('web.service')?.intent).toEqual({ kind: 'none' });
   });
 
   it('meets a stop by hand, and a restart by hand, which end with the new definition', () => {
@@ -259,11 +264,10 @@ describe('a reload', () => {
     ]);
     system.clock.increment(8_000);
     expect(news(system)).toEqual(['store stopped', 'web stopped', 'web released', 'web starting', 'web running']);
-    const context = system.actor.getSnapshot().context;
-    expect(Object.values(context.services).map((ref) => ref.getSnapshot().context.spec.command)).toEqual([
-      'other',
-      'other',
-    ]);
+    const commands = ['store.service', 'web.service'].map(
+      (name) => system.service(name)?.getSnapshot().context.spec.command,
+    );
+    expect(commands).toEqual(['other', 'other']);
   });
 
   it.each([
@@ -318,15 +322,15 @@ describe('a reload', () => {
     expect(news(system)).toEqual([
       'web stopping',
       'cache queued',
+      'cache released',
+      'cache starting',
+      'cache running',
       'web stopped',
       'web removed',
       'store stopping',
       'store stopped',
       'store released',
-      'cache released',
-      'cache starting',
       'store starting',
-      'cache running',
       'store running',
     ]);
     expect(system.service('store.service')?.getSnapshot().context.spec.command).toBe(store.command);
@@ -339,13 +343,21 @@ describe('a reload', () => {
     system.shutdown();
     system.reload([spec('late')]);
     expect(system.phase('late.service')).toBeUndefined();
-    expect(news(system)).toEqual(['system draining signal', 'new stopped', 'web stopping', 'web stopped']);
+    expect(news(system)).toEqual([
+      'system draining signal',
+      'new stopping',
+      'web stopping',
+      'new stopped',
+      'web stopped',
+      'store stopping',
+      'store stopped',
+    ]);
     expect(system.state()).toEqual({ draining: 'stopping' });
     system.clock.increment(4_000);
     expect(news(system)[0]).toBe('old stopped');
     system.gone();
-    expect(system.output()).toMatchObject({ exitStatus: 0, neverStarted: ['new.service'] });
-    expect(system.output()?.stopped).toEqual(['old.service', 'web.service']);
+    expect(system.output()).toMatchObject({ exitStatus: 0, neverStarted: [] });
+    expect(system.output()?.stopped).toEqual(['old.service', 'new.service', 'web.service', 'store.service']);
   });
 
   it('leaves a system with nothing to do to detect_exit', () => {

@@ -1,6 +1,6 @@
 /** What is asked for single services, and what becomes of them, in each stage of the system. */
 import { describe, expect, it } from 'vitest';
-import type { ServiceRequest } from '../../src/machines/system.ts';
+import type { ServiceRequest } from '../../src/model/ledger/requests.ts';
 import { consoleService, type ServiceSpec } from '../../src/model/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, type ScriptedSystemOptions, scriptedSystem } from './scripted.ts';
@@ -26,6 +26,7 @@ const stop = (again: boolean, ...names: readonly string[]): ServiceRequest => ({
   names: names.map((name) => `${name}.service`),
   disable: false,
   again,
+  drain: false,
   at: 0,
 });
 
@@ -118,7 +119,7 @@ describe('once the system is up', () => {
     system.run('store.service').exited(exit0);
     system.news();
     expect(system.state()).toEqual({ draining: 'stopping' });
-    expect(system.actor.getSnapshot().context.deadline).toBe(8_500);
+    expect(system.actor.getSnapshot().context.ledger.drain?.deadline).toBe(8_500);
   });
 });
 
@@ -134,7 +135,7 @@ describe('requests that meet each other', () => {
     expect(system.news()).toEqual(['web stopped', 'store stopping', 'store stopped']);
   });
 
-  it('a forced start starts at once what has done its work, and ends first what has left daemons', () => {
+  it('a forced start ends first what has done its work, with what that has left', () => {
     const task = spec('task', { type: 'oneshot' });
     const daemon = spec('daemon', { type: 'forking' });
     const system = booted([task, daemon]);
@@ -145,7 +146,7 @@ describe('requests that meet each other', () => {
     system.ask(start('daemon'));
     expect(system.news()).toEqual([]);
     system.ask(start('task', { force: true }));
-    expect(system.news()).toEqual(['task released', 'task starting']);
+    expect(system.news()).toEqual(['task stopped', 'task released', 'task starting']);
     system.ask(start('daemon', { force: true }));
     expect(system.news()).toEqual(['daemon stopping', 'daemon stopped', 'daemon released', 'daemon starting']);
   });
@@ -207,11 +208,11 @@ describe('what the system counts as ready', () => {
     const first = spec('first', { type: 'inetd', port: 80, groups: ['INIT'] });
     const system = booted([first, store], { system: { detectExit: true } });
     expect(system.news()).toContain('store running');
-    expect(system.actor.getSnapshot().context.standings['first.service']?.hasBeenReady).toBe(true);
+    expect(system.slot('first.service')?.hasBeenReady).toBe(true);
   });
 
-  it('is the command of the command line that has done its work: its status is the end', () => {
-    const system = booted([{ ...spec('task', { type: 'oneshot' }), name: consoleService }], {
+  it('is the command of the command line that has ended normally: its status is the end', () => {
+    const system = booted([{ ...spec('task'), name: consoleService }], {
       system: { detectExit: true },
     });
     system.news();
@@ -245,6 +246,6 @@ describe('a shutdown that meets a reload', () => {
     system.shutdown();
     const { signals } = system.run('store.service');
     system.clock.increment(3_750);
-    expect(signals).toEqual(['SIGTERM at 0', 'SIGTERM at 1000', 'SIGKILL at 4750']);
+    expect(signals).toEqual(['SIGTERM at 0', 'SIGKILL at 4750']);
   });
 });

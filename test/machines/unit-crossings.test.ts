@@ -1,143 +1,322 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
-import { processMachine } from '../../src/machines/process.ts';
-import type { ProcessFact } from '../../src/model/process-events.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { SignalName } from '../../src/model/signal.ts';
+import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { exit0, ScriptedPrograms } from './scripted.ts';
+import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
-function scriptedProcess() {
+function scriptedUnit(changes: Partial<ServiceSpec> = {}, resumes?: UnitRun['resumes']) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
   const told: string[] = [];
   const owner = createActor(
-    fromCallback<ProcessFact>(({ receive }) => {
-      receive(({ type }) => told.push(type));
+    fromCallback<UnitFact>(({ receive }) => {
+      receive(({ type, at }) => told.push(`${type.slice('unit.'.length)} at ${at}`));
     }),
   ).start();
-  const machine = processMachine.provide({ actors: { childProcess: programs.childProcess } });
-  const actor = createActor(machine, { clock, input: { run: { service: serviceSpec(), serial: 1 }, owner } }).start();
+  const run: UnitRun = { service: serviceSpec(changes), serial: 1, ...(resumes === undefined ? {} : { resumes }) };
+  const actor = createActor(programs.unit, { clock, input: { run, owner } }).start();
   return {
+    actor,
     clock,
     told,
     run: programs.run(),
     state: () => actor.getSnapshot().value,
     isOver: () => actor.getSnapshot().status === 'done',
-    pid: () => actor.getSnapshot().context.pid,
-    terminate: (killAfter: number) => actor.send({ type: 'process.terminate', signal: 'SIGQUIT', killAfter }),
-    extend: (killAfter: number) => actor.send({ type: 'process.extend', killAfter }),
-    kill: () => actor.send({ type: 'process.kill' }),
+    context: () => actor.getSnapshot().context,
+    terminate: (signal: SignalName = 'SIGQUIT') => actor.send({ type: 'unit.terminate', signal, at: clock.now() }),
+    kill: (grace = 1_000) => actor.send({ type: 'unit.kill', grace, at: clock.now() }),
+    lead: (pid: number) => actor.send({ type: 'unit.lead', pid }),
+    signal: (signal: SignalName) => actor.send({ type: 'unit.signal', signal }),
   };
 }
 
-describe('a process', () => {
+describe('a unit', () => {
   it('tells its owner of the spawn and of the exit', () => {
-    const { run, told, state, isOver, pid, terminate } = scriptedProcess();
-    expect(pid()).toBeUndefined();
+    const { clock, run, told, state, isOver, context, terminate } = scriptedUnit();
+    expect(context().pid).toBeUndefined();
     run.spawned();
-    expect(state()).toEqual({ alive: 'running' });
-    const known = pid();
-    expect(known).toBeGreaterThan(1);
-    terminate(1_000);
+    expect(state()).toEqual({ present: 'alive' });
+    const { pid } = context();
+    expect(pid).toBeGreaterThan(1);
+    terminate();
     expect(run.signals).toEqual(['SIGQUIT at 0']);
+    clock.increment(10);
     run.exited();
     expect([state(), isOver()]).toEqual(['reaped', true]);
-    expect(pid()).toBe(known);
-    expect(told).toEqual(['process.spawned', 'process.exited']);
+    expect(context().pid).toBe(pid);
+    expect(told).toEqual(['spawned at 0', 'leaderExited at 10']);
   });
 
   it('is unspawned when the system refuses', () => {
-    const { run, told, state, isOver } = scriptedProcess();
-    run.spawnFailed();
+    const { run, told, state, isOver } = scriptedUnit();
+    run.spawnFailed(noSuchProgram);
     expect([state(), isOver()]).toEqual(['unspawned', true]);
-    expect(told).toEqual(['process.spawnFailed']);
+    expect(told).toEqual(['spawnFailed at 0']);
   });
 
   it('is over when its exit comes before the report of its spawn', () => {
-    const { run, told, state } = scriptedProcess();
+    const { run, told, state } = scriptedUnit();
     run.exited();
+    run.spawned();
     expect(state()).toBe('reaped');
-    expect(told).toEqual(['process.exited']);
+    expect(told).toEqual(['leaderExited at 0']);
   });
 
   it('keeps the wish to end until there is a pid to signal', () => {
-    const { clock, run, terminate, state } = scriptedProcess();
-    terminate(1_000);
+    const { clock, run, terminate, state } = scriptedUnit();
+    terminate();
     clock.increment(5_000);
     expect(run.signals).toEqual([]);
     run.spawned();
-    expect(state()).toEqual({ alive: 'terminating' });
-    clock.increment(1_000);
-    expect(run.signals).toEqual(['SIGQUIT at 5000', 'SIGKILL at 6000']);
+    expect(state()).toEqual({ present: { clearing: 'terminating' } });
+    expect(run.signals).toEqual(['SIGQUIT at 5000']);
   });
 
-  it('kills at once where both was wished for before the spawn', () => {
-    const { run, terminate, kill, state } = scriptedProcess();
-    terminate(1_000);
-    kill();
-    run.spawned();
-    expect(state()).toEqual({ alive: 'killing' });
-    expect(run.signals).toEqual(['SIGKILL at 0']);
-  });
-
-  it('gets SIGKILL after killAfter and not before', () => {
-    const { clock, run, terminate, state } = scriptedProcess();
-    run.spawned();
-    terminate(1_000);
-    clock.increment(999);
-    expect(state()).toEqual({ alive: 'terminating' });
-    clock.increment(1);
-    expect(state()).toEqual({ alive: 'killing' });
-    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGKILL at 1000']);
-  });
-
-  it('repeats the signal at a second terminate, and waits the shorter of the two times', () => {
-    const { clock, run, terminate } = scriptedProcess();
-    run.spawned();
-    terminate(1_000);
-    clock.increment(900);
-    terminate(60_000);
-    clock.increment(1_000);
-    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGQUIT at 900', 'SIGKILL at 1900']);
-  });
-
-  it('that asks for more time gets SIGKILL that much later, and another signal never', () => {
-    const { clock, run, terminate, extend } = scriptedProcess();
-    // Before anybody has asked it to end there is nothing to put off.
-    extend(50);
-    run.spawned();
-    extend(50);
-    clock.increment(100);
-    terminate(1_000);
-    clock.increment(900);
-    extend(500);
-    extend(700);
-    clock.increment(699);
-    expect(run.signals).toEqual(['SIGQUIT at 100']);
-    clock.increment(1);
-    expect(run.signals).toEqual(['SIGQUIT at 100', 'SIGKILL at 1700']);
-  });
-
-  it('stays in killing until it is reaped, and repeats SIGKILL when asked', () => {
-    const { clock, run, kill, terminate, state } = scriptedProcess();
-    run.spawned();
-    kill();
-    clock.increment(1_000_000);
-    terminate(1);
-    kill();
-    clock.increment(10);
-    expect(state()).toEqual({ alive: 'killing' });
-    expect(run.signals).toEqual(['SIGKILL at 0', 'SIGKILL at 1000000']);
-    run.exited(exit0);
+  it('keeps it, too, where its exit comes first and something is left', () => {
+    const { run, terminate, told, state } = scriptedUnit();
+    terminate();
+    run.exited(exit0, 1);
+    expect(run.signals).toEqual(['SIGQUIT at 0']);
+    run.look(0);
     expect(state()).toBe('reaped');
+    expect(told).toEqual(['leaderExited at 0', 'cleared at 0']);
+  });
+
+  it.each([
+    ['terminate, then kill', ['terminate', 'kill']],
+    ['kill, then terminate', ['kill', 'terminate']],
+  ] as const)('kills at once where both was wished for before the spawn: %s', (_, deeds) => {
+    const unit = scriptedUnit();
+    for (const deed of deeds) unit[deed]();
+    unit.run.spawned();
+    expect(unit.state()).toEqual({ present: { clearing: 'killing' } });
+    expect(unit.run.signals).toEqual(['SIGKILL at 0']);
+  });
+
+  it('gets one signal, however often it is told to end, and SIGKILL only when it is told', () => {
+    const { clock, run, terminate, kill, state } = scriptedUnit();
+    run.spawned();
+    terminate();
+    clock.increment(900);
+    terminate('SIGTERM');
+    clock.increment(1_000_000);
+    terminate();
+    expect(run.signals).toEqual(['SIGQUIT at 0']);
+    expect(state()).toEqual({ present: { clearing: 'terminating' } });
+    kill();
+    terminate();
+    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGKILL at 1000900']);
+    expect(state()).toEqual({ present: { clearing: 'killing' } });
+  });
+
+  it('says with SIGKILL by which signal, and for how long, it was asked to end', () => {
+    const clock = new SimulatedClock();
+    const asked: (UnitRequest & { type: 'unit.send' })['asked'][] = [];
+    const processes = fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(({ sendBack, receive }) => {
+      receive((request) => {
+        if (request.type === 'unit.send' && request.signal === 'SIGKILL') asked.push(request.asked);
+      });
+      sendBack({ type: 'unit.spawned', serial: 1, pid: 10, at: 0 });
+    });
+    const owner = createActor(fromCallback<UnitFact>(() => {}));
+    const input = { run: { service: serviceSpec(), serial: 1 }, owner };
+    const begin = () => createActor(unitMachine.provide({ actors: { processes } }), { clock, input }).start();
+    const asking = begin();
+    asking.send({ type: 'unit.terminate', signal: 'SIGINT', at: 100 });
+    asking.send({ type: 'unit.kill', grace: 1_000, at: 2_100 });
+    begin().send({ type: 'unit.kill', grace: 1_000, at: 2_100 });
+    expect(asked).toEqual([{ signal: 'SIGINT', for: 2_000 }, undefined]);
   });
 
   it('fails loudly where the port is not provided', async () => {
-    const owner = createActor(fromCallback<ProcessFact>(() => {}));
-    const actor = createActor(processMachine, { input: { run: { service: serviceSpec(), serial: 1 }, owner } });
+    const owner = createActor(fromCallback<UnitFact>(() => {}));
+    const actor = createActor(unitMachine, { input: { run: { service: serviceSpec(), serial: 1 }, owner } });
     const error = await new Promise((resolve) => {
       actor.subscribe({ error: resolve });
       actor.start();
     });
-    expect(String(error)).toContain('internal error: the port childProcess is not provided');
+    expect(String(error)).toContain('internal error: the port processes is not provided');
+  });
+});
+
+describe('what a leader leaves behind', () => {
+  it('lives on, and is ended by a stop', () => {
+    const { clock, run, told, state, terminate } = scriptedUnit();
+    run.spawned().exited(exit0, 2);
+    expect(state()).toEqual({ present: 'remaining' });
+    clock.increment(60_000);
+    run.look(1);
+    expect([run.signals, run.looks, state()]).toEqual([[], 0, { present: 'remaining' }]);
+    terminate();
+    expect(run.signals).toEqual(['SIGQUIT at 60000']);
+    expect(state()).toEqual({ present: { clearing: 'terminating' } });
+    run.left = 0;
+    clock.increment(20);
+    expect(state()).toBe('reaped');
+    expect(told).toEqual(['spawned at 0', 'leaderExited at 0', 'cleared at 60020']);
+  });
+
+  it('is over when it has ended by itself', () => {
+    const { run, told, state } = scriptedUnit();
+    run.spawned().exited(exit1, 1);
+    run.look(0);
+    expect(state()).toBe('reaped');
+    expect(told.at(-1)).toBe('cleared at 0');
+  });
+
+  it('is looked for again and again while it is to end, less and less often', () => {
+    const { clock, run, terminate } = scriptedUnit();
+    run.spawned();
+    terminate();
+    run.exited(exit0, 1);
+    const looks = [20, 40, 80, 160, 250, 250].map((pause) => {
+      clock.increment(pause - 1);
+      const before = run.looks;
+      clock.increment(1);
+      return [before, run.looks];
+    });
+    expect(looks).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+      [4, 5],
+      [5, 6],
+    ]);
+    expect(run.signals).toHaveLength(1);
+  });
+
+  it('gets SIGKILL, and is said to survive it, and is over all the same when it ends at last', () => {
+    const { clock, run, told, state, terminate, kill } = scriptedUnit();
+    run.spawned();
+    terminate();
+    run.exited(exit0, 1);
+    clock.increment(2_000);
+    kill(500);
+    clock.increment(499);
+    expect(state()).toEqual({ present: { clearing: 'killing' } });
+    clock.increment(1);
+    expect(state()).toEqual({ present: { clearing: 'surviving' } });
+    expect(told.at(-1)).toMatch(/^survived/);
+    kill(500);
+    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGKILL at 2000', 'SIGKILL at 2500']);
+    clock.increment(500);
+    expect(told.filter((line) => line.startsWith('survived'))).toHaveLength(2);
+    run.left = 0;
+    clock.increment(250);
+    expect(state()).toBe('reaped');
+    expect(told.at(-1)).toMatch(/^cleared/);
+  });
+
+  it('is looked for after SIGKILL, too, and what was forked meanwhile gets it as well', () => {
+    const { clock, run, state, kill } = scriptedUnit();
+    run.spawned();
+    kill();
+    run.exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false }, 1);
+    run.look(1, true);
+    expect(run.signals).toEqual(['SIGKILL at 0', 'SIGKILL at 0']);
+    for (const pause of [40, 80, 160]) clock.increment(pause);
+    expect(run.looks).toBeGreaterThan(1);
+    expect(run.signals).toHaveLength(2);
+    run.left = 0;
+    clock.increment(250);
+    expect(state()).toBe('reaped');
+  });
+
+  it('is not said to survive where it ends in time', () => {
+    const { clock, run, told, state, kill } = scriptedUnit();
+    run.spawned();
+    kill(500);
+    run.exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false }, 1);
+    run.left = 0;
+    clock.increment(400);
+    expect(state()).toBe('reaped');
+    clock.increment(60_000);
+    expect(told.some((line) => line.startsWith('survived'))).toBe(false);
+  });
+
+  it('of a service that may name another leader is kept though nothing is left', () => {
+    const { run, state, told, terminate } = scriptedUnit({ type: 'notify' });
+    run.spawned().exited();
+    run.look(0);
+    expect(state()).toEqual({ present: 'remaining' });
+    expect(told).toEqual(['spawned at 0', 'leaderExited at 0']);
+    terminate();
+    expect(state()).toBe('reaped');
+    expect(told.at(-1)).toBe('cleared at 0');
+  });
+});
+
+describe('another leader', () => {
+  it('is the one whose end counts, whether the first one lives or not', () => {
+    const { run, state, context, told, lead } = scriptedUnit({ type: 'notify' });
+    run.spawned();
+    lead(4711);
+    expect([run.leads, context().pid]).toEqual([[4711], 4711]);
+    run.exited(exit0, 1);
+    expect(state()).toEqual({ present: 'remaining' });
+    lead(4712);
+    expect(state()).toEqual({ present: 'alive' });
+    run.exited(exit0, 0);
+    expect(told.filter((line) => line.startsWith('leaderExited'))).toHaveLength(2);
+  });
+
+  it('is no news before the spawn', () => {
+    const { run, lead } = scriptedUnit({ type: 'notify' });
+    lead(4711);
+    expect(run.leads).toEqual([]);
+  });
+
+  it('that is named while it is to end has to end, too', () => {
+    const { clock, run, state, lead, terminate } = scriptedUnit({ type: 'forking', pidfile: '/run/web.pid' });
+    run.spawned().exited(exit0, 1);
+    terminate();
+    lead(4711);
+    run.look(0);
+    clock.increment(60_000);
+    expect(state()).toEqual({ present: { clearing: 'terminating' } });
+    run.exited(exit0);
+    expect(state()).toBe('reaped');
+  });
+});
+
+describe('a signal by hand', () => {
+  it('is passed on in every state in which something may hear it, and moves nothing', () => {
+    const { run, state, signal, terminate, context } = scriptedUnit();
+    signal('SIGHUP');
+    run.spawned();
+    signal('SIGUSR1');
+    run.exited(exit0, 1);
+    signal('SIGUSR2');
+    expect(state()).toEqual({ present: 'remaining' });
+    terminate();
+    signal('SIGHUP');
+    expect(run.signals).toEqual(['SIGUSR1 at 0', 'SIGUSR2 at 0', 'SIGQUIT at 0', 'SIGHUP at 0']);
+    expect(context().signalled).toEqual({ signal: 'SIGHUP', outcome: 'sent' });
+  });
+});
+
+describe('a unit that is there already', () => {
+  it('is not spawned, and ends like any other', () => {
+    const { run, state, told, terminate } = scriptedUnit({}, { pid: 4711 });
+    expect(state()).toEqual({ present: 'alive' });
+    terminate();
+    run.exited();
+    expect(state()).toBe('reaped');
+    expect(told).toEqual(['leaderExited at 0']);
+  });
+
+  it('may have lost its leader: what is left is over once nobody is found', () => {
+    const { run, state, told, terminate } = scriptedUnit({ type: 'forking' }, { pid: 0 });
+    run.leaderGone = true;
+    run.left = 1;
+    terminate();
+    expect(run.signals).toEqual(['SIGQUIT at 0']);
+    run.look(0);
+    expect(state()).toBe('reaped');
+    expect(told).toEqual(['cleared at 0']);
   });
 });

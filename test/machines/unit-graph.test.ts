@@ -1,109 +1,252 @@
 import { describe, expect, it } from 'vitest';
-import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
+import { createActor, fromCallback, type SnapshotFrom, transition } from 'xstate';
 import { statePath } from '../../src/inspect/transition.ts';
-import { type ProcessEvent, type ProcessInput, processMachine } from '../../src/machines/process.ts';
-import type { ProcessFact } from '../../src/model/process-events.ts';
+import { mayLead, type UnitEvent, type UnitInput, unitMachine } from '../../src/machines/unit.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { UnitFact, UnitRun } from '../../src/model/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { chartEvents, type Exploration, explore, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
+import {
+  chartEvents,
+  type Edge,
+  type Exploration,
+  explore,
+  leaves,
+  reachedLeaves,
+  stranded,
+  unanswered,
+} from './explore.ts';
+import { exit0, exit1, noSuchProgram } from './scripted.ts';
 
-type ProcessSnapshot = SnapshotFrom<typeof processMachine>;
+type UnitSnapshot = SnapshotFrom<typeof unitMachine>;
 
 /** The compiler keeps this list complete. */
-const eventTypes: Readonly<Record<ProcessEvent['type'], true>> = {
-  'process.spawned': true,
-  'process.spawnFailed': true,
-  'process.exited': true,
-  'process.terminate': true,
-  'process.extend': true,
-  'process.kill': true,
+const eventTypes: Readonly<Record<UnitEvent['type'], true>> = {
+  'unit.spawned': true,
+  'unit.spawnFailed': true,
+  'unit.leaderExited': true,
+  'unit.cleared': true,
+  'unit.survived': true,
+  'unit.seen': true,
+  'unit.signalled': true,
+  'unit.terminate': true,
+  'unit.kill': true,
+  'unit.lead': true,
+  'unit.signal': true,
+  'unit.lookDue': true,
+  'unit.survivalDue': true,
 };
 
-const events: readonly ProcessEvent[] = [
-  { type: 'process.spawned', serial: 1, pid: 10, at: 0 },
-  { type: 'process.spawnFailed', serial: 1, error: { code: 'ENOENT', stage: 'exec', program: '/bin/web' }, at: 0 },
-  { type: 'process.exited', serial: 1, pid: 10, status: { kind: 'exited', code: 0 }, at: 0 },
-  { type: 'process.terminate', signal: 'SIGTERM', killAfter: 5_000 },
-  { type: 'process.terminate', signal: 'SIGTERM', killAfter: 1_000 },
-  { type: 'process.extend', killAfter: 9_000 },
-  { type: 'process.kill' },
+const exit = { type: 'unit.leaderExited', serial: 1, pid: 10, age: 5, at: 0 } as const;
+const events: readonly UnitEvent[] = [
+  { type: 'unit.spawned', serial: 1, pid: 10, at: 0 },
+  { type: 'unit.spawnFailed', serial: 1, error: noSuchProgram, at: 0 },
+  { ...exit, status: exit0, left: 0 },
+  { ...exit, status: exit1, left: 2 },
+  { type: 'unit.seen', left: 0, fresh: false, at: 0 },
+  { type: 'unit.seen', left: 1, fresh: false, at: 0 },
+  { type: 'unit.seen', left: 1, fresh: true, at: 0 },
+  { type: 'unit.signalled', signal: 'SIGTERM', outcome: 'vanished', at: 0 },
+  { type: 'unit.terminate', signal: 'SIGTERM', at: 0 },
+  { type: 'unit.kill', grace: 1_000, at: 0 },
+  { type: 'unit.lead', pid: 20 },
+  { type: 'unit.signal', signal: 'SIGHUP' },
+  { type: 'unit.lookDue' },
+  { type: 'unit.survivalDue' },
 ];
 
-const owner = createActor(fromCallback<ProcessFact>(() => {}));
-const input: ProcessInput = { run: { service: serviceSpec(), serial: 1 }, owner };
-const exploration: Exploration<ProcessSnapshot> = explore(
-  processMachine.provide({ actors: { childProcess: fromCallback(() => {}) } }),
-  {
+const owner = createActor(fromCallback<UnitFact>(() => {}));
+const machine = unitMachine.provide({ actors: { processes: fromCallback(() => {}) } });
+
+function exploreUnit(changes: Partial<ServiceSpec>, resumes?: UnitRun['resumes']): Exploration<UnitSnapshot> {
+  const run: UnitRun = { service: serviceSpec(changes), serial: 1, ...(resumes === undefined ? {} : { resumes }) };
+  const input: UnitInput = { run, owner };
+  return explore(machine, {
     input,
     events: () => events,
-    distinguish: ({ context }: ProcessSnapshot) => [context.pid, context.terminate?.killAfter, context.killWanted],
-  },
-);
+    distinguish: ({ context }: UnitSnapshot) => [context.pid, context.leaderGone, context.wish?.type],
+  });
+}
 
-describe('the process chart', () => {
+const variants = [
+  { name: 'simple', exploration: exploreUnit({}) },
+  { name: 'notify', exploration: exploreUnit({ type: 'notify' }) },
+  { name: 'forking, the process alone', exploration: exploreUnit({ type: 'forking', killMode: 'process' }) },
+  { name: 'one that is there already', exploration: exploreUnit({}, { pid: 10 }) },
+  { name: 'what is left of one', exploration: exploreUnit({ type: 'forking' }, { pid: 0 }) },
+];
+const all = variants.flatMap(({ exploration }) => exploration.edges);
+
+function isOver({ status }: UnitSnapshot): boolean {
+  return status === 'done';
+}
+
+function describeEdge({ from, event, to }: Edge<UnitSnapshot>): string {
+  return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
+}
+
+/** What the step asks of the port, or tells the owner. */
+function told({ sent }: Edge<UnitSnapshot>): readonly string[] {
+  return sent.map(({ event }) => event.type);
+}
+
+function isEvent(event: { readonly type: string }): event is UnitEvent {
+  return event.type in eventTypes;
+}
+
+describe('the unit chart', () => {
   it('answers every event in every state', () => {
-    expect(chartEvents(processMachine)).toEqual(Object.keys(eventTypes).sort());
-    expect(unanswered(processMachine, Object.keys(eventTypes))).toEqual([]);
+    expect(chartEvents(unitMachine)).toEqual(Object.keys(eventTypes).sort());
+    expect(unanswered(unitMachine, Object.keys(eventTypes))).toEqual([]);
   });
 
   it('reaches every state', () => {
-    expect(reachedLeaves(exploration.states)).toEqual([...leaves(processMachine)].sort());
+    const reached = reachedLeaves(variants.flatMap(({ exploration }) => exploration.states));
+    expect(reached).toEqual([...leaves(unitMachine)].sort());
   });
 
-  it('ends only when no process is left: by an exit, or because there never was one', () => {
-    const endings = exploration.edges.filter(({ from, to }) => from.matches('alive') && !to.matches('alive'));
-    const kinds = new Set(
-      endings.map(({ from, event, to }) => `${statePath(from.value)} ${event.type} ${statePath(to.value)}`),
-    );
-    expect([...kinds].sort()).toEqual([
-      'alive.extended process.exited reaped',
-      'alive.killing process.exited reaped',
-      'alive.running process.exited reaped',
-      'alive.spawning process.exited reaped',
-      'alive.spawning process.spawnFailed unspawned',
-      'alive.terminating process.exited reaped',
+  it('is over only where nothing is left: by an exit, by a look, or because there never was a process', () => {
+    const endings = all.filter(({ from, to }) => !isOver(from) && isOver(to));
+    expect([...new Set(endings.map(describeEdge))].sort()).toEqual([
+      'present.alive unit.leaderExited reaped',
+      'present.clearing.killing unit.leaderExited reaped',
+      'present.clearing.killing unit.seen reaped',
+      'present.clearing.surviving unit.leaderExited reaped',
+      'present.clearing.surviving unit.seen reaped',
+      'present.clearing.terminating unit.leaderExited reaped',
+      'present.clearing.terminating unit.seen reaped',
+      'present.remaining unit.seen reaped',
+      'present.spawning unit.leaderExited reaped',
+      'present.spawning unit.spawnFailed unspawned',
     ]);
+    const early = endings.filter(({ from, event }) => {
+      if ('left' in event && event['left'] !== 0) return true;
+      return event.type === 'unit.seen' && !from.context.leaderGone;
+    });
+    expect(early.map(describeEdge)).toEqual([]);
   });
+
+  it('signals only from a command, or from the wish that it kept until it was spawned', () => {
+    const sending = all.filter((edge) => told(edge).includes('unit.send'));
+    expect(sending.length).toBeGreaterThan(0);
+    // What was forked while the others were killed gets SIGKILL, too.
+    const again = sending.filter(({ event }) => event.type === 'unit.seen');
+    expect(again.length).toBeGreaterThan(0);
+    expect(
+      again.every(
+        ({ event, to }) => 'fresh' in event && event['fresh'] && to.matches({ present: { clearing: 'killing' } }),
+      ),
+    ).toBe(true);
+    const causes = new Set(sending.filter((edge) => !again.includes(edge)).map(describeEdge));
+    const kept = /^present\.spawning unit\.(spawned|leaderExited) present\.clearing\.(terminating|killing)$/;
+    expect([...causes].filter((cause) => !/ unit\.(terminate|kill|signal) /.test(cause) && !kept.test(cause))).toEqual(
+      [],
+    );
+    // A transition is never told in two signals.
+    expect(sending.filter((edge) => told(edge).filter((type) => type === 'unit.send').length > 1)).toEqual([]);
+    const terminated = sending.filter(({ event }) => event.type === 'unit.terminate');
+    expect(terminated.filter(({ from }) => from.matches({ present: 'clearing' })).map(describeEdge)).toEqual([]);
+  });
+
+  it('tells the owner of each fact about its leader, and once that nothing is left', () => {
+    const silent = all.filter((edge) => {
+      const facts = told(edge).filter((type) => /^unit\.(spawned|spawnFailed|leaderExited|cleared)$/.test(type));
+      return isOver(edge.to) && !isOver(edge.from) && facts.length !== 1;
+    });
+    expect(silent.map(describeEdge)).toEqual([]);
+    const spawned = all.filter((edge) => told(edge).includes('unit.spawned'));
+    expect(spawned.filter(({ from }) => !from.matches({ present: 'spawning' })).map(describeEdge)).toEqual([]);
+  });
+});
+
+describe.each(variants)('the unit chart ($name)', ({ exploration }) => {
+  const { states, edges } = exploration;
 
   it('never leaves a final state', () => {
-    const later = exploration.edges.filter(({ from, to }) => from.status === 'done' && to.value !== from.value);
-    expect(later).toEqual([]);
+    expect(edges.filter(({ from, to }) => isOver(from) && to.value !== from.value)).toEqual([]);
   });
 
-  it('can be reaped from every live state', () => {
-    expect(stranded(exploration, (snapshot) => !snapshot.matches('alive'))).toEqual([]);
+  it('can be reaped from every state', () => {
+    expect(stranded(exploration, isOver)).toEqual([]);
   });
 
-  it('reaches SIGKILL from every live state by commands, delays and the report of the spawn', () => {
+  it('ends, once it was told to and no other leader is named, by what happens to its processes', () => {
+    const stuck = stranded(
+      exploration,
+      (snapshot) => isOver(snapshot) || !snapshot.matches({ present: 'clearing' }),
+      ({ event }) => event.type === 'unit.leaderExited' || event.type === 'unit.seen',
+    );
+    expect(stuck).toEqual([]);
+  });
+
+  it('reaches SIGKILL from every state by commands and the report of the spawn', () => {
     const withoutEnd = stranded(
       exploration,
-      (snapshot) => snapshot.matches({ alive: 'killing' }) || !snapshot.matches('alive'),
-      ({ event }) => event.type !== 'process.exited' && event.type !== 'process.spawnFailed',
+      (snapshot) => snapshot.matches({ present: { clearing: 'killing' } }) || isOver(snapshot),
+      ({ event }) => !/^unit\.(leaderExited|spawnFailed|seen)$/.test(event.type),
     );
     expect(withoutEnd).toEqual([]);
   });
 
-  it('has no running state once its end is wanted', () => {
-    const forgotten = exploration.states.filter(
+  it('neither lives on nor rests once its end is wanted, and never takes that back', () => {
+    const forgotten = states.filter(
       (snapshot) =>
-        snapshot.matches({ alive: 'running' }) && (snapshot.context.killWanted || snapshot.context.terminate),
+        (snapshot.matches({ present: 'alive' }) || snapshot.matches({ present: 'remaining' })) &&
+        snapshot.context.wish !== undefined,
     );
-    expect(forgotten).toEqual([]);
-  });
-
-  it('never takes back the wish to end', () => {
-    const takenBack = exploration.edges.filter(
+    expect(forgotten.map(exploration.key)).toEqual([]);
+    const takenBack = edges.filter(
       ({ from, to }) =>
-        (from.context.killWanted && !to.context.killWanted) || (from.context.terminate && !to.context.terminate),
+        (from.context.wish !== undefined && to.context.wish === undefined) ||
+        (from.context.wish?.type === 'unit.kill' && to.context.wish?.type !== 'unit.kill'),
     );
-    expect(takenBack).toEqual([]);
+    expect(takenBack.map(describeEdge)).toEqual([]);
+    const revived = edges.filter(
+      ({ from, to }) =>
+        from.matches({ present: 'clearing' }) && !to.matches({ present: 'clearing' }) && !to.matches('reaped'),
+    );
+    expect(revived.map(describeEdge)).toEqual([]);
   });
 
-  it('keeps the shorter time until SIGKILL, unless more is asked for', () => {
-    const longer = exploration.edges.filter(
-      ({ from, event, to }) =>
-        event.type !== 'process.extend' &&
-        (to.context.terminate?.killAfter ?? 0) > (from.context.terminate?.killAfter ?? Infinity),
+  it('remains only while no leader lives', () => {
+    const wrong = states.filter(
+      (snapshot) => snapshot.matches({ present: 'remaining' }) !== snapshot.context.leaderGone && !isEnding(snapshot),
     );
-    expect(longer).toEqual([]);
+    expect(wrong.map(exploration.key)).toEqual([]);
+  });
+
+  it('is kept after its leader where another may be named, whatever is left', () => {
+    const [{ context }] = states as [UnitSnapshot];
+    const gone = edges.filter(
+      ({ from, event, to }) => !isEnding(from) && event.type === 'unit.leaderExited' && to.matches('reaped'),
+    );
+    if (mayLead(context.run.service)) expect(gone.map(describeEdge)).toEqual([]);
+  });
+
+  it('notes the time of every fact', () => {
+    const late = edges.filter(({ from, event }) => {
+      if (!isEvent(event) || !('at' in event) || isOver(from)) return false;
+      const [to] = transition(machine, from, { ...event, at: 77 });
+      return JSON.stringify([from.value, from.context.pid]) !== JSON.stringify([to.value, to.context.pid])
+        ? to.context.at !== 77
+        : false;
+    });
+    expect([...new Set(late.map(describeEdge))]).toEqual([]);
   });
 });
+
+describe('a unit that is there already', () => {
+  it('goes on where it stands: with its leader, or with what that has left', () => {
+    const first = ({ exploration: { states } }: (typeof variants)[number]): unknown => states[0]?.value;
+    expect(variants.map(first)).toEqual([
+      { present: 'spawning' },
+      { present: 'spawning' },
+      { present: 'spawning' },
+      { present: 'alive' },
+      { present: 'remaining' },
+    ]);
+  });
+});
+
+function isEnding(snapshot: UnitSnapshot): boolean {
+  return isOver(snapshot) || snapshot.matches({ present: 'clearing' });
+}

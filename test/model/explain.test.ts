@@ -126,6 +126,39 @@ describe('the explanation of an end', () => {
     );
   });
 
+  it('tells of a service that had failed when the system ended: by itself, by a command, because of it', () => {
+    const cause = { kind: 'exit', status: exit3, pid: 12 } as const;
+    const failed = { service: 'web.service', cause };
+    const words: LastWords = { stream: 'stderr', line: 'no space left', at: 0 };
+    const rest = `
+  why     simple service, ended with exit 3 (pid 12)
+  command /bin/web --port 80
+  last    "no space left"  (stderr, 0.5 s ago)
+  stopped nothing; exit status 3`;
+    for (const [end, headline] of [
+      [{ kind: 'noProcesses', failed }, 'nothing is left to run, and web.service has failed'],
+      [{ kind: 'command', failed }, 'shut down by a command, after web.service had failed'],
+      [
+        { kind: 'serviceFailed', ...failed, onFailure: true },
+        'web.service has failed, and the system ends with it (on_failure)',
+      ],
+    ] as const) {
+      expect(explained({ end, exitStatus: 3 }, serviceSpec(), words, 500)).toBe(`chaperone: ${headline}${rest}`);
+    }
+    // What is no longer configured.
+    expect(explained({ end: { kind: 'noProcesses', failed }, exitStatus: 3 }, serviceSpec({ name: 'x.service' }))).toBe(
+      'chaperone: nothing is left to run, and web.service has failed',
+    );
+  });
+
+  it('does not say of what was ready that it had not been', () => {
+    const cause = { kind: 'reported', errno: 5, pid: 12 } as const;
+    const end = { kind: 'noProcesses', failed: { service: 'web.service', cause } } as const;
+    const text = explained({ end }, serviceSpec({ type: 'notify' }));
+    expect(text).toContain('notify service, it sent ERRNO=5');
+    expect(text).not.toContain('before READY=1');
+  });
+
   it('tells of an internal error', () => {
     const end = { kind: 'internalError', message: 'internal error: x' } as const;
     expect(explained({ end }, serviceSpec())).toBe('chaperone: internal error: x\n  stopped nothing; exit status 1');
@@ -133,6 +166,9 @@ describe('the explanation of an end', () => {
 
   it('is silent about an end that was asked for or is natural', () => {
     expect(explained({ end: { kind: 'signal', signal: 'SIGTERM' } }, serviceSpec())).toBe('');
+    const main = { service: 'web.service', outcome: { kind: 'exit', status: exit3 } } as const;
+    expect(explained({ end: { kind: 'signal', signal: 'SIGTERM', main }, exitStatus: 3 }, serviceSpec())).toBe('');
+    expect(explained({ end: { kind: 'command' } }, serviceSpec())).toBe('');
     expect(explained({ end: { kind: 'noProcesses' } }, serviceSpec())).toBe('');
     expect(explained({ end: { kind: 'nothingStarted' } }, serviceSpec())).toBe('');
   });

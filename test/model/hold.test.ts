@@ -18,7 +18,7 @@ const running: Standing = { phase: 'running', hasBeenReady: true, ignoreFailures
 const allUp = { first: running, store: running, cache: running, web: running, late: pending };
 
 function hold(name: string, changes: Readonly<Record<string, Standing>>, idling = false) {
-  const standings = { ...allUp, ...changes };
+  const standings = new Map(Object.entries({ ...allUp, ...changes }));
   return holdOf(graph, standings, blocked(graph, standings), name, idling);
 }
 

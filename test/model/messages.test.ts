@@ -12,8 +12,10 @@ import {
   failureText,
   hangupReceived,
   hostQueueing,
+  killing,
   logLevelForced,
   type Message,
+  memberReaped,
   messagesFor,
   missingIgnored,
   noProcessesRemain,
@@ -91,10 +93,16 @@ describe('the log lines of the start', () => {
       'debug: web.service successfully started',
     ]);
     expect(changed({ phase: 'running', pid: 7, restarted: true })).toEqual(['debug: web.service restart succeeded']);
-    expect(changed({ phase: 'exited', status: exit0, restarted: false, wasReady: false })).toEqual([
+    expect(changed({ phase: 'done', restarted: false })).toEqual(['debug: web.service successfully started']);
+    expect(changed({ phase: 'done', restarted: true })).toEqual(['debug: web.service restart succeeded']);
+    const end = { pid: 7, status: exit0, ran: 1_500 };
+    expect(changed({ phase: 'exited', end, restarted: false, wasReady: false })).toEqual([
       'debug: web.service successfully started',
+      'info: web.service ended normally with exit 0 after 1.5 s (pid 7)',
     ]);
-    expect(changed({ phase: 'exited', status: exit0, restarted: false, wasReady: true })).toEqual([]);
+    expect(changed({ phase: 'exited', end, restarted: false, wasReady: true })).toEqual([
+      'info: web.service ended normally with exit 0 after 1.5 s (pid 7)',
+    ]);
     expect(readyMessage('1.2.3')).toEqual({ severity: 'info', text: 'chaperone version 1.2.3, ready.' });
   });
 
@@ -168,6 +176,35 @@ describe('the log lines of the run', () => {
     ]);
   });
 
+  it('tell that a service was given up', () => {
+    const failed = { phase: 'failed', cause: exited, during: 'run' } as const;
+    const gaveUp = { restarts: 5, after: 62_000 };
+    expect(changed({ ...failed, gaveUp })).toEqual([
+      'err: web.service terminated abnormally with <ProcStatus exit_status=3>',
+      'err: web.service gave up after 5 restarts in 1 m 2 s (restart_limit)',
+    ]);
+    expect(changed({ ...failed, gaveUp: { restarts: 1, after: 300 } }, { ignoreFailures: true })).toEqual([
+      'warning: web.service terminated abnormally with <ProcStatus exit_status=3>',
+      'warning: web.service gave up after 1 restart in 0.3 s (restart_limit)',
+    ]);
+  });
+
+  it('tell whom SIGKILL ends, and why it came to that', () => {
+    const killed = (pids: readonly number[], asked?: Parameters<typeof killing>[2]): string =>
+      killing('web.service', pids, asked).text;
+    expect(killing('web.service', [7], undefined).severity).toBe('warning');
+    expect(killed([7])).toBe('using SIGKILL to terminate web.service (pid 7)');
+    expect(killed([7, 9], { signal: 'SIGTERM', for: 4_000 })).toBe(
+      'using SIGKILL to terminate web.service (pid 7, 9): it has not ended within 4 s of SIGTERM',
+    );
+    expect(killed([])).toBe('using SIGKILL to terminate web.service');
+    expect(killed(Array.from({ length: 23 }, (_, index) => index + 2))).toMatch(/ \(pid 2, 3, .*, 21 and 3 more\)$/);
+    expect(memberReaped('web.service', 9, terminated)).toEqual({
+      severity: 'debug',
+      text: "web.service exit status for pid=9 of its group is '<ProcStatus signal=15>'",
+    });
+  });
+
   it('tell of chaperone itself', () => {
     expect(notPid1(42)).toEqual({ severity: 'info', text: 'not PID 1 (pid 42): working as a child subreaper' });
     expect(cannotSubreap('EINVAL').text).toBe(
@@ -198,6 +235,10 @@ describe('the log lines of the end', () => {
       "err: system startup cancelled due to error: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
     ]);
     const error = { code: 'ENOENT', stage: 'lookup', program: 'web' } as const;
+    expect(drained({ kind: 'serviceFailed', service: 'web.service', cause: exited, onFailure: true })).toEqual([
+      'err: web.service has failed, and the system ends with it (on_failure: shutdown)',
+    ]);
+    expect(drained({ kind: 'command' })).toEqual(['warning: Request made to kill system.']);
     expect(drained({ kind: 'missingPrograms', problems: [{ service: 'web.service', error }] })).toEqual([
       "err: system startup cancelled due to error: executable 'web' not found",
     ]);
@@ -220,8 +261,11 @@ describe('the log lines of the end', () => {
       severity: 'debug',
       text: 'No processes remain when attempting to kill system, just stop.',
     });
-    expect(told({ type: 'service.lost', service: 'web.service' })).toEqual([
+    expect(told({ type: 'service.survives', service: 'web.service', waits: false })).toEqual([
       'warning: service web.service survives SIGKILL; the shutdown goes on without it',
+    ]);
+    expect(told({ type: 'service.survives', service: 'web.service', waits: true })).toEqual([
+      'warning: service web.service survives SIGKILL: a process of it hangs in the kernel, and its end is waited for',
     ]);
     expect(told({ type: 'system.ready' })).toEqual([]);
     expect(told({ type: 'system.halted' })).toEqual([]);

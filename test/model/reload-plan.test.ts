@@ -144,6 +144,8 @@ describe('planReload', () => {
     ['disabled, and stopped already', {}, { enabled: false }, 'stopped', 'change', 'disabled'],
     ['enabled', { enabled: false }, {}, 'disabled', 'start', 'enabled'],
     ['enabled, and started by hand', { enabled: false }, {}, 'ready', 'change', 'enabled'],
+    ['one that has ended, with another command', {}, { argv: ['x'] }, 'exited', 'restart', 'command changed'],
+    ['disabled, with what it may have left behind', {}, { enabled: false }, 'exited', 'stop', 'disabled'],
     ['a failed one with another command', {}, { argv: ['x'] }, 'failed', 'start', 'command changed, it had failed'],
     [
       'one that was stopped by hand',

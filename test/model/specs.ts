@@ -23,6 +23,8 @@ export function serviceSpec(changes: Partial<ServiceSpec> = {}): ServiceSpec {
     restart: false,
     restartDelay: 3_000,
     restartLimit: 5,
+    onFailure: 'keep',
+    remainAfterExit: changes.type === 'oneshot',
     killMode: 'group',
     debug: false,
     ...changes,

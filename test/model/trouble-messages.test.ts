@@ -10,7 +10,7 @@ import {
   pidVanished,
   sinkRefuses,
 } from '../../src/model/messages.ts';
-import type { PidfileTrouble } from '../../src/model/pidfile.ts';
+import type { FollowRefusal, PidfileTrouble } from '../../src/model/pidfile.ts';
 import { oneLine } from '../../src/model/printable.ts';
 import { serviceSpec } from './specs.ts';
 
@@ -44,9 +44,14 @@ describe('a journal that refuses', () => {
 
 describe('a process that is not followed', () => {
   it('is one that is none of the service, or is not there', () => {
-    expect(pidRefused('web', 7, "pid file '/run/a'").text).toBe(
-      "web does not follow pid 7 from pid file '/run/a': it neither descends from chaperone nor runs under the service's account",
-    );
+    const refused = (refusal: FollowRefusal, owner?: string): string =>
+      pidRefused('web', 7, "pid file '/run/a'", refusal, owner).text;
+    const why = "web does not follow pid 7 from pid file '/run/a': ";
+    expect(refused('foreign')).toBe(`${why}it neither descends from chaperone nor runs under the service's account`);
+    expect(refused('first')).toBe(`${why}the first process of all is no service`);
+    expect(refused('owned', 'store.service')).toBe(`${why}the process belongs to store.service`);
+    expect(refused('owned')).toBe(`${why}the process belongs to another service`);
+    expect(refused('old')).toBe(`${why}the process is older than this start of the service`);
     expect(pidVanished('web', 7, 'MAINPID').text).toBe(
       'web does not follow pid 7 from MAINPID: there is no such process',
     );

@@ -21,15 +21,17 @@ const holds: Readonly<Record<Hold['kind'], Hold>> = {
   reload: { kind: 'reload', names: ['store.service'] },
   none: { kind: 'none' },
 };
+/** The states of both charts, in which a service can be found. */
+const stages = new Set([...leaves(serviceMachine), ...leaves(scheduledMachine)]);
 /** Where a service does what it is for: it waits for nothing. */
-const content = ['ready.running', 'ready.exited'];
+const content = ['ready.running', 'ready.exited', 'exited'];
 
 /** Everything that may be known beside the state, in all combinations that read differently. */
 function variations(stage: WaitFacts['stage']): readonly WaitFacts[] {
   return types.flatMap((type) =>
     [true, false].flatMap((restart) =>
       Object.values(holds).flatMap((hold) =>
-        ([undefined, 'start', 'verdict'] as const).flatMap((afterStop) =>
+        ([undefined, 'start', 'verdict', 'restart'] as const).flatMap((afterStop) =>
           [
             {},
             { pid: 12, left: 3_000, cause: 'exit 1', nextRun: 60_000, running: 50, restartsUsed: 2 },
@@ -50,11 +52,11 @@ function variations(stage: WaitFacts['stage']): readonly WaitFacts[] {
 }
 
 describe('why a service is where it is', () => {
-  it('is known for each state of its chart, and for no other', () => {
-    expect([...serviceStages].sort()).toEqual([...leaves(serviceMachine)].sort());
+  it('is known for each state of the two charts, and for no other', () => {
+    expect([...serviceStages].sort()).toEqual([...stages].sort());
   });
 
-  it.each([...leaves(serviceMachine)])('has a condition, an owner, a time and what comes next for %s', (leaf) => {
+  it.each([...stages])('has a condition, an owner, a time and what comes next for %s', (leaf) => {
     if (!isServiceStage(leaf)) throw new Error(`${leaf} is no stage`);
     for (const given of variations(leaf)) {
       const why = explainState(given);
@@ -74,40 +76,48 @@ describe('why a service is where it is', () => {
         facts({ stage, running, spec: serviceSpec({ type, port: 80, interval: '@daily', maxConnections: 2 }) }),
       ).sentence;
     const sentences: Readonly<Record<string, readonly string[]>> = {
-      'open.arming': [of('inetd', 'starting.spawning'), of('cron', 'starting.spawning')],
-      'open.active': [of('inetd', 'ready.scheduled', 1), of('cron', 'ready.scheduled')],
-      'open.full': [of('inetd', 'ready.scheduled', 2), of('cron', 'ready.scheduled', 1)],
-      'closing.terminating': [of('inetd', 'stopping.terminating'), of('cron', 'stopping.terminating')],
-      'closing.killing': [of('inetd', 'stopping.killing'), of('cron', 'stopping.killing')],
+      'starting.spawning': [of('inetd', 'starting.spawning'), of('cron', 'starting.spawning')],
+      'ready.scheduled': [of('inetd', 'ready.scheduled', 1), of('cron', 'ready.scheduled')],
+      'ready.scheduled, full': [of('inetd', 'ready.scheduled', 2), of('cron', 'ready.scheduled', 1)],
+      'stopping.draining': [of('inetd', 'stopping.draining', 2), of('cron', 'stopping.draining', 1)],
+      'stopping.terminating': [of('inetd', 'stopping.terminating', 2), of('cron', 'stopping.terminating', 1)],
+      'stopping.clearing': [of('inetd', 'stopping.clearing'), of('cron', 'stopping.clearing')],
+      'stopping.killing': [of('inetd', 'stopping.killing', 2), of('cron', 'stopping.killing', 1)],
       // The system is ending: held up by what has to end first.
       retired: [explainState(facts({ stage: 'ready.scheduled', stopAfter: ['web.service'] })).sentence],
     };
-    // In the two others it is over, and the service is stopped or failed.
-    expect([...Object.keys(sentences), 'closed', 'refused'].sort()).toEqual([...leaves(scheduledMachine)].sort());
     expect(sentences).toMatchInlineSnapshot(`
       {
-        "closing.killing": [
-          "waits for the kernel to end its process after SIGKILL; then stopped",
-          "waits for the kernel to end its process after SIGKILL; then stopped",
-        ],
-        "closing.terminating": [
-          "waits for its process to end after SIGTERM; else SIGKILL; then stopped",
-          "waits for its process to end after SIGTERM; else SIGKILL; then stopped",
-        ],
-        "open.active": [
+        "ready.scheduled": [
           "waits for connections on port 80; one process a connection",
           "waits for its next run; a run; how it ends changes nothing for the next",
         ],
-        "open.arming": [
-          "waits for port 80 to be bound; ready, or failed where the port is taken",
-          "waits for the schedule "@daily" to be read; ready, or failed where it makes no sense",
-        ],
-        "open.full": [
+        "ready.scheduled, full": [
           "waits for one of its 2 connections to end (max_connections); the clients that wait in the backlog are served",
           "waits for its next run; a run, or none if the one that goes on has not ended by then",
         ],
         "retired": [
           "waits for web to end; then it is told to stop",
+        ],
+        "starting.spawning": [
+          "waits for port 80 to be bound; ready, or failed where the port is taken",
+          "waits for the schedule "@daily" to be read; ready, or failed where it makes no sense",
+        ],
+        "stopping.clearing": [
+          "waits for what is left of its run to end after SIGTERM; else SIGKILL; then stopped",
+          "waits for what is left of its run to end after SIGTERM; else SIGKILL; then stopped",
+        ],
+        "stopping.draining": [
+          "waits for its 2 processes to finish; nothing new starts; then stopped",
+          "waits for its process to finish; nothing new starts; then stopped",
+        ],
+        "stopping.killing": [
+          "waits for the kernel to end its 2 processes after SIGKILL; then stopped",
+          "waits for the kernel to end its process after SIGKILL; then stopped",
+        ],
+        "stopping.terminating": [
+          "waits for its 2 processes to end after SIGTERM; else SIGKILL; then stopped",
+          "waits for its process to end after SIGTERM; else SIGKILL; then stopped",
         ],
       }
     `);
@@ -160,6 +170,23 @@ describe('why a service is where it is', () => {
     [
       { stage: 'stopping.terminating', pid: 5, afterStop: 'verdict', cause: 'not ready in 30 s' },
       'waits for pid 5 to end after SIGTERM; else SIGKILL; then failed: not ready in 30 s',
+    ],
+    [{ stage: 'exited' }, 'its process has ended normally; "reset" and "start" run it again'],
+    [
+      { stage: 'stopping.clearing', left: 2_000, cause: 'exit 1' },
+      'waits for what is left of its run to end after SIGTERM; after 2 s: SIGKILL; then failed, after exit 1',
+    ],
+    [
+      { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }) },
+      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then a restart, or failed',
+    ],
+    [
+      { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }), afterStop: 'restart', cause: 'exit 1' },
+      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then restart 1 of 5, after exit 1',
+    ],
+    [
+      { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }), afterStop: 'verdict', restartsUsed: 5 },
+      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then failed, and no restart is left',
     ],
     [
       { stage: 'ready.running', stopAfter: ['web.service'], afterStop: 'start' },

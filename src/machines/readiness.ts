@@ -1,0 +1,169 @@
+/**
+ * Readiness that watches something: the file that is to name the process which is the service, or the service's own word.
+ *
+ *     watchingPidfile ─┐
+ *     watchingNotify  ─┴→ passed | failed
+ *
+ * The service invokes it while it awaits that, and hears of one of the two. The time that the start may take runs here; a service
+ * that says EXTEND_TIMEOUT_USEC gets more of it. READY in the same datagram as an error does not save the start.
+ */
+import {
+  type ActorRef,
+  assertEvent,
+  assign,
+  type EventObject,
+  enqueueActions,
+  fromCallback,
+  type Snapshot,
+  setup,
+} from 'xstate';
+import type { ExitStatus } from '../model/exit-status.ts';
+import type { PidfileTrouble } from '../model/pidfile.ts';
+import type { FailureCause } from '../model/service-phase.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
+import type { NotifyFact, PidfileFact } from '../model/unit-events.ts';
+
+export type ReadinessFact =
+  /** `pid`: the process that is the service from now on. `ended`: how it has ended, while chaperone could not look. */
+  | {
+      readonly type: 'readiness.passed';
+      readonly serial: number;
+      readonly pid?: number;
+      readonly ended?: ExitStatus;
+      readonly at: number;
+    }
+  | { readonly type: 'readiness.failed'; readonly serial: number; readonly cause: FailureCause; readonly at: number }
+  /** The start may take until then. */
+  | {
+      readonly type: 'readiness.extended';
+      readonly serial: number;
+      readonly deadline: number;
+      readonly at: number;
+    };
+
+/** Which start a pidfile or a notify socket belongs to. */
+export interface StartOf {
+  readonly service: ServiceSpec;
+  readonly serial: number;
+}
+
+export interface ReadinessInput extends StartOf {
+  readonly owner: ActorRef<Snapshot<unknown>, ReadinessFact>;
+  /** Monotonic ms at which the start has taken too long. */
+  readonly deadline: number;
+  readonly at: number;
+}
+
+interface ReadinessContext extends ReadinessInput {
+  /** What the pidfile was like when it was looked at last. */
+  readonly trouble: PidfileTrouble;
+}
+
+/** The port that looks for the service's pidfile and reports what it finds; the runtime provides it. */
+const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
+  throw new Error('internal error: the port pidfile is not provided');
+});
+
+/** The longest wait that a clock takes, ms: a thousand years. */
+const forever = 3e13;
+
+export const readinessMachine = setup({
+  types: {
+    context: {} as ReadinessContext,
+    events: {} as NotifyFact | PidfileFact,
+    input: {} as ReadinessInput,
+  },
+  actors: { pidfile },
+  actions: {
+    tellPassed: enqueueActions(({ context, event, enqueue }) => {
+      const { serial, owner } = context;
+      const found =
+        event.type === 'pidfile.found'
+          ? { pid: event.pid, ...(event.ended === undefined ? {} : { ended: event.ended }) }
+          : {};
+      enqueue.sendTo(owner, { type: 'readiness.passed', serial, ...found, at: event.at });
+    }),
+    tellReported: enqueueActions(({ context: { serial, owner }, event, enqueue }) => {
+      assertEvent(event, 'notify.received');
+      const { errno, busError } = event.message;
+      const cause: FailureCause = {
+        kind: 'reported',
+        ...(errno === undefined ? {} : { errno }),
+        ...(busError === undefined ? {} : { busError }),
+        pid: 0,
+      };
+      enqueue.sendTo(owner, { type: 'readiness.failed', serial, cause, at: event.at });
+    }),
+    tellTooLate: enqueueActions(({ context, enqueue }) => {
+      const { service, serial, owner, trouble, deadline } = context;
+      const timeout = service.processTimeout;
+      const cause: FailureCause =
+        service.type === 'notify'
+          ? { kind: 'timeout', timeout, pid: 0 }
+          : { kind: 'pidfile', file: service.pidfile ?? '', trouble, timeout };
+      enqueue.sendTo(owner, { type: 'readiness.failed', serial, cause, at: deadline });
+    }),
+    extend: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, 'notify.received');
+      const { serial, owner } = context;
+      const deadline = Math.max(context.deadline, event.at + Math.min(event.message.extend ?? 0, forever));
+      enqueue.assign({ deadline, at: event.at });
+      enqueue.sendTo(owner, { type: 'readiness.extended', serial, deadline, at: event.at });
+    }),
+    recordTrouble: assign(({ event }) => {
+      assertEvent(event, 'pidfile.seen');
+      return { trouble: event.trouble };
+    }),
+  },
+  guards: {
+    isNotify: ({ context }) => context.service.type === 'notify',
+    isStale: ({ context, event }) => event.serial !== context.serial,
+    fails: ({ event }) => event.type === 'notify.received' && reportsFailure(event),
+    isReady: ({ event }) => event.type === 'notify.received' && event.message.ready === true,
+    extends: ({ event }) => event.type === 'notify.received' && event.message.extend !== undefined,
+  },
+  delays: {
+    untilDeadline: ({ context }) => Math.min(forever, Math.max(0, context.deadline - context.at)),
+  },
+}).createMachine({
+  id: 'readiness',
+  context: ({ input }) => ({ ...input, trouble: 'absent' }),
+  initial: 'choosing',
+  states: {
+    choosing: { always: [{ guard: 'isNotify', target: 'watchingNotify' }, { target: 'watchingPidfile' }] },
+    watchingPidfile: {
+      invoke: {
+        id: 'pidfile',
+        src: 'pidfile',
+        input: ({ context: { service, serial } }) => ({ service, serial }),
+      },
+      after: { untilDeadline: { target: 'failed', actions: ['tellTooLate'] } },
+      on: {
+        'pidfile.found': [{ guard: 'isStale' }, { target: 'passed', actions: ['tellPassed'] }],
+        'pidfile.seen': [{ guard: 'isStale' }, { actions: ['recordTrouble'] }],
+        'notify.received': {},
+      },
+    },
+    watchingNotify: {
+      after: { untilDeadline: { target: 'failed', actions: ['tellTooLate'] } },
+      on: {
+        'notify.received': [
+          { guard: 'isStale' },
+          { guard: 'fails', target: 'failed', actions: ['tellReported'] },
+          { guard: 'isReady', target: 'passed', actions: ['tellPassed'] },
+          { guard: 'extends', target: 'watchingNotify', reenter: true, actions: ['extend'] },
+          {},
+        ],
+        'pidfile.found': {},
+        'pidfile.seen': {},
+      },
+    },
+    passed: { type: 'final' },
+    failed: { type: 'final' },
+  },
+});
+
+/** It says that it has failed: ERRNO that is not 0, or BUSERROR. */
+export function reportsFailure({ message: { errno, busError } }: NotifyFact): boolean {
+  return busError !== undefined || (errno !== undefined && errno !== 0);
+}

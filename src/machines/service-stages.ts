@@ -1,0 +1,281 @@
+/** The compound states of the service chart: what a start, a service that is up, and a stop go through. */
+import { raise } from 'xstate';
+import { missedLeader, readinessInput } from './service-judging.ts';
+import { serviceSetup } from './service-setup.ts';
+
+/** Where nothing runs no fact is about anything: it is a late one of an earlier run. */
+export const lateFacts = {
+  'unit.spawned': {},
+  'unit.spawnFailed': {},
+  'unit.leaderExited': {},
+  'unit.cleared': {},
+  'unit.survived': {},
+  'notify.received': {},
+};
+
+/** What only the state that has asked for it hears: an invoked child or a timer that ends with that state. */
+export const impossible = {
+  'readiness.passed': {},
+  'readiness.failed': {},
+  'readiness.extended': {},
+  'watchdog.missed': {},
+  'restarts.forgotten': {},
+  'leader.missed': {},
+};
+
+/** Where neither a unit nor a start is there. */
+export const atRest = {
+  'service.kill': {},
+  'service.reset': {},
+  'service.signal': {},
+  'service.retire': { actions: ['retire'] },
+  ...lateFacts,
+} as const;
+
+/** What has ended normally, and has left nothing, needs no end. */
+export const stoppedFromRest = {
+  'service.stop': [
+    { guard: 'hasUnit', target: '#service.stopping', actions: ['recordStop'] },
+    { target: '#service.stopped', actions: ['noteTime'] },
+  ],
+  'service.kill': [
+    { guard: 'hasUnit', target: '#service.stopping.killing', actions: ['noteTime'] },
+    { target: '#service.stopped', actions: ['noteTime'] },
+  ],
+} as const;
+
+export const starting = serviceSetup.createStateConfig({
+  entry: ['spawnUnit', { type: 'report', params: { phase: 'starting' } }],
+  initial: 'spawning',
+  on: {
+    'service.start': {},
+    'service.stop': { target: 'stopping', actions: ['recordStop'] },
+    'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
+    'service.retire': { actions: ['retire'] },
+    'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
+    'service.signal': { actions: ['noteTime', 'signalUnit'] },
+    'unit.spawned': {},
+    'unit.spawnFailed': [
+      { guard: 'isStale' },
+      { target: 'judged', actions: ['judgeSpawn', 'dropUnit', 'reportExitKills'] },
+    ],
+    'unit.leaderExited': [
+      { guard: 'isStale' },
+      { guard: 'exitedIntoPidfile', target: '.awaitingPidfile', actions: ['recordExit'] },
+      { guard: 'exitedBeforeReady', target: '.awaitingNotify', actions: ['recordExit'] },
+      {
+        guard: 'exitedAsMeant',
+        target: 'ready.exited',
+        actions: ['recordExit', 'reportExitKills', 'dropEndedUnit'],
+      },
+      { guard: 'exitedNormally', target: 'exited', actions: ['recordExit', 'reportExitKills', 'dropEndedUnit'] },
+      {
+        guard: 'crashedAlone',
+        target: 'judged',
+        actions: ['recordExit', 'reportExitKills', 'judgeExit', 'dropUnit'],
+      },
+      { target: 'stopping.clearing', actions: ['recordExit', 'reportExitKills', 'judgeExit'] },
+    ],
+    'unit.cleared': {},
+    'unit.survived': {},
+    // Its socket is heard in later turns than that in which its spawn is told.
+    'notify.received': {},
+  },
+  states: {
+    spawning: {
+      on: {
+        'unit.spawned': [
+          { guard: 'isStale' },
+          { guard: 'awaitsExit', target: 'awaitingExit', actions: ['recordSpawn'] },
+          { guard: 'isNotify', target: 'awaitingNotify', actions: ['recordSpawn'] },
+          { target: 'settling', actions: ['recordSpawn'] },
+        ],
+      },
+    },
+    /** simple: an early death counts as a failed start. */
+    settling: {
+      after: {
+        startupPause: [
+          { guard: 'hasPidfile', target: 'awaitingPidfile', actions: ['passPause'] },
+          { target: '#service.ready.running', actions: ['passPause'] },
+        ],
+      },
+      on: {
+        'unit.leaderExited': [
+          { guard: 'isStale' },
+          {
+            guard: 'mayHaveSettled',
+            target: '#service.ready.running',
+            actions: ['noteTime', raise(({ event }) => event)],
+          },
+        ],
+      },
+    },
+    /** oneshot and forking: its end is the result. */
+    awaitingExit: {
+      after: { processTimeout: { target: '#service.stopping.clearing', actions: ['judgeTimeout'] } },
+    },
+    /** simple and forking: the file is to name the process that is the service. Its own may have ended. */
+    awaitingPidfile: {
+      invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
+      on: {
+        'readiness.passed': [
+          { guard: 'isStale' },
+          {
+            guard: 'missedLeader',
+            target: '#service.ready.running',
+            actions: ['recordLost', raise(({ event }) => missedLeader(event))],
+          },
+          { target: '#service.ready.running', actions: ['noteTime', 'lead'] },
+        ],
+        'readiness.failed': [
+          { guard: 'isStale' },
+          { target: '#service.stopping.clearing', actions: ['judgeReadiness'] },
+        ],
+      },
+    },
+    /** notify: READY=1 is what makes it ready. Its own process may have ended normally. */
+    awaitingNotify: {
+      invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
+      on: {
+        'notify.received': [{ guard: 'isStale' }, { actions: ['noteNotice', 'lead', 'passOn'] }],
+        'readiness.passed': [
+          { guard: 'isStale' },
+          { guard: 'isReadyAlone', target: '#service.ready.exited', actions: ['noteTime'] },
+          { target: '#service.ready.running', actions: ['noteTime'] },
+        ],
+        'readiness.failed': [
+          { guard: 'isStale' },
+          { target: '#service.stopping.clearing', actions: ['judgeReadiness'] },
+        ],
+        'readiness.extended': [{ guard: 'isStale' }, { actions: ['recordDeadline'] }],
+      },
+    },
+  },
+});
+
+export const ready = serviceSetup.createStateConfig({
+  entry: ['markReady'],
+  initial: 'running',
+  on: {
+    ...stoppedFromRest,
+    'service.retire': { actions: ['retire'] },
+    'service.signal': { actions: ['noteTime', 'signalUnit'] },
+    'unit.spawned': {},
+    'unit.spawnFailed': {},
+    'unit.cleared': [{ guard: 'isStale' }, { actions: ['noteTime', 'dropUnit'] }],
+    'unit.survived': {},
+  },
+  states: {
+    running: {
+      entry: ['markSettled', 'armWatchdog', 'armStable', { type: 'report', params: { phase: 'running' } }],
+      exit: ['restWatchdog', 'restStable'],
+      on: {
+        'service.start': {},
+        'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
+        'restarts.forgotten': { actions: ['forgetRestarts'] },
+        'leader.missed': [
+          { guard: 'exitedNormally', target: '#service.exited', actions: ['reportExitKills', 'recordMissed'] },
+          {
+            target: '#service.stopping.clearing',
+            actions: ['reportExitKills', 'recordMissed', 'judgeMissed'],
+          },
+        ],
+        'unit.leaderExited': [
+          { guard: 'isStale' },
+          {
+            guard: 'exitedNormally',
+            target: '#service.exited',
+            actions: ['recordExit', 'reportExitKills', 'dropEndedUnit'],
+          },
+          {
+            guard: 'crashedAlone',
+            target: '#service.judged',
+            actions: ['recordExit', 'reportExitKills', 'judgeExit', 'dropUnit'],
+          },
+          { target: '#service.stopping.clearing', actions: ['recordExit', 'reportExitKills', 'judgeExit'] },
+        ],
+        'notify.received': [
+          { guard: 'isStale' },
+          {
+            guard: 'notifiesFailure',
+            target: '#service.stopping.clearing',
+            actions: ['noteNotice', 'lead', 'judgeNotice'],
+          },
+          {
+            guard: 'triggersWatchdog',
+            target: '#service.stopping.clearing',
+            actions: ['noteNotice', 'lead', 'judgeWatchdog'],
+          },
+          { guard: 'feedsWatchdog', actions: ['noteNotice', 'lead', 'armWatchdog'] },
+          { actions: ['noteNotice', 'lead'] },
+        ],
+        'watchdog.missed': { target: '#service.stopping.clearing', actions: ['judgeWatchdog'] },
+      },
+    },
+    /** Its start has exited as it should: its dependents may go on, and what it has left behind is its own. */
+    exited: {
+      entry: [{ type: 'report', params: { phase: 'done' } }],
+      on: {
+        // The system stops it first.
+        'service.start': {},
+        'service.reset': {},
+        'unit.leaderExited': {},
+        'notify.received': [
+          { guard: 'isStale' },
+          // The daemon that its start has become says who it is.
+          { guard: 'notifiesMainPid', target: 'running', actions: ['noteNotice', 'lead'] },
+          { actions: ['noteNotice'] },
+        ],
+      },
+    },
+  },
+});
+
+export const stopping = serviceSetup.createStateConfig({
+  entry: [{ type: 'report', params: { phase: 'stopping' } }],
+  initial: 'terminating',
+  on: {
+    // It starts once it has ended: the system remembers that.
+    'service.start': {},
+    'service.stop': { actions: ['recordStop', 'pardon'] },
+    'service.kill': { target: '.killing', actions: ['noteTime', 'pardon'] },
+    'service.retire': { actions: ['retire'] },
+    'service.reset': {},
+    'service.signal': { actions: ['noteTime', 'signalUnit'] },
+    'unit.spawned': [{ guard: 'isStale' }, { actions: ['recordSpawn'] }],
+    'unit.spawnFailed': [
+      { guard: 'isStale' },
+      { guard: 'hasVerdict', target: 'judged', actions: ['noteTime', 'dropUnit'] },
+      { target: 'stopped', actions: ['noteTime', 'dropUnit'] },
+    ],
+    'unit.leaderExited': [
+      { guard: 'isStale' },
+      { guard: 'endsForGood', target: 'judged', actions: ['recordExit', 'reportLoss', 'dropUnit'] },
+      { guard: 'crashedAlone', target: 'stopped', actions: ['recordExit', 'dropUnit'] },
+      { actions: ['recordExit', 'reportLoss'] },
+    ],
+    'unit.cleared': [
+      { guard: 'isStale' },
+      { guard: 'hasVerdict', target: 'judged', actions: ['noteTime', 'dropUnit'] },
+      { target: 'stopped', actions: ['noteTime', 'dropUnit'] },
+    ],
+    'unit.survived': [{ guard: 'isStale' }, { actions: ['noteTime', 'tellSurvived'] }],
+    'notify.received': [
+      { guard: 'isStale' },
+      { guard: 'extendsStop', actions: ['noteNotice', 'askForTime'] },
+      { actions: ['noteNotice'] },
+    ],
+  },
+  states: {
+    /** The system has told it to stop, and tells it when its time is up. */
+    terminating: { entry: ['terminateUnit'] },
+    /** What has failed is ended by the service itself, before its verdict counts. */
+    clearing: {
+      entry: ['recordClearing', 'terminateUnit'],
+      after: { clearGrace: { target: 'killing', actions: ['passClearGrace'] } },
+      on: { 'service.stop': { target: 'terminating', actions: ['recordStop', 'pardon'] } },
+    },
+    killing: { entry: ['killUnit'] },
+  },
+});

@@ -1,0 +1,29 @@
+interface Timed {
+  readonly at: number;
+}
+
+interface Typed {
+  readonly type: string;
+}
+
+/**
+ * Makes the assignments of one machine's actions: each is for one type of event, whose time it notes. It throws where an action is
+ * wired to another type, so that a test that walks through the chart finds it.
+ *
+ * @example const when = stamped<Context, Event>(); … recordPid: assign(when('unit.spawned', (_, { pid }) => ({ pid })))
+ */
+export function stamped<C extends Timed, E extends Typed>() {
+  return <T extends E['type']>(type: T, change: (context: C, event: Extract<E, { readonly type: T }>) => Partial<C>) =>
+    ({ context, event }: { readonly context: C; readonly event: E }): Partial<C> => {
+      if (!isOf(event, type)) throw new Error(`internal error: an action for ${type} meets ${event.type}`);
+      return { ...timeOf<C>(event), ...change(context, event) };
+    };
+}
+
+function isOf<E extends Typed, T extends string>(event: E, type: T): event is Extract<E, { readonly type: T }> {
+  return event.type === type;
+}
+
+function timeOf<C extends Timed>(event: Typed): Partial<C> | { readonly at: number } {
+  return 'at' in event && typeof event.at === 'number' ? { at: event.at } : {};
+}

@@ -1,0 +1,111 @@
+/** What a service reports of itself, and what follows from that for the others. */
+
+import { isScheduled } from '../scheduling.ts';
+import { isEnded, isReadyPhase, type ServiceChange } from '../service-phase.ts';
+import { isOutcome, type RunOutcome } from '../system-end.ts';
+import { type Draft, firstClosedStage } from './ledger.ts';
+import { definitionOf, isStopping, newSlot, nothingIntended, queued, type Slot } from './slot.ts';
+import { release, releaseAll, sayBlocked } from './starts.ts';
+import { advanceStops, leaveLine, letOthersStop, letStagesStop, stageLeft } from './stops.ts';
+
+export function noteChange(draft: Draft, name: string, change: ServiceChange): void {
+  const before = draft.get(name);
+  if (before === undefined) return;
+  const closed = firstClosedStage(draft.counters);
+  const stage = stageLeft(draft);
+  const isReady = isReadyPhase(change.phase);
+  const outcome = outcomeOf(change);
+  draft.put(name, {
+    chart: change.phase,
+    hasBeenReady: before.hasBeenReady || isReady,
+    ...(isReady ? { byHand: false } : {}),
+    ...(outcome === undefined ? {} : { outcome }),
+  });
+  const { ignoreFailures } = before.spec;
+  draft.tell({ type: 'service.changed', service: name, change: asTold(before, change), ignoreFailures });
+  if (change.phase === 'backoff') {
+    if (isStopping(before)) advanceStops(draft, [name]);
+    else if (!before.enabled) endRestarts(draft, name);
+  }
+  // Its restart comes before the start that somebody had asked for.
+  if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
+  if (isEnded(change.phase)) finishStop(draft, name);
+  if (draft.drain !== undefined) {
+    letStagesStop(draft, stage);
+    return;
+  }
+  letOthersGo(draft, before, change, closed);
+  if (isEnded(change.phase)) sayBlocked(draft);
+}
+
+/** No restart follows where it was disabled meanwhile. */
+function asTold({ enabled }: Slot, change: ServiceChange): ServiceChange {
+  return change.phase === 'backoff' && !enabled ? { phase: 'failed', cause: change.cause, during: 'run' } : change;
+}
+
+/** How its last run ended, where the change tells it. */
+function outcomeOf(change: ServiceChange): RunOutcome | undefined {
+  switch (change.phase) {
+    case 'exited':
+      return { kind: 'exit', status: change.end.status };
+    case 'stopped':
+      return change.end === undefined ? undefined : { kind: 'exit', status: change.end.status };
+    case 'backoff':
+    case 'failed':
+      return isOutcome(change.cause) ? change.cause : undefined;
+    case 'starting':
+    case 'running':
+    case 'done':
+    case 'scheduled':
+    case 'stopping':
+      return undefined;
+  }
+}
+
+/** It was disabled while it ran: no restart follows, unless it is enabled again. */
+function endRestarts(draft: Draft, name: string): void {
+  draft.put(name, {
+    resumes: true,
+    intent: { kind: 'stopping', why: 'disabled', next: 'rest', drain: false, told: true, behind: 0, ahead: [] },
+  });
+  draft.order({ kind: 'stop', name, drain: false });
+}
+
+/** Its stop is over, where one was asked for. */
+function finishStop(draft: Draft, name: string): void {
+  const slot = draft.get(name);
+  if (slot === undefined) return;
+  const { intent } = slot;
+  const isLast = draft.drain !== undefined || (isStopping(slot) && slot.intent.why === 'gone');
+  if (slot.current !== undefined && !isLast) {
+    const { spec } = slot;
+    const kind = isScheduled(slot.current.type) === isScheduled(spec.type) ? 'reconfigure' : 'replace';
+    draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart } : {}) });
+    draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
+  }
+  if (intent.kind === 'again') draft.put(name, { intent: slot.enabled ? queued : nothingIntended });
+  if (intent.kind !== 'stopping') return;
+  const again = intent.next === 'start' && slot.enabled && draft.drain === undefined;
+  draft.put(name, { intent: again ? queued : nothingIntended });
+  if (intent.behind > 0 && draft.drain === undefined) leaveLine(draft, new Set([name]));
+  letOthersStop(draft, intent.ahead);
+  if (intent.why !== 'gone') return;
+  draft.order({ kind: 'remove', name });
+  draft.tell({ type: 'service.removed', service: name });
+}
+
+/** Whoever may start now, because of this change. */
+function letOthersGo(draft: Draft, before: Slot, { phase }: ServiceChange, closed: number): void {
+  if (!isReadyPhase(phase) && !isEnded(phase)) return;
+  const { name } = before.spec;
+  const waitedFor = name;
+  const freed = isEnded(phase) && hadSomething(before);
+  if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, waitedFor);
+  else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], waitedFor);
+}
+
+/** Another service may have waited for the port, or the pidfile, that it had. */
+function hadSomething(slot: Slot): boolean {
+  const { port, pidfile } = definitionOf(slot);
+  return port !== undefined || pidfile !== undefined;
+}

@@ -1,0 +1,160 @@
+/**
+ * What a reload makes of the ledger: the steps of the plan against where each service stands at this moment.
+ *
+ * What has to end ends, those first that waited for others of them by the graph that was in force until now; what is to start
+ * starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it has no edge with
+ * only where both want the same port or pidfile. What is kept is not touched, and what may change in place has changed before.
+ *
+ * What may cross, and who wins:
+ * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests for it by hand
+ *   count for nothing. When a further reload brings it back meanwhile, it starts again once it has ended.
+ * - A stop by hand that is under way stays a stop, a restart by hand a restart; both end with the new definition.
+ * - What was enabled or disabled by hand stays so, unless the configuration itself says something else than before. What was
+ *   disabled by hand and runs goes on as it is, and gets its new definition when it has ended.
+ * - A further reload may come at any time. Stops that have been asked for keep the order that they were asked for in.
+ * - A service that is to be replaced and fails by itself first is replaced: neither the failure of its start nor `exit_kills`
+ *   ends the system.
+ */
+import type { DependencyGraph } from '../dependency-graph.ts';
+import { type PublicState, publicStateOf } from '../public-state.ts';
+import type { ReloadPlan } from '../reload-plan.ts';
+import { isScheduled } from '../scheduling.ts';
+import type { ServiceSpec, SystemSpec } from '../service-spec.ts';
+import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
+import { definitionOf, isOver, isStopping, newSlot, nothingIntended, phaseOf, queued, type Slot } from './slot.ts';
+import { advanceStops, requestStops, type StopRequest } from './stops.ts';
+
+export interface ReloadRequest {
+  readonly spec: SystemSpec;
+  readonly graph: DependencyGraph;
+  /** Made of the ledger that it meets. */
+  readonly plan: ReloadPlan;
+}
+
+/** Where a service stands, as a plan has to take it: what is being stopped by hand counts as stopped. */
+export function stateForPlan(ledger: Ledger, name: string): PublicState | undefined {
+  const slot = ledger.slots.get(name);
+  if (slot === undefined) return undefined;
+  const { intent } = slot;
+  if (intent.kind === 'stopping' && intent.next === 'rest' && intent.why !== 'gone') return 'stopped';
+  return publicStateOf(phaseOf(slot));
+}
+
+/** It was disabled by hand: what of it runs goes on, and nothing starts. */
+export function isHeldDown(ledger: Ledger, name: string): boolean {
+  const slot = ledger.slots.get(name);
+  return slot?.enabled === false && slot.spec.enabled;
+}
+
+/** @returns the ledger of the new configuration, and what its first half asks for; nothing is let go yet */
+export function reloaded(
+  before: Ledger,
+  { spec, graph, plan }: ReloadRequest,
+  at: number,
+): { readonly ledger: Ledger; readonly orders: readonly Order[] } {
+  const steps = new Map(plan.steps.map(({ name, action }) => [name, action]));
+  const changes = new Changes(before, new Map(spec.services.map((service) => [service.name, service])));
+  for (const { name, action } of plan.steps) changes.apply(name, action);
+  for (const { name } of spec.services) if (!steps.has(name)) changes.apply(name, 'keep');
+  const inOrder = graph.names.flatMap((name) => changes.slots.get(name) ?? []);
+  const gone = [...changes.slots.values()].filter(({ spec: { name } }) => graph.nodes[name] === undefined);
+  const ledger = ledgerOf(
+    { spec, graph, idleReleased: before.idleReleased, drain: undefined, due: before.due, at: Math.max(before.at, at) },
+    [...inOrder, ...gone],
+  );
+  const draft = new Draft(ledger, at);
+  requestStops(draft, changes.stops, before.graph, true);
+  advanceStops(
+    draft,
+    draft.all().map(({ spec: { name } }) => name),
+  );
+  return { ledger: draft.done(), orders: [...changes.orders, ...draft.orders] };
+}
+
+/** The slots of the next configuration, as the steps of a plan make them. */
+class Changes {
+  readonly slots: Map<string, Slot>;
+  readonly stops = new Map<string, StopRequest>();
+  readonly orders: Order[] = [];
+  readonly #next: ReadonlyMap<string, ServiceSpec>;
+
+  constructor({ slots }: Ledger, next: ReadonlyMap<string, ServiceSpec>) {
+    this.slots = new Map([...slots].map((slot) => [slot.spec.name, slot]));
+    this.#next = next;
+  }
+
+  apply(name: string, action: ReloadPlan['steps'][number]['action']): void {
+    const spec = this.#next.get(name);
+    const slot = this.slots.get(name);
+    if (spec === undefined) {
+      if (slot !== undefined) this.#remove(name, slot);
+    } else if (slot === undefined) this.#add(spec);
+    else if (isStopping(slot) && slot.intent.why === 'gone') this.#bringBack(spec, slot);
+    else this.#change(spec, slot, action);
+  }
+
+  #remove(name: string, slot: Slot): void {
+    if (isStopping(slot) && slot.intent.why === 'gone') return;
+    if (!isOver(slot)) {
+      this.stops.set(name, { why: 'gone', next: 'rest' });
+      return;
+    }
+    this.slots.delete(name);
+    this.orders.push({ kind: 'remove', name }, { kind: 'tell', notice: { type: 'service.removed', service: name } });
+  }
+
+  #add(spec: ServiceSpec): void {
+    this.slots.set(spec.name, newSlot(spec));
+    const type = spec.enabled ? 'service.queued' : 'service.skipped';
+    this.orders.push({ kind: 'add', spec }, { kind: 'tell', notice: { type, service: spec.name } });
+  }
+
+  /** It had been taken out, and has still to end. */
+  #bringBack(spec: ServiceSpec, slot: Slot & { readonly intent: { readonly kind: 'stopping' } }): void {
+    const { enabled } = spec;
+    this.#put(spec, slot, {
+      enabled,
+      hasBeenReady: false,
+      resumes: false,
+      intent: { ...slot.intent, why: 'reload', next: enabled ? 'start' : 'rest' },
+    });
+  }
+
+  #change(spec: ServiceSpec, slot: Slot, action: ReloadPlan['steps'][number]['action']): void {
+    // Only where the configuration itself says something else than before does it count for more than what was done by hand.
+    const enabled = spec.enabled === slot.spec.enabled ? slot.enabled : spec.enabled;
+    const begins = (action === 'start' || action === 'restart') && enabled;
+    const ends = slot.spec.enabled && !spec.enabled;
+    const resumes = ends || begins ? false : slot.resumes;
+    if (!begins && !ends) this.#put(spec, slot, { enabled, resumes });
+    else if (isOver(slot)) {
+      const intent = begins ? queued : nothingIntended;
+      this.#put(spec, slot, { enabled, resumes, intent, ...(begins ? { hasBeenReady: false } : {}) });
+    } else {
+      this.stops.set(spec.name, { why: 'reload', next: begins ? 'start' : 'rest' });
+      this.#put(spec, slot, { enabled, resumes, ...(begins ? { hasBeenReady: false } : {}) });
+    }
+  }
+
+  /** Its chart hears at once of what is changed, where nothing of it is to be stopped and nothing runs that is another's. */
+  #put(spec: ServiceSpec, slot: Slot, changes: Partial<Slot>): void {
+    const { name } = spec;
+    const changed = { ...slot, spec, saidBlocked: false, ...changes };
+    const isNew = spec !== slot.spec;
+    const hasOtherChart = isScheduled(spec.type) !== isScheduled(definitionOf(slot).type);
+    const waits = this.stops.has(name) || isStopping(changed) || (!isOver(slot) && (isHeldBack(slot) || hasOtherChart));
+    if (isNew && waits) this.slots.set(name, { ...changed, current: definitionOf(slot) });
+    else if (isNew && hasOtherChart) {
+      this.slots.set(name, { ...changed, chart: newSlot(spec).chart });
+      this.orders.push({ kind: 'replace', spec });
+    } else {
+      this.slots.set(name, changed);
+      if (isNew) this.orders.push({ kind: 'reconfigure', name, spec });
+    }
+  }
+}
+
+/** It was disabled by hand while it ran, and goes on as it is even where it was enabled again. */
+function isHeldBack({ enabled, spec, current }: Slot): boolean {
+  return (spec.enabled && !enabled) || current !== undefined;
+}

@@ -1,0 +1,181 @@
+/** What people and programs ask for single services. None of it is heard while the system ends. */
+
+import { isScheduled } from '../scheduling.ts';
+import { isEnded, isLive } from '../service-phase.ts';
+import type { Draft } from './ledger.ts';
+import { definitionOf, isStopping, nothingIntended, phaseOf, queued, type Slot, satisfiesDependents } from './slot.ts';
+import { releaseAll, sayBlocked } from './starts.ts';
+import { advanceStops, leaveLine, requestStops, type StopRequest } from './stops.ts';
+
+/** What is asked for services by their full names. */
+export type ServiceRequest =
+  | {
+      /** Puts them in line: each starts once what it waits for is ready, and what is ending has ended. */
+      readonly type: 'services.start';
+      readonly names: readonly string[];
+      readonly enable: boolean;
+      /** With what they wait for; what is disabled is enabled, and what runs is ended first. */
+      readonly force: boolean;
+      readonly at: number;
+    }
+  | {
+      /** Ends them, those first that wait for others of them. */
+      readonly type: 'services.stop';
+      readonly names: readonly string[];
+      readonly disable: boolean;
+      /** They start again then. */
+      readonly again: boolean;
+      /** cron, inetd: what runs may finish. */
+      readonly drain: boolean;
+      readonly at: number;
+    }
+  | {
+      readonly type: 'services.reset';
+      readonly names: readonly string[];
+      readonly force: boolean;
+      readonly at: number;
+    }
+  | {
+      readonly type: 'services.enable' | 'services.disable';
+      readonly names: readonly string[];
+      readonly at: number;
+    };
+
+export function carryOut(draft: Draft, request: ServiceRequest): void {
+  switch (request.type) {
+    case 'services.start':
+      start(draft, request);
+      break;
+    case 'services.stop':
+      stop(draft, request);
+      break;
+    case 'services.reset':
+      reset(draft, request);
+      break;
+    case 'services.enable':
+      for (const name of request.names) enable(draft, name);
+      break;
+    case 'services.disable':
+      disable(draft, request.names);
+      break;
+  }
+  releaseAll(draft);
+  sayBlocked(draft);
+}
+
+/** What a reload has taken out of the configuration is nobody's to ask for. */
+function slotOf(draft: Draft, name: string): Slot | undefined {
+  const slot = draft.get(name);
+  return slot === undefined || (isStopping(slot) && slot.intent.why === 'gone') ? undefined : slot;
+}
+
+function start(draft: Draft, { names, enable: enables, force }: ServiceRequest & { type: 'services.start' }): void {
+  const asked = new Set(names);
+  const stops = new Map<string, StopRequest>();
+  for (const name of force ? withUnready(draft, names) : names) {
+    const slot = slotOf(draft, name);
+    // Without its account it would run as chaperone itself.
+    if (slot === undefined || slot.spec.missingAccount !== undefined) continue;
+    const enabled = slot.enabled || enables || (force && asked.has(name));
+    draft.put(name, { enabled, resumes: enabled ? false : slot.resumes });
+    if (!enabled) continue;
+    if (isEnded(slot.chart) || slot.chart === 'pending') {
+      draft.put(name, { intent: queued, byHand: true, saidBlocked: false });
+    } else if (isStopping(slot)) {
+      draft.put(name, { intent: { ...slot.intent, next: 'start' }, byHand: true });
+    } else if (slot.chart === 'stopping' && !(force && asked.has(name))) {
+      draft.put(name, { intent: { kind: 'again' }, byHand: true });
+    } else if ((force && asked.has(name)) || slot.chart === 'exited') {
+      // What its last run has left behind is ended first.
+      draft.put(name, { byHand: true });
+      stops.set(name, { why: 'hand', next: 'start' });
+    }
+  }
+  requestStops(draft, stops);
+  advanceStops(draft, stops.keys());
+}
+
+/** The services with everything that they wait for, directly or not, and that is not ready. */
+function withUnready(draft: Draft, names: readonly string[]): readonly string[] {
+  const found = new Set(names);
+  for (const name of found) {
+    for (const other of draft.node(name)?.prerequisites ?? []) {
+      const slot = draft.get(other);
+      if (slot !== undefined && !satisfiesDependents(slot)) found.add(other);
+    }
+  }
+  return [...found];
+}
+
+function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' }): void {
+  const { again, drain } = request;
+  const stops = new Map<string, StopRequest>();
+  for (const name of request.names) {
+    const slot = slotOf(draft, name);
+    if (slot === undefined) continue;
+    const enabled = slot.enabled && !request.disable;
+    draft.put(name, { enabled, resumes: false });
+    if (!isEnded(slot.chart) && slot.chart !== 'pending') {
+      const drains = drain && isScheduled(definitionOf(slot).type);
+      stops.set(name, { why: 'hand', next: again ? 'start' : 'rest', drain: drains });
+    } else if (again) {
+      if (enabled) draft.put(name, { intent: queued, byHand: true, saidBlocked: false });
+    } else if (slot.intent.kind === 'queued') takeOutOfLine(draft, name, slot);
+  }
+  requestStops(draft, stops);
+  advanceStops(draft, stops.keys());
+}
+
+/** Nothing of it runs, and only a chart that has not begun yet tells that it is stopped. */
+function takeOutOfLine(draft: Draft, name: string, { chart }: Slot): void {
+  draft.put(name, { intent: nothingIntended, ...(chart === 'pending' ? { chart: 'stopped' } : {}) });
+  if (chart === 'pending') draft.order({ kind: 'stop', name, drain: false });
+}
+
+function reset(draft: Draft, { names, force }: ServiceRequest & { type: 'services.reset' }): void {
+  const stops = new Map<string, StopRequest>();
+  for (const name of names) {
+    const slot = slotOf(draft, name);
+    if (slot === undefined) continue;
+    const { chart } = slot;
+    draft.put(name, { resumes: false });
+    // What has done its work, and with force what runs, can be started again.
+    const ends = chart === 'done' || chart === 'exited' || (force && isLive(chart) && chart !== 'scheduled');
+    if (ends && !isStopping(slot)) stops.set(name, { why: 'hand', next: 'rest' });
+    draft.order({ kind: 'reset', name });
+  }
+  requestStops(draft, stops);
+  advanceStops(draft, stops.keys());
+}
+
+function enable(draft: Draft, name: string): void {
+  const slot = slotOf(draft, name);
+  if (slot === undefined) return;
+  draft.put(name, { enabled: true, resumes: false });
+  if (!slot.resumes) return;
+  if (isStopping(slot)) draft.put(name, { intent: { ...slot.intent, next: 'start' } });
+  else if (isEnded(slot.chart)) draft.put(name, { intent: queued });
+}
+
+/** What waits to begin by itself does not begin any more; what runs goes on. */
+function disable(draft: Draft, names: readonly string[]): void {
+  const stops = new Map<string, StopRequest>();
+  for (const name of names) {
+    const slot = slotOf(draft, name);
+    if (slot === undefined) continue;
+    draft.put(name, { enabled: false });
+    const begins = slot.chart === 'backoff' || (isScheduled(definitionOf(slot).type) && isUp(slot));
+    if (!begins || isStopping(slot)) continue;
+    draft.put(name, { resumes: true });
+    stops.set(name, { why: 'disabled', next: 'rest', drain: slot.chart !== 'backoff' });
+  }
+  requestStops(draft, stops);
+  // Nobody's turn has to come: dependents lose nothing that runs.
+  if (stops.size > 0) leaveLine(draft, new Set(stops.keys()));
+  advanceStops(draft, stops.keys());
+}
+
+function isUp(slot: Slot): boolean {
+  const phase = phaseOf(slot);
+  return phase === 'scheduled' || phase === 'starting';
+}

@@ -1,0 +1,89 @@
+/** Which services are let go, and which never will be. */
+import { blocked } from '../ordering.ts';
+import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
+import { definitionOf, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
+
+/** Lets go those of the services that nothing holds any more, in start order. */
+export function release(draft: Draft, names: readonly string[], waitedFor?: string): void {
+  if (draft.drain !== undefined) return;
+  const { slots } = draft.before;
+  const inOrder = names.length < 2 ? names : [...names].sort((a, b) => slots.position(a) - slots.position(b));
+  for (const name of inOrder) {
+    const slot = draft.get(name);
+    if (slot === undefined || !mayStart(draft, name, slot)) continue;
+    // Noted before its chart reports it, so that nobody lets it go once more.
+    draft.put(name, { chart: 'starting', intent: { kind: 'none' }, saidBlocked: false });
+    draft.tell({ type: 'service.released', service: name });
+    draft.order({ kind: 'start', name, ...(waitedFor === undefined ? {} : { waitedFor }) });
+  }
+}
+
+/** Lets go whatever may start now. */
+export function releaseAll(draft: Draft, waitedFor?: string): void {
+  if (draft.counters.pending === 0) return;
+  release(
+    draft,
+    draft.all().flatMap((slot) => (phaseOf(slot) === 'pending' ? [slot.spec.name] : [])),
+    waitedFor,
+  );
+}
+
+/** Says of each pending service, once, that it can never start as things stand. */
+export function sayBlocked(draft: Draft): void {
+  if (draft.counters.pending === 0) return;
+  const standings = { get: (name: string) => standingOf(draft.get(name)) };
+  for (const name of blocked(draft.graph, standings)) {
+    if (draft.get(name)?.saidBlocked !== false) continue;
+    draft.put(name, { saidBlocked: true });
+    draft.tell({ type: 'service.blocked', service: name });
+  }
+}
+
+/**
+ * True once nothing more will become ready by itself: what is still pending can never start.
+ *
+ * @param stages how many stages count, from the first one on
+ */
+export function isSettled({ counters, graph, slots }: Ledger, stages: number): boolean {
+  const sum = (numbers: readonly number[]): number => numbers.slice(0, stages).reduce((all, one) => all + one, 0);
+  const open = sum(counters.open);
+  if (open === 0) return true;
+  if (sum(counters.active) > 0) return false;
+  const held = blocked(graph, { get: (name) => standingOf(slots.get(name)) });
+  let hopeless = 0;
+  for (const name of held) {
+    const isOpen = slots.get(name)?.hasBeenReady === false;
+    if (isOpen && (graph.nodes[name]?.stage ?? stages) < stages) hopeless += 1;
+  }
+  return hopeless === open;
+}
+
+function mayStart(draft: Draft, name: string, slot: Slot): boolean {
+  const node = draft.node(name);
+  if (node === undefined || phaseOf(slot) !== 'pending') return false;
+  if (node.stage > firstClosedStage(draft.counters) || (node.stage === 2 && !draft.idleReleased)) return false;
+  return node.prerequisites.every((other) => letsGo(draft.get(other))) && !sharesWithStopping(draft, slot);
+}
+
+/** What is about to be stopped is no more to be counted on, though it is still ready. */
+function letsGo(slot: Slot | undefined): boolean {
+  return slot === undefined || (satisfiesDependents(slot) && !isStopping(slot));
+}
+
+/** A service that a reload stops still has the port, or the pidfile, that this one is to have. */
+function sharesWithStopping(draft: Draft, { spec: { name, port, pidfile } }: Slot): boolean {
+  if (draft.counters.stopping === 0 || (port === undefined && pidfile === undefined)) return false;
+  return draft
+    .all()
+    .some(
+      (other) =>
+        other.spec.name !== name &&
+        isReplacing(other) &&
+        ((port !== undefined && definitionOf(other).port === port) ||
+          (pidfile !== undefined && definitionOf(other).pidfile === pidfile)),
+    );
+}
+
+function isReplacing(slot: Slot): boolean {
+  return isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
+}

@@ -1,0 +1,91 @@
+/** One step of the system: what has happened, or is asked for, makes another ledger, and orders for the system machine. */
+import type { ServiceChange } from '../service-phase.ts';
+import { noteChange } from './changes.ts';
+import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
+import { type ReloadRequest, reloaded } from './reload.ts';
+import { carryOut, type ServiceRequest } from './requests.ts';
+import { releaseAll, sayBlocked } from './starts.ts';
+import { beginDrain, extendStop, killAll, killOverdue, noteSurvivor } from './stops.ts';
+
+export type LedgerEvent =
+  | ServiceRequest
+  | { readonly type: 'service.changed'; readonly name: string; readonly change: ServiceChange; readonly at: number }
+  /** It asks for time to end, until this monotonic ms. */
+  | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
+  /** A process of it survives SIGKILL. */
+  | { readonly type: 'service.survived'; readonly name: string; readonly at: number }
+  | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
+  /** Services may start from now on, or with `idle` the last stage of them. */
+  | { readonly type: 'starts.released'; readonly idle: boolean; readonly at: number }
+  | { readonly type: 'drain.begun'; readonly at: number }
+  /** The time of some stop may be used up. */
+  | { readonly type: 'stops.due'; readonly at: number }
+  /** Nobody has time any more. */
+  | { readonly type: 'stops.forced'; readonly at: number };
+
+export interface Step {
+  readonly ledger: Ledger;
+  readonly orders: readonly Order[];
+}
+
+export function step(before: Ledger, event: LedgerEvent): Step {
+  if (event.type === 'system.reload') return afterReload(before, event);
+  const draft = new Draft(before, event.at);
+  switch (event.type) {
+    case 'services.start':
+    case 'services.stop':
+    case 'services.reset':
+    case 'services.enable':
+    case 'services.disable':
+      if (before.drain === undefined) carryOut(draft, event);
+      break;
+    case 'service.changed':
+      noteChange(draft, event.name, event.change);
+      break;
+    case 'service.extended':
+      extendStop(draft, event.name, event.until);
+      break;
+    case 'service.survived':
+      noteSurvivor(draft, event.name);
+      break;
+    case 'starts.released':
+      draft.idleReleased = event.idle;
+      releaseAll(draft);
+      sayBlocked(draft);
+      break;
+    case 'drain.begun':
+      beginDrain(draft);
+      break;
+    case 'stops.due':
+      killOverdue(draft);
+      break;
+    case 'stops.forced':
+      killAll(draft);
+      break;
+  }
+  return without(removedBy(draft.orders), { ledger: draft.done(), orders: draft.orders });
+}
+
+function afterReload(before: Ledger, event: LedgerEvent & { readonly type: 'system.reload' }): Step {
+  const { ledger, orders } = reloaded(before, event, event.at);
+  const draft = new Draft(ledger, event.at);
+  releaseAll(draft);
+  sayBlocked(draft);
+  return { ledger: draft.done(), orders: [...orders, ...draft.orders] };
+}
+
+function removedBy(orders: readonly Order[]): ReadonlySet<string> {
+  return new Set(orders.flatMap((order) => (order.kind === 'remove' ? [order.name] : [])));
+}
+
+function without(names: ReadonlySet<string>, { ledger, orders }: Step): Step {
+  if (names.size === 0) return { ledger, orders };
+  const { slots, counters: _, ...rest } = ledger;
+  return {
+    ledger: ledgerOf(
+      rest,
+      slots.all().filter(({ spec }) => !names.has(spec.name)),
+    ),
+    orders,
+  };
+}

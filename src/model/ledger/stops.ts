@@ -1,0 +1,330 @@
+/**
+ * Stops, from the request to the end of the service. A stop that is asked for while the system goes on waits for those that are to
+ * be stopped with it and that wait for this service: `behind` counts them, and each of them has this service in its `ahead`. What
+ * has been told waits for nobody. The end of the whole system orders all of them anew.
+ */
+import type { DependencyGraph } from '../dependency-graph.ts';
+import { shutdownReserve, stopShare } from '../ordering.ts';
+import type { Draft } from './ledger.ts';
+import { isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
+
+/** What is asked of a service that is not over. */
+export type StopRequest = Pick<Stopping, 'why' | 'next'> & { readonly drain?: boolean };
+
+/**
+ * Notes that services are to be stopped, and who of them ends before whom by this graph. Nothing is told yet.
+ *
+ * @param byStage services of later stages end first, too
+ */
+export function requestStops(
+  draft: Draft,
+  requests: ReadonlyMap<string, StopRequest>,
+  graph: DependencyGraph = draft.graph,
+  byStage = false,
+): void {
+  const added = new Set<string>();
+  const hadStops = draft.counters.stopping > 0;
+  for (const [name, request] of requests) {
+    const slot = draft.get(name);
+    if (slot === undefined || isOver(slot)) continue;
+    if (isStopping(slot)) {
+      draft.put(name, { intent: changedStop(slot.intent, request) });
+      continue;
+    }
+    added.add(name);
+    draft.put(name, {
+      intent: { kind: 'stopping', drain: false, ...request, told: false, behind: 0, ahead: [] },
+    });
+  }
+  const order = (first: string, then: string): void => {
+    if (first !== then && !(hadStops && endsBefore(draft, then, first))) putBefore(draft, first, then);
+  };
+  for (const name of added) {
+    const node = graph.nodes[name];
+    for (const dependent of node?.dependents ?? []) order(dependent, name);
+    for (const other of node?.prerequisites ?? []) if (!added.has(other)) order(name, other);
+  }
+  orderGone(draft, added, order);
+  if (byStage) orderStages(draft, added, graph, order);
+}
+
+/** Services of later stages end first: IDLE, then the others, then INIT. */
+function orderStages(
+  draft: Draft,
+  added: ReadonlySet<string>,
+  { nodes }: DependencyGraph,
+  order: (first: string, then: string) => void,
+): void {
+  const names = draft.all().flatMap((slot) => (isStopping(slot) ? [slot.spec.name] : []));
+  const stageOf = (name: string): number => nodes[name]?.stage ?? 0;
+  if (new Set(names.map(stageOf)).size < 2) return;
+  for (const name of added) for (const other of names) if (stageOf(other) > stageOf(name)) order(other, name);
+}
+
+/** A service that is gone from the configuration, and still ends, needs what it had waited for until then. */
+function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: string, then: string) => void): void {
+  if (draft.before.slots.size === draft.graph.names.length) return;
+  for (const slot of draft.all()) {
+    if (!isStopping(slot) || slot.intent.why !== 'gone' || added.has(slot.spec.name)) continue;
+    for (const name of slot.spec.prerequisites) if (added.has(name)) order(slot.spec.name, name);
+  }
+}
+
+/** A later request for the same service. A stop that lets its runs finish has to be told once more where that is over. */
+function changedStop(stop: Stopping, { why, next, drain = false }: StopRequest): Stopping {
+  const isFinal = stop.why === 'reload' || stop.why === 'gone';
+  const hastens = stop.drain && !drain;
+  return {
+    ...stop,
+    why: isFinal && why !== 'gone' ? stop.why : why,
+    next,
+    drain: stop.drain && drain,
+    told: stop.told && !hastens,
+  };
+}
+
+function putBefore(draft: Draft, first: string, then: string): void {
+  const earlier = draft.get(first);
+  const later = draft.get(then);
+  if (earlier === undefined || later === undefined || !isStopping(earlier) || !isStopping(later)) return;
+  if (later.intent.told || isOver(earlier) || earlier.intent.ahead.includes(then)) return;
+  draft.put(first, { intent: { ...earlier.intent, ahead: [...earlier.intent.ahead, then] } });
+  draft.put(then, { intent: { ...later.intent, behind: later.intent.behind + 1 } });
+}
+
+/** These services wait for nobody any more: whoever was to let them go on does not. */
+export function leaveLine(draft: Draft, names: ReadonlySet<string>): void {
+  for (const slot of draft.all()) {
+    if (!isStopping(slot)) continue;
+    const { intent, spec } = slot;
+    const ahead = intent.ahead.filter((name) => !names.has(name));
+    const behind = names.has(spec.name) ? 0 : intent.behind;
+    if (ahead.length < intent.ahead.length || behind < intent.behind)
+      draft.put(spec.name, { intent: { ...intent, ahead, behind } });
+  }
+}
+
+/** True where the end of one is waited for by the other, directly or not; while the system ends also because of their stages. */
+function endsBefore(draft: Draft, first: string, other: string): boolean {
+  const found = new Set([first]);
+  let reached = 0;
+  for (const name of found) {
+    if (name === other) return true;
+    const slot = draft.get(name);
+    if (slot === undefined || !isStopping(slot) || isOver(slot)) continue;
+    for (const next of slot.intent.ahead) found.add(next);
+    const stage = draft.drain === undefined ? 0 : (draft.node(name)?.stage ?? 0);
+    if (stage <= reached) continue;
+    reached = stage;
+    for (const next of draft.graph.names) if ((draft.node(next)?.stage ?? stage) < stage) found.add(next);
+  }
+  return false;
+}
+
+/** Tells those of the services to stop that need not wait for anybody any more. Of what pauses before a restart nothing runs. */
+export function advanceStops(draft: Draft, names: Iterable<string>): void {
+  for (const name of names) {
+    const slot = draft.get(name);
+    if (slot === undefined || !isStopping(slot) || slot.intent.told || isOver(slot)) continue;
+    const pauses = slot.chart === 'backoff' && draft.drain === undefined;
+    if (slot.intent.behind > 0 && !pauses) continue;
+    if (draft.drain === undefined) tellStop(draft, name, slot, draft.spec.shutdownTimeout);
+    else if ((draft.node(name)?.stage ?? 2) >= lastStageLeft(draft)) tellInDrain(draft, name, slot);
+  }
+}
+
+function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: Stopping }, share: number): void {
+  const { drain, killAt: _, ...intent } = slot.intent;
+  const killAt = draft.at + share;
+  draft.put(name, { intent: { ...intent, drain, told: true, ...(drain ? {} : { share, killAt }) } });
+  if (!drain) draft.due = Math.min(draft.due ?? killAt, killAt);
+  draft.order({ kind: 'stop', name, drain, ...(drain ? {} : { killAfter: share }) });
+}
+
+/** The last stage of which something is left: the stages before it have to wait. */
+function lastStageLeft({ counters: { left } }: Draft): number {
+  return left.findLastIndex((count) => count > 0);
+}
+
+function tellInDrain(draft: Draft, name: string, slot: Slot & { readonly intent: Stopping }): void {
+  const { drain } = draft;
+  if (drain === undefined) return;
+  draft.drain = { ...drain, stopped: [...drain.stopped, name] };
+  tellStop(draft, name, slot, shareOf(draft, name));
+}
+
+/** ms that a service may take from its kill signal to SIGKILL while the system ends. */
+export function shareOf(draft: Draft, name: string): number {
+  const left = (draft.drain?.deadline ?? 0) - draft.at;
+  const reserve = shutdownReserve(draft.spec.shutdownTimeout);
+  const layer = draft.node(name)?.layer;
+  // No graph tells how many come after one that is gone.
+  if (layer === undefined) return Math.max(0, left - reserve) / 2;
+  let below = 0;
+  for (let other = 0; other < layer; other++) if ((draft.counters.slow[other] ?? 0) > 0) below += 1;
+  return stopShare(below, left, reserve);
+}
+
+/** The service has ended, or nobody waits for its end any more: whoever had to is told. */
+export function letOthersStop(draft: Draft, ahead: readonly string[]): void {
+  for (const name of ahead) {
+    const slot = draft.get(name);
+    if (slot === undefined || !isStopping(slot)) continue;
+    draft.put(name, { intent: { ...slot.intent, behind: Math.max(0, slot.intent.behind - 1) } });
+  }
+  advanceStops(draft, ahead);
+}
+
+/** While the system ends: where a stage is over, the one before it begins. */
+export function letStagesStop(draft: Draft, before: number): void {
+  if (draft.drain === undefined) return;
+  const stage = lastStageLeft(draft);
+  if (stage < 0 || stage === before) return;
+  advanceStops(
+    draft,
+    draft.graph.names.filter((name) => draft.node(name)?.stage === stage),
+  );
+}
+
+/** Before a step: which stage was the last one of which something was left. */
+export function stageLeft(draft: Draft): number {
+  return lastStageLeft(draft);
+}
+
+/** ms that the kernel may take to end processes after SIGKILL before nobody waits for them any longer. */
+export const killGrace = 1_000;
+
+/** SIGKILL for whatever has used its time up. */
+export function killOverdue(draft: Draft): void {
+  let due: number | undefined;
+  for (const slot of draft.all()) {
+    if (!isStopping(slot) || slot.intent.killAt === undefined) continue;
+    if (slot.intent.killAt > draft.at) {
+      due = Math.min(due ?? slot.intent.killAt, slot.intent.killAt);
+      continue;
+    }
+    const { killAt: _, ...intent } = slot.intent;
+    draft.put(slot.spec.name, { intent });
+    draft.order({ kind: 'kill', name: slot.spec.name, grace: graceOf(draft, slot.intent.share ?? 0) });
+  }
+  draft.due = due;
+}
+
+/**
+ * ms from SIGKILL to the moment in which nobody waits any longer: those below, and what no service owns, are to have something
+ * left of the budget.
+ */
+function graceOf({ drain, at }: Draft, share: number): number {
+  if (drain === undefined) return killGrace;
+  return Math.min(killGrace, Math.max(10, Math.min(share / 2, (drain.deadline - at) / 4)));
+}
+
+/** It has asked for time to end. */
+export function extendStop(draft: Draft, name: string, until: number): void {
+  const slot = draft.get(name);
+  // The budget of a system that ends belongs to all.
+  if (draft.drain !== undefined || slot === undefined || !isStopping(slot) || slot.intent.killAt === undefined) return;
+  draft.put(name, { intent: { ...slot.intent, killAt: Math.max(slot.intent.killAt, until) } });
+}
+
+/** Its process survives SIGKILL. */
+export function noteSurvivor(draft: Draft, name: string): void {
+  const slot = draft.get(name);
+  if (slot === undefined || isOver(slot)) return;
+  const waits = draft.drain === undefined;
+  draft.tell({ type: 'service.survives', service: name, waits });
+  if (waits) return;
+  const ahead = isStopping(slot) ? slot.intent.ahead : [];
+  const stage = lastStageLeft(draft);
+  draft.put(name, { intent: { kind: 'lost' } });
+  letOthersStop(draft, ahead);
+  letStagesStop(draft, stage);
+}
+
+/** SIGKILL for everything at once. */
+export function killAll(draft: Draft): void {
+  for (const slot of draft.all()) {
+    if (isOver(slot)) continue;
+    if (isStopping(slot)) {
+      const { killAt: _, ...intent } = slot.intent;
+      draft.put(slot.spec.name, { intent });
+    }
+    draft.order({ kind: 'kill', name: slot.spec.name, grace: killGrace });
+  }
+  draft.due = undefined;
+}
+
+/** The system ends: everything is to stop, against the order of starts, and nothing starts any more. */
+export function beginDrain(draft: Draft): void {
+  const slots = draft.all();
+  draft.drain = {
+    deadline: draft.at + draft.spec.shutdownTimeout,
+    neverStarted: slots.flatMap((slot) =>
+      slot.chart === 'pending' && phaseOf(slot) === 'pending' ? [slot.spec.name] : [],
+    ),
+    stopped: [],
+  };
+  const goneEdges: [string, string][] = [];
+  for (const slot of slots) {
+    const { name } = slot.spec;
+    if (isStopping(slot))
+      for (const other of slot.intent.ahead) if (draft.node(other) === undefined) goneEdges.push([name, other]);
+    if (isOver(slot)) {
+      draft.put(name, { intent: nothingIntended, ...(slot.chart === 'pending' ? { chart: 'stopped' } : {}) });
+      if (slot.chart === 'pending') draft.order({ kind: 'retire', name });
+      continue;
+    }
+    draft.put(name, { intent: stopInDrain(slot) });
+  }
+  for (const slot of slots) {
+    const { name } = slot.spec;
+    const node = draft.node(name);
+    for (const other of node?.prerequisites ?? slot.spec.prerequisites) putBefore(draft, name, other);
+  }
+  for (const [first, then] of goneEdges) if (!endsBefore(draft, then, first)) putBefore(draft, first, then);
+  for (const slot of slots) hastenTold(draft, slot.spec.name);
+  advanceStops(
+    draft,
+    slots.map(({ spec }) => spec.name),
+  );
+  // Whoever has still to wait for its turn is not restarted any more.
+  for (const { spec } of slots) {
+    const slot = draft.get(spec.name);
+    if (slot !== undefined && isStopping(slot) && !slot.intent.told) draft.order({ kind: 'retire', name: spec.name });
+  }
+}
+
+function stopInDrain({ intent }: Slot): Stopping {
+  const told = intent.kind === 'stopping' && intent.told && !intent.drain;
+  const kept = told
+    ? { share: intent.share ?? 0, ...(intent.killAt === undefined ? {} : { killAt: intent.killAt }) }
+    : {};
+  return { kind: 'stopping', why: 'shutdown', next: 'rest', drain: false, told, behind: 0, ahead: [], ...kept };
+}
+
+/** What was told before has no more time now than what is told now. */
+function hastenTold(draft: Draft, name: string): void {
+  const slot = draft.get(name);
+  if (slot === undefined || !isStopping(slot) || !slot.intent.told) return;
+  const { drain } = draft;
+  if (drain !== undefined) draft.drain = { ...drain, stopped: [...drain.stopped, name] };
+  if (slot.intent.killAt === undefined) return;
+  const share = shareOf(draft, name);
+  const killAt = Math.min(slot.intent.killAt, draft.at + share);
+  draft.put(name, { intent: { ...slot.intent, share, killAt } });
+  draft.due = Math.min(draft.due ?? killAt, killAt);
+}
+
+/** The services that are told to stop before this one, for whoever asks why it is not stopped yet. */
+export function stopsBefore(slots: Iterable<Slot>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const slot of slots) {
+    if (!isStopping(slot) || isOver(slot)) continue;
+    for (const name of slot.intent.ahead) {
+      const names = found.get(name);
+      if (names === undefined) found.set(name, [slot.spec.name]);
+      else names.push(slot.spec.name);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,167 @@
+/** A chart that is made anew goes on as the one that was not interrupted would have, in every state that a service can be in. */
+import { describe, expect, it } from 'vitest';
+import type { EventObject } from 'xstate';
+import { statePath } from '../../src/inspect/transition.ts';
+import { noMemory, type Resumption, type ServiceMemory } from '../../src/machines/service-protocol.ts';
+import { isServiceStage } from '../../src/model/why.ts';
+import { delays, type Sent, Steps } from './explore.ts';
+import {
+  eventsFor,
+  exploredVariants,
+  exploreService,
+  inputOf,
+  machine,
+  reportsIn,
+  type ServiceSnapshot,
+} from './explored-service.ts';
+import { exit0, exit1, scriptedService } from './scripted.ts';
+
+/** What it knows, as plain values: the fields of its context that are a memory. */
+function memoryOf({ context }: ServiceSnapshot): ServiceMemory {
+  const entries = Object.entries(context).filter(([key]) => key in noMemory);
+  return JSON.parse(JSON.stringify(Object.fromEntries(entries)));
+}
+
+function resumptionOf(snapshot: ServiceSnapshot): Resumption {
+  const stage = statePath(snapshot.value);
+  if (!isServiceStage(stage)) throw new Error(`${stage} is no stage of a service`);
+  return { stage, memory: memoryOf(snapshot), left: {} };
+}
+
+function rebuilt(snapshot: ServiceSnapshot): Steps {
+  return new Steps(machine, { ...inputOf(snapshot.context.spec), resumes: resumptionOf(snapshot) });
+}
+
+/** Where it stands, what it knows, which actors it has, and what it has told the system. */
+function seen(snapshot: ServiceSnapshot, sent: readonly Sent[]): string {
+  const { unit, resumes } = snapshot.context;
+  return JSON.stringify([
+    statePath(snapshot.value),
+    memoryOf(snapshot),
+    unit !== undefined,
+    Object.keys(snapshot.children).sort(),
+    resumes === undefined,
+    reportsIn(sent),
+  ]);
+}
+
+/** Every event and every delay of the state. */
+function everything(snapshot: ServiceSnapshot): readonly EventObject[] {
+  return [...eventsFor(snapshot), ...delays(snapshot)];
+}
+
+const variants = [
+  ...exploredVariants(),
+  { name: 'disabled', spec: { enabled: false }, exploration: exploreService({ enabled: false }) },
+];
+
+describe.each(variants)('a service that is made anew ($name)', ({ exploration: { states } }) => {
+  it('stands where it stood, knows what it knew, and says nothing', () => {
+    const wrong = states.flatMap((snapshot) => {
+      const { first, firstSent } = rebuilt(snapshot);
+      const [now, before] = [seen(first, firstSent), seen(snapshot, [])];
+      return now === before ? [] : [{ before, now }];
+    });
+    expect(wrong.slice(0, 3)).toEqual([]);
+  });
+
+  it('does at every event what it would have done', () => {
+    const wrong = states.flatMap((snapshot) => {
+      const again = rebuilt(snapshot);
+      const uninterrupted = new Steps(machine, inputOf(snapshot.context.spec));
+      return everything(snapshot).flatMap((event) => {
+        const there = again.take(again.first, event);
+        const here = uninterrupted.take(snapshot, event);
+        const [now, before] = [seen(there.to, there.sent), seen(here.to, here.sent)];
+        return now === before ? [] : [{ from: statePath(snapshot.value), event: event.type, before, now }];
+      });
+    });
+    expect(wrong.slice(0, 3)).toEqual([]);
+  });
+});
+
+describe('the timers of a service that is made anew', () => {
+  const memory: ServiceMemory = { ...noMemory, serial: 1, pid: 4711, hasUnit: true, deadline: 30_000, at: 20_000 };
+  const was: ServiceMemory = { ...memory, hasBeenReady: true, settled: true };
+  const lost: ServiceMemory = { ...was, verdict: { kind: 'exit', status: exit1, pid: 4711 }, pid: 0 };
+  const pidfile = '/run/web.pid';
+
+  it.each([
+    ['starting.settling', {}, memory, { startupPause: 200 }, 'ready.running'],
+    ['starting.awaitingExit', { type: 'oneshot' }, memory, { processTimeout: 200 }, 'stopping.clearing'],
+    ['starting.awaitingNotify', { type: 'notify' }, memory, { processTimeout: 200 }, 'stopping.clearing'],
+    ['starting.awaitingPidfile', { pidfile }, memory, { processTimeout: 200 }, 'stopping.clearing'],
+    ['ready.running', { type: 'notify' }, { ...was, watchdog: 1_000 }, { watchdog: 200 }, 'stopping.clearing'],
+    ['stopping.clearing', {}, lost, { clearGrace: 200 }, 'stopping.killing'],
+    ['backoff', { restart: true }, { ...lost, hasUnit: false }, { restartDelay: 200 }, 'starting.spawning'],
+  ] as const)('have left what they had: %s', (stage, changes, knows, left, then) => {
+    const { clock, state, programs } = scriptedService(changes, { stage, memory: knows, left });
+    expect(statePath(state())).toBe(stage);
+    clock.increment(199);
+    expect(statePath(state())).toBe(stage);
+    clock.increment(1);
+    expect(statePath(state())).toBe(then);
+    // Nothing was spawned by it.
+    if (then !== 'starting.spawning') expect(programs.runs.every(({ pid }) => pid === 4711 || pid === 0)).toBe(true);
+  });
+
+  it('forget its restarts when they would have', () => {
+    const left = { stable: 200 };
+    const { clock, context } = scriptedService(
+      {},
+      { stage: 'ready.running', memory: { ...was, restartsUsed: 1 }, left },
+    );
+    clock.increment(199);
+    expect(context().restartsUsed).toBe(1);
+    clock.increment(1);
+    expect(context().restartsUsed).toBe(0);
+  });
+
+  it('are whole again the next time', () => {
+    const { clock, run, state } = scriptedService(
+      { restart: true },
+      { stage: 'starting.settling', memory, left: { startupPause: 200 } },
+    );
+    clock.increment(200);
+    run().exited(exit1);
+    clock.increment(3_000);
+    run().spawned();
+    clock.increment(499);
+    expect(statePath(state())).toBe('starting.settling');
+    clock.increment(1);
+    expect(statePath(state())).toBe('ready.running');
+  });
+});
+
+describe('the unit of a service that is made anew', () => {
+  it('is the one that runs, and its end is told as if nothing had been', () => {
+    const memory: ServiceMemory = {
+      ...noMemory,
+      serial: 3,
+      pid: 4711,
+      hasUnit: true,
+      hasBeenReady: true,
+      settled: true,
+    };
+    const { run, programs, phases, reports, state } = scriptedService({}, { stage: 'ready.running', memory, left: {} });
+    expect(programs.runs).toHaveLength(1);
+    run().exited(exit0);
+    expect(state()).toBe('exited');
+    expect(phases()).toEqual(['exited']);
+    expect(reports[0]).toMatchObject({ change: { end: { pid: 4711 }, wasReady: true } });
+  });
+
+  it('may be what its leader has left behind: a stop ends it', () => {
+    const lastEnd = { pid: 4711, status: exit0, ran: 5 };
+    const memory: ServiceMemory = { ...noMemory, serial: 1, hasUnit: true, hasBeenReady: true, lastEnd };
+    const { run, stop, phases, state } = scriptedService({}, { stage: 'exited', memory, left: {} });
+    run().leaderGone = true;
+    run().left = 1;
+    stop();
+    expect(run().signals).toEqual(['SIGTERM at 0']);
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run().look(0);
+    expect(state()).toBe('stopped');
+    expect(phases()).toEqual(['stopping', 'stopped']);
+  });
+});
