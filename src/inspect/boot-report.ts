@@ -3,11 +3,15 @@ import { shortName } from '../model/service-spec.ts';
 import { criticalChain, type StartTimes } from './critical-chain.ts';
 import type { EndEntry, Entry, JsonObject } from './entry.ts';
 import { applyEntry, createReplica, type Replica, type Track } from './replica.ts';
+import { hasStarted } from './transition.ts';
 
 export interface ServiceReport {
   /** With its suffix. */
   readonly name: string;
-  /** ms since the boot at which it was told to start, and at which it was ready; absent where that never happened. */
+  /**
+   * ms since the boot at which it was told to start, and at which it was ready, or had ended normally; absent where that never
+   * happened.
+   */
   readonly started?: number;
   readonly ready?: number;
   /** How many services were told to start before it. */
@@ -79,7 +83,7 @@ function reportOfReplica({ boot, end, at, lost, services, system }: Replica): Bo
 
 function serviceReport({ name, config, segments }: Track, position: number | undefined): ServiceReport {
   const begin = firstStart(segments);
-  const ready = segments.find(({ state }) => state.startsWith('ready'))?.from;
+  const ready = segments.find(({ state }) => hasStarted(state))?.from;
   const before = segments.find(({ state }) => state === 'pending');
   const waitedFor = textOf(begin?.event, 'waitedFor') ?? textOf(begin?.context, 'waitedFor');
   const failures = segments

@@ -13,8 +13,8 @@ import type { ServiceType } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Facility, Severity } from '../model/syslog-names.ts';
 
-/** Is raised when a reader of the last version could not read what is written now. */
-export const entryVersion = 1;
+/** Is raised when a reader of the last version would misread what is written now; no reader reads another version than its own. */
+export const entryVersion = 2;
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -82,7 +82,7 @@ export interface ServiceEntry {
  */
 export interface DefinitionEntry extends EntryBase {
   readonly type: '@chaperone.definition';
-  /** `system`, `service`, `scheduled`, `process`. */
+  /** `system`, `service`, `scheduled`, `unit`, `readiness`. */
   readonly machine: string;
   readonly definition: Json;
 }
@@ -98,7 +98,7 @@ export interface SnapshotView {
   readonly context?: JsonObject;
 }
 
-/** An actor begins. */
+/** An actor begins, in the state to which it has come while it was made. */
 export interface ActorEntry extends EntryBase {
   readonly type: '@xstate.actor';
   /** XState's, one an actor in each boot: `x:3`. */
@@ -178,3 +178,13 @@ export type Entry =
   | LogEntry
   | LostEntry
   | EndEntry;
+
+/** True where this version of chaperone knows what the entries of a boot mean. What a file or a connection gives may be any number. */
+export function isReadable({ version }: { readonly version: number }): boolean {
+  return version === entryVersion;
+}
+
+/** True for the machine of a service: cron and inetd services have one of their own. */
+export function isServiceMachine(machine: string | undefined): machine is 'service' | 'scheduled' {
+  return machine === 'service' || machine === 'scheduled';
+}

@@ -1,8 +1,8 @@
 /**
- * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot that a newer
- * chaperone has written is not guessed at.
+ * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another version, which
+ * a newer or an older chaperone has written, is not guessed at.
  */
-import { type BootEntry, type Entry, entryVersion } from './entry.ts';
+import { type BootEntry, type Entry, entryVersion, isReadable } from './entry.ts';
 
 /** One boot of a journal. */
 export interface JournalBoot {
@@ -36,7 +36,13 @@ const mostProblems = 5;
 
 /** True where this reader knows what the boot's entries mean. */
 export function isKnownVersion({ entry }: JournalBoot): boolean {
-  return entry.version <= entryVersion;
+  return isReadable(entry);
+}
+
+/** What there is to say of the version of a boot that this reader does not know. */
+export function versionText({ entry }: JournalBoot): string {
+  const version: number = entry.version;
+  return `version ${version}, which is ${version > entryVersion ? 'newer' : 'older'}`;
 }
 
 export class JournalReader {
@@ -92,7 +98,7 @@ export class JournalReader {
     }
     this.#settleBroken();
     if (this.#boot === undefined) this.#skip(this.#problem(1, `no boot has begun here: ${excerpt(line)}`));
-    else if (this.#boot.entry.version > entryVersion) return;
+    else if (!isReadable(this.#boot.entry)) return;
     else if (isEntry(value)) this.#add(this.#boot, value);
     else if (isUnknown(value)) this.#unknown += 1;
     else this.#skip(this.#problem(1, `this is no entry: ${excerpt(line)}`));

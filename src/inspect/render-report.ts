@@ -4,7 +4,7 @@ import { shortName } from '../model/service-spec.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
 import { renderChain } from './critical-chain.ts';
 import type { JournalBoot } from './journal-reader.ts';
-import { isKnownVersion } from './journal-reader.ts';
+import { isKnownVersion, versionText } from './journal-reader.ts';
 
 /** @param wanted services that are told of, by full name */
 export function renderReport(report: BootReport, wanted: (service: string) => boolean = () => true): string {
@@ -39,7 +39,7 @@ export function renderBoots(boots: readonly { readonly boot: JournalBoot; readon
       String(report.services.length),
       String(boot.entries.length),
       report.ready === undefined ? 'never' : seconds(report.ready),
-      isKnownVersion(boot) ? endOf(report, boot) : `version ${boot.entry.version}, which is newer`,
+      isKnownVersion(boot) ? endOf(report, boot) : versionText(boot),
     ]),
   ];
   return `${aligned(rows).join('\n')}\n`;

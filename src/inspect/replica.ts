@@ -5,7 +5,16 @@
  * A replica is changed in place, since a journal has many entries. A copy (`copyReplica`) costs one pointer an actor: what two
  * replicas share is cloned by the first of them that changes it.
  */
-import type { BootEntry, EndEntry, Entry, Json, JsonObject, ServiceEntry, SnapshotView } from './entry.ts';
+import {
+  type BootEntry,
+  type EndEntry,
+  type Entry,
+  isServiceMachine,
+  type Json,
+  type JsonObject,
+  type ServiceEntry,
+  type SnapshotView,
+} from './entry.ts';
 import { statePath } from './transition.ts';
 
 export type EntryEvent = JsonObject & { readonly type: string };
@@ -269,7 +278,7 @@ function trackOf(replica: LiveReplica, { machine, service }: ReplicaActor): OwnT
     if (replica.system.owner !== replica.owner) replica.system = ownTrack(replica.system, replica.owner);
     return replica.system;
   }
-  if (machine !== 'service' || service === undefined) return undefined;
+  if (!isServiceMachine(machine) || service === undefined) return undefined;
   return ownService(replica, service);
 }
 

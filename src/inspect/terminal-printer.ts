@@ -1,12 +1,13 @@
 import type { Transition } from './transition.ts';
 
-type Hue = 'grey' | 'blue' | 'green' | 'amber' | 'purple' | 'red';
+type Hue = 'grey' | 'blue' | 'green' | 'cyan' | 'amber' | 'purple' | 'red';
 
 /** One hue a state, the same wherever states are shown; SGR parameters. */
 const sgr: Readonly<Record<Hue, string>> = {
   grey: '90',
   blue: '34',
   green: '32',
+  cyan: '36',
   amber: '33',
   purple: '35',
   red: '31',
@@ -21,6 +22,7 @@ const hueOf: Readonly<Record<string, Hue>> = {
   starting: 'blue',
   booting: 'blue',
   ready: 'green',
+  exited: 'cyan',
   up: 'green',
   stopping: 'amber',
   draining: 'amber',

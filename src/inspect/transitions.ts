@@ -2,8 +2,16 @@ import { seconds } from '../model/messages.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
 import { criticalChain, type StartTimes, slowest } from './critical-chain.ts';
-import type { ActorEntry, Entry, Json, JsonObject, ServiceEntry, SnapshotEntry } from './entry.ts';
-import { statePath, type Transition } from './transition.ts';
+import {
+  type ActorEntry,
+  type Entry,
+  isServiceMachine,
+  type Json,
+  type JsonObject,
+  type ServiceEntry,
+  type SnapshotEntry,
+} from './entry.ts';
+import { hasStarted, statePath, type Transition } from './transition.ts';
 
 /** What an entry gives people to read. */
 export type Line =
@@ -25,13 +33,15 @@ export interface TransitionOptions {
 
 interface Known {
   readonly actor: string;
-  readonly machine: 'system' | 'service';
+  readonly machine: 'system' | 'service' | 'scheduled';
   path: string;
   /** ms at which it came to `path`. */
   since: number;
   spawnedAt: number;
   started: number;
   waitedFor: string | undefined;
+  /** What it has said last on its notify socket, and when. */
+  notice: { readonly at: number; readonly message: JsonObject } | undefined;
 }
 
 /** An event as entries have it. */
@@ -70,7 +80,9 @@ export class Transitions {
         return this.#begin(entry);
       case '@xstate.snapshot': {
         const known = this.#known.get(entry.sessionId);
-        if (known === undefined || entry.snapshot.transient === true) return noLines;
+        if (known === undefined) return noLines;
+        noteNotice(known, entry);
+        if (entry.snapshot.transient === true) return noLines;
         const to = statePath(entry.snapshot.value);
         if (to === known.path) return noLines;
         return known.machine === 'system' ? this.#moveSystem(known, to, entry) : this.#moveService(known, to, entry);
@@ -87,7 +99,7 @@ export class Transitions {
   }
 
   #begin({ sessionId, machine, name, at, snapshot }: ActorEntry): readonly Line[] {
-    if (machine !== 'system' && machine !== 'service') return noLines;
+    if (machine !== 'system' && !isServiceMachine(machine)) return noLines;
     const actor = machine === 'system' ? 'system' : shortName(name);
     const to = statePath(snapshot.value);
     const known: Known = {
@@ -98,9 +110,10 @@ export class Transitions {
       spawnedAt: at,
       started: at,
       waitedFor: undefined,
+      notice: undefined,
     };
     this.#known.set(sessionId, known);
-    if (machine === 'service' && silentStates.includes(to)) {
+    if (machine !== 'system' && silentStates.includes(to)) {
       known.path = to;
       return noLines;
     }
@@ -131,13 +144,14 @@ export class Transitions {
     const { waitedFor } = known;
     const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
     const detail = this.#serviceDetail(known, to, event, { context, service, waited, at });
-    if (event.type === 'process.spawned') known.spawnedAt = at;
-    if (to.startsWith('ready') && !this.#startTimes.has(known.actor)) {
+    if (event.type === 'unit.spawned') known.spawnedAt = at;
+    if (hasStarted(to) && !this.#startTimes.has(known.actor)) {
       const { actor, started } = known;
       const after = waitedFor === undefined ? {} : { waitedFor };
       this.#startTimes.set(actor, { service: actor, started, ready: at, ...after });
     }
-    const exit = event.type === 'process.exited' ? textOf(event, 'ended') : undefined;
+    // The start that it ends may have been over before.
+    const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
     return [
       this.#move(known, to, at, {
         event,
@@ -164,60 +178,79 @@ export class Transitions {
   }
 
   #serviceDetail(
-    { spawnedAt, waitedFor }: Known,
+    known: Known,
     to: string,
     event: EventView,
     { context, service, waited, at }: { context: JsonObject; service: string; waited: number; at: number },
   ): string {
+    const { spawnedAt, waitedFor, machine } = known;
     const config = this.#services.get(service);
     const cause = textOf(context, 'cause') ?? '';
     const restarts = numberOf(context, 'restarts') ?? 0;
+    const pausePassed = `startup_pause of ${seconds(config?.startupPause ?? 0)} s passed`;
     if (to === 'ready.scheduled') return textOf(context, 'note') ?? '';
     if (to.startsWith('backoff')) {
       const limit = numberOf(context, 'restartLimit') ?? 0;
       return `${cause}; restart ${restarts} of ${limit} in ${seconds(config?.restart?.delay ?? 0)} s`;
     }
     if (to === 'failed') return cause;
+    // The runs of a scheduled service come and go: that the last of them has ended is what counts.
+    if (machine === 'scheduled' && known.path.startsWith('stopping')) {
+      if (to === 'stopped') return 'nothing runs any more';
+      if (to === 'stopping.clearing') return 'its runs have finished';
+    }
     switch (event.type) {
       case 'service.start':
         return waitedFor === undefined ? 'service.start' : `was waiting for ${waitedFor}, ${milliseconds(waited)}`;
-      case 'process.spawned':
+      case 'unit.spawned':
         return `pid ${numberOf(event, 'pid') ?? 0}  ${this.#options.commandOf?.(service) ?? config?.program ?? ''}`;
-      case 'process.spawnFailed':
+      case 'unit.spawnFailed':
         return textOf(event, 'error') ?? '';
-      case 'process.exited':
-        return `${textOf(event, 'ended') ?? ''} after ${milliseconds(at - spawnedAt)}`;
-      case 'service.stop':
-        return context['run'] === undefined
-          ? 'service.stop'
-          : `${config?.killSignal ?? 'SIGTERM'} to ${runText(context)}, SIGKILL after ${milliseconds(numberOf(event, 'killAfter') ?? 0)}`;
+      case 'unit.leaderExited': {
+        if (to === 'ready.running') return pausePassed;
+        const left = to === 'stopping.clearing' ? leftText(numberOf(event, 'left') ?? 0) : '';
+        return `${textOf(event, 'ended') ?? ''} after ${milliseconds(at - spawnedAt)}${left}`;
+      }
+      case 'unit.cleared':
+        return 'nothing of it is left';
+      case 'service.stop': {
+        if (!to.startsWith('stopping')) return 'service.stop';
+        if (to === 'stopping.draining') return `${runText(context, known.path)} may finish`;
+        const killAfter = numberOf(event, 'killAfter');
+        const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
+        return `${config?.killSignal ?? 'SIGTERM'} to ${runText(context, known.path)}${kill}`;
+      }
       case 'service.kill':
         return 'SIGKILL';
       case 'service.retire':
         return 'the system is ending';
       case 'service.reset':
         return 'service.reset';
-      case 'schedule.ended':
-        return 'nothing runs any more';
-      case 'pidfile.found':
-        return `pid ${numberOf(event, 'pid') ?? 0} from ${config?.pidfile ?? 'its pid file'}`;
-      case 'pidfile.seen':
-        return `${config?.pidfile ?? 'its pid file'} is ${textOf(event, 'trouble') ?? ''}`;
+      case 'readiness.passed': {
+        const pid = numberOf(event, 'pid');
+        return pid === undefined ? readyText(known, at) : `pid ${pid} from ${config?.pidfile ?? 'its pid file'}`;
+      }
+      case 'readiness.failed':
+        return failureText(known, at) ?? cause;
       case 'notify.received':
         return noticeText(objectOf(event['message']));
+      case 'leader.missed':
+        return `pid ${numberOf(event, 'pid') ?? 0} has ended meanwhile`;
       case 'watchdog.missed':
         return cause;
-      case 'schedule.accepted':
-      case 'schedule.refused':
-        return '';
       default:
         // XState's own: a pause has passed, a time-out.
-        if (to === 'ready.running' || to === 'starting.awaitingPidfile')
-          return `startup_pause of ${seconds(config?.startupPause ?? 0)} s passed`;
+        if (to === 'ready.running' || to === 'starting.awaitingPidfile') return pausePassed;
+        if (to === 'stopping.killing') return 'SIGKILL';
         if (to.startsWith('starting')) return `restart ${restarts}`;
         return to.startsWith('stopping') ? cause : '';
     }
   }
+}
+
+/** Its readiness is judged by another machine, which tells only what came of it. */
+function noteNotice(known: Known, { at, event }: SnapshotEntry): void {
+  if (event.type === 'notify.received') known.notice = { at, message: objectOf(event['message']) };
 }
 
 function byName(services: readonly ServiceEntry[]): Map<string, ServiceEntry> {
@@ -264,12 +297,36 @@ function systemDetail(context: JsonObject, to: string, event: EventView): string
   return event.type === 'processes.gone' ? 'no process is left' : '';
 }
 
-/** What a stop signals. */
-function runText(context: JsonObject): string {
+/** What a stop signals. `from`: the state in which it finds the service. */
+function runText(context: JsonObject, from: string): string {
   const running = numberOf(context, 'running');
   if (running !== undefined) return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
   const pid = numberOf(context, 'pid');
-  return pid === undefined ? 'what its start left behind' : `pid ${pid}`;
+  if (pid !== undefined) return `pid ${pid}`;
+  if (from === 'starting.spawning') return 'its process';
+  return from.startsWith('starting') || from.startsWith('ready')
+    ? 'what its start left behind'
+    : 'what is left of its run';
+}
+
+function leftText(left: number): string {
+  return left === 0
+    ? ''
+    : left === 1
+      ? '; 1 process of its group is left'
+      : `; ${left} processes of its group are left`;
+}
+
+/** What it said in the same instant. */
+function readyText({ notice }: Known, at: number): string {
+  const text = notice?.at === at ? noticeText(notice.message) : '';
+  return text === '' ? 'READY=1' : text;
+}
+
+function failureText({ notice }: Known, at: number): string | undefined {
+  if (notice?.at !== at) return undefined;
+  const { errno, busError } = notice.message;
+  return errno === undefined && busError === undefined ? undefined : noticeText(notice.message);
 }
 
 /** What of a notification moves a service, as it was sent. */

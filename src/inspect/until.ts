@@ -1,6 +1,6 @@
 import { parseDuration } from '../model/duration.ts';
 import { shortName } from '../model/service-spec.ts';
-import type { Entry } from './entry.ts';
+import { type Entry, isServiceMachine } from './entry.ts';
 import { statePath } from './transition.ts';
 
 /** Where a replay ends. */
@@ -14,7 +14,7 @@ export type Until =
   /** As soon as the actor is in the state, or in one within it. */
   | { readonly kind: 'state'; readonly actor: string; readonly state: string };
 
-/** Reads `1.5`, `500ms`, `2m` (time), `#418` (number), `process.exited` (event), `web:ready` (state); undefined where it is none. */
+/** Reads `1.5`, `500ms`, `2m` (time), `#418` (number), `unit.leaderExited` (event), `web:ready` (state); undefined where it is none. */
 export function parseUntil(text: string): Until | undefined {
   const at = parseDuration(text);
   if (at !== undefined) return { kind: 'time', at };
@@ -61,7 +61,7 @@ function through(index: number): number | undefined {
 function stateIndex(entries: readonly Entry[], actor: string, state: string): number {
   const sessions = new Set<string>();
   return entries.findIndex((entry) => {
-    if (entry.type === '@xstate.actor' && (entry.machine === 'service' || entry.machine === 'system')) {
+    if (entry.type === '@xstate.actor' && (isServiceMachine(entry.machine) || entry.machine === 'system')) {
       if (shortName(entry.name) !== actor) return false;
       sessions.add(entry.sessionId);
     } else if (entry.type !== '@xstate.snapshot' || !sessions.has(entry.sessionId)) return false;

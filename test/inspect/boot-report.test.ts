@@ -3,7 +3,7 @@ import { defaultTolerance, diffBoots, renderDiff } from '../../src/inspect/boot-
 import { type BootReport, durationsOf, reportOf, type ServiceReport } from '../../src/inspect/boot-report.ts';
 import { renderReport } from '../../src/inspect/render-report.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
-import { webBoot } from './hand-made.ts';
+import { bootEntry, courseOf, inOrder, numbered, serviceEntry, webBoot } from './hand-made.ts';
 import { recorded } from './recorded.ts';
 
 /** prepare, then store and cache, then web; flaky fails again and again. */
@@ -71,6 +71,29 @@ describe('reportOf', () => {
       ],
       state: 'failed',
     });
+  });
+
+  it('counts a normal end as the start that was waited for', () => {
+    const { services } = reportOf([
+      bootEntry([serviceEntry('web'), serviceEntry('job')]),
+      ...numbered(
+        inOrder(
+          courseOf('web', [
+            [10, { starting: 'settling' }],
+            [30, { ready: 'running' }],
+            [90, 'exited'],
+          ]),
+          courseOf('job', [
+            [10, { starting: 'settling' }],
+            [15, 'exited'],
+          ]),
+        ),
+      ),
+    ]);
+    expect(services).toMatchObject([
+      { name: 'web.service', took: 20, state: 'exited', failures: [] },
+      { name: 'job.service', took: 5, state: 'exited', failures: [] },
+    ]);
   });
 
   it('is the same for a boot that breaks off, as far as it goes', () => {

@@ -1,11 +1,11 @@
 /** Entries of a boot that nobody has made. */
-import type { Entry, ServiceEntry, SnapshotView } from '../../src/inspect/entry.ts';
+import { type Entry, entryVersion, type ServiceEntry, type SnapshotView } from '../../src/inspect/entry.ts';
 import type { News } from '../../src/inspect/hub.ts';
 
 export function bootWith(services: readonly ServiceEntry[]): News {
   return {
     type: '@chaperone.boot',
-    version: 1,
+    version: entryVersion,
     chaperone: '1.2.3',
     boot: 'b'.repeat(32),
     epoch: 1_000_000,

@@ -1,5 +1,5 @@
 /** Entries by hand. */
-import type { BootEntry, Entry, ServiceEntry } from '../../src/inspect/entry.ts';
+import { type BootEntry, type Entry, entryVersion, type ServiceEntry } from '../../src/inspect/entry.ts';
 
 type Unplaced<E> = E extends Entry ? Omit<E, 'seq' | 'at'> : never;
 
@@ -24,7 +24,7 @@ export function bootEntry(services: readonly ServiceEntry[], more: Partial<BootE
     seq: 1,
     at: 0,
     type: '@chaperone.boot',
-    version: 1,
+    version: entryVersion,
     chaperone: '0.0.0',
     boot: '0123456789abcdef0123456789abcdef',
     epoch: Date.UTC(2026, 0, 1),
@@ -38,6 +38,47 @@ export function bootEntry(services: readonly ServiceEntry[], more: Partial<BootE
 /** Numbers entries; each is given with the ms at which it happens. */
 export function numbered(entries: readonly (readonly [number, Unplaced<Entry>])[], first = 2): Entry[] {
   return entries.map(([at, entry], index) => ({ ...entry, at, seq: first + index }));
+}
+
+/** The actor of a service, and its steps, each a state with the ms at which it comes to it. */
+export function courseOf(
+  name: string,
+  steps: readonly (readonly [number, string | Record<string, string>])[],
+): readonly (readonly [number, Unplaced<Entry>])[] {
+  const service = `${name}.service`;
+  const sessionId = `x:${name}`;
+  return [
+    [
+      0,
+      {
+        type: '@xstate.actor',
+        sessionId,
+        name: service,
+        machine: 'service',
+        service,
+        snapshot: { status: 'active', value: 'pending', context: { service } },
+      },
+    ],
+    ...steps.map(
+      ([at, value]) =>
+        [
+          at,
+          {
+            type: '@xstate.snapshot',
+            sessionId,
+            event: { type: 'service.step' },
+            snapshot: { status: 'active', value, context: { service } },
+          },
+        ] as const,
+    ),
+  ];
+}
+
+/** Entries of several services, in the order in which they happen. */
+export function inOrder(
+  ...courses: readonly (readonly (readonly [number, Unplaced<Entry>])[])[]
+): readonly (readonly [number, Unplaced<Entry>])[] {
+  return courses.flat().sort(([left], [right]) => left - right);
 }
 
 /** A boot of one service, `web`: it starts, is ready, exits with 1, starts again and is ready. */
@@ -85,7 +126,7 @@ export function webBoot(): Entry[] {
       [2, step({ starting: 'preparing' }, 'service.start')],
       [2, step({ starting: 'settling' }, 'service.start')],
       [10, step({ ready: 'running' }, 'xstate.after', { pid: 7 })],
-      [50, step('backoff', 'process.exited', { cause: 'exit 1', restarts: 1 })],
+      [50, step('backoff', 'unit.leaderExited', { cause: 'exit 1', restarts: 1 })],
       [80, step({ starting: 'preparing' }, 'xstate.after')],
       [80, step({ starting: 'settling' }, 'xstate.after')],
       [90, step({ ready: 'running' }, 'xstate.after', { pid: 8 })],

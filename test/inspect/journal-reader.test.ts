@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/inspect/entry.ts';
-import { isKnownVersion, type JournalBoot, type JournalEnd, JournalReader } from '../../src/inspect/journal-reader.ts';
+import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
+import {
+  isKnownVersion,
+  type JournalBoot,
+  type JournalEnd,
+  JournalReader,
+  versionText,
+} from '../../src/inspect/journal-reader.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { bootEntry, serviceEntry, webBoot } from './hand-made.ts';
 
@@ -101,13 +107,18 @@ describe('JournalReader', () => {
     expect({ unknown, skipped }).toEqual({ unknown: 1, skipped: 0 });
   });
 
-  it('does not guess at a newer version', () => {
-    const newer = lines(webBoot()).replace('"version":1', '"version":2');
-    const { found } = read(newer + lines(other('store')));
+  it.each([
+    [entryVersion + 1, 'newer'],
+    [entryVersion - 1, 'older'],
+    [0.5, 'older'],
+  ])('does not guess at version %d', (version, word) => {
+    const another = lines(webBoot()).replace(`"version":${entryVersion}`, `"version":${version}`);
+    const { found } = read(another + lines(other('store')));
     expect(found.map((boot) => [boot.entries.length, isKnownVersion(boot)])).toEqual([
       [1, false],
       [1, true],
     ]);
+    expect(found.map(versionText)[0]).toBe(`version ${version}, which is ${word}`);
   });
 
   it('takes about as many steps for each entry of a long journal as for each of a short one', () => {

@@ -14,17 +14,17 @@ function longBoot(length: number): readonly Entry[] {
   while (entries.length < length) {
     const seq = entries.length + 1;
     const at = 100 + seq;
-    const process = `x:${10 + Math.floor(seq / 6)}`;
+    const unit = `x:${10 + Math.floor(seq / 6)}`;
     const value = states[seq % 3] ?? 'pending';
     entries.push(
       seq % 6 === 0
         ? {
-            ...{ seq, at, type: '@xstate.actor', sessionId: process, parentId: 'x:1', name: 'run', machine: 'process' },
-            ...{ service: 'web.service', snapshot: { status: 'active', value: 'running' } },
+            ...{ seq, at, type: '@xstate.actor', sessionId: unit, parentId: 'x:1', name: 'unit', machine: 'unit' },
+            ...{ service: 'web.service', snapshot: { status: 'active', value: { present: 'alive' } } },
           }
         : {
-            ...{ seq, at, type: '@xstate.snapshot', sessionId: seq % 6 === 5 ? process : 'x:1' },
-            event: { type: 'process.exited' },
+            ...{ seq, at, type: '@xstate.snapshot', sessionId: seq % 6 === 5 ? unit : 'x:1' },
+            event: { type: 'unit.leaderExited' },
             snapshot:
               seq % 6 === 5
                 ? { status: 'done', value: 'reaped' }

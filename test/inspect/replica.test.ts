@@ -53,7 +53,7 @@ describe('applyEntry', () => {
       ['pending', 1, 2, undefined],
       ['starting.settling', 2, 10, 'service.start'],
       ['ready.running', 10, 50, 'xstate.after'],
-      ['backoff', 50, 80, 'process.exited'],
+      ['backoff', 50, 80, 'unit.leaderExited'],
       ['starting.settling', 80, 90, 'xstate.after'],
       ['ready.running', 90, undefined, 'xstate.after'],
     ]);
@@ -127,10 +127,7 @@ describe('applyEntry', () => {
       entries.push(
         ...numbered(
           [
-            [
-              100,
-              { type: '@xstate.actor', sessionId, name: 'run', machine: 'process', snapshot: { status: 'active' } },
-            ],
+            [100, { type: '@xstate.actor', sessionId, name: 'unit', machine: 'unit', snapshot: { status: 'active' } }],
             [
               100,
               { type: '@xstate.snapshot', sessionId, event: { type: 'xstate.done' }, snapshot: { status: 'done' } },

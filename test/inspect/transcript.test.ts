@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry, ServiceEntry } from '../../src/inspect/entry.ts';
+import type { Entry, Json, JsonObject, ServiceEntry } from '../../src/inspect/entry.ts';
 import type { News } from '../../src/inspect/hub.ts';
 import { Transcript, type TranscriptOptions } from '../../src/inspect/transcript.ts';
 import type { SystemSpec } from '../../src/model/service-spec.ts';
@@ -7,6 +7,8 @@ import type { Script } from '../../src/runtime/simulated/script.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
 import { bootWith, numbered } from './entries.ts';
 import { recorded } from './recorded.ts';
+
+type EventView = JsonObject & { readonly type: string };
 
 const scripts: Readonly<Record<string, Script>> = {
   prepare: { steps: [{ do: 'wait', ms: 15 }] },
@@ -115,7 +117,10 @@ function detailOf(
       snapshot: { status: 'active', value, context: { service: 'web.service', ...context } },
     },
   ];
-  const line = write(numbered(news), { format: 'json' }).trimEnd().split('\n').at(-1) ?? '{}';
+  return detailIn(write(numbered(news), { format: 'json' }).trimEnd().split('\n').at(-1) ?? '{}');
+}
+
+function detailIn(line: string): string {
   const parsed: unknown = JSON.parse(line);
   return typeof parsed === 'object' && parsed !== null && 'detail' in parsed ? String(parsed.detail) : '';
 }
@@ -124,9 +129,21 @@ describe('what a step of a service means', () => {
   it.each<[string, Parameters<typeof detailOf>]>([
     ['service.start', [{ starting: 'spawning' }, { type: 'service.start' }]],
     ['was waiting for store, 10 ms', [{ starting: 'spawning' }, { type: 'service.start', waitedFor: 'store.service' }]],
-    ['pid 7  /bin/web', [{ starting: 'awaitingNotify' }, { type: 'process.spawned', pid: 7 }]],
-    ['no such thing', [{ starting: 'x' }, { type: 'process.spawnFailed', error: 'no such thing' }]],
-    ['exit 0 after 10 ms', [{ ready: 'exited' }, { type: 'process.exited', ended: 'exit 0' }]],
+    ['pid 7  /bin/web', [{ starting: 'awaitingNotify' }, { type: 'unit.spawned', pid: 7 }]],
+    ['no such thing', [{ starting: 'x' }, { type: 'unit.spawnFailed', error: 'no such thing' }]],
+    ['exit 0 after 10 ms', [{ ready: 'exited' }, { type: 'unit.leaderExited', ended: 'exit 0' }]],
+    ['exit 0 after 10 ms', ['exited', { type: 'unit.leaderExited', ended: 'exit 0' }]],
+    [
+      'exit 1 after 10 ms; 2 processes of its group are left',
+      [{ stopping: 'clearing' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 2 }],
+    ],
+    [
+      'exit 1 after 10 ms; 1 process of its group is left',
+      [{ stopping: 'clearing' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 1 }],
+    ],
+    ['startup_pause of 0.5 s passed', [{ ready: 'running' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 0 }]],
+    ['nothing of it is left', ['stopped', { type: 'unit.cleared' }]],
+    ['exit 1', ['failed', { type: 'unit.cleared' }, { cause: 'exit 1' }]],
     ['READY=1  "up"', [{ ready: 'running' }, { type: 'notify.received', message: { ready: true, status: 'up' } }]],
     [
       'STOPPING=1  ERRNO=2  BUSERROR=x  MAINPID=4  WATCHDOG=trigger',
@@ -138,44 +155,125 @@ describe('what a step of a service means', () => {
         },
       ],
     ],
-    ['pid 7 from /run/web.pid', [{ ready: 'running' }, { type: 'pidfile.found', pid: 7 }]],
-    ['/run/web.pid is absent', [{ starting: 'x' }, { type: 'pidfile.seen', trouble: 'absent' }]],
+    ['pid 7 from /run/web.pid', [{ ready: 'running' }, { type: 'readiness.passed', pid: 7 }]],
+    ['READY=1', [{ ready: 'running' }, { type: 'readiness.passed' }]],
+    ['no READY=1', [{ stopping: 'clearing' }, { type: 'readiness.failed' }, { cause: 'no READY=1' }]],
+    ['pid 7 has ended meanwhile', [{ stopping: 'clearing' }, { type: 'leader.missed', pid: 7 }]],
     ['startup_pause of 0.5 s passed', [{ ready: 'running' }, { type: 'xstate.after.startupPause.x' }]],
     ['restart 2', [{ starting: 'spawning' }, { type: 'xstate.after.restartDelay.x' }, { restarts: 2 }]],
     ['no READY=1', [{ stopping: 'terminating' }, { type: 'xstate.after.untilDeadline.x' }, { cause: 'no READY=1' }]],
     ['no WATCHDOG=1', [{ stopping: 'terminating' }, { type: 'watchdog.missed' }, { cause: 'no WATCHDOG=1' }]],
     [
       'exit 1; restart 1 of 5 in 3 s',
-      ['backoff', { type: 'process.exited', ended: 'exit 1' }, { cause: 'exit 1', restarts: 1, restartLimit: 5 }],
+      ['backoff', { type: 'unit.leaderExited', ended: 'exit 1' }, { cause: 'exit 1', restarts: 1, restartLimit: 5 }],
     ],
-    ['exit 1', ['failed', { type: 'process.exited', ended: 'exit 1' }, { cause: 'exit 1' }]],
+    ['exit 1', ['failed', { type: 'unit.leaderExited', ended: 'exit 1' }, { cause: 'exit 1' }]],
     ['service.stop', ['stopped', { type: 'service.stop', killAfter: 100 }]],
     [
       'SIGQUIT to pid 7, SIGKILL after 1.5 s',
-      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 1_500 }, { run: 1, pid: 7 }],
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 1_500 }, { pid: 7 }],
     ],
     [
-      'SIGQUIT to what its start left behind, SIGKILL after 100 ms',
-      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2 }],
+      'SIGQUIT to what is left of its run, SIGKILL after 100 ms',
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }],
     ],
     [
       'SIGQUIT to no processes, SIGKILL after 100 ms',
-      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2, running: 0 }],
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { running: 0 }],
     ],
     [
       'SIGQUIT to 1 process, SIGKILL after 100 ms',
-      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { run: 2, running: 1 }],
+      [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { running: 1 }],
     ],
+    ['2 processes may finish', [{ stopping: 'draining' }, { type: 'service.stop', drain: true }, { running: 2 }]],
     ['SIGKILL', [{ stopping: 'killing' }, { type: 'service.kill' }]],
+    ['SIGKILL', [{ stopping: 'killing' }, { type: 'xstate.after.clearGrace.x' }, { cause: 'exit 1' }]],
     ['the system is ending', ['stopped', { type: 'service.retire' }]],
     ['service.reset', ['stopped', { type: 'service.reset', killAfter: 0 }]],
-    ['nothing runs any more', ['stopped', { type: 'schedule.ended' }]],
-    ['every minute', [{ ready: 'scheduled' }, { type: 'schedule.accepted' }, { note: 'every minute' }]],
+    ['every minute', [{ ready: 'scheduled' }, { type: 'trigger.armed' }, { note: 'every minute' }]],
     ['', [{ stopping: 'terminating' }, { type: 'xstate.done.actor.x' }]],
-    ['a b \\x1b[31m', [{ starting: 'x' }, { type: 'process.spawnFailed', error: 'a\n  b \u001b[31m' }]],
+    ['a b \\x1b[31m', [{ starting: 'x' }, { type: 'unit.spawnFailed', error: 'a\n  b \u001b[31m' }]],
   ])('%s', (detail, given) => {
     expect(detailOf(...given)).toBe(detail);
   });
+});
+
+/** The details of one actor's steps, each in an instant of its own unless it is said to come with the one before. */
+function detailsOf(
+  machine: 'service' | 'scheduled',
+  steps: readonly (readonly [Entry['at'], Json, EventView, JsonObject?])[],
+) {
+  const transcript = new Transcript({ format: 'json' });
+  const boot: Entry = { seq: 1, at: 0, ...bootWith([service]) };
+  const actor: Entry = {
+    ...{ seq: 2, at: 0, type: '@xstate.actor', sessionId: 'x:1', name: 'web.service', machine },
+    snapshot: { status: 'active', value: 'pending' },
+  };
+  const text = [
+    boot,
+    actor,
+    ...steps.map(
+      ([at, value, event, more], index): Entry => ({
+        ...{ seq: 3 + index, at, type: '@xstate.snapshot', sessionId: 'x:1', event },
+        snapshot: { status: 'active', value, context: { service: 'web.service', ...more } },
+      }),
+    ),
+  ]
+    .map((entry) => transcript.write(entry))
+    .join('');
+  return text.trimEnd().split('\n').map(detailIn);
+}
+
+describe('what a service has said to become ready, or failed', () => {
+  const waits = { starting: 'awaitingNotify' };
+  const said = { type: 'notify.received', message: { ready: true, status: 'up' } };
+
+  it('is what it said in the same instant', () => {
+    expect(
+      detailsOf('service', [
+        [1, waits, { type: 'unit.spawned', pid: 7 }],
+        [5, waits, said],
+        [5, { ready: 'running' }, { type: 'readiness.passed' }],
+      ]),
+    ).toEqual(['pid 7  /bin/web', 'READY=1  "up"']);
+    expect(
+      detailsOf('service', [
+        [5, waits, { type: 'notify.received', message: { errno: 2 } }],
+        [5, { stopping: 'clearing' }, { type: 'readiness.failed', cause: 'ERRNO=2' }],
+      ]).at(-1),
+    ).toBe('ERRNO=2');
+  });
+
+  it('is not what it said before', () => {
+    expect(
+      detailsOf('service', [
+        [4, waits, said],
+        [5, { ready: 'running' }, { type: 'readiness.passed' }],
+      ]).at(-1),
+    ).toBe('READY=1');
+  });
+});
+
+it('tells of a scheduled service what it tells of every service, and of its runs that none is left', () => {
+  expect(
+    detailsOf('scheduled', [
+      [1, { starting: 'spawning' }, { type: 'service.start' }],
+      [5, { ready: 'scheduled' }, { type: 'trigger.armed' }],
+      [9, { stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { running: 2 }],
+      [12, 'stopped', { type: 'unit.leaderExited', ended: 'SIGQUIT' }],
+    ]),
+  ).toEqual(['service.start', '', 'SIGQUIT to 2 processes, SIGKILL after 100 ms', 'nothing runs any more']);
+});
+
+it('tells of a scheduled service whose runs may finish when they have', () => {
+  expect(
+    detailsOf('scheduled', [
+      [9, { stopping: 'draining' }, { type: 'service.stop', drain: true }, { running: 1 }],
+      [12, { stopping: 'clearing' }, { type: 'unit.leaderExited', ended: 'exit 0', left: 1 }],
+      [2_012, { stopping: 'killing' }, { type: 'xstate.after.clearGrace.scheduled.stopping.clearing' }],
+      [2_013, 'stopped', { type: 'unit.cleared' }],
+    ]),
+  ).toEqual(['1 process may finish', 'its runs have finished', 'SIGKILL', 'nothing runs any more']);
 });
 
 it('says where entries are missing', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { statePath } from '../../src/inspect/transition.ts';
+import { hasStarted, statePath } from '../../src/inspect/transition.ts';
 
 it('a state path is the state value in dots', () => {
   expect(statePath('up')).toBe('up');
@@ -8,4 +8,11 @@ it('a state path is the state value in dots', () => {
   expect(statePath({ a: 'x', b: 'y' })).toBe('a.x|b.y');
   expect(statePath(undefined)).toBe('');
   expect(statePath(null)).toBe('');
+});
+
+it('a service has started where it is ready, or has ended normally', () => {
+  expect(['ready.running', 'ready.exited', 'ready.scheduled', 'exited'].every(hasStarted)).toBe(true);
+  expect(['', 'pending', 'starting.awaitingExit', 'stopping.clearing', 'backoff', 'failed'].some(hasStarted)).toBe(
+    false,
+  );
 });

@@ -46,7 +46,7 @@ it('has definitions that are machines with the states of the real ones', () => {
   for (const [machine, name] of [
     ['system', 'system'],
     ['service', 'web.service'],
-    ['process', 'run-1'],
+    ['unit', 'unit'],
   ] as const) {
     const entry = entries.find((each) => each.type === '@chaperone.definition' && each.machine === machine);
     const real = entry?.type === '@chaperone.definition' ? entry.definition : null;

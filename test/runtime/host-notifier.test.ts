@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ServiceChange } from '../../src/model/service-phase.ts';
 import { HostNotifier } from '../../src/runtime/host-notifier.ts';
 import { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
@@ -28,6 +29,21 @@ describe('what the host hears after a reload', () => {
     expect(hears(2_000)).toEqual([]);
     host.setStatusInterval(100);
     expect(hears(100)).toHaveLength(2);
+  });
+
+  it('counts what has ended normally, and what is there without a process, as started', () => {
+    const { host, hears } = notifier(1_000);
+    const end = { pid: 9, status: { kind: 'exited', code: 0 }, ran: 5 } as const;
+    const changes: readonly ServiceChange[] = [
+      { phase: 'running', pid: 9, restarted: false },
+      { phase: 'done', restarted: false },
+      { phase: 'exited', end, restarted: false, wasReady: true },
+      { phase: 'stopped' },
+    ];
+    for (const change of changes)
+      host.hear({ type: 'service.changed', service: `${change.phase}.service`, change, ignoreFailures: false });
+    host.hear({ type: 'system.ready' });
+    expect(hears(0)[1]).toMatch(/; 3 services started$/);
   });
 
   it('counts no service that is gone', () => {

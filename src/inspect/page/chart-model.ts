@@ -15,7 +15,7 @@ export interface ChartEdge {
   readonly id: string;
   readonly from: string;
   readonly to: string;
-  /** What each of them is called: `process.exited [isNormal]`. */
+  /** What each of them is called: `unit.leaderExited [exitedNormally]`. */
   readonly labels: readonly string[];
   readonly events: readonly string[];
 }
@@ -26,6 +26,9 @@ export interface Chart {
   readonly initial: ReadonlySet<string>;
   readonly edges: readonly ChartEdge[];
 }
+
+/** Of ways that only a chart goes that is made anew, which happens before anybody is told of it. */
+const unseenGuard = 'resumesIn';
 
 export function chartOf(name: string, definition: Json): Chart {
   const initial = new Set<string>();
@@ -40,12 +43,13 @@ export function chartOf(name: string, definition: Json): Chart {
     for (const item of listOf(node['transitions'])) {
       const transition = objectOf(item);
       const event = textOf(transition['eventType']) ?? '';
+      const guard = guardText(transition['guard']);
+      if (guard === unseenGuard) continue;
       for (const target of listOf(transition['target'])) {
         const to = pathOf(textOf(target) ?? '');
         const id = `${path} → ${to}`;
         const edge = edges.get(id) ?? { from: path, to, labels: [], events: [] };
         edges.set(id, edge);
-        const guard = guardText(transition['guard']);
         const label = `${eventText(event)}${guard === undefined ? '' : ` [${guard}]`}`;
         if (!edge.labels.includes(label)) edge.labels.push(label);
         if (!edge.events.includes(event)) edge.events.push(event);

@@ -1,5 +1,5 @@
 /** Takes the stream of entries, again and again where it breaks off: nothing that came is asked for twice. */
-import type { Entry } from '../entry.ts';
+import { type Entry, isReadable } from '../entry.ts';
 
 /** ms without a sign of life, after which a connection counts as lost. */
 const silence = 15_000;
@@ -58,12 +58,17 @@ async function readOnce(ports: ConnectionPorts, onSuccess: () => void): Promise<
       if (done) return ends ? 'complete' : 'lost';
       alarm = setTimeout(() => abort.abort(), silence);
       const entries = lines.add(value);
+      if (entries.some((entry) => entry.type === '@chaperone.boot' && !isReadable(entry))) {
+        ports.onRefused('This page cannot read what is told here: it comes from another version of chaperone.');
+        return 'refused';
+      }
       if (entries.length > 0) ports.onEntries(entries);
     }
   } catch {
     return 'lost';
   } finally {
     clearTimeout(alarm);
+    abort.abort();
   }
 }
 

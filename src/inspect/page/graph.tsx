@@ -374,6 +374,7 @@ const urgency: readonly PublicState[] = [
   'starting',
   'pending',
   'ready',
+  'exited',
   'stopped',
   'disabled',
 ];

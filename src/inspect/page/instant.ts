@@ -7,6 +7,7 @@ import type { ServicePhase } from '../../model/service-phase.ts';
 import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
+import { hasStarted } from '../transition.ts';
 
 export interface ServiceNow {
   readonly name: string;
@@ -52,23 +53,23 @@ export function instantOf(
   configs: ReadonlyMap<string, ServiceEntry>,
   graph: DependencyGraph,
 ): Instant {
-  const standings: Record<string, Standing> = {};
+  const standings = new Map<string, Standing>();
   const found: { config: ServiceEntry; segment: Segment | undefined; phase: ServicePhase }[] = [];
   for (const config of configs.values()) {
     const segments = replica.services.get(config.name)?.segments ?? [];
     const segment = segments.at(-1);
     const phase = segment === undefined ? (config.enabled ? 'pending' : 'disabled') : phaseOf(segment.state);
-    standings[config.name] = {
+    standings.set(config.name, {
       phase,
-      hasBeenReady: segments.some(({ state }) => state.startsWith('ready')),
+      hasBeenReady: segments.some(({ state }) => hasStarted(state)),
       ignoreFailures: config.ignoreFailures,
-    };
+    });
     found.push({ config, segment, phase });
   }
   const held = blocked(graph, standings);
   const system = replica.system.segments.at(-1)?.state;
   const idling = system === 'booting.idling';
-  const ending = system?.startsWith('draining') ?? false;
+  const ending = system === 'halted' || (system?.startsWith('draining') ?? false);
   const epoch = replica.boot?.epoch ?? 0;
   const services = new Map<string, ServiceNow>();
   for (const { config, segment, phase } of found) {
@@ -99,7 +100,10 @@ function whyOf(
   // What an inetd or cron service waits for stands in its configuration, of which no more is told.
   if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
   const context = segment?.context ?? {};
-  const { pid, restarts, cause } = { pid: context['pid'], restarts: context['restarts'], cause: context['cause'] };
+  const pid = context['pid'];
+  const running = context['running'];
+  const restarts = context['restarts'];
+  const cause = context['cause'];
   return explainState({
     stage,
     since: epoch + (segment?.from ?? 0),
@@ -115,6 +119,7 @@ function whyOf(
     hold: hold ?? { kind: 'none' },
     restartsUsed: typeof restarts === 'number' ? restarts : 0,
     ...(typeof pid === 'number' ? { pid } : {}),
+    ...(typeof running === 'number' ? { running } : {}),
     ...(typeof cause === 'string' ? { cause } : {}),
   });
 }
@@ -155,7 +160,7 @@ function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standi
     return found;
   };
   for (const { name } of services.values()) {
-    if (standings[name]?.phase !== 'pending') continue;
+    if (standings.get(name)?.phase !== 'pending') continue;
     for (const root of rootsOf(name)) {
       if (root === name) continue;
       const known = waiting.get(root) ?? new Set();
@@ -170,7 +175,7 @@ function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standi
 /** The phase of a state's path; the states that a service is never found in count as what they come from. */
 function phaseOf(path: string): ServicePhase {
   const [top = '', inner] = path.split('.');
-  if (top === 'ready') return inner === 'exited' || inner === 'scheduled' ? inner : 'running';
+  if (top === 'ready') return inner === 'exited' ? 'done' : inner === 'scheduled' ? inner : 'running';
   const state = publicStates.find((name) => name === top);
   return state === undefined || state === 'ready' ? 'pending' : state;
 }

@@ -81,7 +81,8 @@ setInterval(tick, 1000);
 let prepared = false;
 effect(() => {
   version.value;
-  if (prepared || recording.boot === undefined || recording.definition('service') === undefined) return;
+  if (prepared || recording.boot === undefined) return;
+  if (recording.definition('service') === undefined && recording.definition('scheduled') === undefined) return;
   prepared = true;
   setTimeout(() => {
     prepareChart();

@@ -1,4 +1,5 @@
 import { shortName } from '../../model/service-spec.ts';
+import { isServiceMachine } from '../entry.ts';
 import { eventText } from './chart-model.ts';
 import { goToIndex, instant, recording, search, selection, shownServices, version } from './store.ts';
 import { epoch } from './timeline.tsx';
@@ -34,7 +35,7 @@ export function MessagesView() {
     outside: 'outside',
     system: 'system',
     service: picked === undefined ? 'services' : shortName(picked),
-    runs: picked === undefined ? 'processes' : 'its processes',
+    runs: picked === undefined ? 'runs' : 'its runs',
     ports: 'ports',
   };
   const xOf = (lane: Lane): number => ((lanes.indexOf(lane) + 0.5) / lanes.length) * plot;
@@ -157,6 +158,7 @@ function laneOf(sessionId: string | undefined): Lane {
     case 'system':
       return 'system';
     case 'service':
+    case 'scheduled':
       return 'service';
     case undefined:
       return 'ports';
@@ -169,7 +171,7 @@ function nameOf(sessionId: string | undefined): string {
   const actor = sessionId === undefined ? undefined : recording.actors.get(sessionId);
   if (actor === undefined) return 'outside';
   if (actor.service === undefined) return actor.name;
-  return actor.machine === 'service' ? shortName(actor.service) : `${shortName(actor.service)} ${actor.name}`;
+  return isServiceMachine(actor.machine) ? shortName(actor.service) : `${shortName(actor.service)} ${actor.name}`;
 }
 
 interface Made {

@@ -1,15 +1,16 @@
 /** The entries of one boot as the page keeps them, with what its views look things up in. */
 import { describeExit, type ExitStatus } from '../../model/exit-status.ts';
 import type { Severity } from '../../model/syslog-names.ts';
-import type {
-  BootEntry,
-  DefinitionEntry,
-  EndEntry,
-  Entry,
-  EventEntry,
-  Json,
-  LogEntry,
-  ServiceEntry,
+import {
+  type BootEntry,
+  type DefinitionEntry,
+  type EndEntry,
+  type Entry,
+  type EventEntry,
+  isServiceMachine,
+  type Json,
+  type LogEntry,
+  type ServiceEntry,
 } from '../entry.ts';
 import { Registry } from '../registry.ts';
 import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
@@ -191,15 +192,15 @@ export class Recording {
     const actor = this.actors.get(sessionId);
     if (actor?.service === undefined) return;
     const { service } = actor;
-    if (actor.machine === 'process') {
+    if (actor.machine === 'unit') {
       const scheduled = this.actors.get(actor.parentId ?? '')?.machine === 'scheduled';
-      if (event.type === 'process.spawned')
+      if (event.type === 'unit.spawned')
         this.#mark(service, scheduled ? 'run' : 'spawn', index, `pid ${String(event['pid'] ?? '?')}`);
-      if (event.type === 'process.exited') {
+      if (event.type === 'unit.leaderExited') {
         const text = exitText(event['status']);
         this.#mark(service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${String(event['pid'] ?? '?')}`);
       }
-    } else if (actor.machine === 'service') {
+    } else if (isServiceMachine(actor.machine)) {
       if (event.type === 'notify.received' && from !== to) this.#mark(service, 'notify', index, `${from} → ${to}`);
       if (from.startsWith('backoff') && to.startsWith('starting')) this.#mark(service, 'restart', index, 'restart');
     }

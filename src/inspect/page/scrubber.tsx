@@ -1,3 +1,4 @@
+import { isServiceMachine } from '../entry.ts';
 import { eventText } from './chart-model.ts';
 import { connection, cursor, goTo, instant, recording, stepBy, version } from './store.ts';
 import { epoch } from './timeline.tsx';
@@ -86,7 +87,7 @@ function whatText(index: number): string {
       const name =
         actor === undefined
           ? entry.sessionId
-          : actor.machine === 'service'
+          : isServiceMachine(actor.machine)
             ? actor.name
             : `${actor.service ?? ''} ${actor.name}`;
       return `${name.trim()} ${entry.type === '@xstate.event' ? '←' : '·'} ${eventText(entry.event.type)}`;

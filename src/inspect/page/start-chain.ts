@@ -4,6 +4,7 @@ import type { DependencyGraph } from '../../model/dependency-graph.ts';
 import { criticalChain, type StartTimes } from '../critical-chain.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
+import { hasStarted } from '../transition.ts';
 
 export interface ChainLink {
   readonly service: string;
@@ -12,7 +13,10 @@ export interface ChainLink {
   readonly ready: number;
 }
 
-const isReady = ({ state }: Segment): boolean => state.startsWith('ready');
+const isReady = ({ state }: Segment): boolean => hasStarted(state);
+
+const begins = (segment: Segment, before: Segment | undefined): boolean =>
+  isReady(segment) && (before === undefined || !isReady(before));
 
 /** The first is the one that was ready last. */
 export function chainOf(
@@ -47,9 +51,10 @@ export function waitedForUntil(
   const lastOf = (names: Iterable<string>): { readonly name: string; readonly at: number } | undefined => {
     let last: { name: string; at: number } | undefined;
     for (const other of names) {
+      // What is ready and ends normally lets nobody go for a second time.
       const ready = replica.services
         .get(other)
-        ?.segments.findLast((segment) => isReady(segment) && segment.from <= until);
+        ?.segments.findLast((segment, index, all) => begins(segment, all[index - 1]) && segment.from <= until);
       if (ready !== undefined && (last === undefined || ready.from > last.at)) last = { name: other, at: ready.from };
     }
     return last;

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { shortName } from '../../model/service-spec.ts';
-import type { Json } from '../entry.ts';
+import { isServiceMachine, type Json } from '../entry.ts';
 import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
@@ -49,7 +49,7 @@ function ActorChoice() {
     service === undefined
       ? []
       : [...replica.actors.values()].filter(
-          (actor) => actor.service === service && actor.machine !== undefined && actor.machine !== 'service',
+          (actor) => actor.service === service && actor.machine !== undefined && !isServiceMachine(actor.machine),
         );
   return (
     <label class="choice">
@@ -59,9 +59,10 @@ function ActorChoice() {
         onChange={(event) => {
           const id = event.currentTarget.value;
           const known = recording.actors.get(id);
-          if (known?.machine === 'service') select(known.service);
+          const isService = isServiceMachine(known?.machine);
+          if (isService) select(known?.service);
           if (known?.machine === 'system') select(undefined);
-          actorChoice.value = known?.machine === 'service' || known?.machine === 'system' ? undefined : id;
+          actorChoice.value = isService || known?.machine === 'system' ? undefined : id;
         }}
       >
         {system === undefined ? null : <option value={system}>system</option>}
@@ -195,7 +196,7 @@ export function ActorDetails() {
       <h2>
         {actor.service === undefined
           ? actor.name
-          : `${shortName(actor.service)}${actor.machine === 'service' ? '' : ` ${actor.name}`}`}
+          : `${shortName(actor.service)}${isServiceMachine(actor.machine) ? '' : ` ${actor.name}`}`}
       </h2>
       <h3>Last transition</h3>
       {last === undefined ? (
@@ -292,10 +293,12 @@ function flatten(state: ChartState): readonly ChartState[] {
   return state.children.flatMap((child) => [child, ...flatten(child)]);
 }
 
-/** Lays the chart of services out before it is asked for. */
+/** Lays the charts of services out before they are asked for. */
 export function prepareChart(): void {
-  const chart = chartFor('service');
-  if (chart !== undefined) void layoutOf(chart);
+  for (const machine of ['service', 'scheduled']) {
+    const chart = chartFor(machine);
+    if (chart !== undefined) void layoutOf(chart);
+  }
 }
 
 function layoutOf(chart: Chart): Promise<Layout> {

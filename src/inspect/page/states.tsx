@@ -6,6 +6,7 @@ export const stateNames: Readonly<Record<PublicState, string>> = {
   pending: 'waiting',
   starting: 'starting',
   ready: 'ready',
+  exited: 'exited',
   stopping: 'stopping',
   backoff: 'backoff',
   stopped: 'stopped',
@@ -18,6 +19,7 @@ const shapes: Readonly<Record<PublicState, preact.JSX.Element>> = {
   pending: <circle r="4" stroke-dasharray="2 1.6" />,
   starting: <path d="M-3 -4.5L4.5 0L-3 4.5Z" />,
   ready: <circle r="4.5" class="solid" />,
+  exited: <path d="M-4.4 0.4L-1.4 3.4L4.4 -3.4" />,
   stopping: <path d="M-4.5 -3H4.5L0 4.5Z" />,
   backoff: <path d="M3.2 -3A4.4 4.4 0 1 0 4.4 0.6M3.6 -5.4V-2.6H0.8" />,
   stopped: <rect x="-4" y="-4" width="8" height="8" class="solid" />,
@@ -62,6 +64,10 @@ export function Patterns() {
         <pattern id="p-starting" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
           <rect width="6" height="6" class="ground" />
           <rect width="2.6" height="6" class="ink" />
+        </pattern>
+        <pattern id="p-exited" width="4" height="4" patternUnits="userSpaceOnUse">
+          <rect width="4" height="4" class="ground" />
+          <rect width="4" height="1" class="ink" />
         </pattern>
         <pattern id="p-stopping" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
           <rect width="6" height="6" class="ground" />

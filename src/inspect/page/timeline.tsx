@@ -313,11 +313,12 @@ const severity: Readonly<Record<string, number>> = {
   disabled: 0,
   stopped: 0,
   pending: 1,
-  ready: 2,
-  starting: 3,
-  stopping: 4,
-  backoff: 5,
-  failed: 6,
+  exited: 2,
+  ready: 3,
+  starting: 4,
+  stopping: 5,
+  backoff: 6,
+  failed: 7,
 };
 
 interface DrawnMark {

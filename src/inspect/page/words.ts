@@ -49,7 +49,9 @@ export function condition({ why, state }: ServiceNow): string | undefined {
 export function eventDetail(event: JsonObject): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(event)) {
-    if (key === 'type' || key === 'at' || key === 'serial' || key === 'ended' || value === null) continue;
+    if (key === 'type' || key === 'at' || key === 'serial' || key === 'ended' || key === 'age' || value === null)
+      continue;
+    if (key === 'left' && value === 0) continue;
     if (key === 'status') parts.push(exitText(value));
     else if (typeof value === 'object') parts.push(`${key} ${JSON.stringify(value)}`);
     else if (key === 'name' || key === 'service' || key === 'waitedFor')
@@ -59,7 +61,7 @@ export function eventDetail(event: JsonObject): string {
   return parts.join(', ');
 }
 
-/** What a stay in a state was: `starting.settling for 300 ms, after process.spawned, pid 14`. */
+/** What a stay in a state was: `starting.settling for 300 ms, after unit.spawned, pid 14`. */
 export function segmentText(segment: Segment, now: number): string {
   const lasted = `${segment.to === undefined ? 'for' : 'lasted'} ${duration((segment.to ?? now) - segment.from)}`;
   const detail = segment.event === undefined ? '' : eventDetail(segment.event);

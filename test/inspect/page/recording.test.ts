@@ -80,14 +80,17 @@ describe('an instant', () => {
 describe('a chart', () => {
   const recording = new Recording();
   recording.append(crashLoopRecording());
-  const chart = chartOf('service', recording.definition('service') ?? null);
 
-  it('has every step of a service on one of its edges', () => {
+  it.each([
+    ['service', 30],
+    ['scheduled', 1],
+  ] as const)('has every step of a %s on one of its edges', (machine, least) => {
+    const chart = chartOf(machine, recording.definition(machine) ?? null);
     const steps = [...recording.steps.entries()]
-      .filter(([id]) => recording.actors.get(id)?.machine === 'service')
+      .filter(([id]) => recording.actors.get(id)?.machine === machine)
       .flatMap(([, all]) => all)
       .filter(({ from, to }) => from !== to && from !== '');
-    expect(steps.length).toBeGreaterThan(30);
+    expect(steps.length).toBeGreaterThan(least);
     for (const step of steps) {
       const edge = edgeOf(chart, step);
       expect(edge, `${step.from} -${step.event}-> ${step.to}`).toBeDefined();
@@ -95,10 +98,16 @@ describe('a chart', () => {
     }
   });
 
+  it('has no edges that nobody is ever told of', () => {
+    const chart = chartOf('service', recording.definition('service') ?? null);
+    const first = chart.edges.filter(({ from }) => from === 'configured').map(({ to }) => to);
+    expect(new Set(first)).toEqual(new Set(['pending', 'disabled']));
+  });
+
   it('calls timers by the names of their delays', () => {
     expect(eventText('xstate.after.startupPause.service.starting.settling')).toBe('after startupPause');
     expect(eventText('')).toBe('always');
-    expect(eventText('process.exited')).toBe('process.exited');
+    expect(eventText('unit.leaderExited')).toBe('unit.leaderExited');
   });
 });
 
