@@ -90,7 +90,10 @@ export class StateBook {
   }
 }
 
-/** Everything that a puppet can be told, with the signal that stands for it on the simulated kernel. */
+/** One that stays in the puppet's group. */
+const left: Step = { do: 'fork', script: { steps: [{ do: 'hang' }] } };
+
+/** Everything that a puppet can be told, a line each or several, with the signal that stands for it on the simulated kernel. */
 const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pidfile: string) => readonly Step[]])[] =
   [
     ['exit 0', 'SIGRTMIN+1', () => [{ do: 'exit', code: 0 }]],
@@ -98,6 +101,9 @@ const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pi
     ['die 10', 'SIGRTMIN+3', () => [{ do: 'die', signal: 'SIGUSR1' }]],
     ['notify READY=1', 'SIGRTMIN+4', () => [{ do: 'notify', text: 'READY=1' }, { do: 'hang' }]],
     ['notify ERRNO=5', 'SIGRTMIN+5', () => [{ do: 'notify', text: 'ERRNO=5' }, { do: 'hang' }]],
+    ['leave\nexit 0', 'SIGRTMIN+7', () => [left, { do: 'exit', code: 0 }]],
+    ['leave\nexit 3', 'SIGRTMIN+8', () => [left, { do: 'exit', code: 3 }]],
+    ['leave\ndie 10', 'SIGRTMIN+9', () => [left, { do: 'die', signal: 'SIGUSR1' }]],
     [
       'daemon',
       'SIGRTMIN+6',
@@ -233,12 +239,31 @@ function nextHappening(random: Random, services: readonly string[], stage: Stage
     const service = random.pick(puppets);
     return { kind: 'tell', service, line: random.pick(linesFor(service, stage)) };
   }
-  const verb = random.pick(['stop', 'stop', 'start', 'start', 'restart', 'reset', 'enable', 'disable']);
-  const force = (verb === 'start' || verb === 'reset') && random.chance(0.3) ? ['--force'] : [];
-  return { kind: 'command', words: [verb, ...force, random.pick(services)] };
+  const words = random.pick(commands);
+  const forced = random.chance(0.2) && mayBeForced.includes(words[0] ?? '') ? ['--force'] : [];
+  const names = random.chance(0.15) ? services : [random.pick(services)];
+  return { kind: 'command', words: [...words, ...forced, ...names] };
 }
 
-const ends = ['exit 0', 'exit 3', 'die 10'];
+const commands: readonly (readonly string[])[] = [
+  ['stop'],
+  ['stop'],
+  ['stop', '--disable'],
+  ['stop', '--drain'],
+  ['start'],
+  ['start'],
+  ['start', '--enable'],
+  ['restart'],
+  ['restart'],
+  ['reset'],
+  ['enable'],
+  ['enable'],
+  ['disable'],
+  ['disable'],
+];
+const mayBeForced = ['start', 'stop', 'restart', 'reset'];
+
+const ends = ['exit 0', 'exit 3', 'die 10', 'leave\nexit 0', 'leave\nexit 3', 'leave\ndie 10'];
 
 /** What leads the service to another state, good ways first and more often. */
 function linesFor(name: string, { pathOf, typeOf }: Stage): readonly string[] {

@@ -275,7 +275,7 @@ describe('the end of an interactive shell', () => {
     });
     await untilShown(terminal, [/a\[\d+\]: obeying TERM/, prompted, /chaperone version .* ready\./]);
     terminal.signal(signal);
-    expect(await terminal.exit).toBe(signal === 'SIGINT' ? 130 : 0);
+    expect(await terminal.exit).toBe(signal === 'SIGINT' ? 130 : 129);
     await terminal.waitFor(/using SIGHUP to terminate CONSOLE/);
     await terminal.waitFor(/CONSOLE exit status for pid=\d+ is '<ProcStatus signal=1>'/);
     await terminal.waitFor(/a\[\d+\]: a stops/);
@@ -290,7 +290,7 @@ describe('the end of an interactive shell', () => {
     await terminal.run(`${job('background')} &`, /set-2\n/);
     await terminal.run(job('foreground'), /set-2\n/);
     terminal.signal('SIGTERM');
-    expect(await terminal.exit).toBe(0);
+    expect(await terminal.exit).toBe(129);
     expect(left.filter((name) => !existsSync(terminal.path(name)))).toEqual([]);
   });
 

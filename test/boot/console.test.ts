@@ -411,8 +411,8 @@ describe('stdin', () => {
 
 describe('a signal to chaperone while the command runs', () => {
   it.each([
-    ['SIGTERM', 0],
-    ['SIGQUIT', 0],
+    ['SIGTERM', 5],
+    ['SIGQUIT', 5],
     ['SIGINT', 130],
   ] as const)('%s ends it by SIGTERM, and the system with %i', async (signal, status) => {
     for (const args of [[], ['--exitkills']]) {
@@ -428,11 +428,11 @@ describe('a signal to chaperone while the command runs', () => {
     }
   });
 
-  it('SIGTERM ends a task with 0', async () => {
+  it('SIGTERM ends a task, and the system with its status', async () => {
     const system = boot({ args: ['--task', 'sh', '-c', 'echo runs; exec sleep 300'] });
     await system.waitForLine(/^runs$/);
     system.signal('SIGTERM');
-    expect(await system.exit).toBe(0);
+    expect(await system.exit).toBe(143);
     expect(system.lines()).toEqual(['runs']);
   });
 
@@ -443,7 +443,7 @@ describe('a signal to chaperone while the command runs', () => {
       system.lines().filter((line) => line === 'obeying TERM').length === 2 ? true : undefined,
     );
     system.signal('SIGTERM');
-    expect(await system.exit).toBe(0);
+    expect(await system.exit).toBe(143);
     // The last round signals once more who is slow.
     expect([...new Set(system.lines('stdout'))].sort()).toEqual(['inner stops', 'obeying TERM', 'outer stops']);
   });
@@ -455,7 +455,7 @@ describe('a signal to chaperone while the command runs', () => {
     });
     await system.waitForLine(/^stubborn$/);
     system.signal('SIGTERM');
-    expect(await system.exit).toBe(0);
+    expect(await system.exit).toBe(137);
     expectOrder(system.lines('stdout'), [/CONSOLE exit status for pid=\d+ is '<ProcStatus signal=9>'/]);
   });
 });

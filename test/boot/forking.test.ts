@@ -277,8 +277,8 @@ describe('a forking service', () => {
       files: {
         'x.conf': config({
           'keeper.service': {
-            // Its child writes the pidfile of another service, and is never chaperone's own.
-            command: `sh -c 'until test -e ${here}/go; do sleep 0.02; done; $(FIXTURES)/die-when ${here}/now 0 & echo $! > ${pidfile}; wait; echo keeper saw it; exec sleep infinity'`,
+            // Its child leaves its group, and with it the service; that of another is to follow it. It is never chaperone's own.
+            command: `sh -c 'until test -e ${here}/go; do sleep 0.02; done; setsid $(FIXTURES)/die-when ${here}/now 0 & echo $! > ${pidfile}; wait; echo keeper saw it; exec sleep infinity'`,
             startup_pause: 0.1,
           },
           'job.service': forking({ command: `touch ${here}/go`, pidfile, after: 'keeper.service' }),

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { boot, config } from './namespace.ts';
+import { boot, config, expectOrder, logAll } from './namespace.ts';
 
 /** s in which a shutdown is over that waits for nobody; shutdown_timeout is much more in these tests. */
 const soon = 15;
@@ -87,6 +87,7 @@ describe('a leader that is killed', () => {
             restart: true,
             restart_delay: 0.1,
           },
+          ...logAll,
         }),
       },
     });
@@ -95,8 +96,15 @@ describe('a leader that is killed', () => {
     const leader = before.find(({ parent }) => parent === system.pid());
     const worker = before.find(({ name }) => name === 'sleep');
     process.kill(leader?.pid ?? 0, 'SIGKILL');
-    await system.waitForLine(new RegExp(`unknown pid: ${worker?.innerPid} -> 15$`));
+    const worked = new RegExp(`exit status for pid=${worker?.innerPid} of its group is '<ProcStatus signal=15>'`);
+    await system.waitForLine(worked);
+    await system.waitForLine(/server\.service restart succeeded/);
     expect(system.processes().filter(({ pid }) => pid === worker?.pid)).toEqual([]);
+    expectOrder(system.lines('stdout'), [
+      /using SIGTERM to terminate server/,
+      worked,
+      /server\.service attempting start/,
+    ]);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
   });

@@ -196,7 +196,7 @@ describe('--inspect=ws', () => {
     );
     const actors = seen.flatMap((event) => (event.type === '@xstate.actor' ? [event] : []));
     expect(actors.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['system', 'prepare.service', 'web.service', 'other.service', 'run-1', 'childProcess']),
+      expect.arrayContaining(['system', 'prepare.service', 'web.service', 'other.service', 'unit', 'processes']),
     );
     const web = actors.find(({ name }) => name === 'web.service');
     expect(web?.parentId).toBe(actors.find(({ name }) => name === 'system')?.sessionId);

@@ -35,7 +35,7 @@ describe('a restart', () => {
     ]);
   });
 
-  it('is not for a normal exit, nor where nobody asked for it', async () => {
+  it('is not for a normal exit, nor where nobody asked for it; what has failed gives the status', async () => {
     const system = boot({
       files: {
         'x.conf': config({
@@ -44,7 +44,8 @@ describe('a restart', () => {
         }),
       },
     });
-    expect(await system.exit).toBe(0);
+    expect(await system.exit).toBe(1);
+    expect(system.lines('stderr')).toContain('chaperone: nothing is left to run, and plain.service has failed');
     const lines = system.lines('stdout');
     expectOrder(lines, [/plain\.service terminated abnormally with <ProcStatus exit_status=1>/]);
     expect(count(lines, /pausing between restart retries|start 2/)).toBe(0);
@@ -121,7 +122,7 @@ describe('a restart', () => {
     expect(await system.exit).toBe(0);
   });
 
-  it('of the last service that has run out lets the system end', async () => {
+  it('of the last service that has run out lets the system end, with its status', async () => {
     const system = boot({
       files: {
         'x.conf': config({
@@ -136,8 +137,19 @@ describe('a restart', () => {
         }),
       },
     });
-    expect(await system.exit).toBe(0);
-    expectOrder(system.lines('stdout'), [/start 1$/, /\(0 left\)/, /start 2$/, /no child processes present/]);
+    expect(await system.exit).toBe(1);
+    expectOrder(system.lines('stdout'), [
+      /start 1$/,
+      /\(0 left\)/,
+      /start 2$/,
+      /lone\.service gave up after 1 restart in \S+ m?s \(restart_limit\)$/,
+      /no child processes present/,
+    ]);
+    expectOrder(system.lines('stderr'), [
+      /^chaperone: nothing is left to run, and lone\.service has failed$/,
+      /why {5}simple service, ended with exit 1 \(pid \d+\)$/,
+      /stopped nothing; exit status 1$/,
+    ]);
   });
 
   it('comes out in order for services that die before anything was heard of them', async () => {
@@ -257,11 +269,14 @@ describe('detect_exit', () => {
     expectOrder(system.lines('stdout'), [/a\.service exit/, /b\.service exit/, /no child processes present/]);
   });
 
-  it('waits for a daemon that outlives its service', async () => {
+  it.each([
+    ['in its group', 'daemon', /a\.service exit status for pid=\d+ of its group is '<ProcStatus exit_status=0>'/],
+    ['that has left its group', 'daemonize -', /Caught subprocess termination from unknown pid: \d+ -> 0/],
+  ])('waits for a daemon %s that outlives its service', async (_title, daemon, end) => {
     const system = boot({
       files: {
         'x.conf': config({
-          'a.service': { command: '$(FIXTURES)/daemon $(FIXTURES)/die-when $(_CHAP_CONFIG_DIR)/now 0' },
+          'a.service': { command: `$(FIXTURES)/${daemon} $(FIXTURES)/die-when $(_CHAP_CONFIG_DIR)/now 0` },
           ...logAll,
         }),
       },
@@ -274,10 +289,7 @@ describe('detect_exit', () => {
     expect(system.lines().join('\n')).not.toMatch(/no child processes present/);
     writeFileSync(system.path('now'), '');
     expect(await system.exit).toBe(0);
-    expectOrder(system.lines('stdout'), [
-      /Caught subprocess termination from unknown pid: \d+ -> 0/,
-      /no child processes present/,
-    ]);
+    expectOrder(system.lines('stdout'), [end, /no child processes present/]);
   });
 
   it('false: the system stays when nothing runs', async () => {

@@ -1,0 +1,148 @@
+/** What a person does to a system that runs: its tools, its configuration, and a look at what it says of its services. */
+import { spawn } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type Booted, boot, config, logAll, type ProcessState, until } from './namespace.ts';
+
+export type Sections = Parameters<typeof config>[0];
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both. */
+  readonly text: string;
+}
+
+export interface Listed {
+  readonly name: string;
+  readonly state: string;
+  readonly enabled: boolean;
+  readonly pid?: number;
+}
+
+const file = 'services.conf';
+
+/** Boots these sections, with everything logged. */
+export function begin(sections: Sections, options: Parameters<typeof boot>[0] = {}): Booted {
+  return boot({ ...options, files: { [file]: config({ ...logAll, ...sections }) } });
+}
+
+/** The same, and waits until the system is ready. */
+export async function up(sections: Sections, options: Parameters<typeof boot>[0] = {}): Promise<Booted> {
+  const system = begin(sections, options);
+  await system.waitForLine(/chaperone version \S+, ready\.$/);
+  return system;
+}
+
+/** Replaces the configuration of a system that was begun here. */
+export function edit(system: Booted, sections: Sections): void {
+  writeFileSync(join(system.directory, 'chaperone.d', file), config({ ...logAll, ...sections }));
+}
+
+export const telchap = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
+  tool(system, 'telchap.cjs', words);
+export const ctl = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
+  tool(system, 'chaperonectl.cjs', words);
+
+function tool(system: Booted, program: string, words: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist', program), ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
+    });
+    child.on('error', reject);
+    const output = Promise.all([text(child.stdout), text(child.stderr)]);
+    child.on('close', (code) => {
+      output.then(
+        ([stdout, stderr]) => resolve({ status: code ?? -1, stdout, stderr, text: `${stdout}${stderr}` }),
+        reject,
+      );
+    });
+  });
+}
+
+/** What `chaperonectl status --json` tells of one service. */
+export async function listed(system: Booted, name: string): Promise<Listed> {
+  const { stdout, stderr } = await ctl(system, 'status', name, '--json');
+  const [service]: readonly Listed[] = JSON.parse(stdout);
+  if (service === undefined) throw new Error(`nothing is told of ${name}: ${stdout}${stderr}`);
+  return service;
+}
+
+/** Writes a file that services wait for, all of it at once. */
+export function put(system: Booted, name: string, content = ''): void {
+  writeFileSync(system.path(`${name}.new`), content);
+  renameSync(system.path(`${name}.new`), system.path(name));
+}
+
+/** The process that has this pid in its own namespace; none that is dead and not reaped. */
+export function processOf(system: Booted, innerPid: number): ProcessState | undefined {
+  return system.processes().find((process) => process.innerPid === innerPid && process.state !== 'Z');
+}
+
+export function lives(system: Booted, innerPid: number): boolean {
+  return processOf(system, innerPid) !== undefined;
+}
+
+/** Waits until the process is dead; whether it was reaped does not matter. */
+export async function untilGone(system: Booted, innerPid: number): Promise<void> {
+  await until(`${innerPid} is dead`, () => (lives(system, innerPid) ? undefined : true));
+}
+
+/** Signals one process of the system. */
+export function signalInner(system: Booted, innerPid: number, signal: NodeJS.Signals): void {
+  const process_ = processOf(system, innerPid);
+  if (process_ === undefined) throw new Error(`no process has the pid ${innerPid}`);
+  process.kill(process_.pid, signal);
+}
+
+/** The number that the n-th line (1 is the first) which matches holds in its first group; waits for it. */
+export function nthNumber(system: Booted, pattern: RegExp, nth: number): Promise<number> {
+  return system.untilOutput(`line ${nth} that matches ${pattern}`, () => {
+    const numbers = system.lines().flatMap((line) => pattern.exec(line)?.[1] ?? []);
+    return numbers.length < nth ? undefined : Number(numbers[nth - 1]);
+  });
+}
+
+/** How many of its lines match. */
+export function count(system: Booted, pattern: RegExp): number {
+  return system.lines().filter((line) => pattern.test(line)).length;
+}
+
+/** Waits until so many lines match. */
+export function untilCount(system: Booted, pattern: RegExp, least: number): Promise<true> {
+  return system.untilOutput(`${least} lines that match ${pattern}`, () =>
+    count(system, pattern) >= least ? true : undefined,
+  );
+}
+
+/** Whatever what was done before brings at once has been logged when a later signal has. */
+export async function settle(system: Booted): Promise<void> {
+  const seen = count(system, /SIGUSR2 received/);
+  system.signal('SIGUSR2');
+  await untilCount(system, /SIGUSR2 received/, seen + 1);
+}
+
+/** Waits until the service is in that state. */
+export async function untilState(system: Booted, name: string, state: string): Promise<void> {
+  let last = '';
+  let asking = false;
+  await until(`${name} is ${state}`, () => {
+    if (last === state) return true;
+    if (!asking) {
+      asking = true;
+      listed(system, name).then(
+        (service) => {
+          last = service.state;
+          asking = false;
+        },
+        () => {
+          asking = false;
+        },
+      );
+    }
+    return undefined;
+  });
+}

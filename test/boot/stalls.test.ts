@@ -1,0 +1,153 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { begin, count, put, type Sections, settle, untilGone } from './by-hand.ts';
+import { type Booted, expectOrder, until, untilFile } from './namespace.ts';
+
+const here = '$(_CHAP_CONFIG_DIR)';
+const pause = 0.4;
+const complaints = /startup cancelled|system failed|failed on start-up|within 0\.4 s/;
+
+/** Its first run ends by itself after so long, with that status; the next one stays. */
+const brief = (seconds: number, status: number, more: Readonly<Record<string, unknown>> = {}) => ({
+  command: `$(FIXTURES)/brief ${here}/first ${seconds} ${status}`,
+  startup_pause: pause,
+  restart: true,
+  restart_delay: 0.1,
+  restart_limit: 1,
+  ...more,
+});
+const next = { type: 'oneshot', command: 'echo next ran', after: 'w.service' };
+
+/** The pid, as its own namespace sees it, that the file tells. */
+const pidIn = async (system: Booted, file: string): Promise<number> => Number(await untilFile(system.path(file)));
+
+/** Boots, and stands still from the start of the first run on until it is dead. */
+async function stalledWhile(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
+  const system = begin(sections);
+  const pid = await pidIn(system, 'first');
+  system.signal('SIGSTOP');
+  await untilGone(system, pid);
+  system.signal('SIGCONT');
+  return { system, pid };
+}
+
+describe('a service that ends after startup_pause, while chaperone stands still', () => {
+  it.each([
+    [0.8, 1],
+    [1.5, 3],
+  ])('(after %d s) has ended after the pause: it is restarted, and the system boots', async (seconds, status) => {
+    const { system, pid } = await stalledWhile({ 'w.service': brief(seconds, status), 'next.service': next });
+    await system.waitForLine(/w\.service restart succeeded/);
+    await system.waitForLine(/chaperone version \S+, ready\.$/);
+    await system.waitForLine(/next\[\d+\]: next ran/);
+    expectOrder(system.lines('stdout'), [
+      new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=${status}>'`),
+      /w\.service pausing between restart retries \(0 left\)/,
+      /w\[\d+\]: stays/,
+    ]);
+    expect(count(system, complaints)).toBe(0);
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(system.lines('stderr')).toEqual([]);
+  });
+
+  it('and is not to be restarted has failed as one that was ready, and the system goes on', async () => {
+    const { system } = await stalledWhile({
+      'w.service': brief(0.8, 1, { restart: false }),
+      'next.service': next,
+      'stay.service': { command: 'sleep infinity', startup_pause: 0.1 },
+    });
+    await system.waitForLine(/chaperone version \S+, ready\.$/);
+    await system.waitForLine(/w\.service terminated abnormally with <ProcStatus exit_status=1>/);
+    await settle(system);
+    expect(count(system, complaints)).toBe(0);
+  });
+
+  it('with 0 has been started, and its dependents start', async () => {
+    const { system } = await stalledWhile({ 'w.service': brief(1.5, 0), 'next.service': next });
+    expect(await system.exit).toBe(0);
+    expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
+    expect(count(system, /w\.service pausing/)).toBe(0);
+    expect(count(system, complaints)).toBe(0);
+  });
+});
+
+describe('a daemon that wrote its pidfile, and died while chaperone stands still', () => {
+  /** Its first start waits for a word, which comes when chaperone stands still; the daemon of the next one stays. */
+  const pidfile = `${here}/w.pid`;
+  const start = `test -e ${here}/first && exec $(FIXTURES)/daemonize ${pidfile} sleep infinity; echo $$ > ${here}/first.new; mv ${here}/first.new ${here}/first; until test -e ${here}/go; do sleep 0.02; done; exec $(FIXTURES)/daemonize ${pidfile} sh -c "sleep 0.2; exit `;
+  const daemon = (status: number, more: Readonly<Record<string, unknown>> = {}) => ({
+    type: 'forking',
+    command: `sh -c '${start}${status}"'`,
+    pidfile,
+    process_timeout: 10,
+    restart: true,
+    restart_delay: 0.1,
+    restart_limit: 1,
+    ...more,
+  });
+
+  /** The pid of the daemon. */
+  async function stalledWhileDaemon(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
+    const system = begin(sections);
+    await pidIn(system, 'first');
+    system.signal('SIGSTOP');
+    put(system, 'go');
+    const pid = await until('the pidfile is written', () => {
+      const file = system.path('w.pid');
+      const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      return /^\d+\n$/.test(text) ? Number(text) : undefined;
+    });
+    await untilGone(system, pid);
+    system.signal('SIGCONT');
+    return { system, pid };
+  }
+
+  it('has been ready, and is restarted', async () => {
+    const { system, pid } = await stalledWhileDaemon({ 'w.service': daemon(3), 'next.service': next });
+    await system.waitForLine(/w\.service restart succeeded/);
+    await system.waitForLine(/next\[\d+\]: next ran/);
+    await system.waitForLine(/chaperone version \S+, ready\.$/);
+    expectOrder(system.lines('stdout'), [
+      new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=3>'`),
+      /w\.service pausing between restart retries \(0 left\)/,
+    ]);
+    expect(count(system, complaints)).toBe(0);
+  });
+
+  it('with 0 has been ready, and has ended normally', async () => {
+    const { system, pid } = await stalledWhileDaemon({ 'w.service': daemon(0), 'next.service': next });
+    expect(await system.exit).toBe(0);
+    expectOrder(system.lines('stdout'), [
+      new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=0>'`),
+    ]);
+    expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
+    expect(count(system, /w\.service pausing/)).toBe(0);
+    expect(count(system, complaints)).toBe(0);
+  });
+});
+
+describe('a service that ends within startup_pause', () => {
+  it('has failed to start where chaperone did not stand still', async () => {
+    const system = begin({ 'w.service': brief(0.1, 1, { startup_pause: 20 }), 'next.service': next });
+    expect(await system.exit).toBe(1);
+    expectOrder(system.lines('stderr'), [
+      /^chaperone: system failed: w\.service did not become ready$/,
+      /why {5}simple service, ended with exit 1 within 20 s of its start \(startup_pause\), pid \d+$/,
+    ]);
+    expect(count(system, /w\.service pausing|next ran/)).toBe(0);
+  });
+
+  it('has failed to start where chaperone stood still for less than that', async () => {
+    const { system } = await stalledWhile({ 'w.service': brief(1, 1, { startup_pause: 60 }), 'next.service': next });
+    expect(await system.exit).toBe(1);
+    expectOrder(system.lines('stderr'), [/^chaperone: system failed: w\.service did not become ready$/]);
+    expect(count(system, /w\.service pausing|next ran/)).toBe(0);
+  });
+
+  it('and with 0 has been started, where chaperone stood still for less than that', async () => {
+    const { system } = await stalledWhile({ 'w.service': brief(1, 0, { startup_pause: 60 }), 'next.service': next });
+    expect(await system.exit).toBe(0);
+    expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
+  });
+});
