@@ -77,8 +77,8 @@ interface Run {
   readonly pid: number;
   /** Its leader has ended. */
   readonly ended: boolean;
-  /** It was told to end by a reset: how it does is no news. */
-  readonly reset: boolean;
+  /** Monotonic ms at which SIGKILL is due, where a reset has told it to end: how it does is no news. */
+  readonly killAt: number | undefined;
 }
 
 interface ScheduledContext extends ScheduledInput {
@@ -164,7 +164,7 @@ export const scheduledMachine = setup({
         id: `unit-${place}`,
         input: { run: { service: context.spec, serial, ...connection }, owner: self },
       });
-      const run = { ref, place, pid: 0, ended: false, reset: false };
+      const run = { ref, place, pid: 0, ended: false, killAt: undefined };
       return { at: event.at, begun: serial, runs: { ...context.runs, [serial]: run } };
     }),
     recordSpawn: assign(
@@ -183,7 +183,7 @@ export const scheduledMachine = setup({
       if (run === undefined) return;
       enqueue.stopChild(run.ref);
       enqueue.assign({ runs: others });
-      if (run.reset && !Object.values(others).some(({ reset }) => reset)) enqueue.cancel('reset');
+      if (run.killAt !== undefined && nextKill(others) === undefined) enqueue.cancel('reset');
     }),
     /** Clients wait in the backlog while there is no room. */
     balance: enqueueActions(({ context, enqueue }) => {
@@ -209,21 +209,26 @@ export const scheduledMachine = setup({
     }),
     resetRuns: enqueueActions(({ context, event, enqueue }) => {
       assertEvent(event, 'service.reset');
+      const { at, killAfter } = event;
       const runs = Object.entries(context.runs);
-      enqueue.assign({
-        at: event.at,
-        runs: Object.fromEntries(runs.map(([serial, run]) => [serial, { ...run, reset: true }])),
-      });
-      enqueue.cancel('reset');
-      if (runs.length > 0) {
-        const overdue = { type: 'reset.overdue', at: event.at + event.killAfter } as const;
-        enqueue.raise(overdue, { id: 'reset', delay: event.killAfter });
-      }
-      for (const [, { ref }] of runs) enqueue.sendTo(ref, terminate(context, event.at));
+      // What was told before keeps its time.
+      const reset = runs.map(([serial, run]) => [serial, { ...run, killAt: run.killAt ?? at + killAfter }] as const);
+      enqueue.assign({ runs: Object.fromEntries(reset) });
+      if (runs.length > 0 && nextKill(context.runs) === undefined)
+        enqueue.raise({ type: 'reset.overdue', at: at + killAfter }, { id: 'reset', delay: killAfter });
+      for (const [, { ref }] of runs) enqueue.sendTo(ref, terminate(context, at));
     }),
-    killReset: enqueueActions(({ context: { runs, at }, enqueue }) => {
-      for (const { ref, reset } of Object.values(runs))
-        if (reset) enqueue.sendTo(ref, { type: 'unit.kill', grace: killGrace, at });
+    killReset: enqueueActions(({ context: { runs }, event, enqueue }) => {
+      assertEvent(event, 'reset.overdue');
+      const { at } = event;
+      const later = Object.entries(runs).map(([serial, run]) => {
+        const isDue = run.killAt !== undefined && run.killAt <= at;
+        if (isDue) enqueue.sendTo(run.ref, { type: 'unit.kill', grace: killGrace, at });
+        return [serial, isDue ? { ...run, killAt: Number.POSITIVE_INFINITY } : run] as const;
+      });
+      enqueue.assign({ runs: Object.fromEntries(later) });
+      const next = nextKill(Object.fromEntries(later));
+      if (next !== undefined) enqueue.raise({ type: 'reset.overdue', at: next }, { id: 'reset', delay: next - at });
     }),
     terminateRuns: enqueueActions(({ context, enqueue }) => {
       // From here on the stop's own time counts.
@@ -427,6 +432,15 @@ function freePlace({ runs }: ScheduledContext): number {
   return place;
 }
 
+/** Monotonic ms at which SIGKILL is due next, for what a reset has told to end. */
+function nextKill(runs: ScheduledContext['runs']): number | undefined {
+  const next = Object.values(runs).reduce(
+    (least, { killAt = Number.POSITIVE_INFINITY }) => Math.min(least, killAt),
+    Number.POSITIVE_INFINITY,
+  );
+  return Number.isFinite(next) ? next : undefined;
+}
+
 function changed({ runs }: ScheduledContext, serial: number, changes: Partial<Run>): ScheduledContext['runs'] {
   const run = runs[serial];
   return run === undefined ? runs : { ...runs, [serial]: { ...run, ...changes } };
@@ -442,7 +456,7 @@ function noticed({ spec, at }: ScheduledContext, news: ScheduleNews): ServiceNot
 
 function runNews({ runs }: ScheduledContext, event: ScheduledEvent): ScheduleNews | undefined {
   const run = 'serial' in event ? runs[event.serial] : undefined;
-  if (run === undefined || run.reset) return undefined;
+  if (run === undefined || run.killAt !== undefined) return undefined;
   if (event.type === 'unit.spawnFailed') return { kind: 'runUnspawned', error: event.error };
   if (event.type !== 'unit.leaderExited' || isNormal(event.status)) return undefined;
   return { kind: 'runFailed', pid: event.pid, status: event.status };

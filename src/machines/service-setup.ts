@@ -54,6 +54,7 @@ const freshStart = {
   announced: undefined,
   endSignal: undefined,
   settled: false,
+  lastEnd: undefined,
 } as const;
 
 const when = stamped<ServiceContext, ServiceEvent>();
@@ -83,7 +84,11 @@ export const serviceSetup = setup({
     adoptUnit: assign(({ context, self, spawn }) => {
       const { spec: service, serial, pid, hasUnit, resumes } = context;
       if (resumes === undefined) return {};
-      const input = { run: { service, serial, resumes: { pid } }, owner: self };
+      // Where the spawn was never told of there is nothing to find.
+      const isSpawned = resumes.stage !== 'starting.spawning';
+      const asked = resumes.stage.startsWith('stopping');
+      const run = { service, serial, ...(isSpawned ? { resumes: { pid, asked } } : {}) };
+      const input = { run, owner: self };
       return {
         ...(serial > 0 && service.type === 'notify'
           ? { notifications: spawn('notifications', { id: 'notifications', input: service }) }
@@ -229,8 +234,9 @@ export const serviceSetup = setup({
       enqueue.sendTo(context.system, { type: 'service.extended', name: context.spec.name, until, at: event.at });
     }),
     terminateUnit: enqueueActions(({ context, enqueue }) => {
-      const { unit, endSignal, spec, at } = context;
-      if (unit === undefined) return;
+      const { unit, endSignal, spec, at, resumes } = context;
+      // It was asked by the chart before this one: a second signal would mean haste to many programs.
+      if (unit === undefined || resumes !== undefined) return;
       enqueue.sendTo(unit, { type: 'unit.terminate', signal: endSignal ?? spec.killSignal, at });
     }),
     killUnit: enqueueActions(({ context: { unit, at }, event, enqueue }) => {

@@ -370,7 +370,11 @@ export const systemMachine = setup({
           {
             guard: 'endsSystem',
             target: 'draining',
-            actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'recordEnd'],
+            actions: [
+              'recordFailure',
+              { type: 'step', params: ({ event }) => ({ ...event, last: true }) },
+              'recordEnd',
+            ],
           },
         ],
         'service.exitKills': [
@@ -445,7 +449,11 @@ export const systemMachine = setup({
           {
             guard: 'endsSystemLater',
             target: 'draining',
-            actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'recordEnd'],
+            actions: [
+              'recordFailure',
+              { type: 'step', params: ({ event }) => ({ ...event, last: true }) },
+              'recordEnd',
+            ],
           },
           { actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'] },
         ],

@@ -157,6 +157,7 @@ export const unitMachine = setup({
   },
   guards: {
     resumes: ({ context }) => context.run.resumes !== undefined,
+    resumesEnding: ({ context }) => context.run.resumes?.asked === true,
     resumesLeaderless: ({ context }) => context.run.resumes?.pid === 0,
     killWanted: ({ context }) => context.wish?.type === 'unit.kill',
     terminateWanted: ({ context }) => context.wish?.type === 'unit.terminate',
@@ -205,6 +206,7 @@ export const unitMachine = setup({
       states: {
         spawning: {
           always: [
+            { guard: 'resumesEnding', target: 'clearing.resuming' },
             { guard: 'resumesLeaderless', target: 'remaining' },
             { guard: 'resumes', target: 'alive' },
           ],
@@ -275,6 +277,8 @@ export const unitMachine = setup({
           },
           states: {
             terminating: { entry: ['sendTerminate'] },
+            /** It was asked to end by a chart before this one. */
+            resuming: { entry: ['askLook'] },
             killing: {
               entry: ['sendKill'],
               on: {

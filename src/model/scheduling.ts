@@ -26,18 +26,6 @@ export interface TriggerCommand {
   readonly type: 'trigger.pause' | 'trigger.resume';
 }
 
-/** What a service hears of its schedule. `serial` is that of the service's start. */
-export type ScheduleFact =
-  | { readonly type: 'schedule.accepted'; readonly serial: number; readonly at: number }
-  | {
-      readonly type: 'schedule.refused';
-      readonly serial: number;
-      readonly cause: FailureCause;
-      readonly at: number;
-    }
-  /** Nothing starts any more, and the last run is reaped. */
-  | { readonly type: 'schedule.ended'; readonly serial: number; readonly at: number };
-
 /** What happens while a service is scheduled and is worth a line in the log. None of it is a failure of the service. */
 export type ScheduleNews =
   /** cron: the last run goes on at the next tick. */

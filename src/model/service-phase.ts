@@ -64,7 +64,7 @@ export interface RunEnd {
  */
 export type ServiceChange =
   | { readonly phase: 'stopping' | 'scheduled' }
-  /** `end` is absent where no process has ended in the stop. */
+  /** `end`: how its last run ended, where one has. */
   | { readonly phase: 'stopped'; readonly end?: RunEnd }
   | { readonly phase: 'starting'; readonly serial: number }
   | { readonly phase: 'running'; readonly pid: number; readonly restarted: boolean }

@@ -197,7 +197,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     following: kernel.following,
     clock,
     claimOf,
-    endOf: (pid) => units.endOf(pid),
+    endOf: (pid, since) => units.endOf(pid, since),
     onMessage: say,
   });
   const notify = new NotifySockets({ kernel, clock, claimOf, onMessage: say });

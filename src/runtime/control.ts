@@ -247,7 +247,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   restart(names: readonly string[], { force }: { readonly force: boolean }): void {
-    if (force) this.#send({ type: 'services.start', names, enable: true, force: true });
+    if (force) this.#send({ type: 'services.start', names, enable: false, force: true });
     else this.#send({ type: 'services.stop', names, disable: false, again: true, drain: false });
   }
 

@@ -33,8 +33,8 @@ interface PidfilePorts {
   readonly clock: Clock;
   /** What is known of a service that wants to follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
-  /** How a process has ended that no service was, of those that have lately. */
-  readonly endOf: (pid: number) => ExitStatus | undefined;
+  /** How a process has ended that no service was, if it has since that real time. */
+  readonly endOf: (pid: number, since: number) => ExitStatus | undefined;
   readonly onMessage: (message: Message) => void;
 }
 
@@ -43,7 +43,8 @@ export class Pidfiles {
   readonly #ports: PidfilePorts;
   /** By service: what its file was like before the start. */
   readonly #before = new Map<string, string | undefined>();
-  /** By service, in real time: when its start began, or its file was looked at last. */
+  /** By service, in real time: when its start began, and when its file was looked at last. */
+  readonly #startedAt = new Map<string, number>();
   readonly #lookedAt = new Map<string, number>();
 
   constructor(ports: PidfilePorts) {
@@ -54,7 +55,9 @@ export class Pidfiles {
   noteBefore(service: ServiceSpec): void {
     if (service.pidfile === undefined) return;
     this.#before.set(service.name, this.#read(service)?.stamp);
-    this.#lookedAt.set(service.name, this.#ports.clock.realTime());
+    const now = this.#ports.clock.realTime();
+    this.#startedAt.set(service.name, now);
+    this.#lookedAt.set(service.name, now);
   }
 
   /**
@@ -76,6 +79,7 @@ export class Pidfiles {
   /** Lets go what is kept of a service that is no more. */
   forget(service: string): void {
     this.#before.delete(service);
+    this.#startedAt.delete(service);
     this.#lookedAt.delete(service);
   }
 
@@ -110,10 +114,13 @@ export class Pidfiles {
           sendBack({ type: 'pidfile.found', serial, pid: found.pid, at: clock.now() });
           return;
         }
-        // The file is new since the last look, and nobody could see whether its process lived.
-        if (found.trouble === 'dead' && last !== 'dead' && stoodStill) {
+        // The file is new since the last look, and nobody could see that its process lived.
+        const ended =
+          found.trouble === 'dead' && last !== 'dead' && stoodStill
+            ? this.#ports.endOf(found.pid, this.#startedAt.get(service.name) ?? 0)
+            : undefined;
+        if (found.trouble === 'dead' && ended !== undefined) {
           const { pid } = found;
-          const ended = this.#ports.endOf(pid) ?? { kind: 'unknown' };
           onMessage(exitSeen(service.name, pid, ended));
           sendBack({ type: 'pidfile.found', serial, pid, ended, at: clock.now() });
           return;

@@ -77,8 +77,8 @@ export class Units {
   readonly #leaderless = new Set<Unit>();
   /** By pid: processes of units, as they were seen last. */
   readonly #members = new Map<number, Unit>();
-  /** By pid, the latest last: how processes have ended that no unit had started. */
-  readonly #orphans = new Map<number, ExitStatus>();
+  /** By pid, the latest last: how processes have ended that no unit had started, and when in real time. */
+  readonly #orphans = new Map<number, { readonly status: ExitStatus; readonly at: number }>();
   /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
   #starts = 0;
   #look: TimerId | undefined;
@@ -93,9 +93,10 @@ export class Units {
     return live.ownerOf(pid) ?? this.#members.get(pid)?.service.name ?? live.ownerOf(group);
   }
 
-  /** How a process has ended that no unit had started, of those that have lately. */
-  endOf(pid: number): ExitStatus | undefined {
-    return this.#orphans.get(pid);
+  /** How a process has ended that no unit had started, if it has since that real time. */
+  endOf(pid: number, since: number): ExitStatus | undefined {
+    const end = this.#orphans.get(pid);
+    return end === undefined || end.at < since ? undefined : end.status;
   }
 
   /** A process has ended that no unit has started: it may have been of the group of one. */
@@ -104,7 +105,7 @@ export class Units {
     const owner = this.#members.get(pid);
     this.#members.delete(pid);
     this.#orphans.delete(pid);
-    this.#orphans.set(pid, status);
+    this.#orphans.set(pid, { status, at: this.#ports.clock.realTime() });
     if (this.#orphans.size > mostOrphans)
       for (const oldest of this.#orphans.keys()) {
         this.#orphans.delete(oldest);
@@ -183,9 +184,13 @@ class Unit {
     const { clock, kernel, exits } = this.#ports;
     const { serial, resumes } = this.#run;
     if (resumes !== undefined) {
-      this.#root = resumes.pid;
-      if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(resumes.pid);
-      this.#follow(resumes.pid, exits.exitOf(resumes.pid));
+      const { pid, asked } = resumes;
+      this.#root = pid;
+      this.#asked = asked;
+      this.#leaderGone = pid === 0;
+      if (pid === 0) return;
+      if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
+      this.#follow(pid, exits.exitOf(pid));
       return;
     }
     const pid = this.#start();

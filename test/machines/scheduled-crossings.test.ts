@@ -346,17 +346,17 @@ describe('a reset', () => {
     expect(run(1).signals).toEqual([]);
   });
 
-  it('begins its time anew where it comes again', () => {
+  it('keeps its time where it comes again', () => {
     const { clock, trigger, run, reset } = scheduled(cron);
     trigger.fired();
     run(0).spawned();
     reset(1_000);
     clock.increment(900);
     reset(1_000);
-    clock.increment(999);
+    clock.increment(99);
     expect(run(0).signals).toEqual(['SIGTERM at 0']);
     clock.increment(1);
-    expect(run(0).signals).toEqual(['SIGTERM at 0', 'SIGKILL at 1900']);
+    expect(run(0).signals).toEqual(['SIGTERM at 0', 'SIGKILL at 1000']);
   });
 
   it('leaves clients that wait their turn', () => {

@@ -113,7 +113,10 @@ function exploreScheduled(changes: Partial<ServiceSpec>): Exploration<ScheduledS
     events: eventsFor,
     distinguish: ({ context }: ScheduledSnapshot) => [
       Object.values(context.runs)
-        .map(({ pid, ended, reset }) => `${ended ? 'left' : pid === 0 ? 'new' : 'live'}${reset ? ' reset' : ''}`)
+        .map(
+          ({ pid, ended, killAt }) =>
+            `${ended ? 'left' : pid === 0 ? 'new' : 'live'}${killAt === undefined ? '' : Number.isFinite(killAt) ? ' reset' : ' killed'}`,
+        )
         .sort(),
       context.trigger !== undefined,
       context.paused,

@@ -92,7 +92,7 @@ describe('the timers of a service that is made anew', () => {
     ['starting.awaitingNotify', { type: 'notify' }, memory, { processTimeout: 200 }, 'stopping.clearing'],
     ['starting.awaitingPidfile', { pidfile }, memory, { processTimeout: 200 }, 'stopping.clearing'],
     ['ready.running', { type: 'notify' }, { ...was, watchdog: 1_000 }, { watchdog: 200 }, 'stopping.clearing'],
-    ['stopping.clearing', {}, lost, { clearGrace: 200 }, 'stopping.killing'],
+    ['stopping.clearing', {}, { ...lost, pid: 4711 }, { clearGrace: 200 }, 'stopping.killing'],
     ['backoff', { restart: true }, { ...lost, hasUnit: false }, { restartDelay: 200 }, 'starting.spawning'],
   ] as const)('have left what they had: %s', (stage, changes, knows, left, then) => {
     const { clock, state, programs } = scriptedService(changes, { stage, memory: knows, left });

@@ -301,7 +301,7 @@ describe('a signal by hand', () => {
 
 describe('a unit that is there already', () => {
   it('is not spawned, and ends like any other', () => {
-    const { run, state, told, terminate } = scriptedUnit({}, { pid: 4711 });
+    const { run, state, told, terminate } = scriptedUnit({}, { pid: 4711, asked: false });
     expect(state()).toEqual({ present: 'alive' });
     terminate();
     run.exited();
@@ -309,8 +309,17 @@ describe('a unit that is there already', () => {
     expect(told).toEqual(['leaderExited at 0']);
   });
 
+  it('is not signalled again where it has been asked to end', () => {
+    const { run, told, state } = scriptedUnit({}, { pid: 4711, asked: true });
+    expect(state()).toEqual({ present: { clearing: 'resuming' } });
+    expect(run.signals).toEqual([]);
+    run.exited();
+    expect(state()).toBe('reaped');
+    expect(told).toEqual(['leaderExited at 0']);
+  });
+
   it('may have lost its leader: what is left is over once nobody is found', () => {
-    const { run, state, told, terminate } = scriptedUnit({ type: 'forking' }, { pid: 0 });
+    const { run, state, told, terminate } = scriptedUnit({ type: 'forking' }, { pid: 0, asked: false });
     run.leaderGone = true;
     run.left = 1;
     terminate();

@@ -71,8 +71,9 @@ const variants = [
   { name: 'simple', exploration: exploreUnit({}) },
   { name: 'notify', exploration: exploreUnit({ type: 'notify' }) },
   { name: 'forking, the process alone', exploration: exploreUnit({ type: 'forking', killMode: 'process' }) },
-  { name: 'one that is there already', exploration: exploreUnit({}, { pid: 10 }) },
-  { name: 'what is left of one', exploration: exploreUnit({ type: 'forking' }, { pid: 0 }) },
+  { name: 'one that is there already', exploration: exploreUnit({}, { pid: 10, asked: false }) },
+  { name: 'one that was asked to end', exploration: exploreUnit({}, { pid: 10, asked: true }) },
+  { name: 'what is left of one', exploration: exploreUnit({ type: 'forking' }, { pid: 0, asked: false }) },
 ];
 const all = variants.flatMap(({ exploration }) => exploration.edges);
 
@@ -110,6 +111,8 @@ describe('the unit chart', () => {
       'present.alive unit.leaderExited reaped',
       'present.clearing.killing unit.leaderExited reaped',
       'present.clearing.killing unit.seen reaped',
+      'present.clearing.resuming unit.leaderExited reaped',
+      'present.clearing.resuming unit.seen reaped',
       'present.clearing.surviving unit.leaderExited reaped',
       'present.clearing.surviving unit.seen reaped',
       'present.clearing.terminating unit.leaderExited reaped',
@@ -242,6 +245,7 @@ describe('a unit that is there already', () => {
       { present: 'spawning' },
       { present: 'spawning' },
       { present: 'alive' },
+      { present: { clearing: 'resuming' } },
       { present: 'remaining' },
     ]);
   });

@@ -4,11 +4,23 @@ import { isScheduled } from '../scheduling.ts';
 import { isEnded, isReadyPhase, type ServiceChange } from '../service-phase.ts';
 import { isOutcome, type RunOutcome } from '../system-end.ts';
 import { type Draft, firstClosedStage } from './ledger.ts';
-import { definitionOf, isStopping, newSlot, nothingIntended, queued, type Slot } from './slot.ts';
+import {
+  definitionOf,
+  isReplacing,
+  isStopping,
+  newSlot,
+  nothingIntended,
+  opensStage,
+  phaseOf,
+  queued,
+  type Slot,
+  satisfiesDependents,
+} from './slot.ts';
 import { release, releaseAll, sayBlocked } from './starts.ts';
 import { advanceStops, leaveLine, letOthersStop, letStagesStop, stageLeft } from './stops.ts';
 
-export function noteChange(draft: Draft, name: string, change: ServiceChange): void {
+/** @param last the system ends with it: nobody is let go any more */
+export function noteChange(draft: Draft, name: string, change: ServiceChange, last = false): void {
   const before = draft.get(name);
   if (before === undefined) return;
   const closed = firstClosedStage(draft.counters);
@@ -34,8 +46,30 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange): v
     letStagesStop(draft, stage);
     return;
   }
+  if (last) return;
   letOthersGo(draft, before, change, closed);
-  if (isEnded(change.phase)) sayBlocked(draft);
+  if (mayBlock(draft, name)) sayBlocked(draft);
+}
+
+/** Only the end of a service can be the reason why another one, or the service itself, never starts. */
+function mayBlock(draft: Draft, name: string): boolean {
+  const slot = draft.get(name);
+  const node = draft.node(name);
+  if (slot === undefined || node === undefined) return false;
+  if (phaseOf(slot) === 'pending') {
+    const mayNeverStand = (other: Slot | undefined): boolean =>
+      other !== undefined && (isLost(other) || other.saidBlocked);
+    return (
+      firstClosedStage(draft.counters) < node.stage ||
+      node.prerequisites.some((other) => mayNeverStand(draft.get(other)))
+    );
+  }
+  if (!isLost(slot)) return false;
+  return !opensStage(slot) || node.dependents.some((other) => draft.get(other)?.saidBlocked === false);
+}
+
+function isLost(slot: Slot): boolean {
+  return isEnded(phaseOf(slot)) && !satisfiesDependents(slot);
 }
 
 /** No restart follows where it was disabled meanwhile. */
@@ -99,7 +133,7 @@ function letOthersGo(draft: Draft, before: Slot, { phase }: ServiceChange, close
   if (!isReadyPhase(phase) && !isEnded(phase)) return;
   const { name } = before.spec;
   const waitedFor = name;
-  const freed = isEnded(phase) && hadSomething(before);
+  const freed = isEnded(phase) && isReplacing(before) && hadSomething(before);
   if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, waitedFor);
   else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], waitedFor);
 }

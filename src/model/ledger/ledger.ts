@@ -151,6 +151,17 @@ export function ledgerOf(rest: Omit<Ledger, 'slots' | 'counters'>, slots: readon
   return { ...rest, slots: Slots.of(slots), counters: counters.done() };
 }
 
+/** The same ledger without the slots of these services. */
+export function withoutSlots(ledger: Ledger, names: ReadonlySet<string>): Ledger {
+  const counters = new CounterDraft(ledger.counters);
+  const kept: Slot[] = [];
+  for (const slot of ledger.slots) {
+    if (names.has(slot.spec.name)) counters.count(slot, ledger.graph, -1);
+    else kept.push(slot);
+  }
+  return { ...ledger, slots: Slots.of(kept), counters: counters.done() };
+}
+
 const noPhases: Readonly<Record<ServicePhase, number>> = {
   disabled: 0,
   pending: 0,

@@ -76,7 +76,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
     const slot = slotOf(draft, name);
     // Without its account it would run as chaperone itself.
     if (slot === undefined || slot.spec.missingAccount !== undefined) continue;
-    const enabled = slot.enabled || enables || (force && asked.has(name));
+    const enabled = slot.enabled || (asked.has(name) && (enables || force));
     draft.put(name, { enabled, resumes: enabled ? false : slot.resumes });
     if (!enabled) continue;
     if (isEnded(slot.chart) || slot.chart === 'pending') {

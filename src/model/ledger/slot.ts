@@ -124,3 +124,8 @@ export function standingOf(slot: Slot | undefined): Standing | undefined {
 export function isStopping(slot: Slot): slot is Slot & { readonly intent: Stopping } {
   return slot.intent.kind === 'stopping';
 }
+
+/** True where a reload stops it: what starts in its place may need the port, or the pidfile, that it still has. */
+export function isReplacing(slot: Slot): boolean {
+  return isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
+}

@@ -1,7 +1,7 @@
 /** Which services are let go, and which never will be. */
 import { blocked } from '../ordering.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
-import { definitionOf, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
+import { definitionOf, isReplacing, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
 
 /** Lets go those of the services that nothing holds any more, in start order. */
 export function release(draft: Draft, names: readonly string[], waitedFor?: string): void {
@@ -62,7 +62,9 @@ function mayStart(draft: Draft, name: string, slot: Slot): boolean {
   const node = draft.node(name);
   if (node === undefined || phaseOf(slot) !== 'pending') return false;
   if (node.stage > firstClosedStage(draft.counters) || (node.stage === 2 && !draft.idleReleased)) return false;
-  return node.prerequisites.every((other) => letsGo(draft.get(other))) && !sharesWithStopping(draft, slot);
+  // The one that starts last is the likeliest to be missing: that one is looked at first.
+  const missing = node.prerequisites.findLast((other) => !letsGo(draft.get(other)));
+  return missing === undefined && !sharesWithStopping(draft, slot);
 }
 
 /** What is about to be stopped is no more to be counted on, though it is still ready. */
@@ -82,8 +84,4 @@ function sharesWithStopping(draft: Draft, { spec: { name, port, pidfile } }: Slo
         ((port !== undefined && definitionOf(other).port === port) ||
           (pidfile !== undefined && definitionOf(other).pidfile === pidfile)),
     );
-}
-
-function isReplacing(slot: Slot): boolean {
-  return isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
 }

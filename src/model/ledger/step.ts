@@ -1,7 +1,7 @@
 /** One step of the system: what has happened, or is asked for, makes another ledger, and orders for the system machine. */
 import type { ServiceChange } from '../service-phase.ts';
 import { noteChange } from './changes.ts';
-import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
+import { Draft, type Ledger, type Order, withoutSlots } from './ledger.ts';
 import { type ReloadRequest, reloaded } from './reload.ts';
 import { carryOut, type ServiceRequest } from './requests.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
@@ -9,7 +9,14 @@ import { beginDrain, extendStop, killAll, killOverdue, noteSurvivor } from './st
 
 export type LedgerEvent =
   | ServiceRequest
-  | { readonly type: 'service.changed'; readonly name: string; readonly change: ServiceChange; readonly at: number }
+  | {
+      readonly type: 'service.changed';
+      readonly name: string;
+      readonly change: ServiceChange;
+      /** The system ends with it: nobody is let go any more. */
+      readonly last?: true;
+      readonly at: number;
+    }
   /** It asks for time to end, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
   /** A process of it survives SIGKILL. */
@@ -40,7 +47,7 @@ export function step(before: Ledger, event: LedgerEvent): Step {
       if (before.drain === undefined) carryOut(draft, event);
       break;
     case 'service.changed':
-      noteChange(draft, event.name, event.change);
+      noteChange(draft, event.name, event.change, event.last ?? false);
       break;
     case 'service.extended':
       extendStop(draft, event.name, event.until);
@@ -79,13 +86,5 @@ function removedBy(orders: readonly Order[]): ReadonlySet<string> {
 }
 
 function without(names: ReadonlySet<string>, { ledger, orders }: Step): Step {
-  if (names.size === 0) return { ledger, orders };
-  const { slots, counters: _, ...rest } = ledger;
-  return {
-    ledger: ledgerOf(
-      rest,
-      slots.all().filter(({ spec }) => !names.has(spec.name)),
-    ),
-    orders,
-  };
+  return { ledger: names.size === 0 ? ledger : withoutSlots(ledger, names), orders };
 }

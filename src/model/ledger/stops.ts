@@ -58,7 +58,36 @@ function orderStages(
   const names = draft.all().flatMap((slot) => (isStopping(slot) ? [slot.spec.name] : []));
   const stageOf = (name: string): number => nodes[name]?.stage ?? 0;
   if (new Set(names.map(stageOf)).size < 2) return;
-  for (const name of added) for (const other of names) if (stageOf(other) > stageOf(name)) order(other, name);
+  if (names.length === added.size) orderStagesAtOnce(draft, names, stageOf);
+  else for (const name of added) for (const other of names) if (stageOf(other) > stageOf(name)) order(other, name);
+}
+
+/** The same where no stop had been asked for before: no pair of them can be in a cycle, and each slot changes once. */
+function orderStagesAtOnce(draft: Draft, names: readonly string[], stageOf: (name: string) => number): void {
+  const linked = new Map<string, number>();
+  for (const name of names) {
+    for (const then of aheadOf(draft, name))
+      if (stageOf(then) < stageOf(name)) linked.set(then, (linked.get(then) ?? 0) + 1);
+  }
+  const stages = [0, 1, 2].map((stage) => ({
+    earlier: names.filter((other) => stageOf(other) < stage),
+    later: names.filter((other) => stageOf(other) > stage).length,
+  }));
+  for (const name of names) {
+    const slot = draft.get(name);
+    const stage = stages[stageOf(name)];
+    if (slot === undefined || !isStopping(slot) || stage === undefined) continue;
+    const { earlier, later } = stage;
+    const ahead = earlier.length === 0 ? slot.intent.ahead : [...new Set([...slot.intent.ahead, ...earlier])];
+    draft.put(name, {
+      intent: { ...slot.intent, ahead, behind: slot.intent.behind + later - (linked.get(name) ?? 0) },
+    });
+  }
+}
+
+function aheadOf(draft: Draft, name: string): readonly string[] {
+  const slot = draft.get(name);
+  return slot !== undefined && isStopping(slot) ? slot.intent.ahead : [];
 }
 
 /** A service that is gone from the configuration, and still ends, needs what it had waited for until then. */

@@ -1,6 +1,6 @@
 /** Charts as plain values: they answer the orders of a ledger as the machines of services do, and facts happen to them. */
 import type { Ledger, Order } from '../../../src/model/ledger/ledger.ts';
-import { isStopping, type Slot } from '../../../src/model/ledger/slot.ts';
+import type { Slot } from '../../../src/model/ledger/slot.ts';
 import { type LedgerEvent, step } from '../../../src/model/ledger/step.ts';
 import { isScheduled } from '../../../src/model/scheduling.ts';
 import { isEnded, type ServiceChange, type ServicePhase } from '../../../src/model/service-phase.ts';
@@ -323,9 +323,4 @@ export function slotOf({ slots }: Ledger, name: string): Slot {
   const slot = slots.get(name);
   if (slot === undefined) throw new Error(`${name} has no slot`);
   return slot;
-}
-
-export function isBeingStopped({ slots }: Ledger, name: string): boolean {
-  const slot = slots.get(name);
-  return slot !== undefined && isStopping(slot);
 }

@@ -1,7 +1,7 @@
 /** What the ledger knows by counting, found out by looking at everything: as it was done before there was one. */
 import type { DependencyGraph } from '../../../src/model/dependency-graph.ts';
 import type { Ledger } from '../../../src/model/ledger/ledger.ts';
-import { definitionOf, isOver, isStopping, phaseOf, type Slot, standingOf } from '../../../src/model/ledger/slot.ts';
+import { definitionOf, isOver, isStopping, type Slot, standingOf } from '../../../src/model/ledger/slot.ts';
 import { blocked, type Standing, type Standings, satisfies } from '../../../src/model/ordering.ts';
 import { isEnded } from '../../../src/model/service-phase.ts';
 
@@ -114,8 +114,4 @@ export function dependentsLeft({ graph, slots }: Ledger, name: string): readonly
 export function fingerprint(ledger: Ledger): string {
   const { slots, graph: _, spec: __, ...rest } = ledger;
   return JSON.stringify([slots.all(), slots.names(), rest]);
-}
-
-export function phasesOf({ slots }: Ledger): Readonly<Record<string, string>> {
-  return Object.fromEntries(slots.all().map((slot) => [slot.spec.name, phaseOf(slot)]));
 }

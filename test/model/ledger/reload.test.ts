@@ -215,6 +215,13 @@ describe('a port, or a pidfile, that goes to another service', () => {
     expect(running.end('b')).toEqual(['reconfigure b', 'start a', 'start b']);
   });
 
+  it('is free first, though somebody asks for the same stop meanwhile', () => {
+    const running = system({ name: 'a', pidfile: '/run/a' });
+    running.reload({ name: 'a' }, { name: 'b', pidfile: '/run/a' });
+    expect([running.ask('stop', 'a'), running.stands('b')]).toEqual([[], 'pending | queued']);
+    expect(running.end('a')).toEqual(['reconfigure a', 'start b']);
+  });
+
   it('is free also where what had it has none any more', () => {
     const running = system({ name: 'a', pidfile: '/run/a' });
     running.reload({ name: 'a' }, { name: 'b', pidfile: '/run/a' });
@@ -260,6 +267,15 @@ describe('a service that is gone', () => {
     expect(running.stands('a')).toBe('stopping | reload, told, start');
     expect(running.end('a')).toEqual(['reconfigure a', 'start a']);
     expect(running.stands('a')).toBe('starting | none');
+  });
+
+  it('and comes back, holds up later stages until the new one is ready', () => {
+    const running = system({ name: 'a', groups: ['INIT'] });
+    running.reload();
+    running.reload({ name: 'a', groups: ['INIT'] }, { name: 'web' });
+    expect([running.stands('web'), running.end('a')]).toEqual(['pending | queued', ['reconfigure a', 'start a']]);
+    running.settle();
+    expect(running.told()).toEqual(['start web']);
   });
 
   it('and comes back disabled, rests', () => {

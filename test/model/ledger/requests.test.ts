@@ -399,6 +399,21 @@ describe('what is disabled', () => {
     expect(charts.stops).toEqual(['ui', 'web', 'api', 'web']);
   });
 
+  it('and is stopped or started by somebody after that, is not taken up again by enable', () => {
+    const stopped = places.backoff();
+    ask(stopped, 'disable');
+    ask(stopped, 'stop');
+    ask(stopped, 'enable');
+    expect([phase(stopped), stopped.starts]).toEqual(['stopped', ['web']]);
+    const started = places.backoff();
+    ask(started, 'disable');
+    ask(started, 'start --enable');
+    ask(started, 'stop --disable');
+    started.happen('web', 'clear');
+    ask(started, 'enable');
+    expect([phase(started), started.starts]).toEqual(['stopped', ['web', 'web']]);
+  });
+
   it('by stop --disable is not started by enable', () => {
     const charts = places.backoff();
     ask(charts, 'stop --disable');

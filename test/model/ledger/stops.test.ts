@@ -344,6 +344,34 @@ describe('the end of the system', () => {
     expect(endAll(charts)).toEqual(['ui', 'web', 'db']);
   });
 
+  it('keeps what a reload has ordered before what is gone', () => {
+    const charts = up([service('db'), service('web', 'db'), service('ui', 'web')]);
+    // `web` is to end before `db`, which is gone; in the new graph it waits for nobody.
+    reload(charts, [{ ...service('web'), command: '/bin/other' }, service('ui', 'web')]);
+    expect([...charts.stops]).toEqual(['web']);
+    const held = up([service('db'), service('web', 'db'), service('ui', 'web')]);
+    reload(held, [
+      { ...service('web'), command: '/bin/other' },
+      { ...service('ui', 'web'), command: '/bin/other' },
+    ]);
+    drain(held);
+    expect(held.stops).toEqual(['ui']);
+    expect(endAll(held)).toEqual(['ui', 'web', 'db']);
+  });
+
+  it('leaves half a share, a quarter of what is left, or a second to what gets SIGKILL', () => {
+    const grace = (budget: number, count: number): number => {
+      const charts = up(chain.slice(0, count), { shutdownTimeout: budget });
+      drain(charts);
+      charts.wait(charts.ledger.due ?? 0);
+      return charts.grace;
+    };
+    expect(grace(60_000, 2)).toBe(1_000);
+    expect(grace(1_000, 3)).toBeCloseTo(150);
+    expect(grace(1_000, 1)).toBeCloseTo(25);
+    expect(grace(10, 1)).toBe(10);
+  });
+
   it('gives nobody another definition, or another chart, that a reload had for it', () => {
     const charts = up([service('a')]);
     reload(charts, [{ ...service('a'), type: 'cron', interval: '@daily' }]);

@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
+import {
+  isAllOver,
+  isQuiet,
+  isQuietButScheduled,
+  type Ledger,
+  ledgerOf,
+  newLedger,
+  Slots,
+} from '../../../src/model/ledger/ledger.ts';
+import { newSlot, nothingIntended, phaseOf, queued, type Slot } from '../../../src/model/ledger/slot.ts';
+import { isSettled } from '../../../src/model/ledger/starts.ts';
+import { step } from '../../../src/model/ledger/step.ts';
+import { isEnded, isLive, isReadyPhase, servicePhases } from '../../../src/model/service-phase.ts';
+import { orderedServices, stageIn } from '../graphs.ts';
+import { serviceSpec, systemSpec } from '../specs.ts';
+import { Charts, changeTo, slotOf } from './charts.ts';
+import { isSettled as isSettledByLooking, standingsOf } from './oracles.ts';
+
+const state = fc.record({
+  chart: fc.constantFrom(...servicePhases),
+  enabled: fc.boolean(),
+  ready: fc.boolean(),
+  waits: fc.boolean(),
+  forking: fc.boolean(),
+  ignoreFailures: fc.boolean(),
+});
+
+/** A ledger in which every service stands anywhere. */
+const ledgers: fc.Arbitrary<Ledger> = orderedServices.chain((members) =>
+  fc.tuple(...members.map(() => state)).map((states) => {
+    const services = members.map((member, index) =>
+      serviceSpec({
+        ...member,
+        type: states[index]?.forking ? 'forking' : 'simple',
+        ignoreFailures: states[index]?.ignoreFailures ?? false,
+      }),
+    );
+    const { slots: _, counters: __, ...rest } = newLedger(systemSpec(services), buildDependencyGraph(services));
+    const slots = services.map((spec, index): Slot => {
+      const { chart = 'pending', enabled = true, ready = false, waits = false } = states[index] ?? {};
+      const rests = isEnded(chart) || chart === 'pending';
+      const intent = rests && waits ? queued : nothingIntended;
+      return { ...newSlot(spec), chart, enabled, intent, hasBeenReady: ready || isReadyPhase(chart) };
+    });
+    return ledgerOf(rest, slots);
+  }),
+);
+
+function countBy(ledger: Ledger, counts: (slot: Slot) => boolean): readonly number[] {
+  const { slots, graph } = ledger;
+  return [0, 1, 2].map(
+    (stage) => slots.all().filter((slot) => stageIn(graph, slot.spec.name) === stage && counts(slot)).length,
+  );
+}
+
+describe('what a ledger counts', () => {
+  it('is what a look at every service gives', () => {
+    fc.assert(
+      fc.property(ledgers, (ledger) => {
+        const { slots, counters, graph } = ledger;
+        const phases = slots.all().map(phaseOf);
+        const isPending = (slot: Slot): boolean => phaseOf(slot) === 'pending';
+        const isOpen = (slot: Slot): boolean => !slot.hasBeenReady && !isEnded(phaseOf(slot));
+        expect(counters.total).toBe(phases.length);
+        for (const phase of servicePhases)
+          expect(counters.phases[phase]).toBe(phases.filter((one) => one === phase).length);
+        expect(counters.members).toEqual(countBy(ledger, (slot) => phaseOf(slot) !== 'disabled'));
+        expect(counters.open).toEqual(countBy(ledger, isOpen));
+        expect(counters.active).toEqual(countBy(ledger, (slot) => isOpen(slot) && !isPending(slot)));
+        expect(counters.left).toEqual(countBy(ledger, ({ chart }) => !isEnded(chart) && chart !== 'pending'));
+        const slow = slots.all().filter(({ chart, spec }) => {
+          return isLive(chart) || ((chart === 'done' || chart === 'exited') && spec.type === 'forking');
+        });
+        for (let layer = 0; layer < graph.layerCount; layer++) {
+          const here = slow.filter(({ spec }) => graph.nodes[spec.name]?.layer === layer);
+          expect(counters.slow[layer]).toBe(here.length);
+        }
+      }),
+    );
+  });
+
+  it('tells whether all is quiet, or over', () => {
+    fc.assert(
+      fc.property(ledgers, (ledger) => {
+        const charts = ledger.slots.all().map(({ chart }) => chart);
+        expect(isQuiet(ledger)).toBe(!charts.some(isLive));
+        expect(isQuietButScheduled(ledger)).toBe(
+          charts.includes('scheduled') && !charts.some((chart) => chart !== 'scheduled' && isLive(chart)),
+        );
+        expect(isAllOver(ledger)).toBe(charts.every((chart) => isEnded(chart) || chart === 'pending'));
+      }),
+    );
+  });
+
+  it('tells whether all is settled', () => {
+    fc.assert(
+      fc.property(ledgers, (ledger) => {
+        const standings = standingsOf(ledger);
+        expect(isSettled(ledger, 2)).toBe(isSettledByLooking(ledger.graph, standings, false));
+        expect(isSettled(ledger, 3)).toBe(isSettledByLooking(ledger.graph, standings, true));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('slots', () => {
+  const many = Array.from({ length: 200 }, (_, index) => newSlot(serviceSpec({ name: `s${index}` })));
+
+  it('are found by name, and stand in their order', () => {
+    const slots = Slots.of(many);
+    expect([...slots].map(({ spec: { name } }) => name)).toEqual(slots.names());
+    expect(slots.all().map(({ spec: { name } }) => slots.position(name))).toEqual(many.map((_, index) => index));
+    expect(slots.get('s130')?.spec.name).toBe('s130');
+    expect(slots.get('nobody')).toBeUndefined();
+  });
+
+  it('with others are other slots, and leave these alone', () => {
+    const slots = Slots.of(many);
+    const [first, last] = [many[0], many[199]];
+    if (first === undefined || last === undefined) throw new Error('no slots');
+    const changed = slots.with(
+      new Map([
+        ['s0', { ...first, byHand: true }],
+        ['s199', { ...last, byHand: true }],
+      ]),
+    );
+    expect(changed.all().flatMap(({ byHand, spec: { name } }) => (byHand ? [name] : []))).toEqual(['s0', 's199']);
+    expect(slots.all().some(({ byHand }) => byHand)).toBe(false);
+    expect(() => slots.with(new Map([['nobody', first]]))).toThrow('nobody has no place');
+  });
+});
+
+describe('what a service reports', () => {
+  function system(...names: readonly string[]): Charts {
+    const services = names.map((name) => serviceSpec({ name, restart: true }));
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)));
+    charts.send({ type: 'starts.released', idle: true, at: 0 });
+    return charts;
+  }
+
+  it('makes it ready for good, as far as later stages go', () => {
+    const charts = system('web');
+    expect(slotOf(charts.ledger, 'web').hasBeenReady).toBe(false);
+    charts.happen('web', 'ready');
+    charts.happen('web', 'crash');
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'backoff', hasBeenReady: true });
+  });
+
+  it('ends the start that somebody has asked for, once that is ready', () => {
+    const charts = system('web');
+    charts.happen('web', 'fail');
+    charts.send({ type: 'services.start', names: ['web'], enable: false, force: false, at: 0 });
+    expect(slotOf(charts.ledger, 'web').byHand).toBe(true);
+    charts.happen('web', 'ready');
+    expect(slotOf(charts.ledger, 'web').byHand).toBe(false);
+  });
+
+  it('tells how its last run ended, where it does', () => {
+    const charts = system('web');
+    charts.happen('web', 'ready');
+    expect(slotOf(charts.ledger, 'web').outcome).toBeUndefined();
+    charts.happen('web', 'exit');
+    const outcome = { kind: 'exit', status: { kind: 'exited', code: 1 } };
+    expect(slotOf(charts.ledger, 'web').outcome).toEqual(outcome);
+    charts.send({ type: 'services.stop', names: ['web'], disable: false, again: false, drain: false, at: 0 });
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'stopped', outcome });
+  });
+
+  it('is told as it is, but for a restart that does not come', () => {
+    const charts = system('web');
+    charts.happen('web', 'ready');
+    const backoff = { type: 'service.changed', name: 'web', change: changeTo('backoff'), at: 0 } as const;
+    const told = (ledger: Ledger): unknown => step(ledger, backoff).orders.find(({ kind }) => kind === 'tell');
+    expect(told(charts.ledger)).toMatchObject({ notice: { change: { phase: 'backoff' } } });
+    charts.send({ type: 'services.disable', names: ['web'], at: 0 });
+    expect(told(charts.ledger)).toMatchObject({ notice: { change: { phase: 'failed', during: 'run' } } });
+  });
+
+  it('of what has no slot is nothing', () => {
+    const { ledger } = system('web');
+    expect(
+      step(ledger, { type: 'service.changed', name: 'nobody', change: changeTo('running'), at: 0 }).orders,
+    ).toEqual([]);
+  });
+});
