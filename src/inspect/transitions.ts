@@ -40,8 +40,8 @@ interface Known {
   spawnedAt: number;
   started: number;
   waitedFor: string | undefined;
-  /** What it has said last on its notify socket, and when. */
-  notice: { readonly at: number; readonly message: JsonObject } | undefined;
+  /** What its present run has said last on its notify socket. */
+  notice: JsonObject | undefined;
 }
 
 /** An event as entries have it. */
@@ -228,10 +228,10 @@ export class Transitions {
         return 'service.reset';
       case 'readiness.passed': {
         const pid = numberOf(event, 'pid');
-        return pid === undefined ? readyText(known, at) : `pid ${pid} from ${config?.pidfile ?? 'its pid file'}`;
+        return pid === undefined ? readyText(known) : `pid ${pid} from ${config?.pidfile ?? 'its pid file'}`;
       }
       case 'readiness.failed':
-        return failureText(known, at) ?? cause;
+        return failureText(known) ?? cause;
       case 'notify.received':
         return noticeText(objectOf(event['message']));
       case 'leader.missed':
@@ -249,8 +249,9 @@ export class Transitions {
 }
 
 /** Its readiness is judged by another machine, which tells only what came of it. */
-function noteNotice(known: Known, { at, event }: SnapshotEntry): void {
-  if (event.type === 'notify.received') known.notice = { at, message: objectOf(event['message']) };
+function noteNotice(known: Known, { event }: SnapshotEntry): void {
+  if (event.type === 'notify.received') known.notice = objectOf(event['message']);
+  else if (event.type === 'unit.spawned') known.notice = undefined;
 }
 
 function byName(services: readonly ServiceEntry[]): Map<string, ServiceEntry> {
@@ -317,16 +318,15 @@ function leftText(left: number): string {
       : `; ${left} processes of its group are left`;
 }
 
-/** What it said in the same instant. */
-function readyText({ notice }: Known, at: number): string {
-  const text = notice?.at === at ? noticeText(notice.message) : '';
-  return text === '' ? 'READY=1' : text;
+/** What it said last: the verdict of its readiness follows at once. */
+function readyText({ notice }: Known): string {
+  return notice?.['ready'] === true ? noticeText(notice) : 'READY=1';
 }
 
-function failureText({ notice }: Known, at: number): string | undefined {
-  if (notice?.at !== at) return undefined;
-  const { errno, busError } = notice.message;
-  return errno === undefined && busError === undefined ? undefined : noticeText(notice.message);
+function failureText({ notice }: Known): string | undefined {
+  if (notice === undefined) return undefined;
+  const { errno, busError } = notice;
+  return errno === undefined && busError === undefined ? undefined : noticeText(notice);
 }
 
 /** What of a notification moves a service, as it was sent. */

@@ -31,6 +31,7 @@
  */
 import { assign, enqueueActions, fromCallback, not, type SnapshotFrom, setup } from 'xstate';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
+import { asTold } from '../model/ledger/changes.ts';
 import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
 import type { ReloadRequest } from '../model/ledger/reload.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
@@ -602,10 +603,12 @@ function isReplaced({ ledger }: SystemContext, name: string): boolean {
 }
 
 function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean): boolean {
-  if (event.type !== 'service.changed' || event.change.phase !== 'failed') return false;
+  if (event.type !== 'service.changed') return false;
   const slot = context.ledger.slots.get(event.name);
   if (slot === undefined || isReplaced(context, event.name)) return false;
-  const { during } = event.change;
+  const change = asTold(slot, event.change);
+  if (change.phase !== 'failed') return false;
+  const { during } = change;
   if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.byHand)) return true;
   return boots && during === 'start' && !slot.spec.ignoreFailures;
 }
@@ -626,9 +629,11 @@ function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | 
     case 'service.exitKills':
       return { kind: 'exitKills', service: event.name, outcome: event.outcome };
     case 'service.changed': {
-      if (event.change.phase !== 'failed') return end;
-      const onFailure = ledger.slots.get(event.name)?.spec.onFailure === 'shutdown';
-      const { cause } = event.change;
+      const slot = ledger.slots.get(event.name);
+      const change = slot === undefined ? event.change : asTold(slot, event.change);
+      if (change.phase !== 'failed') return end;
+      const onFailure = slot?.spec.onFailure === 'shutdown';
+      const { cause } = change;
       return { kind: 'serviceFailed', service: event.name, cause, ...(onFailure ? { onFailure } : {}) };
     }
     default:

@@ -111,7 +111,7 @@ function explainFailure(
   const why =
     !atStart && cause.kind === 'exit'
       ? `${spec.type} service, ended with ${describeExit(cause.status)} (pid ${cause.pid})`
-      : failureReason(spec, cause);
+      : failureReason(spec, cause, atStart);
   return [
     `chaperone: ${headline}`,
     field('why', why),
@@ -149,7 +149,7 @@ function failureHeadline(cause: FailureCause): string {
   }
 }
 
-function failureReason(spec: ServiceSpec, cause: FailureCause): string {
+function failureReason(spec: ServiceSpec, cause: FailureCause, atStart: boolean): string {
   switch (cause.kind) {
     case 'spawn':
       return describeSpawnError(cause.error);
@@ -163,7 +163,7 @@ function failureReason(spec: ServiceSpec, cause: FailureCause): string {
     case 'pidfile':
       return `${spec.type} service, ${pidfileReason(cause)} within ${seconds(cause.timeout)} s (process_timeout)`;
     case 'reported':
-      return `${spec.type} service, ${reportedReason(cause)} before READY=1 (pid ${cause.pid})`;
+      return `${spec.type} service, ${reportedReason(cause)}${atStart ? ' before READY=1' : ''} (pid ${cause.pid})`;
     case 'watchdog':
       return cause.triggered
         ? `${spec.type} service, asked for it with WATCHDOG=trigger (pid ${cause.pid})`

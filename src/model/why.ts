@@ -3,7 +3,7 @@
  * next. Status, page and API all say what this says.
  */
 import { describeDuration } from './duration.ts';
-import { mostRuns } from './scheduling.ts';
+import { isScheduled, mostRuns } from './scheduling.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
 
@@ -239,9 +239,9 @@ function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): s
   return `failed${cause === undefined ? '' : `: ${cause}`}${consequence({ spec, restartsUsed })}`;
 }
 
-/** A run that failed is judged when nothing is left of it. */
+/** A run that failed is judged when nothing is left of it. What is scheduled is not: it ends only where it was told to. */
 function afterClearing(facts: WaitFacts): string {
-  if (facts.afterStop !== undefined) return afterStop(facts);
+  if (facts.afterStop !== undefined || isScheduled(facts.spec.type)) return afterStop(facts);
   const cause = facts.cause === undefined ? '' : `, after ${facts.cause}`;
   return `${facts.spec.restart ? 'a restart, or failed' : 'failed'}${cause}`;
 }

@@ -27,6 +27,7 @@ import { holdOf } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger/ledger.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
 import { isOver, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from '../model/ledger/slot.ts';
+import { holders } from '../model/ledger/starts.ts';
 import { stopsBefore } from '../model/ledger/stops.ts';
 import { unrestartable } from '../model/ledger/unstartable.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -436,7 +437,9 @@ export class AssemblySupervisor implements Supervisor {
       const slot = ledger.slots.get(name);
       return slot !== undefined && isStopping(slot);
     });
-    return going.length > 0 ? { kind: 'prerequisites', names: going } : hold;
+    if (going.length > 0) return { kind: 'prerequisites', names: going };
+    const holding = holders(ledger.slots, spec);
+    return holding.length > 0 ? { kind: 'reload', names: holding } : hold;
   }
 
   /** What a stop that is asked for waits for, and what comes after it. */

@@ -114,14 +114,14 @@ describe('a service that has ended normally', () => {
   const ended = () =>
     new FakeSupervisor([serviceStatus('web.service', 'exited'), serviceStatus('db.service', 'ready')]);
 
-  it('counts as started: it is stopped, restarted and reset, and started only by force', async () => {
+  it('is stopped, restarted, reset and started; a start without names leaves it alone', async () => {
     const supervisor = ended();
-    expect(await text('start web', supervisor)).toBe("Command error: can't restart services without stop/reset: web");
-    for (const line of ['start', 'start --force web', 'stop web', 'restart web', 'reset web']) {
+    for (const line of ['start', 'start web', 'start --force web', 'stop web', 'restart web', 'reset web']) {
       expect((await say(line, supervisor)).kind).toBe('done');
     }
     expect(supervisor.asked).toEqual([
-      ...['start', 'start --force web.service', 'stop web.service', 'restart web.service', 'reset web.service'],
+      ...['start', 'start web.service', 'start --force web.service'],
+      ...['stop web.service', 'restart web.service', 'reset web.service'],
     ]);
   });
 

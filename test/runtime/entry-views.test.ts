@@ -127,6 +127,7 @@ describe('what is told of a scheduled service', () => {
     expect(contextOf(entries, 'service')).toBeUndefined();
     expect(contextOf(entries, 'scheduled')).toEqual({
       ...{ service: 'web.service', serial: 1, begun: 9, running: 0, note: '* * * * * *', lastExit: 'exit 0' },
+      nextRun: Date.parse('2030-01-01T00:00:10Z'),
     });
     const actors = entries.flatMap((entry) => (entry.type === '@xstate.actor' ? [entry] : []));
     expect(actors.filter(({ name }) => name === 'web.service')).toMatchObject([{ machine: 'scheduled' }]);

@@ -72,8 +72,8 @@ function isLost(slot: Slot): boolean {
   return isEnded(phaseOf(slot)) && !satisfiesDependents(slot);
 }
 
-/** No restart follows where it was disabled meanwhile. */
-function asTold({ enabled }: Slot, change: ServiceChange): ServiceChange {
+/** The change as it counts: no restart follows where the service was disabled meanwhile. */
+export function asTold({ enabled }: Slot, change: ServiceChange): ServiceChange {
   return change.phase === 'backoff' && !enabled ? { phase: 'failed', cause: change.cause, during: 'run' } : change;
 }
 

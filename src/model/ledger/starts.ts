@@ -1,5 +1,6 @@
 /** Which services are let go, and which never will be. */
 import { blocked } from '../ordering.ts';
+import type { ServiceSpec } from '../service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
 import { definitionOf, isReplacing, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
 
@@ -73,15 +74,19 @@ function letsGo(slot: Slot | undefined): boolean {
 }
 
 /** A service that a reload stops still has the port, or the pidfile, that this one is to have. */
-function sharesWithStopping(draft: Draft, { spec: { name, port, pidfile } }: Slot): boolean {
-  if (draft.counters.stopping === 0 || (port === undefined && pidfile === undefined)) return false;
-  return draft
-    .all()
-    .some(
-      (other) =>
-        other.spec.name !== name &&
-        isReplacing(other) &&
-        ((port !== undefined && definitionOf(other).port === port) ||
-          (pidfile !== undefined && definitionOf(other).pidfile === pidfile)),
-    );
+function sharesWithStopping(draft: Draft, { spec }: Slot): boolean {
+  if (draft.counters.stopping === 0 || (spec.port === undefined && spec.pidfile === undefined)) return false;
+  return holders(draft.all(), spec).length > 0;
+}
+
+/** The services that a reload stops, and that still have the port, or the pidfile, that this one is to have. */
+export function holders(slots: Iterable<Slot>, { name, port, pidfile }: ServiceSpec): readonly string[] {
+  const found: string[] = [];
+  for (const slot of slots) {
+    if (slot.spec.name === name || !isReplacing(slot)) continue;
+    const held = definitionOf(slot);
+    const shares = (port !== undefined && held.port === port) || (pidfile !== undefined && held.pidfile === pidfile);
+    if (shares) found.push(slot.spec.name);
+  }
+  return found;
 }
