@@ -205,6 +205,7 @@ export async function tellStory(seed: number): Promise<Story> {
       pathOf: (name) => book.reached()[name]?.path,
       typeOf: (name) => spec.services.find((service) => service.name === `${name}.service`)?.type ?? 'simple',
       lives: (name) => puppetOf(name) !== undefined,
+      endsSystem: (name) => spec.services.some((service) => service.name === `${name}.service` && service.exitKills),
     });
     if (happening !== undefined) await write(happening);
   }
@@ -230,6 +231,8 @@ interface Stage {
   pathOf(name: string): string | undefined;
   typeOf(name: string): string;
   lives(name: string): boolean;
+  /** Its end is the end of the system. */
+  endsSystem(name: string): boolean;
 }
 
 /** Something that makes a difference to somebody, as things stand. */
@@ -263,10 +266,16 @@ const commands: readonly (readonly string[])[] = [
 ];
 const mayBeForced = ['start', 'stop', 'restart', 'reset'];
 
-const ends = ['exit 0', 'exit 3', 'die 10', 'leave\nexit 0', 'leave\nexit 3', 'leave\ndie 10'];
+const crashesOfGroups = ['leave\nexit 3', 'leave\ndie 10'];
+const ends = ['exit 0', 'exit 3', 'die 10', 'leave\nexit 0', ...crashesOfGroups];
 
 /** What leads the service to another state, good ways first and more often. */
-function linesFor(name: string, { pathOf, typeOf }: Stage): readonly string[] {
+function linesFor(name: string, stage: Stage): readonly string[] {
+  // Where its crash ends the system, the stop that follows meets what is left of it, or comes too late for that.
+  return reactionsOf(name, stage).filter((line) => !(stage.endsSystem(name) && crashesOfGroups.includes(line)));
+}
+
+function reactionsOf(name: string, { pathOf, typeOf }: Stage): readonly string[] {
   const path = pathOf(name);
   switch (path) {
     case 'starting.awaitingNotify':

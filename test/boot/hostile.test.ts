@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { boot, config, expectOrder, logAll } from './namespace.ts';
+import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 
 /** s in which a shutdown is over that waits for nobody; shutdown_timeout is much more in these tests. */
 const soon = 15;
@@ -92,14 +92,13 @@ describe('a leader that is killed', () => {
       },
     });
     await system.waitForLine(/server\[\d+\]: started/);
-    const before = system.processes();
-    const leader = before.find(({ parent }) => parent === system.pid());
-    const worker = before.find(({ name }) => name === 'sleep');
+    const worker = await until('the worker runs', () => system.processes().find(({ name }) => name === 'sleep'));
+    const leader = system.processes().find(({ parent }) => parent === system.pid());
     process.kill(leader?.pid ?? 0, 'SIGKILL');
-    const worked = new RegExp(`exit status for pid=${worker?.innerPid} of its group is '<ProcStatus signal=15>'`);
+    const worked = new RegExp(`exit status for pid=${worker.innerPid} of its group is '<ProcStatus signal=15>'`);
     await system.waitForLine(worked);
     await system.waitForLine(/server\.service restart succeeded/);
-    expect(system.processes().filter(({ pid }) => pid === worker?.pid)).toEqual([]);
+    expect(system.processes().filter(({ pid }) => pid === worker.pid)).toEqual([]);
     expectOrder(system.lines('stdout'), [
       /using SIGTERM to terminate server/,
       worked,

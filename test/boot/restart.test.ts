@@ -270,13 +270,17 @@ describe('detect_exit', () => {
   });
 
   it.each([
-    ['in its group', 'daemon', /a\.service exit status for pid=\d+ of its group is '<ProcStatus exit_status=0>'/],
-    ['that has left its group', 'daemonize -', /Caught subprocess termination from unknown pid: \d+ -> 0/],
+    [
+      'in its group',
+      "sh -c '$0 $@ & :'",
+      /a\.service exit status for pid=\d+ of its group is '<ProcStatus exit_status=0>'/,
+    ],
+    ['that has left its group', '$(FIXTURES)/daemon', /Caught subprocess termination from unknown pid: \d+ -> 0/],
   ])('waits for a daemon %s that outlives its service', async (_title, daemon, end) => {
     const system = boot({
       files: {
         'x.conf': config({
-          'a.service': { command: `$(FIXTURES)/${daemon} $(FIXTURES)/die-when $(_CHAP_CONFIG_DIR)/now 0` },
+          'a.service': { command: `${daemon} $(FIXTURES)/die-when $(_CHAP_CONFIG_DIR)/now 0` },
           ...logAll,
         }),
       },

@@ -105,8 +105,8 @@ describe('docker run -it', () => {
   it('ends by docker stop, and says 126, 127 and 128 + n as a shell does', async () => {
     const stopped = await openShell();
     await tryDocker('stop', stopped.name);
-    // An interactive shell ends by SIGHUP, and the order to stop came from outside.
-    expect(await stopped.exit).toBe(0);
+    // An interactive shell ends by SIGHUP, and the status of the command is that of the container.
+    expect(await stopped.exit).toBe(129);
     expect(await runInteractively([...empty, '/not/there']).exit).toBe(127);
     expect(await runInteractively([...empty, '/etc/passwd']).exit).toBe(126);
     expect(await runInteractively([...empty, 'sh', '-c', 'kill -9 $$']).exit).toBe(137);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/replay.ts';
-import type { Entry } from '../../src/inspect/entry.ts';
+import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import type { ServiceType } from '../../src/model/service-spec.ts';
 import { recorded } from '../inspect/recorded.ts';
@@ -69,12 +69,14 @@ const typeNames: Readonly<Record<string, string>> = {
   JsonObject: 'object (below)',
   Json: 'any',
   SnapshotView: 'snapshot (below)',
-  ExitStatus: '`{"kind":"exited","code":N}` or `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`',
+  ExitStatus:
+    '`{"kind":"exited","code":N}`, `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`, or `{"kind":"unknown"}` where nobody could tell',
   ServiceType: 'string',
   SignalName: 'string',
   Severity: 'string',
   Facility: 'string',
-  'typeof entryVersion': '`1`',
+  'typeof entryVersion': `\`${entryVersion}\``,
+  'Readonly<Record<string, string>>': 'object of strings',
   '{ readonly limit: number; readonly delay: number }': '`{"limit":N,"delay":N}`',
 };
 
@@ -119,64 +121,79 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   service: {
     service: 'its name, with suffix',
-    serial: 'how many runs it has had',
-    run: 'the serial of the run that lives',
-    pid: 'of the run that lives',
-    followed: '`true`: the process was not started by Chaperone, but named by a pidfile or MAINPID',
-    begun: 'cron, inetd: how many runs there were',
-    running: 'cron, inetd: how many of them live',
+    serial: 'how many runs it has had; that of the last one',
+    pid: 'of the process that is the leader of its run, while that lives',
+    followed: '`true`: that process was not started by Chaperone, but named by a pidfile or MAINPID',
     restarts: 'restarts so far; only with `restart`',
     restartLimit: '`restart_limit`',
-    nextRun: 'cron: Unix ms of the next run',
     waitedFor: 'the service, with suffix, that let it go in the end',
-    cause: 'why it has failed, or will have once its process has ended',
-    note: 'what it says of itself (`STATUS=`), or its schedule',
-    lastExit: 'how its process ended last',
+    cause: 'why it has failed, or will have once nothing of its run is left',
+    note: 'what it says of itself (`STATUS=`)',
+    lastExit: 'how the leader of its last run ended',
     deadline: 'ms since the boot at which its start has taken too long, or at which SIGKILL is due',
     announced: '`reloading` or `stopping`: what it has said of itself',
   },
   scheduled: {
-    service: 'the service, with suffix',
-    serial: 'the serial of the run',
-    begun: 'how many processes it has started',
+    service: 'its name, with suffix',
+    serial: 'how often it was started',
+    begun: 'how many runs there were',
     running: 'how many of them live',
     nextRun: 'cron: Unix ms of the next run',
+    waitedFor: 'the service, with suffix, that let it go in the end',
+    cause: 'why its schedule or its port cannot be kept',
+    note: 'its schedule, or its port',
+    lastExit: 'how its last run ended',
   },
-  process: {
+  unit: {
     service: 'the service, with suffix',
     serial: 'the serial of the run',
     program: 'what is run, without arguments',
-    adopts: '`process` or `remains`: it starts nothing, but takes over what lives',
     client: 'inetd: the address of the client',
     clientPort: 'inetd: its port',
-    pid: 'once there is one',
+    pid: 'of its leader: the process that was started, or the one that was named since',
+    signalled:
+      '`{"signal":NAME,"outcome":OUTCOME}`: the last signal to it, and whether it was `sent`, `vanished` or `denied`',
+  },
+  readiness: {
+    service: 'the service, with suffix',
+    serial: 'the serial of the run',
+    deadline: 'ms since the boot at which the start has taken too long',
+    trouble: 'what is wrong with the pidfile',
   },
 };
 
 /** What stands in events besides their type. Of events of XState's own there is only the type. */
 const eventFields: Readonly<Record<string, string>> = {
-  cause: 'why a schedule cannot be kept',
+  age: 'ms from the spawn to the end of the process',
+  cause: 'why a schedule or a port cannot be kept, or a start has failed',
   client: 'inetd: the address of a client',
   clientPort: 'inetd: its port',
   again: '`services.stop`: and start them again',
+  deadline: '`readiness.extended`: ms since the boot at which the start has taken too long',
   disable: '`services.stop`: and disable them',
+  drain: 'cron, inetd: what runs may finish',
   enable: '`services.start`: enable them first',
   end: 'why the system is to end',
   ended: 'how a process ended, in words',
   error: 'why a program could not be started',
   force: 'whatever state the services are in',
   forced: 'at once, without order',
+  grace: 'ms after which what is left in spite of SIGKILL is said to survive',
   killAfter: 'ms until SIGKILL',
+  left: 'how many processes of the run are left besides its leader',
   message: '`notify.received`: what was said, by keys such as `ready`, `status`, `mainPid`, `watchdogInterval` (ms)',
   names: 'services, with suffix',
   news: '`service.noticed`: of what kind',
-  phase: '`service.changed`: the state, with `running`, `exited` and `scheduled` for the three kinds of ready',
+  outcome: '`unit.signalled`: `sent`, `vanished` (nothing was there) or `denied`',
+  phase: '`service.changed`: the state, with `running`, `done` and `scheduled` for the three kinds of ready',
   pid: 'of the process',
+  purpose: '`unit.send`: `stop`, or `hand` where somebody sends the signal by hand',
   serial: 'the run that it is about',
   service: 'with suffix',
   signal: 'its name',
   status: 'how a process ended: as in `@chaperone.process`',
   trouble: 'what is wrong with a pidfile',
+  until: '`service.extended`: ms since the boot until which it asks for time to end',
   waitedFor: '`service.start`: the service, with suffix, that let it go',
 };
 
@@ -197,8 +214,12 @@ file: newline-delimited JSON in UTF-8, an entry a line, boot after boot. The sam
 
 - **Each boot begins** with a line that begins with \`{"type":"@chaperone.boot"\`, as no other line does. A boot that breaks off without
   \`@chaperone.end\` was killed, or still goes on; its last line may be cut off. The next boot begins on a line of its own.
-- **Versions.** \`version\` in the first entry is raised when a reader of this version could not read what is written. Within a version
-  there may be more fields, and entries of more types: a reader skips those that it does not know.
+- **Versions.** \`version\` in the first entry is raised when a reader of the last version would misread what is written. Within a version
+  there may be more fields, and entries of more types: a reader skips those that it does not know. A boot of another version is listed
+  (\`replay --list\`), and refused with its version and the chaperone that has written it.
+- **Version 2** came with machines of other names and shapes. \`process\` is \`unit\`, one run with its process group, and its events are
+  \`unit.spawned\`, \`unit.leaderExited\` and so on. A cron or inetd service is one actor of the machine \`scheduled\`; in version 1
+  it was one of \`service\` with a child. Who waits for a pidfile or READY=1 is \`readiness\`, a child of the service.
 - **The bound** is \`max_size\`. When the file would grow beyond it, the oldest whole boots are taken out, never a part of one. A boot
   that alone fills the journal keeps its beginning: what comes after that is not recorded, and its number stands in a
   \`@chaperone.lost\` before the end.

@@ -75,7 +75,7 @@ settings:
 
 Users and groups are names or numbers; one that does not exist is a mistake. Whose member somebody is, is asked of the process that
 connects (SO_PEERGROUPS), not of /etc/group. Rights are \`all\` or any of: ${grantableActions.map((action) => `\`${action}\``).join(', ')}.
-\`start --force\` and \`reset --force\` need \`stop\`, too; \`start --enable\` needs \`enable\`, and \`stop --disable\` needs \`disable\`; \`run\`
+\`start\`, \`restart\` and \`reset\` with \`--force\` need \`stop\`, too; \`start --enable\` needs \`enable\`, and \`stop --disable\` needs \`disable\`; \`run\`
 runs any command as chaperone's own account, so it is as good as \`all\`. The last line that a service wrote is part of \`logs\`. Of two
 files with \`control\` the later one counts, as a whole. The FIFO is for chaperone's own account alone (mode 0600).
 `;
@@ -120,6 +120,21 @@ A relative \`--config\` counts from the home of the user of \`--user\` or \`--cr
 | SIGINT | the same, with exit status 130; a second one ends it at once |
 | SIGHUP | reload the configuration, as \`chaperonectl reload\` does; what comes of it is in the log |
 | SIGUSR1, SIGUSR2 | are logged, nothing else |
+
+## Exit status
+
+| the system ends | its exit status |
+|---|---|
+| by a signal, and a command or an \`exit_kills\` service was running | that one's: 143 where SIGTERM ended it, what its handler chose, 137 where it had to be killed |
+| by a signal, without such a main program | 0; 130 after SIGINT |
+| by \`telchap shutdown\` | 0, or the status of a service that had failed |
+| because a command or an \`exit_kills\` service has ended | that one's; 127 where it is not found, 126 where it may not run |
+| because a service with \`on_failure: shutdown\` has failed | that service's; 1 where chaperone had ended it |
+| because everything has ended (\`detect_exit\`) | the command's; else that of the last service that has failed, unless it ignores failures; else 0 |
+| because a service failed to start, programs are missing, or the configuration has mistakes | 1 |
+
+A status is 128 + N where signal N ended the process, and 1 where nobody could tell how it ended. Where a service decides, the last lines
+of stderr explain its failure.
 `;
 
 const stages: readonly SpawnErrorStage[] = [

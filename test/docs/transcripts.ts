@@ -235,8 +235,8 @@ store.service:
     socket.socket(1, 2).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"]);
     signal.pause()'
 `,
-    shows: /WATCHDOG|exit status for/,
-    exit: 0,
+    shows: / chaperone\[1\]: .*(?:WATCHDOG|exit status for)/,
+    exit: 1,
     advice:
       'It has to send `WATCHDOG=1` within each `watchdog` seconds, best twice as often; SIGABRT leaves a core where cores are allowed. A missed beat is a failure that `restart: true` answers.',
   },
@@ -266,10 +266,10 @@ store.service:
   restart_delay: 0.1
   restart_limit: 1
 `,
-    shows: /terminated abnormally|pausing/,
-    exit: 0,
+    shows: /terminated abnormally|pausing|gave up/,
+    exit: 1,
     advice:
-      'Once `restart_limit` is used up the service has failed, and the system goes on without it. The count is forgotten when the service has been ready for `restart_delay` and a second.',
+      'Once `restart_limit` is used up the service has failed, and the system goes on without it; where nothing else is left it ends, with the status of the service. The count is forgotten when the service has been ready for `restart_delay` and a second.',
   },
   {
     title: 'A bad interval',

@@ -24,6 +24,7 @@ function steady(line: string, directory: string, port: number): string {
     .replace(/\b(pid[= ])\d+(?:, \d+)*/g, '$115')
     .replace(/^(\S+ \d+ \S+ \S+ (?!chaperone\[)\S+\[)\d+\]/, '$115]')
     .replace(/(stdout|stderr), [\d.]+ s ago/, '$1, 0.5 s ago')
+    .replace(/ in [\d.]+ s \(restart_limit\)/, ' in 0.3 s (restart_limit)')
     .replaceAll(String(port), String(shownPort));
 }
 
