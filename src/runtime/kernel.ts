@@ -162,6 +162,8 @@ export interface Following {
    * @param forks its start is to leave a daemon behind, and to end
    */
   track(pid: number, invocation: string, forks: boolean): ProcessTree;
+  /** The invocation of the start, of those that are tracked, to whose tree the process belongs. */
+  invocationOf(pid: number): string | undefined;
   /** The process group that the process leads. To be called in the turn in which the process was spawned. */
   trackGroup(pid: number): ProcessTree;
   /** Undefined where there is no such regular file. */

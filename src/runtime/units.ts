@@ -77,6 +77,8 @@ export class Units {
   readonly #leaderless = new Set<Unit>();
   /** By pid: processes of units, as they were seen last. */
   readonly #members = new Map<number, Unit>();
+  /** By invocation: the units that own all that descends from their start. */
+  readonly #invocations = new Map<string, Unit>();
   /** By pid, the latest last: how processes have ended that no unit had started, and when in real time. */
   readonly #orphans = new Map<number, { readonly status: ExitStatus; readonly at: number }>();
   /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
@@ -89,8 +91,11 @@ export class Units {
 
   /** The service that a process belongs to, where that is known. */
   ownerOf({ pid, group }: Pick<ProcessView, 'pid' | 'group'>): string | undefined {
-    const { live } = this.#ports;
-    return live.ownerOf(pid) ?? this.#members.get(pid)?.service.name ?? live.ownerOf(group);
+    const { live, kernel } = this.#ports;
+    const near = live.ownerOf(pid) ?? this.#members.get(pid)?.service.name ?? live.ownerOf(group);
+    if (near !== undefined) return near;
+    const invocation = kernel.following.invocationOf(pid);
+    return invocation === undefined ? undefined : this.#invocations.get(invocation)?.service.name;
   }
 
   /** How a process has ended that no unit had started, if it has since that real time. */
@@ -123,6 +128,10 @@ export class Units {
           if (isLeaderless) this.#leaderless.add(unit);
           else this.#leaderless.delete(unit);
         },
+        onTracked: (invocation, isTracked) => {
+          if (isTracked) this.#invocations.set(invocation, unit);
+          else this.#invocations.delete(invocation);
+        },
         onSeen: (pids) => {
           for (const pid of unit.seen) if (this.#members.get(pid) === unit) this.#members.delete(pid);
           for (const pid of pids) this.#members.set(pid, unit);
@@ -144,6 +153,8 @@ export class Units {
 
 interface UnitKeeper {
   readonly onLeaderless: (isLeaderless: boolean) => void;
+  /** It owns all that descends from this start. */
+  readonly onTracked: (invocation: string, isTracked: boolean) => void;
   readonly onSeen: (pids: readonly number[]) => void;
 }
 
@@ -162,6 +173,8 @@ class Unit {
   /** The process that the unit is, until it has ended. */
   #leader = 0;
   #tree: ProcessTree | undefined;
+  /** Of its start, where the whole tree is its own. */
+  #invocation: string | undefined;
   /** It has been told to end. */
   #asked = false;
   /** Those that were there when SIGKILL was sent, as far as they are known one by one. */
@@ -233,6 +246,7 @@ class Unit {
     this.#keeper.onLeaderless(false);
     this.#keeper.onSeen([]);
     this.#tree?.forget();
+    if (this.#invocation !== undefined) this.#keeper.onTracked(this.#invocation, false);
   }
 
   #start(): number | SpawnError {
@@ -261,8 +275,11 @@ class Unit {
 
     const { pid } = outcome;
     this.#root = pid;
-    if (invocation !== undefined) this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
-    else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
+    if (invocation !== undefined) {
+      this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
+      this.#invocation = invocation;
+      this.#keeper.onTracked(invocation, true);
+    } else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
     const program = shortName(service.name);
     const wallTime = (): number => clock.wallTime();
     for (const stream of ['stdout', 'stderr'] as const) {

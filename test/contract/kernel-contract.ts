@@ -410,7 +410,8 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     it('knows what a start has left behind, until that has ended', async () => {
       const { following } = harness.kernel;
       const { pid } = spawn('leaves a daemon');
-      const tree = following.track(pid, following.newInvocation(), true);
+      const invocation = following.newInvocation();
+      const tree = following.track(pid, invocation, true);
       const stranger = spawn('hangs');
       await harness.until(ended(pid));
       tree.startEnded();
@@ -418,6 +419,11 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(others).toEqual([]);
       expect(daemon?.pid).not.toBe(stranger.pid);
       const daemonPid = daemon?.pid ?? 0;
+      expect([pid, daemonPid, stranger.pid].map((each) => following.invocationOf(each))).toEqual([
+        undefined,
+        invocation,
+        undefined,
+      ]);
       harness.kernel.signal(daemonPid, 'SIGKILL', 'process');
       harness.awaitEndSilently(daemonPid);
       // All in one turn: what was reaped since the last look is not looked up in what was seen then.
@@ -426,6 +432,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(tree.members()).toEqual([]);
       expect(following.lookUp(stranger.pid)).toBeDefined();
       tree.forget();
+      expect(following.invocationOf(stranger.pid)).toBeUndefined();
     });
 
     it('reads a pidfile, tells one writing from the next, and removes it', async () => {

@@ -69,6 +69,10 @@ export class LinuxFollowing implements Following {
     return this.#trees.track(pid, invocation, forks);
   }
 
+  invocationOf(pid: number): string | undefined {
+    return this.#trees.invocationOf(pid);
+  }
+
   trackGroup(pid: number): ProcessTree {
     return this.#trees.trackGroup(pid);
   }

@@ -78,6 +78,15 @@ export class ProcessTrees {
     return tree;
   }
 
+  invocationOf(pid: number): string | undefined {
+    const entry = readProcess(pid);
+    if (entry === undefined || this.#trees.size === 0) return undefined;
+    const seen = [...this.#trees].find((tree) => tree.hasSeen(entry));
+    if (seen !== undefined) return seen.invocation;
+    const mark = markOf(pid);
+    return [...this.#trees].find((tree) => tree.mark === mark)?.invocation;
+  }
+
   trackGroup(pid: number): ProcessTree {
     const group = new Group(pid, this.#groupExists, () => {
       if (this.#groups.get(pid) === group) this.#groups.delete(pid);
@@ -102,7 +111,7 @@ interface Surroundings {
 }
 
 /** `INVOCATION_ID=…` as a process was started with it; undefined where it has none, or chaperone may not look. */
-function invocationOf(pid: number): string | undefined {
+function markOf(pid: number): string | undefined {
   try {
     const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
     return variables.find((variable) => variable.startsWith('INVOCATION_ID='));
@@ -116,7 +125,9 @@ class Tree implements ProcessTree {
   underWay: boolean;
   readonly #root: ProcessEntry | undefined;
   readonly #longestLook: number;
-  readonly #mark: string;
+  readonly invocation: string;
+  /** What stands in the environment of its members. */
+  readonly mark: string;
   readonly #clock: Clock;
   readonly #around: Surroundings;
   /** When each member began. */
@@ -128,7 +139,8 @@ class Tree implements ProcessTree {
 
   constructor(pid: number, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
     this.#clock = clock;
-    this.#mark = `INVOCATION_ID=${invocation}`;
+    this.invocation = invocation;
+    this.mark = `INVOCATION_ID=${invocation}`;
     this.#around = around;
     this.underWay = forks;
     this.#longestLook = forks ? longestLook : Number.POSITIVE_INFINITY;
@@ -140,6 +152,10 @@ class Tree implements ProcessTree {
 
   knows(pid: number, session: number): boolean {
     return this.#known.has(pid) || this.#sessions.has(session);
+  }
+
+  hasSeen({ pid, session, startTime }: ProcessEntry): boolean {
+    return this.#known.get(pid) === startTime || this.#sessions.has(session);
   }
 
   startEnded(): void {
@@ -157,8 +173,8 @@ class Tree implements ProcessTree {
   #isLeftBehind(entry: ProcessEntry): boolean {
     if (this.#sessions.has(entry.session)) return true;
     if (!this.#around.isStrange(entry)) return false;
-    const mark = invocationOf(entry.pid);
-    return mark === undefined ? this.#alone : mark === this.#mark;
+    const mark = markOf(entry.pid);
+    return mark === undefined ? this.#alone : mark === this.mark;
   }
 
   members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {

@@ -190,6 +190,8 @@ export class SimulatedKernel implements Kernel {
   #nextPid = ownPid + 1;
   #nextId = 1;
   /** Ended children of chaperone that it has not reaped yet. */
+  /** By the id of its process: the invocation of each start that is tracked. */
+  readonly #invocations = new Map<number, string>();
   #zombies: Zombie[] = [];
   /** Ended children of scripted parents that these have not waited for yet. */
   readonly #othersZombies = new Set<Pick<Zombie, 'pid' | 'group'>>();
@@ -384,13 +386,18 @@ export class SimulatedKernel implements Kernel {
         return () => this.supervisorClock.clearTimeout(timer);
       }),
     newInvocation: () => String(this.spawned.length + 1),
-    track: (root): ProcessTree => {
+    track: (root, invocation): ProcessTree => {
       const id = this.#table.get(root)?.id ?? 0;
+      this.#invocations.set(id, invocation);
       return {
         startEnded: () => undefined,
         members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(id)),
-        forget: () => undefined,
+        forget: () => this.#invocations.delete(id),
       };
+    },
+    invocationOf: (pid) => {
+      const root = this.#table.get(pid)?.lineage.find((id) => this.#invocations.has(id));
+      return root === undefined ? undefined : this.#invocations.get(root);
     },
     trackGroup: (pid): ProcessTree => {
       const id = this.#table.get(pid)?.id ?? 0;
