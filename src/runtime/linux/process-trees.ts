@@ -25,6 +25,11 @@ import { allProcesses, childrenOf, type ProcessEntry, readProcess } from './proc
 const firstLook = 5;
 const longestLook = 200;
 const lookGrowth = 1.3;
+/**
+ * ms between two moments at which something is due while a daemon is on its way: whether chaperone has stood still for longer than
+ * that shows in how late it comes (`Clock.lateness`), and a daemon may have come and gone meanwhile.
+ */
+const beat = 50;
 /** Starts whose sessions are remembered. */
 const mostSessions = 4_096;
 
@@ -40,6 +45,7 @@ export class ProcessTrees {
   /** The group that is tracked under a number. */
   readonly #groups = new Map<number, Group>();
   readonly #groupExists: (group: number) => boolean;
+  #beat: TimerId | undefined;
 
   /** @param groupExists is true where a group has a member, dead or alive, and costs little */
   constructor(clock: Clock, self: number, groupExists: (group: number) => boolean) {
@@ -75,6 +81,7 @@ export class ProcessTrees {
       onForget: (own) => this.#trees.delete(own),
     });
     this.#trees.add(tree);
+    if (forks) this.#goOn();
     return tree;
   }
 
@@ -93,6 +100,14 @@ export class ProcessTrees {
     });
     this.#groups.set(pid, group);
     return group;
+  }
+
+  #goOn(): void {
+    if (this.#beat !== undefined) return;
+    this.#beat = this.#clock.setTimeout(() => {
+      this.#beat = undefined;
+      if ([...this.#trees].some(({ underWay }) => underWay)) this.#goOn();
+    }, beat);
   }
 
   /** A child of chaperone that nobody started, and that is in no session of a start. */
