@@ -74,7 +74,7 @@ describe('the status of a cron service', () => {
 
   it('has no next run once it was stopped, and one again after a start', () => {
     const { status, clock, supervisor } = world();
-    supervisor.stop(['job.service'], { disable: false });
+    supervisor.stop(['job.service'], { disable: false, drain: false });
     clock.run(2 * second);
     expect(status()).toMatchObject({ state: 'stopped' });
     expect(status()).not.toHaveProperty('nextRun');
@@ -114,7 +114,7 @@ describe('why a service waits', () => {
       'waits for store to be ready; then it starts',
     ]);
     clock.run(2_000);
-    supervisor.restart(['store.service', 'web.service']);
+    supervisor.restart(['store.service', 'web.service'], { force: false });
     clock.run(2_100);
     expect(sentences()).toEqual([
       'waits for web to end; then it is told to stop, and starts again',

@@ -175,8 +175,12 @@ describe('a cron service', () => {
   it('ends its job at a reset and keeps the schedule', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '* * * * *' }, { script: { steps: [{ do: 'hang' }] } });
     world.pass(90 * second);
-    const service = world.assembly.system.getSnapshot().context.services['job.service'];
-    service?.send({ type: 'service.reset', killAfter: 1_000, at: world.clock.now() });
+    world.assembly.system.send({
+      type: 'services.reset',
+      names: ['job.service'],
+      force: false,
+      at: world.clock.now(),
+    });
     world.pass(10 * second);
     expect(world.kernel.livePids).toEqual([]);
     expect(world.log().join('\n')).toContain('job.service received reset');
@@ -200,8 +204,14 @@ describe('detect_exit', () => {
   it('ends the system when the last scheduled service is stopped by hand and its job has ended', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '* * * * *' }, { script: { steps: [{ do: 'hang' }] } });
     world.pass(90 * second);
-    const service = world.assembly.system.getSnapshot().context.services['job.service'];
-    service?.send({ type: 'service.stop', killAfter: 1_000, at: world.clock.now() });
+    world.assembly.system.send({
+      type: 'services.stop',
+      names: ['job.service'],
+      disable: false,
+      again: false,
+      drain: false,
+      at: world.clock.now(),
+    });
     world.pass(minute);
     expect(world.output()).toMatchObject({ end: { kind: 'noProcesses' }, exitStatus: 0 });
   });

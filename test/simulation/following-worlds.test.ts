@@ -44,7 +44,7 @@ const pidfile = '/run/web.pid';
 describe('a forking service', () => {
   it('leaves a daemon, which is stopped with it', () => {
     const result = world({ type: 'forking' }, () => [wait(50), fork(hang)]);
-    expect(phases(result).map((phase) => phase.split(' ')[0])).toEqual(['starting', 'exited', 'stopping', 'stopped']);
+    expect(phases(result).map((phase) => phase.split(' ')[0])).toEqual(['starting', 'done', 'stopping', 'stopped']);
   });
 
   it('follows the process of its pidfile, and removes the file at the stop', () => {

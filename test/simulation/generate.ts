@@ -14,7 +14,16 @@ import {
   type WorldPlan,
 } from './plan.ts';
 import { Random } from './random.ts';
-import { randomForkingScript, randomNotifyScript, randomReaction, randomScript } from './random-programs.ts';
+import {
+  randomForkingScript,
+  randomLeaderScript,
+  randomNotifyScript,
+  randomReaction,
+  randomScript,
+  randomSettlingScript,
+  randomWrapperScript,
+  withChild,
+} from './random-programs.ts';
 
 /** ms within which surprises come; the end may come a little later. */
 const span = 15_000;
@@ -22,6 +31,8 @@ const span = 15_000;
 const largeEvery = 200;
 const largest = 60;
 const mostServices = 8;
+/** How often a world is about what outlives its leader, about who owns a process, and about what is asked while something ends. */
+const crossings = 0.45;
 
 /** What is random about a type: how often it comes, what its services say beside the common things, and what they run. */
 interface TypeEntry {
@@ -31,7 +42,15 @@ interface TypeEntry {
 }
 
 const types: Readonly<Record<ServiceType, TypeEntry>> = {
-  simple: { weight: 5, spec: () => ({}), script: randomScript },
+  simple: {
+    weight: 5,
+    spec: (random, index) => (random.chance(0.15) ? { pidfile: `/run/s${index}.pid` } : {}),
+    script: (random, { pidfile, startupPause = 500 }) => {
+      if (pidfile !== undefined)
+        return random.chance(0.6) ? randomWrapperScript(random, pidfile) : randomForkingScript(random, pidfile);
+      return random.chance(0.15) ? randomSettlingScript(random, startupPause) : randomScript(random);
+    },
+  },
   oneshot: { weight: 2, spec: () => ({}), script: randomScript },
   forking: {
     weight: 3,
@@ -67,10 +86,11 @@ const weightedTypes = serviceTypes.flatMap((type) => Array.from({ length: types[
 export function generateWorld(seed: number): WorldPlan {
   const random = new Random(seed);
   const count = seed % largeEvery === largeEvery - 1 ? largest : random.integer(1, mostServices);
-  const plan = withoutContradiction(drawConfiguration(random, seed, count));
+  const crosses = random.chance(crossings);
+  const plan = withoutContradiction(drawConfiguration(random, seed, count, crosses));
   const { services } = plan;
   const faults = drawFaults(random, plan);
-  const commands = drawCommands(random, services);
+  const commands = [...drawCommands(random, services), ...(crosses ? drawCrossings(random, services) : [])];
   return { ...plan, faults, commands, end: random.integer(0, span + 5_000) };
 }
 
@@ -89,7 +109,8 @@ function withoutContradiction(plan: WorldPlan): WorldPlan {
   return tries.find((each) => specOf(each) !== undefined) ?? plan;
 }
 
-function drawConfiguration(random: Random, seed: number, count: number): WorldPlan {
+function drawConfiguration(random: Random, seed: number, count: number, crosses: boolean): WorldPlan {
+  const services = Array.from({ length: count }, (_, index) => drawService(random, index, count, crosses));
   return {
     seed,
     system: {
@@ -106,14 +127,24 @@ function drawConfiguration(random: Random, seed: number, count: number): WorldPl
         ? [{ name: 'remote.logging', selector: '*.warn;[chaperone].*', syslogHost: 'logs', stdout: false }]
         : []),
     ],
-    services: Array.from({ length: count }, (_, index) => drawService(random, index, count)),
+    services: crosses ? withSharedPidfile(random, services) : services,
     commands: [],
     faults: [],
     end: 0,
   };
 }
 
-function drawService(random: Random, index: number, count: number): ServicePlan {
+/** Two services that name the same pidfile: only one of them can own the process in it. */
+function withSharedPidfile(random: Random, services: readonly ServicePlan[]): readonly ServicePlan[] {
+  const followers = services.filter(({ spec }) => spec.pidfile !== undefined);
+  if (followers.length < 2 || random.chance(0.7)) return services;
+  const [first] = followers;
+  const { pidfile = '' } = first?.spec ?? {};
+  const last = followers.at(-1);
+  return services.map((service) => (service === last ? { ...service, spec: { ...service.spec, pidfile } } : service));
+}
+
+function drawService(random: Random, index: number, count: number, crosses: boolean): ServicePlan {
   const type = random.pick(weightedTypes);
   const group = random.chance(0.1) ? 'INIT' : random.chance(0.1) ? 'IDLE' : undefined;
   const own = random.chance(0.2) ? [`g${random.integer(0, 2)}`] : [];
@@ -134,8 +165,7 @@ function drawService(random: Random, index: number, count: number): ServicePlan 
     restartLimit: random.integer(0, 4),
     startupPause: random.pick([0, 100, 500]),
     processTimeout: random.pick([0, 200, 5_000]),
-    ...(random.chance(0.5) ? { ignoreFailures: true } : {}),
-    ...(random.chance(0.05) ? { exitKills: true } : {}),
+    ...drawEnding(random, type),
     ...(random.chance(0.1) ? { optional: true } : {}),
     killSignal: random.pick(['SIGTERM', 'SIGINT', 'SIGUSR1']),
   };
@@ -147,8 +177,27 @@ function drawService(random: Random, index: number, count: number): ServicePlan 
     before: [...before, ...(random.chance(0.03) ? [random.pick(['g0', 'g2'])] : [])],
     spec,
     installed: random.chance(0.98),
-    programs: Array.from({ length: random.integer(1, 3) }, () => types[type].script(random, spec)),
+    programs: Array.from({ length: random.integer(1, 3) }, () => drawProgram(random, type, spec, crosses)),
   };
+}
+
+/** What its end means for others. Two that contradict each other, and one that its type cannot have, are mistakes. */
+function drawEnding(random: Random, type: ServiceType): Partial<ServiceSpec> {
+  const scheduled = type === 'cron' || type === 'inetd';
+  const remains = !scheduled && random.chance(0.1) ? { remainAfterExit: true } : {};
+  if (type !== 'cron' && random.chance(0.05)) return { ...remains, onFailure: 'shutdown' };
+  return {
+    ...remains,
+    ...(random.chance(0.5) ? { ignoreFailures: true } : {}),
+    ...(random.chance(0.05) ? { exitKills: true } : {}),
+  };
+}
+
+function drawProgram(random: Random, type: ServiceType, spec: Partial<ServiceSpec>, crosses: boolean): Script {
+  const leads = type !== 'forking' && type !== 'notify' && spec.pidfile === undefined;
+  if (crosses && leads && random.chance(0.6)) return randomLeaderScript(random);
+  const script = types[type].script(random, spec);
+  return crosses && type === 'notify' && random.chance(0.4) ? withChild(random, script) : script;
 }
 
 /** At some time, or when something has just happened, which is when things go wrong. */
@@ -160,6 +209,12 @@ function drawWhen(random: Random, services: readonly ServicePlan[], service?: st
   if (on === 'ready' || on === 'draining') return { on, nth: 1, delay };
   const who = service ?? (random.chance(0.6) ? random.pick(services).name : undefined);
   return who === undefined ? { on, nth, delay } : { on, service: who, nth, delay };
+}
+
+/** A moment near the end of startup_pause, in which an end may be one of before it. */
+function aroundPause(random: Random, service: string, startupPause: number): When {
+  const delay = Math.max(0, startupPause - random.pick([0, 1, 20, 100, 400]));
+  return { on: 'spawned', service, nth: random.pick([1, 1, 2]), delay };
 }
 
 const spawnErrors = [
@@ -256,6 +311,18 @@ const faultEntries: { readonly [N in FaultName]: FaultEntry<N> } = {
           }
         : undefined,
   },
+  claim: {
+    chance: 0.12,
+    draw: (random, { name, type, spec: { pidfile } }, when, { services }) => {
+      if (type !== 'notify' && pidfile === undefined) return undefined;
+      const of = random.pick(services).name;
+      const by = type === 'notify' ? random.pick(['MAINPID', 'READY'] as const) : 'pidfile';
+      const soon: When = { on: 'spawned', service: name, nth: 1, delay: random.pick([0, 1, 20, 400]) };
+      return { fault: 'claim', service: name, of, by, when: random.chance(0.5) ? soon : when() };
+    },
+  },
+  statusUntold: { chance: 0.15, draw: () => ({ fault: 'statusUntold' }) },
+  rebuilt: { chance: 0.2, draw: (_random, _service, when) => ({ fault: 'rebuilt', when: when() }) },
   coalescedExits: {
     chance: 0.15,
     draw: (random) => ({ fault: 'coalescedExits', delay: random.pick([1, 5, 20]) }),
@@ -271,7 +338,11 @@ const faultEntries: { readonly [N in FaultName]: FaultEntry<N> } = {
   },
   pause: {
     chance: 0.1,
-    draw: (random, _, when) => ({ fault: 'pause', duration: random.pick([30, 400, 3_000, 60_000]), when: when() }),
+    draw: (random, { name, spec: { startupPause = 500 } }, when) => ({
+      fault: 'pause',
+      duration: random.pick([30, 400, 3_000, 60_000]),
+      when: random.chance(0.4) ? aroundPause(random, name, startupPause) : when(),
+    }),
   },
   sink: {
     chance: 0.15,
@@ -315,6 +386,9 @@ export const faultNames: readonly FaultName[] = [
   'slow',
   'notification',
   'mainPidMoves',
+  'claim',
+  'statusUntold',
+  'rebuilt',
   'coalescedExits',
   'reusedPids',
   'clockJump',
@@ -363,21 +437,57 @@ function drawCommands(random: Random, services: readonly ServicePlan[]): readonl
   return commands;
 }
 
+/** Two things that are asked for the same service, one right after the other. */
+function drawCrossings(random: Random, services: readonly ServicePlan[]): readonly Command[] {
+  return Array.from({ length: random.integer(1, 3) }, (): readonly Command[] => {
+    const { name } = random.pick(services);
+    const names = [name];
+    const when = drawWhen(random, services, random.chance(0.8) ? name : undefined);
+    const later = laterBy(when, random.pick([0, 0, 1, 20, 300, 1_500, 4_000]));
+    const stop: Deed = { do: 'stop', names, disable: random.chance(0.2), drain: random.chance(0.3) };
+    const start: Deed = { do: 'start', names, enable: random.chance(0.3), force: random.chance(0.2) };
+    const restart: Deed = { do: 'restart', names, force: random.chance(0.3) };
+    const disable: Deed = { do: 'disable', names };
+    const enable: Deed = { do: 'enable', names };
+    const reload: Deed = { do: 'reload', names, gone: [], force: random.chance(0.5) };
+    const pairs: readonly (readonly [Deed, Deed])[] = [
+      [stop, start],
+      [stop, start],
+      [restart, stop],
+      [disable, enable],
+      [disable, enable],
+      [disable, start],
+      [stop, restart],
+      [reload, disable],
+      [stop, reload],
+    ];
+    const [first, second] = random.pick(pairs);
+    return [
+      { ...first, when },
+      { ...second, when: later },
+    ];
+  }).flat();
+}
+
+function laterBy(when: When, delay: number): When {
+  return 'ms' in when ? { ms: when.ms + delay } : { ...when, delay: when.delay + delay };
+}
+
 function drawDeed(random: Random, services: readonly ServicePlan[]): Deed {
   const names = random.chance(0.15)
     ? services.map(({ name }) => name)
     : [...new Set([random.pick(services).name, random.pick(services).name])];
   const [name = ''] = names;
-  switch (random.integer(0, 13)) {
+  switch (random.integer(0, 15)) {
     case 0:
     case 1:
       return { do: 'start', names, enable: random.chance(0.4), force: random.chance(0.3) };
     case 2:
     case 3:
-      return { do: 'stop', names, disable: random.chance(0.3) };
+      return { do: 'stop', names, disable: random.chance(0.3), drain: random.chance(0.2) };
     case 4:
     case 5:
-      return { do: 'restart', names };
+      return { do: 'restart', names, force: random.chance(0.3) };
     case 6:
       return { do: 'reset', names, force: random.chance(0.4) };
     case 7:
@@ -388,9 +498,17 @@ function drawDeed(random: Random, services: readonly ServicePlan[]): Deed {
       return { do: 'log', text: random.pick(['<13>hello', 'no priority', '<30>Jan  1 00:00:00 app[7]: x', '']) };
     case 10:
     case 11:
-      return { do: 'reload', names, gone: random.chance(0.4) ? [random.pick(services).name] : [] };
+      return {
+        do: 'reload',
+        names,
+        gone: random.chance(0.4) ? [random.pick(services).name] : [],
+        force: random.chance(0.4),
+      };
     case 12:
       return { do: 'shutdown', delay: random.pick([0, 0, 500, 3_000]) };
+    case 13:
+    case 14:
+      return { do: random.pick(['enable', 'disable', 'disable']), names };
     default:
       return { do: 'signal', signal: random.pick(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGPWR']) };
   }

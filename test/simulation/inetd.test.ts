@@ -7,7 +7,8 @@ import { createWorld, simpleService, systemOf, type World } from './world.ts';
 interface InetdWorld extends World {
   pass(ms: number): void;
   log(): string;
-  service(): NonNullable<ReturnType<World['assembly']['system']['getSnapshot']>['context']['services'][string]>;
+  /** Ends its handlers by hand. */
+  reset(): void;
 }
 
 const greets: Script = {
@@ -43,11 +44,13 @@ function inetdWorld(
     ...world,
     pass: (ms) => world.clock.run(world.clock.now() + ms),
     log: () => world.kernel.written.stdout,
-    service: () => {
-      const found = world.assembly.system.getSnapshot().context.services['echo.service'];
-      if (found === undefined) throw new Error('no such service');
-      return found;
-    },
+    reset: () =>
+      world.assembly.system.send({
+        type: 'services.reset',
+        names: [echo.name],
+        force: false,
+        at: world.clock.now(),
+      }),
   };
 }
 
@@ -102,7 +105,7 @@ describe('an inetd service', () => {
     world.pass(1);
     const clients = [world.kernel.connect(80), world.kernel.connect(80), world.kernel.connect(80)];
     world.pass(10);
-    world.service().send({ type: 'service.reset', killAfter: 1_000, at: world.clock.now() });
+    world.reset();
     world.pass(10);
     expect(clients.map((client) => client?.ended)).toEqual([true, true, false]);
     expect(clients[2]?.text).toBe('hello\n');

@@ -49,6 +49,28 @@ const plan: WorldPlan = {
         { steps: [{ do: 'hang' }] },
       ],
     }),
+    // Its leader leaves one in its group that ends later.
+    service('slow', {
+      programs: [
+        {
+          steps: [
+            {
+              do: 'fork',
+              script: {
+                steps: [{ do: 'hang' }],
+                onSignal: {
+                  SIGTERM: [
+                    { do: 'wait', ms: 1_000 },
+                    { do: 'exit', code: 0 },
+                  ],
+                },
+              },
+            },
+            { do: 'hang' },
+          ],
+        },
+      ],
+    }),
     service('last', { groups: ['IDLE'] }),
     service('daemon', {
       spec: { pidfile: '/run/daemon.pid' },
@@ -67,10 +89,11 @@ const plan: WorldPlan = {
     }),
   ],
   commands: [
+    { do: 'restart', names: ['slow.service'], when: { ms: 2_000 } },
     { do: 'log', text: '<13>hello', when: { ms: 4_000 } },
     { do: 'reload', names: ['api.service'], gone: [], when: { ms: 4_500 } },
   ],
-  faults: [],
+  faults: [{ fault: 'rebuilt', when: { ms: 3_500 } }],
   end: 6_000,
 };
 
@@ -152,6 +175,18 @@ const signalToDb = (signal: 'SIGTERM' | 'SIGKILL'): Happening => ({
   service: 'db.service',
 });
 
+const isSpawnOf =
+  (name: string) =>
+  (entry: Entry): boolean =>
+    entry.kind === 'spawned' && entry.service === name;
+const isDraining = isNotice('system.draining');
+const restartOfDb: Happening = { kind: 'deed', deed: { do: 'restart', names: ['db.service'] } };
+const failedToStart: ServiceChange = {
+  phase: 'failed',
+  cause: { kind: 'exit', pid: 2, status: { kind: 'exited', code: 1 } },
+  during: 'start',
+};
+
 const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'nothing starts before its prerequisites are ready': () => inserted(0, released('web.service')),
   'nothing starts before the stage before it stands': () => inserted(0, released('last.service')),
@@ -190,7 +225,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     end: { ...run.end, sinks: run.end.sinks.map((sink) => ({ ...sink, written: sink.written - 1 })) },
   }),
   'every event is answered by the state it arrives in': () =>
-    inserted(0, { kind: 'unanswered', actor: 'service:db', state: 'pending', event: 'process.exited' }),
+    inserted(0, { kind: 'unanswered', actor: 'service:db', state: 'pending', event: 'unit.leaderExited' }),
   'status never contradicts the process table': () => misjudged('db.service', { pid: 999 }),
   'a service goes only where its chart leads': () =>
     inserted(0, changed('web.service', { phase: 'running', pid: 2, restarted: false })),
@@ -209,7 +244,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
       indexOf(isNotice('system.draining')),
       changed('tick.service', {
         phase: 'exited',
-        status: { kind: 'exited', code: 0 },
+        end: { pid: 2, status: { kind: 'exited', code: 0 }, ran: 0 },
         restarted: false,
         wasReady: false,
       }),
@@ -229,9 +264,96 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   }),
   'after a reload the system equals a fresh boot': () =>
     edited(isSpawnOfDb, (entry) => [
-      { at: 0, own: 0, kind: 'reloaded', nth: 1, names: ['db.service'], gone: [] },
+      { at: 0, own: 0, kind: 'reloaded', nth: 1, names: ['db.service'], gone: [], force: false },
       entry,
     ]),
+  'a reload keeps nobody down for somebody it has no edge with': () => {
+    const reload: Happening = { kind: 'reloaded', nth: 9, names: ['db.service'], gone: [], force: false };
+    const look = run.history.find(({ kind }) => kind === 'look');
+    if (look?.kind !== 'look') throw new Error('nobody has looked');
+    const services = look.services.map((each) =>
+      each.name === 'api.service' ? { ...each, phase: 'pending' as const } : each,
+    );
+    return inserted(indexOf(isChangeOf('web.service', 'running')), reload, { ...look, services });
+  },
+  // The one in its group is said to end only after the next start.
+  'nothing of a run lives when it is over': () => {
+    const child = run.history.find((entry) => entry.kind === 'forked' && entry.service === 'slow.service');
+    const id = child?.kind === 'forked' ? child.id : 0;
+    return edited(
+      (entry) => entry.kind === 'ended' && entry.id === id,
+      () => [],
+    );
+  },
+  'what a run has left behind is ended by nobody but a stop, a reset and the shutdown': () =>
+    inserted(indexOf(isDraining), { kind: 'sends', service: 'tick.service', signal: 'SIGTERM', purpose: 'stop' }),
+  'a pid has one owner': () => {
+    const spawn = run.history.find(isSpawnOf('web.service'));
+    return misjudged('db.service', { pid: spawn?.kind === 'spawned' ? spawn.pid : 0 });
+  },
+  'nothing is stopped that could not be started again': () =>
+    inserted(
+      indexOf(isChangeOf('web.service', 'running')) + 1,
+      changed('db.service', { phase: 'stopping' }),
+      changed('db.service', { phase: 'stopped' }),
+      { kind: 'deed', deed: { do: 'restart', names: ['web.service'] } },
+    ),
+  'every signal to a service was asked for by its unit': () =>
+    edited(
+      (entry) => entry.kind === 'sends' && entry.service === 'db.service',
+      () => [],
+    ),
+  'a process is asked to end once': () => inserted(indexOf(isDraining), signalToDb('SIGTERM')),
+  'what is disabled never starts unasked': () =>
+    inserted(indexOf(isSpawnOfDb), { kind: 'deed', deed: { do: 'disable', names: ['db.service'] } }),
+  'a start that was asked for is never forgotten': () =>
+    edited(isDraining, (entry) => {
+      const look = run.history.find(({ kind }) => kind === 'look');
+      if (look?.kind !== 'look') throw new Error('nobody has looked');
+      const services = look.services.map((each) =>
+        each.name === 'db.service' ? { ...each, phase: 'stopped' as const } : each,
+      );
+      const { at, own } = entry;
+      return [
+        { at, own, ...changed('db.service', { phase: 'stopping' }) },
+        { at, own, ...restartOfDb },
+        { at, own, ...changed('db.service', { phase: 'stopped' }) },
+        { ...look, at, own, services },
+        entry,
+      ];
+    }),
+  'an end in doubt is no failed start': () =>
+    inserted(
+      indexOf(isDraining),
+      {
+        kind: 'ended',
+        id: idOfDb,
+        pid: 2,
+        status: { kind: 'exited', code: 1 },
+        child: true,
+        service: 'db.service',
+      },
+      changed('db.service', failedToStart),
+    ),
+  'SIGKILL comes when the time of a stop is up': () =>
+    inserted(
+      indexOf(isDraining) + 1,
+      { kind: 'told', service: 'db.service', by: 'stop', killAfter: 1_000 },
+      { kind: 'sends', service: 'db.service', signal: 'SIGTERM', purpose: 'stop' },
+      { kind: 'sends', service: 'db.service', signal: 'SIGKILL', purpose: 'stop' },
+    ),
+  'a stop ends what runs, and only a drain lets it finish': () =>
+    inserted(indexOf(isDraining), { kind: 'told', service: 'tick.service', by: 'stop' }),
+  'what fails with on_failure: shutdown ends the system': () => {
+    const early = inserted(indexOf(isChangeOf('web.service', 'running')), changed('db.service', failedToStart));
+    const { services } = respecified('db.service', { onFailure: 'shutdown' }).spec;
+    return { ...early, spec: { ...run.spec, services } };
+  },
+  'a rebuilt chart goes on as the uninterrupted one': () =>
+    edited(
+      ({ kind }) => kind === 'rebuilt',
+      (entry) => (entry.kind === 'rebuilt' ? [{ ...entry, difference: 'it was here, and is there' }] : [entry]),
+    ),
   'the system ends, and nothing in it breaks': () => ({ ...run, end: { ...run.end, error: 'internal error' } }),
 };
 

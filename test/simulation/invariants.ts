@@ -4,170 +4,13 @@
  */
 import { shellStatus } from '../../src/model/exit-status.ts';
 import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
-import { isEnded, isLive, type ServicePhase } from '../../src/model/service-phase.ts';
+import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service-spec.ts';
+import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
+import { Groups, Owners } from './owners.ts';
 import type { Entry, WorldRun } from './run-world.ts';
 
 export type Invariant = (run: WorldRun) => string | undefined;
-
-type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'notice' }> & {
-  readonly notice: { readonly type: T };
-};
-
-/** Where every service stands, as its own reports and what people did have it. */
-interface State {
-  readonly phases: Map<string, ServicePhase>;
-  readonly disabled: Set<string>;
-  /** Those that had been ready once. */
-  readonly wereReady: Set<string>;
-  /** Those that somebody asked to be stopped, until they have ended. */
-  readonly asked: Set<string>;
-  /** Those of them that are not to start again then. */
-  readonly stopped: Set<string>;
-  /** Those that may be ended first because they are to start afresh. */
-  readonly renewed: Set<string>;
-  /** Those of them that a reload stops: nothing is let go before all of these have ended. */
-  readonly replaced: Set<string>;
-  /** Those whose process survives SIGKILL. */
-  readonly lost: Set<string>;
-  /** Those that a reload has taken out of the configuration. */
-  readonly gone: Set<string>;
-  /** Who was to end when such a one was taken out: from then on nobody needs it. */
-  readonly endFirst: Map<string, ReadonlySet<string>>;
-  /** By service: the reload that has defined it, where it is not the boot. */
-  readonly definitions: Map<string, number>;
-  draining: boolean;
-  forced: boolean;
-  ready: boolean;
-}
-
-/** Walks through the history, each time with the state before. Ends with the first answer. */
-function walk(
-  run: WorldRun,
-  visit: (entry: Entry, state: State, index: number) => string | undefined,
-): string | undefined {
-  const state: State = {
-    phases: new Map(run.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled'])),
-    disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
-    wereReady: new Set(),
-    asked: new Set(),
-    stopped: new Set(),
-    renewed: new Set(),
-    replaced: new Set(),
-    lost: new Set(),
-    gone: new Set(),
-    endFirst: new Map(),
-    definitions: new Map(),
-    draining: false,
-    forced: false,
-    ready: false,
-  };
-  for (const [index, entry] of run.history.entries()) {
-    const answer = visit(entry, state, index);
-    if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
-    if (entry.kind === 'deed') applyDeed(entry.deed, state);
-    if (entry.kind === 'reloaded') {
-      const offByDefault = new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name));
-      for (const name of entry.names) {
-        state.definitions.set(name, entry.nth);
-        // One that has failed starts again, and holds up later stages as at the first time.
-        const begins = !isOver(state, name) || state.phases.get(name) === 'failed';
-        if (begins && !state.stopped.has(name) && !offByDefault.has(name)) state.wereReady.delete(name);
-      }
-      for (const name of entry.gone) state.gone.add(name);
-      // What is disabled in the configuration and what is being stopped by hand anyway is no reload's to end.
-      const replaced = entry.names.filter((name) => !offByDefault.has(name) && !state.stopped.has(name));
-      for (const name of [...replaced, ...entry.gone].filter((each) => !isOver(state, each))) {
-        state.asked.add(name);
-        state.replaced.add(name);
-      }
-      for (const name of entry.gone) state.endFirst.set(name, new Set(state.asked));
-    }
-    if (entry.kind !== 'notice') continue;
-    const { notice } = entry;
-    if (notice.type === 'system.draining') state.draining = true;
-    if (notice.type === 'system.forced') state.forced = true;
-    if (notice.type === 'system.ready') state.ready = true;
-    if (notice.type === 'service.lost') state.lost.add(notice.service);
-    if (notice.type !== 'service.changed') continue;
-    const { phase } = notice.change;
-    state.phases.set(notice.service, phase);
-    if (isUp(phase)) state.wereReady.add(notice.service);
-    if (!isEnded(phase)) continue;
-    state.asked.delete(notice.service);
-    state.stopped.delete(notice.service);
-    state.replaced.delete(notice.service);
-    state.renewed.delete(notice.service);
-  }
-  return undefined;
-}
-
-/** There is nothing to stop, and so no end to wait for. */
-function isOver({ phases }: State, name: string): boolean {
-  const phase = phases.get(name) ?? 'pending';
-  return isEnded(phase) || phase === 'pending';
-}
-
-function applyDeed(deed: Extract<Entry, { kind: 'deed' }>['deed'], state: State): void {
-  const { disabled, asked, stopped } = state;
-  switch (deed.do) {
-    case 'start':
-      for (const name of deed.names) {
-        if (deed.enable) disabled.delete(name);
-        if (disabled.has(name)) continue;
-        if (deed.force) state.renewed.add(name);
-        if (deed.force) stopped.delete(name);
-        // What has done its work needs no end.
-        if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
-      }
-      break;
-    case 'stop':
-    case 'restart':
-      for (const name of deed.names) {
-        if (deed.do === 'stop' && deed.disable) disabled.add(name);
-        if (isOver(state, name)) continue;
-        asked.add(name);
-        if (deed.do === 'stop') stopped.add(name);
-        else stopped.delete(name);
-      }
-      break;
-    case 'enable':
-      for (const name of deed.names) disabled.delete(name);
-      break;
-    case 'disable':
-      for (const name of deed.names) disabled.add(name);
-      break;
-    case 'reset':
-    case 'reload':
-    case 'kill':
-    case 'shutdown':
-    case 'signal':
-    case 'connect':
-    case 'log':
-      break;
-  }
-}
-
-function isUp(phase: ServicePhase): boolean {
-  return phase === 'running' || phase === 'exited' || phase === 'scheduled';
-}
-
-/** Its dependents may start: by section 2 of the reference. */
-function lets(spec: ServiceSpec, { phases, disabled, gone }: State): boolean {
-  if (gone.has(spec.name)) return true;
-  const phase = phases.get(spec.name) ?? 'pending';
-  if (isUp(phase)) return true;
-  if (phase === 'failed' && spec.ignoreFailures) return true;
-  return disabled.has(spec.name) && (isEnded(phase) || phase === 'pending');
-}
-
-function specsOf(run: WorldRun): ReadonlyMap<string, ServiceSpec> {
-  return new Map(run.spec.services.map((service) => [service.name, service]));
-}
-
-function isChange(entry: Entry): entry is Notice<'service.changed'> {
-  return entry.kind === 'notice' && entry.notice.type === 'service.changed';
-}
 
 function noticeAt(run: WorldRun, type: string): Entry | undefined {
   return run.history.find((entry) => entry.kind === 'notice' && entry.notice.type === type);
@@ -182,7 +25,9 @@ function stageOf({ groups }: ServiceSpec): number {
 }
 
 /** Types whose main process may change hands, so that the one that was spawned is not all there is to know. */
-function mayMove({ type, pidfile }: ServiceSpec): boolean {
+function mayMove(spec: ServiceSpec | undefined): boolean {
+  if (spec === undefined) return false;
+  const { type, pidfile } = spec;
   return type === 'forking' || type === 'notify' || pidfile !== undefined;
 }
 
@@ -190,9 +35,10 @@ function mayMove({ type, pidfile }: ServiceSpec): boolean {
 const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
   disabled: ['starting', 'stopped'],
   pending: ['starting', 'stopped'],
-  starting: ['running', 'exited', 'scheduled', 'stopping', 'stopped', 'backoff', 'failed'],
+  starting: ['running', 'done', 'exited', 'scheduled', 'stopping', 'stopped', 'backoff', 'failed'],
   running: ['exited', 'stopping', 'backoff', 'failed'],
-  exited: ['running', 'starting', 'stopping', 'stopped'],
+  done: ['running', 'stopping', 'stopped'],
+  exited: ['running', 'stopping', 'stopped'],
   scheduled: ['stopping'],
   backoff: ['starting', 'stopped'],
   stopping: ['starting', 'stopped', 'backoff', 'failed'],
@@ -204,6 +50,12 @@ const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
 const stableMargin = 1_000;
 /** ms from one look at what a daemon has left behind to the next. */
 const longestLook = 250;
+/** ms after which the end of one that is nobody's child is heard of at the latest, whenever its parent asks for its status. */
+const longestReaping = 1_275 + longestLook;
+/** ms that a service gives what has failed, from the kill signal to SIGKILL. */
+const clearGrace = 2_000;
+/** ms by which SIGKILL may be late: many that are due at nearly the same time are looked at once. */
+const grain = 20;
 /** ms that the kernel may take to end what got SIGKILL. */
 const killGrace = 1_000;
 /** ms between the first signal and SIGKILL that everybody gets, while the system does not end. */
@@ -278,35 +130,17 @@ export const invariants = {
     });
   },
 
-  'nothing waits without a reason': (run) => {
-    const specs = specsOf(run);
-    return walk(run, (entry, state) => {
-      if (entry.kind !== 'look' || state.draining || state.replaced.size > 0) return undefined;
-      const phases = new Map(entry.services.map(({ name, phase }) => [name, phase]));
-      const open = (spec: ServiceSpec): boolean => {
-        const phase = phases.get(spec.name);
-        if (state.gone.has(spec.name)) return true;
-        return (
-          phase === 'disabled' ||
-          (phase !== undefined && lets(spec, { ...state, disabled: new Set(), phases: new Map([[spec.name, phase]]) }))
-        );
-      };
-      for (const spec of run.spec.services) {
-        if (phases.get(spec.name) !== 'pending') continue;
-        const stage = stageOf(spec);
-        // IDLE services wait for idle_delay; once the system is up they wait for nothing but others.
-        if (stage === 2 && !state.ready) continue;
-        const waits = run.spec.services.some(
-          (other) =>
-            (stageOf(other) < stage && !state.wereReady.has(other.name) && !open(other)) ||
-            (spec.prerequisites.includes(other.name) &&
-              (!open(other) || state.asked.has(other.name) || state.renewed.has(other.name))),
-        );
-        if (!waits && specs.has(spec.name)) return `${spec.name} is pending, and nothing holds it`;
-      }
-      return undefined;
-    });
-  },
+  'nothing waits without a reason': (run) =>
+    walk(run, (entry, state) =>
+      entry.kind === 'look' && !state.draining && state.replaced.size === 0 ? unheld(run, entry, state) : undefined,
+    ),
+
+  // Reference, section 2: "All that may start together does start together"; a reload has no order of its own: only the port or the
+  // pidfile of what it ends can hold up what has no edge with it.
+  'a reload keeps nobody down for somebody it has no edge with': (run) =>
+    walk(run, (entry, state) =>
+      entry.kind === 'look' && !state.draining && state.replaced.size > 0 ? unheld(run, entry, state) : undefined,
+    ),
 
   'every started process is waited for': (run) => {
     const open = new Map<number, string>();
@@ -325,13 +159,24 @@ export const invariants = {
 
   'an end is told of the one that has ended': (run) => {
     const ended = new Set<string>();
+    const owners = new Owners();
     return walk(run, (entry) => {
-      if (entry.kind === 'ended') ended.add(`${entry.service} ${entry.pid} ${shellStatus(entry.status)}`);
-      if (!isChange(entry) || !('cause' in entry.notice.change)) return undefined;
+      owners.note(entry);
+      if (entry.kind === 'ended') {
+        for (const service of [entry.service, owners.ownerOf(entry)]) {
+          ended.add(`${service} ${entry.pid} ${shellStatus(entry.status)}`);
+          // Of a process that is nobody's child the kernel may not tell.
+          ended.add(`${service} ${entry.pid} ?`);
+        }
+      }
+      if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      const { cause } = change;
-      if (cause.kind !== 'exit') return undefined;
-      const told = `${service} ${cause.pid} ${shellStatus(cause.status)}`;
+      const end =
+        'end' in change ? change.end : 'cause' in change && change.cause.kind === 'exit' ? change.cause : undefined;
+      if (end === undefined) return undefined;
+      const told = `${service} ${end.pid} ${end.status.kind === 'unknown' ? '?' : shellStatus(end.status)}`;
+      // After a stall nobody can tell whether the one that a pidfile names has ever lived.
+      if (end.status.kind === 'unknown' && has(run, 'pause')) return undefined;
       return ended.has(told) ? undefined : `${service} is said to have ended: ${told}`;
     });
   },
@@ -391,9 +236,11 @@ export const invariants = {
   'dependents stop before what they depend on': (run) => {
     const specs = specsOf(run);
     const lastNotified = new Map<string, number>();
+    const lastEnded = new Map<string, number>();
     let reset: readonly string[] = [];
     return walk(run, (entry, state) => {
       if (entry.kind === 'notified') lastNotified.set(entry.service, entry.at);
+      if (entry.kind === 'ended') lastEnded.set(entry.service, entry.at);
       if (entry.kind === 'deed') reset = entry.deed.do === 'reset' ? entry.deed.names : [];
       if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
         return undefined;
@@ -401,6 +248,10 @@ export const invariants = {
       // One that takes too long to start, misses its watchdog or says that it has failed is ended before its turn.
       if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
       if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
+      // It has crashed by itself, and what is left of it is cleared away.
+      const spec = specs.get(service);
+      const heard = spec !== undefined && mayMove(spec) ? longestReaping : longestLook;
+      if (entry.at - (lastEnded.get(service) ?? Number.NEGATIVE_INFINITY) <= heard) return undefined;
       const other = run.spec.services.find(({ name, prerequisites }) => {
         if (!prerequisites.includes(service) || state.lost.has(name)) return false;
         const phase = state.phases.get(name) ?? 'pending';
@@ -431,9 +282,28 @@ export const invariants = {
     if (failed !== undefined && end.kind !== 'serviceFailed')
       return `${failed} has failed to start, the end is ${end.kind}`;
     switch (end.kind) {
-      case 'signal':
-        return expect(end.signal === 'SIGINT' ? 130 : 0, `after ${end.signal}`);
+      case 'signal': {
+        if (end.signal === 'SIGINT') return expect(130, 'after SIGINT');
+        // "0 after an orderly end of a system without a main program"; "an `exit_kills` service that a signal to chaperone ended
+        // gives *its* status".
+        const main = statusOfMains(run);
+        return main === undefined
+          ? expect(0, `after ${end.signal}, without a main program`)
+          : expect(main.status, `as ${main.service} has it, which ${end.signal} has ended`);
+      }
+      case 'command': {
+        // "after a shutdown asked for by command unless something had failed"
+        const last = lastFailure(run);
+        return last === undefined
+          ? expect(0, 'it was asked for by a command')
+          : expect(failureStatus(last.cause), `${last.service} had failed`);
+      }
       case 'serviceFailed':
+        if (end.onFailure) {
+          return specsOf(run).get(end.service)?.onFailure === 'shutdown'
+            ? expect(failureStatus(end.cause), `${end.service} has on_failure: shutdown`)
+            : `${end.service} has no on_failure: shutdown`;
+        }
         return failed?.endsWith(end.service) === true
           ? expect(1, `${end.service} has failed to start`)
           : `${end.service} is said to have failed to start, and has not`;
@@ -456,8 +326,12 @@ export const invariants = {
           ? expect(shellStatus(status), `as ${end.service} has it`)
           : 'nothing ended with it';
       }
-      case 'noProcesses':
-        return expect(0, 'nothing was left to do');
+      case 'noProcesses': {
+        const last = lastFailure(run);
+        return last === undefined
+          ? expect(0, 'nothing was left to do')
+          : expect(failureStatus(last.cause), `${last.service} was the last to fail`);
+      }
       case 'nothingStarted':
         return run.history.some(({ kind }) => kind === 'spawned')
           ? 'something was started'
@@ -514,14 +388,14 @@ export const invariants = {
           return `${name} is said to have ${running} processes, and has ${own.length}`;
         if (stage === 'ready.running') {
           // Where it was a daemon that has crashed, what it has left behind is cleared away before anybody is told.
-          // A pidfile names a number, and nobody can tell whether it has been given away anew before it was read.
-          const anyones = mayMove(spec) && has(run, 'reusedPids');
+          // A pidfile names a number: that of what another service has left behind and does not own, or of one that got it anew.
+          const anyones = mayMove(spec);
           const lives = entry.processes.some((process) =>
             process.service === name ? process.pid === pid || ownsRemains(spec) : anyones && process.pid === pid,
           );
           // That one who is nobody's child has gone is heard of a moment later.
           const ended = Math.max(endedAt.get(name) ?? 0, (anyones ? endedAt.get(pid ?? 0) : undefined) ?? 0);
-          const justEnded = mayMove(spec) && (entry.at - ended <= longestLook || has(run, 'pause'));
+          const justEnded = mayMove(spec) && (entry.at - ended <= longestReaping || has(run, 'pause'));
           if (!lives && !justEnded) return `${name} is ready as pid ${pid}, which does not live`;
         }
         if (mayMove(spec)) continue;
@@ -633,7 +507,9 @@ export const invariants = {
       const { service, change } = entry.notice;
       if (!isScheduled(specs.get(service)?.type ?? 'simple')) return undefined;
       if (change.phase === 'failed' && change.during === 'run') return `${service} has failed after its start`;
-      return ['running', 'exited', 'backoff'].includes(change.phase) ? `${service} is ${change.phase}` : undefined;
+      return ['running', 'done', 'exited', 'backoff'].includes(change.phase)
+        ? `${service} is ${change.phase}`
+        : undefined;
     });
   },
 
@@ -677,6 +553,8 @@ export const invariants = {
     });
     for (const { name, pidfile, killMode } of run.spec.services) {
       if (pidfile === undefined || killMode === 'process' || !stopped.has(name)) continue;
+      // A number that was given away anew names another service's process: whose file it is, chaperone cannot tell.
+      if (isWrittenByOthers(run, name, pidfile) || has(run, 'reusedPids')) continue;
       const old = run.plan.faults.flatMap((fault) =>
         fault.fault === 'oldPidfile' && fault.service === name ? [fault.text] : [],
       );
@@ -710,11 +588,371 @@ export const invariants = {
     });
   },
 
+  // Reference 1.2, kill_mode: "a run is over, after a stop or an abnormal end, only when its group (tree) is empty [...] only then is
+  // the next run started, `--wait` answered, a prerequisite stopped"; "remains of cron and inetd runs are ended only by stop, reset
+  // and shutdown, never by the next run".
+  'nothing of a run lives when it is over': (run) => {
+    const specs = specsOf(run);
+    const groups = new Groups();
+    return walk(run, (entry, { lost }) => {
+      const left = (service: string): number | undefined => {
+        const spec = specs.get(service);
+        return spec === undefined || spec.killMode === 'process' || lost.has(service) ? undefined : groups.left(spec);
+      };
+      if (entry.kind === 'spawned' && !isScheduled(specs.get(entry.service)?.type ?? 'simple')) {
+        const pid = left(entry.service);
+        if (pid !== undefined) return `${entry.service} starts, and pid ${pid} of its last run lives`;
+      }
+      groups.note(entry);
+      if (!isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      if (!isEnded(change.phase) && change.phase !== 'backoff') return undefined;
+      const pid = left(service);
+      return pid === undefined ? undefined : `${service} is ${change.phase}, and pid ${pid} of it lives`;
+    });
+  },
+
+  // Reference 1.2: "remains of cron and inetd runs are ended only by stop, reset and shutdown, never by the next run"; "After a
+  // *normal* end of the leader what is left lives on as the service's remains".
+  'what a run has left behind is ended by nobody but a stop, a reset and the shutdown': (run) => {
+    const ending = new Set<string>();
+    return walk(run, (entry, { phases, draining }) => {
+      if (entry.kind === 'told') ending.add(entry.service);
+      if (isChange(entry) && isTriggered(entry.notice.change.phase)) ending.delete(entry.notice.service);
+      if (entry.kind !== 'sends' || entry.purpose === 'hand' || draining) return undefined;
+      const { service, signal } = entry;
+      const phase = phases.get(service);
+      // What has failed is ended by the service itself.
+      if (phase !== 'exited' && phase !== 'done' && phase !== 'scheduled') return undefined;
+      return ending.has(service) ? undefined : `${service} sends ${signal}, and nobody has told it to stop`;
+    });
+  },
+
+  // Reference 2, "Which pid may be followed": "Never: [...] a pid that another service owns (a pid has one owner [...])".
+  'a pid has one owner': (run) => {
+    const specs = specsOf(run);
+    const owners = new Owners();
+    const groups = new Groups();
+    const live = new Set<number>();
+    return walk(run, (entry) => {
+      groups.note(entry);
+      if (entry.kind === 'leads') {
+        const owner = owners.ownerOfPid(entry.pid) ?? groups.ownerOf(entry.pid, specs);
+        if (owner !== undefined && owner !== entry.service && live.has(entry.pid))
+          return `${entry.service} follows pid ${entry.pid}, which is ${owner}`;
+      }
+      owners.note(entry);
+      if (entry.kind === 'spawned' || entry.kind === 'forked') live.add(entry.pid);
+      if (entry.kind === 'ended') live.delete(entry.pid);
+      if (entry.kind !== 'look') return undefined;
+      const seen = new Map<number, string>();
+      for (const { name, pid, stage } of entry.services) {
+        if (pid === undefined || stage === 'ready.scheduled' || !live.has(pid)) continue;
+        // The number of one that its own parent has not waited for yet is not free, but the simulated kernel gives it away.
+        if (has(run, 'reusedPids') && mayMove(specs.get(name))) continue;
+        const other = seen.get(pid);
+        if (other !== undefined) return `pid ${pid} is ${other} and ${name}`;
+        seen.set(pid, name);
+      }
+      return undefined;
+    });
+  },
+
+  // Reference 6, telchap: "nothing that runs is stopped by `restart` or `reload` when it could not be started again (a prerequisite
+  // is down): refused with the reason, `--force` goes on".
+  'nothing is stopped that could not be started again': (run) => {
+    const specs = specsOf(run);
+    return walk(run, (entry, state) => {
+      const request = restartOf(entry, state);
+      if (request === undefined || state.draining) return undefined;
+      const { names, gone } = request;
+      for (const name of names) {
+        if (isOver(state, name) || state.disabled.has(name) || state.stopped.has(name) || state.gone.has(name))
+          continue;
+        const needs = specs.get(name)?.prerequisites.filter((other) => !gone.includes(other)) ?? [];
+        const down = needs.find((other) => isDown(specs, other, state, names));
+        if (down !== undefined) return `${name} is restarted while ${down} is ${state.phases.get(down)}`;
+      }
+      return undefined;
+    });
+  },
+
+  // Architecture: "Every signal that chaperone sends to a service is a transition" (machines/unit.ts), but for the last round, in
+  // which "every remaining process gets SIGTERM, then SIGKILL" (reference 2, Stop order).
+  'every signal to a service was asked for by its unit': (run) => {
+    const owners = new Owners();
+    let sends: { readonly at: number; readonly service: string; readonly signal: string }[] = [];
+    let clearing = false;
+    return walk(run, (entry) => {
+      owners.note(entry);
+      if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
+      if (entry.kind === 'sends') {
+        sends = sends.filter(({ at }) => at === entry.at);
+        sends.push(entry);
+      }
+      if (entry.kind !== 'signalled' || entry.signal === 'SIGCONT' || clearing) return undefined;
+      const known = owners.ownersOf(entry);
+      const asked = sends.some(
+        ({ at, service, signal }) => at === entry.at && signal === entry.signal && known.has(service),
+      );
+      return asked
+        ? undefined
+        : `pid ${entry.pid} of ${entry.service} gets ${entry.signal}, and no unit of it has sent it`;
+    });
+  },
+
+  // machines/unit.ts: "A second `unit.terminate` changes nothing: a program that is asked twice may take it for haste." Reference 2,
+  // Stop order: a service is told to stop once, and then "gets SIGKILL".
+  'a process is asked to end once': (run) => {
+    const asked = new Map<number, string>();
+    let clearing = false;
+    let byHand = false;
+    return walk(run, (entry) => {
+      if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
+      if (entry.kind === 'sends') byHand = entry.purpose === 'hand';
+      if (entry.kind !== 'signalled' || clearing || byHand) return undefined;
+      const { id, pid, service, signal } = entry;
+      if (signal === 'SIGCONT' || signal === 'SIGKILL') return undefined;
+      const before = asked.get(id);
+      asked.set(id, signal);
+      return before === undefined ? undefined : `pid ${pid} of ${service} gets ${signal} after ${before}`;
+    });
+  },
+
+  // Reference 6, telchap: "`start` refuses what is disabled (without `--enable`)"; "`disable` of one that is pending or in backoff
+  // ends that wait"; section 2: cron's "`disable` unschedules".
+  'what is disabled never starts unasked': (run) =>
+    walk(run, (entry, { disabled, asked }) => {
+      if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
+      // One that is to stop after others goes on until its turn comes.
+      return disabled.has(entry.service) && !asked.has(entry.service)
+        ? `${entry.service} starts, and is disabled`
+        : undefined;
+    }),
+
+  // Reference 6, telchap: "`start` of a service that is still ending waits for its end, then starts; `disable` of one that is pending
+  // or in backoff ends that wait, `enable` takes it up again". Whether it may start then, 'nothing waits without a reason' asks.
+  'a start that was asked for is never forgotten': (run) =>
+    walk(run, (entry, { wishes, disabled, draining, gone }) => {
+      if (entry.kind !== 'look' || draining) return undefined;
+      for (const { name, phase } of entry.services) {
+        if (!wishes.has(name) || disabled.has(name) || gone.has(name)) continue;
+        if (isEnded(phase)) return `${name} is ${phase}, and its start was asked for`;
+      }
+      return undefined;
+    }),
+
+  // Reference 2, Time: "After a stall or `docker pause` a timeout or watchdog is judged only once what has arrived meanwhile was
+  // read"; the table of types: simple fails the system by an "abnormal exit in the pause".
+  'an end in doubt is no failed start': (run) => {
+    const specs = specsOf(run);
+    const spawned = new Map<string, number>();
+    const ended = new Map<string, number>();
+    return walk(run, (entry) => {
+      if (entry.kind === 'spawned') spawned.set(entry.service, entry.at);
+      if (entry.kind === 'ended') ended.set(`${entry.service} ${entry.pid}`, entry.at);
+      if (!isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      const spec = specs.get(service);
+      if (spec?.type !== 'simple' || spec.pidfile !== undefined) return undefined;
+      if (change.phase !== 'failed' || change.during !== 'start' || change.cause.kind !== 'exit') return undefined;
+      const ran = (ended.get(`${service} ${change.cause.pid}`) ?? 0) - (spawned.get(service) ?? 0);
+      return ran > spec.startupPause
+        ? `${service} is said to have failed during its start, and ended after ${ran} ms of ${spec.startupPause}`
+        : undefined;
+    });
+  },
+
+  // Reference 2, Stop order: "a service that overruns its share (what is left ÷ layers left) gets SIGKILL"; settings:
+  // `shutdown_timeout`, "from SIGTERM to SIGKILL".
+  'SIGKILL comes when the time of a stop is up': (run) => {
+    // Chaperone's clock goes its own way after a stall.
+    if (has(run, 'pause')) return undefined;
+    const specs = specsOf(run);
+    const promises = new Map<string, Promised>();
+    return walk(run, (entry, { draining, forced }) => {
+      if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) {
+        const promise = promises.get(entry.service);
+        if (promise !== undefined) promise.extended = true;
+      }
+      if (entry.kind === 'notice' && entry.notice.type === 'system.draining')
+        for (const promise of promises.values()) promise.hastened = true;
+      if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff'))
+        promises.delete(entry.notice.service);
+      if (entry.kind === 'told') {
+        const { service, by, killAfter } = entry;
+        const scheduled = isScheduled(specs.get(service)?.type ?? 'simple');
+        const promise = promises.get(service);
+        // What its runs have left behind when they have finished gets less time than a reset had given them.
+        if (killAfter === undefined && promise?.by === 'reset') promise.hastened = true;
+        if (killAfter === undefined || (by === 'reset' && !scheduled)) return undefined;
+        const due = entry.own + killAfter;
+        // What drained runs have left behind is being ended already, and what a reset meets in a stop has its time.
+        const goesOn = promise?.by === 'itself' || (promise?.by === 'reset' && promise.due > entry.own);
+        if (scheduled && promise !== undefined && goesOn) promise.due = Math.min(promise.due, due);
+        else if (by === 'stop' || promise?.by !== 'stop') promises.set(service, newPromise(by, due, entry.own));
+      }
+      if (entry.kind === 'sends' && entry.purpose === 'stop') {
+        const promise = promises.get(entry.service);
+        // What has failed, and what drained runs have left behind, is ended by the service itself.
+        const isOwn = promise === undefined || (promise.by === 'reset' && promise.at < entry.own);
+        if (isOwn && entry.signal !== 'SIGKILL')
+          promises.set(entry.service, newPromise('itself', entry.own + clearGrace, entry.own));
+        if (promise === undefined || entry.signal !== 'SIGKILL') return undefined;
+        promise.killed = true;
+        if (entry.own < promise.due && !promise.hastened && !forced)
+          return `${entry.service} gets SIGKILL ${promise.due - entry.own} ms before its time is up`;
+      }
+      if (forced || (draining && entry.kind !== 'look')) return undefined;
+      for (const [service, { due, killed, extended }] of promises)
+        if (!killed && !extended && entry.own > due + grain)
+          return `the time of ${service} is up for ${entry.own - due} ms, and it has not got SIGKILL`;
+      return undefined;
+    });
+  },
+
+  // Reference 2, cron: "`stop` unschedules and ends the job, `stop --drain` lets it finish, `disable` unschedules".
+  'a stop ends what runs, and only a drain lets it finish': (run) => {
+    const specs = specsOf(run);
+    const isCron = (name: string): boolean => isScheduled(specs.get(name)?.type ?? 'simple');
+    const drained = new Set<string>();
+    return walk(run, (entry, { draining, asked, disabled, phases, gone }) => {
+      if (entry.kind === 'deed' && 'names' in entry.deed && entry.refused !== true) {
+        const { deed } = entry;
+        const drains =
+          deed.do === 'disable' ||
+          (deed.do === 'stop' && deed.drain === true && deed.names.every((name) => isCron(name) || gone.has(name)));
+        for (const name of deed.names) {
+          if (deed.do === 'enable' || (deed.do === 'disable' && disabled.has(name))) continue;
+          // What is to end at once is not drained by a later wish.
+          if (drains && (!asked.has(name) || drained.has(name))) drained.add(name);
+          else if (!drains) drained.delete(name);
+        }
+      }
+      if (entry.kind === 'reloaded') for (const name of [...entry.names, ...entry.gone]) drained.delete(name);
+      if (isChange(entry) && isEnded(entry.notice.change.phase)) drained.delete(entry.notice.service);
+      if (entry.kind !== 'told' || entry.by !== 'stop' || draining || !isCron(entry.service)) return undefined;
+      const { service, killAfter } = entry;
+      // Of what has not begun nothing is to be ended.
+      if (!isTriggered(phases.get(service) ?? 'pending')) return undefined;
+      if (killAfter === undefined && !drained.has(service)) return `${service} is drained, and was to be ended`;
+      return killAfter !== undefined && drained.has(service) ? `${service} is ended, and was to be drained` : undefined;
+    });
+  },
+
+  // supervision.md, on_failure: "start at boot fails (tries used up) | shutdown, its status", "later failure (tries used up, or none)
+  // | shutdown, its status"; "start by hand fails | told to the caller".
+  'what fails with on_failure: shutdown ends the system': (run) => {
+    const specs = specsOf(run);
+    const byHand = new Set<string>();
+    let failed: { readonly service: string; readonly at: number } | undefined;
+    return walk(run, (entry, { draining, replaced }) => {
+      if (entry.kind === 'deed' && 'names' in entry.deed) for (const name of entry.deed.names) byHand.add(name);
+      if (entry.kind === 'notice' && entry.notice.type === 'system.draining') failed = undefined;
+      if (failed !== undefined && entry.at > failed.at) return `${failed.service} has failed, and the system goes on`;
+      if (draining || !isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      if (specs.get(service)?.onFailure !== 'shutdown' || change.phase !== 'failed' || replaced.has(service))
+        return undefined;
+      if (change.during === 'run' || !byHand.has(service)) failed = { service, at: entry.at };
+      return undefined;
+    });
+  },
+
+  // Architecture: a chart that is made anew from what it knows goes on as the one that was not interrupted would have.
+  'a rebuilt chart goes on as the uninterrupted one': (run) =>
+    walk(run, (entry) =>
+      entry.kind === 'rebuilt' && entry.difference !== undefined
+        ? `${entry.service} in ${entry.stage}: ${entry.difference}`
+        : undefined,
+    ),
+
   'the system ends, and nothing in it breaks': (run) => {
     if (run.end.error !== undefined) return run.end.error;
     return run.end.output === undefined ? `it still runs after ${run.end.at} ms` : undefined;
   },
 } as const satisfies Readonly<Record<string, Invariant>>;
+
+interface Promised {
+  /** What has told the service to end. It does so itself with what has failed or was left behind. */
+  readonly by: 'stop' | 'reset' | 'itself';
+  /** ms on chaperone's clock: when it was told, and when SIGKILL comes. */
+  readonly at: number;
+  due: number;
+  /** It has got SIGKILL, or what it was promised for may have ended. */
+  killed: boolean;
+  /** It has asked for more time. */
+  extended: boolean;
+  /** The system has begun to end since, and nobody has more time than is left. */
+  hastened: boolean;
+}
+
+function newPromise(by: Promised['by'], due: number, at: number): Promised {
+  return { by, at, due, killed: by === 'reset', extended: false, hastened: false };
+}
+
+/** What is to end and to begin again by this, without force, and what is taken out with it. */
+function restartOf(
+  entry: Entry,
+  { stopped }: State,
+): { readonly names: readonly string[]; readonly gone: readonly string[] } | undefined {
+  if (entry.kind === 'deed') {
+    const { deed, refused } = entry;
+    return deed.do === 'restart' && deed.force !== true && refused !== true
+      ? { names: deed.names, gone: [] }
+      : undefined;
+  }
+  if (entry.kind !== 'reloaded' || entry.force) return undefined;
+  const { names, gone } = entry;
+  return { names: names.filter((name) => !stopped.has(name) && !gone.includes(name)), gone };
+}
+
+/** Nobody who waits for it could start, unless somebody does something about it. */
+function isDown(
+  specs: ReadonlyMap<string, ServiceSpec>,
+  name: string,
+  state: State,
+  begun: readonly string[],
+): boolean {
+  const spec = specs.get(name);
+  if (spec === undefined || begun.includes(name) || lets(spec, state) || state.wishes.has(name)) return false;
+  const phase = state.phases.get(name) ?? 'pending';
+  return phase === 'stopped' || phase === 'failed';
+}
+
+/** A service that waits although nothing holds it, as a look shows it. */
+function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: State): string | undefined {
+  const phases = new Map(look.services.map(({ name, phase }) => [name, phase]));
+  const open = (spec: ServiceSpec): boolean => {
+    const phase = phases.get(spec.name);
+    if (state.gone.has(spec.name)) return true;
+    return (
+      phase === 'disabled' ||
+      (phase !== undefined && lets(spec, { ...state, disabled: new Set(), phases: new Map([[spec.name, phase]]) }))
+    );
+  };
+  for (const spec of run.spec.services) {
+    if (phases.get(spec.name) !== 'pending') continue;
+    const stage = stageOf(spec);
+    // IDLE services wait for idle_delay; once the system is up they wait for nothing but others.
+    if (stage === 2 && !state.ready) continue;
+    const waits = run.spec.services.some(
+      (other) =>
+        // What a reload is about to replace counts once the new one is ready.
+        (stageOf(other) < stage && !state.wereReady.has(other.name) && (!open(other) || state.asked.has(other.name))) ||
+        (spec.prerequisites.includes(other.name) &&
+          (!open(other) || state.asked.has(other.name) || state.renewed.has(other.name))) ||
+        (other !== spec && state.replaced.has(other.name) && sharesWith(spec, other)),
+    );
+    if (!waits) return `${spec.name} is pending, and nothing holds it`;
+  }
+  return undefined;
+}
+
+/** Both want the same port, or the same pidfile. */
+function sharesWith({ port, pidfile }: ServiceSpec, other: ServiceSpec): boolean {
+  return (port !== undefined && other.port === port) || (pidfile !== undefined && other.pidfile === pidfile);
+}
 
 export type InvariantName = keyof typeof invariants;
 
@@ -733,6 +971,62 @@ export function violations(run: WorldRun): readonly Violation[] {
 }
 
 export const invariantNames = Object.keys(invariants).filter((name): name is InvariantName => name in invariants);
+
+function failureStatus(cause: FailureCause): number {
+  if (cause.kind === 'exit') return shellStatus(cause.status);
+  if (cause.kind !== 'spawn') return 1;
+  return cause.error.code === 'ENOENT' && cause.error.stage !== 'directory' ? 127 : 126;
+}
+
+/** The last service that has failed, does not ignore that, and has not been started or stopped since. */
+function lastFailure(run: WorldRun): { readonly service: string; readonly cause: FailureCause } | undefined {
+  const failed = new Map<string, FailureCause>();
+  walk(run, (entry, { draining }) => {
+    // What is configured no more has no status.
+    if (entry.kind === 'reloaded') for (const name of entry.gone) failed.delete(name);
+    if (draining || !isChange(entry)) return undefined;
+    const { service, change, ignoreFailures } = entry.notice;
+    failed.delete(service);
+    if (change.phase === 'failed' && !ignoreFailures) failed.set(service, change.cause);
+    return undefined;
+  });
+  const [service, cause] = [...failed].at(-1) ?? [];
+  return service === undefined || cause === undefined ? undefined : { service, cause };
+}
+
+/** Of the `exit_kills` services that lived when the system began to end, the last that ended, and its status. */
+function statusOfMains(run: WorldRun): { readonly service: string; readonly status: number } | undefined {
+  const specs = specsOf(run);
+  const outcomes = new Map<string, number>();
+  const mains = new Set<string>();
+  let last: string | undefined;
+  walk(run, (entry, { phases }) => {
+    if (entry.kind !== 'notice') return undefined;
+    const { notice } = entry;
+    if (notice.type === 'system.draining') {
+      for (const [name, { exitKills, type }] of specs)
+        if (exitKills && !isScheduled(type) && isLive(phases.get(name) ?? 'pending')) mains.add(name);
+    }
+    if (notice.type !== 'service.changed') return undefined;
+    const { service, change } = notice;
+    const end =
+      'end' in change ? change.end : 'cause' in change && change.cause.kind === 'exit' ? change.cause : undefined;
+    if (end !== undefined) outcomes.set(service, shellStatus(end.status));
+    else if ('cause' in change && change.cause.kind === 'spawn') outcomes.set(service, failureStatus(change.cause));
+    if (mains.has(service) && isEnded(change.phase) && outcomes.has(service)) last = service;
+    return undefined;
+  });
+  const service = last ?? [...mains][0];
+  // One that nobody waited for any longer counts as killed.
+  return service === undefined ? undefined : { service, status: last === undefined ? 137 : (outcomes.get(last) ?? 0) };
+}
+
+function isWrittenByOthers({ plan, spec }: WorldRun, service: string, pidfile: string): boolean {
+  const shares = spec.services.some((other) => other.name !== service && other.pidfile === pidfile);
+  const claims = plan.faults.some((fault) => fault.fault === 'claim' && fault.service === service);
+  const programs = plan.services.flatMap((other) => (other.name === service ? [] : other.programs));
+  return shares || claims || JSON.stringify(programs).includes(JSON.stringify(pidfile));
+}
 
 function isAfter(run: WorldRun, entry: Entry, type: string): boolean {
   const other = noticeAt(run, type);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/inspect/entry.ts';
+import { type Entry, isServiceMachine } from '../../src/inspect/entry.ts';
 import { type JournalBoot, JournalReader } from '../../src/inspect/journal-reader.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { applyEntry, createReplica, type Replica } from '../../src/inspect/replica.ts';
@@ -9,7 +9,7 @@ import { statePath } from '../../src/inspect/transition.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { Random } from './random.ts';
 import { randomWorld } from './random-world.ts';
-import type { World } from './world.ts';
+import { serviceActors, type World } from './world.ts';
 
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
 const encoder = new TextEncoder();
@@ -50,8 +50,8 @@ async function recordWorld(seed: number, maxSize = 16 * 1024 * 1024): Promise<Re
   inspection.hub.watch({ onEntry: (entry) => entries.push(entry) > 0 });
   const truths: Truth[] = [];
   const look = (): void => {
-    const { context, value } = assembly.system.getSnapshot();
-    const services = Object.entries(context.services).map(([name, ref]) => [name, statePath(ref.getSnapshot().value)]);
+    const { value } = assembly.system.getSnapshot();
+    const services = [...serviceActors(world)].map(([name, ref]) => [name, statePath(ref.getSnapshot().value)]);
     truths.push({
       seq: entries.at(-1)?.seq ?? 0,
       states: Object.fromEntries([['system', statePath(value)], ...services]),
@@ -72,7 +72,7 @@ function read(journal: string): readonly JournalBoot[] {
 }
 
 function statesOf({ actors }: Replica): Readonly<Record<string, string>> {
-  const machines = [...actors.values()].filter(({ machine }) => machine === 'system' || machine === 'service');
+  const machines = [...actors.values()].filter(({ machine }) => machine === 'system' || isServiceMachine(machine));
   return Object.fromEntries(machines.map(({ name, path }) => [name, path]));
 }
 

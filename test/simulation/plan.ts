@@ -20,6 +20,7 @@ export const moments = [
   'signalled',
   'starting',
   'running',
+  'done',
   'exited',
   'scheduled',
   'backoff',
@@ -40,11 +41,23 @@ export type When =
 /** What somebody does. Services by their full names. */
 export type Deed =
   | { readonly do: 'start'; readonly names: readonly string[]; readonly enable: boolean; readonly force: boolean }
-  | { readonly do: 'stop'; readonly names: readonly string[]; readonly disable: boolean }
-  | { readonly do: 'restart' | 'enable' | 'disable'; readonly names: readonly string[] }
+  | {
+      readonly do: 'stop';
+      readonly names: readonly string[];
+      readonly disable: boolean;
+      /** What cron and inetd services run may finish. */
+      readonly drain?: boolean;
+    }
+  | { readonly do: 'restart'; readonly names: readonly string[]; readonly force?: boolean }
+  | { readonly do: 'enable' | 'disable'; readonly names: readonly string[] }
   | { readonly do: 'reset'; readonly names: readonly string[]; readonly force: boolean }
   /** The configuration is read anew: the environment of some services is another, and some services are gone. */
-  | { readonly do: 'reload'; readonly names: readonly string[]; readonly gone: readonly string[] }
+  | {
+      readonly do: 'reload';
+      readonly names: readonly string[];
+      readonly gone: readonly string[];
+      readonly force?: boolean;
+    }
   | { readonly do: 'kill'; readonly name: string; readonly signal: SignalName }
   | { readonly do: 'shutdown'; readonly delay: number }
   /** A signal to chaperone. */
@@ -84,6 +97,19 @@ export type Fault =
     }
   /** A child of a service's process says that it is the service. */
   | { readonly fault: 'mainPidMoves'; readonly service: string; readonly child: Script; readonly when: When }
+  /** A service names the process of another one as its own, by MAINPID or in its pidfile. */
+  | {
+      readonly fault: 'claim';
+      readonly service: string;
+      readonly of: string;
+      /** `READY`: in the datagram that says it is ready. */
+      readonly by: 'MAINPID' | 'READY' | 'pidfile';
+      readonly when: When;
+    }
+  /** The kernel tells nobody but the parent how a process has ended. */
+  | { readonly fault: 'statusUntold' }
+  /** The charts of all services are made anew from what they know, beside the run, and have to go on as those that run. */
+  | { readonly fault: 'rebuilt'; readonly when: When }
   /** One SIGCHLD for all that ends within so many ms. */
   | { readonly fault: 'coalescedExits'; readonly delay: number }
   /** A pid is given away again as soon as it is free. */

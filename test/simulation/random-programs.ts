@@ -13,6 +13,76 @@ export function randomScript(random: Random): Script {
 }
 
 /**
+ * A leader with children in its own group, which may outlive it: it dies by a signal, exits by itself, or exits when it is told to.
+ *
+ * @param most ms until its end, where it ends by itself
+ */
+export function randomLeaderScript(random: Random, most = 3_000): Script {
+  const children = Array.from({ length: random.integer(1, 2) }, (): Step => ({ do: 'fork', script: child(random) }));
+  const wait: Step = { do: 'wait', ms: random.integer(0, most) };
+  switch (random.integer(0, 3)) {
+    case 0:
+      return { steps: [...children, wait, { do: 'die', signal: random.pick(['SIGSEGV', 'SIGKILL', 'SIGABRT']) }] };
+    case 1:
+      return { steps: [...children, wait, { do: 'exit', code: random.pick([0, 0, 0, 1]) }], ...randomReaction(random) };
+    case 2:
+      return { steps: [...children, hang], ...reactsWith(endsWith(0, random.pick([0, 0, 100, 1_500]))) };
+    default:
+      return { steps: [...children, wait, randomEnd(random)], ...randomReaction(random) };
+  }
+}
+
+/** It ends around the end of startup_pause: before, in the same moment, or after. */
+export function randomSettlingScript(random: Random, startupPause: number): Script {
+  const ms = Math.max(0, startupPause + random.pick([-50, -1, 0, 1, 20, 300]));
+  const ends: readonly Step[] = [
+    { do: 'exit', code: 1 },
+    { do: 'exit', code: 0 },
+    { do: 'die', signal: 'SIGSEGV' },
+  ];
+  const children: readonly Step[] = random.chance(0.3) ? [{ do: 'fork', script: child(random) }] : [];
+  return { steps: [...children, { do: 'wait', ms }, random.pick(ends)], ...randomReaction(random) };
+}
+
+/** A parent that stays, and waits for the daemon that the pidfile names; or that is long in asking how it has ended. */
+export function randomWrapperScript(random: Random, pidfile: string): Script {
+  const daemon: Script = {
+    steps: [
+      { do: 'wait', ms: random.integer(0, 200) },
+      writes(pidfile, '$$\n'),
+      { do: 'wait', ms: random.integer(0, 6_000) },
+      randomEnd(random),
+    ],
+    ...randomReaction(random),
+  };
+  return {
+    steps: [
+      { do: 'fork', script: daemon, detached: random.chance(0.5) },
+      ...(random.chance(0.5) ? [{ do: 'wait', ms: random.integer(0, 9_000) } as const, randomEnd(random)] : [hang]),
+    ],
+    ...randomReaction(random),
+    ...(random.chance(0.6) ? { reapsAfter: random.pick([10, 200, 1_000, 1_400, 5_000]) } : {}),
+  };
+}
+
+/** The same program, with a child beside it. */
+export function withChild(random: Random, script: Script): Script {
+  return { ...script, steps: [{ do: 'fork', script: child(random) }, ...script.steps] };
+}
+
+/** What a leader leaves in its group: it ignores the kill signal or does not, hangs or ends later. */
+function child(random: Random): Script {
+  const steps: readonly Step[] = random.chance(0.6)
+    ? [hang]
+    : [
+        { do: 'wait', ms: random.integer(0, 6_000) },
+        { do: 'exit', code: random.pick([0, 1]) },
+      ];
+  if (random.chance(0.4)) return { steps, ...reactsWith('ignore') };
+  return random.chance(0.7) ? { steps } : { steps, ...reactsWith(endsWith(0, random.integer(0, 3_000))) };
+}
+
+/**
  * A start that leaves a daemon behind, as a rule.
  *
  * @param pidfile absent: it writes none
@@ -135,12 +205,20 @@ export function randomReaction(random: Random): Pick<Script, 'onSignal'> {
     'die',
     'die',
     'ignore',
-    [
-      { do: 'wait', ms: random.integer(0, 3_000) },
-      { do: 'exit', code: 0 },
-    ],
+    endsWith(0, random.integer(1, 3_000)),
   ]);
-  return reaction === 'die'
-    ? {}
-    : { onSignal: { SIGTERM: reaction, SIGINT: reaction, SIGUSR1: reaction, SIGABRT: reaction } };
+  return reaction === 'die' ? {} : reactsWith(reaction);
+}
+
+function reactsWith(reaction: 'ignore' | readonly Step[]): Pick<Script, 'onSignal'> {
+  return { onSignal: { SIGTERM: reaction, SIGINT: reaction, SIGUSR1: reaction, SIGABRT: reaction } };
+}
+
+function endsWith(code: number, ms: number): readonly Step[] {
+  return ms === 0
+    ? [{ do: 'exit', code }]
+    : [
+        { do: 'wait', ms },
+        { do: 'exit', code },
+      ];
 }

@@ -71,7 +71,7 @@ function running(services: readonly ServiceSpec[], { scripts = {}, before = {} }
     edit: (next: readonly ServiceSpec[], changes: Partial<SystemSpec> = {}) => {
       files.spec = systemOf(next, { ...given, ...changes });
     },
-    reload: (dryRun = false) => supervisor.reload({ dryRun }),
+    reload: (dryRun = false, force = false) => supervisor.reload({ dryRun, force }),
   };
 }
 
@@ -87,6 +87,31 @@ describe('a reload', () => {
     world.pass();
     expect(world.supervisor.services().map(({ name }) => name)).toEqual(['web.service']);
     expect(world.said.filter((line) => line.startsWith('reload'))).toEqual([]);
+  });
+
+  it('stops nothing that it could not start again, unless it is forced', async () => {
+    const world = running([web, store]);
+    const pids = () => world.supervisor.services().map(({ pid }) => pid);
+    const [pid] = pids();
+    world.supervisor.stop(['store.service'], { disable: false, drain: false });
+    world.pass();
+    const reason = { name: 'web.service', reason: 'store is stopped' };
+    // Another command, and what it waits for is down.
+    world.edit([store, { ...web, argv: ['web', '--new'], prerequisites: ['store.service'] }]);
+    expect(await world.reload(true)).toMatchObject({ kind: 'planned', unstartable: [reason] });
+    expect(await world.reload()).toEqual({ kind: 'unstartable', services: [reason] });
+    await world.reloader.hangUp();
+    expect(world.said.filter((line) => line.startsWith('reload'))).toEqual([
+      'reload refused: nothing was changed: the reload would stop services that it could not start again: web (store is stopped)',
+    ]);
+    world.pass();
+    expect(pids()).toEqual([pid, undefined]);
+    expect(await world.reload(false, true)).toMatchObject({ kind: 'begun' });
+    world.pass();
+    expect(world.supervisor.services().map(({ name, state }) => [name, state])).toEqual([
+      ['store.service', 'stopped'],
+      ['web.service', 'pending'],
+    ]);
   });
 
   it('with mistakes says them to whoever asked, and changes nothing', async () => {
@@ -196,10 +221,8 @@ describe('what control shows after a reload', () => {
     await world.reload();
     world.pass(1_000);
     const states = () => world.supervisor.services().map(({ name, state }) => `${name} ${state}`);
-    expect(states()).toEqual(['web.service ready', 'new.service pending', 'store.service stopping']);
-    expect(world.supervisor.services()[1]?.why.sentence).toBe(
-      'waits for store to end, which the reload stops; then it starts',
-    );
+    // It wants nothing that the other still has.
+    expect(states()).toEqual(['web.service ready', 'new.service ready', 'store.service stopping']);
     world.pass(10_000);
     await Promise.resolve();
     expect(states()).toEqual(['web.service ready', 'new.service ready']);
@@ -211,6 +234,44 @@ describe('what control shows after a reload', () => {
     await world.reload();
     world.pass(10_000);
     expect(world.supervisor.services().find(({ name }) => name === 'store.service')).not.toHaveProperty('lastExit');
+  });
+});
+
+describe('a new service that wants what one has that the reload stops', () => {
+  const pidfile = '/run/store.pid';
+  const daemon: Script = {
+    steps: [
+      { do: 'fork', detached: true, script: { steps: [{ do: 'write', path: pidfile, text: '$$\n' }, { do: 'hang' }] } },
+      { do: 'wait', ms: 100 },
+    ],
+  };
+  const linger: Script = { steps: [{ do: 'hang' }], onSignal: { SIGTERM: [{ do: 'wait', ms: 3_000 }] } };
+
+  it.each([
+    ['a port', { type: 'inetd', port: 80 }, { type: 'inetd', port: 80 }],
+    ['a pidfile', { pidfile }, { type: 'forking', pidfile }],
+  ] as const)('%s, waits for its end, and says so', async (_what, old, next) => {
+    const world = running([web, simpleService('store', old)], {
+      scripts: {
+        store:
+          'pidfile' in old
+            ? { ...linger, steps: [{ do: 'write', path: pidfile, text: '$$\n' }, ...linger.steps] }
+            : linger,
+        new: 'pidfile' in next ? daemon : linger,
+      },
+    });
+    if ('port' in old) world.kernel.connect(old.port);
+    world.pass(100);
+    world.edit([web, simpleService('new', next)]);
+    await world.reload();
+    world.pass(1_000);
+    const states = () => world.supervisor.services().map((service) => `${service.name} ${service.state}`);
+    expect(states()).toEqual(['web.service ready', 'new.service pending', 'store.service stopping']);
+    expect(world.supervisor.services()[1]?.why.sentence).toBe(
+      'waits for store to end, which the reload stops; then it starts',
+    );
+    world.pass(10_000);
+    expect(states()).toEqual(['web.service ready', 'new.service ready']);
   });
 });
 

@@ -1,16 +1,22 @@
 /** Runs a world and writes down what happened, for the invariants to judge. */
-import type { InspectionEvent } from 'xstate';
+import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import type { SystemStatus } from '../../src/control/supervisor.ts';
 import { statePath } from '../../src/inspect/transition.ts';
-import type { SystemOutput } from '../../src/machines/system.ts';
+import { serviceMachine } from '../../src/machines/service.ts';
+import type { ServiceCommand } from '../../src/machines/service-protocol.ts';
+import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts';
+import { unitMachine } from '../../src/machines/unit.ts';
 import type { ExitStatus } from '../../src/model/exit-status.ts';
+import { phaseOf } from '../../src/model/ledger/slot.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
 import type { PublicState } from '../../src/model/public-state.ts';
+import { isScheduled } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { LoggingSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SignalName } from '../../src/model/signal.ts';
 import { severities } from '../../src/model/syslog-names.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
+import type { UnitRequest } from '../../src/model/unit-events.ts';
 import type { ServiceStage } from '../../src/model/why.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
@@ -18,6 +24,7 @@ import { candidateOf } from '../../src/runtime/reload.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { KernelFact, NotifyFate } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { type Deed, type Fault, type FaultName, type Moment, specOf, type When, type WorldPlan } from './plan.ts';
+import { differenceOfRebuilt } from './rebuilt.ts';
 import { createWorld, type World } from './world.ts';
 
 /** Something that happened: `at` on the virtual clock, `own` on chaperone's, which stands still with it. */
@@ -38,6 +45,8 @@ export type Happening =
       readonly id: number;
       readonly pid: number;
       readonly root: number;
+      /** Its process group. */
+      readonly group: number;
       readonly service: string;
     }
   | {
@@ -59,13 +68,28 @@ export type Happening =
     }
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
-  | { readonly kind: 'deed'; readonly deed: Deed }
+  /** `refused`: it was answered with a reason, and nothing has changed. */
+  | { readonly kind: 'deed'; readonly deed: Deed; readonly refused?: true }
+  /** A unit of the service asks for a signal: to end it, to end who has come since, or because somebody has sent one by hand. */
+  | {
+      readonly kind: 'sends';
+      readonly service: string;
+      readonly signal: SignalName;
+      readonly purpose: Extract<UnitRequest, { readonly type: 'unit.send' }>['purpose'];
+    }
+  /** The process of that number, and of that group, is the service from now on, whoever had started it. */
+  | { readonly kind: 'leads'; readonly service: string; readonly pid: number; readonly group: number }
+  /** The service's chart is told to end. `killAfter`: ms until SIGKILL. */
+  | { readonly kind: 'told'; readonly service: string; readonly by: 'stop' | 'reset'; readonly killAfter?: number }
+  /** Its chart was made anew from what it knows. `difference`: it is not what it was. */
+  | { readonly kind: 'rebuilt'; readonly service: string; readonly stage: string; readonly difference?: string }
   /** The nth configuration is in force from here on: that of the services named is new, those of others are gone. */
   | {
       readonly kind: 'reloaded';
       readonly nth: number;
       readonly names: readonly string[];
       readonly gone: readonly string[];
+      readonly force: boolean;
     }
   | { readonly kind: 'fault'; readonly fault: FaultName; readonly service?: string }
   | ({ readonly kind: 'look' } & Look)
@@ -200,6 +224,9 @@ class Runner {
       slow: of('slow'),
       notification: of('notification'),
       mainPidMoves: of('mainPidMoves'),
+      claim: of('claim'),
+      statusUntold: of('statusUntold'),
+      rebuilt: of('rebuilt'),
       coalescedExits: of('coalescedExits'),
       reusedPids: of('reusedPids'),
       clockJump: of('clockJump'),
@@ -233,6 +260,7 @@ class Runner {
         notifyFate: (service) => this.#fateOf(service),
         ...(coalesced === undefined ? {} : { deliveryDelay: () => coalesced.delay }),
         reusesPids: this.#faults.reusedPids.length > 0,
+        tellsStatus: this.#faults.statusUntold.length === 0,
         onFact: (fact) => this.#recordFact(fact),
       },
       { trace, inspect: (event) => this.#inspect(event) },
@@ -377,7 +405,8 @@ class Runner {
         const service = this.#serviceOf(root);
         this.#processes.set(id, { pid, root, service });
         this.#alive.add(id);
-        this.#note({ kind: 'forked', id, pid, root, service });
+        const group = this.#world.kernel.following.lookUp(pid)?.group ?? pid;
+        this.#note({ kind: 'forked', id, pid, root, group, service });
         break;
       }
       case 'ended': {
@@ -429,7 +458,8 @@ class Runner {
       case 'service.released':
       case 'service.blocked':
       case 'service.noticed':
-      case 'service.lost':
+      case 'service.survives':
+      case 'service.removed':
       case 'system.waiting':
       case 'system.forced':
       case 'system.clearing':
@@ -439,12 +469,37 @@ class Runner {
   }
 
   #inspect(event: InspectionEvent): void {
+    if (event.type === '@xstate.event') this.#recordEvent(event);
     if (event.type !== '@xstate.microstep' || event._transitions.length > 0) return;
     if (event.event.type.startsWith('xstate.')) return;
     const { snapshot } = event;
     const state = 'value' in snapshot ? statePath(snapshot.value) : '';
     const actor = 'id' in event.actorRef ? String(event.actorRef.id) : event.actorRef.sessionId;
     this.#note({ kind: 'unanswered', actor, state, event: event.event.type });
+  }
+
+  /** What charts are told, and ask for, before the kernel hears of it. */
+  #recordEvent({ event, actorRef, sourceRef }: InspectedEvent): void {
+    if (isTyped(event, 'unit.send')) {
+      const { signal, purpose } = event;
+      const service = serviceOfUnit(sourceRef);
+      if (service !== undefined) this.#note({ kind: 'sends', service, signal, purpose });
+      return;
+    }
+    if (isTyped(event, 'unit.lead')) {
+      const { pid } = event;
+      const service = serviceOfUnit(sourceRef);
+      const group = this.#world.kernel.following.lookUp(pid)?.group ?? pid;
+      if (service !== undefined) this.#note({ kind: 'leads', service, pid, group });
+      return;
+    }
+    if (!isTyped(event, 'service.stop') && !isTyped(event, 'service.reset')) return;
+    const id = 'id' in actorRef ? String(actorRef.id) : '';
+    if (!id.startsWith(serviceActorId(''))) return;
+    const service = `${id.slice(serviceActorId('').length)}.service`;
+    const { killAfter } = event;
+    const by = event.type === 'service.stop' ? 'stop' : 'reset';
+    this.#note({ kind: 'told', service, by, ...(killAfter === undefined ? {} : { killAfter }) });
   }
 
   /** Lets go what waits for this. */
@@ -474,18 +529,20 @@ class Runner {
   }
 
   #perform(deed: Deed): void {
-    this.#note({ kind: 'deed', deed });
     const { kernel } = this.#world;
     const supervisor = this.#supervisor;
+    const refused =
+      deed.do === 'restart' && deed.force !== true && supervisor.unrestartable(this.#known(deed.names)).length > 0;
+    this.#note({ kind: 'deed', deed, ...(refused ? { refused } : {}) });
     switch (deed.do) {
       case 'start':
         supervisor.start(this.#known(deed.names), deed);
         break;
       case 'stop':
-        supervisor.stop(this.#known(deed.names), deed);
+        supervisor.stop(this.#known(deed.names), { disable: deed.disable, drain: this.#drains(deed) });
         break;
       case 'restart':
-        supervisor.restart(this.#known(deed.names));
+        if (!refused) supervisor.restart(this.#known(deed.names), { force: deed.force ?? false });
         break;
       case 'reload':
         this.#reload(deed);
@@ -516,14 +573,21 @@ class Runner {
     this.#look();
   }
 
+  /** Only what is scheduled can be drained; of others the command is refused. */
+  #drains({ names, drain = false }: Deed & { do: 'stop' }): boolean {
+    const { services } = this.#world.assembly.spec();
+    return drain && services.every(({ name, type }) => !names.includes(name) || isScheduled(type));
+  }
+
   #known(names: readonly string[]): readonly string[] {
     const { services } = this.#world.assembly.spec();
     return names.filter((name) => services.some((service) => service.name === name));
   }
 
-  #reload({ names, gone }: Deed & { do: 'reload' }): void {
+  #reload({ names, gone, force = false }: Deed & { do: 'reload' }): void {
     const { assembly, kernel } = this.#world;
-    if (assembly.system.getSnapshot().matches('draining')) return;
+    const system = assembly.system.getSnapshot();
+    if (system.matches('draining') || system.matches('halted')) return;
     const before = assembly.spec();
     const nth = this.#reloads + 1;
     const services = before.services
@@ -534,10 +598,10 @@ class Runner {
         ...(names.includes(service.name) ? { environment: { ...service.environment, [definition]: String(nth) } } : {}),
       }));
     if (services.length === 0) return;
-    const { plan, missing, spec } = candidateOf(kernel, assembly, { ...before, services });
-    if (missing.length > 0) return;
+    const { plan, missing, spec, unstartable } = candidateOf(kernel, assembly, { ...before, services });
+    if (missing.length > 0 || (unstartable.length > 0 && !force)) return;
     this.#reloads = nth;
-    this.#note({ kind: 'reloaded', nth, names: this.#known(names), gone: this.#known(gone) });
+    this.#note({ kind: 'reloaded', nth, names: this.#known(names), gone: this.#known(gone), force });
     assembly.reload(spec, plan);
   }
 
@@ -556,6 +620,12 @@ class Runner {
         break;
       case 'mainPidMoves':
         if (pid !== undefined) kernel.inject(pid, [{ do: 'fork', script: fault.child }]);
+        break;
+      case 'claim':
+        this.#claim(fault);
+        break;
+      case 'rebuilt':
+        this.#rebuild();
         break;
       case 'clockJump':
         clock.setWallTime(clock.wallTime() + fault.by);
@@ -586,9 +656,35 @@ class Runner {
       case 'portTaken':
       case 'oldPidfile':
       case 'noLogSocket':
+      case 'statusUntold':
         break;
     }
     this.#look();
+  }
+
+  #claim({ service, of, by }: Extract<Fault, { readonly fault: 'claim' }>): void {
+    const { kernel } = this.#world;
+    const pid = this.#victimOf(of);
+    const claimant = this.#victimOf(service);
+    if (pid === undefined) return;
+    if (by !== 'pidfile') {
+      const text = `${by === 'READY' ? 'READY=1\n' : ''}MAINPID=${pid}`;
+      if (claimant !== undefined) kernel.inject(claimant, [{ do: 'notify', text }]);
+      return;
+    }
+    const path = this.#spec.services.find(({ name }) => name === service)?.pidfile;
+    if (path !== undefined) kernel.writeFile(path, `${pid}\n`);
+  }
+
+  #rebuild(): void {
+    const { children } = this.#world.assembly.system.getSnapshot();
+    for (const { name } of this.#world.assembly.spec().services) {
+      const snapshot: unknown = children[serviceActorId(name)]?.getSnapshot();
+      if (!isServiceSnapshot(snapshot)) continue;
+      const difference = differenceOfRebuilt(snapshot);
+      const stage = statePath(snapshot.value);
+      this.#note({ kind: 'rebuilt', service: name, stage, ...(difference === undefined ? {} : { difference }) });
+    }
   }
 
   /** The youngest process of a service. */
@@ -611,25 +707,21 @@ class Runner {
 
   #look(): void {
     const { assembly } = this.#world;
-    const { status, context } = assembly.system.getSnapshot();
-    if (status !== 'active' || this.#looks >= mostLooks) return;
+    const snapshot = assembly.system.getSnapshot();
+    if (snapshot.status !== 'active' || snapshot.matches('halted') || this.#looks >= mostLooks) return;
     this.#looks += 1;
+    const { ledger } = snapshot.context;
     const services = this.#supervisor.services().map((service): LookedService => {
-      const ref = context.services[service.name];
-      const snapshot = ref?.getSnapshot();
-      const expected = [
-        'notifications',
-        'pidfile',
-        ...(snapshot?.context.run === undefined ? [] : [snapshot.context.run.ref.id]),
-      ];
+      const slot = ledger.slots.get(service.name);
+      const actor = snapshot.children[serviceActorId(service.name)]?.getSnapshot();
       return {
         name: service.name,
         state: service.state,
         stage: service.stage,
-        phase: context.standings[service.name]?.phase ?? 'pending',
+        phase: slot === undefined ? 'pending' : phaseOf(slot),
         ...(service.pid === undefined ? {} : { pid: service.pid }),
         ...(service.running === undefined ? {} : { running: service.running }),
-        strays: Object.keys(snapshot?.children ?? {}).filter((id) => !expected.includes(id)),
+        strays: straysOf(actor),
       };
     });
     const processes = [...this.#alive, ...this.#unreaped].flatMap((id) => {
@@ -697,6 +789,48 @@ class Runner {
       ),
     };
   }
+}
+
+type InspectedEvent = Extract<InspectionEvent, { readonly type: '@xstate.event' }>;
+type Observed = UnitRequest | ServiceCommand;
+
+function isTyped<T extends Observed['type']>(
+  event: { readonly type: string },
+  type: T,
+): event is Extract<Observed, { readonly type: T }> {
+  return event.type === type;
+}
+
+/** The service of a unit that asks for something. */
+function serviceOfUnit(ref: InspectedEvent['sourceRef']): string | undefined {
+  const snapshot: unknown = ref?.getSnapshot();
+  return isUnitSnapshot(snapshot) ? snapshot.context.run.service.name : undefined;
+}
+
+function isUnitSnapshot(snapshot: unknown): snapshot is SnapshotFrom<typeof unitMachine> {
+  return isOf(snapshot, unitMachine.id);
+}
+
+function isServiceSnapshot(snapshot: unknown): snapshot is SnapshotFrom<typeof serviceMachine> {
+  return isOf(snapshot, serviceMachine.id);
+}
+
+function isOf(snapshot: unknown, id: string): boolean {
+  if (typeof snapshot !== 'object' || snapshot === null || !('machine' in snapshot)) return false;
+  const { machine } = snapshot;
+  return typeof machine === 'object' && machine !== null && 'id' in machine && machine.id === id;
+}
+
+/** Actors below a service that it should not have: it knows each unit that it has. */
+function straysOf(actor: unknown): readonly string[] {
+  if (typeof actor !== 'object' || actor === null || !('children' in actor) || !('context' in actor)) return [];
+  const { children, context } = actor;
+  if (typeof children !== 'object' || children === null || typeof context !== 'object' || context === null) return [];
+  const expected = new Set(['notifications', 'readiness', 'trigger']);
+  if ('hasUnit' in context && context.hasUnit === true) expected.add('unit');
+  if ('runs' in context && typeof context.runs === 'object' && context.runs !== null)
+    for (const run of Object.values(context.runs)) expected.add(`unit-${String(run.place)}`);
+  return Object.keys(children).filter((id) => !expected.has(id));
 }
 
 /** What the selectors of worlds select, said once more and otherwise. */

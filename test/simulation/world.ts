@@ -1,7 +1,9 @@
-import type { InspectionEvent } from 'xstate';
+import type { ActorRefFrom, InspectionEvent } from 'xstate';
 import type { Watch } from '../../src/inspect/hub.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
-import type { SystemOutput } from '../../src/machines/system.ts';
+import type { scheduledMachine } from '../../src/machines/scheduled.ts';
+import type { serviceMachine } from '../../src/machines/service.ts';
+import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
@@ -31,6 +33,8 @@ export interface World {
 export interface WorldOptions {
   /** False: no transitions are written down, which takes a third of the time. */
   readonly trace?: boolean;
+  /** False: no notices are kept, of which there are as many as things happen. */
+  readonly keepNotices?: boolean;
   /** Hears what XState reports of the machines. */
   readonly inspect?: (event: InspectionEvent) => void;
   /** Stands between the supervisor and the kernel. */
@@ -40,7 +44,7 @@ export interface WorldOptions {
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  { trace = true, inspect: listen, wrap = (kernel) => kernel }: WorldOptions = {},
+  { trace = true, keepNotices = true, inspect: listen, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
@@ -64,7 +68,7 @@ export function createWorld(
   const watch = trace ? writeDown(inspection, spec, transitions) : undefined;
   let output: SystemOutput | undefined;
   let failure: unknown;
-  assembly.notices$.subscribe((notice) => notices.push({ at: clock.now(), notice }));
+  if (keepNotices) assembly.notices$.subscribe((notice) => notices.push({ at: clock.now(), notice }));
   assembly.outcome$.subscribe({
     next: (outcome) => {
       output = outcome;
@@ -99,6 +103,24 @@ function writeDown({ hub }: Inspection, { services }: SystemSpec, transitions: s
       return true;
     },
   });
+}
+
+/** The actor of a service. */
+export type ServiceActor = ActorRefFrom<typeof serviceMachine> | ActorRefFrom<typeof scheduledMachine>;
+
+/** The actors of all services that there are at this moment, by their full names. */
+export function serviceActors({ assembly }: Pick<World, 'assembly'>): ReadonlyMap<string, ServiceActor> {
+  const { children } = assembly.system.getSnapshot();
+  const actors = Object.values(children).flatMap((child) => (child === undefined ? [] : asService(child)));
+  return new Map(actors.map((actor) => [actor.getSnapshot().context.spec.name, actor]));
+}
+
+function asService(actor: { readonly id: string }): readonly ServiceActor[] {
+  return isServiceActor(actor) ? [actor] : [];
+}
+
+function isServiceActor(actor: { readonly id: string }): actor is ServiceActor {
+  return actor.id.startsWith(serviceActorId(''));
 }
 
 /** A service with every default of the reference, whose program has its name. */

@@ -10,7 +10,7 @@ import { moments, type WorldPlan } from './plan.ts';
 import { runWorld, type WorldRun } from './run-world.ts';
 import { shrink } from './shrink.ts';
 
-const seeds = Array.from({ length: 300 }, (_, seed) => seed);
+const seeds = Array.from({ length: 400 }, (_, seed) => seed);
 const kept = fileURLToPath(new URL('kept/', import.meta.url));
 
 function run(plan: WorldPlan): WorldRun {
@@ -62,8 +62,18 @@ describe(`${seeds.length} random worlds`, () => {
     );
     const expected: Readonly<Record<ServiceType, readonly string[]>> = {
       simple: ['running', 'exited', 'backoff', 'exit', 'spawn'],
-      oneshot: ['exited', 'exit', 'timeout', 'spawn'],
-      forking: ['running', 'exited', 'backoff', 'exit', 'timeout', 'spawn', 'pidfile absent', 'pidfile garbage'],
+      oneshot: ['done', 'exit', 'timeout', 'spawn'],
+      forking: [
+        'running',
+        'done',
+        'exited',
+        'backoff',
+        'exit',
+        'timeout',
+        'spawn',
+        'pidfile absent',
+        'pidfile garbage',
+      ],
       notify: [
         'running',
         'exited',
@@ -87,6 +97,7 @@ describe(`${seeds.length} random worlds`, () => {
   it('reach every kind of end that needs no fault of chaperone itself', () => {
     const kinds = new Set(worlds.map(({ end }) => end.output?.end.kind));
     expect([...kinds].sort()).toEqual([
+      'command',
       'exitKills',
       'missingPrograms',
       'noProcesses',
@@ -106,10 +117,29 @@ describe(`${seeds.length} random worlds`, () => {
     );
   });
 
+  it('are about what outlives its leader, who owns a process, and what is asked while something ends', () => {
+    const seen = new Set(
+      worlds.flatMap(({ history, end }) => [
+        ...history.flatMap((entry): readonly string[] => {
+          if (entry.kind === 'sends') return [`sends ${entry.purpose}`];
+          if (entry.kind === 'told') return [`told by ${entry.by}${entry.killAfter === undefined ? ', drained' : ''}`];
+          if (entry.kind === 'rebuilt') return [`rebuilt in ${entry.stage.split('.')[0]}`];
+          if (entry.kind === 'deed' && entry.refused === true) return ['restart refused'];
+          return entry.kind === 'leads' ? ['leads'] : [];
+        }),
+        ...(end.output?.end.kind === 'serviceFailed' && end.output.end.onFailure ? ['on_failure'] : []),
+      ]),
+    );
+    const expected = ['sends stop', 'sends hand', 'told by stop', 'told by stop, drained', 'told by reset', 'leads'];
+    const stages = ['pending', 'starting', 'ready', 'exited', 'stopping', 'stopped', 'failed', 'disabled'];
+    for (const each of [...expected, 'restart refused', 'on_failure', ...stages.map((stage) => `rebuilt in ${stage}`)])
+      expect(seen).toContain(each);
+  });
+
   it('have up to 8 services, and now and then 60', () => {
     const sizes = worlds.map(({ plan }) => plan.services.length);
     expect(Math.max(...sizes)).toBe(60);
-    expect(sizes.filter((size) => size <= 8).length).toBeGreaterThan(290);
+    expect(sizes.filter((size) => size <= 8).length).toBeGreaterThan(390);
   });
 });
 

@@ -1,0 +1,241 @@
+/** The history of a world, read from its beginning: where every service stands, as its own reports and what people did have it. */
+import { isScheduled } from '../../src/model/scheduling.ts';
+import { isEnded, isLive, isReadyPhase, type ServicePhase } from '../../src/model/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { Entry, WorldRun } from './run-world.ts';
+
+type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'notice' }> & {
+  readonly notice: { readonly type: T };
+};
+
+/** Where every service stands, as its own reports and what people did have it. */
+export interface State {
+  readonly phases: Map<string, ServicePhase>;
+  readonly disabled: Set<string>;
+  /** Those that had been ready once. */
+  readonly wereReady: Set<string>;
+  /** Those that somebody asked to be stopped, until they have ended. */
+  readonly asked: Set<string>;
+  /** Those of them that are not to start again then. */
+  readonly stopped: Set<string>;
+  /** Those that may be ended first because they are to start afresh. */
+  readonly renewed: Set<string>;
+  /** Those of them that a reload stops: nothing is let go before all of these have ended. */
+  readonly replaced: Set<string>;
+  /** Those whose process survives SIGKILL. */
+  readonly lost: Set<string>;
+  /** Those that a reload has taken out of the configuration. */
+  readonly gone: Set<string>;
+  /** Who was to end when such a one was taken out: from then on nobody needs it. */
+  readonly endFirst: Map<string, Set<string>>;
+  /** By service: the reload that has defined it, where it is not the boot. */
+  readonly definitions: Map<string, number>;
+  /** Starts that were asked for, or promised after a pause, and that have not come yet. */
+  readonly wishes: Map<string, Wish>;
+  draining: boolean;
+  forced: boolean;
+  ready: boolean;
+}
+
+/** `rest`: it waits at rest, or ends only because it was disabled. `end`: it comes after the end of what runs. */
+type Wish = 'rest' | 'end';
+
+/** Walks through the history, each time with the state before. Ends with the first answer. */
+export function walk(
+  run: WorldRun,
+  visit: (entry: Entry, state: State, index: number) => string | undefined,
+): string | undefined {
+  const state: State = {
+    phases: new Map(run.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled'])),
+    disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
+    wereReady: new Set(),
+    asked: new Set(),
+    stopped: new Set(),
+    renewed: new Set(),
+    replaced: new Set(),
+    lost: new Set(),
+    gone: new Set(),
+    endFirst: new Map(),
+    definitions: new Map(),
+    wishes: new Map(run.spec.services.flatMap(({ name, enabled }) => (enabled ? [[name, 'rest'] as const] : []))),
+    draining: false,
+    forced: false,
+    ready: false,
+  };
+  for (const [index, entry] of run.history.entries()) {
+    const answer = visit(entry, state, index);
+    if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
+    if (entry.kind === 'deed' && entry.refused !== true) {
+      applyWishes(run, entry.deed, state);
+      applyDeed(entry.deed, state);
+    }
+    if (entry.kind === 'reloaded') {
+      for (const name of entry.gone) state.wishes.delete(name);
+      const offByDefault = new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name));
+      for (const name of entry.names) {
+        state.definitions.set(name, entry.nth);
+        // One that has failed starts again, and holds up later stages as at the first time.
+        const begins = !isOver(state, name) || state.phases.get(name) === 'failed';
+        if (begins && !state.stopped.has(name) && !state.disabled.has(name) && !offByDefault.has(name))
+          state.wereReady.delete(name);
+      }
+      for (const name of entry.gone) state.gone.add(name);
+      // What is disabled in the configuration or by hand, and what is being stopped by hand anyway, is no reload's to end.
+      const replaced = entry.names.filter(
+        (name) => !offByDefault.has(name) && !state.disabled.has(name) && !state.stopped.has(name),
+      );
+      for (const name of [...replaced, ...entry.gone].filter((each) => !isOver(state, each))) {
+        state.asked.add(name);
+        state.replaced.add(name);
+      }
+      for (const name of entry.gone) state.endFirst.set(name, new Set(state.asked));
+    }
+    if (entry.kind !== 'notice') continue;
+    const { notice } = entry;
+    if (notice.type === 'system.draining') state.draining = true;
+    if (notice.type === 'system.forced') state.forced = true;
+    if (notice.type === 'system.ready') state.ready = true;
+    if (notice.type === 'service.survives' && !notice.waits) state.lost.add(notice.service);
+    if (notice.type !== 'service.changed') continue;
+    const { phase } = notice.change;
+    state.phases.set(notice.service, phase);
+    if (phase === 'starting') state.wishes.delete(notice.service);
+    if (phase === 'backoff' && !state.stopped.has(notice.service)) state.wishes.set(notice.service, 'rest');
+    // What has ended while it was disabled does not start then.
+    if (isEnded(phase) && state.disabled.has(notice.service) && state.wishes.get(notice.service) === 'end')
+      state.wishes.delete(notice.service);
+    else if (isEnded(phase) && state.wishes.has(notice.service)) state.wishes.set(notice.service, 'rest');
+    if (isUp(phase)) state.wereReady.add(notice.service);
+    if (!isEnded(phase)) continue;
+    state.asked.delete(notice.service);
+    state.stopped.delete(notice.service);
+    state.replaced.delete(notice.service);
+    state.renewed.delete(notice.service);
+    // Its next run no longer needs what has been taken out.
+    for (const first of state.endFirst.values()) first.delete(notice.service);
+  }
+  return undefined;
+}
+
+/** There is nothing to stop, and so no end to wait for. */
+export function isOver({ phases }: State, name: string): boolean {
+  const phase = phases.get(name) ?? 'pending';
+  return isEnded(phase) || phase === 'pending';
+}
+
+type Deed = Extract<Entry, { kind: 'deed' }>['deed'];
+
+/** What is asked for, before it counts. */
+function applyWishes(run: WorldRun, deed: Deed, state: State): void {
+  const { wishes, disabled, phases } = state;
+  if (!('names' in deed) || state.draining) return;
+  const specs = specsOf(run);
+  for (const name of deed.names) {
+    const phase = phases.get(name) ?? 'pending';
+    const spec = specs.get(name);
+    if (spec === undefined || state.gone.has(name)) continue;
+    const after: Wish = isOver(state, name) ? 'rest' : 'end';
+    switch (deed.do) {
+      case 'start':
+      case 'restart': {
+        const force = deed.force === true;
+        const enabled = !disabled.has(name) || force || (deed.do === 'start' && deed.enable);
+        const ends = after === 'rest' || phase === 'stopping' || phase === 'exited' || state.asked.has(name);
+        if (enabled && (deed.do === 'restart' || force || ends)) wishes.set(name, after);
+        // It is stopped, and nothing more.
+        else if (deed.do === 'restart') wishes.delete(name);
+        break;
+      }
+      case 'stop':
+        wishes.delete(name);
+        break;
+      case 'disable':
+        if (!disabled.has(name) && isScheduled(spec.type) && isTriggered(phase) && !state.asked.has(name))
+          wishes.set(name, 'rest');
+        break;
+      case 'reset':
+        if (disabled.has(name) || (deed.force && after === 'end')) wishes.delete(name);
+        break;
+      case 'enable':
+      case 'reload':
+        break;
+    }
+  }
+}
+
+export function isTriggered(phase: ServicePhase): boolean {
+  return phase === 'scheduled' || phase === 'starting';
+}
+
+function applyDeed(given: Deed, state: State): void {
+  const { disabled, asked, stopped } = state;
+  const deed: Deed =
+    given.do === 'restart' && given.force === true
+      ? { do: 'start', names: given.names, enable: true, force: true }
+      : given;
+  switch (deed.do) {
+    case 'start':
+      for (const name of deed.names) {
+        if (deed.enable || deed.force) disabled.delete(name);
+        if (disabled.has(name)) continue;
+        if (deed.force) state.renewed.add(name);
+        stopped.delete(name);
+        // What has done its work needs no end.
+        if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
+      }
+      break;
+    case 'stop':
+    case 'restart':
+      for (const name of deed.names) {
+        if (deed.do === 'stop' && deed.disable) disabled.add(name);
+        if (isOver(state, name)) continue;
+        asked.add(name);
+        if (deed.do === 'stop') stopped.add(name);
+        else stopped.delete(name);
+      }
+      break;
+    case 'enable':
+      for (const name of deed.names) disabled.delete(name);
+      break;
+    case 'disable':
+      for (const name of deed.names) disabled.add(name);
+      break;
+    case 'reset':
+      for (const name of deed.names) {
+        const phase = state.phases.get(name) ?? 'pending';
+        const ends = phase === 'done' || phase === 'exited' || (deed.force && isLive(phase) && phase !== 'scheduled');
+        if (!ends || asked.has(name)) continue;
+        asked.add(name);
+        stopped.add(name);
+      }
+      break;
+    case 'reload':
+    case 'kill':
+    case 'shutdown':
+    case 'signal':
+    case 'connect':
+    case 'log':
+      break;
+  }
+}
+
+export function isUp(phase: ServicePhase): boolean {
+  return isReadyPhase(phase);
+}
+
+/** Its dependents may start: by section 2 of the reference. */
+export function lets(spec: ServiceSpec, { phases, disabled, gone }: State): boolean {
+  if (gone.has(spec.name)) return true;
+  const phase = phases.get(spec.name) ?? 'pending';
+  if (isUp(phase)) return true;
+  if (phase === 'failed' && spec.ignoreFailures) return true;
+  return disabled.has(spec.name) && (isEnded(phase) || phase === 'pending');
+}
+
+export function specsOf(run: WorldRun): ReadonlyMap<string, ServiceSpec> {
+  return new Map(run.spec.services.map((service) => [service.name, service]));
+}
+
+export function isChange(entry: Entry): entry is Notice<'service.changed'> {
+  return entry.kind === 'notice' && entry.notice.type === 'service.changed';
+}

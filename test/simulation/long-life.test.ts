@@ -1,0 +1,85 @@
+/** A container may live for years: what is kept of runs that are over does not grow with their number. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import type { AnyActorRef } from 'xstate';
+import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { Script } from '../../src/runtime/simulated/script.ts';
+import { createWorld, serviceActors, simpleService, systemOf } from './world.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+/** Runs before anything is measured: what is made once has been made by then. */
+const warmUp = 2_000;
+/** Bytes that a run may leave behind: less than the smallest object that anybody could keep of each. */
+const mostBytes = 40;
+const patience = 180_000;
+
+interface Life {
+  readonly runs: number;
+  /** That have ended when it is over. */
+  readonly bytesPerRun: number;
+  /** Every id that an actor of the service has had. */
+  readonly ids: readonly string[];
+}
+
+/** The life of one service whose program ends soon, again and again. @param rhythm ms from one run to the next */
+function live(spec: ServiceSpec, script: Script, runs: number, rhythm: number): Life {
+  let spawned = 0;
+  // No line is written: the simulated kernel keeps them all.
+  const world = createWorld(
+    systemOf([spec], { logging: [], detectExit: false, enableSyslog: false }),
+    {
+      has: () => true,
+      script: () => {
+        spawned += 1;
+        return script;
+      },
+    },
+    { trace: false, keepNotices: false },
+  );
+  const { assembly, clock, kernel } = world;
+  assembly.start();
+  const ids = new Set<string>();
+  const actor: AnyActorRef | undefined = serviceActors(world).get(spec.name);
+  actor?.subscribe(({ children }) => {
+    for (const id of Object.keys(children)) ids.add(id);
+  });
+  const pass = (count: number): number => {
+    clock.run(clock.now() + count * rhythm);
+    // The simulated kernel remembers what was asked of it, for tests.
+    kernel.spawned.length = 0;
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = pass(warmUp);
+  const warm = spawned;
+  const after = pass(runs);
+  return { runs: spawned - warm, bytesPerRun: (after - before) / (spawned - warm), ids: [...ids].sort() };
+}
+
+const exits = (code: number): Script => ({
+  steps: [
+    { do: 'wait', ms: 10 },
+    { do: 'exit', code },
+  ],
+});
+
+describe('what is kept of runs that are over does not grow', () => {
+  it('for 50,000 runs of a cron service', { timeout: patience }, () => {
+    const job = simpleService('job', { type: 'cron', interval: '* * * * * *' });
+    const { runs, bytesPerRun, ids } = live(job, exits(0), 50_000, 1_000);
+    expect(runs).toBe(50_000);
+    expect(bytesPerRun).toBeLessThan(mostBytes);
+    expect(ids).toEqual(['trigger', 'unit-1']);
+  });
+
+  it('for 5,000 restarts of a simple service', { timeout: patience }, () => {
+    const restarts = { restart: true, restartDelay: 0, restartLimit: Number.MAX_SAFE_INTEGER, startupPause: 0 };
+    const { runs, bytesPerRun, ids } = live(simpleService('web', restarts), exits(1), 5_000, 10);
+    expect(runs).toBe(5_000);
+    expect(bytesPerRun).toBeLessThan(mostBytes);
+    expect(ids).toEqual(['unit']);
+  });
+});

@@ -1,0 +1,79 @@
+/** Whose processes are, as the kernel's facts and what services are told to follow have it. */
+import { ownsRemains, type ServiceSpec } from '../../src/model/service-spec.ts';
+import type { Entry } from './run-world.ts';
+
+/** Live processes, and the groups and trees that are services'. */
+export class Groups {
+  /** By id. */
+  readonly #live = new Map<
+    number,
+    { readonly pid: number; readonly root: number; readonly group: number; readonly service: string }
+  >();
+  /** By the id of what chaperone has started. */
+  readonly #roots = new Map<number, number>();
+
+  note(entry: Entry): void {
+    if (entry.kind === 'spawned') {
+      this.#roots.set(entry.id, entry.pid);
+      this.#live.set(entry.id, { ...entry, root: entry.id, group: entry.pid });
+    }
+    if (entry.kind === 'forked') this.#live.set(entry.id, entry);
+    if (entry.kind === 'ended') this.#live.delete(entry.id);
+  }
+
+  /** The service to whose group, or tree, it belongs. */
+  ownerOf(pid: number, specs: ReadonlyMap<string, ServiceSpec>): string | undefined {
+    for (const process of this.#live.values()) {
+      const spec = specs.get(process.service);
+      if (process.pid !== pid || spec === undefined || spec.killMode === 'process') continue;
+      if (ownsRemains(spec) || process.group === this.#roots.get(process.root)) return process.service;
+    }
+    return undefined;
+  }
+
+  /** The pid of one that belongs to the service and lives. */
+  left(spec: ServiceSpec): number | undefined {
+    for (const { pid, root, group, service } of this.#live.values())
+      if (service === spec.name && (ownsRemains(spec) || group === this.#roots.get(root))) return pid;
+    return undefined;
+  }
+}
+
+/** Whose a process is: of the service that has started it, or that was told to follow it. */
+export class Owners {
+  readonly #leaders = new Map<number, string>();
+  readonly #groups = new Map<number, string>();
+  readonly #roots = new Map<number, string>();
+  readonly #groupOf = new Map<number, number>();
+
+  note(entry: Entry): void {
+    if (entry.kind === 'spawned') {
+      this.#roots.set(entry.pid, entry.service);
+      this.#groupOf.set(entry.id, entry.pid);
+    }
+    if (entry.kind === 'spawned' || entry.kind === 'forked') this.#leaders.delete(entry.pid);
+    if (entry.kind === 'forked') {
+      this.#roots.delete(entry.pid);
+      this.#groupOf.set(entry.id, entry.group);
+      if (entry.group === entry.pid) this.#groups.delete(entry.pid);
+    }
+    if (entry.kind === 'leads') {
+      this.#leaders.set(entry.pid, entry.service);
+      if (entry.group === entry.pid) this.#groups.set(entry.pid, entry.service);
+    }
+  }
+
+  /** Who follows it, or has started it itself. */
+  ownerOfPid(pid: number): string | undefined {
+    return this.#leaders.get(pid) ?? this.#roots.get(pid);
+  }
+
+  ownerOf({ pid, service }: { readonly pid: number; readonly service: string }): string {
+    return this.#leaders.get(pid) ?? service;
+  }
+
+  ownersOf(process: { readonly id: number; readonly pid: number; readonly service: string }): ReadonlySet<string> {
+    const group = this.#groups.get(this.#groupOf.get(process.id) ?? process.pid);
+    return new Set([process.service, this.ownerOf(process), ...(group === undefined ? [] : [group])]);
+  }
+}
