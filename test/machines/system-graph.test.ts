@@ -510,9 +510,15 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(oncePer(again)).toEqual([]);
   });
 
-  it('sends SIGKILL only to what has used its time up, or where nobody has time any more', () => {
-    const killing = edges.filter((edge) => receivers(edge, 'service.kill').length > 0);
-    const wrong = killing.filter(({ event, to }) => event.type !== 'stops.due' && !to.matches({ draining: 'killing' }));
+  it('sends SIGKILL only to what has used its time up, now or before, or where nobody has time any more', () => {
+    const wrong = edges.filter((edge) => {
+      const killed = receivers(edge, 'service.kill');
+      if (edge.event.type === 'stops.due' || edge.to.matches({ draining: 'killing' })) return false;
+      return killed.some((slot) => {
+        const before = slotOf(edge.from, slot.spec.name);
+        return before === undefined || !wasTold(before) || !isStopping(before) || before.intent.killAt !== undefined;
+      });
+    });
     expect(oncePer(wrong)).toEqual([]);
   });
 

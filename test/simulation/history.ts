@@ -88,6 +88,10 @@ export function walk(
         state.asked.add(name);
         state.replaced.add(name);
       }
+      for (const name of replaced.filter((each) => !entry.gone.includes(each))) {
+        if (!isOver(state, name)) state.wishes.set(name, 'end');
+        else if (state.phases.get(name) === 'failed') state.wishes.set(name, 'rest');
+      }
       for (const name of entry.gone) state.endFirst.set(name, new Set(state.asked));
     }
     if (entry.kind !== 'notice') continue;
@@ -130,6 +134,21 @@ function applyWishes(run: WorldRun, deed: Deed, state: State): void {
   const { wishes, disabled, phases } = state;
   if (!('names' in deed) || state.draining) return;
   const specs = specsOf(run);
+  if ((deed.do === 'start' || deed.do === 'restart') && deed.force === true) {
+    // What it waits for, and what is not ready, starts with it.
+    const found = new Set(deed.names);
+    for (const name of found) {
+      for (const other of specs.get(name)?.prerequisites ?? []) {
+        const spec = specs.get(other);
+        if (spec === undefined || lets(spec, state) || state.gone.has(other)) continue;
+        found.add(other);
+        const phase = phases.get(other) ?? 'pending';
+        if (disabled.has(other) || deed.names.includes(other)) continue;
+        if (isOver(state, other)) wishes.set(other, 'rest');
+        else if (phase === 'stopping' || state.asked.has(other)) wishes.set(other, 'end');
+      }
+    }
+  }
   for (const name of deed.names) {
     const phase = phases.get(name) ?? 'pending';
     const spec = specs.get(name);

@@ -195,9 +195,11 @@ export const invariants = {
   'every service gets its own signal before SIGKILL': (run) => {
     const specs = specsOf(run);
     const signalled = new Map<number, Set<string>>();
+    const owners = new Owners();
     let clearing = false;
     let killed: string | undefined;
     return walk(run, (entry, { forced }) => {
+      owners.note(entry);
       if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
       if (entry.kind === 'deed') killed = entry.deed.do === 'kill' ? entry.deed.name : undefined;
       if (entry.kind !== 'signalled' || forced) return undefined;
@@ -205,10 +207,10 @@ export const invariants = {
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
       if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
-      const spec = specs.get(service);
+      const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
       const own = [
-        spec?.killSignal ?? 'SIGTERM',
-        ...(spec?.type === 'notify' ? ['SIGABRT'] : []),
+        ...known.map((spec) => spec?.killSignal ?? 'SIGTERM'),
+        ...(known.some((spec) => spec?.type === 'notify') ? ['SIGABRT'] : []),
         ...(clearing ? ['SIGTERM'] : []),
       ];
       return own.some((name) => seen.has(name)) ? undefined : `pid ${pid} of ${service} gets SIGKILL at once`;
@@ -770,7 +772,7 @@ export const invariants = {
     if (has(run, 'pause')) return undefined;
     const specs = specsOf(run);
     const promises = new Map<string, Promised>();
-    return walk(run, (entry, { draining, forced }) => {
+    return walk(run, (entry, { draining, forced, phases }) => {
       if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) {
         const promise = promises.get(entry.service);
         if (promise !== undefined) promise.extended = true;
@@ -786,11 +788,16 @@ export const invariants = {
         // What its runs have left behind when they have finished gets less time than a reset had given them.
         if (killAfter === undefined && promise?.by === 'reset') promise.hastened = true;
         if (killAfter === undefined || (by === 'reset' && !scheduled)) return undefined;
+        // What a reset ends of runs that may finish is what they leave behind, as soon as their leaders have ended.
+        const isDraining = by === 'reset' && phases.get(service) === 'stopping';
         const due = entry.own + killAfter;
         // What drained runs have left behind is being ended already, and what a reset meets in a stop has its time.
         const goesOn = promise?.by === 'itself' || (promise?.by === 'reset' && promise.due > entry.own);
-        if (scheduled && promise !== undefined && goesOn) promise.due = Math.min(promise.due, due);
-        else if (by === 'stop' || promise?.by !== 'stop') promises.set(service, newPromise(by, due, entry.own));
+        if (scheduled && promise !== undefined && goesOn) {
+          promise.due = Math.min(promise.due, due);
+          promise.at = entry.own;
+        } else if (by === 'stop' || promise?.by !== 'stop')
+          promises.set(service, { ...newPromise(by, due, entry.own), hastened: isDraining });
       }
       if (entry.kind === 'sends' && entry.purpose === 'stop') {
         const promise = promises.get(entry.service);
@@ -823,7 +830,9 @@ export const invariants = {
           deed.do === 'disable' ||
           (deed.do === 'stop' && deed.drain === true && deed.names.every((name) => isCron(name) || gone.has(name)));
         for (const name of deed.names) {
-          if (deed.do === 'enable' || (deed.do === 'disable' && disabled.has(name))) continue;
+          // A start of what is ending comes after its end, however that is.
+          if (deed.do === 'enable' || deed.do === 'start' || deed.do === 'reset') continue;
+          if (deed.do === 'disable' && disabled.has(name)) continue;
           // What is to end at once is not drained by a later wish.
           if (drains && (!asked.has(name) || drained.has(name))) drained.add(name);
           else if (!drains) drained.delete(name);
@@ -877,7 +886,7 @@ interface Promised {
   /** What has told the service to end. It does so itself with what has failed or was left behind. */
   readonly by: 'stop' | 'reset' | 'itself';
   /** ms on chaperone's clock: when it was told, and when SIGKILL comes. */
-  readonly at: number;
+  at: number;
   due: number;
   /** It has got SIGKILL, or what it was promised for may have ended. */
   killed: boolean;
@@ -1021,11 +1030,13 @@ function statusOfMains(run: WorldRun): { readonly service: string; readonly stat
   return service === undefined ? undefined : { service, status: last === undefined ? 137 : (outcomes.get(last) ?? 0) };
 }
 
-function isWrittenByOthers({ plan, spec }: WorldRun, service: string, pidfile: string): boolean {
+function isWrittenByOthers(run: WorldRun, service: string, pidfile: string): boolean {
+  const { plan, spec } = run;
   const shares = spec.services.some((other) => other.name !== service && other.pidfile === pidfile);
   const claims = plan.faults.some((fault) => fault.fault === 'claim' && fault.service === service);
   const programs = plan.services.flatMap((other) => (other.name === service ? [] : other.programs));
-  return shares || claims || JSON.stringify(programs).includes(JSON.stringify(pidfile));
+  // Nobody can tell whether the process that it names now is still the one that has written it.
+  return shares || claims || has(run, 'reusedPids') || JSON.stringify(programs).includes(JSON.stringify(pidfile));
 }
 
 function isAfter(run: WorldRun, entry: Entry, type: string): boolean {

@@ -17,7 +17,7 @@ import {
   satisfiesDependents,
 } from './slot.ts';
 import { release, releaseAll, sayBlocked } from './starts.ts';
-import { advanceStops, leaveLine, letOthersStop, letStagesStop, stageLeft } from './stops.ts';
+import { advanceStops, leaveLine, letOthersStop, letStagesStop, requestStops, stageLeft } from './stops.ts';
 
 /** @param last the system ends with it: nobody is let go any more */
 export function noteChange(draft: Draft, name: string, change: ServiceChange, last = false): void {
@@ -35,10 +35,7 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
   });
   const { ignoreFailures } = before.spec;
   draft.tell({ type: 'service.changed', service: name, change: asTold(before, change), ignoreFailures });
-  if (change.phase === 'backoff') {
-    if (isStopping(before)) advanceStops(draft, [name]);
-    else if (!before.enabled) endRestarts(draft, name);
-  }
+  if (change.phase === 'backoff') pause(draft, name, before);
   // Its restart comes before the start that somebody had asked for.
   if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
   if (isEnded(change.phase)) finishStop(draft, name);
@@ -105,18 +102,34 @@ function endRestarts(draft: Draft, name: string): void {
   draft.order({ kind: 'stop', name, drain: false });
 }
 
+/** Nothing of it runs, and its chart is about to start it once more. */
+function pause(draft: Draft, name: string, slot: Slot): void {
+  if (isStopping(slot)) advanceStops(draft, [name]);
+  else if (!slot.enabled) endRestarts(draft, name);
+  else if (slot.current !== undefined && draft.drain === undefined) {
+    if (isScheduled(slot.current.type) === isScheduled(slot.spec.type)) renew(draft, name, slot);
+    else {
+      // Its next run is another chart's.
+      requestStops(draft, new Map([[name, { why: 'reload', next: 'start' }]]));
+      advanceStops(draft, [name]);
+    }
+  }
+}
+
+/** It gets the definition that has waited for its end. */
+function renew(draft: Draft, name: string, { spec, current = spec }: Slot): void {
+  const kind = isScheduled(current.type) === isScheduled(spec.type) ? 'reconfigure' : 'replace';
+  draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart } : {}) });
+  draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
+}
+
 /** Its stop is over, where one was asked for. */
 function finishStop(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined) return;
   const { intent } = slot;
   const isLast = draft.drain !== undefined || (isStopping(slot) && slot.intent.why === 'gone');
-  if (slot.current !== undefined && !isLast) {
-    const { spec } = slot;
-    const kind = isScheduled(slot.current.type) === isScheduled(spec.type) ? 'reconfigure' : 'replace';
-    draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart } : {}) });
-    draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
-  }
+  if (slot.current !== undefined && !isLast) renew(draft, name, slot);
   if (intent.kind === 'again') draft.put(name, { intent: slot.enabled ? queued : nothingIntended });
   if (intent.kind !== 'stopping') return;
   const again = intent.next === 'start' && slot.enabled && draft.drain === undefined;

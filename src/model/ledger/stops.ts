@@ -337,8 +337,12 @@ function hastenTold(draft: Draft, name: string): void {
   if (slot === undefined || !isStopping(slot) || !slot.intent.told) return;
   const { drain } = draft;
   if (drain !== undefined) draft.drain = { ...drain, stopped: [...drain.stopped, name] };
-  if (slot.intent.killAt === undefined) return;
   const share = shareOf(draft, name);
+  if (slot.intent.killAt === undefined) {
+    // It got SIGKILL before, and the kernel has no more time for it than for anybody else's now.
+    draft.order({ kind: 'kill', name, grace: graceOf(draft, share) });
+    return;
+  }
   const killAt = Math.min(slot.intent.killAt, draft.at + share);
   draft.put(name, { intent: { ...slot.intent, share, killAt } });
   draft.due = Math.min(draft.due ?? killAt, killAt);
