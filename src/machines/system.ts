@@ -127,8 +127,8 @@ interface SystemContext {
   /** Monotonic ms at which stops that were due were looked at last. */
   readonly looked: number;
   readonly end: SystemEnd | undefined;
-  /** The last service that failed and does not ignore it. */
-  readonly lastFailure: ServiceFailure | undefined;
+  /** How services have failed that do not ignore it, one each, the latest last. */
+  readonly failures: readonly ServiceFailure[];
   /** The command and `exit_kills` services that lived when the system began to end. */
   readonly mains: readonly string[];
   /** How the one of them that counts has ended since. */
@@ -228,11 +228,13 @@ export const systemMachine = setup({
       enqueue.assign({ mains: ledger.slots.all().flatMap((slot) => (isMain(slot) ? [slot.spec.name] : [])) });
     }),
     recordGone: assign({ childrenLeft: false }),
-    recordFailure: enqueueActions(({ context: { ledger }, event, enqueue }) => {
+    recordFailure: enqueueActions(({ context: { ledger, failures }, event, enqueue }) => {
       if (event.type !== 'service.changed' || event.change.phase !== 'failed') return;
       const { name, change } = event;
       if (ledger.slots.get(name)?.spec.ignoreFailures === false)
-        enqueue.assign({ lastFailure: { service: name, cause: change.cause } });
+        enqueue.assign({
+          failures: [...failures.filter(({ service }) => service !== name), { service: name, cause: change.cause }],
+        });
     }),
     /** What a scheduled service runs, or leaves behind, does not show in its phase. */
     countProcesses: enqueueActions(({ context: { ledger, end }, event, enqueue }) => {
@@ -266,13 +268,14 @@ export const systemMachine = setup({
       end: ({ context }): SystemEnd => ({ kind: 'missingPrograms', problems: context.missingPrograms }),
     }),
     endIdle: assign({
-      end: ({ context: { ledger, startedAny, lastFailure } }): SystemEnd => {
+      end: ({ context: { ledger, startedAny, failures } }): SystemEnd => {
         if (!startedAny) return { kind: 'nothingStarted' };
+        const failed = lastFailed(ledger, failures);
         const command = ledger.slots.get(consoleService)?.outcome;
         return {
           kind: 'noProcesses',
           ...(command === undefined ? {} : { command }),
-          ...(lastFailure !== undefined && hasFailed(ledger, lastFailure) ? { failed: lastFailure } : {}),
+          ...(failed === undefined ? {} : { failed }),
         };
       },
     }),
@@ -341,7 +344,7 @@ export const systemMachine = setup({
       armed: undefined,
       looked: Number.NEGATIVE_INFINITY,
       end: undefined,
-      lastFailure: undefined,
+      failures: [],
       mains: [],
       main: undefined,
     };
@@ -553,10 +556,12 @@ export function outputOf({ context }: SystemSnapshot): SystemOutput {
   };
 }
 
-function endOf({ end, main, mains, ledger, lastFailure }: SystemContext): SystemEnd {
+function endOf({ end, main, mains, ledger, failures }: SystemContext): SystemEnd {
   if (end === undefined) return { kind: 'internalError', message: 'the system ended without a reason' };
-  if (end.kind === 'command' && lastFailure !== undefined && hasFailed(ledger, lastFailure))
-    return { ...end, failed: lastFailure };
+  if (end.kind === 'command') {
+    const failed = lastFailed(ledger, failures);
+    return failed === undefined ? end : { ...end, failed };
+  }
   if (end.kind !== 'signal') return end;
   const [unended] = main === undefined ? mains : [];
   if (main !== undefined) return { ...end, main };
@@ -566,8 +571,9 @@ function endOf({ end, main, mains, ledger, lastFailure }: SystemContext): System
 
 const killed: RunOutcome = { kind: 'exit', status: { kind: 'signaled', signal: 'SIGKILL', coreDumped: false } };
 
-function hasFailed({ slots }: Ledger, { service }: ServiceFailure): boolean {
-  return slots.get(service)?.chart === 'failed';
+/** The failure that came last, of those that nobody has mended since. */
+function lastFailed({ slots }: Ledger, failures: readonly ServiceFailure[]): ServiceFailure | undefined {
+  return failures.findLast(({ service }) => slots.get(service)?.chart === 'failed');
 }
 
 /** The command, or an `exit_kills` service, while it lives. One that is scheduled has no end of its own. */

@@ -380,10 +380,9 @@ class Unit {
     if (isStop && this.#leaderGone) this.look();
   }
 
-  /** The number of a process that has been named may be another's by the time in which its end is told. */
+  /** Its number may be another's by the time in which its end is told. */
   #liveLeader(): number {
-    const isOwn = this.#leader === this.#root || this.#ports.live.isOf(this.#leader, this.service.name);
-    return isOwn ? this.#leader : 0;
+    return this.#ports.live.isOf(this.#leader, this.service.name) ? this.#leader : 0;
   }
 
   /** The process group that the leader leads, where signals are for all of it. */

@@ -796,8 +796,10 @@ export const invariants = {
         if (scheduled && promise !== undefined && goesOn) {
           promise.due = Math.min(promise.due, due);
           promise.at = entry.own;
-        } else if (by === 'stop' || promise?.by !== 'stop')
-          promises.set(service, { ...newPromise(by, due, entry.own), hastened: isDraining });
+        } else if (by === 'stop' || promise?.by !== 'stop') {
+          const killed = by === 'reset' || (promise?.by !== 'reset' && promise?.killed === true);
+          promises.set(service, { ...newPromise(by, due, entry.own), killed, hastened: isDraining });
+        }
       }
       if (entry.kind === 'sends' && entry.purpose === 'stop') {
         const promise = promises.get(entry.service);
@@ -834,7 +836,8 @@ export const invariants = {
           if (deed.do === 'enable' || deed.do === 'start' || deed.do === 'reset') continue;
           if (deed.do === 'disable' && disabled.has(name)) continue;
           // What is to end at once is not drained by a later wish.
-          if (drains && (!asked.has(name) || drained.has(name))) drained.add(name);
+          const goesOn = isTriggered(phases.get(name) ?? 'pending') && (!asked.has(name) || drained.has(name));
+          if (drains && goesOn) drained.add(name);
           else if (!drains) drained.delete(name);
         }
       }
