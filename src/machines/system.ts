@@ -223,9 +223,13 @@ export const systemMachine = setup({
       }
       enqueue.assign({ armed: due });
     }),
-    beginDrain: enqueueActions(({ context: { ledger, end }, enqueue }) => {
+    beginDrain: enqueueActions(({ context: { ledger, end, failures }, enqueue }) => {
       if (end !== undefined) enqueue.emit({ type: 'system.draining', end });
-      enqueue.assign({ mains: ledger.slots.all().flatMap((slot) => (isMain(slot) ? [slot.spec.name] : [])) });
+      enqueue.assign({
+        mains: ledger.slots.all().flatMap((slot) => (isMain(slot) ? [slot.spec.name] : [])),
+        // Who fails from now on was to end anyway.
+        failures: failures.filter((failure) => hasFailed(ledger, failure)),
+      });
     }),
     recordGone: assign({ childrenLeft: false }),
     recordFailure: enqueueActions(({ context: { ledger, failures }, event, enqueue }) => {
@@ -572,8 +576,12 @@ function endOf({ end, main, mains, ledger, failures }: SystemContext): SystemEnd
 const killed: RunOutcome = { kind: 'exit', status: { kind: 'signaled', signal: 'SIGKILL', coreDumped: false } };
 
 /** The failure that came last, of those that nobody has mended since. */
-function lastFailed({ slots }: Ledger, failures: readonly ServiceFailure[]): ServiceFailure | undefined {
-  return failures.findLast(({ service }) => slots.get(service)?.chart === 'failed');
+function lastFailed(ledger: Ledger, failures: readonly ServiceFailure[]): ServiceFailure | undefined {
+  return failures.findLast((failure) => hasFailed(ledger, failure));
+}
+
+function hasFailed({ slots }: Ledger, { service }: ServiceFailure): boolean {
+  return slots.get(service)?.chart === 'failed';
 }
 
 /** The command, or an `exit_kills` service, while it lives. One that is scheduled has no end of its own. */

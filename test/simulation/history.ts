@@ -136,7 +136,7 @@ function applyWishes(run: WorldRun, deed: Deed, state: State): void {
   const specs = specsOf(run);
   if ((deed.do === 'start' || deed.do === 'restart') && deed.force === true) {
     // What it waits for, and what is not ready, starts with it.
-    const found = new Set(deed.names);
+    const found = new Set(deed.names.filter((name) => !state.gone.has(name)));
     for (const name of found) {
       for (const other of specs.get(name)?.prerequisites ?? []) {
         const spec = specs.get(other);

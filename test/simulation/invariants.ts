@@ -825,7 +825,7 @@ export const invariants = {
     const specs = specsOf(run);
     const isCron = (name: string): boolean => isScheduled(specs.get(name)?.type ?? 'simple');
     const drained = new Set<string>();
-    return walk(run, (entry, { draining, asked, disabled, phases, gone }) => {
+    return walk(run, (entry, { draining, asked, disabled, phases, gone, stopped }) => {
       if (entry.kind === 'deed' && 'names' in entry.deed && entry.refused !== true) {
         const { deed } = entry;
         const drains =
@@ -833,7 +833,7 @@ export const invariants = {
           (deed.do === 'stop' && deed.drain === true && deed.names.every((name) => isCron(name) || gone.has(name)));
         for (const name of deed.names) {
           // A start of what is ending comes after its end, however that is.
-          if (deed.do === 'enable' || deed.do === 'start' || deed.do === 'reset') continue;
+          if (deed.do === 'enable' || deed.do === 'start' || deed.do === 'reset' || deed.do === 'reload') continue;
           if (deed.do === 'disable' && disabled.has(name)) continue;
           // What is to end at once is not drained by a later wish.
           const goesOn = isTriggered(phases.get(name) ?? 'pending') && (!asked.has(name) || drained.has(name));
@@ -841,7 +841,10 @@ export const invariants = {
           else if (!drains) drained.delete(name);
         }
       }
-      if (entry.kind === 'reloaded') for (const name of [...entry.names, ...entry.gone]) drained.delete(name);
+      // What is being stopped by hand stays so.
+      if (entry.kind === 'reloaded')
+        for (const name of [...entry.names, ...entry.gone])
+          if (!stopped.has(name) || gone.has(name)) drained.delete(name);
       if (isChange(entry) && isEnded(entry.notice.change.phase)) drained.delete(entry.notice.service);
       if (entry.kind !== 'told' || entry.by !== 'stop' || draining || !isCron(entry.service)) return undefined;
       const { service, killAfter } = entry;
