@@ -257,6 +257,11 @@ export interface Kernel {
   closeConnection(connection: Connection): void;
   /** Starts a program. A failure is an errno and a stage, never an exit status. */
   spawn(request: SpawnRequest): SpawnOutcome;
+  /**
+   * Emits at once what a process that was spawned has written by now: for whoever has heard of it another way, and is to hear
+   * of its words first.
+   */
+  readOutput(pid: number): void;
   /** Signals one process, or its whole group. */
   signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome;
   /** Signals every process that is left: as PID 1 all of the namespace, otherwise all descendants. */

@@ -21,7 +21,7 @@ const mostKept = 128;
 const unnamed = 'stored';
 
 interface NotifyPorts {
-  readonly kernel: Pick<Kernel, 'following' | 'notifying'>;
+  readonly kernel: Pick<Kernel, 'following' | 'notifying' | 'readOutput'>;
   readonly clock: Clock;
   /** What is known of a service that wants to follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
@@ -40,6 +40,8 @@ interface Line {
   socket: NotifySocket | undefined;
   subscription: Subscription | undefined;
   access: NotifyAccess;
+  /** The process of the start, whose output is the service's. */
+  startPid: number;
   mainPid: number;
   exitStatus: number | undefined;
 }
@@ -71,6 +73,12 @@ export class NotifySockets {
     line.exitStatus = undefined;
     line.subscription = socket.datagrams$.subscribe((datagram) => this.#receive(line, service, serial, datagram));
     return socket.path;
+  }
+
+  /** The process that the start has spawned. */
+  setStartPid(service: string, pid: number): void {
+    const line = this.#lines.get(service);
+    if (line !== undefined) line.startPid = pid;
   }
 
   /** The process that NOTIFYACCESS=main means. */
@@ -120,6 +128,7 @@ export class NotifySockets {
       socket: undefined,
       subscription: undefined,
       access: 'all',
+      startPid: 0,
       mainPid: 0,
       exitStatus: undefined,
     };
@@ -130,6 +139,8 @@ export class NotifySockets {
   #receive(line: Line, service: ServiceSpec, serial: number, datagram: NotifyDatagram): void {
     const { kernel, clock, onMessage } = this.#ports;
     const { sender = 0, descriptors } = datagram;
+    // What it wrote before it spoke explains what it says: it is read first, whichever of the two the loop would have found first.
+    kernel.readOutput(line.startPid);
     if (!hasAccess(line, sender)) {
       for (const descriptor of descriptors) kernel.notifying.closeDescriptor(descriptor);
       onMessage(notifyRefused(service.name, sender, line.access));

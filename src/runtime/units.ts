@@ -275,6 +275,7 @@ class Unit {
 
     const { pid } = outcome;
     this.#root = pid;
+    notify.setStartPid(service.name, pid);
     if (invocation !== undefined) {
       this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
       this.#invocation = invocation;

@@ -44,7 +44,7 @@ const failures = [
   },
   {
     title: 'reports an errno before READY',
-    service: notify("say 'wrong disk' sleep 0.2 ERRNO=13"),
+    service: notify("say 'wrong disk' ERRNO=13"),
     headline: /^chaperone: system failed: job\.service reported an error$/,
     why: /why {5}notify service, it sent ERRNO=13 before READY=1 \(pid \d+\)$/,
     log: /cancelled due to error: job\.service failed with reported error <ProcStatus exit_status=13>/,
@@ -52,7 +52,7 @@ const failures = [
   },
   {
     title: 'reports a D-Bus error before READY',
-    service: notify("say 'wrong disk' sleep 0.2 BUSERROR=org.example.Full"),
+    service: notify("say 'wrong disk' BUSERROR=org.example.Full"),
     headline: /^chaperone: system failed: job\.service reported an error$/,
     why: /why {5}notify service, it sent BUSERROR=org\.example\.Full before READY=1 \(pid \d+\)$/,
     log: /cancelled due to error: job\.service failed with reported error <ProcStatus org\.example\.Full>/,

@@ -153,6 +153,35 @@ function open(): Harness {
 
 describeKernelContract('Linux', open);
 
+describe('what a process has written', () => {
+  it('is emitted at once where somebody asks for it, before the loop has looked, and no byte of it twice', async () => {
+    const harness = open();
+    const outcome = kernel.spawn({
+      argv: harness.argv('prints to both'),
+      environment: { PATH: '/usr/bin:/bin' },
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    if (!outcome.ok) throw new Error(outcome.error.code);
+    const heard: string[] = [];
+    outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+    outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+    harness.awaitEndSilently(outcome.pid);
+    kernel.readOutput(outcome.pid);
+    expect(heard).toEqual(['out\n', 'err\n']);
+    const exits = new Set<number>();
+    const subscription = kernel.exits$.subscribe((batch) => {
+      for (const { pid } of batch.exits) exits.add(pid);
+    });
+    await until(() => exits.has(outcome.pid));
+    subscription.unsubscribe();
+    kernel.readOutput(outcome.pid);
+    expect(heard).toHaveLength(2);
+  });
+});
+
 /** proc_sys_kernel(5): the next process gets the free pid after it. Not everybody may write it. */
 const lastPid = '/proc/sys/kernel/ns_last_pid';
 

@@ -367,6 +367,10 @@ export class LinuxKernel implements Kernel {
     return output;
   }
 
+  readOutput(pid: number): void {
+    for (const output of this.#outputs.get(pid) ?? []) this.#drain(output);
+  }
+
   /**
    * What a process wrote before its end is in its pipes: it is read now, so that its last words come before its exit, however
    * long a grandchild keeps the pipes open. An orphan wrote to the pipes of a service that has ended.

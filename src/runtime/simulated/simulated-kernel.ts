@@ -489,6 +489,9 @@ export class SimulatedKernel implements Kernel {
     return socket !== undefined;
   }
 
+  /** Everything arrives in the order in which it was sent. */
+  readOutput(): void {}
+
   defer(callback: () => void): void {
     this.#later(callback, 0);
   }
