@@ -555,13 +555,18 @@ export const invariants = {
     });
     for (const { name, pidfile, killMode } of run.spec.services) {
       if (pidfile === undefined || killMode === 'process' || !stopped.has(name)) continue;
-      // A number that was given away anew names another service's process: whose file it is, chaperone cannot tell.
-      if (isWrittenByOthers(run, name, pidfile) || has(run, 'reusedPids')) continue;
+      if (isWrittenByOthers(run, name, pidfile)) continue;
       const old = run.plan.faults.flatMap((fault) =>
         fault.fault === 'oldPidfile' && fault.service === name ? [fault.text] : [],
       );
       const text = run.end.pidfiles[name];
-      if (text !== undefined && !old.includes(text)) return `${name} has left ${pidfile}`;
+      if (text === undefined || old.includes(text)) continue;
+      // A number that was given away anew names another service's process: whose file it is, chaperone cannot tell.
+      const isAnothers = run.history.some(
+        (entry) =>
+          (entry.kind === 'spawned' || entry.kind === 'forked') && entry.pid === Number(text) && entry.service !== name,
+      );
+      if (!isAnothers) return `${name} has left ${pidfile}`;
     }
     return undefined;
   },
@@ -1041,8 +1046,7 @@ function isWrittenByOthers(run: WorldRun, service: string, pidfile: string): boo
   const shares = spec.services.some((other) => other.name !== service && other.pidfile === pidfile);
   const claims = plan.faults.some((fault) => fault.fault === 'claim' && fault.service === service);
   const programs = plan.services.flatMap((other) => (other.name === service ? [] : other.programs));
-  // Nobody can tell whether the process that it names now is still the one that has written it.
-  return shares || claims || has(run, 'reusedPids') || JSON.stringify(programs).includes(JSON.stringify(pidfile));
+  return shares || claims || JSON.stringify(programs).includes(JSON.stringify(pidfile));
 }
 
 function isAfter(run: WorldRun, entry: Entry, type: string): boolean {

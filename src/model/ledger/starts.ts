@@ -15,7 +15,9 @@ export function release(draft: Draft, names: readonly string[], waitedFor?: stri
     // Noted before its chart reports it, so that nobody lets it go once more.
     draft.put(name, { chart: 'starting', intent: { kind: 'none' }, saidBlocked: false });
     draft.tell({ type: 'service.released', service: name });
-    draft.order({ kind: 'start', name, ...(waitedFor === undefined ? {} : { waitedFor }) });
+    // Its own end is nobody else's news.
+    const isOther = waitedFor !== undefined && waitedFor !== name;
+    draft.order({ kind: 'start', name, ...(isOther ? { waitedFor } : {}) });
   }
 }
 

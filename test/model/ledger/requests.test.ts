@@ -503,6 +503,21 @@ describe('a start', () => {
     expect(phase(charts)).toBe('starting');
   });
 
+  it('tells whom it has waited for, but not of its own end', () => {
+    const services = [serviceSpec(db), serviceSpec({ ...web, prerequisites: ['db'] })];
+    const told: string[] = [];
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)), ({ orders }) => {
+      for (const order of orders)
+        if (order.kind === 'start') told.push(`${order.name}: ${order.waitedFor ?? 'nobody'}`);
+    });
+    charts.send({ type: 'starts.released', idle: true, at: 0 });
+    charts.happen('db', 'ready');
+    charts.happen('web', 'ready');
+    ask(charts, 'restart', 'web');
+    charts.happen('web', 'clear');
+    expect(told).toEqual(['db: nobody', 'web: db', 'web: nobody']);
+  });
+
   it('of what can never start as things stand says so, once', () => {
     const services = [serviceSpec(db), serviceSpec({ ...web, prerequisites: ['db'] })];
     const said: string[] = [];
