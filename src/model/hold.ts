@@ -1,5 +1,5 @@
 import type { DependencyGraph } from './dependency-graph.ts';
-import { type Standings, satisfies } from './ordering.ts';
+import { isLost, opensStage, type Standings, satisfies } from './ordering.ts';
 import type { Hold } from './why.ts';
 
 /**
@@ -20,19 +20,17 @@ export function holdOf(
     const standing = standings.get(other);
     return standing !== undefined && !satisfies(standing);
   });
-  if (held.has(name)) {
-    const lost = unmet.filter(
-      (other) => standings.get(other)?.phase === 'failed' || standings.get(other)?.phase === 'stopped',
-    );
-    return { kind: 'blocked', names: lost.length > 0 ? lost : unmet };
-  }
-  if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
   const stage = node?.stage ?? 0;
   const earlier = graph.names.filter((other) => {
     const standing = standings.get(other);
-    if ((graph.nodes[other]?.stage ?? 0) >= stage || standing === undefined) return false;
-    return !standing.hasBeenReady && !satisfies(standing);
+    return (graph.nodes[other]?.stage ?? 0) < stage && standing !== undefined && !opensStage(standing);
   });
+  if (held.has(name)) {
+    const candidates = unmet.some((other) => held.has(other) || isLost(standings, other)) ? unmet : earlier;
+    const lost = candidates.filter((other) => isLost(standings, other));
+    return { kind: 'blocked', names: lost.length > 0 ? lost : candidates };
+  }
+  if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
   if (earlier.length > 0) return { kind: 'stage', group: stage === 2 ? 'IDLE' : 'INIT', names: earlier };
   return stage === 2 && idling ? { kind: 'idleDelay' } : { kind: 'none' };
 }

@@ -1,5 +1,5 @@
 import type { DependencyGraph, DependencyNode } from './dependency-graph.ts';
-import type { ServicePhase } from './service-phase.ts';
+import { isEnded, type ServicePhase } from './service-phase.ts';
 
 /** What ordering has to know about each service: where it stands, and whether its failure holds others up. */
 export interface Standing {
@@ -48,8 +48,7 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
     }
     const standing = standings.get(name);
     if (standing === undefined) continue;
-    const lost = standing.phase === 'failed' || standing.phase === 'stopped';
-    if (lost && !opensStage(standing)) nextBlocked = true;
+    if (isLost(standings, name) && !opensStage(standing)) nextBlocked = true;
     if (standing.phase !== 'pending') continue;
     const held = node.prerequisites.some((other) => result.has(other) || isLost(standings, other));
     if (stageBlocked || held) {
@@ -90,13 +89,13 @@ function nodeOf(graph: DependencyGraph, name: string): DependencyNode {
   return node;
 }
 
-function opensStage(standing: Standing): boolean {
+/** True where services of later stages need not wait for it. */
+export function opensStage(standing: Standing): boolean {
   return standing.hasBeenReady || satisfies(standing);
 }
 
-function isLost(standings: Standings, name: string): boolean {
+/** True where it has ended without letting anybody start who waits for it. */
+export function isLost(standings: Standings, name: string): boolean {
   const standing = standings.get(name);
-  return (
-    standing !== undefined && (standing.phase === 'failed' || standing.phase === 'stopped') && !satisfies(standing)
-  );
+  return standing !== undefined && isEnded(standing.phase) && !satisfies(standing);
 }

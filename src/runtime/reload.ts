@@ -44,7 +44,11 @@ export function candidateOf(kernel: Kernel, { system, spec }: Assembly, config: 
     (name) => stateForPlan(ledger, name),
     (name) => isHeldDown(ledger, name),
   );
-  return { ...checked, plan, unstartable: unstartableAfter(ledger, plan, buildDependencyGraph(checked.spec.services)) };
+  return {
+    ...checked,
+    plan,
+    unstartable: unstartableAfter(ledger, plan, buildDependencyGraph(checked.spec.services), checked.spec.services),
+  };
 }
 
 export class Reloader {

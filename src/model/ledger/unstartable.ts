@@ -1,51 +1,91 @@
 /** What must not be stopped, since it could not be started again. */
 import type { DependencyGraph } from '../dependency-graph.ts';
-import { blocked } from '../ordering.ts';
+import { blocked, isLost, opensStage, type Standing } from '../ordering.ts';
 import type { ReloadPlan, Unstartable } from '../reload-plan.ts';
-import { shortName } from '../service-spec.ts';
+import { type ServiceSpec, shortName } from '../service-spec.ts';
 import type { Ledger } from './ledger.ts';
-import { isOver, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
+import { isOver, isStopping, type Slot, standingOf } from './slot.ts';
 
-/** Those of the services that run and that a restart would end for good. What is restarted together counts as there. */
+/** Those of the services that run and that a restart would end for good. What is restarted with them has still to start, too. */
 export function unrestartable(ledger: Ledger, names: readonly string[]): readonly Unstartable[] {
-  return endedForGood(ledger, ledger.graph, new Set(names), names);
+  const begun = new Set(names);
+  const standing = (name: string): Standing | undefined => {
+    const slot = ledger.slots.get(name);
+    return slot === undefined ? undefined : afterwards(slot, slot.spec, begun.has(name) && slot.enabled);
+  };
+  const disabled = names.filter((name) => ledger.slots.get(name)?.enabled === false && runs(ledger, name));
+  return [
+    ...disabled.map((name) => ({ name, reason: 'it is disabled' })),
+    ...endedForGood(ledger, ledger.graph, standing, names),
+  ];
 }
 
 /** Those of the services that run, and that the plan would stop and then, in the new configuration, could not start again. */
-export function unstartableAfter(ledger: Ledger, plan: ReloadPlan, graph: DependencyGraph): readonly Unstartable[] {
-  const begins = plan.steps.flatMap(({ action, name }) => (action === 'start' || action === 'restart' ? [name] : []));
-  const restarts = plan.steps.flatMap(({ action, name }) => (action === 'restart' ? [name] : []));
-  // What was disabled by hand goes on as it is.
-  const ended = restarts.filter((name) => ledger.slots.get(name)?.enabled !== false);
-  return endedForGood(ledger, graph, new Set(begins), ended);
+export function unstartableAfter(
+  ledger: Ledger,
+  plan: ReloadPlan,
+  graph: DependencyGraph,
+  services: readonly ServiceSpec[],
+): readonly Unstartable[] {
+  const specs = new Map(services.map((spec) => [spec.name, spec]));
+  const actions = new Map(plan.steps.map(({ name, action }) => [name, action]));
+  const begins = (name: string): boolean => {
+    const action = actions.get(name);
+    // What was disabled by hand goes on as it is.
+    return (action === 'start' || action === 'restart') && ledger.slots.get(name)?.enabled !== false;
+  };
+  const standing = (name: string): Standing | undefined => {
+    const spec = specs.get(name);
+    if (spec === undefined) return undefined;
+    const { ignoreFailures, enabled } = spec;
+    const slot = ledger.slots.get(name);
+    if (slot === undefined) return { phase: enabled ? 'pending' : 'disabled', hasBeenReady: false, ignoreFailures };
+    return { ...afterwards(slot, spec, begins(name)), ...(begins(name) ? { hasBeenReady: false } : {}) };
+  };
+  const restarts = plan.steps.flatMap(({ action, name }) => (action === 'restart' && begins(name) ? [name] : []));
+  return endedForGood(ledger, graph, standing, restarts);
+}
+
+/** Where a service will stand once everything is stopped that is to be. */
+function afterwards(slot: Slot, { ignoreFailures }: ServiceSpec, begins: boolean): Standing {
+  const now = { phase: slot.chart, hasBeenReady: slot.hasBeenReady, ...standingOf(slot), ignoreFailures };
+  if (begins) return { ...now, phase: 'pending' };
+  if (!isStopping(slot)) return now;
+  if (!slot.enabled) return { ...now, phase: 'disabled' };
+  return { ...now, phase: slot.intent.next === 'start' ? 'pending' : 'stopped' };
 }
 
 function endedForGood(
   ledger: Ledger,
   graph: DependencyGraph,
-  begun: ReadonlySet<string>,
+  standing: (name: string) => Standing | undefined,
   names: readonly string[],
 ): readonly Unstartable[] {
-  const held = blocked(ledger.graph, { get: (name) => standingOf(ledger.slots.get(name)) });
-  return names.flatMap((name): readonly Unstartable[] => {
-    const slot = ledger.slots.get(name);
-    if (slot === undefined || isOver(slot)) return [];
-    if (!slot.enabled) return [{ name, reason: 'it is disabled' }];
-    const reasons = (graph.nodes[name]?.prerequisites ?? []).flatMap((other) => {
-      const reason = begun.has(other) ? undefined : whyDown(ledger.slots.get(other), held);
-      return reason === undefined ? [] : [`${shortName(other)} ${reason}`];
+  const standings = { get: standing };
+  const held = blocked(graph, standings);
+  const why = (other: string): string => {
+    if (!isLost(standings, other)) return 'never starts as things stand';
+    const slot = ledger.slots.get(other);
+    if (slot !== undefined && isStopping(slot)) return 'is being stopped';
+    return standing(other)?.phase === 'failed' ? 'has failed' : 'is stopped';
+  };
+  const reasonsFor = (name: string): readonly string[] => {
+    const { prerequisites = [], stage = 0 } = graph.nodes[name] ?? {};
+    const direct = prerequisites.filter((other) => isLost(standings, other) || held.has(other));
+    if (direct.length > 0) return direct.map((other) => `${shortName(other)} ${why(other)}`);
+    const earlier = graph.names.filter((other) => {
+      const known = standing(other);
+      if (known === undefined || opensStage(known) || (graph.nodes[other]?.stage ?? stage) >= stage) return false;
+      return isLost(standings, other) || held.has(other);
     });
-    return reasons.length === 0 ? [] : [{ name, reason: reasons.join(', ') }];
-  });
+    return earlier.map((other) => `${shortName(other)} ${why(other)}, and later groups wait for it`);
+  };
+  return names.flatMap((name): readonly Unstartable[] =>
+    held.has(name) && runs(ledger, name) ? [{ name, reason: reasonsFor(name).join('; ') }] : [],
+  );
 }
 
-/** Why nobody who waits for it could start, unless somebody does something about it. */
-function whyDown(slot: Slot | undefined, held: ReadonlySet<string>): string | undefined {
-  if (slot === undefined) return undefined;
-  if (isStopping(slot)) return slot.intent.next === 'rest' && slot.enabled ? 'is being stopped' : undefined;
-  if (satisfiesDependents(slot)) return undefined;
-  const phase = phaseOf(slot);
-  if (phase === 'stopped') return 'is stopped';
-  if (phase === 'failed') return 'has failed';
-  return held.has(slot.spec.name) ? 'never starts as things stand' : undefined;
+function runs({ slots }: Ledger, name: string): boolean {
+  const slot = slots.get(name);
+  return slot !== undefined && !isOver(slot);
 }
