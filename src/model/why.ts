@@ -236,7 +236,8 @@ function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): s
   if (then === 'restart') {
     return `restart ${restartsUsed + 1} of ${spec.restartLimit}${cause === undefined ? '' : `, after ${cause}`}`;
   }
-  return `failed${cause === undefined ? '' : `: ${cause}`}${consequence({ spec, restartsUsed })}`;
+  const isUsedUp = spec.restart && restartsUsed > 0 && restartsUsed >= spec.restartLimit;
+  return `failed${cause === undefined ? '' : `: ${cause}`}${isUsedUp ? ', and no restart is left' : ''}`;
 }
 
 /** A run that failed is judged when nothing is left of it. What is scheduled is not: it ends only where it was told to. */

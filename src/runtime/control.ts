@@ -19,6 +19,7 @@ import type {
 import { statePath } from '../inspect/transition.ts';
 import { runCounts, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
+import { mayRestart } from '../machines/service-judging.ts';
 import { serviceActorId } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { describeFailure } from '../model/describe-end.ts';
@@ -37,7 +38,6 @@ import { type PublicState, publicStateOf } from '../model/public-state.ts';
 import type { Unstartable } from '../model/reload-plan.ts';
 import { type RunCounts, scheduledNote } from '../model/scheduling.ts';
 import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
@@ -166,8 +166,7 @@ export class AssemblySupervisor implements Supervisor {
       failed: 0,
     };
     const { slots, counters } = this.#ledger();
-    for (const [phase, count] of Object.entries(counters.phases))
-      if (isServicePhase(phase)) states[publicStateOf(phase)] += count;
+    for (const phase of servicePhases) states[publicStateOf(phase)] += counters.phases[phase];
     let enabled = 0;
     for (const slot of slots) if (slot.enabled) enabled += 1;
     return {
@@ -376,7 +375,7 @@ export class AssemblySupervisor implements Supervisor {
     const words = assembly.lastWords(name);
     const { verdict, restartsUsed = 0, pid } = run;
     const cause = verdict === undefined ? undefined : describeFailure(spec.type, verdict);
-    const left = run.left ?? timeLeft(spec, stage, history?.since ?? now, now);
+    const left = run.left ?? timeLeft(slot, stage, history?.since ?? now, now);
     const note = run.counts === undefined ? run.status : scheduledNote(spec, run.counts);
     const nextRun = assembly.nextRun(name);
     const { timeZone } = ledger.spec;
@@ -385,7 +384,7 @@ export class AssemblySupervisor implements Supervisor {
       since: history?.sinceWall ?? clock.wallTime(),
       spec,
       hold: phase === 'pending' ? this.#pendingHold(slot) : { kind: 'none' },
-      ...this.#stopOf(slot, verdict !== undefined),
+      ...this.#stopOf(slot, snapshot),
       restartsUsed,
       ...(pid === undefined ? {} : { pid }),
       ...(run.counts === undefined ? {} : { running: run.counts.running }),
@@ -443,19 +442,15 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   /** What a stop that is asked for waits for, and what comes after it. */
-  #stopOf(slot: Slot, hasVerdict: boolean): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
-    const ledger = this.#ledger();
+  #stopOf(slot: Slot, snapshot: ServiceSnapshot | ScheduledSnapshot): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
     const stopping = isStopping(slot) && !isOver(slot) ? slot.intent : undefined;
     const stopAfter =
-      stopping?.told === false
-        ? (this.#overviewOf(ledger).stopsBefore.get(slot.spec.name) ?? []).filter((name) => {
-            const other = ledger.slots.get(name);
-            return other !== undefined && !isOver(other);
-          })
-        : [];
+      stopping?.told === false ? (this.#overviewOf(this.#ledger()).stopsBefore.get(slot.spec.name) ?? []) : [];
     if (stopping?.next === 'start') return { stopAfter, afterStop: 'start' };
-    if (!hasVerdict) return { stopAfter };
-    return { stopAfter, afterStop: 'verdict' };
+    if (snapshot.context.verdict === undefined) return { stopAfter };
+    const restarts =
+      stopping === undefined && slot.enabled && !isScheduledSnapshot(snapshot) && mayRestart(snapshot.context);
+    return { stopAfter, afterStop: restarts ? 'restart' : 'verdict' };
   }
 
   /** Follows a service, unless it does already. */
@@ -575,10 +570,6 @@ export class AssemblySupervisor implements Supervisor {
 /** Anything without its time. */
 type Unstamped<T> = T extends unknown ? Omit<T, 'at'> : never;
 
-function isServicePhase(phase: string): phase is ServicePhase {
-  return servicePhases.some((known) => known === phase);
-}
-
 function phaseOrPending(slot: Slot | undefined): ServicePhase {
   return slot === undefined ? 'pending' : phaseOf(slot);
 }
@@ -618,7 +609,6 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
     stage === 'starting.awaitingExit' ||
     stage === 'starting.awaitingPidfile' ||
     stage === 'starting.awaitingNotify' ||
-    stage === 'stopping.terminating' ||
     stage === 'stopping.clearing';
   return {
     verdict,
@@ -629,18 +619,17 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
   };
 }
 
-/** ms until the pause that a service is in has passed. */
-function timeLeft(
-  { startupPause, restartDelay }: ServiceSpec,
-  stage: ServiceStage,
-  since: number,
-  now: number,
-): number | undefined {
+/** ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop. */
+function timeLeft(slot: Slot, stage: ServiceStage, since: number, now: number): number | undefined {
   switch (stage) {
     case 'starting.settling':
-      return Math.max(0, since + startupPause - now);
+      return Math.max(0, since + slot.spec.startupPause - now);
     case 'backoff':
-      return Math.max(0, since + restartDelay - now);
+      return Math.max(0, since + slot.spec.restartDelay - now);
+    case 'stopping.terminating': {
+      const killAt = isStopping(slot) ? slot.intent.killAt : undefined;
+      return killAt === undefined ? undefined : Math.max(0, killAt - now);
+    }
     default:
       return undefined;
   }

@@ -2,7 +2,7 @@
  * What of the machines may be seen by who inspects them: a list of what is shown, and nothing else. A specification, an
  * environment, a command's arguments never pass through here.
  */
-import type { SnapshotFrom } from 'xstate';
+import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
 import type { Json, JsonObject, ServiceEntry, SnapshotView } from '../inspect/entry.ts';
 import type { readinessMachine } from '../machines/readiness.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../machines/scheduled.ts';
@@ -13,6 +13,7 @@ import type { UnitEvent, unitMachine } from '../machines/unit.ts';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
 import { describeEnd, describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
+import { isStopping } from '../model/ledger/slot.ts';
 import type { NotifyMessage } from '../model/notify-message.ts';
 import { scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
 import { isLive, servicePhases } from '../model/service-phase.ts';
@@ -32,6 +33,8 @@ export interface ServiceFacts {
   readonly waitedFor?: string | undefined;
   /** cron: Unix ms of its next run. */
   readonly nextRun?: number | undefined;
+  /** Monotonic ms at which the system sends it SIGKILL, where it was told to stop. */
+  readonly killAt?: number | undefined;
 }
 
 type ShownEvent =
@@ -53,28 +56,20 @@ export interface EventView extends JsonObject {
 /** An actor's state without what nobody is to see. */
 export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
   const status = statusOf(snapshot);
-  if (isMachine<ServiceSnapshot>(snapshot, 'service')) {
-    const value = stateValue(snapshot.value);
-    const context = serviceContext(snapshot, facts);
-    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
-  }
-  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) {
-    const value = stateValue(snapshot.value);
-    const context = scheduledContext(snapshot, facts);
-    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
-  }
-  if (isMachine<SystemSnapshot>(snapshot, 'system')) {
-    const value = stateValue(snapshot.value);
-    const context = systemContext(snapshot);
-    return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
-  }
-  if (isMachine<UnitSnapshot>(snapshot, 'unit')) {
-    return { status, value: stateValue(snapshot.value), context: unitContext(snapshot) };
-  }
-  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness')) {
-    return { status, value: stateValue(snapshot.value), context: readinessContext(snapshot) };
-  }
+  if (isMachine<ServiceSnapshot>(snapshot, 'service'))
+    return machineView(status, snapshot, serviceContext(snapshot, facts));
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled'))
+    return machineView(status, snapshot, scheduledContext(snapshot, facts));
+  if (isMachine<SystemSnapshot>(snapshot, 'system')) return machineView(status, snapshot, systemContext(snapshot));
+  if (isMachine<UnitSnapshot>(snapshot, 'unit')) return machineView(status, snapshot, unitContext(snapshot));
+  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness'))
+    return machineView(status, snapshot, readinessContext(snapshot));
   return { status };
+}
+
+function machineView(status: SnapshotView['status'], snapshot: AnyMachineSnapshot, context: JsonObject): SnapshotView {
+  const value = stateValue(snapshot.value);
+  return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
 }
 
 /** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
@@ -118,8 +113,9 @@ function stateValue(value: unknown): Json {
 
 // A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
 
-function serviceContext({ context, value }: ServiceSnapshot, { waitedFor }: ServiceFacts): JsonObject {
-  const { spec, serial, pid, followed, verdict, lastEnd, deadline, status, announced } = context;
+function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, killAt }: ServiceFacts): JsonObject {
+  const { spec, serial, pid, followed, verdict, lastEnd, status, announced } = context;
+  const deadline = deadlineIn(value, context.deadline, killAt);
   const view: Record<string, Json> = { service: spec.name, serial };
   // Without one it is not spawned yet, or what is left of the run has no leader.
   if (pid !== 0) view['pid'] = pid;
@@ -132,15 +128,16 @@ function serviceContext({ context, value }: ServiceSnapshot, { waitedFor }: Serv
   if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
   if (status !== undefined && status !== '') view['note'] = status;
   if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
-  if (deadline !== undefined && runsOut(value)) view['deadline'] = deadline;
+  if (deadline !== undefined) view['deadline'] = deadline;
   if (announced !== undefined) view['announced'] = announced;
   return view;
 }
 
-/** A start may take too long, and so may a stop. */
-function runsOut(value: ServiceSnapshot['value']): boolean {
-  if (typeof value !== 'object') return false;
-  return 'starting' in value || ('stopping' in value && value.stopping !== 'killing');
+/** Monotonic ms at which a start has taken too long, or a stop: the time of a stop that the system has asked for is the system's. */
+function deadlineIn(value: ServiceSnapshot['value'], own: number | undefined, killAt: number | undefined) {
+  if (typeof value !== 'object') return undefined;
+  if ('starting' in value || ('stopping' in value && value.stopping === 'clearing')) return own;
+  return 'stopping' in value && value.stopping === 'terminating' ? killAt : undefined;
 }
 
 function scheduledContext({ context, value }: ScheduledSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
@@ -384,6 +381,12 @@ function messageView(message: NotifyMessage): JsonObject {
     ...(watchdogInterval === undefined ? {} : { watchdogInterval }),
     ...(extend === undefined ? {} : { extend }),
   };
+}
+
+/** Monotonic ms at which SIGKILL is due to a service, as the snapshot of the system has it. */
+export function killTimeOf(snapshot: SystemSnapshot, service: string): number | undefined {
+  const slot = snapshot.context.ledger.slots.get(service);
+  return slot !== undefined && isStopping(slot) ? slot.intent.killAt : undefined;
 }
 
 /** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */

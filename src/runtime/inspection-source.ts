@@ -9,6 +9,7 @@ import {
   definitionView,
   type EventView,
   eventView,
+  killTimeOf,
   machineOf,
   serviceEntries,
   serviceOf,
@@ -114,7 +115,7 @@ function recordNews({ severity, facility, program, pid, service, message }: LogR
 
 class Observation {
   readonly #tell: Tell;
-  readonly #assembly: Pick<Assembly, 'nextRun'>;
+  readonly #assembly: Pick<Assembly, 'nextRun' | 'system'>;
   readonly #known = new Map<string, Known>();
   readonly #defined = new Set<string>();
   readonly #reveal: boolean;
@@ -124,7 +125,7 @@ class Observation {
   /** Actors that XState has told of before they had a state. */
   #born: ObservedActor[] = [];
 
-  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun'>, reveal: boolean) {
+  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun' | 'system'>, reveal: boolean) {
     this.#tell = tell;
     this.#reveal = reveal;
     this.#assembly = assembly;
@@ -253,8 +254,10 @@ class Observation {
   }
 
   #view(snapshot: unknown, { service, waitedFor }: Known): SnapshotView {
-    const nextRun = service === undefined ? undefined : this.#assembly.nextRun(service);
-    return snapshotView(snapshot, { waitedFor, nextRun });
+    if (service === undefined) return snapshotView(snapshot, { waitedFor });
+    const nextRun = this.#assembly.nextRun(service);
+    const killAt = killTimeOf(this.#assembly.system.getSnapshot(), service);
+    return snapshotView(snapshot, { waitedFor, nextRun, killAt });
   }
 }
 

@@ -5,7 +5,7 @@ import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { eventView } from '../../src/runtime/entry-views.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { recorded } from '../inspect/recorded.ts';
-import { simpleService, systemOf } from '../simulation/world.ts';
+import { createWorld, simpleService, systemOf } from '../simulation/world.ts';
 
 /** A boot of one service, `web`, that does this each time. */
 function bootOf(changes: Partial<ServiceSpec>, script: Script): readonly Entry[] {
@@ -111,6 +111,34 @@ describe('what is told of readiness', () => {
       '1.100  web  starting.awaitingNotify → stopping.clearing  no READY=1 within 1 s',
     );
   });
+});
+
+it('tells the time of SIGKILL that is in force, also where the service has asked for more', () => {
+  const script: Script = {
+    steps: [{ do: 'notify', text: 'READY=1' }, { do: 'hang' }],
+    onSignal: {
+      SIGTERM: [
+        { do: 'notify', text: 'EXTEND_TIMEOUT_USEC=20000000' },
+        { do: 'wait', ms: 1_000 },
+        { do: 'notify', text: 'STATUS=almost' },
+        { do: 'wait', ms: 1_000 },
+      ],
+    },
+  };
+  const web = simpleService('web', { type: 'notify' });
+  const world = createWorld(systemOf([web]), { has: () => true, script: () => script });
+  const entries: Entry[] = [];
+  world.inspection.hub.watch({ records: false, onEntry: (entry) => entries.push(entry) > 0 });
+  world.assembly.start();
+  world.clock.run(2_000);
+  const stop = { type: 'services.stop', names: [web.name], disable: false, again: false, drain: false } as const;
+  world.assembly.system.send({ ...stop, at: world.clock.now() });
+  world.clock.run(2_500);
+  expect(contextOf(entries, 'service')).toMatchObject({ deadline: 10_000 });
+  world.clock.run(3_500);
+  expect(contextOf(entries, 'service')).toMatchObject({ deadline: 22_000, note: 'almost' });
+  world.clock.run(5_000);
+  expect(contextOf(entries, 'service')).not.toHaveProperty('deadline');
 });
 
 describe('what is told of a scheduled service', () => {

@@ -134,6 +134,60 @@ describe('why a service waits', () => {
     ]);
   });
 
+  it('tells the time to SIGKILL that is in force: more where the service has asked for it, less once the system ends', () => {
+    const slow: Script = {
+      steps: [{ do: 'notify', text: 'READY=1' }, { do: 'hang' }],
+      onSignal: {
+        SIGTERM: [
+          { do: 'wait', ms: second },
+          { do: 'notify', text: 'EXTEND_TIMEOUT_USEC=30000000' },
+          { do: 'wait', ms: 60 * second },
+        ],
+      },
+    };
+    const web = simpleService('web', { type: 'notify' });
+    const world = createWorld(systemOf([web]), { has: () => true, script: () => slow });
+    const { clock } = world;
+    const supervisor = supervised(world);
+    const left = () => supervisor.service('web.service')?.why.next;
+    world.assembly.start();
+    clock.run(2 * second);
+    supervisor.stop(['web.service'], { disable: false, drain: false });
+    clock.run(2.5 * second);
+    expect(left()).toBe('after 7.5 s: SIGKILL; then stopped');
+    clock.run(4 * second);
+    expect(left()).toBe('after 29 s: SIGKILL; then stopped');
+    supervisor.shutdown(0);
+    clock.run(4.1 * second);
+    expect(left()).toMatch(/^after 7\.\d s: SIGKILL; then stopped$/);
+  });
+
+  it('says which restart follows once what a failed run has left is ended, and that none does where none may', () => {
+    const left: Script = { steps: [{ do: 'hang' }], onSignal: { SIGTERM: [{ do: 'wait', ms: second }] } };
+    const crash: Script = {
+      steps: [
+        { do: 'fork', script: left },
+        { do: 'wait', ms: 2 * second },
+        { do: 'exit', code: 1 },
+      ],
+    };
+    const web = simpleService('web', { restart: true, restartLimit: 1 });
+    const world = createWorld(systemOf([web, simpleService('other')]), {
+      has: () => true,
+      script: ([name]) => (name === 'web' ? crash : stubborn),
+    });
+    const supervisor = supervised(world);
+    const next = () => supervisor.service('web.service')?.why.next;
+    world.assembly.start();
+    world.clock.run(2.5 * second);
+    expect(next()).toMatch(/SIGKILL; then restart 1 of 1, after exit 1$/);
+    supervisor.setEnabled(['web.service'], false);
+    expect(next()).toMatch(/SIGKILL; then failed: exit 1$/);
+    supervisor.setEnabled(['web.service'], true);
+    world.clock.run(3 * second + web.restartDelay + 2.5 * second);
+    expect(next()).toMatch(/SIGKILL; then failed: exit 1, and no restart is left$/);
+  });
+
   it('a start of what is in line, or runs, is told to be one too many', () => {
     const { clock, supervisor, kernel } = world();
     clock.run(100);
