@@ -2,9 +2,10 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxFollowing } from '../../src/runtime/linux/linux-following.ts';
+import { childrenOf } from '../../src/runtime/linux/process-table.ts';
 import { ProcessTrees } from '../../src/runtime/linux/process-trees.ts';
 import type { NativeEdge } from '../../src/runtime/native.ts';
-import { edge, exitOf, openDescriptors, spawned } from './native-edge.ts';
+import { edge, exitOf, openDescriptors, spawned, until } from './native-edge.ts';
 
 const refuse = (code: string) => (): never => {
   throw Object.assign(new Error(code), { code });
@@ -56,6 +57,20 @@ describe('the end of a process on an older kernel', () => {
     expect([told, asked]).toEqual([false, sofar]);
     expect(openDescriptors()).toEqual(before);
   });
+});
+
+it('a session is no longer that of a start once chaperone has started something else under its number', async () => {
+  const trees = new ProcessTrees(new LinuxClock(), process.pid, () => true);
+  const root = spawned(['/bin/sh', '-c', 'sleep 1000 & wait']);
+  const child = await until(() => childrenOf(root)[0]);
+  const tree = trees.track(root, 'first', true);
+  // No look has found the child by now: it is of the session of the start.
+  expect(trees.invocationOf(child)).toBe('first');
+  trees.started(root);
+  expect(trees.invocationOf(child)).toBeUndefined();
+  tree.forget();
+  edge.kill(-root, 9);
+  await exitOf(root);
 });
 
 it('a process group is gone once chaperone has started something else under its number', async () => {

@@ -60,6 +60,7 @@ export class ProcessTrees {
     // The number is another's now.
     this.#groups.get(pid)?.vanish();
     this.#groups.delete(pid);
+    for (const tree of this.#trees) tree.loseSession(pid);
     this.#sessions.delete(pid);
     this.#sessions.add(pid);
     if (this.#sessions.size > mostSessions)
@@ -111,9 +112,10 @@ export class ProcessTrees {
   }
 
   /** A child of chaperone that nobody started, and that is in no session of a start. */
-  #isStrange({ pid, parent, session }: ProcessEntry): boolean {
+  #isStrange(entry: ProcessEntry): boolean {
+    const { pid, parent, session } = entry;
     if (parent !== this.#self || this.#started.has(pid) || this.#sessions.has(session)) return false;
-    return session !== this.#ownSession && ![...this.#trees].some((tree) => tree.knows(pid, session));
+    return session !== this.#ownSession && ![...this.#trees].some((tree) => tree.hasSeen(entry));
   }
 }
 
@@ -165,12 +167,13 @@ class Tree implements ProcessTree {
     this.#planLook(firstLook);
   }
 
-  knows(pid: number, session: number): boolean {
-    return this.#known.has(pid) || this.#sessions.has(session);
-  }
-
   hasSeen({ pid, session, startTime }: ProcessEntry): boolean {
     return this.#known.get(pid) === startTime || this.#sessions.has(session);
+  }
+
+  /** Its number is another process's now, which may lead another session: nobody of the old one lives. */
+  loseSession(session: number): void {
+    this.#sessions.delete(session);
   }
 
   startEnded(): void {
