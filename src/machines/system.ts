@@ -16,7 +16,7 @@
  * Failure. A service that fails while it starts (and does not ignore failures) ends the system; one that fails later ends only
  * itself, unless `on_failure` says otherwise. The first reason to end is kept in `end` and decides the exit status.
  *
- * What may cross, and who wins:
+ * Events that may arrive in either order, and which of them decides:
  * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
  * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
  * - What survives SIGKILL (a process that hangs in the kernel) is waited for no longer: those below have their turn.
@@ -29,13 +29,13 @@
  *
  * `halted` is where the runtime leaves. It is not a final state: that would stop every actor one by one, and nobody needs that.
  */
-import { assign, enqueueActions, fromCallback, not, type SnapshotFrom, setup } from 'xstate';
+import { assertEvent, assign, enqueueActions, fromCallback, type SnapshotFrom, setup } from 'xstate';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
 import { asTold } from '../model/ledger/changes.ts';
 import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
 import type { ReloadRequest } from '../model/ledger/reload.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
-import { isStopping, phaseOf, type Slot } from '../model/ledger/slot.ts';
+import { isReplacing, phaseOf, type Slot } from '../model/ledger/slot.ts';
 import { isSettled } from '../model/ledger/starts.ts';
 import { type LedgerEvent, step } from '../model/ledger/step.ts';
 import { killGrace } from '../model/ledger/stops.ts';
@@ -143,6 +143,18 @@ const processTable = fromCallback<SignalAll | CountProcesses, undefined, Process
 /** ms from one look at the stops that are due to the next: many that are due at nearly the same time are looked at once. */
 const stopsGrain = 10;
 
+/** The ledger takes one step with the event itself. */
+const takeEvent = { type: 'step', params: ({ event }: { readonly event: LedgerEvent }) => event } as const;
+
+/** What is asked for services by hand, while the system does not end. */
+const requests = {
+  'services.start': { actions: [takeEvent] },
+  'services.stop': { actions: [takeEvent] },
+  'services.reset': { actions: [takeEvent] },
+  'services.enable': { actions: [takeEvent] },
+  'services.disable': { actions: [takeEvent] },
+} as const;
+
 export const systemMachine = setup({
   types: {
     context: {} as SystemContext,
@@ -233,8 +245,9 @@ export const systemMachine = setup({
     }),
     recordGone: assign({ childrenLeft: false }),
     recordFailure: enqueueActions(({ context: { ledger, failures }, event, enqueue }) => {
-      if (event.type !== 'service.changed' || event.change.phase !== 'failed') return;
+      assertEvent(event, 'service.changed');
       const { name, change } = event;
+      if (change.phase !== 'failed') return;
       if (ledger.slots.get(name)?.spec.ignoreFailures === false)
         enqueue.assign({
           failures: [...failures.filter(({ service }) => service !== name), { service: name, cause: change.cause }],
@@ -242,7 +255,8 @@ export const systemMachine = setup({
     }),
     /** What a scheduled service runs, or leaves behind, does not show in its phase. */
     countProcesses: enqueueActions(({ context: { ledger, end }, event, enqueue }) => {
-      if (event.type !== 'service.changed' || end !== undefined) return;
+      assertEvent(event, 'service.changed');
+      if (end !== undefined) return;
       const { change, name } = event;
       if (change.phase !== 'scheduled' && !isEnded(change.phase)) return;
       const slot = ledger.slots.get(name);
@@ -253,15 +267,15 @@ export const systemMachine = setup({
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),
     notice: enqueueActions(({ event, enqueue }) => {
-      if (event.type === 'service.noticed')
-        enqueue.emit({ type: 'service.noticed', service: event.name, news: event.news });
+      assertEvent(event, 'service.noticed');
+      enqueue.emit({ type: 'service.noticed', service: event.name, news: event.news });
     }),
     sayWaiting: enqueueActions(({ context, enqueue }) => {
       enqueue.emit({ type: 'system.waiting', services: scheduledNames(context) });
       enqueue.assign({ saidWaiting: true });
     }),
     passSignals: enqueueActions(({ context: { ledger }, event, enqueue }) => {
-      if (event.type !== 'services.signal') return;
+      assertEvent(event, 'services.signal');
       const { names, signal, at } = event;
       for (const name of names)
         if (ledger.slots.get(name) !== undefined)
@@ -285,7 +299,8 @@ export const systemMachine = setup({
     }),
     /** Its status is to be the container's, where a signal ends it. The command counts more than others. */
     recordMain: enqueueActions(({ context: { ledger, main, mains }, event, enqueue }) => {
-      if (event.type !== 'service.changed' || !isEnded(event.change.phase) || !mains.includes(event.name)) return;
+      assertEvent(event, 'service.changed');
+      if (!isEnded(event.change.phase) || !mains.includes(event.name)) return;
       const outcome = ledger.slots.get(event.name)?.outcome;
       if (outcome !== undefined && main?.service !== consoleService)
         enqueue.assign({ main: { service: event.name, outcome } });
@@ -299,9 +314,8 @@ export const systemMachine = setup({
     sayForced: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.forced' })),
     sayHalted: enqueueActions(({ context: { ledger }, enqueue }) => {
       // Of those that nobody waits for any longer, timers would go on.
-      if (!isAllEnded(ledger))
-        for (const { spec, chart } of ledger.slots.all())
-          if (!isEnded(chart)) enqueue.stopChild(serviceActorId(spec.name));
+      for (const { spec, chart } of ledger.slots.all())
+        if (!isEnded(chart)) enqueue.stopChild(serviceActorId(spec.name));
       enqueue.cancel('stops');
       enqueue.stopChild('processTable');
       enqueue.emit({ type: 'system.halted' });
@@ -358,9 +372,9 @@ export const systemMachine = setup({
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
-    'service.extended': { actions: [{ type: 'step', params: ({ event }) => event }] },
-    'service.survived': { actions: [{ type: 'step', params: ({ event }) => event }] },
-    'stops.due': { actions: [{ type: 'step', params: ({ event }) => event }] },
+    'service.extended': { actions: [takeEvent] },
+    'service.survived': { actions: [takeEvent] },
+    'stops.due': { actions: [takeEvent] },
     'services.signal': { actions: ['noteTime', 'passSignals'] },
     'system.reload': {},
     'services.start': {},
@@ -374,6 +388,7 @@ export const systemMachine = setup({
       entry: ['announce'],
       initial: 'checking',
       on: {
+        'system.reload': { actions: [takeEvent] },
         'service.changed': [
           {
             guard: 'endsSystem',
@@ -384,17 +399,14 @@ export const systemMachine = setup({
               'recordEnd',
             ],
           },
+          { actions: ['recordFailure', takeEvent, 'countProcesses'] },
         ],
         'service.exitKills': [
           { guard: 'isReplaced', actions: ['noteTime'] },
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
-        'services.start': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.stop': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.reset': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.enable': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.disable': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        ...requests,
       },
       states: {
         checking: {
@@ -411,36 +423,18 @@ export const systemMachine = setup({
             { guard: 'onlyIdleServices', target: 'lastStage' },
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
-          on: {
-            'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
-            'service.changed': {
-              guard: not('endsSystem'),
-              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
-            },
-          },
         },
         /** Everything but the IDLE services stands; they wait for `idle_delay`. */
         idling: {
           after: { idleDelay: 'lastStage' },
           on: {
             // What is new comes before them.
-            'system.reload': { target: 'starting', actions: [{ type: 'step', params: ({ event }) => event }] },
-            'service.changed': {
-              guard: not('endsSystem'),
-              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
-            },
+            'system.reload': { target: 'starting', actions: [takeEvent] },
           },
         },
         lastStage: {
           entry: [{ type: 'step', params: ({ context }) => released(context, true) }],
           always: [{ guard: 'allSettled', target: '#system.up' }],
-          on: {
-            'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
-            'service.changed': {
-              guard: not('endsSystem'),
-              actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'],
-            },
-          },
         },
       },
     },
@@ -452,7 +446,7 @@ export const systemMachine = setup({
         { guard: 'onlyScheduled', actions: ['sayWaiting'] },
       ],
       on: {
-        'system.reload': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        'system.reload': { actions: [takeEvent] },
         'service.changed': [
           {
             guard: 'endsSystemLater',
@@ -463,18 +457,14 @@ export const systemMachine = setup({
               'recordEnd',
             ],
           },
-          { actions: ['recordFailure', { type: 'step', params: ({ event }) => event }, 'countProcesses'] },
+          { actions: ['recordFailure', takeEvent, 'countProcesses'] },
         ],
         'service.exitKills': [
           { guard: 'isReplaced', actions: ['noteTime'] },
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
-        'services.start': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.stop': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.reset': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.enable': { actions: [{ type: 'step', params: ({ event }) => event }] },
-        'services.disable': { actions: [{ type: 'step', params: ({ event }) => event }] },
+        ...requests,
       },
     },
 
@@ -485,7 +475,7 @@ export const systemMachine = setup({
       ],
       initial: 'stopping',
       on: {
-        'service.changed': { actions: [{ type: 'step', params: ({ event }) => event }, 'recordMain'] },
+        'service.changed': { actions: [takeEvent, 'recordMain'] },
         'service.exitKills': { actions: ['noteTime'] },
       },
       states: {
@@ -613,22 +603,18 @@ function spawnService(
 /** It is to end because of a reload. */
 function isReplaced({ ledger }: SystemContext, name: string): boolean {
   const slot = ledger.slots.get(name);
-  return slot !== undefined && isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
+  return slot !== undefined && isReplacing(slot);
 }
 
 function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean): boolean {
   if (event.type !== 'service.changed') return false;
   const slot = context.ledger.slots.get(event.name);
-  if (slot === undefined || isReplaced(context, event.name)) return false;
+  if (slot === undefined || isReplacing(slot)) return false;
   const change = asTold(slot, event.change);
   if (change.phase !== 'failed') return false;
   const { during } = change;
   if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.byHand)) return true;
   return boots && during === 'start' && !slot.spec.ignoreFailures;
-}
-
-function isAllEnded({ counters: { phases, total } }: Ledger): boolean {
-  return phases.stopped + phases.failed + phases.disabled === total;
 }
 
 /** The id of a service's actor: `service:web` for `web.service`. */

@@ -12,7 +12,7 @@
  * is left, or may still come, the unit is `remaining`: it lives on, takes another leader, and is ended when the owner says so.
  * Every signal that chaperone sends to a service is a transition here.
  *
- * What may cross on the way, and who wins:
+ * Events that may arrive in either order, and which of them decides:
  * - An exit may arrive before the spawn's own report: the exit wins; the late report is ignored.
  * - A wish to end may arrive before the spawn's report: it is kept and acted upon as soon as there is a pid to signal.
  * - A second `unit.terminate` changes nothing: a program that is asked twice may take it for haste.
@@ -112,10 +112,7 @@ export const unitMachine = setup({
     recordExit: assign(when('unit.leaderExited', () => ({ leaderGone: true }))),
     recordTerminate: assign(when('unit.terminate', ({ wish }, event) => ({ wish: wish ?? event }))),
     recordKill: assign(when('unit.kill', (_, event) => ({ wish: event, grace: event.grace }))),
-    recordSignal: assign({
-      signalled: ({ context, event }) =>
-        event.type === 'unit.signalled' ? { signal: event.signal, outcome: event.outcome } : context.signalled,
-    }),
+    recordSignal: assign(when('unit.signalled', (_, { signal, outcome }) => ({ signalled: { signal, outcome } }))),
     sendTerminate: enqueueActions(({ context, enqueue }) => {
       const signal = context.wish?.type === 'unit.terminate' ? context.wish.signal : 'SIGTERM';
       enqueue.assign({ asked: { signal, at: context.at }, pause: firstPause, signalled: { signal, outcome: 'sent' } });
@@ -142,17 +139,14 @@ export const unitMachine = setup({
       enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'hand' });
     }),
     askLead: enqueueActions(({ event, enqueue }) => {
-      if (event.type === 'unit.lead') enqueue.sendTo('processes', { type: 'unit.lead', pid: event.pid });
+      assertEvent(event, 'unit.lead');
+      enqueue.sendTo('processes', { type: 'unit.lead', pid: event.pid });
     }),
     askLook: sendTo('processes', { type: 'unit.look' }),
     planLook: enqueueActions(({ context, enqueue }) => {
       enqueue.cancel('look');
       enqueue.raise({ type: 'unit.lookDue' }, { id: 'look', delay: context.pause });
       enqueue.assign({ pause: Math.min(longestPause, context.pause * 2) });
-    }),
-    restTimers: enqueueActions(({ context, enqueue }) => {
-      if (context.leaderGone) enqueue.cancel('look');
-      if (context.survivesAt > 0) enqueue.cancel('survival');
     }),
   },
   guards: {
@@ -195,7 +189,7 @@ export const unitMachine = setup({
         // The report of a spawn is news only while spawning.
         'unit.spawned': {},
         'unit.spawnFailed': {},
-        'unit.signalled': { actions: ['noteTime', 'recordSignal'] },
+        'unit.signalled': { actions: ['recordSignal'] },
         'unit.signal': { actions: ['sendByHand'] },
         // What is heard from a unit itself.
         'unit.cleared': {},
@@ -259,7 +253,6 @@ export const unitMachine = setup({
         },
         clearing: {
           initial: 'terminating',
-          exit: ['restTimers'],
           on: {
             'unit.leaderExited': [
               { guard: 'nothingLeft', target: '#unit.reaped', actions: ['recordExit', 'tellOwner'] },
