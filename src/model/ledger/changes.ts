@@ -6,6 +6,7 @@ import { isOutcome, type RunOutcome } from '../system-end.ts';
 import { type Draft, firstClosedStage } from './ledger.ts';
 import {
   definitionOf,
+  isLeaving,
   isReplacing,
   isStopping,
   newSlot,
@@ -128,7 +129,7 @@ function finishStop(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined) return;
   const { intent } = slot;
-  const isLast = draft.drain !== undefined || (isStopping(slot) && slot.intent.why === 'gone');
+  const isLast = draft.drain !== undefined || isLeaving(slot);
   if (slot.current !== undefined && !isLast) renew(draft, name, slot);
   if (intent.kind === 'again') draft.put(name, { intent: slot.enabled ? queued : nothingIntended });
   if (intent.kind !== 'stopping') return;
@@ -136,9 +137,7 @@ function finishStop(draft: Draft, name: string): void {
   draft.put(name, { intent: again ? queued : nothingIntended });
   if (intent.behind > 0 && draft.drain === undefined) leaveLine(draft, new Set([name]));
   letOthersStop(draft, intent.ahead);
-  if (intent.why !== 'gone') return;
-  draft.order({ kind: 'remove', name });
-  draft.tell({ type: 'service.removed', service: name });
+  if (intent.why === 'gone') draft.remove(name);
 }
 
 /** Whoever may start now, because of this change. */

@@ -152,7 +152,7 @@ export function ledgerOf(rest: Omit<Ledger, 'slots' | 'counters'>, slots: readon
 }
 
 /** The same ledger without the slots of these services. */
-export function withoutSlots(ledger: Ledger, names: ReadonlySet<string>): Ledger {
+function withoutSlots(ledger: Ledger, names: ReadonlySet<string>): Ledger {
   const counters = new CounterDraft(ledger.counters);
   const kept: Slot[] = [];
   for (const slot of ledger.slots) {
@@ -279,6 +279,7 @@ export class Draft {
   due: number | undefined;
   readonly at: number;
   readonly #changed = new Map<string, Slot>();
+  readonly #removed = new Set<string>();
   /** Slots that have changed since they were counted, as they were then. */
   readonly #uncounted = new Map<string, Slot>();
 
@@ -322,6 +323,13 @@ export class Draft {
     this.#changed.set(name, { ...old, ...changes });
   }
 
+  /** Nothing of it is left, and it is configured no more: the next ledger has no slot for it. */
+  remove(name: string): void {
+    this.#removed.add(name);
+    this.order({ kind: 'remove', name });
+    this.tell({ type: 'service.removed', service: name });
+  }
+
   /** Numbers of slots as they are now. */
   get counters(): CounterDraft {
     for (const [name, old] of this.#uncounted) {
@@ -343,7 +351,7 @@ export class Draft {
 
   done(): Ledger {
     const { idleReleased, drain, due, at, before } = this;
-    return {
+    const ledger = {
       ...before,
       idleReleased,
       drain,
@@ -352,6 +360,7 @@ export class Draft {
       slots: this.#changed.size === 0 ? before.slots : before.slots.with(this.#changed),
       counters: this.counters.done(),
     };
+    return this.#removed.size === 0 ? ledger : withoutSlots(ledger, this.#removed);
   }
 }
 

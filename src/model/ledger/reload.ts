@@ -5,7 +5,7 @@
  * starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it has no edge with
  * only where both want the same port or pidfile. What is kept is not touched, and what may change in place has changed before.
  *
- * What may cross, and who wins:
+ * Events that may arrive in either order, and which of them decides:
  * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests for it by hand
  *   count for nothing. When a further reload brings it back meanwhile, it starts again once it has ended.
  * - A stop by hand that is under way stays a stop, a restart by hand a restart; both end with the new definition.
@@ -21,7 +21,18 @@ import type { ReloadPlan } from '../reload-plan.ts';
 import { isScheduled } from '../scheduling.ts';
 import type { ServiceSpec, SystemSpec } from '../service-spec.ts';
 import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
-import { definitionOf, isOver, isStopping, newSlot, nothingIntended, phaseOf, queued, type Slot } from './slot.ts';
+import {
+  definitionOf,
+  isLeaving,
+  isOver,
+  isStopping,
+  newSlot,
+  nothingIntended,
+  phaseOf,
+  queued,
+  type Slot,
+  type StoppingSlot,
+} from './slot.ts';
 import { advanceStops, requestStops, type StopRequest } from './stops.ts';
 
 export interface ReloadRequest {
@@ -35,8 +46,7 @@ export interface ReloadRequest {
 export function stateForPlan(ledger: Ledger, name: string): PublicState | undefined {
   const slot = ledger.slots.get(name);
   if (slot === undefined) return undefined;
-  const { intent } = slot;
-  if (intent.kind === 'stopping' && intent.next === 'rest' && intent.why !== 'gone') return 'stopped';
+  if (isStopping(slot) && slot.intent.next === 'rest' && !isLeaving(slot)) return 'stopped';
   return publicStateOf(phaseOf(slot));
 }
 
@@ -89,12 +99,12 @@ class Changes {
     if (spec === undefined) {
       if (slot !== undefined) this.#remove(name, slot);
     } else if (slot === undefined) this.#add(spec);
-    else if (isStopping(slot) && slot.intent.why === 'gone') this.#bringBack(spec, slot);
+    else if (isLeaving(slot)) this.#bringBack(spec, slot);
     else this.#change(spec, slot, action);
   }
 
   #remove(name: string, slot: Slot): void {
-    if (isStopping(slot) && slot.intent.why === 'gone') return;
+    if (isLeaving(slot)) return;
     if (!isOver(slot)) {
       this.stops.set(name, { why: 'gone', next: 'rest' });
       return;
@@ -110,7 +120,7 @@ class Changes {
   }
 
   /** It had been taken out, and has still to end. */
-  #bringBack(spec: ServiceSpec, slot: Slot & { readonly intent: { readonly kind: 'stopping' } }): void {
+  #bringBack(spec: ServiceSpec, slot: StoppingSlot): void {
     const { enabled } = spec;
     this.#put(spec, slot, {
       enabled,

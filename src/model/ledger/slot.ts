@@ -51,7 +51,7 @@ export interface Slot {
   readonly hasBeenReady: boolean;
   readonly enabled: boolean;
   readonly intent: Intent;
-  /** What a `disable` has ended goes on with the next `enable`. */
+  /** A `disable` has ended its restarts or its schedule: the next `enable` starts the service again. */
   readonly resumes: boolean;
   /** Somebody has asked for its current start. */
   readonly byHand: boolean;
@@ -60,6 +60,8 @@ export interface Slot {
   /** How its last run ended, or that it never began. */
   readonly outcome?: RunOutcome;
 }
+
+export type StoppingSlot = Slot & { readonly intent: Stopping };
 
 export const nothingIntended: Intent = { kind: 'none' };
 export const queued: Intent = { kind: 'queued' };
@@ -78,7 +80,7 @@ export function newSlot(spec: ServiceSpec): Slot {
   };
 }
 
-/** Where a service stands for everybody outside of its chart, which knows nothing of queues and of what was disabled by hand. */
+/** Where a service stands for everybody outside of its chart: the chart does not know that the service is queued, or was disabled by hand. */
 export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
   const rests = isEnded(chart) || chart === 'pending';
   if (!enabled && rests) return 'disabled';
@@ -121,11 +123,16 @@ export function standingOf(slot: Slot | undefined): Standing | undefined {
 }
 
 /** True where a stop of it is asked for, or under way. */
-export function isStopping(slot: Slot): slot is Slot & { readonly intent: Stopping } {
+export function isStopping(slot: Slot): slot is StoppingSlot {
   return slot.intent.kind === 'stopping';
+}
+
+/** True where a reload has taken it out of the configuration, and it has still to end. */
+export function isLeaving(slot: Slot): slot is StoppingSlot {
+  return isStopping(slot) && slot.intent.why === 'gone';
 }
 
 /** True where a reload stops it: what starts in its place may need the port, or the pidfile, that it still has. */
 export function isReplacing(slot: Slot): boolean {
-  return isStopping(slot) && (slot.intent.why === 'reload' || slot.intent.why === 'gone');
+  return isLeaving(slot) || (isStopping(slot) && slot.intent.why === 'reload');
 }

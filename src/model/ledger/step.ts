@@ -1,7 +1,7 @@
 /** One step of the system: what has happened, or is asked for, makes another ledger, and orders for the system machine. */
 import type { ServiceChange } from '../service-phase.ts';
 import { noteChange } from './changes.ts';
-import { Draft, type Ledger, type Order, withoutSlots } from './ledger.ts';
+import { Draft, type Ledger, type Order } from './ledger.ts';
 import { type ReloadRequest, reloaded } from './reload.ts';
 import { carryOut, type ServiceRequest } from './requests.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
@@ -27,7 +27,7 @@ export type LedgerEvent =
   | { readonly type: 'drain.begun'; readonly at: number }
   /** The time of some stop may be used up. */
   | { readonly type: 'stops.due'; readonly at: number }
-  /** Nobody has time any more. */
+  /** The system has no time left: whatever still runs gets SIGKILL at once. */
   | { readonly type: 'stops.forced'; readonly at: number };
 
 export interface Step {
@@ -35,6 +35,7 @@ export interface Step {
   readonly orders: readonly Order[];
 }
 
+/** Carries out one event: the services as they stand after it, and what the system machine has to do. */
 export function step(before: Ledger, event: LedgerEvent): Step {
   if (event.type === 'system.reload') return afterReload(before, event);
   const draft = new Draft(before, event.at);
@@ -70,21 +71,14 @@ export function step(before: Ledger, event: LedgerEvent): Step {
       killAll(draft);
       break;
   }
-  return without(removedBy(draft.orders), { ledger: draft.done(), orders: draft.orders });
+  return { ledger: draft.done(), orders: draft.orders };
 }
 
+/** A reload makes another ledger: a second draft, which is made of it, lets the new services start. */
 function afterReload(before: Ledger, event: LedgerEvent & { readonly type: 'system.reload' }): Step {
   const { ledger, orders } = reloaded(before, event, event.at);
   const draft = new Draft(ledger, event.at);
   releaseAll(draft);
   sayBlocked(draft);
   return { ledger: draft.done(), orders: [...orders, ...draft.orders] };
-}
-
-function removedBy(orders: readonly Order[]): ReadonlySet<string> {
-  return new Set(orders.flatMap((order) => (order.kind === 'remove' ? [order.name] : [])));
-}
-
-function without(names: ReadonlySet<string>, { ledger, orders }: Step): Step {
-  return { ledger: names.size === 0 ? ledger : withoutSlots(ledger, names), orders };
 }
