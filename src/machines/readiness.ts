@@ -17,11 +17,10 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
-import type { ExitStatus } from '../model/exit-status.ts';
 import type { PidfileTrouble } from '../model/pidfile.ts';
 import type { FailureCause } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
-import type { NotifyFact, PidfileFact } from '../model/unit-events.ts';
+import type { MissedEnd, NotifyFact, PidfileFact } from '../model/unit-events.ts';
 
 export type ReadinessFact =
   /** `pid`: the process that is the service from now on. `ended`: how it has ended, while chaperone could not look. */
@@ -29,7 +28,7 @@ export type ReadinessFact =
       readonly type: 'readiness.passed';
       readonly serial: number;
       readonly pid?: number;
-      readonly ended?: ExitStatus;
+      readonly ended?: MissedEnd;
       readonly at: number;
     }
   | { readonly type: 'readiness.failed'; readonly serial: number; readonly cause: FailureCause; readonly at: number }

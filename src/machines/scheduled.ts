@@ -12,9 +12,10 @@
  * `max_connections`, and the clients after that wait in the backlog.
  *
  * Each run is a unit. A run counts as ended with its leader: what it leaves in its group lives on and holds nobody up, and is ended
- * by a stop, a reset and the shutdown, never by the next run.
+ * by a stop, a reset and the shutdown, never by the next run. A service that is only unscheduled (`leaves`) is stopped once no run
+ * goes on, and keeps the units of what they have left.
  *
- * What may cross on the way, and who wins:
+ * Events that may arrive in either order, and which of them decides:
  * - A client that was taken in the moment in which the service became full is served: it has been promised a handler.
  * - One that was taken in the moment in which the service ends is not: the trigger's end closes the connection.
  * - A stop that comes before the trigger is armed wins.
@@ -94,6 +95,8 @@ interface ScheduledContext extends ScheduledInput {
   readonly verdict: FailureCause | undefined;
   readonly lastEnd: RunEnd | undefined;
   readonly retired: boolean;
+  /** It is drained, and what its runs leave behind lives on. */
+  readonly leaves: boolean;
   /** Monotonic ms at which what its runs have left gets SIGKILL, after a drain. */
   readonly clearUntil: number;
   /** Monotonic ms of the last fact or command. */
@@ -114,16 +117,16 @@ const when = stamped<ScheduledContext, ScheduledEvent>();
 /** Facts of a trigger that has been ended. */
 const lateTrigger = { 'trigger.armed': {}, 'trigger.refused': {}, 'trigger.fired': {} };
 
-/** Where neither a unit nor a trigger is there. */
+/** Where no run goes on. What earlier ones have left behind may. */
 const atRest = {
   'service.kill': {},
-  'service.reset': {},
+  'service.reset': { actions: ['noteTime', 'resetRuns'] },
   'service.signal': {},
   'service.retire': { actions: ['retire'] },
   'unit.spawned': {},
   'unit.spawnFailed': {},
   'unit.leaderExited': {},
-  'unit.cleared': {},
+  'unit.cleared': { actions: ['noteTime', 'dropRun'] },
   'unit.survived': {},
   ...lateTrigger,
 } as const;
@@ -239,6 +242,7 @@ export const scheduledMachine = setup({
       const grace = event.type === 'service.kill' ? event.grace : killGrace;
       for (const { ref } of Object.values(runs)) enqueue.sendTo(ref, { type: 'unit.kill', grace, at });
     }),
+    recordDrain: assign(when('service.stop', (_, { leaves = false }) => ({ leaves }))),
     recordClearing: assign({ clearUntil: ({ context: { at } }) => at + clearGrace }),
     passClearGrace: assign({ at: ({ context: { at, clearUntil } }) => Math.max(at, clearUntil) }),
     signalRuns: enqueueActions(({ context: { runs }, event, enqueue }) => {
@@ -267,6 +271,7 @@ export const scheduledMachine = setup({
     isBusyCron: ({ context }) => context.spec.type === 'cron' && runningCount(context) > 0,
     isEmpty: ({ context }) => Object.keys(context.runs).length === 0,
     isIdle: ({ context }) => runningCount(context) === 0,
+    isUnscheduled: ({ context }) => context.leaves && runningCount(context) === 0,
   },
   delays: { clearGrace },
 }).createMachine({
@@ -281,6 +286,7 @@ export const scheduledMachine = setup({
     verdict: undefined,
     lastEnd: undefined,
     retired: false,
+    leaves: false,
     clearUntil: 0,
     at: 0,
   }),
@@ -320,7 +326,10 @@ export const scheduledMachine = setup({
       on: {
         ...atRest,
         'service.start': {},
-        'service.stop': { target: 'stopping', actions: ['noteTime'] },
+        'service.stop': [
+          { guard: 'drains', target: 'stopping.draining', actions: ['recordDrain'] },
+          { target: 'stopping', actions: ['noteTime'] },
+        ],
         'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
         'service.retire': { actions: ['retire', 'endTrigger'] },
         'trigger.armed': { target: 'ready', actions: ['noteTime'] },
@@ -334,7 +343,7 @@ export const scheduledMachine = setup({
       on: {
         'service.start': {},
         'service.stop': [
-          { guard: 'drains', target: 'stopping.draining', actions: ['noteTime'] },
+          { guard: 'drains', target: 'stopping.draining', actions: ['recordDrain'] },
           { target: 'stopping', actions: ['noteTime'] },
         ],
         'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
@@ -376,11 +385,17 @@ export const scheduledMachine = setup({
         ...lateTrigger,
       },
       states: {
-        /** What runs may finish; what it leaves behind is ended then. */
+        /** What runs may finish; what it leaves behind is ended then, unless the service is only unscheduled. */
         draining: {
-          always: { guard: 'isIdle', target: 'clearing' },
+          always: [
+            { guard: 'isUnscheduled', target: '#scheduled.stopped' },
+            { guard: 'isIdle', target: 'clearing' },
+          ],
           on: {
-            'service.stop': [{ guard: 'drains' }, { target: 'terminating', actions: ['noteTime'] }],
+            'service.stop': [
+              { guard: 'drains', actions: ['recordDrain'] },
+              { target: 'terminating', actions: ['noteTime'] },
+            ],
             'service.reset': { actions: ['noteTime', 'tellReset', 'resetRuns'] },
             'unit.leaderExited': [{ guard: 'isUnknown' }, { actions: ['noteTime', 'tellRunEnd', 'endRun', 'dropRun'] }],
           },
@@ -409,7 +424,7 @@ export const scheduledMachine = setup({
         ...atRest,
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
         'service.stop': {},
-        'service.reset': { target: 'stopped', actions: ['noteTime'] },
+        'service.reset': { target: 'stopped', actions: ['noteTime', 'resetRuns'] },
       },
     },
   },

@@ -71,11 +71,12 @@ export function namedPid(event: ServiceEvent): number | undefined {
 
 export function missedLeader(event: ServiceEvent): ServiceEvent & { readonly type: 'leader.missed' } {
   assertEvent(event, 'readiness.passed');
-  const { pid = 0, ended: status = { kind: 'unknown' }, at } = event;
-  return { type: 'leader.missed', pid, status, at };
+  const { pid = 0, ended, at } = event;
+  if (ended === undefined) throw new Error(`internal error: the end of pid ${pid} was not missed`);
+  return { type: 'leader.missed', pid, ...ended, at };
 }
 
-/** A daemon that was ended by its own kill signal has ended as it should, whoever sent it. */
+/** A process ends normally with exit status 0. A daemon that a pidfile or MAINPID has named also does with its kill signal, whoever has sent that. */
 export function endedNormally({ followed, spec }: Known, event: ServiceEvent): boolean {
   if (event.type !== 'unit.leaderExited' && event.type !== 'leader.missed') return false;
   const { status } = event;

@@ -1,11 +1,10 @@
 /** What is said to a service and by it, and all that it knows: cron and inetd services say and hear the same. */
 import type { ActorRef, Snapshot } from 'xstate';
-import type { ExitStatus } from '../model/exit-status.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { RunOutcome } from '../model/system-end.ts';
-import type { NotifyFact, UnitFact } from '../model/unit-events.ts';
+import type { MissedEnd, NotifyFact, UnitFact } from '../model/unit-events.ts';
 import type { ServiceStage } from '../model/why.ts';
 import type { ReadinessFact } from './readiness.ts';
 import type { ServiceNoticed } from './scheduled.ts';
@@ -21,6 +20,8 @@ export type ServiceCommand =
       readonly type: 'service.stop';
       /** cron and inetd services: what runs may finish. */
       readonly drain: boolean;
+      /** What its finished runs have left behind, or leave behind now, lives on. */
+      readonly leaves?: true;
       /** ms until SIGKILL, which the system sends. */
       readonly killAfter?: number;
       readonly at: number;
@@ -50,7 +51,7 @@ export type OwnEvent =
   /** It has been ready for so long that its restarts are forgotten. */
   | { readonly type: 'restarts.forgotten' }
   /** Its leader has ended while chaperone could not look. */
-  | { readonly type: 'leader.missed'; readonly pid: number; readonly status: ExitStatus; readonly at: number };
+  | ({ readonly type: 'leader.missed'; readonly pid: number; readonly at: number } & MissedEnd);
 
 export type ServiceEvent = ServiceCommand | UnitFact | ReadinessFact | NotifyFact | OwnEvent;
 
@@ -116,7 +117,7 @@ export interface ServiceMemory {
   readonly watchdog: number | undefined;
   /** STATUS=: its note in listings. */
   readonly status: string | undefined;
-  /** What it has said of itself since READY. */
+  /** The service has announced that it is reloading or stopping (RELOADING=1, STOPPING=1), and has not said READY=1 since. */
   readonly announced: 'reloading' | 'stopping' | undefined;
   /** The signal that ends it, where it is not its kill signal. */
   readonly endSignal: SignalName | undefined;

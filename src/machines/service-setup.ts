@@ -151,16 +151,10 @@ export const serviceSetup = setup({
       if (context.notifications !== undefined) enqueue.sendTo(context.notifications, { type: 'notify.close' });
     }),
     recordExit: assign(
-      when('unit.leaderExited', ({ spawnedAt }, { pid, status, at }) => ({
-        pid: 0,
-        lastEnd: { pid, status, ran: at - spawnedAt },
-      })),
+      when('unit.leaderExited', (_, { pid, status, age }) => ({ pid: 0, lastEnd: { pid, status, ran: age } })),
     ),
     recordMissed: assign(
-      when('leader.missed', ({ spawnedAt }, { pid, status, at }) => ({
-        pid: 0,
-        lastEnd: { pid, status, ran: at - spawnedAt },
-      })),
+      when('leader.missed', (_, { pid, status, age }) => ({ pid: 0, lastEnd: { pid, status, ran: age } })),
     ),
     judgeMissed: assign(when('leader.missed', (_, { pid, status }) => ({ verdict: { kind: 'exit', status, pid } }))),
     judgeExit: assign(when('unit.leaderExited', (_, { pid, status }) => ({ verdict: { kind: 'exit', status, pid } }))),
@@ -289,8 +283,10 @@ export const serviceSetup = setup({
     /** Nothing but its end is known to have happened in the pause; the pause may have been over by then. */
     mayHaveSettled: ({ context, event }) =>
       event.type === 'unit.leaderExited' &&
-      context.spec.pidfile === undefined &&
+      (context.spec.pidfile === undefined || event.named === true) &&
       event.age >= context.spec.startupPause,
+    /** Its pidfile named it before it ended, and nobody had looked: it was ready. */
+    hadNamedItself: ({ event }) => event.type === 'unit.leaderExited' && event.named === true,
     /** The process of a pidfile is still to be found. */
     exitedIntoPidfile: ({ context, event }) => context.spec.pidfile !== undefined && endedNormally(context, event),
     /** It may have become a daemon, which has still to say READY=1. */

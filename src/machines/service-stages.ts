@@ -119,6 +119,14 @@ export const starting = serviceSetup.createStateConfig({
     awaitingPidfile: {
       invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
       on: {
+        'unit.leaderExited': [
+          { guard: 'isStale' },
+          {
+            guard: 'hadNamedItself',
+            target: '#service.ready.running',
+            actions: ['noteTime', raise(({ event }) => event)],
+          },
+        ],
         'readiness.passed': [
           { guard: 'isStale' },
           {

@@ -27,7 +27,7 @@
  * end, only when nothing of its unit is left: until then the service is `stopping`, in `clearing` where it is the service itself
  * that ends what has failed, and its verdict waits. After a normal end what is left lives on, and the next stop ends it.
  *
- * What may cross on the way, and who wins:
+ * Events that may arrive in either order, and which of them decides:
  * - A stop during a start wins: the start is abandoned. An exit that was already on its way is then the end of the stop and not a
  *   failure. So does a stop while a failed run is being cleared: it is pardoned, and ends in `stopped`.
  * - A start that takes too long is ended through `stopping.clearing` like everything else that has failed and may still live: it said

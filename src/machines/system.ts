@@ -195,9 +195,10 @@ export const systemMachine = setup({
             break;
           }
           case 'stop': {
-            const { drain, killAfter } = order;
+            const { drain, leaves, killAfter } = order;
+            const remains = leaves === undefined ? {} : { leaves };
             const within = killAfter === undefined ? {} : { killAfter };
-            enqueue.sendTo(id, { type: 'service.stop', drain, ...within, at });
+            enqueue.sendTo(id, { type: 'service.stop', drain, ...remains, ...within, at });
             break;
           }
           case 'kill':

@@ -11,9 +11,9 @@ interface Dependent {
  */
 export type Stage = 0 | 1 | 2;
 
-export const initStage: Stage = 0;
-export const defaultStage: Stage = 1;
-export const idleStage: Stage = 2;
+const initStage: Stage = 0;
+const defaultStage: Stage = 1;
+const idleStage: Stage = 2;
 
 /** Who waits for whom, as a plain value. */
 export interface DependencyGraph {

@@ -140,6 +140,9 @@ export const exitKillsAhead = (spec: ServiceSpec): Message =>
 
 export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
 
+/** Somebody has asked for this signal, which need not end anything. */
+export const signalling = (name: string, signal: SignalName): Message => info(`sending ${signal} to ${name} as asked`);
+
 /** @param asked the signal that has asked it to end before, and for how long (ms) it has not */
 export function killing(
   name: string,

@@ -116,7 +116,7 @@ function quantifierSource({ min, max, lazy }: { min: number; max: number; lazy: 
 }
 
 /** How many characters each match has, or undefined where that varies or is not known. */
-export function fixedLength(node: RegexNode): number | undefined {
+function fixedLength(node: RegexNode): number | undefined {
   switch (node.kind) {
     case 'set':
       return 1;

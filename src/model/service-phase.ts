@@ -3,36 +3,25 @@ import type { PidfileTrouble } from './pidfile.ts';
 import type { SpawnError } from './spawn-error.ts';
 
 /** The states of a service as everybody outside its machine knows them (reference, "Names of states"), with `ready` in its three kinds. */
-export type ServicePhase =
-  | 'disabled'
-  | 'pending'
-  | 'starting'
-  /** ready: its process runs. */
-  | 'running'
-  /** ready: its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
-  | 'done'
-  /** ready: its schedule or its port is accepted. */
-  | 'scheduled'
-  /** Its process, which was the service, has ended normally. */
-  | 'exited'
-  | 'stopping'
-  | 'backoff'
-  | 'stopped'
-  | 'failed';
-
-export const servicePhases: readonly ServicePhase[] = [
+export const servicePhases = [
   'disabled',
   'pending',
   'starting',
+  /** ready: its process runs. */
   'running',
+  /** ready: its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
   'done',
+  /** ready: its schedule or its port is accepted. */
   'scheduled',
+  /** Its process, which was the service, has ended normally. */
   'exited',
   'stopping',
   'backoff',
   'stopped',
   'failed',
-];
+] as const;
+
+export type ServicePhase = (typeof servicePhases)[number];
 
 /** Why a service failed. */
 export type FailureCause =

@@ -38,6 +38,8 @@ export type UnitFact =
       readonly left: number;
       /** ms of real time from the spawn to the moment in which the end was seen: it may have ended earlier, and not later. */
       readonly age: number;
+      /** Its service's pidfile, written since the start, names it. */
+      readonly named?: true;
       readonly at: number;
     }
   /** Its leader had ended, and now nothing of it is left. */
@@ -71,6 +73,13 @@ export type UnitRequest =
   /** This process is its leader from now on. */
   | { readonly type: 'unit.lead'; readonly pid: number };
 
+/** How a process has ended that chaperone could not look at. */
+export interface MissedEnd {
+  readonly status: ExitStatus;
+  /** ms of real time from the start of its service to the moment in which the end was seen. */
+  readonly age: number;
+}
+
 /** Facts about a service's pidfile. `serial` is that of the start which is to have written it. */
 export type PidfileFact =
   | {
@@ -78,7 +87,7 @@ export type PidfileFact =
       readonly serial: number;
       readonly pid: number;
       /** Chaperone could not look while the file was written and its process lived: it has ended since, like this. */
-      readonly ended?: ExitStatus;
+      readonly ended?: MissedEnd;
       readonly at: number;
     }
   /** What it found this time, where that is something else than before. */

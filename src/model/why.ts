@@ -7,7 +7,7 @@ import { isScheduled, mostRuns } from './scheduling.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
 
-/** The states of the service machine in which it can be found. */
+/** The states in which a service's chart can be found between two events. */
 export const serviceStages = [
   'disabled',
   'pending',

@@ -33,8 +33,8 @@ interface PidfilePorts {
   readonly clock: Clock;
   /** What is known of a service that wants to follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
-  /** How a process has ended that no service was, if it has since that real time. */
-  readonly endOf: (pid: number, since: number) => ExitStatus | undefined;
+  /** How a process has ended that no service was, and when in real time, if it has since that real time. */
+  readonly endOf: (pid: number, since: number) => { readonly status: ExitStatus; readonly at: number } | undefined;
   readonly onMessage: (message: Message) => void;
 }
 
@@ -76,6 +76,14 @@ export class Pidfiles {
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
   }
 
+  /** True where its file, written since its start, names this process. */
+  names(service: ServiceSpec, pid: number): boolean {
+    const file = this.#read(service);
+    if (file === undefined || file.stamp === this.#before.get(service.name)) return false;
+    const content = parsePidfile(file.text);
+    return content.kind === 'pid' && content.pid === pid;
+  }
+
   /** Lets go what is kept of a service that is no more. */
   forget(service: string): void {
     this.#before.delete(service);
@@ -115,14 +123,14 @@ export class Pidfiles {
           return;
         }
         // The file is new since the last look, and nobody could see that its process lived.
-        const ended =
-          found.trouble === 'dead' && last !== 'dead' && stoodStill
-            ? this.#ports.endOf(found.pid, this.#startedAt.get(service.name) ?? 0)
-            : undefined;
-        if (found.trouble === 'dead' && ended !== undefined) {
+        const since = this.#startedAt.get(service.name) ?? 0;
+        const end =
+          found.trouble === 'dead' && last !== 'dead' && stoodStill ? this.#ports.endOf(found.pid, since) : undefined;
+        if (found.trouble === 'dead' && end !== undefined) {
           const { pid } = found;
-          onMessage(exitSeen(service.name, pid, ended));
-          sendBack({ type: 'pidfile.found', serial, pid, ended, at: clock.now() });
+          const { status, at } = end;
+          onMessage(exitSeen(service.name, pid, status));
+          sendBack({ type: 'pidfile.found', serial, pid, ended: { status, age: at - since }, at: clock.now() });
           return;
         }
         if (found.trouble === 'refused' && found.pid !== refused) {

@@ -19,6 +19,7 @@ import {
   orphanReaped,
   pidChanged,
   signalDenied,
+  signalling,
   startAttempt,
   terminating,
 } from '../model/messages.ts';
@@ -98,10 +99,10 @@ export class Units {
     return invocation === undefined ? undefined : this.#invocations.get(invocation)?.service.name;
   }
 
-  /** How a process has ended that no unit had started, if it has since that real time. */
-  endOf(pid: number, since: number): ExitStatus | undefined {
+  /** How a process has ended that no unit had started, and when in real time, if it has since that real time. */
+  endOf(pid: number, since: number): { readonly status: ExitStatus; readonly at: number } | undefined {
     const end = this.#orphans.get(pid);
-    return end === undefined || end.at < since ? undefined : end.status;
+    return end === undefined || end.at < since ? undefined : end;
   }
 
   /** A process has ended that no unit has started: it may have been of the group of one. */
@@ -330,13 +331,14 @@ class Unit {
     this.#leaderGone = true;
     const isEmpty = pid === this.#root && !ownsRemains(this.service) && !leavesGroup;
     const left = isEmpty ? 0 : this.#membersLeft().length;
+    const named = pidfiles.names(this.service, pid) ? { named: true as const } : {};
     const isOver = left === 0 && (this.#asked || (this.#tree !== undefined && !isNormal(status)));
     // Where nothing of it is left nobody is who its file names. Else what a daemon that has ended left in its file would tell of it
     // at the next stop, or of whoever has its number then. What a start has written of itself is for whoever looks for the daemon.
     if (isOver || pid !== this.#root) pidfiles.remove(this.service, isOver ? undefined : pid);
     if (left > 0) this.#keeper.onLeaderless(true);
     const age = clock.realTime() - this.#began;
-    this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, at });
+    this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, ...named, at });
   }
 
   /** Processes of its group or tree, but for the leader. */
@@ -365,12 +367,12 @@ class Unit {
     const leader = purpose === 'again' ? 0 : this.#liveLeader();
     const group = this.#groupOf(leader);
     const members = isStop || leader === 0 ? this.#membersToSignal(group) : [];
-    if (isStop && (leader !== 0 || members.length > 0)) {
-      const pids = [...(leader === 0 ? [] : [leader]), ...members.map(({ pid }) => pid)];
-      onMessage(signal === 'SIGKILL' ? killing(name, pids, asked) : terminating(name, signal));
-    }
+    const others = purpose === 'again' ? members.filter(({ pid }) => this.#killed?.has(pid) !== true) : members;
+    const pids = [...(leader === 0 ? [] : [leader]), ...others.map(({ pid }) => pid)];
+    if (purpose === 'hand') onMessage(signalling(name, signal));
+    else if (pids.length > 0) onMessage(signal === 'SIGKILL' ? killing(name, pids, asked) : terminating(name, signal));
     if (leader !== 0) send(leader, group === undefined ? 'process' : 'group');
-    for (const { pid } of members) if (purpose !== 'again' || this.#killed?.has(pid) !== true) send(pid, 'process');
+    for (const { pid } of others) send(pid, 'process');
     if (signal === 'SIGKILL' && purpose !== 'hand') {
       this.#killed ??= new Set();
       for (const { pid } of members) this.#killed.add(pid);

@@ -17,11 +17,8 @@ import {
   untilState,
   up,
 } from './by-hand.ts';
-import { type Booted, expectOrder, isRoot } from './namespace.ts';
+import { type Booted, everySecond, expectOrder, here, isRoot } from './namespace.ts';
 import { connected, freePort } from './ports.ts';
-
-const here = '$(_CHAP_CONFIG_DIR)';
-const everySecond = '* * * * * *';
 
 /** Stays, and says under which pid. */
 const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
@@ -195,6 +192,45 @@ describe.runIf(isRoot)('disable, then enable', () => {
   });
 });
 
+describe.runIf(isRoot)('a service that would wait for ever for what waits for something stopped', () => {
+  const chain = {
+    'db.service': stay(),
+    'a.service': stay({ after: 'db.service' }),
+    'web.service': stay({ after: 'a.service' }),
+    'stay.service': stay(),
+  };
+
+  it('is not stopped by a restart of both', async () => {
+    const system = await up(chain);
+    await telchap(system, 'stop', '--wait', 'a');
+    await telchap(system, 'stop', '--wait', 'db');
+    const pid = await nthNumber(system, upAs('web'), 1);
+    const refused = await ctl(system, 'restart', 'a', 'web');
+    expect(refused.status).not.toBe(0);
+    expect(refused.text).toMatch(/web.*a never starts as things stand/);
+    await settle(system);
+    expect(lives(system, pid)).toBe(true);
+    expect(await ctl(system, 'restart', '--wait', 'db', 'a', 'web')).toMatchObject({ status: 0 });
+    expect(await nthNumber(system, upAs('web'), 2)).not.toBe(pid);
+  });
+
+  it('is not stopped by a reload that puts what waits between the two', async () => {
+    const before = { 'db.service': stay(), 'web.service': stay(), 'stay.service': stay() };
+    const system = await up(before);
+    await telchap(system, 'stop', '--wait', 'db');
+    const pid = await nthNumber(system, upAs('web'), 1);
+    edit(system, {
+      ...before,
+      'web.service': stay({ after: 'new.service', env_set: { V: '2' } }),
+      'new.service': stay({ after: 'db.service' }),
+    });
+    expect((await ctl(system, 'reload', '--dry-run')).text).toMatch(/web.*new never starts as things stand/);
+    expect((await ctl(system, 'reload')).status).not.toBe(0);
+    await settle(system);
+    expect(lives(system, pid)).toBe(true);
+  });
+});
+
 describe.runIf(isRoot)('start of what still ends after a stop', () => {
   const settings = { shutdown_timeout: 15 };
   const linger = `$(FIXTURES)/linger ${here}/may-end`;
@@ -354,6 +390,42 @@ describe.runIf(isRoot)('a cron service whose job runs', () => {
     expect([count(system, works), count(system, /c\[\d+\]: cut short/)]).toEqual([1, 0]);
     expect(await telchap(system, 'enable', 'c')).toMatchObject({ status: 0 });
     await untilCount(system, works, 2);
+  });
+
+  it('that has left a daemon behind keeps it once it is disabled, until a reset', async () => {
+    const system = await up({
+      'c.service': { type: 'cron', interval: everySecond, command: "sh -c 'sleep infinity & echo left $!'" },
+      'tick.service': { type: 'cron', interval: everySecond, command: 'echo tick' },
+    });
+    const left = await nthNumber(system, /c\[\d+\]: left (\d+)$/, 1);
+    expect(await telchap(system, 'disable', 'c')).toMatchObject({ status: 0 });
+    await untilState(system, 'c', 'disabled');
+    await ticks(system, 3);
+    expect([lives(system, left), count(system, /c\.service terminating|sending SIGTERM to c/)]).toEqual([true, 0]);
+    expect(await telchap(system, 'enable', 'c')).toMatchObject({ status: 0 });
+    await untilState(system, 'c', 'ready');
+    expect(lives(system, left)).toBe(true);
+    expect(await telchap(system, 'disable', 'c')).toMatchObject({ status: 0 });
+    await untilState(system, 'c', 'disabled');
+    expect(await telchap(system, 'reset', 'c')).toMatchObject({ status: 0 });
+    await untilGone(system, left);
+  });
+
+  it('that has left a daemon behind loses it at a stop with --drain after it was disabled', async () => {
+    const system = await up({
+      'c.service': {
+        type: 'cron',
+        interval: everySecond,
+        command: `sh -c 'sleep infinity & echo left $!; exec $(FIXTURES)/finish-when ${here}/go'`,
+      },
+      'stay.service': stay(),
+    });
+    const left = await nthNumber(system, /c\[\d+\]: left (\d+)$/, 1);
+    await system.waitForLine(works);
+    expect(await telchap(system, 'disable', 'c')).toMatchObject({ status: 0 });
+    expect(await ctl(system, 'stop', '--drain', 'c')).toMatchObject({ status: 0 });
+    put(system, 'go');
+    await untilGone(system, left);
   });
 
   it('runs no more once it is stopped with --drain, and the job finishes by itself', async () => {

@@ -113,6 +113,7 @@ describe.runIf(isRoot)('control', () => {
     const json: unknown = JSON.parse((await ctl(system, 'status', '--json')).stdout);
     expect(json).toMatchObject([{ name: 'slow.service' }, { name: 'web.service', state: 'pending' }]);
     expect((await ctl(system, 'kill', 'slow', 'TERM')).stdout).toBe('SIGTERM sent.\n');
+    await system.waitForLine(/sending SIGTERM to slow\.service as asked$/);
     expect(await system.exit).toBe(1);
   });
 

@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { begin, count, put, type Sections, settle, untilGone } from './by-hand.ts';
-import { type Booted, expectOrder, until, untilFile } from './namespace.ts';
+import { type Booted, expectOrder, here, until, untilFile } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
 const pause = 0.4;
 const complaints = /startup cancelled|system failed|failed on start-up|within 0\.4 s/;
 
@@ -68,6 +67,38 @@ describe('a service that ends after startup_pause, while chaperone stands still'
     expect(await system.exit).toBe(0);
     expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
     expect(count(system, /w\.service pausing/)).toBe(0);
+    expect(count(system, complaints)).toBe(0);
+  });
+});
+
+describe('a service that has written its own pidfile and ends after startup_pause, while chaperone stands still', () => {
+  const named = (seconds: number, status: number) =>
+    brief(seconds, status, {
+      command: `sh -c 'echo $$ > ${here}/w.pid; exec $(FIXTURES)/brief ${here}/first ${seconds} ${status}'`,
+      pidfile: `${here}/w.pid`,
+      process_timeout: 10,
+    });
+
+  it.each([
+    [0.8, 1],
+    [1.5, 3],
+  ])('(after %d s) was ready by then: it is restarted, and the system boots', async (seconds, status) => {
+    const { system, pid } = await stalledWhile({ 'w.service': named(seconds, status), 'next.service': next });
+    await system.waitForLine(/w\.service restart succeeded/);
+    await system.waitForLine(/next\[\d+\]: next ran/);
+    expectOrder(system.lines('stdout'), [
+      new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=${status}>'`),
+      /w\.service pausing between restart retries \(0 left\)/,
+      /w\[\d+\]: stays/,
+    ]);
+    expect(count(system, complaints)).toBe(0);
+  });
+
+  it('with 0 has been ready, and has ended normally after the time that it took', async () => {
+    const { system } = await stalledWhile({ 'w.service': named(1.5, 0), 'next.service': next });
+    expect(await system.exit).toBe(0);
+    expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
+    expect(count(system, /w\.service ended normally with exit 0 after (1\.[5-9]|[2-9])\d* s/)).toBe(1);
     expect(count(system, complaints)).toBe(0);
   });
 });

@@ -58,11 +58,14 @@ function reconfigured({ context }: ServiceSnapshot, at: number): ServiceEvent {
 /** Every fact about the current run, likely or not. */
 function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
   const exit = { type: 'unit.leaderExited', serial, pid: 10, age: 5, left: 0, at } as const;
-  const settles = JSON.stringify(value) === '{"starting":"settling"}';
+  const stage = JSON.stringify(value);
+  const settles = stage === '{"starting":"settling"}';
+  const mayBeNamed = spec.pidfile !== undefined && (settles || stage === '{"starting":"awaitingPidfile"}');
   const late: readonly ServiceEvent[] = [
     { ...exit, status: exit0, age: spec.startupPause },
     { ...exit, status: exit1, age: spec.startupPause },
   ];
+  const named: readonly ServiceEvent[] = late.map((event) => ({ ...event, named: true }));
   return [
     { type: 'unit.spawned', serial, pid: 10, at },
     { type: 'unit.spawnFailed', serial, error: noSuchProgram, at },
@@ -75,6 +78,7 @@ function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, a
     ...(pid === 0 ? [{ type: 'unit.cleared', serial, at } as const] : []),
     { type: 'unit.survived', serial, at },
     ...(settles ? late : []),
+    ...(mayBeNamed ? named : []),
   ];
 }
 
@@ -98,8 +102,8 @@ function readinessFacts({ context, children }: ServiceSnapshot, at: number): rea
     : [
         { type: 'readiness.passed', serial, pid: 10, at },
         { type: 'readiness.passed', serial, pid: 20, at },
-        { type: 'readiness.passed', serial, pid: 20, ended: exit0, at },
-        { type: 'readiness.passed', serial, pid: 20, ended: { kind: 'unknown' }, at },
+        { type: 'readiness.passed', serial, pid: 20, ended: { status: exit0, age: 3 }, at },
+        { type: 'readiness.passed', serial, pid: 20, ended: { status: { kind: 'unknown' }, age: 3 }, at },
         timeout,
         { type: 'readiness.failed', serial: serial - 1, cause: { kind: 'spawn', error: noSuchProgram }, at },
       ];

@@ -120,7 +120,7 @@ describe('a daemon that wrote its pidfile and ended while chaperone stood still'
     service.start();
     service.run().spawned().exited(exit0);
     service.clock.increment(5_000);
-    service.findPid(4711, { ended: status });
+    service.findPid(4711, { ended: { status, age: 3 } });
     return service;
   }
 
@@ -138,7 +138,7 @@ describe('a daemon that wrote its pidfile and ended while chaperone stood still'
     const service = scriptedService({ type: 'forking', pidfile });
     service.start();
     service.run().spawned().exited(exit0, 1);
-    service.findPid(4711, { ended: exit1 });
+    service.findPid(4711, { ended: { status: exit1, age: 3 } });
     expect(service.state()).toEqual({ stopping: 'clearing' });
     service.run().look(0);
     expect(service.state()).toBe('failed');

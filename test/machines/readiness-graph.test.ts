@@ -8,11 +8,10 @@ import {
   reportsFailure,
   type StartOf,
 } from '../../src/machines/readiness.ts';
-import type { ExitStatus } from '../../src/model/exit-status.ts';
 import type { NotifyMessage } from '../../src/model/notify-message.ts';
 import type { PidfileTrouble } from '../../src/model/pidfile.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import type { NotifyFact, PidfileFact } from '../../src/model/unit-events.ts';
+import type { MissedEnd, NotifyFact, PidfileFact } from '../../src/model/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,
@@ -47,7 +46,7 @@ const messages: readonly NotifyMessage[] = [
 ];
 const events: readonly ReadinessEvent[] = [1, 2].flatMap((serial): readonly ReadinessEvent[] => [
   { type: 'pidfile.found', serial, pid: 20, at: 5 },
-  { type: 'pidfile.found', serial, pid: 20, ended: exit1, at: 5 },
+  { type: 'pidfile.found', serial, pid: 20, ended: { status: exit1, age: 3 }, at: 5 },
   { type: 'pidfile.seen', serial, trouble: 'garbage', at: 5 },
   ...messages.map((message): ReadinessEvent => ({ type: 'notify.received', serial, message, at: 5 })),
 ]);
@@ -168,7 +167,7 @@ function scripted(changes: Partial<ServiceSpec>) {
     clock,
     facts,
     looking: () => looking,
-    find: (pid: number, ended?: ExitStatus) =>
+    find: (pid: number, ended?: MissedEnd) =>
       actor.send({ type: 'pidfile.found', serial: 2, pid, at: clock.now(), ...(ended === undefined ? {} : { ended }) }),
     see: (trouble: PidfileTrouble) => actor.send({ type: 'pidfile.seen', serial: 2, trouble, at: clock.now() }),
     notify: (message: NotifyMessage) => actor.send({ type: 'notify.received', serial: 2, message, at: clock.now() }),
@@ -184,8 +183,10 @@ describe('what a service that awaits its readiness is told', () => {
     expect(alive.looking()).toBe(0);
     const ended = scripted({ pidfile });
     expect(ended.looking()).toBe(1);
-    ended.find(4711, exit1);
-    expect(ended.facts).toEqual([{ type: 'readiness.passed', serial: 2, pid: 4711, ended: exit1, at: 0 }]);
+    ended.find(4711, { status: exit1, age: 3 });
+    expect(ended.facts).toEqual([
+      { type: 'readiness.passed', serial: 2, pid: 4711, ended: { status: exit1, age: 3 }, at: 0 },
+    ]);
   });
 
   it('is what the pidfile was like when the time was up', () => {

@@ -28,6 +28,7 @@ import type { SpawnError } from '../../src/model/spawn-error.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import type {
+  MissedEnd,
   NotifyFact,
   NotifyRequest,
   PidfileFact,
@@ -219,7 +220,7 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Re
     notify: (message: NotifyMessage, serial = serialNow()) =>
       actor.send({ type: 'notify.received', serial, message, at: at() }),
     /** What the file says; it is looked at only while somebody waits for it. */
-    findPid: (pid: number, more: { readonly serial?: number; readonly ended?: ExitStatus } = {}) =>
+    findPid: (pid: number, more: { readonly serial?: number; readonly ended?: MissedEnd } = {}) =>
       tellReadiness({ type: 'pidfile.found', serial: serialNow(), pid, at: at(), ...more }),
     seePidfile: (trouble: PidfileTrouble) =>
       tellReadiness({ type: 'pidfile.seen', serial: serialNow(), trouble, at: at() }),

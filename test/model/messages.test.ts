@@ -30,6 +30,7 @@ import {
   seconds,
   shutdownScheduled,
   signalIgnored,
+  signalling,
   startAttempt,
   syslogServed,
   terminating,
@@ -450,6 +451,7 @@ function catalogue(): readonly Message[] {
     readyMessage('1.2.3'),
     syslogServed('/dev/log'),
     terminating(name, 'SIGTERM'),
+    signalling(name, 'SIGUSR1'),
   ];
 }
 

@@ -601,6 +601,7 @@ export const invariants = {
   'nothing of a run lives when it is over': (run) => {
     const specs = specsOf(run);
     const groups = new Groups();
+    const unscheduled = new Set<string>();
     return walk(run, (entry, { lost }) => {
       const left = (service: string): number | undefined => {
         const spec = specs.get(service);
@@ -611,9 +612,14 @@ export const invariants = {
         if (pid !== undefined) return `${entry.service} starts, and pid ${pid} of its last run lives`;
       }
       groups.note(entry);
+      // What its runs have left lives on, until a stop ends it.
+      if (entry.kind === 'told' && entry.by === 'stop') {
+        if (entry.leaves) unscheduled.add(entry.service);
+        else unscheduled.delete(entry.service);
+      }
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      if (!isEnded(change.phase) && change.phase !== 'backoff') return undefined;
+      if ((!isEnded(change.phase) && change.phase !== 'backoff') || unscheduled.has(service)) return undefined;
       const pid = left(service);
       return pid === undefined ? undefined : `${service} is ${change.phase}, and pid ${pid} of it lives`;
     });
@@ -622,16 +628,22 @@ export const invariants = {
   // Reference 1.2: "remains of cron and inetd runs are ended only by stop, reset and shutdown, never by the next run"; "After a
   // *normal* end of the leader what is left lives on as the service's remains".
   'what a run has left behind is ended by nobody but a stop, a reset and the shutdown': (run) => {
+    const specs = specsOf(run);
     const ending = new Set<string>();
+    const reset = new Set<string>();
     return walk(run, (entry, { phases, draining }) => {
-      if (entry.kind === 'told') ending.add(entry.service);
+      // A service that is only disabled is not told to end what its runs have left.
+      if (entry.kind === 'told' && entry.leaves !== true) (entry.by === 'stop' ? ending : reset).add(entry.service);
       if (isChange(entry) && isTriggered(entry.notice.change.phase)) ending.delete(entry.notice.service);
       if (entry.kind !== 'sends' || entry.purpose === 'hand' || draining) return undefined;
       const { service, signal } = entry;
       const phase = phases.get(service);
       // What has failed is ended by the service itself.
-      if (phase !== 'exited' && phase !== 'done' && phase !== 'scheduled') return undefined;
-      return ending.has(service) ? undefined : `${service} sends ${signal}, and nobody has told it to stop`;
+      const hasOwnEnd = !isScheduled(specs.get(service)?.type ?? 'simple');
+      if (hasOwnEnd && phase !== 'exited' && phase !== 'done') return undefined;
+      return ending.has(service) || reset.has(service)
+        ? undefined
+        : `${service} sends ${signal}, and nobody has told it to stop`;
     });
   },
 
@@ -677,7 +689,7 @@ export const invariants = {
         if (isOver(state, name) || state.disabled.has(name) || state.stopped.has(name) || state.gone.has(name))
           continue;
         const needs = specs.get(name)?.prerequisites.filter((other) => !gone.includes(other)) ?? [];
-        const down = needs.find((other) => isDown(specs, other, state, names));
+        const down = needs.find((other) => isDown(specs, other, state, { begun: names, gone }));
         if (down !== undefined) return `${name} is restarted while ${down} is ${state.phases.get(down)}`;
       }
       return undefined;
@@ -927,16 +939,20 @@ function restartOf(
   return { names: names.filter((name) => !stopped.has(name) && !gone.includes(name)), gone };
 }
 
-/** Nobody who waits for it could start, unless somebody does something about it. */
+/** Nobody who waits for it could start, unless somebody does something about it. What is begun now has still to start itself. */
 function isDown(
   specs: ReadonlyMap<string, ServiceSpec>,
   name: string,
   state: State,
-  begun: readonly string[],
+  change: { readonly begun: readonly string[]; readonly gone: readonly string[] },
 ): boolean {
+  const { begun, gone } = change;
   const spec = specs.get(name);
-  if (spec === undefined || begun.includes(name) || lets(spec, state) || state.wishes.has(name)) return false;
-  const phase = state.phases.get(name) ?? 'pending';
+  if (spec === undefined || gone.includes(name) || state.gone.has(name)) return false;
+  const begins = begun.includes(name) && !state.disabled.has(name);
+  if (!begins && (lets(spec, state) || state.wishes.has(name))) return false;
+  const phase = begins ? 'pending' : (state.phases.get(name) ?? 'pending');
+  if (phase === 'pending') return spec.prerequisites.some((other) => isDown(specs, other, state, change));
   return phase === 'stopped' || phase === 'failed';
 }
 
@@ -1001,13 +1017,13 @@ function failureStatus(cause: FailureCause): number {
 /** The last service that has failed, does not ignore that, and has not been started or stopped since. */
 function lastFailure(run: WorldRun): { readonly service: string; readonly cause: FailureCause } | undefined {
   const failed = new Map<string, FailureCause>();
-  walk(run, (entry, { draining }) => {
+  walk(run, (entry, { draining, gone }) => {
     // What is configured no more has no status.
     if (entry.kind === 'reloaded') for (const name of entry.gone) failed.delete(name);
     if (draining || !isChange(entry)) return undefined;
     const { service, change, ignoreFailures } = entry.notice;
     failed.delete(service);
-    if (change.phase === 'failed' && !ignoreFailures) failed.set(service, change.cause);
+    if (change.phase === 'failed' && !ignoreFailures && !gone.has(service)) failed.set(service, change.cause);
     return undefined;
   });
   const [service, cause] = [...failed].at(-1) ?? [];

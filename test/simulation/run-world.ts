@@ -79,8 +79,14 @@ export type Happening =
     }
   /** The process of that number, and of that group, is the service from now on, whoever had started it. */
   | { readonly kind: 'leads'; readonly service: string; readonly pid: number; readonly group: number }
-  /** The service's chart is told to end. `killAfter`: ms until SIGKILL. */
-  | { readonly kind: 'told'; readonly service: string; readonly by: 'stop' | 'reset'; readonly killAfter?: number }
+  /** The service's chart is told to end. `killAfter`: ms until SIGKILL. `leaves`: what its runs leave behind lives on. */
+  | {
+      readonly kind: 'told';
+      readonly service: string;
+      readonly by: 'stop' | 'reset';
+      readonly leaves?: true;
+      readonly killAfter?: number;
+    }
   /** Its chart was made anew from what it knows. `difference`: it is not what it was. */
   | { readonly kind: 'rebuilt'; readonly service: string; readonly stage: string; readonly difference?: string }
   /** The nth configuration is in force from here on: that of the services named is new, those of others are gone. */
@@ -499,7 +505,8 @@ class Runner {
     const service = `${id.slice(serviceActorId('').length)}.service`;
     const { killAfter } = event;
     const by = event.type === 'service.stop' ? 'stop' : 'reset';
-    this.#note({ kind: 'told', service, by, ...(killAfter === undefined ? {} : { killAfter }) });
+    const leaves = event.type === 'service.stop' && event.leaves ? { leaves: true as const } : {};
+    this.#note({ kind: 'told', service, by, ...leaves, ...(killAfter === undefined ? {} : { killAfter }) });
   }
 
   /** Lets go what waits for this. */

@@ -12,7 +12,14 @@ import { isOver, isStopping, needsTime, newSlot, opensStage, phaseOf, type Slot 
 export type Order =
   | { readonly kind: 'start'; readonly name: string; readonly waitedFor?: string }
   /** `killAfter`: ms until SIGKILL, where it is told to end at once. */
-  | { readonly kind: 'stop'; readonly name: string; readonly drain: boolean; readonly killAfter?: number }
+  | {
+      readonly kind: 'stop';
+      readonly name: string;
+      readonly drain: boolean;
+      /** What its runs leave behind lives on: it is only not to begin any more. */
+      readonly leaves?: true;
+      readonly killAfter?: number;
+    }
   /** `grace`: ms that the kernel has to end what got SIGKILL. */
   | { readonly kind: 'kill'; readonly name: string; readonly grace: number }
   | { readonly kind: 'retire'; readonly name: string }

@@ -63,7 +63,7 @@ export function carryOut(draft: Draft, request: ServiceRequest): void {
   sayBlocked(draft);
 }
 
-/** What a reload has taken out of the configuration is nobody's to ask for. */
+/** The slot of a service, for a request by hand; undefined also where a reload has taken the service out of the configuration. */
 function slotOf(draft: Draft, name: string): Slot | undefined {
   const slot = draft.get(name);
   return slot === undefined || (isStopping(slot) && slot.intent.why === 'gone') ? undefined : slot;

@@ -80,7 +80,10 @@ export function newSlot(spec: ServiceSpec): Slot {
   };
 }
 
-/** Where a service stands for everybody outside of its chart: the chart does not know that the service is queued, or was disabled by hand. */
+/**
+ * Where a service stands for everybody outside of its chart: the chart does not know that the service is queued, or was disabled
+ * by hand.
+ */
 export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
   const rests = isEnded(chart) || chart === 'pending';
   if (!enabled && rests) return 'disabled';

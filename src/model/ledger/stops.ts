@@ -102,7 +102,7 @@ function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: stri
 /** A later request for the same service. A stop that lets its runs finish has to be told once more where that is over. */
 function changedStop(stop: Stopping, { why, next, drain = false }: StopRequest): Stopping {
   const isFinal = stop.why === 'reload' || stop.why === 'gone';
-  const hastens = stop.drain && !drain;
+  const hastens = stop.drain && (!drain || (stop.why === 'disabled' && why !== 'disabled'));
   return {
     ...stop,
     why: isFinal && why !== 'gone' ? stop.why : why,
@@ -167,7 +167,8 @@ function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: St
   const killAt = draft.at + share;
   draft.put(name, { intent: { ...intent, drain, told: true, ...(drain ? {} : { share, killAt }) } });
   if (!drain) draft.due = Math.min(draft.due ?? killAt, killAt);
-  draft.order({ kind: 'stop', name, drain, ...(drain ? {} : { killAfter: share }) });
+  const leaves = drain && intent.why === 'disabled' ? { leaves: true as const } : {};
+  draft.order({ kind: 'stop', name, drain, ...leaves, ...(drain ? {} : { killAfter: share }) });
 }
 
 /** The last stage of which something is left: the stages before it have to wait. */

@@ -39,7 +39,7 @@ interface Chart {
   phase: ServicePhase;
   retired: boolean;
   /** Stops that it was told of in its current run. */
-  told: 'no' | 'drain' | 'fully';
+  told: 'no' | 'unschedule' | 'drain' | 'fully';
   killed: boolean;
   hasBeenReady: boolean;
   /** It stops because it has failed. */
@@ -47,6 +47,8 @@ interface Chart {
   /** Its program cannot be spawned. */
   broken: boolean;
 }
+
+const haste: readonly Chart['told'][] = ['no', 'unschedule', 'drain', 'fully'];
 
 export type Fact =
   | 'ready'
@@ -187,8 +189,7 @@ export class Charts {
         break;
       case 'stop':
         this.stops.push(name);
-        if (chart.told === 'fully' || (chart.told === 'drain' && order.drain)) throw new Error(`${name} is told twice`);
-        this.#stop(chart, order.drain);
+        this.#stop(chart, order.leaves ? 'unschedule' : order.drain ? 'drain' : 'fully');
         break;
       case 'kill':
         this.kills.push(name);
@@ -246,9 +247,11 @@ export class Charts {
     if (chart.broken) this.#judge(chart);
   }
 
-  #stop(chart: Chart, drain: boolean): void {
+  /** Each further word ends more than the one before. */
+  #stop(chart: Chart, told: Exclude<Chart['told'], 'no'>): void {
+    if (haste.indexOf(told) <= haste.indexOf(chart.told)) throw new Error(`${chart.spec.name} is told twice`);
     if (isEnded(chart.phase)) return;
-    chart.told = drain ? 'drain' : 'fully';
+    chart.told = told;
     chart.failing = false;
     switch (chart.phase) {
       case 'pending':

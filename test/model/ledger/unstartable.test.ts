@@ -76,7 +76,7 @@ describe('what a restart would end for good', () => {
 });
 
 describe('what a reload would end for good', () => {
-  const after = (charts: Charts, specs: readonly Named[]) => {
+  const lostBy = (charts: Charts, specs: readonly Named[]) => {
     const { ledger } = charts;
     const spec = systemSpec(specs.map((each) => serviceSpec(each)));
     const plan = planReload(
