@@ -64,6 +64,11 @@ export class LogSinks {
     return queue;
   }
 
+  /** What is written to a queue. */
+  contentOf(queue: SinkQueue): 'log' | 'journal' {
+    return this.#journals.includes(queue) ? 'journal' : 'log';
+  }
+
   all(): readonly SinkQueue[] {
     return [this.stdout, this.stderr, ...this.#others.values(), ...this.#journals];
   }

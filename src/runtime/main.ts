@@ -391,9 +391,10 @@ function flushAndExit(
     if (said) return;
     said = true;
     const slow = sinks.all().filter(({ waitingBytes }) => waitingBytes > 0);
-    const report = slow.map(
-      ({ name, waitingBytes }) => `chaperone: ${name} did not take the last ${waitingBytes} bytes of the log in time`,
-    );
+    const report = slow.map((queue) => {
+      const { name, waitingBytes } = queue;
+      return `chaperone: ${name} did not take the last ${waitingBytes} bytes of the ${sinks.contentOf(queue)} in time`;
+    });
     for (const line of [...report, ...lines]) sinks.stderr.write(`${line}\n`);
     whenAllFinished([sinks.stderr, ...slow], endInspection);
   };

@@ -174,6 +174,21 @@ describe('a journal', () => {
     expect(system.lines().filter((line) => line.includes('cannot write'))).toHaveLength(1);
   });
 
+  it('that has found no room until the end is told of then, as the journal that it is', async () => {
+    const system = boot({
+      before:
+        'mkdir full && mount -t tmpfs -o size=256k tmpfs full && { head -c 1000000 /dev/zero > full/ballast || true; }',
+      files: files({ journal: '$(_CHAP_CONFIG_DIR)/full/journal' }),
+    });
+    await system.waitForLine(/cannot write the journal .*full\/journal \(ENOSPC, the disk is full\): entries wait/);
+    await stop(system);
+    expect(system.lines('stderr')).toContainEqual(
+      expect.stringMatching(
+        /^chaperone: the journal \S+\/full\/journal did not take the last \d+ bytes of the journal in time$/,
+      ),
+    );
+  });
+
   it.each([
     [
       'on a read-only file system',
