@@ -132,10 +132,7 @@ export function expandedChoice(
   enabled: boolean,
   report: Report,
 ): string | undefined {
-  const scalar = scalarOf(section, key);
-  const text = expandedText(section, key, environment, enabled, report);
-  if (scalar === undefined || text === undefined) return undefined;
-  const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
+  const value = expandedValue(section, key, environment, enabled, report);
   return value?.kind === 'choice' ? value.value : undefined;
 }
 
@@ -147,9 +144,20 @@ export function expandedInteger(
   enabled: boolean,
   report: Report,
 ): number | undefined {
+  const value = expandedValue(section, key, environment, enabled, report);
+  return value?.kind === 'integer' ? value.value : undefined;
+}
+
+/** The value of a directive that is read once its text is expanded; undefined where it is not given or cannot be read. */
+function expandedValue(
+  section: Section,
+  key: string,
+  environment: Environment,
+  enabled: boolean,
+  report: Report,
+): ReturnType<typeof readScalar> {
   const scalar = scalarOf(section, key);
   const text = expandedText(section, key, environment, enabled, report);
   if (scalar === undefined || text === undefined) return undefined;
-  const value = readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
-  return value?.kind === 'integer' ? value.value : undefined;
+  return readScalar(directiveOf(section, key), scalar, text, { label: `${key} of ${section.name}`, report });
 }

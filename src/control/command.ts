@@ -5,7 +5,7 @@ import { parseSeverity, type Severity } from '../model/syslog-names.ts';
 import { splitWords } from '../model/words.ts';
 
 /** What a service can be waited for to be. */
-export const waitGoals = ['ready', 'stopped', 'failed'] as const;
+const waitGoals = ['ready', 'stopped', 'failed'] as const;
 export type WaitGoal = (typeof waitGoals)[number];
 
 /** A command in which nothing is left to be parsed. Names may be short, and may be globs. Durations are ms. */

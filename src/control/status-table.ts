@@ -4,7 +4,7 @@ import { oneLine } from '../model/printable.ts';
 import type { ServiceStatus, SystemStatus } from './supervisor.ts';
 
 /** The original's word for where a service stands. */
-export function statusWord(service: ServiceStatus): string {
+function statusWord(service: ServiceStatus): string {
   switch (service.stage) {
     case 'starting.awaitingNotify':
       return 'activating';

@@ -11,16 +11,14 @@ export class LiveProcesses {
   /** By service: when the process of its last start began, as `ProcessView` has it. */
   readonly #starts = new Map<string, number>();
 
-  /**
-   * @returns what takes it out again, unless the number is a new process's by then: of a batch of exits, the first that is told
-   * may be answered by a start which gets the number of the second
-   */
-  add(pid: number, service: ServiceSpec): () => void {
+  add(pid: number, service: ServiceSpec): void {
     this.#processes.set(pid, service);
-    return () => this.forget(pid, service);
   }
 
-  /** @param service only where the number is still that service's */
+  /**
+   * @param service only where the number is still that service's: of a batch of exits, the first that is told may be answered by a
+   * start which gets the number of the second
+   */
   forget(pid: number, service?: ServiceSpec): void {
     if (service === undefined || this.#processes.get(pid) === service) this.#processes.delete(pid);
   }

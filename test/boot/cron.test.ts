@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { boot, config, expectOrder, logAll, until } from './namespace.ts';
+import { boot, config, everySecond, expectOrder, logAll, until } from './namespace.ts';
 
-const everySecond = '* * * * * *';
 const count = (lines: readonly string[], pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length;
 
 describe('a cron service', () => {

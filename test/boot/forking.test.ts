@@ -1,8 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { boot, config, expectOrder, logAll, until, untilFile, untilSaid } from './namespace.ts';
+import { boot, config, expectOrder, here, logAll, until, untilFile, untilSaid } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
 const pidfile = `${here}/job.pid`;
 const next = { type: 'oneshot', command: 'echo next ran', after: 'job.service' } as const;
 const waiting = 'sleep infinity';

@@ -16,10 +16,8 @@ import {
   untilState,
   up,
 } from './by-hand.ts';
-import { type Booted, expectOrder, isRoot } from './namespace.ts';
+import { type Booted, everySecond, expectOrder, here, isRoot } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
-const everySecond = '* * * * * *';
 const leads = /w\[\d+\]: leads (\d+)$/;
 const taken = /the lock is taken/;
 const killed = /(?=.*w\.service)(?=.*SIGKILL)/;

@@ -9,6 +9,10 @@ import { onTestFinished } from 'vitest';
 const built = join(import.meta.dirname, '../../dist/chaperone');
 /** Programs for services; their directory is `$(FIXTURES)` in every configuration. */
 export const fixtures = join(import.meta.dirname, '../fixtures');
+/** The folder of a system's configuration, as the configuration itself names it. */
+export const here = '$(_CHAP_CONFIG_DIR)';
+/** A schedule. */
+export const everySecond = '* * * * * *';
 export const isRoot = process.getuid?.() === 0;
 
 /** ms after which a test gives up waiting. */

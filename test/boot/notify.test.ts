@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { request } from '../../src/control/client.ts';
-import { boot, config, expectOrder, fixtures, logAll } from './namespace.ts';
+import { boot, config, expectOrder, fixtures, here, logAll } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
 const next = { type: 'oneshot', command: 'echo next ran', after: 'job.service' } as const;
 const notify = (words: string, changes: Readonly<Record<string, unknown>> = {}) => ({
   type: 'notify',

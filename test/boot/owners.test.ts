@@ -2,9 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { count, lives, nthNumber, put, settle, signalInner, telchap, untilCount, untilState, up } from './by-hand.ts';
-import { type Booted, expectOrder, isRoot, logAll, untilFile } from './namespace.ts';
+import { type Booted, expectOrder, here, isRoot, logAll, untilFile } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
 /** Far longer than a test waits: an end that comes by time-out does not come. */
 const settings = { shutdown_timeout: 600 };
 const withPriorities = { 'all.logging': { ...logAll['all.logging'], extended: true } };

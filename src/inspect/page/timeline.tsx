@@ -280,7 +280,7 @@ const markPaths: Readonly<Record<Mark['kind'], string>> = {
 };
 
 /** Segments as bars; those too narrow to be seen are drawn as one. */
-export function barsOf(segments: readonly Segment[], { from, to }: Domain, width: number, end: number): readonly Bar[] {
+function barsOf(segments: readonly Segment[], { from, to }: Domain, width: number, end: number): readonly Bar[] {
   const bars: Bar[] = [];
   const scale = width / (to - from);
   for (const segment of segments) {
