@@ -20,7 +20,7 @@ export type Answer =
       readonly kind: 'done';
       readonly text: string;
       readonly plan?: ReloadPlan;
-      /** What the plan would stop and could not start again. */
+      /** The services that the plan would stop, and that could not start again in the new configuration. */
       readonly unstartable?: readonly Unstartable[];
     }
   | {

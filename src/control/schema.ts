@@ -207,7 +207,7 @@ export const schemas = {
       plan,
       unstartable: {
         type: 'array',
-        description: 'what the plan would stop and could not start again',
+        description: 'the services that the plan would stop, and that could not start again in the new configuration',
         items: object({ name: text, reason: text }),
       },
     },

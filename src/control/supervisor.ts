@@ -111,7 +111,7 @@ export interface CommandRun {
 export type ReloadResult =
   /** `warnings`: what is doubtful about the new configuration, as text; empty where nothing is. */
   | { readonly kind: 'begun'; readonly plan: ReloadPlan; readonly warnings: string }
-  /** `unstartable`: what the plan would stop and could not start again; empty where it is nothing. */
+  /** `unstartable`: the services that the plan would stop, and that could not start again in the new configuration. */
   | {
       readonly kind: 'planned';
       readonly plan: ReloadPlan;

@@ -40,7 +40,7 @@ interface Known {
   spawnedAt: number;
   started: number;
   waitedFor: string | undefined;
-  /** What its present run has said last on its notify socket. */
+  /** The last message that the service has sent on its notify socket during its present run. */
   notice: JsonObject | undefined;
 }
 
@@ -212,7 +212,7 @@ export class Transitions {
         return `${textOf(event, 'ended') ?? ''} after ${milliseconds(at - spawnedAt)}${left}`;
       }
       case 'unit.cleared':
-        return 'nothing of it is left';
+        return 'nothing of its run is left';
       case 'service.stop': {
         if (!to.startsWith('stopping')) return 'service.stop';
         if (to === 'stopping.draining') return `${runText(context, known.path)} may finish`;
@@ -311,11 +311,7 @@ function runText(context: JsonObject, from: string): string {
 }
 
 function leftText(left: number): string {
-  return left === 0
-    ? ''
-    : left === 1
-      ? '; 1 process of its group is left'
-      : `; ${left} processes of its group are left`;
+  return left === 0 ? '' : left === 1 ? '; 1 process of its run is left' : `; ${left} processes of its run are left`;
 }
 
 /** What it said last: the verdict of its readiness follows at once. */

@@ -343,10 +343,10 @@ export class AssemblySupervisor implements Supervisor {
     return this.#overview;
   }
 
-  /** What is asked for services that nobody else asks for. */
+  /** Passes a request for services on to the system machine, with the time. */
   #send(request: Unstamped<ServiceRequest>): void {
     const { assembly, clock } = this.#ports;
-    // Who asks while the last log lines are written comes too late.
+    // A request that comes while the system ends changes nothing any more.
     if (this.#systemState !== 'draining') assembly.system.send({ ...request, at: clock.now() });
   }
 

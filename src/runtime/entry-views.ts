@@ -133,7 +133,7 @@ function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, killAt
   return view;
 }
 
-/** Monotonic ms at which a start has taken too long, or a stop: the time of a stop that the system has asked for is the system's. */
+/** Monotonic ms at which a start or a stop has taken too long. For a stop that the system has asked for, the system says it. */
 function deadlineIn(value: ServiceSnapshot['value'], own: number | undefined, killAt: number | undefined) {
   if (typeof value !== 'object') return undefined;
   if ('starting' in value || ('stopping' in value && value.stopping === 'clearing')) return own;

@@ -15,7 +15,7 @@ export interface Clock {
   now(): number;
   /** Monotonic ms from an arbitrary start, which go on while chaperone stands still. */
   realTime(): number;
-  /** ms by which a timer was late at the most, of those that were since that real time: chaperone stood still, or was starved. */
+  /** The largest delay, in ms, with which a timer has fired since that real time: chaperone stood still, or was starved. */
   lateness(since: number): number;
   /** Unix time in ms. */
   wallTime(): number;

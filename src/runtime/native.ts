@@ -62,10 +62,10 @@ export interface NativeEdge {
    * @throws Error with `code` where the file cannot be opened or locked
    */
   lockFile(path: string): number | undefined;
-  /** pidfd_open(2): readable once the process is dead, whoever's child it is. Throws with `code` (ENOSYS, ESRCH, EPERM). */
+  /** pidfd_open(2): readable once the process is dead, also where another process is its parent. Throws with `code` (ENOSYS, ESRCH, EPERM). */
   openPidfd(pid: number): number;
   /**
-   * ioctl(2) PIDFD_GET_INFO with PIDFD_INFO_EXIT (Linux 6.15): how a process has ended, whoever's child it was.
+   * ioctl(2) PIDFD_GET_INFO with PIDFD_INFO_EXIT (Linux 6.15): tells how a process has ended, also where another process is its parent.
    *
    * @returns the status as wait(2) encodes it; undefined as long as the parent has not reaped it
    * @throws Error with `code` where the kernel does not tell: ENOTTY before 6.13, ESRCH before 6.15 once it was reaped

@@ -31,7 +31,7 @@ export interface ReloadPorts {
 /** A checked configuration, and what it would change at this moment. */
 export interface Candidate extends Preflight {
   readonly plan: ReloadPlan;
-  /** What the plan would stop and, in the new configuration, could not start again. */
+  /** The services that the plan would stop, and that could not start again in the new configuration. */
   readonly unstartable: readonly Unstartable[];
 }
 

@@ -12,9 +12,8 @@ import {
   untilState,
   up,
 } from './by-hand.ts';
-import { type Booted, boot, config, expectOrder, isRoot, logAll, untilSaid } from './namespace.ts';
+import { type Booted, boot, config, expectOrder, here, isRoot, logAll, untilSaid } from './namespace.ts';
 
-const here = '$(_CHAP_CONFIG_DIR)';
 const obey = (text: string, more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/obey TERM '${text}'`,
   startup_pause: 0.05,
@@ -35,7 +34,7 @@ async function order(system: Booted, name: string, what: string): Promise<void> 
   put(system, name, what);
 }
 
-/** What is said at the very end, and names the service. */
+/** The explanation that chaperone prints last names this service, and says why the system has ended. */
 function expectExplained(system: Booted, name: string, end: RegExp): void {
   const lines = system.lines('stderr');
   const first = lines.findLastIndex((line) => line.startsWith('chaperone: '));

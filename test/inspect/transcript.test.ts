@@ -134,15 +134,15 @@ describe('what a step of a service means', () => {
     ['exit 0 after 10 ms', [{ ready: 'exited' }, { type: 'unit.leaderExited', ended: 'exit 0' }]],
     ['exit 0 after 10 ms', ['exited', { type: 'unit.leaderExited', ended: 'exit 0' }]],
     [
-      'exit 1 after 10 ms; 2 processes of its group are left',
+      'exit 1 after 10 ms; 2 processes of its run are left',
       [{ stopping: 'clearing' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 2 }],
     ],
     [
-      'exit 1 after 10 ms; 1 process of its group is left',
+      'exit 1 after 10 ms; 1 process of its run is left',
       [{ stopping: 'clearing' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 1 }],
     ],
     ['startup_pause of 0.5 s passed', [{ ready: 'running' }, { type: 'unit.leaderExited', ended: 'exit 1', left: 0 }]],
-    ['nothing of it is left', ['stopped', { type: 'unit.cleared' }]],
+    ['nothing of its run is left', ['stopped', { type: 'unit.cleared' }]],
     ['exit 1', ['failed', { type: 'unit.cleared' }, { cause: 'exit 1' }]],
     ['READY=1  "up"', [{ ready: 'running' }, { type: 'notify.received', message: { ready: true, status: 'up' } }]],
     [

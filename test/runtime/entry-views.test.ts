@@ -52,7 +52,7 @@ describe('what is told of a run', () => {
     };
     const entries = bootOf({}, script);
     expect(transcriptOf(entries).slice(3)).toEqual([
-      '3.200  web  ready.running → stopping.clearing  exit 1 after 3.2 s; 1 process of its group is left',
+      '3.200  web  ready.running → stopping.clearing  exit 1 after 3.2 s; 1 process of its run is left',
       '3.200  web  stopping.clearing → failed  exit 1',
     ]);
     expect(contextOf(entries, 'unit')).toEqual({
@@ -72,7 +72,7 @@ describe('what is told of a run', () => {
     expect(transcriptOf(entries).slice(3)).toEqual([
       '0.200  web  ready.running → exited  exit 0 after 200 ms',
       '10.000  web  exited → stopping.terminating  SIGTERM to what is left of its run, SIGKILL after 7.5 s',
-      '10.000  web  stopping.terminating → stopped  nothing of it is left',
+      '10.000  web  stopping.terminating → stopped  nothing of its run is left',
     ]);
     expect(contextOf(entries, 'service')).toEqual({ service: 'web.service', serial: 1, lastExit: 'exit 0' });
   });

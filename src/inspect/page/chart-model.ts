@@ -27,7 +27,10 @@ export interface Chart {
   readonly edges: readonly ChartEdge[];
 }
 
-/** Of ways that only a chart goes that is made anew, which happens before anybody is told of it. */
+/**
+ * The guard of those transitions by which a chart that is made anew returns to its state. The page leaves them out: they are taken
+ * before anybody is told of the chart.
+ */
 const unseenGuard = 'resumesIn';
 
 export function chartOf(name: string, definition: Json): Chart {
