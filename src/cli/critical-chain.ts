@@ -1,5 +1,5 @@
-import { criticalChain, renderChain } from '../inspect/critical-chain.ts';
 import { shortName } from '../model/service-spec.ts';
+import { criticalChain, renderChain } from '../record/critical-chain.ts';
 import { get, print, refused, refuseWords, takeFlag, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';
 
@@ -16,8 +16,7 @@ export function run(words: readonly string[]): Promise<number> {
         : [
             {
               service: shortName(name),
-              started: boot.started,
-              ready: boot.ready,
+              ...boot,
               ...(boot.waitedFor === undefined ? {} : { waitedFor: shortName(boot.waitedFor) }),
             },
           ],

@@ -3,6 +3,7 @@ import { describeDuration, roughDuration } from '../model/duration.ts';
 import { describeExit } from '../model/exit-status.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
+import { tookOf } from '../record/critical-chain.ts';
 import type { ServiceStatus } from './supervisor.ts';
 
 /** @param now Unix ms */
@@ -119,7 +120,14 @@ export function serviceDetails(service: ServiceStatus, now: number): string {
 /** How long each service took to become ready at its first start, the slowest first. */
 export function blameText(services: readonly ServiceStatus[]): string {
   const rows = services
-    .flatMap(({ name, boot }) => (boot === undefined ? [] : [{ name, took: boot.ready - boot.started }]))
+    .flatMap(({ name, boot }) =>
+      boot === undefined ? [] : [{ ...boot, service: name, took: tookOf({ service: name, ...boot }) }],
+    )
     .sort((left, right) => right.took - left.took);
-  return rows.map(({ name, took }) => `${(took / 1000).toFixed(3).padStart(9)} s  ${shortName(name)}\n`).join('');
+  return rows
+    .map(({ service, took, failed }) => {
+      const outcome = failed === undefined ? '' : `  failed: ${oneLine(failed.cause)}`;
+      return `${(took / 1000).toFixed(3).padStart(9)} s  ${shortName(service)}${outcome}\n`;
+    })
+    .join('');
 }

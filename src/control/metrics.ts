@@ -60,7 +60,7 @@ function families(supervisor: Supervisor, control: ControlCounts): readonly Fami
     gauge(
       'chaperone_service_time_to_ready_seconds',
       'From the first start to readiness.',
-      each(({ boot }) => (boot === undefined ? undefined : (boot.ready - boot.started) / 1000)),
+      each(({ boot }) => (boot?.ready === undefined ? undefined : (boot.ready - boot.started) / 1000)),
     ),
     counter(
       'chaperone_service_restarts_total',

@@ -174,9 +174,15 @@ export const schemas = {
       lastWords: object({ stream: { enum: ['stdout', 'stderr'] }, line: text, age: ms('how long ago') }),
       prerequisites: names,
       prerequisitesReady: { type: 'boolean' },
-      boot: object({ started: ms('since chaperone began'), ready: ms('since chaperone began'), waitedFor: text }, [
-        'waitedFor',
-      ]),
+      boot: object(
+        {
+          started: ms('since chaperone began'),
+          ready: ms('since chaperone began'),
+          failed: object({ at: ms('since chaperone began'), cause: text }),
+          waitedFor: text,
+        },
+        ['ready', 'failed', 'waitedFor'],
+      ),
     },
     [
       ...['remainAfterExit', 'pid', 'running', 'restarts', 'note', 'lastExit', 'cause', 'nextRun', 'timeZone'],

@@ -46,14 +46,16 @@ export interface ServiceStatus {
   readonly prerequisites: readonly string[];
   /** Everything that it waits for is ready, has ended normally, or is disabled. */
   readonly prerequisitesReady: boolean;
-  /** Its first start, ms since chaperone began; absent until it was ready. */
+  /** Its first start, ms since chaperone began; absent until that came to its end. */
   readonly boot?: BootTimes;
 }
 
 /** When a service went through the stages of its first start, ms since chaperone began. */
 export interface BootTimes {
   readonly started: number;
-  readonly ready: number;
+  /** Absent where its first start has failed. */
+  readonly ready?: number;
+  readonly failed?: { readonly at: number; readonly cause: string };
   /** The prerequisite that let it go, if it had to wait for one; with its suffix. */
   readonly waitedFor?: string;
 }

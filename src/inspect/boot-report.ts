@@ -1,9 +1,11 @@
 /** What a recorded boot comes to: how long it took, what decided that, what was restarted, what failed and why. */
+
+import type { JsonObject } from '../model/json.ts';
 import { shortName } from '../model/service-spec.ts';
-import { criticalChain, type StartTimes } from './critical-chain.ts';
-import type { EndEntry, Entry, JsonObject } from './entry.ts';
+import { criticalChain, endOfStart, type StartTimes } from '../record/critical-chain.ts';
+import { hasStarted } from '../record/fact.ts';
+import type { EndEntry, Entry } from './entry.ts';
 import { applyEntry, createReplica, type Replica, type Track } from './replica.ts';
-import { hasStarted } from './transition.ts';
 
 export interface ServiceReport {
   /** With its suffix. */
@@ -124,17 +126,20 @@ function startOrder(tracks: readonly Track[]): ReadonlyMap<string, number> {
   return new Map(starts.sort((left, right) => left.seq - right.seq).map(({ name }, index) => [name, index]));
 }
 
-/** @param until services that were ready later had no part in the boot */
-function startTimes({ name, started, ready, waitedFor }: ServiceReport, until: number | undefined): StartTimes[] {
-  if (started === undefined || ready === undefined || (until !== undefined && ready > until)) return [];
-  return [
-    {
-      service: shortName(name),
-      started,
-      ready,
-      ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
-    },
-  ];
+/** @param until services whose start ended later had no part in the boot */
+function startTimes(
+  { name, started, ready, failures, waitedFor }: ServiceReport,
+  until: number | undefined,
+): StartTimes[] {
+  const [failed] = failures;
+  if (started === undefined || (ready === undefined && failed === undefined)) return [];
+  const times: StartTimes = {
+    service: shortName(name),
+    started,
+    ...(ready === undefined ? { ...(failed === undefined ? {} : { failed }) } : { ready }),
+    ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
+  };
+  return until !== undefined && endOfStart(times) > until ? [] : [times];
 }
 
 function textOf(object: JsonObject | undefined, key: string): string | undefined {

@@ -8,17 +8,14 @@
  * No entry holds the value of an environment variable, a whole command line, or anything of the configuration that is not
  * listed here, unless somebody asked to reveal it.
  */
-import type { ExitStatus } from '../model/exit-status.ts';
+import type { Json, JsonObject } from '../model/json.ts';
 import type { ServiceType } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Facility, Severity } from '../model/syslog-names.ts';
+import type { ShownFact } from '../record/fact.ts';
 
 /** Is raised when a reader of the last version would misread what is written now; no reader reads another version than its own. */
-export const entryVersion = 2;
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
-export type JsonObject = Readonly<Record<string, Json>>;
+export const entryVersion = 3;
 
 interface EntryBase {
   /** Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for. */
@@ -132,13 +129,10 @@ export interface SnapshotEntry extends EntryBase {
   readonly snapshot: SnapshotView;
 }
 
-/** A process that no machine follows: an orphan that was reaped, a command beside the services. */
-export interface ProcessEntry extends EntryBase {
-  readonly type: '@chaperone.process';
-  readonly what: 'orphan' | 'command';
-  readonly pid: number;
-  /** How it ended; absent while it runs. */
-  readonly status?: ExitStatus;
+/** Something has happened; what watchers may know of it. Those from before somebody watched come right after the boot entry. */
+export interface FactEntry extends EntryBase {
+  readonly type: '@chaperone.fact';
+  readonly fact: ShownFact;
 }
 
 /** A log record; only where records were asked for. */
@@ -174,7 +168,7 @@ export type Entry =
   | ActorEntry
   | EventEntry
   | SnapshotEntry
-  | ProcessEntry
+  | FactEntry
   | LogEntry
   | LostEntry
   | EndEntry;

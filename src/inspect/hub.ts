@@ -3,8 +3,12 @@ import { Registry } from './registry.ts';
 
 type Numbered = 'seq' | 'at';
 
-/** An entry before it has its number and its time. */
-export type News = Entry extends infer E ? (E extends Entry ? Omit<E, Numbered> : never) : never;
+/** An entry before it has its number and its time; `at` where it is told later than it happened. */
+export type News = Entry extends infer E
+  ? E extends Entry
+    ? Omit<E, Numbered> & { readonly at?: number }
+    : never
+  : never;
 
 /** Where entries come from. Both are open only while somebody watches. */
 export interface HubSource {
@@ -97,8 +101,8 @@ export class Hub {
     // What is left of the system may still be heard of; the end stays the last entry.
     this.#ended = news.type === '@chaperone.end';
     this.#seq += 1;
-    this.#lastAt = Math.max(this.#lastAt, this.#source.now());
-    const entry: Entry = { seq: this.#seq, at: this.#lastAt, ...news };
+    this.#lastAt = Math.max(this.#lastAt, news.at ?? this.#source.now());
+    const entry: Entry = { ...news, seq: this.#seq, at: this.#lastAt };
     if (entry.type === '@chaperone.log') this.#keepRecord(entry);
     else this.#keep(entry);
     for (const watcher of this.#watchers) watcher.offer(entry);
@@ -133,6 +137,8 @@ export class Hub {
   #open(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
+    // What is told first has happened before.
+    this.#lastAt = 0;
     this.#close = this.#source.open((news) => this.tell(news));
   }
 

@@ -174,6 +174,18 @@ const snapshot = (value: unknown): boolean =>
   isObject(value) &&
   typeof value['status'] === 'string' &&
   (value['context'] === undefined || isObject(value['context']));
+/** One of a type that came later says nothing to this version, and harms nobody. */
+const fact = (value: unknown): boolean => {
+  if (!isObject(value) || typeof value['type'] !== 'string' || typeof value['at'] !== 'number') return false;
+  return (
+    value['type'] !== 'moved' ||
+    (text(value['actor']) &&
+      text(value['from']) &&
+      text(value['to']) &&
+      event(value['event']) &&
+      isObject(value['context']))
+  );
+};
 const services = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.every(
@@ -188,7 +200,7 @@ const shapes: Readonly<Record<Entry['type'], Shape>> = {
   '@xstate.actor': { sessionId: text, name: text, snapshot },
   '@xstate.event': { sessionId: text, event },
   '@xstate.snapshot': { sessionId: text, event, snapshot },
-  '@chaperone.process': { pid: number },
+  '@chaperone.fact': { fact },
   '@chaperone.log': { message: text },
   '@chaperone.lost': { count: number },
   '@chaperone.end': { exitStatus: number, cause: text },

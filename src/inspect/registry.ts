@@ -1,7 +1,9 @@
-import type { ActorEntry, BootEntry, DefinitionEntry, Entry } from './entry.ts';
+import { KeptMoves } from '../record/milestones.ts';
+import type { ActorEntry, BootEntry, DefinitionEntry, Entry, FactEntry } from './entry.ts';
 
 /**
- * What a stream of entries has led to: the boot, the definitions, and every live actor with its state. Its own entries say
+ * What a stream of entries has led to: the boot, the definitions, every live actor with its state, and how each service came to
+ * where it is. Its own entries say
  * the same as all that it was given, in fewer.
  */
 export class Registry {
@@ -9,6 +11,7 @@ export class Registry {
   #root: string | undefined;
   readonly #definitions = new Map<string, DefinitionEntry>();
   readonly #actors = new Map<string, ActorEntry>();
+  readonly #moves = new KeptMoves<FactEntry>(({ fact }) => (fact.type === 'moved' ? fact : undefined));
 
   get boot(): BootEntry | undefined {
     return this.#boot;
@@ -35,6 +38,7 @@ export class Registry {
         this.#root = undefined;
         this.#definitions.clear();
         this.#actors.clear();
+        this.#moves.clear();
         break;
       case '@chaperone.reload':
         if (this.#boot !== undefined) this.#boot = { ...this.#boot, services: entry.services };
@@ -54,8 +58,10 @@ export class Registry {
         } else this.#actors.delete(entry.sessionId);
         break;
       }
+      case '@chaperone.fact':
+        this.#moves.take(entry);
+        break;
       case '@xstate.event':
-      case '@chaperone.process':
       case '@chaperone.log':
       case '@chaperone.lost':
       case '@chaperone.end':
@@ -66,6 +72,8 @@ export class Registry {
   /** In the order of their numbers. */
   entries(): readonly Entry[] {
     const boot = this.#boot === undefined ? [] : [this.#boot];
-    return [...boot, ...this.#definitions.values(), ...this.#actors.values()].sort((a, b) => a.seq - b.seq);
+    return [...boot, ...this.#definitions.values(), ...this.#actors.values(), ...this.#moves.items()].sort(
+      (a, b) => a.seq - b.seq,
+    );
   }
 }

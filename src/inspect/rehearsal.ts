@@ -2,7 +2,7 @@
 import type { Mishap } from '../model/boot-assumptions.ts';
 import type { PublicState } from '../model/public-state.ts';
 import { type ServiceType, shortName } from '../model/service-spec.ts';
-import { criticalChain, renderChain, type StartTimes } from './critical-chain.ts';
+import { criticalChain, endOfStart, renderChain, type StartTimes, tookOf } from '../record/critical-chain.ts';
 
 /** One service of such a boot; times are ms since chaperone began. */
 export interface RehearsedService {
@@ -176,14 +176,15 @@ function chainOf({ services }: Rehearsal): readonly StartTimes[] {
     ),
   );
   // In virtual time some take none.
-  return chain.filter(({ started, ready }) => ready > started);
+  return chain.filter((link) => tookOf(link) > 0);
 }
 
 /** Where nothing was started that the boot waited for. */
 function pauses(chain: readonly StartTimes[]): string {
   return chain
     .flatMap(({ service, started }, index) => {
-      const pause = started - (chain[index + 1]?.ready ?? 0);
+      const before = chain[index + 1];
+      const pause = started - (before === undefined ? 0 : endOfStart(before));
       return pause > 0 ? [`and ${seconds(pause)} s of idle_delay before ${service}\n`] : [];
     })
     .join('');

@@ -1,8 +1,8 @@
 /** A recorded boot in figures, as people read them. */
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
+import { renderChain } from '../record/critical-chain.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
-import { renderChain } from './critical-chain.ts';
 import type { JournalBoot } from './journal-reader.ts';
 import { isKnownVersion, versionText } from './journal-reader.ts';
 

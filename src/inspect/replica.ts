@@ -5,13 +5,15 @@
  * A replica is changed in place, since a journal has many entries. A copy (`copyReplica`) costs one pointer an actor: what two
  * replicas share is cloned by the first of them that changes it.
  */
+
+import type { Json, JsonObject } from '../model/json.ts';
+import { systemActor } from '../record/fact.ts';
+import type { MoveFact } from '../record/milestones.ts';
 import {
   type BootEntry,
   type EndEntry,
   type Entry,
   isServiceMachine,
-  type Json,
-  type JsonObject,
   type ServiceEntry,
   type SnapshotView,
 } from './entry.ts';
@@ -195,7 +197,7 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
         seq,
       };
       replica.actors.set(entry.sessionId, actor);
-      enter(replica, actor, undefined);
+      own(replica, actor);
       break;
     }
     case '@xstate.event': {
@@ -212,8 +214,9 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
       step(replica, actor, entry.event, entry.snapshot);
       break;
     }
-    case '@chaperone.process':
-      if (entry.what === 'orphan') replica.orphans += 1;
+    case '@chaperone.fact':
+      if (entry.fact.type === 'orphan.reaped') replica.orphans += 1;
+      if (entry.fact.type === 'moved') move(replica, entry.fact);
       break;
     case '@chaperone.lost':
       replica.lost += entry.count;
@@ -237,7 +240,6 @@ function step(replica: LiveReplica, actor: OwnActor, event: EntryEvent, snapshot
     actor.counts.set(key, (actor.counts.get(key) ?? 0) + 1);
   }
   if (snapshot.status !== 'active' && actor.ended === undefined) end(replica, actor);
-  if (actor.path !== from) enter(replica, actor, event);
 }
 
 function end(replica: LiveReplica, actor: OwnActor): void {
@@ -251,33 +253,31 @@ function end(replica: LiveReplica, actor: OwnActor): void {
   }
 }
 
-/** Lets a segment of the actor's track begin, where it has one. */
-function enter(replica: LiveReplica, actor: OwnActor, event: EntryEvent | undefined): void {
+/** A track knows its actor. */
+function own(replica: LiveReplica, actor: OwnActor): void {
   const track = trackOf(replica, actor);
-  if (track === undefined || actor.path === '') return;
-  track.sessionId = actor.sessionId;
-  if (actor.snapshot.transient === true) return;
+  if (track !== undefined) track.sessionId = actor.sessionId;
+}
+
+/** Lets a segment of a track begin. */
+function move(replica: LiveReplica, { actor, at, to, event, context }: MoveFact): void {
+  const track = actor === systemActor ? ownSystem(replica) : ownService(replica, actor);
   const last = track.segments.at(-1);
-  // It came back to where it was by way of states that nobody finds it in.
-  if (last?.state === actor.path) return;
-  if (last !== undefined) track.segments[track.segments.length - 1] = { ...last, to: replica.at };
-  const { context } = actor.snapshot;
+  if (last?.state === to) return;
+  if (last !== undefined) track.segments[track.segments.length - 1] = { ...last, to: at };
   track.segments.push({
-    state: actor.path,
-    from: replica.at,
+    state: to,
+    from: at,
     seq: replica.seq,
-    ...(event === undefined ? {} : { event }),
-    ...(context === undefined ? {} : { context }),
+    ...(event.type === 'xstate.init' ? {} : { event }),
+    context,
   });
   const { segments } = replica.bounds;
   if (segments !== undefined && track.segments.length > segments) track.segments.shift();
 }
 
 function trackOf(replica: LiveReplica, { machine, service }: ReplicaActor): OwnTrack | undefined {
-  if (machine === 'system') {
-    if (replica.system.owner !== replica.owner) replica.system = ownTrack(replica.system, replica.owner);
-    return replica.system;
-  }
+  if (machine === 'system') return ownSystem(replica);
   if (!isServiceMachine(machine) || service === undefined) return undefined;
   return ownService(replica, service);
 }
@@ -286,6 +286,11 @@ function configure(replica: LiveReplica, services: readonly ServiceEntry[]): voi
   const named = new Set(services.map(({ name }) => name));
   for (const name of replica.services.keys()) if (!named.has(name)) delete ownService(replica, name).config;
   for (const config of services) ownService(replica, config.name).config = config;
+}
+
+function ownSystem(replica: LiveReplica): OwnTrack {
+  if (replica.system.owner !== replica.owner) replica.system = ownTrack(replica.system, replica.owner);
+  return replica.system;
 }
 
 function ownService(replica: LiveReplica, name: string): OwnTrack {

@@ -1,6 +1,6 @@
 import { matchesGlob } from '../model/glob.ts';
 import { shortName } from '../model/service-spec.ts';
-import { renderChain, renderSlowest } from './critical-chain.ts';
+import { renderChain, renderSlowest } from '../record/critical-chain.ts';
 import type { Entry } from './entry.ts';
 import { TerminalPrinter } from './terminal-printer.ts';
 import { type Line, type TransitionOptions, Transitions } from './transitions.ts';

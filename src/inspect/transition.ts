@@ -21,11 +21,6 @@ export interface Transition {
   readonly detail: string;
 }
 
-/** True in the states in which a service has started: ready, or ended normally, at whatever time. */
-export function hasStarted(path: string): boolean {
-  return path.startsWith('ready') || path === 'exited';
-}
-
 /** The path of a state: `starting.settling` for `{ starting: 'settling' }`. */
 export function statePath(value: unknown): string {
   if (typeof value === 'string') return value;

@@ -1,17 +1,13 @@
+import type { Json, JsonObject } from '../model/json.ts';
 import { seconds } from '../model/messages.ts';
 import { oneLine } from '../model/printable.ts';
+import { isScheduled } from '../model/scheduling.ts';
 import { shortName } from '../model/service-spec.ts';
-import { criticalChain, type StartTimes, slowest } from './critical-chain.ts';
-import {
-  type ActorEntry,
-  type Entry,
-  isServiceMachine,
-  type Json,
-  type JsonObject,
-  type ServiceEntry,
-  type SnapshotEntry,
-} from './entry.ts';
-import { hasStarted, statePath, type Transition } from './transition.ts';
+import { criticalChain, type StartTimes, slowest } from '../record/critical-chain.ts';
+import { type EventView, type Fact, hasStarted, systemActor, textOf } from '../record/fact.ts';
+import type { MoveFact } from '../record/milestones.ts';
+import type { Entry, ServiceEntry } from './entry.ts';
+import type { Transition } from './transition.ts';
 
 /** What an entry gives people to read. */
 export type Line =
@@ -32,10 +28,7 @@ export interface TransitionOptions {
 }
 
 interface Known {
-  readonly actor: string;
-  readonly machine: 'system' | 'service' | 'scheduled';
-  path: string;
-  /** ms at which it came to `path`. */
+  /** ms at which it came to where it is. */
   since: number;
   spawnedAt: number;
   started: number;
@@ -44,21 +37,23 @@ interface Known {
   notice: JsonObject | undefined;
 }
 
-/** An event as entries have it. */
-type EventView = SnapshotEntry['event'];
-
 const noLines: readonly Line[] = [];
 
 /** Which state an actor begins in is no news where it is one of these. */
-const silentStates: readonly string[] = ['configured', 'pending', 'disabled'];
+const silentStates: readonly string[] = ['pending', 'disabled'];
+
+/** Requests that are remembered for what comes of them. */
+const mostRequests = 256;
 
 /**
- * Makes of entries the transitions of the system and its services, one after the other. What processes do shows in their
- * service.
+ * Makes of the facts among entries the transitions of the system and its services, one after the other. What processes do shows
+ * in their service.
  */
 export class Transitions {
   readonly #options: TransitionOptions;
   readonly #known = new Map<string, Known>();
+  /** By the numbers of their facts: what was asked for. */
+  readonly #requests = new Map<number, string>();
   #services = new Map<string, ServiceEntry>();
   readonly #startTimes = new Map<string, StartTimes>();
 
@@ -71,119 +66,125 @@ export class Transitions {
       case '@chaperone.boot':
         this.#known.clear();
         this.#startTimes.clear();
+        this.#requests.clear();
         this.#services = byName(entry.services);
         return noLines;
       case '@chaperone.reload':
         this.#services = byName(entry.services);
         return noLines;
-      case '@xstate.actor':
-        return this.#begin(entry);
-      case '@xstate.snapshot': {
-        const known = this.#known.get(entry.sessionId);
-        if (known === undefined) return noLines;
-        noteNotice(known, entry);
-        if (entry.snapshot.transient === true) return noLines;
-        const to = statePath(entry.snapshot.value);
-        if (to === known.path) return noLines;
-        return known.machine === 'system' ? this.#moveSystem(known, to, entry) : this.#moveService(known, to, entry);
-      }
+      case '@chaperone.fact':
+        return this.takeFact(entry.fact);
       case '@chaperone.lost':
         return [{ kind: 'lost', at: entry.at, count: entry.count }];
+      case '@xstate.actor':
+      case '@xstate.snapshot':
       case '@xstate.event':
       case '@chaperone.definition':
-      case '@chaperone.process':
       case '@chaperone.log':
       case '@chaperone.end':
         return noLines;
     }
   }
 
-  #begin({ sessionId, machine, name, at, snapshot }: ActorEntry): readonly Line[] {
-    if (machine !== 'system' && !isServiceMachine(machine)) return noLines;
-    const actor = machine === 'system' ? 'system' : shortName(name);
-    const to = statePath(snapshot.value);
-    const known: Known = {
-      actor,
-      machine,
-      path: '─',
-      since: at,
-      spawnedAt: at,
-      started: at,
-      waitedFor: undefined,
-      notice: undefined,
-    };
-    this.#known.set(sessionId, known);
-    if (machine !== 'system' && silentStates.includes(to)) {
-      known.path = to;
-      return noLines;
+  takeFact(fact: Fact): readonly Line[] {
+    switch (fact.type) {
+      case 'moved':
+        return fact.actor === systemActor ? this.#moveSystem(fact) : this.#moveService(fact);
+      case 'notified':
+        this.#knownOf(fact.service, fact.at).notice = fact.message;
+        return noLines;
+      case 'requested':
+        this.#remember(fact.seq, fact.verb);
+        return noLines;
+      case 'reloaded':
+        this.#remember(fact.seq, 'reload');
+        return noLines;
+      default:
+        return noLines;
     }
-    const context = snapshot.context ?? {};
-    const detail = machine === 'system' ? sizeText(context) : presentText(context);
-    return [this.#move(known, to, at, { detail, ...facts(context) })];
   }
 
-  #moveSystem(known: Known, to: string, { at, event, snapshot }: SnapshotEntry): readonly Line[] {
-    const context = snapshot.context ?? {};
-    if (to !== 'up') return [this.#move(known, to, at, { event, detail: systemDetail(context, to, event) })];
-    const line = this.#move(known, to, at, { event, detail: `ready in ${(at / 1000).toFixed(3)} s` });
-    const times = [...this.#startTimes.values()];
+  #remember(seq: number, verb: string): void {
+    this.#requests.set(seq, verb);
+    if (this.#requests.size <= mostRequests) return;
+    const [oldest] = this.#requests.keys();
+    if (oldest !== undefined) this.#requests.delete(oldest);
+  }
+
+  #knownOf(actor: string, at: number): Known {
+    const known = this.#known.get(actor);
+    if (known !== undefined) return known;
+    const made: Known = { since: at, spawnedAt: at, started: at, waitedFor: undefined, notice: undefined };
+    this.#known.set(actor, made);
+    return made;
+  }
+
+  #moveSystem(fact: MoveFact): readonly Line[] {
+    const { at, from, to, event, context } = fact;
+    const isFirst = from === nowhere;
+    const detail =
+      to === 'up'
+        ? `ready in ${(at / 1000).toFixed(3)} s`
+        : isFirst
+          ? sizeText(context)
+          : systemDetail(context, to, event);
+    const line = transitionOf(fact, systemActor, { detail, event: isFirst ? undefined : event });
+    const times = to === 'up' ? [...this.#startTimes.values()] : [];
     return times.length === 0
       ? [line]
       : [line, { kind: 'ready', at, criticalChain: criticalChain(times), slowest: slowest(times) }];
   }
 
-  #moveService(known: Known, to: string, { at, event, snapshot }: SnapshotEntry): readonly Line[] {
-    const context = snapshot.context ?? {};
-    const service = textOf(context, 'service') ?? '';
+  #moveService(fact: MoveFact): readonly Line[] {
+    const { actor, at, from, to, event, context } = fact;
+    const known = this.#knownOf(actor, at);
+    if (event.type === 'unit.spawned') known.notice = undefined;
     const waited = at - known.since;
+    known.since = at;
+    if (from === nowhere && silentStates.includes(to)) return noLines;
     if (event.type === 'service.start') {
       known.started = at;
       const other = textOf(event, 'waitedFor');
       known.waitedFor = other === undefined ? undefined : shortName(other);
     }
     const { waitedFor } = known;
-    const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
-    const detail = this.#serviceDetail(known, to, event, { context, service, waited, at });
+    const detail = this.#serviceDetail(known, fact, waited);
     if (event.type === 'unit.spawned') known.spawnedAt = at;
-    if (hasStarted(to) && !this.#startTimes.has(known.actor)) {
-      const { actor, started } = known;
-      const after = waitedFor === undefined ? {} : { waitedFor };
-      this.#startTimes.set(actor, { service: actor, started, ready: at, ...after });
-    }
+    this.#noteStart(known, fact);
+    const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
     // The start that it ends may have been over before.
     const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
     return [
-      this.#move(known, to, at, {
+      transitionOf(fact, shortName(actor), {
         event,
         detail,
-        ...facts(context),
+        ...views(context),
         ...(exit === undefined ? {} : { exit }),
         ...(hadToWait ? { waitedFor, waited } : {}),
       }),
     ];
   }
 
-  #move(
-    known: Known,
-    to: string,
-    at: number,
-    { event, detail, ...more }: Partial<Omit<Transition, 'event'>> & { event?: EventView; detail: string },
-  ): Line {
-    const { actor, path: from } = known;
-    known.path = to;
-    known.since = at;
-    // What XState says to itself (a timer, the beginning) is in its own words no cause for anybody.
-    const cause = event === undefined || event.type === 'xstate.init' ? {} : { event: eventName(event.type) };
-    return { kind: 'transition', transition: { at, actor, from, to, ...cause, ...more, detail: oneLine(detail) } };
+  /** Notes when its first start came to its end, and how. */
+  #noteStart({ started, waitedFor }: Known, { actor, at, to, context }: MoveFact): void {
+    const isReady = hasStarted(to);
+    if ((!isReady && to !== 'failed') || this.#startTimes.has(actor)) return;
+    this.#startTimes.set(actor, {
+      service: shortName(actor),
+      started,
+      ...(isReady ? { ready: at } : { failed: { at, cause: textOf(context, 'cause') ?? '' } }),
+      ...(waitedFor === undefined ? {} : { waitedFor }),
+    });
   }
 
-  #serviceDetail(
-    known: Known,
-    to: string,
-    event: EventView,
-    { context, service, waited, at }: { context: JsonObject; service: string; waited: number; at: number },
-  ): string {
-    const { spawnedAt, waitedFor, machine } = known;
+  /** Who has asked for it, where that is known. */
+  #requestText(by: number | undefined, otherwise: string): string {
+    const verb = by === undefined ? undefined : this.#requests.get(by);
+    return verb === undefined ? otherwise : `asked for by ${verb === 'reload' ? 'a reload' : `"${verb}"`}`;
+  }
+
+  #serviceDetail(known: Known, { actor: service, at, by, from, to, event, context }: MoveFact, waited: number): string {
+    const { spawnedAt, waitedFor } = known;
     const config = this.#services.get(service);
     const cause = textOf(context, 'cause') ?? '';
     const restarts = numberOf(context, 'restarts') ?? 0;
@@ -195,13 +196,15 @@ export class Transitions {
     }
     if (to === 'failed') return cause;
     // The runs of a scheduled service come and go: that the last of them has ended is what counts.
-    if (machine === 'scheduled' && known.path.startsWith('stopping')) {
+    if (config !== undefined && isScheduled(config.type) && from.startsWith('stopping')) {
       if (to === 'stopped') return 'nothing runs any more';
       if (to === 'stopping.clearing') return 'its runs have finished';
     }
     switch (event.type) {
       case 'service.start':
-        return waitedFor === undefined ? 'service.start' : `was waiting for ${waitedFor}, ${milliseconds(waited)}`;
+        return waitedFor === undefined
+          ? this.#requestText(by, 'service.start')
+          : `was waiting for ${waitedFor}, ${milliseconds(waited)}`;
       case 'unit.spawned':
         return `pid ${numberOf(event, 'pid') ?? 0}  ${this.#options.commandOf?.(service) ?? config?.program ?? ''}`;
       case 'unit.spawnFailed':
@@ -215,10 +218,10 @@ export class Transitions {
         return 'nothing of its run is left';
       case 'service.stop': {
         if (!to.startsWith('stopping')) return 'service.stop';
-        if (to === 'stopping.draining') return `${runText(context, known.path)} may finish`;
+        if (to === 'stopping.draining') return `${runText(context, from)} may finish`;
         const killAfter = numberOf(event, 'killAfter');
         const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
-        return `${config?.killSignal ?? 'SIGTERM'} to ${runText(context, known.path)}${kill}`;
+        return `${config?.killSignal ?? 'SIGTERM'} to ${runText(context, from)}${kill}`;
       }
       case 'service.kill':
         return 'SIGKILL';
@@ -248,10 +251,17 @@ export class Transitions {
   }
 }
 
-/** Its readiness is judged by another machine, which tells only what came of it. */
-function noteNotice(known: Known, { event }: SnapshotEntry): void {
-  if (event.type === 'notify.received') known.notice = objectOf(event['message']);
-  else if (event.type === 'unit.spawned') known.notice = undefined;
+/** An actor that has only begun came from there. */
+const nowhere = '─';
+
+function transitionOf(
+  { at, from, to }: MoveFact,
+  actor: string,
+  { event, detail, ...more }: Partial<Omit<Transition, 'event'>> & { event: EventView | undefined; detail: string },
+): Line {
+  // What XState says to itself (a timer, the beginning) is in its own words no cause for anybody.
+  const cause = event === undefined || event.type === 'xstate.init' ? {} : { event: eventName(event.type) };
+  return { kind: 'transition', transition: { at, actor, from, to, ...cause, ...more, detail: oneLine(detail) } };
 }
 
 function byName(services: readonly ServiceEntry[]): Map<string, ServiceEntry> {
@@ -264,17 +274,10 @@ function eventName(type: string): string {
   return timer === null ? type : `after ${timer[1]}`;
 }
 
-function facts(context: JsonObject): Pick<Transition, 'pid' | 'cause'> {
+function views(context: JsonObject): Pick<Transition, 'pid' | 'cause'> {
   const pid = numberOf(context, 'pid');
   const cause = textOf(context, 'cause');
   return { ...(pid === undefined ? {} : { pid }), ...(cause === undefined ? {} : { cause }) };
-}
-
-/** Where a service stands whose way there nobody has seen. */
-function presentText(context: JsonObject): string {
-  const pid = numberOf(context, 'pid');
-  const parts = [pid === undefined ? undefined : `pid ${pid}`, textOf(context, 'cause'), textOf(context, 'note')];
-  return parts.filter((part) => part !== undefined).join('  ');
 }
 
 function sizeText(context: JsonObject): string {
@@ -345,11 +348,6 @@ function noticeText(message: JsonObject): string {
 
 function milliseconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function textOf(object: JsonObject, key: string): string | undefined {
-  const value = object[key];
-  return typeof value === 'string' ? value : undefined;
 }
 
 function numberOf(object: JsonObject, key: string): number | undefined {

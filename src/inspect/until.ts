@@ -1,7 +1,6 @@
 import { parseDuration } from '../model/duration.ts';
 import { shortName } from '../model/service-spec.ts';
-import { type Entry, isServiceMachine } from './entry.ts';
-import { statePath } from './transition.ts';
+import type { Entry } from './entry.ts';
 
 /** Where a replay ends. */
 export type Until =
@@ -59,13 +58,9 @@ function through(index: number): number | undefined {
 }
 
 function stateIndex(entries: readonly Entry[], actor: string, state: string): number {
-  const sessions = new Set<string>();
   return entries.findIndex((entry) => {
-    if (entry.type === '@xstate.actor' && (isServiceMachine(entry.machine) || entry.machine === 'system')) {
-      if (shortName(entry.name) !== actor) return false;
-      sessions.add(entry.sessionId);
-    } else if (entry.type !== '@xstate.snapshot' || !sessions.has(entry.sessionId)) return false;
-    const path = statePath(entry.snapshot.value);
-    return path === state || path.startsWith(`${state}.`);
+    if (entry.type !== '@chaperone.fact' || entry.fact.type !== 'moved') return false;
+    const { fact } = entry;
+    return shortName(fact.actor) === actor && (fact.to === state || fact.to.startsWith(`${state}.`));
   });
 }

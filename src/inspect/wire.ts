@@ -1,5 +1,7 @@
 /** The messages of `@statelyai/inspect`, which its tools read: one JSON object each. */
-import type { ActorEntry, Entry, Json, JsonObject, SnapshotView } from './entry.ts';
+
+import type { Json, JsonObject } from '../model/json.ts';
+import type { ActorEntry, Entry, SnapshotView } from './entry.ts';
 import type { Registry } from './registry.ts';
 
 interface WireBase {
@@ -73,7 +75,7 @@ export function toWire(entry: Entry, registry: Registry): WireMessage | undefine
     case '@chaperone.boot':
     case '@chaperone.reload':
     case '@chaperone.definition':
-    case '@chaperone.process':
+    case '@chaperone.fact':
     case '@chaperone.log':
     case '@chaperone.lost':
     case '@chaperone.end':

@@ -45,6 +45,8 @@ import {
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { UnitFact } from '../model/unit-events.ts';
+import type { ServiceStage } from '../model/why.ts';
+import { enter } from './enter.ts';
 import type { ServiceCommand, SystemRef } from './service-protocol.ts';
 import { stamped } from './stamped.ts';
 import { unitMachine } from './unit.ts';
@@ -147,6 +149,8 @@ export const scheduledMachine = setup({
   },
   actors: { trigger, unit: unitMachine },
   actions: {
+    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    enter: (_, _params: { readonly stage: ServiceStage }): void => undefined,
     noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
     spawnTrigger: assign(({ context, spawn }) => ({
       serial: context.serial + 1,
@@ -302,6 +306,7 @@ export const scheduledMachine = setup({
     },
 
     disabled: {
+      entry: [enter('disabled')],
       on: {
         // The system sends it only where somebody has enabled it by hand.
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
@@ -311,6 +316,7 @@ export const scheduledMachine = setup({
     },
 
     pending: {
+      entry: [enter('pending')],
       on: {
         ...atRest,
         'service.start': { target: 'starting', actions: ['noteTime'] },
@@ -335,7 +341,7 @@ export const scheduledMachine = setup({
         'trigger.armed': { target: 'ready', actions: ['noteTime'] },
         'trigger.refused': { target: 'failed', actions: ['judgeRefusal', 'endTrigger'] },
       },
-      states: { spawning: {} },
+      states: { spawning: { entry: [enter('starting.spawning')] } },
     },
 
     ready: {
@@ -364,7 +370,9 @@ export const scheduledMachine = setup({
           { actions: ['startRun', 'balance'] },
         ],
       },
-      states: { scheduled: { entry: [{ type: 'report', params: { phase: 'scheduled' } }] } },
+      states: {
+        scheduled: { entry: [enter('ready.scheduled'), { type: 'report', params: { phase: 'scheduled' } }] },
+      },
     },
 
     stopping: {
@@ -387,6 +395,7 @@ export const scheduledMachine = setup({
       states: {
         /** What runs may finish; what it leaves behind is ended then, unless the service is only unscheduled. */
         draining: {
+          entry: [enter('stopping.draining')],
           always: [
             { guard: 'isUnscheduled', target: '#scheduled.stopped' },
             { guard: 'isIdle', target: 'clearing' },
@@ -400,17 +409,17 @@ export const scheduledMachine = setup({
             'unit.leaderExited': [{ guard: 'isUnknown' }, { actions: ['noteTime', 'tellRunEnd', 'endRun', 'dropRun'] }],
           },
         },
-        terminating: { entry: ['tellClearing', 'terminateRuns'] },
+        terminating: { entry: [enter('stopping.terminating'), 'tellClearing', 'terminateRuns'] },
         clearing: {
-          entry: ['recordClearing', 'terminateRuns'],
+          entry: ['recordClearing', enter('stopping.clearing'), 'terminateRuns'],
           after: { clearGrace: { target: 'killing', actions: ['passClearGrace'] } },
         },
-        killing: { entry: ['killRuns'] },
+        killing: { entry: [enter('stopping.killing'), 'killRuns'] },
       },
     },
 
     stopped: {
-      entry: [{ type: 'report', params: { phase: 'stopped' } }],
+      entry: [enter('stopped'), { type: 'report', params: { phase: 'stopped' } }],
       on: {
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
         'service.stop': {},
@@ -419,7 +428,7 @@ export const scheduledMachine = setup({
     },
 
     failed: {
-      entry: [{ type: 'report', params: { phase: 'failed' } }],
+      entry: [enter('failed'), { type: 'report', params: { phase: 'failed' } }],
       on: {
         ...atRest,
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],

@@ -69,6 +69,8 @@ export const serviceSetup = setup({
   },
   actors: { unit: unitMachine, readiness: readinessMachine, notifications },
   actions: {
+    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    enter: (_, _params: { readonly stage: ServiceStage }): void => undefined,
     noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
     spawnUnit: assign(({ context, self, spawn }) => {
       if (context.resumes !== undefined) return {};

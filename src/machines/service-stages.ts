@@ -1,5 +1,6 @@
 /** The compound states of the service chart: what a start, a service that is up, and a stop go through. */
 import { raise } from 'xstate';
+import { enter } from './enter.ts';
 import { missedLeader, readinessInput } from './service-judging.ts';
 import { serviceSetup } from './service-setup.ts';
 
@@ -83,6 +84,7 @@ export const starting = serviceSetup.createStateConfig({
   },
   states: {
     spawning: {
+      entry: [enter('starting.spawning')],
       on: {
         'unit.spawned': [
           { guard: 'isStale' },
@@ -94,6 +96,7 @@ export const starting = serviceSetup.createStateConfig({
     },
     /** simple: an early death counts as a failed start. */
     settling: {
+      entry: [enter('starting.settling')],
       after: {
         startupPause: [
           { guard: 'hasPidfile', target: 'awaitingPidfile', actions: ['passPause'] },
@@ -113,10 +116,12 @@ export const starting = serviceSetup.createStateConfig({
     },
     /** oneshot and forking: its end is the result. */
     awaitingExit: {
+      entry: [enter('starting.awaitingExit')],
       after: { processTimeout: { target: '#service.stopping.clearing', actions: ['judgeTimeout'] } },
     },
     /** simple and forking: the file is to name the process that is the service. Its own may have ended. */
     awaitingPidfile: {
+      entry: [enter('starting.awaitingPidfile')],
       invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
       on: {
         'unit.leaderExited': [
@@ -144,6 +149,7 @@ export const starting = serviceSetup.createStateConfig({
     },
     /** notify: READY=1 is what makes it ready. Its own process may have ended normally. */
     awaitingNotify: {
+      entry: [enter('starting.awaitingNotify')],
       invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
       on: {
         'notify.received': [{ guard: 'isStale' }, { actions: ['noteNotice', 'lead', 'passOn'] }],
@@ -176,7 +182,13 @@ export const ready = serviceSetup.createStateConfig({
   },
   states: {
     running: {
-      entry: ['markSettled', 'armWatchdog', 'armStable', { type: 'report', params: { phase: 'running' } }],
+      entry: [
+        'markSettled',
+        'armWatchdog',
+        'armStable',
+        enter('ready.running'),
+        { type: 'report', params: { phase: 'running' } },
+      ],
       exit: ['restWatchdog', 'restStable'],
       on: {
         'service.start': {},
@@ -223,7 +235,7 @@ export const ready = serviceSetup.createStateConfig({
     },
     /** Its start has exited as it should: its dependents may go on, and what it has left behind is its own. */
     exited: {
-      entry: [{ type: 'report', params: { phase: 'done' } }],
+      entry: [enter('ready.exited'), { type: 'report', params: { phase: 'done' } }],
       on: {
         // The system stops it first.
         'service.start': {},
@@ -277,13 +289,13 @@ export const stopping = serviceSetup.createStateConfig({
   },
   states: {
     /** The system has told it to stop, and tells it when its time is up. */
-    terminating: { entry: ['terminateUnit'] },
+    terminating: { entry: [enter('stopping.terminating'), 'terminateUnit'] },
     /** What has failed is ended by the service itself, before its verdict counts. */
     clearing: {
-      entry: ['recordClearing', 'terminateUnit'],
+      entry: ['recordClearing', enter('stopping.clearing'), 'terminateUnit'],
       after: { clearGrace: { target: 'killing', actions: ['passClearGrace'] } },
       on: { 'service.stop': { target: 'terminating', actions: ['recordStop', 'pardon'] } },
     },
-    killing: { entry: ['killUnit'] },
+    killing: { entry: [enter('stopping.killing'), 'killUnit'] },
   },
 });

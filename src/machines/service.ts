@@ -47,6 +47,7 @@
  */
 import { raise } from 'xstate';
 import { serviceStages } from '../model/why.ts';
+import { enter } from './enter.ts';
 import { noMemory } from './service-protocol.ts';
 import { serviceSetup } from './service-setup.ts';
 import { atRest, impossible, lateFacts, ready, starting, stoppedFromRest, stopping } from './service-stages.ts';
@@ -87,6 +88,7 @@ export const serviceMachine = serviceSetup.createMachine({
 
     /** Not reported, like `pending`: the system machine knows it from the configuration. */
     disabled: {
+      entry: [enter('disabled')],
       on: {
         // The system sends it only where somebody has enabled it by hand.
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['beginFreshly'] }],
@@ -97,6 +99,7 @@ export const serviceMachine = serviceSetup.createMachine({
 
     /** Waits for the system to say that everything it waits for is ready. */
     pending: {
+      entry: [enter('pending')],
       on: {
         ...atRest,
         'service.start': { target: 'starting', actions: ['beginFreshly'] },
@@ -112,7 +115,7 @@ export const serviceMachine = serviceSetup.createMachine({
 
     /** Its process, which was the service, has ended normally. What is left of its group lives on. */
     exited: {
-      entry: ['markReady', { type: 'report', params: { phase: 'exited' } }],
+      entry: ['markReady', enter('exited'), { type: 'report', params: { phase: 'exited' } }],
       on: {
         // The system stops it first.
         'service.start': {},
@@ -137,7 +140,7 @@ export const serviceMachine = serviceSetup.createMachine({
     },
 
     backoff: {
-      entry: [{ type: 'report', params: { phase: 'backoff' } }],
+      entry: [enter('backoff'), { type: 'report', params: { phase: 'backoff' } }],
       after: { restartDelay: 'starting' },
       on: {
         ...atRest,
@@ -152,7 +155,7 @@ export const serviceMachine = serviceSetup.createMachine({
     stopping,
 
     stopped: {
-      entry: ['closeNotify', { type: 'report', params: { phase: 'stopped' } }],
+      entry: ['closeNotify', enter('stopped'), { type: 'report', params: { phase: 'stopped' } }],
       on: {
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['beginFreshly'] }],
         'service.stop': {},
@@ -161,7 +164,7 @@ export const serviceMachine = serviceSetup.createMachine({
     },
 
     failed: {
-      entry: ['closeNotify', { type: 'report', params: { phase: 'failed' } }],
+      entry: ['closeNotify', enter('failed'), { type: 'report', params: { phase: 'failed' } }],
       on: {
         ...atRest,
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['beginFreshly'] }],

@@ -53,6 +53,7 @@ import {
   type SystemEnd,
 } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
+import { enter } from './enter.ts';
 import { scheduledMachine } from './scheduled.ts';
 import { serviceMachine } from './service.ts';
 import type { ServiceReport, SystemRef } from './service-protocol.ts';
@@ -135,6 +136,17 @@ interface SystemContext {
   readonly main: ServiceOutcome | undefined;
 }
 
+/** The states in which the system's chart can be found between two events. */
+type SystemStage =
+  | 'booting.starting'
+  | 'booting.idling'
+  | 'booting.lastStage'
+  | 'up'
+  | 'draining.stopping'
+  | 'draining.clearing'
+  | 'draining.killing'
+  | 'halted';
+
 /** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
 const processTable = fromCallback<SignalAll | CountProcesses, undefined, ProcessesGone>(() => {
   throw new Error('internal error: the port processTable is not provided');
@@ -165,6 +177,8 @@ export const systemMachine = setup({
   },
   actors: { service: serviceMachine, scheduled: scheduledMachine, processTable },
   actions: {
+    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    enter: (_, _params: { readonly stage: SystemStage }): void => undefined,
     noteTime: assign({
       ledger: ({ context: { ledger }, event }) => ({ ...ledger, at: Math.max(ledger.at, event.at) }),
     }),
@@ -418,7 +432,7 @@ export const systemMachine = setup({
           ],
         },
         starting: {
-          entry: [{ type: 'step', params: ({ context }) => released(context, false) }],
+          entry: [enter('booting.starting'), { type: 'step', params: ({ context }) => released(context, false) }],
           always: [
             { guard: 'allSettled', target: '#system.up' },
             { guard: 'onlyIdleServices', target: 'lastStage' },
@@ -427,6 +441,7 @@ export const systemMachine = setup({
         },
         /** Everything but the IDLE services stands; they wait for `idle_delay`. */
         idling: {
+          entry: [enter('booting.idling')],
           after: { idleDelay: 'lastStage' },
           on: {
             // What is new comes before them.
@@ -434,14 +449,14 @@ export const systemMachine = setup({
           },
         },
         lastStage: {
-          entry: [{ type: 'step', params: ({ context }) => released(context, true) }],
+          entry: [enter('booting.lastStage'), { type: 'step', params: ({ context }) => released(context, true) }],
           always: [{ guard: 'allSettled', target: '#system.up' }],
         },
       },
     },
 
     up: {
-      entry: [{ type: 'step', params: ({ context }) => released(context, true) }, 'sayReady'],
+      entry: [enter('up'), { type: 'step', params: ({ context }) => released(context, true) }, 'sayReady'],
       always: [
         { guard: 'isExhausted', target: 'draining', actions: ['endIdle'] },
         { guard: 'onlyScheduled', actions: ['sayWaiting'] },
@@ -482,6 +497,7 @@ export const systemMachine = setup({
       states: {
         /** Service by service, against the dependency graph. */
         stopping: {
+          entry: [enter('draining.stopping')],
           always: [{ guard: 'allEnded', target: 'clearing' }],
           after: { stopBudget: 'killing' },
           on: {
@@ -493,7 +509,7 @@ export const systemMachine = setup({
         },
         /** What no service owns: daemons left behind, orphans. */
         clearing: {
-          entry: [{ type: 'signalAll', params: { signal: 'SIGTERM' } }],
+          entry: [enter('draining.clearing'), { type: 'signalAll', params: { signal: 'SIGTERM' } }],
           after: { clearBudget: 'killing' },
           on: {
             'processes.gone': { target: '#system.halted', actions: ['noteTime', 'recordGone'] },
@@ -505,6 +521,7 @@ export const systemMachine = setup({
         },
         killing: {
           entry: [
+            enter('draining.killing'),
             { type: 'step', params: ({ context }) => ({ type: 'stops.forced', at: context.ledger.at }) },
             { type: 'signalAll', params: { signal: 'SIGKILL' } },
           ],
@@ -518,7 +535,7 @@ export const systemMachine = setup({
     },
 
     halted: {
-      entry: ['sayHalted'],
+      entry: [enter('halted'), 'sayHalted'],
       on: {
         'processes.gone': {},
         'service.noticed': {},

@@ -2,7 +2,7 @@
  * The one place where machines, streams and a kernel are joined. The daemon, the tests and the simulation all call it, so
  * that what is tested is what runs.
  */
-import { type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
+import { filter, type Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, type CallbackActorLogic, createActor, type EventObject, fromCallback } from 'xstate';
 import { readinessMachine } from '../machines/readiness.ts';
 import { scheduledMachine } from '../machines/scheduled.ts';
@@ -10,7 +10,6 @@ import { serviceMachine } from '../machines/service.ts';
 import { type CountProcesses, outputOf, type SignalAll, type SystemOutput, systemMachine } from '../machines/system.ts';
 import { unitMachine } from '../machines/unit.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
-import type { ExitStatus } from '../model/exit-status.ts';
 import type { LastWords } from '../model/explain.ts';
 import { formatRecord } from '../model/log-format.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -29,7 +28,11 @@ import type { SignalName } from '../model/signal.ts';
 import type { SystemEnd } from '../model/system-end.ts';
 import type { SystemNotice } from '../model/system-notice.ts';
 import type { SignalOutcome } from '../model/unit-events.ts';
+import { type Fact, isNotice } from '../record/fact.ts';
+import { Feed } from '../record/feed.ts';
 import { type ExitRouter, routeExits } from '../streams/exit-router.ts';
+import { ChartFacts } from './chart-facts.ts';
+import { messageView } from './entry-views.ts';
 import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import type { Clock, Kernel, ProcessExit, ProcessView, TimerId } from './kernel.ts';
 import { LiveProcesses } from './live-processes.ts';
@@ -40,7 +43,7 @@ import { Pidfiles } from './pidfiles.ts';
 import { preflight } from './preflight.ts';
 import { serveSyslog } from './syslog.ts';
 import { type TriggerPorts, triggerLogic } from './trigger.ts';
-import { type ProcessEnd, Units } from './units.ts';
+import { Units } from './units.ts';
 
 export interface AssembleOptions {
   readonly version: string;
@@ -63,24 +66,22 @@ export interface Assembly {
   readonly spec: () => SystemSpec;
   /** The definition of a service, also of one that a reload has taken out and that has still to end. */
   readonly serviceOf: (name: string) => ServiceSpec | undefined;
-  /** What the system machine says has happened. */
-  readonly notices$: Subject<SystemNotice>;
+  /** Everything that happens. */
+  readonly feed: Feed;
+  /** Of that, what the system machine says. */
+  readonly notices$: Observable<Fact & SystemNotice>;
   readonly live: LiveProcesses;
   readonly sinks: LogSinks;
   /** Hands to the sinks what was said so far. */
   readonly flush: () => void;
   /** When a cron service runs next, Unix ms. */
   readonly nextRun: (service: string) => number | undefined;
-  /** The end of each process that is a service, or one of its runs. */
-  readonly ends$: Observable<ProcessEnd & { readonly service: string }>;
   /** The last line a service wrote. */
   readonly lastWords: (service: string) => LastWords | undefined;
   readonly say: (message: Message) => void;
   /** Everything that is logged. */
   readonly records$: Observable<LogRecord>;
   readonly exits: ExitRouter<ProcessExit>;
-  /** Commands that are run beside the services: that one has begun, and how it has ended. */
-  readonly commands$: Subject<{ readonly pid: number; readonly status?: ExitStatus }>;
   /** Processes reaped that no service owned, so far. */
   readonly orphansReaped: () => number;
   /** Sends a signal to what runs of a service by hand; `vanished` where nothing does. */
@@ -104,6 +105,7 @@ interface Ports {
   readonly pidfile: ReturnType<Pidfiles['logic']>;
   readonly notifications: ReturnType<NotifySockets['logic']>;
   readonly processTable: ReturnType<typeof processTableLogic>;
+  readonly charts: ChartFacts;
 }
 
 /** By the actor system that the machines of one assembly are. */
@@ -128,13 +130,26 @@ const joinedMachine = joinMachines();
 
 function joinMachines() {
   const unit = unitMachine.provide({ actors: { processes: port((ports) => ports.processes) } });
-  const scheduled = scheduledMachine.provide({ actors: { unit, trigger: port((ports) => ports.trigger) } });
+  const scheduled = scheduledMachine.provide({
+    actors: { unit, trigger: port((ports) => ports.trigger) },
+    actions: {
+      enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.scheduled(context, event, stage),
+    },
+  });
   const readiness = readinessMachine.provide({ actors: { pidfile: port((ports) => ports.pidfile) } });
   const service = serviceMachine.provide({
     actors: { unit, readiness, notifications: port((ports) => ports.notifications) },
+    actions: {
+      enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.service(context, event, stage),
+    },
   });
   const processTable = port((ports) => ports.processTable);
-  return systemMachine.provide({ actors: { service, scheduled, processTable } });
+  return systemMachine.provide({
+    actors: { service, scheduled, processTable },
+    actions: {
+      enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.system(context, event, stage),
+    },
+  });
 }
 
 /** Characters kept of a service's last line. */
@@ -142,13 +157,13 @@ const longestLastWords = 200;
 
 export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, options: AssembleOptions): Assembly {
   const records$ = new Subject<LogRecord>();
-  const notices$ = new Subject<SystemNotice>();
+  const began = clock.realTime();
+  const feed = new Feed({ now: () => clock.realTime() - began, wallTime: () => clock.wallTime() });
   const outcome$ = new ReplaySubject<SystemOutput>(1);
   const live = new LiveProcesses();
   const lastWords = new Map<string, LastWords>();
   const ending = new Set<string>();
   const nextRuns = new Map<string, number>();
-  const ends$ = new Subject<ProcessEnd & { readonly service: string }>();
 
   const own = ({ severity, text, facility = 'local5', revealing }: Message): LogRecord => ({
     time: clock.wallTime(),
@@ -181,6 +196,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
   exits.orphans$.subscribe({
     next: ({ pid, status }) => {
       orphans += 1;
+      feed.tell({ type: 'orphan.reaped', pid, status });
       units.takeOrphan({ pid, status });
     },
     // Without exits no machine learns of an end any more.
@@ -200,7 +216,18 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     endOf: (pid, since) => units.endOf(pid, since),
     onMessage: say,
   });
-  const notify = new NotifySockets({ kernel, clock, claimOf, onMessage: say });
+  const notify = new NotifySockets({
+    kernel,
+    clock,
+    claimOf,
+    onMessage: say,
+    onNotice: (service, message) => {
+      const view = messageView(message);
+      // That a service is alive is no news.
+      if (message.watchdog !== 'alive' || Object.keys(view).length > 1)
+        feed.tell({ type: 'notified', service, message: view });
+    },
+  });
   let signalled: SignalOutcome[] = [];
   const units = new Units({
     kernel,
@@ -211,7 +238,8 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     notify,
     onMessage: say,
     onSignalled: (outcome) => signalled.push(outcome),
-    onEnd: ({ name }, end) => ends$.next({ service: name, ...end }),
+    onBegin: ({ name }, pid) => feed.tell({ type: 'run.began', service: name, pid }),
+    onEnd: ({ name }, { pid, status }) => feed.tell({ type: 'run.ended', service: name, pid, status }),
     onOutput: (service, stream, record) => {
       // What it says because it is being ended explains nothing.
       if (!ending.has(service.name))
@@ -244,6 +272,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     pidfile: pidfiles.logic(),
     notifications: notify.logic(),
     processTable: processTableLogic(kernel, clock, say),
+    charts: new ChartFacts({
+      feed,
+      nextRun: (name) => nextRuns.get(name),
+    }),
   });
 
   const host =
@@ -265,7 +297,8 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     notify.forget(name);
     pidfiles.forget(name);
   };
-  system.on('*', (notice) => {
+  const notices$ = feed.facts$.pipe(filter(isNotice));
+  notices$.subscribe((notice) => {
     for (const message of messagesFor(notice, serviceOf, clock.now())) say(message);
     if (notice.type === 'service.removed') forget(notice.service);
     if (notice.type === 'system.ready') say(readyMessage(options.version));
@@ -274,10 +307,10 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       else if (notice.change.phase === 'starting') ending.delete(notice.service);
     }
     host?.hear(notice);
-    notices$.next(notice);
     // Everything that was to be done is done: nobody needs the machines any more.
     if (notice.type === 'system.halted') clock.setTimeout(leave, 0);
   });
+  system.on('*', (notice) => feed.tell(notice));
   const signals = new Subscription();
   system.subscribe({ error: (error) => outcome$.error(error) });
   const leave = (): void => {
@@ -304,17 +337,16 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     system,
     spec: () => system.getSnapshot().context.ledger.spec,
     serviceOf,
+    feed,
     notices$,
     live,
     sinks,
     flush: logging.flush,
     nextRun: (name) => nextRuns.get(name),
-    ends$,
     lastWords: (name) => lastWords.get(name),
     say,
     records$,
     exits,
-    commands$: new Subject(),
     orphansReaped: () => orphans,
     signal: (name, signal) => {
       signalled = [];
@@ -325,7 +357,12 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
     start: () => {
       for (const message of messages) say(message);
       beginSyslog(spec);
-      signals.add(kernel.signals$.subscribe((signal) => receiveSignal(signal, shutdown, say, options.onHangup)));
+      signals.add(
+        kernel.signals$.subscribe((signal) => {
+          feed.tell({ type: 'signalled', signal });
+          receiveSignal(signal, shutdown, say, options.onHangup);
+        }),
+      );
       host?.start();
       system.start();
     },
@@ -340,6 +377,7 @@ export function assemble(kernel: Kernel, clock: Clock, config: SystemSpec, optio
       }
       host?.setStatusInterval(next.statusInterval);
       const graph = buildDependencyGraph(next.services);
+      feed.tell({ type: 'reloaded' });
       system.send({ type: 'system.reload', spec: next, graph, plan, at: clock.now() });
     },
     shutdown,

@@ -23,7 +23,6 @@ import { mayRestart } from '../machines/service-judging.ts';
 import { serviceActorId } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { describeFailure } from '../model/describe-end.ts';
-import { describeExit } from '../model/exit-status.ts';
 import { holdOf } from '../model/hold.ts';
 import type { Ledger } from '../model/ledger/ledger.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
@@ -42,10 +41,11 @@ import type { SignalName } from '../model/signal.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
+import { type RequestVerb, systemActor } from '../record/fact.ts';
+import type { Milestones, MoveFact } from '../record/milestones.ts';
 import type { Assembly } from './assemble.ts';
 import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
-import type { ProcessEnd } from './units.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -89,24 +89,6 @@ class Overview {
   }
 }
 
-/** What no snapshot holds: when a service came to where it is, and what it went through. */
-interface History {
-  /** The session of the actor that is observed. */
-  actor: string;
-  stage: ServiceStage;
-  /** Monotonic ms. */
-  since: number;
-  /** Unix ms. */
-  sinceWall: number;
-  lastExit: ServiceStatus['lastExit'];
-  started: number | undefined;
-  ready: number | undefined;
-  waitedFor: string | undefined;
-  restartsUsed: number;
-  restarts: number;
-  readonly exits: Map<string, number>;
-}
-
 /** Records that are kept for who asks for the last ones: how many, and how many characters. */
 const mostRecords = 1_000;
 const mostCharacters = 512_000;
@@ -117,11 +99,9 @@ export class AssemblySupervisor implements Supervisor {
   readonly events$ = new Subject<ControlEvent>();
   readonly records$: Observable<LogRecord>;
   readonly #ports: ControlPorts;
-  readonly #history = new Map<string, History>();
   readonly #records: LogRecord[] = [];
   /** Those before are no longer kept. */
   #firstRecord = 0;
-  readonly #began: number;
   #characters = 0;
   #recordsIn = 0;
   #systemState: SystemStatus['state'] = 'booting';
@@ -135,25 +115,16 @@ export class AssemblySupervisor implements Supervisor {
   constructor(ports: ControlPorts) {
     this.#ports = ports;
     this.#logLevel = ports.logLevel;
-    const { assembly, clock } = ports;
-    this.#began = clock.now();
+    const { assembly } = ports;
     this.records$ = assembly.records$;
     assembly.records$.subscribe((record) => this.#keep(record));
-    for (const name of this.#ledger().slots.names()) this.#attach(name);
-    assembly.notices$.subscribe((notice) => {
-      if (notice.type === 'service.removed') this.#history.delete(notice.service);
-      if (notice.type === 'service.queued' || notice.type === 'service.skipped' || notice.type === 'service.changed')
-        this.#attach(notice.service);
-    });
-    assembly.ends$.subscribe((end) => this.#noteEnd(end));
-    assembly.system.subscribe({
-      next: ({ value }) => this.#observeSystem(statePath(value)),
-      error: () => undefined,
+    assembly.feed.facts$.subscribe((fact) => {
+      if (fact.type === 'moved') this.#noteMove(fact);
     });
   }
 
   status(): SystemStatus {
-    const { clock, kernel, version } = this.#ports;
+    const { assembly, kernel, version } = this.#ports;
     const states: Record<PublicState, number> = {
       disabled: 0,
       pending: 0,
@@ -172,7 +143,7 @@ export class AssemblySupervisor implements Supervisor {
     return {
       version,
       state: this.#systemState,
-      uptime: clock.now() - this.#began,
+      uptime: assembly.feed.now(),
       pid: kernel.pid,
       services: slots.size,
       enabled,
@@ -209,6 +180,7 @@ export class AssemblySupervisor implements Supervisor {
       this.#watchLoop(clock.now());
     }
     const { rss, heapUsed } = process.memoryUsage();
+    const services = [...assembly.feed.allMilestones()].filter(([name]) => name !== systemActor);
     const loopDelay = this.#loopDelay;
     this.#loopDelay = 0;
     return {
@@ -219,10 +191,10 @@ export class AssemblySupervisor implements Supervisor {
           .all()
           .map(({ name, waitingBytes, droppedTotal }) => [name, { waitingBytes, dropped: droppedTotal }]),
       ),
-      exits: [...this.#history].flatMap(([service, { exits }]) =>
+      exits: services.flatMap(([service, { exits }]) =>
         [...exits].map(([status, count]) => ({ service, status, count })),
       ),
-      restarts: Object.fromEntries([...this.#history].map(([name, { restarts }]) => [name, restarts])),
+      restarts: Object.fromEntries(services.map(([name, { restarts }]) => [name, restarts])),
       loopDelay,
       memory: { resident: rss, heap: heapUsed },
     };
@@ -260,6 +232,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   kill(name: string, signal: SignalName): KillOutcome {
+    this.#ports.assembly.feed.tell({ type: 'requested', verb: 'kill', services: [name] });
     const outcome = this.#ports.assembly.signal(name, signal);
     return outcome === 'vanished' ? 'notRunning' : outcome;
   }
@@ -268,6 +241,7 @@ export class AssemblySupervisor implements Supervisor {
     const { assembly, clock } = this.#ports;
     assembly.say(shutdownScheduled(delay));
     this.#shutdownAt = clock.wallTime() + delay;
+    assembly.feed.tell({ type: 'requested', verb: 'shutdown', services: [] });
     clock.setTimeout(() => assembly.shutdown({ kind: 'command' }), delay);
   }
 
@@ -297,7 +271,7 @@ export class AssemblySupervisor implements Supervisor {
       };
     }
     const { pid } = outcome;
-    assembly.commands$.next({ pid });
+    assembly.feed.tell({ type: 'command.began', pid });
     const subscription = new Subscription();
     for (const stream of ['stdout', 'stderr'] as const) {
       const decoder = new TextDecoder();
@@ -311,7 +285,7 @@ export class AssemblySupervisor implements Supervisor {
       outcome: new Promise((resolve) => {
         assembly.exits.exitOf(pid).subscribe(({ status }) => {
           ended = true;
-          assembly.commands$.next({ pid, status });
+          assembly.feed.tell({ type: 'command.ended', pid, status });
           // What it wrote before its end has been emitted by now.
           subscription.unsubscribe();
           output$.complete();
@@ -347,7 +321,9 @@ export class AssemblySupervisor implements Supervisor {
   #send(request: Unstamped<ServiceRequest>): void {
     const { assembly, clock } = this.#ports;
     // A request that comes while the system ends changes nothing any more.
-    if (this.#systemState !== 'draining') assembly.system.send({ ...request, at: clock.now() });
+    if (this.#systemState === 'draining') return;
+    assembly.feed.tell({ type: 'requested', verb: verbOf(request), services: request.names });
+    assembly.system.send({ ...request, at: clock.now() });
   }
 
   #snapshotOf(name: string): ServiceSnapshot | ScheduledSnapshot | undefined {
@@ -363,25 +339,25 @@ export class AssemblySupervisor implements Supervisor {
     const snapshot = this.#snapshotOf(name);
     if (snapshot === undefined) return undefined;
     const ledger = this.#ledger();
-    const history = this.#history.get(name);
+    const past = assembly.feed.milestones(name);
     const now = clock.now();
+    const age = past === undefined ? 0 : assembly.feed.now() - past.since;
+    const since = past?.sinceTime ?? clock.wallTime();
     const phase = phaseOf(slot);
     // The ledger sees further than the chart: what is queued, what is disabled by hand, what was stopped before it began.
     const stage =
-      phase === 'disabled' || phase === 'pending' || phase === 'stopped'
-        ? phase
-        : (stageOf(snapshot) ?? history?.stage ?? 'pending');
+      phase === 'disabled' || phase === 'pending' || phase === 'stopped' ? phase : (stageOf(snapshot) ?? 'pending');
     const run = isScheduledSnapshot(snapshot) ? scheduledFacts(snapshot) : serviceFacts(snapshot, stage, now);
     const words = assembly.lastWords(name);
     const { verdict, restartsUsed = 0, pid } = run;
     const cause = verdict === undefined ? undefined : describeFailure(spec.type, verdict);
-    const left = run.left ?? timeLeft(slot, stage, history?.since ?? now, now);
+    const left = run.left ?? timeLeft(slot, stage, age, now);
     const note = run.counts === undefined ? run.status : scheduledNote(spec, run.counts);
     const nextRun = assembly.nextRun(name);
     const { timeZone } = ledger.spec;
     const why = explainState({
       stage,
-      since: history?.sinceWall ?? clock.wallTime(),
+      since,
       spec,
       hold: phase === 'pending' ? this.#pendingHold(slot) : { kind: 'none' },
       ...this.#stopOf(slot, snapshot),
@@ -392,7 +368,7 @@ export class AssemblySupervisor implements Supervisor {
       ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
     });
-    const boot = bootTimes(history, this.#began);
+    const boot = past === undefined ? undefined : bootTimes(past);
     return {
       name,
       type: spec.type,
@@ -400,8 +376,8 @@ export class AssemblySupervisor implements Supervisor {
       ...(spec.remainAfterExit ? { remainAfterExit: true } : {}),
       state: publicStateOf(phase),
       stage,
-      since: history?.sinceWall ?? clock.wallTime(),
-      age: now - (history?.since ?? now),
+      since,
+      age,
       why,
       ...(pid === undefined ? {} : { pid }),
       ...(run.counts === undefined ? {} : { running: run.counts.running }),
@@ -409,7 +385,7 @@ export class AssemblySupervisor implements Supervisor {
         ? { restarts: { used: restartsUsed, left: Math.max(0, spec.restartLimit - restartsUsed) } }
         : {}),
       ...(note === undefined ? {} : { note }),
-      ...(history?.lastExit === undefined ? {} : { lastExit: history.lastExit }),
+      ...(past?.lastExit === undefined ? {} : { lastExit: past.lastExit }),
       ...(cause === undefined || cause === '' ? {} : { cause }),
       ...(nextRun === undefined ? {} : { nextRun }),
       ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
@@ -453,82 +429,16 @@ export class AssemblySupervisor implements Supervisor {
     return { stopAfter, afterStop: restarts ? 'restart' : 'verdict' };
   }
 
-  /** Follows a service, unless it does already. */
-  #attach(name: string): void {
-    const { assembly, clock } = this.#ports;
-    const ref = assembly.system.getSnapshot().children[serviceActorId(name)];
-    const snapshot = this.#snapshotOf(name);
-    const known = this.#history.get(name);
-    // One of another type has another chart, and so another actor.
-    if (ref === undefined || snapshot === undefined || known?.actor === ref.sessionId) return;
-    const stage = stageOf(snapshot) ?? 'pending';
-    if (known === undefined)
-      this.#history.set(name, {
-        actor: ref.sessionId,
-        stage,
-        since: clock.now(),
-        sinceWall: clock.wallTime(),
-        lastExit: undefined,
-        started: undefined,
-        ready: undefined,
-        waitedFor: undefined,
-        restartsUsed: 0,
-        restarts: 0,
-        exits: new Map(),
-      });
-    else known.actor = ref.sessionId;
-    ref.subscribe({
-      next: () => {
-        const next = this.#snapshotOf(name);
-        if (next !== undefined) this.#observe(name, next);
-      },
-      error: () => undefined,
-    });
-  }
-
-  #observe(name: string, snapshot: ServiceSnapshot | ScheduledSnapshot): void {
-    const history = this.#history.get(name);
-    const stage = stageOf(snapshot);
-    if (history === undefined || stage === undefined) return;
-    const { clock } = this.#ports;
-    const restartsUsed = 'restartsUsed' in snapshot.context ? snapshot.context.restartsUsed : 0;
-    if (restartsUsed > history.restartsUsed) history.restarts += restartsUsed - history.restartsUsed;
-    history.restartsUsed = restartsUsed;
-    if (stage === history.stage) return;
-    history.stage = stage;
-    history.since = clock.now();
-    history.sinceWall = clock.wallTime();
-    if (stage.startsWith('starting') && history.started === undefined) {
-      history.started = clock.now();
-      history.waitedFor = this.#lastReady(snapshot.context.spec.prerequisites);
+  #noteMove({ actor, to }: MoveFact): void {
+    if (actor === systemActor) {
+      this.#noteSystem(to);
+      return;
     }
-    if (stage.startsWith('ready') || stage === 'exited') history.ready ??= clock.now();
-    // The system hears of it in the same turn; whoever listens here shall find both alike.
+    if (!isServiceStage(to)) return;
+    const time = this.#ports.clock.wallTime();
+    // The ledger hears of it in the same turn; whoever listens here shall find both alike.
     queueMicrotask(() =>
-      this.events$.next({
-        type: 'service',
-        time: history.sinceWall,
-        service: name,
-        state: this.#stateOf(name),
-        stage,
-      }),
-    );
-  }
-
-  #noteEnd({ service, pid, status }: ProcessEnd & { readonly service: string }): void {
-    const history = this.#history.get(service);
-    if (history === undefined) return;
-    history.lastExit = { pid, status, at: this.#ports.clock.wallTime() };
-    const key = describeExit(status);
-    history.exits.set(key, (history.exits.get(key) ?? 0) + 1);
-  }
-
-  /** The one that let go whoever waits for all of them. */
-  #lastReady(names: readonly string[]): string | undefined {
-    const readyAt = (name: string): number => this.#history.get(name)?.ready ?? -1;
-    return names.reduce<string | undefined>(
-      (last, name) => (readyAt(name) >= 0 && (last === undefined || readyAt(name) > readyAt(last)) ? name : last),
-      undefined,
+      this.events$.next({ type: 'service', time, service: actor, state: this.#stateOf(actor), stage: to }),
     );
   }
 
@@ -536,7 +446,7 @@ export class AssemblySupervisor implements Supervisor {
     return publicStateOf(phaseOrPending(this.#ledger().slots.get(name)));
   }
 
-  #observeSystem(path: string): void {
+  #noteSystem(path: string): void {
     const state = path.startsWith('booting') ? 'booting' : path === 'up' ? 'up' : 'draining';
     if (state === this.#systemState) return;
     this.#systemState = state;
@@ -619,13 +529,17 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
   };
 }
 
-/** ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop. */
-function timeLeft(slot: Slot, stage: ServiceStage, since: number, now: number): number | undefined {
+/**
+ * ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop.
+ *
+ * @param age ms for which it has been where it is
+ */
+function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): number | undefined {
   switch (stage) {
     case 'starting.settling':
-      return Math.max(0, since + slot.spec.startupPause - now);
+      return Math.max(0, slot.spec.startupPause - age);
     case 'backoff':
-      return Math.max(0, since + slot.spec.restartDelay - now);
+      return Math.max(0, slot.spec.restartDelay - age);
     case 'stopping.terminating': {
       const killAt = isStopping(slot) ? slot.intent.killAt : undefined;
       return killAt === undefined ? undefined : Math.max(0, killAt - now);
@@ -635,8 +549,26 @@ function timeLeft(slot: Slot, stage: ServiceStage, since: number, now: number): 
   }
 }
 
-function bootTimes(history: History | undefined, began: number): ServiceStatus['boot'] {
-  if (history?.started === undefined || history.ready === undefined) return undefined;
-  const { started, ready, waitedFor } = history;
-  return { started: started - began, ready: ready - began, ...(waitedFor === undefined ? {} : { waitedFor }) };
+function bootTimes({ started, startEnd }: Milestones): ServiceStatus['boot'] {
+  if (started === undefined || startEnd === undefined) return undefined;
+  const { waitedFor } = started;
+  const end = startEnd.ready
+    ? { ready: startEnd.at }
+    : { failed: { at: startEnd.at, cause: startEnd.cause ?? 'it was stopped' } };
+  return { started: started.at, ...end, ...(waitedFor === undefined ? {} : { waitedFor }) };
+}
+
+function verbOf(request: Unstamped<ServiceRequest>): RequestVerb {
+  switch (request.type) {
+    case 'services.start':
+      return request.force ? 'restart' : 'start';
+    case 'services.stop':
+      return request.again ? 'restart' : 'stop';
+    case 'services.reset':
+      return 'reset';
+    case 'services.enable':
+      return 'enable';
+    case 'services.disable':
+      return 'disable';
+  }
 }

@@ -3,7 +3,8 @@
  * environment, a command's arguments never pass through here.
  */
 import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
-import type { Json, JsonObject, ServiceEntry, SnapshotView } from '../inspect/entry.ts';
+import type { ServiceEntry, SnapshotView } from '../inspect/entry.ts';
+import { statePath } from '../inspect/transition.ts';
 import type { readinessMachine } from '../machines/readiness.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
@@ -13,6 +14,7 @@ import type { UnitEvent, unitMachine } from '../machines/unit.ts';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
 import { describeEnd, describeFailure } from '../model/describe-end.ts';
 import { describeExit } from '../model/exit-status.ts';
+import type { Json, JsonObject } from '../model/json.ts';
 import { isStopping } from '../model/ledger/slot.ts';
 import type { NotifyMessage } from '../model/notify-message.ts';
 import { scheduledNote, type TriggerCommand } from '../model/scheduling.ts';
@@ -20,6 +22,7 @@ import { isLive, servicePhases } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { NotifyRequest, PidfileFact, UnitRequest } from '../model/unit-events.ts';
+import type { EventView } from '../record/fact.ts';
 
 export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
@@ -49,18 +52,15 @@ type ShownEvent =
   | SignalAll
   | CountProcesses;
 
-export interface EventView extends JsonObject {
-  readonly type: string;
-}
-
 /** An actor's state without what nobody is to see. */
 export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
   const status = statusOf(snapshot);
   if (isMachine<ServiceSnapshot>(snapshot, 'service'))
-    return machineView(status, snapshot, serviceContext(snapshot, facts));
+    return machineView(status, snapshot, serviceContext(snapshot.context, statePath(snapshot.value), facts));
   if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled'))
-    return machineView(status, snapshot, scheduledContext(snapshot, facts));
-  if (isMachine<SystemSnapshot>(snapshot, 'system')) return machineView(status, snapshot, systemContext(snapshot));
+    return machineView(status, snapshot, scheduledContext(snapshot.context, statePath(snapshot.value), facts));
+  if (isMachine<SystemSnapshot>(snapshot, 'system'))
+    return machineView(status, snapshot, systemContext(snapshot.context, statePath(snapshot.value)));
   if (isMachine<UnitSnapshot>(snapshot, 'unit')) return machineView(status, snapshot, unitContext(snapshot));
   if (isMachine<ReadinessSnapshot>(snapshot, 'readiness'))
     return machineView(status, snapshot, readinessContext(snapshot));
@@ -113,9 +113,14 @@ function stateValue(value: unknown): Json {
 
 // A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
 
-function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, killAt }: ServiceFacts): JsonObject {
+/** What may be shown of what a service's chart knows. `stage`: where the chart stands. */
+export function serviceContext(
+  context: ServiceSnapshot['context'],
+  stage: string,
+  { waitedFor, killAt }: ServiceFacts,
+): JsonObject {
   const { spec, serial, pid, followed, verdict, lastEnd, status, announced } = context;
-  const deadline = deadlineIn(value, context.deadline, killAt);
+  const deadline = deadlineIn(stage, context.deadline, killAt);
   const view: Record<string, Json> = { service: spec.name, serial };
   // Without one it is not spawned yet, or what is left of the run has no leader.
   if (pid !== 0) view['pid'] = pid;
@@ -134,26 +139,31 @@ function serviceContext({ context, value }: ServiceSnapshot, { waitedFor, killAt
 }
 
 /** Monotonic ms at which a start or a stop has taken too long. For a stop that the system has asked for, the system says it. */
-function deadlineIn(value: ServiceSnapshot['value'], own: number | undefined, killAt: number | undefined) {
-  if (typeof value !== 'object') return undefined;
-  if ('starting' in value || ('stopping' in value && value.stopping === 'clearing')) return own;
-  return 'stopping' in value && value.stopping === 'terminating' ? killAt : undefined;
+function deadlineIn(stage: string, own: number | undefined, killAt: number | undefined) {
+  if (stage.startsWith('starting') || stage === 'stopping.clearing') return own;
+  return stage === 'stopping.terminating' ? killAt : undefined;
 }
 
-function scheduledContext({ context, value }: ScheduledSnapshot, { waitedFor, nextRun }: ServiceFacts): JsonObject {
+/** The same of a cron or inetd service. */
+export function scheduledContext(
+  context: ScheduledSnapshot['context'],
+  stage: string,
+  { waitedFor, nextRun }: ServiceFacts,
+): JsonObject {
   const { spec, serial, verdict, lastEnd } = context;
   const counts = runCounts(context);
   const view: Record<string, Json> = { service: spec.name, serial, begun: counts.begun, running: counts.running };
   if (nextRun !== undefined) view['nextRun'] = nextRun;
   if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
   if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
-  const note = value === 'pending' ? '' : scheduledNote(spec, counts);
+  const note = stage === 'pending' ? '' : scheduledNote(spec, counts);
   if (note !== '') view['note'] = note;
   if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
   return view;
 }
 
-function systemContext({ context: { ledger, end }, value }: SystemSnapshot): JsonObject {
+/** The same of the system. */
+export function systemContext({ ledger, end }: SystemSnapshot['context'], stage: string): JsonObject {
   const { spec, graph, counters, drain } = ledger;
   const view: Record<string, Json> = {
     services: spec.services.length,
@@ -163,7 +173,7 @@ function systemContext({ context: { ledger, end }, value }: SystemSnapshot): Jso
     shutdownTimeout: spec.shutdownTimeout,
   };
   if (end !== undefined) view['end'] = describeEnd(end);
-  if (typeof value === 'object' && 'draining' in value) {
+  if (stage.startsWith('draining')) {
     view['live'] = livePhases.reduce((sum, phase) => sum + counters.phases[phase], 0);
     if (drain !== undefined) view['deadline'] = drain.deadline;
   }
@@ -367,7 +377,8 @@ function shownEvent(event: ShownEvent): EventView {
   }
 }
 
-function messageView(message: NotifyMessage): JsonObject {
+/** What may be shown of a notification. */
+export function messageView(message: NotifyMessage): JsonObject {
   const { ready, reloading, stopping, status, errno, busError, mainPid, watchdog, watchdogInterval, extend } = message;
   return {
     ...(ready === undefined ? {} : { ready }),

@@ -3,11 +3,12 @@ import type { InspectionEvent } from 'xstate';
 import { entryVersion, isServiceMachine, type SnapshotView } from '../inspect/entry.ts';
 import type { HubSource, News } from '../inspect/hub.ts';
 import type { LogRecord } from '../model/log-record.ts';
+import { type EventView, type Fact, isShown } from '../record/fact.ts';
+import type { Past } from '../record/feed.ts';
 import type { Assembly } from './assemble.ts';
 import {
   configurationOf,
   definitionView,
-  type EventView,
   eventView,
   killTimeOf,
   machineOf,
@@ -19,7 +20,7 @@ import {
 import type { Clock, Kernel } from './kernel.ts';
 
 export interface InspectionPorts {
-  readonly assembly: Pick<Assembly, 'system' | 'exits' | 'records$' | 'outcome$' | 'nextRun' | 'commands$'>;
+  readonly assembly: Pick<Assembly, 'system' | 'feed' | 'records$' | 'outcome$' | 'nextRun'>;
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
@@ -48,12 +49,13 @@ interface Known {
 
 /** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
 export function inspectionSource(ports: InspectionPorts): HubSource {
-  const { clock, assembly, onError, reveal = false } = ports;
+  const { assembly, onError, reveal = false } = ports;
   const boot = randomBytes(16).toString('hex');
   return {
-    now: () => clock.now(),
+    now: () => assembly.feed.now(),
     open: (tell) => {
       tell(bootNews(ports, boot));
+      tellPast(assembly.feed.past(), tell);
       const observation = new Observation(tell, assembly, reveal);
       observation.begin(assembly.system);
       const observer = assembly.system.system.inspect((event) => {
@@ -64,18 +66,12 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
           onError(error);
         }
       });
-      const orphans = assembly.exits.orphans$.subscribe({
-        next: ({ pid, status }) => tell({ type: '@chaperone.process', what: 'orphan', pid, status }),
-        // It has broken the system already.
-        error: () => undefined,
+      const facts = assembly.feed.facts$.subscribe((fact) => {
+        if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
       });
-      const commands = assembly.commands$.subscribe((fact) =>
-        tell({ type: '@chaperone.process', what: 'command', ...fact }),
-      );
       return () => {
         observer.unsubscribe();
-        orphans.unsubscribe();
-        commands.unsubscribe();
+        facts.unsubscribe();
       };
     },
     openRecords: (tell) => {
@@ -94,11 +90,21 @@ function bootNews({ assembly, kernel, clock, version, reveal = false }: Inspecti
     version: entryVersion,
     chaperone: version,
     boot,
-    epoch: clock.wallTime() - clock.now(),
+    epoch: clock.wallTime() - assembly.feed.now(),
     hostname: kernel.hostname,
     pid: kernel.pid,
     services: serviceEntries(assembly.system.getSnapshot(), reveal),
   };
+}
+
+/** What has happened since chaperone began, as far as it is known, with a mark where everything is known again. */
+function tellPast({ kept, lost, facts }: Past, tell: Tell): void {
+  const tellAll = (past: readonly Fact[]): void => {
+    for (const fact of past) if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
+  };
+  tellAll(kept);
+  if (lost > 0) tell({ type: '@chaperone.lost', at: facts[0]?.at ?? 0, count: lost });
+  tellAll(facts);
 }
 
 function recordNews({ severity, facility, program, pid, service, message }: LogRecord): News {

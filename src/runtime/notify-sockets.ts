@@ -26,6 +26,8 @@ interface NotifyPorts {
   /** What is known of a service that wants to follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
   readonly onMessage: (message: Message) => void;
+  /** Is told of what services say, before anybody acts on it. */
+  readonly onNotice: (service: string, message: NotifyMessage) => void;
 }
 
 interface Kept {
@@ -137,7 +139,7 @@ export class NotifySockets {
   }
 
   #receive(line: Line, service: ServiceSpec, serial: number, datagram: NotifyDatagram): void {
-    const { kernel, clock, onMessage } = this.#ports;
+    const { kernel, clock, onMessage, onNotice } = this.#ports;
     const { sender = 0, descriptors } = datagram;
     // What it wrote before it spoke explains what it says: it is read first, whichever of the two the loop would have found first.
     kernel.readOutput(line.startPid);
@@ -153,12 +155,9 @@ export class NotifySockets {
     if (message.exitStatus !== undefined) line.exitStatus = message.exitStatus;
     const code = message.errno || message.exitStatus;
     if (code) onMessage(explicitStatus(service.name, { kind: 'exited', code }));
-    line.facts$.next({
-      type: 'notify.received',
-      serial,
-      message: this.#withAcceptablePid(service, message),
-      at: clock.now(),
-    });
+    const accepted = this.#withAcceptablePid(service, message);
+    onNotice(service.name, accepted);
+    line.facts$.next({ type: 'notify.received', serial, message: accepted, at: clock.now() });
   }
 
   /** What comes without FDSTORE is closed at once: that is all that BARRIER=1 waits for. */

@@ -57,6 +57,8 @@ export interface UnitPorts {
   readonly notify: NotifySockets;
   /** Takes what services write. */
   readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
+  /** Is told of each process that is started for a service. */
+  readonly onBegin: (service: ServiceSpec, pid: number) => void;
   /** Is told of each end of a process that is a service, or one of its runs. */
   readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
   /** Is told how a signal reached a service that somebody has sent by hand. */
@@ -276,6 +278,7 @@ class Unit {
 
     const { pid } = outcome;
     this.#root = pid;
+    this.#ports.onBegin(service, pid);
     notify.setStartPid(service.name, pid);
     if (invocation !== undefined) {
       this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');

@@ -6,6 +6,7 @@ import { run } from '../../src/cli/replay.ts';
 import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import type { ServiceType } from '../../src/model/service-spec.ts';
+import type { ShownFact } from '../../src/record/fact.ts';
 import { recorded } from '../inspect/recorded.ts';
 import { Random } from '../simulation/random.ts';
 import { randomForkingScript, randomNotifyScript, randomScript } from '../simulation/random-programs.ts';
@@ -69,12 +70,11 @@ const typeNames: Readonly<Record<string, string>> = {
   JsonObject: 'object (below)',
   Json: 'any',
   SnapshotView: 'snapshot (below)',
-  ExitStatus:
-    '`{"kind":"exited","code":N}`, `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`, or `{"kind":"unknown"}` where nobody could tell',
   ServiceType: 'string',
   SignalName: 'string',
   Severity: 'string',
   Facility: 'string',
+  ShownFact: 'a fact (below)',
   'typeof entryVersion': `\`${entryVersion}\``,
   'Readonly<Record<string, string>>': 'object of strings',
   '{ readonly limit: number; readonly delay: number }': '`{"limit":N,"delay":N}`',
@@ -106,6 +106,50 @@ const entryShapes = shapes.flatMap((candidate) => {
   const type = candidate.fields.find(({ name }) => name === 'type')?.type;
   return candidate.name.endsWith('Entry') && type?.startsWith("'@") ? [{ ...candidate, type: type.slice(1, -1) }] : [];
 });
+
+/** What each fact is, and what it holds beside what every fact has. */
+const facts: Readonly<Record<ShownFact['type'], readonly [text: string, fields: Readonly<Record<string, string>>]>> = {
+  moved: [
+    'A chart has come to another state.',
+    {
+      actor: 'the full name of a service, or `system`',
+      from: 'the state that it came from: `starting.settling`; `─` where it has only begun',
+      to: 'the state that it came to',
+      event: 'the event that led there (below)',
+      context: 'what of its context may be shown: as in the snapshots of its machine (below)',
+    },
+  ],
+  notified: [
+    'A service has said something on its notify socket, other than that it is alive.',
+    { service: 'its full name', message: 'what it has said: as in the event `notify.received`' },
+  ],
+  'run.began': ['A process was started for a service.', { service: 'its full name', pid: 'of the process' }],
+  'run.ended': [
+    'The leader of a run of a service has ended.',
+    { service: 'its full name', pid: 'of the process', status: 'how it ended' },
+  ],
+  'orphan.reaped': [
+    'A process has ended that no service had started.',
+    { pid: 'of the process', status: 'how it ended' },
+  ],
+  'command.began': ['A command was started beside the services.', { pid: 'of the process' }],
+  'command.ended': ['A command beside the services has ended.', { pid: 'of the process', status: 'how it ended' }],
+  requested: [
+    'Somebody has asked for something by a command.',
+    {
+      verb: '`start`, `stop`, `restart`, `reset`, `enable`, `disable`, `kill`, `shutdown`',
+      services: 'the full names of the services that it is asked for',
+    },
+  ],
+  reloaded: ['Another configuration was put in force.', {}],
+  signalled: ['Chaperone has got a signal.', { signal: 'its name' }],
+};
+
+const everyFact = {
+  seq: 'its number among all facts since Chaperone began',
+  at: 'ms since Chaperone began at which it was seen; this clock never goes back',
+  by: 'the `seq` of the fact that it comes of, where one is known: for a start the readiness of the service that it had waited for, or the request for it; for the end of a service that of its process',
+};
 
 /** What stands in the context of a snapshot, by machine. */
 const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -191,7 +235,8 @@ const eventFields: Readonly<Record<string, string>> = {
   serial: 'the run that it is about',
   service: 'with suffix',
   signal: 'its name',
-  status: 'how a process ended: as in `@chaperone.process`',
+  status:
+    'how a process ended: `{"kind":"exited","code":N}`, `{"kind":"signaled","signal":NAME,"coreDumped":BOOLEAN}`, or `{"kind":"unknown"}` where nobody could tell',
   trouble: 'what is wrong with a pidfile',
   until: '`service.extended`: ms since the boot until which it asks for time to end',
   waitedFor: '`service.start`: the service, with suffix, that let it go',
@@ -217,6 +262,8 @@ file: newline-delimited JSON in UTF-8, an entry a line, boot after boot. The sam
 - **Versions.** \`version\` in the first entry is raised when a reader of the last version would misread what is written. Within a version
   there may be more fields, and entries of more types: a reader skips those that it does not know. A boot of another version is listed
   (\`replay --list\`), and refused with its version and the chaperone that has written it.
+- **Version 3** came with facts: what a chart comes to, and what is seen of processes, stands in \`@chaperone.fact\`. What was
+  \`@chaperone.process\` before is a fact, too.
 - **Version 2** came with machines of other names and shapes. \`process\` is \`unit\`, one run with its process group, and its events are
   \`unit.spawned\`, \`unit.leaderExited\` and so on. A cron or inetd service is one actor of the machine \`scheduled\`; in version 1
   it was one of \`service\` with a child. Who waits for a pidfile or READY=1 is \`readiness\`, a child of the service.
@@ -231,7 +278,9 @@ file: newline-delimited JSON in UTF-8, an entry a line, boot after boot. The sam
 - **Durations.** \`durationsOf\` in [\`src/inspect/boot-report.ts\`](../../src/inspect/boot-report.ts) makes of the entries of a boot how
   long each service took from its start until it was ready; \`chaperonectl replay --summary --json\` prints it (\`took\`, ms).
 
-A snapshot tells the whole state of its actor, so folding the entries up to any one rebuilds all states of that instant
+Facts tell what has happened, also before somebody began to watch: then they come right behind the boot, and where some of them are
+gone a \`@chaperone.lost\` says how many. Snapshots tell each step of each actor from then on. A snapshot tells the whole state of its
+actor, so folding the entries up to any one rebuilds all states of that instant
 ([\`src/inspect/replica.ts\`](../../src/inspect/replica.ts)). A \`?\` marks what need not be there.
 
 ## Every entry has
@@ -243,6 +292,14 @@ A snapshot tells the whole state of its actor, so folding the entries up to any 
     shape('ServiceEntry').text,
     '',
     ...table(shape('ServiceEntry')),
+    '## A fact\n',
+    'Facts are made once, where something happens; the terminal, `status --history`, the page and the summaries are made of them. Every fact has:\n',
+    ...dictionary(everyFact),
+    ...Object.entries(facts).flatMap(([type, [text, fields]]) => [
+      `### \`${type}\`\n`,
+      `${text}\n`,
+      ...(Object.keys(fields).length === 0 ? [] : dictionary(fields)),
+    ]),
     '## A snapshot\n',
     shape('SnapshotView').text,
     '',
@@ -327,6 +384,10 @@ describe('docs/reference/journal.md', () => {
         check('snapshot', Object.keys(entry.snapshot), fields('SnapshotView'));
         const machine = machines.get(entry.sessionId) ?? '';
         check(`context of ${machine}`, Object.keys(entry.snapshot.context ?? {}), Object.keys(contexts[machine] ?? {}));
+      }
+      if (entry.type === '@chaperone.fact') {
+        const { type, ...rest } = entry.fact;
+        check(`fact ${type}`, Object.keys(rest), [...Object.keys(everyFact), ...Object.keys(facts[type][1])]);
       }
       if ('event' in entry) check('event', Object.keys(entry.event), ['type', ...Object.keys(eventFields)]);
     }

@@ -3,6 +3,7 @@ import { defaultTolerance, diffBoots, renderDiff } from '../../src/inspect/boot-
 import { type BootReport, durationsOf, reportOf, type ServiceReport } from '../../src/inspect/boot-report.ts';
 import { renderReport } from '../../src/inspect/render-report.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
+import { withFacts } from './entries.ts';
 import { bootEntry, courseOf, inOrder, numbered, serviceEntry, webBoot } from './hand-made.ts';
 import { recorded } from './recorded.ts';
 
@@ -74,7 +75,7 @@ describe('reportOf', () => {
   });
 
   it('counts a normal end as the start that was waited for', () => {
-    const { services } = reportOf([
+    const entries = [
       bootEntry([serviceEntry('web'), serviceEntry('job')]),
       ...numbered(
         inOrder(
@@ -89,7 +90,8 @@ describe('reportOf', () => {
           ]),
         ),
       ),
-    ]);
+    ];
+    const { services } = reportOf(withFacts(entries));
     expect(services).toMatchObject([
       { name: 'web.service', took: 20, state: 'exited', failures: [] },
       { name: 'job.service', took: 5, state: 'exited', failures: [] },
@@ -117,7 +119,7 @@ describe('durationsOf', () => {
       ['web.service', 500],
       ['flaky.service', 50],
     ]);
-    expect([...durationsOf(webBoot())]).toEqual([['web.service', 8]]);
+    expect([...durationsOf(withFacts(webBoot()))]).toEqual([['web.service', 8]]);
   });
 });
 

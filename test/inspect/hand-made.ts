@@ -1,5 +1,6 @@
 /** Entries by hand. */
 import { type BootEntry, type Entry, entryVersion, type ServiceEntry } from '../../src/inspect/entry.ts';
+import type { JsonObject } from '../../src/model/json.ts';
 
 type Unplaced<E> = E extends Entry ? Omit<E, 'seq' | 'at'> : never;
 
@@ -40,10 +41,10 @@ export function numbered(entries: readonly (readonly [number, Unplaced<Entry>])[
   return entries.map(([at, entry], index) => ({ ...entry, at, seq: first + index }));
 }
 
-/** The actor of a service, and its steps, each a state with the ms at which it comes to it. */
+/** The actor of a service, and its steps, each a state with the ms at which it comes to it, and the event that led there. */
 export function courseOf(
   name: string,
-  steps: readonly (readonly [number, string | Record<string, string>])[],
+  steps: readonly (readonly [number, string | Record<string, string>, (JsonObject & { readonly type: string })?])[],
 ): readonly (readonly [number, Unplaced<Entry>])[] {
   const service = `${name}.service`;
   const sessionId = `x:${name}`;
@@ -60,13 +61,13 @@ export function courseOf(
       },
     ],
     ...steps.map(
-      ([at, value]) =>
+      ([at, value, event = { type: 'service.step' }]) =>
         [
           at,
           {
             type: '@xstate.snapshot',
             sessionId,
-            event: { type: 'service.step' },
+            event,
             snapshot: { status: 'active', value, context: { service } },
           },
         ] as const,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { applyEntry, copyReplica, createReplica, edgeKey, type Replica } from '../../src/inspect/replica.ts';
 import { Timeline } from '../../src/inspect/timeline.ts';
+import { withFacts } from './entries.ts';
 import { bootEntry, numbered, serviceEntry, webBoot } from './hand-made.ts';
 
 function replicaOf(entries: readonly Entry[]) {
@@ -23,7 +24,7 @@ function stateOf({ seq, at, boot, end, lost, orphans, actors, services, system, 
 
 describe('applyEntry', () => {
   it('knows each actor as the last entry about it left it', () => {
-    const { actors, end, seq, at } = replicaOf(webBoot());
+    const { actors, end, seq, at } = replicaOf(withFacts(webBoot()));
     expect(actors.get('x:1')).toMatchObject({
       parentId: 'x:0',
       name: 'web.service',
@@ -41,14 +42,14 @@ describe('applyEntry', () => {
   });
 
   it('counts the transitions of an actor', () => {
-    const counts = replicaOf(webBoot()).actors.get('x:1')?.counts;
+    const counts = replicaOf(withFacts(webBoot())).actors.get('x:1')?.counts;
     expect(counts?.get(edgeKey('starting.settling', 'xstate.after', 'ready.running'))).toBe(2);
     expect(counts?.get(edgeKey('pending', 'service.start', 'starting.preparing'))).toBe(1);
     expect([...(counts?.values() ?? [])].reduce((sum, count) => sum + count, 0)).toBe(7);
   });
 
   it('lays the past of a service out in segments, without the states that nobody finds it in', () => {
-    const segments = replicaOf(webBoot()).services.get('web.service')?.segments ?? [];
+    const segments = replicaOf(withFacts(webBoot())).services.get('web.service')?.segments ?? [];
     expect(segments.map(({ state, from, to, event }) => [state, from, to, event?.type])).toEqual([
       ['pending', 1, 2, undefined],
       ['starting.settling', 2, 10, 'service.start'],
@@ -83,7 +84,7 @@ describe('applyEntry', () => {
 
   it('takes what a reload says of services, and keeps the past of those that are gone', () => {
     const { services } = replicaOf([
-      ...webBoot(),
+      ...withFacts(webBoot()),
       ...numbered([[100, { type: '@chaperone.reload', services: [serviceEntry('store')] }]], 14),
     ]);
     expect(services.get('web.service')?.config).toBeUndefined();
@@ -96,8 +97,14 @@ describe('applyEntry', () => {
       bootEntry([]),
       ...numbered([
         [1, { type: '@chaperone.lost', count: 3 }],
-        [2, { type: '@chaperone.process', what: 'orphan', pid: 9 }],
-        [2, { type: '@chaperone.process', what: 'command', pid: 10 }],
+        [
+          2,
+          {
+            type: '@chaperone.fact',
+            fact: { type: 'orphan.reaped', seq: 1, at: 2, pid: 9, status: { kind: 'exited', code: 0 } },
+          },
+        ],
+        [2, { type: '@chaperone.fact', fact: { type: 'command.began', seq: 2, at: 2, pid: 10 } }],
         [3, { type: '@chaperone.lost', count: 4 }],
       ]),
     ]);
@@ -137,7 +144,7 @@ describe('applyEntry', () => {
         ),
       );
     }
-    for (const entry of entries) applyEntry(replica, entry);
+    for (const entry of withFacts(entries)) applyEntry(replica, entry);
     expect([...replica.actors.keys()]).toEqual(['x:0', 'x:1', 'x:13', 'x:14']);
     expect(replica.services.get('web.service')?.segments.map(({ state }) => state)).toEqual([
       'backoff',
@@ -149,7 +156,7 @@ describe('applyEntry', () => {
 
 describe('copyReplica', () => {
   it('leaves either untouched by what happens to the other', () => {
-    const entries = webBoot();
+    const entries = withFacts(webBoot());
     for (let cut = 0; cut <= entries.length; cut += 1) {
       const original = replicaOf(entries.slice(0, cut));
       const before = stateOf(original);
@@ -165,7 +172,7 @@ describe('copyReplica', () => {
 });
 
 describe('Timeline', () => {
-  const long = longBoot(5_000);
+  const long = withFacts(longBoot(5_000)).slice(0, 5_000);
 
   it.each([
     [0, 4_999, 3, 2_049, 2_048, 2_047, 4_096, 5_000],
@@ -179,8 +186,8 @@ describe('Timeline', () => {
   });
 
   it('finds an instant by its time: the last of several entries', () => {
-    const timeline = new Timeline(webBoot());
-    expect([-1, 0, 1, 2, 5, 10, 1_000].map((ms) => timeline.countAt(ms))).toEqual([0, 1, 4, 7, 7, 8, 13]);
+    const timeline = new Timeline(withFacts(webBoot()));
+    expect([-1, 0, 1, 2, 5, 10, 1_000].map((ms) => timeline.countAt(ms))).toEqual([0, 1, 5, 9, 9, 11, 19]);
     expect(timeline.at(60).services.get('web.service')?.segments.at(-1)?.state).toBe('backoff');
   });
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry, Json, JsonObject, ServiceEntry } from '../../src/inspect/entry.ts';
+import type { Entry, ServiceEntry } from '../../src/inspect/entry.ts';
 import type { News } from '../../src/inspect/hub.ts';
 import { Transcript, type TranscriptOptions } from '../../src/inspect/transcript.ts';
+import type { Json, JsonObject } from '../../src/model/json.ts';
 import type { SystemSpec } from '../../src/model/service-spec.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
-import { bootWith, numbered } from './entries.ts';
+import { bootWith, numbered, withFacts } from './entries.ts';
 import { recorded } from './recorded.ts';
 
 type EventView = JsonObject & { readonly type: string };
@@ -66,17 +67,40 @@ describe('a transcript of a boot in virtual time', () => {
     expect(text).toMatch(/store .*pid \d+ {2}run store\.service now$/m);
   });
 
-  it('shows where everything stands to who comes late', () => {
+  it('shows how everything came to where it stands to who comes late', () => {
     const entries = bootOf();
-    const [boot] = entries;
-    const late = entries.flatMap((entry): readonly Entry[] => {
-      if (entry.type === '@xstate.actor' && entry.name === 'store.service')
-        return [{ ...entry, snapshot: { status: 'active', value: { ready: 'running' }, context: { pid: 7 } } }];
-      return entry.type === '@xstate.actor' ? [entry] : [];
-    });
-    const text = write([...(boot === undefined ? [] : [boot]), ...late], { format: 'text' });
-    expect(text).toMatch(/ store +─ → ready\.running +pid 7$/m);
-    expect(text).not.toMatch(/ prepare /);
+    const past = entries.filter(({ type }) => type === '@chaperone.boot' || type === '@chaperone.fact');
+    expect(write(past, { format: 'text' })).toBe(write(entries, { format: 'text' }));
+  });
+
+  it('says of a start who has asked for it', () => {
+    const move = {
+      type: 'moved',
+      actor: 'web.service',
+      from: 'stopped',
+      to: 'starting.spawning',
+      context: {},
+    } as const;
+    const start = { ...move, event: { type: 'service.start' } };
+    const text = write(
+      numbered([
+        bootWith([service]),
+        {
+          type: '@chaperone.fact',
+          fact: { type: 'requested', seq: 1, at: 0, verb: 'restart', services: ['web.service'] },
+        },
+        { type: '@chaperone.fact', fact: { ...start, seq: 2, at: 0, by: 1 } },
+        { type: '@chaperone.fact', fact: { type: 'reloaded', seq: 3, at: 0 } },
+        { type: '@chaperone.fact', fact: { ...start, seq: 4, at: 0, by: 3 } },
+        { type: '@chaperone.fact', fact: { ...start, seq: 5, at: 0 } },
+      ]),
+      { format: 'json' },
+    );
+    expect(text.trimEnd().split('\n').map(detailIn)).toEqual([
+      'asked for by "restart"',
+      'asked for by a reload',
+      'service.start',
+    ]);
   });
 });
 
@@ -117,7 +141,12 @@ function detailOf(
       snapshot: { status: 'active', value, context: { service: 'web.service', ...context } },
     },
   ];
-  return detailIn(write(numbered(news), { format: 'json' }).trimEnd().split('\n').at(-1) ?? '{}');
+  return detailIn(
+    write(withFacts(numbered(news)), { format: 'json' })
+      .trimEnd()
+      .split('\n')
+      .at(-1) ?? '{}',
+  );
 }
 
 function detailIn(line: string): string {
@@ -204,21 +233,19 @@ function detailsOf(
   steps: readonly (readonly [Entry['at'], Json, EventView, JsonObject?])[],
 ) {
   const transcript = new Transcript({ format: 'json' });
-  const boot: Entry = { seq: 1, at: 0, ...bootWith([service]) };
+  const type = machine === 'scheduled' ? 'cron' : service.type;
+  const boot: Entry = { seq: 1, at: 0, ...bootWith([{ ...service, type }]) };
   const actor: Entry = {
     ...{ seq: 2, at: 0, type: '@xstate.actor', sessionId: 'x:1', name: 'web.service', machine },
     snapshot: { status: 'active', value: 'pending' },
   };
-  const text = [
-    boot,
-    actor,
-    ...steps.map(
-      ([at, value, event, more], index): Entry => ({
-        ...{ seq: 3 + index, at, type: '@xstate.snapshot', sessionId: 'x:1', event },
-        snapshot: { status: 'active', value, context: { service: 'web.service', ...more } },
-      }),
-    ),
-  ]
+  const snapshots = steps.map(
+    ([at, value, event, more], index): Entry => ({
+      ...{ seq: 3 + index, at, type: '@xstate.snapshot', sessionId: 'x:1', event },
+      snapshot: { status: 'active', value, context: { service: 'web.service', ...more } },
+    }),
+  );
+  const text = withFacts([boot, actor, ...snapshots])
     .map((entry) => transcript.write(entry))
     .join('');
   return text.trimEnd().split('\n').map(detailIn);
@@ -245,8 +272,8 @@ describe('what a service has said to become ready, or failed', () => {
   });
 
   it.each([
-    ['that says nothing of it', [4, waits, { type: 'notify.received', message: { status: 'up' } }]],
-    ['of its last run', [4, waits, said]],
+    ['that says nothing of it', [4, 'backoff', { type: 'notify.received', message: { status: 'up' } }]],
+    ['of its last run', [4, 'backoff', said]],
   ] as const)('is not a notice %s', (_, notice) => {
     expect(
       detailsOf('service', [

@@ -1,9 +1,10 @@
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { expect, it } from 'vitest';
 import { createMachine } from 'xstate';
-import type { Entry, JsonObject } from '../../src/inspect/entry.ts';
+import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
 import { toWire, type WireMessage } from '../../src/inspect/wire.ts';
+import type { JsonObject } from '../../src/model/json.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
 import { recorded } from './recorded.ts';
 

@@ -174,7 +174,10 @@ it('orphans, records and the end are told', () => {
   world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 1_000);
   world.clock.run();
   expect(entries).toContainEqual(
-    expect.objectContaining({ type: '@chaperone.process', what: 'orphan', status: { kind: 'exited', code: 3 } }),
+    expect.objectContaining({
+      type: '@chaperone.fact',
+      fact: expect.objectContaining({ type: 'orphan.reaped', status: { kind: 'exited', code: 3 } }),
+    }),
   );
   expect(entries).toContainEqual(
     expect.objectContaining({ type: '@chaperone.log', service: 'web.service', message: 'hello' }),
@@ -208,9 +211,12 @@ it('commands beside the services are told by their pids, not by their words', ()
   supervisor.run(['tool', secret]);
   world.clock.setTimeout(() => world.kernel.deliver('SIGTERM'), 1_000);
   world.clock.run();
-  expect(entries.flatMap((entry) => (entry.type === '@chaperone.process' ? [entry] : []))).toMatchObject([
-    { what: 'command', at: 0 },
-    { what: 'command', at: 50, status: { kind: 'exited', code: 4 } },
+  const commands = entries.flatMap((entry) =>
+    entry.type === '@chaperone.fact' && entry.fact.type.startsWith('command') ? [entry.fact] : [],
+  );
+  expect(commands).toMatchObject([
+    { type: 'command.began', at: 0 },
+    { type: 'command.ended', at: 50, status: { kind: 'exited', code: 4 } },
   ]);
   expect(JSON.stringify(entries)).not.toContain(secret);
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceChange } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { Fact } from '../../src/record/fact.ts';
 import { type InvariantName, invariantNames, violations } from './invariants.ts';
 import type { ServicePlan, WorldPlan } from './plan.ts';
 import { type Entry, type Happening, type Look, runWorld, type WorldRun } from './run-world.ts';
@@ -349,6 +350,9 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     const { services } = respecified('db.service', { onFailure: 'shutdown' }).spec;
     return { ...early, spec: { ...run.spec, services } };
   },
+  'times never go back': () => refact((fact) => (fact.seq === 20 ? { ...fact, at: fact.at - 1 } : fact)),
+  'each cause names a fact that came before': () =>
+    refact((fact) => (fact.by === undefined ? fact : { ...fact, by: fact.seq + 1 })),
   'a rebuilt chart goes on as the uninterrupted one': () =>
     edited(
       ({ kind }) => kind === 'rebuilt',
@@ -356,6 +360,12 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     ),
   'the system ends, and nothing in it breaks': () => ({ ...run, end: { ...run.end, error: 'internal error' } }),
 };
+
+/** The history with other facts. */
+function refact(change: (fact: Fact) => Fact): WorldRun {
+  const history = run.history.map((entry) => (entry.kind === 'fact' ? { ...entry, fact: change(entry.fact) } : entry));
+  return { ...run, history };
+}
 
 describe('the invariants', () => {
   it('hold for what really happened', () => {

@@ -6,6 +6,7 @@ import { shellStatus } from '../../src/model/exit-status.ts';
 import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
 import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service-spec.ts';
+import type { Fact } from '../../src/record/fact.ts';
 import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
 import { Groups, Owners } from './owners.ts';
 import type { Entry, WorldRun } from './run-world.ts';
@@ -888,6 +889,41 @@ export const invariants = {
         return undefined;
       if (change.during === 'run' || !byHand.has(service)) failed = { service, at: entry.at };
       return undefined;
+    });
+  },
+
+  // Architecture, One feed: "A fact is made once, where it happens, with time and cause"; facts carry the time of their observation,
+  // also where chaperone's own clock stands still.
+  'times never go back': (run) => {
+    let last = 0;
+    return walk(run, (entry) => {
+      if (entry.kind !== 'fact') return undefined;
+      const { at, type, seq } = entry.fact;
+      if (at < last) return `fact ${seq} (${type}) is of ${at} ms, and one before it of ${last} ms`;
+      last = at;
+      return at === entry.at ? undefined : `fact ${seq} (${type}) is of ${at} ms, and was told at ${entry.at} ms`;
+    });
+  },
+
+  'each cause names a fact that came before': (run) => {
+    const facts = new Map<number, Fact>();
+    return walk(run, ({ kind, ...entry }) => {
+      if (kind !== 'fact' || !('fact' in entry)) return undefined;
+      const { fact } = entry;
+      facts.set(fact.seq, fact);
+      const waitedFor = fact.type === 'moved' ? fact.event['waitedFor'] : undefined;
+      if (fact.by === undefined)
+        return typeof waitedFor === 'string' && fact.type === 'moved' && fact.event.type === 'service.start'
+          ? `${fact.actor} has waited for ${waitedFor}, and no fact says what that did`
+          : undefined;
+      const cause = facts.get(fact.by);
+      if (cause === undefined || fact.by >= fact.seq)
+        return `fact ${fact.seq} comes of fact ${fact.by}, which did not come before`;
+      if (fact.type !== 'moved' || fact.event.type !== 'service.start' || typeof waitedFor !== 'string')
+        return undefined;
+      return cause.type === 'moved' && cause.actor === waitedFor
+        ? undefined
+        : `${fact.actor} has waited for ${waitedFor}, and its start comes of fact ${cause.seq} (${cause.type})`;
     });
   },
 

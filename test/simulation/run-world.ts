@@ -18,6 +18,7 @@ import { severities } from '../../src/model/syslog-names.ts';
 import type { SystemNotice } from '../../src/model/system-notice.ts';
 import type { UnitRequest } from '../../src/model/unit-events.ts';
 import type { ServiceStage } from '../../src/model/why.ts';
+import type { Fact } from '../../src/record/fact.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { candidateOf } from '../../src/runtime/reload.ts';
@@ -68,6 +69,8 @@ export type Happening =
     }
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
+  /** What the feed says has happened. */
+  | { readonly kind: 'fact'; readonly fact: Fact }
   /** `refused`: it was answered with a reason, and nothing has changed. */
   | { readonly kind: 'deed'; readonly deed: Deed; readonly refused?: true }
   /** A unit of the service asks for a signal: to end it, to end who has come since, or because somebody has sent one by hand. */
@@ -290,6 +293,7 @@ class Runner {
     const { assembly, kernel, clock } = this.#world;
     const entries = this.#spec.logging.filter(({ enabled }) => enabled);
     assembly.records$.subscribe((record) => this.#accept(entries, record));
+    assembly.feed.facts$.subscribe((fact) => this.#note({ kind: 'fact', fact }));
     assembly.notices$.subscribe((notice) => this.#recordNotice(notice));
     for (const fault of this.#faults.oldPidfile) {
       const path = this.#spec.services.find(({ name }) => name === fault.service)?.pidfile;

@@ -5,9 +5,9 @@ import { blocked, type Standing, type Standings } from '../../model/ordering.ts'
 import { type PublicState, publicStateOf, publicStates } from '../../model/public-state.ts';
 import type { ServicePhase } from '../../model/service-phase.ts';
 import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
+import { hasStarted } from '../../record/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
-import { hasStarted } from '../transition.ts';
 
 export interface ServiceNow {
   readonly name: string;

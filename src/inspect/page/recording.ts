@@ -1,5 +1,6 @@
 /** The entries of one boot as the page keeps them, with what its views look things up in. */
 import { describeExit, type ExitStatus } from '../../model/exit-status.ts';
+import type { Json } from '../../model/json.ts';
 import type { Severity } from '../../model/syslog-names.ts';
 import {
   type BootEntry,
@@ -8,7 +9,6 @@ import {
   type Entry,
   type EventEntry,
   isServiceMachine,
-  type Json,
   type LogEntry,
   type ServiceEntry,
 } from '../entry.ts';
@@ -177,7 +177,7 @@ export class Recording {
         this.end = entry;
         break;
       case '@chaperone.definition':
-      case '@chaperone.process':
+      case '@chaperone.fact':
       case '@chaperone.lost':
         break;
     }

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { Json } from '../../model/json.ts';
 import { shortName } from '../../model/service-spec.ts';
-import { isServiceMachine, type Json } from '../entry.ts';
+import { isServiceMachine } from '../entry.ts';
 import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';

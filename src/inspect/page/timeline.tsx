@@ -5,7 +5,7 @@ import type { Segment } from '../replica.ts';
 import { stateOfPath } from './instant.ts';
 import type { Mark } from './recording.ts';
 import { type Domain, pan, ticks, tickText, zoom } from './scale.ts';
-import { type ChainLink, chainOf, waitedForUntil } from './start-chain.ts';
+import { type ChainLink, chainOf, waitedForIn } from './start-chain.ts';
 import { StateIcon, StateShape, stateNames } from './states.tsx';
 import {
   cursor,
@@ -397,7 +397,7 @@ let memo: { readonly count: number; readonly chain: readonly ChainLink[] } | und
 
 export function criticalPath(): readonly ChainLink[] {
   const count = version.value;
-  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head, recording.services, instant.peek().graph) };
+  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head, recording.services) };
   return memo.chain;
 }
 
@@ -426,7 +426,8 @@ function textAt({ service, at, mark }: Pointed): string | undefined {
     const waiting = instant.value.services.get(service);
     return `${since} · waiting for ${lasted}; ${waiting === undefined ? '' : (condition(waiting) ?? '')}`;
   }
-  const other = waitedForUntil(replica, recording.services, instant.value.graph, service, segment.to);
+  const next = replica.services.get(service)?.segments.find(({ from }) => from === segment.to);
+  const other = next === undefined ? undefined : waitedForIn(next);
   return `${since} · waited ${lasted}${other === undefined ? '' : ` for ${shortName(other)}`}`;
 }
 

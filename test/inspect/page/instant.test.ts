@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { graphOf, instantOf, stateOfPath } from '../../../src/inspect/page/instant.ts';
 import { Recording } from '../../../src/inspect/page/recording.ts';
 import { chainOf } from '../../../src/inspect/page/start-chain.ts';
+import { renumbered, withFacts } from '../entries.ts';
 import { bootEntry, courseOf, inOrder, numbered, serviceEntry } from '../hand-made.ts';
 
 it.each([
@@ -23,7 +24,7 @@ it.each([
 /** db is ready and ends normally; job ends normally at once; web waits for both, and for cache. */
 function recordingOf() {
   const recording = new Recording();
-  recording.append([
+  const entries = [
     bootEntry([
       serviceEntry('db'),
       serviceEntry('job'),
@@ -46,12 +47,13 @@ function recordingOf() {
           [40, { ready: 'running' }],
         ]),
         courseOf('web', [
-          [60, { starting: 'settling' }],
+          [60, { starting: 'settling' }, { type: 'service.start', waitedFor: 'cache.service' }],
           [70, { ready: 'running' }],
         ]),
       ),
     ),
-  ]);
+  ];
+  recording.append(renumbered(withFacts(entries)));
   return recording;
 }
 
@@ -68,7 +70,7 @@ it('what has ended normally holds nobody up, and says what would run it again', 
 
 it('a normal end lets nobody go for a second time', () => {
   const recording = recordingOf();
-  const chain = chainOf(recording.head, recording.services, graphOf(recording.services.values()));
+  const chain = chainOf(recording.head, recording.services);
   expect(chain.map(({ service, started, ready }) => [service, started, ready])).toEqual([
     ['web.service', 60, 70],
     ['cache.service', 1, 40],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { criticalChain, renderChain, type StartTimes } from '../../src/inspect/critical-chain.ts';
+import { criticalChain, endOfStart, renderChain, type StartTimes } from '../../src/record/critical-chain.ts';
 
 const prepare: StartTimes = { service: 'prepare', started: 0, ready: 15 };
 const store: StartTimes = { service: 'store', started: 15, ready: 156, waitedFor: 'prepare' };
@@ -19,6 +19,21 @@ describe('the critical chain', () => {
     expect(criticalChain([idle, web, store, prepare])).toEqual([idle, web, store, prepare]);
   });
 
+  it('goes over a start that failed, and tells why', () => {
+    const broken: StartTimes = {
+      service: 'broken',
+      started: 15,
+      failed: { at: 315, cause: 'no exit within 0.3 s' },
+      waitedFor: 'prepare',
+    };
+    const after: StartTimes = { service: 'after', started: 315, ready: 320, waitedFor: 'broken' };
+    const chain = criticalChain([store, after, broken, prepare]);
+    expect(chain).toEqual([after, broken, prepare]);
+    expect(renderChain(chain, 320)).toBe(
+      'critical chain: after 0.005 s (2 %) ← broken 0.300 s (94 %), failed: no exit within 0.3 s ← prepare 0.015 s (5 %)',
+    );
+  });
+
   it('ends at a service that waited for nobody known', () => {
     expect(criticalChain([{ ...web, waitedFor: 'elsewhere' }])).toEqual([{ ...web, waitedFor: 'elsewhere' }]);
     expect(criticalChain([])).toEqual([]);
@@ -34,7 +49,8 @@ describe('the critical chain', () => {
       fc.property(fc.array(entry, { maxLength: 8 }), (times) => {
         const chain = criticalChain(times);
         expect(new Set(chain).size).toBe(chain.length);
-        if (times.length > 0) expect(chain[0]?.ready).toBe(Math.max(...times.map(({ ready }) => ready)));
+        const [last] = chain;
+        if (last !== undefined) expect(endOfStart(last)).toBe(Math.max(...times.map(endOfStart)));
       }),
     );
   });

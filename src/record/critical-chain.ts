@@ -2,38 +2,46 @@
 export interface StartTimes {
   readonly service: string;
   readonly started: number;
-  readonly ready: number;
+  /** Absent where the start has failed. */
+  readonly ready?: number;
+  /** When its start failed, or took too long, and why: whoever waited for it went on then, or never. */
+  readonly failed?: { readonly at: number; readonly cause: string };
   /** The prerequisite that let it go, if it had to wait for one. */
   readonly waitedFor?: string;
 }
 
+/** The ms at which the start came to its end. */
+export function endOfStart({ started, ready, failed }: StartTimes): number {
+  return ready ?? failed?.at ?? started;
+}
+
 /**
- * The chain of services that decided how long the boot took: from the one that was ready last back over what each waited
+ * The chain of services that decided how long the boot took: from the one whose start ended last back over what each waited
  * for. The first entry is the last service.
  */
 export function criticalChain(times: readonly StartTimes[]): readonly StartTimes[] {
   const byName = new Map(times.map((entry) => [entry.service, entry]));
   const chain: StartTimes[] = [];
-  let current = lastReady(times);
+  let current = lastOf(times);
   while (current !== undefined && !chain.includes(current)) {
     chain.push(current);
     const { started, waitedFor } = current;
     // An IDLE service waits for a pause after the last of all the others, and names none of them.
     current =
-      waitedFor === undefined ? lastReady(times.filter(({ ready }) => ready <= started)) : byName.get(waitedFor);
+      waitedFor === undefined ? lastOf(times.filter((entry) => endOfStart(entry) <= started)) : byName.get(waitedFor);
   }
   return chain;
 }
 
-function lastReady(times: readonly StartTimes[]): StartTimes | undefined {
+function lastOf(times: readonly StartTimes[]): StartTimes | undefined {
   return times.reduce<StartTimes | undefined>(
-    (latest, entry) => (latest === undefined || entry.ready > latest.ready ? entry : latest),
+    (latest, entry) => (latest === undefined || endOfStart(entry) > endOfStart(latest) ? entry : latest),
     undefined,
   );
 }
 
 /**
- * `critical chain: web 0.508 s (76 %) ← store 0.141 s (21 %) ← prepare 0.015 s (2 %)`.
+ * `critical chain: web 0.508 s (76 %) ← store 0.141 s (21 %), failed: exit 1 ← prepare 0.015 s (2 %)`.
  *
  * @param total ms of which each link has its share; without it none is told
  */
@@ -41,7 +49,8 @@ export function renderChain(chain: readonly StartTimes[], total?: number): strin
   const links = chain.map((link) => {
     const took = tookOf(link);
     const share = total === undefined || total <= 0 ? '' : ` (${Math.round((took / total) * 100)} %)`;
-    return `${link.service} ${(took / 1000).toFixed(3)} s${share}`;
+    const failed = link.failed === undefined ? '' : `, failed: ${link.failed.cause}`;
+    return `${link.service} ${(took / 1000).toFixed(3)} s${share}${failed}`;
   });
   return `critical chain: ${links.join(' ← ')}`;
 }
@@ -49,7 +58,7 @@ export function renderChain(chain: readonly StartTimes[], total?: number): strin
 /** Services that are told as the slowest. */
 const slowestCount = 5;
 
-/** The services that took longest from their start until they were ready. */
+/** The services that took longest from their start until it came to its end. */
 export function slowest(times: readonly StartTimes[]): readonly StartTimes[] {
   return [...times].sort((a, b) => tookOf(b) - tookOf(a)).slice(0, slowestCount);
 }
@@ -59,6 +68,7 @@ export function renderSlowest(times: readonly StartTimes[]): string {
   return `slowest: ${times.map((link) => `${link.service} ${(tookOf(link) / 1000).toFixed(3)} s`).join(', ')}`;
 }
 
-function tookOf({ started, ready }: StartTimes): number {
-  return ready - started;
+/** ms from its start to the end of that. */
+export function tookOf(times: StartTimes): number {
+  return endOfStart(times) - times.started;
 }

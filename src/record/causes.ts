@@ -1,0 +1,108 @@
+import { type Happening, hasStarted, type Moved, systemActor, textOf } from './fact.ts';
+
+/** What of the past a service's next move may come of: numbers of facts. */
+interface Known {
+  /** It became ready, or has ended: whoever waited for it was let go by this, or never will be. */
+  outcome?: number;
+  /** It was asked for by hand, and has not been answered by a start yet. */
+  request?: number;
+  /** The last of its processes has ended. */
+  end?: number;
+  moved?: number;
+}
+
+/** Finds the fact that a happening comes of. It keeps four numbers a service. */
+export class Causes {
+  readonly #known = new Map<string, Known>();
+  #draining: number | undefined;
+  #reload: number | undefined;
+  #signal: number | undefined;
+  #shutdown: number | undefined;
+
+  /** The number of the fact that it comes of; to be asked before `note`. */
+  of(happening: Happening): number | undefined {
+    switch (happening.type) {
+      case 'moved':
+        return happening.actor === systemActor ? this.#ofSystem(happening) : this.#ofService(happening);
+      case 'service.changed':
+        return this.#known.get(happening.service)?.moved;
+      case 'system.draining': {
+        const { end } = happening;
+        if (end.kind === 'signal') return this.#signal;
+        if (end.kind === 'command') return this.#shutdown;
+        return 'service' in end ? this.#known.get(end.service)?.moved : undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  note(happening: Happening, seq: number): void {
+    switch (happening.type) {
+      case 'moved':
+        this.#noteMove(happening, seq);
+        break;
+      case 'run.ended':
+        this.#of(happening.service).end = seq;
+        break;
+      case 'requested':
+        if (happening.verb === 'shutdown') this.#shutdown = seq;
+        for (const service of happening.services) this.#of(service).request = seq;
+        break;
+      case 'reloaded':
+        this.#reload = seq;
+        break;
+      case 'signalled':
+        this.#signal = seq;
+        break;
+      case 'system.draining':
+        this.#draining = seq;
+        break;
+      case 'service.removed':
+        this.#known.delete(happening.service);
+        break;
+      default:
+    }
+  }
+
+  #ofService({ actor, event }: Moved): number | undefined {
+    const known = this.#known.get(actor);
+    switch (event.type) {
+      case 'service.start': {
+        const waitedFor = textOf(event, 'waitedFor');
+        if (waitedFor !== undefined) return this.#known.get(waitedFor)?.outcome;
+        return known?.request ?? this.#reload;
+      }
+      case 'service.stop':
+      case 'service.kill':
+      case 'service.retire':
+      case 'service.reset':
+        return this.#draining ?? known?.request ?? this.#reload;
+      case 'unit.leaderExited':
+        return known?.end;
+      default:
+        return undefined;
+    }
+  }
+
+  #ofSystem({ to }: Moved): number | undefined {
+    return to.startsWith('draining') ? this.#draining : undefined;
+  }
+
+  #noteMove({ actor, to, event }: Moved, seq: number): void {
+    if (actor === systemActor) return;
+    const known = this.#of(actor);
+    known.moved = seq;
+    if (hasStarted(to) || to === 'failed' || to === 'stopped') known.outcome = seq;
+    // Whoever starts a service again later has another reason.
+    if (event.type === 'service.start') delete known.request;
+  }
+
+  #of(service: string): Known {
+    const known = this.#known.get(service);
+    if (known !== undefined) return known;
+    const made: Known = {};
+    this.#known.set(service, made);
+    return made;
+  }
+}
