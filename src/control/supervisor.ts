@@ -2,7 +2,9 @@
  * The supervisor port: everything that the control surface asks of the running system, as facts (snapshots and streams) and
  * requests (calls). What may be asked, and of whom, is decided above it and is pure; what it does, below.
  */
+
 import type { Observable } from 'rxjs';
+import type { HistoryLine } from '../inspect/history.ts';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import type { PublicState } from '../model/public-state.ts';
@@ -184,6 +186,8 @@ export interface Supervisor {
   services(): readonly ServiceStatus[];
   /** One service, by its full name. */
   service(name: string): ServiceStatus | undefined;
+  /** What has happened to a service since chaperone began, as far as it is kept; undefined where there is none of that name. */
+  history(name: string): readonly HistoryLine[] | undefined;
   /** Emits after each change; what it tells of can be read by then. */
   readonly events$: Observable<ControlEvent>;
   /** Records from now on. */

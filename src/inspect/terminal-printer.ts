@@ -53,6 +53,12 @@ export class TerminalPrinter {
     return `${time}  ${actor.padEnd(this.#actorWidth)} ${this.#paint('90', left)} → ${this.#paintState(to, right)} ${detail}`.trimEnd();
   }
 
+  /** What has happened without moving anything. */
+  remark(at: number, actor: string, text: string): string {
+    const time = (at / 1000).toFixed(3).padStart(8);
+    return `${time}  ${actor.padEnd(this.#actorWidth)} ${this.#paint('90', '·'.padStart(stateWidth))} ${text}`;
+  }
+
   /** A line that belongs to the one above. */
   note(text: string): string {
     return `${''.padStart(10)}${text}`;

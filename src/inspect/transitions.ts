@@ -61,16 +61,21 @@ export class Transitions {
     this.#options = options;
   }
 
+  /** What is known of the services as they are configured. */
+  configure(services: readonly ServiceEntry[]): void {
+    this.#services = byName(services);
+  }
+
   take(entry: Entry): readonly Line[] {
     switch (entry.type) {
       case '@chaperone.boot':
         this.#known.clear();
         this.#startTimes.clear();
         this.#requests.clear();
-        this.#services = byName(entry.services);
+        this.configure(entry.services);
         return noLines;
       case '@chaperone.reload':
-        this.#services = byName(entry.services);
+        this.configure(entry.services);
         return noLines;
       case '@chaperone.fact':
         return this.takeFact(entry.fact);
@@ -329,7 +334,7 @@ function failureText({ notice }: Known): string | undefined {
 }
 
 /** What of a notification moves a service, as it was sent. */
-function noticeText(message: JsonObject): string {
+export function noticeText(message: JsonObject): string {
   const errno = numberOf(message, 'errno');
   const busError = textOf(message, 'busError');
   const mainPid = numberOf(message, 'mainPid');

@@ -6,6 +6,7 @@ import { describeDuration } from './duration.ts';
 import { isScheduled, mostRuns } from './scheduling.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
+import type { SignalName } from './signal.ts';
 
 /** The states in which a service's chart can be found between two events. */
 export const serviceStages = [
@@ -71,6 +72,8 @@ export interface WaitFacts {
     | 'maxConnections'
   >;
   readonly hold: Hold;
+  /** The signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog. */
+  readonly endSignal?: SignalName;
   /** Services that have to end first, where it is to be stopped. */
   readonly stopAfter?: readonly string[];
   readonly pid?: number;
@@ -166,12 +169,12 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   exited: () => ({ owner: 'nobody', next: 'its process has ended normally; "reset" and "start" run it again' }),
   'ready.scheduled': (facts) => (facts.spec.type === 'inetd' ? listeningReason(facts) : scheduledReason(facts)),
   'stopping.terminating': (facts) => ({
-    condition: `${processName(facts)} to end after ${facts.spec.killSignal}`,
+    condition: `${processName(facts)} to end after ${endSignalOf(facts)}`,
     owner: processName(facts),
     next: `${killNext(facts)}; then ${afterStop(facts)}`,
   }),
   'stopping.clearing': (facts) => ({
-    condition: `what is left of its run to end after ${facts.spec.killSignal}`,
+    condition: `what is left of its run to end after ${endSignalOf(facts)}`,
     owner: 'what is left of its run',
     next: `${killNext(facts)}; then ${afterClearing(facts)}`,
   }),
@@ -321,4 +324,8 @@ const longestList = 5;
 function list(names: readonly string[]): string {
   const shown = names.slice(0, longestList).map(shortName).join(', ');
   return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
+}
+
+function endSignalOf({ endSignal, spec }: WaitFacts): SignalName {
+  return endSignal ?? spec.killSignal;
 }

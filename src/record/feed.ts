@@ -87,7 +87,8 @@ export class Feed {
 
   /** What has happened to one service. `lost`: whether something of it may be missing between `kept` and `facts`. */
   history(service: string): Past {
-    const concerns = (fact: Fact): boolean => servicesOf(fact).includes(service);
+    // A reload may be what something of it comes of.
+    const concerns = (fact: Fact): boolean => fact.type === 'reloaded' || servicesOf(fact).includes(service);
     const { kept, lost, facts } = this.past();
     return { kept: kept.filter(concerns), lost, facts: facts.filter(concerns) };
   }

@@ -16,6 +16,7 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../control/supervisor.ts';
+import { type HistoryLine, historyOf } from '../inspect/history.ts';
 import { statePath } from '../inspect/transition.ts';
 import { runCounts, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
@@ -44,6 +45,7 @@ import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFa
 import { type RequestVerb, systemActor } from '../record/fact.ts';
 import type { Milestones, MoveFact } from '../record/milestones.ts';
 import type { Assembly } from './assemble.ts';
+import { serviceEntries } from './entry-views.ts';
 import type { Inspection } from './inspection.ts';
 import type { Clock, Kernel } from './kernel.ts';
 
@@ -162,6 +164,12 @@ export class AssemblySupervisor implements Supervisor {
   service(name: string): ServiceStatus | undefined {
     const slot = this.#ledger().slots.get(name);
     return slot === undefined ? undefined : this.#statusOf(slot);
+  }
+
+  history(name: string): readonly HistoryLine[] | undefined {
+    const { assembly } = this.#ports;
+    const entry = serviceEntries(assembly.system.getSnapshot(), false).find((service) => service.name === name);
+    return entry === undefined ? undefined : historyOf(entry, assembly.feed.history(name));
   }
 
   recentRecords(): readonly LogRecord[] {
@@ -367,6 +375,7 @@ export class AssemblySupervisor implements Supervisor {
       ...(left === undefined ? {} : { left }),
       ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
       ...(cause === undefined ? {} : { cause }),
+      ...(run.endSignal === undefined ? {} : { endSignal: run.endSignal }),
     });
     const boot = past === undefined ? undefined : bootTimes(past);
     return {
@@ -503,6 +512,7 @@ interface RunFacts {
   readonly counts?: RunCounts;
   readonly verdict?: FailureCause | undefined;
   readonly restartsUsed?: number;
+  readonly endSignal?: SignalName | undefined;
   readonly status?: string | undefined;
   /** ms until the state's own timer fires. */
   readonly left?: number;
@@ -514,7 +524,7 @@ function scheduledFacts({ context, value }: ScheduledSnapshot): RunFacts {
 }
 
 function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: number): RunFacts {
-  const { verdict, restartsUsed, status, pid, deadline } = context;
+  const { verdict, restartsUsed, status, pid, deadline, endSignal } = context;
   const isTimed =
     stage === 'starting.awaitingExit' ||
     stage === 'starting.awaitingPidfile' ||
@@ -523,6 +533,7 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
   return {
     verdict,
     restartsUsed,
+    endSignal,
     status,
     ...(pid === 0 ? {} : { pid }),
     ...(isTimed && deadline !== undefined ? { left: Math.max(0, deadline - now) } : {}),

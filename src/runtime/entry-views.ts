@@ -135,6 +135,7 @@ export function serviceContext(
   if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
   if (deadline !== undefined) view['deadline'] = deadline;
   if (announced !== undefined) view['announced'] = announced;
+  if (context.endSignal !== undefined) view['endSignal'] = context.endSignal;
   return view;
 }
 

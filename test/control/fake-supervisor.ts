@@ -1,4 +1,5 @@
 /** A supervisor that does what its script says, and notes what it was asked. */
+
 import { NEVER, Subject } from 'rxjs';
 import type {
   CommandRun,
@@ -15,6 +16,7 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../src/control/supervisor.ts';
+import type { HistoryLine } from '../../src/inspect/history.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
 import { type PublicState, publicStates } from '../../src/model/public-state.ts';
 import type { Unstartable } from '../../src/model/reload-plan.ts';
@@ -124,6 +126,10 @@ export class FakeSupervisor implements Supervisor {
 
   services(): readonly ServiceStatus[] {
     return this.list;
+  }
+
+  history(name: string): readonly HistoryLine[] | undefined {
+    return this.service(name) === undefined ? undefined : [{ kind: 'note', at: 1_500, text: '"start" was asked for' }];
   }
 
   service(name: string): ServiceStatus | undefined {

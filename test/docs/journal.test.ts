@@ -172,6 +172,7 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     restartLimit: '`restart_limit`',
     waitedFor: 'the service, with suffix, that let it go in the end',
     cause: 'why it has failed, or will have once nothing of its run is left',
+    endSignal: 'the signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog',
     note: 'what it says of itself (`STATUS=`)',
     lastExit: 'how the leader of its last run ended',
     deadline: 'ms since the boot at which its start has taken too long, or at which SIGKILL is due',

@@ -4,6 +4,7 @@ import { holdOf } from '../../model/hold.ts';
 import { blocked, type Standing, type Standings } from '../../model/ordering.ts';
 import { type PublicState, publicStateOf, publicStates } from '../../model/public-state.ts';
 import type { ServicePhase } from '../../model/service-phase.ts';
+import { parseSignal } from '../../model/signal.ts';
 import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
 import { hasStarted } from '../../record/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
@@ -104,6 +105,7 @@ function whyOf(
   const running = context['running'];
   const restarts = context['restarts'];
   const cause = context['cause'];
+  const endSignal = typeof context['endSignal'] === 'string' ? parseSignal(context['endSignal']) : undefined;
   return explainState({
     stage,
     since: epoch + (segment?.from ?? 0),
@@ -121,6 +123,7 @@ function whyOf(
     ...(typeof pid === 'number' ? { pid } : {}),
     ...(typeof running === 'number' ? { running } : {}),
     ...(typeof cause === 'string' ? { cause } : {}),
+    ...(endSignal === undefined ? {} : { endSignal }),
   });
 }
 

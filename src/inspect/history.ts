@@ -1,0 +1,87 @@
+/** What has happened to one service since chaperone began, as lines for people and programs. */
+import { describeExit } from '../model/exit-status.ts';
+import { isScheduled, type ScheduleNews } from '../model/scheduling.ts';
+import { describeSpawnError } from '../model/spawn-error.ts';
+import type { Fact } from '../record/fact.ts';
+import type { Past } from '../record/feed.ts';
+import type { ServiceEntry } from './entry.ts';
+import { TerminalPrinter } from './terminal-printer.ts';
+import type { Transition } from './transition.ts';
+import { noticeText, Transitions } from './transitions.ts';
+
+export type HistoryLine =
+  | ({ readonly kind: 'transition' } & Transition)
+  /** Something that has moved nothing. */
+  | { readonly kind: 'note'; readonly at: number; readonly text: string }
+  /** Facts are missing before this: of the time before, only the first start and the last move are known. */
+  | { readonly kind: 'lost'; readonly at: number; readonly count: number };
+
+/** @param past of that service alone */
+export function historyOf(service: ServiceEntry, { kept, lost, facts }: Past): readonly HistoryLine[] {
+  const transitions = new Transitions();
+  transitions.configure([service]);
+  const lines = (past: readonly Fact[]): readonly HistoryLine[] =>
+    past.flatMap((fact): readonly HistoryLine[] => {
+      const moves = transitions.takeFact(fact);
+      const text = noteOf(service, fact);
+      return [
+        ...(text === undefined ? [] : [{ kind: 'note', at: fact.at, text } as const]),
+        ...moves.flatMap((line) => (line.kind === 'transition' ? [{ kind: line.kind, ...line.transition }] : [])),
+      ];
+    });
+  const before = lines(kept);
+  const mark = lost > 0 ? [{ kind: 'lost', at: facts[0]?.at ?? 0, count: lost } as const] : [];
+  return [...before, ...mark, ...lines(facts)];
+}
+
+/** The lines as they are printed, each with its end. */
+export function renderHistory(name: string, lines: readonly HistoryLine[], colour: boolean): string {
+  const printer = new TerminalPrinter([name], colour);
+  return lines.map((line) => `${textOfLine(printer, name, line)}\n`).join('');
+}
+
+function textOfLine(printer: TerminalPrinter, name: string, line: HistoryLine): string {
+  switch (line.kind) {
+    case 'transition':
+      return printer.line(line);
+    case 'note':
+      return printer.remark(line.at, name, line.text);
+    case 'lost':
+      return printer.note(`details begin here; ${line.count} facts before are no longer kept`);
+  }
+}
+
+function noteOf({ type }: ServiceEntry, fact: Fact): string | undefined {
+  switch (fact.type) {
+    case 'notified':
+      return `says ${noticeText(fact.message) || 'nothing that moves it'}`;
+    case 'requested':
+      return `"${fact.verb}" was asked for`;
+    case 'run.began':
+      return isScheduled(type) ? `a run has begun, pid ${fact.pid}` : undefined;
+    case 'run.ended':
+      return isScheduled(type) ? `a run has ended with ${describeExit(fact.status)}, pid ${fact.pid}` : undefined;
+    case 'service.noticed':
+      return newsText(fact.news);
+    case 'service.blocked':
+      return 'never starts as things stand';
+    case 'service.survives':
+      return 'a process of it survives SIGKILL';
+    default:
+      return undefined;
+  }
+}
+
+function newsText(news: ScheduleNews): string | undefined {
+  switch (news.kind) {
+    case 'skipped':
+      return 'a run was skipped, since the one before still goes on';
+    case 'runUnspawned':
+      return `a run could not begin: ${describeSpawnError(news.error)}`;
+    case 'reset':
+      return 'its runs were told to end by a reset';
+    case 'runFailed':
+    case 'clearing':
+      return undefined;
+  }
+}

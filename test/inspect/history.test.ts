@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { historyOf, renderHistory } from '../../src/inspect/history.ts';
+import { Feed } from '../../src/record/feed.ts';
+import { serviceEntry } from './hand-made.ts';
+
+const web = 'web.service';
+
+function told(bound?: number): Feed {
+  const clock = { now: 0 };
+  const feed = new Feed({ now: () => clock.now, wallTime: () => clock.now }, bound);
+  const move = (
+    at: number,
+    to: string,
+    event: { readonly type: string; readonly [key: string]: string | number },
+    context = {},
+  ) => {
+    clock.now = at;
+    feed.tell({ type: 'moved', actor: web, to, event, context: { service: web, ...context } });
+  };
+  move(0, 'pending', { type: 'xstate.init' });
+  move(20, 'starting.spawning', { type: 'service.start', waitedFor: 'db.service' });
+  move(21, 'starting.settling', { type: 'unit.spawned', pid: 7 });
+  move(521, 'ready.running', { type: 'xstate.after.startupPause.service.starting.settling' });
+  feed.tell({ type: 'notified', service: web, message: { status: 'up' } });
+  clock.now = 900;
+  feed.tell({ type: 'requested', verb: 'restart', services: [web] });
+  move(901, 'stopping.terminating', { type: 'service.stop', killAfter: 8_000 }, { pid: 7 });
+  move(950, 'stopped', { type: 'unit.leaderExited', ended: 'exit 0' });
+  move(950, 'starting.spawning', { type: 'service.start' });
+  return feed;
+}
+
+it('the history of a service is told from its first move on, with what was asked for', () => {
+  const lines = historyOf(serviceEntry('web'), told().history(web));
+  expect(renderHistory('web', lines, false)).toBe(
+    [
+      '   0.020  web                         pending → starting.spawning        was waiting for db, 20 ms',
+      '   0.021  web               starting.spawning → starting.settling        pid 7  /bin/web',
+      '   0.521  web               starting.settling → ready.running            startup_pause of 0.5 s passed',
+      '   0.521  web                               · says "up"',
+      '   0.900  web                               · "restart" was asked for',
+      '   0.901  web                   ready.running → stopping.terminating     SIGTERM to pid 7, SIGKILL after 8.0 s',
+      '   0.950  web            stopping.terminating → stopped                  exit 0 after 929 ms',
+      '   0.950  web                         stopped → starting.spawning        asked for by "restart"',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('the history of a service says where its details begin', () => {
+  const feed = told(1_500);
+  const text = renderHistory('web', historyOf(serviceEntry('web'), feed.history(web)), false);
+  expect(text).toMatch(/^ {3}0\.020 {2}web .* starting\.spawning/);
+  expect(text).toMatch(/^ {10}details begin here; \d+ facts before are no longer kept$/m);
+  expect(text).toMatch(/asked for by "restart"\n$/);
+});

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { EventView, Fact } from '../../src/record/fact.ts';
+import { Feed, type NewMove } from '../../src/record/feed.ts';
+
+function move(actor: string, to: string, event: EventView = { type: 'step' }, context = {}): NewMove {
+  return { type: 'moved', actor, to, event, context };
+}
+
+const start = (waitedFor?: string): EventView => ({
+  type: 'service.start',
+  ...(waitedFor === undefined ? {} : { waitedFor }),
+});
+
+/** A feed on a clock of its own, and what it has told. */
+function followed(bound?: number) {
+  const clock = { now: 0 };
+  const feed = new Feed({ now: () => clock.now, wallTime: () => 1_000_000 + clock.now }, bound);
+  const facts: Fact[] = [];
+  feed.facts$.subscribe((fact) => facts.push(fact));
+  return { clock, feed, facts };
+}
+
+describe('a feed', () => {
+  it('numbers facts, and gives each the time at which it was told', () => {
+    const { clock, feed, facts } = followed();
+    feed.tell(move('web', 'pending', { type: 'xstate.init' }));
+    clock.now = 7;
+    feed.tell(move('web', 'starting.spawning', start()));
+    expect(facts).toMatchObject([
+      { seq: 1, at: 0, from: '─', to: 'pending' },
+      { seq: 2, at: 7, from: 'pending', to: 'starting.spawning' },
+    ]);
+  });
+
+  it('never goes back in time, whatever its clock does', () => {
+    const { clock, feed, facts } = followed();
+    for (const now of [5, 3, 9, 1]) {
+      clock.now = now;
+      feed.tell({ type: 'reloaded' });
+    }
+    expect(facts.map(({ at }) => at)).toEqual([5, 5, 9, 9]);
+  });
+});
+
+describe('the fact that a fact comes of', () => {
+  it('is for a start the readiness of the service that it had waited for', () => {
+    const { feed, facts } = followed();
+    feed.tell(move('db', 'starting.spawning', start()));
+    feed.tell(move('db', 'ready.running'));
+    feed.tell(move('other', 'ready.running'));
+    feed.tell(move('web', 'starting.spawning', start('db')));
+    expect(facts[3]).toMatchObject({ actor: 'web', by: 2 });
+  });
+
+  it('is for a start the failure that nobody minds, or the time-out, of that service', () => {
+    const { feed, facts } = followed();
+    feed.tell(move('db', 'failed'));
+    feed.tell(move('web', 'starting.spawning', start('db')));
+    expect(facts[1]).toMatchObject({ actor: 'web', by: 1 });
+  });
+
+  it('is for a start by hand the request, and for a later one not any more', () => {
+    const { feed, facts } = followed();
+    feed.tell({ type: 'requested', verb: 'restart', services: ['web', 'api'] });
+    feed.tell(move('web', 'stopping.terminating', { type: 'service.stop' }));
+    feed.tell(move('web', 'starting.spawning', start()));
+    feed.tell(move('api', 'starting.spawning', start()));
+    feed.tell(move('web', 'starting.spawning', start()));
+    expect(facts.map(({ by }) => by)).toEqual([undefined, 1, 1, 1, undefined]);
+  });
+
+  it('is for a start that a reload brings the reload', () => {
+    const { feed, facts } = followed();
+    feed.tell({ type: 'reloaded' });
+    feed.tell(move('new', 'starting.spawning', start()));
+    expect(facts[1]?.by).toBe(1);
+  });
+
+  it('is for the end of a service that of its process, and for the end of the system the signal', () => {
+    const { feed, facts } = followed();
+    feed.tell(move('web', 'ready.running'));
+    feed.tell({ type: 'run.ended', service: 'web', pid: 7, status: { kind: 'exited', code: 1 } });
+    feed.tell(move('web', 'failed', { type: 'unit.leaderExited' }));
+    feed.tell({ type: 'signalled', signal: 'SIGTERM' });
+    feed.tell({ type: 'system.draining', end: { kind: 'signal', signal: 'SIGTERM' } });
+    feed.tell(move('system', 'draining.stopping', { type: 'system.shutdown' }));
+    feed.tell(move('web', 'stopped', { type: 'service.stop' }));
+    expect(facts.map(({ by }) => by)).toEqual([undefined, undefined, 2, undefined, 4, 5, 5]);
+  });
+});
+
+describe('what is kept of the past', () => {
+  it('has a bound, and of the rest the first start of each service, its end, and the last move', () => {
+    const { feed } = followed(4_000);
+    feed.tell(move('web', 'pending', { type: 'xstate.init' }));
+    feed.tell(move('web', 'starting.spawning', start()));
+    feed.tell(move('web', 'ready.running'));
+    for (let nth = 0; nth < 50; nth += 1) {
+      feed.tell(move('web', 'backoff', { type: 'unit.leaderExited' }, { cause: 'exit 1' }));
+      feed.tell(move('web', 'ready.running'));
+    }
+    const { kept, lost, facts } = feed.past();
+    expect(kept.map((fact) => (fact.type === 'moved' ? fact.to : ''))).toEqual([
+      'starting.spawning',
+      'ready.running',
+      expect.stringMatching(/backoff|ready\.running/),
+    ]);
+    expect(facts.length).toBeLessThan(30);
+    expect(facts.at(-1)?.seq).toBe(103);
+    expect(kept.length + lost + facts.length).toBe(103);
+    expect(feed.milestones('web')).toMatchObject({ restarts: 50, stage: 'ready.running', started: { at: 0 } });
+  });
+
+  it('is bounded by its size, however large single facts are, and always whole from some fact on', () => {
+    const texts = fc.array(fc.string({ maxLength: 2_000 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 500, max: 20_000 }), (messages, bound) => {
+        const { feed } = followed(bound);
+        for (const status of messages) feed.tell({ type: 'notified', service: 'web', message: { status } });
+        const { facts, lost } = feed.past();
+        expect(facts.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1).slice(lost));
+        expect(JSON.stringify(facts).length).toBeLessThan(bound + 2);
+      }),
+    );
+  });
+
+  it('forgets a service that a reload has taken out', () => {
+    const { feed } = followed();
+    feed.tell(move('web', 'stopped'));
+    feed.tell({ type: 'service.removed', service: 'web' });
+    expect(feed.milestones('web')).toBeUndefined();
+  });
+
+  it('of one service is what concerns it, and the reloads', () => {
+    const { feed } = followed();
+    feed.tell(move('web', 'ready.running'));
+    feed.tell(move('db', 'ready.running'));
+    feed.tell({ type: 'requested', verb: 'stop', services: ['db', 'web'] });
+    feed.tell({ type: 'reloaded' });
+    feed.tell({ type: 'service.blocked', service: 'web' });
+    expect(feed.history('web').facts.map(({ seq }) => seq)).toEqual([1, 3, 4, 5]);
+  });
+});
+
+describe('the milestones of a service', () => {
+  it('are its first start, what that waited for, and how it ended', () => {
+    const { clock, feed } = followed();
+    clock.now = 10;
+    feed.tell(move('web', 'starting.spawning', start('db')));
+    clock.now = 40;
+    feed.tell(move('web', 'failed', { type: 'unit.leaderExited' }, { cause: 'exit 3' }));
+    clock.now = 90;
+    feed.tell(move('web', 'starting.spawning', start()));
+    feed.tell(move('web', 'ready.running'));
+    expect(feed.milestones('web')).toMatchObject({
+      started: { at: 10, waitedFor: 'db' },
+      startEnd: { at: 40, ready: false, cause: 'exit 3' },
+      stage: 'ready.running',
+      since: 90,
+      sinceTime: 1_000_090,
+    });
+    expect(feed.milestones('web')).not.toHaveProperty('waitedFor');
+  });
+
+  it('count the ends of its processes by how they ended, and a bounded number of ways', () => {
+    const { feed } = followed();
+    feed.tell(move('web', 'ready.running'));
+    for (let code = 0; code < 200; code += 1)
+      feed.tell({ type: 'run.ended', service: 'web', pid: code + 2, status: { kind: 'exited', code } });
+    const exits = feed.milestones('web')?.exits ?? new Map();
+    expect(exits.size).toBe(65);
+    expect([...exits.values()].reduce((sum, count) => sum + count, 0)).toBe(200);
+    expect(feed.milestones('web')?.lastExit).toMatchObject({ pid: 201, status: { code: 199 } });
+  });
+});
