@@ -4,7 +4,6 @@
  */
 
 import type { Observable } from 'rxjs';
-import type { HistoryLine } from '../inspect/history.ts';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import type { PublicState } from '../model/public-state.ts';
@@ -13,6 +12,7 @@ import type { ServiceType } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import type { ServiceStage, Why } from '../model/why.ts';
+import type { HistoryLine } from '../record/history.ts';
 
 /** One service, as everybody may read it. All durations are ms. */
 export interface ServiceStatus {

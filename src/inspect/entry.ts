@@ -9,10 +9,9 @@
  * listed here, unless somebody asked to reveal it.
  */
 import type { Json, JsonObject } from '../model/json.ts';
-import type { ServiceType } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
 import type { Facility, Severity } from '../model/syslog-names.ts';
 import type { ShownFact } from '../record/fact.ts';
+import type { ConfiguredService } from '../record/transitions.ts';
 
 /** Is raised when a reader of the last version would misread what is written now; no reader reads another version than its own. */
 export const entryVersion = 3;
@@ -46,27 +45,15 @@ export interface ReloadEntry extends EntryBase {
 }
 
 /** A service as it is configured. */
-export interface ServiceEntry {
-  /** With its suffix. */
-  readonly name: string;
-  readonly type: ServiceType;
+export interface ServiceEntry extends ConfiguredService {
   readonly enabled: boolean;
   /** Its `service_groups`. */
   readonly groups: readonly string[];
-  /** The program without its arguments. */
-  readonly program: string;
   /** Services, by full names, that have to be ready before it starts: the edges of the dependency graph. */
   readonly waitsFor: readonly string[];
   /** Counts from 0: its layer in the dependency graph. */
   readonly layer: number;
   readonly ignoreFailures: boolean;
-  readonly killSignal: SignalName;
-  /** ms in which an early death counts as a failed start. */
-  readonly startupPause: number;
-  /** Absent: it is not restarted. `delay` in ms. */
-  readonly restart?: { readonly limit: number; readonly delay: number };
-  /** The path of the file that names the process to follow. */
-  readonly pidfile?: string;
   /** The whole command line, which may be secret: only where `--inspect-reveal` asked for it. */
   readonly command?: string;
   /** By name, the same. */

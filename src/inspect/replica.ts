@@ -9,6 +9,7 @@
 import type { Json, JsonObject } from '../model/json.ts';
 import { systemActor } from '../record/fact.ts';
 import type { MoveFact } from '../record/milestones.ts';
+import { statePath } from '../record/transition.ts';
 import {
   type BootEntry,
   type EndEntry,
@@ -17,7 +18,6 @@ import {
   type ServiceEntry,
   type SnapshotView,
 } from './entry.ts';
-import { statePath } from './transition.ts';
 
 export type EntryEvent = JsonObject & { readonly type: string };
 

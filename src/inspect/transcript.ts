@@ -1,9 +1,9 @@
 import { matchesGlob } from '../model/glob.ts';
 import { shortName } from '../model/service-spec.ts';
 import { renderChain, renderSlowest } from '../record/critical-chain.ts';
+import { TerminalPrinter } from '../record/terminal-printer.ts';
+import { type Line, type TransitionOptions, Transitions } from '../record/transitions.ts';
 import type { Entry } from './entry.ts';
-import { TerminalPrinter } from './terminal-printer.ts';
-import { type Line, type TransitionOptions, Transitions } from './transitions.ts';
 
 export interface TranscriptOptions extends TransitionOptions {
   /** `json`: one transition a line, as `Transition` has it. */
@@ -11,6 +11,13 @@ export interface TranscriptOptions extends TransitionOptions {
   readonly colour?: boolean;
   /** Names or globs of services, with or without suffix; empty: all. The system's own lines are always there. */
   readonly services?: readonly string[];
+}
+
+/** Entries are missing before this. */
+interface Lost {
+  readonly kind: 'lost';
+  readonly at: number;
+  readonly count: number;
 }
 
 /** Writes entries down as people, or their programs, read them: live, and from a journal. */
@@ -27,15 +34,19 @@ export class Transcript {
 
   /** Whole lines, each with its end; empty where the entry is none that is shown. */
   write(entry: Entry): string {
-    const lines = this.#transitions.take(entry);
+    if (entry.type === '@chaperone.boot') this.#transitions.reset();
     if (entry.type === '@chaperone.boot' || entry.type === '@chaperone.reload') {
+      this.#transitions.configure(entry.services);
       const names = entry.services.map(({ name }) => shortName(name)).filter((name) => this.#shows(name));
       this.#printer = new TerminalPrinter(['system', ...names], this.#options.colour ?? false);
     }
+    if (entry.type === '@chaperone.lost') return this.#writeLine({ kind: 'lost', at: entry.at, count: entry.count });
+    if (entry.type !== '@chaperone.fact') return '';
+    const lines = this.#transitions.take(entry.fact);
     return lines.length === 0 ? '' : lines.map((line) => this.#writeLine(line)).join('');
   }
 
-  #writeLine(line: Line): string {
+  #writeLine(line: Line | Lost): string {
     if (line.kind === 'transition' && !this.#shows(line.transition.actor)) return '';
     if (this.#options.format === 'json') return `${JSON.stringify(jsonOf(line))}\n`;
     switch (line.kind) {
@@ -63,7 +74,7 @@ export function isWanted(service: string, wanted: readonly string[]): boolean {
   return wanted.some((name) => matchesGlob(service, shortName(name)));
 }
 
-function jsonOf(line: Line): object {
+function jsonOf(line: Line | Lost): object {
   switch (line.kind) {
     case 'transition':
       return line.transition;

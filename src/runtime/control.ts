@@ -16,8 +16,6 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../control/supervisor.ts';
-import { type HistoryLine, historyOf } from '../inspect/history.ts';
-import { statePath } from '../inspect/transition.ts';
 import { runCounts, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
 import { mayRestart } from '../machines/service-judging.ts';
@@ -43,7 +41,9 @@ import { describeSpawnError } from '../model/spawn-error.ts';
 import type { Severity } from '../model/syslog-names.ts';
 import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../model/why.ts';
 import { type RequestVerb, systemActor } from '../record/fact.ts';
+import { type HistoryLine, historyOf } from '../record/history.ts';
 import type { Milestones, MoveFact } from '../record/milestones.ts';
+import { statePath } from '../record/transition.ts';
 import type { Assembly } from './assemble.ts';
 import { serviceEntries } from './entry-views.ts';
 import type { Inspection } from './inspection.ts';

@@ -4,7 +4,6 @@
  */
 import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
 import type { ServiceEntry, SnapshotView } from '../inspect/entry.ts';
-import { statePath } from '../inspect/transition.ts';
 import type { readinessMachine } from '../machines/readiness.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../machines/scheduled.ts';
 import type { serviceMachine } from '../machines/service.ts';
@@ -23,6 +22,7 @@ import type { ServiceSpec } from '../model/service-spec.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import type { NotifyRequest, PidfileFact, UnitRequest } from '../model/unit-events.ts';
 import type { EventView } from '../record/fact.ts';
+import { statePath } from '../record/transition.ts';
 
 export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;

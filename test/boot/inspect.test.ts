@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
-import { statePath } from '../../src/inspect/transition.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { type Booted, boot, config, expectOrder, until } from './namespace.ts';
 
 const secret = 'hunter2';

@@ -16,13 +16,13 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../src/control/supervisor.ts';
-import type { HistoryLine } from '../../src/inspect/history.ts';
 import type { LogRecord } from '../../src/model/log-record.ts';
 import { type PublicState, publicStates } from '../../src/model/public-state.ts';
 import type { Unstartable } from '../../src/model/reload-plan.ts';
 import type { SignalName } from '../../src/model/signal.ts';
 import type { Severity } from '../../src/model/syslog-names.ts';
 import { explainState, type ServiceStage } from '../../src/model/why.ts';
+import type { HistoryLine } from '../../src/record/history.ts';
 import { serviceSpec } from '../model/specs.ts';
 
 const stageOf: Readonly<Record<PublicState, ServiceStage>> = {

@@ -60,7 +60,12 @@ function prose(comment: string): string {
     .trim();
 }
 
-const shapes = shapesOf(readFileSync(new URL('src/inspect/entry.ts', root), 'utf8'));
+const configured = shapesOf(readFileSync(new URL('src/record/transitions.ts', root), 'utf8')).find(
+  ({ name }) => name === 'ConfiguredService',
+);
+const shapes = shapesOf(readFileSync(new URL('src/inspect/entry.ts', root), 'utf8')).map((found) =>
+  found.name === 'ServiceEntry' ? { ...found, fields: [...(configured?.fields ?? []), ...found.fields] } : found,
+);
 
 /** What TypeScript calls a type, in words of JSON. */
 const typeNames: Readonly<Record<string, string>> = {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, type EventObject, fromCallback, SimulatedClock, type SnapshotFrom } from 'xstate';
-import { statePath } from '../../src/inspect/transition.ts';
 import {
   type ReadinessFact,
   type ReadinessInput,
@@ -12,6 +11,7 @@ import type { NotifyMessage } from '../../src/model/notify-message.ts';
 import type { PidfileTrouble } from '../../src/model/pidfile.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import type { MissedEnd, NotifyFact, PidfileFact } from '../../src/model/unit-events.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,

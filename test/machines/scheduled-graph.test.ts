@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
-import { statePath } from '../../src/inspect/transition.ts';
 import { runCounts, type ScheduledEvent, type ScheduledInput, scheduledMachine } from '../../src/machines/scheduled.ts';
 import type { ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
@@ -8,6 +7,7 @@ import { mostRuns } from '../../src/model/scheduling.ts';
 import type { ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service-spec.ts';
 import { serviceStages } from '../../src/model/why.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,

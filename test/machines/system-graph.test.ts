@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
-import { statePath } from '../../src/inspect/transition.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import {
@@ -19,6 +18,7 @@ import { isScheduled } from '../../src/model/scheduling.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
 import type { MissingProgram } from '../../src/model/system-end.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 import {
   chartEvents,

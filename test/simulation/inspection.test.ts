@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
-import { statePath } from '../../src/inspect/transition.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { inspect } from '../../src/runtime/inspection.ts';
 import { Random } from './random.ts';

@@ -5,7 +5,7 @@ import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { applyEntry, createReplica, type Replica } from '../../src/inspect/replica.ts';
 import { Timeline } from '../../src/inspect/timeline.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
-import { statePath } from '../../src/inspect/transition.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { Random } from './random.ts';
 import { randomWorld } from './random-world.ts';

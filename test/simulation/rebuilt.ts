@@ -1,6 +1,5 @@
 /** A chart that is made anew, from what the one that runs knows, goes on as that one (test/machines/service-rebuilt.test.ts). */
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
-import { statePath } from '../../src/inspect/transition.ts';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { noMemory, type ServiceEvent, type ServiceReport } from '../../src/machines/service-protocol.ts';
@@ -16,6 +15,7 @@ import type {
   UnitRun,
 } from '../../src/model/unit-events.ts';
 import { isServiceStage } from '../../src/model/why.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { Steps } from '../machines/explore.ts';
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;

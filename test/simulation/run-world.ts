@@ -1,7 +1,6 @@
 /** Runs a world and writes down what happened, for the invariants to judge. */
 import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import type { SystemStatus } from '../../src/control/supervisor.ts';
-import { statePath } from '../../src/inspect/transition.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import type { ServiceCommand } from '../../src/machines/service-protocol.ts';
 import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts';
@@ -19,6 +18,7 @@ import type { SystemNotice } from '../../src/model/system-notice.ts';
 import type { UnitRequest } from '../../src/model/unit-events.ts';
 import type { ServiceStage } from '../../src/model/why.ts';
 import type { Fact } from '../../src/record/fact.ts';
+import { statePath } from '../../src/record/transition.ts';
 import { AssemblySupervisor } from '../../src/runtime/control.ts';
 import { attachInspector } from '../../src/runtime/inspectors.ts';
 import { candidateOf } from '../../src/runtime/reload.ts';

@@ -2,12 +2,11 @@
 import { describeExit } from '../model/exit-status.ts';
 import { isScheduled, type ScheduleNews } from '../model/scheduling.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
-import type { Fact } from '../record/fact.ts';
-import type { Past } from '../record/feed.ts';
-import type { ServiceEntry } from './entry.ts';
+import type { Fact } from './fact.ts';
+import type { Past } from './feed.ts';
 import { TerminalPrinter } from './terminal-printer.ts';
 import type { Transition } from './transition.ts';
-import { noticeText, Transitions } from './transitions.ts';
+import { type ConfiguredService, noticeText, Transitions } from './transitions.ts';
 
 export type HistoryLine =
   | ({ readonly kind: 'transition' } & Transition)
@@ -17,12 +16,12 @@ export type HistoryLine =
   | { readonly kind: 'lost'; readonly at: number; readonly count: number };
 
 /** @param past of that service alone */
-export function historyOf(service: ServiceEntry, { kept, lost, facts }: Past): readonly HistoryLine[] {
+export function historyOf(service: ConfiguredService, { kept, lost, facts }: Past): readonly HistoryLine[] {
   const transitions = new Transitions();
   transitions.configure([service]);
   const lines = (past: readonly Fact[]): readonly HistoryLine[] =>
     past.flatMap((fact): readonly HistoryLine[] => {
-      const moves = transitions.takeFact(fact);
+      const moves = transitions.take(fact);
       const text = noteOf(service, fact);
       return [
         ...(text === undefined ? [] : [{ kind: 'note', at: fact.at, text } as const]),
@@ -51,7 +50,7 @@ function textOfLine(printer: TerminalPrinter, name: string, line: HistoryLine): 
   }
 }
 
-function noteOf({ type }: ServiceEntry, fact: Fact): string | undefined {
+function noteOf({ type }: ConfiguredService, fact: Fact): string | undefined {
   switch (fact.type) {
     case 'notified':
       return `says ${noticeText(fact.message) || 'nothing that moves it'}`;

@@ -2,14 +2,30 @@ import type { Json, JsonObject } from '../model/json.ts';
 import { seconds } from '../model/messages.ts';
 import { oneLine } from '../model/printable.ts';
 import { isScheduled } from '../model/scheduling.ts';
-import { shortName } from '../model/service-spec.ts';
-import { criticalChain, type StartTimes, slowest } from '../record/critical-chain.ts';
-import { type EventView, type Fact, hasStarted, systemActor, textOf } from '../record/fact.ts';
-import type { MoveFact } from '../record/milestones.ts';
-import type { Entry, ServiceEntry } from './entry.ts';
+import { type ServiceType, shortName } from '../model/service-spec.ts';
+import type { SignalName } from '../model/signal.ts';
+import { criticalChain, type StartTimes, slowest } from './critical-chain.ts';
+import { type EventView, type Fact, hasStarted, systemActor, textOf } from './fact.ts';
+import type { MoveFact } from './milestones.ts';
 import type { Transition } from './transition.ts';
 
-/** What an entry gives people to read. */
+/** What is known of a service as it is configured. */
+export interface ConfiguredService {
+  /** With its suffix. */
+  readonly name: string;
+  readonly type: ServiceType;
+  /** The program without its arguments. */
+  readonly program: string;
+  readonly killSignal: SignalName;
+  /** ms in which an early death counts as a failed start. */
+  readonly startupPause: number;
+  /** Absent: it is not restarted. `delay` in ms. */
+  readonly restart?: { readonly limit: number; readonly delay: number };
+  /** The path of the file that names the process to follow. */
+  readonly pidfile?: string;
+}
+
+/** What a fact gives people to read. */
 export type Line =
   | { readonly kind: 'transition'; readonly transition: Transition }
   /** The system is up: what decided how long that took, and what took longest. */
@@ -18,9 +34,7 @@ export type Line =
       readonly at: number;
       readonly criticalChain: readonly StartTimes[];
       readonly slowest: readonly StartTimes[];
-    }
-  /** Entries are missing before this. */
-  | { readonly kind: 'lost'; readonly at: number; readonly count: number };
+    };
 
 export interface TransitionOptions {
   /** The command of a service by its full name. Entries hold no more of it than the program. */
@@ -46,7 +60,7 @@ const silentStates: readonly string[] = ['pending', 'disabled'];
 const mostRequests = 256;
 
 /**
- * Makes of the facts among entries the transitions of the system and its services, one after the other. What processes do shows
+ * Makes of facts the transitions of the system and its services, one after the other. What processes do shows
  * in their service.
  */
 export class Transitions {
@@ -54,7 +68,7 @@ export class Transitions {
   readonly #known = new Map<string, Known>();
   /** By the numbers of their facts: what was asked for. */
   readonly #requests = new Map<number, string>();
-  #services = new Map<string, ServiceEntry>();
+  #services = new Map<string, ConfiguredService>();
   readonly #startTimes = new Map<string, StartTimes>();
 
   constructor(options: TransitionOptions = {}) {
@@ -62,36 +76,18 @@ export class Transitions {
   }
 
   /** What is known of the services as they are configured. */
-  configure(services: readonly ServiceEntry[]): void {
+  configure(services: readonly ConfiguredService[]): void {
     this.#services = byName(services);
   }
 
-  take(entry: Entry): readonly Line[] {
-    switch (entry.type) {
-      case '@chaperone.boot':
-        this.#known.clear();
-        this.#startTimes.clear();
-        this.#requests.clear();
-        this.configure(entry.services);
-        return noLines;
-      case '@chaperone.reload':
-        this.configure(entry.services);
-        return noLines;
-      case '@chaperone.fact':
-        return this.takeFact(entry.fact);
-      case '@chaperone.lost':
-        return [{ kind: 'lost', at: entry.at, count: entry.count }];
-      case '@xstate.actor':
-      case '@xstate.snapshot':
-      case '@xstate.event':
-      case '@chaperone.definition':
-      case '@chaperone.log':
-      case '@chaperone.end':
-        return noLines;
-    }
+  /** Another boot begins. */
+  reset(): void {
+    this.#known.clear();
+    this.#startTimes.clear();
+    this.#requests.clear();
   }
 
-  takeFact(fact: Fact): readonly Line[] {
+  take(fact: Fact): readonly Line[] {
     switch (fact.type) {
       case 'moved':
         return fact.actor === systemActor ? this.#moveSystem(fact) : this.#moveService(fact);
@@ -142,9 +138,11 @@ export class Transitions {
 
   #moveService(fact: MoveFact): readonly Line[] {
     const { actor, at, from, to, event, context } = fact;
+    // Of what is known only from its middle on nobody can tell how long the state before has lasted.
+    const isContinued = this.#known.has(actor) || from === nowhere;
     const known = this.#knownOf(actor, at);
     if (event.type === 'unit.spawned') known.notice = undefined;
-    const waited = at - known.since;
+    const waited = isContinued ? at - known.since : undefined;
     known.since = at;
     if (from === nowhere && silentStates.includes(to)) return noLines;
     if (event.type === 'service.start') {
@@ -165,7 +163,8 @@ export class Transitions {
         detail,
         ...views(context),
         ...(exit === undefined ? {} : { exit }),
-        ...(hadToWait ? { waitedFor, waited } : {}),
+        ...(hadToWait ? { waitedFor } : {}),
+        ...(hadToWait && waited !== undefined ? { waited } : {}),
       }),
     ];
   }
@@ -188,7 +187,11 @@ export class Transitions {
     return verb === undefined ? otherwise : `asked for by ${verb === 'reload' ? 'a reload' : `"${verb}"`}`;
   }
 
-  #serviceDetail(known: Known, { actor: service, at, by, from, to, event, context }: MoveFact, waited: number): string {
+  #serviceDetail(
+    known: Known,
+    { actor: service, at, by, from, to, event, context }: MoveFact,
+    waited?: number,
+  ): string {
     const { spawnedAt, waitedFor } = known;
     const config = this.#services.get(service);
     const cause = textOf(context, 'cause') ?? '';
@@ -209,7 +212,7 @@ export class Transitions {
       case 'service.start':
         return waitedFor === undefined
           ? this.#requestText(by, 'service.start')
-          : `was waiting for ${waitedFor}, ${milliseconds(waited)}`;
+          : `was waiting for ${waitedFor}${waited === undefined ? '' : `, ${milliseconds(waited)}`}`;
       case 'unit.spawned':
         return `pid ${numberOf(event, 'pid') ?? 0}  ${this.#options.commandOf?.(service) ?? config?.program ?? ''}`;
       case 'unit.spawnFailed':
@@ -269,7 +272,7 @@ function transitionOf(
   return { kind: 'transition', transition: { at, actor, from, to, ...cause, ...more, detail: oneLine(detail) } };
 }
 
-function byName(services: readonly ServiceEntry[]): Map<string, ServiceEntry> {
+function byName(services: readonly ConfiguredService[]): Map<string, ConfiguredService> {
   return new Map(services.map((service) => [service.name, service]));
 }
 

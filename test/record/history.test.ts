@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { historyOf, renderHistory } from '../../src/inspect/history.ts';
 import { Feed } from '../../src/record/feed.ts';
-import { serviceEntry } from './hand-made.ts';
+import { historyOf, renderHistory } from '../../src/record/history.ts';
+import { serviceEntry } from '../inspect/hand-made.ts';
 
 const web = 'web.service';
 
@@ -48,9 +48,9 @@ it('the history of a service is told from its first move on, with what was asked
 });
 
 it('the history of a service says where its details begin', () => {
-  const feed = told(1_500);
+  const feed = told(2_000);
   const text = renderHistory('web', historyOf(serviceEntry('web'), feed.history(web)), false);
-  expect(text).toMatch(/^ {3}0\.020 {2}web .* starting\.spawning/);
+  expect(text).toMatch(/^ {3}0\.020 {2}web .* starting\.spawning +was waiting for db\n/);
   expect(text).toMatch(/^ {10}details begin here; \d+ facts before are no longer kept$/m);
   expect(text).toMatch(/asked for by "restart"\n$/);
 });
