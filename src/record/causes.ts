@@ -3,12 +3,12 @@ import { type Happening, hasStarted, type Moved, systemActor, textOf } from './f
 /** What of the past a service's next move may come of: numbers of facts. */
 interface Known {
   /** It became ready, or has ended: whoever waited for it was let go by this, or never will be. */
-  outcome?: number;
+  outcome: number | undefined;
   /** It was asked for by hand, and has not been answered by a start yet. */
-  request?: number;
+  request: number | undefined;
   /** The last of its processes has ended. */
-  end?: number;
-  moved?: number;
+  end: number | undefined;
+  moved: number | undefined;
 }
 
 /** Finds the fact that a happening comes of. It keeps four numbers a service. */
@@ -95,13 +95,13 @@ export class Causes {
     known.moved = seq;
     if (hasStarted(to) || to === 'failed' || to === 'stopped') known.outcome = seq;
     // Whoever starts a service again later has another reason.
-    if (event.type === 'service.start') delete known.request;
+    if (event.type === 'service.start') known.request = undefined;
   }
 
   #of(service: string): Known {
     const known = this.#known.get(service);
     if (known !== undefined) return known;
-    const made: Known = {};
+    const made: Known = { outcome: undefined, request: undefined, end: undefined, moved: undefined };
     this.#known.set(service, made);
     return made;
   }

@@ -1,4 +1,5 @@
 import { Subject } from 'rxjs';
+import type { Json, JsonObject } from '../model/json.ts';
 import { Causes } from './causes.ts';
 import { type Fact, type Happening, type Moved, servicesOf } from './fact.ts';
 import { KeptMoves, type Milestones, MilestoneTable } from './milestones.ts';
@@ -49,21 +50,32 @@ export class Feed {
     this.#ring = new SizedRing(bound, sizeOf);
   }
 
+  /** @param happening made for this: it becomes the fact. A boot tells thousands of them, and a copy costs more than all the rest. */
   tell(happening: Exclude<Happening, Moved> | NewMove): void {
     this.#seq += 1;
     this.#at = Math.max(this.#at, this.#ports.now());
-    const whole: Happening =
-      happening.type === 'moved' ? { ...happening, from: this.#stageOf(happening.actor) } : happening;
-    const by = this.#causes.of(whole);
-    const fact: Fact = { seq: this.#seq, at: this.#at, ...(by === undefined ? {} : { by }), ...whole };
-    this.#causes.note(whole, fact.seq);
+    const place = { seq: this.#seq, at: this.#at };
+    if (happening.type === 'moved') {
+      const from = this.#milestones.get(happening.actor)?.stage ?? nowhere;
+      this.#take(Object.assign(happening, place, { from }));
+    } else this.#take(Object.assign(happening, place));
+  }
+
+  #take(told: Fact): void {
+    const by = this.#causes.of(told);
+    const fact = by === undefined ? told : Object.assign(told, { by });
+    this.#causes.note(fact, fact.seq);
     this.#milestones.take(fact, this.#ports.wallTime());
+    if (isKept(fact)) this.#keep(fact);
+    if (fact.type === 'service.removed') this.#kept.forget(fact.service);
+    this.facts$.next(fact);
+  }
+
+  #keep(fact: Fact): void {
     this.#ring.push(fact, (old) => {
       this.#lost += 1;
       this.#kept.take(old);
     });
-    if (fact.type === 'service.removed') this.#kept.forget(fact.service);
-    this.facts$.next(fact);
   }
 
   /** ms since chaperone began. */
@@ -92,21 +104,44 @@ export class Feed {
     const { kept, lost, facts } = this.past();
     return { kept: kept.filter(concerns), lost, facts: facts.filter(concerns) };
   }
+}
 
-  #stageOf(actor: string): string {
-    return this.#milestones.get(actor)?.stage ?? nowhere;
+/** What only tells again what a move tells is not kept. */
+function isKept({ type }: Fact): boolean {
+  return (
+    type !== 'service.changed' && type !== 'service.queued' && type !== 'service.released' && type !== 'service.skipped'
+  );
+}
+
+/** Bytes that an object with a few fields takes, about, and each more of its fields. */
+const objectSize = 200;
+const fieldSize = 40;
+
+/** Bytes that a fact takes, about. */
+function sizeOf(fact: Fact): number {
+  switch (fact.type) {
+    case 'moved':
+      return objectSize + sizeOfView(fact.event) + sizeOfView(fact.context);
+    case 'notified':
+      return objectSize + sizeOfView(fact.message);
+    case 'requested':
+      return objectSize + fact.services.length * fieldSize;
+    default:
+      return objectSize;
   }
 }
 
-/** Bytes that a fact takes, about: an object, and its texts. */
-function sizeOf(fact: Fact): number {
-  return 80 + sizeOfValue(fact);
+function sizeOfView(view: JsonObject): number {
+  let size = objectSize;
+  for (const key in view) {
+    const value = view[key];
+    size += fieldSize;
+    if (typeof value === 'string') size += value.length;
+    else if (isView(value)) size += sizeOfView(value);
+  }
+  return size;
 }
 
-function sizeOfValue(value: unknown): number {
-  if (typeof value === 'string') return 16 + value.length;
-  if (typeof value !== 'object' || value === null) return 8;
-  let size = 40;
-  for (const key in value) size += 8 + sizeOfValue(Reflect.get(value, key));
-  return size;
+function isView(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -15,18 +15,18 @@ export interface StartEnd {
 /** What is kept of a service for as long as it is configured: a fixed number of values. */
 export interface Milestones {
   /** Its first move to a start, and the end of that. */
-  readonly started?: { readonly at: number; readonly waitedFor?: string; readonly by?: number };
-  readonly startEnd?: StartEnd;
+  readonly started: { readonly at: number; readonly waitedFor?: string; readonly by?: number } | undefined;
+  readonly startEnd: StartEnd | undefined;
   /** Where its chart stands, and since when: ms since chaperone began, and Unix ms. */
   readonly stage: string;
   readonly since: number;
   readonly sinceTime: number;
   /** The service that let it go the last time, where it had to wait for one. */
-  readonly waitedFor?: string;
+  readonly waitedFor: string | undefined;
   /** Restarts that were the answer to a failure, since it was configured. */
   readonly restarts: number;
   /** How its last process ended, and at which Unix ms. */
-  readonly lastExit?: { readonly pid: number; readonly status: ExitStatus; readonly at: number };
+  readonly lastExit: { readonly pid: number; readonly status: ExitStatus; readonly at: number } | undefined;
   /** By how it ended: how many of its processes. */
   readonly exits: ReadonlyMap<string, number>;
 }
@@ -81,7 +81,11 @@ export class MilestoneTable {
       stage: to,
       since: at,
       sinceTime: time,
+      started: undefined,
+      startEnd: undefined,
+      waitedFor: undefined,
       restarts: 0,
+      lastExit: undefined,
       exits: new Map(),
     };
     this.#services.set(actor, own);
@@ -90,9 +94,7 @@ export class MilestoneTable {
     own.sinceTime = time;
     if (to === 'backoff') own.restarts += 1;
     if (event.type === 'service.start') {
-      const waitedFor = textOf(event, 'waitedFor');
-      if (waitedFor === undefined) delete own.waitedFor;
-      else own.waitedFor = waitedFor;
+      own.waitedFor = textOf(event, 'waitedFor');
     }
     if (own.started === undefined && to.startsWith('starting')) own.started = startOf(fact);
     if (own.started !== undefined && own.startEnd === undefined) {

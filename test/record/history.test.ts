@@ -48,7 +48,7 @@ it('the history of a service is told from its first move on, with what was asked
 });
 
 it('the history of a service says where its details begin', () => {
-  const feed = told(2_000);
+  const feed = told(2_600);
   const text = renderHistory('web', historyOf(serviceEntry('web'), feed.history(web)), false);
   expect(text).toMatch(/^ {3}0\.020 {2}web .* starting\.spawning +was waiting for db\n/);
   expect(text).toMatch(/^ {10}details begin here; \d+ facts before are no longer kept$/m);
