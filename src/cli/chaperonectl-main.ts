@@ -1,4 +1,4 @@
-import { didYouMean } from '../config/wording.ts';
+import { didYouMean } from '../model/nearest.ts';
 import { oneLine } from '../model/printable.ts';
 import { commands, exitHelp } from './commands.ts';
 import { version } from './version.ts';
