@@ -1,4 +1,4 @@
-import { isVerb } from '../control/command.ts';
+import { isVerb } from '../control/commands.ts';
 import { commands, telchapHelp } from './commands.ts';
 import { print, sendCommand, withControl } from './control-call.ts';
 import { version } from './version.ts';
