@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { helpText } from '../../src/cli/options.ts';
+import { helpText } from '../../src/cli/command-help.ts';
+import { chaperone } from '../../src/cli/options.ts';
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
 import { grantableActions } from '../../src/model/control-policy.ts';
 import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
@@ -81,7 +82,7 @@ files with \`control\` the later one counts, as a whole. The FIFO is for chapero
 `;
 
 function commandPage(): string {
-  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n${commandNotes}`;
+  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText('chaperone', chaperone)}\`\`\`\n${commandNotes}`;
 }
 
 const commandNotes = `
