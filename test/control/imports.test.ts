@@ -24,9 +24,3 @@ function circle(file: string, way: readonly string[] = []): readonly string[] | 
 it.each([...imports.keys()])('%s imports nothing that imports it', (file) => {
   expect(circle(file)).toBeUndefined();
 });
-
-it('what a probe loads has nothing of the table of commands in it', () => {
-  const probe = readFileSync(new URL('../../dist/chaperonectl.cjs', import.meta.url), 'utf8');
-  expect(probe.length).toBeLessThan(10 * 1024);
-  expect(probe).not.toContain('loglevel');
-});
