@@ -91,7 +91,9 @@ settings:
 
 Users and groups are names or numbers; one that does not exist is a mistake. Whose member somebody is, is asked of the process that
 connects (SO_PEERGROUPS), not of /etc/group. Rights are \`all\` or any of: ${grantableActions.map((action) => `\`${action}\``).join(', ')}.
-Options may need more: ${furtherNeeds()}. \`run\` runs any command as chaperone's own account, so it is as good as \`all\`. The last line that a service wrote is part of \`logs\`. Of two
+Options may need more:
+${furtherNeeds()}. \`run\`
+runs any command as chaperone's own account, so it is as good as \`all\`. The last line that a service wrote is part of \`logs\`. Of two
 files with \`control\` the later one counts, as a whole. The FIFO is for chaperone's own account alone (mode 0600).
 `;
 
