@@ -1,9 +1,8 @@
-import { refuseWords, takeFlag, withControl } from './control-call.ts';
+import { withControl } from './control-call.ts';
+import type { Request } from './read-words.ts';
 import { show } from './status.ts';
+import { json } from './verb-options.ts';
 
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'blame', words, async () => {
-    const { set, rest } = takeFlag(words, '--json');
-    return (await refuseWords('blame', rest)) ?? show([], set, 'blame');
-  });
+export function run({ given }: Request): Promise<number> {
+  return withControl(() => show([], given.get(json), 'blame'));
 }

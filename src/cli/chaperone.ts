@@ -4,7 +4,8 @@ import '../runtime/linux/no-standard-streams.ts';
 import { join } from 'node:path';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
 import { runDaemon } from '../runtime/main.ts';
-import { helpText, parseOptions } from './options.ts';
+import { helpText } from './command-help.ts';
+import { chaperone, parseOptions } from './options.ts';
 import { version } from './version.ts';
 
 /** ms that a line for people may take to be written. */
@@ -24,7 +25,7 @@ switch (invocation.kind) {
     void runDaemon({ edge, version, request: invocation });
     break;
   case 'help':
-    print(1, helpText);
+    print(1, helpText('chaperone', chaperone));
     edge.exitNow(0);
     break;
   case 'version':

@@ -1,23 +1,20 @@
-import { didYouMean } from '../config/wording.ts';
+import { exitStatuses } from '../control/answer.ts';
+import { didYouMean } from '../model/nearest.ts';
+import { parseOptions } from '../model/option-parser.ts';
 import { oneLine } from '../model/printable.ts';
-import { commands, exitHelp } from './commands.ts';
+import { help, version as versionOption } from './command-help.ts';
+import { type Request, readWords } from './read-words.ts';
+import { json } from './verb-options.ts';
+import { programHelp, type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
 import { version } from './version.ts';
 
 /** What a verb's file exports. */
 interface Verb {
-  /**
-   * @param words what follows the verb
-   * @returns the exit status
-   */
-  run(words: readonly string[]): Promise<number>;
+  /** @returns the exit status */
+  run(request: Request): Promise<number>;
 }
 
-interface LoadedVerb {
-  readonly summary: string;
-  readonly load: () => Promise<Verb>;
-}
-
-/** The verbs with more to do than to send a command and print the answer. */
+/** The verbs with more to do than to send a command and print the answer: each is loaded where it is asked for. */
 const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   status: () => import('./status.ts'),
   logs: () => import('./logs.ts'),
@@ -31,24 +28,6 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   simulate: () => import('./simulate.ts'),
 };
 
-/** Each verb loads only what it needs, and when it is asked for. */
-const verbs: ReadonlyMap<string, LoadedVerb> = new Map([
-  ...commands.map(({ name, summary }): [string, LoadedVerb] => [
-    name,
-    { summary, load: ownVerbs[name] ?? (async () => (await import('./send-command.ts')).commandVerb(name)) },
-  ]),
-]);
-
-function helpText(): string {
-  const width = Math.max(...[...verbs.keys()].map((name) => name.length));
-  return `usage: chaperonectl VERB [options]
-
-${[...verbs].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
-
-"chaperonectl VERB --help" tells about a verb; also: --version, --help.
-${exitHelp()}`;
-}
-
 /** process.stdout is not looked at: that would make a pipe non-blocking that others share. */
 async function print(fd: 1 | 2, text: string): Promise<void> {
   const { writeAll } = await import('./program-io.ts');
@@ -56,23 +35,58 @@ async function print(fd: 1 | 2, text: string): Promise<void> {
 }
 
 /** Runs a verb; returns the exit status. */
-export async function main([name, ...words]: readonly string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === 'help') {
-    await print(name === undefined ? 2 : 1, helpText());
-    return name === undefined ? 2 : 0;
+export async function main(given: readonly string[]): Promise<number> {
+  const parsed = parseOptions(given, [help, versionOption], { untilWord: true });
+  if (parsed.kind === 'mistake') return refuse('chaperonectl', parsed.message);
+  const [name, ...words] = parsed.words;
+  if (parsed.texts.has(help.name) || name === 'help') {
+    await print(1, programHelp('chaperonectl'));
+    return exitStatuses.done;
   }
-  if (name === '--version') {
+  if (parsed.texts.has(versionOption.name)) {
     await print(1, `chaperonectl ${version}\n`);
-    return 0;
+    return exitStatuses.done;
   }
-  const verb = verbs.get(name);
-  if (verb === undefined) {
-    const kind = name.startsWith('-') ? 'option' : 'verb';
-    const near = didYouMean(name, kind === 'verb' ? verbs.keys() : ['--help', '--version']);
-    const hint = near === undefined ? '' : `: ${near}`;
-    await print(2, `chaperonectl: unknown ${kind} "${oneLine(name)}"${hint}\ntry "chaperonectl --help"\n`);
-    return 2;
+  if (name === undefined) {
+    await print(2, programHelp('chaperonectl'));
+    return exitStatuses.mistake;
   }
-  const { run } = await verb.load();
-  return run(words);
+  const verbs = verbsOf('chaperonectl');
+  const verb = verbs.find((known) => known.name === name);
+  if (verb !== undefined) return runVerb(verb, words);
+  const near = didYouMean(
+    name,
+    verbs.map((known) => known.name),
+  );
+  return refuse('chaperonectl', `unknown verb "${oneLine(name)}"${near === undefined ? '' : `: ${near}`}`);
+}
+
+async function runVerb(verb: VerbHelp, words: readonly string[]): Promise<number> {
+  const reading = readWords(verb, words);
+  switch (reading.kind) {
+    case 'help':
+      await print(1, verbHelp('chaperonectl', verb));
+      return exitStatuses.done;
+    case 'mistake': {
+      const { message: text } = reading;
+      if (!isAskedForJson(verb, words)) return refuse(`chaperonectl ${verb.name}`, text);
+      await print(1, `${JSON.stringify({ kind: 'mistake', text, exitStatus: exitStatuses.mistake })}\n`);
+      return exitStatuses.mistake;
+    }
+    case 'request': {
+      const load = ownVerbs[verb.name] ?? (async () => (await import('./send-command.ts')).commandVerb(verb.name));
+      const { run } = await load();
+      return run(reading);
+    }
+  }
+}
+
+/** A program that reads an answer shall be able to read this one, too. */
+function isAskedForJson({ name, options }: VerbHelp, words: readonly string[]): boolean {
+  return ownVerbs[name] === undefined && options.includes(json) && words.includes(`--${json.name}`);
+}
+
+async function refuse(program: string, message: string): Promise<number> {
+  await print(2, `${program}: ${message}\ntry "${program} --help"\n`);
+  return exitStatuses.mistake;
 }

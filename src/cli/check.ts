@@ -1,7 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { parseArgs } from 'node:util';
 import { checkSystem, type Findings, inOrder } from '../config/check.ts';
 import type { Probe } from '../config/check-programs.ts';
 import { checkJson, renderCheck } from '../config/check-report.ts';
@@ -17,43 +16,25 @@ import { LinuxClock } from '../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
 import { type CommandPorts, exitsOf } from '../runtime/run-commands.ts';
-import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
+import { defaultConfig } from './default-config.ts';
+import { missingPath } from './missing-path.ts';
 import { reasonOf, writeAll } from './program-io.ts';
+import type { Request } from './read-words.ts';
+import { config as configOption, json, user as userOption } from './verb-options.ts';
 
-const helpText = `usage: chaperonectl check [options]
-
-Tells every mistake in a configuration that can be known without starting it.
-
-  --config PATH   a file, or a directory (${defaultConfig}); a relative path
-                  counts from the home of --user, else from /
-  --user USER     as "chaperone --user USER" would start it
-  --json          one JSON object instead of text
-  --help          print this text
-
-Commands in backticks are run, as a start runs them; nothing else is. What is
-found depends on the machine: run it where the services will run.
-Exit status: 0 no mistakes (warnings are none), 1 mistakes, 2 a mistake on the
-command line.
-`;
-
-interface Request {
+interface Start {
   readonly config: string;
   readonly user?: string;
-  readonly json: boolean;
 }
 
-/** Checks the configuration that the words name, and prints what is to be said about it. */
-export async function run(words: readonly string[]): Promise<number> {
-  const request = parseWords(words);
-  if (typeof request === 'string') {
-    await writeAll(2, Buffer.from(`chaperonectl check: ${request}\ntry "chaperonectl check --help"\n`));
-    return 2;
-  }
-  if (request === undefined) return print(helpText, 0);
-  const configured = await load(request);
+/** Checks the configuration that is named, and prints what is to be said about it. */
+export async function run({ given }: Request): Promise<number> {
+  const user = given.get(userOption);
+  const config = given.get(configOption) ?? defaultConfig;
+  const configured = await load({ config, ...(user === undefined ? {} : { user }) });
   const { path, spec } = configured;
   const places = readPlaces(path, configFiles);
-  const missing = missingPath(request.config, path);
+  const missing = missingPath(config, path);
   let findings: Findings = { diagnostics: [], services: [], schedules: [] };
   if (spec !== undefined && missing.length === 0) {
     const cron = spec.services.some(({ type }) => type === 'cron');
@@ -72,36 +53,11 @@ export async function run(words: readonly string[]): Promise<number> {
   const loggingCount = (spec?.logging ?? []).filter(({ name }) => places.section(name) !== undefined).length;
   const report = { ...findings, diagnostics, loggingCount, timeZone };
   const status = diagnostics.some(({ severity }) => severity === 'error') ? 1 : 0;
-  return print(request.json ? checkJson(report) : renderCheck(report), status);
-}
-
-/** What is wrong with the words; undefined where they ask for help. */
-function parseWords(words: readonly string[]): Request | string | undefined {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        config: { type: 'string' },
-        help: { type: 'boolean' },
-        json: { type: 'boolean' },
-        user: { type: 'string' },
-      },
-    });
-    if (values.help === true) return undefined;
-    if (values.config === '') return '--config needs a path';
-    if (values.user === '') return '--user needs a user';
-    return {
-      config: values.config ?? defaultConfig,
-      ...(values.user === undefined ? {} : { user: values.user }),
-      json: values.json === true,
-    };
-  } catch (error) {
-    return wordsMistake(error);
-  }
+  return print(given.get(json) ? checkJson(report) : renderCheck(report), status);
 }
 
 /** Loads the configuration as a start does, commands in backticks included. */
-async function load({ config, user }: Request): Promise<Configured> {
+async function load({ config, user }: Start): Promise<Configured> {
   const edge = loadEdge(join(__dirname, 'edge.node'));
   const clock = new LinuxClock();
   const { environment, descriptorLimit } = readLaunchEnvironment(process.env);

@@ -1,15 +1,15 @@
 import { shortName } from '../model/service-spec.ts';
 import { criticalChain, renderChain } from '../record/critical-chain.ts';
-import { get, print, refused, refuseWords, takeFlag, withControl } from './control-call.ts';
+import { get, print, refused, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';
+import type { Request } from './read-words.ts';
+import { json } from './verb-options.ts';
 
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'critical-chain', words, async () => {
-    const { set, rest } = takeFlag(words, '--json');
-    const mistake = await refuseWords('critical-chain', rest);
-    if (mistake !== undefined) return mistake;
+export function run({ given }: Request): Promise<number> {
+  return withControl(async () => {
+    const asJson = given.get(json);
     const { status, body } = await get('/v1/services');
-    if (status !== 200) return refused(body, set);
+    if (status !== 200) return refused(body, asJson);
     const times = readServices(body).flatMap(({ name, boot }) =>
       boot === undefined
         ? []
@@ -22,7 +22,7 @@ export function run(words: readonly string[]): Promise<number> {
           ],
     );
     const chain = criticalChain(times);
-    await print(1, set ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
+    await print(1, asJson ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
     return 0;
   });
 }

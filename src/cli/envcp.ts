@@ -1,37 +1,11 @@
 import type { spawnSync } from 'node:child_process';
-import { parseArgs } from 'node:util';
+import { givenBy, parseOptions } from '../model/option-parser.ts';
+import { help, helpText, optionsOf, version as versionOption } from './command-help.ts';
 import { CopyError, copyFiles } from './envcp-copy.ts';
+import * as options from './envcp-options.ts';
 import { createTemplateExpander, TemplateError } from './envcp-template.ts';
 import { reasonOf, writeAll } from './program-io.ts';
 import { version } from './version.ts';
-
-const helpText = `usage: envcp [options] FILE... DESTINATION
-       envcp [options] -
-
-Copies files, with the variables of the environment put in. DESTINATION is a
-directory, or with one FILE a file. "-" reads standard input and writes
-standard output.
-
-  -v, --verbose         print each copy
-  -a, --archive         keep mode and times, and as root the owner
-  --overwrite           replace files that exist; without it nothing is copied
-                        where one does
-  --strip SUFFIX        take SUFFIX off the end of names in a directory
-  --shell-enable        run commands in backticks
-  --xprefix STRING      what begins a form, instead of $
-  --xgrouping CHARS     which brackets may follow, of ( { [ (default: ({ )
-  --version             print the version
-  --help                print this text
-
-Forms: $(V) or \${V}, $(V:-default), $(V:+if set), $(V:_if not set),
-$(V:?message), $(V:|yes|no), $(V:|glob|equal|not equal),
-$(V:/regex/replacement/i), and $(\`command\`) or \`command\`. A variable that is
-not set stays as it is written, and \\$( stands for $( itself.
-
-Files are replaced in one step, all or none: whoever reads one sees the old or
-the new text, never a part.
-Exit status: 0 done, 1 nothing was copied, 2 a mistake on the command line.
-`;
 
 type Job =
   | { readonly kind: 'help' }
@@ -50,48 +24,29 @@ interface Operation {
   readonly brackets: string;
 }
 
-function readWords(words: readonly string[]): Job {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        archive: { type: 'boolean', short: 'a' },
-        help: { type: 'boolean' },
-        overwrite: { type: 'boolean' },
-        'shell-enable': { type: 'boolean' },
-        strip: { type: 'string' },
-        verbose: { type: 'boolean', short: 'v' },
-        version: { type: 'boolean' },
-        xgrouping: { type: 'string' },
-        xprefix: { type: 'string' },
-      },
-    });
-    if (values.help === true) return { kind: 'help' };
-    if (values.version === true) return { kind: 'version' };
-    const { xprefix = '$', xgrouping = '({' } = values;
-    if (xprefix === '') return mistake('--xprefix needs at least one character');
-    if (/[()[\]{}"`]/.test(xprefix)) return mistake(`--xprefix takes no brackets, quotes or backticks: "${xprefix}"`);
-    if (!/^[({[]+$/.test(xgrouping)) return mistake(`--xgrouping takes one or more of ( { [, not "${xgrouping}"`);
-    if (positionals.includes('-')) {
-      if (positionals.length > 1) return mistake('"-" stands alone: standard input goes to standard output');
-    } else if (positionals.length < 2) {
-      return mistake(positionals.length === 0 ? 'no file is given' : `no destination is given for ${positionals[0]}`);
-    }
-    return {
-      kind: 'copy',
-      files: positionals,
-      verbose: values.verbose === true,
-      archive: values.archive === true,
-      overwrite: values.overwrite === true,
-      suffix: values.strip ?? '',
-      shell: values['shell-enable'] === true,
-      prefix: xprefix,
-      brackets: xgrouping,
-    };
-  } catch (error) {
-    return mistake(error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error));
+function readWords(given: readonly string[]): Job {
+  const parsed = parseOptions(given, optionsOf(options.envcp));
+  if (parsed.kind === 'mistake') return parsed;
+  const { get } = givenBy(parsed.texts);
+  const { words } = parsed;
+  if (get(help)) return { kind: 'help' };
+  if (get(versionOption)) return { kind: 'version' };
+  if (words.includes('-')) {
+    if (words.length > 1) return mistake('"-" stands alone: standard input goes to standard output');
+  } else if (words.length < 2) {
+    return mistake(words.length === 0 ? 'no file is given' : `no destination is given for ${words[0]}`);
   }
+  return {
+    kind: 'copy',
+    files: words,
+    verbose: get(options.verbose),
+    archive: get(options.archive),
+    overwrite: get(options.overwrite),
+    suffix: get(options.strip) ?? '',
+    shell: get(options.shellEnable),
+    prefix: get(options.xprefix) ?? '$',
+    brackets: get(options.xgrouping) ?? '({',
+  };
 }
 
 function mistake(message: string): Job {
@@ -169,7 +124,7 @@ async function main(): Promise<number> {
     return 2;
   }
   try {
-    if (job.kind === 'help') await print(helpText);
+    if (job.kind === 'help') await print(helpText('envcp', options.envcp));
     else if (job.kind === 'version') await print(`envcp ${version}\n`);
     else await copy(job);
     return 0;

@@ -1,34 +1,34 @@
 /** Serves the inspector page beside a running chaperone: over its control socket, or through a command that reaches into a container. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { parseArgs } from 'node:util';
 import { exitStatuses } from '../control/answer.ts';
 import { UnreachableError } from '../control/client.ts';
 import { type EntryStream, type Line, readEntries } from '../control/entry-stream.ts';
 import type { EntrySource } from '../runtime/page-server.ts';
-import { print, readReply, socketPath, withControl } from './control-call.ts';
-import { readPort } from './listen-options.ts';
+import { print, socketPath, withControl } from './control-call.ts';
+import type { Request } from './read-words.ts';
+import { readReply } from './reply.ts';
 import { serveUntilSignal } from './serve-page.ts';
+import { listen, port, stdio, via } from './verb-options.ts';
 
-interface Request {
+interface Page {
   readonly port: number;
   readonly listen: string | undefined;
   /** Runs a command inside of the container. */
   readonly via: string | undefined;
-  readonly stdio: boolean;
 }
 
 /** ms between two tries to reach a chaperone that has gone. */
 const pause = 1_000;
 
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'inspect', words, async () => {
-    const request = readWords(words);
-    if (typeof request === 'string') {
-      await print(2, `chaperonectl inspect: ${request}\ntry "chaperonectl inspect --help"\n`);
-      return exitStatuses.mistake;
-    }
-    return request.stdio ? bridge() : serve(request);
+export function run({ given }: Request): Promise<number> {
+  const { get } = given;
+  const through = get(via);
+  return withControl(async () => {
+    if (!get(stdio)) return serve({ port: get(port) ?? 0, listen: get(listen), via: through });
+    if (through === undefined) return bridge();
+    await print(2, 'chaperonectl inspect: --stdio and --via exclude each other\ntry "chaperonectl inspect --help"\n');
+    return exitStatuses.mistake;
   });
 }
 
@@ -51,7 +51,7 @@ function bridge(): Promise<number> {
   });
 }
 
-async function serve({ port, listen, via }: Request): Promise<number> {
+async function serve({ port, listen, via }: Page): Promise<number> {
   const open = via === undefined ? openSocket : () => openVia(via);
   let boot: string | undefined;
   const take = (json: string): boolean => {
@@ -155,27 +155,4 @@ function unreachable(error: Error): UnreachableError {
   return new UnreachableError(
     `chaperone does not seem to be listening, is it running?\n(Error is: ${'code' in error ? String(error.code) : error.message})`,
   );
-}
-
-function readWords(words: readonly string[]): Request | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        port: { type: 'string' },
-        listen: { type: 'string' },
-        via: { type: 'string' },
-        stdio: { type: 'boolean' },
-      },
-    });
-    const { listen, via, stdio = false } = values;
-    const port = readPort(values.port);
-    if (positionals[0] !== undefined) return `unexpected "${positionals[0]}"`;
-    if (port === undefined) return `--port needs a port, not "${values.port}"`;
-    if (stdio && via !== undefined) return '--stdio and --via exclude each other';
-    return { port, listen, via, stdio };
-  } catch (error) {
-    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
-  }
 }

@@ -1,19 +1,14 @@
-import { print, takeFlag, withControl } from './control-call.ts';
+import { print, withControl } from './control-call.ts';
 import { probe } from './is-ready.ts';
+import type { Request } from './read-words.ts';
+import { json } from './verb-options.ts';
 
 /** Prints nothing but with --json: 0 where all is ready, 1 where it is not, more where it cannot be known. */
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'is-ready', words, async () => {
-    const { set: json, rest } = takeFlag(words, '--json');
-    const end = rest.indexOf('--');
-    const option = rest.slice(0, end < 0 ? undefined : end).find((word) => word.startsWith('-'));
-    if (option !== undefined) {
-      await print(2, `chaperonectl is-ready: unknown option "${option}"\ntry "chaperonectl is-ready --help"\n`);
-      return 2;
-    }
-    const { exitStatus, body, complaint } = await probe(rest.filter((word, index) => word !== '--' || index !== end));
+export function run({ given, words: names }: Request): Promise<number> {
+  return withControl(async () => {
+    const { exitStatus, body, complaint } = await probe(names);
     if (complaint !== undefined) await print(2, `${complaint}\n`);
-    if (json && body !== undefined) await print(1, body);
+    if (given.get(json) && body !== undefined) await print(1, body);
     return exitStatus;
   });
 }

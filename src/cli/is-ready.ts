@@ -22,7 +22,7 @@ export async function probe(names: readonly string[]): Promise<Readiness> {
     if (status === 200) return { exitStatus: exitStatuses.done, body };
     if (status === 503) return { exitStatus: exitStatuses.failed, body };
     // Few: a name that does not exist, too many requests.
-    const { readReply } = await import('./control-call.ts');
+    const { readReply } = await import('./reply.ts');
     return { exitStatus: readReply(body).exitStatus, body };
   } catch (error) {
     if (!(error instanceof UnreachableError)) throw error;

@@ -1,64 +1,31 @@
-import { parseArgs } from 'node:util';
 import { EventReader } from '../control/client.ts';
+import { follow, lines } from '../control/log-parameters.ts';
 import { get, print, refused, withControl } from './control-call.ts';
+import type { Request } from './read-words.ts';
+import { json } from './verb-options.ts';
 
 /** Prints log records as they come: the last ones, and with --follow those to come. */
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'logs', words, async () => {
-    const request = readWords(words);
-    if (typeof request === 'string') {
-      await print(2, `chaperonectl logs: ${request}\ntry "chaperonectl logs --help"\n`);
-      return 2;
-    }
-    const { names, follow, lines, json } = request;
+export function run({ given, words: names }: Request): Promise<number> {
+  return withControl(async () => {
+    const count = given.get(lines);
+    const asJson = given.get(json);
     const query = [
       ...names.map((name) => `name=${encodeURIComponent(name)}`),
-      ...(follow ? ['follow'] : []),
-      ...(lines === undefined ? [] : [`lines=${lines}`]),
+      ...(given.get(follow) ? ['follow'] : []),
+      ...(count === undefined ? [] : [`lines=${count}`]),
     ].join('&');
     // In their order, and each after the one before is written: a slow reader makes the server drop, not us grow.
     let last: Promise<void> = Promise.resolve();
     const reader = new EventReader((name, data) => {
-      const text = json ? `${JSON.stringify(data)}\n` : lineOf(name, data);
+      const text = asJson ? `${JSON.stringify(data)}\n` : lineOf(name, data);
       last = last.then(() => print(1, text));
       return true;
     });
     const { status, body } = await get(`/v1/logs${query === '' ? '' : `?${query}`}`, reader);
     await last;
     if (status === 200) return 0;
-    return refused(body, json);
+    return refused(body, asJson);
   });
-}
-
-interface LogsRequest {
-  readonly names: readonly string[];
-  readonly follow: boolean;
-  readonly lines: number | undefined;
-  readonly json: boolean;
-}
-
-function readWords(words: readonly string[]): LogsRequest | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        follow: { type: 'boolean', short: 'f' },
-        lines: { type: 'string', short: 'n' },
-        json: { type: 'boolean' },
-      },
-    });
-    const { lines } = values;
-    if (lines !== undefined && !/^\d{1,9}$/.test(lines)) return `--lines needs a number, not "${lines}"`;
-    return {
-      names: positionals,
-      follow: values.follow === true,
-      lines: lines === undefined ? undefined : Number(lines),
-      json: values.json === true,
-    };
-  } catch (error) {
-    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
-  }
 }
 
 function lineOf(name: string, data: unknown): string {

@@ -1,10 +1,18 @@
-import { parseArgs } from 'node:util';
 import { type InspectRequest, parseInspectRequests } from '../model/inspect-request.ts';
+import {
+  givenBy,
+  type OptionsParse,
+  type OptionTexts,
+  parseOptions as parseCommandLine,
+} from '../model/option-parser.ts';
+import { flag, type Given, type Parameter, value, values } from '../model/parameter.ts';
 import { oneLine } from '../model/printable.ts';
 import { parseSeverity, type Severity, severities } from '../model/syslog-names.ts';
 import { parseUserRequest, type UserRequest } from '../model/user-request.ts';
 import { splitWords } from '../model/words.ts';
 import type { DaemonRequest } from '../runtime/main.ts';
+import { type CommandHelp, help, version } from './command-help.ts';
+import { defaultConfig } from './default-config.ts';
 
 /** What a command line asks for. */
 export type Invocation =
@@ -13,80 +21,81 @@ export type Invocation =
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-const defaultConfig = '/etc/chaperone.d';
-
 /** Supplies what the command line leaves out. */
 const optionsVariable = '_CHAP_OPTIONS';
 
-const flagNames = [
-  'debug',
-  'disable-services',
-  'exitkills',
-  'force',
-  'help',
-  'ignore-failures',
-  'inspect',
-  'inspect-reveal',
-  'no-console-log',
-  'no-defaults',
-  'no-exitkills',
-  'no-syslog',
-  'show-dependencies',
-  'task',
-  'version',
-] as const;
+const config = value('config', 'PATH', `a file, or a directory (${defaultConfig})`, {
+  expects: 'a path',
+  completes: 'files',
+});
+const user = value('user', 'USER', 'run the services and the command as USER', { expects: 'a user' });
+const createUser = value(
+  'create-user',
+  'NAME[:UID[:GID]], NAME:/path[:UID[:GID]]',
+  "the same, made first if need be (ids of /path's owner)",
+  { expects: 'a user: NAME[:UID[:GID]] or NAME:/path[:UID[:GID]]' },
+);
+const defaultHome = value('default-home', 'DIR', 'its home, where /home/NAME does not exist', {
+  expects: 'a path',
+  completes: 'folders',
+});
+const exitkills = flag('exitkills', "the command's end ends the system (default where stdin is a terminal)");
+const noExitkills = flag('no-exitkills', 'the end of the command does not end the system', {
+  beside: { option: 'exitkills', briefly: 'it does not' },
+});
+const task = flag('task', '--no-console-log --disable-services --exitkills');
+const disableServices = flag('disable-services', 'start nothing but the command');
+const ignoreFailures = flag('ignore-failures', 'no failure of a service ends the system');
+const logLevel = value('log-level', 'LEVEL', 'log LEVEL and worse everywhere', {
+  expects: `a priority: ${[...severities].reverse().join(', ')}`,
+});
+const debug = flag('debug', 'log everything', { beside: { option: 'log-level', briefly: 'log everything' } });
+const noConsoleLog = flag('no-console-log', 'no log on stdout and stderr');
+const noSyslog = flag('no-syslog', 'no /dev/log', { beside: { option: 'no-console-log', briefly: 'no /dev/log' } });
+const inspect: Parameter<readonly InspectRequest[]> = {
+  ...values(
+    'inspect',
+    'KIND,...',
+    'watch every state: terminal[:SERVICE,...], json[:SERVICE,...], journal:FILE, ws[:PORT], web[:PORT]',
+  ),
+  takes: 'attached',
+  bare: 'terminal',
+  absent: [],
+  read: readInspect,
+  readJson: () => undefined,
+  wrong: (text) => {
+    const read = parseInspectRequests(text);
+    return read.kind === 'mistake' ? read.message : `--inspect takes no "${text}"`;
+  },
+};
+const inspectReveal = flag('inspect-reveal', 'watchers see command lines and environments, too');
+const showDependencies = flag('show-dependencies', 'print who waits for whom, and start nothing');
+const noDefaults = flag('no-defaults', `no more options from ${optionsVariable}`);
+const force = flag('force', 'no effect: it is accepted since the original needs it', {
+  beside: { option: 'no-defaults', briefly: 'no effect' },
+});
 
-/** The options that take a value, in the same or in the next word, and what the value is. */
-const valueKinds = {
-  config: 'a path',
-  'create-user': 'a user: NAME[:UID[:GID]] or NAME:/path[:UID[:GID]]',
-  'default-home': 'a path',
-  'log-level': `a priority: ${[...severities].reverse().join(', ')}`,
-  user: 'a user',
-} as const;
-
-type FlagName = (typeof flagNames)[number];
-type ValueName = keyof typeof valueKinds;
-
-const optionNames: readonly string[] = [...flagNames, ...Object.keys(valueKinds)];
-
-const parseArgsOptions = Object.fromEntries([
-  ...flagNames.map((name) => [name, { type: 'boolean' }] as const),
-  ...Object.keys(valueKinds).map((name) => [name, { type: 'string' }] as const),
-]);
-
-export const helpText = `usage: chaperone [options] [command [arguments]]
-Starts the services of a configuration, then the command; ends them in order.
-
-  --config PATH          a file, or a directory (${defaultConfig})
-  --user USER            run the services and the command as USER
-  --create-user NAME[:UID[:GID]], NAME:/path[:UID[:GID]]
-                         the same, made first if need be (ids of /path's owner)
-  --default-home DIR     its home, where /home/NAME does not exist
-  --exitkills, --no-exitkills   does the command's end end the system?
-                         (without either: yes where stdin is a terminal)
-  --task                 --no-console-log --disable-services --exitkills
-  --disable-services     start nothing but the command
-  --ignore-failures      no failure of a service ends the system
-  --log-level LEVEL      log LEVEL and worse everywhere; --debug: everything
-  --no-console-log       no log on stdout and stderr; --no-syslog: no /dev/log
-  --inspect[=KIND[:ARGUMENT],...]   watch every state: terminal[:SERVICE,...],
-                         json[:SERVICE,...], journal:FILE, ws[:PORT], web[:PORT]
-  --inspect-reveal       watchers see command lines and environments, too
-  --show-dependencies    print who waits for whom, and start nothing
-  --no-defaults          no further options from the variable ${optionsVariable}
-  --force, --version, --help    (--force does nothing)
-
-Exit status: 0 ended in order, 1 a mistake in the configuration or a failure,
+export const chaperone: CommandHelp = {
+  summary: 'start the services of a configuration, then a command; end them in order',
+  usages: ['[command [arguments]]'],
+  description: 'Starts the services of a configuration, then the command; ends them in order.\n',
+  options: [
+    ...[config, user, createUser, defaultHome, exitkills, noExitkills, task, disableServices, ignoreFailures],
+    ...[logLevel, debug, noConsoleLog, noSyslog, inspect, inspectReveal, showDependencies, noDefaults, force],
+    ...[version, { ...help, beside: { option: version.name, briefly: help.summary } }],
+  ],
+  operands: 'command',
+  exit: `Exit status: 0 ended in order, 1 a mistake in the configuration or a failure,
 2 a mistake here; else the command's (126 may not run, 127 not found, 128+N).
-`;
+`,
+  dense: true,
+};
 
 /** What one list of words asks for, before defaults. */
 interface ParsedWords {
-  readonly flags: ReadonlySet<FlagName>;
-  readonly values: Readonly<Partial<Record<ValueName, string>>>;
-  readonly command: readonly string[];
-  readonly inspect: readonly InspectRequest[];
+  readonly kind: 'options';
+  readonly texts: OptionTexts;
+  readonly words: readonly string[];
 }
 
 /**
@@ -94,123 +103,69 @@ interface ParsedWords {
  * that is none.
  */
 export function parseOptions(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Invocation {
-  const given = parseWords(words);
-  if (typeof given === 'string') return mistake(given);
-  const more = given.flags.has('no-defaults') ? noWords : parseVariable(environment[optionsVariable] ?? '');
-  if (typeof more === 'string') return mistake(`in ${optionsVariable}: ${more}`);
-  return invocationOf({
-    flags: new Set([...more.flags, ...given.flags]),
-    values: { ...more.values, ...given.values },
-    command: given.command.length > 0 ? given.command : more.command,
-    inspect: given.inspect.length > 0 ? given.inspect : more.inspect,
-  });
+  const given = readWords(words);
+  if (given.kind === 'mistake') return mistake(given.message);
+  const more = given.texts.has(noDefaults.name) ? noWords : readVariable(environment[optionsVariable] ?? '');
+  if (more.kind === 'mistake') return mistake(`in ${optionsVariable}: ${more.message}`);
+  return invocationOf(
+    givenBy(new Map([...more.texts, ...given.texts])),
+    given.words.length > 0 ? given.words : more.words,
+  );
 }
 
-const noWords: ParsedWords = { flags: new Set(), values: {}, command: [], inspect: [] };
+const noWords: ParsedWords = { kind: 'options', texts: new Map(), words: [] };
 
-function parseVariable(text: string): ParsedWords | string {
+function readWords(words: readonly string[]): OptionsParse {
+  return parseCommandLine(words, chaperone.options, { untilWord: true });
+}
+
+function readVariable(text: string): ParsedWords | Extract<OptionsParse, { kind: 'mistake' }> {
   const split = splitWords(text);
-  if (split.kind === 'unclosed') return `a quote is never closed (${split.quote})`;
-  return parseWords(split.words.map((word) => word.text));
+  if (split.kind === 'unclosed') return { kind: 'mistake', message: `a quote is never closed (${split.quote})` };
+  return readWords(split.words.map((word) => word.text));
 }
 
-/** The message of a mistake where there is one. */
-function parseWords(words: readonly string[]): ParsedWords | string {
-  const options: string[] = [];
-  let index = 0;
-  for (; index < words.length; index += 1) {
-    const word = words[index] ?? '';
-    if (!word.startsWith('-') || word === '-') break;
-    if (word === '--') {
-      index += 1;
-      break;
-    }
-    const option = completeOption(word);
-    if (typeof option !== 'string') return option.message;
-    const name = valueNameOf(option);
-    if (name === undefined) {
-      options.push(option);
-      continue;
-    }
-    // As getopt_long(3) has it: the value is the next word, whatever it looks like.
-    if (!option.includes('=')) index += 1;
-    const value = option.includes('=') ? option.slice(option.indexOf('=') + 1) : words[index];
-    if (value === undefined || value === '') return `--${name} needs ${valueKinds[name]}`;
-    options.push(`--${name}=${value}`);
-  }
-  return readOptions(options, words.slice(index));
-}
-
-function valueNameOf(option: string): ValueName | undefined {
-  const name = option.slice(2).split('=', 1)[0];
-  for (const candidate of Object.keys(valueKinds)) if (candidate === name && isValueName(candidate)) return candidate;
-  return undefined;
-}
-
-function isValueName(name: string): name is ValueName {
-  return name in valueKinds;
-}
-
-function readOptions(options: readonly string[], command: readonly string[]): ParsedWords | string {
-  const inspect = readInspect(options);
-  if (typeof inspect === 'string') return inspect;
-  try {
-    const { values } = parseArgs({
-      args: options.map((word) => (word.startsWith('--inspect=') ? '--inspect' : word)),
-      options: parseArgsOptions,
-    });
-    const texts: Partial<Record<ValueName, string>> = {};
-    for (const [name, value] of Object.entries(values)) {
-      if (typeof value === 'string' && isValueName(name)) texts[name] = value;
-    }
-    const set = new Map(Object.entries(values));
-    return { flags: new Set(flagNames.filter((name) => set.get(name) === true)), values: texts, command, inspect };
-  } catch (error) {
-    return error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error);
-  }
-}
-
-/** `--inspect` takes its value only after `=`, which parseArgs has no kind for. Given twice, it asks for both. */
-function readInspect(options: readonly string[]): readonly InspectRequest[] | string {
+/** Given twice, it asks for both. */
+function readInspect(texts: readonly string[]): readonly InspectRequest[] | undefined {
   const requests: InspectRequest[] = [];
-  for (const option of options) {
-    if (option !== '--inspect' && !option.startsWith('--inspect=')) continue;
-    const read = parseInspectRequests(option === '--inspect' ? 'terminal' : option.slice('--inspect='.length));
-    if (read.kind === 'mistake') return read.message;
+  for (const text of texts) {
+    const read = parseInspectRequests(text);
+    if (read.kind === 'mistake') return undefined;
     requests.push(...read.requests);
   }
-  const texts = requests.map((request) => JSON.stringify(request));
-  return requests.filter((_, index) => texts.indexOf(texts[index] ?? '') === index);
+  const shown = requests.map((request) => JSON.stringify(request));
+  return requests.filter((_, index) => shown.indexOf(shown[index] ?? '') === index);
 }
 
-function invocationOf({ flags, values, command, inspect }: ParsedWords): Invocation {
-  if (flags.has('help')) return { kind: 'help' };
-  if (flags.has('version')) return { kind: 'version' };
-  const task = flags.has('task');
-  for (const name of ['task', 'disable-services'] as const) {
-    if (flags.has(name) && command.length === 0) return mistake(`--${name} needs a command to run`);
+function invocationOf({ get }: Given, command: readonly string[]): Invocation {
+  if (get(help)) return { kind: 'help' };
+  if (get(version)) return { kind: 'version' };
+  for (const option of [task, disableServices]) {
+    if (get(option) && command.length === 0) return mistake(`--${option.name} needs a command to run`);
   }
-  const logLevel = readLogLevel(values['log-level'], flags.has('debug'));
-  if (logLevel.kind === 'mistake') return mistake(logLevel.message);
-  const createUser = readCreateUser(values['create-user'], values['default-home']);
-  if (createUser.kind === 'mistake') return mistake(createUser.message);
+  const level = readLogLevel(get(logLevel), get(debug));
+  if (level.kind === 'mistake') return mistake(level.message);
+  const created = readCreateUser(get(createUser), get(defaultHome));
+  if (created.kind === 'mistake') return mistake(created.message);
+  const runAs = get(user);
+  const isTask = get(task);
   return {
     kind: 'run',
-    configPath: values.config ?? defaultConfig,
-    inspect,
-    inspectReveal: flags.has('inspect-reveal'),
+    configPath: get(config) ?? defaultConfig,
+    inspect: get(inspect),
+    inspectReveal: get(inspectReveal),
     command,
-    exitKills: flags.has('exitkills') || task ? true : flags.has('no-exitkills') ? false : undefined,
-    task,
-    disableServices: flags.has('disable-services') || task,
-    consoleLog: !flags.has('no-console-log') && !task,
-    ...(values.user === undefined ? {} : { user: values.user }),
-    ...(createUser.request === undefined ? {} : { createUser: createUser.request }),
-    ignoreFailures: flags.has('ignore-failures'),
-    debug: flags.has('debug'),
-    ...(logLevel.level === undefined ? {} : { logLevel: logLevel.level }),
-    syslog: !flags.has('no-syslog'),
-    showDependencies: flags.has('show-dependencies'),
+    exitKills: get(exitkills) || isTask ? true : get(noExitkills) ? false : undefined,
+    task: isTask,
+    disableServices: get(disableServices) || isTask,
+    consoleLog: !get(noConsoleLog) && !isTask,
+    ...(runAs === undefined ? {} : { user: runAs }),
+    ...(created.request === undefined ? {} : { createUser: created.request }),
+    ignoreFailures: get(ignoreFailures),
+    debug: get(debug),
+    ...(level.level === undefined ? {} : { logLevel: level.level }),
+    syslog: !get(noSyslog),
+    showDependencies: get(showDependencies),
   };
 }
 
@@ -224,7 +179,7 @@ function readLogLevel(text: string | undefined, debug: boolean): LogLevel {
   // As selectors write it, too.
   const level = parseSeverity(text.replace(/^\*\./, ''));
   if (level !== undefined) return { kind: 'level', level };
-  return { kind: 'mistake', message: `cannot log from "${text}" on: expected ${valueKinds['log-level']}` };
+  return { kind: 'mistake', message: `cannot log from "${text}" on: expected ${logLevel.expects}` };
 }
 
 type CreateUser =
@@ -235,26 +190,6 @@ function readCreateUser(text: string | undefined, defaultHome: string | undefine
   if (text === undefined) return { kind: 'user' };
   const reading = parseUserRequest(text, defaultHome);
   return reading.kind === 'mistake' ? reading : { kind: 'user', request: reading.request };
-}
-
-/** What stands at the beginning of all the others is meant by itself: `--ins` is `--inspect`, and not `--inspect-reveal`. */
-function withoutLonger(names: readonly string[]): readonly string[] {
-  const shortest = names.find((name) => names.every((other) => other.startsWith(name)));
-  return shortest === undefined ? names : [shortest];
-}
-
-/** The full form of an option that was shortened. */
-function completeOption(word: string): string | { readonly message: string } {
-  const [, name = '', value = ''] = /^--([^=]*)(=.*)?$/s.exec(word) ?? [];
-  const candidates = optionNames.includes(name)
-    ? [name]
-    : withoutLonger(optionNames.filter((option) => name !== '' && option.startsWith(name)));
-  const [option] = candidates;
-  if (option === undefined) return { message: `unknown option "${name === '' ? word : `--${name}`}"` };
-  if (candidates.length > 1) {
-    return { message: `"--${name}" may be ${candidates.map((candidate) => `--${candidate}`).join(' or ')}` };
-  }
-  return `--${option}${value}`;
 }
 
 function mistake(message: string): Invocation {

@@ -1,5 +1,5 @@
 import type { ServiceStatus } from '../control/supervisor.ts';
-import { parseJson } from './control-call.ts';
+import { parseJson } from './reply.ts';
 
 /** The services of a reply; what is no service is left out. */
 export function readServices(body: string): readonly ServiceStatus[] {

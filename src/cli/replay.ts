@@ -1,6 +1,5 @@
 /** Shows what a journal has recorded: as it went, in figures, or against another boot. Needs no chaperone that runs. */
 import { isatty } from 'node:tty';
-import { parseArgs } from 'node:util';
 import { exitStatuses } from '../control/answer.ts';
 import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../inspect/boot-diff.ts';
 import { type BootReport, reportOf } from '../inspect/boot-report.ts';
@@ -11,27 +10,30 @@ import { applyEntry, createReplica } from '../inspect/replica.ts';
 import { isWanted, Transcript } from '../inspect/transcript.ts';
 import { entriesUntil, parseUntil, type Until } from '../inspect/until.ts';
 import { parseDuration } from '../model/duration.ts';
+import type { Given, Parameter } from '../model/parameter.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
-import { commandHelp, commands } from './commands.ts';
 import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
-import { readPort } from './listen-options.ts';
 import { codeOf, writeAll } from './program-io.ts';
+import type { Request } from './read-words.ts';
+import * as options from './verb-options.ts';
 
-interface Request {
+interface Replay {
   readonly files: readonly string[];
   readonly boot: string | undefined;
   readonly until: Until | undefined;
   readonly services: readonly string[];
   /** Undefined: as fast as it goes. */
   readonly speed: number | undefined;
-  readonly mode: 'transcript' | 'summary' | 'list' | 'diff' | 'web';
+  readonly mode: Mode;
   /** Of the page. */
   readonly port: number;
   readonly listen: string | undefined;
   readonly tolerance: Tolerance;
   readonly json: boolean;
 }
+
+type Mode = 'transcript' | 'summary' | 'list' | 'diff' | 'web';
 
 /** Where output goes, and how time passes; tests have their own. */
 export interface ReplayPorts {
@@ -51,14 +53,9 @@ const outputPiece = 64 * 1024;
 /** ms: no silence of a replay is longer. */
 const longestPause = 3_000;
 
-export async function run(words: readonly string[], ports: ReplayPorts = processPorts): Promise<number> {
+export async function run(given: Request, ports: ReplayPorts = processPorts): Promise<number> {
   try {
-    if (words.includes('--help')) {
-      const help = commands.find(({ name }) => name === 'replay');
-      if (help !== undefined) await ports.print(1, commandHelp('chaperonectl', help));
-      return exitStatuses.done;
-    }
-    const request = readWords(words);
+    const request = readRequest(given);
     if (typeof request === 'string') {
       await ports.print(2, `chaperonectl replay: ${oneLine(request)}\ntry "chaperonectl replay --help"\n`);
       return exitStatuses.mistake;
@@ -73,7 +70,7 @@ export async function run(words: readonly string[], ports: ReplayPorts = process
   }
 }
 
-async function replay(request: Request, ports: ReplayPorts): Promise<number> {
+async function replay(request: Replay, ports: ReplayPorts): Promise<number> {
   const [first = '', second] = request.files;
   switch (request.mode) {
     case 'list':
@@ -89,7 +86,7 @@ async function replay(request: Request, ports: ReplayPorts): Promise<number> {
   }
 }
 
-async function list(file: string, { json }: Request, ports: ReplayPorts): Promise<number> {
+async function list(file: string, { json }: Replay, ports: ReplayPorts): Promise<number> {
   const boots: { boot: JournalBoot; report: BootReport }[] = [];
   await readJournal(file, warnOn(ports), (boot) => boots.push({ boot, report: reportOf(boot.entries) }));
   const rows = boots.map(({ boot, report: { boot: id, epoch, hostname, ready, end, duration, services } }) => ({
@@ -101,7 +98,7 @@ async function list(file: string, { json }: Request, ports: ReplayPorts): Promis
 }
 
 /** The boot as a page, until a signal comes. */
-async function show(boot: JournalBoot, request: Request, ports: ReplayPorts): Promise<number> {
+async function show(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
   const { serveUntilSignal } = await import('./serve-page.ts');
   const { recordedSource } = await import('../runtime/recorded-source.ts');
   const { port, listen } = request;
@@ -109,7 +106,7 @@ async function show(boot: JournalBoot, request: Request, ports: ReplayPorts): Pr
   return serveUntilSignal('chaperonectl replay', { port, listen, source }, ports.print);
 }
 
-async function summarize(boot: JournalBoot, request: Request, ports: ReplayPorts): Promise<number> {
+async function summarize(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
   const report = reportOf(shownEntries(boot, request).entries);
   const wanted = (name: string): boolean =>
     request.services.length === 0 || isWanted(shortName(name), request.services);
@@ -121,7 +118,7 @@ async function summarize(boot: JournalBoot, request: Request, ports: ReplayPorts
 async function diff(
   file: string,
   other: string | undefined,
-  { json, tolerance }: Request,
+  { json, tolerance }: Replay,
   ports: ReplayPorts,
 ): Promise<number> {
   const a = await loadBoot(file, other === undefined ? '-2' : undefined, warnOn(ports));
@@ -131,7 +128,7 @@ async function diff(
   return result.regressions.length === 0 ? exitStatuses.done : exitStatuses.failed;
 }
 
-async function transcribe(boot: JournalBoot, request: Request, ports: ReplayPorts): Promise<number> {
+async function transcribe(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
   const { json, services, speed, until } = request;
   const { entries, reached } = shownEntries(boot, request);
   const transcript = new Transcript({ format: json ? 'json' : 'text', colour: ports.colour && !json, services });
@@ -199,106 +196,71 @@ function renderStates(entries: readonly Entry[], json: boolean, services: readon
     .join('')}`;
 }
 
-function shownEntries(boot: JournalBoot, { until }: Request) {
+function shownEntries(boot: JournalBoot, { until }: Replay) {
   return until === undefined ? { entries: boot.entries, reached: false } : entriesUntil(boot.entries, until);
 }
-
-/**
- * @param file may name the boot behind a `#`
- * @param choice a number (from the end where it is negative), or the beginning of an id; the last boot where there is none
- */
 
 const warnOn =
   ({ print }: ReplayPorts): Warn =>
   (line) =>
     print(2, `chaperonectl replay: ${oneLine(line)}\n`);
 
-/** What is wrong with the words, where something is. */
-function readWords(words: readonly string[]): Request | string {
-  try {
-    const { values, positionals } = parseArgs({
-      args: joinNegative(words),
-      allowPositionals: true,
-      options: {
-        boot: { type: 'string' },
-        diff: { type: 'boolean' },
-        json: { type: 'boolean' },
-        list: { type: 'boolean' },
-        service: { type: 'string', multiple: true },
-        speed: { type: 'string' },
-        summary: { type: 'boolean' },
-        tolerance: { type: 'string' },
-        until: { type: 'string' },
-        web: { type: 'boolean' },
-        port: { type: 'string' },
-        listen: { type: 'string' },
-      },
-    });
-    const modes = (['summary', 'list', 'diff', 'web'] as const).filter((mode) => values[mode] === true);
-    const [mode = 'transcript'] = modes;
-    if (modes.length > 1) return `--${modes.join(' and --')} do not go together`;
-    const most = mode === 'diff' ? 2 : 1;
-    if (positionals.length === 0) return 'a journal is needed: FILE';
-    if (positionals.length > most) return `too many files: ${positionals.slice(most).join(' ')}`;
-    const until = values.until === undefined ? undefined : parseUntil(values.until);
-    if (values.until !== undefined && until === undefined) {
-      return `--until needs a time (1.5, 500ms), an event (unit.leaderExited), a state (web:ready) or #N, not "${values.until}"`;
-    }
-    const tolerance = readTolerance(values.tolerance);
-    if (tolerance === undefined) return `--tolerance needs a share (20%) or a time (0.5s), not "${values.tolerance}"`;
-    const speed = readSpeed(values.speed);
-    if (speed === 'mistake') return `--speed needs a number above 0, or max, not "${values.speed}"`;
-    const port = readPort(values.port);
-    if (port === undefined) return `--port needs a port, not "${values.port}"`;
-    const misplaced = misplacedOption(values, mode);
-    if (misplaced !== undefined) return misplaced;
-    return {
-      files: positionals,
-      boot: values.boot,
-      until,
-      services: (values.service ?? []).flatMap((names) => names.split(',')).filter((name) => name !== ''),
-      speed,
-      mode,
-      tolerance,
-      json: values.json === true,
-      port,
-      listen: values.listen,
-    };
-  } catch (error) {
-    return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
-  }
+/** What is wrong with the request, where something is. */
+function readRequest({ given: { get, has }, words: files }: Request): Replay | string {
+  const modes = modeOptions.filter(([, option]) => get(option)).map(([name]) => name);
+  const [mode = 'transcript'] = modes;
+  if (modes.length > 1) return `--${modes.join(' and --')} do not go together`;
+  const most = mode === 'diff' ? 2 : 1;
+  if (files.length === 0) return 'a journal is needed: FILE';
+  if (files.length > most) return `too many files: ${files.slice(most).join(' ')}`;
+  const point = get(options.until);
+  const until = point === undefined ? undefined : parseUntil(point);
+  if (point !== undefined && until === undefined) return options.until.wrong(point);
+  const tolerance = readTolerance(get(options.tolerance));
+  if (tolerance === undefined) return options.tolerance.wrong(get(options.tolerance) ?? '');
+  const speed = get(options.speed);
+  const misplaced = misplacedOption(has, mode);
+  if (misplaced !== undefined) return misplaced;
+  return {
+    files,
+    boot: get(options.boot),
+    until,
+    services: get(options.service)
+      .flatMap((names) => names.split(','))
+      .filter((name) => name !== ''),
+    speed: speed === undefined || speed === 'max' ? undefined : Number(speed),
+    mode,
+    tolerance,
+    json: get(options.json),
+    port: get(options.port) ?? 0,
+    listen: get(options.listen),
+  };
 }
 
-/** `--boot -1` is a value here, and no option. */
-function joinNegative(words: readonly string[]): string[] {
-  const joined: string[] = [];
-  for (const word of words) {
-    if (joined.at(-1) === '--boot' && /^-\d/.test(word)) joined[joined.length - 1] = `--boot=${word}`;
-    else joined.push(word);
-  }
-  return joined;
-}
-
-type Mode = Request['mode'];
+const modeOptions = [
+  ['summary', options.summary],
+  ['list', options.list],
+  ['diff', options.diff],
+  ['web', options.web],
+] as const;
 
 /** Where each option means something. */
-const optionModes = {
-  boot: ['transcript', 'summary', 'web'],
-  until: ['transcript', 'summary', 'web'],
-  service: ['transcript', 'summary'],
-  speed: ['transcript'],
-  tolerance: ['diff'],
-  port: ['web'],
-  listen: ['web'],
-} as const satisfies Readonly<Record<string, readonly Mode[]>>;
+const optionModes: readonly (readonly [Parameter<unknown>, readonly [Mode, ...Mode[]]])[] = [
+  [options.boot, ['transcript', 'summary', 'web']],
+  [options.until, ['transcript', 'summary', 'web']],
+  [options.service, ['transcript', 'summary']],
+  [options.speed, ['transcript']],
+  [options.tolerance, ['diff']],
+  [options.port, ['web']],
+  [options.listen, ['web']],
+];
 
-function misplacedOption(values: Readonly<Record<string, unknown>>, mode: Mode): string | undefined {
-  for (const [option, modes] of Object.entries(optionModes)) {
-    const fits = modes.some((fitting) => fitting === mode);
-    if (values[option] === undefined || fits) continue;
-    if (mode === 'transcript') return `--${option} needs --${modes[0]}`;
-    const instead = option === 'boot' && mode === 'diff' ? ': name the boots as FILE#N' : '';
-    return `--${option} means nothing with --${mode}${instead}`;
+function misplacedOption(has: Given['has'], mode: Mode): string | undefined {
+  for (const [option, modes] of optionModes) {
+    if (!has(option) || modes.includes(mode)) continue;
+    if (mode === 'transcript') return `--${option.name} needs --${modes[0]}`;
+    const instead = option === options.boot && mode === 'diff' ? ': name the boots as FILE#N' : '';
+    return `--${option.name} means nothing with --${mode}${instead}`;
   }
   return undefined;
 }
@@ -309,10 +271,4 @@ function readTolerance(text: string | undefined): Tolerance | undefined {
   if (percentage !== undefined) return { ...defaultTolerance, share: Number(percentage) / 100 };
   const least = parseDuration(text);
   return least === undefined ? undefined : { share: 0, least };
-}
-
-function readSpeed(text: string | undefined): number | undefined | 'mistake' {
-  if (text === undefined || text === 'max') return undefined;
-  const speed = Number(text);
-  return /^\d+(?:\.\d+)?$/.test(text) && speed > 0 ? speed : 'mistake';
 }

@@ -1,18 +1,14 @@
 import { constants } from 'node:os';
 import { exitStatuses } from '../control/answer.ts';
 import { EventReader } from '../control/client.ts';
-import { commandHelp, commands } from './commands.ts';
 import { post, print, refused, withControl } from './control-call.ts';
+import type { Request } from './read-words.ts';
+import { json } from './verb-options.ts';
 
 /** Runs a command beside the services, with its output and its exit status. */
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'run', words, async () => {
-    const { json, argv } = readWords(words);
-    const help = commands.find(({ name }) => name === 'run');
-    if (words[0] === '--help' && help !== undefined) {
-      await print(1, commandHelp('chaperonectl', help));
-      return 0;
-    }
+export function run({ given, words: argv }: Request): Promise<number> {
+  return withControl(async () => {
+    const asJson = given.get(json);
     if (argv.length === 0) {
       await print(2, 'chaperonectl run: no command is given\ntry "chaperonectl run --help"\n');
       return 2;
@@ -20,29 +16,22 @@ export function run(words: readonly string[]): Promise<number> {
     let exitStatus: number | undefined;
     let last: Promise<void> = Promise.resolve();
     const reader = new EventReader((name, data) => {
-      if (json) last = last.then(() => print(1, `${JSON.stringify(data)}\n`));
-      if (name === 'output' && !json) {
+      if (asJson) last = last.then(() => print(1, `${JSON.stringify(data)}\n`));
+      if (name === 'output' && !asJson) {
         const { fd, text } = readOutput(data);
         last = last.then(() => print(fd, text));
       } else if (name === 'end') {
         const end = readEnd(data);
         exitStatus = end.exitStatus;
-        if (end.message !== '' && !json) last = last.then(() => print(2, `chaperonectl run: ${end.message}\n`));
+        if (end.message !== '' && !asJson) last = last.then(() => print(2, `chaperonectl run: ${end.message}\n`));
       }
       return true;
     });
     const { status, body } = await post('/v1/run', { argv }, reader);
     await last;
     if (status === 200) return exitStatus ?? exitStatuses.failed;
-    return refused(body, json);
+    return refused(body, asJson);
   });
-}
-
-/** Its own option stands before the command; what stands behind is the command's. */
-function readWords(words: readonly string[]): { readonly json: boolean; readonly argv: readonly string[] } {
-  const json = words[0] === '--json';
-  const rest = json ? words.slice(1) : words;
-  return { json, argv: rest[0] === '--' ? rest.slice(1) : rest };
 }
 
 function readOutput(data: unknown): { readonly fd: 1 | 2; readonly text: string } {

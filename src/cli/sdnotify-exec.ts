@@ -19,50 +19,21 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { parseNotifyMessage } from '../model/notify-message.ts';
+import { givenBy, parseOptions } from '../model/option-parser.ts';
 import { printable } from '../model/printable.ts';
 import { describeSpawnError } from '../model/spawn-error.ts';
 import { findProgram } from '../runtime/linux/find-program.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
 import type { NativeEdge, NativeSpawnResult } from '../runtime/native.ts';
+import { help, helpText, optionsOf, version as versionOption } from './command-help.ts';
 import { defaultTemplate, expandCommand, NotifyCommandError } from './notify-command.ts';
 import { forwardedPart } from './notify-forward.ts';
-import { describeOptionError, joinValues } from './notify-options.ts';
 import { complain, describeErrno, print } from './notify-output.ts';
 import { createRelay } from './notify-relay.ts';
 import { NotifySocketError, openNotifySocket } from './notify-socket.ts';
+import * as options from './sdnotify-exec-options.ts';
 import { version } from './version.ts';
-
-const helpText = `usage: sdnotify-exec [options] COMMAND...
-
-Runs COMMAND with a notify socket of its own, and passes on what arrives there
-to the socket that NOTIFY_SOCKET names. Ends when COMMAND does, unless told
-otherwise. Options end at the first word that is none.
-
-  --noproxy             pass nothing on
-  --wait-ready          end at READY=1, ERRNO=... or STOPPING=1
-  --wait-stop           end at STOPPING=1 or ERRNO=...; MAINPID is not passed on
-  --timeout SECONDS     wait no longer than this
-  --socket PATH         where the socket is made, instead of in a new folder;
-                        "@NAME" is an abstract one
-  --template TEXT       what %{SOCKET_ARGS} stands for, instead of
-                        --env NOTIFY_SOCKET=/tmp/notify-%{PID}.sock
-                        -v %{NOTIFY_SOCKET}:/tmp/notify-%{PID}.sock
-  --verbose             tell on standard error what happens
-  --version             print the version
-  --help                print this text
-
-%{VAR} in COMMAND stands for a variable of the environment or for NOTIFY_SOCKET
-(the new socket), ORIG_NOTIFY_SOCKET, PID (of sdnotify-exec) or SOCKET_ARGS:
-
-  sdnotify-exec docker run %{SOCKET_ARGS} IMAGE
-
-Exit status: that of COMMAND (128+n by signal n, 126 it may not run, 127 it is
-not found), or the number in ERRNO=...; 0 when what was waited for has come; 1
-for STOPPING=1 instead of READY=1, when the time is over, or where there is no
-socket; 2 for a mistake on the command line.
-`;
 
 type Mode = 'command' | 'ready' | 'stop';
 
@@ -83,44 +54,25 @@ interface Operation {
   readonly socket?: string;
 }
 
-const knownOptions = {
-  help: { type: 'boolean' },
-  noproxy: { type: 'boolean' },
-  socket: { type: 'string' },
-  template: { type: 'string' },
-  timeout: { type: 'string' },
-  verbose: { type: 'boolean' },
-  version: { type: 'boolean' },
-  'wait-ready': { type: 'boolean' },
-  'wait-stop': { type: 'boolean' },
-} as const;
-
-function readWords(words: readonly string[]): Job {
-  try {
-    const { options, rest: command } = joinValues(words, knownOptions);
-    const { values } = parseArgs({ args: options, options: knownOptions });
-    if (values.help === true) return { kind: 'help' };
-    if (values.version === true) return { kind: 'version' };
-    if (command.length === 0) return mistake('no command is given');
-    const { socket, template = defaultTemplate, timeout } = values;
-    if (socket === '' || socket === '@') return mistake('--socket needs a path or @NAME');
-    const seconds = timeout === undefined ? undefined : Number(/^\d*\.?\d+$/.exec(timeout)?.[0]);
-    if (seconds !== undefined && !(seconds > 0)) {
-      return mistake(`--timeout takes seconds, more than 0, not "${timeout}"`);
-    }
-    return {
-      kind: 'run',
-      command,
-      mode: values['wait-stop'] === true ? 'stop' : values['wait-ready'] === true ? 'ready' : 'command',
-      proxy: values.noproxy !== true,
-      verbose: values.verbose === true,
-      template,
-      ...(seconds === undefined ? {} : { timeout: seconds }),
-      ...(socket === undefined ? {} : { socket }),
-    };
-  } catch (error) {
-    return mistake(describeOptionError(error));
-  }
+function readWords(given: readonly string[]): Job {
+  const parsed = parseOptions(given, optionsOf(options.sdnotifyExec), { untilWord: true });
+  if (parsed.kind === 'mistake') return parsed;
+  const { get } = givenBy(parsed.texts);
+  if (get(help)) return { kind: 'help' };
+  if (get(versionOption)) return { kind: 'version' };
+  if (parsed.words.length === 0) return mistake('no command is given');
+  const timeout = get(options.timeout);
+  const socket = get(options.socket);
+  return {
+    kind: 'run',
+    command: parsed.words,
+    mode: get(options.waitStop) ? 'stop' : get(options.waitReady) ? 'ready' : 'command',
+    proxy: !get(options.noproxy),
+    verbose: get(options.verbose),
+    template: get(options.template) ?? defaultTemplate,
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(socket === undefined ? {} : { socket }),
+  };
 }
 
 function mistake(message: string): Job {
@@ -319,7 +271,8 @@ function isInForeground(): boolean {
 
 async function main(): Promise<void> {
   const job = readWords(process.argv.slice(2));
-  if (job.kind === 'help') process.exitCode = await print('sdnotify-exec', helpText);
+  if (job.kind === 'help')
+    process.exitCode = await print('sdnotify-exec', helpText('sdnotify-exec', options.sdnotifyExec));
   else if (job.kind === 'version') process.exitCode = await print('sdnotify-exec', `sdnotify-exec ${version}\n`);
   else if (job.kind === 'mistake') {
     await complain('sdnotify-exec', `${job.message}\ntry "sdnotify-exec --help"`);

@@ -1,29 +1,12 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { givenBy, parseOptions } from '../model/option-parser.ts';
 import { loadEdge } from '../runtime/linux/load-edge.ts';
 import type { NativeEdge } from '../runtime/native.ts';
-import { describeOptionError, joinValues } from './notify-options.ts';
+import { help, helpText, optionsOf, version as versionOption } from './command-help.ts';
 import { complain, describeErrno, print } from './notify-output.ts';
+import * as options from './sdnotify-options.ts';
 import { version } from './version.ts';
-
-const helpText = `usage: sdnotify [options] [VARIABLE=VALUE...]
-
-Tells the service manager how a service is doing: sends notifications to the
-socket that NOTIFY_SOCKET names, each in a datagram of its own, in the order
-below. Without NOTIFY_SOCKET it does nothing.
-
-  --pid PID             MAINPID=PID; "self" is the process that runs sdnotify
-  --status TEXT         STATUS=TEXT
-  --ready               READY=1
-  --booted              was this system booted by systemd? no: exit status 1
-  --ignore              exit status 0 also where nothing can be sent
-  --version             print the version
-  --help                print this text
-
-Then each VARIABLE=VALUE as it is given; names are in upper case.
-Exit status: 0 done, 1 something was not sent, 2 a mistake on the command line.
-`;
 
 /** ms; how long a full queue is waited for, which is longer than a healthy receiver ever needs. */
 const patience = 10_000;
@@ -42,50 +25,33 @@ interface Operation {
   readonly ignore: boolean;
 }
 
-const knownOptions = {
-  booted: { type: 'boolean' },
-  help: { type: 'boolean' },
-  ignore: { type: 'boolean' },
-  pid: { type: 'string' },
-  ready: { type: 'boolean' },
-  status: { type: 'string' },
-  version: { type: 'boolean' },
-} as const;
-
-function readWords(words: readonly string[]): Job {
-  try {
-    const { values, positionals } = parseArgs({
-      args: joinValues(words, knownOptions).all,
-      allowPositionals: true,
-      options: knownOptions,
-    });
-    if (values.help === true) return { kind: 'help' };
-    if (values.version === true) return { kind: 'version' };
-    const { pid, status } = values;
-    if (pid !== undefined && pid !== 'self' && !/^[1-9]\d{0,9}$/.test(pid)) {
-      return mistake(`--pid takes a process id or "self", not "${pid}"`);
-    }
-    for (const word of positionals) {
-      const name = /^([^=]*)=/.exec(word)?.[1];
-      if (name === undefined) return mistake(`"${word}" is not of the form VARIABLE=VALUE`);
-      if (!/^[A-Z_][A-Z0-9_]*$/.test(name)) return mistake(`"${name}" is no name in upper case`);
-    }
-    const messages = [
-      // Its own pid would be that of a dead process when the manager reads it.
-      ...(pid === undefined ? [] : [`MAINPID=${pid === 'self' ? process.ppid : pid}`]),
-      ...(status === undefined ? [] : [`STATUS=${status}`]),
-      ...(values.ready === true ? ['READY=1'] : []),
-      ...positionals,
-    ];
-    const broken = messages.find((message) => /[\n\r]/.test(message));
-    // It would be taken for another variable.
-    if (broken !== undefined) return mistake(`the value of ${broken.split('=')[0]} has more than one line`);
-    const booted = values.booted === true;
-    if (messages.length === 0 && !booted) return mistake('there is nothing to send');
-    return { kind: 'notify', messages, booted, ignore: values.ignore === true };
-  } catch (error) {
-    return mistake(describeOptionError(error));
+function readWords(given: readonly string[]): Job {
+  const parsed = parseOptions(given, optionsOf(options.sdnotify));
+  if (parsed.kind === 'mistake') return parsed;
+  const { get } = givenBy(parsed.texts);
+  const { words } = parsed;
+  if (get(help)) return { kind: 'help' };
+  if (get(versionOption)) return { kind: 'version' };
+  for (const word of words) {
+    const name = /^([^=]*)=/.exec(word)?.[1];
+    if (name === undefined) return mistake(`"${word}" is not of the form VARIABLE=VALUE`);
+    if (!/^[A-Z_][A-Z0-9_]*$/.test(name)) return mistake(`"${name}" is no name in upper case`);
   }
+  const pid = get(options.pid);
+  const status = get(options.status);
+  const messages = [
+    // Its own pid would be that of a dead process when the manager reads it.
+    ...(pid === undefined ? [] : [`MAINPID=${pid === 'self' ? process.ppid : pid}`]),
+    ...(status === undefined ? [] : [`STATUS=${status}`]),
+    ...(get(options.ready) ? ['READY=1'] : []),
+    ...words,
+  ];
+  const broken = messages.find((message) => /[\n\r]/.test(message));
+  // It would be taken for another variable.
+  if (broken !== undefined) return mistake(`the value of ${broken.split('=')[0]} has more than one line`);
+  const booted = get(options.booted);
+  if (messages.length === 0 && !booted) return mistake('there is nothing to send');
+  return { kind: 'notify', messages, booted, ignore: get(options.ignore) };
 }
 
 function mistake(message: string): Job {
@@ -139,7 +105,7 @@ async function main(): Promise<number> {
       await complain('sdnotify', `${job.message}\ntry "sdnotify --help"`);
       return 2;
     case 'help':
-      return print('sdnotify', helpText);
+      return print('sdnotify', helpText('sdnotify', options.sdnotify));
     case 'version':
       return print('sdnotify', `sdnotify ${version}\n`);
   }

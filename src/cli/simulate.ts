@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { renderErrors, renderWarnings } from '../config/render-diagnostics.ts';
 import { exitStatuses } from '../control/answer.ts';
 import { selectServices } from '../control/select-services.ts';
@@ -15,6 +14,7 @@ import {
 import { parseAccounts } from '../model/accounts.ts';
 import { type BootAssumptions, type Mishap, parseMishap, readyBy } from '../model/boot-assumptions.ts';
 import { parseDuration } from '../model/duration.ts';
+import type { Given } from '../model/parameter.ts';
 import { oneLine } from '../model/printable.ts';
 import { type ServiceSpec, shortName } from '../model/service-spec.ts';
 import { configFiles, readAccountFile } from '../runtime/linux/config-files.ts';
@@ -22,16 +22,18 @@ import { findProgram } from '../runtime/linux/find-program.ts';
 import { readLaunchEnvironment } from '../runtime/linux/launch-environment.ts';
 import { rehearse } from '../runtime/simulated/rehearse.ts';
 import { loadWithStandIns } from '../runtime/simulated/stand-ins.ts';
-import { commandHelp, commands } from './commands.ts';
-import { defaultConfig, missingPath, wordsMistake } from './config-option.ts';
 import { print } from './control-call.ts';
+import { defaultConfig } from './default-config.ts';
 import { JournalFileError, loadBoot } from './journal-file.ts';
+import { missingPath } from './missing-path.ts';
 import { reasonOf } from './program-io.ts';
+import type { Request } from './read-words.ts';
+import * as options from './verb-options.ts';
 
 /** ms that stand for what nobody has measured: about what a small program needs. */
 const defaultTime = '100ms';
 
-interface Request {
+interface Rehearsal {
   readonly config: string;
   readonly user?: string;
   readonly json: boolean;
@@ -59,13 +61,9 @@ class Mistake extends Error {
 }
 
 /** Boots a configuration in virtual time, and prints how that goes. */
-export async function run(words: readonly string[]): Promise<number> {
+export async function run({ given }: Request): Promise<number> {
   try {
-    const request = parseWords(words);
-    if (request !== undefined) return await simulate(request);
-    const help = commands.find(({ name }) => name === 'simulate');
-    if (help !== undefined) await print(1, commandHelp('chaperonectl', help));
-    return exitStatuses.done;
+    return await simulate(readRequest(given));
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
     await print(2, `chaperonectl simulate: ${oneLine(error.message)}\ntry "chaperonectl simulate --help"\n`);
@@ -73,7 +71,7 @@ export async function run(words: readonly string[]): Promise<number> {
   }
 }
 
-async function simulate(request: Request): Promise<number> {
+async function simulate(request: Rehearsal): Promise<number> {
   const { spec, diagnostics, path, standIns } = loadWithStandIns(
     { configPath: request.config, ...(request.user === undefined ? {} : { user: request.user }) },
     {
@@ -122,49 +120,24 @@ async function simulate(request: Request): Promise<number> {
   return report.rehearsal.kind === 'ready' && !isWorse(report) ? exitStatuses.done : exitStatuses.failed;
 }
 
-/** Undefined where the words ask for help. */
-function parseWords(words: readonly string[]): Request | undefined {
-  const { values } = parsed(words);
-  if (values.help === true) return undefined;
-  if (values.config === '') throw new Mistake('--config needs a path');
-  if (values.user === '') throw new Mistake('--user needs a user');
-  if (values.tolerance !== undefined && values.baseline === undefined)
-    throw new Mistake('--tolerance needs --baseline');
+function readRequest({ get }: Given): Rehearsal {
+  const user = get(options.user);
+  const from = get(options.from);
+  const baseline = get(options.baseline);
+  const laterBy = get(options.laterBy);
+  if (laterBy !== undefined && baseline === undefined) throw new Mistake('--tolerance needs --baseline');
   return {
-    config: values.config ?? defaultConfig,
-    ...(values.user === undefined ? {} : { user: values.user }),
-    json: values.json === true,
-    time: values.time ?? [],
-    ...(values.from === undefined ? {} : { from: values.from }),
-    fail: values.fail ?? [],
-    whatIf: values['what-if'] ?? [],
-    assume: durationOf('--assume', values.assume ?? defaultTime),
-    ...(values.baseline === undefined ? {} : { baseline: values.baseline }),
-    tolerance: durationOf('--tolerance', values.tolerance ?? '0'),
+    config: get(options.config) ?? defaultConfig,
+    ...(user === undefined ? {} : { user }),
+    json: get(options.json),
+    time: get(options.time),
+    ...(from === undefined ? {} : { from }),
+    fail: get(options.fail),
+    whatIf: get(options.whatIf),
+    assume: durationOf('--assume', get(options.assume) ?? defaultTime),
+    ...(baseline === undefined ? {} : { baseline }),
+    tolerance: durationOf('--tolerance', laterBy ?? '0'),
   };
-}
-
-function parsed(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        assume: { type: 'string' },
-        baseline: { type: 'string' },
-        config: { type: 'string' },
-        fail: { type: 'string', multiple: true },
-        from: { type: 'string' },
-        help: { type: 'boolean' },
-        json: { type: 'boolean' },
-        time: { type: 'string', multiple: true },
-        tolerance: { type: 'string' },
-        user: { type: 'string' },
-        'what-if': { type: 'string', multiple: true },
-      },
-    });
-  } catch (error) {
-    throw new Mistake(wordsMistake(error));
-  }
 }
 
 function durationOf(option: string, text: string): number {

@@ -1,18 +1,12 @@
 import { blameText, serviceDetails, serviceTable } from '../control/listing.ts';
-import { get, print, refused, takeFlag, withControl } from './control-call.ts';
+import { get, print, refused, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';
+import type { Request } from './read-words.ts';
+import { json as asJson } from './verb-options.ts';
 
 /** Without names a table of all services; with names everything about each. */
-export function run(words: readonly string[]): Promise<number> {
-  return withControl('chaperonectl', 'status', words, async () => {
-    const { set: json, rest: names } = takeFlag(words, '--json');
-    const option = names.find((name) => name.startsWith('-'));
-    if (option !== undefined) {
-      await print(2, `chaperonectl status: unknown option "${option}"\ntry "chaperonectl status --help"\n`);
-      return 2;
-    }
-    return show(names, json, names.length === 0 ? 'table' : 'details');
-  });
+export function run({ given, words: names }: Request): Promise<number> {
+  return withControl(() => show(names, given.get(asJson), names.length === 0 ? 'table' : 'details'));
 }
 
 /** Reads services and prints them in one of their forms. */

@@ -1,29 +1,52 @@
-import { isVerb } from '../control/command.ts';
-import { commands, telchapHelp } from './commands.ts';
+import { usage } from '../control/command-words.ts';
+import { parseOptions } from '../model/option-parser.ts';
+import { oneLine } from '../model/printable.ts';
+import { help, optionsOf, version as versionOption } from './command-help.ts';
 import { print, sendCommand, withControl } from './control-call.ts';
+import { programHelp, verbHelp, verbsOf } from './verbs.ts';
 import { version } from './version.ts';
 
 /** The original's tool: one command to the running chaperone, and its answer. */
-async function main([name, ...words]: readonly string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === 'help') {
-    await print(name === undefined ? 2 : 1, telchapHelp());
-    return name === undefined ? 2 : 0;
+async function main(given: readonly string[]): Promise<number> {
+  const parsed = parseOptions(given, [help, versionOption], { untilWord: true });
+  if (parsed.kind === 'mistake') return refuse(parsed.message);
+  const [name, ...words] = parsed.words;
+  if (parsed.texts.has(help.name) || name === 'help') {
+    await print(1, programHelp('telchap'));
+    return 0;
   }
-  if (name === '--version') {
+  if (parsed.texts.has(versionOption.name)) {
     await print(1, `telchap ${version}\n`);
     return 0;
   }
-  if (!isVerb(name) || !commands.some((command) => command.name === name && command.telchap)) {
-    const elsewhere = commands.some((command) => command.name === name);
-    const hint = elsewhere ? `; that is for "chaperonectl ${name}"` : '';
-    await print(2, `telchap: unknown command "${name}"${hint}\ntry "telchap --help"\n`);
+  if (name === undefined) {
+    await print(2, programHelp('telchap'));
     return 2;
   }
-  return withControl('telchap', name, words, async () => {
+  const verb = verbsOf('telchap').find((known) => known.name === name);
+  if (verb === undefined) {
+    const elsewhere = verbsOf('chaperonectl').some((known) => known.name === name);
+    return refuse(`unknown command "${oneLine(name)}"${elsewhere ? `; that is for "chaperonectl ${name}"` : ''}`);
+  }
+  const options = parseOptions(words, optionsOf(verb));
+  if (options.kind === 'mistake') {
+    await print(2, `${options.message}\n${usage}\n`);
+    return 2;
+  }
+  if (options.texts.has(help.name)) {
+    await print(1, verbHelp('telchap', verb));
+    return 0;
+  }
+  return withControl(async () => {
     const reply = await sendCommand([name, ...words]);
     await print(reply.kind === 'mistake' ? 2 : 1, reply.text.endsWith('\n') ? reply.text : `${reply.text}\n`);
     return reply.exitStatus;
   });
+}
+
+async function refuse(message: string): Promise<number> {
+  await print(2, `telchap: ${message}\ntry "telchap --help"\n`);
+  return 2;
 }
 
 main(process.argv.slice(2)).then((status) => process.exit(status));

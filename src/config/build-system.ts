@@ -1,6 +1,7 @@
 /** From the merged sections to the whole configuration as one plain value. */
 import { type AccountDatabase, parseId } from '../model/accounts.ts';
 import type { Grant } from '../model/control-policy.ts';
+import { didYouMean } from '../model/nearest.ts';
 import { timeZoneProblem } from '../model/schedule-fields.ts';
 import { consoleService, type JournalSpec, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
 import { buildLogging, defaultLogging } from './build-logging.ts';
@@ -21,7 +22,7 @@ import {
   size,
 } from './section-values.ts';
 import { emptySection, type Section } from './validate.ts';
-import { didYouMean, quote } from './wording.ts';
+import { quote } from './wording.ts';
 
 /** What the configuration depends on besides its files. */
 export interface Surroundings {

@@ -12,9 +12,10 @@ import {
   type Scalar,
   type YAMLParseError,
 } from 'yaml';
+import { didYouMean } from '../model/nearest.ts';
 import type { Report } from './report.ts';
 import type { Place, Source } from './source.ts';
-import { didYouMean, quote } from './wording.ts';
+import { quote } from './wording.ts';
 
 /** Any value of a configuration, with its place. Aliases and merge keys are resolved. */
 export type YamlNode = YamlScalar | YamlList | YamlMap;

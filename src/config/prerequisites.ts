@@ -1,9 +1,10 @@
+import { didYouMean, nearest } from '../model/nearest.ts';
 import { consoleService, shortName } from '../model/service-spec.ts';
 import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
 import { isUpperCase } from './validate.ts';
-import { didYouMean, nearest, quote } from './wording.ts';
+import { quote } from './wording.ts';
 
 /** What one service says about the order. */
 export interface OrderWishes {

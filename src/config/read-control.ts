@@ -8,9 +8,10 @@
  *         everybody: logs
  */
 import { type GrantedAction, grantableActions } from '../model/control-policy.ts';
+import { didYouMean } from '../model/nearest.ts';
 import type { YamlEntry, YamlNode } from './parse-yaml.ts';
 import { describeNode, type NameReference, readNames, type ValueContext } from './read-names.ts';
-import { didYouMean, quote } from './wording.ts';
+import { quote } from './wording.ts';
 
 /** A grant before its account is looked up. */
 export interface GrantRequest {

@@ -1,3 +1,4 @@
+import { alternatives, didYouMean, nearest } from '../model/nearest.ts';
 import { parseSignal, type SignalName, standardSignals } from '../model/signal.ts';
 import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
 import { withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
@@ -6,7 +7,7 @@ import { describeNode, type NameReference, readNames, type ValueContext } from '
 import type { Report } from './report.ts';
 import { createSource, type Place } from './source.ts';
 import { parseBoolean, parseInteger, parseSeconds, parseSize } from './values.ts';
-import { alternatives, didYouMean, nearest, quote } from './wording.ts';
+import { quote } from './wording.ts';
 
 /** A directive's value, understood as far as that is possible before variables are expanded. */
 export type Value =

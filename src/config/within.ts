@@ -1,7 +1,7 @@
 import { isPlain } from '../model/expand.ts';
+import { didYouMean } from '../model/nearest.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
-import { didYouMean } from './wording.ts';
 
 /** A mistake somewhere in the text of a directive. Offsets count UTF-16 units of the text that was read. */
 interface MistakeWithin {

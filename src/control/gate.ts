@@ -1,10 +1,12 @@
 /** Where a command comes in: how often, and by whom, is decided here; what it does, in execute.ts. */
 import type { GrantedAction } from '../model/control-policy.ts';
 import { type Answer, mistake } from './answer.ts';
-import { type Command, type CommandParse, usage } from './command.ts';
+import type { Command } from './command.ts';
+import { type CommandParse, usage } from './command-words.ts';
+import { neededFor } from './commands.ts';
 import { type ExecuteOptions, execute } from './execute.ts';
 import { limits } from './limits.ts';
-import { type Caller, neededFor, type Rights } from './rights.ts';
+import type { Caller, Rights } from './rights.ts';
 import type { Supervisor } from './supervisor.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -47,18 +49,30 @@ export class Gate {
     return { kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: ${missing.join(', ')}` };
   }
 
-  /** Carries out what was understood. */
+  /** Carries a command out, for a caller who may. */
   async command(
+    command: Command,
+    caller: Caller,
+    options: Pick<ExecuteOptions, 'aborted' | 'unattended'> = {},
+  ): Promise<Answer> {
+    const refusal = this.refuse(caller, neededFor(command));
+    return refusal ?? execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
+  }
+
+  /** Carries out what came as words, as far as they were understood. */
+  async words(
     parse: CommandParse,
     caller: Caller,
     options: Pick<ExecuteOptions, 'aborted' | 'unattended'> = {},
   ): Promise<Answer> {
-    const command: Command | undefined = parse.kind === 'command' ? parse.command : undefined;
-    const refusal = this.refuse(caller, command === undefined ? [] : neededFor(command));
-    if (refusal !== undefined) return refusal;
-    if (parse.kind === 'mistake') return mistake(`${parse.message}\n${usage}`);
-    if (command === undefined) return mistake(usage);
-    return execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
+    switch (parse.kind) {
+      case 'command':
+        return this.command(parse.command, caller, options);
+      case 'mistake':
+        return mistake(`${parse.message}\n${usage}`);
+      case 'empty':
+        return mistake(usage);
+    }
   }
 
   #bucketOf(uid: number): TokenBucket {

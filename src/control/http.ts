@@ -2,12 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mistake } from './answer.ts';
 import { EventStream } from './event-stream.ts';
+import { readBody, readQuery } from './fields.ts';
 import type { Gate } from './gate.ts';
 import { limits } from './limits.ts';
 import type { ControlCounts } from './metrics.ts';
 import type { Caller } from './rights.ts';
-import { answer, type Reply, type Route, routes } from './routes.ts';
-import { readBody, readQuery } from './schema.ts';
+import { answer, type Reply, type Route } from './route.ts';
+import { routes } from './routes.ts';
 
 export interface HttpCall {
   readonly gate: Gate;
@@ -86,7 +87,7 @@ export async function handleRequest(request: IncomingMessage, response: ServerRe
   }
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const reply = await route.handle({ gate, caller, name, values: read.values, aborted: gone.signal, counts });
+  const reply = await route.handle({ gate, caller, name, given: read.given, aborted: gone.signal, counts });
   if (reply.kind !== 'events') write(response, reply);
   else if (request.method === 'HEAD') response.writeHead(200, { 'content-type': 'text/event-stream' }).end();
   else if (!response.destroyed) {

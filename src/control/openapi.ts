@@ -1,5 +1,7 @@
-import type { Route } from './routes.ts';
-import { fieldSchema, type Schema, schemas } from './schema.ts';
+import { fieldName } from '../model/parameter.ts';
+import { fieldSchema } from './fields.ts';
+import type { Route } from './route.ts';
+import { type Schema, schemas } from './schema.ts';
 
 /** The OpenAPI 3.1 description of routes. */
 export function openApi(routes: readonly Route[], version: string): object {
@@ -25,8 +27,15 @@ export function openApi(routes: readonly Route[], version: string): object {
 }
 
 function operation(route: Route): object {
-  const { id, summary, needs, fields, path, method } = route;
-  const entries = Object.entries(fields);
+  const { id, summary, needs, needsWith = {}, fields, path, method } = route;
+  const entries = fields.parameters.map((parameter) => {
+    const more = needsWith[fieldName(parameter)];
+    return {
+      name: fieldName(parameter),
+      required: fields.required.includes(parameter),
+      schema: { ...fieldSchema(parameter), ...(more === undefined ? {} : { 'x-needs': more }) },
+    };
+  });
   const inPath = path.includes('{name}')
     ? [
         {
@@ -38,26 +47,19 @@ function operation(route: Route): object {
         },
       ]
     : [];
-  const inQuery =
-    method === 'GET'
-      ? entries.map(([name, field]) => ({
-          name,
-          in: 'query',
-          required: field.required === true,
-          schema: fieldSchema(field),
-        }))
-      : [];
+  const inQuery = method === 'GET' ? entries.map((entry) => ({ ...entry, in: 'query' })) : [];
+  const required = entries.filter((entry) => entry.required).map(({ name }) => name);
   const body =
     method === 'POST' && entries.length > 0
       ? {
           requestBody: {
-            required: entries.some(([, field]) => field.required === true),
+            required: required.length > 0,
             content: {
               'application/json': {
                 schema: {
                   type: 'object',
-                  properties: Object.fromEntries(entries.map(([name, field]) => [name, fieldSchema(field)])),
-                  required: entries.filter(([, field]) => field.required === true).map(([name]) => name),
+                  properties: Object.fromEntries(entries.map(({ name, schema }) => [name, schema])),
+                  required,
                   additionalProperties: false,
                 },
               },

@@ -3,7 +3,7 @@
  * that says what it is: `RESULT`, or `COMMAND-ERROR` for a line that is no command.
  */
 import type { Answer } from './answer.ts';
-import { type CommandParse, parseLine } from './command.ts';
+import { type CommandParse, parseLine } from './command-words.ts';
 import { limits } from './limits.ts';
 
 /**

@@ -1,5 +1,4 @@
 import type { ControlPolicy, Grant, GrantedAction } from '../model/control-policy.ts';
-import type { Command } from './command.ts';
 
 /** Who is at the other end, by SO_PEERCRED and SO_PEERGROUPS: the kernel says so, not the caller. */
 export interface Caller {
@@ -43,34 +42,5 @@ function concerns({ to }: Grant, { uid, gid, groups }: Caller): boolean {
       return to.uid === uid;
     case 'group':
       return to.gid === gid || groups.includes(to.gid);
-  }
-}
-
-/** What a command needs; several where options ask for more. Nothing for what only reads the status. */
-export function neededFor(command: Command): readonly GrantedAction[] {
-  switch (command.verb) {
-    case 'status':
-    case 'dependencies':
-    case 'wait':
-      return [];
-    case 'loglevel':
-      return command.level === undefined ? [] : ['loglevel'];
-    case 'start':
-      // To force a start is to end what runs.
-      return ['start', ...(command.enable ? (['enable'] as const) : []), ...(command.force ? (['stop'] as const) : [])];
-    case 'stop':
-      return ['stop', ...(command.disable ? (['disable'] as const) : [])];
-    case 'reset':
-      return ['reset', ...(command.force ? (['stop'] as const) : [])];
-    case 'reload':
-      return ['reload'];
-    case 'restart':
-      // What is forced may stay stopped.
-      return ['restart', ...(command.force ? (['stop'] as const) : [])];
-    case 'enable':
-    case 'disable':
-    case 'kill':
-    case 'shutdown':
-      return [command.verb];
   }
 }

@@ -118,7 +118,7 @@ export class ControlServer {
       if (busy !== undefined) this.#options.onLine(busy);
       else {
         this.#gate
-          .command(parseCommand(line), owner, { unattended: true })
+          .words(parseCommand(line), owner, { unattended: true })
           .then((answer) => this.#options.onLine(answer), this.#options.onError);
       }
     }
@@ -173,7 +173,7 @@ export class ControlServer {
       const gone = new AbortController();
       socket.once('close', () => gone.abort());
       const busy = this.#gate.admit(caller);
-      const answered = busy ?? this.#gate.command(command.parse(), caller, { aborted: gone.signal });
+      const answered = busy ?? this.#gate.words(command.parse(), caller, { aborted: gone.signal });
       Promise.resolve(answered).then(
         (answer) => {
           if (!socket.destroyed) socket.end(rawAnswer(answer));

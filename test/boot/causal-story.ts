@@ -5,7 +5,7 @@
  */
 import { basename } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { parseWords } from '../../src/control/command.ts';
+import { parseWords } from '../../src/control/command-words.ts';
 import { execute } from '../../src/control/execute.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseAccounts } from '../../src/model/accounts.ts';

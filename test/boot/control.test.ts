@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../src/cli/commands.ts';
+import { verbsOf } from '../../src/cli/verbs.ts';
 import { type Booted, boot, config, isRoot, logAll } from './namespace.ts';
 
 const tools = join(import.meta.dirname, '../../dist');
@@ -140,7 +140,7 @@ describe.runIf(isRoot)('control', () => {
     await system.waitForLine(/ready\.$/);
     // One reads a journal and the other serves a page, in tests of their own.
     const others = ['replay', 'inspect'];
-    for (const { name, options } of commands.filter((command) => !others.includes(command.name))) {
+    for (const { name, options } of verbsOf('chaperonectl').filter((verb) => !others.includes(verb.name))) {
       expect(
         options.map((option) => option.name),
         name,
@@ -177,7 +177,7 @@ describe.runIf(isRoot)('control', () => {
     for (const name of ['is-ready', 'blame', 'critical-chain', 'status']) {
       expect(await ctl(system, name, '--jsn')).toMatchObject({
         status: 2,
-        stderr: `chaperonectl ${name}: unknown option "--jsn"\ntry "chaperonectl ${name} --help"\n`,
+        stderr: `chaperonectl ${name}: unknown option "--jsn": did you mean "--json"?\ntry "chaperonectl ${name} --help"\n`,
       });
     }
   });

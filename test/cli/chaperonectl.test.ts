@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { verbsOf } from '../../src/cli/verbs.ts';
 
 const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
 const scratch = mkdtempSync(join(tmpdir(), 'chaperonectl-'));
@@ -36,6 +37,8 @@ describe('chaperonectl', () => {
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain('\n  check           check a configuration without starting it\n');
     }
+    expect(ctl(['--he']).stdout).toBe(ctl(['--help']).stdout);
+    expect(ctl(['--vers']).stdout).toBe(`chaperonectl ${manifest.version}\n`);
     expect(ctl(['--version'])).toEqual({ status: 0, stdout: `chaperonectl ${manifest.version}\n`, stderr: '' });
   });
 
@@ -53,6 +56,54 @@ describe('chaperonectl', () => {
   });
 });
 
+describe('the file that a probe loads', () => {
+  it('is small, and has nothing of the table of commands in it', () => {
+    const text = readFileSync(program, 'utf8');
+    expect(text.length).toBeLessThan(10 * 1024);
+    expect(text).not.toContain('loglevel');
+  });
+});
+
+describe('the options of a verb', () => {
+  it.each([
+    [['stop', '--drian', 'web'], 'stop', 'unknown option "--drian": did you mean "--drain"?'],
+    [['stop', 'web', '--d'], 'stop', '"--d" may be --disable or --drain'],
+    [['stop', 'web', '--timeout=soon'], 'stop', '--timeout needs a number of seconds, not "soon"'],
+    [['wait', 'web', '--for', 'good'], 'wait', '--for takes ready, stopped or failed, not "good"'],
+    [['logs', '-n', 'many'], 'logs', '--lines needs a number, not "many"'],
+    [['logs', '-x'], 'logs', 'unknown option "-x"'],
+    [['inspect', '--po', '70000'], 'inspect', '--port needs a port, not "70000"'],
+    [['inspect', 'web'], 'inspect', 'takes no "web"'],
+    [['inspect', '--stdio', '--via', 'x'], 'inspect', '--stdio and --via exclude each other'],
+    [['run', '--jsn', 'ls'], 'run', 'unknown option "--jsn": did you mean "--json"?'],
+    [['run'], 'run', 'no command is given'],
+    [['dependencies', 'web'], 'dependencies', 'takes no "web"'],
+  ])('%j are mistaken, whether chaperone runs or not', (words, verb, message) => {
+    expect(ctl(words)).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `chaperonectl ${verb}: ${message}\ntry "chaperonectl ${verb} --help"\n`,
+    });
+  });
+
+  it('are mistaken in JSON for whom asks for JSON', () => {
+    const { status, stdout, stderr } = ctl(['stop', '--json', '--frob', 'web']);
+    expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ kind: 'mistake', text: 'unknown option "--frob"', exitStatus: 2 });
+  });
+
+  it('may be shortened for every verb', () => {
+    for (const { name } of verbsOf('chaperonectl')) {
+      const help = ctl([name, '--he']);
+      expect({ ...help, stdout: help.stdout.split('\n', 1) }).toEqual({
+        status: 0,
+        stdout: [expect.stringMatching(`^usage: chaperonectl ${name}`)],
+        stderr: '',
+      });
+    }
+  });
+});
+
 describe('chaperonectl check', () => {
   it('says how it is used, as the documentation does', () => {
     const { status, stdout } = ctl(['check', '--help']);
@@ -61,12 +112,12 @@ describe('chaperonectl check', () => {
   });
 
   it.each([
-    [['--confg', 'x'], "Unknown option '--confg'"],
-    [['--config'], "Option '--config <value>' argument missing"],
+    [['--confg', 'x'], 'unknown option "--confg": did you mean "--config"?'],
+    [['--config'], '--config needs a path'],
     [['--config='], '--config needs a path'],
     [['--user='], '--user needs a user'],
-    [['x'], "Unexpected argument 'x'"],
-    [['--json=yes'], "Option '--json' does not take an argument"],
+    [['x'], 'takes no "x"'],
+    [['--json=yes'], '--json takes no value'],
   ])('refuses %j', (words, message) => {
     const { status, stdout, stderr } = ctl(['check', ...words]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

@@ -542,10 +542,12 @@ describe('the command line', () => {
     [['a'], 'no destination is given for a'],
     [['-', 'a'], '"-" stands alone: standard input goes to standard output'],
     [['a', '-'], '"-" stands alone: standard input goes to standard output'],
-    [['--frob', 'a', 'b'], "Unknown option '--frob'"],
-    [['-x', 'a', 'b'], "Unknown option '-x'"],
-    [['a', 'b', '--strip'], "Option '--strip <value>' argument missing"],
-    [['--overwrite=yes', 'a', 'b'], "Option '--overwrite' does not take an argument"],
+    [['--frob', 'a', 'b'], 'unknown option "--frob"'],
+    [['--overwirte', 'a', 'b'], 'unknown option "--overwirte": did you mean "--overwrite"?'],
+    [['--x', '%', 'a', 'b'], '"--x" may be --xgrouping or --xprefix'],
+    [['-x', 'a', 'b'], 'unknown option "-x"'],
+    [['a', 'b', '--strip'], '--strip needs a suffix'],
+    [['--overwrite=yes', 'a', 'b'], '--overwrite takes no value'],
     [['--xprefix=', 'a', 'b'], '--xprefix needs at least one character'],
     [['--xprefix=$(', 'a', 'b'], '--xprefix takes no brackets, quotes or backticks: "$("'],
     [['--xgrouping=', 'a', 'b'], '--xgrouping takes one or more of ( { [, not ""'],
@@ -561,6 +563,7 @@ describe('the command line', () => {
     write('b', 'b');
     expect(run(['--', '-a', 'c'])).toEqual(done);
     expect(run(['b', 'c', '--overwrite', '--verbose'])).toEqual({ ...done, stdout: 'b -> c\n' });
+    expect(run(['b', 'c', '--over', '--verb'])).toEqual({ ...done, stdout: 'b -> c\n' });
   });
 
   it('says its version', () => {

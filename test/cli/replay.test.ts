@@ -2,7 +2,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { readWords } from '../../src/cli/read-words.ts';
 import { run } from '../../src/cli/replay.ts';
+import { verbHelp, verbsOf } from '../../src/cli/verbs.ts';
 import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { recorded } from '../inspect/recorded.ts';
@@ -51,7 +53,12 @@ interface Outcome {
 async function replay(...words: readonly string[]): Promise<Outcome> {
   const texts = { 1: '', 2: '' };
   const slept: number[] = [];
-  const status = await run(words, {
+  const verb = verbsOf('chaperonectl').find(({ name }) => name === 'replay');
+  if (verb === undefined) throw new Error('there is no replay');
+  const reading = readWords(verb, words);
+  if (reading.kind === 'help') return { status: 0, stdout: verbHelp('chaperonectl', verb), stderr: '', slept };
+  if (reading.kind === 'mistake') return { status: 2, stdout: '', stderr: reading.message, slept };
+  const status = await run(reading, {
     print: async (fd, text) => {
       texts[fd] += text;
     },
@@ -272,7 +279,9 @@ describe('chaperonectl replay, with mistakes', () => {
     [['a', '--diff', '--summary'], '--summary and --diff do not go together'],
     [['a', '--diff', '--boot', '1'], 'name the boots as FILE#N'],
     [['a', '--summary', '--speed', '1'], '--speed means nothing with --summary'],
-    [['a', '--fast'], "Unknown option '--fast'"],
+    [['a', '--fast'], 'unknown option "--fast"'],
+    [['a', '--untl', '1'], 'unknown option "--untl": did you mean "--until"?'],
+    [['a', '--s', '1'], '"--s" may be --service or --speed or --summary'],
   ])('%j', async (words, message) => {
     expect(await replay(...words)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(message) });
   });

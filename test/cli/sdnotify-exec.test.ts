@@ -540,14 +540,16 @@ describe('the command line', () => {
     [[], 'no command is given'],
     [['--wait-ready'], 'no command is given'],
     [['--'], 'no command is given'],
-    [['--frob', 'true'], "Unknown option '--frob'"],
-    [['--noproxy=1', 'true'], "Option '--noproxy' does not take an argument"],
-    [['--timeout'], "Option '--timeout <value>' argument missing"],
-    [['--timeout', '0', 'true'], '--timeout takes seconds, more than 0, not "0"'],
-    [['--timeout=-1', 'true'], '--timeout takes seconds, more than 0, not "-1"'],
-    [['--timeout', '1m', 'true'], '--timeout takes seconds, more than 0, not "1m"'],
+    [['--frob', 'true'], 'unknown option "--frob"'],
+    [['--no-proxy', 'true'], 'unknown option "--no-proxy": did you mean "--noproxy"?'],
+    [['--wait', 'true'], '"--wait" may be --wait-ready or --wait-stop'],
+    [['--noproxy=1', 'true'], '--noproxy takes no value'],
+    [['--timeout'], '--timeout needs seconds, more than 0'],
+    [['--timeout', '0', 'true'], '--timeout needs seconds, more than 0, not "0"'],
+    [['--timeout=-1', 'true'], '--timeout needs seconds, more than 0, not "-1"'],
+    [['--timeout', '1m', 'true'], '--timeout needs seconds, more than 0, not "1m"'],
     [['--socket=', 'true'], '--socket needs a path or @NAME'],
-    [['--socket', '@', 'true'], '--socket needs a path or @NAME'],
+    [['--socket', '@', 'true'], '--socket needs a path or @NAME, not "@"'],
   ])('%j is a mistake', async (words, message) => {
     expect(await run(words)).toEqual({
       status: 2,
@@ -558,6 +560,7 @@ describe('the command line', () => {
 
   it('has options before the command only', async () => {
     expect((await run(['--noproxy', 'echo', '--verbose', '--help', '--'])).stdout).toBe('--verbose --help --\n');
+    expect((await run(['--time=5', '--wait-s', 'sh', '-c', 'exit 3'])).status).toBe(3);
     expect((await run(['--timeout', '5', '--wait-stop', '--', 'sh', '-c', 'exit 3', '--'])).status).toBe(3);
   });
 

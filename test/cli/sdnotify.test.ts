@@ -174,18 +174,26 @@ describe('the command line', () => {
     [['A B=1'], '"A B" is no name in upper case'],
     [['--status', 'a\nREADY=1'], 'the value of STATUS has more than one line'],
     [['A=a\n'], 'the value of A has more than one line'],
-    [['--pid', 'me'], '--pid takes a process id or "self", not "me"'],
-    [['--pid=0'], '--pid takes a process id or "self", not "0"'],
-    [['--pid=-1'], '--pid takes a process id or "self", not "-1"'],
-    [['--pid'], "Option '--pid <value>' argument missing"],
-    [['--ready=1'], "Option '--ready' does not take an argument"],
-    [['--frob'], "Unknown option '--frob'"],
+    [['--pid', 'me'], '--pid needs a process id or "self", not "me"'],
+    [['--pid=0'], '--pid needs a process id or "self", not "0"'],
+    [['--pid=-1'], '--pid needs a process id or "self", not "-1"'],
+    [['--pid'], '--pid needs a process id or "self"'],
+    [['--ready=1'], '--ready takes no value'],
+    [['--frob'], 'unknown option "--frob"'],
+    [['--raedy'], 'unknown option "--raedy": did you mean "--ready"?'],
   ])('%j is a mistake, with and without NOTIFY_SOCKET, and nothing is sent', (words, message) => {
     const { path, take } = listen();
     const expected = { status: 2, stdout: '', stderr: `sdnotify: ${message}\ntry "sdnotify --help"\n` };
     expect(run(words)).toEqual(expected);
     expect(run(words, path)).toEqual(expected);
     expect(take()).toEqual([]);
+  });
+
+  it('takes shortened options, and a value that looks like one', () => {
+    const { path, take } = listen();
+    expect(run(['--re', '--st', '--ready'], path)).toEqual(done);
+    expect(take()).toEqual(['STATUS=--ready', 'READY=1']);
+    expect(run(['--r', '--b=1']).stderr).toContain('--booted takes no value');
   });
 
   it('says its version', () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { commandHelp, commands } from '../../src/cli/commands.ts';
+import { verbHelp, verbsOf } from '../../src/cli/verbs.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { recorded } from '../inspect/recorded.ts';
@@ -117,7 +117,7 @@ describe('chaperonectl simulate', () => {
   it.each([
     [['--time', 'store'], 2, '--time store: expected NAME=VALUE'],
     [['--time', 'store=soon'], 2, '--time store=soon: "soon": expected a time such as 2s or 300ms'],
-    [['--assume', '-1'], 2, "Option '--assume' argument is ambiguous"],
+    [['--assume', '-1'], 2, '--assume "-1": expected a time such as 2s or 300ms'],
     [['--assume=x'], 2, '--assume "x": expected a time such as 2s or 300ms'],
     [['--fail', 'store=dies'], 2, '--fail store=dies: expected exit:N, signal:N, hang or late:TIME, such as db=exit:1'],
     [
@@ -132,8 +132,9 @@ describe('chaperonectl simulate', () => {
     ],
     [['--tolerance', '1s'], 2, '--tolerance needs --baseline'],
     [['--baseline', '/nonexistent'], 2, 'cannot read the baseline "/nonexistent": no such file or directory'],
-    [['--confg'], 2, "Unknown option '--confg'"],
-    [['x'], 2, "Unexpected argument 'x'"],
+    [['--confg'], 2, 'unknown option "--confg": did you mean "--config"?'],
+    [['--t', 'store=1s'], 2, '"--t" may be --time or --tolerance'],
+    [['x'], 2, 'takes no "x"'],
   ])('refuses %j', (words, exitStatus, message) => {
     const { status, stdout, stderr } = simulate('--config', sample, ...words);
     expect({ status, stdout }).toEqual({ status: exitStatus, stdout: '' });
@@ -149,10 +150,11 @@ describe('chaperonectl simulate', () => {
   });
 
   it('says how it is used', () => {
-    const help = commands.find(({ name }) => name === 'simulate');
+    const verb = verbsOf('chaperonectl').find(({ name }) => name === 'simulate');
     const { status, stdout } = simulate('--help');
     expect(status).toBe(0);
-    expect(help === undefined ? undefined : commandHelp('chaperonectl', help)).toBe(stdout);
+    expect(verb === undefined ? undefined : verbHelp('chaperonectl', verb)).toBe(stdout);
+    expect(simulate('--he')).toEqual({ status, stdout, stderr: '' });
   });
 
   it('is a file of its own, which no other verb loads', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLine } from '../../src/control/command.ts';
+import { parseLine, usage } from '../../src/control/command-words.ts';
 
 describe('a command line', () => {
   it.each([
@@ -16,8 +16,11 @@ describe('a command line', () => {
     ['reload --dry --force', { verb: 'reload', dryRun: true, force: true }],
     ['stop -- --odd', { verb: 'stop', names: ['--odd'], force: false, wait: false, disable: false, drain: false }],
     ['wait web --for=failed --timeout 0.5', { verb: 'wait', names: ['web'], goal: 'failed', timeout: 500 }],
+    ['stop -- --force', { verb: 'stop', names: ['--force'], force: false, wait: false, disable: false, drain: false }],
     ['kill web 9', { verb: 'kill', names: ['web'], signal: 'SIGKILL' }],
     ['loglevel *.Warn', { verb: 'loglevel', level: 'warning' }],
+    ['loglevel', { verb: 'loglevel' }],
+    ['shutdown NOW', { verb: 'shutdown', delay: 100, now: true }],
     ['shutdown .5', { verb: 'shutdown', delay: 500, now: false }],
   ])('%s', (line, command) => {
     expect(parseLine(line)).toEqual('kind' in command ? command : { kind: 'command', command });
@@ -33,8 +36,10 @@ describe('a command line', () => {
     ['status --force', 'unknown option "--force"'],
     ['start --force=yes', '--force takes no value'],
     ['start -f', 'unknown option "-f"'],
-    ['stop --d web', 'unknown option "--d"'],
-    ['wait web --for', '--for needs a value'],
+    ['stop --d web', '"--d" may be --disable or --drain'],
+    ['stop --drian web', 'unknown option "--drian": did you mean "--drain"?'],
+    ['wait web --for', '--for needs ready, stopped or failed'],
+    ['wait web --for=', '--for needs ready, stopped or failed'],
     ['wait web --for happy', '--for takes ready, stopped or failed, not "happy"'],
     ['stop web --timeout -1', '--timeout needs a number of seconds, not "-1"'],
     ['stop web --timeout 1e9', '--timeout needs a number of seconds, not "1e9"'],
@@ -48,4 +53,17 @@ describe('a command line', () => {
   ])('%s is a mistake', (line, message) => {
     expect(parseLine(line)).toEqual({ kind: 'mistake', message });
   });
+});
+
+it('the usage is what the original prints, with what has come since', () => {
+  expect(usage).toBe(`Usage: telchap status [<servname> ...]
+       telchap loglevel [<level>]
+       telchap stop [--force] [--wait] [--disable] [--drain] <servname> ...
+       telchap start [--force] [--wait] [--enable] [<servname> ...]
+       telchap reset [--force] [--wait] <servname> ...
+       telchap restart [--force] [--wait] <servname> ...
+       telchap enable <servname> ...
+       telchap disable <servname> ...
+       telchap dependencies
+       telchap shutdown [<delay>]`);
 });

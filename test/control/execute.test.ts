@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/control/answer.ts';
-import { parseLine } from '../../src/control/command.ts';
+import { parseLine } from '../../src/control/command-words.ts';
 import { execute } from '../../src/control/execute.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { patternOf, referenceAnswers } from '../fixtures/reference-lines.ts';

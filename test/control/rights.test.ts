@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { parseLine } from '../../src/control/command.ts';
-import { createRights, neededFor } from '../../src/control/rights.ts';
+import { parseLine } from '../../src/control/command-words.ts';
+import { commandEntry, commandOf, fieldsOf, neededFor, neededWith, verbs } from '../../src/control/commands.ts';
+import { createRights } from '../../src/control/rights.ts';
 import { type ControlPolicy, grantableActions } from '../../src/model/control-policy.ts';
+import { givenBy } from '../../src/model/option-parser.ts';
+import { fieldName } from '../../src/model/parameter.ts';
 
 const everything = [...grantableActions];
 
@@ -68,5 +71,30 @@ describe('what a command needs', () => {
   ])('%s', (line, needed) => {
     const parsed = parseLine(line);
     expect(parsed.kind === 'command' && neededFor(parsed.command)).toEqual(needed);
+  });
+
+  it.each(verbs)('%s needs of words what it needs of typed fields', (verb) => {
+    const entry = commandEntry(verb);
+    for (const parameter of fieldsOf(entry)) {
+      const text = parameter.choices?.[0] ?? { signal: 'TERM', level: 'info' }[parameter.name] ?? '1';
+      const texts = new Map<string, readonly string[]>([[parameter.name, [text]]]);
+      if (entry.word?.required === true) texts.set('signal', ['TERM']);
+      const command = commandOf(verb, ['web'], givenBy(texts));
+      expect(command).toBeDefined();
+      if (command !== undefined) {
+        expect(neededFor(command)).toEqual(neededWith(verb, (field) => field === fieldName(parameter)));
+      }
+    }
+  });
+});
+
+describe('the table of commands', () => {
+  it('needs only what can be granted, and all that changes something needs what it is called', () => {
+    const reading = ['status', 'dependencies', 'wait'];
+    for (const verb of verbs) {
+      const all = neededWith(verb, () => true);
+      expect(everything).toEqual(expect.arrayContaining([...all]));
+      expect([verb, all.some((action) => action === verb)]).toEqual([verb, !reading.includes(verb)]);
+    }
   });
 });

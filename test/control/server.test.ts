@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { usage } from '../../src/control/command.ts';
+import { usage } from '../../src/control/command-words.ts';
 import { limits } from '../../src/control/limits.ts';
 import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
@@ -123,6 +123,71 @@ describe('HTTP', () => {
   });
 
   it.each([
+    ['a b', 'a b.service'],
+    ['--force', '--force.service'],
+    ['-f', '-f.service'],
+    ['--', '--.service'],
+    ["it's", "it's.service"],
+    ['say "x" \\', 'say "x" \\.service'],
+    ['$(reboot)', '$(reboot).service'],
+  ])('takes %j in a path for the name of a service', async (name, service) => {
+    const supervisor = new FakeSupervisor([serviceStatus(service, 'ready'), serviceStatus('other.service', 'ready')]);
+    const { http } = await serve(supervisor);
+    const path = `/v1/services/${encodeURIComponent(name)}`;
+    expect((await http('POST', `${path}/stop`, { drain: false, disable: true })).status).toBe(200);
+    expect((await http('POST', `${path}/kill`, { signal: 'HUP' })).status).toBe(200);
+    expect(supervisor.asked).toEqual([`stop --disable ${service}`, `kill SIGHUP ${service}`]);
+  });
+
+  it.each([
+    ['kill', { signal: '--force' }, 'no such signal: --force'],
+    ['kill', { signal: 'TERM HUP' }, 'no such signal: TERM HUP'],
+    ['kill', { signal: '' }, 'no such signal: '],
+    ['kill', {}, 'signal is missing'],
+    ['wait', { for: '"ready"' }, 'for is not one of ready, stopped, failed'],
+    ['stop', { timeout: '5' }, 'timeout is not a number of seconds, 0 or more'],
+    ['stop', { timeout: 1e300 }, 'timeout is not a number of seconds, 0 or more'],
+    ['stop', { wait: 'true' }, 'wait is not true or false'],
+    ['stop', { names: ['store'] }, 'unknown field "names"'],
+  ])('says what is wrong with a field: %s %j', async (verb, body, text) => {
+    const { http } = await serve(world());
+    const reply = await http('POST', `/v1/services/store/${verb}`, body);
+    expect([reply.status, reply.json]).toEqual([400, { kind: 'mistake', text, exitStatus: 2 }]);
+  });
+
+  it('takes times that JSON writes as no command line would', async () => {
+    const supervisor = world();
+    const { http } = await serve(supervisor);
+    expect((await http('POST', '/v1/shutdown', '{"delay":1.25e1}')).json).toMatchObject({
+      text: 'Shutting down in 12.5 seconds',
+    });
+    expect((await http('POST', '/v1/shutdown', '{"delay":1e-7}')).status).toBe(200);
+    expect((await http('POST', '/v1/shutdown', '{"delay":"now"}')).status).toBe(400);
+    expect((await http('POST', '/v1/shutdown')).json).toMatchObject({ text: 'Shutting down now' });
+    expect(supervisor.asked).toEqual(['shutdown 12500', 'shutdown 0', 'shutdown 100']);
+  });
+
+  it('says in its description which field needs what', async () => {
+    const { http } = await serve(world());
+    const { json } = await http('GET', '/openapi.json');
+    const body = (properties: object) => ({
+      requestBody: { content: { 'application/json': { schema: { properties } } } },
+    });
+    expect(json).toMatchObject({
+      paths: {
+        '/v1/services/{name}/start': {
+          post: {
+            'x-needs': ['start'],
+            ...body({ enable: { 'x-needs': ['enable'] }, force: { 'x-needs': ['stop'] } }),
+          },
+        },
+        '/v1/loglevel': { post: { 'x-needs': ['loglevel'] } },
+        '/v1/services/{name}/wait': { post: { 'x-needs': [] } },
+      },
+    });
+  });
+
+  it.each([
     ['GET', '/', undefined, 404],
     ['GET', '/v1/services/a/b/c', undefined, 404],
     ['GET', '/v1/services/%', undefined, 404],
@@ -168,9 +233,7 @@ describe('HTTP', () => {
     expect((await serving.http('GET', '/v1/services')).text).not.toContain('hunter2');
     for (const route of routes.filter(({ needs }) => needs.length > 0)) {
       const body = Object.fromEntries(
-        Object.entries(route.fields)
-          .filter(([, { required }]) => required)
-          .map(([name, { type }]) => [name, type === 'strings' ? ['x'] : 'TERM']),
+        route.fields.required.map(({ name, json }) => [name, json === 'strings' ? ['x'] : 'TERM']),
       );
       const reply = await serving.http(
         route.method,

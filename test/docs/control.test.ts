@@ -3,12 +3,15 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Program } from '../../src/cli/commands.ts';
-import { completion, manPage, referencePage, type Shell } from '../../src/cli/completions.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import { optionsOf } from '../../src/cli/command-help.ts';
+import { completion, type Shell } from '../../src/cli/completions.ts';
+import { manPage } from '../../src/cli/man-page.ts';
+import { programs } from '../../src/cli/programs.ts';
+import { referencePage } from '../../src/cli/reference-page.ts';
 import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 
-const programs: readonly Program[] = ['telchap', 'chaperonectl'];
 const shells: readonly Shell[] = ['bash', 'zsh', 'fish'];
 const root = new URL('../../', import.meta.url);
 const nextVersion = '0.1';
@@ -17,8 +20,8 @@ const files = [
   ['docs/reference/control.md', referencePage],
   ['docs/reference/openapi.json', () => `${JSON.stringify(openApi(routes, nextVersion), undefined, 2)}\n`],
   ...programs.flatMap((program) => [
-    [`docs/man/${program}.1`, () => manPage(program, nextVersion)] as const,
-    ...shells.map((shell) => [`completions/${program}.${shell}`, () => completion(program, shell)] as const),
+    [`docs/man/${program.name}.1`, () => manPage(program, nextVersion)] as const,
+    ...shells.map((shell) => [`completions/${program.name}.${shell}`, () => completion(program, shell)] as const),
   ]),
 ] as const;
 
@@ -26,6 +29,15 @@ it.each(files)('%s says what the code does (else: npm run docs)', (name, render)
   const file = new URL(name, root);
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, render());
   expect(readFileSync(file, 'utf8')).toBe(render());
+});
+
+const controlPrograms = ['telchap', 'chaperonectl'] as const;
+
+it('every program that is installed has a man page, and completions are delivered', () => {
+  const { bin: installed, man, files: delivered } = manifest;
+  expect(programs.map(({ name }) => name).sort()).toEqual(Object.keys(installed).sort());
+  expect([...man].sort()).toEqual(programs.map(({ name }) => `docs/man/${name}.1`).sort());
+  expect(delivered).toContain('completions');
 });
 
 const bin = mkdtempSync(join(tmpdir(), 'completions-'));
@@ -41,11 +53,11 @@ function fakeTools(): string {
     '\\nServices:\\n\\npid  name  enabled\\n---  ----  -------\\n61   web.service  true\\n-    worker.service  true\\n';
   writeFileSync(join(bin, 'telchap'), `#!/bin/sh\nprintf '${listing}'\n`);
   writeFileSync(join(bin, 'chaperonectl'), `#!/bin/sh\nprintf 'NAME STATE\\nweb ready\\nworker ready\\n'\n`);
-  for (const program of programs) chmodSync(join(bin, program), 0o755);
+  for (const program of controlPrograms) chmodSync(join(bin, program), 0o755);
   return `${bin}:${process.env['PATH']}`;
 }
 
-describe.each(programs)('%s', (program) => {
+describe.each(controlPrograms)('%s', (program) => {
   const file = (shell: Shell): string => new URL(`completions/${program}.${shell}`, root).pathname;
   const env = { ...process.env, PATH: fakeTools() };
 
@@ -104,10 +116,66 @@ describe.each(programs)('%s', (program) => {
     expect(offer('start', 3, '--')).toContain('--enable');
     if (program === 'chaperonectl') expect(offer('simulate --time', 4, "''")).toEqual(['web', 'worker']);
   });
+});
 
-  it.runIf(has('mandoc'))('has a man page without mistakes', () => {
-    const page = new URL(`docs/man/${program}.1`, root).pathname;
+describe.each(programs.map((program) => [program.name, program] as const))('%s', (name, program) => {
+  it.runIf(has('mandoc'))('has a man page without mistakes, which tells of every option', () => {
+    const page = new URL(`docs/man/${name}.1`, root).pathname;
     const { stdout } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], { encoding: 'utf8' });
     expect(stdout.split('\n').filter((line) => line !== '' && !/missing date/.test(line))).toEqual([]);
+    // A terminal's bold: a letter, a step back, and the letter again.
+    const text = execFileSync('mandoc', ['-T', 'ascii', page], { encoding: 'utf8' })
+      .split('\b')
+      .map((piece, index, pieces) => (index === pieces.length - 1 ? piece : piece.slice(0, -1)))
+      .join('');
+    for (const command of [program, ...program.verbs]) {
+      for (const option of optionsOf(command)) {
+        if (command === program || option.name !== 'help') expect(text).toContain(`--${option.name}`);
+      }
+    }
+  });
+
+  const file = (shell: Shell): string => new URL(`completions/${name}.${shell}`, root).pathname;
+
+  it.each(shells.filter(has))('has completions that %s can read', (shell) => {
+    const { status, stderr } = spawnSync(shell, ['-n', file(shell)], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('completes its options in bash and fish', () => {
+    for (const option of optionsOf(program)) {
+      const word = `--${option.name}`;
+      const script = `. ${file('bash')}; COMP_WORDS=(${name} ${word}); COMP_CWORD=1; _${name.replaceAll('-', '_')}; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      expect(execFileSync('bash', ['-c', script], { encoding: 'utf8' }).split('\n')).toContain(word);
+    }
+    if (!has('fish')) return;
+    const offered = execFileSync('fish', ['-N', '-c', `source ${file('fish')}; complete -C '${name} --'`], {
+      encoding: 'utf8',
+    });
+    for (const option of optionsOf(program)) expect(offered).toMatch(new RegExp(`^--${option.name}=?(?:\\s|$)`, 'm'));
+  });
+});
+
+describe.each([
+  ['chaperone', ['--config', 'docs/m'], ['docs/man', 'docs/machines']],
+  ['chaperone', ['--user', ''], ['']],
+  ['chaperone', ['--task', 'cat', 'docs/m'], ['docs/man', 'docs/machines']],
+  ['chaperone', ['--user', 'joe', 'mkfi'], ['mkfifo']],
+  ['chaperone', ['--', 'mkfi'], ['mkfifo']],
+  ['sdnotify-exec', ['--timeout', '5', 'mkfi'], ['mkfifo']],
+  ['sdnotify-exec', ['mkfifo', 'docs/m'], ['docs/man', 'docs/machines']],
+  ['envcp', ['--strip', ''], ['']],
+  ['envcp', ['-v', 'docs/m'], ['docs/man', 'docs/machines']],
+  ['sdnotify', ['docs/m'], ['']],
+  ['chaperonectl', ['wait', '--for', 'st'], ['stopped']],
+  ['chaperonectl', ['run', 'mkfi'], ['mkfifo']],
+  ['telchap', ['--ver'], ['--version']],
+] as const)('%s %j', (name, words, expected) => {
+  it('is completed in bash', () => {
+    const script = `. completions/${name}.bash; COMP_WORDS=(${name} ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _${name.replaceAll('-', '_')} 2>&1; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const offered = execFileSync('bash', ['-c', script], { encoding: 'utf8', cwd: root.pathname })
+      .slice(0, -1)
+      .split('\n');
+    expect([...new Set(offered)].sort()).toEqual([...expected].sort());
   });
 });

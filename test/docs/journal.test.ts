@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readWords } from '../../src/cli/read-words.ts';
 import { run } from '../../src/cli/replay.ts';
+import { verbsOf } from '../../src/cli/verbs.ts';
 import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import type { ServiceType } from '../../src/model/service-spec.ts';
@@ -464,8 +466,11 @@ function exampleJournal(): string {
 /** What a line of the guide prints, and how it ends. */
 async function outputOf(command: string): Promise<{ readonly output: string; readonly status: number }> {
   const words = command.split(' ').map((word) => (word.startsWith('boots') ? join(folder, word) : word));
+  const verb = verbsOf('chaperonectl').find(({ name }) => name === 'replay');
+  const reading = verb && readWords(verb, words);
+  if (reading?.kind !== 'request') throw new Error(`"${command}" is no request`);
   let output = '';
-  const status = await run(words, {
+  const status = await run(reading, {
     print: async (_, text) => {
       output += text;
     },

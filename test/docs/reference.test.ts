@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { helpText } from '../../src/cli/options.ts';
+import { helpText } from '../../src/cli/command-help.ts';
+import { chaperone } from '../../src/cli/options.ts';
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
+import { commandEntry, neededWith, verbs } from '../../src/control/commands.ts';
 import { grantableActions } from '../../src/model/control-policy.ts';
+import { fieldName } from '../../src/model/parameter.ts';
 import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
 
 const headings: Readonly<Record<SectionKind, string>> = {
@@ -44,6 +47,19 @@ function row(directive: Directive): string {
   return `| \`${directive.key}\` | ${defaultOf(directive)} | ${cell(summary)} |`;
 }
 
+/** Of the options that need a right besides that of their command. */
+function furtherNeeds(): string {
+  const needs = verbs.flatMap((verb) =>
+    commandEntry(verb).options.flatMap((option) => {
+      const more = neededWith(verb, (field) => field === fieldName(option)).filter(
+        (action) => !neededWith(verb, () => false).includes(action),
+      );
+      return more.map((action) => `\`${verb} --${option.name}\` needs \`${action}\``);
+    }),
+  );
+  return needs.join(', ');
+}
+
 function configurationPage(): string {
   const sections = (['settings', 'inspect', 'service', 'logging'] as const).map((kind) =>
     [
@@ -75,13 +91,14 @@ settings:
 
 Users and groups are names or numbers; one that does not exist is a mistake. Whose member somebody is, is asked of the process that
 connects (SO_PEERGROUPS), not of /etc/group. Rights are \`all\` or any of: ${grantableActions.map((action) => `\`${action}\``).join(', ')}.
-\`start\`, \`restart\` and \`reset\` with \`--force\` need \`stop\`, too; \`start --enable\` needs \`enable\`, and \`stop --disable\` needs \`disable\`; \`run\`
+Options may need more:
+${furtherNeeds()}. \`run\`
 runs any command as chaperone's own account, so it is as good as \`all\`. The last line that a service wrote is part of \`logs\`. Of two
 files with \`control\` the later one counts, as a whole. The FIFO is for chaperone's own account alone (mode 0600).
 `;
 
 function commandPage(): string {
-  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText}\`\`\`\n${commandNotes}`;
+  return `# chaperone\n\nGenerated from \`chaperone --help\` by \`npm run docs\`; do not edit.\n\n\`\`\`\n${helpText('chaperone', chaperone)}\`\`\`\n${commandNotes}`;
 }
 
 const commandNotes = `

@@ -1,10 +1,10 @@
 /** Command lines on the socket and in the FIFO: an input is what a client sends, cut into pieces at its first bytes' say. */
 
-import { parseWords } from '../../src/control/command.ts';
 import { CommandLines } from '../../src/control/command-lines.ts';
+import { parseWords } from '../../src/control/command-words.ts';
+import { neededFor } from '../../src/control/commands.ts';
 import { limits } from '../../src/control/limits.ts';
 import { parseCommand, RawCommand, rawAnswer } from '../../src/control/raw-protocol.ts';
-import { neededFor } from '../../src/control/rights.ts';
 import { check } from './target.ts';
 
 export const dictionary = [

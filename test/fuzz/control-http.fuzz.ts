@@ -1,7 +1,7 @@
 /** Requests to the HTTP API: an input is a method, a target and a body, a line each. */
+import { readBody, readQuery } from '../../src/control/fields.ts';
 import { findRoute } from '../../src/control/http.ts';
 import { routes } from '../../src/control/routes.ts';
-import { readBody, readQuery } from '../../src/control/schema.ts';
 import { selectServices } from '../../src/control/select-services.ts';
 import { check } from './target.ts';
 
@@ -48,8 +48,13 @@ export function fuzz(data: Buffer): void {
   const body = Buffer.from(rest.join('\n'));
   for (const { fields } of routes) {
     const read = readBody(body, fields);
-    if (read.kind !== 'values') continue;
-    for (const name of read.values.keys()) check(Object.hasOwn(fields, name), 'only known fields come through');
+    if (read.kind !== 'given') continue;
+    for (const parameter of fields.parameters) {
+      const value = read.given.get(parameter);
+      check(read.given.has(parameter) || value === parameter.absent, 'only what was given has a value');
+      if (typeof value === 'number')
+        check(Number.isSafeInteger(value) && value >= 0, 'a number is one that can be used');
+    }
     check(Object.getPrototypeOf({}) === Object.prototype && !('force' in {}), 'and nothing else is changed');
   }
 }

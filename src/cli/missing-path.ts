@@ -1,14 +1,6 @@
-/** What the verbs share that read a configuration themselves. */
 import { isAbsolute, resolve } from 'node:path';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { configFiles } from '../runtime/linux/config-files.ts';
-
-export const defaultConfig = '/etc/chaperone.d';
-
-/** What parseArgs says about words that it does not take, in one sentence. */
-export function wordsMistake(error: unknown): string {
-  return error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error);
-}
 
 /**
  * A start may do without a configuration, where there is a command; whoever names one to look at means one that is there.

@@ -1,0 +1,86 @@
+/** What a command of ours is called, takes and tells: a program, or a verb of one. Its help is made of it. */
+import { flag, optionTitle, type Parameter } from '../model/parameter.ts';
+
+export interface CommandHelp {
+  /** One line without a period, for lists and man pages. */
+  readonly summary: string;
+  /** What stands behind the options; several ways where there are several. */
+  readonly usages: readonly string[];
+  /** What it does, in sentences; without it the summary. */
+  readonly description?: string;
+  /** All but --help, which every command has. */
+  readonly options: readonly Parameter<unknown>[];
+  /** What its words are, and what shells complete them with. */
+  readonly operands: 'none' | 'words' | 'services' | 'files' | 'command';
+  /** What else is to be known. */
+  readonly notes?: string;
+  readonly exit: string;
+  /** Its help has no line to spare. */
+  readonly dense?: true;
+}
+
+export const help = flag('help', 'print this text');
+export const version = flag('version', 'print the version');
+
+const screenWidth = 80;
+const widestTitle = 22;
+
+/** All options of a command. */
+export function optionsOf({ options }: CommandHelp): readonly Parameter<unknown>[] {
+  return options.some(({ name }) => name === help.name) ? options : [...options, help];
+}
+
+/** @param name what it is called: `envcp`, `chaperonectl check` */
+export function helpText(name: string, command: CommandHelp): string {
+  const { usages, description, summary, notes, exit, dense } = command;
+  const options = command.options.length === 0 ? '' : ' [options]';
+  const lines = usages.map(
+    (usage, index) => `${index === 0 ? 'usage:' : '      '} ${`${name}${options} ${usage}`.trim()}\n`,
+  );
+  const told = description ?? `${wrap(`${sentence(summary)}.`, screenWidth).join('\n')}\n`;
+  const parts = [told, optionLines(optionsOf(command)), `${notes === undefined ? '' : `${notes}`}${exit}`];
+  return `${lines.join('')}${dense === true ? '' : '\n'}${parts.join('\n')}`;
+}
+
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** `-v, --verbose`. */
+export function fullTitle(parameter: Parameter<unknown>): string {
+  return `${parameter.short === undefined ? '' : `-${parameter.short}, `}${optionTitle(parameter)}`;
+}
+
+/** A line for each, or more where it has more to say. */
+function optionLines(options: readonly Parameter<unknown>[]): string {
+  const rows = options
+    .filter(({ beside }) => beside === undefined)
+    .map((parameter): readonly [string, string] => {
+      const others = options.filter(({ beside }) => beside?.option === parameter.name);
+      const more = others.map((other) => `; ${optionTitle(other)}: ${other.beside?.briefly}`);
+      return [fullTitle(parameter), `${parameter.summary}${more.join('')}`];
+    });
+  return table(rows);
+}
+
+/** Two columns; what is wider than the first has a line of its own. */
+export function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([title]) => (title.length <= widestTitle ? title.length : 0)));
+  const margin = ' '.repeat(width + 4);
+  return rows
+    .map(([title, text]) => {
+      const lines = wrap(text, screenWidth - margin.length).join(`\n${margin}`);
+      return title.length <= width ? `  ${title.padEnd(width)}  ${lines}\n` : `  ${title}\n${margin}${lines}\n`;
+    })
+    .join('');
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,32 @@
+/** What the words behind a verb ask for: its help, or its work. */
+import { givenBy, parseOptions } from '../model/option-parser.ts';
+import type { Given } from '../model/parameter.ts';
+import { oneLine } from '../model/printable.ts';
+import { help, optionsOf } from './command-help.ts';
+import { json } from './verb-options.ts';
+import type { VerbHelp } from './verbs.ts';
+
+/** What a verb is given. */
+export interface Request {
+  readonly given: Given;
+  /** What is no option. */
+  readonly words: readonly string[];
+  /** All of it but what only chaperonectl knows, for chaperone to read. */
+  readonly command: readonly string[];
+}
+
+export type WordsReading =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'mistake'; readonly message: string }
+  | ({ readonly kind: 'request' } & Request);
+
+export function readWords(verb: VerbHelp, given: readonly string[]): WordsReading {
+  const parsed = parseOptions(given, optionsOf(verb), { untilWord: verb.untilWord === true });
+  if (parsed.kind === 'mistake') return parsed;
+  const { texts, words } = parsed;
+  if (texts.has(help.name)) return { kind: 'help' };
+  const [word] = words;
+  if (verb.operands === 'none' && word !== undefined)
+    return { kind: 'mistake', message: `takes no "${oneLine(word)}"` };
+  return { kind: 'request', given: givenBy(texts), words, command: parsed.without(json) };
+}

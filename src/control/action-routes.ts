@@ -1,0 +1,42 @@
+/** The routes of actions, made of the table of commands: a body becomes a command as it is, and never words in between. */
+import { fieldName } from '../model/parameter.ts';
+import { mistake } from './answer.ts';
+import type { Verb } from './command.ts';
+import { commandEntry, commandOf, fieldsOf, neededWith, verbs } from './commands.ts';
+import { answer, type Route } from './route.ts';
+
+export const actionRoutes: readonly Route[] = verbs.flatMap((verb) => actionRoute(verb));
+
+function actionRoute(verb: Verb): readonly Route[] {
+  const entry = commandEntry(verb);
+  const { route, word } = entry;
+  if (route.at === 'none') return [];
+  const isForService = route.at === 'service';
+  const parameters = fieldsOf(entry);
+  const inBody = route.at === 'system' ? route.requires : word?.required === true ? word.parameter : undefined;
+  const required = inBody === undefined ? [] : [inBody];
+  const summary = route.at === 'system' ? (route.summary ?? entry.summary) : entry.summary;
+  const always = neededWith(verb, (field) => required.some((parameter) => fieldName(parameter) === field));
+  const more = parameters.map((parameter): readonly [string, ReturnType<typeof neededWith>] => {
+    const field = fieldName(parameter);
+    return [field, neededWith(verb, (set) => set === field).filter((action) => !always.includes(action))];
+  });
+  return [
+    {
+      method: 'POST',
+      path: isForService ? `/v1/services/{name}/${verb}` : `/v1/${verb}`,
+      id: verb,
+      summary: `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.${isForService ? ' The name may be a glob.' : ''}`,
+      needs: always,
+      needsWith: Object.fromEntries(more.filter(([, actions]) => actions.length > 0)),
+      fields: { parameters, required },
+      gives: { kind: 'schema', name: 'Answer' },
+      handle: async ({ gate, caller, aborted, name, given }) => {
+        const command = commandOf(verb, isForService ? [name] : [], given);
+        return answer(
+          command === undefined ? mistake('something is missing') : await gate.command(command, caller, { aborted }),
+        );
+      },
+    },
+  ];
+}

@@ -1,0 +1,65 @@
+/** Commands as words: of a line in the FIFO or on the socket, of a command line, of POST /v1/commands. */
+import { givenBy, parseOptions } from '../model/option-parser.ts';
+import { oneLine } from '../model/printable.ts';
+import { splitWords } from '../model/words.ts';
+import type { Command } from './command.ts';
+import { type CommandEntry, commandEntry, commandOf, isVerb, verbs } from './commands.ts';
+
+export type CommandParse =
+  | { readonly kind: 'command'; readonly command: Command }
+  /** Nothing stood there. */
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'mistake'; readonly message: string };
+
+/** As the original prints it where a command is not understood, with what has come since. */
+export const usage = verbs
+  .filter((verb) => commandEntry(verb).telchap)
+  .map((verb, index) => `${index === 0 ? 'Usage:' : '      '} telchap ${usageOf(verb, commandEntry(verb))}`)
+  .join('\n');
+
+function usageOf(verb: string, { options, names, word }: CommandEntry): string {
+  const parts = options.filter(({ takes }) => takes === 'nothing').map(({ name }) => `[--${name}]`);
+  if (names !== 'none') parts.push(names === 'any' ? '[<servname> ...]' : '<servname> ...');
+  if (word !== undefined) parts.push(`[<${word.parameter.name}>]`);
+  return [verb, ...parts].join(' ');
+}
+
+/** One line of text, in which quotes count as in a shell. */
+export function parseLine(line: string): CommandParse {
+  const split = splitWords(line);
+  if (split.kind === 'unclosed') return mistaken(`a quote is never closed (${split.quote})`);
+  return parseWords(split.words.map(({ text }) => text));
+}
+
+/** Options may stand anywhere behind the verb. */
+export function parseWords([first, ...rest]: readonly string[]): CommandParse {
+  if (first === undefined) return { kind: 'empty' };
+  if (!isVerb(first)) return mistaken(`unknown command "${oneLine(first)}"`);
+  const entry = commandEntry(first);
+  const parsed = parseOptions(rest, entry.options);
+  if (parsed.kind === 'mistake') return parsed;
+  const { words, texts } = parsed;
+  const { names, word } = entry;
+  const least = (names === 'some' ? 1 : 0) + (word?.required === true ? 1 : 0);
+  if (words.length < least) {
+    return mistaken(
+      `"${first}" needs the name of a service${word === undefined ? '' : ` and a ${word.parameter.name}`}`,
+    );
+  }
+  const most = names === 'none' ? (word === undefined ? 0 : 1) : words.length;
+  const tooMuch = words[most];
+  if (tooMuch !== undefined) return mistaken(`"${first}" takes no "${oneLine(tooMuch)}"`);
+  const last = word === undefined ? undefined : words.at(-1);
+  if (word === undefined || last === undefined) return found(commandOf(first, words, givenBy(texts)));
+  const { parameter } = word;
+  if (parameter.read([last]) === undefined) return mistaken(parameter.wrong(last));
+  return found(commandOf(first, words.slice(0, -1), givenBy(new Map([...texts, [parameter.name, [last]]]))));
+}
+
+function found(command: Command | undefined): CommandParse {
+  return command === undefined ? mistaken('something is missing') : { kind: 'command', command };
+}
+
+function mistaken(message: string): CommandParse {
+  return { kind: 'mistake', message };
+}

@@ -1,0 +1,281 @@
+/**
+ * The table of commands: what each takes, what it needs, and where it is in the HTTP API. The grammar of words, the routes of actions
+ * with their OpenAPI description, the rights, help, man pages and completions are made of it.
+ */
+import type { GrantedAction } from '../model/control-policy.ts';
+import { choice, flag, type Given, type Parameter, readSeconds, seconds, value } from '../model/parameter.ts';
+import { oneLine } from '../model/printable.ts';
+import { parseSignal } from '../model/signal.ts';
+import { parseSeverity, severities } from '../model/syslog-names.ts';
+import { type Command, type CommandOf, type Verb, waitGoals } from './command.ts';
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** What it does where no name is given, which only words can leave out. */
+  readonly alone?: string;
+  readonly options: readonly Parameter<unknown>[];
+  /** Names of services among its words. */
+  readonly names: 'none' | 'any' | 'some';
+  /** Its last word that is no name. */
+  readonly word?: { readonly parameter: Parameter<unknown>; readonly required: boolean };
+  /** The original had it, so telchap has it. */
+  readonly telchap: boolean;
+  readonly needs: readonly Need<string>[];
+  readonly route: CommandRoute;
+  /** undefined where something that is required is missing. */
+  readonly read: (names: readonly string[], given: Given) => Command | undefined;
+}
+
+/** The entry of one verb: it makes a command of that verb, and names fields of it. */
+interface EntryOf<V extends Verb> extends CommandEntry {
+  readonly needs: readonly Need<keyof CommandOf<V> & string>[];
+  readonly read: (names: readonly string[], given: Given) => CommandOf<V> | undefined;
+}
+
+/** What the caller needs: always, or where a field of the command is set. */
+type Need<Field extends string> = GrantedAction | { readonly action: GrantedAction; readonly with: Field };
+
+/** `service`: POST /v1/services/{name}/VERB. `system`: POST /v1/VERB. `none`: a GET tells the same, in JSON. */
+type CommandRoute =
+  | { readonly at: 'none' }
+  | { readonly at: 'service' }
+  /** `requires`: a field that its body must have; `summary`: what it does then. */
+  | { readonly at: 'system'; readonly requires?: Parameter<unknown>; readonly summary?: string };
+
+const force = flag('force', 'whatever state the service is in');
+const wait = flag('wait', 'answer only when it has come about');
+const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most');
+const enable = flag('enable', 'enable them first');
+const disable = flag('disable', 'and keep them from being started');
+const drain = flag('drain', 'cron, inetd: let the runs and connections that there are end by themselves');
+const forceRestart = flag('force', 'also those that could not be started again');
+const forceReload = flag('force', 'also where it stops services that it could not start again');
+const dryRun = flag('dry-run', 'only say what that would be');
+const goal = choice('for', 'STATE', 'what to wait for; without it ready', waitGoals);
+const signal = value(
+  'signal',
+  'SIGNAL',
+  'a name or a number',
+  { expects: 'a signal', wrong: (text) => `no such signal: ${oneLine(text)}` },
+  parseSignal,
+);
+const level = value(
+  'level',
+  'LEVEL',
+  'a priority',
+  {
+    expects: `a priority: ${[...severities].reverse().join(', ')}`,
+    wrong: (text) => `Not a valid log level: ${oneLine(text)}`,
+  },
+  (text) => parseSeverity(text.replace(/^\*\./, '')),
+);
+const delay: Parameter<number | 'now' | undefined> = {
+  ...seconds('delay', 'DELAY|now', 'seconds from now', {
+    wrong: (text) => `Specified delay is not a valid decimal number: ${oneLine(text)}`,
+  }),
+  read: ([text = '']) => (text.toLowerCase() === 'now' ? 'now' : readSeconds(text)),
+};
+
+/** What shuts down "now" leaves to whoever asked: time for the answer to arrive, ms. */
+const shutdownNow = 100;
+
+/** In the order in which the original's usage has them. */
+const entries: { readonly [V in Verb]: EntryOf<V> } = {
+  status: {
+    summary: 'what runs, since when, and what waits for what',
+    options: [],
+    names: 'any',
+    telchap: true,
+    needs: [],
+    route: { at: 'none' },
+    read: (names) => ({ verb: 'status', names }),
+  },
+  loglevel: {
+    summary: 'show, or set, the least severe priority that is logged everywhere',
+    options: [],
+    names: 'none',
+    word: { parameter: level, required: false },
+    telchap: true,
+    needs: [{ with: 'level', action: 'loglevel' }],
+    route: { at: 'system', requires: level, summary: 'widen every log selector to a priority' },
+    read: (_, given) => ({ verb: 'loglevel', ...optional('level', given.get(level)) }),
+  },
+  stop: {
+    summary: 'stop services',
+    options: [force, wait, disable, drain, timeout],
+    names: 'some',
+    telchap: true,
+    needs: ['stop', { with: 'disable', action: 'disable' }],
+    route: { at: 'service' },
+    read: (names, given) => ({
+      verb: 'stop',
+      ...serviceOptions(names, given),
+      disable: given.get(disable),
+      drain: given.get(drain),
+    }),
+  },
+  start: {
+    summary: 'start services',
+    alone: 'without names all that can be started',
+    options: [force, wait, enable, timeout],
+    names: 'any',
+    telchap: true,
+    // To force a start is to end what runs.
+    needs: ['start', { with: 'enable', action: 'enable' }, { with: 'force', action: 'stop' }],
+    route: { at: 'service' },
+    read: (names, given) => ({ verb: 'start', ...serviceOptions(names, given), enable: given.get(enable) }),
+  },
+  reset: {
+    summary: 'forget failures and restarts; end what inetd and cron services run',
+    options: [force, wait, timeout],
+    names: 'some',
+    telchap: true,
+    needs: ['reset', { with: 'force', action: 'stop' }],
+    route: { at: 'service' },
+    read: (names, given) => ({ verb: 'reset', ...serviceOptions(names, given) }),
+  },
+  restart: {
+    summary: 'stop services and start them again',
+    options: [forceRestart, wait, timeout],
+    names: 'some',
+    telchap: true,
+    // What is forced may stay stopped.
+    needs: ['restart', { with: 'force', action: 'stop' }],
+    route: { at: 'service' },
+    read: (names, given) => ({ verb: 'restart', ...serviceOptions(names, given) }),
+  },
+  enable: {
+    summary: 'allow services to be started',
+    options: [],
+    names: 'some',
+    telchap: true,
+    needs: ['enable'],
+    route: { at: 'service' },
+    read: (names) => ({ verb: 'enable', names }),
+  },
+  disable: {
+    summary: 'keep services from being started; what runs goes on',
+    options: [],
+    names: 'some',
+    telchap: true,
+    needs: ['disable'],
+    route: { at: 'service' },
+    read: (names) => ({ verb: 'disable', names }),
+  },
+  dependencies: {
+    summary: 'who waits for whom',
+    options: [],
+    names: 'none',
+    telchap: true,
+    needs: [],
+    route: { at: 'none' },
+    read: () => ({ verb: 'dependencies' }),
+  },
+  shutdown: {
+    summary: 'end the system in order, now or after DELAY seconds',
+    options: [],
+    names: 'none',
+    word: { parameter: delay, required: false },
+    telchap: true,
+    needs: ['shutdown'],
+    route: { at: 'system' },
+    read: (_, given) => {
+      const after = given.get(delay) ?? 'now';
+      return after === 'now'
+        ? { verb: 'shutdown', delay: shutdownNow, now: true }
+        : { verb: 'shutdown', delay: after, now: false };
+    },
+  },
+  kill: {
+    summary: 'send a signal to the processes of services',
+    options: [],
+    names: 'some',
+    word: { parameter: signal, required: true },
+    telchap: false,
+    needs: ['kill'],
+    route: { at: 'service' },
+    read: (names, given) => {
+      const sent = given.get(signal);
+      return sent === undefined ? undefined : { verb: 'kill', names, signal: sent };
+    },
+  },
+  wait: {
+    summary: 'return when services are ready, stopped or failed',
+    options: [goal, timeout],
+    names: 'some',
+    telchap: false,
+    needs: [],
+    route: { at: 'service' },
+    read: (names, given) => ({
+      verb: 'wait',
+      names,
+      goal: given.get(goal) ?? 'ready',
+      ...optional('timeout', given.get(timeout)),
+    }),
+  },
+  reload: {
+    summary: 'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
+    options: [dryRun, forceReload],
+    names: 'none',
+    telchap: false,
+    needs: ['reload'],
+    route: { at: 'system' },
+    read: (_, given) => ({ verb: 'reload', dryRun: given.get(dryRun), force: given.get(forceReload) }),
+  },
+};
+
+function serviceOptions(names: readonly string[], given: Given) {
+  return {
+    names,
+    force: given.get(force),
+    wait: given.get(wait),
+    ...optional('timeout', given.get(timeout)),
+  };
+}
+
+/** A property that is absent where it has no value. */
+function optional<K extends string, V>(key: K, found: V | undefined): { readonly [P in K]?: V } {
+  const properties: { [P in K]?: V } = {};
+  if (found !== undefined) properties[key] = found;
+  return properties;
+}
+
+export function isVerb(word: string): word is Verb {
+  return Object.hasOwn(entries, word);
+}
+
+export const verbs: readonly Verb[] = Object.keys(entries).filter(isVerb);
+
+export function commandEntry(verb: Verb): CommandEntry {
+  return entries[verb];
+}
+
+/** All that a command can be given beside names: its fields in JSON. */
+export function fieldsOf({ options, word }: CommandEntry): readonly Parameter<unknown>[] {
+  return word === undefined ? options : [...options, word.parameter];
+}
+
+/** A command made of what was given, however it came; undefined where something that is required is missing. */
+export function commandOf(verb: Verb, names: readonly string[], given: Given): Command | undefined {
+  return entries[verb].read(names, given);
+}
+
+/** What a command needs; several where options ask for more. Nothing for what only reads the status. */
+export function neededFor(command: Command): readonly GrantedAction[] {
+  const set = new Set(Object.entries(command).flatMap(([field, found]) => (found === false ? [] : [field])));
+  return neededWith(command.verb, (field) => set.has(field));
+}
+
+/** What a verb needs where these fields of its command are set. */
+export function neededWith(verb: Verb, isSet: (field: string) => boolean): readonly GrantedAction[] {
+  return commandEntry(verb).needs.flatMap((need) =>
+    typeof need === 'string' ? [need] : isSet(need.with) ? [need.action] : [],
+  );
+}
+
+/** How its words are written: `[NAME...]`, `NAME... SIGNAL`. */
+export function wordsOf({ names, word }: CommandEntry): string {
+  const parts = names === 'none' ? [] : [names === 'any' ? '[NAME...]' : 'NAME...'];
+  if (word !== undefined) parts.push(word.required ? word.parameter.metavar : `[${word.parameter.metavar}]`);
+  return parts.join(' ');
+}
