@@ -4,6 +4,8 @@ import { defaultConfig } from './default-config.ts';
 
 export const json = flag('json', 'print JSON');
 
+export const history = flag('history', 'all that has happened to each, as far as that is kept');
+
 export const config = value('config', 'PATH', `a file, or a directory; else ${defaultConfig}`, {
   expects: 'a path',
   completes: 'files',

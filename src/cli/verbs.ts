@@ -106,8 +106,9 @@ function isOfTelchap(name: string): boolean {
 function commandVerb(name: (typeof commandVerbs)[number], program: ControlProgram): VerbHelp {
   const entry = commandEntry(name);
   const summary = entry.alone === undefined ? entry.summary : `${entry.summary}; ${entry.alone}`;
+  const own = program === 'telchap' ? [] : name === 'status' ? [options.history, json] : [json];
   const operands = entry.names === 'none' ? (entry.word === undefined ? 'none' : 'words') : 'services';
-  return verb(name, wordsOf(entry), summary, operands, ...entry.options, ...(program === 'telchap' ? [] : [json]));
+  return verb(name, wordsOf(entry), summary, operands, ...entry.options, ...own);
 }
 
 export function verbHelp(program: ControlProgram, command: VerbHelp): string {

@@ -66,6 +66,21 @@ export const routes: readonly Route[] = [
       return json(visible(selected.services[0], call));
     },
   },
+  {
+    method: 'GET',
+    path: '/v1/services/{name}/history',
+    id: 'history',
+    summary: 'What has happened to one service since chaperone began, as far as that is kept.',
+    needs: [],
+    fields: noFields,
+    gives: { kind: 'schema', name: 'HistoryLine', list: true },
+    handle: (call) => {
+      const selected = selectServices(call.gate.supervisor.services(), [call.name]);
+      if (selected.kind === 'answer') return answer(selected.answer);
+      const [service] = selected.services;
+      return json(service === undefined ? [] : (call.gate.supervisor.history(service.name) ?? []));
+    },
+  },
   ...actionRoutes,
   {
     method: 'POST',

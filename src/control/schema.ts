@@ -74,6 +74,29 @@ export const schemas = {
       ...['lastWords', 'boot'],
     ],
   ),
+  HistoryLine: {
+    oneOf: [
+      object(
+        {
+          kind: { const: 'transition' },
+          at: ms('since chaperone began'),
+          actor: text,
+          from: text,
+          to: text,
+          event: text,
+          pid: count,
+          exit: text,
+          waitedFor: text,
+          waited: ms('how long it had to wait'),
+          cause: text,
+          detail: text,
+        },
+        ['event', 'pid', 'exit', 'waitedFor', 'waited', 'cause'],
+      ),
+      object({ kind: { const: 'note' }, at: ms('since chaperone began'), text }),
+      object({ kind: { const: 'lost' }, at: ms('since chaperone began'), count }),
+    ],
+  },
   System: object(
     {
       version: text,

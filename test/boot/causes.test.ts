@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { ctl, put, type Sections, settle, telchap, untilState, up } from './by-hand.ts';
+import { type Booted, here, isRoot } from './namespace.ts';
+
+const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
+  command: 'sleep infinity',
+  startup_pause: 0.05,
+  ...more,
+});
+const task = (command: string, more: Readonly<Record<string, unknown>> = {}) => ({ type: 'oneshot', command, ...more });
+
+/** The names in the order of the chain, the last service first. */
+async function chainOf(system: Booted): Promise<readonly string[]> {
+  const { stdout } = await ctl(system, 'critical-chain', '--json');
+  const links: readonly { readonly service: string }[] = JSON.parse(stdout);
+  return links.map(({ service }) => service);
+}
+
+async function historyOf(system: Booted, name: string): Promise<readonly string[]> {
+  const { stdout } = await ctl(system, 'status', '--history', name);
+  return stdout.trimEnd().split('\n');
+}
+
+describe('what decided how long a boot took', () => {
+  it('is who was ready last of those that were waited for, not who was seen last', async () => {
+    const system = await up({
+      'fast.service': task('true'),
+      'slow.service': task('sleep 0.4'),
+      'mid.service': task('true', { after: 'slow.service' }),
+      'web.service': stay({ after: 'fast.service, mid.service' }),
+    });
+    expect(await chainOf(system)).toEqual(['web', 'mid', 'slow']);
+  });
+
+  it('is found in a larger system, too', async () => {
+    const others: Sections = Object.fromEntries(
+      Array.from({ length: 8 }, (_, index) => [`f${index}.service`, task('true')] as const),
+    );
+    const system = await up({
+      ...others,
+      'slow.service': task('sleep 0.4'),
+      'mid.service': task('true', { after: 'slow.service' }),
+      'web.service': stay({ after: `${Object.keys(others).join(', ')}, mid.service` }),
+    });
+    expect(await chainOf(system)).toEqual(['web', 'mid', 'slow']);
+  });
+
+  it('may be a start that has failed, and is told with why', async () => {
+    const system = await up({
+      'broken.service': task("sh -c 'sleep 0.4; exit 3'", { ignore_failures: true }),
+      'web.service': stay({ after: 'broken.service' }),
+    });
+    expect(await chainOf(system)).toEqual(['web', 'broken']);
+    expect((await ctl(system, 'critical-chain')).stdout).toMatch(/web \d\.\d+ s ← broken 0\.\d+ s, failed: exit 3$/m);
+    expect((await ctl(system, 'blame')).stdout).toMatch(/0\.\d+ s {2}broken {2}failed: exit 3$/m);
+  });
+
+  it('may be a start that has taken too long', async () => {
+    const system = await up({
+      'late.service': task('sleep 60', { process_timeout: 0.3, ignore_failures: true }),
+      'web.service': stay({ after: 'late.service' }),
+    });
+    expect(await chainOf(system)).toEqual(['web', 'late']);
+    expect((await ctl(system, 'critical-chain')).stdout).toMatch(/late 0\.[3-9]\d* s, failed: no exit within 0\.3 s/);
+  });
+});
+
+describe.runIf(isRoot)('the history of a service', () => {
+  it('names for a start by hand who has asked for it, and never the service itself', async () => {
+    const system = await up({ 'db.service': stay(), 'web.service': stay({ after: 'db.service' }) });
+    expect(await ctl(system, 'restart', '--wait', 'web')).toMatchObject({ status: 0 });
+    const lines = await historyOf(system, 'web');
+    expect(lines[0]).toMatch(/pending → starting\.spawning +was waiting for db, \d+ ms$/);
+    expect(lines.filter((line) => /→ starting\.spawning/.test(line))).toHaveLength(2);
+    expect(lines.at(-3)).toMatch(/stopped → starting\.spawning +asked for by "restart"$/);
+    expect(lines.join('\n')).not.toMatch(/waiting for web/);
+  });
+
+  it('is known to whoever asks late, also of what came and went before', async () => {
+    const system = await up({
+      'w.service': {
+        command: `$(FIXTURES)/take-order ${here}/order`,
+        startup_pause: 0.05,
+        restart: true,
+        restart_delay: 0.1,
+      },
+      'stay.service': stay(),
+    });
+    put(system, 'order', '3');
+    await system.waitForLine(/w\.service restart succeeded/);
+    await settle(system);
+    const lines = (await historyOf(system, 'w')).map((line) => line.replace(/^\s*\S+\s+w\s+/, '').replace(/\s+/g, ' '));
+    expect(lines).toEqual([
+      'pending → starting.spawning service.start',
+      expect.stringMatching(/^starting\.spawning → starting\.settling pid \d+/),
+      expect.stringMatching(/^starting\.settling → ready\.running startup_pause/),
+      expect.stringMatching(/^ready\.running → backoff exit 3; restart 1 of 5/),
+      'backoff → starting.spawning restart 1',
+      expect.stringMatching(/^starting\.spawning → starting\.settling pid \d+/),
+      expect.stringMatching(/^starting\.settling → ready\.running startup_pause/),
+    ]);
+    const json = await ctl(system, 'status', '--history', 'w', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject([
+      { name: 'w.service', history: [{ kind: 'transition', actor: 'w' }, {}, {}, {}, {}, {}, {}] },
+    ]);
+  });
+
+  it('says of one that was disabled and enabled what was asked for', async () => {
+    const system = await up({ 'web.service': stay(), 'stay.service': stay() });
+    await telchap(system, 'stop', '--wait', '--disable', 'web');
+    await telchap(system, 'start', '--enable', 'web');
+    await untilState(system, 'web', 'ready');
+    const lines = await historyOf(system, 'web');
+    expect(lines.filter((line) => line.includes(' · '))).toEqual([
+      expect.stringMatching(/· "stop" was asked for$/),
+      expect.stringMatching(/· "start" was asked for$/),
+    ]);
+  });
+});
