@@ -9,20 +9,31 @@ const stall = 500;
 const noteworthy = 100;
 const mostRemembered = 16;
 
-/** How long, after a stall, even what was due in it waits at the most, ms. */
+/** ms by which what was due in a stall is put off, at the most. */
 const thaw = 2_000;
+
+interface Waiting {
+  readonly due: number;
+  /** What timers had been put off by when this one was set. */
+  readonly putOff: number;
+}
 
 /**
  * Node's timers, made safe for long waits and for stalls. While chaperone stands still its clock does, too: what it waits for
- * may have been frozen with it, and a time-out that ran out meanwhile would be false.
+ * may have been frozen with it, and a time-out that ran out meanwhile would be false. The clock never goes back: what was waited
+ * for in a stall is put off instead.
  */
 export class LinuxClock implements Clock {
   #nextId = 1;
   /** ms for which chaperone stood still, as far as its timers noticed. */
   #stalled = 0;
+  /** ms by which all timers have been put off that were waited for in stalls. */
+  #putOff = 0;
+  /** What it has told last. */
+  #last = Number.NEGATIVE_INFINITY;
   readonly #timers = new Map<TimerId, NodeJS.Timeout | NodeJS.Immediate>();
   /** When those that still wait are due. */
-  readonly #dues = new Map<TimerId, number>();
+  readonly #waiting = new Map<TimerId, Waiting>();
   #nextDue = Number.POSITIVE_INFINITY;
   /** When timers were late, on the real clock, and by how much; the latest last. */
   readonly #late: { at: number; by: number }[] = [];
@@ -32,14 +43,20 @@ export class LinuxClock implements Clock {
    * it sets a timer for would wait for as long again otherwise.
    */
   now(): number {
-    const now = performance.now() - this.#stalled;
+    let now = performance.now() - this.#stalled;
     const late = now - this.#nextDue;
     if (late > noteworthy) this.#remember(late);
-    if (late <= stall) return now;
-    // What thawed with it needs a moment to say what it would have said in time.
-    const behind = late + Math.min(late, thaw);
-    this.#stalled += behind;
-    return now - behind;
+    if (late > stall) {
+      const goesOn = Math.max(this.#last, this.#nextDue);
+      this.#stalled += now - goesOn;
+      now = goesOn;
+      // What thawed with it needs a moment to say what it would have said in time.
+      const more = Math.min(late, thaw);
+      this.#putOff += more;
+      this.#nextDue += more;
+    }
+    this.#last = Math.max(this.#last, now);
+    return this.#last;
   }
 
   realTime(): number {
@@ -71,7 +88,8 @@ export class LinuxClock implements Clock {
 
   setTimeout(callback: () => void, delay: number): TimerId {
     const id = this.#nextId++;
-    this.#wait(id, callback, this.now() + Math.max(0, delay));
+    const due = this.now() + Math.max(0, delay);
+    this.#wait(id, callback, { due, putOff: this.#putOff });
     return id;
   }
 
@@ -84,8 +102,9 @@ export class LinuxClock implements Clock {
     this.#timers.delete(id);
   }
 
-  #wait(id: TimerId, callback: () => void, due: number): void {
-    const left = due - this.now();
+  #wait(id: TimerId, callback: () => void, waiting: Waiting): void {
+    const now = this.now();
+    const left = this.#dueOf(waiting) - now;
     if (left <= 0) {
       this.#forgetDue(id);
       // The loop reads what has arrived between its timers and its immediates: after a stall or `docker pause`, a timeout
@@ -96,19 +115,25 @@ export class LinuxClock implements Clock {
       );
       return;
     }
-    this.#dues.set(id, due);
-    this.#nextDue = Math.min(this.#nextDue, due);
+    this.#waiting.set(id, waiting);
+    this.#nextDue = Math.min(this.#nextDue, this.#dueOf(waiting));
     this.#timers.set(
       id,
-      setTimeout(() => this.#wait(id, callback, due), Math.min(Math.ceil(left), longestTimer)),
+      setTimeout(() => this.#wait(id, callback, waiting), Math.min(Math.ceil(left), longestTimer)),
     );
   }
 
+  #dueOf({ due, putOff }: Waiting): number {
+    return due + this.#putOff - putOff;
+  }
+
   #forgetDue(id: TimerId): void {
-    const due = this.#dues.get(id);
-    if (!this.#dues.delete(id) || due !== this.#nextDue) return;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    if (this.#dueOf(waiting) !== this.#nextDue) return;
     this.#nextDue = Number.POSITIVE_INFINITY;
-    for (const other of this.#dues.values()) this.#nextDue = Math.min(this.#nextDue, other);
+    for (const other of this.#waiting.values()) this.#nextDue = Math.min(this.#nextDue, this.#dueOf(other));
   }
 
   #fire(id: TimerId, callback: () => void): void {

@@ -3,14 +3,14 @@ import type { VirtualClock } from './virtual-clock.ts';
 
 interface Timer {
   readonly id: TimerId;
-  /** On the supervisor's clock. */
-  readonly due: number;
+  /** On the supervisor's clock; later after a stall in which it was waited for. */
+  due: number;
   readonly callback: () => void;
   /** That of the virtual clock; undefined while it waits for the end of a stall. */
   timer: TimerId | undefined;
 }
 
-/** As in `LinuxClock`: ms of lateness that are a stall, and what thaws with chaperone waits so long at the most. */
+/** As in `LinuxClock`: ms of lateness that are a stall, and by which what was due in it is put off, at the most. */
 const stall = 500;
 const thaw = 2_000;
 
@@ -24,6 +24,8 @@ export class SupervisorClock implements Clock {
   #nextId = 1;
   /** ms by which it is behind the virtual clock. */
   #behind = 0;
+  /** What it has told last. */
+  #last = 0;
   #stalled = false;
   #arrivals: (() => void)[] = [];
   #late: Timer[] = [];
@@ -35,7 +37,9 @@ export class SupervisorClock implements Clock {
   }
 
   now(): number {
-    return this.#clock.now() - this.#behind;
+    // Nobody asks while it stands still but who looks at the world from outside.
+    if (!this.#stalled) this.#last = Math.max(this.#last, this.#clock.now() - this.#behind);
+    return this.#last;
   }
 
   realTime(): number {
@@ -86,9 +90,13 @@ export class SupervisorClock implements Clock {
   #goOn(): void {
     this.#stalled = false;
     const waiting = this.#late.splice(0).filter(({ id }) => this.#timers.has(id));
-    const late = Math.max(0, ...waiting.map(({ due }) => this.now() - due));
+    const now = this.#clock.now() - this.#behind;
+    const late = Math.max(0, ...waiting.map(({ due }) => now - due));
     if (late > 0) this.#stalls.push({ at: this.realTime(), by: late });
-    if (late > stall) this.#behind += late + Math.min(late, thaw);
+    if (late > stall) {
+      this.#behind += now - Math.max(this.#last, now - late);
+      for (const timer of this.#timers.values()) timer.due += Math.min(late, thaw);
+    }
     for (const arrival of this.#arrivals.splice(0)) arrival();
     for (const timer of waiting) if (this.#timers.has(timer.id)) this.#wait(timer);
   }
