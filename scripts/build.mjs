@@ -8,6 +8,9 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const common = {
   absWorkingDir: root,
+  // A file of its own beside the bundles.
+  external: ['*/re2js.cjs'],
+  alias: { re2js: fileURLToPath(new URL('late-re2js.cjs', import.meta.url)) },
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -34,6 +37,7 @@ execFileSync(process.execPath, ['scripts/build-native.mjs'], { cwd: root, stdio:
 execFileSync(process.execPath, ['scripts/build-page.mjs'], { cwd: root, stdio: 'inherit' });
 // Its modules instead of its CommonJS barrel, of which nothing can be left out: 15 ms of every boot.
 const alias = {
+  ...common.alias,
   rxjs: fileURLToPath(new URL('../node_modules/rxjs/dist/esm/index.js', import.meta.url)),
   // unix-dgram looks for its addon by the package.json that stands above the calling file.
   bindings: fileURLToPath(new URL('beside-bundle.cjs', import.meta.url)),
@@ -49,6 +53,11 @@ const leave = (...names) => ({
       path: path.replace(/\.ts$/, '.cjs'),
       external: true,
     })),
+});
+await build({
+  ...common,
+  entryPoints: ['node_modules/re2js/build/index.cjs'],
+  outfile: 'dist/re2js.cjs',
 });
 // What few boots need, and is large, no other boot should have to read.
 const inspectors = ['inspect-ws', 'inspect-web'];

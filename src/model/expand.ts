@@ -1,5 +1,5 @@
 import { matchesGlob } from './glob.ts';
-import { regexHazard } from './regex-safety.ts';
+import { compileRegex, type Regex, type RegexLack, shownRegex } from './regex.ts';
 
 /** Why an expansion cannot be done. */
 export type ExpansionErrorCode =
@@ -381,28 +381,17 @@ function choose(value: string, parts: readonly string[], expandOperand: (text: s
   return parts.length === 1 ? '' : expandOperand(second);
 }
 
-/** Characters of a value on which no regular expression takes long. */
-const harmlessLength = 16;
+/** What an expansion has in the place of what a linear-time engine cannot have. */
+const insteadOf: Readonly<Record<RegexLack, string>> = {
+  'look-around': 'match what stands around in a group, and put the group back with \\1 in the replacement',
+  'back-reference': 'write out what may be repeated',
+};
 
-function shown(regex: string): string {
-  return regex.length > 60 ? `/${regex.slice(0, 60)}…/` : `/${regex}/`;
-}
-
-function compileRegex(written: string, flags: string): RegExp {
-  // Python, for which configurations were written, spells named groups (?P<name>…).
-  const source = written.replaceAll('(?P<', '(?<');
-  // By characters where that is possible; Python lets more be escaped than `u` does.
-  for (const unicode of ['u', '']) {
-    try {
-      const regex = new RegExp(source, `g${flags === '' ? '' : 'i'}${unicode}`);
-      // Only now it is compiled.
-      regex.test('');
-      return regex;
-    } catch {
-      // The next kind, or none.
-    }
-  }
-  throw new ExpansionError('EXPANSION_BAD_REGEX', `${shown(written)} is no valid regular expression`);
+function readRegex(written: string, flags: string): Regex {
+  const result = compileRegex(written, { ignoreCase: flags !== '' });
+  if (result.ok) return result.regex;
+  const advice = result.lacks === undefined ? '' : `; ${insteadOf[result.lacks]}`;
+  throw new ExpansionError('EXPANSION_BAD_REGEX', `${shownRegex(written)} cannot be used: ${result.reason}${advice}`);
 }
 
 /** `REGEX/REPLACEMENT/FLAGS`: the last two slashes that are not escaped are the separators. */
@@ -421,25 +410,11 @@ function replaceMatches(value: string, operand: string): string {
     );
   }
   const replacement = operand.slice(middle + 1, last).replaceAll('\\/', '/');
-  const regex = compileRegex(operand.slice(0, middle), flags);
-  const hazard = value.length > harmlessLength ? regexHazard(regex.source, regex.flags) : undefined;
-  if (hazard !== undefined) {
-    throw new ExpansionError('EXPANSION_BAD_REGEX', `${shown(operand.slice(0, middle))} cannot be used: ${hazard}`);
-  }
+  const regex = readRegex(operand.slice(0, middle), flags);
   let length = 0;
-  return value.replace(regex, (match: string, ...rest: unknown[]) => {
-    const groups = [
-      match,
-      ...rest.slice(
-        0,
-        rest.findIndex((item) => typeof item === 'number'),
-      ),
-    ];
+  return regex.replaceAll(value, (match, groups) => {
     const put = replacement.replace(/\\(?:(\d{1,2})|([\\nt]))/g, (_, digits?: string, escaped?: string) => {
-      if (digits !== undefined) {
-        const group = groups[Number(digits)];
-        return typeof group === 'string' ? group : '';
-      }
+      if (digits !== undefined) return [match, ...groups][Number(digits)] ?? '';
       return escaped === 'n' ? '\n' : escaped === 't' ? '\t' : '\\';
     });
     length += put.length;

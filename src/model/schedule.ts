@@ -1,7 +1,7 @@
 /**
  * When a cron service runs next.
  *
- * The only file that loads cron-parser (about 40 ms with luxon): whoever has no cron service does not import it. What may
+ * The only file that loads cron-parser (13 ms with luxon): whoever has no cron service does not import it. What may
  * stand in a schedule is in `schedule-fields.ts`.
  *
  * cron-parser is asked about the *wall clock* only, as though every day had 24 hours: it computes in UTC, and the zone's

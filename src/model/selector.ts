@@ -8,7 +8,7 @@
  */
 
 import { type LogRecord, tagOf } from './log-record.ts';
-import { compileRegex, regexHazard } from './regex-safety.ts';
+import { compileRegex, type Regex, type RegexLack, shownRegex } from './regex.ts';
 import {
   facilities,
   facilityCandidates,
@@ -27,8 +27,7 @@ type Subject =
   | { readonly kind: 'facilities'; readonly mask: number }
   /** In lower case. */
   | { readonly kind: 'program'; readonly name: string }
-  /** As a JavaScript regular expression. */
-  | { readonly kind: 'regex'; readonly source: string };
+  | { readonly kind: 'regex'; readonly regex: Regex };
 
 interface SelectorPart {
   readonly subject: Subject;
@@ -61,11 +60,6 @@ export type SelectorResult =
       readonly candidates?: readonly string[];
     };
 
-export interface SelectorReading {
-  /** Tells why a regular expression may not be used, or undefined where it may. */
-  readonly checkRegex?: (source: string, flags: string) => string | undefined;
-}
-
 /** Tells for each record whether an entry takes it. */
 export type Selector = (record: LogRecord) => boolean;
 
@@ -75,7 +69,7 @@ const facilityHint =
   'expected * or a list such as mail,daemon of kern, user, mail, daemon … local7, [PROGRAM] or /REGEX/';
 const priorityHint = 'expected *, debug, info, notice, warn, err, crit, alert or emerg, after ! or = where wanted';
 
-/** Characters of a record that a regular expression looks through, so that its time is bounded too. */
+/** Characters of a record that a regular expression looks through, so that the time of one record is bounded, too. */
 const longestSearched = 8192;
 
 /** A mistake on its way out of the reader. */
@@ -102,9 +96,9 @@ class SelectorMistake extends Error {
  *
  *     parseSelector('*.info;![cron].*')  // everything from info upward, but for what cron says
  */
-export function parseSelector(text: string, { checkRegex = regexHazard }: SelectorReading = {}): SelectorResult {
+export function parseSelector(text: string): SelectorResult {
   try {
-    return { ok: true, selector: { text, parts: readParts(text, checkRegex) } };
+    return { ok: true, selector: { text, parts: readParts(text) } };
   } catch (error) {
     if (!(error instanceof SelectorMistake)) throw error;
     const { message, at, hint, candidates } = error;
@@ -119,9 +113,7 @@ export function parseSelector(text: string, { checkRegex = regexHazard }: Select
   }
 }
 
-type CheckRegex = NonNullable<SelectorReading['checkRegex']>;
-
-function readParts(text: string, checkRegex: CheckRegex): readonly SelectorPart[] {
+function readParts(text: string): readonly SelectorPart[] {
   if (text.trim() === '') return [{ ...everything }];
   const parts: SelectorPart[] = [];
   for (let start = 0; start <= text.length; ) {
@@ -131,7 +123,7 @@ function readParts(text: string, checkRegex: CheckRegex): readonly SelectorPart[
     const part = written.trim();
     const index = start + (written.length - written.trimStart().length);
     if (part === '') throw missingPart(text, start, semicolon);
-    parts.push(new PartReader(text, index, index + part.length, checkRegex).read());
+    parts.push(new PartReader(text, index, index + part.length).read());
     start = end + 1;
   }
   return parts;
@@ -158,14 +150,12 @@ class PartReader {
   readonly #text: string;
   readonly #start: number;
   readonly #end: number;
-  readonly #checkRegex: CheckRegex;
   #at: number;
 
-  constructor(text: string, start: number, end: number, checkRegex: CheckRegex) {
+  constructor(text: string, start: number, end: number) {
     this.#text = text;
     this.#start = start;
     this.#end = end;
-    this.#checkRegex = checkRegex;
     this.#at = start;
   }
 
@@ -250,13 +240,17 @@ class PartReader {
     const place = { index: open, length: close + 1 - open };
     const written = this.#text.slice(open + 1, close);
     if (written === '') throw new SelectorMistake('a regular expression is empty', place, 'expected /REGEX/.PRIORITY');
-    const { source, problem } = toJavaScript(written);
-    const reason = problem ?? syntaxError(source) ?? this.#checkRegex(source, regexFlags);
-    if (reason !== undefined) {
-      throw new SelectorMistake(`the regular expression /${written}/ cannot be used: ${reason}`, place);
+    const result = compileRegex(written, { ignoreCase: true, dotAll: true });
+    if (!result.ok) {
+      const { at, lacks, reason } = result;
+      throw new SelectorMistake(
+        `the regular expression ${shownRegex(written)} cannot be used: ${reason}`,
+        at === undefined ? place : { index: open + 1 + at.index, length: at.length },
+        lacks === undefined ? undefined : insteadOf[lacks],
+      );
     }
     this.#at = close + 1;
-    return { kind: 'regex', source };
+    return { kind: 'regex', regex: result.regex };
   }
 
   #facilities(): Subject {
@@ -314,66 +308,11 @@ function unknownFacility(name: string, index: number): SelectorMistake {
   return new SelectorMistake(`"${name}" is not a facility`, place, facilityHint, facilityCandidates);
 }
 
-// Case-insensitive, and `.` is any character: a record is one line.
-const regexFlags = 'is';
-
-/**
- * What people wrote for Python's `re`, in JavaScript's spelling: `(?P<n>…)`, `(?P=n)`, `\A`, `\Z`, `{,9}`, comments, and a
- * leading `(?i)`, which is so anyway.
- */
-function toJavaScript(written: string): { readonly source: string; readonly problem?: string } {
-  let source = '';
-  let inClass = false;
-  for (let index = 0; index < written.length; ) {
-    const rest = written.slice(index, index + 64);
-    const [escaped] = /^\\./s.exec(rest) ?? [];
-    if (escaped !== undefined) {
-      source += inClass ? escaped : escaped === '\\A' ? '^' : escaped === '\\Z' ? '$' : escaped;
-      index += 2;
-      continue;
-    }
-    const open = inClass ? null : /^\[\^?\]?/.exec(rest);
-    if (open !== null) {
-      inClass = true;
-      source += open[0].endsWith(']') ? `${open[0].slice(0, -1)}\\]` : open[0];
-      index += open[0].length;
-      continue;
-    }
-    if (rest.startsWith(']')) inClass = false;
-    const special = inClass ? null : /^(?:\(\?P<|\(\?P=(\w+)\)|\(\?#[^)]*\)|\{,(\d+)\})/.exec(rest);
-    if (special !== null) {
-      const [spelling, name, most] = special;
-      if (name !== undefined) source += `\\k<${name}>`;
-      else if (most !== undefined) source += `{0,${most}}`;
-      else if (spelling === '(?P<') source += '(?<';
-      index += spelling.length;
-      continue;
-    }
-    const flags = inClass ? null : /^\(\?([aimsuLx]+)\)/.exec(rest);
-    if (flags !== null) {
-      const foreign = flags[1]?.replace(/[aisuL]/g, '') ?? '';
-      if (index > 0 || foreign !== '') {
-        return { source, problem: `${flags[0]} is not understood here; it is case-insensitive without it` };
-      }
-      index += flags[0].length;
-      continue;
-    }
-    source += written[index];
-    index += 1;
-  }
-  return { source };
-}
-
-function syntaxError(source: string): string | undefined {
-  try {
-    new RegExp(source, regexFlags);
-    return undefined;
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    const reason = /: ([^:]*)$/.exec(text)?.[1] ?? text;
-    return reason.charAt(0).toLowerCase() + reason.slice(1);
-  }
-}
+/** What a selector has in the place of what a linear-time engine cannot have. */
+const insteadOf: Readonly<Record<RegexLack, string>> = {
+  'look-around': 'to leave records out, add a part that excludes them, such as "!/REGEX/.*"',
+  'back-reference': 'write out what may be repeated, such as "(a.*a|b.*b)"',
+};
 
 export interface SelectorCompilation {
   /**
@@ -509,7 +448,7 @@ function compilePart({ subject, priority, exactly }: SelectorPart, widenTo: Seve
     case 'program':
       return { subject: programMatcher(subject.name), priorities };
     case 'regex':
-      return { subject: regexMatcher(subject.source), priorities };
+      return { subject: regexMatcher(subject.regex), priorities };
   }
 }
 
@@ -531,11 +470,10 @@ function programMatcher(name: string): (record: LogRecord) => boolean {
   };
 }
 
-function regexMatcher(source: string): (record: LogRecord) => boolean {
-  const matches = compileRegex(source, regexFlags);
+function regexMatcher({ test }: Regex): (record: LogRecord) => boolean {
   return (record) => {
     const text = searched(record);
-    return matches(text.length > longestSearched ? text.slice(0, longestSearched) : text);
+    return test(text.length > longestSearched ? text.slice(0, longestSearched) : text);
   };
 }
 

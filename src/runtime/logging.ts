@@ -5,11 +5,9 @@ import { type LineFormatter, lineFormatter, packetFormatter } from '../model/log
 import type { LogRecord } from '../model/log-record.ts';
 import { compileSelector, type Selector } from '../model/selector.ts';
 import type { LoggingSpec } from '../model/service-spec.ts';
-import { type Severity, severities } from '../model/syslog-names.ts';
+import type { Severity } from '../model/syslog-names.ts';
 import type { LogSinks } from './log-sinks.ts';
 import type { SinkQueue } from './sink-queue.ts';
-
-const levels = Object.fromEntries(severities.map((name, number) => [name, number]));
 
 export interface LoggingContext {
   readonly sinks: LogSinks;
@@ -48,7 +46,7 @@ class QueueTransport extends Transport {
   readonly #queue: SinkQueue;
 
   constructor(queue: SinkQueue) {
-    super({ level: 'debug' });
+    super();
     this.#queue = queue;
   }
 
@@ -61,9 +59,12 @@ class QueueTransport extends Transport {
 /** Characters that winston is given at once: as much as a sink writes at once. */
 const largestBatch = 64 * 1024;
 
+/** The entry is text already: winston's own format would make JSON of it. */
+const asItIs = format((entry) => entry)();
+
 /**
- * A sink with its winston logger. winston takes 5 to 10 µs an entry, which is more than all the rest of a record's way: it
- * gets the lines of one turn as one entry.
+ * A sink with its winston logger. A record that is an entry of winston's costs five times what it costs here, so winston
+ * gets the lines of one turn as one entry (docs/decisions/0018-the-given-libraries.md); severities are the selectors' business.
  */
 class LineSink {
   readonly #queue: SinkQueue;
@@ -74,12 +75,7 @@ class LineSink {
   constructor(queue: SinkQueue, defer: LoggingContext['defer']) {
     this.#queue = queue;
     this.#defer = defer;
-    this.#logger = createLogger({
-      levels,
-      level: 'debug',
-      format: format((info) => info)(),
-      transports: [new QueueTransport(queue)],
-    });
+    this.#logger = createLogger({ format: asItIs, transports: [new QueueTransport(queue)] });
   }
 
   /** What would be dropped need not be formatted first: a flood must cost little. */
@@ -101,7 +97,7 @@ class LineSink {
     if (this.#lines === '') return;
     const lines = this.#lines;
     this.#lines = '';
-    this.#logger.log('info', lines);
+    this.#logger.info(lines);
   }
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -588,14 +589,27 @@ describe('the command line', () => {
 });
 
 describe('the bundle', () => {
-  it('is small, and loads nothing but parts of Node', () => {
+  it('is small, and loads nothing but parts of Node, and re2js for regular expressions', () => {
     const text = readFileSync(program, 'utf8');
-    expect(text.length).toBeLessThan(64 * 1024);
+    expect(text.length).toBeLessThan(48 * 1024);
     const loaded = [...text.matchAll(/\b(?:require|import)\("([^"]*)"\)/g)].map(([, name]) => name);
     expect(new Set(loaded)).toEqual(
-      new Set(['node:buffer', 'node:child_process', 'node:fs', 'node:path', 'node:util']),
+      new Set(['./re2js.cjs', 'node:buffer', 'node:child_process', 'node:fs', 'node:path', 'node:util']),
     );
     expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
     expect(statSync(program).mode & 0o111).toBe(0o111);
+  });
+
+  it('reads re2js only where a regular expression stands, and beside the bundle, however that is called', () => {
+    const copy = join(folder, 'copy');
+    const link = join(folder, 'link');
+    copyFileSync(program, copy);
+    symlinkSync(program, link);
+    const output = (from: string, input: string) => {
+      const { status, stdout } = spawnSync(from, ['-'], { env: environment, input, encoding: 'utf8' });
+      return [status, stdout];
+    };
+    expect(output(copy, '$(NAME)')).toEqual([0, 'World']);
+    expect(output(link, '$(NAME:/o(.)/\\1o/)')).toEqual([0, 'Wrold']);
   });
 });

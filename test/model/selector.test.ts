@@ -315,7 +315,19 @@ describe('parseSelector', () => {
     ['/x.info', '/x.info', 'a regular expression is never closed', /expected a "\/" after it/],
     ['/a;b/.info', '/a', 'a regular expression is never closed', /\\x3b/],
     ['//.info', '//', 'a regular expression is empty', /REGEX/],
-    ['*.err;/(/.info', '/(/', 'the regular expression /(/ cannot be used: unterminated group', undefined],
+    ['*.err;/(/.info', '/(/', 'the regular expression /(/ cannot be used: missing closing )', undefined],
+    [
+      '*.*;/a**/.*',
+      '**',
+      'the regular expression /a**/ cannot be used: invalid nested repetition operator: **',
+      undefined,
+    ],
+    [
+      '*.*;/a(?=b)/.*',
+      '(?=',
+      'the regular expression /a(?=b)/ cannot be used: it has a look-around, (?=…)',
+      /"!\/REGEX\/\.\*"/,
+    ],
   ])('tells what is wrong with %j, and where', (text, at, message, hint) => {
     const found = mistake(text);
     expect([found.at, found.message]).toEqual([at, message]);
@@ -327,21 +339,6 @@ describe('parseSelector', () => {
     const priority = parseSelector('mail.inof');
     expect(facility.ok ? [] : facility.candidates).toEqual(expect.arrayContaining(['mail', 'altcron', 'local7']));
     expect(priority.ok ? [] : priority.candidates).toEqual(expect.arrayContaining(['info', 'panic', 'warning']));
-  });
-
-  it('asks the given judge about regular expressions, in JavaScript spelling, and only about them', () => {
-    const asked: string[] = [];
-    const checkRegex = (source: string, flags: string) => {
-      asked.push(`${source} ${flags}`);
-      return source === 'bad' ? 'it is bad' : undefined;
-    };
-    expect(parseSelector('*.info;[x].*', { checkRegex }).ok).toBe(true);
-    expect(asked).toEqual([]);
-    expect(parseSelector('/(?P<n>a\\/b)/.*', { checkRegex }).ok).toBe(true);
-    expect(asked).toEqual(['(?<n>a\\/b) is']);
-    const refused = parseSelector('*.*;/bad/.*', { checkRegex });
-    expect(refused).toMatchObject({ ok: false, index: 4, length: 5 });
-    expect(refused.ok ? '' : refused.message).toBe('the regular expression /bad/ cannot be used: it is bad');
   });
 
   it('never throws, and places each mistake within the text', () => {
