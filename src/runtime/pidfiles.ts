@@ -46,6 +46,8 @@ export class Pidfiles {
   /** By service, in real time: when its start began, and when its file was looked at last. */
   readonly #startedAt = new Map<string, number>();
   readonly #lookedAt = new Map<string, number>();
+  /** Services in whose spawn chaperone stood still, until their file is looked at. */
+  readonly #stood = new Set<string>();
 
   constructor(ports: PidfilePorts) {
     this.#ports = ports;
@@ -58,6 +60,12 @@ export class Pidfiles {
     const now = this.#ports.clock.realTime();
     this.#startedAt.set(service.name, now);
     this.#lookedAt.set(service.name, now);
+  }
+
+  /** To be called right after a start: where that took long, chaperone stood still before any of its timers could notice. */
+  noteSpawned({ name }: ServiceSpec): void {
+    const started = this.#startedAt.get(name);
+    if (started !== undefined && this.#ports.clock.realTime() - started > stall) this.#stood.add(name);
   }
 
   /**
@@ -89,6 +97,7 @@ export class Pidfiles {
     this.#before.delete(service);
     this.#startedAt.delete(service);
     this.#lookedAt.delete(service);
+    this.#stood.delete(service);
   }
 
   /** What the file says now: a process to follow, or why there is none. */
@@ -154,7 +163,7 @@ export class Pidfiles {
     const { clock } = this.#ports;
     const since = this.#lookedAt.get(service) ?? clock.realTime();
     this.#lookedAt.set(service, clock.realTime());
-    return clock.lateness(since) > stall;
+    return this.#stood.delete(service) || clock.lateness(since) > stall;
   }
 
   /** The process is another service's, whatever the file says of it. */

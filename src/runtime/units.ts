@@ -278,6 +278,7 @@ class Unit {
 
     const { pid } = outcome;
     this.#root = pid;
+    pidfiles.noteSpawned(service);
     this.#ports.onBegin(service, pid);
     notify.setStartPid(service.name, pid);
     if (invocation !== undefined) {
