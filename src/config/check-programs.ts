@@ -1,6 +1,8 @@
 /** Whether the programs and directories that services name are there, and may be used. */
+
+import type { Account } from '../model/account.ts';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import type { Account, ServiceSpec } from '../model/service-spec.ts';
+import type { ServiceSpec } from '../model/service-spec.ts';
 import type { Places } from './check-places.ts';
 import type { Report } from './report.ts';
 import { quote } from './wording.ts';

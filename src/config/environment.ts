@@ -1,3 +1,4 @@
+import type { Account } from '../model/account.ts';
 import { createExpander, type Expander, ExpansionError, isPlain } from '../model/expand.ts';
 import {
   type AccountLevel,
@@ -6,7 +7,6 @@ import {
   lateVariables,
   notifyVariables,
 } from '../model/late-environment.ts';
-import type { Account } from '../model/service-spec.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 import type { Section } from './validate.ts';

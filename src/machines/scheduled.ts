@@ -47,7 +47,7 @@ import type { ServiceSpec } from '../model/service-spec.ts';
 import type { UnitFact } from '../model/unit-events.ts';
 import type { ServiceStage } from '../model/why.ts';
 import { enter } from './enter.ts';
-import type { ServiceCommand, SystemRef } from './service-protocol.ts';
+import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-protocol.ts';
 import { stamped } from './stamped.ts';
 import { unitMachine } from './unit.ts';
 
@@ -56,14 +56,6 @@ export type ScheduledEvent = ServiceCommand | TriggerFact | UnitFact | ResetOver
 /** Raised by the service itself: what a reset has told to end has not ended in time. */
 interface ResetOverdue {
   readonly type: 'reset.overdue';
-  readonly at: number;
-}
-
-/** What a scheduled service tells the system machine beside its changes. */
-export interface ServiceNoticed {
-  readonly type: 'service.noticed';
-  readonly name: string;
-  readonly news: ScheduleNews;
   readonly at: number;
 }
 

@@ -1,5 +1,6 @@
 /** What is said to a service and by it, and all that it knows: cron and inetd services say and hear the same. */
 import type { ActorRef, Snapshot } from 'xstate';
+import type { ScheduleNews } from '../model/scheduling.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
@@ -7,7 +8,6 @@ import type { RunOutcome } from '../model/system-end.ts';
 import type { MissedEnd, NotifyFact, UnitFact } from '../model/unit-events.ts';
 import type { ServiceStage } from '../model/why.ts';
 import type { ReadinessFact } from './readiness.ts';
-import type { ServiceNoticed } from './scheduled.ts';
 
 export type ServiceCommand =
   | {
@@ -68,6 +68,14 @@ export interface ServiceExitKills {
   readonly type: 'service.exitKills';
   readonly name: string;
   readonly outcome: RunOutcome;
+  readonly at: number;
+}
+
+/** What a scheduled service tells the system machine beside its changes. */
+export interface ServiceNoticed {
+  readonly type: 'service.noticed';
+  readonly name: string;
+  readonly news: ScheduleNews;
   readonly at: number;
 }
 

@@ -1,4 +1,4 @@
-import type { Account } from './service-spec.ts';
+import type { Account } from './account.ts';
 
 /** One line of passwd(5). */
 export interface UserEntry {

@@ -1,5 +1,5 @@
+import type { Account } from './account.ts';
 import { createExpander, ExpansionError, type Level } from './expand.ts';
-import type { Account, ServiceSpec } from './service-spec.ts';
 
 /** Variables whose values are known only when a service starts, with what stands for them until then. */
 export const lateVariables: Readonly<Record<string, string>> = {
@@ -25,6 +25,13 @@ export interface LateEnvironment {
   readonly outputs: ReadonlyMap<string, string>;
 }
 
+/** The environment of a service as it is configured. */
+export interface ConfiguredEnvironment {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absent where nothing of it depends on the run. */
+  readonly late?: LateEnvironment;
+}
+
 /** A command in backticks runs once per account. */
 export function commandKey(command: string, account: Account | undefined): string {
   const owner = account === undefined ? '' : [account.uid, account.gid, ...account.groups].join(',');
@@ -37,7 +44,7 @@ export function commandKey(command: string, account: Account | undefined): strin
  * @param known the late variables of this run; those that do not begin with an underscore are given to the program
  */
 export function environmentOfRun(
-  { environment, late }: Pick<ServiceSpec, 'environment' | 'late'>,
+  { environment, late }: ConfiguredEnvironment,
   known: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const result: Record<string, string> = { ...environment };

@@ -1,3 +1,4 @@
+import type { Account } from './account.ts';
 import type { ControlPolicy } from './control-policy.ts';
 import type { LateEnvironment } from './late-environment.ts';
 import type { LineFormat, PacketFormat, TimestampFormat } from './log-format.ts';
@@ -9,18 +10,6 @@ export type ServiceType = 'simple' | 'oneshot' | 'forking' | 'notify' | 'inetd' 
 
 /** Where a standard stream of a service goes: into the log, line by line, or to the stream that chaperone itself has. */
 export type OutputTarget = 'log' | 'inherit';
-
-/** The account a program runs under, already looked up. */
-export interface Account {
-  readonly uid: number;
-  readonly gid: number;
-  /** Supplementary groups, the primary one included. */
-  readonly groups: readonly number[];
-  /** The account's name, where the account database has one. */
-  readonly name?: string;
-  /** The account's home directory, where the account database has one. */
-  readonly home?: string;
-}
 
 /**
  * Everything chaperone knows about one service before it starts: a plain value, complete with every default, so that

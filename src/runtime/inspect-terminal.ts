@@ -2,7 +2,7 @@ import { isWanted, Transcript } from '../inspect/transcript.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import { warning } from '../model/messages.ts';
 import { shortName } from '../model/service-spec.ts';
-import type { AttachInspector } from './inspectors.ts';
+import type { AttachInspector } from './inspector-port.ts';
 
 /** Prints each transition to stdout as it happens. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'terminal' | 'json' }>> = (

@@ -3,7 +3,7 @@ import type { InspectRequest } from '../model/inspect-request.ts';
 import { warning } from '../model/messages.ts';
 import { hubSource } from './hub-source.ts';
 import { loopback, newToken } from './inspect-door.ts';
-import type { AttachInspector } from './inspectors.ts';
+import type { AttachInspector } from './inspector-port.ts';
 import { servePage } from './page-server.ts';
 
 /** The inspector page, from chaperone itself. */

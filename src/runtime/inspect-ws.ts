@@ -7,7 +7,7 @@ import { toWire } from '../inspect/wire.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import { warning } from '../model/messages.ts';
 import { admits, type Door, loopback, newToken, urlHost } from './inspect-door.ts';
-import type { AttachInspector } from './inspectors.ts';
+import type { AttachInspector } from './inspector-port.ts';
 
 /** Watchers at once. */
 const mostWatchers = 16;

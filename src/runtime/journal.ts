@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { JournalWriter } from '../inspect/journal-writer.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import { journalFull, journalRefuses } from '../model/messages.ts';
-import type { AttachInspector } from './inspectors.ts';
+import type { AttachInspector } from './inspector-port.ts';
 
 /** There may be room again later. */
 const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];

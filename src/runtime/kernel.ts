@@ -3,9 +3,10 @@
  * (calls). Two implementations, `linux/` and `simulated/`, pass one contract suite. No other file asks Linux for processes.
  */
 import type { Observable } from 'rxjs';
+import type { Account } from '../model/account.ts';
 import type { ExitStatus } from '../model/exit-status.ts';
 import type { Connection } from '../model/scheduling.ts';
-import type { Account, FileOwner } from '../model/service-spec.ts';
+import type { FileOwner } from '../model/service-spec.ts';
 import type { SignalName } from '../model/signal.ts';
 import type { SpawnError } from '../model/spawn-error.ts';
 

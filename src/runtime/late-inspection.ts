@@ -3,7 +3,7 @@ import type { InspectRequest } from '../model/inspect-request.ts';
 import { warning } from '../model/messages.ts';
 import type { Assembly } from './assemble.ts';
 import type { Inspection } from './inspection.ts';
-import type { CloseInspector, InspectorPorts } from './inspectors.ts';
+import type { CloseInspector, InspectorPorts } from './inspector-port.ts';
 import type { Clock, Kernel } from './kernel.ts';
 import type { LateLogging } from './late-logging.ts';
 
