@@ -1,11 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { checkSystem, type Findings, inOrder } from '../config/check.ts';
+import { checkSystem, type Findings } from '../config/check.ts';
 import type { Probe } from '../config/check-programs.ts';
 import { checkJson, renderCheck } from '../config/check-report.ts';
 import type { NextTimes } from '../config/check-schedules.ts';
 import { readPlaces } from '../config/load.ts';
+import { inOrder } from '../config/report.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { signalNumber } from '../model/signal.ts';
 import { type Configured, configure } from '../runtime/configure.ts';
@@ -43,7 +44,9 @@ export async function run({ given }: Request): Promise<number> {
   const diagnostics = inOrder(
     [
       ...configured.diagnostics,
-      ...configured.messages.map(({ text }): Diagnostic => ({ severity: 'warning', message: text })),
+      ...configured.messages.map(
+        ({ text }): Diagnostic => ({ severity: 'warning', code: 'command-failed', message: text }),
+      ),
       ...missing,
       ...findings.diagnostics,
     ],

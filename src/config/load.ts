@@ -88,7 +88,7 @@ function findFiles(path: string, reader: ConfigReader, report: Report): readonly
 
 /** To open a FIFO or a device might wait, or never end. */
 function reportIrregular(path: string, report: Report): void {
-  report.error(`cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
+  report.error('unreadable', `cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
 }
 
 /** UTF-8 keeps the order of code points; JavaScript's own order of UTF-16 units differs beyond U+FFFF. */
@@ -123,6 +123,7 @@ function attempt<Result>(path: string, what: string, request: () => Result, repo
     if (typeof code !== 'string') throw error;
     const reason = systemErrors[code];
     report.error(
+      'unreadable',
       `cannot read the ${what} ${quote(path)}: ${reason === undefined ? code : `${reason} (${code})`}`,
       undefined,
     );

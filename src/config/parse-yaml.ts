@@ -65,6 +65,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
   if (binary !== undefined) {
     const what = source.text.charAt(binary) === '\0' ? 'a NUL byte' : 'bytes that are not UTF-8';
     report.error(
+      'not-text',
       `this is not a text file: it holds ${what}`,
       { source, start: binary, end: binary + 1 },
       {
@@ -87,7 +88,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
     const { line } = source.position(mistake.place.start, mistake.place.end);
     if (errorLines.has(line) || errorLines.size >= mostSyntaxErrors) continue;
     errorLines.add(line);
-    report.error(mistake.message, mistake.place, { hint: mistake.hint });
+    report.error('yaml-syntax', mistake.message, mistake.place, { hint: mistake.hint });
   }
   if (errorLines.size > 0) return undefined;
 
@@ -97,7 +98,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
     for (const warning of document.warnings) {
       if (warning.code !== 'TAG_RESOLVE_FAILED') continue;
       const place = { source, start: warning.pos[0], end: warning.pos[1] };
-      report.error(`unknown YAML tag ${quote(sliceOf(place))}`, place, {
+      report.error('yaml-tag', `unknown YAML tag ${quote(sliceOf(place))}`, place, {
         hint: 'expected a value without a tag; text that begins with "!" stands in quotes',
       });
     }
@@ -116,6 +117,7 @@ export function withoutDuplicates(entries: readonly YamlEntry[], report: Report)
     if (earlier === undefined) continue;
     const lines = [earlier, entry].map(({ key }) => lineOf(key.place));
     report.warning(
+      'duplicate-key',
       `${quote(name)} stands twice, on line ${lines[0]} and on line ${lines[1]}; the last one counts`,
       entry.key.place,
       { related: { message: 'the one without effect is', place: earlier.key.place } },
@@ -169,6 +171,7 @@ function compose(source: Source, report: Report): Composed | undefined {
     if (/^["']/.test(lexeme)) openQuotes.set(start + lexeme.length, start);
     if (parser.stack.length > deepestNesting) {
       report.error(
+        'nested-too-deep',
         `values are nested more than ${deepestNesting} deep`,
         { source, start, end: start + 1 },
         {
@@ -303,11 +306,11 @@ function convertDocument(root: Node, source: Source, report: Report): YamlNode {
     const target = anchors.get(name);
     if (target === undefined) {
       if (anchors.has(name)) {
-        report.error(`the alias "*${name}" stands inside the value it refers to`, place, {
+        report.error('recursive-alias', `the alias "*${name}" stands inside the value it refers to`, place, {
           hint: 'expected an alias of a value that ends before it',
         });
       } else {
-        report.error(`the alias "*${name}" refers to nothing`, place, {
+        report.error('unknown-alias', `the alias "*${name}" refers to nothing`, place, {
           hint: didYouMean(name, anchors.keys()) ?? `expected "&${name}" before it`,
         });
       }
@@ -317,9 +320,14 @@ function convertDocument(root: Node, source: Source, report: Report): YamlNode {
     aliasedValues += target.size;
     if (aliasedValues > mostAliasedValues) {
       if (!bombReported) {
-        report.error(`the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`, place, {
-          hint: 'expected fewer aliases of aliases',
-        });
+        report.error(
+          'too-many-aliases',
+          `the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`,
+          place,
+          {
+            hint: 'expected fewer aliases of aliases',
+          },
+        );
       }
       bombReported = true;
       return empty(place);
@@ -341,7 +349,7 @@ function convertDocument(root: Node, source: Source, report: Report): YamlNode {
       } else if (key.kind === 'scalar') {
         own.push({ key, value });
       } else {
-        report.error('a key is a list or a map', key.place, { hint: 'expected a name' });
+        report.error('bad-key', 'a key is a list or a map', key.place, { hint: 'expected a name' });
       }
     }
     const unique = withoutDuplicates(own, report);
@@ -354,7 +362,7 @@ function convertDocument(root: Node, source: Source, report: Report): YamlNode {
     const maps = value.kind === 'list' ? value.items : [value];
     return maps.flatMap((map) => {
       if (map.kind === 'map') return map.entries;
-      report.error('"<<" merges maps, and this is none', map.place, {
+      report.error('bad-merge', '"<<" merges maps, and this is none', map.place, {
         hint: 'expected an alias of a map, or a list of them',
       });
       return [];

@@ -62,9 +62,14 @@ export function resolvePrerequisites(
   wishes.forEach((wish, owner) => {
     for (const group of wish.groups) {
       if (isUpperCase(group.name) && !reservedGroups.includes(group.name)) {
-        report.error(`${wish.name} is in the group ${quote(group.name)}: all upper case is reserved`, group.place, {
-          hint: didYouMean(group.name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter',
-        });
+        report.error(
+          'reserved-name',
+          `${wish.name} is in the group ${quote(group.name)}: all upper case is reserved`,
+          group.place,
+          {
+            hint: didYouMean(group.name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter',
+          },
+        );
       }
     }
     for (const directive of ['after', 'before'] as const) {
@@ -93,30 +98,40 @@ export function resolvePrerequisites(
     if (name === consoleService) return indexes.has(name) ? 'service' : 'nothing';
     if (name === 'INIT' || name === 'IDLE') {
       if (directive === 'after' && name === 'IDLE') {
-        report.error(`${owner} cannot wait for IDLE: idle services start after all others`, place, {
+        report.error('impossible-order', `${owner} cannot wait for IDLE: idle services start after all others`, place, {
           hint: 'expected "service_groups: IDLE", to be one of them',
         });
         return 'nothing';
       }
       if (directive === 'before' && name === 'INIT') {
-        report.error(`${owner} cannot start before INIT: its services start before all others`, place, {
-          hint: 'expected "service_groups: INIT", to be one of them',
-        });
+        report.error(
+          'impossible-order',
+          `${owner} cannot start before INIT: its services start before all others`,
+          place,
+          {
+            hint: 'expected "service_groups: INIT", to be one of them',
+          },
+        );
         return 'nothing';
       }
       return 'group';
     }
     if (isUpperCase(name)) {
-      report.error(`${quote(name)} in ${directive} of ${owner} is no group: all upper case is reserved`, place, {
-        hint:
-          didYouMean(name, [...reservedGroups, consoleService]) ??
-          'expected NAME.service, a group, INIT, IDLE or CONSOLE',
-      });
+      report.error(
+        'reserved-name',
+        `${quote(name)} in ${directive} of ${owner} is no group: all upper case is reserved`,
+        place,
+        {
+          hint:
+            didYouMean(name, [...reservedGroups, consoleService]) ??
+            'expected NAME.service, a group, INIT, IDLE or CONSOLE',
+        },
+      );
       return 'nothing';
     }
     if (!name.endsWith('.service')) return 'group';
     if (complete && !indexes.has(name)) {
-      report.warning(`${directive} of ${owner} names ${quote(name)}, which is not declared`, place, {
+      report.warning('unknown-service', `${directive} of ${owner} names ${quote(name)}, which is not declared`, place, {
         hint: nearService(name, owner) ?? 'it has no effect',
       });
     }
@@ -211,16 +226,21 @@ export function resolvePrerequisites(
     const before = ordered.at(-1)?.target ?? last;
     const chain = [before, ...ordered.map((step) => step.target)].map((node) => shortName(wishes[node]?.name ?? ''));
     const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-5)] : chain;
-    report.error(`${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`, first.reason.place, {
-      related:
-        // What no line says (the command's group) has no place to show.
-        second === undefined || second.reason.place.source.file === ''
-          ? undefined
-          : {
-              message: `${wishes[second.reason.owner]?.name} says "${second.reason.directive}: ${second.reason.name}"`,
-              place: second.reason.place,
-            },
-    });
+    report.error(
+      'dependency-cycle',
+      `${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`,
+      first.reason.place,
+      {
+        related:
+          // What no line says (the command's group) has no place to show.
+          second === undefined || second.reason.place.source.file === ''
+            ? undefined
+            : {
+                message: `${wishes[second.reason.owner]?.name} says "${second.reason.directive}: ${second.reason.name}"`,
+                place: second.reason.place,
+              },
+      },
+    );
   }
 
   const cycles = cyclicComponents(wishes.length + 2, successors);

@@ -36,7 +36,7 @@ export function resolveAccount(
   if (user === undefined && inherited.kind === 'missing') return { ...inherited, own: false };
   const userText = user ?? (inherited.kind === 'found' ? inherited.user : undefined);
   if (userText === undefined) {
-    report.error(`gid of ${section.name} is given without any uid`, place('gid'), {
+    report.error('gid-without-uid', `gid of ${section.name} is given without any uid`, place('gid'), {
       hint: 'expected a uid here or in settings',
     });
     return { kind: 'none' };
@@ -47,16 +47,26 @@ export function resolveAccount(
       return { kind: 'found', account: found.account, user: userText, own: true };
     case 'unknownUser':
       if (required) {
-        report.error(`uid of ${section.name} is no user of this system: ${quote(found.user)}`, place('uid'), {
-          hint: 'expected a user name or a number',
-        });
+        report.error(
+          'unknown-user',
+          `uid of ${section.name} is no user of this system: ${quote(found.user)}`,
+          place('uid'),
+          {
+            hint: 'expected a user name or a number',
+          },
+        );
       }
       return { kind: 'missing', name: found.user, own: true };
     case 'unknownGroup':
       if (required) {
-        report.error(`gid of ${section.name} is no group of this system: ${quote(found.group)}`, place('gid'), {
-          hint: 'expected a group name or a number',
-        });
+        report.error(
+          'unknown-group',
+          `gid of ${section.name} is no group of this system: ${quote(found.group)}`,
+          place('gid'),
+          {
+            hint: 'expected a group name or a number',
+          },
+        );
       }
       return { kind: 'missing', name: found.group, own: true };
     default:
