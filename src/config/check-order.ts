@@ -1,6 +1,6 @@
 /** What the order of services makes impossible: starts that never come, and stops that have no time. */
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import { blocked, type Standing, type Standings, shutdownReserve, stopShare } from '../model/ordering.ts';
+import { blocked, leastShare, type Standing, type Standings, stopShare, sufficientBudget } from '../model/ordering.ts';
 import { type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
@@ -79,9 +79,6 @@ function chainToFailure(
   return chain;
 }
 
-/** ms that every layer should have between its kill signal and SIGKILL (src/model/ordering.ts). */
-const leastShare = 1_000;
-
 /** Whether `shutdown_timeout` is enough for all layers, each stopped after the one above. */
 export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): void {
   const { graph, services, places, report } = context;
@@ -96,8 +93,8 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
   if (top === undefined) return;
   const budget = spec.shutdownTimeout;
   const layers = new Set(alive.map((name) => layerOf(graph, name))).size;
-  if (layers < 2 || stopShare(layers - 1, budget, shutdownReserve(budget)) >= leastShare) return;
-  const needed = Math.ceil((layers * leastShare + 500) / 100) / 10;
+  if (layers < 2 || stopShare(layers - 1, budget, budget) >= leastShare) return;
+  const needed = Math.ceil(sufficientBudget(layers) / 100) / 10;
   report.warning(
     'shutdown-too-short',
     `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,
