@@ -203,9 +203,7 @@ function readTypeDirectives(
       'no-effect',
       `max_connections of ${section.name} has no effect: its type is ${type}`,
       section.place,
-      {
-        hint: 'expected type inetd',
-      },
+      { hint: 'expected type inetd' },
     );
   }
   return {

@@ -143,9 +143,7 @@ function readTimeZone(
       'unknown-time-zone',
       `TZ=${quote(inherited)} names no time zone that is known here: cron services run by UTC`,
       undefined,
-      {
-        hint: 'expected a name such as Europe/Berlin, in TZ or in "timezone" of the settings',
-      },
+      { hint: 'expected a name such as Europe/Berlin, in TZ or in "timezone" of the settings' },
     );
   }
   return {};
@@ -163,9 +161,7 @@ function readGrants(settings: Section, { accounts, report }: BuildContext): read
         `unknown-${to.kind}`,
         `allow of control names ${quote(name)}, which is no ${to.kind} of this system`,
         place,
-        {
-          hint: `expected a ${to.kind} name or a number`,
-        },
+        { hint: `expected a ${to.kind} name or a number` },
       );
       return [];
     };
@@ -250,9 +246,7 @@ function readJournal(settings: Section, defaults: Defaults, { commands, report }
       'bad-path',
       `journal of inspect is ${quote(path)}`,
       scalarOf(section, 'journal')?.place ?? section.place,
-      {
-        hint: 'expected an absolute path',
-      },
+      { hint: 'expected an absolute path' },
     );
   }
   return {

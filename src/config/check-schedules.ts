@@ -51,9 +51,7 @@ function warnOfSeconds(name: string, fields: string, { places, report }: CheckCo
     'seconds-first',
     `interval of ${name} runs ${runs}: the sixth field is the second`,
     places.directive(name, 'interval'),
-    {
-      hint: `did you mean "${turned}"?`,
-    },
+    { hint: `did you mean "${turned}"?` },
   );
 }
 

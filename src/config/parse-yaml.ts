@@ -68,9 +68,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
       'not-text',
       `this is not a text file: it holds ${what}`,
       { source, start: binary, end: binary + 1 },
-      {
-        hint: 'expected YAML text in UTF-8',
-      },
+      { hint: 'expected YAML text in UTF-8' },
     );
     return undefined;
   }
@@ -174,9 +172,7 @@ function compose(source: Source, report: Report): Composed | undefined {
         'nested-too-deep',
         `values are nested more than ${deepestNesting} deep`,
         { source, start, end: start + 1 },
-        {
-          hint: 'expected sections of directives',
-        },
+        { hint: 'expected sections of directives' },
       );
       return undefined;
     }
@@ -324,9 +320,7 @@ function convertDocument(root: Node, source: Source, report: Report): YamlNode {
           'too-many-aliases',
           `the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`,
           place,
-          {
-            hint: 'expected fewer aliases of aliases',
-          },
+          { hint: 'expected fewer aliases of aliases' },
         );
       }
       bombReported = true;

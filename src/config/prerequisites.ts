@@ -66,9 +66,7 @@ export function resolvePrerequisites(
           'reserved-name',
           `${wish.name} is in the group ${quote(group.name)}: all upper case is reserved`,
           group.place,
-          {
-            hint: didYouMean(group.name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter',
-          },
+          { hint: didYouMean(group.name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter' },
         );
       }
     }
@@ -108,9 +106,7 @@ export function resolvePrerequisites(
           'impossible-order',
           `${owner} cannot start before INIT: its services start before all others`,
           place,
-          {
-            hint: 'expected "service_groups: INIT", to be one of them',
-          },
+          { hint: 'expected "service_groups: INIT", to be one of them' },
         );
         return 'nothing';
       }

@@ -63,9 +63,7 @@ function readRemain(section: Section, { type, environment, enabled, report }: En
       'no-effect',
       `remain_after_exit of ${name} has no effect: it is forking and has no pidfile`,
       scalar.place,
-      {
-        hint: 'expected a pidfile: without one nobody knows when it ends',
-      },
+      { hint: 'expected a pidfile: without one nobody knows when it ends' },
     );
   }
   return expandedBoolean(section, 'remain_after_exit', environment, report, { enabled, fallback: type === 'oneshot' });

@@ -41,34 +41,22 @@ export function resolveAccount(
     });
     return { kind: 'none' };
   }
+  const missing = (kind: 'user' | 'group', name: string): ResolvedAccount => {
+    const key = kind === 'user' ? 'uid' : 'gid';
+    if (required) {
+      const message = `${key} of ${section.name} is no ${kind} of this system: ${quote(name)}`;
+      report.error(`unknown-${kind}`, message, place(key), { hint: `expected a ${kind} name or a number` });
+    }
+    return { kind: 'missing', name, own: true };
+  };
   const found = accounts.account(userText, group);
   switch (found.kind) {
     case 'found':
       return { kind: 'found', account: found.account, user: userText, own: true };
     case 'unknownUser':
-      if (required) {
-        report.error(
-          'unknown-user',
-          `uid of ${section.name} is no user of this system: ${quote(found.user)}`,
-          place('uid'),
-          {
-            hint: 'expected a user name or a number',
-          },
-        );
-      }
-      return { kind: 'missing', name: found.user, own: true };
+      return missing('user', found.user);
     case 'unknownGroup':
-      if (required) {
-        report.error(
-          'unknown-group',
-          `gid of ${section.name} is no group of this system: ${quote(found.group)}`,
-          place('gid'),
-          {
-            hint: 'expected a group name or a number',
-          },
-        );
-      }
-      return { kind: 'missing', name: found.group, own: true };
+      return missing('group', found.group);
     default:
       throw new Error('internal error: unknown outcome of an account look-up');
   }

@@ -151,9 +151,7 @@ function reportUnknownKey(kind: SectionKind, sectionName: string, key: YamlScala
       'old-spelling',
       `${quote(key.text)} in ${sectionName} is the old spelling of "${renamed}"`,
       key.place,
-      {
-        hint: `did you mean "${renamed}"?`,
-      },
+      { hint: `did you mean "${renamed}"?` },
     );
     return;
   }
@@ -393,9 +391,7 @@ function readTextMap(node: YamlNode, context: ValueContext): Value | undefined {
         'bad-variable-name',
         `${quote(key.text)} in ${context.label} is not a name for a variable`,
         key.place,
-        {
-          hint: 'expected a name without "="',
-        },
+        { hint: 'expected a name without "="' },
       );
       complete = false;
     } else if (value.kind !== 'scalar') {
