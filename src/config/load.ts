@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { codeOf } from '../model/errno.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import { buildSystem, type Surroundings } from './build-system.ts';
 import { indexPlaces, type Places } from './check-places.ts';
@@ -119,8 +120,8 @@ function attempt<Result>(path: string, what: string, request: () => Result, repo
   try {
     return request();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (typeof code !== 'string') throw error;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
     const reason = systemErrors[code];
     report.error(
       'unreadable',

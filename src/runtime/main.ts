@@ -5,6 +5,7 @@ import { placesFor, socketVariable } from '../control/places.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
+import { codeOf } from '../model/errno.ts';
 import { explainEnd } from '../model/explain.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import {
@@ -330,7 +331,7 @@ function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): voi
     edge.setSubreaper();
     assembly.say(notPid1(kernel.pid));
   } catch (error) {
-    assembly.say(cannotSubreap(error instanceof Error && 'code' in error ? String(error.code) : 'unknown'));
+    assembly.say(cannotSubreap(codeOf(error) ?? 'unknown'));
   }
 }
 
