@@ -297,9 +297,9 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'Write all three slashes; one inside is written as `\\/`.',
   ),
   'bad-regex': entry(
-    'The regular expression in `$(NAME:/REGEX/REPLACEMENT/)` is none, or could take time without end.',
+    'The regular expression in `$(NAME:/REGEX/REPLACEMENT/)` is none, is too large, or has look-around or back-references, which cannot be had in linear time.',
     service('command: sleep $(_CHAP_SERVICE:/*web//)'),
-    'Correct it; a character that stands for itself is written with a backslash: `\\*`. Repetitions inside of repetitions are not taken.',
+    'Correct it; a character that stands for itself is written with a backslash: `\\*`. [What can be written](reference/regular-expressions.md), and what in place of the rest.',
   ),
   'expansion-too-large': entry(
     'Variables expand to more than 128 KiB, or refer to each other too deeply.',
