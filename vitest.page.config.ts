@@ -6,7 +6,9 @@ export default defineConfig({
     include: ['test/**/*.page.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    // A real browser on a busy machine: what fails twice has failed.
-    retry: process.env['CI'] === undefined ? 0 : 1,
+    // Tests wait for events, and a busy machine may take its time: these limits are met only by what hangs.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -12,6 +12,7 @@ execFileSync(
     'run',
     'test/machines/diagrams.test.ts',
     'test/docs/reference.test.ts',
+    'test/docs/errors.test.ts',
     'test/docs/control.test.ts',
     'test/docs/schema.test.ts',
     'test/docs/journal.test.ts',

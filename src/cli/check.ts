@@ -1,12 +1,14 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { checkSystem, type Findings, inOrder } from '../config/check.ts';
+import { checkSystem, type Findings } from '../config/check.ts';
 import type { Probe } from '../config/check-programs.ts';
 import { checkJson, renderCheck } from '../config/check-report.ts';
 import type { NextTimes } from '../config/check-schedules.ts';
 import { readPlaces } from '../config/load.ts';
+import { inOrder } from '../config/report.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { codeOf } from '../model/errno.ts';
 import { signalNumber } from '../model/signal.ts';
 import { type Configured, configure } from '../runtime/configure.ts';
 import { configFiles } from '../runtime/linux/config-files.ts';
@@ -43,7 +45,9 @@ export async function run({ given }: Request): Promise<number> {
   const diagnostics = inOrder(
     [
       ...configured.diagnostics,
-      ...configured.messages.map(({ text }): Diagnostic => ({ severity: 'warning', message: text })),
+      ...configured.messages.map(
+        ({ text }): Diagnostic => ({ severity: 'warning', code: 'command-failed', message: text }),
+      ),
       ...missing,
       ...findings.diagnostics,
     ],
@@ -115,7 +119,7 @@ const probe: Probe = {
       const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
       return { kind, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      const code = codeOf(error);
       return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unknown';
     }
   },
@@ -141,7 +145,7 @@ async function print(text: string, status: number): Promise<number> {
     return status;
   } catch (error) {
     // A reader that has seen enough is no mistake.
-    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return status;
+    if (codeOf(error) === 'EPIPE') return status;
     await writeAll(2, Buffer.from(`chaperonectl check: cannot write: ${reasonOf(error) ?? String(error)}\n`));
     return 1;
   }

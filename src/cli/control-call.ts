@@ -1,6 +1,7 @@
 /** What all verbs that talk to a running chaperone share. */
 import { exitStatuses } from '../control/answer.ts';
 import { findSocket, type ReplyReader, request, UnreachableError } from '../control/client.ts';
+import { codeOf } from '../model/errno.ts';
 import { writeAll } from './program-io.ts';
 import { type CommandReply, readReply } from './reply.ts';
 
@@ -9,7 +10,7 @@ export async function print(fd: 1 | 2, text: string): Promise<void> {
     await writeAll(fd, Buffer.from(text));
   } catch (error) {
     // A reader that has seen enough is no mistake.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+    if (codeOf(error) !== 'EPIPE') throw error;
   }
 }
 

@@ -18,7 +18,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { codeOf, reasonOf, writeAll } from './program-io.ts';
+import { codeOf } from '../model/errno.ts';
+import { reasonOf, writeAll } from './program-io.ts';
 
 /** Files that cannot be copied; the message begins with "cannot". */
 export class CopyError extends Error {}

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { exitStatuses } from '../control/answer.ts';
 import { UnreachableError } from '../control/client.ts';
 import { type EntryStream, type Line, readEntries } from '../control/entry-stream.ts';
+import { codeOf } from '../model/errno.ts';
 import type { EntrySource } from '../runtime/page-server.ts';
 import { print, socketPath, withControl } from './control-call.ts';
 import type { Request } from './read-words.ts';
@@ -153,6 +154,6 @@ function bootOf(json: string): string | undefined {
 
 function unreachable(error: Error): UnreachableError {
   return new UnreachableError(
-    `chaperone does not seem to be listening, is it running?\n(Error is: ${'code' in error ? String(error.code) : error.message})`,
+    `chaperone does not seem to be listening, is it running?\n(Error is: ${codeOf(error) ?? error.message})`,
   );
 }

@@ -8,7 +8,8 @@ import {
   JournalReader,
   versionText,
 } from '../inspect/journal-reader.ts';
-import { codeOf, reasonOf } from './program-io.ts';
+import { codeOf } from '../model/errno.ts';
+import { reasonOf } from './program-io.ts';
 
 /** What cannot be done, in words, and the exit status for it. */
 export class JournalFileError extends Error {

@@ -14,7 +14,9 @@ export function missingPath(config: string, path: string): readonly Diagnostic[]
     const here = resolve(config);
     const meant =
       !isAbsolute(config) && configFiles.stat(here) !== 'missing' ? { hint: `did you mean "${here}"?` } : {};
-    return [{ severity: 'error', message: `the configuration "${path}" does not exist`, ...meant }];
+    return [
+      { severity: 'error', code: 'no-configuration', message: `the configuration "${path}" does not exist`, ...meant },
+    ];
   } catch {
     // The loader has said why it cannot be read.
     return [];

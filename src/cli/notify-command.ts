@@ -37,7 +37,7 @@ export function expandCommand(words: readonly string[], options: NotifyCommandOp
     ['SOCKET_ARGS', template],
   ]);
   if (outer !== undefined) own.set('ORIG_NOTIFY_SOCKET', outer);
-  const { expand } = createExpander([{ values: new Map(inherited) }, { values: own }], {
+  const expander = createExpander([{ values: new Map(inherited) }, { values: own }], {
     commandOutput: (command) => `\`${command}\``,
     prefix: '%',
     brackets: '{',
@@ -51,7 +51,7 @@ export function expandCommand(words: readonly string[], options: NotifyCommandOp
     .flatMap((word) => (word === socketWords ? templateWords() : word))
     .map((word) => {
       try {
-        return expand(word, { literalBackticks: true });
+        return expander.expand(word, { literalBackticks: true });
       } catch (error) {
         if (error instanceof ExpansionError) throw new NotifyCommandError(`cannot expand "${word}": ${error.message}`);
         throw error;

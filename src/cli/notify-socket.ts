@@ -1,9 +1,9 @@
 import { chmodSync, lstatSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { codeOf } from '../model/errno.ts';
 import type { NativeEdge } from '../runtime/native.ts';
 import { describeErrno } from './notify-output.ts';
-import { codeOf } from './program-io.ts';
 
 /** A notify socket of our own. */
 export interface NotifySocket {

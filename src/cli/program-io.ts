@@ -1,5 +1,6 @@
 /** What the small programs share: writing to a descriptor, and the words for a system error. */
 import { write } from 'node:fs';
+import { codeOf } from '../model/errno.ts';
 
 /** Writes everything to a descriptor, also to one that is not blocking. */
 export async function writeAll(fd: number, content: Buffer): Promise<void> {
@@ -20,10 +21,6 @@ export function reasonOf(error: unknown): string | undefined {
   if (code === 'ERR_FS_FILE_TOO_LARGE') return 'it is larger than 2 GiB';
   const [, words] = /^[A-Z0-9]+: ([^,]+)/.exec(error.message) ?? [];
   return words ?? code;
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 const writeSome = (fd: number, content: Buffer, offset: number): Promise<number> =>

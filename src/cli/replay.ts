@@ -10,11 +10,12 @@ import { applyEntry, createReplica } from '../inspect/replica.ts';
 import { isWanted, Transcript } from '../inspect/transcript.ts';
 import { entriesUntil, parseUntil, type Until } from '../inspect/until.ts';
 import { parseDuration } from '../model/duration.ts';
+import { codeOf } from '../model/errno.ts';
 import type { Given, Parameter } from '../model/parameter.ts';
 import { oneLine } from '../model/printable.ts';
 import { shortName } from '../model/service-spec.ts';
 import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
-import { codeOf, writeAll } from './program-io.ts';
+import { writeAll } from './program-io.ts';
 import type { Request } from './read-words.ts';
 import * as options from './verb-options.ts';
 

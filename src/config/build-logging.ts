@@ -86,7 +86,7 @@ function readSelector(section: Section, text: string | undefined, enabled: boole
   const selector = text ?? String(directiveOf(section, 'selector').default);
   const result = parseSelector(selector);
   if (scalar !== undefined && enabled && !result.ok) {
-    reportWithin(report, `selector of ${section.name}: ${result.message}`, scalar, selector, result);
+    reportWithin(report, 'bad-selector', `selector of ${section.name}: ${result.message}`, scalar, selector, result);
   }
   return selector;
 }

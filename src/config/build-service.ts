@@ -103,7 +103,9 @@ export function buildService(
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
   const command = scalarOf(section, 'command');
   if (!section.given.has('command')) {
-    report.error(`${name} has no command`, section.place, { hint: 'expected "command: PROGRAM ARGUMENTS" in it' });
+    report.error('missing-directive', `${name} has no command`, section.place, {
+      hint: 'expected "command: PROGRAM ARGUMENTS" in it',
+    });
   }
   const expanded =
     command === undefined ? undefined : readCommand(section, command, environment, enabled, home, context);
@@ -185,19 +187,24 @@ function readTypeDirectives(
     const types = typesOf[key];
     const required = key !== 'pidfile' && key !== 'watchdog' && types.includes(type);
     if (required && !section.given.has(key)) {
-      report.error(`${section.name} has no ${key}`, section.place, { hint: `${type} services need one` });
+      report.error('missing-directive', `${section.name} has no ${key}`, section.place, {
+        hint: `${type} services need one`,
+      });
     }
     const scalar = scalarOf(section, key);
     if (scalar !== undefined && !types.includes(type)) {
-      report.warning(`${key} of ${section.name} has no effect: its type is ${type}`, scalar.place, {
+      report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, scalar.place, {
         hint: `expected type ${types.join(' or ')}`,
       });
     }
   }
   if (section.given.has('max_connections') && type !== 'inetd') {
-    report.warning(`max_connections of ${section.name} has no effect: its type is ${type}`, section.place, {
-      hint: 'expected type inetd',
-    });
+    report.warning(
+      'no-effect',
+      `max_connections of ${section.name} has no effect: its type is ${type}`,
+      section.place,
+      { hint: 'expected type inetd' },
+    );
   }
   return {
     ...(pidfile === undefined || !typesOf.pidfile.includes(type) ? {} : { pidfile: pidfile.trim() }),
@@ -215,7 +222,7 @@ function warnScheduled(section: Section, type: ServiceType, report: Report): voi
   if (!isScheduled(type)) return;
   for (const key of withoutMeaning) {
     if (!section.values.has(key) || !boolean(section, key)) continue;
-    report.warning(`${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
+    report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
       hint: `it is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} changes nothing for the next`,
     });
   }
@@ -234,7 +241,9 @@ function readInterval(
   if (scalar === undefined || text === undefined) {
     // Whether an interval is needed at all is for the type to say.
     if (scalar !== undefined && enabled && !asWritten && serviceType(section) === 'cron') {
-      report.error(`interval of ${section.name} expands to nothing`, scalar.place, { hint: 'expected a schedule' });
+      report.error('empty-value', `interval of ${section.name} expands to nothing`, scalar.place, {
+        hint: 'expected a schedule',
+      });
     }
     return undefined;
   }
@@ -243,7 +252,7 @@ function readInterval(
   // What stands in a service that is switched off often makes sense only where it is switched on.
   if (!enabled && !asWritten) return undefined;
   for (const problem of read.problems) {
-    reportWithin(report, `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
+    reportWithin(report, 'bad-schedule', `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
   }
   return undefined;
 }
@@ -262,7 +271,7 @@ function readCommand(
   const split = splitWords(text);
   if (split.kind === 'unclosed') {
     const place = isPlain(scalar.text) ? placeWithin(scalar, split.index, 1) : scalar.place;
-    report.error(`a quote in the command of ${section.name} is never closed`, place, {
+    report.error('unclosed-quote', `a quote in the command of ${section.name} is never closed`, place, {
       hint: `expected a closing ${split.quote}`,
     });
     return undefined;
@@ -271,7 +280,9 @@ function readCommand(
   if (first === undefined || first.text === '') {
     // A command often expands to nothing just where the service is switched off.
     if (!enabled && !isPlain(scalar.text)) return asWritten;
-    report.error(`the command of ${section.name} is empty`, scalar.place, { hint: 'expected a program' });
+    report.error('empty-value', `the command of ${section.name} is empty`, scalar.place, {
+      hint: 'expected a program',
+    });
     return undefined;
   }
   const program = first.tilde ? expandTilde(first.text, home, accounts) : first.text;

@@ -109,7 +109,11 @@ function warnSharedPorts(sections: readonly Section[], services: readonly Servic
     else {
       const section = sections.find((candidate) => candidate.name === name);
       const place = section === undefined ? undefined : (scalarOf(section, 'port')?.place ?? section.place);
-      report.warning(`port ${port} of ${name} is also that of ${owner}: only one of them can listen on it`, place);
+      report.warning(
+        'same-port',
+        `port ${port} of ${name} is also that of ${owner}: only one of them can listen on it`,
+        place,
+      );
     }
   }
 }
@@ -127,18 +131,19 @@ function readTimeZone(
   if (scalar !== undefined && given !== undefined) {
     const problem = timeZoneProblem(given);
     if (problem === undefined) return { timeZone: given };
-    report.error(problem.message, scalar.place, { hint: didYouMean(given, problem.candidates ?? []) ?? problem.hint });
+    report.error('unknown-time-zone', problem.message, scalar.place, {
+      hint: didYouMean(given, problem.candidates ?? []) ?? problem.hint,
+    });
     return {};
   }
   const inherited = environment['TZ']?.replace(/^:/, '') ?? '';
   const needed = services.some(({ type, enabled }) => type === 'cron' && enabled);
   if (needed && inherited !== '' && !inherited.startsWith('/') && timeZoneProblem(inherited) !== undefined) {
     report.warning(
+      'unknown-time-zone',
       `TZ=${quote(inherited)} names no time zone that is known here: cron services run by UTC`,
       undefined,
-      {
-        hint: 'expected a name such as Europe/Berlin, in TZ or in "timezone" of the settings',
-      },
+      { hint: 'expected a name such as Europe/Berlin, in TZ or in "timezone" of the settings' },
     );
   }
   return {};
@@ -152,9 +157,12 @@ function readGrants(settings: Section, { accounts, report }: BuildContext): read
     if (to.kind === 'everybody') return [{ to, actions }];
     const { name, place } = to.account;
     const unknown = (): readonly Grant[] => {
-      report.error(`allow of control names ${quote(name)}, which is no ${to.kind} of this system`, place, {
-        hint: `expected a ${to.kind} name or a number`,
-      });
+      report.error(
+        `unknown-${to.kind}`,
+        `allow of control names ${quote(name)}, which is no ${to.kind} of this system`,
+        place,
+        { hint: `expected a ${to.kind} name or a number` },
+      );
       return [];
     };
     if (to.kind === 'user') {
@@ -178,7 +186,7 @@ function userAccount({ user, accounts, report }: BuildContext): ResolvedAccount 
   if (user === undefined) return { kind: 'none' };
   const found = accounts.account(user);
   if (found.kind === 'found') return { kind: 'found', account: found.account, user };
-  report.error(`--user names ${quote(user)}, which is no user of this system`, undefined, {
+  report.error('unknown-user', `--user names ${quote(user)}, which is no user of this system`, undefined, {
     hint: 'expected a user name or a number; --create-user makes one',
   });
   return { kind: 'missing', name: user };
@@ -221,6 +229,7 @@ function readLogSocket(settings: Section, defaults: Defaults, { commands, report
   if (path.startsWith('/') && Buffer.byteLength(path) <= longestSocketPath) return path;
   const scalar = settings.values.get('log_socket');
   report.error(
+    'bad-path',
     `log_socket of settings is ${quote(path)}`,
     scalar?.kind === 'unexpanded' ? scalar.scalar.place : settings.place,
     { hint: `expected an absolute path of at most ${longestSocketPath} bytes` },
@@ -233,9 +242,12 @@ function readJournal(settings: Section, defaults: Defaults, { commands, report }
   const environment = createEnvironment(defaults.levels, commands, accountOf(defaults.account));
   const path = expandedText(section, 'journal', environment, true, report)?.trim();
   if (path !== undefined && !path.startsWith('/')) {
-    report.error(`journal of inspect is ${quote(path)}`, scalarOf(section, 'journal')?.place ?? section.place, {
-      hint: 'expected an absolute path',
-    });
+    report.error(
+      'bad-path',
+      `journal of inspect is ${quote(path)}`,
+      scalarOf(section, 'journal')?.place ?? section.place,
+      { hint: 'expected an absolute path' },
+    );
   }
   return {
     ...(path === undefined ? {} : { path }),

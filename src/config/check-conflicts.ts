@@ -35,6 +35,7 @@ function claim(
     }
     const place = places.directive(owner, key);
     report.error(
+      `same-${key}`,
       `${service.name} has the same ${key} as ${owner}: ${quote(value)}`,
       places.directive(service.name, key),
       { related: place === undefined ? undefined : { message: `${owner} has it`, place } },

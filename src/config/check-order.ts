@@ -1,6 +1,6 @@
 /** What the order of services makes impossible: starts that never come, and stops that have no time. */
 import type { DependencyGraph } from '../model/dependency-graph.ts';
-import { blocked, type Standing, type Standings, shutdownReserve, stopShare } from '../model/ordering.ts';
+import { blocked, leastShare, type Standing, type Standings, stopShare, sufficientBudget } from '../model/ordering.ts';
 import { type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
@@ -13,7 +13,7 @@ export function startOutlook(service: ServiceSpec, { places, report, graph }: Ch
   const waits = type === 'oneshot' || type === 'forking' || type === 'notify' || service.pidfile !== undefined;
   if (waits && service.processTimeout === 0) {
     const place = places.directive(name, 'process_timeout') ?? places.directive('settings', 'process_timeout');
-    report.warning(`${name} cannot become ready: its process_timeout is 0`, place, {
+    report.warning('never-ready', `${name} cannot become ready: its process_timeout is 0`, place, {
       hint: `expected the seconds that a ${type} service may take`,
     });
     return { kind: 'fails', why: 'whose process_timeout is 0', runs: true };
@@ -51,9 +51,10 @@ export function checkReachable(outlooks: ReadonlyMap<string, Outlook>, context: 
     const why = outlook?.kind === 'fails' ? `, ${outlook.why}` : '';
     const through = chain.length > 2 ? ` (${[...chain].map(shortName).join(' → ')})` : '';
     const place = places.directive(name, 'after') ?? places.section(name);
-    report.warning(`${name} can never start: it waits for ${last}${why}${through}`, place);
+    report.warning('never-starts', `${name} can never start: it waits for ${last}${why}${through}`, place);
   }
-  if (told > mostUnreachable) report.warning(`${told - mostUnreachable} more services can never start`, undefined);
+  if (told > mostUnreachable)
+    report.warning('never-starts', `${told - mostUnreachable} more services can never start`, undefined);
   return unreachable;
 }
 
@@ -78,9 +79,6 @@ function chainToFailure(
   return chain;
 }
 
-/** ms that every layer should have between its kill signal and SIGKILL (src/model/ordering.ts). */
-const leastShare = 1_000;
-
 /** Whether `shutdown_timeout` is enough for all layers, each stopped after the one above. */
 export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): void {
   const { graph, services, places, report } = context;
@@ -95,9 +93,10 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
   if (top === undefined) return;
   const budget = spec.shutdownTimeout;
   const layers = new Set(alive.map((name) => layerOf(graph, name))).size;
-  if (layers < 2 || stopShare(layers - 1, budget, shutdownReserve(budget)) >= leastShare) return;
-  const needed = Math.ceil((layers * leastShare + 500) / 100) / 10;
+  if (layers < 2 || stopShare(layers - 1, budget, budget) >= leastShare) return;
+  const needed = Math.ceil(sufficientBudget(layers) / 100) / 10;
   report.warning(
+    'shutdown-too-short',
     `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,
     places.directive('settings', 'shutdown_timeout'),
     { hint: `expected shutdown_timeout ${needed} or more: 1 s a layer, and the last round` },

@@ -2,6 +2,7 @@
 
 import type { Account } from '../model/account.ts';
 import type { DependencyGraph } from '../model/dependency-graph.ts';
+import type { DiagnosticCode } from '../model/diagnostic-code.ts';
 import type { ServiceSpec } from '../model/service-spec.ts';
 import type { Places } from './check-places.ts';
 import type { Report } from './report.ts';
@@ -59,15 +60,15 @@ export function checkProgram(service: ServiceSpec, context: CheckContext): Outlo
   const place = places.directive(service.name, 'command');
   const remarks = { hint: fault.hint };
   if (fault.kind === 'doubt') {
-    report.warning(fault.message, place, remarks);
+    report.warning(fault.code, fault.message, place, remarks);
     return starts;
   }
   if (fault.kind === 'missing' && service.optional) return { kind: 'disabled', why: 'optional, no program' };
   if (service.ignoreFailures) {
-    report.warning(fault.message, place, remarks);
+    report.warning(fault.code, fault.message, place, remarks);
     return fault.kind === 'missing' ? { kind: 'disabled', why: 'no program' } : starts;
   }
-  report.error(fault.message, place, remarks);
+  report.error(fault.code, fault.message, place, remarks);
   // These are ready before their program runs.
   const readyAnyhow = service.type === 'cron' || service.type === 'inetd';
   return readyAnyhow && fault.kind !== 'missing' ? starts : { kind: 'fails', why: fault.why, runs: false };
@@ -76,6 +77,7 @@ export function checkProgram(service: ServiceSpec, context: CheckContext): Outlo
 interface Fault {
   /** `missing`: the look-up finds nothing; `unusable`: it cannot be executed; `doubt`: that cannot be said for sure. */
   readonly kind: 'missing' | 'unusable' | 'doubt';
+  readonly code: DiagnosticCode;
   readonly message: string;
   readonly hint?: string;
   readonly why: string;
@@ -98,6 +100,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
   if (found === undefined) {
     return {
       kind: 'missing',
+      code: 'program-not-found',
       message: `the program ${shown} of ${name} is not found`,
       hint: isPath ? 'nothing is there' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
       why: 'whose program is not found',
@@ -109,6 +112,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
   if (look.kind === 'directory') {
     return {
       kind: 'unusable',
+      code: 'program-not-executable',
       message: `the program ${shown} of ${name} is a directory`,
       why: 'whose program is a directory',
     };
@@ -117,6 +121,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
   if ((look.mode & 0o111) === 0) {
     return {
       kind: 'unusable',
+      code: 'program-not-executable',
       message: `the program ${shown} of ${name} may not be executed: ${path} has mode ${mode}`,
       hint: 'expected an executable file (chmod +x)',
       why: 'whose program may not be executed',
@@ -126,6 +131,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
     const user = account.name ?? `uid ${account.uid}`;
     return {
       kind: 'doubt',
+      code: 'program-not-permitted',
       message: `${user} may not execute the program ${shown} of ${name}: ${path} has mode ${mode}, owner ${look.uid}:${look.gid}`,
       why: '',
     };
@@ -137,13 +143,13 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
 function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): Fault | undefined {
   const program = service.argv[0] ?? '';
   const message = `the program ${quote(program)} of ${service.name} is a relative path`;
-  const why = '';
+  const doubt = { kind: 'doubt', code: 'relative-program', why: '' } as const;
   if (service.directory === undefined && service.account?.home === undefined) {
-    return { kind: 'doubt', message, hint: 'expected a "directory", or the whole path', why };
+    return { ...doubt, message, hint: 'expected a "directory", or the whole path' };
   }
   if (probe.look(absolute(program, directory)) !== 'missing') return undefined;
   // Not an error: an earlier service may only just be about to create it.
-  return { kind: 'doubt', message: `${message}, and not in ${directory} so far`, why };
+  return { ...doubt, message: `${message}, and not in ${directory} so far` };
 }
 
 /** The `#!` line, as execve(2) reads it, and what env(1) looks up for it. */
@@ -159,13 +165,15 @@ function interpreterFault(
   if (!head.startsWith('#!')) {
     if (head.startsWith('\x7fELF')) return undefined;
     const what = head === '' ? 'is empty' : 'is no binary and has no "#!" line';
-    return { kind: 'doubt', message: `the program ${script} of ${name} ${what}`, hint: 'ENOEXEC is likely', why };
+    const message = `the program ${script} of ${name} ${what}`;
+    return { kind: 'doubt', code: 'unknown-format', message, hint: 'ENOEXEC is likely', why };
   }
   const line = head.slice(2).split('\n', 1)[0] ?? '';
   const windows = line.endsWith('\r') ? { hint: 'its lines end as on Windows: CR LF' } : {};
   const [interpreter = '', ...words] = line.split(/[ \t]+/).filter((word) => word !== '');
   const missing = (what: string): Fault => ({
     kind: 'unusable',
+    code: 'interpreter-not-found',
     message: `the interpreter ${quote(what)} of the program ${script} of ${name} is not found`,
     ...windows,
     why,
@@ -192,11 +200,11 @@ function checkDirectory(service: ServiceSpec, context: CheckContext): void {
   const look = probe.look(absolute(directory, probe.directory));
   const place = places.directive(name, 'directory');
   if (look === 'missing' && !hasEarlier(service, context)) {
-    report.warning(`the directory ${quote(directory)} of ${name} does not exist`, place, {
+    report.warning('directory-not-found', `the directory ${quote(directory)} of ${name} does not exist`, place, {
       hint: 'no service that starts before could create it',
     });
   } else if (typeof look !== 'string' && look.kind !== 'directory') {
-    report.warning(`the directory ${quote(directory)} of ${name} is no directory`, place);
+    report.warning('not-a-directory', `the directory ${quote(directory)} of ${name} is no directory`, place);
   }
 }
 

@@ -92,9 +92,10 @@ export function checkJson({ diagnostics, services, schedules, timeZone }: CheckR
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-function findingJson({ message, position, hint, related }: Diagnostic) {
+function findingJson({ code, message, position, hint, related }: Diagnostic) {
   return {
     ...(position === undefined ? {} : place(position)),
+    code,
     message,
     ...(hint === undefined ? {} : { hint }),
     ...(related === undefined ? {} : { related: { ...place(related.position), message: related.message } }),

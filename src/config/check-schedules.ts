@@ -48,11 +48,10 @@ function warnOfSeconds(name: string, fields: string, { places, report }: CheckCo
   if ((!everySecond && !weekdays) || !parseScheduleFields(turned).ok) return;
   const runs = everySecond ? 'every second of the minutes it names' : `at the seconds ${last}`;
   report.warning(
+    'seconds-first',
     `interval of ${name} runs ${runs}: the sixth field is the second`,
     places.directive(name, 'interval'),
-    {
-      hint: `did you mean "${turned}"?`,
-    },
+    { hint: `did you mean "${turned}"?` },
   );
 }
 

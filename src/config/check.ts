@@ -49,9 +49,9 @@ export function checkSystem(spec: SystemSpec, { places, probe, nextTimes }: Chec
   const outlooks = new Map(spec.services.map((service) => [service.name, outlookOf(service, context)]));
   const starting = spec.services.filter(({ name }) => outlooks.get(name)?.kind !== 'disabled');
   if (spec.services.length === 0) {
-    report.warning('there are no services: without a command, there is nothing to run', undefined);
+    report.warning('no-services', 'there are no services: without a command, there is nothing to run', undefined);
   } else if (starting.length === 0) {
-    report.warning('all services are disabled: without a command, the system ends at once', undefined);
+    report.warning('all-disabled', 'all services are disabled: without a command, the system ends at once', undefined);
   }
   const unreachable = checkReachable(outlooks, context);
   checkConflicts(starting, context);
@@ -84,19 +84,8 @@ function checkSelectors({ logging }: SystemSpec, { places, report }: CheckContex
     if (!enabled) continue;
     const read = parseSelector(selector);
     if (!read.ok || !selectsNothing(read.selector)) continue;
-    report.warning(`selector of ${name} selects nothing`, places.directive(name, 'selector'), {
+    report.warning('empty-selector', `selector of ${name} selects nothing`, places.directive(name, 'selector'), {
       hint: 'expected at least one part that takes something, such as *.info',
     });
   }
-}
-
-/** What the loader found and what was found later as one list, in the order of files and lines. */
-export function inOrder(diagnostics: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] {
-  const indexes = new Map(files.map((file, index) => [file, index]));
-  const rank = ({ position }: Diagnostic): readonly [number, number, number] =>
-    position === undefined ? [-1, 0, 0] : [indexes.get(position.file) ?? -1, position.line, position.column];
-  return [...diagnostics].sort((a, b) => {
-    const [left, right] = [rank(a), rank(b)];
-    return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
-  });
 }

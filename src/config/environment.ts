@@ -1,5 +1,6 @@
 import type { Account } from '../model/account.ts';
-import { createExpander, type Expander, ExpansionError, isPlain } from '../model/expand.ts';
+import type { DiagnosticCode } from '../model/diagnostic-code.ts';
+import { createExpander, type Expander, ExpansionError, type ExpansionErrorCode, isPlain } from '../model/expand.ts';
 import {
   type AccountLevel,
   commandKey,
@@ -158,7 +159,11 @@ export function expandWord(environment: Environment, word: string, { owner, repo
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
     if (error.code !== 'EXPANSION_PENDING') {
-      report.error(`cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`, undefined);
+      report.error(
+        expansionMistakes[error.code].code,
+        `cannot expand ${quote(word)} in the command of ${owner}: ${error.message}`,
+        undefined,
+      );
     }
     return word;
   }
@@ -266,23 +271,26 @@ function reportExpansion(
   if (error.code === 'EXPANSION_PENDING' || (error.code === 'EXPANSION_REQUIRED' && !enabled)) return;
   const backtick = error.code === 'EXPANSION_LATE_COMMAND' ? (scalar?.text.indexOf('`') ?? -1) : -1;
   const place = scalar === undefined || backtick < 0 ? scalar?.place : placeWithin(scalar, backtick, 1);
-  report.error(`${label} cannot be expanded: ${error.message}`, place, { hint: hintFor(error), once });
+  const { code, hint } = expansionMistakes[error.code];
+  report.error(code, `${label} cannot be expanded: ${error.message}`, place, { hint, once });
 }
 
-function hintFor(error: ExpansionError): string | undefined {
-  switch (error.code) {
-    case 'EXPANSION_REQUIRED':
-      return 'expected the variable to be set';
-    case 'EXPANSION_PENDING':
-      return undefined;
-    case 'EXPANSION_LATE_COMMAND':
-      return 'expected a command without _CHAP_SERVICE_SERIAL and _CHAP_SERVICE_TIME in it';
-    case 'EXPANSION_BAD_SYNTAX':
-    case 'EXPANSION_BAD_REGEX':
-      return 'expected $(NAME:/REGEX/REPLACEMENT/), a slash inside written as \\/';
-    case 'EXPANSION_TOO_LARGE':
-      return 'expected variables that do not multiply each other';
-    default:
-      throw new Error('internal error: unknown code of an expansion error');
-  }
-}
+/** What is told of a failed expansion; of one that waits for a command's output nothing is. */
+const expansionMistakes: Readonly<
+  Record<Exclude<ExpansionErrorCode, 'EXPANSION_PENDING'>, { readonly code: DiagnosticCode; readonly hint: string }>
+> = {
+  EXPANSION_REQUIRED: { code: 'required-variable', hint: 'expected the variable to be set' },
+  EXPANSION_LATE_COMMAND: {
+    code: 'late-command',
+    hint: 'expected a command without _CHAP_SERVICE_SERIAL and _CHAP_SERVICE_TIME in it',
+  },
+  EXPANSION_BAD_SYNTAX: {
+    code: 'bad-expansion',
+    hint: 'expected $(NAME:/REGEX/REPLACEMENT/), a slash inside written as \\/',
+  },
+  EXPANSION_BAD_REGEX: {
+    code: 'bad-regex',
+    hint: 'expected $(NAME:/REGEX/REPLACEMENT/), a slash inside written as \\/',
+  },
+  EXPANSION_TOO_LARGE: { code: 'expansion-too-large', hint: 'expected variables that do not multiply each other' },
+};

@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { codeOf } from '../model/errno.ts';
 import type { SystemSpec } from '../model/service-spec.ts';
 import { buildSystem, type Surroundings } from './build-system.ts';
 import { indexPlaces, type Places } from './check-places.ts';
@@ -88,7 +89,7 @@ function findFiles(path: string, reader: ConfigReader, report: Report): readonly
 
 /** To open a FIFO or a device might wait, or never end. */
 function reportIrregular(path: string, report: Report): void {
-  report.error(`cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
+  report.error('unreadable', `cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
 }
 
 /** UTF-8 keeps the order of code points; JavaScript's own order of UTF-16 units differs beyond U+FFFF. */
@@ -119,10 +120,11 @@ function attempt<Result>(path: string, what: string, request: () => Result, repo
   try {
     return request();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (typeof code !== 'string') throw error;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
     const reason = systemErrors[code];
     report.error(
+      'unreadable',
       `cannot read the ${what} ${quote(path)}: ${reason === undefined ? code : `${reason} (${code})`}`,
       undefined,
     );

@@ -65,11 +65,10 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
   if (binary !== undefined) {
     const what = source.text.charAt(binary) === '\0' ? 'a NUL byte' : 'bytes that are not UTF-8';
     report.error(
+      'not-text',
       `this is not a text file: it holds ${what}`,
       { source, start: binary, end: binary + 1 },
-      {
-        hint: 'expected YAML text in UTF-8',
-      },
+      { hint: 'expected YAML text in UTF-8' },
     );
     return undefined;
   }
@@ -87,7 +86,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
     const { line } = source.position(mistake.place.start, mistake.place.end);
     if (errorLines.has(line) || errorLines.size >= mostSyntaxErrors) continue;
     errorLines.add(line);
-    report.error(mistake.message, mistake.place, { hint: mistake.hint });
+    report.error('yaml-syntax', mistake.message, mistake.place, { hint: mistake.hint });
   }
   if (errorLines.size > 0) return undefined;
 
@@ -97,11 +96,12 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
     for (const warning of document.warnings) {
       if (warning.code !== 'TAG_RESOLVE_FAILED') continue;
       const place = { source, start: warning.pos[0], end: warning.pos[1] };
-      report.error(`unknown YAML tag ${quote(sliceOf(place))}`, place, {
+      report.error('yaml-tag', `unknown YAML tag ${quote(sliceOf(place))}`, place, {
         hint: 'expected a value without a tag; text that begins with "!" stands in quotes',
       });
     }
-    if (document.contents !== null) roots.push(convertDocument(document.contents, source, report));
+    if (document.contents !== null)
+      roots.push(new DocumentWalk(source, report).convert(document.contents, { source, start: 0, end: 0 }));
   }
   return report.errorCount > errorsBefore ? undefined : roots;
 }
@@ -116,6 +116,7 @@ export function withoutDuplicates(entries: readonly YamlEntry[], report: Report)
     if (earlier === undefined) continue;
     const lines = [earlier, entry].map(({ key }) => lineOf(key.place));
     report.warning(
+      'duplicate-key',
       `${quote(name)} stands twice, on line ${lines[0]} and on line ${lines[1]}; the last one counts`,
       entry.key.place,
       { related: { message: 'the one without effect is', place: earlier.key.place } },
@@ -169,11 +170,10 @@ function compose(source: Source, report: Report): Composed | undefined {
     if (/^["']/.test(lexeme)) openQuotes.set(start + lexeme.length, start);
     if (parser.stack.length > deepestNesting) {
       report.error(
+        'nested-too-deep',
         `values are nested more than ${deepestNesting} deep`,
         { source, start, end: start + 1 },
-        {
-          hint: 'expected sections of directives',
-        },
+        { hint: 'expected sections of directives' },
       );
       return undefined;
     }
@@ -254,114 +254,126 @@ function lowered(message: string): string {
 }
 
 /** Walks one document in the order of its text, because an alias means the last anchor of its name before it. */
-function convertDocument(root: Node, source: Source, report: Report): YamlNode {
+class DocumentWalk {
+  readonly #source: Source;
+  readonly #report: Report;
   /** What an anchor stands for; undefined while the value it names is still being read. */
-  const anchors = new Map<string, { readonly node: YamlNode; readonly size: number } | undefined>();
-  let aliasedValues = 0;
-  let bombReported = false;
+  readonly #anchors = new Map<string, { readonly node: YamlNode; readonly size: number } | undefined>();
+  #aliasedValues = 0;
+  #bombReported = false;
   /** Values read so far, each alias counted with all that it stands for. */
-  let size = 0;
+  #size = 0;
 
-  function placeOf(node: Node | null | undefined, fallback: Place): Place {
+  constructor(source: Source, report: Report) {
+    this.#source = source;
+    this.#report = report;
+  }
+
+  #placeOf(node: Node | null | undefined, fallback: Place): Place {
     const range = node?.range;
-    return range == null ? fallback : { source, start: range[0], end: Math.max(range[1], range[0]) };
+    return range == null ? fallback : { source: this.#source, start: range[0], end: Math.max(range[1], range[0]) };
   }
 
-  function empty(place: Place): YamlScalar {
-    return { kind: 'scalar', place, text: '', plain: true, isNull: true };
-  }
-
-  function convert(node: unknown, fallback: Place): YamlNode {
-    size += 1;
-    if (isAlias(node)) return resolveAlias(node.source, placeOf(node, fallback));
-    if (isScalar(node)) return anchored(node.anchor, () => convertScalar(node, placeOf(node, fallback)));
+  convert(node: unknown, fallback: Place): YamlNode {
+    this.#size += 1;
+    if (isAlias(node)) return this.#resolveAlias(node.source, this.#placeOf(node, fallback));
+    if (isScalar(node)) return this.#anchored(node.anchor, () => convertScalar(node, this.#placeOf(node, fallback)));
     if (isSeq(node)) {
-      const place = placeOf(node, fallback);
-      return anchored(node.anchor, () => ({
+      const place = this.#placeOf(node, fallback);
+      return this.#anchored(node.anchor, () => ({
         kind: 'list',
         place,
-        items: node.items.map((item) => convert(item, place)),
+        items: node.items.map((item) => this.convert(item, place)),
       }));
     }
     if (isMap(node)) {
-      const place = placeOf(node, fallback);
-      return anchored(node.anchor, () => ({ kind: 'map', place, entries: convertEntries(node.items, place) }));
+      const place = this.#placeOf(node, fallback);
+      return this.#anchored(node.anchor, () => ({
+        kind: 'map',
+        place,
+        entries: this.#convertEntries(node.items, place),
+      }));
     }
     return empty(fallback);
   }
 
-  function anchored(anchor: string | undefined, build: () => YamlNode): YamlNode {
+  #anchored(anchor: string | undefined, build: () => YamlNode): YamlNode {
     if (anchor === undefined) return build();
-    const before = size;
-    anchors.set(anchor, undefined);
+    const before = this.#size;
+    this.#anchors.set(anchor, undefined);
     const node = build();
-    anchors.set(anchor, { node, size: size - before + 1 });
+    this.#anchors.set(anchor, { node, size: this.#size - before + 1 });
     return node;
   }
 
-  function resolveAlias(name: string, place: Place): YamlNode {
-    const target = anchors.get(name);
+  #resolveAlias(name: string, place: Place): YamlNode {
+    const target = this.#anchors.get(name);
     if (target === undefined) {
-      if (anchors.has(name)) {
-        report.error(`the alias "*${name}" stands inside the value it refers to`, place, {
+      if (this.#anchors.has(name)) {
+        this.#report.error('recursive-alias', `the alias "*${name}" stands inside the value it refers to`, place, {
           hint: 'expected an alias of a value that ends before it',
         });
       } else {
-        report.error(`the alias "*${name}" refers to nothing`, place, {
-          hint: didYouMean(name, anchors.keys()) ?? `expected "&${name}" before it`,
+        this.#report.error('unknown-alias', `the alias "*${name}" refers to nothing`, place, {
+          hint: didYouMean(name, this.#anchors.keys()) ?? `expected "&${name}" before it`,
         });
       }
       return empty(place);
     }
-    size += target.size;
-    aliasedValues += target.size;
-    if (aliasedValues > mostAliasedValues) {
-      if (!bombReported) {
-        report.error(`the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`, place, {
-          hint: 'expected fewer aliases of aliases',
-        });
+    this.#size += target.size;
+    this.#aliasedValues += target.size;
+    if (this.#aliasedValues > mostAliasedValues) {
+      if (!this.#bombReported) {
+        this.#report.error(
+          'too-many-aliases',
+          `the aliases up to "*${name}" stand for more than ${mostAliasedValues} values`,
+          place,
+          { hint: 'expected fewer aliases of aliases' },
+        );
       }
-      bombReported = true;
+      this.#bombReported = true;
       return empty(place);
     }
     return target.node;
   }
 
-  function convertEntries(pairs: readonly Pair<unknown, unknown>[], mapPlace: Place): readonly YamlEntry[] {
+  #convertEntries(pairs: readonly Pair<unknown, unknown>[], mapPlace: Place): readonly YamlEntry[] {
     const own: YamlEntry[] = [];
     const merged = new Map<string, YamlEntry>();
     for (const pair of pairs) {
-      const key = convert(pair.key, mapPlace);
+      const key = this.convert(pair.key, mapPlace);
       const isMerge = isScalar(pair.key) && pair.key.type === 'PLAIN' && pair.key.source === '<<';
-      const value = convert(pair.value, { ...key.place, start: key.place.end });
+      const value = this.convert(pair.value, { ...key.place, start: key.place.end });
       if (isMerge) {
-        for (const entry of mergedEntries(value)) {
+        for (const entry of this.#mergedEntries(value)) {
           if (!merged.has(entry.key.text)) merged.set(entry.key.text, entry);
         }
       } else if (key.kind === 'scalar') {
         own.push({ key, value });
       } else {
-        report.error('a key is a list or a map', key.place, { hint: 'expected a name' });
+        this.#report.error('bad-key', 'a key is a list or a map', key.place, { hint: 'expected a name' });
       }
     }
-    const unique = withoutDuplicates(own, report);
+    const unique = withoutDuplicates(own, this.#report);
     if (merged.size === 0) return unique;
     for (const entry of unique) merged.delete(entry.key.text);
     return [...merged.values(), ...unique];
   }
 
-  function mergedEntries(value: YamlNode): readonly YamlEntry[] {
+  #mergedEntries(value: YamlNode): readonly YamlEntry[] {
     const maps = value.kind === 'list' ? value.items : [value];
     return maps.flatMap((map) => {
       if (map.kind === 'map') return map.entries;
-      report.error('"<<" merges maps, and this is none', map.place, {
+      this.#report.error('bad-merge', '"<<" merges maps, and this is none', map.place, {
         hint: 'expected an alias of a map, or a list of them',
       });
       return [];
     });
   }
+}
 
-  return convert(root, { source, start: 0, end: 0 });
+function empty(place: Place): YamlScalar {
+  return { kind: 'scalar', place, text: '', plain: true, isNull: true };
 }
 
 function convertScalar(node: Scalar, place: Place): YamlScalar {

@@ -42,35 +42,71 @@ export function resolvePrerequisites(
   complete: boolean,
   report: Report,
 ): readonly (readonly string[])[] {
-  const indexes = new Map(wishes.map((wish, index) => [wish.name, index]));
-  const members = new Map<string, number[]>();
-  const memberships = wishes.map((wish) => new Map(wish.groups.map((group) => [group.name, group])));
-  memberships.forEach((groups, index) => {
-    for (const name of groups.keys()) {
-      const group = members.get(name);
-      if (group === undefined) members.set(name, [index]);
-      else group.push(index);
-    }
+  const names = new NameTable(wishes);
+  const graph = new WaitGraph(wishes, names, readLines(names, wishes, { complete, report }));
+  const cycles = cyclicComponents(graph.size, (node) => graph.successors(node));
+  for (const component of cycles) reportCycle(graph, component, report);
+  // Members of a large group that wait for each other would make far too many names, and nothing starts anyway.
+  if (cycles.length > 0) return wishes.map(() => []);
+  return wishes.map((_, index) => {
+    const targets = new Set<number>();
+    for (const wait of graph.explicitWaits(index)) targets.add(wait.target);
+    return [...targets].sort((a, b) => a - b).flatMap((target) => wishes[target]?.name ?? []);
   });
-  const isIn = (group: string, index: number): boolean => memberships[index]?.has(group) ?? false;
+}
 
-  /** Lines that make a service wait: for one service, or for a group. */
+/** Which service has which number, and who is in which group. */
+class NameTable {
+  /** The services, by name. */
+  readonly indexes: ReadonlyMap<string, number>;
+  /** The services of each group. */
+  readonly members: ReadonlyMap<string, readonly number[]>;
+  /** The groups of each service. */
+  readonly memberships: readonly ReadonlyMap<string, NameReference>[];
+
+  constructor(wishes: readonly OrderWishes[]) {
+    this.indexes = new Map(wishes.map((wish, index) => [wish.name, index]));
+    this.memberships = wishes.map((wish) => new Map(wish.groups.map((group) => [group.name, group])));
+    const members = new Map<string, number[]>();
+    this.memberships.forEach((groups, index) => {
+      for (const name of groups.keys()) append(members, name, index);
+    });
+    this.members = members;
+  }
+
+  isIn(group: string, index: number): boolean {
+    return this.memberships[index]?.has(group) ?? false;
+  }
+}
+
+function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+/** What the lines of all services say. */
+interface Lines {
+  /** By service: the lines that make it wait, for one service or for a group. */
+  readonly waitsFor: readonly (readonly Target[])[];
+  /** By group: `before: GROUP` makes every member wait for the owner. */
+  readonly groupWaits: ReadonlyMap<string, readonly Reason[]>;
+}
+
+interface LineContext {
+  readonly complete: boolean;
+  readonly report: Report;
+}
+
+function readLines({ indexes }: NameTable, wishes: readonly OrderWishes[], context: LineContext): Lines {
   const waitsFor: Target[][] = wishes.map(() => []);
-  /** `before: GROUP` makes every member wait for the owner. */
   const groupWaits = new Map<string, Reason[]>();
-
   wishes.forEach((wish, owner) => {
-    for (const group of wish.groups) {
-      if (isUpperCase(group.name) && !reservedGroups.includes(group.name)) {
-        report.error(`${wish.name} is in the group ${quote(group.name)}: all upper case is reserved`, group.place, {
-          hint: didYouMean(group.name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter',
-        });
-      }
-    }
+    checkGroups(wish, context.report);
     for (const directive of ['after', 'before'] as const) {
       for (const { name, place } of wish[directive]) {
         const reason: Reason = { owner, directive, name, place };
-        const kind = classify(reason, wish.name);
+        const kind = classify(reason, wish.name, { ...context, wishes, indexes });
         if (kind === 'service') {
           const target = indexes.get(name);
           if (target === undefined) continue;
@@ -78,105 +114,138 @@ export function resolvePrerequisites(
           else waitsFor[target]?.push({ kind: 'service', target: owner, reason });
         } else if (kind === 'group') {
           if (directive === 'after') waitsFor[owner]?.push({ kind: 'group', reason });
-          else {
-            const reasons = groupWaits.get(name);
-            if (reasons === undefined) groupWaits.set(name, [reason]);
-            else reasons.push(reason);
-          }
+          else append(groupWaits, name, reason);
         }
       }
     }
   });
+  return { waitsFor, groupWaits };
+}
 
-  /** Reports what is wrong with a reference, and says what it refers to. */
-  function classify({ directive, name, place }: Reason, owner: string): 'service' | 'group' | 'nothing' {
-    if (name === consoleService) return indexes.has(name) ? 'service' : 'nothing';
-    if (name === 'INIT' || name === 'IDLE') {
-      if (directive === 'after' && name === 'IDLE') {
-        report.error(`${owner} cannot wait for IDLE: idle services start after all others`, place, {
-          hint: 'expected "service_groups: IDLE", to be one of them',
-        });
-        return 'nothing';
-      }
-      if (directive === 'before' && name === 'INIT') {
-        report.error(`${owner} cannot start before INIT: its services start before all others`, place, {
-          hint: 'expected "service_groups: INIT", to be one of them',
-        });
-        return 'nothing';
-      }
-      return 'group';
-    }
-    if (isUpperCase(name)) {
-      report.error(`${quote(name)} in ${directive} of ${owner} is no group: all upper case is reserved`, place, {
-        hint:
-          didYouMean(name, [...reservedGroups, consoleService]) ??
-          'expected NAME.service, a group, INIT, IDLE or CONSOLE',
-      });
-      return 'nothing';
-    }
-    if (!name.endsWith('.service')) return 'group';
-    if (complete && !indexes.has(name)) {
-      report.warning(`${directive} of ${owner} names ${quote(name)}, which is not declared`, place, {
-        hint: nearService(name, owner) ?? 'it has no effect',
-      });
-    }
-    return 'service';
+function checkGroups({ name: owner, groups }: OrderWishes, report: Report): void {
+  for (const { name, place } of groups) {
+    if (!isUpperCase(name) || reservedGroups.includes(name)) continue;
+    report.error('reserved-name', `${owner} is in the group ${quote(name)}: all upper case is reserved`, place, {
+      hint: didYouMean(name, reservedGroups) ?? 'expected INIT, IDLE or a name with a lower-case letter',
+    });
   }
+}
 
-  /** Compares without the suffix, which would make short names look alike. */
-  function nearService(name: string, owner: string): string | undefined {
-    const near = nearest(
-      shortName(name),
-      wishes.filter((wish) => wish.name !== owner).map((wish) => shortName(wish.name)),
-    );
-    return near === undefined ? undefined : `did you mean "${near}.service"?`;
+interface ReferenceContext extends LineContext {
+  readonly wishes: readonly OrderWishes[];
+  readonly indexes: ReadonlyMap<string, number>;
+}
+
+/** Reports what is wrong with a reference, and says what it refers to. */
+function classify(reason: Reason, owner: string, context: ReferenceContext): 'service' | 'group' | 'nothing' {
+  const { directive, name, place } = reason;
+  const { wishes, indexes, complete, report } = context;
+  if (name === consoleService) return indexes.has(name) ? 'service' : 'nothing';
+  if (name === 'INIT' || name === 'IDLE') return isPossible(reason, owner, report) ? 'group' : 'nothing';
+  if (isUpperCase(name)) {
+    const message = `${quote(name)} in ${directive} of ${owner} is no group: all upper case is reserved`;
+    report.error('reserved-name', message, place, {
+      hint:
+        didYouMean(name, [...reservedGroups, consoleService]) ??
+        'expected NAME.service, a group, INIT, IDLE or CONSOLE',
+    });
+    return 'nothing';
+  }
+  if (!name.endsWith('.service')) return 'group';
+  if (complete && !indexes.has(name)) {
+    const message = `${directive} of ${owner} names ${quote(name)}, which is not declared`;
+    report.warning('unknown-service', message, place, { hint: nearService(name, owner, wishes) ?? 'it has no effect' });
+  }
+  return 'service';
+}
+
+/** Nobody comes after what comes last, or before what comes first. */
+function isPossible({ directive, name, place }: Reason, owner: string, report: Report): boolean {
+  if (directive === 'after' && name === 'IDLE') {
+    report.error('impossible-order', `${owner} cannot wait for IDLE: idle services start after all others`, place, {
+      hint: 'expected "service_groups: IDLE", to be one of them',
+    });
+    return false;
+  }
+  if (directive === 'before' && name === 'INIT') {
+    const message = `${owner} cannot start before INIT: its services start before all others`;
+    report.error('impossible-order', message, place, { hint: 'expected "service_groups: INIT", to be one of them' });
+    return false;
+  }
+  return true;
+}
+
+/** Compares without the suffix, which would make short names look alike. */
+function nearService(name: string, owner: string, wishes: readonly OrderWishes[]): string | undefined {
+  const near = nearest(
+    shortName(name),
+    wishes.filter((wish) => wish.name !== owner).map((wish) => shortName(wish.name)),
+  );
+  return near === undefined ? undefined : `did you mean "${near}.service"?`;
+}
+
+/** Who waits for whom. INIT and IDLE are a virtual node each, so that n services imply n edges and not n². */
+class WaitGraph {
+  readonly wishes: readonly OrderWishes[];
+  /** Nodes, the virtual ones included. */
+  readonly size: number;
+  readonly #names: NameTable;
+  readonly #lines: Lines;
+  readonly #init: number;
+  readonly #idle: number;
+  readonly #initMembers: readonly number[];
+
+  constructor(wishes: readonly OrderWishes[], names: NameTable, lines: Lines) {
+    this.wishes = wishes;
+    this.size = wishes.length + 2;
+    this.#names = names;
+    this.#lines = lines;
+    this.#init = wishes.length;
+    this.#idle = wishes.length + 1;
+    this.#initMembers = names.members.get('INIT') ?? [];
   }
 
   /** Every explicit wait of a service; lazily, since large groups that wait for each other have very many. */
-  function* explicitWaits(index: number): Generator<Wait> {
-    for (const line of waitsFor[index] ?? []) {
+  *explicitWaits(index: number): Generator<Wait> {
+    const { members, memberships } = this.#names;
+    for (const line of this.#lines.waitsFor[index] ?? []) {
       if (line.kind === 'service') yield line;
       else {
         // Implied for everybody outside the group, and there may be thousands on either side.
-        if (reservedGroups.includes(line.reason.name) && !isIn(line.reason.name, index)) continue;
+        if (reservedGroups.includes(line.reason.name) && !this.#names.isIn(line.reason.name, index)) continue;
         for (const target of members.get(line.reason.name) ?? []) {
           if (target !== index) yield { target, reason: line.reason };
         }
       }
     }
     for (const group of memberships[index]?.keys() ?? []) {
-      for (const reason of groupWaits.get(group) ?? []) {
-        if (reason.owner !== index && !(group === 'IDLE' && !isIn('IDLE', reason.owner))) {
+      for (const reason of this.#lines.groupWaits.get(group) ?? []) {
+        if (reason.owner !== index && !(group === 'IDLE' && !this.#names.isIn('IDLE', reason.owner))) {
           yield { target: reason.owner, reason };
         }
       }
     }
   }
 
-  // INIT and IDLE become a virtual node each, so that n services imply n edges and not n².
-  const init = wishes.length;
-  const idle = wishes.length + 1;
-  const initMembers = members.get('INIT') ?? [];
-  const all = wishes.map((_, index) => index);
-
-  function* successors(node: number): Generator<number> {
-    if (node === init) yield* initMembers;
-    else if (node === idle) yield* all.filter((index) => !isIn('IDLE', index));
-    else {
-      for (const wait of explicitWaits(node)) yield wait.target;
-      if (initMembers.length > 0 && !isIn('INIT', node)) yield init;
-      if (isIn('IDLE', node)) yield idle;
+  *successors(node: number): Generator<number> {
+    if (node === this.#init) yield* this.#initMembers;
+    else if (node === this.#idle) {
+      for (const index of this.wishes.keys()) if (!this.#names.isIn('IDLE', index)) yield index;
+    } else {
+      for (const wait of this.explicitWaits(node)) yield wait.target;
+      if (this.#initMembers.length > 0 && !this.#names.isIn('INIT', node)) yield this.#init;
+      if (this.#names.isIn('IDLE', node)) yield this.#idle;
     }
   }
 
   /** The steps of a path through the graph, the virtual nodes replaced by the membership that they stand for. */
-  function stepsOf(path: readonly number[]): Wait[] {
+  stepsOf(path: readonly number[]): Wait[] {
     const steps: Wait[] = [];
     path.forEach((node, position) => {
-      if (node >= wishes.length) return;
+      if (node >= this.wishes.length) return;
       const next = path[(position + 1) % path.length] ?? node;
-      if (next < wishes.length) {
-        for (const wait of explicitWaits(node)) {
+      if (next < this.wishes.length) {
+        for (const wait of this.explicitWaits(node)) {
           if (wait.target !== next) continue;
           steps.push(wait);
           return;
@@ -184,53 +253,45 @@ export function resolvePrerequisites(
         return;
       }
       const target = path[(position + 2) % path.length] ?? node;
-      const group = next === init ? 'INIT' : 'IDLE';
-      const owner = next === init ? target : node;
-      const membership = memberships[owner]?.get(group);
+      const group = next === this.#init ? 'INIT' : 'IDLE';
+      const owner = next === this.#init ? target : node;
+      const membership = this.#names.memberships[owner]?.get(group);
       if (membership === undefined) return;
       const reason: Reason = { owner, directive: 'service_groups', name: group, place: membership.place };
       steps.push({ target, reason });
     });
     return steps;
   }
+}
 
-  function reportCycle(component: ReadonlySet<number>): void {
-    const services = [...component].filter((node) => node < wishes.length).sort((a, b) => a - b);
-    const last = services.at(-1);
-    if (last === undefined) return;
-    // The service declared last closes the cycle, unless it waits only by a group: then a line that says more is better.
-    const path = shortestCycle(last, component, successors);
-    const steps = stepsOf(path);
-    const start = Math.max(
-      0,
-      steps.findIndex((step) => step.reason.directive !== 'service_groups'),
-    );
-    const ordered = [...steps.slice(start), ...steps.slice(0, start)];
-    const [first, second] = ordered;
-    if (first === undefined) return;
-    const before = ordered.at(-1)?.target ?? last;
-    const chain = [before, ...ordered.map((step) => step.target)].map((node) => shortName(wishes[node]?.name ?? ''));
-    const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-5)] : chain;
-    report.error(`${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`, first.reason.place, {
-      related:
-        // What no line says (the command's group) has no place to show.
-        second === undefined || second.reason.place.source.file === ''
-          ? undefined
-          : {
-              message: `${wishes[second.reason.owner]?.name} says "${second.reason.directive}: ${second.reason.name}"`,
-              place: second.reason.place,
-            },
-    });
-  }
-
-  const cycles = cyclicComponents(wishes.length + 2, successors);
-  for (const component of cycles) reportCycle(component);
-  // Members of a large group that wait for each other would make far too many names, and nothing starts anyway.
-  if (cycles.length > 0) return wishes.map(() => []);
-  return all.map((index) => {
-    const targets = new Set<number>();
-    for (const wait of explicitWaits(index)) targets.add(wait.target);
-    return [...targets].sort((a, b) => a - b).flatMap((target) => wishes[target]?.name ?? []);
+function reportCycle(graph: WaitGraph, component: ReadonlySet<number>, report: Report): void {
+  const { wishes } = graph;
+  const services = [...component].filter((node) => node < wishes.length).sort((a, b) => a - b);
+  const last = services.at(-1);
+  if (last === undefined) return;
+  // The service declared last closes the cycle, unless it waits only by a group: then a line that says more is better.
+  const path = shortestCycle(last, component, (node) => graph.successors(node));
+  const steps = graph.stepsOf(path);
+  const start = Math.max(
+    0,
+    steps.findIndex((step) => step.reason.directive !== 'service_groups'),
+  );
+  const ordered = [...steps.slice(start), ...steps.slice(0, start)];
+  const [first, second] = ordered;
+  if (first === undefined) return;
+  const before = ordered.at(-1)?.target ?? last;
+  const chain = [before, ...ordered.map((step) => step.target)].map((node) => shortName(wishes[node]?.name ?? ''));
+  const shown = chain.length > 12 ? [...chain.slice(0, 6), '…', ...chain.slice(-5)] : chain;
+  const message = `${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`;
+  report.error('dependency-cycle', message, first.reason.place, {
+    related:
+      // What no line says (the command's group) has no place to show.
+      second === undefined || second.reason.place.source.file === ''
+        ? undefined
+        : {
+            message: `${wishes[second.reason.owner]?.name} says "${second.reason.directive}: ${second.reason.name}"`,
+            place: second.reason.place,
+          },
   });
 }
 

@@ -36,7 +36,7 @@ export function readControl(node: YamlNode, context: ValueContext): GrantsValue 
   for (const { key, value } of sections ?? []) {
     if (key.text === 'allow') take(readAllow(value, within('allow', context)));
     else {
-      context.report.error(`unknown key ${quote(key.text)} in ${context.label}`, key.place, {
+      context.report.error('unknown-key', `unknown key ${quote(key.text)} in ${context.label}`, key.place, {
         hint: didYouMean(key.text, ['allow']) ?? 'expected "allow"',
       });
       complete = false;
@@ -59,7 +59,7 @@ function readAllow(node: YamlNode, context: ValueContext): readonly GrantRequest
         return actions === undefined ? undefined : [{ to: { kind: 'everybody' as const }, actions }];
       }
       default:
-        context.report.error(`unknown key ${quote(key.text)} in ${context.label}`, key.place, {
+        context.report.error('unknown-key', `unknown key ${quote(key.text)} in ${context.label}`, key.place, {
           hint: didYouMean(key.text, allowKeys) ?? 'expected "users", "groups" or "everybody"',
         });
         return undefined;
@@ -88,7 +88,7 @@ function readRights(node: YamlNode, context: ValueContext): 'all' | readonly Gra
   const names = readNames(node, context);
   if (names === undefined) return undefined;
   if (names.length === 0) {
-    context.report.error(`${context.label} names no right`, node.place, { hint: rightsHint });
+    context.report.error('empty-value', `${context.label} names no right`, node.place, { hint: rightsHint });
     return undefined;
   }
   const actions = new Set<GrantedAction>();
@@ -98,7 +98,7 @@ function readRights(node: YamlNode, context: ValueContext): 'all' | readonly Gra
     if (action !== undefined) actions.add(action);
     else if (name !== 'all') {
       const hint = name === 'status' ? 'everybody may read the status' : undefined;
-      context.report.error(`${context.label} names no right: ${quote(name)}`, place, {
+      context.report.error('unknown-right', `${context.label} names no right: ${quote(name)}`, place, {
         hint: hint ?? didYouMean(name, ['all', ...grantableActions]) ?? rightsHint,
       });
       complete = false;
@@ -112,7 +112,7 @@ function readRights(node: YamlNode, context: ValueContext): 'all' | readonly Gra
 function entriesOf(node: YamlNode, context: ValueContext, hint: string): readonly YamlEntry[] | undefined {
   if (node.kind === 'map') return node.entries;
   if (node.kind === 'scalar' && node.isNull) return [];
-  context.report.error(`${context.label} is ${describeNode(node)}`, node.place, { hint });
+  context.report.error('wrong-shape', `${context.label} is ${describeNode(node)}`, node.place, { hint });
   return undefined;
 }
 

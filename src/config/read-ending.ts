@@ -28,16 +28,16 @@ export function readEnding(
   const given = expandedChoice(section, 'on_failure', environment, enabled, report);
   const shutsDown = given === 'shutdown';
   if (failure !== undefined && type === 'cron') {
-    report.error(`on_failure of ${name} has no effect: its type is cron`, failure.place, {
+    report.error('no-effect', `on_failure of ${name} has no effect: its type is cron`, failure.place, {
       hint: 'a failed run changes nothing for the next',
     });
   } else if (failure !== undefined && given !== undefined && exitKills) {
-    report.error(`on_failure of ${name} has no effect: its exit_kills is true`, failure.place, {
+    report.error('contradiction', `on_failure of ${name} has no effect: its exit_kills is true`, failure.place, {
       hint: 'expected one of them: with exit_kills its end is the end of the system, however it ends',
     });
   }
   if (failure !== undefined && shutsDown && ownIgnore === true) {
-    report.error(`on_failure of ${name} is shutdown, and its ignore_failures is true`, failure.place, {
+    report.error('contradiction', `on_failure of ${name} is shutdown, and its ignore_failures is true`, failure.place, {
       hint: 'expected one of them: a failure that ends the system is not ignored',
     });
   }
@@ -55,13 +55,16 @@ function readRemain(section: Section, { type, environment, enabled, report }: En
   if (scalar === undefined) return type === 'oneshot';
   const { name } = section;
   if (isScheduled(type)) {
-    report.error(`remain_after_exit of ${name} has no effect: its type is ${type}`, scalar.place, {
+    report.error('no-effect', `remain_after_exit of ${name} has no effect: its type is ${type}`, scalar.place, {
       hint: 'it is for services that end',
     });
   } else if (type === 'forking' && !section.given.has('pidfile')) {
-    report.error(`remain_after_exit of ${name} has no effect: it is forking and has no pidfile`, scalar.place, {
-      hint: 'expected a pidfile: without one nobody knows when it ends',
-    });
+    report.error(
+      'no-effect',
+      `remain_after_exit of ${name} has no effect: it is forking and has no pidfile`,
+      scalar.place,
+      { hint: 'expected a pidfile: without one nobody knows when it ends' },
+    );
   }
   return expandedBoolean(section, 'remain_after_exit', environment, report, { enabled, fallback: type === 'oneshot' });
 }

@@ -35,14 +35,14 @@ export function describeNode(node: YamlNode): string {
 export function readNames(node: YamlNode, context: ValueContext): readonly NameReference[] | undefined {
   const hint = 'expected names with commas between them';
   if (node.kind === 'map') {
-    context.report.error(`${context.label} is a map`, node.place, { hint });
+    context.report.error('wrong-shape', `${context.label} is a map`, node.place, { hint });
     return undefined;
   }
   const names: NameReference[] = [];
   let complete = true;
   for (const item of node.kind === 'list' ? node.items : [node]) {
     if (item.kind !== 'scalar') {
-      context.report.error(`${context.label} holds ${describeNode(item)}`, item.place, { hint });
+      context.report.error('wrong-shape', `${context.label} holds ${describeNode(item)}`, item.place, { hint });
       complete = false;
       continue;
     }
@@ -52,7 +52,7 @@ export function readNames(node: YamlNode, context: ValueContext): readonly NameR
       const index = match.index + match[0].indexOf(name);
       const place = placeWithin(item, index, name.length);
       if (/[\s\0]/.test(name)) {
-        context.report.error(`${context.label} holds ${quote(name)}, which is not a name`, place, { hint });
+        context.report.error('bad-name', `${context.label} holds ${quote(name)}, which is not a name`, place, { hint });
         complete = false;
       } else {
         names.push({ name, place });

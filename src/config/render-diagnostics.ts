@@ -36,17 +36,17 @@ function render(head: string, diagnostics: readonly Diagnostic[]): string {
   return diagnostics.length === 0 ? '' : `${[head, ...diagnostics.map(renderBlock)].join('\n\n')}\n`;
 }
 
-function renderBlock({ message, position, hint, related }: Diagnostic): string {
+function renderBlock({ code, message, position, hint, related }: Diagnostic): string {
   const lines: string[] = [];
   if (position === undefined) {
-    lines.push(message);
+    lines.push(`${message} [${code}]`);
     if (hint !== undefined) lines.push(`      = ${hint}`);
   } else {
     const { line, caret } = quoteLine(position);
     const number = String(position.line).padStart(5);
     const margin = ' '.repeat(number.length);
     lines.push(
-      `${address(position)}: ${message}`,
+      `${address(position)}: ${message} [${code}]`,
       `${number} | ${line}`.trimEnd(),
       `${margin} | ${caret}${hint === undefined ? '' : ` ${hint}`}`,
     );

@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
+import type { DiagnosticCode } from '../model/diagnostic-code.ts';
 import type { Place } from './source.ts';
 import { visible } from './wording.ts';
 
@@ -12,8 +13,8 @@ interface Remarks {
 
 /** Collects the mistakes and doubts of one loading. */
 export interface Report {
-  error(message: string, place: Place | undefined, remarks?: Remarks): void;
-  warning(message: string, place: Place | undefined, remarks?: Remarks): void;
+  error(code: DiagnosticCode, message: string, place: Place | undefined, remarks?: Remarks): void;
+  warning(code: DiagnosticCode, message: string, place: Place | undefined, remarks?: Remarks): void;
   readonly errorCount: number;
   /** Everything reported, those without a place first, then by file in the order of reading, line and column. */
   finish(fileOrder: readonly string[]): Diagnostic[];
@@ -30,7 +31,12 @@ export function createReport(): Report {
   const rest = { error: 0, warning: 0 };
   let errorCount = 0;
 
-  function add(severity: Diagnostic['severity'], message: string, place: Place | undefined, remarks: Remarks): void {
+  function add(
+    { severity, code }: Pick<Diagnostic, 'severity' | 'code'>,
+    message: string,
+    place: Place | undefined,
+    remarks: Remarks,
+  ): void {
     const at = place === undefined ? '' : `${place.source.file}\0${place.start}`;
     const key = remarks.once ?? `${severity}\0${at}\0${message}`;
     if (diagnostics.has(key)) return;
@@ -42,6 +48,7 @@ export function createReport(): Report {
     kept[severity] += 1;
     diagnostics.set(key, {
       severity,
+      code,
       // A terminal must not obey what stands in a configuration.
       message: visible(message),
       ...(place === undefined ? {} : { position: positionOf(place) }),
@@ -53,29 +60,33 @@ export function createReport(): Report {
   }
 
   return {
-    error: (message, place, remarks = {}) => add('error', message, place, remarks),
-    warning: (message, place, remarks = {}) => add('warning', message, place, remarks),
+    error: (code, message, place, remarks = {}) => add({ severity: 'error', code }, message, place, remarks),
+    warning: (code, message, place, remarks = {}) => add({ severity: 'warning', code }, message, place, remarks),
     get errorCount() {
       return errorCount;
     },
     finish(fileOrder) {
-      const fileIndex = new Map(fileOrder.map((file, index) => [file, index]));
-      const rank = ({ position }: Diagnostic): readonly [number, number, number] =>
-        position === undefined ? [-1, 0, 0] : [fileIndex.get(position.file) ?? -1, position.line, position.column];
-      const sorted = [...diagnostics.values()].sort((a, b) => {
-        const [fileA, lineA, columnA] = rank(a);
-        const [fileB, lineB, columnB] = rank(b);
-        return fileA - fileB || lineA - lineB || columnA - columnB;
-      });
+      const sorted = inOrder(diagnostics.values(), fileOrder);
       for (const severity of ['error', 'warning'] as const) {
         const count = rest[severity];
         if (count === 0) continue;
         const what = severity === 'error' ? 'mistakes' : 'warnings';
-        sorted.push({ severity, message: `and ${count} more ${what} that are not shown`, count });
+        sorted.push({ severity, code: 'too-many', message: `and ${count} more ${what} that are not shown`, count });
       }
       return sorted;
     },
   };
+}
+
+/** Diagnostics in the order of files and lines; those without a place stand first. */
+export function inOrder(diagnostics: Iterable<Diagnostic>, files: readonly string[]): Diagnostic[] {
+  const indexes = new Map(files.map((file, index) => [file, index]));
+  const rank = ({ position }: Diagnostic): readonly [number, number, number] =>
+    position === undefined ? [-1, 0, 0] : [indexes.get(position.file) ?? -1, position.line, position.column];
+  return [...diagnostics].sort((a, b) => {
+    const [left, right] = [rank(a), rank(b)];
+    return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
+  });
 }
 
 function positionOf(place: Place) {

@@ -36,29 +36,27 @@ export function resolveAccount(
   if (user === undefined && inherited.kind === 'missing') return { ...inherited, own: false };
   const userText = user ?? (inherited.kind === 'found' ? inherited.user : undefined);
   if (userText === undefined) {
-    report.error(`gid of ${section.name} is given without any uid`, place('gid'), {
+    report.error('gid-without-uid', `gid of ${section.name} is given without any uid`, place('gid'), {
       hint: 'expected a uid here or in settings',
     });
     return { kind: 'none' };
   }
+  const missing = (kind: 'user' | 'group', name: string): ResolvedAccount => {
+    const key = kind === 'user' ? 'uid' : 'gid';
+    if (required) {
+      const message = `${key} of ${section.name} is no ${kind} of this system: ${quote(name)}`;
+      report.error(`unknown-${kind}`, message, place(key), { hint: `expected a ${kind} name or a number` });
+    }
+    return { kind: 'missing', name, own: true };
+  };
   const found = accounts.account(userText, group);
   switch (found.kind) {
     case 'found':
       return { kind: 'found', account: found.account, user: userText, own: true };
     case 'unknownUser':
-      if (required) {
-        report.error(`uid of ${section.name} is no user of this system: ${quote(found.user)}`, place('uid'), {
-          hint: 'expected a user name or a number',
-        });
-      }
-      return { kind: 'missing', name: found.user, own: true };
+      return missing('user', found.user);
     case 'unknownGroup':
-      if (required) {
-        report.error(`gid of ${section.name} is no group of this system: ${quote(found.group)}`, place('gid'), {
-          hint: 'expected a group name or a number',
-        });
-      }
-      return { kind: 'missing', name: found.group, own: true };
+      return missing('group', found.group);
     default:
       throw new Error('internal error: unknown outcome of an account look-up');
   }

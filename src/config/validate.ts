@@ -1,3 +1,4 @@
+import type { DiagnosticCode } from '../model/diagnostic-code.ts';
 import { alternatives, didYouMean, nearest } from '../model/nearest.ts';
 import { parseSignal, type SignalName, standardSignals } from '../model/signal.ts';
 import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
@@ -59,14 +60,15 @@ export function readSections(roots: readonly YamlNode[], report: Report): readon
 function rootEntries(root: YamlNode, report: Report): readonly YamlEntry[] {
   if (root.kind === 'map') return root.entries;
   if (root.kind === 'scalar') {
-    if (!root.isNull) report.error('this file holds text and no sections', root.place, { hint: sectionExpectation });
+    if (!root.isNull)
+      report.error('not-sections', 'this file holds text and no sections', root.place, { hint: sectionExpectation });
     return [];
   }
   const entries = root.items.flatMap((item) => {
     if (item.kind === 'scalar' && !item.isNull) {
       return [{ key: item, value: { kind: 'map', place: item.place, entries: [] } } satisfies YamlEntry];
     }
-    report.error('a list of sections holds their names only', item.place, { hint: sectionExpectation });
+    report.error('not-sections', 'a list of sections holds their names only', item.place, { hint: sectionExpectation });
     return [];
   });
   return withoutDuplicates(entries, report);
@@ -85,19 +87,21 @@ function sectionKind(key: YamlScalar, report: Report): SectionKind | undefined {
     const dot = name.lastIndexOf('.');
     const stem = dot < 0 ? undefined : name.slice(0, dot);
     const near = stem === undefined ? ['settings'] : [`${stem}.service`, `${stem}.logging`];
-    report.error(`unknown section ${quote(name)}`, key.place, { hint: didYouMean(name, near) ?? sectionExpectation });
+    report.error('unknown-section', `unknown section ${quote(name)}`, key.place, {
+      hint: didYouMean(name, near) ?? sectionExpectation,
+    });
     return undefined;
   }
   const stem = match[1] ?? '';
   const kind = match[2] === 'service' ? 'service' : 'logging';
   if (!/^[^\s,\0]+$/.test(stem)) {
-    report.error(`${quote(name)} is not a name for a section`, key.place, {
+    report.error('bad-section-name', `${quote(name)} is not a name for a section`, key.place, {
       hint: `expected NAME.${kind} without spaces and commas`,
     });
     return undefined;
   }
   if (isUpperCase(stem)) {
-    report.error(`the name ${quote(name)} is reserved: all upper case`, key.place, {
+    report.error('reserved-name', `the name ${quote(name)} is reserved: all upper case`, key.place, {
       hint: 'expected a name with a lower-case letter',
     });
     return undefined;
@@ -118,7 +122,7 @@ function readSection(
   if (node.kind !== 'map') {
     // One mistake, not two: nobody can say which directives are missing.
     given.add('command');
-    report.error(`${name} is ${describeNode(node)} and not a map of directives`, node.place, {
+    report.error('wrong-shape', `${name} is ${describeNode(node)} and not a map of directives`, node.place, {
       hint: 'expected lines such as "KEY: VALUE", indented',
     });
     return section;
@@ -143,12 +147,15 @@ function readSection(
 function reportUnknownKey(kind: SectionKind, sectionName: string, key: YamlScalar, report: Report): void {
   const renamed = oldSpellings[kind].get(key.text);
   if (renamed !== undefined) {
-    report.error(`${quote(key.text)} in ${sectionName} is the old spelling of "${renamed}"`, key.place, {
-      hint: `did you mean "${renamed}"?`,
-    });
+    report.error(
+      'old-spelling',
+      `${quote(key.text)} in ${sectionName} is the old spelling of "${renamed}"`,
+      key.place,
+      { hint: `did you mean "${renamed}"?` },
+    );
     return;
   }
-  report.error(`unknown key ${quote(key.text)} in ${sectionName}`, key.place, {
+  report.error('unknown-key', `unknown key ${quote(key.text)} in ${sectionName}`, key.place, {
     hint: didYouMean(key.text, directives[kind].keys()) ?? `expected a directive of ${kindLabels[kind]}`,
   });
 }
@@ -178,7 +185,7 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
       return readControl(node, context);
     default: {
       if (node.kind !== 'scalar') {
-        mistaken(directive, `is ${describeNode(node)}`, node.place, context);
+        mistaken(directive, 'wrong-shape', `is ${describeNode(node)}`, node.place, context);
         return undefined;
       }
       if (!withoutNul(node, context)) return undefined;
@@ -197,35 +204,37 @@ export function readScalar(
   text: string,
   context: ValueContext,
 ): Value | undefined {
-  const wrong = (what: string, hint?: string): undefined => {
-    mistaken(directive, what, scalar.place, context, hint);
+  const wrong = (code: DiagnosticCode, what: string, hint?: string): undefined => {
+    mistaken(directive, code, what, scalar.place, context, hint);
     return undefined;
   };
   switch (directive.kind) {
     case 'boolean': {
       const value = directive.expands && text.trim() === '' ? false : parseBoolean(text);
-      return value === undefined ? wrong(`is neither true nor false: ${quote(text)}`) : { kind: 'boolean', value };
+      return value === undefined
+        ? wrong('not-a-boolean', `is neither true nor false: ${quote(text)}`)
+        : { kind: 'boolean', value };
     }
     case 'seconds': {
       const value = parseSeconds(text, scalar.plain);
-      if (value === undefined) return wrong(`is not a number of seconds: ${quote(text)}`);
-      if (value < 0) return wrong(`is negative: ${quote(text)}`);
-      if (!Number.isSafeInteger(value)) return wrong(`is too long a time: ${quote(text)}`);
+      if (value === undefined) return wrong('not-a-time', `is not a number of seconds: ${quote(text)}`);
+      if (value < 0) return wrong('out-of-range', `is negative: ${quote(text)}`);
+      if (!Number.isSafeInteger(value)) return wrong('out-of-range', `is too long a time: ${quote(text)}`);
       return { kind: 'milliseconds', value };
     }
     case 'integer': {
       const value = parseInteger(text, scalar.plain);
-      if (value === undefined) return wrong(`is not a whole number: ${quote(text)}`);
+      if (value === undefined) return wrong('not-a-number', `is not a whole number: ${quote(text)}`);
       const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
-      if (directive.range === undefined && value < least) return wrong(`is negative: ${quote(text)}`);
-      if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
+      if (directive.range === undefined && value < least) return wrong('out-of-range', `is negative: ${quote(text)}`);
+      if (value < least || value > most) return wrong('out-of-range', `is out of range: ${quote(text)}`);
       return { kind: 'integer', value };
     }
     case 'size': {
       const value = parseSize(text, scalar.plain);
-      if (value === undefined) return wrong(`is no size: ${quote(text)}`);
+      if (value === undefined) return wrong('not-a-size', `is no size: ${quote(text)}`);
       const [least, most] = directive.range ?? [0, Number.MAX_SAFE_INTEGER];
-      if (value < least || value > most) return wrong(`is out of range: ${quote(text)}`);
+      if (value < least || value > most) return wrong('out-of-range', `is out of range: ${quote(text)}`);
       return { kind: 'integer', value };
     }
     case 'signal': {
@@ -233,6 +242,7 @@ export function readScalar(
       if (value !== undefined) return { kind: 'signal', value };
       const name = text.trim().toUpperCase();
       return wrong(
+        'not-a-signal',
         `is no signal: ${quote(text)}`,
         didYouMean(name.startsWith('SIG') ? name : `SIG${name}`, standardSignals),
       );
@@ -241,7 +251,7 @@ export function readScalar(
       const choices = directive.choices ?? [];
       const value = text.trim();
       if (choices.includes(value)) return { kind: 'choice', value };
-      return wrong(`is not known: ${quote(text)}`, didYouMean(value, choices));
+      return wrong('not-a-choice', `is not known: ${quote(text)}`, didYouMean(value, choices));
     }
     case 'text':
       return { kind: 'text', text };
@@ -264,8 +274,15 @@ function unreachable(kind: never): never {
   throw new Error(`internal error: unknown kind of value ${String(kind)}`);
 }
 
-function mistaken(directive: Directive, what: string, place: Place, context: ValueContext, hint?: string): void {
-  context.report.error(`${context.label} ${what}`, place, { hint: hint ?? expectation(directive) });
+function mistaken(
+  directive: Directive,
+  code: DiagnosticCode,
+  what: string,
+  place: Place,
+  context: ValueContext,
+  hint?: string,
+): void {
+  context.report.error(code, `${context.label} ${what}`, place, { hint: hint ?? expectation(directive) });
 }
 
 function expectation(directive: Directive): string {
@@ -326,21 +343,23 @@ const sizeSteps: readonly (readonly [string, number])[] = [
 /** No program can be handed a NUL: a C string ends there. */
 function withoutNul(scalar: YamlScalar, context: ValueContext): boolean {
   if (!scalar.text.includes('\0')) return true;
-  context.report.error(`${context.label} holds a NUL character`, scalar.place, { hint: 'expected text without "\\0"' });
+  context.report.error('nul-character', `${context.label} holds a NUL character`, scalar.place, {
+    hint: 'expected text without "\\0"',
+  });
   return false;
 }
 
 function readGlobs(node: YamlNode, context: ValueContext): Value | undefined {
   const hint = 'expected a list of patterns such as ["PATH", "LC_*"]';
   if (node.kind === 'map') {
-    context.report.error(`${context.label} is a map`, node.place, { hint });
+    context.report.error('wrong-shape', `${context.label} is a map`, node.place, { hint });
     return undefined;
   }
   const globs: string[] = [];
   let complete = true;
   for (const item of node.kind === 'list' ? node.items : [node]) {
     if (item.kind !== 'scalar') {
-      context.report.error(`${context.label} holds ${describeNode(item)}`, item.place, { hint });
+      context.report.error('wrong-shape', `${context.label} holds ${describeNode(item)}`, item.place, { hint });
       complete = false;
     } else if (withoutNul(item, context)) {
       globs.push(
@@ -358,7 +377,7 @@ function readGlobs(node: YamlNode, context: ValueContext): Value | undefined {
 
 function readTextMap(node: YamlNode, context: ValueContext): Value | undefined {
   if (node.kind !== 'map') {
-    context.report.error(`${context.label} is ${describeNode(node)} and not a map`, node.place, {
+    context.report.error('wrong-shape', `${context.label} is ${describeNode(node)} and not a map`, node.place, {
       hint: 'expected a map of names to values',
     });
     return undefined;
@@ -368,12 +387,15 @@ function readTextMap(node: YamlNode, context: ValueContext): Value | undefined {
   for (const { key, value } of node.entries) {
     const label = `${key.text} in ${context.label}`;
     if (!/^[^=\0]+$/.test(key.text)) {
-      context.report.error(`${quote(key.text)} in ${context.label} is not a name for a variable`, key.place, {
-        hint: 'expected a name without "="',
-      });
+      context.report.error(
+        'bad-variable-name',
+        `${quote(key.text)} in ${context.label} is not a name for a variable`,
+        key.place,
+        { hint: 'expected a name without "="' },
+      );
       complete = false;
     } else if (value.kind !== 'scalar') {
-      context.report.error(`${label} is ${describeNode(value)}`, value.place, { hint: 'expected text' });
+      context.report.error('wrong-shape', `${label} is ${describeNode(value)}`, value.place, { hint: 'expected text' });
       complete = false;
     } else if (withoutNul(value, { ...context, label })) {
       entries.set(key.text, value);

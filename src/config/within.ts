@@ -1,3 +1,4 @@
+import type { DiagnosticCode } from '../model/diagnostic-code.ts';
 import { isPlain } from '../model/expand.ts';
 import { didYouMean } from '../model/nearest.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
@@ -19,6 +20,7 @@ interface MistakeWithin {
  */
 export function reportWithin(
   report: Report,
+  code: DiagnosticCode,
   message: string,
   scalar: YamlScalar,
   read: string,
@@ -26,5 +28,5 @@ export function reportWithin(
 ): void {
   const start = isPlain(scalar.text) ? scalar.text.indexOf(read) : -1;
   const place = start < 0 ? scalar.place : placeWithin(scalar, start + index, length);
-  report.error(message, place, { hint: didYouMean(read.slice(index, index + length), candidates) ?? hint });
+  report.error(code, message, place, { hint: didYouMean(read.slice(index, index + length), candidates) ?? hint });
 }

@@ -1,3 +1,5 @@
+import type { DiagnosticCode } from './diagnostic-code.ts';
+
 /** A place in a configuration file. Lines and columns count from 1, in the user's own characters. */
 export interface SourcePosition {
   readonly file: string;
@@ -12,6 +14,7 @@ export interface SourcePosition {
 /** One mistake or one doubt about the configuration. */
 export interface Diagnostic {
   readonly severity: 'error' | 'warning';
+  readonly code: DiagnosticCode;
   readonly message: string;
   /** How many it stands for, where it is the rest of too many to be kept; else one. */
   readonly count?: number;

@@ -102,22 +102,66 @@ interface Place {
  * result and work are bounded.
  */
 export function createExpander(levels: readonly Level[], options: ExpanderOptions = {}): Expander {
-  const { commandOutput = () => undefined, late = new Set<string>(), prefix = '$', brackets = '({' } = options;
-  const formStart = new RegExp(`(\\\\?)${escapeRegex(prefix)}[${escapeRegex(brackets)}]|\``, 'g');
-  const finished = new Map<string, { readonly text: string; readonly late: boolean }>();
+  return new LevelExpander(levels, options);
+}
+
+class LevelExpander implements Expander {
+  readonly #levels: readonly Level[];
+  readonly #commandOutput: NonNullable<ExpanderOptions['commandOutput']>;
+  readonly #late: ReadonlySet<string>;
+  readonly #prefix: string;
+  readonly #brackets: string;
+  readonly #formStart: RegExp;
+  readonly #finished = new Map<string, { readonly text: string; readonly late: boolean }>();
   /** Values that wait for a command: to look again would cost as much again. */
-  const pendingValues = new Map<string, ExpansionError>();
-  const running = new Set<string>();
-  let work = 0;
+  readonly #pendingValues = new Map<string, ExpansionError>();
+  readonly #running = new Set<string>();
+  #work = 0;
   /** A cycle was cut since the current evaluation began. */
-  let cut = false;
+  #cut = false;
   /** A stand-in was used since the current evaluation began. */
-  let sawLate = false;
+  #sawLate = false;
+
+  constructor(levels: readonly Level[], options: ExpanderOptions) {
+    const { commandOutput = () => undefined, late = new Set<string>(), prefix = '$', brackets = '({' } = options;
+    this.#levels = levels;
+    this.#commandOutput = commandOutput;
+    this.#late = late;
+    this.#prefix = prefix;
+    this.#brackets = brackets;
+    this.#formStart = new RegExp(`(\\\\?)${escapeRegex(prefix)}[${escapeRegex(brackets)}]|\``, 'g');
+  }
+
+  get wasLate(): boolean {
+    return this.#sawLate;
+  }
+
+  expand(text: string, { literalBackticks = false }: ExpandOptions = {}): string {
+    this.#begin();
+    return this.#expandText(text, { frame: undefined, nesting: 0, literalBackticks });
+  }
+
+  variable(name: string): string | undefined {
+    this.#begin();
+    return this.#lookUp(name, undefined);
+  }
+
+  names(): string[] {
+    const all = new Set<string>();
+    for (const level of this.#levels) for (const name of level.values.keys()) all.add(name);
+    return [...all].filter((name) => this.#levelOf(name, this.#levels.length) >= 0);
+  }
+
+  #begin(): void {
+    this.#work = 0;
+    this.#cut = false;
+    this.#sawLate = false;
+  }
 
   /** The nearest level that sets a name, from `below` outwards; `section`'s own filter of what is inherited is no hindrance. */
-  function levelOf(name: string, below: number, section?: number): number {
+  #levelOf(name: string, below: number, section?: number): number {
     for (let level = below - 1; level >= 0; level -= 1) {
-      const current = levels[level];
+      const current = this.#levels[level];
       if (current === undefined || matchesAny(name, current.drops)) return -1;
       if (current.values.has(name)) return level;
       const filtered = current.inherits !== undefined && (section === undefined || current.section !== section);
@@ -126,68 +170,68 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
     return -1;
   }
 
-  function evaluate(name: string, level: number): string {
+  #evaluate(name: string, level: number): string {
     const key = `${level}:${name}`;
-    const known = finished.get(key);
+    const known = this.#finished.get(key);
     if (known !== undefined) {
-      sawLate ||= known.late;
+      this.#sawLate ||= known.late;
       return known.text;
     }
-    const pending = pendingValues.get(key);
+    const pending = this.#pendingValues.get(key);
     if (pending !== undefined) throw pending;
-    const raw = levels[level]?.values.get(name) ?? '';
-    if (running.has(key)) {
-      cut = true;
+    const raw = this.#levels[level]?.values.get(name) ?? '';
+    if (this.#running.has(key)) {
+      this.#cut = true;
       return raw;
     }
     const frame: Frame = { name, level };
-    const cutBefore = cut;
-    const lateBefore = sawLate;
-    cut = false;
-    sawLate = late.has(name);
-    running.add(key);
+    const cutBefore = this.#cut;
+    const lateBefore = this.#sawLate;
+    this.#cut = false;
+    this.#sawLate = this.#late.has(name);
+    this.#running.add(key);
     try {
-      const text = expandText(raw, { frame, nesting: 0, literalBackticks: false });
+      const text = this.#expandText(raw, { frame, nesting: 0, literalBackticks: false });
       // A value that hangs on a cycle depends on where the cycle was entered: keeping it would make the order of
       // questions count.
-      if (!cut) finished.set(key, { text, late: sawLate });
+      if (!this.#cut) this.#finished.set(key, { text, late: this.#sawLate });
       return text;
     } catch (error) {
       if (!(error instanceof ExpansionError)) throw error;
       const located =
         error.origin === undefined ? new ExpansionError(error.code, error.message, { name, level }) : error;
       // As above: what hangs on a cycle is not kept.
-      if (error.code === 'EXPANSION_PENDING' && !cut) pendingValues.set(key, located);
+      if (error.code === 'EXPANSION_PENDING' && !this.#cut) this.#pendingValues.set(key, located);
       throw located;
     } finally {
-      running.delete(key);
-      cut ||= cutBefore;
-      sawLate ||= lateBefore;
+      this.#running.delete(key);
+      this.#cut ||= cutBefore;
+      this.#sawLate ||= lateBefore;
     }
   }
 
-  function lookUp(name: string, self: Frame | undefined): string | undefined {
+  #lookUp(name: string, self: Frame | undefined): string | undefined {
     if (self !== undefined && name === self.name) {
-      const outer = levelOf(name, self.level, levels[self.level]?.section);
-      return outer < 0 ? '' : evaluate(name, outer);
+      const outer = this.#levelOf(name, self.level, this.#levels[self.level]?.section);
+      return outer < 0 ? '' : this.#evaluate(name, outer);
     }
-    const level = levelOf(name, levels.length);
-    return level < 0 ? undefined : evaluate(name, level);
+    const level = this.#levelOf(name, this.#levels.length);
+    return level < 0 ? undefined : this.#evaluate(name, level);
   }
 
-  function expandText(text: string, place: Place): string {
-    if (place.nesting + running.size > deepestNesting) {
+  #expandText(text: string, place: Place): string {
+    if (place.nesting + this.#running.size > deepestNesting) {
       throw new ExpansionError('EXPANSION_TOO_LARGE', `variables are nested more than ${deepestNesting} deep`);
     }
-    const start = new RegExp(formStart);
+    const start = new RegExp(this.#formStart);
     let result = '';
     let copied = 0;
     let pending: ExpansionError | undefined;
     for (let match = start.exec(text); match !== null; match = start.exec(text)) {
       result += text.slice(copied, match.index);
       if (match[1] !== undefined && match[1] !== '') {
-        result += prefix;
-        copied = match.index + 1 + prefix.length;
+        result += this.#prefix;
+        copied = match.index + 1 + this.#prefix.length;
         continue;
       }
       const isCommand = match[0] === '`';
@@ -207,7 +251,7 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       const body = text.slice(open + 1, close);
       let value = whole;
       try {
-        value = (isCommand ? runCommand(body, place) : substitute(body, place)) ?? whole;
+        value = (isCommand ? this.#runCommand(body, place) : this.#substitute(body, place)) ?? whole;
       } catch (error) {
         // The others are needed in any case: all commands that can be known are asked for at once.
         if (!(error instanceof ExpansionError) || error.code !== 'EXPANSION_PENDING') throw error;
@@ -216,8 +260,8 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       result += value;
       copied = close + 1;
       start.lastIndex = copied;
-      work += value.length + formCost;
-      if (work > mostWork || (result.length > longestResult && result.length > text.length)) {
+      this.#work += value.length + formCost;
+      if (this.#work > mostWork || (result.length > longestResult && result.length > text.length)) {
         throw new ExpansionError('EXPANSION_TOO_LARGE', `variables expand to more than ${longestResult / 1024} KiB`);
       }
     }
@@ -226,20 +270,20 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
   }
 
   /** What a command in backticks gives; undefined: its text stays as it is. */
-  function runCommand(body: string, place: Place): string | undefined {
+  #runCommand(body: string, place: Place): string | undefined {
     if (place.literalBackticks || body.trim() === '') return undefined;
-    const lateBefore = sawLate;
-    sawLate = false;
-    const command = expandText(body, { ...place, nesting: place.nesting + 1 });
-    const commandIsLate = sawLate;
-    sawLate ||= lateBefore;
+    const lateBefore = this.#sawLate;
+    this.#sawLate = false;
+    const command = this.#expandText(body, { ...place, nesting: place.nesting + 1 });
+    const commandIsLate = this.#sawLate;
+    this.#sawLate ||= lateBefore;
     if (commandIsLate) {
       throw new ExpansionError(
         'EXPANSION_LATE_COMMAND',
         'a command in backticks depends on a variable that is known only when a service starts',
       );
     }
-    const output = commandOutput(command, place.frame?.level);
+    const output = this.#commandOutput(command, place.frame?.level);
     if (output === undefined) {
       throw new ExpansionError('EXPANSION_PENDING', `the output of \`${command}\` is not known yet`);
     }
@@ -247,16 +291,16 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
   }
 
   /** What a form gives; undefined: its text stays as it is. */
-  function substitute(body: string, place: Place): string | undefined {
+  #substitute(body: string, place: Place): string | undefined {
     const command = /^\s*`([^`]*)`\s*$/.exec(body)?.[1];
-    if (command !== undefined) return runCommand(command, place);
+    if (command !== undefined) return this.#runCommand(command, place);
     const self = place.frame;
     const parts = /^([^:]+):([-|?+_/])(.*)$/s.exec(body);
-    if (parts === null) return body === '' ? undefined : lookUp(body, self);
+    if (parts === null) return body === '' ? undefined : this.#lookUp(body, self);
     const [, name = '', operator = '', operand = ''] = parts;
-    const value = lookUp(name, self) ?? '';
+    const value = this.#lookUp(name, self) ?? '';
     const expandOperand = (operandText: string): string =>
-      expandText(operandText, { ...place, nesting: place.nesting + 1 });
+      this.#expandText(operandText, { ...place, nesting: place.nesting + 1 });
     switch (operator) {
       case '-':
         return value === '' ? expandOperand(operand) : value;
@@ -270,7 +314,7 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
       case '|':
         return choose(
           value,
-          splitBars(operand, (index) => formEnd(operand, index)),
+          splitBars(operand, (index) => this.#formEnd(operand, index)),
           expandOperand,
         );
       default:
@@ -278,35 +322,16 @@ export function createExpander(levels: readonly Level[], options: ExpanderOption
     }
   }
 
-  function formEnd(text: string, index: number): number {
+  #formEnd(text: string, index: number): number {
     if (text.charAt(index) === '`') return text.indexOf('`', index + 1) + 1 || -1;
-    if (!text.startsWith(prefix, index) || !brackets.includes(text.charAt(index + prefix.length) || '\0')) return -1;
-    const close = closingBracket(text, index + prefix.length);
+    if (
+      !text.startsWith(this.#prefix, index) ||
+      !this.#brackets.includes(text.charAt(index + this.#prefix.length) || '\0')
+    )
+      return -1;
+    const close = closingBracket(text, index + this.#prefix.length);
     return close < 0 ? text.length : close + 1;
   }
-
-  function topLevel<Result>(action: () => Result): Result {
-    work = 0;
-    cut = false;
-    sawLate = false;
-    return action();
-  }
-
-  function names(): string[] {
-    const all = new Set<string>();
-    for (const level of levels) for (const name of level.values.keys()) all.add(name);
-    return [...all].filter((name) => levelOf(name, levels.length) >= 0);
-  }
-
-  return {
-    expand: (text, { literalBackticks = false } = {}) =>
-      topLevel(() => expandText(text, { frame: undefined, nesting: 0, literalBackticks })),
-    variable: (name) => topLevel(() => lookUp(name, undefined)),
-    get wasLate() {
-      return sawLate;
-    },
-    names,
-  };
 }
 
 function matchesAny(name: string, globs: readonly string[] | undefined): boolean {

@@ -34,13 +34,15 @@ export function explainEnd(
   now: number,
 ): readonly string[] {
   const { end } = facts;
+  const failure = (headline: string, failed: ServiceFailure, atStart: boolean): readonly string[] =>
+    explainFailure({ headline, failure: failed, atStart }, facts, service, lastWords, now);
   switch (end.kind) {
     case 'serviceFailed': {
       if (end.service === consoleService && isOutcome(end.cause)) return explainCommand(end.cause);
       const headline = end.onFailure
         ? `${end.service} has failed, and the system ends with it (on_failure)`
         : `system failed: ${end.service} ${failureHeadline(end.cause)}`;
-      return explainFailure({ headline, failure: end, atStart: !end.onFailure }, facts, service, lastWords, now);
+      return failure(headline, end, !end.onFailure);
     }
     case 'missingPrograms':
       return [
@@ -61,30 +63,10 @@ export function explainEnd(
     case 'noProcesses':
       if (end.command !== undefined) return explainCommand(end.command);
       if (end.failed === undefined) return [];
-      return explainFailure(
-        {
-          headline: `nothing is left to run, and ${end.failed.service} has failed`,
-          failure: end.failed,
-          atStart: false,
-        },
-        facts,
-        service,
-        lastWords,
-        now,
-      );
+      return failure(`nothing is left to run, and ${end.failed.service} has failed`, end.failed, false);
     case 'command':
       if (end.failed === undefined) return [];
-      return explainFailure(
-        {
-          headline: `shut down by a command, after ${end.failed.service} had failed`,
-          failure: end.failed,
-          atStart: false,
-        },
-        facts,
-        service,
-        lastWords,
-        now,
-      );
+      return failure(`shut down by a command, after ${end.failed.service} had failed`, end.failed, false);
     case 'signal':
     case 'nothingStarted':
       return [];

@@ -60,27 +60,36 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
   return result;
 }
 
+/** The most that is kept of the shutdown budget for the last round and for flushing the logs, ms. */
+const mostReserved = 500;
+
 /** What is kept of the shutdown budget for the last round and for flushing the logs, ms. */
 export function shutdownReserve(budget: number): number {
-  return Math.min(500, budget / 10);
+  return Math.min(mostReserved, budget / 10);
 }
 
 /** What every layer below gets even when the ones above overrun, as far as the budget reaches, ms. */
-const leastShare = 1_000;
+export const leastShare = 1_000;
 
 /**
  * How long a service may take from its kill signal to SIGKILL: what is left of the shutdown budget, divided by the layers
  * that are left, and never so much that a layer below would have less than a second.
  *
- * @param below layers below it in which a stop takes time
+ * @param below layers below it in which a stop takes time; undefined where no graph tells how many come after it
  * @param left ms of the whole budget that are left
- * @param reserve ms of it that belong to the last round
+ * @param budget the whole of it, ms
  */
-export function stopShare(below: number, left: number, reserve: number): number {
-  const usable = Math.max(0, left - reserve);
+export function stopShare(below: number | undefined, left: number, budget: number): number {
+  const usable = Math.max(0, left - shutdownReserve(budget));
+  if (below === undefined) return usable / 2;
   const equal = usable / (below + 1);
   const sparing = usable - below * leastShare;
   return sparing > 0 ? Math.min(equal, sparing) : equal;
+}
+
+/** A shutdown budget that gives each of so many layers its least share, ms. */
+export function sufficientBudget(layers: number): number {
+  return layers * leastShare + mostReserved;
 }
 
 function nodeOf(graph: DependencyGraph, name: string): DependencyNode {

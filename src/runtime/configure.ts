@@ -54,7 +54,7 @@ export async function configure(request: ConfigureRequest, ports: ConfigurePorts
     if (created.kind === 'error') {
       const hint = created.hint === undefined ? {} : { hint: created.hint };
       return {
-        diagnostics: [{ severity: 'error', message: created.message, ...hint }],
+        diagnostics: [{ severity: 'error', code: 'user-not-created', message: created.message, ...hint }],
         messages,
         path: request.configPath,
       };
@@ -89,7 +89,7 @@ export async function configure(request: ConfigureRequest, ports: ConfigurePorts
     for (const [key, output] of results) outputs.set(key, output);
   }
   const message = `commands in backticks depend on each other more than ${mostRounds} deep`;
-  return { diagnostics: [{ severity: 'error', message }], messages, path };
+  return { diagnostics: [{ severity: 'error', code: 'commands-too-deep', message }], messages, path };
 }
 
 async function createTheUser(request: UserRequest, { edge, clock }: ConfigurePorts) {

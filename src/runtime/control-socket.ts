@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { type ControlPlace, longestSocketPath } from '../control/places.ts';
+import { codeOf } from '../model/errno.ts';
 import type { NativeEdge } from './native.ts';
 
 export interface ControlSocketOptions {
@@ -108,7 +109,7 @@ function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -139,7 +140,7 @@ function listen(
     made.push({ path, inode: lstatSync(path).ino });
     return path;
   } catch (error) {
-    problems.push(`cannot create the control socket ${path}: ${errorCode(error) ?? String(error)}`);
+    problems.push(`cannot create the control socket ${path}: ${codeOf(error) ?? String(error)}`);
     return undefined;
   }
 }
@@ -167,7 +168,7 @@ function openFifo(
       throw error;
     }
   } catch (error) {
-    problems.push(`cannot create the command FIFO ${path}: ${errorCode(error) ?? String(error)}`);
+    problems.push(`cannot create the command FIFO ${path}: ${codeOf(error) ?? String(error)}`);
     return undefined;
   }
 }
@@ -178,7 +179,7 @@ function removeStale(path: string, uid: number): void {
     const stats = lstatSync(path);
     if ((stats.isSocket() || stats.isFIFO()) && (stats.uid === uid || uid === 0)) unlinkSync(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
 
@@ -189,8 +190,4 @@ function removeOwn(path: string, inode: number): void {
   } catch {
     // It is gone already.
   }
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -281,10 +281,11 @@ function shownEvent(event: ShownEvent): EventView {
     case 'service.stop':
       return { type, drain: event.drain, ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }) };
     case 'service.kill':
-    case 'unit.kill':
       return { type, grace: event.grace };
     case 'service.reset':
       return { type, killAfter: event.killAfter };
+    case 'service.signal':
+      return { type, signal: event.signal };
     case 'service.changed':
       return { type, service: event.name, phase: event.change.phase };
     case 'service.exitKills':
@@ -307,11 +308,28 @@ function shownEvent(event: ShownEvent): EventView {
       return { type, names: event.names, signal: event.signal };
     case 'system.shutdown':
       return { type, end: describeEnd(event.end), forced: event.forced };
+    case 'service.retire':
+    case 'service.reconfigure':
+    case 'service.resumed':
+    case 'system.reload':
+      return { type };
+    default:
+      return shownRunEvent(event);
+  }
+}
+
+/** What is told of runs, and of what watches and starts them. */
+type RunEvent = Exclude<ShownEvent, { readonly type: `${'service' | 'services' | 'system'}.${string}` }>;
+
+function shownRunEvent(event: RunEvent): EventView {
+  const { type } = event;
+  switch (event.type) {
     case 'processes.signalAll':
-    case 'service.signal':
     case 'unit.terminate':
     case 'unit.signal':
       return { type, signal: event.signal };
+    case 'unit.kill':
+      return { type, grace: event.grace };
     case 'unit.send':
       return { type, signal: event.signal, purpose: event.purpose };
     case 'unit.signalled':
@@ -357,10 +375,6 @@ function shownEvent(event: ShownEvent): EventView {
       return { type, serial: event.serial, trouble: event.trouble };
     case 'notify.received':
       return { type, serial: event.serial, message: messageView(event.message) };
-    case 'service.retire':
-    case 'service.reconfigure':
-    case 'service.resumed':
-    case 'system.reload':
     case 'stops.due':
     case 'processes.gone':
     case 'processes.count':

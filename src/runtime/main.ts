@@ -5,6 +5,7 @@ import { placesFor, socketVariable } from '../control/places.ts';
 import type { SystemOutput } from '../machines/system.ts';
 import { dependencyChart } from '../model/dependency-chart.ts';
 import { buildDependencyGraph } from '../model/dependency-graph.ts';
+import { codeOf } from '../model/errno.ts';
 import { explainEnd } from '../model/explain.ts';
 import type { InspectRequest } from '../model/inspect-request.ts';
 import {
@@ -23,7 +24,7 @@ import type { Severity } from '../model/syslog-names.ts';
 import type { UserRequest } from '../model/user-request.ts';
 import { type Assembly, assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
-import { AssemblySupervisor } from './control.ts';
+import { AssemblySupervisor, type ControlPorts } from './control.ts';
 import { type ControlSocket, openControlSocket } from './control-socket.ts';
 import { hostRequest } from './host-notifier.ts';
 import type { Clock, Kernel } from './kernel.ts';
@@ -35,6 +36,7 @@ import { readLaunchEnvironment } from './linux/launch-environment.ts';
 import { LinuxClock } from './linux/linux-clock.ts';
 import { LinuxKernel } from './linux/linux-kernel.ts';
 import type { NativeEdge } from './native.ts';
+import type { Reloader } from './reload.ts';
 import { exitsOf } from './run-commands.ts';
 import { serveControl } from './serve-control.ts';
 import type { SinkQueue } from './sink-queue.ts';
@@ -124,23 +126,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const uid = process.getuid?.() ?? 0;
   const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
   const logging = lateLogging();
-  const reloader = onDemand(async () => {
-    const { Reloader } = await import('./reload.ts');
-    return new Reloader({
-      kernel,
-      assembly,
-      configure: async () => {
-        const { spec: next, ...rest } = await configure(againstRunning(options.request, ports), {
-          ...ports,
-          exitOf: assembly.exits.exitOf,
-        });
-        return next === undefined
-          ? rest
-          : { ...rest, spec: withControlSocket(applyRequest(next, options.request), control) };
-      },
-      prepare: (next) => loadNotifying(linux, next),
-    });
-  });
+  const reloader = onDemand(() => loadReloader(options, { linux, ports, assembly, control }));
   const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
     version: options.version,
     attachLogging: logging.attachLogging,
@@ -165,20 +151,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   const daemon: Daemon = { edge, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
-  const { logLevel } = options.request;
-  const supervisor = new AssemblySupervisor({
-    assembly,
-    kernel,
-    clock,
-    version: options.version,
-    environment: { ...launch.environment, ...(control.path === undefined ? {} : { [socketVariable]: control.path }) },
-    ...(logLevel === undefined ? {} : { logLevel }),
-    widen: (level) => {
-      logging.widen(level);
-      assembly.say(logLevelForced(level));
-    },
+  const supervisor = superviseFor(daemon, options, {
+    environment: launch.environment,
     reload: async (request) => (await reloader()).reload(request),
-    inspection: inspection.load,
   });
   serveControl({
     socket: control,
@@ -205,6 +180,55 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   if (inspectors.length > 0) await inspection.attach(inspectors);
   assembly.start();
   early.unsubscribe();
+}
+
+interface ReloadParts {
+  readonly linux: LinuxKernel;
+  readonly ports: Omit<ConfigurePorts, 'exitOf' | 'kernel'> & Pick<Daemon, 'kernel'>;
+  readonly assembly: Assembly;
+  readonly control: ControlSocket;
+}
+
+/** Most systems are never asked to reload. */
+async function loadReloader(
+  { request }: DaemonOptions,
+  { linux, ports, assembly, control }: ReloadParts,
+): Promise<Reloader> {
+  const { Reloader } = await import('./reload.ts');
+  return new Reloader({
+    kernel: ports.kernel,
+    assembly,
+    configure: async () => {
+      const { spec, ...rest } = await configure(againstRunning(request, ports), {
+        ...ports,
+        exitOf: assembly.exits.exitOf,
+      });
+      return spec === undefined ? rest : { ...rest, spec: withControlSocket(applyRequest(spec, request), control) };
+    },
+    prepare: (spec) => loadNotifying(linux, spec),
+  });
+}
+
+/** What answers to those who ask for something on the control socket. */
+function superviseFor(
+  { assembly, kernel, clock, logging, control, inspection }: Daemon,
+  { version, request: { logLevel } }: DaemonOptions,
+  { environment, reload }: Pick<ControlPorts, 'environment' | 'reload'>,
+): AssemblySupervisor {
+  return new AssemblySupervisor({
+    assembly,
+    kernel,
+    clock,
+    version,
+    environment: { ...environment, ...(control.path === undefined ? {} : { [socketVariable]: control.path }) },
+    ...(logLevel === undefined ? {} : { logLevel }),
+    widen: (level) => {
+      logging.widen(level);
+      assembly.say(logLevelForced(level));
+    },
+    reload,
+    inspection: inspection.load,
+  });
 }
 
 /**
@@ -330,7 +354,7 @@ function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): voi
     edge.setSubreaper();
     assembly.say(notPid1(kernel.pid));
   } catch (error) {
-    assembly.say(cannotSubreap(error instanceof Error && 'code' in error ? String(error.code) : 'unknown'));
+    assembly.say(cannotSubreap(codeOf(error) ?? 'unknown'));
   }
 }
 

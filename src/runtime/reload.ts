@@ -95,10 +95,10 @@ export class Reloader {
     });
     if (config === undefined) return mistakes(diagnostics);
     if (config.services.length === 0) {
-      return mistakes([{ severity: 'error', message: `there are no services in ${path}` }]);
+      return mistakes([{ severity: 'error', code: 'no-services', message: `there are no services in ${path}` }]);
     }
     const problem = await prepare(config);
-    if (problem !== undefined) return mistakes([{ severity: 'error', message: problem }]);
+    if (problem !== undefined) return mistakes([{ severity: 'error', code: 'addon-not-loaded', message: problem }]);
     if (isEnding(assembly)) return { kind: 'ending' };
     // Nothing is awaited from here on: the plan is made of what it meets.
     const candidate = candidateOf(kernel, assembly, config);
@@ -107,6 +107,7 @@ export class Reloader {
       return mistakes(
         missing.map(({ service, error }) => ({
           severity: 'error',
+          code: 'program-not-found',
           message: `${service}: ${missingProgram(error)}`,
           hint: 'install it, correct "command", or set "optional: true" or "enabled: false" for the service',
         })),

@@ -1,4 +1,5 @@
 import type { Subject } from 'rxjs';
+import { codeOf } from '../model/errno.ts';
 import type { LogRecord } from '../model/log-record.ts';
 import { type Message, syslogServed, syslogUnavailable } from '../model/messages.ts';
 import { parseDatagram } from '../model/syslog-parse.ts';
@@ -37,7 +38,7 @@ export function serveSyslog(
       }
     },
     error: (error: unknown) => {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      const code = codeOf(error) ?? String(error);
       say(syslogUnavailable(path, code));
       socket.close();
     },

@@ -5,6 +5,7 @@
  */
 import { map, merge, type Observable, take } from 'rxjs';
 import { fromCallback } from 'xstate';
+import { codeOf } from '../model/errno.ts';
 import { type ExitStatus, isNormal } from '../model/exit-status.ts';
 import { environmentOfRun } from '../model/late-environment.ts';
 import type { LogRecord } from '../model/log-record.ts';
@@ -420,7 +421,7 @@ function openNotify(notify: NotifySockets, { service, serial }: UnitRun): Notify
   try {
     path = notify.open(service, serial);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+    const code = codeOf(error);
     if (code === undefined) throw error;
     return { code, stage: 'notify', program: service.argv[0] ?? '' };
   }

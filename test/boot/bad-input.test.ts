@@ -74,7 +74,7 @@ describe('a configuration on a disk', () => {
       return stdout;
     };
     expect(check(closed)).toBe(
-      `chaperone: 1 mistake in the configuration, nothing was started\n\ncannot read the directory "${closed}": permission denied (EACCES)\n\n1 mistake\n`,
+      `chaperone: 1 mistake in the configuration, nothing was started\n\ncannot read the directory "${closed}": permission denied (EACCES) [unreadable]\n\n1 mistake\n`,
     );
     expect(check(join(closed, 'inside'))).toContain(`"${join(closed, 'inside')}": permission denied (EACCES)`);
     // The other file is read all the same.

@@ -144,7 +144,7 @@ describe('a cron service that cannot be', () => {
     expect(await system.exit).toBe(1);
     expectOrder(system.lines('stderr'), [
       /^chaperone: 1 mistake in the configuration, nothing was started$/,
-      /x\.conf:4:20: interval of job\.service: hour 25 is not from 0 to 23$/,
+      /x\.conf:4:20: interval of job\.service: hour 25 is not from 0 to 23 \[bad-schedule\]$/,
       /^ +4 \| +"interval": "0 25 \* \* \*",$/,
       /^ +\| +\^\^$/,
     ]);

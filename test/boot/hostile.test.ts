@@ -5,36 +5,29 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 
-/** s in which a shutdown is over that waits for nobody; shutdown_timeout is much more in these tests. */
-const soon = 15;
-
-const begun = (): (() => number) => {
-  const start = Date.now();
-  return () => (Date.now() - start) / 1000;
-};
+/** s that a shutdown may take here, which is more than a test may: one that waits for it never comes to its end. */
+const shutdown_timeout = 600;
 
 describe('a flood', () => {
   it('of a service does not keep signals waiting', async () => {
     const system = boot({
       files: {
         'x.conf': config({
-          settings: { shutdown_timeout: 60 },
+          settings: { shutdown_timeout },
           'flood.service': { command: 'yes', startup_pause: 0 },
         }),
       },
     });
     await system.waitForLine(/flood\[\d+\]: y$/);
-    const elapsed = begun();
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
-    expect(elapsed()).toBeLessThan(soon);
   });
 
   it('of a grandchild that holds the pipe does not hold up exits', async () => {
     const system = boot({
       files: {
         'x.conf': config({
-          settings: { shutdown_timeout: 60 },
+          settings: { shutdown_timeout },
           'console.logging': { selector: '*.err', stdout: true },
           'parent.service': { command: "sh -c 'setsid yes & exit 0'", startup_pause: 0 },
           'orphans.service': {
@@ -51,10 +44,8 @@ describe('a flood', () => {
       },
     });
     await system.waitForLine(/^here$/);
-    const elapsed = begun();
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
-    expect(elapsed()).toBeLessThan(soon);
   });
 });
 
@@ -63,16 +54,14 @@ describe('a process that stands still', () => {
     const system = boot({
       files: {
         'x.conf': config({
-          settings: { shutdown_timeout: 60 },
+          settings: { shutdown_timeout },
           'still.service': { command: "sh -c 'echo stopping; kill -STOP $$; exec sleep 1000'" },
         }),
       },
     });
     await system.waitForLine(/still\[\d+\]: stopping/);
-    const elapsed = begun();
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
-    expect(elapsed()).toBeLessThan(soon);
   });
 });
 

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -55,10 +55,12 @@ describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message })
             kill_signal: 'SIGUSR2',
             startup_pause: 0.2,
           },
+          'gate.service': { type: 'oneshot', command: '$(FIXTURES)/finish-when $(_CHAP_CONFIG_DIR)/go' },
           'boom.service': {
-            command: 'sh -c "sleep 0.1; echo boom; exit 77" boom',
-            startup_pause: 0.01,
-            after: 'first.service, second.service',
+            command: 'sh -c "echo boom; exit 77" boom',
+            // It is ready at once, so that its end is no failed start, which would end the system by itself.
+            startup_pause: 0,
+            after: 'first.service, second.service, gate.service',
           },
         }),
       },
@@ -67,6 +69,8 @@ describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message })
     await system.waitForLine(/second\[\d+\]: obeying/);
     const before = system.processes().map(({ pid }) => pid);
     expect(before.length).toBeGreaterThan(0);
+    // The fault shows itself when boom starts: not before the others have set their traps.
+    writeFileSync(system.path('go'), '');
     expect(await system.exit).toBe(1);
 
     const lines = system.lines();

@@ -16,7 +16,7 @@ export const everySecond = '* * * * * *';
 export const isRoot = process.getuid?.() === 0;
 
 /** ms after which a test gives up waiting. */
-const patience = 20_000;
+const patience = 60_000;
 const pollInterval = 20;
 
 export interface BootOptions {

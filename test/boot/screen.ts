@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { fixtures } from './namespace.ts';
 
 /** ms after which a test gives up waiting. */
-const patience = 40_000;
+const patience = 60_000;
 
 export interface ScreenOptions {
   readonly command: readonly string[];

@@ -121,7 +121,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
   /** The pid of the daemon. */
   async function stalledWhileDaemon(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
     const system = begin(sections);
-    await pidIn(system, 'first');
+    const starter = await pidIn(system, 'first');
     system.signal('SIGSTOP');
     put(system, 'go');
     const pid = await until('the pidfile is written', () => {
@@ -130,6 +130,8 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
       return /^\d+\n$/.test(text) ? Number(text) : undefined;
     });
     await untilGone(system, pid);
+    // Otherwise the daemon would have died before its start was over, and never have been ready.
+    await untilGone(system, starter);
     system.signal('SIGCONT');
     return { system, pid };
   }

@@ -141,7 +141,7 @@ describe('chaperonectl check', () => {
     const { status, stdout } = ctl(['check', '--config', path]);
     expect(status).toBe(1);
     expect(stdout).toContain('chaperone: 1 mistake in the configuration, nothing was started\n');
-    expect(stdout).toContain(`${path}:2:3: unknown key "comand" in web.service\n`);
+    expect(stdout).toContain(`${path}:2:3: unknown key "comand" in web.service [unknown-key]\n`);
     expect(stdout).toContain('^^^^^^ did you mean "command"?\n');
     expect(stdout.endsWith('\n\n1 mistake\n')).toBe(true);
   });
@@ -150,7 +150,7 @@ describe('chaperonectl check', () => {
     const path = file('a.service: { command: ./x }\n');
     const { status, stdout } = ctl(['check', '--config', path]);
     expect(status).toBe(0);
-    expect(stdout).toContain(`${path}:1:23: the program "./x" of a.service is a relative path\n`);
+    expect(stdout).toContain(`${path}:1:23: the program "./x" of a.service is a relative path [relative-program]\n`);
     expect(stdout).toContain('1 service, 0 logging entries: no mistakes, 1 warning\n');
     const missing = file('a.service: { command: chaperone-has-no-such-program }\n');
     expect(ctl(['check', '--config', missing]).status).toBe(1);
@@ -195,11 +195,11 @@ describe('chaperonectl check', () => {
   it('says that nothing is there, and what a relative path means', () => {
     const { status, stdout } = ctl(['check', '--config', '/nonexistent/chaperone.d']);
     expect(status).toBe(1);
-    expect(stdout).toContain('the configuration "/nonexistent/chaperone.d" does not exist\n');
+    expect(stdout).toContain('the configuration "/nonexistent/chaperone.d" does not exist [no-configuration]\n');
     mkdirSync(join(scratch, 'here.d'));
     const relative = ctl(['check', '--config', 'here.d']);
     expect(relative.status).toBe(1);
-    expect(relative.stdout).toContain('the configuration "/here.d" does not exist\n');
+    expect(relative.stdout).toContain('the configuration "/here.d" does not exist [no-configuration]\n');
     expect(relative.stdout).toContain(`did you mean "${join(scratch, 'here.d')}"?`);
   });
 

@@ -19,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { childrenTime } from '../cpu-time.ts';
 
 const program = join(import.meta.dirname, '../../dist/envcp.cjs');
 const isRoot = process.getuid?.() === 0;
@@ -131,14 +132,16 @@ describe('one file', () => {
     expect(read('b')).toBe('x yes ä');
   });
 
-  it('may be large', { timeout: 20_000 }, () => {
+  it('may be large', () => {
     const line = `${'x'.repeat(99)}\n`;
     write('plain', line.repeat(500_000));
     write('forms', `${line.repeat(5_000)}$(NAME)\n`.repeat(100));
-    const start = performance.now();
+    const start = childrenTime();
     expect(run(['plain', 'plain2'])).toEqual(done);
     expect(run(['forms', 'forms2'])).toEqual(done);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    const taken = childrenTime() - start;
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(10_000);
     expect(statSync(join(folder, 'plain2')).size).toBe(50_000_000);
     expect(statSync(join(folder, 'forms2')).size).toBe(50_000_000 + 100 * 'World\n'.length);
   });

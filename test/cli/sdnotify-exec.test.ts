@@ -233,7 +233,7 @@ describe('--wait-ready', () => {
       ...shell(`( ${silently} echo $NOTIFY_SOCKET > socket; exec sh -c '${stay}' ) &`),
     ]);
     await survivor();
-    await expect.poll(stderr, { timeout: 20_000 }).toContain('waiting for READY=1');
+    await expect.poll(stderr).toContain('waiting for READY=1');
     expect(child.exitCode).toBe(null);
     edge.sendDatagram((await untilFile(join(folder, 'socket'))).trim(), Buffer.from('ERRNO=3'));
     expect((await outcome).status).toBe(3);
@@ -334,9 +334,9 @@ describe('the socket outside', () => {
     const { outcome, stderr } = start(['--verbose', ...shell(`notify ${names.join(' ')}; exit 3`)], {
       NOTIFY_SOCKET: path,
     });
-    await expect.poll(stderr, { timeout: 20_000 }).toContain('N0=1 (passed on)');
+    await expect.poll(stderr).toContain('N0=1 (passed on)');
     const texts: string[] = [];
-    await expect.poll(() => texts.push(...take(1)) > 0 && texts.at(-1), { timeout: 20_000, interval: 1 }).toBe('N29=1');
+    await expect.poll(() => texts.push(...take(1)) > 0 && texts.at(-1), { interval: 1 }).toBe('N29=1');
     expect((await outcome).status).toBe(3);
     expect(texts).toEqual([...Array(fillers).fill('FILLER=1'), ...names]);
   });
@@ -377,7 +377,7 @@ describe('a signal', () => {
 
   it('ends a wait whose command has ended', async () => {
     const { child, outcome, stderr } = start(['--wait-ready', '--verbose', 'true']);
-    await expect.poll(stderr, { timeout: 20_000 }).toContain('waiting for READY=1');
+    await expect.poll(stderr).toContain('waiting for READY=1');
     child.kill('SIGUSR1');
     child.kill('SIGTERM');
     expect((await outcome).status).toBe(null);

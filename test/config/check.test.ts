@@ -1,48 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { checkSystem, type Findings, inOrder } from '../../src/config/check.ts';
-import type { Probe } from '../../src/config/check-programs.ts';
+import { checkSystem, type Findings } from '../../src/config/check.ts';
 import { checkJson, renderCheck } from '../../src/config/check-report.ts';
 import { loadConfiguration, readPlaces } from '../../src/config/load.ts';
+import { inOrder } from '../../src/config/report.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';
 import { parseSchedule } from '../../src/model/schedule.ts';
+import { binary, type FakeFile, fakeProbe, folder } from './fake-probe.ts';
 import { accounts } from './loading.ts';
 import { memoryReader } from './memory-reader.ts';
-
-interface FakeFile {
-  readonly kind?: 'file' | 'directory';
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly text?: string;
-}
-
-const binary: FakeFile = { text: '\x7fELF' };
-const folder: FakeFile = { kind: 'directory' };
-
-/** A container in which `/bin` has sh, sleep, env and true. */
-function fakeProbe(more: Readonly<Record<string, FakeFile>> = {}): Probe {
-  const files = new Map<string, FakeFile>(
-    Object.entries({ '/bin/sh': binary, '/bin/sleep': binary, '/bin/env': binary, '/bin/true': binary, ...more }),
-  );
-  const modeOf = (path: string): number | undefined => {
-    const file = files.get(path);
-    return file === undefined ? undefined : (file.mode ?? 0o755);
-  };
-  return {
-    directory: '/start',
-    findProgram(word, searchPath, directory) {
-      if (word.includes('/')) return files.has(word.startsWith('/') ? word : `${directory}/${word}`) ? word : undefined;
-      const found = (searchPath || '/bin').split(':').map((entry) => `${entry}/${word}`);
-      return found.find((path) => ((modeOf(path) ?? 0) & 0o111) !== 0) ?? found.find((path) => files.has(path));
-    },
-    look(path) {
-      const file = files.get(path);
-      if (file === undefined) return 'missing';
-      return { kind: file.kind ?? 'file', mode: file.mode ?? 0o755, uid: file.uid ?? 0, gid: file.gid ?? 0 };
-    },
-    head: (path) => files.get(path)?.text,
-  };
-}
 
 interface Given {
   readonly files?: Readonly<Record<string, FakeFile>>;
@@ -399,10 +364,11 @@ describe('places', () => {
   it('put findings in the order of files and lines', () => {
     const at = (file: string, line: number): Diagnostic => ({
       severity: 'warning',
+      code: 'no-effect',
       message: `${file}${line}`,
       position: { file, line, column: 1, length: 1, text: '' },
     });
-    const none: Diagnostic = { severity: 'error', message: 'none' };
+    const none: Diagnostic = { severity: 'error', code: 'no-services', message: 'none' };
     const sorted = inOrder([at('b', 1), at('a', 9), at('a', 2), none], ['a', 'b']);
     expect(sorted.map(({ message }) => message)).toEqual(['none', 'a2', 'a9', 'b1']);
   });
@@ -435,13 +401,13 @@ describe('what is printed', () => {
     expect(renderCheck(report('a.service: { command: nosuch }\nb.service: { command: ./x }'))).toMatchInlineSnapshot(`
       "chaperone: 1 warning about the configuration
 
-      x.conf:2:23: the program "./x" of b.service is a relative path
+      x.conf:2:23: the program "./x" of b.service is a relative path [relative-program]
           2 | b.service: { command: ./x }
             |                       ^^^ expected a "directory", or the whole path
 
       chaperone: 1 mistake in the configuration, nothing was started
 
-      x.conf:1:23: the program "nosuch" of a.service is not found
+      x.conf:1:23: the program "nosuch" of a.service is not found [program-not-found]
           1 | a.service: { command: nosuch }
             |                       ^^^^^^ looked for in /bin
 
@@ -460,6 +426,7 @@ describe('what is printed', () => {
           line: 5,
           column: 25,
           length: 6,
+          code: 'program-not-found',
           message: 'the program "nosuch" of bad.service is not found',
           hint: 'looked for in /bin',
         },

@@ -135,7 +135,7 @@ describe('the words of the command', () => {
   it('report what cannot be expanded', () => {
     expect(errorsOf('', command(['x', '$(NONE:?who are you)']))).toBe(
       'chaperone: 1 mistake in the configuration, nothing was started\n\n' +
-        'cannot expand "$(NONE:?who are you)" in the command of CONSOLE: who are you\n',
+        'cannot expand "$(NONE:?who are you)" in the command of CONSOLE: who are you [required-variable]\n',
     );
     const { spec } = loadText('', command(['$(NONE:?)', '$(NONE:?)']));
     expect(spec).toBeUndefined();
@@ -207,7 +207,7 @@ describe('the order with a command', () => {
       [
         'chaperone: 1 mistake in the configuration, nothing was started',
         '',
-        'chaperone.d/x.conf:1:32: a.service waits for itself: a → CONSOLE → a',
+        'chaperone.d/x.conf:1:32: a.service waits for itself: a → CONSOLE → a [dependency-cycle]',
         '    1 | a.service: {command: x, after: CONSOLE}',
         '      |                                ^^^^^^^',
         '',

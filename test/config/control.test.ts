@@ -51,23 +51,23 @@ describe('control: allow', () => {
     ).toMatchInlineSnapshot(`
       "chaperone: 5 mistakes in the configuration, nothing was started
 
-      chaperone.d/x.conf:4:38: "joe" in users of allow of control of settings names no right: "starrt"
+      chaperone.d/x.conf:4:38: "joe" in users of allow of control of settings names no right: "starrt" [unknown-right]
           4 |       users: { jeo: all, joe: "stop, starrt, status" }
             |                                      ^^^^^^ did you mean "start"?
 
-      chaperone.d/x.conf:4:46: "joe" in users of allow of control of settings names no right: "status"
+      chaperone.d/x.conf:4:46: "joe" in users of allow of control of settings names no right: "status" [unknown-right]
           4 |       users: { jeo: all, joe: "stop, starrt, status" }
             |                                              ^^^^^^ everybody may read the status
 
-      chaperone.d/x.conf:6:7: unknown key "everbody" in allow of control of settings
+      chaperone.d/x.conf:6:7: unknown key "everbody" in allow of control of settings [unknown-key]
           6 |       everbody: logs
             |       ^^^^^^^^ did you mean "everybody"?
 
-      chaperone.d/x.conf:7:17: everybody of allow of control of settings names no right
+      chaperone.d/x.conf:7:17: everybody of allow of control of settings names no right [empty-value]
           7 |       everybody:
             |                 ^ expected all, or some of start, stop, restart, reset, kill, enable, disable, loglevel, logs, reload, run, shutdown
 
-      chaperone.d/x.conf:8:5: unknown key "alow" in control of settings
+      chaperone.d/x.conf:8:5: unknown key "alow" in control of settings [unknown-key]
           8 |     alow: {}
             |     ^^^^ did you mean "allow"?
       "
@@ -75,11 +75,11 @@ describe('control: allow', () => {
     expect(errorsOf(control('      users: [ joe ]\n      groups: { adm: { stop: true } }\n'))).toMatchInlineSnapshot(`
       "chaperone: 2 mistakes in the configuration, nothing was started
 
-      chaperone.d/x.conf:4:14: users of allow of control of settings is a list
+      chaperone.d/x.conf:4:14: users of allow of control of settings is a list [wrong-shape]
           4 |       users: [ joe ]
             |              ^^^^^^^ expected a map of users to rights
 
-      chaperone.d/x.conf:5:22: "adm" in groups of allow of control of settings is a map
+      chaperone.d/x.conf:5:22: "adm" in groups of allow of control of settings is a map [wrong-shape]
           5 |       groups: { adm: { stop: true } }
             |                      ^^^^^^^^^^^^^^ expected names with commas between them
       "
@@ -87,11 +87,11 @@ describe('control: allow', () => {
     expect(errorsOf(control('      users: { jeo: all }\n      groups: { wheel: all }\n'))).toMatchInlineSnapshot(`
       "chaperone: 2 mistakes in the configuration, nothing was started
 
-      chaperone.d/x.conf:4:16: allow of control names "jeo", which is no user of this system
+      chaperone.d/x.conf:4:16: allow of control names "jeo", which is no user of this system [unknown-user]
           4 |       users: { jeo: all }
             |                ^^^ expected a user name or a number
 
-      chaperone.d/x.conf:5:17: allow of control names "wheel", which is no group of this system
+      chaperone.d/x.conf:5:17: allow of control names "wheel", which is no group of this system [unknown-group]
           5 |       groups: { wheel: all }
             |                 ^^^^^ expected a group name or a number
       "

@@ -412,7 +412,7 @@ describe('order', () => {
     expect(warningsOf(text)).toBe(
       `chaperone: 1 warning about the configuration
 
-chaperone.d/x.conf:2:35: after of web.service names "stor.service", which is not declared
+chaperone.d/x.conf:2:35: after of web.service names "stor.service", which is not declared [unknown-service]
     2 | web.service: {command: x, after: "stor.service, nobody"}
       |                                   ^^^^^^^^^^^^ did you mean "store.service"?
 `,

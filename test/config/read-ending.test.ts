@@ -30,7 +30,7 @@ describe('on_failure', () => {
     const both = 'web.service:\n  command: /bin/true\n  ignore_failures: true\n  on_failure: shutdown\n';
     expect(errorsOf(both)).toBe(`chaperone: 1 mistake in the configuration, nothing was started
 
-chaperone.d/x.conf:4:15: on_failure of web.service is shutdown, and its ignore_failures is true
+chaperone.d/x.conf:4:15: on_failure of web.service is shutdown, and its ignore_failures is true [contradiction]
     4 |   on_failure: shutdown
       |               ^^^^^^^^ expected one of them: a failure that ends the system is not ignored
 `);

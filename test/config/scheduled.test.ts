@@ -20,11 +20,11 @@ describe('an interval', () => {
   it('tells every mistake at its place', () => {
     expect(errorsOf(cron('"61 25 * * *"'))).toBe(`chaperone: 2 mistakes in the configuration, nothing was started
 
-chaperone.d/x.conf:4:14: interval of report.service: minute 61 is not from 0 to 59
+chaperone.d/x.conf:4:14: interval of report.service: minute 61 is not from 0 to 59 [bad-schedule]
     4 |   interval: "61 25 * * *"
       |              ^^
 
-chaperone.d/x.conf:4:17: interval of report.service: hour 25 is not from 0 to 23
+chaperone.d/x.conf:4:17: interval of report.service: hour 25 is not from 0 to 23 [bad-schedule]
     4 |   interval: "61 25 * * *"
       |                 ^^
 `);

@@ -29,14 +29,14 @@ describe('createSource', () => {
 describe('renderErrors', () => {
   it('puts the caret under wide characters, marks and emoji', () => {
     const position = { file: 'x', line: 1, column: 5, length: 2, text: '日e\u0301😀ab' };
-    expect(renderErrors([{ severity: 'error', message: 'm', position }])).toBe(
-      'chaperone: 1 mistake in the configuration, nothing was started\n\nx:1:5: m\n    1 | 日e\u0301😀ab\n      |      ^^\n',
+    expect(renderErrors([{ severity: 'error', code: 'bad-key', message: 'm', position }])).toBe(
+      'chaperone: 1 mistake in the configuration, nothing was started\n\nx:1:5: m [bad-key]\n    1 | 日e\u0301😀ab\n      |      ^^\n',
     );
   });
 
   it('shows control characters instead of obeying them', () => {
     const position = { file: 'x\u001b', line: 1, column: 2, length: 1, text: 'a\u001b[2Jb' };
-    const text = renderErrors([{ severity: 'error', message: 'm', position }]);
+    const text = renderErrors([{ severity: 'error', code: 'bad-key', message: 'm', position }]);
     expect(text).not.toContain('\u001b');
     expect(text).toContain('a␛[2Jb');
   });
@@ -50,7 +50,7 @@ describe('renderErrors', () => {
       text: `${'a'.repeat(300)}BAD${'c'.repeat(300)}`,
     };
     const [, , , line = '', caret = ''] = renderErrors([
-      { severity: 'error', message: 'm', position, hint: 'h' },
+      { severity: 'error', code: 'bad-key', message: 'm', position, hint: 'h' },
     ]).split('\n');
     expect(line).toBe(`123456 | …${'a'.repeat(30)}BAD${'c'.repeat(65)}…`);
     expect(caret).toBe(`       | ${' '.repeat(31)}^^^ h`);

@@ -10,7 +10,7 @@ import { inject, onTestFinished } from 'vitest';
 /** Daemons, /fixtures, /programs, and chaperone by the guide's three lines. */
 export const userImage = 'chaperone-test/user';
 /** ms after which a test gives up waiting. */
-const patience = 40_000;
+const patience = 60_000;
 const pollInterval = 50;
 
 export interface ContainerOptions {

@@ -6,7 +6,6 @@ import { type Directive, directives, type SectionKind } from '../../src/config/d
 import { commandEntry, neededWith, verbs } from '../../src/control/commands.ts';
 import { grantableActions } from '../../src/model/control-policy.ts';
 import { fieldName } from '../../src/model/parameter.ts';
-import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
 
 const headings: Readonly<Record<SectionKind, string>> = {
   settings: '## settings',
@@ -154,63 +153,9 @@ A status is 128 + N where signal N ended the process, and 1 where nobody could t
 of stderr explain its failure.
 `;
 
-const stages: readonly SpawnErrorStage[] = [
-  'lookup',
-  'exec',
-  'directory',
-  'groups',
-  'gid',
-  'uid',
-  'clone',
-  'notify',
-  'pipe',
-  'group',
-  'terminal',
-  'stdio',
-  'limit',
-];
-
-function errorsPage(): string {
-  const sample = { code: 'ERRNO', program: 'PROGRAM', directory: 'DIRECTORY' };
-  return [
-    '# Errors',
-    '',
-    'Generated from [`src/model`](../src/model) by `npm run docs`; do not edit.',
-    '',
-    'A mistake in the configuration is told as `FILE:LINE:COLUMN: what`, with the line, and starts nothing (exit status 1). A',
-    'service that does not become ready ends the system, unless it has `ignore_failures`: the last lines say which, why, with',
-    'which command, its last words, who waited for it, and the exit status.',
-    '',
-    '## A program that cannot be started',
-    '',
-    'A failed start is an errno and the stage that met it:',
-    '',
-    '| stage | message |',
-    '|---|---|',
-    ...stages.map((stage) => `| ${stage} | ${cell(describeSpawnError({ ...sample, stage }))} |`),
-    '',
-    '| errno | meaning |',
-    '|---|---|',
-    ...Object.entries(errnoReasons).map(([code, reason]) => `| ${code} | ${cell(reason)} |`),
-    '',
-    '## Exit statuses',
-    '',
-    '| status | when |',
-    '|---|---|',
-    '| 0 | an orderly end: by a signal, or because nothing was left to run |',
-    '| 1 | a mistake in the configuration, a service that did not start, an error in chaperone itself |',
-    '| 2 | a mistake on the command line |',
-    '| 130 | Ctrl-C (SIGINT) |',
-    '| N, 128+N | the status of the `exit_kills` service that ended the system, or the signal that ended it |',
-    '| 126, 127 | from the launcher: node may not be executed, or is not found |',
-    '',
-  ].join('\n');
-}
-
 it.each([
   ['reference/configuration.md', configurationPage],
   ['reference/chaperone.md', commandPage],
-  ['errors.md', errorsPage],
 ] as const)('docs/%s says what the code does (else: npm run docs)', (name, render) => {
   const file = new URL(`../../docs/${name}`, import.meta.url);
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, render());

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ownTime } from '../cpu-time.ts';
 import type { FuzzTarget } from './target.ts';
 
 const folder = import.meta.dirname;
@@ -10,17 +11,17 @@ describe.each(targets)('%s', (file) => {
   const corpus = join(folder, 'corpus', file.replace('.fuzz.ts', ''));
   const inputs = readdirSync(corpus);
 
-  it(`takes the ${inputs.length} inputs of its corpus, each within a second`, async () => {
+  it(`takes the ${inputs.length} inputs of its corpus, each within a second of computing`, async () => {
     const target: FuzzTarget = await import(join(folder, file));
     expect(inputs.length).toBeGreaterThan(10);
     for (const name of inputs) {
-      const start = performance.now();
+      const start = ownTime();
       try {
         target.fuzz(readFileSync(join(corpus, name)));
       } catch (error) {
         throw new Error(`${join(corpus, name)} fails`, { cause: error });
       }
-      expect([name, performance.now() - start < 1_000]).toEqual([name, true]);
+      expect([name, ownTime() - start < 1_000]).toEqual([name, true]);
     }
   });
 });

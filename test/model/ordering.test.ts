@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { buildDependencyGraph, type DependencyGraph } from '../../src/model/dependency-graph.ts';
 import {
   blocked,
+  leastShare,
   type Standing,
   type Standings,
   satisfies,
   shutdownReserve,
   stopShare,
+  sufficientBudget,
 } from '../../src/model/ordering.ts';
 import { isLive, isReadyPhase, type ServicePhase } from '../../src/model/service-phase.ts';
 import { type Member, orderedServices } from './graphs.ts';
@@ -154,9 +156,9 @@ describe('blocked', () => {
 
 describe('stopShare', () => {
   it('divides what is left by the layers that are left', () => {
-    expect(stopShare(2, 8_000, 500)).toBe(2_500);
-    expect(stopShare(1, 8_000, 500)).toBe(3_750);
-    expect(stopShare(0, 8_000, 500)).toBe(7_500);
+    expect(stopShare(2, 8_000, 8_000)).toBe(2_500);
+    expect(stopShare(1, 8_000, 8_000)).toBe(3_750);
+    expect(stopShare(0, 8_000, 8_000)).toBe(7_500);
   });
 
   it('leaves each layer below its second, and divides equally where there is not even that', () => {
@@ -165,8 +167,22 @@ describe('stopShare', () => {
     expect(stopShare(2, 900, 0)).toBe(300);
   });
 
+  it('is half of what is left where nobody can tell how many layers are below', () => {
+    expect(stopShare(undefined, 8_000, 8_000)).toBe(3_750);
+    expect(stopShare(undefined, 400, 8_000)).toBe(0);
+  });
+
+  it('is a second at least for each layer of a budget that suffices for them', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), (layers) => {
+        const budget = sufficientBudget(layers);
+        expect(stopShare(layers - 1, budget, budget)).toBeGreaterThanOrEqual(leastShare);
+      }),
+    );
+  });
+
   it('is nothing when nothing is left', () => {
-    expect(stopShare(0, 400, 500)).toBe(0);
+    expect(stopShare(0, 400, 8_000)).toBe(0);
     expect(stopShare(0, -1, 0)).toBe(0);
   });
 
@@ -176,7 +192,7 @@ describe('stopShare', () => {
         const reserve = shutdownReserve(budget);
         let left = budget;
         for (let below = layers - 1; below >= 0; below--) {
-          const share = stopShare(below, left, reserve);
+          const share = stopShare(below, left, budget);
           expect(share).toBeGreaterThanOrEqual(0);
           left -= share;
           expect(left).toBeGreaterThanOrEqual(reserve - 1e-6);

@@ -42,7 +42,7 @@ export function spawned(argv: readonly string[], variations: Variations = {}): n
 }
 
 export async function until<T>(condition: () => T | undefined | false): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = condition();
     if (value !== undefined && value !== false) return value;

@@ -9,7 +9,7 @@ import { loggingSpec } from '../model/specs.ts';
 import { createWorld, simpleService, systemOf } from './world.ts';
 
 const hang: Script = { steps: [{ do: 'hang' }] };
-const mistake: Diagnostic = { severity: 'error', message: 'unknown key "comand" in web.service' };
+const mistake: Diagnostic = { severity: 'error', code: 'unknown-key', message: 'unknown key "comand" in web.service' };
 
 interface Options {
   readonly scripts?: Readonly<Record<string, Script>>;
@@ -120,7 +120,7 @@ describe('a reload', () => {
     world.files.diagnostics = [mistake];
     expect(await world.reload()).toEqual({
       kind: 'mistakes',
-      report: `chaperone: 1 mistake in the configuration, nothing was changed\n\n${mistake.message}\n`,
+      report: `chaperone: 1 mistake in the configuration, nothing was changed\n\n${mistake.message} [unknown-key]\n`,
     });
     world.files.diagnostics = [];
     world.edit([]);
@@ -140,7 +140,7 @@ describe('a reload', () => {
 
   it('tells its warnings, and disables what is optional and not there', async () => {
     const world = running([web]);
-    world.files.diagnostics = [{ severity: 'warning', message: 'port 80 twice' }];
+    world.files.diagnostics = [{ severity: 'warning', code: 'same-port', message: 'port 80 twice' }];
     world.edit([web, simpleService('extra', { argv: ['missing'], optional: true })]);
     expect(await world.reload()).toMatchObject({ kind: 'begun', warnings: /port 80 twice/ });
     world.pass();
@@ -179,7 +179,7 @@ describe('a reload', () => {
     await world.reloader.hangUp();
     expect(world.said.filter((line) => line.startsWith('reload refused: '))).toEqual([
       'reload refused: chaperone: 1 mistake in the configuration, nothing was changed',
-      `reload refused: ${mistake.message}`,
+      `reload refused: ${mistake.message} [unknown-key]`,
     ]);
   });
 

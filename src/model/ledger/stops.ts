@@ -4,7 +4,7 @@
  * has been told waits for nobody. The end of the whole system orders all of them anew.
  */
 import type { DependencyGraph } from '../dependency-graph.ts';
-import { shutdownReserve, stopShare } from '../ordering.ts';
+import { stopShare } from '../ordering.ts';
 import type { Draft } from './ledger.ts';
 import { isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
 
@@ -186,13 +186,16 @@ function tellInDrain(draft: Draft, name: string, slot: Slot & { readonly intent:
 /** ms that a service may take from its kill signal to SIGKILL while the system ends. */
 export function shareOf(draft: Draft, name: string): number {
   const left = (draft.drain?.deadline ?? 0) - draft.at;
-  const reserve = shutdownReserve(draft.spec.shutdownTimeout);
   const layer = draft.node(name)?.layer;
-  // No graph tells how many come after one that is gone.
-  if (layer === undefined) return Math.max(0, left - reserve) / 2;
+  const below = layer === undefined ? undefined : slowBelow(draft, layer);
+  return stopShare(below, left, draft.spec.shutdownTimeout);
+}
+
+/** Layers below one in which a stop takes time. */
+function slowBelow({ counters: { slow } }: Draft, layer: number): number {
   let below = 0;
-  for (let other = 0; other < layer; other++) if ((draft.counters.slow[other] ?? 0) > 0) below += 1;
-  return stopShare(below, left, reserve);
+  for (let other = 0; other < layer; other++) if ((slow[other] ?? 0) > 0) below += 1;
+  return below;
 }
 
 /** The service has ended, or nobody waits for its end any more: whoever had to is told. */

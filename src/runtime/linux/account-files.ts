@@ -49,6 +49,7 @@ import {
   type PlannedUser,
   planAccount,
 } from '../../model/account-plan.ts';
+import { codeOf } from '../../model/errno.ts';
 import type { UserRequest } from '../../model/user-request.ts';
 import type { Clock } from '../kernel.ts';
 
@@ -130,7 +131,7 @@ function ownerOf(path: string): { readonly uid: number; readonly gid: number } {
     const { uid, gid } = statSync(path);
     return { uid, gid };
   } catch (error) {
-    const code = errnoOf(error);
+    const code = codeOf(error);
     const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : 'cannot be looked at';
     throw new Refusal(`${path}, whose owner it is to have, ${why} (${code})`);
   }
@@ -145,7 +146,7 @@ function readTexts(etc: string, files: readonly (AccountFile | 'login.defs')[]):
       try {
         return readFileSync(path, 'latin1');
       } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return undefined;
+        if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
       }
     });
@@ -211,7 +212,7 @@ function unlessReadOnly<Result>(action: () => Result): Result | 'readOnly' {
   try {
     return action();
   } catch (error) {
-    if (errnoOf(error) === 'EROFS') return 'readOnly';
+    if (codeOf(error) === 'EROFS') return 'readOnly';
     throw error;
   }
 }
@@ -236,7 +237,7 @@ function tryLink(from: string, to: string): boolean {
     linkSync(from, to);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -247,7 +248,7 @@ function isStale(lock: string, now: number): boolean {
     if (pid === undefined) return now - statSync(lock).mtimeMs > staleAge;
     return pid === process.pid || !isAlive(pid);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -262,7 +263,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
+    return codeOf(error) !== 'ESRCH';
   }
 }
 
@@ -339,7 +340,7 @@ function prepare(path: string, text: string, old: string | undefined): Replaceme
     return { path, text, old, temporary };
   } catch (error) {
     unlessReadOnly(() => rmSync(temporary, { force: true }));
-    const code = errnoOf(error);
+    const code = codeOf(error);
     if (stats === undefined || (code !== 'EROFS' && code !== 'EPERM')) throw error;
     return { path, text, old, temporary: undefined };
   }
@@ -351,7 +352,7 @@ function commit({ path, text, temporary }: Replacement, rename: (from: string, t
       rename(temporary, path);
       return;
     } catch (error) {
-      if (errnoOf(error) !== 'EBUSY') throw error;
+      if (codeOf(error) !== 'EBUSY') throw error;
     }
   }
   writeInPlace(path, text);
@@ -406,7 +407,7 @@ function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return path;
+    if (codeOf(error) === 'ENOENT') return path;
     throw error;
   }
 }
@@ -418,7 +419,7 @@ function attempt<Result>(path: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
-    const code = errnoOf(error);
+    const code = codeOf(error);
     if (code === undefined) throw error;
     throw new Refusal(describe(path, code));
   }
@@ -437,8 +438,4 @@ function describe(path: string, code: string): string {
     default:
       return `${path} cannot be changed (${code})`;
   }
-}
-
-function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -5,6 +5,7 @@
 import { close, constants, fchmod, fchown, fstat, mkdir, open, type Stats, stat, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf } from '../../model/errno.ts';
 import { strftime } from '../../model/log-format.ts';
 import type { FileOwner } from '../../model/service-spec.ts';
 import type { Clock, LogFileRequest, Sink } from '../kernel.ts';
@@ -47,7 +48,7 @@ export class FileSink implements Sink {
   write(bytes: Uint8Array, done: (errorCode?: string, rest?: Uint8Array) => void): void {
     this.#write(bytes).then(
       ({ errorCode, rest }) => done(errorCode, rest),
-      (error: unknown) => done(codeOf(error)),
+      (error: unknown) => done(codeOf(error) ?? 'EIO'),
     );
   }
 
@@ -64,7 +65,7 @@ export class FileSink implements Sink {
       try {
         at += (await writeFile(file.fd, bytes, at, bytes.length - at)).bytesWritten;
       } catch (error) {
-        const code = codeOf(error);
+        const code = codeOf(error) ?? 'EIO';
         if (code === 'EAGAIN' || code === 'EINTR') {
           await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, busyDelay));
           continue;
@@ -99,7 +100,7 @@ export class FileSink implements Sink {
       this.#file = { fd, name, device: dev, inode: ino };
       return this.#file;
     } catch (error) {
-      this.#failure = codeOf(error);
+      this.#failure = codeOf(error) ?? 'EIO';
       return this.#failure;
     }
   }
@@ -166,7 +167,7 @@ async function makeDirectories(path: string, owner: FileOwner | undefined): Prom
   try {
     await makeDirectory(path, mode);
   } catch (error) {
-    const code = codeOf(error);
+    const code = codeOf(error) ?? 'EIO';
     if (code === 'EEXIST' || code === 'EROFS') return;
     if (code !== 'ENOENT' || path === dirname(path)) throw error;
     await makeDirectories(dirname(path), owner);
@@ -179,8 +180,4 @@ async function makeDirectories(path: string, owner: FileOwner | undefined): Prom
   } finally {
     close(fd, () => undefined);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
 }

@@ -10,6 +10,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { bootLineStart } from '../../inspect/journal-writer.ts';
+import { codeOf } from '../../model/errno.ts';
 import type { JournalRequest, Sink } from '../kernel.ts';
 
 /** Bytes that are read and copied at a time. */
@@ -43,7 +44,7 @@ export class JournalSink implements Sink {
     this.#write(bytes).then(
       (stalled) => (stalled === undefined ? done() : done(stalled.errorCode, stalled.rest)),
       (error: unknown) => {
-        this.#failure = codeOf(error);
+        this.#failure = codeOf(error) ?? 'EIO';
         this.#close();
         done(this.#failure);
       },
@@ -69,7 +70,7 @@ export class JournalSink implements Sink {
       }
       return undefined;
     } catch (error) {
-      const errorCode = codeOf(error);
+      const errorCode = codeOf(error) ?? 'EIO';
       if (!passing.includes(errorCode)) throw error;
       return { errorCode, rest: bytes.subarray(at) };
     }
@@ -183,8 +184,4 @@ async function readPiece(handle: FileHandle, at: number, length: number): Promis
 
 function failure(code: string): Error {
   return Object.assign(new Error(code), { code });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
 }

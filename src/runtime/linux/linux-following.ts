@@ -1,6 +1,7 @@
 /** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
+import { codeOf } from '../../model/errno.ts';
 import { type ExitStatus, fromWaitStatus } from '../../model/exit-status.ts';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
@@ -103,7 +104,7 @@ export class LinuxFollowing implements Following {
       unlinkSync(path);
       return undefined;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
+      const code = codeOf(error) ?? 'EIO';
       return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : code;
     }
   }

@@ -7,6 +7,7 @@ import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
+import { codeOf } from '../../model/errno.ts';
 import type { ExitStatus } from '../../model/exit-status.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import { type SignalName, signalName, signalNumber } from '../../model/signal.ts';
@@ -124,7 +125,7 @@ export class LinuxKernel implements Kernel {
         const fd = this.#edge.listenTcp(port, family, backlog);
         return { ok: true, listener: new LinuxListener(this.#edge, fd, this.#connections) };
       } catch (error) {
-        const code = errorCode(error);
+        const code = codeOf(error);
         if (code === undefined) throw error;
         if (family === 4 || !withoutIpv6.includes(code)) return { ok: false, code, tried };
       }
@@ -157,7 +158,7 @@ export class LinuxKernel implements Kernel {
     try {
       if (connection === undefined && request.stdin === 'null') stdin = this.#openNull();
     } catch (error) {
-      return fail(errorCode(error) ?? 'EIO', 'stdio', '/dev/null');
+      return fail(codeOf(error) ?? 'EIO', 'stdio', '/dev/null');
     }
     const opened: number[] = [];
     try {
@@ -193,7 +194,7 @@ export class LinuxKernel implements Kernel {
       return { ok: true, pid: result.pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
     } catch (error) {
       closeAll(opened);
-      const code = errorCode(error);
+      const code = codeOf(error);
       if (code === undefined) throw error;
       return fail(code, 'pipe');
     }
@@ -434,8 +435,4 @@ function giveAway(fd: number, uid: number, gid: number): void {
 
 function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeSync(fd);
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

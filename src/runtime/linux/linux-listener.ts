@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { Subject } from 'rxjs';
+import { codeOf } from '../../model/errno.ts';
 import type { Connection } from '../../model/scheduling.ts';
 import type { Listener } from '../kernel.ts';
 import type { NativeEdge, NativeWatch } from '../native.ts';
@@ -52,7 +53,7 @@ export class LinuxListener implements Listener {
     } catch (error) {
       // Without a descriptor for it the client waits, and the socket stays readable: not in every turn of the loop.
       this.#watch.pause();
-      this.refusals$.next(error instanceof Error && 'code' in error ? String(error.code) : 'EIO');
+      this.refusals$.next(codeOf(error) ?? 'EIO');
       return;
     }
     if (client === undefined) return;

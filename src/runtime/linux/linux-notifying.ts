@@ -3,6 +3,7 @@ import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, rea
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { Subject } from 'rxjs';
+import { codeOf } from '../../model/errno.ts';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
 import { isDeserted } from './deserted-socket.ts';
@@ -69,7 +70,7 @@ export class LinuxNotifying implements Notifying {
       const errno = this.#edge.sendDatagram(path, bytes);
       return errno === 0 ? undefined : getSystemErrorName(-errno);
     } catch (error) {
-      return error instanceof Error && 'code' in error ? String(error.code) : 'EINVAL';
+      return codeOf(error) ?? 'EINVAL';
     }
   }
 

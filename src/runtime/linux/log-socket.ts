@@ -8,6 +8,7 @@
 import { chmodSync, closeSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import type { UnixDatagramSocket } from 'unix-dgram';
+import { codeOf } from '../../model/errno.ts';
 import type { LogSocketOutcome } from '../kernel.ts';
 import type { NativeEdge } from '../native.ts';
 import { isDeserted } from './deserted-socket.ts';
@@ -35,8 +36,8 @@ export function openLogSocket(edge: NativeEdge, path: string, holdOn: () => bool
     const socket = new LogSocket(edge, path, fd, holdOn);
     return { ok: true, datagrams$: socket.datagrams$, close: () => socket.close() };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (typeof code !== 'string') throw error;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
     return { ok: false, code };
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:dgram';
 import type { LookupAddress } from 'node:dns';
+import { codeOf } from '../../model/errno.ts';
 import type { Clock, Sink } from '../kernel.ts';
 
 const defaultPort = 514;
@@ -46,7 +47,7 @@ export class RemoteSink implements Sink {
       () => done(),
       (error: unknown) => {
         this.#forget();
-        const code = codeOf(error);
+        const code = codeOf(error) ?? 'EIO';
         // None of the batch is known to have arrived, some of it may: a packet twice is better than none.
         if (passing.includes(code)) done(code, bytes);
         else done(code);
@@ -108,8 +109,4 @@ function linesOf(bytes: Uint8Array): readonly Uint8Array[] {
     start = stop + 1;
   }
   return found;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
 }

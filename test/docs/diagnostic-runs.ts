@@ -1,0 +1,39 @@
+/** How the diagnostics come about that need a running program. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Reloader } from '../../src/runtime/reload.ts';
+import { createWorld, simpleService, systemOf } from '../simulation/world.ts';
+
+const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+
+/** What the built `chaperonectl check` prints about a path, or about a file with that text. */
+export function chaperonectlCheck({ config, text = '' }: { readonly config?: string; readonly text?: string }): string {
+  const directory = mkdtempSync(join(tmpdir(), 'chaperone-errors-'));
+  try {
+    const file = join(directory, 'web.conf');
+    writeFileSync(file, text);
+    const { stdout } = spawnSync(process.execPath, [program, 'check', '--config', config ?? file], {
+      env: { PATH: '/usr/bin:/bin' },
+      encoding: 'utf8',
+    });
+    return stdout.replaceAll(directory, '/etc/chaperone.d');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** What a reload answers whose preparation fails for that reason. */
+export async function reloadWith(reason: string): Promise<string> {
+  const spec = systemOf([simpleService('web')]);
+  const { assembly, kernel } = createWorld(spec, { has: () => true, script: () => ({ steps: [{ do: 'hang' }] }) });
+  const reloader = new Reloader({
+    kernel,
+    assembly,
+    configure: async () => ({ spec, diagnostics: [], messages: [], path: '/etc/chaperone.d' }),
+    prepare: async () => reason,
+  });
+  const result = await reloader.reload({ dryRun: false, force: false });
+  return result.kind === 'mistakes' ? result.report : result.kind;
+}
