@@ -21,7 +21,7 @@ _chaperonectl() {
       esac ;;
     status)
       case $word in
-        -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--history --json --help" -- "$word")) ;;
         *) COMPREPLY=($(compgen -W "$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")) ;;
       esac ;;
     start)

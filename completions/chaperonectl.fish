@@ -11,6 +11,7 @@ complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l user -x -d 'a
 complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l json -d 'print JSON'
 complete -c chaperonectl -n '__fish_seen_subcommand_from check' -l help -d 'print this text'
 complete -c chaperonectl -n __fish_use_subcommand -a status -d 'what runs, since when, and what waits for what'
+complete -c chaperonectl -n '__fish_seen_subcommand_from status' -l history -d 'all that has happened to each, as far as that is kept'
 complete -c chaperonectl -n '__fish_seen_subcommand_from status' -l json -d 'print JSON'
 complete -c chaperonectl -n '__fish_seen_subcommand_from status' -l help -d 'print this text'
 complete -c chaperonectl -n '__fish_seen_subcommand_from status' -a '(__chaperonectl_services)'

@@ -39,7 +39,7 @@ _chaperonectl() {
       esac
       options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--json:print JSON' '--help:print this text'); operands=none ;;
     status)
-      options=('--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--history:all that has happened to each, as far as that is kept' '--json:print JSON' '--help:print this text'); operands=services ;;
     start)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
