@@ -82,9 +82,9 @@ function boots() {
 
 // Services that crash and are restarted, again and again; the number of their steps is the same each time.
 const driver = `
-import { assemble } from './src/runtime/assemble.ts';
-import { inspect } from './src/runtime/inspection.ts';
-import { attachLogging } from './src/runtime/logging.ts';
+import { assemble } from './src/runtime/boot/assemble.ts';
+import { inspect } from './src/runtime/inspection/inspection.ts';
+import { attachLogging } from './src/runtime/logging/logging.ts';
 import { SimulatedKernel } from './src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from './src/runtime/simulated/virtual-clock.ts';
 import { Transcript } from './src/inspect/transcript.ts';

@@ -2,6 +2,7 @@
 // and the tools beside it, each in a small file of its own.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -63,20 +64,26 @@ await build({
 const inspectors = ['inspect-ws', 'inspect-web'];
 await build({
   ...common,
-  entryPoints: ['src/cli/chaperone.ts'],
+  entryPoints: ['src/cli/chaperone/chaperone.ts'],
   outfile: 'dist/main.cjs',
   alias,
   supported,
   plugins: [leave(...inspectors), versionAlone],
 });
 for (const name of inspectors) {
-  await build({ ...common, entryPoints: [`src/runtime/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+  await build({
+    ...common,
+    entryPoints: [`src/runtime/inspection/${name}.ts`],
+    outfile: `dist/${name}.cjs`,
+    alias,
+    supported,
+  });
 }
 // A probe runs it every few seconds.
 const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
 await build({
   ...small,
-  entryPoints: ['src/cli/chaperonectl.ts'],
+  entryPoints: ['src/cli/chaperonectl/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
   supported,
@@ -84,30 +91,37 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: ['src/cli/chaperonectl-main.ts'],
+  entryPoints: ['src/cli/chaperonectl/chaperonectl-main.ts'],
   outfile: 'dist/chaperonectl-main.cjs',
   supported,
   plugins: [verbs, versionAlone],
 });
 for (const name of ['check', 'inspect', 'replay', 'simulate']) {
-  await build({ ...common, entryPoints: [`src/cli/${name}.ts`], outfile: `dist/${name}.cjs`, alias, supported });
+  await build({
+    ...common,
+    entryPoints: [`src/cli/chaperonectl/${name}.ts`],
+    outfile: `dist/${name}.cjs`,
+    alias,
+    supported,
+  });
 }
 chmodSync(`${root}/dist/chaperonectl.cjs`, 0o755);
 await build({
   ...small,
-  entryPoints: ['src/cli/envcp.ts'],
+  entryPoints: ['src/cli/envcp/envcp.ts'],
   outfile: 'dist/envcp.cjs',
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
-for (const name of ['sdnotify', 'sdnotify-exec', 'telchap']) {
+for (const path of ['sdnotify/sdnotify', 'sdnotify/sdnotify-exec', 'chaperonectl/telchap']) {
+  const name = basename(path);
   await build({
     ...small,
-    entryPoints: [`src/cli/${name}.ts`],
+    entryPoints: [`src/cli/${path}.ts`],
     outfile: `dist/${name}.cjs`,
     banner: { js: '#!/usr/bin/env node' },
   });
   chmodSync(`${root}/dist/${name}.cjs`, 0o755);
 }
-await build({ ...common, entryPoints: ['src/cli/loader.ts'], outfile: 'dist/chaperone.cjs' });
+await build({ ...common, entryPoints: ['src/cli/chaperone/loader.ts'], outfile: 'dist/chaperone.cjs' });
 execFileSync(process.execPath, ['scripts/code-cache.mjs'], { cwd: root, stdio: 'inherit' });

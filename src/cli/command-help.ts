@@ -1,5 +1,5 @@
 /** What a command of ours is called, takes and tells: a program, or a verb of one. Its help is made of it. */
-import { flag, optionTitle, type Parameter } from '../model/parameter.ts';
+import { flag, optionTitle, type Parameter } from '../model/words/parameter.ts';
 
 export interface CommandHelp {
   /** One line without a period, for lists and man pages. */

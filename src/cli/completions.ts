@@ -1,5 +1,5 @@
 /** Completions for bash, zsh and fish, made of the table of programs. */
-import type { Parameter } from '../model/parameter.ts';
+import type { Parameter } from '../model/words/parameter.ts';
 import { type CommandHelp, optionsOf } from './command-help.ts';
 import type { Program } from './programs.ts';
 

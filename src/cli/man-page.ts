@@ -1,8 +1,8 @@
 /** man(7): what --help says, as a page of section 1. */
-import type { Parameter } from '../model/parameter.ts';
+import type { Parameter } from '../model/words/parameter.ts';
+import { namesHelp } from './chaperonectl/verbs.ts';
 import { fullTitle, optionsOf } from './command-help.ts';
 import type { Program } from './programs.ts';
-import { namesHelp } from './verbs.ts';
 
 export function manPage(program: Program, release: string): string {
   const { name, summary, usages, description, notes, exit, verbs, seeAlso } = program;

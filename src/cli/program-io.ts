@@ -1,6 +1,6 @@
 /** What the small programs share: writing to a descriptor, and the words for a system error. */
 import { write } from 'node:fs';
-import { codeOf } from '../model/errno.ts';
+import { codeOf } from '../model/words/errno.ts';
 
 /** Writes everything to a descriptor, also to one that is not blocking. */
 export async function writeAll(fd: number, content: Buffer): Promise<void> {

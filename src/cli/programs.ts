@@ -1,10 +1,11 @@
 /** All programs, with what each takes: completions and man pages are made of this table. */
+
+import { chaperone } from './chaperone/options.ts';
+import { exitHelp, namesHelp, programSummaries, type VerbHelp, verbsOf } from './chaperonectl/verbs.ts';
 import { type CommandHelp, help, version } from './command-help.ts';
-import { envcp } from './envcp-options.ts';
-import { chaperone } from './options.ts';
-import { sdnotifyExec } from './sdnotify-exec-options.ts';
-import { sdnotify } from './sdnotify-options.ts';
-import { exitHelp, namesHelp, programSummaries, type VerbHelp, verbsOf } from './verbs.ts';
+import { envcp } from './envcp/envcp-options.ts';
+import { sdnotifyExec } from './sdnotify/sdnotify-exec-options.ts';
+import { sdnotify } from './sdnotify/sdnotify-options.ts';
 
 export interface Program extends CommandHelp {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** The page of docs/reference about telchap and chaperonectl. */
-import { exitHelp, namesHelp, verbHelp, verbsOf } from './verbs.ts';
+import { exitHelp, namesHelp, verbHelp, verbsOf } from './chaperonectl/verbs.ts';
 
 /** What stands once at the top of the page. */
 function withoutCommonNotes(help: string): string {
@@ -14,7 +14,7 @@ export function referencePage(): string {
   return `# telchap and chaperonectl
 
 Generated from [\`src/control/commands.ts\`](../../src/control/commands.ts) and
-[\`src/cli/verbs.ts\`](../../src/cli/verbs.ts) by \`npm run docs\`; do not edit.
+[\`src/cli/chaperonectl/verbs.ts\`](../../src/cli/chaperonectl/verbs.ts) by \`npm run docs\`; do not edit.
 
 \`telchap\` is the original's tool, with its answers word for word; \`chaperonectl\` knows the same commands and more, and prints JSON
 with \`--json\`. ${namesHelp.trim()} Options stand anywhere behind the verb, and may be shortened as

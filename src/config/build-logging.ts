@@ -1,6 +1,6 @@
-import type { AccountDatabase } from '../model/accounts.ts';
-import { parseSelector } from '../model/selector.ts';
-import type { LoggingSpec } from '../model/service-spec.ts';
+import { parseSelector } from '../model/log/selector.ts';
+import type { AccountDatabase } from '../model/service/accounts.ts';
+import type { LoggingSpec } from '../model/service/service-spec.ts';
 import type { Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, sectionLevels } from './environment.ts';
 import type { Report } from './report.ts';

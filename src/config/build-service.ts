@@ -1,11 +1,17 @@
 /** From the sections of services, and the command on the command line, to what they will be started as. */
-import type { AccountDatabase } from '../model/accounts.ts';
-import { isPlain } from '../model/expand.ts';
-import { oneLine } from '../model/printable.ts';
-import { parseScheduleFields } from '../model/schedule-fields.ts';
-import { isScheduled } from '../model/scheduling.ts';
-import { consoleService, type OutputTarget, type ServiceSpec, type ServiceType } from '../model/service-spec.ts';
-import { splitWords } from '../model/words.ts';
+
+import { parseScheduleFields } from '../model/schedule/schedule-fields.ts';
+import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import type { AccountDatabase } from '../model/service/accounts.ts';
+import {
+  consoleService,
+  type OutputTarget,
+  type ServiceSpec,
+  type ServiceType,
+} from '../model/service/service-spec.ts';
+import { isPlain } from '../model/words/expand.ts';
+import { oneLine } from '../model/words/printable.ts';
+import { splitWords } from '../model/words/words.ts';
 import { startTimeouts } from './directives.ts';
 import {
   type Commands,

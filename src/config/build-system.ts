@@ -1,9 +1,10 @@
 /** From the merged sections to the whole configuration as one plain value. */
-import { type AccountDatabase, parseId } from '../model/accounts.ts';
-import type { Grant } from '../model/control-policy.ts';
-import { didYouMean } from '../model/nearest.ts';
-import { timeZoneProblem } from '../model/schedule-fields.ts';
-import { consoleService, type JournalSpec, type ServiceSpec, type SystemSpec } from '../model/service-spec.ts';
+
+import { timeZoneProblem } from '../model/schedule/schedule-fields.ts';
+import { type AccountDatabase, parseId } from '../model/service/accounts.ts';
+import type { Grant } from '../model/service/control-policy.ts';
+import { consoleService, type JournalSpec, type ServiceSpec, type SystemSpec } from '../model/service/service-spec.ts';
+import { didYouMean } from '../model/words/nearest.ts';
 import { buildLogging, defaultLogging } from './build-logging.ts';
 import { buildConsole, buildService, type ConsoleRequest, type Defaults } from './build-service.ts';
 import { type Commands, createEnvironment, inheritedLevel, sectionLevels } from './environment.ts';

@@ -1,4 +1,4 @@
-import type { ServiceSpec } from '../model/service-spec.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { CheckContext } from './check-programs.ts';
 import { quote } from './wording.ts';
 

@@ -1,7 +1,14 @@
 /** What the order of services makes impossible: starts that never come, and stops that have no time. */
-import type { DependencyGraph } from '../model/dependency-graph.ts';
-import { blocked, leastShare, type Standing, type Standings, stopShare, sufficientBudget } from '../model/ordering.ts';
-import { type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
+import type { DependencyGraph } from '../model/order/dependency-graph.ts';
+import {
+  blocked,
+  leastShare,
+  type Standing,
+  type Standings,
+  stopShare,
+  sufficientBudget,
+} from '../model/order/ordering.ts';
+import { type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
 /** Told one by one; of more, only how many. */

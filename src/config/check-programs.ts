@@ -1,9 +1,9 @@
 /** Whether the programs and directories that services name are there, and may be used. */
 
-import type { Account } from '../model/account.ts';
-import type { DependencyGraph } from '../model/dependency-graph.ts';
-import type { DiagnosticCode } from '../model/diagnostic-code.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
+import type { DependencyGraph } from '../model/order/dependency-graph.ts';
+import type { Account } from '../model/service/account.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
 import type { Places } from './check-places.ts';
 import type { Report } from './report.ts';
 import { quote } from './wording.ts';

@@ -1,6 +1,7 @@
 /** What `chaperonectl check` prints: a page for people, an object for programs. */
-import type { Diagnostic } from '../model/diagnostic.ts';
-import { type ServiceSpec, shortName } from '../model/service-spec.ts';
+
+import { type ServiceSpec, shortName } from '../model/service/service-spec.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
 import type { ServiceRow } from './check.ts';
 import type { ScheduleRow } from './check-schedules.ts';
 import { countOf, renderErrors, renderWarnings } from './render-diagnostics.ts';

@@ -1,5 +1,5 @@
-import { parseScheduleFields } from '../model/schedule-fields.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
+import { parseScheduleFields } from '../model/schedule/schedule-fields.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { CheckContext } from './check-programs.ts';
 
 /** Gives the times, Unix ms, at which a schedule next runs. */

@@ -4,10 +4,11 @@
  *
  * An error is what fails a start, or what can never do what it is there for; a warning is what may be meant.
  */
-import { buildDependencyGraph } from '../model/dependency-graph.ts';
-import type { Diagnostic } from '../model/diagnostic.ts';
-import { parseSelector, selectsNothing } from '../model/selector.ts';
-import type { ServiceSpec, SystemSpec } from '../model/service-spec.ts';
+
+import { parseSelector, selectsNothing } from '../model/log/selector.ts';
+import { buildDependencyGraph } from '../model/order/dependency-graph.ts';
+import type { ServiceSpec, SystemSpec } from '../model/service/service-spec.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
 import { checkConflicts } from './check-conflicts.ts';
 import { checkReachable, checkStop, startOutlook } from './check-order.ts';
 import type { Places } from './check-places.ts';

@@ -1,5 +1,5 @@
-import { defaultConnections } from '../model/scheduling.ts';
-import type { ServiceType } from '../model/service-spec.ts';
+import { defaultConnections } from '../model/schedule/scheduled-runs.ts';
+import type { ServiceType } from '../model/service/service-spec.ts';
 
 /** What a directive's value is written as. */
 type ValueKind =

@@ -1,13 +1,19 @@
-import type { Account } from '../model/account.ts';
-import type { DiagnosticCode } from '../model/diagnostic-code.ts';
-import { createExpander, type Expander, ExpansionError, type ExpansionErrorCode, isPlain } from '../model/expand.ts';
+import type { Account } from '../model/service/account.ts';
 import {
   type AccountLevel,
   commandKey,
   type LateEnvironment,
   lateVariables,
   notifyVariables,
-} from '../model/late-environment.ts';
+} from '../model/service/late-environment.ts';
+import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
+import {
+  createExpander,
+  type Expander,
+  ExpansionError,
+  type ExpansionErrorCode,
+  isPlain,
+} from '../model/words/expand.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 import type { Section } from './validate.ts';

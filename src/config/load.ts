@@ -1,6 +1,6 @@
-import type { Diagnostic } from '../model/diagnostic.ts';
-import { codeOf } from '../model/errno.ts';
-import type { SystemSpec } from '../model/service-spec.ts';
+import type { SystemSpec } from '../model/service/service-spec.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
+import { codeOf } from '../model/words/errno.ts';
 import { buildSystem, type Surroundings } from './build-system.ts';
 import { indexPlaces, type Places } from './check-places.ts';
 import type { CommandRequest } from './environment.ts';

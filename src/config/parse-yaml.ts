@@ -12,7 +12,7 @@ import {
   type Scalar,
   type YAMLParseError,
 } from 'yaml';
-import { didYouMean } from '../model/nearest.ts';
+import { didYouMean } from '../model/words/nearest.ts';
 import type { Report } from './report.ts';
 import type { Place, Source } from './source.ts';
 import { quote } from './wording.ts';

@@ -1,5 +1,5 @@
-import { didYouMean, nearest } from '../model/nearest.ts';
-import { consoleService, shortName } from '../model/service-spec.ts';
+import { consoleService, shortName } from '../model/service/service-spec.ts';
+import { didYouMean, nearest } from '../model/words/nearest.ts';
 import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';

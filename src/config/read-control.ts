@@ -7,8 +7,8 @@
  *         groups: { ops: all }
  *         everybody: logs
  */
-import { type GrantedAction, grantableActions } from '../model/control-policy.ts';
-import { didYouMean } from '../model/nearest.ts';
+import { type GrantedAction, grantableActions } from '../model/service/control-policy.ts';
+import { didYouMean } from '../model/words/nearest.ts';
 import type { YamlEntry, YamlNode } from './parse-yaml.ts';
 import { describeNode, type NameReference, readNames, type ValueContext } from './read-names.ts';
 import { quote } from './wording.ts';

@@ -1,6 +1,6 @@
 /** The directives that say what the end of a service means: for the system, and for itself. */
-import { isScheduled } from '../model/scheduling.ts';
-import type { ServiceSpec, ServiceType } from '../model/service-spec.ts';
+import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import type { ServiceSpec, ServiceType } from '../model/service/service-spec.ts';
 import type { Environment } from './environment.ts';
 import type { Report } from './report.ts';
 import { boolean, expandedBoolean, expandedChoice, scalarOf } from './section-values.ts';

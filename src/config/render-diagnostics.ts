@@ -1,4 +1,4 @@
-import type { Diagnostic, SourcePosition } from '../model/diagnostic.ts';
+import type { Diagnostic, SourcePosition } from '../model/words/diagnostic.ts';
 import { visible } from './wording.ts';
 
 const tabWidth = 8;

@@ -1,5 +1,5 @@
-import type { Diagnostic } from '../model/diagnostic.ts';
-import type { DiagnosticCode } from '../model/diagnostic-code.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
+import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
 import type { Place } from './source.ts';
 import { visible } from './wording.ts';
 

@@ -1,5 +1,5 @@
-import type { Account } from '../model/account.ts';
-import type { AccountDatabase } from '../model/accounts.ts';
+import type { Account } from '../model/service/account.ts';
+import type { AccountDatabase } from '../model/service/accounts.ts';
 import { type Environment, expandDirective } from './environment.ts';
 import type { Report } from './report.ts';
 import { scalarOf } from './section-values.ts';

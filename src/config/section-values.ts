@@ -1,5 +1,5 @@
 /** Readers of single directives: the value that is given, else the default of the table. */
-import { parseSignal, type SignalName } from '../model/signal.ts';
+import { parseSignal, type SignalName } from '../model/service/signal.ts';
 import { directives } from './directives.ts';
 import { type Environment, expandDirective } from './environment.ts';
 import type { YamlScalar } from './parse-yaml.ts';

@@ -1,4 +1,4 @@
-import type { SourcePosition } from '../model/diagnostic.ts';
+import type { SourcePosition } from '../model/words/diagnostic.ts';
 
 /** One file's text and the way back from places in it to the user's own lines and columns. */
 export interface Source {

@@ -1,6 +1,6 @@
-import type { DiagnosticCode } from '../model/diagnostic-code.ts';
-import { alternatives, didYouMean, nearest } from '../model/nearest.ts';
-import { parseSignal, type SignalName, standardSignals } from '../model/signal.ts';
+import { parseSignal, type SignalName, standardSignals } from '../model/service/signal.ts';
+import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
+import { alternatives, didYouMean, nearest } from '../model/words/nearest.ts';
 import { type Directive, directives, oldSpellings, type SectionKind } from './directives.ts';
 import { withoutDuplicates, type YamlEntry, type YamlNode, type YamlScalar } from './parse-yaml.ts';
 import { type GrantsValue, readControl } from './read-control.ts';

@@ -1,6 +1,6 @@
-import type { DiagnosticCode } from '../model/diagnostic-code.ts';
-import { isPlain } from '../model/expand.ts';
-import { didYouMean } from '../model/nearest.ts';
+import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
+import { isPlain } from '../model/words/expand.ts';
+import { didYouMean } from '../model/words/nearest.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 

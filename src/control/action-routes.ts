@@ -1,5 +1,5 @@
 /** The routes of actions, made of the table of commands: a body becomes a command as it is, and never words in between. */
-import { fieldName } from '../model/parameter.ts';
+import { fieldName } from '../model/words/parameter.ts';
 import { mistake } from './answer.ts';
 import type { Verb } from './command.ts';
 import { commandEntry, commandOf, fieldsOf, neededWith, verbs } from './commands.ts';

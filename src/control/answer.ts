@@ -1,5 +1,5 @@
-import type { ReloadPlan, Unstartable } from '../model/reload-plan.ts';
-import { shortName } from '../model/service-spec.ts';
+import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
+import { shortName } from '../model/service/service-spec.ts';
 
 /** Why a command was refused, as the reference's texts have it (section 6). */
 export type RefusalReason =

@@ -1,7 +1,7 @@
 /** Commands as words: of a line in the FIFO or on the socket, of a command line, of POST /v1/commands. */
-import { givenBy, parseOptions } from '../model/option-parser.ts';
-import { oneLine } from '../model/printable.ts';
-import { splitWords } from '../model/words.ts';
+import { givenBy, parseOptions } from '../model/words/option-parser.ts';
+import { oneLine } from '../model/words/printable.ts';
+import { splitWords } from '../model/words/words.ts';
 import type { Command } from './command.ts';
 import { type CommandEntry, commandEntry, commandOf, isVerb, verbs } from './commands.ts';
 

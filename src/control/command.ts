@@ -1,5 +1,5 @@
-import type { SignalName } from '../model/signal.ts';
-import type { Severity } from '../model/syslog-names.ts';
+import type { Severity } from '../model/log/syslog-names.ts';
+import type { SignalName } from '../model/service/signal.ts';
 
 /** What a service can be waited for to be. */
 export const waitGoals = ['ready', 'stopped', 'failed'] as const;

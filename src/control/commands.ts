@@ -2,11 +2,12 @@
  * The table of commands: what each takes, what it needs, and where it is in the HTTP API. The grammar of words, the routes of actions
  * with their OpenAPI description, the rights, help, man pages and completions are made of it.
  */
-import type { GrantedAction } from '../model/control-policy.ts';
-import { choice, flag, type Given, type Parameter, readSeconds, seconds, value } from '../model/parameter.ts';
-import { oneLine } from '../model/printable.ts';
-import { parseSignal } from '../model/signal.ts';
-import { parseSeverity, severities } from '../model/syslog-names.ts';
+
+import { parseSeverity, severities } from '../model/log/syslog-names.ts';
+import type { GrantedAction } from '../model/service/control-policy.ts';
+import { parseSignal } from '../model/service/signal.ts';
+import { choice, flag, type Given, type Parameter, readSeconds, seconds, value } from '../model/words/parameter.ts';
+import { oneLine } from '../model/words/printable.ts';
 import { type Command, type CommandOf, type Verb, waitGoals } from './command.ts';
 
 export interface CommandEntry {

@@ -1,9 +1,9 @@
 /** What a command does: refusals by the state of the services, the requests to the supervisor, and the answers. */
 import { Subscription } from 'rxjs';
-import { seconds } from '../model/messages.ts';
-import { renderPlan } from '../model/reload-plan.ts';
-import { isScheduled } from '../model/scheduling.ts';
-import { shortName } from '../model/service-spec.ts';
+import { seconds } from '../model/log/messages.ts';
+import { renderPlan } from '../model/order/reload-plan.ts';
+import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import { shortName } from '../model/service/service-spec.ts';
 import { type Answer, done, refused, unrestartable, unstartable } from './answer.ts';
 import type { Command, WaitGoal } from './command.ts';
 import { selectServices } from './select-services.ts';

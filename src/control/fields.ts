@@ -1,5 +1,5 @@
 /** Parameters as they come in HTTP: fields of a JSON body, parameters of a query. */
-import { fieldName, type Given, type Parameter } from '../model/parameter.ts';
+import { fieldName, type Given, type Parameter } from '../model/words/parameter.ts';
 import type { Schema } from './schema.ts';
 
 export interface Fields {

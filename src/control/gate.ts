@@ -1,5 +1,5 @@
 /** Where a command comes in: how often, and by whom, is decided here; what it does, in execute.ts. */
-import type { GrantedAction } from '../model/control-policy.ts';
+import type { GrantedAction } from '../model/service/control-policy.ts';
 import { type Answer, mistake } from './answer.ts';
 import type { Command } from './command.ts';
 import { type CommandParse, usage } from './command-words.ts';

@@ -1,8 +1,9 @@
 /** The listings of `chaperonectl status`: a table, and everything about one service. */
-import { describeDuration, roughDuration } from '../model/duration.ts';
-import { describeExit } from '../model/exit-status.ts';
-import { oneLine } from '../model/printable.ts';
-import { shortName } from '../model/service-spec.ts';
+
+import { describeExit } from '../model/service/exit-status.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import { describeDuration, roughDuration } from '../model/words/duration.ts';
+import { oneLine } from '../model/words/printable.ts';
 import { tookOf } from '../record/critical-chain.ts';
 import type { ServiceStatus } from './supervisor.ts';
 

@@ -1,5 +1,5 @@
 /** What the log can be asked for, on the command line as over HTTP. */
-import { count, flag } from '../model/parameter.ts';
+import { count, flag } from '../model/words/parameter.ts';
 
 export const follow = flag('follow', 'go on with what comes', { short: 'f' });
 export const lines = count('lines', 'N', 'how many of the last; 10 with --follow, else all that are kept', {

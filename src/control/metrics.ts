@@ -1,6 +1,6 @@
 /** `GET /metrics`: the Prometheus text format, version 0.0.4. */
-import { publicStates } from '../model/public-state.ts';
-import { shortName } from '../model/service-spec.ts';
+import { publicStates } from '../model/service/public-state.ts';
+import { shortName } from '../model/service/service-spec.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What the control surface itself has to tell. */

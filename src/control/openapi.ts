@@ -1,4 +1,4 @@
-import { fieldName } from '../model/parameter.ts';
+import { fieldName } from '../model/words/parameter.ts';
 import { fieldSchema } from './fields.ts';
 import type { Route } from './route.ts';
 import { type Schema, schemas } from './schema.ts';

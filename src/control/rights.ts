@@ -1,4 +1,4 @@
-import type { ControlPolicy, Grant, GrantedAction } from '../model/control-policy.ts';
+import type { ControlPolicy, Grant, GrantedAction } from '../model/service/control-policy.ts';
 
 /** Who is at the other end, by SO_PEERCRED and SO_PEERGROUPS: the kernel says so, not the caller. */
 export interface Caller {

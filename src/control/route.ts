@@ -1,6 +1,6 @@
 /** What a route of the HTTP API is: the table of routes is made of these, and the OpenAPI file describes them. */
-import type { GrantedAction } from '../model/control-policy.ts';
-import type { Given } from '../model/parameter.ts';
+import type { GrantedAction } from '../model/service/control-policy.ts';
+import type { Given } from '../model/words/parameter.ts';
 import { type Answer, exitStatuses, httpStatuses } from './answer.ts';
 import type { Fields } from './fields.ts';
 import type { Gate } from './gate.ts';

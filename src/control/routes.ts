@@ -1,8 +1,8 @@
 /** The HTTP API: every route with what it takes, gives and needs. The OpenAPI file is made of this table, and the server runs it. */
 import { Subscription } from 'rxjs';
-import type { LogRecord } from '../model/log-record.ts';
-import { count, flag, type Parameter, values } from '../model/parameter.ts';
-import { shortName } from '../model/service-spec.ts';
+import type { LogRecord } from '../model/log/log-record.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import { count, flag, type Parameter, values } from '../model/words/parameter.ts';
 import { actionRoutes } from './action-routes.ts';
 import { type Answer, mistake } from './answer.ts';
 import { parseWords } from './command-words.ts';

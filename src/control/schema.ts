@@ -1,6 +1,6 @@
 /** JSON Schemas of what the API gives; the routes name them, and the OpenAPI file is made of them. */
-import { publicStates } from '../model/public-state.ts';
-import { serviceStages } from '../model/why.ts';
+import { publicStates } from '../model/service/public-state.ts';
+import { serviceStages } from '../model/service/why.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
 

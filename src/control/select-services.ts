@@ -1,5 +1,5 @@
-import { matchesGlob } from '../model/glob.ts';
-import { shortName } from '../model/service-spec.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import { matchesGlob } from '../model/words/glob.ts';
 import { type Answer, noSuchService } from './answer.ts';
 
 interface Named {

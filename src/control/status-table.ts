@@ -1,6 +1,6 @@
 /** The listing of `telchap status`, as the original lays it out (reference, section 6). */
-import { type ExitStatus, isNormal } from '../model/exit-status.ts';
-import { oneLine } from '../model/printable.ts';
+import { type ExitStatus, isNormal } from '../model/service/exit-status.ts';
+import { oneLine } from '../model/words/printable.ts';
 import type { ServiceStatus, SystemStatus } from './supervisor.ts';
 
 /** The original's word for where a service stands. */

@@ -4,14 +4,14 @@
  */
 
 import type { Observable } from 'rxjs';
-import type { ExitStatus } from '../model/exit-status.ts';
-import type { LogRecord } from '../model/log-record.ts';
-import type { PublicState } from '../model/public-state.ts';
-import type { ReloadPlan, Unstartable } from '../model/reload-plan.ts';
-import type { ServiceType } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
-import type { Severity } from '../model/syslog-names.ts';
-import type { ServiceStage, Why } from '../model/why.ts';
+import type { LogRecord } from '../model/log/log-record.ts';
+import type { Severity } from '../model/log/syslog-names.ts';
+import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
+import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { PublicState } from '../model/service/public-state.ts';
+import type { ServiceType } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { ServiceStage, Why } from '../model/service/why.ts';
 import type { HistoryLine } from '../record/history.ts';
 
 /** One service, as everybody may read it. All durations are ms. */

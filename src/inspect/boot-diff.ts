@@ -1,5 +1,5 @@
 /** What changed from one recorded boot to another. */
-import { shortName } from '../model/service-spec.ts';
+import { shortName } from '../model/service/service-spec.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
 import { aligned, dateOf, seconds } from './render-report.ts';
 

@@ -1,7 +1,7 @@
 /** What a recorded boot comes to: how long it took, what decided that, what was restarted, what failed and why. */
 
-import type { JsonObject } from '../model/json.ts';
-import { shortName } from '../model/service-spec.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import type { JsonObject } from '../model/words/json.ts';
 import { criticalChain, endOfStart, type StartTimes } from '../record/critical-chain.ts';
 import { hasStarted } from '../record/fact.ts';
 import type { EndEntry, Entry } from './entry.ts';

@@ -8,8 +8,9 @@
  * No entry holds the value of an environment variable, a whole command line, or anything of the configuration that is not
  * listed here, unless somebody asked to reveal it.
  */
-import type { Json, JsonObject } from '../model/json.ts';
-import type { Facility, Severity } from '../model/syslog-names.ts';
+
+import type { Facility, Severity } from '../model/log/syslog-names.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
 import type { ShownFact } from '../record/fact.ts';
 import type { ConfiguredService } from '../record/transitions.ts';
 

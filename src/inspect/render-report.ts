@@ -1,6 +1,7 @@
 /** A recorded boot in figures, as people read them. */
-import { oneLine } from '../model/printable.ts';
-import { shortName } from '../model/service-spec.ts';
+
+import { shortName } from '../model/service/service-spec.ts';
+import { oneLine } from '../model/words/printable.ts';
 import { renderChain } from '../record/critical-chain.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
 import type { JournalBoot } from './journal-reader.ts';

@@ -6,7 +6,7 @@
  * replicas share is cloned by the first of them that changes it.
  */
 
-import type { Json, JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
 import { systemActor } from '../record/fact.ts';
 import type { MoveFact } from '../record/milestones.ts';
 import { statePath } from '../record/transition.ts';

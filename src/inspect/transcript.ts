@@ -1,5 +1,5 @@
-import { matchesGlob } from '../model/glob.ts';
-import { shortName } from '../model/service-spec.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import { matchesGlob } from '../model/words/glob.ts';
 import { renderChain, renderSlowest } from '../record/critical-chain.ts';
 import { TerminalPrinter } from '../record/terminal-printer.ts';
 import { type Line, type TransitionOptions, Transitions } from '../record/transitions.ts';

@@ -1,5 +1,5 @@
-import { parseDuration } from '../model/duration.ts';
-import { shortName } from '../model/service-spec.ts';
+import { shortName } from '../model/service/service-spec.ts';
+import { parseDuration } from '../model/words/duration.ts';
 import type { Entry } from './entry.ts';
 
 /** Where a replay ends. */

@@ -1,6 +1,6 @@
 /** The messages of `@statelyai/inspect`, which its tools read: one JSON object each. */
 
-import type { Json, JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
 import type { ActorEntry, Entry, SnapshotView } from './entry.ts';
 import type { Registry } from './registry.ts';
 

@@ -17,10 +17,10 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
-import type { PidfileTrouble } from '../model/pidfile.ts';
-import type { FailureCause } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
-import type { MissedEnd, NotifyFact, PidfileFact } from '../model/unit-events.ts';
+import type { PidfileTrouble } from '../model/service/pidfile.ts';
+import type { FailureCause } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { MissedEnd, NotifyFact, PidfileFact } from '../model/service/unit-events.ts';
 
 export type ReadinessFact =
   /** `pid`: the process that is the service from now on. `ended`: how it has ended, while chaperone could not look. */

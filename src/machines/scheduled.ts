@@ -34,18 +34,18 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
-import { isNormal } from '../model/exit-status.ts';
 import {
   mostRuns,
   type RunCounts,
   type ScheduleNews,
   type TriggerCommand,
   type TriggerFact,
-} from '../model/scheduling.ts';
-import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
-import type { UnitFact } from '../model/unit-events.ts';
-import type { ServiceStage } from '../model/why.ts';
+} from '../model/schedule/scheduled-runs.ts';
+import { isNormal } from '../model/service/exit-status.ts';
+import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { UnitFact } from '../model/service/unit-events.ts';
+import type { ServiceStage } from '../model/service/why.ts';
 import { enter } from './enter.ts';
 import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-protocol.ts';
 import { stamped } from './stamped.ts';

@@ -1,9 +1,9 @@
 /** What a service makes of what has happened to it: pure functions of what it knows and of an event. */
 import { type ActorRef, assertEvent, type Snapshot } from 'xstate';
-import { isNormal } from '../model/exit-status.ts';
-import type { FailureCause, ServiceChange } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
-import type { RunOutcome } from '../model/system-end.ts';
+import { isNormal } from '../model/service/exit-status.ts';
+import type { FailureCause, ServiceChange } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { RunOutcome } from '../model/service/system-end.ts';
 import type { ReadinessFact } from './readiness.ts';
 import type { Resumption, ServiceEvent, ServiceMemory } from './service-protocol.ts';
 

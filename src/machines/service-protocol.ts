@@ -1,12 +1,12 @@
 /** What is said to a service and by it, and all that it knows: cron and inetd services say and hear the same. */
 import type { ActorRef, Snapshot } from 'xstate';
-import type { ScheduleNews } from '../model/scheduling.ts';
-import type { FailureCause, RunEnd, ServiceChange } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
-import type { RunOutcome } from '../model/system-end.ts';
-import type { MissedEnd, NotifyFact, UnitFact } from '../model/unit-events.ts';
-import type { ServiceStage } from '../model/why.ts';
+import type { ScheduleNews } from '../model/schedule/scheduled-runs.ts';
+import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { RunOutcome } from '../model/service/system-end.ts';
+import type { MissedEnd, NotifyFact, UnitFact } from '../model/service/unit-events.ts';
+import type { ServiceStage } from '../model/service/why.ts';
 import type { ReadinessFact } from './readiness.ts';
 
 export type ServiceCommand =

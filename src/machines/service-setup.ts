@@ -10,10 +10,10 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
-import type { ServiceChange } from '../model/service-phase.ts';
-import type { ServiceSpec } from '../model/service-spec.ts';
-import type { NotifyFact, NotifyRequest } from '../model/unit-events.ts';
-import type { ServiceStage } from '../model/why.ts';
+import type { ServiceChange } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { NotifyFact, NotifyRequest } from '../model/service/unit-events.ts';
+import type { ServiceStage } from '../model/service/why.ts';
 import { readinessMachine, reportsFailure } from './readiness.ts';
 import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-judging.ts';
 import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-protocol.ts';

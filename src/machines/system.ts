@@ -30,7 +30,6 @@
  * `halted` is where the runtime leaves. It is not a final state: that would stop every actor one by one, and nobody needs that.
  */
 import { assertEvent, assign, enqueueActions, fromCallback, type SnapshotFrom, setup } from 'xstate';
-import type { DependencyGraph } from '../model/dependency-graph.ts';
 import { asTold } from '../model/ledger/changes.ts';
 import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
 import type { ReloadRequest } from '../model/ledger/reload.ts';
@@ -39,11 +38,12 @@ import { isReplacing, phaseOf, type Slot } from '../model/ledger/slot.ts';
 import { isSettled } from '../model/ledger/starts.ts';
 import { type LedgerEvent, step } from '../model/ledger/step.ts';
 import { killGrace } from '../model/ledger/stops.ts';
-import { shutdownReserve } from '../model/ordering.ts';
-import { isScheduled } from '../model/scheduling.ts';
-import { isEnded, isLive } from '../model/service-phase.ts';
-import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
+import type { DependencyGraph } from '../model/order/dependency-graph.ts';
+import { shutdownReserve } from '../model/order/ordering.ts';
+import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import { isEnded, isLive } from '../model/service/service-phase.ts';
+import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
 import {
   exitStatusOf,
   type MissingProgram,
@@ -51,8 +51,8 @@ import {
   type ServiceFailure,
   type ServiceOutcome,
   type SystemEnd,
-} from '../model/system-end.ts';
-import type { SystemNotice } from '../model/system-notice.ts';
+} from '../model/service/system-end.ts';
+import type { SystemNotice } from '../model/service/system-notice.ts';
 import { enter } from './enter.ts';
 import { scheduledMachine } from './scheduled.ts';
 import { serviceMachine } from './service.ts';

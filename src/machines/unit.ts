@@ -21,9 +21,9 @@
  *   hears of it (`unit.survived`), and decides how long anybody waits.
  */
 import { type ActorRef, assertEvent, assign, enqueueActions, fromCallback, type Snapshot, sendTo, setup } from 'xstate';
-import { ownsRemains } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
-import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../model/unit-events.ts';
+import { ownsRemains } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../model/service/unit-events.ts';
 import { stamped } from './stamped.ts';
 
 export type UnitCommand =

@@ -5,10 +5,10 @@
  * A chart says where it stands (`moved`); the ledger says what counts (the notices of the system machine); the edge says what it
  * has seen or was asked (processes, signals, requests). No fact holds the value of an environment variable or a command line.
  */
-import type { ExitStatus } from '../model/exit-status.ts';
-import type { Json, JsonObject } from '../model/json.ts';
-import type { SignalName } from '../model/signal.ts';
-import type { SystemNotice } from '../model/system-notice.ts';
+import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { SystemNotice } from '../model/service/system-notice.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
 
 /** An event, with what may be seen of it. */
 export interface EventView extends JsonObject {

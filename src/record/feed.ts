@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import type { Json, JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
 import { Causes } from './causes.ts';
 import { type Fact, type Happening, type Moved, servicesOf } from './fact.ts';
 import { KeptMoves, type Milestones, MilestoneTable } from './milestones.ts';

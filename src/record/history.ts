@@ -1,7 +1,8 @@
 /** What has happened to one service since chaperone began, as lines for people and programs. */
-import { describeExit } from '../model/exit-status.ts';
-import { isScheduled, type ScheduleNews } from '../model/scheduling.ts';
-import { describeSpawnError } from '../model/spawn-error.ts';
+
+import { isScheduled, type ScheduleNews } from '../model/schedule/scheduled-runs.ts';
+import { describeExit } from '../model/service/exit-status.ts';
+import { describeSpawnError } from '../model/service/spawn-error.ts';
 import type { Fact } from './fact.ts';
 import type { Past } from './feed.ts';
 import { TerminalPrinter } from './terminal-printer.ts';

@@ -1,4 +1,4 @@
-import { describeExit, type ExitStatus } from '../model/exit-status.ts';
+import { describeExit, type ExitStatus } from '../model/service/exit-status.ts';
 import { type Fact, hasStarted, type Moved, textOf } from './fact.ts';
 
 /** A move of one service, or of the system. */

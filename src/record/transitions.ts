@@ -1,9 +1,9 @@
-import type { Json, JsonObject } from '../model/json.ts';
-import { seconds } from '../model/messages.ts';
-import { oneLine } from '../model/printable.ts';
-import { isScheduled } from '../model/scheduling.ts';
-import { type ServiceType, shortName } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
+import { seconds } from '../model/log/messages.ts';
+import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import { type ServiceType, shortName } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { Json, JsonObject } from '../model/words/json.ts';
+import { oneLine } from '../model/words/printable.ts';
 import { criticalChain, type StartTimes, slowest } from './critical-chain.ts';
 import { type EventView, type Fact, hasStarted, systemActor, textOf } from './fact.ts';
 import type { MoveFact } from './milestones.ts';

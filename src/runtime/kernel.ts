@@ -3,12 +3,12 @@
  * (calls). Two implementations, `linux/` and `simulated/`, pass one contract suite. No other file asks Linux for processes.
  */
 import type { Observable } from 'rxjs';
-import type { Account } from '../model/account.ts';
-import type { ExitStatus } from '../model/exit-status.ts';
-import type { Connection } from '../model/scheduling.ts';
-import type { FileOwner } from '../model/service-spec.ts';
-import type { SignalName } from '../model/signal.ts';
-import type { SpawnError } from '../model/spawn-error.ts';
+import type { Connection } from '../model/schedule/scheduled-runs.ts';
+import type { Account } from '../model/service/account.ts';
+import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { FileOwner } from '../model/service/service-spec.ts';
+import type { SignalName } from '../model/service/signal.ts';
+import type { SpawnError } from '../model/service/spawn-error.ts';
 
 /** Monotonic and wall-clock time, and timers. Timers may be longer than 2³¹ ms. */
 export interface Clock {

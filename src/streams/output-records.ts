@@ -1,8 +1,8 @@
 import { filter, map, type Observable, type OperatorFunction } from 'rxjs';
-import type { LogRecord } from '../model/log-record.ts';
-import { printable } from '../model/printable.ts';
-import type { Severity } from '../model/syslog-names.ts';
-import { parseLevelPrefix } from '../model/syslog-parse.ts';
+import type { LogRecord } from '../model/log/log-record.ts';
+import type { Severity } from '../model/log/syslog-names.ts';
+import { parseLevelPrefix } from '../model/log/syslog-parse.ts';
+import { printable } from '../model/words/printable.ts';
 import { lines } from './lines.ts';
 
 /** Bytes of one line that are kept. */

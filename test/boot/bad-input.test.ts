@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { parseAccounts } from '../../src/model/accounts.ts';
+import { parseAccounts } from '../../src/model/service/accounts.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
 import { boot, isRoot } from './namespace.ts';
 

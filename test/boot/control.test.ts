@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { verbsOf } from '../../src/cli/verbs.ts';
+import { verbsOf } from '../../src/cli/chaperonectl/verbs.ts';
 import { type Booted, boot, config, isRoot, logAll } from './namespace.ts';
 
 const tools = join(import.meta.dirname, '../../dist');

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { request } from '../../src/control/client.ts';
-import { shortName } from '../../src/model/service-spec.ts';
+import { shortName } from '../../src/model/service/service-spec.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
 import { boot, fixtures, isRoot } from './namespace.ts';
 

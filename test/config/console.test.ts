@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ConsoleRequest } from '../../src/config/build-service.ts';
 import type { LoadContext } from '../../src/config/load.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { errorsOf, loadFiles, loadText, serviceOf, specOf, warningsOf } from './loading.ts';
 
 /** What a command line without options makes of its command, without a terminal. */

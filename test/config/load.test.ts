@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { commandKey } from '../../src/model/late-environment.ts';
+import { commandKey } from '../../src/model/service/late-environment.ts';
 import { loggingSpec, systemSpec } from '../model/specs.ts';
 import { accounts, errorsOf, loadFiles, loadText, serviceOf, specOf, warningsOf } from './loading.ts';
 import { memoryReader } from './memory-reader.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { type LoadContext, type LoadResult, loadConfiguration } from '../../src/config/load.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
-import { parseAccounts } from '../../src/model/accounts.ts';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import { parseAccounts } from '../../src/model/service/accounts.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import { type MemoryFile, memoryReader } from './memory-reader.ts';
 
 export const accounts = parseAccounts(

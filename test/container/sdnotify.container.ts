@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { config } from '../boot/namespace.ts';
-import { listenAt } from '../cli/notify-sockets.ts';
+import { listenAt } from '../cli/sdnotify/notify-sockets.ts';
 import { clientEnvironment, eventually, tryDocker } from './engine.ts';
 
 const dist = join(import.meta.dirname, '../../dist');

@@ -1,7 +1,7 @@
 import type { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ExitStatus } from '../../src/model/exit-status.ts';
-import type { Connection } from '../../src/model/scheduling.ts';
+import type { Connection } from '../../src/model/schedule/scheduled-runs.ts';
+import type { ExitStatus } from '../../src/model/service/exit-status.ts';
 import type { Clock, ExitBatch, Kernel, Listener, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 
 /** Programs that both kernels have. */

@@ -16,12 +16,12 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../src/control/supervisor.ts';
-import type { LogRecord } from '../../src/model/log-record.ts';
-import { type PublicState, publicStates } from '../../src/model/public-state.ts';
-import type { Unstartable } from '../../src/model/reload-plan.ts';
-import type { SignalName } from '../../src/model/signal.ts';
-import type { Severity } from '../../src/model/syslog-names.ts';
-import { explainState, type ServiceStage } from '../../src/model/why.ts';
+import type { LogRecord } from '../../src/model/log/log-record.ts';
+import type { Severity } from '../../src/model/log/syslog-names.ts';
+import type { Unstartable } from '../../src/model/order/reload-plan.ts';
+import { type PublicState, publicStates } from '../../src/model/service/public-state.ts';
+import type { SignalName } from '../../src/model/service/signal.ts';
+import { explainState, type ServiceStage } from '../../src/model/service/why.ts';
 import type { HistoryLine } from '../../src/record/history.ts';
 import { serviceSpec } from '../model/specs.ts';
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { parseLine } from '../../src/control/command-words.ts';
 import { commandEntry, commandOf, fieldsOf, neededFor, neededWith, verbs } from '../../src/control/commands.ts';
 import { createRights } from '../../src/control/rights.ts';
-import { type ControlPolicy, grantableActions } from '../../src/model/control-policy.ts';
-import { givenBy } from '../../src/model/option-parser.ts';
-import { fieldName } from '../../src/model/parameter.ts';
+import { type ControlPolicy, grantableActions } from '../../src/model/service/control-policy.ts';
+import { givenBy } from '../../src/model/words/option-parser.ts';
+import { fieldName } from '../../src/model/words/parameter.ts';
 
 const everything = [...grantableActions];
 

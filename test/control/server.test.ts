@@ -7,7 +7,7 @@ import { limits } from '../../src/control/limits.ts';
 import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 import { schemas } from '../../src/control/schema.ts';
-import type { LogRecord } from '../../src/model/log-record.ts';
+import type { LogRecord } from '../../src/model/log/log-record.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 import { readAll, readUntil, serve } from './serving.ts';

@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest';
 import type { Answer } from '../../src/control/answer.ts';
 import { type Caller, createRights } from '../../src/control/rights.ts';
 import { ControlServer } from '../../src/control/server.ts';
-import type { Grant } from '../../src/model/control-policy.ts';
+import type { Grant } from '../../src/model/service/control-policy.ts';
 import type { Clock } from '../../src/runtime/kernel.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import type { FakeSupervisor } from './fake-supervisor.ts';

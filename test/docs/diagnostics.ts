@@ -6,7 +6,7 @@ import { checkSystem } from '../../src/config/check.ts';
 import { type LoadContext, loadConfiguration, readPlaces } from '../../src/config/load.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
 import { inOrder } from '../../src/config/report.ts';
-import type { DiagnosticCode } from '../../src/model/diagnostic-code.ts';
+import type { DiagnosticCode } from '../../src/model/words/diagnostic-code.ts';
 import { boot } from '../boot/namespace.ts';
 import { type FakeFile, fakeProbe } from '../config/fake-probe.ts';
 import { accounts } from '../config/loading.ts';

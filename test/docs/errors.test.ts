@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/spawn-error.ts';
+import { describeSpawnError, errnoReasons, type SpawnErrorStage } from '../../src/model/service/spawn-error.ts';
 import { type DiagnosticEntry, diagnosticEntries } from './diagnostics.ts';
 
 const file = new URL('../../docs/errors.md', import.meta.url);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { renderErrors } from '../../src/config/render-diagnostics.ts';
-import { parseAccounts } from '../../src/model/accounts.ts';
+import { parseAccounts } from '../../src/model/service/accounts.ts';
 import { memoryReader } from '../config/memory-reader.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');

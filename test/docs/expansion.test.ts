@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createExpander } from '../../src/model/expand.ts';
+import { createExpander } from '../../src/model/words/expand.ts';
 
 const page = readFileSync(new URL('../../docs/reference/expansion.md', import.meta.url), 'utf8');
 const values = new Map([

@@ -8,9 +8,9 @@
  * editors read YAML 1.2, where `yes` and `0x1f` are text: so numbers and booleans may be text that the loader understands.
  */
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
-import { largestId } from '../../src/model/accounts.ts';
-import { grantableActions } from '../../src/model/control-policy.ts';
-import { standardSignals } from '../../src/model/signal.ts';
+import { largestId } from '../../src/model/service/accounts.ts';
+import { grantableActions } from '../../src/model/service/control-policy.ts';
+import { standardSignals } from '../../src/model/service/signal.ts';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 type Schema = { readonly [key: string]: Json };

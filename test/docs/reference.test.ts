@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { chaperone } from '../../src/cli/chaperone/options.ts';
 import { helpText } from '../../src/cli/command-help.ts';
-import { chaperone } from '../../src/cli/options.ts';
 import { type Directive, directives, type SectionKind } from '../../src/config/directives.ts';
 import { commandEntry, neededWith, verbs } from '../../src/control/commands.ts';
-import { grantableActions } from '../../src/model/control-policy.ts';
-import { fieldName } from '../../src/model/parameter.ts';
+import { grantableActions } from '../../src/model/service/control-policy.ts';
+import { fieldName } from '../../src/model/words/parameter.ts';
 
 const headings: Readonly<Record<SectionKind, string>> = {
   settings: '## settings',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { inPlaceDirectives } from '../../src/model/reload-plan.ts';
+import { inPlaceDirectives } from '../../src/model/order/reload-plan.ts';
 
 it('docs/guide/reload.md names what changes in place', () => {
   const guide = readFileSync(new URL('../../docs/guide/reload.md', import.meta.url), 'utf8');

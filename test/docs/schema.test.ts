@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { directives, type SectionKind, startTimeouts } from '../../src/config/directives.ts';
 import { renderErrors } from '../../src/config/render-diagnostics.ts';
-import { parseSignal } from '../../src/model/signal.ts';
+import { parseSignal } from '../../src/model/service/signal.ts';
 import { loadText } from '../config/loading.ts';
 import { extraKeys, referenceTables, referenceTimeouts } from '../fixtures/reference-tables.ts';
 import { configurationSchema } from './json-schema.ts';

@@ -4,9 +4,9 @@
  */
 import { loadConfiguration } from '../../src/config/load.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
-import { parseAccounts } from '../../src/model/accounts.ts';
-import type { Diagnostic } from '../../src/model/diagnostic.ts';
-import { commandKey } from '../../src/model/late-environment.ts';
+import { parseAccounts } from '../../src/model/service/accounts.ts';
+import { commandKey } from '../../src/model/service/late-environment.ts';
+import type { Diagnostic } from '../../src/model/words/diagnostic.ts';
 import { memoryReader } from '../config/memory-reader.ts';
 import { check } from './target.ts';
 

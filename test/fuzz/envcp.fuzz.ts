@@ -1,6 +1,6 @@
 /** The templates of envcp: an input is one. What it becomes has to be what the configuration would make of the text. */
-import { createTemplateExpander, TemplateError } from '../../src/cli/envcp-template.ts';
-import { createExpander, ExpansionError } from '../../src/model/expand.ts';
+import { createTemplateExpander, TemplateError } from '../../src/cli/envcp/envcp-template.ts';
+import { createExpander, ExpansionError } from '../../src/model/words/expand.ts';
 import { check } from './target.ts';
 
 export const dictionary = [

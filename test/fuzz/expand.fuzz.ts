@@ -2,7 +2,7 @@
  * Expansion. An input is a text, with levels of variables before it, outermost first, each ended by a line `%%`. A level's
  * lines are `NAME=value`, `+GLOB` (inherits), `-GLOB` (drops); any other line continues the value above it.
  */
-import { createExpander, type Expander, ExpansionError, type Level } from '../../src/model/expand.ts';
+import { createExpander, type Expander, ExpansionError, type Level } from '../../src/model/words/expand.ts';
 import { check } from './target.ts';
 
 export const dictionary = [
@@ -11,7 +11,7 @@ export const dictionary = [
   ...['\n%%\n', 'A=', 'B=', '\nC=', '\n+', '\n-', '*', '?', '[!', '+A*\n', '-B\n', 'late', 'A', 'B', 'C'],
 ];
 
-/** src/model/expand.ts: what one expansion may give. */
+/** src/model/words/expand.ts: what one expansion may give. */
 const longestResult = 131_072;
 
 /** ms: where one expansion takes long already, it is not compared with others too. */

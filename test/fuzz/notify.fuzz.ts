@@ -1,5 +1,5 @@
 /** Datagrams on a notify socket: an input is one, as any process of a service may send it. */
-import { parseNotifyMessage } from '../../src/model/notify-message.ts';
+import { parseNotifyMessage } from '../../src/model/service/notify-message.ts';
 import { check } from './target.ts';
 
 const names = [

@@ -7,7 +7,7 @@ import {
   type SnapshotView,
 } from '../../src/inspect/entry.ts';
 import type { News } from '../../src/inspect/hub.ts';
-import type { Json, JsonObject } from '../../src/model/json.ts';
+import type { Json, JsonObject } from '../../src/model/words/json.ts';
 import { statePath } from '../../src/record/transition.ts';
 
 export function bootWith(services: readonly ServiceEntry[]): News {

@@ -1,6 +1,6 @@
 /** Entries by hand. */
 import { type BootEntry, type Entry, entryVersion, type ServiceEntry } from '../../src/inspect/entry.ts';
-import type { JsonObject } from '../../src/model/json.ts';
+import type { JsonObject } from '../../src/model/words/json.ts';
 
 type Unplaced<E> = E extends Entry ? Omit<E, 'seq' | 'at'> : never;
 

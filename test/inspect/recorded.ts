@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/inspect/entry.ts';
-import type { SystemSpec } from '../../src/model/service-spec.ts';
+import type { SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { createWorld } from '../simulation/world.ts';
 

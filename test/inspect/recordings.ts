@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { loadConfiguration } from '../../src/config/load.ts';
 import type { Entry } from '../../src/inspect/entry.ts';
-import { parseAccounts } from '../../src/model/accounts.ts';
-import type { SystemSpec } from '../../src/model/service-spec.ts';
+import { parseAccounts } from '../../src/model/service/accounts.ts';
+import type { SystemSpec } from '../../src/model/service/service-spec.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';

@@ -4,7 +4,7 @@ import { createMachine } from 'xstate';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
 import { toWire, type WireMessage } from '../../src/inspect/wire.ts';
-import type { JsonObject } from '../../src/model/json.ts';
+import type { JsonObject } from '../../src/model/words/json.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
 import { recorded } from './recorded.ts';
 

@@ -3,10 +3,10 @@ import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts'
 import { serviceMachine } from '../../src/machines/service.ts';
 import type { ServiceEvent, ServiceInput, ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import type { ExitStatus } from '../../src/model/exit-status.ts';
-import type { NotifyMessage } from '../../src/model/notify-message.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/unit-events.ts';
+import type { ExitStatus } from '../../src/model/service/exit-status.ts';
+import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { type Exploration, explore, type Sent } from './explore.ts';
 import { exit0, exit1, noSuchProgram } from './scripted.ts';

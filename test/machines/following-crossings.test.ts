@@ -1,6 +1,6 @@
 /** Forking, pidfiles and notify: what may cross, and who wins. */
 import { describe, expect, it } from 'vitest';
-import type { ExitStatus } from '../../src/model/exit-status.ts';
+import type { ExitStatus } from '../../src/model/service/exit-status.ts';
 import { exit0, exit1, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;

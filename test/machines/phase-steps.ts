@@ -1,4 +1,4 @@
-import type { ServicePhase } from '../../src/model/service-phase.ts';
+import type { ServicePhase } from '../../src/model/service/service-phase.ts';
 
 /** Which phase of a service may follow which. The charts of services are held to it, and the system chart explored with it. */
 export const phaseSteps: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {

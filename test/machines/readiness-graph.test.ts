@@ -7,10 +7,10 @@ import {
   reportsFailure,
   type StartOf,
 } from '../../src/machines/readiness.ts';
-import type { NotifyMessage } from '../../src/model/notify-message.ts';
-import type { PidfileTrouble } from '../../src/model/pidfile.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import type { MissedEnd, NotifyFact, PidfileFact } from '../../src/model/unit-events.ts';
+import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
+import type { PidfileTrouble } from '../../src/model/service/pidfile.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { MissedEnd, NotifyFact, PidfileFact } from '../../src/model/service/unit-events.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {

@@ -8,8 +8,8 @@ import {
   scheduledNote,
   type TriggerCommand,
   type TriggerFact,
-} from '../../src/model/scheduling.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+} from '../../src/model/schedule/scheduled-runs.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 

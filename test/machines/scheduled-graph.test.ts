@@ -3,10 +3,10 @@ import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
 import { runCounts, type ScheduledEvent, type ScheduledInput, scheduledMachine } from '../../src/machines/scheduled.ts';
 import type { ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import { mostRuns } from '../../src/model/scheduling.ts';
-import type { ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import { serviceStages } from '../../src/model/why.ts';
+import { mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
+import type { ServicePhase } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import { serviceStages } from '../../src/model/service/why.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {

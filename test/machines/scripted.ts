@@ -13,20 +13,20 @@ import {
   systemMachine,
 } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
-import type { ExitStatus } from '../../src/model/exit-status.ts';
 import { stateForPlan } from '../../src/model/ledger/reload.ts';
 import { phaseOf } from '../../src/model/ledger/slot.ts';
-import type { NotifyMessage } from '../../src/model/notify-message.ts';
-import type { PidfileTrouble } from '../../src/model/pidfile.ts';
-import { planReload, type ReloadPlan } from '../../src/model/reload-plan.ts';
-import type { Connection, TriggerCommand, TriggerFact } from '../../src/model/scheduling.ts';
-import type { ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
-import type { SignalName } from '../../src/model/signal.ts';
-import type { SpawnError } from '../../src/model/spawn-error.ts';
-import type { MissingProgram } from '../../src/model/system-end.ts';
-import type { SystemNotice } from '../../src/model/system-notice.ts';
+import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts';
+import { planReload, type ReloadPlan } from '../../src/model/order/reload-plan.ts';
+import type { Connection, TriggerCommand, TriggerFact } from '../../src/model/schedule/scheduled-runs.ts';
+import type { ExitStatus } from '../../src/model/service/exit-status.ts';
+import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
+import type { PidfileTrouble } from '../../src/model/service/pidfile.ts';
+import type { ServicePhase } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { SignalName } from '../../src/model/service/signal.ts';
+import type { SpawnError } from '../../src/model/service/spawn-error.ts';
+import type { MissingProgram } from '../../src/model/service/system-end.ts';
+import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import type {
   MissedEnd,
   NotifyFact,
@@ -36,7 +36,7 @@ import type {
   UnitReport,
   UnitRequest,
   UnitRun,
-} from '../../src/model/unit-events.ts';
+} from '../../src/model/service/unit-events.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 export const exit0: ExitStatus = { kind: 'exited', code: 0 };

@@ -1,7 +1,7 @@
 /** What every single step of the chart leaves behind: looked at from every state that a service of one kind can be in. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceEvent } from '../../src/machines/service-protocol.ts';
-import type { NotifyMessage } from '../../src/model/notify-message.ts';
+import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { type Edge, Steps } from './explore.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { mayLead } from '../../src/machines/unit.ts';
-import type { ServicePhase } from '../../src/model/service-phase.ts';
-import { serviceStages } from '../../src/model/why.ts';
+import type { ServicePhase } from '../../src/model/service/service-phase.ts';
+import { serviceStages } from '../../src/model/service/why.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
 import { eventTypes, exploredVariants, exploreService, reportsIn, type ServiceSnapshot } from './explored-service.ts';

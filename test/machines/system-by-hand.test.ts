@@ -3,10 +3,10 @@ import { createActor, fromCallback } from 'xstate';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { type SystemCommand, systemMachine } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import { phaseOf } from '../../src/model/ledger/slot.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/unit-events.ts';
+import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/service/unit-events.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 type Given = Partial<ServiceSpec> & { readonly name: string };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { consoleService } from '../../src/model/service-spec.ts';
+import { consoleService } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, noSuchProgram, scriptedSystem } from './scripted.ts';
 

@@ -10,14 +10,14 @@ import {
   systemMachine,
 } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
 import { stateForPlan } from '../../src/model/ledger/reload.ts';
 import { definitionOf, isOver, isStopping, phaseOf, type Slot } from '../../src/model/ledger/slot.ts';
-import { planReload } from '../../src/model/reload-plan.ts';
-import { isScheduled } from '../../src/model/scheduling.ts';
-import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
-import type { MissingProgram } from '../../src/model/system-end.ts';
+import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts';
+import { planReload } from '../../src/model/order/reload-plan.ts';
+import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
+import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { MissingProgram } from '../../src/model/service/system-end.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 import {

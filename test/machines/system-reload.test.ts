@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceRequest } from '../../src/model/ledger/requests.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, type ScriptedSystemOptions, scriptedSystem } from './scripted.ts';
 

@@ -1,7 +1,7 @@
 /** What is asked for single services, and what becomes of them, in each stage of the system. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceRequest } from '../../src/model/ledger/requests.ts';
-import { consoleService, type ServiceSpec } from '../../src/model/service-spec.ts';
+import { consoleService, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, type ScriptedSystemOptions, scriptedSystem } from './scripted.ts';
 

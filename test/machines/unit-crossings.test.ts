@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
 import { unitMachine } from '../../src/machines/unit.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
-import type { SignalName } from '../../src/model/signal.ts';
-import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/unit-events.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { SignalName } from '../../src/model/service/signal.ts';
+import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 

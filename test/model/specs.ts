@@ -1,4 +1,4 @@
-import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 
 export function serviceSpec(changes: Partial<ServiceSpec> = {}): ServiceSpec {
   return {

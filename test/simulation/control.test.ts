@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AssemblySupervisor } from '../../src/runtime/control.ts';
+import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
 

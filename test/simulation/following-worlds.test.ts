@@ -1,6 +1,6 @@
 /** Forking, pidfiles and notify in virtual time: scripted daemons, and the faults that real ones have. */
 import { describe, expect, it } from 'vitest';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import { Random } from './random.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';

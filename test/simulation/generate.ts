@@ -1,5 +1,5 @@
 /** Draws worlds: the same seed gives the same world on every machine and every version of Node. */
-import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
+import type { ServiceSpec, ServiceType } from '../../src/model/service/service-spec.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import {
   type Command,

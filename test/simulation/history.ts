@@ -1,7 +1,7 @@
 /** The history of a world, read from its beginning: where every service stands, as its own reports and what people did have it. */
-import { isScheduled } from '../../src/model/scheduling.ts';
-import { isEnded, isLive, isReadyPhase, type ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
+import { isEnded, isLive, isReadyPhase, type ServicePhase } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Entry, WorldRun } from './run-world.ts';
 
 type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'notice' }> & {

@@ -1,7 +1,7 @@
 /** Each invariant can fail: a history that was really written down, and what is changed in it so that it lies. */
 import { describe, expect, it } from 'vitest';
-import type { ServiceChange } from '../../src/model/service-phase.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { ServiceChange } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Fact } from '../../src/record/fact.ts';
 import { type InvariantName, invariantNames, violations } from './invariants.ts';
 import type { ServicePlan, WorldPlan } from './plan.ts';

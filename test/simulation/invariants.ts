@@ -2,10 +2,11 @@
  * What always holds, whatever a world is like. Each invariant is pure over what was written down: it says what is wrong, or
  * nothing. They know the reference and not the code: where both could be asked, the reference decides.
  */
-import { shellStatus } from '../../src/model/exit-status.ts';
-import { isScheduled, mostRuns } from '../../src/model/scheduling.ts';
-import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service-phase.ts';
-import { ownsRemains, type ServiceSpec } from '../../src/model/service-spec.ts';
+
+import { isScheduled, mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
+import { shellStatus } from '../../src/model/service/exit-status.ts';
+import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service/service-phase.ts';
+import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Fact } from '../../src/record/fact.ts';
 import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
 import { Groups, Owners } from './owners.ts';

@@ -6,7 +6,7 @@ import { applyEntry, createReplica, type Replica } from '../../src/inspect/repli
 import { Timeline } from '../../src/inspect/timeline.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
 import { statePath } from '../../src/record/transition.ts';
-import { attachInspector } from '../../src/runtime/inspectors.ts';
+import { attachInspector } from '../../src/runtime/inspection/inspectors.ts';
 import { Random } from './random.ts';
 import { randomWorld } from './random-world.ts';
 import { serviceActors, type World } from './world.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggingSpec, SystemSpec } from '../../src/model/service-spec.ts';
+import type { LoggingSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { loggingSpec } from '../model/specs.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { AnyActorRef } from 'xstate';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { createWorld, serviceActors, simpleService, systemOf } from './world.ts';
 

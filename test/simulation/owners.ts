@@ -1,5 +1,5 @@
 /** Whose processes are, as the kernel's facts and what services are told to follow have it. */
-import { ownsRemains, type ServiceSpec } from '../../src/model/service-spec.ts';
+import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Entry } from './run-world.ts';
 
 /** Live processes, and the groups and trees that are services'. */

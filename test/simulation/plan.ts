@@ -3,10 +3,10 @@
 import { resolvePrerequisites } from '../../src/config/prerequisites.ts';
 import { createReport } from '../../src/config/report.ts';
 import { createSource } from '../../src/config/source.ts';
-import { buildDependencyGraph } from '../../src/model/dependency-graph.ts';
-import type { LoggingSpec, ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service-spec.ts';
-import type { SignalName } from '../../src/model/signal.ts';
-import type { SpawnErrorStage } from '../../src/model/spawn-error.ts';
+import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts';
+import type { LoggingSpec, ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { SignalName } from '../../src/model/service/signal.ts';
+import type { SpawnErrorStage } from '../../src/model/service/spawn-error.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { loggingSpec } from '../model/specs.ts';
 import { simpleService, systemOf } from './world.ts';

@@ -1,4 +1,4 @@
-import type { ServiceSpec, ServiceType } from '../../src/model/service-spec.ts';
+import type { ServiceSpec, ServiceType } from '../../src/model/service/service-spec.ts';
 import { Random } from './random.ts';
 import { randomForkingScript, randomNotifyScript, randomScript } from './random-programs.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';

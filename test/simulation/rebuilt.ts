@@ -4,7 +4,7 @@ import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts'
 import { serviceMachine } from '../../src/machines/service.ts';
 import { noMemory, type ServiceEvent, type ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
-import type { ServiceSpec } from '../../src/model/service-spec.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type {
   NotifyFact,
   NotifyRequest,
@@ -13,8 +13,8 @@ import type {
   UnitReport,
   UnitRequest,
   UnitRun,
-} from '../../src/model/unit-events.ts';
-import { isServiceStage } from '../../src/model/why.ts';
+} from '../../src/model/service/unit-events.ts';
+import { isServiceStage } from '../../src/model/service/why.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { Steps } from '../machines/explore.ts';
 

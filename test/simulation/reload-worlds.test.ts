@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { definitionOf, isStopping, phaseOf } from '../../src/model/ledger/slot.ts';
-import { satisfies } from '../../src/model/ordering.ts';
-import type { ReloadPlan } from '../../src/model/reload-plan.ts';
-import { isScheduled } from '../../src/model/scheduling.ts';
-import { isEnded, type ServicePhase } from '../../src/model/service-phase.ts';
-import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service-spec.ts';
+import { satisfies } from '../../src/model/order/ordering.ts';
+import type { ReloadPlan } from '../../src/model/order/reload-plan.ts';
+import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
+import { isEnded, type ServicePhase } from '../../src/model/service/service-phase.ts';
+import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service/service-spec.ts';
+import { candidateOf } from '../../src/runtime/boot/reload.ts';
 import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
-import { candidateOf } from '../../src/runtime/reload.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { Random } from './random.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Diagnostic } from '../../src/model/diagnostic.ts';
-import type { ServiceSpec, SystemSpec } from '../../src/model/service-spec.ts';
-import type { Configured } from '../../src/runtime/configure.ts';
-import { AssemblySupervisor } from '../../src/runtime/control.ts';
-import { Reloader } from '../../src/runtime/reload.ts';
+import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { Diagnostic } from '../../src/model/words/diagnostic.ts';
+import type { Configured } from '../../src/runtime/boot/configure.ts';
+import { Reloader } from '../../src/runtime/boot/reload.ts';
+import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { loggingSpec } from '../model/specs.ts';
 import { createWorld, simpleService, systemOf } from './world.ts';

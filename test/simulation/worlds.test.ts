@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { FailureCause } from '../../src/model/service-phase.ts';
-import type { ServiceType } from '../../src/model/service-spec.ts';
+import type { FailureCause } from '../../src/model/service/service-phase.ts';
+import type { ServiceType } from '../../src/model/service/service-spec.ts';
 import { faultNames, generateWorld } from './generate.ts';
 import { invariantNames, invariants, violations } from './invariants.ts';
 import { moments, type WorldPlan } from './plan.ts';

@@ -1,7 +1,7 @@
 import { from } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
-import type { LogRecord } from '../../src/model/log-record.ts';
+import type { LogRecord } from '../../src/model/log/log-record.ts';
 import { type OutputSource, outputRecords } from '../../src/streams/output-records.ts';
 
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 /** A machine's chart, from its definition, as states and edges to draw. */
-import type { Json, JsonObject } from '../../model/json.ts';
+import type { Json, JsonObject } from '../../model/words/json.ts';
 import type { Step } from './recording.ts';
 
 export interface ChartState {

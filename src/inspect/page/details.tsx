@@ -1,4 +1,4 @@
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { eventText } from './chart-model.ts';
 import { blockingPath, type ServiceNow } from './instant.ts';

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type PublicState, publicStates } from '../../model/public-state.ts';
-import { shortName } from '../../model/service-spec.ts';
+import { type PublicState, publicStates } from '../../model/service/public-state.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';

@@ -1,5 +1,5 @@
-import { publicStates } from '../../model/public-state.ts';
-import { shortName } from '../../model/service-spec.ts';
+import { publicStates } from '../../model/service/public-state.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import { views } from './link.ts';
 import { StateIcon, stateNames } from './states.tsx';
 import { connection, helpShown, instant, live, now, recording, search, select, show, version, view } from './store.ts';

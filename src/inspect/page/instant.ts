@@ -1,11 +1,11 @@
 /** Where everything stands at one instant, and what holds what up. */
-import { buildDependencyGraph, type DependencyGraph } from '../../model/dependency-graph.ts';
-import { holdOf } from '../../model/hold.ts';
-import { blocked, type Standing, type Standings } from '../../model/ordering.ts';
-import { type PublicState, publicStateOf, publicStates } from '../../model/public-state.ts';
-import type { ServicePhase } from '../../model/service-phase.ts';
-import { parseSignal } from '../../model/signal.ts';
-import { explainState, type Hold, isServiceStage, type Why } from '../../model/why.ts';
+import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
+import { holdOf } from '../../model/order/hold.ts';
+import { blocked, type Standing, type Standings } from '../../model/order/ordering.ts';
+import { type PublicState, publicStateOf, publicStates } from '../../model/service/public-state.ts';
+import type { ServicePhase } from '../../model/service/service-phase.ts';
+import { parseSignal } from '../../model/service/signal.ts';
+import { explainState, type Hold, isServiceStage, type Why } from '../../model/service/why.ts';
 import { hasStarted } from '../../record/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import type { LogEntry } from '../entry.ts';
 import { isError } from './recording.ts';
 import { ticks, tickText } from './scale.ts';

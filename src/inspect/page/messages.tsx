@@ -1,4 +1,4 @@
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import { isServiceMachine } from '../entry.ts';
 import { eventText } from './chart-model.ts';
 import { goToIndex, instant, recording, search, selection, shownServices, version } from './store.ts';

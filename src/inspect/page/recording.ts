@@ -1,7 +1,8 @@
 /** The entries of one boot as the page keeps them, with what its views look things up in. */
-import { describeExit, type ExitStatus } from '../../model/exit-status.ts';
-import type { Json } from '../../model/json.ts';
-import type { Severity } from '../../model/syslog-names.ts';
+
+import type { Severity } from '../../model/log/syslog-names.ts';
+import { describeExit, type ExitStatus } from '../../model/service/exit-status.ts';
+import type { Json } from '../../model/words/json.ts';
 import {
   type BootEntry,
   type DefinitionEntry,

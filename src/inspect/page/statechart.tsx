@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Json } from '../../model/json.ts';
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
+import type { Json } from '../../model/words/json.ts';
 import { isServiceMachine } from '../entry.ts';
 import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';

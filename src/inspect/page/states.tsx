@@ -1,4 +1,4 @@
-import { type PublicState, publicStates } from '../../model/public-state.ts';
+import { type PublicState, publicStates } from '../../model/service/public-state.ts';
 
 /** What people call a state. */
 export const stateNames: Readonly<Record<PublicState, string>> = {

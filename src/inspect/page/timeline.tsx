@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { stateOfPath } from './instant.ts';
 import type { Mark } from './recording.ts';

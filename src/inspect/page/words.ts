@@ -1,7 +1,7 @@
 /** What the page says about states and times. */
 
-import type { JsonObject } from '../../model/json.ts';
-import { shortName } from '../../model/service-spec.ts';
+import { shortName } from '../../model/service/service-spec.ts';
+import type { JsonObject } from '../../model/words/json.ts';
 import type { Segment } from '../replica.ts';
 import { eventText } from './chart-model.ts';
 import type { ServiceNow } from './instant.ts';

@@ -1,8 +1,8 @@
 /** What a service reports of itself, and what follows from that for the others. */
 
-import { isScheduled } from '../scheduling.ts';
-import { isEnded, isReadyPhase, type ServiceChange } from '../service-phase.ts';
-import { isOutcome, type RunOutcome } from '../system-end.ts';
+import { isScheduled } from '../schedule/scheduled-runs.ts';
+import { isEnded, isReadyPhase, type ServiceChange } from '../service/service-phase.ts';
+import { isOutcome, type RunOutcome } from '../service/system-end.ts';
 import { type Draft, firstClosedStage } from './ledger.ts';
 import {
   definitionOf,

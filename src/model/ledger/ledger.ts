@@ -2,10 +2,10 @@
  * The system as one value: a slot for each service, and counters that are kept with them, so that no question that is asked at
  * every event looks at all of them. A ledger is never changed: `Draft` makes the next one and copies only what changes.
  */
-import type { DependencyGraph, DependencyNode } from '../dependency-graph.ts';
-import { isEnded, isLive, type ServicePhase, servicePhases } from '../service-phase.ts';
-import type { ServiceSpec, SystemSpec } from '../service-spec.ts';
-import type { SystemNotice } from '../system-notice.ts';
+import type { DependencyGraph, DependencyNode } from '../order/dependency-graph.ts';
+import { isEnded, isLive, type ServicePhase, servicePhases } from '../service/service-phase.ts';
+import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
+import type { SystemNotice } from '../service/system-notice.ts';
 import { isOver, isStopping, needsTime, newSlot, opensStage, phaseOf, type Slot } from './slot.ts';
 
 /** What the system machine is to do: messages to the charts of services, and what is told to everybody. */

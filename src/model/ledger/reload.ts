@@ -15,11 +15,11 @@
  * - A service that is to be replaced and fails by itself first is replaced: neither the failure of its start nor `exit_kills`
  *   ends the system.
  */
-import type { DependencyGraph } from '../dependency-graph.ts';
-import { type PublicState, publicStateOf } from '../public-state.ts';
-import type { ReloadPlan } from '../reload-plan.ts';
-import { isScheduled } from '../scheduling.ts';
-import type { ServiceSpec, SystemSpec } from '../service-spec.ts';
+import type { DependencyGraph } from '../order/dependency-graph.ts';
+import type { ReloadPlan } from '../order/reload-plan.ts';
+import { isScheduled } from '../schedule/scheduled-runs.ts';
+import { type PublicState, publicStateOf } from '../service/public-state.ts';
+import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
 import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
 import {
   definitionOf,

@@ -1,7 +1,7 @@
 /** What people and programs ask for single services. None of it is heard while the system ends. */
 
-import { isScheduled } from '../scheduling.ts';
-import { isEnded, isLive } from '../service-phase.ts';
+import { isScheduled } from '../schedule/scheduled-runs.ts';
+import { isEnded, isLive } from '../service/service-phase.ts';
 import type { Draft } from './ledger.ts';
 import { definitionOf, isStopping, nothingIntended, phaseOf, queued, type Slot, satisfiesDependents } from './slot.ts';
 import { releaseAll, sayBlocked } from './starts.ts';

@@ -1,8 +1,8 @@
 /** What is known of one service and intended for it: the one place where both stand. */
-import { type Standing, satisfies } from '../ordering.ts';
-import { isEnded, isLive, type ServicePhase } from '../service-phase.ts';
-import { ownsRemains, type ServiceSpec } from '../service-spec.ts';
-import type { RunOutcome } from '../system-end.ts';
+import { type Standing, satisfies } from '../order/ordering.ts';
+import { isEnded, isLive, type ServicePhase } from '../service/service-phase.ts';
+import { ownsRemains, type ServiceSpec } from '../service/service-spec.ts';
+import type { RunOutcome } from '../service/system-end.ts';
 
 /**
  * Why a service is being stopped. `disabled`: it was disabled while something was still to happen by itself. `gone`: a reload has

@@ -1,6 +1,6 @@
 /** Which services are let go, and which never will be. */
-import { blocked } from '../ordering.ts';
-import type { ServiceSpec } from '../service-spec.ts';
+import { blocked } from '../order/ordering.ts';
+import type { ServiceSpec } from '../service/service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
 import { definitionOf, isReplacing, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
 

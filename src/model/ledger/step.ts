@@ -1,5 +1,5 @@
 /** One step of the system: what has happened, or is asked for, makes another ledger, and orders for the system machine. */
-import type { ServiceChange } from '../service-phase.ts';
+import type { ServiceChange } from '../service/service-phase.ts';
 import { noteChange } from './changes.ts';
 import { Draft, type Ledger, type Order } from './ledger.ts';
 import { type ReloadRequest, reloaded } from './reload.ts';

@@ -3,8 +3,8 @@
  * be stopped with it and that wait for this service: `behind` counts them, and each of them has this service in its `ahead`. What
  * has been told waits for nobody. The end of the whole system orders all of them anew.
  */
-import type { DependencyGraph } from '../dependency-graph.ts';
-import { stopShare } from '../ordering.ts';
+import type { DependencyGraph } from '../order/dependency-graph.ts';
+import { stopShare } from '../order/ordering.ts';
 import type { Draft } from './ledger.ts';
 import { isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
 

@@ -1,8 +1,8 @@
 /** What must not be stopped, since it could not be started again. */
-import type { DependencyGraph } from '../dependency-graph.ts';
-import { blocked, isLost, opensStage, type Standing } from '../ordering.ts';
-import type { ReloadPlan, Unstartable } from '../reload-plan.ts';
-import { type ServiceSpec, shortName } from '../service-spec.ts';
+import type { DependencyGraph } from '../order/dependency-graph.ts';
+import { blocked, isLost, opensStage, type Standing } from '../order/ordering.ts';
+import type { ReloadPlan, Unstartable } from '../order/reload-plan.ts';
+import { type ServiceSpec, shortName } from '../service/service-spec.ts';
 import type { Ledger } from './ledger.ts';
 import { isOver, isStopping, type Slot, standingOf } from './slot.ts';
 

@@ -48,9 +48,9 @@ import {
   type AccountTexts,
   type PlannedUser,
   planAccount,
-} from '../../model/account-plan.ts';
-import { codeOf } from '../../model/errno.ts';
-import type { UserRequest } from '../../model/user-request.ts';
+} from '../../model/service/account-plan.ts';
+import type { UserRequest } from '../../model/service/user-request.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { Clock } from '../kernel.ts';
 
 export interface AccountPorts {

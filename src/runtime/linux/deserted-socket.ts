@@ -1,4 +1,4 @@
-import type { NativeEdge } from '../native.ts';
+import type { NativeEdge } from './native.ts';
 
 const ECONNREFUSED = 111;
 

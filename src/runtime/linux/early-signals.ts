@@ -2,7 +2,7 @@
  * Imported first, so that its listeners are the first thing chaperone does: as PID 1 a signal without a handler is lost.
  * What arrives before somebody listens is kept.
  */
-import type { SignalName } from '../../model/signal.ts';
+import type { SignalName } from '../../model/service/signal.ts';
 
 /** SIGUSR1 and SIGUSR2 are here although they do nothing: a listener on SIGUSR1 keeps Node's debugger shut. */
 const handled = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGPWR', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD'] as const;

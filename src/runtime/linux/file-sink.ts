@@ -5,9 +5,9 @@
 import { close, constants, fchmod, fchown, fstat, mkdir, open, type Stats, stat, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { codeOf } from '../../model/errno.ts';
-import { strftime } from '../../model/log-format.ts';
-import type { FileOwner } from '../../model/service-spec.ts';
+import { strftime } from '../../model/log/log-format.ts';
+import type { FileOwner } from '../../model/service/service-spec.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, LogFileRequest, Sink } from '../kernel.ts';
 
 const openFile = promisify(open);

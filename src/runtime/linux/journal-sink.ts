@@ -10,7 +10,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { bootLineStart } from '../../inspect/journal-writer.ts';
-import { codeOf } from '../../model/errno.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { JournalRequest, Sink } from '../kernel.ts';
 
 /** Bytes that are read and copied at a time. */

@@ -1,10 +1,10 @@
 /** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
-import { codeOf } from '../../model/errno.ts';
-import { type ExitStatus, fromWaitStatus } from '../../model/exit-status.ts';
+import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
-import type { NativeEdge } from '../native.ts';
+import type { NativeEdge } from './native.ts';
 import { forgetProcesses, readProcess, uidOf } from './process-table.ts';
 import type { ProcessTrees } from './process-trees.ts';
 

@@ -7,10 +7,10 @@ import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
-import { codeOf } from '../../model/errno.ts';
-import type { ExitStatus } from '../../model/exit-status.ts';
-import type { Connection } from '../../model/scheduling.ts';
-import { type SignalName, signalName, signalNumber } from '../../model/signal.ts';
+import type { Connection } from '../../model/schedule/scheduled-runs.ts';
+import type { ExitStatus } from '../../model/service/exit-status.ts';
+import { type SignalName, signalName, signalNumber } from '../../model/service/signal.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type {
   Clock,
   ExitBatch,
@@ -24,7 +24,6 @@ import type {
   SpawnOutcome,
   SpawnRequest,
 } from '../kernel.ts';
-import type { NativeEdge, NativeExit } from '../native.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
 import { FileSink } from './file-sink.ts';
@@ -33,6 +32,7 @@ import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
+import type { NativeEdge, NativeExit } from './native.ts';
 import { OomKills } from './oom-kills.ts';
 import { allProcesses, forgetProcesses } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';

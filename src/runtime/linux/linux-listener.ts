@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { Subject } from 'rxjs';
-import { codeOf } from '../../model/errno.ts';
-import type { Connection } from '../../model/scheduling.ts';
+import type { Connection } from '../../model/schedule/scheduled-runs.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { Listener } from '../kernel.ts';
-import type { NativeEdge, NativeWatch } from '../native.ts';
+import type { NativeEdge, NativeWatch } from './native.ts';
 
 /**
  * A listening socket, watched. It takes one client each time the loop finds it readable, so that signals and timers have

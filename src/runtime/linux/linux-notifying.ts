@@ -3,10 +3,10 @@ import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, rea
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { Subject } from 'rxjs';
-import { codeOf } from '../../model/errno.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
-import type { NativeEdge } from '../native.ts';
 import { isDeserted } from './deserted-socket.ts';
+import type { NativeEdge } from './native.ts';
 
 type Library = typeof import('unix-dgram');
 

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { NativeEdge } from '../native.ts';
+import type { NativeEdge } from './native.ts';
 
 /**
  * Loads the native addon.

@@ -8,10 +8,10 @@
 import { chmodSync, closeSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import type { UnixDatagramSocket } from 'unix-dgram';
-import { codeOf } from '../../model/errno.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { LogSocketOutcome } from '../kernel.ts';
-import type { NativeEdge } from '../native.ts';
 import { isDeserted } from './deserted-socket.ts';
+import type { NativeEdge } from './native.ts';
 
 /** Datagrams that one call takes. A socket holds eleven (net.unix.max_dgram_qlen), the rest come while these are taken. */
 const batchSize = 128;

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:dgram';
 import type { LookupAddress } from 'node:dns';
-import { codeOf } from '../../model/errno.ts';
+import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, Sink } from '../kernel.ts';
 
 const defaultPort = 514;

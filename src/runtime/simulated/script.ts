@@ -1,4 +1,4 @@
-import type { SignalName } from '../../model/signal.ts';
+import type { SignalName } from '../../model/service/signal.ts';
 
 /** What a simulated program does, one step after the other. After the last step it exits with 0. */
 export type Step =

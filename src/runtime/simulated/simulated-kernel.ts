@@ -4,11 +4,11 @@
  * has ended, a signal to a vanished process is ESRCH.
  */
 import { NEVER, Observable, Subject } from 'rxjs';
-import type { ExitStatus } from '../../model/exit-status.ts';
-import { strftime } from '../../model/log-format.ts';
-import type { Connection } from '../../model/scheduling.ts';
-import type { SignalName } from '../../model/signal.ts';
-import type { SpawnError, SpawnErrorStage } from '../../model/spawn-error.ts';
+import { strftime } from '../../model/log/log-format.ts';
+import type { Connection } from '../../model/schedule/scheduled-runs.ts';
+import type { ExitStatus } from '../../model/service/exit-status.ts';
+import type { SignalName } from '../../model/service/signal.ts';
+import type { SpawnError, SpawnErrorStage } from '../../model/service/spawn-error.ts';
 import type {
   ExitBatch,
   Following,

@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import type { Connection } from '../../model/scheduling.ts';
+import type { Connection } from '../../model/schedule/scheduled-runs.ts';
 import type { Clock, Listener, TimerId } from '../kernel.ts';
 
 export interface ListenerEnvironment {

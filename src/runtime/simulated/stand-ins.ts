@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../../config/load.ts';
 import type { ConfigReader } from '../../config/reader.ts';
-import type { StandIns } from '../../inspect/rehearsal.ts';
-import type { AccountDatabase } from '../../model/accounts.ts';
-import type { Diagnostic } from '../../model/diagnostic.ts';
-import { commandKey } from '../../model/late-environment.ts';
-import type { ServiceSpec, SystemSpec } from '../../model/service-spec.ts';
+import type { StandIns } from '../../inspect/forecast.ts';
+import type { AccountDatabase } from '../../model/service/accounts.ts';
+import { commandKey } from '../../model/service/late-environment.ts';
+import type { ServiceSpec, SystemSpec } from '../../model/service/service-spec.ts';
+import type { Diagnostic } from '../../model/words/diagnostic.ts';
 
 export interface StandInPorts {
   readonly reader: ConfigReader;

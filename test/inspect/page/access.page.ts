@@ -1,7 +1,7 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { recordedSource } from '../../../src/runtime/recorded-source.ts';
+import { recordedSource } from '../../../src/runtime/inspection/recorded-source.ts';
 import { deadlockRecording, sampleRecording } from '../recordings.ts';
 import { complete, openPage, serve, statesOf, useBrowser } from './browser.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
-import { type EntrySource, type PageServer, servePage } from '../../../src/runtime/page-server.ts';
+import { type EntrySource, type PageServer, servePage } from '../../../src/runtime/inspection/page-server.ts';
 
 export const assets = join(import.meta.dirname, '../../../dist/inspect-page');
 const places = [

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Timeline } from '../../../src/inspect/timeline.ts';
-import { recordedSource } from '../../../src/runtime/recorded-source.ts';
+import { recordedSource } from '../../../src/runtime/inspection/recorded-source.ts';
 import { crashLoopRecording, deadlockRecording, longRecording, manyRecording, sampleRecording } from '../recordings.ts';
 import { complete, openPage, scrubTo, serve, statesOf, useBrowser, type ViewOptions } from './browser.ts';
 

@@ -2,9 +2,9 @@
 import type { Ledger, Order } from '../../../src/model/ledger/ledger.ts';
 import type { Slot } from '../../../src/model/ledger/slot.ts';
 import { type LedgerEvent, step } from '../../../src/model/ledger/step.ts';
-import { isScheduled } from '../../../src/model/scheduling.ts';
-import { isEnded, type ServiceChange, type ServicePhase } from '../../../src/model/service-phase.ts';
-import { ownsRemains, type ServiceSpec } from '../../../src/model/service-spec.ts';
+import { isScheduled } from '../../../src/model/schedule/scheduled-runs.ts';
+import { isEnded, type ServiceChange, type ServicePhase } from '../../../src/model/service/service-phase.ts';
+import { ownsRemains, type ServiceSpec } from '../../../src/model/service/service-spec.ts';
 
 const ended = { pid: 7, status: { kind: 'exited', code: 1 }, ran: 9 } as const;
 const crash = { kind: 'exit', status: ended.status, pid: 7 } as const;

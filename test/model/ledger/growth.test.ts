@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { Draft, isAllOver, newLedger, Slots } from '../../../src/model/ledger/ledger.ts';
-import type { ServiceSpec } from '../../../src/model/service-spec.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts } from './charts.ts';
 

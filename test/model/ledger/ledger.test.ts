@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import {
   isAllOver,
   isQuiet,
@@ -13,8 +12,9 @@ import {
 import { newSlot, nothingIntended, phaseOf, queued, type Slot } from '../../../src/model/ledger/slot.ts';
 import { isSettled } from '../../../src/model/ledger/starts.ts';
 import { step } from '../../../src/model/ledger/step.ts';
-import { isEnded, isLive, isReadyPhase, servicePhases } from '../../../src/model/service-phase.ts';
-import { orderedServices, stageIn } from '../graphs.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { isEnded, isLive, isReadyPhase, servicePhases } from '../../../src/model/service/service-phase.ts';
+import { orderedServices, stageIn } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, changeTo, slotOf } from './charts.ts';
 import { isSettled as isSettledByLooking, standingsOf } from './oracles.ts';

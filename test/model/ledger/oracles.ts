@@ -1,9 +1,10 @@
 /** What the ledger knows by counting, found out by looking at everything: as it was done before there was one. */
-import type { DependencyGraph } from '../../../src/model/dependency-graph.ts';
+
 import type { Ledger } from '../../../src/model/ledger/ledger.ts';
 import { definitionOf, isOver, isStopping, type Slot, standingOf } from '../../../src/model/ledger/slot.ts';
-import { blocked, type Standing, type Standings, satisfies } from '../../../src/model/ordering.ts';
-import { isEnded } from '../../../src/model/service-phase.ts';
+import type { DependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { blocked, type Standing, type Standings, satisfies } from '../../../src/model/order/ordering.ts';
+import { isEnded } from '../../../src/model/service/service-phase.ts';
 
 function opensStage(standing: Standing): boolean {
   return standing.hasBeenReady || satisfies(standing);

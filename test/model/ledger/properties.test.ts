@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { isAllOver, type Ledger, ledgerOf, newLedger } from '../../../src/model/ledger/ledger.ts';
 import { stateForPlan } from '../../../src/model/ledger/reload.ts';
 import { isOver, isStopping, phaseOf } from '../../../src/model/ledger/slot.ts';
 import { isSettled } from '../../../src/model/ledger/starts.ts';
 import type { LedgerEvent } from '../../../src/model/ledger/step.ts';
-import { planReload } from '../../../src/model/reload-plan.ts';
-import type { ServiceSpec, ServiceType, SystemSpec } from '../../../src/model/service-spec.ts';
-import { type Member, orderedServices } from '../graphs.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { planReload } from '../../../src/model/order/reload-plan.ts';
+import type { ServiceSpec, ServiceType, SystemSpec } from '../../../src/model/service/service-spec.ts';
+import { type Member, orderedServices } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, type Fact, named, type Seen, slotOf } from './charts.ts';
 import {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { newLedger } from '../../../src/model/ledger/ledger.ts';
 import { isHeldDown, stateForPlan } from '../../../src/model/ledger/reload.ts';
 import { isOver, phaseOf } from '../../../src/model/ledger/slot.ts';
-import { planReload } from '../../../src/model/reload-plan.ts';
-import type { ServiceSpec } from '../../../src/model/service-spec.ts';
-import { orderedServices } from '../graphs.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { planReload } from '../../../src/model/order/reload-plan.ts';
+import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
+import { orderedServices } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, intentOf, named, type Seen, slotOf, words } from './charts.ts';
 

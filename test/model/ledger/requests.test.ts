@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { newLedger } from '../../../src/model/ledger/ledger.ts';
 import type { ServiceRequest } from '../../../src/model/ledger/requests.ts';
 import { phaseOf } from '../../../src/model/ledger/slot.ts';
 import { step } from '../../../src/model/ledger/step.ts';
-import type { ServiceSpec } from '../../../src/model/service-spec.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, intentOf, slotOf, words } from './charts.ts';
 

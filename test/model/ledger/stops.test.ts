@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { isAllOver, newLedger, type Order } from '../../../src/model/ledger/ledger.ts';
 import { stateForPlan } from '../../../src/model/ledger/reload.ts';
 import { stopsBefore } from '../../../src/model/ledger/stops.ts';
-import { shutdownReserve } from '../../../src/model/ordering.ts';
-import { planReload } from '../../../src/model/reload-plan.ts';
-import type { ServiceSpec, SystemSpec } from '../../../src/model/service-spec.ts';
-import { orderedServices } from '../graphs.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { shutdownReserve } from '../../../src/model/order/ordering.ts';
+import { planReload } from '../../../src/model/order/reload-plan.ts';
+import type { ServiceSpec, SystemSpec } from '../../../src/model/service/service-spec.ts';
+import { orderedServices } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, intentOf, slotOf } from './charts.ts';
 import { standingsOf, stoppable } from './oracles.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { buildDependencyGraph } from '../../../src/model/dependency-graph.ts';
 import { newLedger } from '../../../src/model/ledger/ledger.ts';
 import { isHeldDown, stateForPlan } from '../../../src/model/ledger/reload.ts';
 import { unrestartable, unstartableAfter } from '../../../src/model/ledger/unstartable.ts';
-import { planReload } from '../../../src/model/reload-plan.ts';
-import type { ServiceSpec } from '../../../src/model/service-spec.ts';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { planReload } from '../../../src/model/order/reload-plan.ts';
+import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts } from './charts.ts';
 

@@ -1,0 +1,38 @@
+// First of all: as PID 1, a signal that comes before its handler is lost.
+import { announceSignal } from '../../runtime/linux/early-signals.ts';
+import '../../runtime/linux/no-standard-streams.ts';
+import { join } from 'node:path';
+import { runDaemon } from '../../runtime/boot/main.ts';
+import { loadEdge } from '../../runtime/linux/load-edge.ts';
+import { helpText } from '../command-help.ts';
+import { version } from '../version.ts';
+import { chaperone, parseOptions } from './options.ts';
+
+/** ms that a line for people may take to be written. */
+const writeTimeout = 1_000;
+
+// The bundle is CommonJS and stands beside the native parts.
+const edge = loadEdge(join(__dirname, 'edge.node'));
+// Podman's stop signal in its systemd mode, SIGRTMIN+3 of glibc, which Node cannot see.
+edge.watchSignal(37, () => announceSignal('SIGRTMIN+3'));
+const print = (fd: 1 | 2, text: string): void => {
+  edge.writeNow(fd, Buffer.from(text), writeTimeout);
+};
+
+const invocation = parseOptions(process.argv.slice(2), process.env);
+switch (invocation.kind) {
+  case 'run':
+    void runDaemon({ edge, version, request: invocation });
+    break;
+  case 'help':
+    print(1, helpText('chaperone', chaperone));
+    edge.exitNow(0);
+    break;
+  case 'version':
+    print(1, `chaperone ${version}\n`);
+    edge.exitNow(0);
+    break;
+  case 'mistake':
+    print(2, `chaperone: ${invocation.message}\n`);
+    edge.exitNow(2);
+}

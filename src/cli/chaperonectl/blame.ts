@@ -1,0 +1,8 @@
+import type { Request } from '../read-words.ts';
+import { withControl } from './control-call.ts';
+import { show } from './status.ts';
+import { json } from './verb-options.ts';
+
+export function run({ given }: Request): Promise<number> {
+  return withControl(() => show([], given.get(json), 'blame'));
+}

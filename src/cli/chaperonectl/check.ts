@@ -1,0 +1,152 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isatty } from 'node:tty';
+import { checkSystem, type Findings } from '../../config/check.ts';
+import type { Probe } from '../../config/check-programs.ts';
+import { checkJson, renderCheck } from '../../config/check-report.ts';
+import type { NextTimes } from '../../config/check-schedules.ts';
+import { readPlaces } from '../../config/load.ts';
+import { inOrder } from '../../config/report.ts';
+import { signalNumber } from '../../model/service/signal.ts';
+import type { Diagnostic } from '../../model/words/diagnostic.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import { type Configured, configure } from '../../runtime/boot/configure.ts';
+import { type CommandPorts, exitsOf } from '../../runtime/boot/run-commands.ts';
+import { configFiles } from '../../runtime/linux/config-files.ts';
+import { findProgram } from '../../runtime/linux/find-program.ts';
+import { readLaunchEnvironment } from '../../runtime/linux/launch-environment.ts';
+import { LinuxClock } from '../../runtime/linux/linux-clock.ts';
+import { LinuxKernel } from '../../runtime/linux/linux-kernel.ts';
+import { loadEdge } from '../../runtime/linux/load-edge.ts';
+import { defaultConfig } from '../default-config.ts';
+import { missingPath } from '../envcp/missing-path.ts';
+import { reasonOf, writeAll } from '../program-io.ts';
+import type { Request } from '../read-words.ts';
+import { config as configOption, json, user as userOption } from './verb-options.ts';
+
+interface Start {
+  readonly config: string;
+  readonly user?: string;
+}
+
+/** Checks the configuration that is named, and prints what is to be said about it. */
+export async function run({ given }: Request): Promise<number> {
+  const user = given.get(userOption);
+  const config = given.get(configOption) ?? defaultConfig;
+  const configured = await load({ config, ...(user === undefined ? {} : { user }) });
+  const { path, spec } = configured;
+  const places = readPlaces(path, configFiles);
+  const missing = missingPath(config, path);
+  let findings: Findings = { diagnostics: [], services: [], schedules: [] };
+  if (spec !== undefined && missing.length === 0) {
+    const cron = spec.services.some(({ type }) => type === 'cron');
+    findings = checkSystem(spec, { places, probe, nextTimes: cron ? await loadNextTimes() : () => [] });
+  }
+  const diagnostics = inOrder(
+    [
+      ...configured.diagnostics,
+      ...configured.messages.map(
+        ({ text }): Diagnostic => ({ severity: 'warning', code: 'command-failed', message: text }),
+      ),
+      ...missing,
+      ...findings.diagnostics,
+    ],
+    places.files,
+  );
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  const loggingCount = (spec?.logging ?? []).filter(({ name }) => places.section(name) !== undefined).length;
+  const report = { ...findings, diagnostics, loggingCount, timeZone };
+  const status = diagnostics.some(({ severity }) => severity === 'error') ? 1 : 0;
+  return print(given.get(json) ? checkJson(report) : renderCheck(report), status);
+}
+
+/** Loads the configuration as a start does, commands in backticks included. */
+async function load({ config, user }: Start): Promise<Configured> {
+  const edge = loadEdge(join(__dirname, 'edge.node'));
+  const clock = new LinuxClock();
+  const { environment, descriptorLimit } = readLaunchEnvironment(process.env);
+  const kernel = new LinuxKernel({ edge, clock, descriptorLimit: descriptorLimit ?? edge.descriptorLimit() });
+  const running = new Set<number>();
+  kernel.exits$.subscribe(({ exits }) => {
+    for (const { pid } of exits) running.delete(pid);
+  });
+  // The kernel listens, so the signals that end a program have to be obeyed here; what it runs has groups of its own.
+  kernel.signals$.subscribe((signal) => {
+    if (signal === 'SIGUSR1' || signal === 'SIGUSR2') return;
+    for (const pid of running) kernel.signal(pid, 'SIGKILL', 'group');
+    process.exit(128 + signalNumber(signal));
+  });
+  kernel.open();
+  const commands: CommandPorts['kernel'] = {
+    signal: (pid, signal, target) => kernel.signal(pid, signal, target),
+    spawn: (request) => {
+      const outcome = kernel.spawn(request);
+      if (outcome.ok) running.add(outcome.pid);
+      return outcome;
+    },
+  };
+  return configure(
+    { configPath: config, ...(user === undefined ? {} : { user }) },
+    { kernel: commands, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
+  );
+}
+
+/** The only place that needs the times themselves: cron-parser is slow to load. */
+async function loadNextTimes(): Promise<NextTimes> {
+  const { parseSchedule } = await import('../../model/schedule/schedule.ts');
+  const now = Date.now();
+  return (interval, count) => {
+    const result = parseSchedule(interval);
+    const times: number[] = [];
+    for (let time: number | undefined = now; result.ok && times.length < count; ) {
+      time = result.schedule.next(time);
+      if (time === undefined) break;
+      times.push(time);
+    }
+    return times;
+  };
+}
+
+/** What of a script the kernel reads for its first line, bytes. */
+const headLength = 256;
+
+const probe: Probe = {
+  directory: process.cwd(),
+  findProgram,
+  look(path) {
+    try {
+      const stats = statSync(path);
+      const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
+      return { kind, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
+    } catch (error) {
+      const code = codeOf(error);
+      return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unknown';
+    }
+  },
+  head(path) {
+    try {
+      const buffer = Buffer.alloc(headLength);
+      const fd = openSync(path, 'r');
+      try {
+        return buffer.toString('latin1', 0, readSync(fd, buffer, 0, headLength, 0));
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // Executable, but not readable: nothing can be said about it.
+      return undefined;
+    }
+  },
+};
+
+async function print(text: string, status: number): Promise<number> {
+  try {
+    await writeAll(1, Buffer.from(text));
+    return status;
+  } catch (error) {
+    // A reader that has seen enough is no mistake.
+    if (codeOf(error) === 'EPIPE') return status;
+    await writeAll(2, Buffer.from(`chaperonectl check: cannot write: ${reasonOf(error) ?? String(error)}\n`));
+    return 1;
+  }
+}

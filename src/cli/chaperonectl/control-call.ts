@@ -1,0 +1,56 @@
+/** What all verbs that talk to a running chaperone share. */
+import { exitStatuses } from '../../control/answer.ts';
+import { findSocket, type ReplyReader, request, UnreachableError } from '../../control/client.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import { writeAll } from '../program-io.ts';
+import { type CommandReply, readReply } from './reply.ts';
+
+export async function print(fd: 1 | 2, text: string): Promise<void> {
+  try {
+    await writeAll(fd, Buffer.from(text));
+  } catch (error) {
+    // A reader that has seen enough is no mistake.
+    if (codeOf(error) !== 'EPIPE') throw error;
+  }
+}
+
+export async function get(path: string, reader?: ReplyReader, limit?: number) {
+  return request(socketPath(), {
+    method: 'GET',
+    path,
+    ...(reader === undefined ? {} : { reader }),
+    ...(limit === undefined ? {} : { limit }),
+  });
+}
+
+export async function post(path: string, body: unknown, reader?: ReplyReader) {
+  return request(socketPath(), { method: 'POST', path, body, ...(reader === undefined ? {} : { reader }) });
+}
+
+/** Sends a command as its words. */
+export async function sendCommand(words: readonly string[]): Promise<CommandReply> {
+  const { body } = await post('/v1/commands', { words });
+  return readReply(body);
+}
+
+/** Runs what talks to chaperone; where nobody listens, it says so. */
+export async function withControl(act: () => Promise<number>): Promise<number> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    await print(2, `${error.message}\n`);
+    return exitStatuses.unreachable;
+  }
+}
+
+/** Says what kept a verb from doing its work; returns the exit status. */
+export async function refused(body: string, json: boolean): Promise<number> {
+  const reply = readReply(body);
+  await print(json ? 1 : 2, json ? reply.json : `${reply.text}\n`);
+  return reply.exitStatus;
+}
+
+export function socketPath(): string {
+  return findSocket({ environment: process.env, uid: process.getuid?.() ?? 0 });
+}

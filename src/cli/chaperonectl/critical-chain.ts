@@ -1,0 +1,28 @@
+import { shortName } from '../../model/service/service-spec.ts';
+import { criticalChain, renderChain } from '../../record/critical-chain.ts';
+import type { Request } from '../read-words.ts';
+import { get, print, refused, withControl } from './control-call.ts';
+import { readServices } from './read-services.ts';
+import { json } from './verb-options.ts';
+
+export function run({ given }: Request): Promise<number> {
+  return withControl(async () => {
+    const asJson = given.get(json);
+    const { status, body } = await get('/v1/services');
+    if (status !== 200) return refused(body, asJson);
+    const times = readServices(body).flatMap(({ name, boot }) =>
+      boot === undefined
+        ? []
+        : [
+            {
+              service: shortName(name),
+              ...boot,
+              ...(boot.waitedFor === undefined ? {} : { waitedFor: shortName(boot.waitedFor) }),
+            },
+          ],
+    );
+    const chain = criticalChain(times);
+    await print(1, asJson ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
+    return 0;
+  });
+}

@@ -1,0 +1,14 @@
+import type { Request } from '../read-words.ts';
+import { print, withControl } from './control-call.ts';
+import { probe } from './is-ready.ts';
+import { json } from './verb-options.ts';
+
+/** Prints nothing but with --json: 0 where all is ready, 1 where it is not, more where it cannot be known. */
+export function run({ given, words: names }: Request): Promise<number> {
+  return withControl(async () => {
+    const { exitStatus, body, complaint } = await probe(names);
+    if (complaint !== undefined) await print(2, `${complaint}\n`);
+    if (given.get(json) && body !== undefined) await print(1, body);
+    return exitStatus;
+  });
+}

@@ -1,0 +1,39 @@
+import type { ServiceStatus } from '../../control/supervisor.ts';
+import type { HistoryLine } from '../../record/history.ts';
+import { parseJson } from './reply.ts';
+
+/** The services of a reply; what is no service is left out. */
+export function readServices(body: string): readonly ServiceStatus[] {
+  const value = parseJson(body);
+  return Array.isArray(value) ? value.filter(isService) : [];
+}
+
+/** The lines of a history; what is none is left out. */
+export function readHistory(body: string): readonly HistoryLine[] {
+  const value = parseJson(body);
+  return Array.isArray(value) ? value.filter(isLine) : [];
+}
+
+/** Our own server wrote it: its kind, and what that kind has, is enough. */
+function isLine(value: unknown): value is HistoryLine {
+  if (typeof value !== 'object' || value === null || !('kind' in value) || !('at' in value)) return false;
+  return (
+    (value.kind === 'transition' && 'from' in value && 'to' in value && 'detail' in value) ||
+    (value.kind === 'note' && 'text' in value) ||
+    (value.kind === 'lost' && 'count' in value)
+  );
+}
+
+/** Our own server wrote it: what tells a service is enough. */
+function isService(value: unknown): value is ServiceStatus {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    typeof value.name === 'string' &&
+    'why' in value &&
+    typeof value.why === 'object' &&
+    'prerequisites' in value &&
+    Array.isArray(value.prerequisites)
+  );
+}

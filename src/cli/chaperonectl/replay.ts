@@ -1,0 +1,275 @@
+/** Shows what a journal has recorded: as it went, in figures, or against another boot. Needs no chaperone that runs. */
+import { isatty } from 'node:tty';
+import { exitStatuses } from '../../control/answer.ts';
+import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../../inspect/boot-diff.ts';
+import { type BootReport, reportOf } from '../../inspect/boot-report.ts';
+import type { Entry } from '../../inspect/entry.ts';
+import type { JournalBoot } from '../../inspect/journal-reader.ts';
+import { aligned, renderBoots, renderReport, seconds } from '../../inspect/render-report.ts';
+import { applyEntry, createReplica } from '../../inspect/replica.ts';
+import { isWanted, Transcript } from '../../inspect/transcript.ts';
+import { entriesUntil, parseUntil, type Until } from '../../inspect/until.ts';
+import { shortName } from '../../model/service/service-spec.ts';
+import { parseDuration } from '../../model/words/duration.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import type { Given, Parameter } from '../../model/words/parameter.ts';
+import { oneLine } from '../../model/words/printable.ts';
+import { writeAll } from '../program-io.ts';
+import type { Request } from '../read-words.ts';
+import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
+import * as options from './verb-options.ts';
+
+interface Replay {
+  readonly files: readonly string[];
+  readonly boot: string | undefined;
+  readonly until: Until | undefined;
+  readonly services: readonly string[];
+  /** Undefined: as fast as it goes. */
+  readonly speed: number | undefined;
+  readonly mode: Mode;
+  /** Of the page. */
+  readonly port: number;
+  readonly listen: string | undefined;
+  readonly tolerance: Tolerance;
+  readonly json: boolean;
+}
+
+type Mode = 'transcript' | 'summary' | 'list' | 'diff' | 'web';
+
+/** Where output goes, and how time passes; tests have their own. */
+export interface ReplayPorts {
+  readonly print: (fd: 1 | 2, text: string) => Promise<void>;
+  readonly colour: boolean;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+const processPorts: ReplayPorts = {
+  print: (fd, text) => writeAll(fd, Buffer.from(text)),
+  colour: isatty(1) && (process.env['NO_COLOR'] ?? '') === '',
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+/** Characters that are gathered before they are written. */
+const outputPiece = 64 * 1024;
+/** ms: no silence of a replay is longer. */
+const longestPause = 3_000;
+
+export async function run(given: Request, ports: ReplayPorts = processPorts): Promise<number> {
+  try {
+    const request = readRequest(given);
+    if (typeof request === 'string') {
+      await ports.print(2, `chaperonectl replay: ${oneLine(request)}\ntry "chaperonectl replay --help"\n`);
+      return exitStatuses.mistake;
+    }
+    return await replay(request, ports);
+  } catch (error) {
+    // A reader that has seen enough is no mistake.
+    if (codeOf(error) === 'EPIPE') return exitStatuses.done;
+    if (!(error instanceof JournalFileError)) throw error;
+    await ports.print(2, `chaperonectl replay: ${oneLine(error.message)}\n`);
+    return error.exitStatus;
+  }
+}
+
+async function replay(request: Replay, ports: ReplayPorts): Promise<number> {
+  const [first = '', second] = request.files;
+  switch (request.mode) {
+    case 'list':
+      return list(first, request, ports);
+    case 'diff':
+      return diff(first, second, request, ports);
+    case 'summary':
+      return summarize(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+    case 'web':
+      return show(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+    case 'transcript':
+      return transcribe(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+  }
+}
+
+async function list(file: string, { json }: Replay, ports: ReplayPorts): Promise<number> {
+  const boots: { boot: JournalBoot; report: BootReport }[] = [];
+  await readJournal(file, warnOn(ports), (boot) => boots.push({ boot, report: reportOf(boot.entries) }));
+  const rows = boots.map(({ boot, report: { boot: id, epoch, hostname, ready, end, duration, services } }) => ({
+    ...{ number: boot.number, boot: id, epoch, hostname, services: services.length, entries: boot.entries.length },
+    ...{ ready, duration, end, torn: boot.torn, version: boot.entry.version },
+  }));
+  await ports.print(1, json ? `${JSON.stringify(rows)}\n` : renderBoots(boots));
+  return exitStatuses.done;
+}
+
+/** The boot as a page, until a signal comes. */
+async function show(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
+  const { serveUntilSignal } = await import('./serve-page.ts');
+  const { recordedSource } = await import('../../runtime/inspection/recorded-source.ts');
+  const { port, listen } = request;
+  const source = recordedSource(shownEntries(boot, request).entries);
+  return serveUntilSignal('chaperonectl replay', { port, listen, source }, ports.print);
+}
+
+async function summarize(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
+  const report = reportOf(shownEntries(boot, request).entries);
+  const wanted = (name: string): boolean =>
+    request.services.length === 0 || isWanted(shortName(name), request.services);
+  const services = report.services.filter(({ name }) => wanted(name));
+  await ports.print(1, request.json ? `${JSON.stringify({ ...report, services })}\n` : renderReport(report, wanted));
+  return exitStatuses.done;
+}
+
+async function diff(
+  file: string,
+  other: string | undefined,
+  { json, tolerance }: Replay,
+  ports: ReplayPorts,
+): Promise<number> {
+  const a = await loadBoot(file, other === undefined ? '-2' : undefined, warnOn(ports));
+  const b = await loadBoot(other ?? file, undefined, warnOn(ports));
+  const result = diffBoots(reportOf(a.entries), reportOf(b.entries), tolerance);
+  await ports.print(1, json ? `${JSON.stringify(result)}\n` : renderDiff(result));
+  return result.regressions.length === 0 ? exitStatuses.done : exitStatuses.failed;
+}
+
+async function transcribe(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
+  const { json, services, speed, until } = request;
+  const { entries, reached } = shownEntries(boot, request);
+  const transcript = new Transcript({ format: json ? 'json' : 'text', colour: ports.colour && !json, services });
+  let text = '';
+  let last = 0;
+  for (const entry of entries) {
+    const piece = transcript.write(entry) + closing(entry, json);
+    if (piece === '') continue;
+    if (speed !== undefined) {
+      await ports.sleep(Math.min(longestPause, (entry.at - last) / speed));
+      last = entry.at;
+    }
+    text += piece;
+    if (speed === undefined && text.length < outputPiece) continue;
+    await ports.print(1, text);
+    text = '';
+  }
+  if (until !== undefined) text += renderStates(entries, json, services);
+  await ports.print(1, text);
+  if (until !== undefined && !reached) await ports.print(2, 'chaperonectl replay: that never came: this is the end\n');
+  else if (!reached && entries.at(-1)?.type !== '@chaperone.end' && !json) {
+    await ports.print(1, `${''.padStart(10)}the record ends here: chaperone was killed, or still runs\n`);
+  }
+  return exitStatuses.done;
+}
+
+/** The last line of a boot. */
+function closing(entry: Entry, json: boolean): string {
+  if (entry.type !== '@chaperone.end') return '';
+  const { at, exitStatus, cause } = entry;
+  if (json) return `${JSON.stringify({ at, exitStatus, cause })}\n`;
+  return `${(at / 1000).toFixed(3).padStart(8)}  exit status ${exitStatus}: ${oneLine(cause)}\n`;
+}
+
+/** Where everything stands at the end of the entries. */
+function renderStates(entries: readonly Entry[], json: boolean, services: readonly string[]): string {
+  const replica = createReplica();
+  for (const entry of entries) applyEntry(replica, entry);
+  const { at, seq } = replica;
+  const tracks = [
+    replica.system,
+    ...[...replica.services.values()].filter(
+      ({ name }) => services.length === 0 || isWanted(shortName(name), services),
+    ),
+  ];
+  const states = tracks.map(({ name, segments }) => {
+    const last = segments.at(-1);
+    const pid = last?.context?.['pid'];
+    return {
+      name: shortName(name),
+      state: last?.state ?? '–',
+      since: last?.from ?? 0,
+      ...(typeof pid === 'number' ? { pid } : {}),
+    };
+  });
+  if (json) return `${JSON.stringify({ at, seq, states })}\n`;
+  const rows = states.map(({ name, state, since, pid }) => [
+    name,
+    state,
+    `for ${seconds(at - since)}`,
+    pid === undefined ? '' : `pid ${pid}`,
+  ]);
+  return `\nat ${seconds(at)}, entry ${seq}:\n${aligned(rows)
+    .map((row) => `  ${row}\n`)
+    .join('')}`;
+}
+
+function shownEntries(boot: JournalBoot, { until }: Replay) {
+  return until === undefined ? { entries: boot.entries, reached: false } : entriesUntil(boot.entries, until);
+}
+
+const warnOn =
+  ({ print }: ReplayPorts): Warn =>
+  (line) =>
+    print(2, `chaperonectl replay: ${oneLine(line)}\n`);
+
+/** What is wrong with the request, where something is. */
+function readRequest({ given: { get, has }, words: files }: Request): Replay | string {
+  const modes = modeOptions.filter(([, option]) => get(option)).map(([name]) => name);
+  const [mode = 'transcript'] = modes;
+  if (modes.length > 1) return `--${modes.join(' and --')} do not go together`;
+  const most = mode === 'diff' ? 2 : 1;
+  if (files.length === 0) return 'a journal is needed: FILE';
+  if (files.length > most) return `too many files: ${files.slice(most).join(' ')}`;
+  const point = get(options.until);
+  const until = point === undefined ? undefined : parseUntil(point);
+  if (point !== undefined && until === undefined) return options.until.wrong(point);
+  const tolerance = readTolerance(get(options.tolerance));
+  if (tolerance === undefined) return options.tolerance.wrong(get(options.tolerance) ?? '');
+  const speed = get(options.speed);
+  const misplaced = misplacedOption(has, mode);
+  if (misplaced !== undefined) return misplaced;
+  return {
+    files,
+    boot: get(options.boot),
+    until,
+    services: get(options.service)
+      .flatMap((names) => names.split(','))
+      .filter((name) => name !== ''),
+    speed: speed === undefined || speed === 'max' ? undefined : Number(speed),
+    mode,
+    tolerance,
+    json: get(options.json),
+    port: get(options.port) ?? 0,
+    listen: get(options.listen),
+  };
+}
+
+const modeOptions = [
+  ['summary', options.summary],
+  ['list', options.list],
+  ['diff', options.diff],
+  ['web', options.web],
+] as const;
+
+/** Where each option means something. */
+const optionModes: readonly (readonly [Parameter<unknown>, readonly [Mode, ...Mode[]]])[] = [
+  [options.boot, ['transcript', 'summary', 'web']],
+  [options.until, ['transcript', 'summary', 'web']],
+  [options.service, ['transcript', 'summary']],
+  [options.speed, ['transcript']],
+  [options.tolerance, ['diff']],
+  [options.port, ['web']],
+  [options.listen, ['web']],
+];
+
+function misplacedOption(has: Given['has'], mode: Mode): string | undefined {
+  for (const [option, modes] of optionModes) {
+    if (!has(option) || modes.includes(mode)) continue;
+    if (mode === 'transcript') return `--${option.name} needs --${modes[0]}`;
+    const instead = option === options.boot && mode === 'diff' ? ': name the boots as FILE#N' : '';
+    return `--${option.name} means nothing with --${mode}${instead}`;
+  }
+  return undefined;
+}
+
+function readTolerance(text: string | undefined): Tolerance | undefined {
+  if (text === undefined) return defaultTolerance;
+  const [, percentage] = /^(\d{1,6}(?:\.\d{1,6})?)\s*%$/.exec(text) ?? [];
+  if (percentage !== undefined) return { ...defaultTolerance, share: Number(percentage) / 100 };
+  const least = parseDuration(text);
+  return least === undefined ? undefined : { share: 0, least };
+}

@@ -1,0 +1,561 @@
+/**
+ * What chaperone says in the log, in one place. The wording of the lines is part of the interface (reference, section 7):
+ * people grep for it.
+ */
+
+import { isScheduled, type ScheduleNews } from '../schedule/scheduled-runs.ts';
+import { describeExit, type ExitStatus, isNormal, procStatus, waitStatus } from '../service/exit-status.ts';
+import type { FollowRefusal } from '../service/pidfile.ts';
+import type { FailureCause, RunEnd, ServiceChange } from '../service/service-phase.ts';
+import type { ServiceSpec } from '../service/service-spec.ts';
+import type { SignalName } from '../service/signal.ts';
+import { describeSpawnError } from '../service/spawn-error.ts';
+import type { SystemEnd } from '../service/system-end.ts';
+import type { SystemNotice } from '../service/system-notice.ts';
+import { describeDuration } from '../words/duration.ts';
+import { oneLine } from '../words/printable.ts';
+import type { Facility, Severity } from './syslog-names.ts';
+
+/** The longest list of pids that is told in full. */
+const longestList = 20;
+
+export interface Message {
+  readonly severity: Severity;
+  readonly text: string;
+  /** Absent: chaperone's own. */
+  readonly facility?: Facility;
+  /** It holds a command's words or the values of an environment: it is for the log, and nobody else. */
+  readonly revealing?: true;
+}
+
+/**
+ * The log lines that one notice of the system machine is worth.
+ *
+ * @param now monotonic ms
+ */
+export function messagesFor(
+  notice: SystemNotice,
+  service: (name: string) => ServiceSpec | undefined,
+  now: number,
+): readonly Message[] {
+  switch (notice.type) {
+    case 'service.skipped':
+      return [debug(`service ${notice.service} not enabled, will be skipped`)];
+    case 'service.queued':
+      return [debug(`service ${notice.service} enabled, queueing start request`)];
+    case 'service.released':
+      return [debug(`service ${notice.service} prerequisites satisfied`)];
+    case 'service.blocked':
+      return [
+        warning(`service ${notice.service} will not start: something it waits for has ended without becoming ready`),
+      ];
+    case 'service.changed': {
+      const spec = service(notice.service);
+      return spec === undefined ? [] : changeMessages(spec, notice.change).map((message) => about(spec, message));
+    }
+    case 'service.noticed': {
+      const spec = service(notice.service);
+      return spec === undefined ? [] : newsMessages(spec, notice.news).map((message) => about(spec, message));
+    }
+    case 'service.removed':
+      return [info(`service ${notice.service} removed`)];
+    case 'service.survives':
+      return [
+        warning(
+          notice.waits
+            ? `service ${notice.service} survives SIGKILL: a process of it hangs in the kernel, and its end is waited for`
+            : `service ${notice.service} survives SIGKILL; the shutdown goes on without it`,
+        ),
+      ];
+    case 'system.ready':
+      return [];
+    case 'system.waiting':
+      return [warning(`system will remain active since there are scheduled services: ${notice.services.join(', ')}`)];
+    case 'system.draining':
+      return endMessages(notice.end, service);
+    case 'system.forced':
+      return [warning('Request made to kill system. (forced)')];
+    case 'system.clearing':
+      return notice.signal === 'SIGKILL'
+        ? [info(`Some processes remain after ${seconds(now - notice.begun)}secs.  Forcing kill`)]
+        : [debug('Final termination phase.')];
+    case 'system.halted':
+      return [];
+  }
+}
+
+export const readyMessage = (version: string): Message => info(`chaperone version ${version}, ready.`);
+
+export function startAttempt(spec: ServiceSpec): Message {
+  switch (spec.type) {
+    case 'cron':
+      return revealing(info(`cron service ${spec.name} running CMD ( ${spec.command} )`));
+    case 'inetd':
+      return revealing(
+        debug(`${spec.name} received connection on port ${spec.port ?? 0}; attempting start '${spec.command}'...`),
+      );
+    case 'simple':
+    case 'oneshot':
+    case 'forking':
+    case 'notify':
+      return revealing(debug(`${spec.name} attempting start '${spec.command}'...`));
+  }
+}
+
+/** What chaperone says about a cron or inetd service is of the facility that cron(8) and inetd(8) have. */
+export function about(spec: ServiceSpec, message: Message): Message {
+  return isScheduled(spec.type) ? { ...message, facility: spec.type === 'cron' ? 'cron' : 'daemon' } : message;
+}
+
+/** @param code why accept4(2) took no client, such as EMFILE */
+export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Message =>
+  warning(
+    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, it is tried again every ${seconds(pause)} s`,
+  );
+
+/** The environment of a service with `debug`, a line a variable. */
+export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<string, string>>): readonly Message[] =>
+  Object.keys(environment)
+    .sort()
+    .map((name) => revealing(debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`)));
+
+/** The line that scripts look for, beside the report for people. */
+export const configurationError = (text: string): Message => ({
+  severity: 'err',
+  text: `Configuration Error: ${oneLine(text)}`,
+});
+
+export const explicitStatus = (name: string, status: ExitStatus): Message =>
+  debug(`${name} got explicit return code '${procStatus(status)}'`);
+
+export const userCreated = (name: string, uid: number, gid: number): Message =>
+  info(`created the user ${name} (uid ${uid}, gid ${gid})`);
+
+export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
+
+export const commandFailed = (command: string, reason: string): Message =>
+  revealing(warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`));
+
+export const exitKillsAhead = (spec: ServiceSpec): Message =>
+  warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
+
+export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
+
+/** Somebody has asked for this signal, which need not end anything. */
+export const signalling = (name: string, signal: SignalName): Message => info(`sending ${signal} to ${name} as asked`);
+
+/** @param asked the signal that has asked it to end before, and for how long (ms) it has not */
+export function killing(
+  name: string,
+  pids: readonly number[],
+  asked: { readonly signal: SignalName; readonly for: number } | undefined,
+): Message {
+  const shown = pids.slice(0, longestList).join(', ');
+  const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
+  const which = pids.length === 0 ? '' : ` (pid ${shown}${more})`;
+  const why = asked === undefined ? '' : `: it has not ended within ${describeDuration(asked.for)} of ${asked.signal}`;
+  return warning(`using SIGKILL to terminate ${name}${which}${why}`);
+}
+
+/** A process of its group, or one that its start has left behind. */
+export const memberReaped = (name: string, pid: number, status: ExitStatus): Message =>
+  debug(`${name} exit status for pid=${pid} of its group is '${procStatus(status)}'`);
+
+export const signalDenied = (name: string, pid: number, signal: SignalName): Message =>
+  warning(`cannot send ${signal} to ${name} (pid ${pid}): not permitted; for another account chaperone needs CAP_KILL`);
+
+export const exitSeen = (name: string, pid: number, status: ExitStatus): Message => ({
+  severity: isNormal(status) ? 'debug' : 'info',
+  text: `${name} exit status for pid=${pid} is '${procStatus(status)}'`,
+});
+
+export const orphanReaped = (pid: number, status: ExitStatus): Message =>
+  info(`Caught subprocess termination from unknown pid: ${pid} -> ${waitStatus(status)}`);
+
+export const pidChanged = (name: string, pid: number, from: number): Message =>
+  debug(`${name} changing PID to ${pid} (from ${from})`);
+
+/**
+ * @param source where the pid comes from: the pid file, or MAINPID
+ * @param owner the service that the process belongs to, where it is another's
+ */
+export function pidRefused(
+  name: string,
+  pid: number,
+  source: string,
+  refusal: FollowRefusal,
+  owner: string | undefined,
+): Message {
+  return warning(`${name} does not follow pid ${pid} from ${source}: ${refusalText(refusal, owner)}`);
+}
+
+function refusalText(refusal: FollowRefusal, owner: string | undefined): string {
+  switch (refusal) {
+    case 'first':
+      return 'the first process of all is no service';
+    case 'owned':
+      return `the process belongs to ${owner ?? 'another service'}`;
+    case 'foreign':
+      return "it neither descends from chaperone nor runs under the service's account";
+    case 'old':
+      return 'the process is older than this start of the service';
+  }
+}
+
+export const pidVanished = (name: string, pid: number, source: string): Message =>
+  warning(`${name} does not follow pid ${pid} from ${source}: there is no such process`);
+
+export const pidfileKept = (name: string, file: string, code: string): Message =>
+  warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
+
+export const notifyRefused = (name: string, pid: number, access: string): Message =>
+  debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
+
+export const notifyTruncated = (name: string): Message =>
+  warning(`${name} sent a notification that is too long; only its beginning was read`);
+
+export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
+  warning(`${name} wants ${count} more descriptors kept (FDSTORE) than the ${kept} that are kept at most: closed`);
+
+export const hostQueueing = (text: string, path: string): Message =>
+  debug(`queueing '${text}' to notify socket '${path}'`);
+
+export const hostUnreachable = (path: string, code: string): Message =>
+  warning(`cannot notify the host at '${path}' (${code})`);
+
+export const optionalDisabled = (name: string, program: string): Message =>
+  info(`optional service ${name} disabled since '${program}' is not present`);
+
+export const missingIgnored = (name: string, program: string): Message =>
+  warning(`service ${name} disabled, executable '${program}' not found (ignore_failures)`);
+
+export const notPid1 = (pid: number): Message => info(`not PID 1 (pid ${pid}): working as a child subreaper`);
+
+export const cannotSubreap = (code: string): Message =>
+  warning(`cannot become a child subreaper (${code}): orphans of services will not be reaped here`);
+
+export const signalIgnored = (signal: SignalName): Message => info(`${signal} received, nothing to do`);
+
+export const hangupReceived = (): Message => info('SIGHUP received, reloading the configuration');
+
+/** @param line of the plan */
+export const reloadStep = (line: string): Message => info(`reload: ${line}`);
+
+/** @param line of the report on what is wrong */
+export const reloadRefused = (line: string): Message => ({ severity: 'err', text: `reload refused: ${line}` });
+
+export const noProcessesRemain = (): Message => debug('No processes remain when attempting to kill system, just stop.');
+
+/** @param errorCode why the sink refused them, such as ENOSPC; without one it was too slow */
+export const recordsDropped = (count: number, sink: string, errorCode?: string): Message => {
+  const reason = errorCode === undefined ? `${sink} did not take them in time` : `${sink} refused them (${errorCode})`;
+  return warning(`${count} log records were dropped because ${reason}`);
+};
+
+/** Why a sink or a socket of logging cannot be used, after the errno. */
+const loggingReasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EADDRINUSE: 'another process serves it',
+  EEXIST: 'something that is no socket is there',
+  EISDIR: 'it is a directory',
+  ENOENT: 'its directory does not exist',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  EPERM: 'not permitted',
+  EPIPE: 'nobody reads it',
+  EROFS: 'read-only file system',
+};
+
+/** The errno and, where it is known, what it means. */
+function reasonOf(errorCode: string): string {
+  const reason = loggingReasons[errorCode];
+  return reason === undefined ? errorCode : `${errorCode}, ${reason}`;
+}
+
+export const sinkRefuses = (sink: string, errorCode: string): Message =>
+  warning(
+    `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
+  );
+
+/** Why a file cannot be a journal, where that is no errno or means something else here. */
+const journalReasons: Readonly<Record<string, string>> = {
+  EEXIST: 'EEXIST, a file stands where a directory should be',
+  ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
+  ELOOP: 'ELOOP, it is a symbolic link',
+  NOT_A_FILE: 'it is no regular file',
+  NOT_A_JOURNAL: 'it holds something else',
+};
+
+export const journalRefuses = (path: string, errorCode: string): Message => {
+  const passing = errorCode === 'ENOSPC' || errorCode === 'EDQUOT';
+  const consequence = passing ? 'entries wait, and are counted when they are lost' : 'this boot is not recorded';
+  return warning(
+    `cannot write the journal ${path} (${journalReasons[errorCode] ?? reasonOf(errorCode)}): ${consequence}`,
+  );
+};
+
+export const journalFull = (path: string): Message =>
+  warning(`this boot fills the journal ${path} (max_size): what happens from now on is not recorded`);
+
+export const syslogServed = (path: string): Message => info(`Switching all chaperone logging to ${path}`);
+
+export const syslogUnavailable = (path: string, errorCode: string): Message =>
+  warning(`cannot serve ${path} (${reasonOf(errorCode)}): what programs send to it is not logged`);
+
+/** Why a service failed, as the exception text of the log lines. */
+export function failureText(spec: ServiceSpec, cause: FailureCause): string {
+  switch (cause.kind) {
+    case 'spawn':
+      return describeSpawnError(cause.error);
+    case 'exit':
+      return `${spec.name} failed on start-up with result '${procStatus(cause.status)}'`;
+    case 'timeout': {
+      const consequence = spec.ignoreFailures
+        ? "proceeding due to 'ignore_failures=True'"
+        : "terminating due to 'ignore_failures=False'";
+      const missing = spec.type === 'notify' ? 'receive ready notification' : 'exit';
+      return `${spec.type} service '${spec.name}' did not ${missing} after ${seconds(cause.timeout)} second(s), ${consequence}`;
+    }
+    case 'listen':
+      return `${spec.name} cannot listen on port ${cause.port}: ${describeListenError(cause)}`;
+    case 'schedule':
+      return `${spec.name} cannot be scheduled using interval spec '${spec.interval ?? ''}': ${cause.problem}`;
+    case 'pidfile':
+      return pidfileText(spec.name, cause);
+    case 'reported':
+      return `${spec.name} failed with reported error ${reportedStatus(cause)}`;
+    case 'watchdog':
+      return cause.triggered
+        ? `${spec.name} failed: it asked for it with WATCHDOG=trigger`
+        : `${spec.name} failed: no WATCHDOG=1 within ${seconds(cause.interval)} second(s)`;
+  }
+}
+
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens on it already',
+  EACCES: 'not permitted',
+  EPERM: 'not permitted',
+  EMFILE: 'chaperone has no descriptor left (ulimit -n)',
+  ENFILE: 'the system has no descriptor left',
+  EAFNOSUPPORT: 'this machine has neither IPv6 nor IPv4',
+};
+
+/** Why a port cannot be listened on. */
+export function describeListenError({ code }: Extract<FailureCause, { kind: 'listen' }>): string {
+  const reason = listenReasons[code];
+  return reason === undefined ? code : `${reason} (${code})`;
+}
+
+function pidfileText(name: string, { file, trouble, timeout }: Extract<FailureCause, { kind: 'pidfile' }>): string {
+  switch (trouble) {
+    case 'garbage':
+      return `${name} found pid file '${file}' but contents did not contain an integer`;
+    case 'absent':
+    case 'unchanged':
+      return `${name} did not find pid file '${file}' before ${seconds(timeout)}sec process_timeout expired`;
+    case 'dead':
+      return `${name} found pid file '${file}' but no process lives under the pid in it`;
+    case 'refused':
+      return `${name} found pid file '${file}' but the pid in it may not be followed`;
+  }
+}
+
+/** The STATUS of the reference, where no process has ended with it. */
+function reportedStatus({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
+  return busError === undefined ? procStatus({ kind: 'exited', code: errno ?? 0 }) : `<ProcStatus ${busError}>`;
+}
+
+function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Message[] {
+  switch (change.phase) {
+    case 'starting':
+    case 'stopping':
+      return [];
+    case 'stopped':
+      return [debug(`${spec.name} stopped`)];
+    case 'scheduled':
+      return [scheduledMessage(spec), startedMessage(spec, false)];
+    case 'exited':
+      return [...(change.wasReady ? [] : [startedMessage(spec, change.restarted)]), endedNormally(spec, change.end)];
+    case 'done':
+    case 'running':
+      return [startedMessage(spec, change.restarted)];
+    case 'backoff':
+      return [
+        ...lossMessages(spec, change.cause),
+        info(`${spec.name} pausing between restart retries (${change.restartsLeft} left)`),
+      ];
+    case 'failed':
+      return [
+        ...(change.during === 'run' ? lossMessages(spec, change.cause) : startFailureMessages(spec, change.cause)),
+        ...(change.gaveUp === undefined ? [] : [gaveUp(spec, change.gaveUp)]),
+      ];
+  }
+}
+
+function endedNormally({ name }: ServiceSpec, { pid, status, ran }: RunEnd): Message {
+  return info(`${name} ended normally with ${describeExit(status)} after ${describeDuration(ran)} (pid ${pid})`);
+}
+
+function gaveUp(
+  { name, ignoreFailures }: ServiceSpec,
+  { restarts, after }: { restarts: number; after: number },
+): Message {
+  const tries = `${restarts} restart${restarts === 1 ? '' : 's'}`;
+  return {
+    severity: ignoreFailures ? 'warning' : 'err',
+    text: `${name} gave up after ${tries} in ${describeDuration(after)} (restart_limit)`,
+  };
+}
+
+function startedMessage(spec: ServiceSpec, restarted: boolean): Message {
+  return debug(restarted ? `${spec.name} restart succeeded` : `${spec.name} successfully started`);
+}
+
+function scheduledMessage(spec: ServiceSpec): Message {
+  return spec.type === 'cron'
+    ? info(`cron service ${spec.name} scheduled using interval spec '${spec.interval ?? ''}'`)
+    : info(`inetd service ${spec.name} listening on port ${spec.port ?? 0}`);
+}
+
+function newsMessages(spec: ServiceSpec, news: ScheduleNews): readonly Message[] {
+  switch (news.kind) {
+    case 'skipped':
+      return [warning(`cron service ${spec.name} is still running when next interval expired, will not run again`)];
+    case 'runFailed':
+      if (spec.type === 'inetd') {
+        return [
+          warning(`${spec.name} connection handler with pid ${news.pid} ended with ${describeExit(news.status)}`),
+          ...oomMessages(spec, news.status),
+        ];
+      }
+      return [
+        { severity: 'err', text: `${spec.name} terminated abnormally with ${procStatus(news.status)}` },
+        ...oomMessages(spec, news.status),
+      ];
+    case 'runUnspawned':
+      return [
+        {
+          severity: 'err',
+          text: `${spec.type} service ${spec.name} failed to start: ${describeSpawnError(news.error)}`,
+        },
+      ];
+    case 'clearing': {
+      const pids = news.pids.filter((pid) => pid !== 0);
+      const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
+      return [
+        warning(
+          `${spec.name} terminating ${news.pids.length} processes on port ${spec.port ?? 0} that are still running`,
+        ),
+        info(`${spec.name} still running: pid ${pids.slice(0, longestList).join(', ')}${more}`),
+      ];
+    }
+    case 'reset':
+      return [debug(`${spec.name} received reset`)];
+  }
+}
+
+/** The end of a service that had been ready. */
+function lossMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[] {
+  const severity = spec.ignoreFailures ? 'warning' : 'err';
+  switch (cause.kind) {
+    case 'exit':
+      return [
+        { severity, text: `${spec.name} terminated abnormally with ${procStatus(cause.status)}` },
+        ...oomMessages(spec, cause.status),
+      ];
+    case 'reported':
+    case 'watchdog':
+      return [{ severity, text: failureText(spec, cause) }];
+    case 'spawn':
+    case 'timeout':
+    case 'listen':
+    case 'schedule':
+    case 'pidfile':
+      return [{ severity, text: `${spec.name} could not be restarted: ${failureText(spec, cause)}` }];
+  }
+}
+
+function startFailureMessages(spec: ServiceSpec, cause: FailureCause): readonly Message[] {
+  const text = failureText(spec, cause);
+  const received = debug(`${spec.name} received exception during attempted start. Exception: ${text}`);
+  if (!spec.ignoreFailures) return [received];
+  const ignored = info(`service ${spec.name} ignoring failures. Exception: ${text}`);
+  return cause.kind === 'exit'
+    ? [
+        received,
+        warning(`${spec.name} (ignored) failure on start-up with result '${procStatus(cause.status)}'`),
+        ignored,
+      ]
+    : [received, ignored];
+}
+
+function endMessages(end: SystemEnd, service: (name: string) => ServiceSpec | undefined): readonly Message[] {
+  switch (end.kind) {
+    case 'signal':
+      return end.signal === 'SIGINT'
+        ? [warning('Ctrl-C ... killing chaperone.'), warning('Request made to kill system.')]
+        : [warning('Request made to kill system.')];
+    case 'command':
+      return [warning('Request made to kill system.')];
+    case 'exitKills':
+      return [warning(`${end.service} terminated with exit_kills enabled`)];
+    case 'serviceFailed': {
+      const spec = service(end.service);
+      const text = spec === undefined ? end.service : failureText(spec, end.cause);
+      if (end.onFailure)
+        return [
+          { severity: 'err', text: `${end.service} has failed, and the system ends with it (on_failure: shutdown)` },
+        ];
+      return [{ severity: 'err', text: `system startup cancelled due to error: ${text}` }];
+    }
+    case 'missingPrograms':
+      return end.problems.map(({ error }) => ({
+        severity: 'err',
+        text: `system startup cancelled due to error: ${describeSpawnError(error)}`,
+      }));
+    case 'noProcesses':
+      return [debug('no child processes present')];
+    case 'nothingStarted':
+      return [warning("No service startups attempted (all disabled?) - exiting due to 'detect_exit=true'")];
+    case 'internalError':
+      return [{ severity: 'crit', text: end.message }];
+  }
+}
+
+function oomMessages(spec: ServiceSpec, status: ExitStatus): readonly Message[] {
+  if (status.kind !== 'signaled' || status.oomKilled !== true) return [];
+  return [warning(`${spec.name} was ended by the kernel's OOM killer: the container's memory limit was reached`)];
+}
+
+/** Milliseconds as seconds, without needless digits: `0.5`, `60`. */
+export function seconds(ms: number): string {
+  return String(Math.round(ms) / 1000);
+}
+
+function revealing(message: Message): Message {
+  return { ...message, revealing: true };
+}
+
+function debug(text: string): Message {
+  return { severity: 'debug', text };
+}
+
+export function info(text: string): Message {
+  return { severity: 'info', text };
+}
+
+export function warning(text: string): Message {
+  return { severity: 'warning', text };
+}
+
+/** Asked for by hand, of what is in line or runs already. */
+export function alreadyStarted(name: string): Message {
+  return debug(`service ${name} already started.  further starts ignored.`);
+}
+
+/** @param delay ms */
+export function shutdownScheduled(delay: number): Message {
+  return info(`requested shutdown scheduled to occur in ${seconds(delay)} seconds`);
+}

@@ -1,0 +1,58 @@
+/** What a boot in virtual time is told about programs that it does not start. */
+
+import { isScheduled } from '../schedule/scheduled-runs.ts';
+import type { ServiceSpec } from '../service/service-spec.ts';
+import { parseSignal, type SignalName } from '../service/signal.ts';
+import { parseDuration } from '../words/duration.ts';
+
+/** What a program does instead of becoming ready in its time. */
+export type Mishap =
+  /** It ends. */
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: SignalName }
+  /** It lives, and never becomes ready. */
+  | { readonly kind: 'hang' }
+  /** It becomes ready, `by` ms later than in its time. */
+  | { readonly kind: 'late'; readonly by: number };
+
+export interface BootAssumptions {
+  /** By service: ms from its start until it is ready. */
+  readonly times: ReadonlyMap<string, number>;
+  /** By service. */
+  readonly mishaps: ReadonlyMap<string, Mishap>;
+  /** ms, for services of which nothing is known. */
+  readonly otherwise: number;
+}
+
+/** Reads `exit:1`, `signal:9`, `signal:KILL`, `hang` or `late:5s`. Undefined where it is none of them. */
+export function parseMishap(text: string): Mishap | undefined {
+  const [kind = '', ...rest] = text.split(':');
+  const value = rest.join(':');
+  switch (kind) {
+    case 'exit': {
+      const code = /^\d{1,3}$/.test(value) ? Number(value) : undefined;
+      return code === undefined || code > 255 ? undefined : { kind, code };
+    }
+    case 'signal': {
+      const signal = parseSignal(value);
+      return signal === undefined ? undefined : { kind, signal };
+    }
+    case 'hang':
+      return rest.length === 0 ? { kind } : undefined;
+    case 'late': {
+      const by = parseDuration(value);
+      return by === undefined ? undefined : { kind, by };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * What makes a service ready: its `program`; its startup `pause`, whatever the program does meanwhile but end badly; or nothing
+ * that takes time (`schedule`).
+ */
+export function readyBy({ type, pidfile }: Pick<ServiceSpec, 'type' | 'pidfile'>): 'program' | 'pause' | 'schedule' {
+  if (isScheduled(type)) return 'schedule';
+  return type === 'simple' && pidfile === undefined ? 'pause' : 'program';
+}

@@ -1,0 +1,110 @@
+import { isEnded, type ServicePhase } from '../service/service-phase.ts';
+import type { DependencyGraph, DependencyNode } from './dependency-graph.ts';
+
+/** What ordering has to know about each service: where it stands, and whether its failure holds others up. */
+export interface Standing {
+  readonly phase: ServicePhase;
+  /** True once it was ready: from then on it holds up no later stage, even while it is restarted. */
+  readonly hasBeenReady: boolean;
+  readonly ignoreFailures: boolean;
+}
+
+/** Where services stand, by name: a map, or whatever else knows. */
+export interface Standings {
+  get(name: string): Standing | undefined;
+}
+
+/** True where dependents may start: ready, exited, disabled, or failed with `ignore_failures`. */
+export function satisfies({ phase, ignoreFailures }: Pick<Standing, 'phase' | 'ignoreFailures'>): boolean {
+  switch (phase) {
+    case 'running':
+    case 'done':
+    case 'exited':
+    case 'scheduled':
+    case 'disabled':
+      return true;
+    case 'failed':
+      return ignoreFailures;
+    case 'pending':
+    case 'starting':
+    case 'stopping':
+    case 'backoff':
+    case 'stopped':
+      return false;
+  }
+}
+
+/** The pending services that can never start, because something they wait for has ended without becoming ready. */
+export function blocked(graph: DependencyGraph, standings: Standings): ReadonlySet<string> {
+  const result = new Set<string>();
+  let stage = 0;
+  let stageBlocked = false;
+  let nextBlocked = false;
+  for (const name of graph.names) {
+    const node = nodeOf(graph, name);
+    if (node.stage !== stage) {
+      stage = node.stage;
+      stageBlocked = nextBlocked;
+    }
+    const standing = standings.get(name);
+    if (standing === undefined) continue;
+    if (isLost(standings, name) && !opensStage(standing)) nextBlocked = true;
+    if (standing.phase !== 'pending') continue;
+    const held = node.prerequisites.some((other) => result.has(other) || isLost(standings, other));
+    if (stageBlocked || held) {
+      result.add(name);
+      // One that was ready once, and waits again, holds up no later stage.
+      if (!opensStage(standing)) nextBlocked = true;
+    }
+  }
+  return result;
+}
+
+/** The most that is kept of the shutdown budget for the last round and for flushing the logs, ms. */
+const mostReserved = 500;
+
+/** What is kept of the shutdown budget for the last round and for flushing the logs, ms. */
+export function shutdownReserve(budget: number): number {
+  return Math.min(mostReserved, budget / 10);
+}
+
+/** What every layer below gets even when the ones above overrun, as far as the budget reaches, ms. */
+export const leastShare = 1_000;
+
+/**
+ * How long a service may take from its kill signal to SIGKILL: what is left of the shutdown budget, divided by the layers
+ * that are left, and never so much that a layer below would have less than a second.
+ *
+ * @param below layers below it in which a stop takes time; undefined where no graph tells how many come after it
+ * @param left ms of the whole budget that are left
+ * @param budget the whole of it, ms
+ */
+export function stopShare(below: number | undefined, left: number, budget: number): number {
+  const usable = Math.max(0, left - shutdownReserve(budget));
+  if (below === undefined) return usable / 2;
+  const equal = usable / (below + 1);
+  const sparing = usable - below * leastShare;
+  return sparing > 0 ? Math.min(equal, sparing) : equal;
+}
+
+/** A shutdown budget that gives each of so many layers its least share, ms. */
+export function sufficientBudget(layers: number): number {
+  return layers * leastShare + mostReserved;
+}
+
+function nodeOf(graph: DependencyGraph, name: string): DependencyNode {
+  const node = graph.nodes[name];
+  if (node === undefined) throw new Error(`internal error: ${name} is not in the dependency graph`);
+  return node;
+}
+
+/** True where services of later stages need not wait for it. */
+export function opensStage(standing: Standing): boolean {
+  return standing.hasBeenReady || satisfies(standing);
+}
+
+/** True where it has ended without letting anybody start who waits for it. */
+export function isLost(standings: Standings, name: string): boolean {
+  const standing = standings.get(name);
+  return standing !== undefined && isEnded(standing.phase) && !satisfies(standing);
+}

@@ -1,0 +1,75 @@
+import { createExpander, ExpansionError, type Level } from '../words/expand.ts';
+import type { Account } from './account.ts';
+
+/** Variables whose values are known only when a service starts, with what stands for them until then. */
+export const lateVariables: Readonly<Record<string, string>> = {
+  _CHAP_SERVICE_SERIAL: '1',
+  _CHAP_SERVICE_TIME: '0',
+};
+
+/** A level of variables, and the account under which its commands in backticks run. */
+export interface AccountLevel extends Level {
+  readonly account?: Account;
+}
+
+/** Those that only notify services have. */
+export const notifyVariables: Readonly<Record<string, string>> = { NOTIFY_SOCKET: '/run/chaperone/notify' };
+
+/** What it takes to expand the variables that depend on late ones. */
+export interface LateEnvironment {
+  /** Outermost first. */
+  readonly levels: readonly AccountLevel[];
+  /** The variables to expand at each start. */
+  readonly names: readonly string[];
+  /** What the commands in backticks gave, by `commandKey`. */
+  readonly outputs: ReadonlyMap<string, string>;
+}
+
+/** The environment of a service as it is configured. */
+export interface ConfiguredEnvironment {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absent where nothing of it depends on the run. */
+  readonly late?: LateEnvironment;
+}
+
+/** A command in backticks runs once per account. */
+export function commandKey(command: string, account: Account | undefined): string {
+  const owner = account === undefined ? '' : [account.uid, account.gid, ...account.groups].join(',');
+  return `${owner}\0${command}`;
+}
+
+/**
+ * The environment of one run.
+ *
+ * @param known the late variables of this run; those that do not begin with an underscore are given to the program
+ */
+export function environmentOfRun(
+  { environment, late }: ConfiguredEnvironment,
+  known: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const result: Record<string, string> = { ...environment };
+  for (const [name, value] of Object.entries(known)) if (!name.startsWith('_')) result[name] = value;
+  if (late === undefined) return result;
+  const levels: AccountLevel[] = [...late.levels, { values: new Map(Object.entries(known)) }];
+  const expander = createExpander(levels, {
+    commandOutput: (command, level) => {
+      const account = level === undefined ? undefined : levels[level]?.account;
+      return late.outputs.get(commandKey(command, account));
+    },
+  });
+  for (const name of late.names) {
+    const value = attempt(() => expander.variable(name));
+    if (value !== undefined && value !== '') result[name] = value;
+  }
+  return result;
+}
+
+/** What was checked with stand-ins may still fail with the true values: then the variable is not set. */
+function attempt(expand: () => string | undefined): string | undefined {
+  try {
+    return expand();
+  } catch (error) {
+    if (error instanceof ExpansionError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,31 @@
+import type { ScheduleNews } from '../schedule/scheduled-runs.ts';
+import type { ServiceChange } from './service-phase.ts';
+import type { SignalName } from './signal.ts';
+import type { SystemEnd } from './system-end.ts';
+
+/** What the system machine emits: everything that is worth a line in the log. */
+export type SystemNotice =
+  | { readonly type: 'service.skipped'; readonly service: string }
+  | { readonly type: 'service.queued'; readonly service: string }
+  | { readonly type: 'service.released'; readonly service: string }
+  /** It will never start: something it waits for has ended without becoming ready. */
+  | { readonly type: 'service.blocked'; readonly service: string }
+  | {
+      readonly type: 'service.changed';
+      readonly service: string;
+      readonly change: ServiceChange;
+      readonly ignoreFailures: boolean;
+    }
+  | { readonly type: 'service.noticed'; readonly service: string; readonly news: ScheduleNews }
+  /** A reload has taken it out, and nothing of it runs any more. */
+  | { readonly type: 'service.removed'; readonly service: string }
+  /** A process of it survives SIGKILL. `waits`: false while the system ends, which goes on without it. */
+  | { readonly type: 'service.survives'; readonly service: string; readonly waits: boolean }
+  | { readonly type: 'system.ready' }
+  /** Nothing runs, but these services are scheduled. */
+  | { readonly type: 'system.waiting'; readonly services: readonly string[] }
+  | { readonly type: 'system.draining'; readonly end: SystemEnd }
+  | { readonly type: 'system.forced' }
+  /** `begun` is the monotonic time in ms at which the system began to end. */
+  | { readonly type: 'system.clearing'; readonly signal: SignalName; readonly begun: number }
+  | { readonly type: 'system.halted' };

@@ -1,0 +1,332 @@
+/**
+ * Why a service is where it is: for every state of its chart the condition that it waits for, who owes it, and what comes
+ * next. Status, page and API all say what this says.
+ */
+
+import { isScheduled, mostRuns } from '../schedule/scheduled-runs.ts';
+import { describeDuration } from '../words/duration.ts';
+import type { ServiceSpec } from './service-spec.ts';
+import { shortName } from './service-spec.ts';
+import type { SignalName } from './signal.ts';
+
+/** The states in which a service's chart can be found between two events. */
+export const serviceStages = [
+  'disabled',
+  'pending',
+  'starting.spawning',
+  'starting.settling',
+  'starting.awaitingExit',
+  'starting.awaitingPidfile',
+  'starting.awaitingNotify',
+  'ready.running',
+  'ready.exited',
+  'ready.scheduled',
+  'exited',
+  'stopping.terminating',
+  'stopping.clearing',
+  'stopping.draining',
+  'stopping.killing',
+  'backoff',
+  'stopped',
+  'failed',
+] as const;
+
+export type ServiceStage = (typeof serviceStages)[number];
+
+export function isServiceStage(path: string): path is ServiceStage {
+  return serviceStages.some((stage) => stage === path);
+}
+
+/** What a pending service waits for. */
+export type Hold =
+  /** Prerequisites that are not ready yet. */
+  | { readonly kind: 'prerequisites'; readonly names: readonly string[] }
+  /** Something it waits for has ended without becoming ready. */
+  | { readonly kind: 'blocked'; readonly names: readonly string[] }
+  /** Its group comes later: services before INIT's end, or before IDLE. */
+  | { readonly kind: 'stage'; readonly group: 'INIT' | 'IDLE'; readonly names: readonly string[] }
+  /** The system is ending: nothing starts any more. */
+  | { readonly kind: 'ending' }
+  /** IDLE services wait for `idle_delay` when everything else stands. */
+  | { readonly kind: 'idleDelay' }
+  /** A reload stops these, and starts nothing before. */
+  | { readonly kind: 'reload'; readonly names: readonly string[] }
+  /** Nothing: it is its turn. */
+  | { readonly kind: 'none' };
+
+/** What is known about a service when it is asked why. All times are ms; `left` counts down. */
+export interface WaitFacts {
+  readonly stage: ServiceStage;
+  /** Unix ms at which it came there. */
+  readonly since: number;
+  readonly spec: Pick<
+    ServiceSpec,
+    | 'type'
+    | 'killSignal'
+    | 'restart'
+    | 'restartLimit'
+    | 'startupPause'
+    | 'restartDelay'
+    | 'pidfile'
+    | 'port'
+    | 'interval'
+    | 'maxConnections'
+  >;
+  readonly hold: Hold;
+  /** The signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog. */
+  readonly endSignal?: SignalName;
+  /** Services that have to end first, where it is to be stopped. */
+  readonly stopAfter?: readonly string[];
+  readonly pid?: number;
+  /** inetd, cron: how many of its processes run. */
+  readonly running?: number;
+  /**
+   * What comes when a stop is over, where that is not `stopped`: a start that was asked for, the verdict on a run that failed, or
+   * another try after such a run.
+   */
+  readonly afterStop?: 'start' | 'verdict' | 'restart';
+  readonly restartsUsed: number;
+  /** ms until the state's own timer fires, where it has one. */
+  readonly left?: number;
+  /** Why it failed or restarts: `exit 1`. */
+  readonly cause?: string;
+  /** ms until the next run of a schedule. */
+  readonly nextRun?: number;
+}
+
+/** The answer, in parts for programs and as a sentence for people. */
+export interface Why {
+  /** What must happen for the service to go on; absent where it waits for nothing. */
+  readonly condition?: string;
+  /** Who has to make it happen: a service, a process, a timer, a person. */
+  readonly owner: string;
+  /** Unix ms since which it has been so. */
+  readonly since: number;
+  /** What comes then, or if it does not happen. */
+  readonly next: string;
+  /** All of it in one line. */
+  readonly sentence: string;
+}
+
+type Reason = Omit<Why, 'sentence' | 'since'>;
+
+/** One entry for each state of the chart: a state without one does not compile. */
+const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
+  disabled: () => ({
+    condition: 'being enabled',
+    owner: 'you',
+    next: '"start --enable" starts it; what waits for it goes on without it',
+  }),
+  pending: ({ hold }) => pendingReason(hold),
+  'starting.spawning': ({ spec }) => {
+    switch (spec.type) {
+      case 'inetd':
+        return {
+          condition: `port ${spec.port ?? '?'} to be bound`,
+          owner: 'the kernel',
+          next: 'ready, or failed where the port is taken',
+        };
+      case 'cron':
+        return {
+          condition: `the schedule "${spec.interval ?? '?'}" to be read`,
+          owner: 'chaperone',
+          next: 'ready, or failed where it makes no sense',
+        };
+      default:
+        return {
+          condition: 'its process to be started',
+          owner: 'the kernel',
+          next: 'starting, or failed where the program cannot be run',
+        };
+    }
+  },
+  'starting.settling': (facts) => ({
+    condition: `startup_pause to pass${inTime(facts)}`,
+    owner: processName(facts),
+    next: `ready; an abnormal end until then is a failed start${consequence(facts)}`,
+  }),
+  'starting.awaitingExit': (facts) => ({
+    condition: `exit 0 of ${processName(facts)}`,
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'starting.awaitingPidfile': (facts) => ({
+    condition: `its pidfile${facts.spec.pidfile === undefined ? '' : ` ${facts.spec.pidfile}`} to name a live process`,
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'starting.awaitingNotify': (facts) => ({
+    condition: 'READY=1 on its notify socket',
+    owner: processName(facts),
+    next: timeoutNext(facts, 'ready'),
+  }),
+  'ready.running': (facts) => ({
+    owner: processName(facts),
+    next: facts.spec.restart
+      ? `runs; after an abnormal end: restart in ${describeDuration(facts.spec.restartDelay)}, ${restartsLeft(facts)} left`
+      : 'runs; an abnormal end would be a failure',
+  }),
+  'ready.exited': () => ({ owner: 'nobody', next: 'it has done its work and exited normally' }),
+  exited: () => ({ owner: 'nobody', next: 'its process has ended normally; "reset" and "start" run it again' }),
+  'ready.scheduled': (facts) => (facts.spec.type === 'inetd' ? listeningReason(facts) : scheduledReason(facts)),
+  'stopping.terminating': (facts) => ({
+    condition: `${processName(facts)} to end after ${endSignalOf(facts)}`,
+    owner: processName(facts),
+    next: `${killNext(facts)}; then ${afterStop(facts)}`,
+  }),
+  'stopping.clearing': (facts) => ({
+    condition: `what is left of its run to end after ${endSignalOf(facts)}`,
+    owner: 'what is left of its run',
+    next: `${killNext(facts)}; then ${afterClearing(facts)}`,
+  }),
+  'stopping.draining': (facts) => ({
+    condition: `${processName(facts)} to finish`,
+    owner: processName(facts),
+    next: `nothing new starts; then ${afterStop(facts)}`,
+  }),
+  'stopping.killing': (facts) => ({
+    condition: `the kernel to end ${processName(facts)} after SIGKILL`,
+    owner: 'the kernel',
+    next: `then ${afterStop(facts)}`,
+  }),
+  backoff: (facts) => ({
+    condition: `restart_delay to pass${inTime(facts)}`,
+    owner: 'restart_delay',
+    next: `restart ${facts.restartsUsed} of ${facts.spec.restartLimit}${facts.cause === undefined ? '' : `, after ${facts.cause}`}`,
+  }),
+  stopped: () => ({ condition: 'a start', owner: 'you', next: '"start" starts it' }),
+  failed: (facts) => ({
+    condition: 'a start',
+    owner: 'you',
+    next: `failed${facts.cause === undefined ? '' : `: ${facts.cause}`}; "start --force" or "reset" and "start" tries again`,
+  }),
+};
+
+/** Why the service is where it is. Total: every state has an answer. */
+export function explainState(facts: WaitFacts): Why {
+  const { stopAfter = [] } = facts;
+  const reason = stopAfter.length > 0 ? heldStop(stopAfter, facts) : reasons[facts.stage](facts);
+  const sentence = reason.condition === undefined ? reason.next : `waits for ${reason.condition}; ${reason.next}`;
+  return { ...reason, since: facts.since, sentence };
+}
+
+/** One at a time: a tick that finds the last run alive is skipped. */
+function scheduledReason({ spec, running = 0, nextRun }: WaitFacts): Reason {
+  return {
+    condition: `its next run${nextRun === undefined ? '' : ` in ${describeDuration(nextRun)}`}`,
+    owner: `the schedule "${spec.interval ?? '?'}"`,
+    next:
+      running > 0
+        ? 'a run, or none if the one that goes on has not ended by then'
+        : 'a run; how it ends changes nothing for the next',
+  };
+}
+
+function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
+  const most = mostRuns(spec);
+  if (running < most) {
+    return { condition: `connections on port ${spec.port ?? '?'}`, owner: 'clients', next: 'one process a connection' };
+  }
+  return {
+    condition: `one of its ${most} connections to end (max_connections)`,
+    owner: 'who is being served',
+    next: 'the clients that wait in the backlog are served',
+  };
+}
+
+function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): string {
+  if (then === undefined) return 'stopped';
+  if (then === 'start') return 'it starts again';
+  if (then === 'restart') {
+    return `restart ${restartsUsed + 1} of ${spec.restartLimit}${cause === undefined ? '' : `, after ${cause}`}`;
+  }
+  const isUsedUp = spec.restart && restartsUsed > 0 && restartsUsed >= spec.restartLimit;
+  return `failed${cause === undefined ? '' : `: ${cause}`}${isUsedUp ? ', and no restart is left' : ''}`;
+}
+
+/** A run that failed is judged when nothing is left of it. What is scheduled is not: it ends only where it was told to. */
+function afterClearing(facts: WaitFacts): string {
+  if (facts.afterStop !== undefined || isScheduled(facts.spec.type)) return afterStop(facts);
+  const cause = facts.cause === undefined ? '' : `, after ${facts.cause}`;
+  return `${facts.spec.restart ? 'a restart, or failed' : 'failed'}${cause}`;
+}
+
+function killNext({ left }: WaitFacts): string {
+  return left === undefined ? 'else SIGKILL' : `after ${describeDuration(left)}: SIGKILL`;
+}
+
+function heldStop(names: readonly string[], facts: WaitFacts): Reason {
+  return {
+    condition: `${list(names)} to end`,
+    owner: list(names),
+    next: `then it is told to stop${facts.afterStop === 'start' ? ', and starts again' : ''}`,
+  };
+}
+
+function pendingReason(hold: Hold): Reason {
+  switch (hold.kind) {
+    case 'prerequisites':
+      return { condition: `${list(hold.names)} to be ready`, owner: list(hold.names), next: 'then it starts' };
+    case 'blocked':
+      return {
+        condition: `${list(hold.names)}, which ended without becoming ready`,
+        owner: 'you',
+        next: `it never starts unless ${hold.names.length === 1 ? 'that is' : 'those are'} started`,
+      };
+    case 'stage':
+      return {
+        condition: `${hold.group === 'INIT' ? 'the INIT services' : 'everything that is not in IDLE'}: ${list(hold.names)}`,
+        owner: list(hold.names),
+        next: 'then it starts',
+      };
+    case 'ending':
+      return { condition: 'the end of the system', owner: 'chaperone', next: 'it is not started any more' };
+    case 'idleDelay':
+      return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
+    case 'reload':
+      return {
+        condition: `${list(hold.names)} to end, which the reload stops`,
+        owner: list(hold.names),
+        next: 'then it starts',
+      };
+    case 'none':
+      return { condition: 'its turn', owner: 'chaperone', next: 'it starts' };
+  }
+}
+
+function processName({ pid, running = 0 }: WaitFacts): string {
+  if (running > 1) return `its ${running} processes`;
+  return pid === undefined || pid === 0 ? 'its process' : `pid ${pid}`;
+}
+
+function inTime({ left }: WaitFacts): string {
+  return left === undefined ? '' : ` (${describeDuration(left)} left)`;
+}
+
+function timeoutNext(facts: WaitFacts, then: string): string {
+  if (facts.left === undefined) return `then ${then}`;
+  return `after ${describeDuration(facts.left)}: failed${consequence(facts)}`;
+}
+
+/** A start that fails in a restart is answered by the next one. */
+function consequence({ spec, restartsUsed }: Pick<WaitFacts, 'spec' | 'restartsUsed'>): string {
+  if (!spec.restart || restartsUsed === 0) return '';
+  return restartsUsed < spec.restartLimit
+    ? `, then restart ${restartsUsed + 1} of ${spec.restartLimit}`
+    : ', and no restart is left';
+}
+
+function restartsLeft({ spec, restartsUsed }: WaitFacts): number {
+  return Math.max(0, spec.restartLimit - restartsUsed);
+}
+
+const longestList = 5;
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, longestList).map(shortName).join(', ');
+  return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
+}
+
+function endSignalOf({ endSignal, spec }: WaitFacts): SignalName {
+  return endSignal ?? spec.killSignal;
+}

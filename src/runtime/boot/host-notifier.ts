@@ -1,0 +1,192 @@
+/** What chaperone tells its own host by sd_notify(3): a systemd unit, runc, conmon. */
+
+import { hostQueueing, hostUnreachable, type Message } from '../../model/log/messages.ts';
+import { errnoOf, statusText } from '../../model/service/host-status.ts';
+import type { ServicePhase } from '../../model/service/service-phase.ts';
+import type { SystemEnd } from '../../model/service/system-end.ts';
+import type { SystemNotice } from '../../model/service/system-notice.ts';
+import type { Clock, Notifying, TimerId } from '../kernel.ts';
+
+/** What the host has asked for in chaperone's own environment. */
+export interface HostRequest {
+  /** NOTIFY_SOCKET; with a leading `@` an abstract name. */
+  readonly path: string;
+  /** WATCHDOG_USEC, where it is meant for this process; ms. */
+  readonly watchdog?: number;
+}
+
+/** Reads what the host has asked for; undefined where it wants to hear nothing. */
+export function hostRequest(environment: Readonly<Record<string, string>>, pid: number): HostRequest | undefined {
+  const path = environment['NOTIFY_SOCKET'];
+  if (path === undefined || !/^[/@]./.test(path)) return undefined;
+  const watchdogPid = environment['WATCHDOG_PID'];
+  const usec = Number(environment['WATCHDOG_USEC'] ?? 0);
+  const isMeant = watchdogPid === undefined || Number(watchdogPid) === pid;
+  return { path, ...(isMeant && usec > 0 && Number.isFinite(usec) ? { watchdog: usec / 1000 } : {}) };
+}
+
+interface HostPorts {
+  readonly notifying: Notifying;
+  readonly clock: Clock;
+  readonly onMessage: (message: Message) => void;
+}
+
+/** ms until a host whose queue is full is tried again. */
+const retryDelay = 100;
+/** What waits for a host that does not read. */
+const mostWaiting = 32;
+const encoder = new TextEncoder();
+
+/**
+ * Sends READY once the system is up, STATUS again and again, WATCHDOG at half of the host's interval, ERRNO and STOPPING at the
+ * end. Each is a datagram of its own: runc passes on only what begins with READY=, and conmon drops all that is beside it.
+ */
+export class HostNotifier {
+  readonly #request: HostRequest;
+  readonly #ports: HostPorts;
+  #statusInterval: number;
+  readonly #phases = new Map<string, ServicePhase>();
+  readonly #waiting: string[] = [];
+  readonly #begun: number;
+  readonly #timers = new Map<'status' | 'watchdog' | 'retry', TimerId>();
+  #errors = 0;
+  #unreachable = false;
+  #isReady = false;
+  #over = false;
+  #errorTold = false;
+
+  /** @param statusInterval ms; 0: no STATUS= */
+  constructor(request: HostRequest, statusInterval: number, ports: HostPorts) {
+    this.#request = request;
+    this.#ports = ports;
+    this.#statusInterval = statusInterval;
+    this.#begun = ports.clock.now();
+  }
+
+  /** Chaperone lives: from now on it says so, if it was asked to. */
+  start(): void {
+    const { watchdog } = this.#request;
+    if (watchdog === undefined) return;
+    this.#every('watchdog', watchdog / 2, () => this.#send('WATCHDOG=1'));
+  }
+
+  /** @param interval ms; 0: no STATUS any more */
+  setStatusInterval(interval: number): void {
+    if (interval === this.#statusInterval) return;
+    this.#statusInterval = interval;
+    if (this.#isReady) this.#repeatStatus();
+  }
+
+  hear(notice: SystemNotice): void {
+    switch (notice.type) {
+      case 'service.changed':
+        this.#phases.set(notice.service, notice.change.phase);
+        if (notice.change.phase === 'failed' || notice.change.phase === 'backoff') this.#errors += 1;
+        break;
+      case 'system.ready':
+        this.#queue('READY=1');
+        this.#isReady = true;
+        this.#repeatStatus();
+        break;
+      case 'service.removed':
+        this.#phases.delete(notice.service);
+        break;
+      case 'system.draining':
+        this.#isReady = false;
+        this.#clear('status');
+        // Before the end is announced: who waits for STOPPING=1 would take this for an orderly one.
+        this.#tellError(notice.end);
+        this.#queue('STOPPING=1');
+        break;
+      case 'service.skipped':
+      case 'service.queued':
+      case 'service.released':
+      case 'service.blocked':
+      case 'service.survives':
+      case 'system.forced':
+      case 'system.clearing':
+      case 'system.halted':
+        break;
+    }
+  }
+
+  /** The last word: chaperone is about to leave. */
+  end(end: SystemEnd): void {
+    this.#tellError(end);
+    this.#over = true;
+    for (const timer of this.#timers.keys()) this.#clear(timer);
+  }
+
+  #repeatStatus(): void {
+    this.#clear('status');
+    if (this.#statusInterval === 0) return;
+    this.#queue(this.#status());
+    this.#every('status', this.#statusInterval, () => this.#queue(this.#status()));
+  }
+
+  /** Once: what comes later was caused by it. */
+  #tellError(end: SystemEnd): void {
+    const errno = errnoOf(end);
+    if (errno === undefined || this.#errorTold) return;
+    this.#errorTold = true;
+    this.#queue(`ERRNO=${errno}`);
+  }
+
+  #status(): string {
+    const count = (...phases: readonly ServicePhase[]): number =>
+      [...this.#phases.values()].filter((phase) => phases.includes(phase)).length;
+    const scheduled = count('scheduled');
+    const up = count('running', 'done', 'exited');
+    const failed = count('failed');
+    const uptime = this.#ports.clock.now() - this.#begun;
+    return `STATUS=${statusText({ uptime, started: up, scheduled, failed, errors: this.#errors })}`;
+  }
+
+  #queue(text: string): void {
+    this.#ports.onMessage(hostQueueing(text, this.#request.path));
+    this.#send(text);
+  }
+
+  /** In order, and without waiting: a newer status takes the place of one that could not be sent yet. */
+  #send(text: string): void {
+    if (this.#over) return;
+    const name = text.slice(0, text.indexOf('='));
+    const same = this.#waiting.findIndex((other) => other.startsWith(`${name}=`));
+    if (same >= 0) this.#waiting[same] = text;
+    else if (this.#waiting.length < mostWaiting) this.#waiting.push(text);
+    this.#flush();
+  }
+
+  #flush(): void {
+    const { notifying, onMessage } = this.#ports;
+    const { path } = this.#request;
+    for (let text = this.#waiting[0]; text !== undefined; text = this.#waiting[0]) {
+      const code = notifying.send(path, encoder.encode(text));
+      if (code === 'EAGAIN' || code === 'ENOBUFS') {
+        this.#after('retry', retryDelay, () => this.#flush());
+        return;
+      }
+      this.#waiting.shift();
+      if (code !== undefined && !this.#unreachable) onMessage(hostUnreachable(path, code));
+      this.#unreachable = code !== undefined;
+    }
+  }
+
+  #every(timer: 'status' | 'watchdog', interval: number, act: () => void): void {
+    this.#after(timer, interval, () => {
+      this.#every(timer, interval, act);
+      act();
+    });
+  }
+
+  #after(timer: 'status' | 'watchdog' | 'retry', delay: number, act: () => void): void {
+    this.#clear(timer);
+    this.#timers.set(timer, this.#ports.clock.setTimeout(act, delay));
+  }
+
+  #clear(timer: 'status' | 'watchdog' | 'retry'): void {
+    const id = this.#timers.get(timer);
+    if (id !== undefined) this.#ports.clock.clearTimeout(id);
+    this.#timers.delete(timer);
+  }
+}

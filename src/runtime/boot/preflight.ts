@@ -1,0 +1,40 @@
+import { type Message, missingIgnored, optionalDisabled } from '../../model/log/messages.ts';
+import { consoleService, type ServiceSpec, type SystemSpec } from '../../model/service/service-spec.ts';
+import type { SpawnError } from '../../model/service/spawn-error.ts';
+import type { MissingProgram } from '../../model/service/system-end.ts';
+import type { Kernel } from '../kernel.ts';
+
+export interface Preflight {
+  /** Without the services whose missing program nobody insists on. */
+  readonly spec: SystemSpec;
+  readonly missing: readonly MissingProgram[];
+  readonly messages: readonly Message[];
+}
+
+/**
+ * Looks up the programs of all enabled services before anything starts: a missing one disables its service when that is
+ * `optional` or ignores failures, and is a system failure otherwise (reference, section 2).
+ */
+export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
+  const missing: MissingProgram[] = [];
+  const messages: Message[] = [];
+  const services = spec.services.map((service): ServiceSpec => {
+    // A command that is not found has an exit status of its own (127), which its start tells.
+    if (!service.enabled || service.name === consoleService) return service;
+    const error = missingProgram(kernel, service);
+    if (error === undefined) return service;
+    if (service.optional) messages.push(optionalDisabled(service.name, error.program));
+    else if (service.ignoreFailures) messages.push(missingIgnored(service.name, error.program));
+    else missing.push({ service: service.name, error });
+    return service.optional || service.ignoreFailures ? { ...service, enabled: false } : service;
+  });
+  return { spec: { ...spec, services }, missing, messages };
+}
+
+function missingProgram(kernel: Kernel, { argv, environment, directory }: ServiceSpec): SpawnError | undefined {
+  const program = argv[0] ?? '';
+  // A relative path is looked up where the service starts, which an earlier service may only just be about to create.
+  if (program.includes('/') && !program.startsWith('/')) return undefined;
+  const found = kernel.findProgram(program, environment['PATH'] ?? '', directory);
+  return found === undefined ? { code: 'ENOENT', stage: 'lookup', program } : undefined;
+}

@@ -1,0 +1,108 @@
+import { first, mergeMap, type Observable } from 'rxjs';
+import type { CommandRequest } from '../../config/environment.ts';
+import { commandFailed, type Message } from '../../model/log/messages.ts';
+import { isNormal, procStatus } from '../../model/service/exit-status.ts';
+import { commandKey } from '../../model/service/late-environment.ts';
+import { describeSpawnError } from '../../model/service/spawn-error.ts';
+import { oneLine } from '../../model/words/printable.ts';
+import type { Clock, Kernel, ProcessExit } from '../kernel.ts';
+
+/** The exits that a kernel tells of, for a time in which nobody routes them. */
+export function exitsOf({ exits$ }: Pick<Kernel, 'exits$'>): CommandPorts['exitOf'] {
+  return (pid) =>
+    exits$.pipe(
+      mergeMap(({ exits }) => exits),
+      first((exit) => exit.pid === pid),
+    );
+}
+
+/** ms that one command may take. */
+const commandTimeout = 30_000;
+/** Bytes that one command may give: more fits into no environment variable. */
+const longestOutput = 131_072;
+/** Commands that run at the same time. */
+const mostAtOnce = 8;
+
+export interface CommandPorts {
+  readonly kernel: Pick<Kernel, 'spawn' | 'signal'>;
+  /** The exit of a child that was spawned in this turn; emits once. */
+  readonly exitOf: (pid: number) => Observable<ProcessExit>;
+  readonly clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
+  /** The environment that chaperone was started with. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Takes why a command gave nothing. */
+  readonly onMessage: (message: Message) => void;
+}
+
+/**
+ * Runs the commands in backticks of a configuration, each under its account, through /bin/sh. What they print (stdout and
+ * stderr) is the result, trimmed, newlines as spaces; one that fails gives nothing.
+ *
+ * @returns the outputs by `commandKey`
+ */
+export async function runCommands(
+  requests: readonly CommandRequest[],
+  ports: CommandPorts,
+): Promise<ReadonlyMap<string, string>> {
+  const outputs = new Map<string, string>();
+  const waiting = [...requests];
+  const work = async (): Promise<void> => {
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
+      const result = await runCommand(request, ports);
+      if (result.failure !== undefined) ports.onMessage(commandFailed(request.command, result.failure));
+      outputs.set(commandKey(request.command, request.account), result.failure === undefined ? result.output : '');
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(mostAtOnce, requests.length) }, work));
+  return outputs;
+}
+
+interface CommandResult {
+  readonly output: string;
+  readonly failure?: string;
+}
+
+function runCommand(request: CommandRequest, ports: CommandPorts): Promise<CommandResult> {
+  const { kernel, clock } = ports;
+  return new Promise((resolve) => {
+    const outcome = kernel.spawn({
+      // One pipe for both: what it prints keeps its order.
+      argv: ['/bin/sh', '-c', `exec 2>&1\n${request.command}`],
+      environment: ports.environment,
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      ...(request.account === undefined ? {} : { account: request.account }),
+    });
+    if (!outcome.ok) {
+      resolve({ output: '', failure: describeSpawnError(outcome.error) });
+      return;
+    }
+    const { pid } = outcome;
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    let cause: string | undefined;
+    const end = (reason: string): void => {
+      cause ??= reason;
+      kernel.signal(pid, 'SIGKILL', 'group');
+    };
+    const timer = clock.setTimeout(() => end(`it did not end within ${commandTimeout / 1000} s`), commandTimeout);
+    const reading = outcome.stdout.subscribe((chunk) => {
+      bytes += chunk.length;
+      if (bytes > longestOutput) end(`it printed more than ${longestOutput / 1024} KiB`);
+      else chunks.push(chunk);
+    });
+    ports.exitOf(pid).subscribe(({ status }) => {
+      clock.clearTimeout(timer);
+      reading.unsubscribe();
+      const output = Buffer.concat(chunks).toString('utf8').trim().replace(/\r?\n/g, ' ');
+      if (cause !== undefined) resolve({ output: '', failure: cause });
+      else if (isNormal(status)) resolve({ output: output.replaceAll('\0', '') });
+      else {
+        const said = output === '' ? '' : `: ${oneLine(output.slice(-200))}`;
+        resolve({ output: '', failure: `${procStatus(status)}${said}` });
+      }
+    });
+  });
+}

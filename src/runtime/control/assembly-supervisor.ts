@@ -1,0 +1,585 @@
+/** The supervisor port on an assembly: snapshots of its machines, and commands to them. */
+import { type Observable, Subject, Subscription } from 'rxjs';
+import type { SnapshotFrom } from 'xstate';
+import type {
+  CommandRun,
+  ControlEvent,
+  EntryWatch,
+  KillOutcome,
+  Measurements,
+  ReloadRequest,
+  ReloadResult,
+  ServiceStatus,
+  StartRequest,
+  StopRequest,
+  Supervisor,
+  SystemStatus,
+  WatchRequest,
+} from '../../control/supervisor.ts';
+import { runCounts, type scheduledMachine } from '../../machines/scheduled.ts';
+import type { serviceMachine } from '../../machines/service.ts';
+import { mayRestart } from '../../machines/service-judging.ts';
+import { serviceActorId } from '../../machines/system.ts';
+import type { Ledger } from '../../model/ledger/ledger.ts';
+import type { ServiceRequest } from '../../model/ledger/requests.ts';
+import { isOver, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from '../../model/ledger/slot.ts';
+import { holders } from '../../model/ledger/starts.ts';
+import { stopsBefore } from '../../model/ledger/stops.ts';
+import { unrestartable } from '../../model/ledger/unstartable.ts';
+import type { LogRecord } from '../../model/log/log-record.ts';
+import { alreadyStarted, shutdownScheduled } from '../../model/log/messages.ts';
+import type { Severity } from '../../model/log/syslog-names.ts';
+import { dependencyChart } from '../../model/order/dependency-chart.ts';
+import { holdOf } from '../../model/order/hold.ts';
+import { blocked, type Standings } from '../../model/order/ordering.ts';
+import type { Unstartable } from '../../model/order/reload-plan.ts';
+import { type RunCounts, scheduledNote } from '../../model/schedule/scheduled-runs.ts';
+import { describeFailure } from '../../model/service/describe-end.ts';
+import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
+import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../../model/service/service-phase.ts';
+import type { SignalName } from '../../model/service/signal.ts';
+import { describeSpawnError } from '../../model/service/spawn-error.ts';
+import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../../model/service/why.ts';
+import { type RequestVerb, systemActor } from '../../record/fact.ts';
+import { type HistoryLine, historyOf } from '../../record/history.ts';
+import type { Milestones, MoveFact } from '../../record/milestones.ts';
+import { statePath } from '../../record/transition.ts';
+import type { Assembly } from '../boot/assemble.ts';
+import { serviceEntries } from '../inspection/entry-views.ts';
+import type { Inspection } from '../inspection/inspection.ts';
+import type { Clock, Kernel } from '../kernel.ts';
+
+export interface ControlPorts {
+  readonly assembly: Assembly;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The environment of commands that are run by hand. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logLevel?: Severity;
+  /** Widens every log selector. */
+  readonly widen: (level: Severity) => void;
+  readonly reload: (request: ReloadRequest) => Promise<ReloadResult>;
+  /** Is made once somebody watches. */
+  readonly inspection: () => Promise<Inspection>;
+}
+
+type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
+
+/** What the ledger says of all services at once: each part is made when it is first asked for, and once for one ledger. */
+class Overview {
+  readonly ledger: Ledger;
+  #held: ReadonlySet<string> | undefined;
+  #stopsBefore: ReadonlyMap<string, readonly string[]> | undefined;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+  }
+
+  /** Those that can never start as things stand. */
+  get held(): ReadonlySet<string> {
+    const { graph } = this.ledger;
+    this.#held ??= blocked(graph, standingsOf(this.ledger));
+    return this.#held;
+  }
+
+  /** Who ends before whom. */
+  get stopsBefore(): ReadonlyMap<string, readonly string[]> {
+    this.#stopsBefore ??= stopsBefore(this.ledger.slots);
+    return this.#stopsBefore;
+  }
+}
+
+/** Records that are kept for who asks for the last ones: how many, and how many characters. */
+const mostRecords = 1_000;
+const mostCharacters = 512_000;
+/** ms between two looks at how late the loop is. */
+const loopInterval = 1_000;
+
+export class AssemblySupervisor implements Supervisor {
+  readonly events$ = new Subject<ControlEvent>();
+  readonly records$: Observable<LogRecord>;
+  readonly #ports: ControlPorts;
+  readonly #records: LogRecord[] = [];
+  /** Those before are no longer kept. */
+  #firstRecord = 0;
+  #characters = 0;
+  #recordsIn = 0;
+  #systemState: SystemStatus['state'] = 'booting';
+  #logLevel: Severity | undefined;
+  #shutdownAt: number | undefined;
+  #loopDelay = 0;
+  #loopWatched = false;
+  #overview: Overview | undefined;
+
+  /** To be made before the assembly is started: it counts from the beginning. */
+  constructor(ports: ControlPorts) {
+    this.#ports = ports;
+    this.#logLevel = ports.logLevel;
+    const { assembly } = ports;
+    this.records$ = assembly.records$;
+    assembly.records$.subscribe((record) => this.#keep(record));
+    assembly.feed.facts$.subscribe((fact) => {
+      if (fact.type === 'moved') this.#noteMove(fact);
+    });
+  }
+
+  status(): SystemStatus {
+    const { assembly, kernel, version } = this.#ports;
+    const states: Record<PublicState, number> = {
+      disabled: 0,
+      pending: 0,
+      starting: 0,
+      ready: 0,
+      exited: 0,
+      stopping: 0,
+      backoff: 0,
+      stopped: 0,
+      failed: 0,
+    };
+    const { slots, counters } = this.#ledger();
+    for (const phase of servicePhases) states[publicStateOf(phase)] += counters.phases[phase];
+    let enabled = 0;
+    for (const slot of slots) if (slot.enabled) enabled += 1;
+    return {
+      version,
+      state: this.#systemState,
+      uptime: assembly.feed.now(),
+      pid: kernel.pid,
+      services: slots.size,
+      enabled,
+      states,
+      ...(this.#logLevel === undefined ? {} : { logLevel: this.#logLevel }),
+      ...(this.#shutdownAt === undefined ? {} : { shutdownAt: this.#shutdownAt }),
+    };
+  }
+
+  services(): readonly ServiceStatus[] {
+    return this.#ledger()
+      .slots.all()
+      .flatMap((slot) => this.#statusOf(slot) ?? []);
+  }
+
+  service(name: string): ServiceStatus | undefined {
+    const slot = this.#ledger().slots.get(name);
+    return slot === undefined ? undefined : this.#statusOf(slot);
+  }
+
+  history(name: string): readonly HistoryLine[] | undefined {
+    const { assembly } = this.#ports;
+    const entry = serviceEntries(assembly.system.getSnapshot(), false).find((service) => service.name === name);
+    return entry === undefined ? undefined : historyOf(entry, assembly.feed.history(name));
+  }
+
+  recentRecords(): readonly LogRecord[] {
+    return this.#records.slice(this.#firstRecord);
+  }
+
+  dependencyChart(): string {
+    return dependencyChart(this.#ledger().graph);
+  }
+
+  measurements(): Measurements {
+    const { assembly, clock } = this.#ports;
+    // An idle container is not woken for what nobody asks: the watch begins with the first who does.
+    if (!this.#loopWatched) {
+      this.#loopWatched = true;
+      this.#watchLoop(clock.now());
+    }
+    const { rss, heapUsed } = process.memoryUsage();
+    const services = [...assembly.feed.allMilestones()].filter(([name]) => name !== systemActor);
+    const loopDelay = this.#loopDelay;
+    this.#loopDelay = 0;
+    return {
+      orphansReaped: assembly.orphansReaped(),
+      recordsIn: this.#recordsIn,
+      sinks: Object.fromEntries(
+        assembly.sinks
+          .all()
+          .map(({ name, waitingBytes, droppedTotal }) => [name, { waitingBytes, dropped: droppedTotal }]),
+      ),
+      exits: services.flatMap(([service, { exits }]) =>
+        [...exits].map(([status, count]) => ({ service, status, count })),
+      ),
+      restarts: Object.fromEntries(services.map(([name, { restarts }]) => [name, restarts])),
+      loopDelay,
+      memory: { resident: rss, heap: heapUsed },
+    };
+  }
+
+  start(names: readonly string[], { enable, force }: StartRequest): void {
+    const { slots } = this.#ledger();
+    for (const name of force ? [] : names) {
+      const slot = slots.get(name);
+      const phase = slot === undefined || isStopping(slot) ? undefined : phaseOf(slot);
+      if (phase !== undefined && (phase === 'pending' || isLive(phase))) this.#ports.assembly.say(alreadyStarted(name));
+    }
+    this.#send({ type: 'services.start', names, enable, force });
+  }
+
+  stop(names: readonly string[], { disable, drain }: StopRequest): void {
+    this.#send({ type: 'services.stop', names, disable, again: false, drain });
+  }
+
+  reset(names: readonly string[], { force }: { readonly force: boolean }): void {
+    this.#send({ type: 'services.reset', names, force });
+  }
+
+  restart(names: readonly string[], { force }: { readonly force: boolean }): void {
+    if (force) this.#send({ type: 'services.start', names, enable: false, force: true });
+    else this.#send({ type: 'services.stop', names, disable: false, again: true, drain: false });
+  }
+
+  unrestartable(names: readonly string[]): readonly Unstartable[] {
+    return unrestartable(this.#ledger(), names);
+  }
+
+  setEnabled(names: readonly string[], enabled: boolean): void {
+    this.#send({ type: enabled ? 'services.enable' : 'services.disable', names });
+  }
+
+  kill(name: string, signal: SignalName): KillOutcome {
+    this.#ports.assembly.feed.tell({ type: 'requested', verb: 'kill', services: [name] });
+    const outcome = this.#ports.assembly.signal(name, signal);
+    return outcome === 'vanished' ? 'notRunning' : outcome;
+  }
+
+  shutdown(delay: number): void {
+    const { assembly, clock } = this.#ports;
+    assembly.say(shutdownScheduled(delay));
+    this.#shutdownAt = clock.wallTime() + delay;
+    assembly.feed.tell({ type: 'requested', verb: 'shutdown', services: [] });
+    clock.setTimeout(() => assembly.shutdown({ kind: 'command' }), delay);
+  }
+
+  forceLogLevel(level: Severity): void {
+    this.#logLevel = level;
+    this.#ports.widen(level);
+  }
+
+  run(argv: readonly string[]): CommandRun {
+    const { kernel, environment, assembly } = this.#ports;
+    const outcome = kernel.spawn({
+      argv,
+      environment,
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const output$ = new Subject<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>();
+    if (!outcome.ok) {
+      const message = describeSpawnError(outcome.error);
+      const exitStatus = outcome.error.code === 'ENOENT' ? 127 : 126;
+      return {
+        output$,
+        outcome: Promise.resolve({ kind: 'notStarted', message, exitStatus }),
+        cancel: () => undefined,
+      };
+    }
+    const { pid } = outcome;
+    assembly.feed.tell({ type: 'command.began', pid });
+    const subscription = new Subscription();
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const decoder = new TextDecoder();
+      subscription.add(
+        outcome[stream].subscribe((bytes) => output$.next({ stream, text: decoder.decode(bytes, { stream: true }) })),
+      );
+    }
+    let ended = false;
+    return {
+      output$,
+      outcome: new Promise((resolve) => {
+        assembly.exits.exitOf(pid).subscribe(({ status }) => {
+          ended = true;
+          assembly.feed.tell({ type: 'command.ended', pid, status });
+          // What it wrote before its end has been emitted by now.
+          subscription.unsubscribe();
+          output$.complete();
+          resolve({ kind: 'ended', status });
+        });
+      }),
+      cancel: () => {
+        if (!ended) kernel.signal(pid, 'SIGKILL', 'group');
+      },
+    };
+  }
+
+  async watch(request: WatchRequest): Promise<EntryWatch> {
+    const { hub } = await this.#ports.inspection();
+    return hub.watch(request);
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadResult> {
+    if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
+    return this.#ports.reload(request);
+  }
+
+  #ledger(): Ledger {
+    return this.#ports.assembly.system.getSnapshot().context.ledger;
+  }
+
+  #overviewOf(ledger: Ledger): Overview {
+    if (this.#overview?.ledger !== ledger) this.#overview = new Overview(ledger);
+    return this.#overview;
+  }
+
+  /** Passes a request for services on to the system machine, with the time. */
+  #send(request: Unstamped<ServiceRequest>): void {
+    const { assembly, clock } = this.#ports;
+    // A request that comes while the system ends changes nothing any more.
+    if (this.#systemState === 'draining') return;
+    assembly.feed.tell({ type: 'requested', verb: verbOf(request), services: request.names });
+    assembly.system.send({ ...request, at: clock.now() });
+  }
+
+  #snapshotOf(name: string): ServiceSnapshot | ScheduledSnapshot | undefined {
+    const ref = this.#ports.assembly.system.getSnapshot().children[serviceActorId(name)];
+    const snapshot = ref?.getSnapshot();
+    return snapshot !== undefined && 'context' in snapshot && 'spec' in snapshot.context ? snapshot : undefined;
+  }
+
+  #statusOf(slot: Slot): ServiceStatus | undefined {
+    const { clock, assembly } = this.#ports;
+    const { spec, enabled } = slot;
+    const { name } = spec;
+    const snapshot = this.#snapshotOf(name);
+    if (snapshot === undefined) return undefined;
+    const ledger = this.#ledger();
+    const past = assembly.feed.milestones(name);
+    const now = clock.now();
+    const age = past === undefined ? 0 : assembly.feed.now() - past.since;
+    const since = past?.sinceTime ?? clock.wallTime();
+    const phase = phaseOf(slot);
+    // The ledger sees further than the chart: what is queued, what is disabled by hand, what was stopped before it began.
+    const stage =
+      phase === 'disabled' || phase === 'pending' || phase === 'stopped' ? phase : (stageOf(snapshot) ?? 'pending');
+    const run = isScheduledSnapshot(snapshot) ? scheduledFacts(snapshot) : serviceFacts(snapshot, stage, now);
+    const words = assembly.lastWords(name);
+    const { verdict, restartsUsed = 0, pid } = run;
+    const cause = verdict === undefined ? undefined : describeFailure(spec.type, verdict);
+    const left = run.left ?? timeLeft(slot, stage, age, now);
+    const note = run.counts === undefined ? run.status : scheduledNote(spec, run.counts);
+    const nextRun = assembly.nextRun(name);
+    const { timeZone } = ledger.spec;
+    const why = explainState({
+      stage,
+      since,
+      spec,
+      hold: phase === 'pending' ? this.#pendingHold(slot) : { kind: 'none' },
+      ...this.#stopOf(slot, snapshot),
+      restartsUsed,
+      ...(pid === undefined ? {} : { pid }),
+      ...(run.counts === undefined ? {} : { running: run.counts.running }),
+      ...(left === undefined ? {} : { left }),
+      ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
+      ...(cause === undefined ? {} : { cause }),
+      ...(run.endSignal === undefined ? {} : { endSignal: run.endSignal }),
+    });
+    const boot = past === undefined ? undefined : bootTimes(past);
+    return {
+      name,
+      type: spec.type,
+      enabled,
+      ...(spec.remainAfterExit ? { remainAfterExit: true } : {}),
+      state: publicStateOf(phase),
+      stage,
+      since,
+      age,
+      why,
+      ...(pid === undefined ? {} : { pid }),
+      ...(run.counts === undefined ? {} : { running: run.counts.running }),
+      ...(spec.restart
+        ? { restarts: { used: restartsUsed, left: Math.max(0, spec.restartLimit - restartsUsed) } }
+        : {}),
+      ...(note === undefined ? {} : { note }),
+      ...(past?.lastExit === undefined ? {} : { lastExit: past.lastExit }),
+      ...(cause === undefined || cause === '' ? {} : { cause }),
+      ...(nextRun === undefined ? {} : { nextRun }),
+      ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
+      ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
+      prerequisites: spec.prerequisites,
+      prerequisitesReady: spec.prerequisites.every((other) => {
+        const prerequisite = ledger.slots.get(other);
+        return prerequisite === undefined || satisfiesDependents(prerequisite);
+      }),
+      ...(boot === undefined ? {} : { boot }),
+    };
+  }
+
+  #pendingHold({ spec }: Slot): Hold {
+    const { value } = this.#ports.assembly.system.getSnapshot();
+    const path = statePath(value);
+    if (path.startsWith('draining') || path === 'halted') return { kind: 'ending' };
+    const ledger = this.#ledger();
+    const { held } = this.#overviewOf(ledger);
+    const hold = holdOf(ledger.graph, standingsOf(ledger), held, spec.name, path === 'booting.idling');
+    if (hold.kind !== 'none') return hold;
+    // What is about to be stopped is no more to be counted on, though it is still ready.
+    const going = spec.prerequisites.filter((name) => {
+      const slot = ledger.slots.get(name);
+      return slot !== undefined && isStopping(slot);
+    });
+    if (going.length > 0) return { kind: 'prerequisites', names: going };
+    const holding = holders(ledger.slots, spec);
+    return holding.length > 0 ? { kind: 'reload', names: holding } : hold;
+  }
+
+  /** What a stop that is asked for waits for, and what comes after it. */
+  #stopOf(slot: Slot, snapshot: ServiceSnapshot | ScheduledSnapshot): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
+    const stopping = isStopping(slot) && !isOver(slot) ? slot.intent : undefined;
+    const stopAfter =
+      stopping?.told === false ? (this.#overviewOf(this.#ledger()).stopsBefore.get(slot.spec.name) ?? []) : [];
+    if (stopping?.next === 'start') return { stopAfter, afterStop: 'start' };
+    if (snapshot.context.verdict === undefined) return { stopAfter };
+    const restarts =
+      stopping === undefined && slot.enabled && !isScheduledSnapshot(snapshot) && mayRestart(snapshot.context);
+    return { stopAfter, afterStop: restarts ? 'restart' : 'verdict' };
+  }
+
+  #noteMove({ actor, to }: MoveFact): void {
+    if (actor === systemActor) {
+      this.#noteSystem(to);
+      return;
+    }
+    if (!isServiceStage(to)) return;
+    const time = this.#ports.clock.wallTime();
+    // The ledger hears of it in the same turn; whoever listens here shall find both alike.
+    queueMicrotask(() =>
+      this.events$.next({ type: 'service', time, service: actor, state: this.#stateOf(actor), stage: to }),
+    );
+  }
+
+  #stateOf(name: string): PublicState {
+    return publicStateOf(phaseOrPending(this.#ledger().slots.get(name)));
+  }
+
+  #noteSystem(path: string): void {
+    const state = path.startsWith('booting') ? 'booting' : path === 'up' ? 'up' : 'draining';
+    if (state === this.#systemState) return;
+    this.#systemState = state;
+    this.events$.next({ type: 'system', time: this.#ports.clock.wallTime(), state });
+  }
+
+  #keep(record: LogRecord): void {
+    this.#recordsIn += 1;
+    this.#records.push(record);
+    this.#characters += record.message.length;
+    while (this.#records.length - this.#firstRecord > mostRecords || this.#characters > mostCharacters) {
+      this.#characters -= this.#records[this.#firstRecord]?.message.length ?? 0;
+      this.#firstRecord += 1;
+    }
+    // One by one they would be moved for each record of a flood.
+    if (this.#firstRecord < mostRecords) return;
+    this.#records.splice(0, this.#firstRecord);
+    this.#firstRecord = 0;
+  }
+
+  #watchLoop(due: number): void {
+    const { clock } = this.#ports;
+    const next = Math.max(clock.now(), due) + loopInterval;
+    clock.setTimeout(() => {
+      this.#loopDelay = Math.max(this.#loopDelay, clock.now() - next);
+      this.#watchLoop(next);
+    }, next - clock.now());
+  }
+}
+
+/** Anything without its time. */
+type Unstamped<T> = T extends unknown ? Omit<T, 'at'> : never;
+
+function phaseOrPending(slot: Slot | undefined): ServicePhase {
+  return slot === undefined ? 'pending' : phaseOf(slot);
+}
+
+function standingsOf({ slots }: Ledger): Standings {
+  return { get: (name) => standingOf(slots.get(name)) };
+}
+
+function stageOf(snapshot: ServiceSnapshot | ScheduledSnapshot): ServiceStage | undefined {
+  const path = statePath(snapshot.value);
+  return isServiceStage(path) ? path : undefined;
+}
+
+function isScheduledSnapshot(snapshot: ServiceSnapshot | ScheduledSnapshot): snapshot is ScheduledSnapshot {
+  return 'runs' in snapshot.context;
+}
+
+/** What a chart knows that a status tells. */
+interface RunFacts {
+  readonly pid?: number;
+  readonly counts?: RunCounts;
+  readonly verdict?: FailureCause | undefined;
+  readonly restartsUsed?: number;
+  readonly endSignal?: SignalName | undefined;
+  readonly status?: string | undefined;
+  /** ms until the state's own timer fires. */
+  readonly left?: number;
+}
+
+function scheduledFacts({ context, value }: ScheduledSnapshot): RunFacts {
+  const hasRuns = typeof value === 'object';
+  return { verdict: context.verdict, ...(hasRuns ? { counts: runCounts(context) } : {}) };
+}
+
+function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: number): RunFacts {
+  const { verdict, restartsUsed, status, pid, deadline, endSignal } = context;
+  const isTimed =
+    stage === 'starting.awaitingExit' ||
+    stage === 'starting.awaitingPidfile' ||
+    stage === 'starting.awaitingNotify' ||
+    stage === 'stopping.clearing';
+  return {
+    verdict,
+    restartsUsed,
+    endSignal,
+    status,
+    ...(pid === 0 ? {} : { pid }),
+    ...(isTimed && deadline !== undefined ? { left: Math.max(0, deadline - now) } : {}),
+  };
+}
+
+/**
+ * ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop.
+ *
+ * @param age ms for which it has been where it is
+ */
+function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): number | undefined {
+  switch (stage) {
+    case 'starting.settling':
+      return Math.max(0, slot.spec.startupPause - age);
+    case 'backoff':
+      return Math.max(0, slot.spec.restartDelay - age);
+    case 'stopping.terminating': {
+      const killAt = isStopping(slot) ? slot.intent.killAt : undefined;
+      return killAt === undefined ? undefined : Math.max(0, killAt - now);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function bootTimes({ started, startEnd }: Milestones): ServiceStatus['boot'] {
+  if (started === undefined || startEnd === undefined) return undefined;
+  const { waitedFor } = started;
+  const end = startEnd.ready
+    ? { ready: startEnd.at }
+    : { failed: { at: startEnd.at, cause: startEnd.cause ?? 'it was stopped' } };
+  return { started: started.at, ...end, ...(waitedFor === undefined ? {} : { waitedFor }) };
+}
+
+function verbOf(request: Unstamped<ServiceRequest>): RequestVerb {
+  switch (request.type) {
+    case 'services.start':
+      return request.force ? 'restart' : 'start';
+    case 'services.stop':
+      return request.again ? 'restart' : 'stop';
+    case 'services.reset':
+      return 'reset';
+    case 'services.enable':
+      return 'enable';
+    case 'services.disable':
+      return 'disable';
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Opens the control socket and the FIFO where they can be (reference, section 5.3), before the first service starts: its
+ * environment names the socket. What answers on them is loaded with the first connection.
+ */
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+} from 'node:fs';
+import { createServer, type Server, Socket } from 'node:net';
+import { type ControlPlace, longestSocketPath } from '../../control/places.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import type { NativeEdge } from '../linux/native.ts';
+
+export interface ControlSocketOptions {
+  readonly edge: Pick<NativeEdge, 'makeFifo'>;
+  /** Where it may stand, the best place first: `placesFor`. */
+  readonly places: readonly ControlPlace[];
+  readonly uid: number;
+}
+
+export interface ControlSocket {
+  /** Absent where it could not be made anywhere. */
+  readonly path?: string;
+  readonly fifo?: string;
+  /** What could not be created, for the log. */
+  readonly problems: readonly string[];
+  /** From now on connections are handed over; those that came before, first. */
+  readonly serve: (onConnection: (socket: Socket) => void, onLines: (chunk: Buffer) => void) => void;
+  /** Removes what was made. */
+  readonly close: () => void;
+}
+
+interface Made {
+  readonly path: string;
+  readonly inode: number;
+}
+
+/** Connections that wait for the server to be loaded. */
+const mostWaiting = 64;
+
+export function openControlSocket(options: ControlSocketOptions): ControlSocket {
+  const problems: string[] = [];
+  const waiting: Socket[] = [];
+  const chunks: Buffer[] = [];
+  let handOver: ((socket: Socket) => void) | undefined;
+  let takeLines: ((chunk: Buffer) => void) | undefined;
+  const made: Made[] = [];
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    if (handOver !== undefined) handOver(socket);
+    else if (waiting.length < mostWaiting) waiting.push(socket);
+    else socket.destroy();
+  });
+  server.on('error', () => undefined);
+
+  const place = options.places.find((each) => isUsable(each, options));
+  const path = place === undefined ? undefined : listen(server, place.socket, made, options, problems);
+  const fifo =
+    place === undefined
+      ? undefined
+      : openFifo(place.fifo, made, options, problems, (chunk) => {
+          if (takeLines !== undefined) takeLines(chunk);
+          else if (chunks.length < mostWaiting) chunks.push(chunk);
+        });
+  if (place === undefined) problems.push('no directory for the control socket can be written');
+
+  return {
+    ...(path === undefined ? {} : { path }),
+    ...(fifo === undefined ? {} : { fifo: fifo.path }),
+    problems,
+    serve: (onConnection, onLines) => {
+      handOver = onConnection;
+      takeLines = onLines;
+      for (const socket of waiting.splice(0)) onConnection(socket);
+      for (const chunk of chunks.splice(0)) onLines(chunk);
+    },
+    close: () => {
+      server.close();
+      fifo?.socket.destroy();
+      for (const { path: file, inode } of made) removeOwn(file, inode);
+    },
+  };
+}
+
+function isUsable({ directory, own, socket }: ControlPlace, options: ControlSocketOptions): boolean {
+  if (Buffer.byteLength(socket) > longestSocketPath) return false;
+  try {
+    if (own) {
+      makeDirectory(directory);
+      const stats = lstatSync(directory);
+      // Somebody else's directory, or a link to one: what is in it would be theirs.
+      if (!stats.isDirectory() || stats.uid !== options.uid) return false;
+      chmodSync(directory, 0o700);
+    }
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch {
+    return false;
+  }
+  return !isListening(socket);
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** Another chaperone is there: proc_net_unix(5), flag SO_ACCEPTCON. */
+function isListening(path: string): boolean {
+  try {
+    lstatSync(path);
+    return readFileSync('/proc/net/unix', 'latin1')
+      .split('\n')
+      .some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000');
+  } catch {
+    return false;
+  }
+}
+
+function listen(
+  server: Server,
+  path: string,
+  made: Made[],
+  { uid }: ControlSocketOptions,
+  problems: string[],
+): string | undefined {
+  try {
+    removeStale(path, uid);
+    // bind(2) and listen(2) are done when this returns; an error comes later as an event, and the file is not there.
+    server.listen(path);
+    chmodSync(path, 0o666);
+    made.push({ path, inode: lstatSync(path).ino });
+    return path;
+  } catch (error) {
+    problems.push(`cannot create the control socket ${path}: ${codeOf(error) ?? String(error)}`);
+    return undefined;
+  }
+}
+
+function openFifo(
+  path: string,
+  made: Made[],
+  { edge, uid }: ControlSocketOptions,
+  problems: string[],
+  onData: (chunk: Buffer) => void,
+): { readonly path: string; readonly socket: Socket } | undefined {
+  try {
+    removeStale(path, uid);
+    edge.makeFifo(path, 0o600);
+    made.push({ path, inode: lstatSync(path).ino });
+    // With a writer of its own it never ends, and opening it does not wait for one.
+    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      const socket = new Socket({ fd, readable: true, writable: false });
+      socket.on('error', () => undefined);
+      socket.on('data', onData);
+      return { path, socket };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  } catch (error) {
+    problems.push(`cannot create the command FIFO ${path}: ${codeOf(error) ?? String(error)}`);
+    return undefined;
+  }
+}
+
+/** What an earlier chaperone left behind; a file of another kind is not ours to remove. */
+function removeStale(path: string, uid: number): void {
+  try {
+    const stats = lstatSync(path);
+    if ((stats.isSocket() || stats.isFIFO()) && (stats.uid === uid || uid === 0)) unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Another chaperone may have taken the place meanwhile. */
+function removeOwn(path: string, inode: number): void {
+  try {
+    if (lstatSync(path).ino === inode) unlinkSync(path);
+  } catch {
+    // It is gone already.
+  }
+}

@@ -1,0 +1,81 @@
+/** Joins the control socket with what answers on it, which is loaded once somebody asks. */
+import type { Socket } from 'node:net';
+import { type Caller, createRights } from '../../control/rights.ts';
+import type { ControlServer } from '../../control/server.ts';
+import type { Supervisor } from '../../control/supervisor.ts';
+import { type Message, warning } from '../../model/log/messages.ts';
+import type { ControlPolicy } from '../../model/service/control-policy.ts';
+import type { Clock } from '../kernel.ts';
+import type { NativeEdge } from '../linux/native.ts';
+import type { ControlSocket } from './control-socket.ts';
+
+type PeerEdge = Pick<NativeEdge, 'peerCredentials' | 'peerGroups'>;
+
+export interface ServeControlOptions {
+  readonly socket: ControlSocket;
+  readonly supervisor: Supervisor;
+  readonly edge: PeerEdge;
+  readonly clock: Clock;
+  /** Chaperone's own account. */
+  readonly uid: number;
+  /** That of the configuration in force. */
+  readonly policy: () => ControlPolicy;
+  readonly say: (message: Message) => void;
+}
+
+export function serveControl(options: ServeControlOptions): void {
+  const { socket, say } = options;
+  let server: Promise<ControlServer> | undefined;
+  const withServer = (use: (server: ControlServer) => void): void => {
+    server ??= loadServer(options);
+    server.then(use, (error: unknown) => say(warning(`the control socket cannot be served: ${String(error)}`)));
+  };
+  socket.serve(
+    (connection) => withServer((ready) => ready.accept(connection)),
+    (chunk) => withServer((ready) => ready.takeLines(chunk)),
+  );
+}
+
+async function loadServer(options: ServeControlOptions): Promise<ControlServer> {
+  const { supervisor, edge, clock, uid, policy, say } = options;
+  const { ControlServer } = await import('../../control/server.ts');
+  return new ControlServer({
+    supervisor,
+    rights: createRights({ uid, policy }),
+    now: () => clock.now(),
+    timers: clock,
+    callerOf: (connection) => callerOf(edge, connection),
+    onError: (error) => say(warning(`a request to the control socket failed: ${String(error)}`)),
+    onLine: ({ kind, text }) => {
+      if (kind !== 'done') say(warning(`a command in the FIFO was not carried out: ${text.split('\n')[0]}`));
+    },
+  });
+}
+
+function callerOf(edge: PeerEdge, connection: Socket): Caller | undefined {
+  try {
+    const fd = descriptorOf(connection);
+    if (fd === undefined) return undefined;
+    const { uid, gid } = edge.peerCredentials(fd);
+    return { uid, gid, groups: groupsOf(edge, fd) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A kernel that does not tell them (gVisor, before 4.13) leaves the primary group. */
+function groupsOf(edge: PeerEdge, fd: number): readonly number[] {
+  try {
+    return edge.peerGroups(fd);
+  } catch {
+    return [];
+  }
+}
+
+/** Node tells the descriptor of a connection nowhere else. */
+function descriptorOf(connection: Socket): number | undefined {
+  if (!('_handle' in connection)) return undefined;
+  const { _handle: handle } = connection;
+  if (typeof handle !== 'object' || handle === null || !('fd' in handle)) return undefined;
+  return typeof handle.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
+}

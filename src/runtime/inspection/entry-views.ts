@@ -1,0 +1,507 @@
+/**
+ * What of the machines may be seen by who inspects them: a list of what is shown, and nothing else. A specification, an
+ * environment, a command's arguments never pass through here.
+ */
+import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
+import type { ServiceEntry, SnapshotView } from '../../inspect/entry.ts';
+import type { readinessMachine } from '../../machines/readiness.ts';
+import { runCounts, type ScheduledEvent, type scheduledMachine } from '../../machines/scheduled.ts';
+import type { serviceMachine } from '../../machines/service.ts';
+import type { ServiceEvent } from '../../machines/service-protocol.ts';
+import type { CountProcesses, SignalAll, SystemEvent, systemMachine } from '../../machines/system.ts';
+import type { UnitEvent, unitMachine } from '../../machines/unit.ts';
+import { isStopping } from '../../model/ledger/slot.ts';
+import type { DependencyGraph } from '../../model/order/dependency-graph.ts';
+import { scheduledNote, type TriggerCommand } from '../../model/schedule/scheduled-runs.ts';
+import { describeEnd, describeFailure } from '../../model/service/describe-end.ts';
+import { describeExit } from '../../model/service/exit-status.ts';
+import type { NotifyMessage } from '../../model/service/notify-message.ts';
+import { isLive, servicePhases } from '../../model/service/service-phase.ts';
+import type { ServiceSpec } from '../../model/service/service-spec.ts';
+import { describeSpawnError } from '../../model/service/spawn-error.ts';
+import type { NotifyRequest, PidfileFact, UnitRequest } from '../../model/service/unit-events.ts';
+import type { Json, JsonObject } from '../../model/words/json.ts';
+import type { EventView } from '../../record/fact.ts';
+import { statePath } from '../../record/transition.ts';
+
+export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
+export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
+type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
+type UnitSnapshot = SnapshotFrom<typeof unitMachine>;
+type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
+
+/** What is known of a service besides its snapshot. */
+export interface ServiceFacts {
+  /** What let it go, if it had to wait; with its suffix. */
+  readonly waitedFor?: string | undefined;
+  /** cron: Unix ms of its next run. */
+  readonly nextRun?: number | undefined;
+  /** Monotonic ms at which the system sends it SIGKILL, where it was told to stop. */
+  readonly killAt?: number | undefined;
+}
+
+type ShownEvent =
+  | SystemEvent
+  | ServiceEvent
+  | ScheduledEvent
+  | UnitEvent
+  | UnitRequest
+  | PidfileFact
+  | NotifyRequest
+  | TriggerCommand
+  | SignalAll
+  | CountProcesses;
+
+/** An actor's state without what nobody is to see. */
+export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
+  const status = statusOf(snapshot);
+  if (isMachine<ServiceSnapshot>(snapshot, 'service'))
+    return machineView(status, snapshot, serviceContext(snapshot.context, statePath(snapshot.value), facts));
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled'))
+    return machineView(status, snapshot, scheduledContext(snapshot.context, statePath(snapshot.value), facts));
+  if (isMachine<SystemSnapshot>(snapshot, 'system'))
+    return machineView(status, snapshot, systemContext(snapshot.context, statePath(snapshot.value)));
+  if (isMachine<UnitSnapshot>(snapshot, 'unit')) return machineView(status, snapshot, unitContext(snapshot));
+  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness'))
+    return machineView(status, snapshot, readinessContext(snapshot));
+  return { status };
+}
+
+function machineView(status: SnapshotView['status'], snapshot: AnyMachineSnapshot, context: JsonObject): SnapshotView {
+  const value = stateValue(snapshot.value);
+  return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
+}
+
+/** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
+export function machineOf(snapshot: unknown): string | undefined {
+  const id = machineId(snapshot);
+  switch (id) {
+    case 'system':
+    case 'service':
+    case 'scheduled':
+    case 'unit':
+    case 'readiness':
+      return id;
+    default:
+      return undefined;
+  }
+}
+
+/** The service that a machine belongs to, by full name. */
+export function serviceOf(snapshot: unknown): string | undefined {
+  if (isMachine<ServiceSnapshot>(snapshot, 'service')) return snapshot.context.spec.name;
+  if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.spec.name;
+  if (isMachine<UnitSnapshot>(snapshot, 'unit')) return snapshot.context.run.service.name;
+  if (isMachine<ReadinessSnapshot>(snapshot, 'readiness')) return snapshot.context.service.name;
+  return undefined;
+}
+
+/** The status of any actor's snapshot. */
+export function statusOf(snapshot: unknown): SnapshotView['status'] {
+  const status =
+    typeof snapshot === 'object' && snapshot !== null && 'status' in snapshot ? snapshot.status : undefined;
+  return status === 'done' || status === 'error' || status === 'stopped' ? status : 'active';
+}
+
+function stateValue(value: unknown): Json {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return null;
+  const view: Record<string, Json> = {};
+  for (const [key, inner] of Object.entries(value)) view[key] = stateValue(inner);
+  return view;
+}
+
+// A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
+
+/** What may be shown of what a service's chart knows. `stage`: where the chart stands. */
+export function serviceContext(
+  context: ServiceSnapshot['context'],
+  stage: string,
+  { waitedFor, killAt }: ServiceFacts,
+): JsonObject {
+  const { spec, serial, pid, followed, verdict, lastEnd, status, announced } = context;
+  const deadline = deadlineIn(stage, context.deadline, killAt);
+  const view: Record<string, Json> = { service: spec.name, serial };
+  // Without one it is not spawned yet, or what is left of the run has no leader.
+  if (pid !== 0) view['pid'] = pid;
+  if (followed) view['followed'] = true;
+  if (spec.restart) {
+    view['restarts'] = context.restartsUsed;
+    view['restartLimit'] = spec.restartLimit;
+  }
+  if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
+  if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  if (status !== undefined && status !== '') view['note'] = status;
+  if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
+  if (deadline !== undefined) view['deadline'] = deadline;
+  if (announced !== undefined) view['announced'] = announced;
+  if (context.endSignal !== undefined) view['endSignal'] = context.endSignal;
+  return view;
+}
+
+/** Monotonic ms at which a start or a stop has taken too long. For a stop that the system has asked for, the system says it. */
+function deadlineIn(stage: string, own: number | undefined, killAt: number | undefined) {
+  if (stage.startsWith('starting') || stage === 'stopping.clearing') return own;
+  return stage === 'stopping.terminating' ? killAt : undefined;
+}
+
+/** The same of a cron or inetd service. */
+export function scheduledContext(
+  context: ScheduledSnapshot['context'],
+  stage: string,
+  { waitedFor, nextRun }: ServiceFacts,
+): JsonObject {
+  const { spec, serial, verdict, lastEnd } = context;
+  const counts = runCounts(context);
+  const view: Record<string, Json> = { service: spec.name, serial, begun: counts.begun, running: counts.running };
+  if (nextRun !== undefined) view['nextRun'] = nextRun;
+  if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
+  if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  const note = stage === 'pending' ? '' : scheduledNote(spec, counts);
+  if (note !== '') view['note'] = note;
+  if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
+  return view;
+}
+
+/** The same of the system. */
+export function systemContext({ ledger, end }: SystemSnapshot['context'], stage: string): JsonObject {
+  const { spec, graph, counters, drain } = ledger;
+  const view: Record<string, Json> = {
+    services: spec.services.length,
+    layers: graph.layerCount,
+    files: spec.fileCount,
+    idleDelay: spec.idleDelay,
+    shutdownTimeout: spec.shutdownTimeout,
+  };
+  if (end !== undefined) view['end'] = describeEnd(end);
+  if (stage.startsWith('draining')) {
+    view['live'] = livePhases.reduce((sum, phase) => sum + counters.phases[phase], 0);
+    if (drain !== undefined) view['deadline'] = drain.deadline;
+  }
+  return view;
+}
+
+const livePhases = servicePhases.filter(isLive);
+
+function unitContext({ context: { run, pid, signalled } }: UnitSnapshot): JsonObject {
+  const { service, serial, connection } = run;
+  const view: Record<string, Json> = { service: service.name, serial, program: programOf(service) };
+  if (connection !== undefined) {
+    view['client'] = connection.address;
+    view['clientPort'] = connection.port;
+  }
+  if (pid !== undefined) view['pid'] = pid;
+  if (signalled !== undefined) view['signalled'] = { signal: signalled.signal, outcome: signalled.outcome };
+  return view;
+}
+
+function readinessContext({ context: { service, serial, deadline, trouble } }: ReadinessSnapshot): JsonObject {
+  const view = { service: service.name, serial, deadline };
+  return service.type === 'notify' ? view : { ...view, trouble };
+}
+
+function programOf({ argv }: ServiceSpec): string {
+  return argv[0] ?? '';
+}
+
+/** An event with what may be seen of it. Of XState's own only the type is shown: their rest may be anything. */
+export function eventView(event: { readonly type: string }): EventView {
+  return isShown(event) ? shownEvent(event) : { type: event.type };
+}
+
+/** Every type there is; the compiler holds it against the machines' events. */
+const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
+  'service.start': true,
+  'service.stop': true,
+  'service.kill': true,
+  'service.retire': true,
+  'service.reset': true,
+  'service.signal': true,
+  'service.reconfigure': true,
+  'service.resumed': true,
+  'service.changed': true,
+  'service.exitKills': true,
+  'service.noticed': true,
+  'service.extended': true,
+  'service.survived': true,
+  'services.start': true,
+  'services.stop': true,
+  'services.reset': true,
+  'services.enable': true,
+  'services.disable': true,
+  'services.signal': true,
+  'stops.due': true,
+  'system.shutdown': true,
+  'system.reload': true,
+  'processes.gone': true,
+  'processes.signalAll': true,
+  'processes.count': true,
+  'unit.spawned': true,
+  'unit.spawnFailed': true,
+  'unit.leaderExited': true,
+  'unit.cleared': true,
+  'unit.survived': true,
+  'unit.seen': true,
+  'unit.signalled': true,
+  'unit.terminate': true,
+  'unit.kill': true,
+  'unit.lead': true,
+  'unit.signal': true,
+  'unit.send': true,
+  'unit.look': true,
+  'unit.lookDue': true,
+  'unit.survivalDue': true,
+  'readiness.passed': true,
+  'readiness.failed': true,
+  'readiness.extended': true,
+  'trigger.armed': true,
+  'trigger.refused': true,
+  'trigger.fired': true,
+  'trigger.pause': true,
+  'trigger.resume': true,
+  'pidfile.found': true,
+  'pidfile.seen': true,
+  'notify.received': true,
+  'notify.close': true,
+  'watchdog.missed': true,
+  'restarts.forgotten': true,
+  'leader.missed': true,
+  'reset.overdue': true,
+};
+
+function isShown(event: { readonly type: string }): event is ShownEvent {
+  return Object.hasOwn(shownTypes, event.type);
+}
+
+function shownEvent(event: ShownEvent): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'service.start':
+      return { type, ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }) };
+    case 'service.stop':
+      return { type, drain: event.drain, ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }) };
+    case 'service.kill':
+      return { type, grace: event.grace };
+    case 'service.reset':
+      return { type, killAfter: event.killAfter };
+    case 'service.signal':
+      return { type, signal: event.signal };
+    case 'service.changed':
+      return { type, service: event.name, phase: event.change.phase };
+    case 'service.exitKills':
+    case 'service.survived':
+      return { type, service: event.name };
+    case 'service.noticed':
+      return { type, service: event.name, news: event.news.kind };
+    case 'service.extended':
+      return { type, service: event.name, until: event.until };
+    case 'services.start':
+      return { type, names: event.names, enable: event.enable, force: event.force };
+    case 'services.stop':
+      return { type, names: event.names, disable: event.disable, again: event.again, drain: event.drain };
+    case 'services.reset':
+      return { type, names: event.names, force: event.force };
+    case 'services.enable':
+    case 'services.disable':
+      return { type, names: event.names };
+    case 'services.signal':
+      return { type, names: event.names, signal: event.signal };
+    case 'system.shutdown':
+      return { type, end: describeEnd(event.end), forced: event.forced };
+    case 'service.retire':
+    case 'service.reconfigure':
+    case 'service.resumed':
+    case 'system.reload':
+      return { type };
+    default:
+      return shownRunEvent(event);
+  }
+}
+
+/** What is told of runs, and of what watches and starts them. */
+type RunEvent = Exclude<ShownEvent, { readonly type: `${'service' | 'services' | 'system'}.${string}` }>;
+
+function shownRunEvent(event: RunEvent): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'processes.signalAll':
+    case 'unit.terminate':
+    case 'unit.signal':
+      return { type, signal: event.signal };
+    case 'unit.kill':
+      return { type, grace: event.grace };
+    case 'unit.send':
+      return { type, signal: event.signal, purpose: event.purpose };
+    case 'unit.signalled':
+      return { type, signal: event.signal, outcome: event.outcome };
+    case 'unit.spawned':
+      return { type, serial: event.serial, pid: event.pid };
+    case 'unit.spawnFailed':
+      return { type, serial: event.serial, error: describeSpawnError(event.error) };
+    case 'unit.leaderExited':
+      return {
+        type,
+        serial: event.serial,
+        pid: event.pid,
+        status: { ...event.status },
+        ended: describeExit(event.status),
+        left: event.left,
+        age: event.age,
+      };
+    case 'unit.cleared':
+    case 'unit.survived':
+      return { type, serial: event.serial };
+    case 'unit.seen':
+      return { type, left: event.left };
+    case 'unit.lead':
+    case 'leader.missed':
+      return { type, pid: event.pid };
+    case 'readiness.passed':
+      return { type, serial: event.serial, ...(event.pid === undefined ? {} : { pid: event.pid }) };
+    case 'readiness.failed':
+      // Only a notify service has a time-out here that is no pidfile's.
+      return { type, serial: event.serial, cause: describeFailure('notify', event.cause) };
+    case 'readiness.extended':
+      return { type, serial: event.serial, deadline: event.deadline };
+    case 'trigger.refused':
+      return { type, cause: describeFailure('cron', event.cause) };
+    case 'trigger.fired': {
+      const { connection } = event;
+      return { type, ...(connection === undefined ? {} : { client: connection.address, clientPort: connection.port }) };
+    }
+    case 'pidfile.found':
+      return { type, serial: event.serial, pid: event.pid };
+    case 'pidfile.seen':
+      return { type, serial: event.serial, trouble: event.trouble };
+    case 'notify.received':
+      return { type, serial: event.serial, message: messageView(event.message) };
+    case 'stops.due':
+    case 'processes.gone':
+    case 'processes.count':
+    case 'unit.look':
+    case 'unit.lookDue':
+    case 'unit.survivalDue':
+    case 'trigger.armed':
+    case 'trigger.pause':
+    case 'trigger.resume':
+    case 'notify.close':
+    case 'watchdog.missed':
+    case 'restarts.forgotten':
+    case 'reset.overdue':
+      return { type };
+  }
+}
+
+/** What may be shown of a notification. */
+export function messageView(message: NotifyMessage): JsonObject {
+  const { ready, reloading, stopping, status, errno, busError, mainPid, watchdog, watchdogInterval, extend } = message;
+  return {
+    ...(ready === undefined ? {} : { ready }),
+    ...(reloading === undefined ? {} : { reloading: true }),
+    ...(stopping === undefined ? {} : { stopping }),
+    ...(status === undefined ? {} : { status }),
+    ...(errno === undefined ? {} : { errno }),
+    ...(busError === undefined ? {} : { busError }),
+    ...(mainPid === undefined ? {} : { mainPid }),
+    ...(watchdog === undefined ? {} : { watchdog }),
+    ...(watchdogInterval === undefined ? {} : { watchdogInterval }),
+    ...(extend === undefined ? {} : { extend }),
+  };
+}
+
+/** Monotonic ms at which SIGKILL is due to a service, as the snapshot of the system has it. */
+export function killTimeOf(snapshot: SystemSnapshot, service: string): number | undefined {
+  const slot = snapshot.context.ledger.slots.get(service);
+  return slot !== undefined && isStopping(slot) ? slot.intent.killAt : undefined;
+}
+
+/** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */
+export function configurationOf(snapshot: unknown): DependencyGraph | undefined {
+  return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.ledger.graph : undefined;
+}
+
+/**
+ * What is told of the services as they are configured.
+ *
+ * @param reveal also what may be secret: command lines and environments
+ */
+export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
+  if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
+  const { spec: system, graph } = snapshot.context.ledger;
+  return system.services.map((spec) => {
+    const node = graph.nodes[spec.name];
+    return {
+      name: spec.name,
+      type: spec.type,
+      enabled: spec.enabled,
+      groups: spec.groups,
+      program: programOf(spec),
+      waitsFor: node?.prerequisites ?? [],
+      layer: node?.layer ?? 0,
+      ignoreFailures: spec.ignoreFailures,
+      killSignal: spec.killSignal,
+      startupPause: spec.startupPause,
+      ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
+      ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
+      ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
+    };
+  });
+}
+
+/**
+ * A machine's chart as plain JSON: XState's definition, whose `transitions` lack those without an event and which says all
+ * others again in `on`.
+ */
+export function definitionView(machine: unknown): Json {
+  if (typeof machine !== 'object' || machine === null || !('root' in machine) || !('config' in machine)) return null;
+  const { root, config } = machine;
+  if (typeof config !== 'object' || config === null) return null;
+  const known = views.get(config);
+  if (known !== undefined) return known;
+  const view = nodeView(root);
+  views.set(config, view);
+  return view;
+}
+
+/** By what the machine was made of: the same for all that differ in what they were provided with. */
+const views = new WeakMap<object, Json>();
+
+function nodeView(node: unknown): Json {
+  const chart = chartOf(node, undefined);
+  return chart === undefined ? null : plain(chart);
+}
+
+/** A node as XState defines it, and its definition, which holds those of its states already. */
+function chartOf(node: unknown, known: unknown): object | undefined {
+  if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return undefined;
+  const definition = known ?? node.definition;
+  if (typeof definition !== 'object' || definition === null || !('transitions' in definition)) return undefined;
+  const { transitions } = definition;
+  const inner = new Map('states' in definition ? Object.entries(definition.states ?? {}) : []);
+  const states: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(node.states ?? {})) states[key] = chartOf(child, inner.get(key));
+  const always = 'always' in node && Array.isArray(node.always) ? node.always : [];
+  return {
+    ...definition,
+    on: undefined,
+    transitions: [...(Array.isArray(transitions) ? transitions : []), ...always],
+    states,
+  };
+}
+
+/** JSON has no functions: they vanish. */
+function plain(value: unknown): Json {
+  const text: string | undefined = JSON.stringify(value);
+  const parsed: Json = text === undefined ? null : JSON.parse(text);
+  return parsed;
+}
+
+function isMachine<S extends { readonly context: unknown }>(snapshot: unknown, id: string): snapshot is S {
+  return machineId(snapshot) === id;
+}
+
+function machineId(snapshot: unknown): unknown {
+  if (typeof snapshot !== 'object' || snapshot === null || !('machine' in snapshot)) return undefined;
+  const { machine } = snapshot;
+  return typeof machine === 'object' && machine !== null && 'id' in machine ? machine.id : undefined;
+}

@@ -1,0 +1,90 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Hub } from '../../inspect/hub.ts';
+import { Registry } from '../../inspect/registry.ts';
+import { toWire } from '../../inspect/wire.ts';
+import { warning } from '../../model/log/messages.ts';
+import type { InspectRequest } from '../../model/words/inspect-request.ts';
+import { admits, type Door, loopback, newToken, urlHost } from './inspect-door.ts';
+import type { AttachInspector } from './inspector-port.ts';
+
+/** Watchers at once. */
+const mostWatchers = 16;
+/** Connections at once, with those that are not let in. */
+const mostConnections = 64;
+/** ms until a request has to be complete. */
+const requestTime = 5_000;
+/** Bytes that may wait for a watcher; what is over waits in the hub, and is lost there in the end. */
+const mostWaiting = 256 * 1024;
+/** Bytes of a message from a watcher, who has nothing to say. */
+const longestMessage = 1_024;
+
+/** RFC 6455, section 7.4.1. */
+const goingAway = 1001;
+
+/** Speaks the format of `@statelyai/inspect`, so that its tools read along. */
+export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web' }>> = (
+  hub,
+  { address = loopback, port = 0 },
+  { announce, say },
+) => {
+  const door: Door = { address, token: newToken() };
+  // What is watched from the beginning is kept from the beginning, whenever the first watcher comes.
+  const keeping = hub.watch({ onEntry: () => true });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessage });
+  const server = createServer({ requestTimeout: requestTime, headersTimeout: requestTime }, (_, response) =>
+    response.writeHead(426, { connection: 'close' }).end(),
+  );
+  server.maxConnections = mostConnections;
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    const { port: own } = addressOf(server.address());
+    const refused = admits(door, own, request);
+    if (refused !== undefined || sockets.clients.size >= mostWatchers) {
+      socket.end(`HTTP/1.1 ${refused ?? '503 Service Unavailable'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (watcher) => serve(hub, watcher));
+  });
+  server.on('error', (error) => say(warning(`cannot inspect to ws: ${error.message}`)));
+  server.listen({ host: address, port }, () => {
+    const { port: own } = addressOf(server.address());
+    announce(`inspect at ws://${urlHost(address)}:${own}/?token=${door.token}`);
+  });
+  return async () => {
+    keeping.close();
+    server.close();
+    await Promise.all([...sockets.clients].map(farewell));
+  };
+};
+
+function serve(hub: Hub, watcher: WebSocket): void {
+  const registry = new Registry();
+  const onSent = (): void => {
+    if (watcher.bufferedAmount < mostWaiting / 2) watch.resume();
+  };
+  const watch = hub.watch({
+    onEntry: (entry) => {
+      registry.apply(entry);
+      const message = toWire(entry, registry);
+      if (message === undefined || watcher.readyState !== watcher.OPEN) return true;
+      watcher.send(JSON.stringify(message), () => queueMicrotask(onSent));
+      return watcher.bufferedAmount < mostWaiting;
+    },
+  });
+  watcher.on('error', () => watcher.terminate());
+  watcher.on('close', () => watch.close());
+}
+
+/** Closes behind what is on its way; resolves once it is there, or the watcher is gone. */
+function farewell(watcher: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    watcher.once('close', () => resolve());
+    watcher.close(goingAway);
+  });
+}
+
+function addressOf(address: AddressInfo | string | null): { readonly port: number } {
+  return typeof address === 'object' && address !== null ? address : { port: 0 };
+}

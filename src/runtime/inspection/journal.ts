@@ -1,0 +1,32 @@
+import { resolve } from 'node:path';
+import { JournalWriter } from '../../inspect/journal-writer.ts';
+import { journalFull, journalRefuses } from '../../model/log/messages.ts';
+import type { InspectRequest } from '../../model/words/inspect-request.ts';
+import type { AttachInspector } from './inspector-port.ts';
+
+/** There may be room again later. */
+const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];
+
+/** Records this boot in a journal. One that cannot be written to is said once, and is no trouble to anybody. */
+export const attach: AttachInspector<Extract<InspectRequest, { kind: 'journal' }>> = (
+  hub,
+  { file },
+  { sinks, defer, journal, say },
+) => {
+  const path = resolve(file);
+  const { maxSize, records } = journal;
+  const queue = sinks.journal({ path, maxSize }, (errorCode) => {
+    say(journalRefuses(path, errorCode));
+    if (!passing.includes(errorCode)) watch.close();
+  });
+  // Not while the machines are in the middle of a step.
+  const writer = new JournalWriter(queue, maxSize, () => defer(() => say(journalFull(path))));
+  const watch = hub.watch({
+    records,
+    onEntry: (entry) => {
+      writer.write(entry);
+      return true;
+    },
+  });
+  return watch.close;
+};

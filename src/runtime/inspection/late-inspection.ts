@@ -1,0 +1,72 @@
+import { isatty } from 'node:tty';
+import { warning } from '../../model/log/messages.ts';
+import type { InspectRequest } from '../../model/words/inspect-request.ts';
+import type { Assembly } from '../boot/assemble.ts';
+import type { Clock, Kernel } from '../kernel.ts';
+import type { LateLogging } from '../logging/late-logging.ts';
+import type { Inspection } from './inspection.ts';
+import type { CloseInspector, InspectorPorts } from './inspector-port.ts';
+
+export interface LateInspectionPorts {
+  readonly assembly: Assembly;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly logging: Pick<LateLogging, 'inTurn'>;
+  readonly version: string;
+  /** Services are told of with what may be secret. */
+  readonly reveal: boolean;
+}
+
+/** Inspection that costs nothing until somebody asks for it: not even its code is loaded. */
+export class LateInspection {
+  readonly #ports: LateInspectionPorts;
+  readonly #closers: CloseInspector[] = [];
+  #inspection: Promise<Inspection> | undefined;
+
+  constructor(ports: LateInspectionPorts) {
+    this.#ports = ports;
+  }
+
+  readonly load = (): Promise<Inspection> => {
+    this.#inspection ??= import('./inspection.ts').then(({ inspect }) => {
+      const { assembly } = this.#ports;
+      const onError = (error: unknown): void =>
+        assembly.say(warning(`the inspection failed: ${error instanceof Error ? error.message : String(error)}`));
+      return inspect({ ...this.#ports, onError });
+    });
+    return this.#inspection;
+  };
+
+  /** Begins what the command line asks for. What cannot be watched with is said, and keeps nothing from starting. */
+  async attach(requests: readonly InspectRequest[]): Promise<void> {
+    const { assembly, kernel, clock, logging } = this.#ports;
+    const ports: InspectorPorts = {
+      services: () => assembly.spec().services,
+      clock,
+      write: (text) => logging.inTurn(() => assembly.sinks.stdout.write(text)),
+      // https://no-color.org
+      colour: isatty(1) && (process.env['NO_COLOR'] ?? '') === '',
+      announce: (text) => logging.inTurn(() => assembly.sinks.stderr.write(`chaperone: ${text}\n`)),
+      say: assembly.say,
+      sinks: assembly.sinks,
+      defer: (callback) => kernel.defer(callback),
+      journal: assembly.spec().journal,
+    };
+    const { hub } = await this.load();
+    const { attachInspector } = await import('./inspectors.ts');
+    for (const request of requests) {
+      try {
+        this.#closers.push(await attachInspector(hub, request, ports));
+      } catch (error) {
+        assembly.say(
+          warning(`cannot inspect to ${request.kind}: ${error instanceof Error ? error.message : String(error)}`),
+        );
+      }
+    }
+  }
+
+  /** Last of all. Resolves once everybody who watches has got the rest. */
+  async close(): Promise<void> {
+    await Promise.all(this.#closers.splice(0).map((close) => close()));
+  }
+}

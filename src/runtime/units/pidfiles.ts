@@ -1,0 +1,191 @@
+import { isAbsolute, resolve } from 'node:path';
+import { fromCallback } from 'xstate';
+import type { StartOf } from '../../machines/readiness.ts';
+import { exitSeen, type Message, pidfileKept, pidRefused } from '../../model/log/messages.ts';
+import type { ExitStatus } from '../../model/service/exit-status.ts';
+import {
+  type Claim,
+  type FollowRefusal,
+  type PidfileTrouble,
+  parsePidfile,
+  refusalOf,
+} from '../../model/service/pidfile.ts';
+import type { ServiceSpec } from '../../model/service/service-spec.ts';
+import type { PidfileFact } from '../../model/service/unit-events.ts';
+import type { Clock, Following, ProcessView, TimerId } from '../kernel.ts';
+
+/** ms from one look at a pidfile to the next. */
+const firstLook = 20;
+const longestLook = 3_000;
+const lookGrowth = 1.5;
+
+/** ms for which chaperone has stood still where that may have hidden something. */
+const stall = 100;
+
+type Finding =
+  | { readonly pid: number }
+  | { readonly trouble: 'absent' | 'unchanged' | 'garbage' }
+  | { readonly trouble: 'dead'; readonly pid: number }
+  | {
+      readonly trouble: 'refused';
+      readonly pid: number;
+      readonly refusal: FollowRefusal;
+      /** The service that the process belongs to. */
+      readonly owner: string | undefined;
+    };
+
+interface PidfilePorts {
+  readonly following: Following;
+  readonly clock: Clock;
+  /** What is known of a service that wants to follow a process. */
+  readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
+  /** How a process has ended that no service was, and when in real time, if it has since that real time. */
+  readonly endOf: (pid: number, since: number) => { readonly status: ExitStatus; readonly at: number } | undefined;
+  readonly onMessage: (message: Message) => void;
+}
+
+/** The pidfiles of all services: what they were like before a start, and what they say now. */
+export class Pidfiles {
+  readonly #ports: PidfilePorts;
+  /** By service: what its file was like before the start. */
+  readonly #before = new Map<string, string | undefined>();
+  /** By service, in real time: when its start began, and when its file was looked at last. */
+  readonly #startedAt = new Map<string, number>();
+  readonly #lookedAt = new Map<string, number>();
+  /** Services in whose spawn chaperone stood still, until their file is looked at. */
+  readonly #stood = new Set<string>();
+
+  constructor(ports: PidfilePorts) {
+    this.#ports = ports;
+  }
+
+  /** To be called right before a start. */
+  noteBefore(service: ServiceSpec): void {
+    if (service.pidfile === undefined) return;
+    this.#before.set(service.name, this.#read(service)?.stamp);
+    const now = this.#ports.clock.realTime();
+    this.#startedAt.set(service.name, now);
+    this.#lookedAt.set(service.name, now);
+  }
+
+  /** To be called right after a start: where that took long, chaperone stood still before any of its timers could notice. */
+  noteSpawned({ name }: ServiceSpec): void {
+    const started = this.#startedAt.get(name);
+    if (started !== undefined && this.#ports.clock.realTime() - started > stall) this.#stood.add(name);
+  }
+
+  /**
+   * A service that has ended leaves no pidfile; one that it did not write is none of its own.
+   *
+   * @param of only where it names that process: another may have taken its place meanwhile
+   */
+  remove(service: ServiceSpec, of?: number): void {
+    const text = this.#read(service);
+    if (text === undefined || text.stamp === this.#before.get(service.name)) return;
+    const content = parsePidfile(text.text);
+    if (of !== undefined && !(content.kind === 'pid' && content.pid === of)) return;
+    if (content.kind === 'pid' && this.#isAnothers(service, content.pid)) return;
+    const path = pidfilePath(service);
+    const code = this.#ports.following.removePidfile(path);
+    if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
+  }
+
+  /** True where its file, written since its start, names this process. */
+  names(service: ServiceSpec, pid: number): boolean {
+    const file = this.#read(service);
+    if (file === undefined || file.stamp === this.#before.get(service.name)) return false;
+    const content = parsePidfile(file.text);
+    return content.kind === 'pid' && content.pid === pid;
+  }
+
+  /** Lets go what is kept of a service that is no more. */
+  forget(service: string): void {
+    this.#before.delete(service);
+    this.#startedAt.delete(service);
+    this.#lookedAt.delete(service);
+    this.#stood.delete(service);
+  }
+
+  /** What the file says now: a process to follow, or why there is none. */
+  look(service: ServiceSpec): Finding {
+    const file = this.#read(service);
+    if (file === undefined) return { trouble: 'absent' };
+    if (file.stamp === this.#before.get(service.name)) return { trouble: 'unchanged' };
+    const content = parsePidfile(file.text);
+    if (content.kind === 'garbage') return { trouble: 'garbage' };
+    const { pid } = content;
+    if (pid === 1) return { trouble: 'refused', pid, refusal: 'first', owner: undefined };
+    const process = this.#ports.following.lookUp(pid);
+    if (process === undefined) return { trouble: 'dead', pid };
+    const claim = this.#ports.claimOf(service, process);
+    const refusal = refusalOf(process, claim);
+    return refusal === undefined ? { pid } : { trouble: 'refused', pid, refusal, owner: claim.owner };
+  }
+
+  /** The `pidfile` port of the readiness machine: looks until it finds a process, and tells what it sees meanwhile. */
+  logic() {
+    const { clock, onMessage } = this.#ports;
+    return fromCallback<{ readonly type: string }, StartOf, PidfileFact>(({ input, sendBack }) => {
+      const { service, serial } = input;
+      let timer: TimerId;
+      let last: PidfileTrouble = 'absent';
+      let refused: number | undefined;
+      const look = (delay: number): void => {
+        const found = this.look(service);
+        const stoodStill = this.#stoodStill(service.name);
+        if (!('trouble' in found)) {
+          sendBack({ type: 'pidfile.found', serial, pid: found.pid, at: clock.now() });
+          return;
+        }
+        // The file is new since the last look, and nobody could see that its process lived.
+        const since = this.#startedAt.get(service.name) ?? 0;
+        const end =
+          found.trouble === 'dead' && last !== 'dead' && stoodStill ? this.#ports.endOf(found.pid, since) : undefined;
+        if (found.trouble === 'dead' && end !== undefined) {
+          const { pid } = found;
+          const { status, at } = end;
+          onMessage(exitSeen(service.name, pid, status));
+          sendBack({ type: 'pidfile.found', serial, pid, ended: { status, age: at - since }, at: clock.now() });
+          return;
+        }
+        if (found.trouble === 'refused' && found.pid !== refused) {
+          refused = found.pid;
+          const source = `pid file '${pidfilePath(service)}'`;
+          onMessage(pidRefused(service.name, found.pid, source, found.refusal, found.owner));
+        }
+        timer = clock.setTimeout(() => look(Math.min(longestLook, Math.ceil(delay * lookGrowth))), delay);
+        if (found.trouble === last) return;
+        last = found.trouble;
+        sendBack({ type: 'pidfile.seen', serial, trouble: found.trouble, at: clock.now() });
+      };
+      // Not in the turn in which the machine begins to wait.
+      timer = clock.setTimeout(() => look(firstLook), 0);
+      return () => clock.clearTimeout(timer);
+    });
+  }
+
+  /** True where chaperone could not look for a time, since it looked last or since the start began. */
+  #stoodStill(service: string): boolean {
+    const { clock } = this.#ports;
+    const since = this.#lookedAt.get(service) ?? clock.realTime();
+    this.#lookedAt.set(service, clock.realTime());
+    return this.#stood.delete(service) || clock.lateness(since) > stall;
+  }
+
+  /** The process is another service's, whatever the file says of it. */
+  #isAnothers(service: ServiceSpec, pid: number): boolean {
+    const process = this.#ports.following.lookUp(pid);
+    if (process === undefined) return false;
+    const { owner } = this.#ports.claimOf(service, process);
+    return owner !== undefined && owner !== service.name;
+  }
+
+  #read(service: ServiceSpec) {
+    return service.pidfile === undefined ? undefined : this.#ports.following.readPidfile(pidfilePath(service));
+  }
+}
+
+/** A relative path is looked for where the service starts. */
+export function pidfilePath({ pidfile = '', directory, account }: ServiceSpec): string {
+  return isAbsolute(pidfile) ? pidfile : resolve(directory ?? account?.home ?? '.', pidfile);
+}

@@ -1,0 +1,147 @@
+/** The `trigger` port of the scheduled machine: what starts the runs of a cron or inetd service. */
+import { fromCallback } from 'xstate';
+import { about, acceptPaused, type Message } from '../../model/log/messages.ts';
+import type { Schedule, ScheduleResult } from '../../model/schedule/schedule.ts';
+import { parseScheduleFields } from '../../model/schedule/schedule-fields.ts';
+import type { TriggerCommand, TriggerFact } from '../../model/schedule/scheduled-runs.ts';
+import type { ServiceSpec } from '../../model/service/service-spec.ts';
+import type { SpawnError } from '../../model/service/spawn-error.ts';
+import { ticks } from '../../streams/ticks.ts';
+import type { Clock, Kernel, TimerId } from '../kernel.ts';
+
+/** Reads a schedule: `parseSchedule`. */
+export type ReadSchedule = (
+  text: string,
+  timeZone?: string,
+) => ScheduleResult | { readonly ok: true; readonly schedule: Pick<Schedule, 'next'> };
+
+export interface TriggerPorts {
+  readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;
+  readonly clock: Clock;
+  /** For what is scheduled from now on: a name Intl knows; undefined: chaperone's own. */
+  readonly timeZone: () => string | undefined;
+  /** Is asked for once a cron service starts: who has none does not load what reads schedules. */
+  readonly loadSchedules: () => ReadSchedule | Promise<ReadSchedule>;
+  readonly onMessage: (message: Message) => void;
+  /** Is told when a cron service runs next, Unix ms; undefined: not at all. */
+  readonly onDue: (service: string, time: number | undefined) => void;
+}
+
+interface TriggerScope {
+  readonly input: ServiceSpec;
+  readonly sendBack: (fact: TriggerFact) => void;
+  readonly receive: (listener: (command: TriggerCommand) => void) => void;
+}
+
+/** Begins, and returns what ends it. */
+type Trigger = (scope: TriggerScope) => (() => void) | undefined;
+
+/** ms until a client that could not be taken is tried again. */
+const acceptPause = 1_000;
+
+export function triggerLogic(ports: TriggerPorts) {
+  const schedule = scheduleTrigger(ports);
+  const listener = listenerTrigger(ports);
+  return fromCallback<TriggerCommand, ServiceSpec, TriggerFact>((scope) => {
+    const { input: service, sendBack } = scope;
+    const error = missingProgram(ports.kernel, service);
+    if (error !== undefined) {
+      sendBack({ type: 'trigger.refused', cause: { kind: 'spawn', error }, at: ports.clock.now() });
+      return undefined;
+    }
+    return service.type === 'cron' ? schedule(scope) : listener(scope);
+  });
+}
+
+/** Most are found missing before anything starts; one with a relative path only now. */
+function missingProgram(kernel: TriggerPorts['kernel'], service: ServiceSpec): SpawnError | undefined {
+  const program = service.argv[0] ?? '';
+  const directory = service.directory ?? service.account?.home;
+  if (kernel.findProgram(program, service.environment['PATH'] ?? '', directory) !== undefined) return undefined;
+  return { code: 'ENOENT', stage: 'lookup', program };
+}
+
+/** Fires at each tick. It takes no pause: a tick that finds the last run alive is told. */
+function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts): Trigger {
+  return ({ input: service, sendBack }) => {
+    let stop = (): void => undefined;
+    let stopped = false;
+    const refuse = (problem: string): void =>
+      sendBack({ type: 'trigger.refused', cause: { kind: 'schedule', problem }, at: clock.now() });
+    const begin = (read: ReadSchedule): void => {
+      const text = service.interval ?? '';
+      const result = read(text, timeZone());
+      const fields = parseScheduleFields(text);
+      if (!result.ok || !fields.ok) {
+        const problems = result.ok ? [] : result.problems;
+        refuse(problems.map(({ message }) => message).join('; '));
+        return;
+      }
+      const { everyHour, everyMinute } = fields.schedule;
+      sendBack({ type: 'trigger.armed', at: clock.now() });
+      const schedule = { next: result.schedule.next, repeats: everyHour || everyMinute };
+      const subscription = ticks(schedule, clock, (time) => onDue(service.name, time)).subscribe(() =>
+        sendBack({ type: 'trigger.fired', at: clock.now() }),
+      );
+      stop = () => {
+        subscription.unsubscribe();
+        onDue(service.name, undefined);
+      };
+    };
+    const read = loadSchedules();
+    if (read instanceof Promise) {
+      read.then(
+        (loaded) => {
+          if (!stopped) begin(loaded);
+        },
+        (error: unknown) => refuse(`what reads schedules cannot be loaded: ${String(error)}`),
+      );
+    } else begin(read);
+    return () => {
+      stopped = true;
+      stop();
+    };
+  };
+}
+
+/** Fires for each client. Between pause and resume they wait in the backlog. */
+function listenerTrigger({ kernel, clock, onMessage }: TriggerPorts): Trigger {
+  return ({ input: service, sendBack, receive }) => {
+    const port = service.port ?? 0;
+    const outcome = kernel.listen(port);
+    if (!outcome.ok) {
+      const { code, tried } = outcome;
+      sendBack({ type: 'trigger.refused', cause: { kind: 'listen', port, code, tried }, at: clock.now() });
+      return undefined;
+    }
+    const { listener } = outcome;
+    let paused = false;
+    let retry: TimerId | undefined;
+    /** One line for a time without descriptors, however long. */
+    let said = false;
+    const clients = listener.connections$.subscribe((connection) => {
+      said = false;
+      sendBack({ type: 'trigger.fired', connection, at: clock.now() });
+    });
+    const refusals = listener.refusals$.subscribe((code) => {
+      if (!said) onMessage(about(service, acceptPaused(service, code, acceptPause)));
+      said = true;
+      retry = clock.setTimeout(() => {
+        retry = undefined;
+        if (!paused) listener.resume();
+      }, acceptPause);
+    });
+    receive(({ type }) => {
+      paused = type === 'trigger.pause';
+      if (paused) listener.pause();
+      else if (retry === undefined) listener.resume();
+    });
+    sendBack({ type: 'trigger.armed', at: clock.now() });
+    return () => {
+      if (retry !== undefined) clock.clearTimeout(retry);
+      clients.unsubscribe();
+      refusals.unsubscribe();
+      listener.close();
+    };
+  };
+}

@@ -1,0 +1,492 @@
+/**
+ * The `processes` port of the unit machine on a kernel: starts a program, or takes over one that is there, tells of its end and of
+ * what is left of its group or tree, and passes on signals. It keeps what the kernel gave it (pids, a tree, subscriptions) and decides
+ * nothing: when whom to signal, and when to look, is the unit's.
+ */
+import { map, merge, type Observable, take } from 'rxjs';
+import { fromCallback } from 'xstate';
+import type { LogRecord } from '../../model/log/log-record.ts';
+import {
+  about,
+  environmentDump,
+  exitKillsAhead,
+  exitSeen,
+  killing,
+  type Message,
+  memberReaped,
+  orphanReaped,
+  pidChanged,
+  signalDenied,
+  signalling,
+  startAttempt,
+  terminating,
+} from '../../model/log/messages.ts';
+import { isScheduled } from '../../model/schedule/scheduled-runs.ts';
+import { type ExitStatus, isNormal } from '../../model/service/exit-status.ts';
+import { environmentOfRun } from '../../model/service/late-environment.ts';
+import { ownsRemains, type ServiceSpec, shortName } from '../../model/service/service-spec.ts';
+import type { SpawnError } from '../../model/service/spawn-error.ts';
+import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../../model/service/unit-events.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import type { ExitRouter, Timed } from '../../streams/exit-router.ts';
+import { outputRecords } from '../../streams/output-records.ts';
+import type {
+  Clock,
+  Kernel,
+  ProcessExit,
+  ProcessTree,
+  ProcessView,
+  SpawnOutcome,
+  SpawnRequest,
+  TimerId,
+} from '../kernel.ts';
+import type { LiveProcesses } from './live-processes.ts';
+import type { NotifySockets } from './notify-sockets.ts';
+import type { Pidfiles } from './pidfiles.ts';
+
+export interface ProcessEnd {
+  readonly pid: number;
+  readonly status: ExitStatus;
+}
+
+export interface UnitPorts {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly exits: ExitRouter<ProcessExit>;
+  readonly live: LiveProcesses;
+  readonly pidfiles: Pidfiles;
+  readonly notify: NotifySockets;
+  /** Takes what services write. */
+  readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
+  /** Is told of each process that is started for a service. */
+  readonly onBegin: (service: ServiceSpec, pid: number) => void;
+  /** Is told of each end of a process that is a service, or one of its runs. */
+  readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
+  /** Is told how a signal reached a service that somebody has sent by hand. */
+  readonly onSignalled: (outcome: SignalOutcome) => void;
+  /** Takes what chaperone has to say about a service. */
+  readonly onMessage: (message: Message) => void;
+}
+
+type Tell = (fact: UnitFact | UnitReport) => void;
+
+/** ms from the end of a process that was nobody's to a look at what is left of units: many such ends are worth one look. */
+const orphanPause = 20;
+/** Ends of such processes that are remembered. */
+const mostOrphans = 256;
+
+export class Units {
+  readonly #ports: UnitPorts;
+  /** Those whose leader has ended. */
+  readonly #leaderless = new Set<Unit>();
+  /** By pid: processes of units, as they were seen last. */
+  readonly #members = new Map<number, Unit>();
+  /** By invocation: the units that own all that descends from their start. */
+  readonly #invocations = new Map<string, Unit>();
+  /** By pid, the latest last: how processes have ended that no unit had started, and when in real time. */
+  readonly #orphans = new Map<number, { readonly status: ExitStatus; readonly at: number }>();
+  /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
+  #starts = 0;
+  #look: TimerId | undefined;
+
+  constructor(ports: UnitPorts) {
+    this.#ports = ports;
+  }
+
+  /** The service that a process belongs to, where that is known. */
+  ownerOf({ pid, group }: Pick<ProcessView, 'pid' | 'group'>): string | undefined {
+    const { live, kernel } = this.#ports;
+    const near = live.ownerOf(pid) ?? this.#members.get(pid)?.service.name ?? live.ownerOf(group);
+    if (near !== undefined) return near;
+    const invocation = kernel.following.invocationOf(pid);
+    return invocation === undefined ? undefined : this.#invocations.get(invocation)?.service.name;
+  }
+
+  /** How a process has ended that no unit had started, and when in real time, if it has since that real time. */
+  endOf(pid: number, since: number): { readonly status: ExitStatus; readonly at: number } | undefined {
+    const end = this.#orphans.get(pid);
+    return end === undefined || end.at < since ? undefined : end;
+  }
+
+  /** A process has ended that no unit has started: it may have been of the group of one. */
+  takeOrphan({ pid, status }: Pick<ProcessExit, 'pid' | 'status'>): void {
+    const { onMessage } = this.#ports;
+    const owner = this.#members.get(pid);
+    this.#members.delete(pid);
+    this.#orphans.delete(pid);
+    this.#orphans.set(pid, { status, at: this.#ports.clock.realTime() });
+    if (this.#orphans.size > mostOrphans)
+      for (const oldest of this.#orphans.keys()) {
+        this.#orphans.delete(oldest);
+        break;
+      }
+    onMessage(owner === undefined ? orphanReaped(pid, status) : memberReaped(owner.service.name, pid, status));
+    if (this.#leaderless.size > 0) this.#lookSoon();
+  }
+
+  logic() {
+    return fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(({ input, sendBack, receive }) => {
+      this.#starts += 1;
+      const unit = new Unit(input, this.#ports, sendBack, this.#starts, {
+        onLeaderless: (isLeaderless) => {
+          if (isLeaderless) this.#leaderless.add(unit);
+          else this.#leaderless.delete(unit);
+        },
+        onTracked: (invocation, isTracked) => {
+          if (isTracked) this.#invocations.set(invocation, unit);
+          else this.#invocations.delete(invocation);
+        },
+        onSeen: (pids) => {
+          for (const pid of unit.seen) if (this.#members.get(pid) === unit) this.#members.delete(pid);
+          for (const pid of pids) this.#members.set(pid, unit);
+        },
+      });
+      receive((request) => unit.take(request));
+      unit.begin();
+      return () => unit.end();
+    });
+  }
+
+  #lookSoon(): void {
+    this.#look ??= this.#ports.clock.setTimeout(() => {
+      this.#look = undefined;
+      for (const unit of [...this.#leaderless]) unit.look();
+    }, orphanPause);
+  }
+}
+
+interface UnitKeeper {
+  readonly onLeaderless: (isLeaderless: boolean) => void;
+  /** It owns all that descends from this start. */
+  readonly onTracked: (invocation: string, isTracked: boolean) => void;
+  readonly onSeen: (pids: readonly number[]) => void;
+}
+
+class Unit {
+  readonly service: ServiceSpec;
+  /** The pids that were seen last. */
+  seen: readonly number[] = [];
+  readonly #run: UnitRun;
+  readonly #ports: UnitPorts;
+  readonly #tell: Tell;
+  readonly #nth: number;
+  readonly #keeper: UnitKeeper;
+  readonly #began: number;
+  /** The process that was spawned. */
+  #root = 0;
+  /** The process that the unit is, until it has ended. */
+  #leader = 0;
+  #tree: ProcessTree | undefined;
+  /** Of its start, where the whole tree is its own. */
+  #invocation: string | undefined;
+  /** It has been told to end. */
+  #asked = false;
+  /** Those that were there when SIGKILL was sent, as far as they are known one by one. */
+  #killed: Set<number> | undefined;
+  #leaderGone = false;
+  #over = false;
+
+  constructor(run: UnitRun, ports: UnitPorts, tell: Tell, nth: number, keeper: UnitKeeper) {
+    this.#run = run;
+    this.service = run.service;
+    const { onMessage } = ports;
+    this.#ports = { ...ports, onMessage: (message) => onMessage(about(run.service, message)) };
+    this.#tell = tell;
+    this.#nth = nth;
+    this.#keeper = keeper;
+    this.#began = ports.clock.realTime();
+  }
+
+  begin(): void {
+    const { clock, kernel, exits } = this.#ports;
+    const { serial, resumes } = this.#run;
+    if (resumes !== undefined) {
+      const { pid, asked } = resumes;
+      this.#root = pid;
+      this.#asked = asked;
+      this.#leaderGone = pid === 0;
+      if (pid === 0) return;
+      if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
+      this.#follow(pid, exits.exitOf(pid));
+      return;
+    }
+    const pid = this.#start();
+    if (typeof pid !== 'number') {
+      this.#tell({ type: 'unit.spawnFailed', serial, error: pid, at: clock.now() });
+      return;
+    }
+    this.#tell({ type: 'unit.spawned', serial, pid, at: clock.now() });
+  }
+
+  take(request: UnitRequest): void {
+    switch (request.type) {
+      case 'unit.send':
+        this.#send(request);
+        break;
+      case 'unit.look':
+        this.look();
+        break;
+      case 'unit.lead':
+        this.#lead(request.pid);
+        break;
+    }
+  }
+
+  /** Tells how many live, beside a leader that has ended. */
+  look(): void {
+    const members = this.#membersLeft();
+    const left = members.length;
+    const fresh = this.#killed !== undefined && members.some(({ pid }) => this.#killed?.has(pid) !== true);
+    if (left === 0 && this.#leaderGone) {
+      this.#keeper.onLeaderless(false);
+      if (this.#asked) this.#ports.pidfiles.remove(this.service);
+    }
+    this.#tell({ type: 'unit.seen', left, fresh, at: this.#ports.clock.now() });
+  }
+
+  /** The unit is nobody's any more: what its processes still do is noted, and told to nobody. */
+  end(): void {
+    this.#over = true;
+    this.#keeper.onLeaderless(false);
+    this.#keeper.onSeen([]);
+    this.#tree?.forget();
+    if (this.#invocation !== undefined) this.#keeper.onTracked(this.#invocation, false);
+  }
+
+  #start(): number | SpawnError {
+    const { kernel, clock, notify, onMessage, pidfiles, exits } = this.#ports;
+    const { service, connection } = this.#run;
+    const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
+    if ('code' in notifying) return notifying;
+    const invocation = ownsRemains(service) ? kernel.following.newInvocation() : undefined;
+    const environment = environmentOfRun(service, {
+      _CHAP_SERVICE_SERIAL: String(this.#nth),
+      _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
+      ...notifying.variables,
+      ...(invocation === undefined ? {} : { INVOCATION_ID: invocation }),
+      // As systemd.exec(5) has it for socket units with Accept=yes.
+      ...(connection === undefined ? {} : { REMOTE_ADDR: connection.address, REMOTE_PORT: String(connection.port) }),
+    });
+    onMessage(startAttempt(service));
+    if (service.debug) for (const message of environmentDump(service, environment)) onMessage(message);
+    if (service.exitKills && !isScheduled(service.type)) onMessage(exitKillsAhead(service));
+    pidfiles.noteBefore(service);
+    const more = { environment, ...notifying.request, ...(connection === undefined ? {} : { connection }) };
+    const outcome = spawnService(kernel, service, more);
+    // The process has its own copy, and only its end is to end the connection.
+    if (connection !== undefined) kernel.closeConnection(connection);
+    if (!outcome.ok) return outcome.error;
+
+    const { pid } = outcome;
+    this.#root = pid;
+    pidfiles.noteSpawned(service);
+    this.#ports.onBegin(service, pid);
+    notify.setStartPid(service.name, pid);
+    if (invocation !== undefined) {
+      this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
+      this.#invocation = invocation;
+      this.#keeper.onTracked(invocation, true);
+    } else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
+    const program = shortName(service.name);
+    const wallTime = (): number => clock.wallTime();
+    for (const stream of ['stdout', 'stderr'] as const) {
+      outcome[stream]
+        .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
+        .subscribe((record) => this.#ports.onOutput(service, stream, record));
+    }
+    this.#follow(pid, exits.exitOf(pid));
+    if (service.pidfile !== undefined || service.type === 'notify')
+      this.#ports.live.noteStart(service.name, kernel.following.lookUp(pid)?.began);
+    return pid;
+  }
+
+  #ownsGroup(): boolean {
+    return this.service.killMode === 'group' && this.service.ownGroup;
+  }
+
+  /** From here on this process is the unit's leader. */
+  #follow(pid: number, end$: Observable<Timed<ProcessEnd & { readonly leavesGroup?: boolean }>>): void {
+    const { live, notify } = this.#ports;
+    this.#leader = pid;
+    this.#leaderGone = false;
+    live.add(pid, this.service);
+    this.#keeper.onLeaderless(false);
+    notify.setMainPid(this.service.name, pid);
+    // Where another takes its place, its end is still to be noted.
+    end$.subscribe((end) => this.#noteEnd(end));
+  }
+
+  #lead(pid: number): void {
+    if (pid === this.#leader) return;
+    const { onMessage, exits } = this.#ports;
+    onMessage(pidChanged(this.service.name, pid, this.#leader === 0 ? this.#root : this.#leader));
+    this.#follow(pid, endOf(this.#ports, this.service, pid, exits));
+  }
+
+  #noteEnd({ pid, status, at, leavesGroup = true }: Timed<ProcessEnd & { readonly leavesGroup?: boolean }>): void {
+    const { clock, live, onEnd, onMessage, pidfiles } = this.#ports;
+    const { name } = this.service;
+    const isLeader = pid === this.#leader;
+    live.forget(pid, this.service);
+    if (pid === this.#root) this.#tree?.startEnded();
+    onMessage(exitSeen(name, pid, status));
+    if (this.#over || !isLeader) return;
+    onEnd(this.service, { pid, status });
+    this.#leader = 0;
+    this.#leaderGone = true;
+    const isEmpty = pid === this.#root && !ownsRemains(this.service) && !leavesGroup;
+    const left = isEmpty ? 0 : this.#membersLeft().length;
+    const named = pidfiles.names(this.service, pid) ? { named: true as const } : {};
+    const isOver = left === 0 && (this.#asked || (this.#tree !== undefined && !isNormal(status)));
+    // Where nothing of it is left nobody is who its file names. Else what a daemon that has ended left in its file would tell of it
+    // at the next stop, or of whoever has its number then. What a start has written of itself is for whoever looks for the daemon.
+    if (isOver || pid !== this.#root) pidfiles.remove(this.service, isOver ? undefined : pid);
+    if (left > 0) this.#keeper.onLeaderless(true);
+    const age = clock.realTime() - this.#began;
+    this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, ...named, at });
+  }
+
+  /** Processes of its group or tree, but for the leader. */
+  #membersLeft(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    const members = (this.#tree?.members() ?? []).filter(({ pid }) => pid !== this.#leader);
+    const pids = members.map(({ pid }) => pid);
+    this.#keeper.onSeen(pids);
+    this.seen = pids;
+    return members;
+  }
+
+  #send({ signal, purpose, asked }: UnitRequest & { readonly type: 'unit.send' }): void {
+    const { kernel, clock, onMessage, onSignalled } = this.#ports;
+    const { name } = this.service;
+    const isStop = purpose === 'stop';
+    if (isStop) this.#asked = true;
+    const outcomes: SignalOutcome[] = [];
+    const send = (to: number, whom: 'group' | 'process'): void => {
+      const outcome = kernel.signal(to, signal, whom);
+      outcomes.push(outcome);
+      // `vanished` is no news: the exit is on its way.
+      if (outcome === 'denied') onMessage(signalDenied(name, to, signal));
+      // A stopped process takes no other signal before it goes on (systemd does the same).
+      if (isStop && signal !== 'SIGKILL') kernel.signal(to, 'SIGCONT', whom);
+    };
+    const leader = purpose === 'again' ? 0 : this.#liveLeader();
+    const group = this.#groupOf(leader);
+    const members = isStop || leader === 0 ? this.#membersToSignal(group) : [];
+    const others = purpose === 'again' ? members.filter(({ pid }) => this.#killed?.has(pid) !== true) : members;
+    const pids = [...(leader === 0 ? [] : [leader]), ...others.map(({ pid }) => pid)];
+    if (purpose === 'hand') onMessage(signalling(name, signal));
+    else if (pids.length > 0) onMessage(signal === 'SIGKILL' ? killing(name, pids, asked) : terminating(name, signal));
+    if (leader !== 0) send(leader, group === undefined ? 'process' : 'group');
+    for (const { pid } of others) send(pid, 'process');
+    if (signal === 'SIGKILL' && purpose !== 'hand') {
+      this.#killed ??= new Set();
+      for (const { pid } of members) this.#killed.add(pid);
+    }
+    const outcome = outcomes.find((each) => each === 'sent') ?? outcomes[0] ?? 'vanished';
+    if (purpose === 'hand') onSignalled(outcomes.includes('denied') ? 'denied' : outcome);
+    if (outcome !== 'sent') this.#tell({ type: 'unit.signalled', signal, outcome, at: clock.now() });
+    if (isStop && this.#leaderGone) this.look();
+  }
+
+  /** Its number may be another's by the time in which its end is told. */
+  #liveLeader(): number {
+    return this.#ports.live.isOf(this.#leader, this.service.name) ? this.#leader : 0;
+  }
+
+  /** The process group that the leader leads, where signals are for all of it. */
+  #groupOf(leader: number): number | undefined {
+    if (leader === 0 || this.service.killMode === 'process') return undefined;
+    if (leader === this.#root) return this.service.ownGroup ? leader : undefined;
+    return this.#ports.kernel.following.lookUp(leader)?.group === leader ? leader : undefined;
+  }
+
+  /** Those that a signal to the leader's group does not reach. A group that is signalled as one needs no look at all processes. */
+  #membersToSignal(group: number | undefined): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+    if (group !== undefined && group === this.#root && !ownsRemains(this.service)) return [];
+    return this.#membersLeft().filter((member) => member.group !== group);
+  }
+}
+
+/** What a start needs for sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
+interface NotifyNeeds {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly request: Pick<SpawnRequest, 'descriptors' | 'pidVariables'>;
+}
+
+const noNotify: NotifyNeeds = { variables: {}, request: {} };
+
+function openNotify(notify: NotifySockets, { service, serial }: UnitRun): NotifyNeeds | SpawnError {
+  const kept = notify.kept(service.name);
+  let path: string;
+  try {
+    path = notify.open(service, serial);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    return { code, stage: 'notify', program: service.argv[0] ?? '' };
+  }
+  const { watchdog } = service;
+  return {
+    variables: {
+      NOTIFY_SOCKET: path,
+      ...(watchdog === undefined ? {} : { WATCHDOG_USEC: String(Math.round(watchdog * 1000)) }),
+      ...(kept.length === 0
+        ? {}
+        : { LISTEN_FDS: String(kept.length), LISTEN_FDNAMES: kept.map(({ name }) => name).join(':') }),
+    },
+    request: {
+      ...(kept.length === 0 ? {} : { descriptors: kept.map(({ descriptor }) => descriptor) }),
+      pidVariables: [...(watchdog === undefined ? [] : ['WATCHDOG_PID']), ...(kept.length === 0 ? [] : ['LISTEN_PID'])],
+    },
+  };
+}
+
+/**
+ * The end of a process that chaperone did not start. Where chaperone is its parent by then, waitid(2) tells its status; otherwise the
+ * kernel may, or the service itself has (EXIT_STATUS).
+ */
+function endOf(
+  { kernel, clock, notify }: UnitPorts,
+  service: ServiceSpec,
+  pid: number,
+  exits: ExitRouter<ProcessExit>,
+): Observable<Timed<ProcessEnd>> {
+  const gone$ = kernel.following.watchEnd(pid).pipe(
+    map((status): Timed<ProcessEnd> => {
+      const told = notify.exitStatus(service.name);
+      const known =
+        status.kind === 'unknown' && told !== undefined ? ({ kind: 'exited', code: told } as const) : status;
+      return { pid, status: known, at: clock.now() };
+    }),
+  );
+  return merge(exits.exitOf(pid), gone$).pipe(take(1));
+}
+
+/** The account's home is where a service starts unless it is told otherwise, but not where it must. */
+function spawnService(
+  kernel: Kernel,
+  service: ServiceSpec,
+  more: Pick<SpawnRequest, 'environment' | 'descriptors' | 'pidVariables' | 'connection'>,
+): SpawnOutcome {
+  const request: SpawnRequest = {
+    ...more,
+    argv: service.argv,
+    ownGroup: service.ownGroup,
+    stdin: service.stdin,
+    stdout: service.stdout === 'log' ? 'pipe' : 'inherit',
+    stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
+    ...(service.account === undefined ? {} : { account: service.account }),
+  };
+  if (service.directory !== undefined) return spawnAtTerminal(kernel, { ...request, directory: service.directory });
+  const home = service.account?.home;
+  if (home === undefined) return spawnAtTerminal(kernel, request);
+  const outcome = spawnAtTerminal(kernel, { ...request, directory: home });
+  return outcome.ok || outcome.error.stage !== 'directory' ? outcome : spawnAtTerminal(kernel, request);
+}
+
+/** A terminal that is not chaperone's controlling one has no foreground group to give: the program does without. */
+function spawnAtTerminal(kernel: Kernel, request: SpawnRequest): SpawnOutcome {
+  const outcome = kernel.spawn(request);
+  if (outcome.ok || outcome.error.stage !== 'terminal') return outcome;
+  return kernel.spawn({ ...request, stdin: 'inherit' });
+}

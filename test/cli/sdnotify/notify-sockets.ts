@@ -1,0 +1,28 @@
+/** Sockets that stand in for a service manager's. */
+import { closeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { onTestFinished } from 'vitest';
+import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
+
+export const edge = createRequire(import.meta.url)('../../../dist/edge.node') as NativeEdge;
+
+export interface NotifyListener {
+  readonly path: string;
+  /** What has arrived since the last call, a text a datagram; at most so many. */
+  take(limit?: number): string[];
+}
+
+/** Listens until the test ends. */
+export function listenAt(path: string): NotifyListener {
+  const fd = edge.bindDatagram(path);
+  onTestFinished(() => closeSync(fd));
+  return { path, take: (limit = 1000) => edge.receiveDatagrams(fd, limit).map(({ bytes }) => bytes.toString()) };
+}
+
+/** Fills the queue of a socket. @returns how many datagrams that took, each of this text */
+export function fill(path: string, text: string): number {
+  const bytes = Buffer.from(text);
+  for (let count = 0; ; count += 1) {
+    if (edge.sendDatagram(path, bytes) !== 0) return count;
+  }
+}

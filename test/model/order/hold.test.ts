@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { holdOf } from '../../../src/model/order/hold.ts';
+import { blocked, type Standing } from '../../../src/model/order/ordering.ts';
+import { serviceSpec } from '../specs.ts';
+
+const service = (name: string, prerequisites: readonly string[] = [], group?: 'INIT' | 'IDLE') =>
+  serviceSpec({ name, prerequisites, ...(group === undefined ? {} : { groups: [group] }) });
+const graph = buildDependencyGraph([
+  service('first', [], 'INIT'),
+  service('store'),
+  service('cache'),
+  service('web', ['store', 'cache']),
+  service('late', [], 'IDLE'),
+]);
+const pending: Standing = { phase: 'pending', hasBeenReady: false, ignoreFailures: false };
+const running: Standing = { phase: 'running', hasBeenReady: true, ignoreFailures: false };
+const allUp = { first: running, store: running, cache: running, web: running, late: pending };
+
+function hold(name: string, changes: Readonly<Record<string, Standing>>, idling = false) {
+  const standings = new Map(Object.entries({ ...allUp, ...changes }));
+  return holdOf(graph, standings, blocked(graph, standings), name, idling);
+}
+
+describe('what holds a pending service up', () => {
+  it.each(['starting', 'stopping', 'backoff', 'pending'] as const)('is a prerequisite that is %s', (phase) => {
+    expect(hold('web', { web: pending, store: { ...running, phase } })).toEqual({
+      kind: 'prerequisites',
+      names: ['store'],
+    });
+  });
+
+  it('is each of those that are not ready', () => {
+    expect(hold('web', { web: pending, store: pending, cache: pending })).toEqual({
+      kind: 'prerequisites',
+      names: ['store', 'cache'],
+    });
+  });
+
+  it.each([
+    'failed',
+    'stopped',
+  ] as const)('is for good one that has %s, and not another that may still come', (phase) => {
+    const standings = { web: pending, store: { ...running, phase }, cache: pending };
+    expect(hold('web', standings)).toEqual({ kind: 'blocked', names: ['store'] });
+  });
+
+  it('is for good one that waits for something that has failed', () => {
+    const failed: Standing = { phase: 'failed', hasBeenReady: false, ignoreFailures: false };
+    expect(hold('late', { first: failed, store: pending })).toMatchObject({ kind: 'blocked' });
+  });
+
+  it('is an earlier group, until each of it has been ready once', () => {
+    const starting: Standing = { phase: 'starting', hasBeenReady: false, ignoreFailures: false };
+    expect(hold('store', { store: pending, first: starting })).toEqual({
+      kind: 'stage',
+      group: 'INIT',
+      names: ['first'],
+    });
+    expect(hold('late', { store: starting, cache: starting })).toEqual({
+      kind: 'stage',
+      group: 'IDLE',
+      names: ['store', 'cache'],
+    });
+    expect(hold('store', { store: pending, first: { ...starting, hasBeenReady: true } })).toEqual({ kind: 'none' });
+    expect(hold('store', { store: pending, first: { ...starting, phase: 'disabled' } })).toEqual({ kind: 'none' });
+  });
+
+  it('is the pause before the last group, for that group alone', () => {
+    expect(hold('late', {}, true)).toEqual({ kind: 'idleDelay' });
+    expect(hold('late', {})).toEqual({ kind: 'none' });
+    expect(hold('web', { web: pending }, true)).toEqual({ kind: 'none' });
+  });
+
+  it('is nothing where what it waits for is disabled, or its failure ignored', () => {
+    const store: Standing = { phase: 'failed', hasBeenReady: false, ignoreFailures: true };
+    const cache: Standing = { phase: 'disabled', hasBeenReady: false, ignoreFailures: false };
+    expect(hold('web', { web: pending, store, cache })).toEqual({ kind: 'none' });
+  });
+});

@@ -1,0 +1,162 @@
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { LogFileRequest } from '../../../src/runtime/kernel.ts';
+import { FileSink } from '../../../src/runtime/linux/file-sink.ts';
+import { VirtualClock } from '../../../src/runtime/simulated/virtual-clock.ts';
+
+const isRoot = process.getuid?.() === 0;
+let folder: string;
+let clock: VirtualClock;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'chaperone-file-'));
+  clock = new VirtualClock();
+  const { path } = { path: folder };
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+});
+
+const at = (name: string): string => join(folder, name);
+const text = (name: string): string => readFileSync(at(name), 'utf8');
+const modeOf = (name: string): string => (statSync(at(name)).mode & 0o7777).toString(8);
+
+function open(name: string, more: Partial<LogFileRequest> = {}): FileSink {
+  return new FileSink({ path: at(name), overwrite: false, ...more }, clock);
+}
+
+/** Resolves with the error's code, undefined where it was written. */
+function write(sink: FileSink, line: string): Promise<string | undefined> {
+  return new Promise((resolve) => sink.write(Buffer.from(line), (errorCode) => resolve(errorCode)));
+}
+
+/** Lets virtual time pass. */
+function pass(ms: number): void {
+  clock.run(clock.now() + ms);
+}
+
+describe('a log file', () => {
+  it('is made with its directories, 0644 and 0755 whatever the umask', async () => {
+    const umask = process.umask(0o077);
+    try {
+      expect(await write(open('a/b/x.log'), 'line\n')).toBeUndefined();
+    } finally {
+      process.umask(umask);
+    }
+    expect(text('a/b/x.log')).toBe('line\n');
+    expect([modeOf('a'), modeOf('a/b'), modeOf('a/b/x.log')]).toEqual(['755', '755', '644']);
+  });
+
+  it.runIf(isRoot)('belongs to its owner, and its group may write where one was given', async () => {
+    await write(open('own/x.log', { owner: { uid: 1234, gid: 4321, gidGiven: true } }), 'line\n');
+    for (const name of ['own', 'own/x.log']) {
+      const { uid, gid } = statSync(at(name));
+      expect([uid, gid]).toEqual([1234, 4321]);
+    }
+    expect([modeOf('own'), modeOf('own/x.log')]).toEqual(['775', '664']);
+  });
+
+  it('that is there is left as it is, and written to at its end', async () => {
+    writeFileSync(at('x.log'), 'before\n', { mode: 0o600 });
+    await write(open('x.log'), 'line\n');
+    expect(text('x.log')).toBe('before\nline\n');
+    expect(modeOf('x.log')).toBe('600');
+  });
+
+  it('has a name by the time, and another one when that has changed', async () => {
+    const sink = open('%Y-%m-%d-%H.log');
+    await write(sink, 'one\n');
+    pass(3_600_000);
+    await write(sink, 'two\n');
+    const names = readdirSync(folder).sort();
+    expect(names).toHaveLength(2);
+    expect(names.map((name) => text(name)).sort()).toEqual(['one\n', 'two\n']);
+  });
+
+  it('is opened anew where another one has its name, but not looked at more than once a second', async () => {
+    const sink = open('x.log');
+    await write(sink, 'one\n');
+    renameSync(at('x.log'), at('x.log.1'));
+    pass(999);
+    await write(sink, 'two\n');
+    expect(existsSync(at('x.log'))).toBe(false);
+    pass(1);
+    await write(sink, 'three\n');
+    expect(text('x.log.1')).toBe('one\ntwo\n');
+    expect(text('x.log')).toBe('three\n');
+  });
+
+  it('goes on at its new end where it was truncated', async () => {
+    const sink = open('x.log');
+    await write(sink, 'one\n');
+    truncateSync(at('x.log'));
+    await write(sink, 'two\n');
+    expect(text('x.log')).toBe('two\n');
+  });
+
+  it('is made again where it was removed, with its directory', async () => {
+    const sink = open('a/x.log');
+    await write(sink, 'one\n');
+    rmSync(at('a'), { recursive: true });
+    pass(1_000);
+    await write(sink, 'two\n');
+    expect(text('a/x.log')).toBe('two\n');
+  });
+
+  it('is truncated by overwrite at the first opening only', async () => {
+    writeFileSync(at('x.log'), 'before\n');
+    const sink = open('x.log', { overwrite: true });
+    await write(sink, 'one\n');
+    renameSync(at('x.log'), at('x.log.1'));
+    writeFileSync(at('x.log'), 'of another\n');
+    pass(1_000);
+    await write(sink, 'two\n');
+    expect(text('x.log.1')).toBe('one\n');
+    expect(text('x.log')).toBe('of another\ntwo\n');
+  });
+
+  it('may be a link', async () => {
+    writeFileSync(at('target'), '');
+    symlinkSync(at('target'), at('x.log'));
+    expect(await write(open('x.log'), 'line\n')).toBeUndefined();
+    expect(text('target')).toBe('line\n');
+  });
+
+  it.each([
+    ['a directory', 'mkdir x.log', 'EISDIR'],
+    ['a FIFO that nobody reads', 'mkfifo x.log', 'ENXIO'],
+    ['a link to nothing', 'ln -s nowhere x.log', 'EEXIST'],
+    ['below a file', 'touch a && ln -s a/y x.log', 'ENOTDIR'],
+  ])('that is %s is an error, and is tried again after a second', async (_what, make, code) => {
+    spawnSync('sh', ['-c', make], { cwd: folder });
+    const sink = open('x.log');
+    expect(await write(sink, 'one\n')).toBe(code);
+    rmSync(at('x.log'), { recursive: true });
+    expect(await write(sink, 'two\n')).toBe(code);
+    pass(1_000);
+    expect(await write(sink, 'three\n')).toBeUndefined();
+    expect(text('x.log')).toBe('three\n');
+    unlinkSync(at('x.log'));
+  });
+
+  it('gives back what a full device does not take', async () => {
+    const sink = new FileSink({ path: '/dev/full', overwrite: false }, clock);
+    const answer = await new Promise((resolve) =>
+      sink.write(Buffer.from('line\n'), (errorCode, rest) => resolve([errorCode, Buffer.from(rest ?? []).toString()])),
+    );
+    expect(answer).toEqual(['ENOSPC', 'line\n']);
+  });
+});

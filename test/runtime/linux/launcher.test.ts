@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const built = join(import.meta.dirname, '../../../dist/chaperone');
+const isRoot = process.getuid?.() === 0;
+const scratch = mkdtempSync(join(tmpdir(), 'chaperone-launcher-'));
+const home = join(scratch, 'home');
+const launcher = join(home, 'chaperone');
+
+const fakeNode = `#!/bin/sh
+echo "node=$0"
+for argument in "$@"; do echo "argument=$argument"; done
+/usr/bin/env
+`;
+
+beforeAll(() => {
+  mkdirSync(home);
+  copyFileSync(built, launcher);
+  chmodSync(launcher, 0o755);
+  writeFileSync(join(home, 'node'), fakeNode, { mode: 0o755 });
+});
+
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+function launch(file: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+  const { status, stdout, stderr } = spawnSync(file, args, { env, encoding: 'utf8' });
+  return { status, stderr, lines: stdout.trim().split('\n') };
+}
+
+/** A directory that holds a launcher and nothing else. */
+function alone(name: string): string {
+  const directory = join(scratch, name);
+  mkdirSync(directory);
+  copyFileSync(built, join(directory, 'chaperone'));
+  return directory;
+}
+
+describe('the launcher', () => {
+  it('runs the node beside itself on the chaperone.cjs beside itself, and passes the arguments on', () => {
+    const { lines, status } = launch(launcher, ['status', '--json', 'a b', '']);
+    expect(status).toBe(0);
+    expect(lines.filter((line) => /^(node|argument)=/.test(line))).toEqual([
+      `node=${join(home, 'node')}`,
+      'argument=--no-deprecation',
+      `argument=${join(home, 'chaperone.cjs')}`,
+      'argument=status',
+      'argument=--json',
+      'argument=a b',
+      'argument=',
+    ]);
+  });
+
+  it('finds its directory through a link', () => {
+    const link = join(scratch, 'linked');
+    symlinkSync(launcher, link);
+    expect(launch(link).lines).toContain(`argument=${join(home, 'chaperone.cjs')}`);
+  });
+
+  it('takes what Node would listen to out of the way, and keeps it', () => {
+    const { lines } = launch(launcher, [], {
+      NODE_OPTIONS: '--inspect=0.0.0.0:9229',
+      NODE_ENV: 'production',
+      UV_THREADPOOL_SIZE: '99',
+      OPENSSL_CONF: '/nowhere',
+      NODE_EMPTY: '',
+      NODEMON: 'stays',
+      MY_NODE_OPTIONS: 'stays',
+    });
+    expect(lines.filter((line) => /^(NODE_|UV_|OPENSSL_)/.test(line))).toEqual([]);
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '_CHAPERONE_KEEP_NODE_OPTIONS=--inspect=0.0.0.0:9229',
+        '_CHAPERONE_KEEP_NODE_ENV=production',
+        '_CHAPERONE_KEEP_UV_THREADPOOL_SIZE=99',
+        '_CHAPERONE_KEEP_NODE_EMPTY=',
+        'NODEMON=stays',
+        'MY_NODE_OPTIONS=stays',
+      ]),
+    );
+  });
+
+  it('notes the descriptor limits as they were', () => {
+    const shell = 'ulimit -Sn 123; ulimit -Hn 500; exec "$0"';
+    const { stdout } = spawnSync('/bin/sh', ['-c', shell, launcher], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^_CHAPERONE_NOFILE=123:500$/m);
+  });
+
+  it('does not believe notes that are left over in its environment', () => {
+    const { lines } = launch(launcher, [], { _CHAPERONE_NOFILE: '1:1', _CHAPERONE_KEEP_NODE_OPTIONS: '--stale' });
+    expect(lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual([
+      expect.stringMatching(/^_CHAPERONE_NOFILE=(-1|\d{2,}):(-1|\d{2,})$/),
+    ]);
+  });
+
+  it('opens /dev/null in place of closed standard descriptors', () => {
+    const fake = alone('closed');
+    const script = '#!/bin/sh\nlinks=$(for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done)\necho "$links" >&9\n';
+    writeFileSync(join(fake, 'node'), script, { mode: 0o755 });
+    const shell = 'exec 9>&1 0<&- 1>&- 2>&-; exec "$0"';
+    const { stdout } = spawnSync('/bin/sh', ['-c', shell, join(fake, 'chaperone')], { encoding: 'utf8' });
+    expect(stdout.trim().split('\n')).toEqual(['/dev/null', '/dev/null', '/dev/null']);
+  });
+
+  it('looks for node in the absolute directories of PATH', () => {
+    const directory = alone('searching');
+    const path = join(scratch, 'bin');
+    mkdirSync(path);
+    writeFileSync(join(path, 'node'), fakeNode, { mode: 0o755 });
+    mkdirSync(join(scratch, 'decoy/node'), { recursive: true });
+    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: `:.:${scratch}/decoy:/nowhere:${path}` });
+    expect(lines[0]).toBe(`node=${path}/node`);
+    expect(lines).toContain(`argument=${join(directory, 'chaperone.cjs')}`);
+  });
+
+  it('passes over a node beside it that is not executable', () => {
+    const directory = alone('not-executable');
+    writeFileSync(join(directory, 'node'), fakeNode, { mode: 0o644 });
+    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: home });
+    expect(lines[0]).toBe(`node=${home}/node`);
+  });
+
+  it('ends with 126 and a reason when node does not run', () => {
+    const directory = alone('broken');
+    writeFileSync(join(directory, 'node'), '#!/nowhere/interpreter\n', { mode: 0o755 });
+    const { status, stderr } = launch(join(directory, 'chaperone'));
+    expect(status).toBe(126);
+    expect(stderr).toMatch(/^chaperone: cannot run .*\/broken\/node: No such file or directory .*\n$/);
+  });
+
+  // A root directory of its own, where no fallback place has a node either, and where no /proc is.
+  it.runIf(isRoot)('ends with 127 and what to do when there is no node', () => {
+    const directory = alone('root');
+    const { status, stderr } = launch('/usr/sbin/chroot', [directory, '/chaperone'], { PATH: '/usr/bin' });
+    expect(status).toBe(127);
+    expect(stderr).toMatch(/^chaperone: cannot find node: .*PATH.*install Node\.js.*\n$/);
+  });
+});

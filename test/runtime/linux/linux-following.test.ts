@@ -1,0 +1,91 @@
+import { firstValueFrom } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
+import { LinuxFollowing } from '../../../src/runtime/linux/linux-following.ts';
+import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
+import { childrenOf } from '../../../src/runtime/linux/process-table.ts';
+import { ProcessTrees } from '../../../src/runtime/linux/process-trees.ts';
+import { edge, exitOf, openDescriptors, spawned, until } from './native-edge.ts';
+
+const refuse = (code: string) => (): never => {
+  throw Object.assign(new Error(code), { code });
+};
+
+function followingOn(kernel: Partial<NativeEdge>): LinuxFollowing {
+  const clock = new LinuxClock();
+  return new LinuxFollowing({ ...edge, ...kernel }, clock, new ProcessTrees(clock, process.pid, () => true));
+}
+
+describe('the end of a process on an older kernel', () => {
+  it.each([
+    ['without PIDFD_GET_INFO', { pidfdExit: refuse('ENOTTY') }],
+    ['without pidfds', { openPidfd: refuse('ENOSYS') }],
+  ])('%s is told without a status, and no sooner than waitid(2) could tell it', async (_name, kernel) => {
+    const before = openDescriptors();
+    const pid = spawned(['/bin/sh', '-c', 'sleep 0.05; exit 3']);
+    const order: string[] = [];
+    const end = firstValueFrom(followingOn(kernel).watchEnd(pid)).then((status) => {
+      order.push('watched');
+      return status;
+    });
+    expect(await exitOf(pid)).toMatchObject({ code: 3 });
+    order.push('reaped');
+    expect(await end).toEqual({ kind: 'unknown' });
+    expect(order).toEqual(['reaped', 'watched']);
+    expect(openDescriptors()).toEqual(before);
+  });
+
+  it('is not told to who has given up, also while it is being asked for', async () => {
+    const before = openDescriptors();
+    const pid = spawned(['/bin/true']);
+    let asked = 0;
+    const following = followingOn({
+      pidfdExit: () => {
+        asked += 1;
+        return undefined;
+      },
+    });
+    let told = false;
+    const watch = following.watchEnd(pid).subscribe(() => {
+      told = true;
+    });
+    while (asked < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    watch.unsubscribe();
+    const sofar = asked;
+    await exitOf(pid);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([told, asked]).toEqual([false, sofar]);
+    expect(openDescriptors()).toEqual(before);
+  });
+});
+
+it('a session is no longer that of a start once chaperone has started something else under its number', async () => {
+  const trees = new ProcessTrees(new LinuxClock(), process.pid, () => true);
+  const root = spawned(['/bin/sh', '-c', 'sleep 1000 & wait']);
+  const child = await until(() => childrenOf(root)[0]);
+  const tree = trees.track(root, 'first', true);
+  // No look has found the child by now: it is of the session of the start.
+  expect(trees.invocationOf(child)).toBe('first');
+  trees.started(root);
+  expect(trees.invocationOf(child)).toBeUndefined();
+  tree.forget();
+  edge.kill(-root, 9);
+  await exitOf(root);
+});
+
+it('a process group is gone once chaperone has started something else under its number', async () => {
+  const trees = new ProcessTrees(new LinuxClock(), process.pid, (group) => edge.kill(-group, 0) === 0);
+  const pid = spawned(['/bin/sleep', '1000']);
+  const old = trees.trackGroup(pid);
+  expect(old.members()).toMatchObject([{ pid, group: pid }]);
+  trees.started(pid);
+  expect(old.members()).toEqual([]);
+  const group = trees.trackGroup(pid);
+  // It is the other one that is forgotten, late.
+  old.forget();
+  expect(group.members()).toHaveLength(1);
+  edge.kill(pid, 9);
+  await exitOf(pid);
+  group.startEnded();
+  expect(group.members()).toEqual([]);
+});
