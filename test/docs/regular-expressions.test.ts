@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { compileRegex } from '../../src/model/log/regex.ts';
+import { compileRegex } from '../../src/model/words/regex.ts';
 
 const page = readFileSync(new URL('../../docs/reference/regular-expressions.md', import.meta.url), 'utf8');
 

@@ -7,7 +7,8 @@ import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts'
 import { parseSchedule } from '../../src/model/schedule/schedule.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { SystemNotice } from '../../src/model/service/system-notice.ts';
-import { type Assembly, assemble } from '../../src/runtime/boot/assemble.ts';
+import type { Assembly } from '../../src/runtime/assembly.ts';
+import { assemble } from '../../src/runtime/boot/assemble.ts';
 import { type Inspection, inspect } from '../../src/runtime/inspection/inspection.ts';
 import type { Kernel } from '../../src/runtime/kernel.ts';
 import { attachLogging } from '../../src/runtime/logging/logging.ts';

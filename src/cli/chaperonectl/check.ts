@@ -19,7 +19,7 @@ import { LinuxClock } from '../../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { defaultConfig } from '../default-config.ts';
-import { missingPath } from '../envcp/missing-path.ts';
+import { missingPath } from '../missing-path.ts';
 import { reasonOf, writeAll } from '../program-io.ts';
 import type { Request } from '../read-words.ts';
 import { config as configOption, json, user as userOption } from './verb-options.ts';

@@ -23,7 +23,7 @@ import { readLaunchEnvironment } from '../../runtime/linux/launch-environment.ts
 import { forecastBoot } from '../../runtime/simulated/forecast-boot.ts';
 import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
-import { missingPath } from '../envcp/missing-path.ts';
+import { missingPath } from '../missing-path.ts';
 import { reasonOf } from '../program-io.ts';
 import type { Request } from '../read-words.ts';
 import { print } from './control-call.ts';

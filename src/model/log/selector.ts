@@ -7,8 +7,8 @@
  * at the program or run a regular expression.
  */
 
+import { compileRegex, type Regex, type RegexLack, shownRegex } from '../words/regex.ts';
 import { type LogRecord, tagOf } from './log-record.ts';
-import { compileRegex, type Regex, type RegexLack, shownRegex } from './regex.ts';
 import {
   facilities,
   facilityCandidates,

@@ -1,5 +1,5 @@
-import { compileRegex, type Regex, type RegexLack, shownRegex } from '../log/regex.ts';
 import { matchesGlob } from './glob.ts';
+import { compileRegex, type Regex, type RegexLack, shownRegex } from './regex.ts';
 
 /** Why an expansion cannot be done. */
 export type ExpansionErrorCode =

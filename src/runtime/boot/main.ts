@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import { renderErrors, renderWarnings } from '../../config/render-diagnostics.ts';
 import { placesFor, socketVariable } from '../../control/places.ts';
 import type { SystemOutput } from '../../machines/system.ts';
+import { explainEnd } from '../../model/log/explain.ts';
 import {
   cannotSubreap,
   configurationError,
@@ -20,8 +21,8 @@ import { consoleService, type SystemSpec } from '../../model/service/service-spe
 import type { SignalName } from '../../model/service/signal.ts';
 import type { UserRequest } from '../../model/service/user-request.ts';
 import { codeOf } from '../../model/words/errno.ts';
-import { explainEnd } from '../../model/words/explain.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
+import type { Assembly } from '../assembly.ts';
 import { AssemblySupervisor, type ControlPorts } from '../control/assembly-supervisor.ts';
 import { type ControlSocket, openControlSocket } from '../control/control-socket.ts';
 import { serveControl } from '../control/serve-control.ts';
@@ -34,7 +35,7 @@ import { LinuxKernel } from '../linux/linux-kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
 import { type LateLogging, lateLogging } from '../logging/late-logging.ts';
 import type { SinkQueue } from '../logging/sink-queue.ts';
-import { type Assembly, assemble } from './assemble.ts';
+import { assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
 import { hostRequest } from './host-notifier.ts';
 import { endWithoutMachines } from './last-resort.ts';

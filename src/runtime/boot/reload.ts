@@ -8,14 +8,14 @@ import { nothingReloaded } from '../../control/answer.ts';
 import type { ReloadRequest, ReloadResult } from '../../control/supervisor.ts';
 import { isHeldDown, stateForPlan } from '../../model/ledger/reload.ts';
 import { unstartableAfter } from '../../model/ledger/unstartable.ts';
+import { missingProgram } from '../../model/log/explain.ts';
 import { reloadRefused, reloadStep } from '../../model/log/messages.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import { planReload, type ReloadPlan, renderPlan, type Unstartable } from '../../model/order/reload-plan.ts';
 import type { SystemSpec } from '../../model/service/service-spec.ts';
 import type { Diagnostic } from '../../model/words/diagnostic.ts';
-import { missingProgram } from '../../model/words/explain.ts';
+import type { Assembly } from '../assembly.ts';
 import type { Kernel } from '../kernel.ts';
-import type { Assembly } from './assemble.ts';
 import type { Configured } from './configure.ts';
 import { type Preflight, preflight } from './preflight.ts';
 

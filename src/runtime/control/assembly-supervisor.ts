@@ -44,7 +44,7 @@ import { type RequestVerb, systemActor } from '../../record/fact.ts';
 import { type HistoryLine, historyOf } from '../../record/history.ts';
 import type { Milestones, MoveFact } from '../../record/milestones.ts';
 import { statePath } from '../../record/transition.ts';
-import type { Assembly } from '../boot/assemble.ts';
+import type { Assembly } from '../assembly.ts';
 import { serviceEntries } from '../inspection/entry-views.ts';
 import type { Inspection } from '../inspection/inspection.ts';
 import type { Clock, Kernel } from '../kernel.ts';

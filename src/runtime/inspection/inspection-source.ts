@@ -5,7 +5,7 @@ import type { HubSource, News } from '../../inspect/hub.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
 import { type EventView, type Fact, isShown } from '../../record/fact.ts';
 import type { Past } from '../../record/feed.ts';
-import type { Assembly } from '../boot/assemble.ts';
+import type { Assembly } from '../assembly.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import {
   configurationOf,

@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { warning } from '../../model/log/messages.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
-import type { Assembly } from '../boot/assemble.ts';
+import type { Assembly } from '../assembly.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import type { LateLogging } from '../logging/late-logging.ts';
 import type { Inspection } from './inspection.ts';

@@ -1,11 +1,11 @@
 /** A boot on the simulated kernel, in virtual time: the machines of the daemon, and programs that do what they are assumed to do. */
 import type { Forecast, ForecastService } from '../../inspect/forecast.ts';
 import type { SystemOutput } from '../../machines/system.ts';
+import { explainEnd } from '../../model/log/explain.ts';
 import { type BootAssumptions, type Mishap, readyBy } from '../../model/order/boot-assumptions.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
 import type { ServiceSpec, SystemSpec } from '../../model/service/service-spec.ts';
 import type { SystemNotice } from '../../model/service/system-notice.ts';
-import { explainEnd } from '../../model/words/explain.ts';
 import { assemble } from '../boot/assemble.ts';
 import type { AttachLogging } from '../logging/logging.ts';
 import { pidfilePath } from '../units/pidfiles.ts';

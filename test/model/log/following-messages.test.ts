@@ -1,9 +1,9 @@
 /** What is said when a daemon cannot be followed, or does not notify. */
 import { describe, expect, it } from 'vitest';
+import { type EndFacts, explainEnd } from '../../../src/model/log/explain.ts';
 import { failureText } from '../../../src/model/log/messages.ts';
 import type { FailureCause } from '../../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
-import { type EndFacts, explainEnd } from '../../../src/model/words/explain.ts';
 import { serviceSpec } from '../specs.ts';
 
 function explained(cause: FailureCause, changes: Partial<ServiceSpec>): readonly string[] {

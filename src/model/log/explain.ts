@@ -1,10 +1,10 @@
-import { describeListenError, seconds } from '../log/messages.ts';
 import { describeExit } from '../service/exit-status.ts';
 import type { PidfileTrouble } from '../service/pidfile.ts';
 import type { FailureCause } from '../service/service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from '../service/service-spec.ts';
 import { describeSpawnError, type SpawnError } from '../service/spawn-error.ts';
 import { isOutcome, type RunOutcome, type ServiceFailure, type SystemEnd } from '../service/system-end.ts';
+import { describeListenError, seconds } from './messages.ts';
 
 /** The last line a service wrote. */
 export interface LastWords {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileRegex, type RegexFlags } from '../../../src/model/log/regex.ts';
+import { compileRegex, type RegexFlags } from '../../../src/model/words/regex.ts';
 
 const records: RegexFlags = { ignoreCase: true, dotAll: true };
 

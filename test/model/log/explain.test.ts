@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type EndFacts, explainEnd, type LastWords } from '../../../src/model/log/explain.ts';
 import { consoleService, type ServiceSpec } from '../../../src/model/service/service-spec.ts';
-import { type EndFacts, explainEnd, type LastWords } from '../../../src/model/words/explain.ts';
 import { serviceSpec } from '../specs.ts';
 
 const exit3 = { kind: 'exited', code: 3 } as const;

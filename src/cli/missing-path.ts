@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
-import type { Diagnostic } from '../../model/words/diagnostic.ts';
-import { configFiles } from '../../runtime/linux/config-files.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
+import { configFiles } from '../runtime/linux/config-files.ts';
 
 /**
  * A start may do without a configuration, where there is a command; whoever names one to look at means one that is there.
