@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ctl, put, type Sections, settle, telchap, untilState, up } from './by-hand.ts';
-import { type Booted, here, isRoot } from './namespace.ts';
+import { begin, ctl, put, type Sections, settle, telchap, untilGone, untilState, up } from './by-hand.ts';
+import { type Booted, here, isRoot, untilFile } from './namespace.ts';
 
 const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
   command: 'sleep infinity',
@@ -115,5 +115,34 @@ describe.runIf(isRoot)('the history of a service', () => {
       expect.stringMatching(/· "stop" was asked for$/),
       expect.stringMatching(/· "start" was asked for$/),
     ]);
+  });
+});
+
+describe('what people are told of times', () => {
+  it('never goes back, and is never negative, also where chaperone has stood still', async () => {
+    const system = begin({
+      'brief.service': task(`sh -c 'echo $$ > ${here}/pid.new; mv ${here}/pid.new ${here}/pid; sleep 1.5'`),
+      'web.service': stay({ after: 'brief.service', startup_pause: 0.3 }),
+    });
+    const pid = Number(await untilFile(system.path('pid')));
+    system.signal('SIGSTOP');
+    await untilGone(system, pid);
+    system.signal('SIGCONT');
+    await system.waitForLine(/chaperone version \S+, ready\.$/);
+    const { stdout } = await ctl(system, 'status', '--history', '--json');
+    const histories: readonly { readonly history: readonly { readonly at: number; readonly to?: string }[] }[] =
+      JSON.parse(stdout);
+    const times = histories.map(({ history }) => history.map(({ at }) => at));
+    for (const each of times) expect(each).toEqual([...each].sort((a, b) => a - b));
+    const services: readonly {
+      readonly age: number;
+      readonly boot: { readonly started: number; readonly ready: number };
+    }[] = JSON.parse((await ctl(system, 'status', '--json')).stdout);
+    for (const { age, boot } of services) {
+      expect(age).toBeGreaterThanOrEqual(0);
+      expect(boot.ready).toBeGreaterThan(boot.started);
+    }
+    // It took as long as its process, whatever chaperone could see of that.
+    expect((services[0]?.boot.ready ?? 0) - (services[0]?.boot.started ?? 0)).toBeGreaterThan(1_400);
   });
 });
