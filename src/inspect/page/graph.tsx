@@ -2,41 +2,27 @@ import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type PublicState, publicStates } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
+import {
+  around,
+  endsOf,
+  type GraphModel,
+  type GraphNode,
+  groupsOf,
+  layoutOf,
+  type Marks,
+  marksOf,
+  modelOf,
+  neighbour,
+} from './graph-model.ts';
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
-import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
+import type { Layout, Placed } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
 import { StateShape, stateNames } from './states.tsx';
-import { instant, recording, search, select, selection, version } from './store.ts';
+import { instant, search, select, selection, version } from './store.ts';
 import { condition, duration } from './words.ts';
 
 const stages = ['INIT', 'default', 'IDLE'] as const;
-const nodeHeight = 26;
 const collapsed = signal<ReadonlySet<string>>(new Set());
-
-/** More than these are laid out in the quick way. */
-const fewNodes = 80;
-const careful = { 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX' };
-const quick = {
-  'elk.layered.nodePlacement.strategy': 'SIMPLE',
-  'elk.layered.thoroughness': '2',
-  'elk.edgeRouting': 'POLYLINE',
-};
-
-interface GraphNode {
-  /** A service, or `group:NAME`. */
-  readonly id: string;
-  readonly label: string;
-  readonly members: readonly string[];
-  readonly stage: number;
-  readonly width: number;
-}
-
-interface GraphModel {
-  readonly nodes: readonly GraphNode[];
-  readonly edges: readonly LayoutEdge[];
-  /** The node that stands for a service. */
-  readonly nodeOf: ReadonlyMap<string, string>;
-}
 
 export function GraphView() {
   version.value;
@@ -92,26 +78,15 @@ function Drawn({
   readonly path: ReadonlyMap<string, readonly string[]> | undefined;
   readonly picked: string | undefined;
 }) {
-  const pickedNode = picked === undefined ? undefined : model.nodeOf.get(picked);
-  const lit = new Set([...(path?.keys() ?? [])].map((name) => model.nodeOf.get(name) ?? name));
-  const litEdges = new Set(
-    [...(path ?? [])].flatMap(([name, names]) =>
-      names.map((other) => `${model.nodeOf.get(other)} → ${model.nodeOf.get(name)}`),
-    ),
-  );
-  const roots = new Set(
-    [...(path ?? [])].filter(([, names]) => names.length === 0).map(([name]) => model.nodeOf.get(name)),
-  );
+  const marks = marksOf(model, picked, path);
   const wanted = search.value.trim().toLowerCase();
   const found =
     wanted === '' ? undefined : model.nodes.find(({ members }) => members.some((name) => name.includes(wanted)));
-  const near = new Set(
-    model.edges.filter(({ from, to }) => from === pickedNode || to === pickedNode).map(({ id }) => id),
-  );
-  const focusNode = found?.id ?? pickedNode;
-  const focus = found === undefined && lit.size > 1 ? around(layout, lit) : layout.nodes.get(focusNode ?? '');
+  const focusNode = found?.id ?? marks.picked;
+  const focus =
+    found === undefined && marks.lit.size > 1 ? around(layout, marks.lit) : layout.nodes.get(focusNode ?? '');
   const list = useRef<SVGGElement>(null);
-  const go = (id: string | undefined): void => {
+  const go = (id: string): void => {
     const node = model.nodes.find((other) => other.id === id);
     if (node === undefined) return;
     if (node.members.length === 1) select(node.members[0]);
@@ -120,7 +95,7 @@ function Drawn({
     );
     element?.focus();
   };
-  const tabbable = pickedNode ?? model.nodes[0]?.id;
+  const tabbable = marks.picked ?? model.nodes[0]?.id;
   return (
     <PanZoom
       width={layout.width}
@@ -131,90 +106,22 @@ function Drawn({
     >
       <g transform="translate(0 22)" class={path === undefined ? '' : 'lighting'} ref={list}>
         <Lanes model={model} layout={layout} />
-        {[false, true].map((bright) => (
-          <g key={String(bright)}>
-            {model.edges
-              .filter(({ id }) => (litEdges.has(id) || near.has(id)) === bright)
-              .map(({ id }) => {
-                const edge = layout.edges.get(id);
-                return edge === undefined ? null : (
-                  <path
-                    key={id}
-                    class={`edge${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`}
-                    d={edge.path}
-                  />
-                );
-              })}
-          </g>
-        ))}
-        {[...litEdges]
-          .filter((id) => !layout.edges.has(id))
-          .map((id) => {
-            const [from = '', to = ''] = id.split(' → ');
-            const a = layout.nodes.get(from);
-            const b = layout.nodes.get(to);
-            if (a === undefined || b === undefined) return null;
-            const middle = (b.x - a.x - a.width) / 2;
-            return (
-              <path
-                key={id}
-                class="edge lit staged"
-                d={`M${a.x + a.width} ${a.y + a.height / 2}c${middle} 0 ${middle} ${b.y + b.height / 2 - a.y - a.height / 2} ${b.x - a.x - a.width} ${b.y + b.height / 2 - a.y - a.height / 2}`}
-              />
-            );
-          })}
+        <Edges model={model} layout={layout} marks={marks} />
+        <StagedEdges layout={layout} marks={marks} />
         {model.nodes.map((node) => {
           const place = layout.nodes.get(node.id);
-          if (place === undefined) return null;
-          const states = node.members
-            .map((name) => instant.value.services.get(name))
-            .filter((one) => one !== undefined);
-          const [first] = states;
-          const state = worst(states);
-          const single = node.members.length === 1 && !node.id.startsWith('group:');
-          const text = single
-            ? `${node.label}, ${first === undefined ? '' : stateNames[first.state]}${first === undefined ? '' : reason(first)}`
-            : `group ${node.label}, ${node.members.length} services: ${countsText(states)}`;
-          const dim = wanted !== '' && !node.members.some((name) => name.toLowerCase().includes(wanted));
-          return (
-            // biome-ignore lint/a11y/useSemanticElements: SVG has no button
-            <g
+          return place === undefined ? null : (
+            <NodeButton
               key={node.id}
-              class={`node n-${state}${node.id === pickedNode ? ' picked' : ''}${lit.has(node.id) ? ' lit' : ''}${roots.has(node.id) ? ' root' : ''}${dim ? ' dim' : ''}`}
-              transform={`translate(${place.x} ${place.y})`}
-              role="button"
-              tabindex={node.id === tabbable ? 0 : -1}
-              aria-label={text}
-              aria-pressed={node.id === pickedNode}
-              data-node={node.id}
-              data-service={single ? node.members[0] : undefined}
-              data-state={single ? first?.stage : undefined}
-              onClick={() => {
-                if (single) select(picked === node.members[0] ? undefined : node.members[0]);
-                else collapsed.value = new Set([...collapsed.value].filter((group) => group !== node.label));
-              }}
-              onKeyDown={(event) => {
-                const target = neighbour(event.key, node.id, model, layout);
-                if (event.key === 'Enter' || event.key === ' ') {
-                  if (single) select(node.members[0]);
-                  else collapsed.value = new Set([...collapsed.value].filter((group) => group !== node.label));
-                } else if (target === undefined) return;
-                else go(target);
-                event.preventDefault();
-                event.stopPropagation();
-              }}
-            >
-              <rect width={place.width} height={place.height} rx="3" />
-              <StateShape state={state} x={14} y={place.height / 2} />
-              <text x="26" y={place.height / 2 + 4}>
-                {node.label}
-              </text>
-              {single ? null : (
-                <text class="soft" x={place.width - 8} y={place.height / 2 + 4} text-anchor="end">
-                  {countsText(states)}
-                </text>
-              )}
-            </g>
+              node={node}
+              place={place}
+              marks={marks}
+              chosen={picked}
+              dim={wanted !== '' && !node.members.some((name) => name.toLowerCase().includes(wanted))}
+              tabbable={node.id === tabbable}
+              toward={(key) => neighbour(key, node.id, model, layout)}
+              go={go}
+            />
           );
         })}
       </g>
@@ -222,17 +129,130 @@ function Drawn({
   );
 }
 
-/** The smallest box that has all of these in it. */
-function around(layout: Layout, ids: ReadonlySet<string>): Placed {
-  const places = [...ids].map((id) => layout.nodes.get(id)).filter((place) => place !== undefined);
-  const x = Math.min(...places.map((place) => place.x));
-  const y = Math.min(...places.map((place) => place.y));
-  return {
-    x,
-    y,
-    width: Math.max(...places.map((place) => place.x + place.width)) - x,
-    height: Math.max(...places.map((place) => place.y + place.height)) - y,
-  };
+/** The edges that have a place; those that stand out lie over the others. */
+function Edges({
+  model,
+  layout,
+  marks: { litEdges, near },
+}: {
+  readonly model: GraphModel;
+  readonly layout: Layout;
+  readonly marks: Marks;
+}) {
+  return [false, true].map((bright) => (
+    <g key={String(bright)}>
+      {model.edges
+        .filter(({ id }) => (litEdges.has(id) || near.has(id)) === bright)
+        .map(({ id }) => {
+          const edge = layout.edges.get(id);
+          return edge === undefined ? null : (
+            <path
+              key={id}
+              class={`edge${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`}
+              d={edge.path}
+            />
+          );
+        })}
+    </g>
+  ));
+}
+
+/** What waits for a whole stage has no edges in the layout; those of the path that is lit are drawn as curves. */
+function StagedEdges({ layout, marks }: { readonly layout: Layout; readonly marks: Marks }) {
+  return [...marks.litEdges]
+    .filter((id) => !layout.edges.has(id))
+    .map((id) => {
+      const [from, to] = endsOf(id);
+      const a = layout.nodes.get(from);
+      const b = layout.nodes.get(to);
+      return a === undefined || b === undefined ? null : <path key={id} class="edge lit staged" d={curve(a, b)} />;
+    });
+}
+
+/** From the middle of the right side of the one to the middle of the left side of the other. */
+function curve(a: Placed, b: Placed): string {
+  const across = b.x - a.x - a.width;
+  const down = b.y + b.height / 2 - a.y - a.height / 2;
+  return `M${a.x + a.width} ${a.y + a.height / 2}c${across / 2} 0 ${across / 2} ${down} ${across} ${down}`;
+}
+
+function NodeButton({
+  node,
+  place,
+  marks,
+  chosen,
+  dim,
+  tabbable,
+  toward,
+  go,
+}: {
+  readonly node: GraphNode;
+  readonly place: Placed;
+  readonly marks: Marks;
+  /** The service that is chosen. */
+  readonly chosen: string | undefined;
+  readonly dim: boolean;
+  readonly tabbable: boolean;
+  /** The node to which a key leads from here. */
+  readonly toward: (key: string) => string | undefined;
+  readonly go: (id: string) => void;
+}) {
+  const states = node.members.map((name) => instant.value.services.get(name)).filter((one) => one !== undefined);
+  const [first] = states;
+  const single = node.members.length === 1 && !node.id.startsWith('group:');
+  const state = worst(states);
+  const picked = node.id === marks.picked;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: SVG has no button
+    <g
+      class={`node n-${state}${picked ? ' picked' : ''}${marks.lit.has(node.id) ? ' lit' : ''}${marks.roots.has(node.id) ? ' root' : ''}${dim ? ' dim' : ''}`}
+      transform={`translate(${place.x} ${place.y})`}
+      role="button"
+      tabindex={tabbable ? 0 : -1}
+      aria-label={single ? serviceText(node, first) : groupText(node, states)}
+      aria-pressed={picked}
+      data-node={node.id}
+      data-service={single ? node.members[0] : undefined}
+      data-state={single ? first?.stage : undefined}
+      onClick={() => {
+        if (single) select(chosen === node.members[0] ? undefined : node.members[0]);
+        else unfold(node.label);
+      }}
+      onKeyDown={(event) => {
+        const target = toward(event.key);
+        if (event.key === 'Enter' || event.key === ' ') {
+          if (single) select(node.members[0]);
+          else unfold(node.label);
+        } else if (target === undefined) return;
+        else go(target);
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    >
+      <rect width={place.width} height={place.height} rx="3" />
+      <StateShape state={state} x={14} y={place.height / 2} />
+      <text x="26" y={place.height / 2 + 4}>
+        {node.label}
+      </text>
+      {single ? null : (
+        <text class="soft" x={place.width - 8} y={place.height / 2 + 4} text-anchor="end">
+          {countsText(states)}
+        </text>
+      )}
+    </g>
+  );
+}
+
+function unfold(label: string): void {
+  collapsed.value = new Set([...collapsed.value].filter((group) => group !== label));
+}
+
+function serviceText({ label }: GraphNode, service: ServiceNow | undefined): string {
+  return `${label}, ${service === undefined ? '' : `${stateNames[service.state]}${reason(service)}`}`;
+}
+
+function groupText({ label, members }: GraphNode, services: readonly ServiceNow[]): string {
+  return `group ${label}, ${members.length} services: ${countsText(services)}`;
 }
 
 function Lanes({ model, layout }: { readonly model: GraphModel; readonly layout: Layout }) {
@@ -264,28 +284,6 @@ export function prepareGraph(): void {
   void layoutOf(modelOf(collapsed.peek()));
 }
 
-function layoutOf(model: GraphModel): Promise<Layout> {
-  const nodes: LayoutNode[] = model.nodes.map(({ id, width, stage }) => ({
-    id,
-    width,
-    height: nodeHeight,
-    options: { 'elk.partitioning.partition': String(stage) },
-  }));
-  return layOut(nodes, model.edges, {
-    'elk.algorithm': 'layered',
-    'elk.direction': 'RIGHT',
-    'elk.partitioning.activate': 'true',
-    'elk.layered.spacing.nodeNodeBetweenLayers': '46',
-    'elk.spacing.nodeNode': '10',
-    'elk.spacing.edgeNode': '8',
-    'elk.spacing.edgeEdge': '5',
-    'elk.spacing.componentComponent': '10',
-    'elk.separateConnectedComponents': 'false',
-    ...(model.nodes.length > fewNodes ? quick : careful),
-    'elk.padding': '[top=12,left=20,bottom=12,right=20]',
-  });
-}
-
 function useLayout(model: GraphModel): Layout | undefined {
   const [done, setDone] = useState<{ readonly model: GraphModel; readonly layout: Layout } | undefined>(undefined);
   useEffect(() => {
@@ -298,50 +296,6 @@ function useLayout(model: GraphModel): Layout | undefined {
     };
   }, [model]);
   return done?.model === model ? done.layout : undefined;
-}
-
-let memo:
-  | { readonly configuration: number; readonly folded: ReadonlySet<string>; readonly model: GraphModel }
-  | undefined;
-
-function modelOf(folded: ReadonlySet<string>): GraphModel {
-  const { configuration } = recording;
-  if (memo !== undefined && memo.configuration === configuration && memo.folded === folded) return memo.model;
-  const { graph } = instant.peek();
-  const nodeOf = new Map<string, string>();
-  const members = new Map<string, string[]>();
-  for (const service of recording.services.values()) {
-    const group = service.groups.find((name) => folded.has(name));
-    const id = group === undefined ? service.name : `group:${group}`;
-    nodeOf.set(service.name, id);
-    members.set(id, [...(members.get(id) ?? []), service.name]);
-  }
-  const nodes = [...members].map(([id, names]): GraphNode => {
-    const label = id.startsWith('group:') ? id.slice(6) : shortName(id);
-    const stage = Math.min(...names.map((name) => graph.nodes[name]?.stage ?? 0));
-    const width = Math.ceil(textWidth(label, 13)) + 38 + (id.startsWith('group:') ? 130 : 0);
-    return { id, label, members: names, stage, width: Math.max(72, width) };
-  });
-  const edges = new Map<string, LayoutEdge>();
-  for (const service of recording.services.values())
-    for (const other of service.waitsFor) {
-      const from = nodeOf.get(other);
-      const to = nodeOf.get(service.name);
-      if (from === undefined || to === undefined || from === to) continue;
-      const id = `${from} → ${to}`;
-      edges.set(id, { id, from, to });
-    }
-  const model = { nodes, edges: [...edges.values()], nodeOf };
-  memo = { configuration, folded, model };
-  return model;
-}
-
-/** The groups that users have made, and the stages; those of one service are not worth folding. */
-function groupsOf(): readonly (readonly [string, readonly string[]])[] {
-  const groups = new Map<string, string[]>();
-  for (const { name, groups: own } of recording.services.values())
-    for (const group of own) groups.set(group, [...(groups.get(group) ?? []), name]);
-  return [...groups].filter(([, members]) => members.length > 1 && members.length < recording.services.size);
 }
 
 function whyLine(service: ServiceNow | undefined, path: ReadonlyMap<string, readonly string[]> | undefined): string {
@@ -389,36 +343,4 @@ function countsText(services: readonly ServiceNow[]): string {
     .filter(([count]) => count > 0)
     .map(([count, name]) => `${count} ${name}`)
     .join(', ');
-}
-
-/** The node that an arrow key leads to: left what it waits for, right who waits for it, up and down beside it. */
-function neighbour(key: string, id: string, model: GraphModel, layout: Layout): string | undefined {
-  const here = layout.nodes.get(id);
-  if (here === undefined) return undefined;
-  const y = (other: string): number => layout.nodes.get(other)?.y ?? 0;
-  const nearest = (candidates: readonly string[]): string | undefined =>
-    candidates.reduce<string | undefined>(
-      (best, other) => (best === undefined || Math.abs(y(other) - here.y) < Math.abs(y(best) - here.y) ? other : best),
-      undefined,
-    );
-  switch (key) {
-    case 'ArrowLeft':
-      return nearest(model.edges.filter(({ to }) => to === id).map(({ from }) => from));
-    case 'ArrowRight':
-      return nearest(model.edges.filter(({ from }) => from === id).map(({ to }) => to));
-    case 'ArrowUp':
-    case 'ArrowDown': {
-      const sign = key === 'ArrowUp' ? -1 : 1;
-      return nearest(
-        model.nodes
-          .map((node) => node.id)
-          .filter((other) => {
-            const place = layout.nodes.get(other);
-            return place !== undefined && Math.abs(place.x - here.x) < 60 && (place.y - here.y) * sign > 0;
-          }),
-      );
-    }
-    default:
-      return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 interface Camera {
@@ -8,136 +8,56 @@ interface Camera {
   readonly scale: number;
 }
 
-export interface Box {
+interface Point {
   readonly x: number;
   readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
+
+export interface Box extends Point, Size {}
 
 /** Below this, text cannot be read. */
 const legible = 0.62;
 const largest = 3;
 const smallest = 0.1;
 
-/**
- * A picture that is moved and scaled with pointer, wheel, fingers and keys.
- *
- * @param focus is brought into sight whenever `focusKey` changes
- */
-export function PanZoom({
-  width,
-  height,
-  label,
-  focus,
-  focusKey,
-  children,
-}: {
+interface Size {
   readonly width: number;
   readonly height: number;
-  readonly label: string;
+}
+
+interface Picture extends Size {
+  /** Is brought into sight whenever `focusKey` changes. */
   readonly focus?: Box | undefined;
   readonly focusKey?: string | undefined;
-  readonly children: ComponentChildren;
-}) {
+}
+
+/** A picture that is moved and scaled with pointer, wheel, fingers and keys. */
+export function PanZoom({
+  label,
+  children,
+  ...picture
+}: Picture & { readonly label: string; readonly children: ComponentChildren }) {
   const ref = useRef<HTMLElement>(null);
-  const [room, setRoom] = useState({ width: 800, height: 500 });
-  const [camera, setCamera] = useState<Camera | undefined>(undefined);
-  const pointers = useRef(new Map<number, { x: number; y: number }>());
-  const dragged = useRef(false);
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (element === null) return undefined;
-    const look = (): void => setRoom({ width: element.clientWidth, height: element.clientHeight });
-    const observer = new ResizeObserver(look);
-    observer.observe(element);
-    look();
-    return () => observer.disconnect();
-  }, []);
-  const fitted = fitInto(width, height, room, legible);
-  const { x, y, scale } = camera ?? fitted;
-  const change = (make: (from: Camera) => Camera): void => setCamera((known) => make(known ?? fitted));
-  useEffect(() => {
-    if (focus === undefined || focusKey === undefined) return;
-    const element = ref.current;
-    const seen = element === null ? room : { width: element.clientWidth, height: element.clientHeight };
-    setCamera((known) => bringIn(known ?? fitInto(width, height, seen, legible), focus, seen));
-  }, [focusKey, focus === undefined]);
-  const zoomAt = (factor: number, px: number, py: number): void =>
-    change((from) => {
-      const next = Math.min(largest, Math.max(smallest, from.scale * factor));
-      return {
-        scale: next,
-        x: from.x + px / from.scale - px / next,
-        y: from.y + py / from.scale - py / next,
-      };
-    });
-  const place = (event: { clientX: number; clientY: number }) => {
-    const box = ref.current?.getBoundingClientRect();
-    return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
-  };
+  const room = useRoom(ref);
+  const camera = useCamera(ref, room, picture);
+  const hands = useHands(ref, camera);
+  const { x, y, scale } = camera.now;
+  const zoom = (factor: number): void => camera.zoomAt(factor, { x: room.width / 2, y: room.height / 2 });
   return (
     <div class="pan">
-      <section
-        class="pan-area"
-        ref={ref}
-        aria-label={label}
-        onWheel={(event) => {
-          event.preventDefault();
-          const { x: px, y: py } = place(event);
-          if (event.ctrlKey || event.metaKey) zoomAt(Math.exp(-event.deltaY / 200), px, py);
-          else
-            change((from) => ({
-              ...from,
-              x: from.x + event.deltaX / from.scale,
-              y: from.y + event.deltaY / from.scale,
-            }));
-        }}
-        onPointerDown={(event) => {
-          pointers.current.set(event.pointerId, place(event));
-          dragged.current = false;
-        }}
-        onPointerMove={(event) => {
-          const known = pointers.current.get(event.pointerId);
-          if (known === undefined) return;
-          const at = place(event);
-          const others = [...pointers.current.entries()].filter(([id]) => id !== event.pointerId);
-          const other = others[0]?.[1];
-          if (Math.hypot(at.x - known.x, at.y - known.y) < 3 && !dragged.current) return;
-          dragged.current = true;
-          pointers.current.set(event.pointerId, at);
-          if (other === undefined)
-            change((from) => ({
-              ...from,
-              x: from.x - (at.x - known.x) / from.scale,
-              y: from.y - (at.y - known.y) / from.scale,
-            }));
-          else {
-            const before = Math.hypot(known.x - other.x, known.y - other.y);
-            const after = Math.hypot(at.x - other.x, at.y - other.y);
-            if (before > 0) zoomAt(after / before, (at.x + other.x) / 2, (at.y + other.y) / 2);
-          }
-        }}
-        onPointerUp={(event) => pointers.current.delete(event.pointerId)}
-        onPointerCancel={(event) => pointers.current.delete(event.pointerId)}
-        onPointerLeave={(event) => pointers.current.delete(event.pointerId)}
-        onClickCapture={(event) => {
-          if (dragged.current) event.stopPropagation();
-          dragged.current = false;
-        }}
-      >
+      <section class="pan-area" ref={ref} aria-label={label} {...hands}>
         <svg width={room.width} height={room.height} role="presentation">
           <g transform={`scale(${scale}) translate(${-x} ${-y})`}>{children}</g>
         </svg>
       </section>
       <div class="pan-tools">
-        <button type="button" aria-label="Larger" onClick={() => zoomAt(1.3, room.width / 2, room.height / 2)}>
+        <button type="button" aria-label="Larger" onClick={() => zoom(1.3)}>
           +
         </button>
-        <button type="button" aria-label="Smaller" onClick={() => zoomAt(1 / 1.3, room.width / 2, room.height / 2)}>
+        <button type="button" aria-label="Smaller" onClick={() => zoom(1 / 1.3)}>
           −
         </button>
-        <button type="button" onClick={() => setCamera(fitInto(width, height, room, smallest))}>
+        <button type="button" onClick={camera.fit}>
           Fit
         </button>
       </div>
@@ -145,12 +65,115 @@ export function PanZoom({
   );
 }
 
-function fitInto(
-  width: number,
-  height: number,
-  room: { readonly width: number; readonly height: number },
-  least: number,
-): Camera {
+type Area = RefObject<HTMLElement | null>;
+
+/** How large the area is, in pixels. */
+function useRoom(area: Area): Size {
+  const [room, setRoom] = useState<Size>({ width: 800, height: 500 });
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return undefined;
+    const look = (): void => setRoom(sizeOf(element));
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    look();
+    return () => observer.disconnect();
+  }, []);
+  return room;
+}
+
+function sizeOf({ clientWidth, clientHeight }: HTMLElement): Size {
+  return { width: clientWidth, height: clientHeight };
+}
+
+interface MovingCamera {
+  readonly now: Camera;
+  /** Moves what is seen by so many pixels. */
+  readonly move: (dx: number, dy: number) => void;
+  /** Scales, and keeps in its place what is at this point. */
+  readonly zoomAt: (factor: number, point: Point) => void;
+  /** Shows the whole picture. */
+  readonly fit: () => void;
+}
+
+/** Until something moves it, the camera follows the sizes of the picture and the area. */
+function useCamera(area: Area, room: Size, { width, height, focus, focusKey }: Picture): MovingCamera {
+  const [camera, setCamera] = useState<Camera | undefined>(undefined);
+  const fitted = fitInto(width, height, room, legible);
+  const change = (make: (from: Camera) => Camera): void => setCamera((known) => make(known ?? fitted));
+  useEffect(() => {
+    if (focus === undefined || focusKey === undefined) return;
+    const seen = area.current === null ? room : sizeOf(area.current);
+    setCamera((known) => bringIn(known ?? fitInto(width, height, seen, legible), focus, seen));
+  }, [focusKey, focus === undefined]);
+  return {
+    now: camera ?? fitted,
+    move: (dx, dy) => change((from) => ({ ...from, x: from.x + dx / from.scale, y: from.y + dy / from.scale })),
+    zoomAt: (factor, point) =>
+      change((from) => {
+        const scale = Math.min(largest, Math.max(smallest, from.scale * factor));
+        return {
+          scale,
+          x: from.x + point.x / from.scale - point.x / scale,
+          y: from.y + point.y / from.scale - point.y / scale,
+        };
+      }),
+    fit: () => setCamera(fitInto(width, height, room, smallest)),
+  };
+}
+
+/** What moves the camera on the area: the wheel, one pointer that drags, two fingers that pinch. */
+function useHands(area: Area, { move, zoomAt }: MovingCamera) {
+  const pointers = useRef(new Map<number, Point>());
+  const dragged = useRef(false);
+  const place = (event: MouseEvent): Point => {
+    const box = area.current?.getBoundingClientRect();
+    return { x: event.clientX - (box?.left ?? 0), y: event.clientY - (box?.top ?? 0) };
+  };
+  const lift = (event: PointerEvent): void => {
+    pointers.current.delete(event.pointerId);
+  };
+  return {
+    onWheel: (event: WheelEvent): void => {
+      event.preventDefault();
+      if (event.ctrlKey || event.metaKey) zoomAt(Math.exp(-event.deltaY / 200), place(event));
+      else move(event.deltaX, event.deltaY);
+    },
+    onPointerDown: (event: PointerEvent): void => {
+      pointers.current.set(event.pointerId, place(event));
+      dragged.current = false;
+    },
+    onPointerMove: (event: PointerEvent): void => {
+      const known = pointers.current.get(event.pointerId);
+      if (known === undefined) return;
+      const at = place(event);
+      const other = [...pointers.current].find(([id]) => id !== event.pointerId)?.[1];
+      if (distance(at, known) < 3 && !dragged.current) return;
+      dragged.current = true;
+      pointers.current.set(event.pointerId, at);
+      if (other === undefined) {
+        move(known.x - at.x, known.y - at.y);
+        return;
+      }
+      const before = distance(known, other);
+      if (before > 0) zoomAt(distance(at, other) / before, { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 });
+    },
+    onPointerUp: lift,
+    onPointerCancel: lift,
+    onPointerLeave: lift,
+    // The end of a drag is no click on what lies there.
+    onClickCapture: (event: MouseEvent): void => {
+      if (dragged.current) event.stopPropagation();
+      dragged.current = false;
+    },
+  };
+}
+
+function distance(a: Point, b: Point): number {
+  return Math.hypot(a.x - b.x, a.y - b.y);
+}
+
+function fitInto(width: number, height: number, room: Size, least: number): Camera {
   const margin = 12;
   const scale = Math.max(
     least,
@@ -166,7 +189,7 @@ function fitInto(
   };
 }
 
-function bringIn(camera: Camera, box: Box, room: { readonly width: number; readonly height: number }): Camera {
+function bringIn(camera: Camera, box: Box, room: Size): Camera {
   const margin = 24;
   const least = Math.min(camera.scale, legible * 0.7);
   const fitting = Math.min(room.width / (box.width + margin), room.height / (box.height + margin));
