@@ -54,7 +54,7 @@ describe('a cron service', () => {
     expect(world.notices.map(({ notice }) => notice)).toContainEqual({
       type: 'service.changed',
       service: 'job.service',
-      change: { phase: 'scheduled' },
+      change: { phase: 'ready.scheduled' },
       ignoreFailures: false,
     });
     expect(world.runs).toEqual([]);

@@ -5,7 +5,7 @@ import { shortName } from '../../model/service/service-spec.ts';
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
-import { StateShape, stateNames } from './states.tsx';
+import { StateShape } from './states.tsx';
 import { instant, recording, search, select, selection, version } from './store.ts';
 import { condition, duration } from './words.ts';
 
@@ -173,7 +173,7 @@ function Drawn({
           const state = worst(states);
           const single = node.members.length === 1 && !node.id.startsWith('group:');
           const text = single
-            ? `${node.label}, ${first === undefined ? '' : stateNames[first.state]}${first === undefined ? '' : reason(first)}`
+            ? `${node.label}, ${first === undefined ? '' : first.state}${first === undefined ? '' : reason(first)}`
             : `group ${node.label}, ${node.members.length} services: ${countsText(states)}`;
           const dim = wanted !== '' && !node.members.some((name) => name.toLowerCase().includes(wanted));
           return (
@@ -349,7 +349,7 @@ function whyLine(service: ServiceNow | undefined, path: ReadonlyMap<string, read
   const name = shortName(service.name);
   if (path === undefined) {
     const text = condition(service);
-    return `${name} is ${stateNames[service.state]}${text === undefined ? '' : `: ${text}`}`;
+    return `${name} is ${service.state}${text === undefined ? '' : `: ${text}`}`;
   }
   const roots = [...path].filter(([, names]) => names.length === 0).map(([root]) => instant.value.services.get(root));
   const causes = roots
@@ -385,9 +385,9 @@ function worst(services: readonly ServiceNow[]): PublicState {
 
 function countsText(services: readonly ServiceNow[]): string {
   return publicStates
-    .map((state) => [services.filter((service) => service.state === state).length, stateNames[state]] as const)
+    .map((state) => [services.filter((service) => service.state === state).length, state] as const)
     .filter(([count]) => count > 0)
-    .map(([count, name]) => `${count} ${name}`)
+    .map(([count, state]) => `${count} ${state}`)
     .join(', ');
 }
 
