@@ -1,5 +1,5 @@
 /** `GET /metrics`: the Prometheus text format, version 0.0.4. */
-import { publicStates } from '../model/service/public-state.ts';
+import { publicStates, systemStates } from '../model/service/public-state.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -43,7 +43,7 @@ function families(supervisor: Supervisor, control: ControlCounts): readonly Fami
     gauge(
       'chaperone_system_state',
       'Where the system stands: 1 for its state.',
-      (['booting', 'up', 'draining'] as const).map((state) => [{ state }, status.state === state ? 1 : 0] as const),
+      systemStates.map((state) => [{ state }, status.state === state ? 1 : 0] as const),
     ),
     gauge(
       'chaperone_services',

@@ -1,6 +1,6 @@
 /** JSON Schemas of what the API gives; the routes name them, and the OpenAPI file is made of them. */
-import { publicStates } from '../model/service/public-state.ts';
-import { serviceStages } from '../model/service/why.ts';
+import { publicStates, systemStates } from '../model/service/public-state.ts';
+import { serviceStages } from '../model/service/service-stage.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -100,7 +100,7 @@ export const schemas = {
   System: object(
     {
       version: text,
-      state: { enum: ['booting', 'up', 'draining'] },
+      state: { enum: systemStates },
       uptime: ms('since chaperone began'),
       pid: count,
       services: count,
@@ -134,7 +134,7 @@ export const schemas = {
   Event: {
     oneOf: [
       object({ type: { const: 'service' }, time: ms('Unix time'), service: text, state, stage }),
-      object({ type: { const: 'system' }, time: ms('Unix time'), state: { enum: ['booting', 'up', 'draining'] } }),
+      object({ type: { const: 'system' }, time: ms('Unix time'), state: { enum: systemStates } }),
     ],
   },
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -8,10 +8,11 @@ import type { LogRecord } from '../model/log/log-record.ts';
 import type { Severity } from '../model/log/syslog-names.ts';
 import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
 import type { ExitStatus } from '../model/service/exit-status.ts';
-import type { PublicState } from '../model/service/public-state.ts';
+import type { PublicState, SystemState } from '../model/service/public-state.ts';
 import type { ServiceType } from '../model/service/service-spec.ts';
+import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { SignalName } from '../model/service/signal.ts';
-import type { ServiceStage, Why } from '../model/service/why.ts';
+import type { Why } from '../model/service/why.ts';
 import type { HistoryLine } from '../record/history.ts';
 
 /** One service, as everybody may read it. All durations are ms. */
@@ -64,7 +65,7 @@ export interface BootTimes {
 
 export interface SystemStatus {
   readonly version: string;
-  readonly state: 'booting' | 'up' | 'draining';
+  readonly state: SystemState;
   /** ms. */
   readonly uptime: number;
   readonly pid: number;

@@ -44,8 +44,8 @@ import {
 import { isNormal } from '../model/service/exit-status.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
-import type { ServiceStage } from '../model/service/why.ts';
 import { enter } from './enter.ts';
 import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-protocol.ts';
 import { stamped } from './stamped.ts';
@@ -363,7 +363,7 @@ export const scheduledMachine = setup({
         ],
       },
       states: {
-        scheduled: { entry: [enter('ready.scheduled'), { type: 'report', params: { phase: 'scheduled' } }] },
+        scheduled: { entry: [enter('ready.scheduled'), { type: 'report', params: { phase: 'ready.scheduled' } }] },
       },
     },
 
@@ -482,15 +482,15 @@ function describeChange({ serial, verdict, spec }: ScheduledContext, phase: Serv
   switch (phase) {
     case 'stopping':
     case 'stopped':
-    case 'scheduled':
+    case 'ready.scheduled':
       return { phase };
     case 'starting':
       return { phase, serial };
     case 'failed':
       if (verdict === undefined) throw new Error(`internal error: ${spec.name} failed without a cause`);
       return { phase, cause: verdict, during: 'start' };
-    case 'running':
-    case 'done':
+    case 'ready.running':
+    case 'ready.exited':
     case 'exited':
     case 'backoff':
       throw new Error(`internal error: ${spec.name} is scheduled, and never ${phase}`);

@@ -19,15 +19,15 @@ export function describeChange(context: Known, phase: ServiceChange['phase']): S
   const restarted = restartsUsed > 0;
   switch (phase) {
     case 'stopping':
-    case 'scheduled':
+    case 'ready.scheduled':
       return { phase };
     case 'stopped':
       return { phase, ...(lastEnd === undefined ? {} : { end: lastEnd }) };
     case 'starting':
       return { phase, serial };
-    case 'running':
+    case 'ready.running':
       return { phase, pid, restarted };
-    case 'done':
+    case 'ready.exited':
       return { phase, restarted };
     case 'exited':
       if (lastEnd === undefined) throw new Error(`internal error: ${spec.name} exited without an exit`);

@@ -3,10 +3,10 @@ import type { ActorRef, Snapshot } from 'xstate';
 import type { ScheduleNews } from '../model/schedule/scheduled-runs.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { RunOutcome } from '../model/service/system-end.ts';
 import type { MissedEnd, NotifyFact, UnitFact } from '../model/service/unit-events.ts';
-import type { ServiceStage } from '../model/service/why.ts';
 import type { ReadinessFact } from './readiness.ts';
 
 export type ServiceCommand =

@@ -12,8 +12,8 @@ import {
 } from 'xstate';
 import type { ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
+import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { NotifyFact, NotifyRequest } from '../model/service/unit-events.ts';
-import type { ServiceStage } from '../model/service/why.ts';
 import { readinessMachine, reportsFailure } from './readiness.ts';
 import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-judging.ts';
 import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-protocol.ts';

@@ -187,7 +187,7 @@ export const ready = serviceSetup.createStateConfig({
         'armWatchdog',
         'armStable',
         enter('ready.running'),
-        { type: 'report', params: { phase: 'running' } },
+        { type: 'report', params: { phase: 'ready.running' } },
       ],
       exit: ['restWatchdog', 'restStable'],
       on: {
@@ -235,7 +235,7 @@ export const ready = serviceSetup.createStateConfig({
     },
     /** Its start has exited as it should: its dependents may go on, and what it has left behind is its own. */
     exited: {
-      entry: [enter('ready.exited'), { type: 'report', params: { phase: 'done' } }],
+      entry: [enter('ready.exited'), { type: 'report', params: { phase: 'ready.exited' } }],
       on: {
         // The system stops it first.
         'service.start': {},

@@ -46,7 +46,7 @@
  * Every state answers every event. Pairs that cannot occur stand in `impossible`, once.
  */
 import { raise } from 'xstate';
-import { serviceStages } from '../model/service/why.ts';
+import { serviceStages } from '../model/service/service-stage.ts';
 import { enter } from './enter.ts';
 import { noMemory } from './service-protocol.ts';
 import { serviceSetup } from './service-setup.ts';

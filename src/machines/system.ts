@@ -273,7 +273,7 @@ export const systemMachine = setup({
       assertEvent(event, 'service.changed');
       if (end !== undefined) return;
       const { change, name } = event;
-      if (change.phase !== 'scheduled' && !isEnded(change.phase)) return;
+      if (change.phase !== 'ready.scheduled' && !isEnded(change.phase)) return;
       const slot = ledger.slots.get(name);
       // What is gone may have been of any type. Nor does a start show that has failed before the kernel was asked for a process.
       const unspawned = change.phase === 'failed' && change.cause.kind === 'spawn';
@@ -665,5 +665,5 @@ function endedBy({ end }: SystemContext, name: string): boolean {
 }
 
 function scheduledNames({ ledger }: SystemContext): readonly string[] {
-  return ledger.slots.all().flatMap((slot) => (phaseOf(slot) === 'scheduled' ? [slot.spec.name] : []));
+  return ledger.slots.all().flatMap((slot) => (phaseOf(slot) === 'ready.scheduled' ? [slot.spec.name] : []));
 }

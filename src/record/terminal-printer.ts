@@ -1,3 +1,4 @@
+import type { PublicState, SystemState } from '../model/service/public-state.ts';
 import type { Transition } from './transition.ts';
 
 type Hue = 'grey' | 'blue' | 'green' | 'cyan' | 'amber' | 'purple' | 'red';
@@ -13,8 +14,8 @@ const sgr: Readonly<Record<Hue, string>> = {
   red: '31',
 };
 
-const hueOf: Readonly<Record<string, Hue>> = {
-  configured: 'grey',
+/** By the first part of a state's path: that is a public state, or how the system's chart ends. */
+const hues: Readonly<Record<PublicState | SystemState | 'halted', Hue>> = {
   disabled: 'grey',
   pending: 'grey',
   stopped: 'grey',
@@ -29,6 +30,8 @@ const hueOf: Readonly<Record<string, Hue>> = {
   backoff: 'purple',
   failed: 'red',
 };
+
+const hueOf: ReadonlyMap<string, Hue> = new Map(Object.entries(hues));
 
 const narrowestActor = 10;
 const stateWidth = 24;
@@ -65,7 +68,7 @@ export class TerminalPrinter {
   }
 
   #paintState(state: string, text: string): string {
-    const hue = hueOf[state.split('.')[0] ?? ''];
+    const hue = hueOf.get(state.split('.')[0] ?? '');
     return hue === undefined ? text : this.#paint(sgr[hue], text);
   }
 

@@ -20,8 +20,9 @@ import type { LogRecord } from '../../src/model/log/log-record.ts';
 import type { Severity } from '../../src/model/log/syslog-names.ts';
 import type { Unstartable } from '../../src/model/order/reload-plan.ts';
 import { type PublicState, publicStates } from '../../src/model/service/public-state.ts';
+import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
-import { explainState, type ServiceStage } from '../../src/model/service/why.ts';
+import { explainState } from '../../src/model/service/why.ts';
 import type { HistoryLine } from '../../src/record/history.ts';
 import { serviceSpec } from '../model/specs.ts';
 

@@ -237,7 +237,7 @@ const eventFields: Readonly<Record<string, string>> = {
   names: 'services, with suffix',
   news: '`service.noticed`: of what kind',
   outcome: '`unit.signalled`: `sent`, `vanished` (nothing was there) or `denied`',
-  phase: '`service.changed`: the state, with `running`, `done` and `scheduled` for the three kinds of ready',
+  phase: '`service.changed`: the state of its chart, with `starting` and `stopping` as a whole',
   pid: 'of the process',
   purpose: '`unit.send`: `stop`, or `hand` where somebody sends the signal by hand',
   serial: 'the run that it is about',

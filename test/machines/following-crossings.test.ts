@@ -16,7 +16,7 @@ describe('a forking service', () => {
     expect(state()).toEqual({ stopping: 'terminating' });
     expect(run().signals).toEqual(['SIGTERM at 0']);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'stopping', 'stopped']);
   });
 
   it('is stopped at once where nobody is found that it has left', () => {
@@ -24,7 +24,7 @@ describe('a forking service', () => {
     start();
     run().spawned().exited(exit0);
     stop();
-    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'stopping', 'stopped']);
   });
 
   it('has no remains to stop with kill_mode process', () => {
@@ -34,7 +34,7 @@ describe('a forking service', () => {
     stop();
     expect(state()).toBe('stopped');
     expect(programs.runs).toHaveLength(1);
-    expect(phases()).toEqual(['starting', 'done', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'stopped']);
   });
 
   it('with a pidfile looks for it only after the exit, and follows the process in it', () => {
@@ -49,7 +49,7 @@ describe('a forking service', () => {
     expect(state()).toEqual({ ready: 'running' });
     expect(ports.looking).toBe(false);
     expect([run().leads, programs.runs.length]).toEqual([[4711], 1]);
-    expect(phases()).toEqual(['starting', 'running']);
+    expect(phases()).toEqual(['starting', 'ready.running']);
     run().exited(terminated);
     expect(state()).toBe('exited');
   });
@@ -107,7 +107,7 @@ describe('a forking service', () => {
     run().exited(exit1, 1);
     expect(state()).toEqual({ stopping: 'clearing' });
     clock.increment(20);
-    expect(phases()).toEqual(['starting', 'running', 'stopping']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping']);
     run().left = 0;
     clock.increment(40);
     expect(phases().at(-1)).toBe('backoff');
@@ -127,8 +127,8 @@ describe('a daemon that wrote its pidfile and ended while chaperone stood still'
   it('was ready, and has failed since where nobody knows how it ended', () => {
     const { run, reports, phases } = missed({ kind: 'unknown' }, { restart: true });
     expect(run().leads).toEqual([]);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
-    expect(reports[1]).toMatchObject({ change: { phase: 'running', pid: 4711 } });
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'backoff']);
+    expect(reports[1]).toMatchObject({ change: { phase: 'ready.running', pid: 4711 } });
     expect(reports.at(-1)).toMatchObject({
       change: { cause: { kind: 'exit', status: { kind: 'unknown' }, pid: 4711 } },
     });
@@ -150,13 +150,13 @@ describe('a daemon that wrote its pidfile and ended while chaperone stood still'
     ['by its own kill signal', terminated],
   ] as const)('has ended normally where it ended %s', (_, status) => {
     const { phases, reports } = missed(status, { restart: true });
-    expect(phases()).toEqual(['starting', 'running', 'exited']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exited']);
     expect(reports.at(-1)).toMatchObject({ change: { end: { pid: 4711, status }, wasReady: true } });
   });
 
   it('ends the system with exit_kills', () => {
     const { phases, reports } = missed(exit1, { exitKills: true });
-    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'stopping', 'failed']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exitKills', 'stopping', 'failed']);
     expect(reports[2]).toMatchObject({ outcome: { kind: 'exit', status: exit1 } });
   });
 });
@@ -300,7 +300,7 @@ describe('a notify service', () => {
     expect(state()).toBe('exited');
     notify({ mainPid: 4711 });
     expect(run().leads).toEqual([4711]);
-    expect(phases()).toEqual(['starting', 'running', 'exited', 'running']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exited', 'ready.running']);
   });
 
   it('is ready.exited where nobody knows who said READY, and its remains are stopped', () => {
@@ -312,7 +312,7 @@ describe('a notify service', () => {
     stop();
     expect(run().signals).toEqual(['SIGTERM at 0']);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'stopping', 'stopped']);
   });
 
   it('that is ready.exited runs once MAINPID comes', () => {
@@ -321,7 +321,7 @@ describe('a notify service', () => {
     run().spawned().exited(exit0, 1);
     notify({ ready: true });
     notify({ mainPid: 4711 });
-    expect(phases()).toEqual(['starting', 'done', 'running']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'ready.running']);
     run().exited(exit1);
     expect(phases().at(-1)).toBe('failed');
   });
@@ -404,7 +404,7 @@ describe('a notify service', () => {
     ending.actor.send({ type: 'service.retire', at: 0 });
     ending.stop(1_000);
     ending.notify({ extend: 9_000 });
-    expect(ending.phases()).toEqual(['starting', 'running', 'stopping']);
+    expect(ending.phases()).toEqual(['starting', 'ready.running', 'stopping']);
   });
 
   it('has a limit to the time that it may ask for', () => {
@@ -485,7 +485,7 @@ describe('the watchdog', () => {
     clock.increment(1_000);
     run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: true });
     expect(state()).toBe('backoff');
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'backoff']);
     clock.increment(3_000);
     run().spawned();
     notify({ ready: true });
@@ -528,7 +528,7 @@ describe('the watchdog', () => {
     notify({ ready: true });
     clock.increment(1_000);
     run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: false });
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'exitKills', 'failed']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'exitKills', 'failed']);
   });
 
   it('is changed by WATCHDOG_USEC, rests after STOPPING, and dies with the state that owns it', () => {

@@ -5,12 +5,12 @@ export const phaseSteps: Readonly<Record<ServicePhase, readonly ServicePhase[]>>
   // By hand.
   disabled: ['starting'],
   pending: ['starting', 'stopped'],
-  starting: ['running', 'done', 'exited', 'scheduled', 'stopping', 'backoff', 'failed'],
-  running: ['exited', 'stopping', 'backoff', 'failed'],
+  starting: ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'stopping', 'backoff', 'failed'],
+  'ready.running': ['exited', 'stopping', 'backoff', 'failed'],
   // Its daemon says who it is.
-  done: ['running', 'stopping', 'stopped'],
-  exited: ['running', 'stopping', 'stopped'],
-  scheduled: ['stopping'],
+  'ready.exited': ['ready.running', 'stopping', 'stopped'],
+  exited: ['ready.running', 'stopping', 'stopped'],
+  'ready.scheduled': ['stopping'],
   stopping: ['stopped', 'backoff', 'failed'],
   backoff: ['starting', 'stopped'],
   stopped: ['starting'],

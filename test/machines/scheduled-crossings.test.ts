@@ -106,7 +106,7 @@ describe('a scheduled service', () => {
     expect(accepted.state()).toEqual({ starting: 'spawning' });
     accepted.trigger.armed();
     expect(accepted.state()).toEqual({ ready: 'scheduled' });
-    expect(accepted.phases()).toEqual(['starting', 'scheduled']);
+    expect(accepted.phases()).toEqual(['starting', 'ready.scheduled']);
     const refused = scriptedSchedule(cron);
     refused.start();
     refused.trigger.refused();
@@ -115,7 +115,7 @@ describe('a scheduled service', () => {
     expect(refused.trigger.live).toBe(0);
     refused.start();
     refused.trigger.armed();
-    expect(refused.phases()).toEqual(['starting', 'failed', 'starting', 'scheduled']);
+    expect(refused.phases()).toEqual(['starting', 'failed', 'starting', 'ready.scheduled']);
   });
 
   it('has its trigger until it ends, whatever its runs do', () => {
@@ -127,7 +127,7 @@ describe('a scheduled service', () => {
     stop();
     expect(trigger.live).toBe(0);
     expect(state()).toBe('stopped');
-    expect(phases()).toEqual(['starting', 'scheduled', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.scheduled', 'stopping', 'stopped']);
   });
 
   it('skips a tick while the last run goes on, and a run that could not be spawned is none', () => {
@@ -236,7 +236,7 @@ describe('a scheduled service', () => {
     expect(state()).toBe('stopped');
     start();
     trigger.armed();
-    expect(phases()).toEqual(['starting', 'scheduled', 'stopping', 'stopped', 'starting', 'scheduled']);
+    expect(phases()).toEqual(['starting', 'ready.scheduled', 'stopping', 'stopped', 'starting', 'ready.scheduled']);
   });
 
   it('ends without having been armed', () => {
@@ -386,13 +386,13 @@ describe('a stop that lets runs finish', () => {
     expect(state()).toEqual({ stopping: 'draining' });
     run(1).exited(exit0);
     expect([run(0).signals, run(1).signals]).toEqual([[], []]);
-    expect(phases()).toEqual(['starting', 'scheduled', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.scheduled', 'stopping', 'stopped']);
   });
 
   it('is over at once where nothing runs', () => {
     const { stop, phases } = scheduled(cron);
     stop(true);
-    expect(phases()).toEqual(['starting', 'scheduled', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.scheduled', 'stopping', 'stopped']);
   });
 
   it('ends then what the runs have left behind', () => {

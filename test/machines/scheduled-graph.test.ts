@@ -4,9 +4,9 @@ import { runCounts, type ScheduledEvent, type ScheduledInput, scheduledMachine }
 import type { ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import { mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
-import type { ServicePhase } from '../../src/model/service/service-phase.ts';
+import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
-import { serviceStages } from '../../src/model/service/why.ts';
+import { serviceStages } from '../../src/model/service/service-stage.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
@@ -149,18 +149,8 @@ function describeEdge({ from, event, to }: Edge<ScheduledSnapshot>): string {
 }
 
 function phaseOf({ value }: ScheduledSnapshot): ServicePhase {
-  const [first = ''] = statePath(value).split('.');
-  const phases: Readonly<Record<string, ServicePhase>> = {
-    disabled: 'disabled',
-    pending: 'pending',
-    starting: 'starting',
-    ready: 'scheduled',
-    stopping: 'stopping',
-    stopped: 'stopped',
-    failed: 'failed',
-  };
-  const phase = phases[first];
-  if (phase === undefined) throw new Error(`no phase is known for ${first}`);
+  const phase = phaseOfPath(statePath(value));
+  if (phase === undefined) throw new Error(`no phase is known for ${statePath(value)}`);
   return phase;
 }
 

@@ -18,7 +18,7 @@ describe('a simple service', () => {
     expect(state()).toEqual({ starting: 'settling' });
     clock.increment(1);
     expect(state()).toEqual({ ready: 'running' });
-    expect(phases()).toEqual(['starting', 'running']);
+    expect(phases()).toEqual(['starting', 'ready.running']);
   });
 
   it('is exited after a normal exit in the pause', () => {
@@ -81,7 +81,7 @@ describe('a oneshot service', () => {
     expect(state()).toEqual({ starting: 'awaitingExit' });
     run().exited(exit0);
     expect(state()).toEqual({ ready: 'exited' });
-    expect(phases()).toEqual(['starting', 'done']);
+    expect(phases()).toEqual(['starting', 'ready.exited']);
   });
 
   it('fails after a start that takes too long, and only once its process is gone', () => {
@@ -110,7 +110,7 @@ describe('a oneshot service', () => {
     stop();
     expect(run().signals).toEqual(['SIGTERM at 0']);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'done', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.exited', 'stopping', 'stopped']);
   });
 
   it.each([
@@ -195,7 +195,7 @@ describe('commands that cross', () => {
     expect(run().serial).toBe(2);
     run().spawned();
     clock.increment(500);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped', 'starting', 'running']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped', 'starting', 'ready.running']);
   });
 
   it('a kill during a stop does not wait', () => {
@@ -222,7 +222,7 @@ describe('commands that cross', () => {
     kill();
     expect(state()).toEqual({ stopping: 'killing' });
     run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
   });
 
   it('a kill that something survives is told, and the service is over when that has ended at last', () => {
@@ -234,7 +234,7 @@ describe('commands that cross', () => {
     clock.increment(199);
     expect(phases()).not.toContain('survived');
     clock.increment(1);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'survived']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'survived']);
     expect(state()).toEqual({ stopping: 'killing' });
     run().exited({ kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
     expect(state()).toBe('stopped');
@@ -340,7 +340,7 @@ describe('what a simple service leaves behind', () => {
     expect(state()).toEqual({ stopping: 'terminating' });
     expect(run().signals).toEqual(['SIGTERM at 60500']);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'running', 'exited', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exited', 'stopping', 'stopped']);
   });
 
   it('after a normal end may end by itself: then a stop has nothing to end', () => {
@@ -349,7 +349,7 @@ describe('what a simple service leaves behind', () => {
     run().look(0);
     expect([state(), context().hasUnit]).toEqual(['exited', false]);
     stop();
-    expect(phases()).toEqual(['starting', 'running', 'exited', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exited', 'stopped']);
   });
 
   it('after a normal end is killed by a kill', () => {
@@ -381,7 +381,7 @@ describe('what a simple service leaves behind', () => {
     expect(run().signals).toEqual(['SIGTERM at 500', 'SIGKILL at 2500']);
     expect(programs.runs).toHaveLength(1);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'backoff']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'backoff']);
     expect(last(reports)).toMatchObject({ change: { cause: { kind: 'exit', status: exit1, pid: 101 } } });
   });
 
@@ -405,7 +405,7 @@ describe('what a simple service leaves behind', () => {
     clock.increment(60_000);
     expect(run().signals).toEqual(['SIGTERM at 500']);
     run().look(0);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
   });
 
   it('that survives SIGKILL is told, and holds the verdict up', () => {
@@ -413,7 +413,7 @@ describe('what a simple service leaves behind', () => {
     run().exited(exit1, 1);
     clock.increment(2_000);
     clock.increment(1_000);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'survived']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'survived']);
     run().look(0);
     expect(phases().at(-1)).toBe('failed');
   });
@@ -434,7 +434,7 @@ describe('an exit that chaperone learns of late', () => {
     start();
     run().spawned().exited(exit1, 0, 500);
     expect(state()).toBe('backoff');
-    expect(phases()).toEqual(['starting', 'running', 'backoff']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'backoff']);
     expect(last(reports)).toMatchObject({ change: { cause: { kind: 'exit', status: exit1 } } });
   });
 
@@ -442,7 +442,7 @@ describe('an exit that chaperone learns of late', () => {
     const { start, run, phases, reports } = scriptedService();
     start();
     run().spawned().exited(exit0, 0, 60_000);
-    expect(phases()).toEqual(['starting', 'running', 'exited']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exited']);
     expect(last(reports)).toMatchObject({ change: { wasReady: true } });
   });
 
@@ -487,7 +487,7 @@ describe('restart', () => {
     });
     again(service);
     expect(service.state()).toEqual({ ready: 'running' });
-    expect(last(service.reports)).toMatchObject({ change: { phase: 'running', restarted: true } });
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'ready.running', restarted: true } });
   });
 
   it('does not come after a normal exit', () => {
@@ -570,7 +570,7 @@ describe('restart', () => {
     service.run().spawned();
     service.clock.increment(60_000);
     expect(service.programs.runs).toHaveLength(2);
-    expect(last(service.reports)).toMatchObject({ change: { phase: 'running', restarted: false } });
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'ready.running', restarted: false } });
   });
 });
 
@@ -581,7 +581,7 @@ describe('exit_kills', () => {
     run().spawned();
     clock.increment(500);
     run().exited(exit0);
-    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'exited']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exitKills', 'exited']);
     expect(reports[2]).toEqual({
       type: 'service.exitKills',
       name: 'web.service',
@@ -596,7 +596,7 @@ describe('exit_kills', () => {
     run().spawned();
     clock.increment(500);
     run().exited(exit1);
-    expect(phases()).toEqual(['starting', 'running', 'exitKills', 'failed']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'exitKills', 'failed']);
     clock.increment(60_000);
     expect(state()).toBe('failed');
     expect(programs.runs).toHaveLength(1);
@@ -634,7 +634,7 @@ describe('exit_kills', () => {
     clock.increment(500);
     stop();
     run().exited(terminated);
-    expect(phases()).toEqual(['starting', 'running', 'stopping', 'stopped']);
+    expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
   });
 });
 
@@ -658,7 +658,7 @@ describe('the time in reports', () => {
     clock.increment(400);
     actor.send({ type: 'service.signal', signal: 'SIGHUP', at: 400 });
     clock.increment(100);
-    expect(last(reports)).toMatchObject({ change: { phase: 'running' }, at: 500 });
+    expect(last(reports)).toMatchObject({ change: { phase: 'ready.running' }, at: 500 });
     clock.increment(500);
     run().exited(exit1, 1);
     clock.increment(1_000);

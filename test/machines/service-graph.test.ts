@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { mayLead } from '../../src/machines/unit.ts';
-import type { ServicePhase } from '../../src/model/service/service-phase.ts';
-import { serviceStages } from '../../src/model/service/why.ts';
+import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
+import { serviceStages } from '../../src/model/service/service-stage.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
 import { eventTypes, exploredVariants, exploreService, reportsIn, type ServiceSnapshot } from './explored-service.ts';
@@ -37,23 +37,9 @@ function describeEdge({ from, event, to }: Edge<ServiceSnapshot>): string {
   return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
 }
 
-const phases: Readonly<Record<string, ServicePhase>> = {
-  'ready.running': 'running',
-  'ready.exited': 'done',
-  exited: 'exited',
-  disabled: 'disabled',
-  pending: 'pending',
-  starting: 'starting',
-  stopping: 'stopping',
-  backoff: 'backoff',
-  stopped: 'stopped',
-  failed: 'failed',
-};
-
 function phaseOf({ value }: ServiceSnapshot): ServicePhase {
-  const path = statePath(value);
-  const phase = phases[path] ?? phases[path.split('.')[0] ?? ''];
-  if (phase === undefined) throw new Error(`no phase is known for ${path}`);
+  const phase = phaseOfPath(statePath(value));
+  if (phase === undefined) throw new Error(`no phase is known for ${statePath(value)}`);
   return phase;
 }
 
@@ -103,8 +89,8 @@ describe('the service chart', () => {
     );
     for (const { from, to } of allEdges) if (phaseOf(from) !== phaseOf(to)) seen[phaseOf(from)]?.add(phaseOf(to));
     for (const [from, steps] of Object.entries(phaseSteps)) {
-      if (from === 'scheduled') continue;
-      const own = steps.filter((step) => step !== 'scheduled');
+      if (from === 'ready.scheduled') continue;
+      const own = steps.filter((step) => step !== 'ready.scheduled');
       expect([from, ...(seen[from] ?? [])].sort()).toEqual([from, ...own].sort());
     }
   });

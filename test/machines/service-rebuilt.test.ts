@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EventObject } from 'xstate';
 import { noMemory, type Resumption, type ServiceMemory } from '../../src/machines/service-protocol.ts';
-import { isServiceStage } from '../../src/model/service/why.ts';
+import { isServiceStage } from '../../src/model/service/service-stage.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { delays, type Sent, Steps } from './explore.ts';
 import {

@@ -78,13 +78,13 @@ describe('by hand', () => {
     expect(ask(stop(['a', 'c', 'b']))).toEqual(['stop c', 'stop b', 'stop a']);
     expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'stopped' });
     expect(ask(start(['c', 'b', 'a']))).toEqual(['start a', 'start b', 'start c']);
-    expect(phases()).toEqual({ a: 'running', b: 'running', c: 'running' });
+    expect(phases()).toEqual({ a: 'ready.running', b: 'ready.running', c: 'ready.running' });
   });
 
   it('one that is stopped leaves the others alone, and one that is restarted, too', () => {
     const { ask, phases } = system(...chain);
     expect(ask(stop(['a']))).toEqual(['stop a']);
-    expect(phases()).toEqual({ a: 'stopped', b: 'running', c: 'running' });
+    expect(phases()).toEqual({ a: 'stopped', b: 'ready.running', c: 'ready.running' });
     expect(ask(stop(['b'], { again: true }))).toEqual(['stop b']);
     expect(phases()).toMatchObject({ b: 'pending' });
     expect(ask(start(['a']))).toEqual(['start a', 'start b']);
@@ -107,11 +107,11 @@ describe('by hand', () => {
     expect(ask(start(['a']))).toEqual([]);
     expect(ask(start(['a'], { enable: true }))).toEqual(['start a']);
     expect(ask(stop(['a'], { disable: true }))).toEqual(['stop a']);
-    expect(phases()).toEqual({ a: 'disabled', b: 'running' });
+    expect(phases()).toEqual({ a: 'disabled', b: 'ready.running' });
     ask({ type: 'services.enable', names: ['a'], at: 3 });
-    expect(phases()).toEqual({ a: 'stopped', b: 'running' });
+    expect(phases()).toEqual({ a: 'stopped', b: 'ready.running' });
     ask({ type: 'services.disable', names: ['b'], at: 3 });
-    expect(phases()).toEqual({ a: 'stopped', b: 'running' });
+    expect(phases()).toEqual({ a: 'stopped', b: 'ready.running' });
     expect(ask(stop(['b']))).toEqual(['stop b']);
     expect(phases()).toEqual({ a: 'stopped', b: 'disabled' });
   });
@@ -121,7 +121,7 @@ describe('by hand', () => {
     ask(stop(['a']));
     ask(stop(['b'], { again: true }));
     expect(ask(stop(['b']))).toEqual([]);
-    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'running' });
+    expect(phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'ready.running' });
     expect(ask(start(['a']))).toEqual(['start a']);
     expect(ask(start(['b']))).toEqual(['start b']);
     ask(stop(['a']));
@@ -140,7 +140,7 @@ describe('by hand', () => {
   it('a reset makes what has done its work startable again', () => {
     const { ask, phases } = system(...chain);
     ask({ type: 'services.reset', names: ['c'], force: false, at: 3 });
-    expect(phases()).toMatchObject({ c: 'running' });
+    expect(phases()).toMatchObject({ c: 'ready.running' });
     expect(ask({ type: 'services.reset', names: ['c'], force: true, at: 3 })).toEqual(['stop c']);
     expect(phases()).toMatchObject({ c: 'stopped' });
   });

@@ -19,13 +19,13 @@ describe('the boot', () => {
       'store queued at 0',
       'store released at 0',
       'store starting at 0',
-      'store running at 500',
+      'store ready.running at 500',
       'web released at 500',
       'worker released at 500',
       'web starting at 500',
       'worker starting at 500',
-      'web running at 1000',
-      'worker running at 1000',
+      'web ready.running at 1000',
+      'worker ready.running at 1000',
       'system ready at 1000',
     ]);
     expect(state()).toBe('up');
@@ -65,7 +65,7 @@ describe('the boot', () => {
     const { clock, phase, order } = scriptedSystem([{ ...store, enabled: false }, web]);
     clock.increment(500);
     expect(phase('store.service')).toBe('disabled');
-    expect(order('running')).toEqual(['web running at 500']);
+    expect(order('ready.running')).toEqual(['web ready.running at 500']);
   });
 
   it('ends with status 1 when a start fails, and what waited never started', () => {
@@ -172,7 +172,7 @@ describe('detect_exit', () => {
     expect(state()).toBe('up');
     clock.increment(3_000);
     clock.increment(500);
-    expect(phase('store.service')).toBe('running');
+    expect(phase('store.service')).toBe('ready.running');
     run('store.service').exited(exit0);
     expect(state()).toBe('up');
     gone();
@@ -372,7 +372,7 @@ describe('a shutdown', () => {
     clock.increment(100);
     shutdown();
     clock.increment(0);
-    expect(order('running')).toEqual([]);
+    expect(order('ready.running')).toEqual([]);
     expect(programs.runs.map(({ service, signals }) => [service, signals])).toEqual([
       ['store.service', ['SIGTERM at 100']],
     ]);
@@ -601,7 +601,7 @@ describe('what a crash has left behind', () => {
     run('web.service').exited(exit1, 1);
     shutdown();
     clock.increment(1_000);
-    expect([phase('web.service'), phase('store.service')]).toEqual(['stopping', 'running']);
+    expect([phase('web.service'), phase('store.service')]).toEqual(['stopping', 'ready.running']);
     run('web.service').look(0);
     expect(order('stopped')).toEqual(['web stopped at 2000']);
     expect(phase('store.service')).toBe('stopping');

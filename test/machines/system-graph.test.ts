@@ -83,9 +83,9 @@ function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
     // Nothing begins without a command but a restart, and only of a service that was ready.
     const possible: Readonly<Partial<Record<ServicePhase, boolean>>> = {
       starting: chart === 'backoff' && !retired,
-      scheduled,
-      running: !scheduled,
-      done: !scheduled && type !== 'simple',
+      'ready.scheduled': scheduled,
+      'ready.running': !scheduled,
+      'ready.exited': !scheduled && type !== 'simple',
       exited: !scheduled && type !== 'oneshot',
       // A stop pardons what has failed meanwhile.
       failed: !told,
@@ -93,7 +93,7 @@ function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
       stopped:
         chart === 'stopping' || told || chart === 'failed' || (retired && (chart === 'pending' || chart === 'backoff')),
       // What fails and may still live is stopped by the service itself.
-      stopping: chart === 'starting' || (chart === 'running' && !scheduled) || told,
+      stopping: chart === 'starting' || (chart === 'ready.running' && !scheduled) || told,
     };
     const steps = phaseSteps[chart].filter((next) => possible[next] ?? true);
     return steps.map((next) => ({
@@ -127,9 +127,9 @@ function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
   switch (phase) {
     case 'starting':
       return { phase, serial: 1 };
-    case 'running':
+    case 'ready.running':
       return { phase, pid: 10, restarted: false };
-    case 'done':
+    case 'ready.exited':
       return { phase, restarted: false };
     case 'exited':
       return { phase, end, restarted: false, wasReady: hasBeenReady };
@@ -138,7 +138,7 @@ function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
     case 'failed':
       return { phase, cause, during: hasBeenReady ? 'run' : 'start' };
     case 'stopping':
-    case 'scheduled':
+    case 'ready.scheduled':
     case 'stopped':
       return { phase };
     case 'disabled':
@@ -618,7 +618,7 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     const saying = edges.filter(({ from, to }) => !from.context.saidWaiting && to.context.saidWaiting);
     const wrong = saying.filter(({ to }) => {
       const phases = slotsOf(to).map(phaseOf);
-      const waits = phases.includes('scheduled') && !phases.includes('running') && !to.context.childrenLeft;
+      const waits = phases.includes('ready.scheduled') && !phases.includes('ready.running') && !to.context.childrenLeft;
       return !waits || !to.matches('up');
     });
     expect(oncePer(wrong)).toEqual([]);
@@ -633,7 +633,7 @@ function isReplaced(slot: Slot): boolean {
 function isSatisfied(slot: Slot): boolean {
   const phase = phaseOf(slot);
   if (phase === 'failed') return slot.spec.ignoreFailures;
-  return ['running', 'done', 'exited', 'scheduled', 'disabled'].includes(phase);
+  return ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'disabled'].includes(phase);
 }
 
 /** True where a service is to be ended before the one that is named. */

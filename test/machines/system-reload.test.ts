@@ -42,7 +42,7 @@ describe('a reload', () => {
       'cache starting',
       'web stopped',
       'web removed',
-      'cache running',
+      'cache ready.running',
     ]);
     expect(system.service('web.service')).toBeUndefined();
     expect(Object.keys(system.actor.getSnapshot().children)).toEqual([
@@ -51,7 +51,7 @@ describe('a reload', () => {
       'service:cache',
     ]);
     expect(system.service('store.service')).toBe(actor);
-    expect([system.phase('store.service'), system.run('store.service').pid]).toEqual(['running', pid]);
+    expect([system.phase('store.service'), system.run('store.service').pid]).toEqual(['ready.running', pid]);
     expect(system.run('store.service').signals).toEqual([]);
   });
 
@@ -67,16 +67,16 @@ describe('a reload', () => {
       'old stopped',
       'old removed',
       'web stopping',
-      'new running',
+      'new ready.running',
       'web stopped',
       'store stopping',
       'store stopped',
       'store released',
       'store starting',
-      'store running',
+      'store ready.running',
       'web released',
       'web starting',
-      'web running',
+      'web ready.running',
     ]);
   });
 
@@ -107,7 +107,7 @@ describe('a reload', () => {
     expect(news(system)).toEqual([]);
     system.run('store.service').exited(exit1);
     system.clock.increment(10);
-    expect(news(system)).toEqual(['store backoff', 'store starting', 'store running']);
+    expect(news(system)).toEqual(['store backoff', 'store starting', 'store ready.running']);
     system.ask(byHand('stop', 'store.service'));
     expect(system.run('store.service').signals).toEqual(['SIGINT at 10']);
   });
@@ -133,12 +133,18 @@ describe('a reload', () => {
     news(system);
     system.reload([store, { ...web, enabled: false }]);
     expect([...news(system)].sort()).toEqual(
-      ['web stopping', 'web stopped', 'store released', 'store starting', 'store running'].sort(),
+      ['web stopping', 'web stopped', 'store released', 'store starting', 'store ready.running'].sort(),
     );
     expect(system.phase('web.service')).toBe('disabled');
     system.reload([{ ...store, enabled: false }, web]);
     // It waits for the other one, which is disabled now and has still to end.
-    expect(news(system)).toEqual(['store stopping', 'store stopped', 'web released', 'web starting', 'web running']);
+    expect(news(system)).toEqual([
+      'store stopping',
+      'store stopped',
+      'web released',
+      'web starting',
+      'web ready.running',
+    ]);
   });
 
   it('lets nobody pass the group INIT before what is restarted there is ready again', () => {
@@ -149,7 +155,7 @@ describe('a reload', () => {
     system.reload([{ ...init, ...other }, store, spec('new')]);
     expect(news(system)).toEqual(['new queued', 'init stopped', 'init released', 'init starting']);
     system.run('init.service').exited(exit0);
-    expect(news(system)).toEqual(['init done', 'new released', 'new starting', 'new running']);
+    expect(news(system)).toEqual(['init ready.exited', 'new released', 'new starting', 'new ready.running']);
   });
 
   it('gives another try to what has failed, where its definition is another one', () => {
@@ -172,9 +178,9 @@ describe('a reload', () => {
     system.reload([slow, spec('first', { type: 'oneshot', groups: ['INIT'] }), store, idle]);
     expect(news(system)).toEqual(['first queued', 'first released', 'first starting']);
     system.run('slow.service').exited(exit0);
-    expect(news(system)).toEqual(['slow done']);
+    expect(news(system)).toEqual(['slow ready.exited']);
     system.run('first.service').exited(exit0);
-    expect(news(system)).toEqual(['first done', 'store released', 'store starting', 'store running']);
+    expect(news(system)).toEqual(['first ready.exited', 'store released', 'store starting', 'store ready.running']);
     expect(system.state()).toEqual({ booting: 'idling' });
     system.reload([slow, store, web, idle]);
     expect(news(system)).toEqual([
@@ -183,11 +189,11 @@ describe('a reload', () => {
       'first stopped',
       'first removed',
       'web starting',
-      'web running',
+      'web ready.running',
     ]);
     expect(system.state()).toEqual({ booting: 'idling' });
     system.clock.increment(1_000);
-    expect(news(system)).toEqual(['idle released', 'idle starting', 'idle running', 'system ready']);
+    expect(news(system)).toEqual(['idle released', 'idle starting', 'idle ready.running', 'system ready']);
   });
 
   it('takes out a service that starts, pauses, has failed or waits', () => {
@@ -231,7 +237,7 @@ describe('a reload', () => {
       'next starting',
       'first failed',
       'first removed',
-      'next running',
+      'next ready.running',
     ]);
     expect(system.state()).toEqual({ booting: 'starting' });
     system.clock.increment(8_000);
@@ -248,7 +254,7 @@ describe('a reload', () => {
     system.ask(byHand('restart', 'web.service'));
     system.reload([store, { ...web, ...other }]);
     system.clock.increment(8_000);
-    expect(news(system)).toEqual(['web stopped', 'web released', 'web starting', 'web running']);
+    expect(news(system)).toEqual(['web stopped', 'web released', 'web starting', 'web ready.running']);
     expect(system.slot('web.service')?.intent).toEqual({ kind: 'none' });
   });
 
@@ -263,7 +269,7 @@ describe('a reload', () => {
       { ...spec('web'), ...other },
     ]);
     system.clock.increment(8_000);
-    expect(news(system)).toEqual(['store stopped', 'web stopped', 'web released', 'web starting', 'web running']);
+    expect(news(system)).toEqual(['store stopped', 'web stopped', 'web released', 'web starting', 'web ready.running']);
     const commands = ['store.service', 'web.service'].map(
       (name) => system.service(name)?.getSnapshot().context.spec.command,
     );
@@ -283,7 +289,7 @@ describe('a reload', () => {
     system.ask(byHand(deed, 'last.service'));
     system.clock.increment(3_000);
     expect(news(system)).toEqual(['last stopping', 'web stopped']);
-    expect(system.phase('store.service')).toBe('running');
+    expect(system.phase('store.service')).toBe('ready.running');
     system.clock.increment(5_000);
     expect(news(system).slice(0, 3)).toEqual(['last stopped', 'store stopping', 'store stopped']);
   });
@@ -324,14 +330,14 @@ describe('a reload', () => {
       'cache queued',
       'cache released',
       'cache starting',
-      'cache running',
+      'cache ready.running',
       'web stopped',
       'web removed',
       'store stopping',
       'store stopped',
       'store released',
       'store starting',
-      'store running',
+      'store ready.running',
     ]);
     expect(system.service('store.service')?.getSnapshot().context.spec.command).toBe(store.command);
   });

@@ -47,7 +47,7 @@ describe('while IDLE services wait', () => {
     system.ask(start('idle'));
     expect(system.news()).toEqual([]);
     system.clock.increment(1_000);
-    expect(system.news()).toEqual(['idle released', 'idle starting', 'idle running', 'system ready']);
+    expect(system.news()).toEqual(['idle released', 'idle starting', 'idle ready.running', 'system ready']);
   });
 
   it('one that was ready once and can never start again holds none of them up', () => {
@@ -61,7 +61,7 @@ describe('while IDLE services wait', () => {
     system.news();
     expect(system.state()).toEqual({ booting: 'idling' });
     system.clock.increment(1_000);
-    expect(system.news()).toContain('idle running');
+    expect(system.news()).toContain('idle ready.running');
   });
 
   it('neither does a restart of another, nor its crash', () => {
@@ -75,10 +75,10 @@ describe('while IDLE services wait', () => {
       'store stopped',
       'store released',
       'store starting',
-      'store running',
+      'store ready.running',
       'web released',
       'web starting',
-      'web running',
+      'web ready.running',
     ]);
     system.run('store.service').exited(exit1);
     expect(system.news()).toEqual(['store backoff']);
@@ -105,11 +105,11 @@ describe('once the system is up', () => {
     system.news();
     expect(system.state()).toBe('up');
     system.ask(stop(true, 'idle', 'store'));
-    expect(system.news().slice(-3)).toEqual(['idle released', 'idle starting', 'idle running']);
+    expect(system.news().slice(-3)).toEqual(['idle released', 'idle starting', 'idle ready.running']);
     system.ask(stop(false, 'idle'));
     system.news();
     system.ask(start('idle'));
-    expect(system.news()).toEqual(['idle released', 'idle starting', 'idle running']);
+    expect(system.news()).toEqual(['idle released', 'idle starting', 'idle ready.running']);
   });
 
   it('the end of an exit_kills service is where the shutdown begins', () => {
@@ -130,7 +130,7 @@ describe('requests that meet each other', () => {
     system.news();
     system.ask(stop(false, 'store', 'web'));
     system.ask(start('other'));
-    expect(system.news()).toEqual(['web stopping', 'other released', 'other starting', 'other running']);
+    expect(system.news()).toEqual(['web stopping', 'other released', 'other starting', 'other ready.running']);
     system.clock.increment(8_000);
     expect(system.news()).toEqual(['web stopped', 'store stopping', 'store stopped']);
   });
@@ -167,10 +167,10 @@ describe('requests that meet each other', () => {
     system.ask(start('web', { force: true }));
     expect(system.news()).toEqual([]);
     system.clock.increment(8_000);
-    expect(system.news().filter((line) => / (stopped|running)$/.test(line))).toEqual([
+    expect(system.news().filter((line) => / (stopped|ready\.running)$/.test(line))).toEqual([
       'store stopped',
-      'store running',
-      'web running',
+      'store ready.running',
+      'web ready.running',
     ]);
   });
 
@@ -207,7 +207,7 @@ describe('what the system counts as ready', () => {
   it('is a schedule, too: it holds up no later stage from then on', () => {
     const first = spec('first', { type: 'inetd', port: 80, groups: ['INIT'] });
     const system = booted([first, store], { system: { detectExit: true } });
-    expect(system.news()).toContain('store running');
+    expect(system.news()).toContain('store ready.running');
     expect(system.slot('first.service')?.hasBeenReady).toBe(true);
   });
 
@@ -233,7 +233,7 @@ describe('a shutdown that meets a reload', () => {
     system.reload([]);
     system.shutdown();
     expect(system.news()).toEqual(['web stopping', 'system draining signal']);
-    expect(system.phase('store.service')).toBe('running');
+    expect(system.phase('store.service')).toBe('ready.running');
     system.clock.increment(4_000);
     expect(system.news().slice(0, 3)).toEqual(['web stopped', 'store stopping', 'store stopped']);
   });

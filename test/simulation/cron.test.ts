@@ -51,12 +51,14 @@ describe('a cron service', () => {
   it('runs at each tick, and is ready before the first', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '*/20 * * * *' });
     world.pass(second);
-    expect(world.notices.map(({ notice }) => notice)).toContainEqual({
-      type: 'service.changed',
-      service: 'job.service',
-      change: { phase: 'scheduled' },
-      ignoreFailures: false,
-    });
+    expect(world.notices.map(({ notice }) => notice)).toContainEqual(
+      expect.objectContaining({
+        type: 'service.changed',
+        service: 'job.service',
+        change: { phase: 'ready.scheduled' },
+        ignoreFailures: false,
+      }),
+    );
     expect(world.runs).toEqual([]);
     world.pass(hour);
     expect(world.runs).toEqual(['2030-01-01T00:20', '2030-01-01T00:40', '2030-01-01T01:00']);

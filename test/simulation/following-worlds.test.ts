@@ -44,12 +44,17 @@ const pidfile = '/run/web.pid';
 describe('a forking service', () => {
   it('leaves a daemon, which is stopped with it', () => {
     const result = world({ type: 'forking' }, () => [wait(50), fork(hang)]);
-    expect(phases(result).map((phase) => phase.split(' ')[0])).toEqual(['starting', 'done', 'stopping', 'stopped']);
+    expect(phases(result).map((phase) => phase.split(' ')[0])).toEqual([
+      'starting',
+      'ready.exited',
+      'stopping',
+      'stopped',
+    ]);
   });
 
   it('follows the process of its pidfile, and removes the file at the stop', () => {
     const result = world({ type: 'forking', pidfile }, () => [fork(wait(500), write(), hang), wait(10)]);
-    expect(phases(result).slice(0, 2)).toEqual(['starting 0', expect.stringMatching(/^running \d+$/)]);
+    expect(phases(result).slice(0, 2)).toEqual(['starting 0', expect.stringMatching(/^ready\.running \d+$/)]);
     expect(result.kernel.readFile(pidfile)).toBeUndefined();
     expect(result.output()).toMatchObject({ exitStatus: 0 });
   });
@@ -67,7 +72,7 @@ describe('a forking service', () => {
 
   it('takes garbage that becomes a number in time', () => {
     const result = world({ type: 'forking', pidfile }, () => [write(''), fork(wait(2_000), write(), hang)]);
-    expect(phases(result)[1]).toMatch(/^running/);
+    expect(phases(result)[1]).toMatch(/^ready\.running/);
   });
 
   it('is started again when the process of its pidfile crashes', () => {
@@ -76,10 +81,10 @@ describe('a forking service', () => {
     ]);
     expect(phases(result).map((phase) => phase.split(' ')[0])).toEqual([
       'starting',
-      'running',
+      'ready.running',
       'backoff',
       'starting',
-      'running',
+      'ready.running',
       'stopping',
       'stopped',
     ]);
@@ -89,9 +94,9 @@ describe('a forking service', () => {
 describe('a notify service', () => {
   it('is ready at its datagram, also after its process became a daemon', () => {
     const plain = world({ type: 'notify' }, () => [wait(700), say('READY=1'), hang]);
-    expect(phases(plain)[1]).toBe('running 700');
+    expect(phases(plain)[1]).toBe('ready.running 700');
     const daemon = world({ type: 'notify' }, () => [fork(wait(700), say('MAINPID=$$\nREADY=1'), hang)]);
-    expect(phases(daemon)[1]).toBe('running 700');
+    expect(phases(daemon)[1]).toBe('ready.running 700');
   });
 
   it('has failed when READY comes too late, and what comes then goes nowhere', () => {

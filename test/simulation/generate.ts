@@ -426,7 +426,7 @@ function drawCommands(random: Random, services: readonly ServicePlan[]): readonl
       add(
         { do: 'connect', port: spec.port ?? 0 },
         random.chance(0.5)
-          ? { on: 'scheduled', service: name, nth: 1, delay: random.integer(0, 5_000) }
+          ? { on: 'ready.scheduled', service: name, nth: 1, delay: random.integer(0, 5_000) }
           : { ms: random.integer(0, span) },
       );
   }

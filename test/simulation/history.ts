@@ -183,7 +183,7 @@ function applyWishes(run: WorldRun, deed: Deed, state: State): void {
 }
 
 export function isTriggered(phase: ServicePhase): boolean {
-  return phase === 'scheduled' || phase === 'starting';
+  return phase === 'ready.scheduled' || phase === 'starting';
 }
 
 function applyDeed(given: Deed, state: State): void {
@@ -222,7 +222,10 @@ function applyDeed(given: Deed, state: State): void {
     case 'reset':
       for (const name of deed.names) {
         const phase = state.phases.get(name) ?? 'pending';
-        const ends = phase === 'done' || phase === 'exited' || (deed.force && isLive(phase) && phase !== 'scheduled');
+        const ends =
+          phase === 'ready.exited' ||
+          phase === 'exited' ||
+          (deed.force && isLive(phase) && phase !== 'ready.scheduled');
         if (!ends || asked.has(name)) continue;
         asked.add(name);
         stopped.add(name);

@@ -229,9 +229,9 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     inserted(0, { kind: 'unanswered', actor: 'service:db', state: 'pending', event: 'unit.leaderExited' }),
   'status never contradicts the process table': () => misjudged('db.service', { pid: 999 }),
   'a service goes only where its chart leads': () =>
-    inserted(0, changed('web.service', { phase: 'running', pid: 2, restarted: false })),
+    inserted(0, changed('web.service', { phase: 'ready.running', pid: 2, restarted: false })),
   'a start takes no longer than it may': () =>
-    edited(isChangeOf('web.service', 'running'), (entry) => [{ ...entry, own: entry.own + 1 }]),
+    edited(isChangeOf('web.service', 'ready.running'), (entry) => [{ ...entry, own: entry.own + 1 }]),
   'restarts have a limit': () => respecified('flaky.service', { restartLimit: 0 }),
   'a notify service is ready only after it has said so': () =>
     edited(
@@ -275,7 +275,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     const services = look.services.map((each) =>
       each.name === 'api.service' ? { ...each, phase: 'pending' as const } : each,
     );
-    return inserted(indexOf(isChangeOf('web.service', 'running')), reload, { ...look, services });
+    return inserted(indexOf(isChangeOf('web.service', 'ready.running')), reload, { ...look, services });
   },
   // The one in its group is said to end only after the next start.
   'nothing of a run lives when it is over': () => {
@@ -294,7 +294,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   },
   'nothing is stopped that could not be started again': () =>
     inserted(
-      indexOf(isChangeOf('web.service', 'running')) + 1,
+      indexOf(isChangeOf('web.service', 'ready.running')) + 1,
       changed('db.service', { phase: 'stopping' }),
       changed('db.service', { phase: 'stopped' }),
       { kind: 'deed', deed: { do: 'restart', names: ['web.service'] } },
@@ -346,7 +346,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'a stop ends what runs, and only a drain lets it finish': () =>
     inserted(indexOf(isDraining), { kind: 'told', service: 'tick.service', by: 'stop' }),
   'what fails with on_failure: shutdown ends the system': () => {
-    const early = inserted(indexOf(isChangeOf('web.service', 'running')), changed('db.service', failedToStart));
+    const early = inserted(indexOf(isChangeOf('web.service', 'ready.running')), changed('db.service', failedToStart));
     const { services } = respecified('db.service', { onFailure: 'shutdown' }).spec;
     return { ...early, spec: { ...run.spec, services } };
   },

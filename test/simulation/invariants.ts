@@ -37,11 +37,11 @@ function mayMove(spec: ServiceSpec | undefined): boolean {
 const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
   disabled: ['starting', 'stopped'],
   pending: ['starting', 'stopped'],
-  starting: ['running', 'done', 'exited', 'scheduled', 'stopping', 'stopped', 'backoff', 'failed'],
-  running: ['exited', 'stopping', 'backoff', 'failed'],
-  done: ['running', 'stopping', 'stopped'],
-  exited: ['running', 'stopping', 'stopped'],
-  scheduled: ['stopping'],
+  starting: ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'stopping', 'stopped', 'backoff', 'failed'],
+  'ready.running': ['exited', 'stopping', 'backoff', 'failed'],
+  'ready.exited': ['ready.running', 'stopping', 'stopped'],
+  exited: ['ready.running', 'stopping', 'stopped'],
+  'ready.scheduled': ['stopping'],
   backoff: ['starting', 'stopped'],
   stopping: ['starting', 'stopped', 'backoff', 'failed'],
   stopped: ['starting'],
@@ -455,7 +455,7 @@ export const invariants = {
       const stable = entry.own - (readyAt.get(service) ?? entry.own) >= spec.restartDelay + stableMargin;
       readyAt.delete(service);
       if (stable) used.delete(service);
-      if (change.phase === 'running') readyAt.set(service, entry.own);
+      if (change.phase === 'ready.running') readyAt.set(service, entry.own);
       if (change.phase !== 'backoff') return undefined;
       const count = (used.get(service) ?? 0) + 1;
       used.set(service, count);
@@ -511,7 +511,7 @@ export const invariants = {
       const { service, change } = entry.notice;
       if (!isScheduled(specs.get(service)?.type ?? 'simple')) return undefined;
       if (change.phase === 'failed' && change.during === 'run') return `${service} has failed after its start`;
-      return ['running', 'done', 'exited', 'backoff'].includes(change.phase)
+      return ['ready.running', 'ready.exited', 'exited', 'backoff'].includes(change.phase)
         ? `${service} is ${change.phase}`
         : undefined;
     });
@@ -642,7 +642,7 @@ export const invariants = {
       const phase = phases.get(service);
       // What has failed is ended by the service itself.
       const hasOwnEnd = !isScheduled(specs.get(service)?.type ?? 'simple');
-      if (hasOwnEnd && phase !== 'exited' && phase !== 'done') return undefined;
+      if (hasOwnEnd && phase !== 'exited' && phase !== 'ready.exited') return undefined;
       return ending.has(service) || reset.has(service)
         ? undefined
         : `${service} sends ${signal}, and nobody has told it to stop`;

@@ -5,6 +5,7 @@ import { serviceMachine } from '../../src/machines/service.ts';
 import { noMemory, type ServiceEvent, type ServiceReport } from '../../src/machines/service-protocol.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import { isServiceStage } from '../../src/model/service/service-stage.ts';
 import type {
   NotifyFact,
   NotifyRequest,
@@ -14,7 +15,6 @@ import type {
   UnitRequest,
   UnitRun,
 } from '../../src/model/service/unit-events.ts';
-import { isServiceStage } from '../../src/model/service/why.ts';
 import { statePath } from '../../src/record/transition.ts';
 import { Steps } from '../machines/explore.ts';
 

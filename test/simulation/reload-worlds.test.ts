@@ -248,7 +248,7 @@ function runWorld(seed: number): ReloadWorld {
         const running = [...serviceActors(world)].flatMap(([name, actor]) => {
           const { restart, type } = actor.getSnapshot().context.spec;
           const crashes = restart && ['simple', 'notify'].includes(type);
-          return crashes && phasesOf(world)[name] === 'running' ? [runOf(actor).pid] : [];
+          return crashes && phasesOf(world)[name] === 'ready.running' ? [runOf(actor).pid] : [];
         });
         if (running.length > 0) kernel.signal(random.pick(running), 'SIGKILL', 'process');
       },
@@ -398,10 +398,10 @@ const promises: Readonly<Record<string, (world: ReloadWorld) => void>> = {
       for (const { name, pid, isEnding } of kept) {
         const phase = phases[name];
         if (isEnding) continue;
-        if ((phase !== 'running' && phase !== 'exited') || !isKeptAfter(world, index, name)) continue;
+        if ((phase !== 'ready.running' && phase !== 'exited') || !isKeptAfter(world, index, name)) continue;
         const again = [...world.spawned.values()].filter((each) => each.service === name && each.at > at);
         expect(again, name).toEqual([]);
-        if (phasesOf(world)[name] !== 'running') continue;
+        if (phasesOf(world)[name] !== 'ready.running') continue;
         expect(runOf(serviceActors(world).get(name)).pid, name).toBe(pid);
         expect(liveOf(world.kernel, world.spawned, name), name).toEqual(live.get(name));
       }
@@ -491,7 +491,7 @@ describe(`${seeds} random worlds whose configuration is reloaded at random momen
       ),
     );
     const every: readonly ServicePhase[] = [
-      ...(['pending', 'starting', 'running', 'exited', 'scheduled'] as const),
+      ...(['pending', 'starting', 'ready.running', 'exited', 'ready.scheduled'] as const),
       ...(['stopping', 'backoff', 'stopped', 'failed', 'disabled'] as const),
     ];
     expect(every.filter((phase) => !states.has(phase))).toEqual([]);

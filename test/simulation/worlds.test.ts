@@ -61,11 +61,11 @@ describe(`${seeds.length} random worlds`, () => {
       ),
     );
     const expected: Readonly<Record<ServiceType, readonly string[]>> = {
-      simple: ['running', 'exited', 'backoff', 'exit', 'spawn'],
-      oneshot: ['done', 'exit', 'timeout', 'spawn'],
+      simple: ['ready.running', 'exited', 'backoff', 'exit', 'spawn'],
+      oneshot: ['ready.exited', 'exit', 'timeout', 'spawn'],
       forking: [
-        'running',
-        'done',
+        'ready.running',
+        'ready.exited',
         'exited',
         'backoff',
         'exit',
@@ -75,7 +75,7 @@ describe(`${seeds.length} random worlds`, () => {
         'pidfile garbage',
       ],
       notify: [
-        'running',
+        'ready.running',
         'exited',
         'backoff',
         'exit',
@@ -85,8 +85,8 @@ describe(`${seeds.length} random worlds`, () => {
         'watchdog',
         'watchdog triggered',
       ],
-      inetd: ['scheduled', 'listen', 'clearing', 'runFailed'],
-      cron: ['scheduled', 'skipped', 'runFailed', 'runUnspawned'],
+      inetd: ['ready.scheduled', 'listen', 'clearing', 'runFailed'],
+      cron: ['ready.scheduled', 'skipped', 'runFailed', 'runUnspawned'],
     };
     const missing = Object.entries(expected).flatMap(([type, names]) =>
       names.map((name) => `${type} ${name}`).filter((name) => !seen.has(name)),

@@ -114,8 +114,7 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
                   <li key={other} class={holds.length === 0 ? 'root' : ''}>
                     <ServiceLink name={other} />{' '}
                     <span class="soft">
-                      {known.state === 'pending' ? 'waiting' : known.stage} for{' '}
-                      {duration(Math.max(0, at - known.since))}
+                      {known.stage} for {duration(Math.max(0, at - known.since))}
                       {holds.length === 0 && condition(known) !== undefined ? `, ${condition(known)}` : ''}
                     </span>
                   </li>

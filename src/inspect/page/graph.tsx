@@ -17,7 +17,7 @@ import {
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
 import type { Layout, Placed } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
-import { StateShape, stateNames } from './states.tsx';
+import { StateShape } from './states.tsx';
 import { instant, search, select, selection, version } from './store.ts';
 import { condition, duration } from './words.ts';
 
@@ -248,7 +248,7 @@ function unfold(label: string): void {
 }
 
 function serviceText({ label }: GraphNode, service: ServiceNow | undefined): string {
-  return `${label}, ${service === undefined ? '' : `${stateNames[service.state]}${reason(service)}`}`;
+  return `${label}, ${service === undefined ? '' : `${service.state}${reason(service)}`}`;
 }
 
 function groupText({ label, members }: GraphNode, services: readonly ServiceNow[]): string {
@@ -303,7 +303,7 @@ function whyLine(service: ServiceNow | undefined, path: ReadonlyMap<string, read
   const name = shortName(service.name);
   if (path === undefined) {
     const text = condition(service);
-    return `${name} is ${stateNames[service.state]}${text === undefined ? '' : `: ${text}`}`;
+    return `${name} is ${service.state}${text === undefined ? '' : `: ${text}`}`;
   }
   const roots = [...path].filter(([, names]) => names.length === 0).map(([root]) => instant.value.services.get(root));
   const causes = roots
@@ -339,8 +339,8 @@ function worst(services: readonly ServiceNow[]): PublicState {
 
 function countsText(services: readonly ServiceNow[]): string {
   return publicStates
-    .map((state) => [services.filter((service) => service.state === state).length, stateNames[state]] as const)
+    .map((state) => [services.filter((service) => service.state === state).length, state] as const)
     .filter(([count]) => count > 0)
-    .map(([count, name]) => `${count} ${name}`)
+    .map(([count, state]) => `${count} ${state}`)
     .join(', ');
 }

@@ -1,7 +1,7 @@
 import { publicStates } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import { views } from './link.ts';
-import { StateIcon, stateNames } from './states.tsx';
+import { StateIcon } from './states.tsx';
 import { connection, helpShown, instant, live, now, recording, search, select, show, version, view } from './store.ts';
 import { toggleTheme } from './theme.ts';
 import { condition, duration, names } from './words.ts';
@@ -27,7 +27,7 @@ export function Header() {
         {counts.map(({ state, count }) => (
           <span key={state} class="count" data-count={state}>
             <StateIcon state={state} />
-            {count} <span class="word">{stateNames[state]}</span>
+            {count} <span class="word">{state}</span>
           </span>
         ))}
       </p>

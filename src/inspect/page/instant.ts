@@ -2,10 +2,11 @@
 import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
 import { holdOf } from '../../model/order/hold.ts';
 import { blocked, type Standing, type Standings } from '../../model/order/ordering.ts';
-import { type PublicState, publicStateOf, publicStates } from '../../model/service/public-state.ts';
-import type { ServicePhase } from '../../model/service/service-phase.ts';
+import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
+import { phaseOfPath, type ServicePhase } from '../../model/service/service-phase.ts';
+import { isServiceStage } from '../../model/service/service-stage.ts';
 import { parseSignal } from '../../model/service/signal.ts';
-import { explainState, type Hold, isServiceStage, type Why } from '../../model/service/why.ts';
+import { explainState, type Hold, type Why } from '../../model/service/why.ts';
 import { hasStarted } from '../../record/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
@@ -175,12 +176,9 @@ function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standi
     .sort((a, b) => b.waiting.length - a.waiting.length);
 }
 
-/** The phase of a state's path; the states that a service is never found in count as what they come from. */
+/** The states that a service is never found in count as what they come from. */
 function phaseOf(path: string): ServicePhase {
-  const [top = '', inner] = path.split('.');
-  if (top === 'ready') return inner === 'exited' ? 'done' : inner === 'scheduled' ? inner : 'running';
-  const state = publicStates.find((name) => name === top);
-  return state === undefined || state === 'ready' ? 'pending' : state;
+  return phaseOfPath(path) ?? 'pending';
 }
 
 export function stateOfPath(path: string): PublicState {

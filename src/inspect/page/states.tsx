@@ -1,18 +1,5 @@
 import { type PublicState, publicStates } from '../../model/service/public-state.ts';
 
-/** What people call a state. */
-export const stateNames: Readonly<Record<PublicState, string>> = {
-  disabled: 'disabled',
-  pending: 'waiting',
-  starting: 'starting',
-  ready: 'ready',
-  exited: 'exited',
-  stopping: 'stopping',
-  backoff: 'backoff',
-  stopped: 'stopped',
-  failed: 'failed',
-};
-
 /** A shape for each state, since colour is never the only sign; drawn around the origin in 12 by 12. */
 const shapes: Readonly<Record<PublicState, preact.JSX.Element>> = {
   disabled: <path d="M-4 0H4" />,
@@ -46,7 +33,7 @@ export function StateLabel({ state, detail }: { readonly state: PublicState; rea
   return (
     <span class="state">
       <StateIcon state={state} />
-      {stateNames[state]}
+      {state}
       {detail === undefined ? null : <span class="soft"> {detail}</span>}
     </span>
   );

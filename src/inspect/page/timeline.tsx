@@ -1,12 +1,13 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import type { PublicState } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { stateOfPath } from './instant.ts';
 import type { Mark } from './recording.ts';
 import { type Domain, pan, ticks, tickText, zoom } from './scale.ts';
 import { type ChainLink, chainOf, waitedForIn } from './start-chain.ts';
-import { StateIcon, StateShape, stateNames } from './states.tsx';
+import { StateIcon, StateShape } from './states.tsx';
 import {
   cursor,
   cursorAt,
@@ -168,7 +169,7 @@ function Row({ name, index, count, width, span }: RowProps) {
   if (service === undefined) return null;
   const picked = selection.value === name;
   const because = condition(service);
-  const label = `${shortName(name)}, ${stateNames[service.state]} since ${instantText(service.since)}${because === undefined ? '' : `, ${because}`}`;
+  const label = `${shortName(name)}, ${service.state} since ${instantText(service.since)}${because === undefined ? '' : `, ${because}`}`;
   return (
     <li
       class={`tl-row${picked ? ' picked' : ''}`}
@@ -199,7 +200,7 @@ function Row({ name, index, count, width, span }: RowProps) {
 interface Bar {
   readonly x: number;
   width: number;
-  state: string;
+  state: PublicState;
   many: boolean;
 }
 
@@ -299,7 +300,7 @@ function barsOf(segments: readonly Segment[], { from, to }: Domain, width: numbe
       if (last.width <= narrowest * 2 || last.many) {
         last.many = last.many || last.state !== state;
         last.width = Math.max(last.width, right - last.x);
-        if ((severity[state] ?? 0) > (severity[last.state] ?? 0)) last.state = state;
+        if (severity[state] > severity[last.state]) last.state = state;
         continue;
       }
     }
@@ -309,7 +310,7 @@ function barsOf(segments: readonly Segment[], { from, to }: Domain, width: numbe
 }
 
 /** Which state a bar shows that stands for several. */
-const severity: Readonly<Record<string, number>> = {
+const severity: Readonly<Record<PublicState, number>> = {
   disabled: 0,
   stopped: 0,
   pending: 1,

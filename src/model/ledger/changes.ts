@@ -86,9 +86,9 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
     case 'failed':
       return isOutcome(change.cause) ? change.cause : undefined;
     case 'starting':
-    case 'running':
-    case 'done':
-    case 'scheduled':
+    case 'ready.running':
+    case 'ready.exited':
+    case 'ready.scheduled':
     case 'stopping':
       return undefined;
   }

@@ -173,10 +173,10 @@ const noPhases: Readonly<Record<ServicePhase, number>> = {
   disabled: 0,
   pending: 0,
   starting: 0,
-  running: 0,
-  done: 0,
+  'ready.running': 0,
+  'ready.exited': 0,
   exited: 0,
-  scheduled: 0,
+  'ready.scheduled': 0,
   stopping: 0,
   backoff: 0,
   stopped: 0,
@@ -384,7 +384,9 @@ export function isQuiet({ counters: { phases } }: Ledger): boolean {
 
 /** As `isQuiet`, but for services that wait for a schedule or for clients. */
 export function isQuietButScheduled({ counters: { phases } }: Ledger): boolean {
-  return phases.scheduled > 0 && livePhases.every((phase) => phase === 'scheduled' || phases[phase] === 0);
+  return (
+    phases['ready.scheduled'] > 0 && livePhases.every((phase) => phase === 'ready.scheduled' || phases[phase] === 0)
+  );
 }
 
 const livePhases = servicePhases.filter(isLive);

@@ -140,7 +140,8 @@ function reset(draft: Draft, { names, force }: ServiceRequest & { type: 'service
     const { chart } = slot;
     draft.put(name, { resumes: false });
     // What has done its work, and with force what runs, can be started again.
-    const ends = chart === 'done' || chart === 'exited' || (force && isLive(chart) && chart !== 'scheduled');
+    const ends =
+      chart === 'ready.exited' || chart === 'exited' || (force && isLive(chart) && chart !== 'ready.scheduled');
     if (ends && !isStopping(slot)) stops.set(name, { why: 'hand', next: 'rest' });
     draft.order({ kind: 'reset', name });
   }
@@ -177,5 +178,5 @@ function disable(draft: Draft, names: readonly string[]): void {
 
 function isUp(slot: Slot): boolean {
   const phase = phaseOf(slot);
-  return phase === 'scheduled' || phase === 'starting';
+  return phase === 'ready.scheduled' || phase === 'starting';
 }

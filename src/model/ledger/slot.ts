@@ -110,7 +110,7 @@ export function opensStage(slot: Slot): boolean {
 export function needsTime(slot: Slot): boolean {
   const { chart, intent } = slot;
   if (intent.kind === 'lost') return false;
-  return isLive(chart) || ((chart === 'done' || chart === 'exited') && ownsRemains(definitionOf(slot)));
+  return isLive(chart) || ((chart === 'ready.exited' || chart === 'exited') && ownsRemains(definitionOf(slot)));
 }
 
 /** The definition that its chart has. */

@@ -374,12 +374,12 @@ function changeMessages(spec: ServiceSpec, change: ServiceChange): readonly Mess
       return [];
     case 'stopped':
       return [debug(`${spec.name} stopped`)];
-    case 'scheduled':
+    case 'ready.scheduled':
       return [scheduledMessage(spec), startedMessage(spec, false)];
     case 'exited':
       return [...(change.wasReady ? [] : [startedMessage(spec, change.restarted)]), endedNormally(spec, change.end)];
-    case 'done':
-    case 'running':
+    case 'ready.exited':
+    case 'ready.running':
       return [startedMessage(spec, change.restarted)];
     case 'backoff':
       return [

@@ -17,10 +17,10 @@ export interface Standings {
 /** True where dependents may start: ready, exited, disabled, or failed with `ignore_failures`. */
 export function satisfies({ phase, ignoreFailures }: Pick<Standing, 'phase' | 'ignoreFailures'>): boolean {
   switch (phase) {
-    case 'running':
-    case 'done':
+    case 'ready.running':
+    case 'ready.exited':
     case 'exited':
-    case 'scheduled':
+    case 'ready.scheduled':
     case 'disabled':
       return true;
     case 'failed':

@@ -15,12 +15,17 @@ export const publicStates = [
 
 export type PublicState = (typeof publicStates)[number];
 
+/** The states of the system as everybody outside knows them; what follows on `draining` is the end of chaperone. */
+export const systemStates = ['booting', 'up', 'draining'] as const;
+
+export type SystemState = (typeof systemStates)[number];
+
 /** `ready` is one state outside, whatever makes a service ready. */
 export function publicStateOf(phase: ServicePhase): PublicState {
   switch (phase) {
-    case 'running':
-    case 'done':
-    case 'scheduled':
+    case 'ready.running':
+    case 'ready.exited':
+    case 'ready.scheduled':
       return 'ready';
     case 'disabled':
     case 'pending':

@@ -1,27 +1,39 @@
 import type { ExitStatus } from './exit-status.ts';
 import type { PidfileTrouble } from './pidfile.ts';
+import type { ServiceStage } from './service-stage.ts';
 import type { SpawnError } from './spawn-error.ts';
 
-/** The states of a service as everybody outside its machine knows them (reference, "Names of states"), with `ready` in its three kinds. */
+/** A state of a service's chart, or the compound state that it lies in. */
+type StateOrCompound<Stage extends string> = Stage extends `${infer Compound}.${string}` ? Stage | Compound : Stage;
+
+/**
+ * The state of a service's chart as far as anybody outside the chart tells it apart: a path in the chart, where the compound
+ * states `starting` and `stopping` stand as a whole. Each state of the chart lies in exactly one of these.
+ */
 export const servicePhases = [
   'disabled',
   'pending',
   'starting',
-  /** ready: its process runs. */
-  'running',
-  /** ready: its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
-  'done',
-  /** ready: its schedule or its port is accepted. */
-  'scheduled',
+  /** Its process runs. */
+  'ready.running',
+  /** Its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
+  'ready.exited',
+  /** Its schedule or its port is accepted. */
+  'ready.scheduled',
   /** Its process, which was the service, has ended normally. */
   'exited',
   'stopping',
   'backoff',
   'stopped',
   'failed',
-] as const;
+] as const satisfies readonly StateOrCompound<ServiceStage>[];
 
 export type ServicePhase = (typeof servicePhases)[number];
+
+/** The phase that a state of the chart lies in, by the state's path; undefined where a service is never found in that state. */
+export function phaseOfPath(path: string): ServicePhase | undefined {
+  return servicePhases.find((phase) => path === phase || path.startsWith(`${phase}.`));
+}
 
 /** Why a service failed. */
 export type FailureCause =
@@ -52,12 +64,12 @@ export interface RunEnd {
  * they follow from the configuration.
  */
 export type ServiceChange =
-  | { readonly phase: 'stopping' | 'scheduled' }
+  | { readonly phase: 'stopping' | 'ready.scheduled' }
   /** `end`: how its last run ended, where one has. */
   | { readonly phase: 'stopped'; readonly end?: RunEnd }
   | { readonly phase: 'starting'; readonly serial: number }
-  | { readonly phase: 'running'; readonly pid: number; readonly restarted: boolean }
-  | { readonly phase: 'done'; readonly restarted: boolean }
+  | { readonly phase: 'ready.running'; readonly pid: number; readonly restarted: boolean }
+  | { readonly phase: 'ready.exited'; readonly restarted: boolean }
   | {
       readonly phase: 'exited';
       readonly end: RunEnd;
@@ -78,14 +90,14 @@ export type ServiceChange =
 export function isLive(phase: ServicePhase): boolean {
   switch (phase) {
     case 'starting':
-    case 'running':
-    case 'scheduled':
+    case 'ready.running':
+    case 'ready.scheduled':
     case 'stopping':
     case 'backoff':
       return true;
     case 'disabled':
     case 'pending':
-    case 'done':
+    case 'ready.exited':
     case 'exited':
     case 'stopped':
     case 'failed':
@@ -95,7 +107,7 @@ export function isLive(phase: ServicePhase): boolean {
 
 /** True where a service is up, or was and has ended normally: what a start leads to. */
 export function isReadyPhase(phase: ServicePhase): boolean {
-  return phase === 'running' || phase === 'done' || phase === 'scheduled' || phase === 'exited';
+  return phase === 'ready.running' || phase === 'ready.exited' || phase === 'ready.scheduled' || phase === 'exited';
 }
 
 /** True once nothing more will happen without a command: what a stop leads to. */

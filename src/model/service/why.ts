@@ -7,35 +7,8 @@ import { isScheduled, mostRuns } from '../schedule/scheduled-runs.ts';
 import { describeDuration } from '../words/duration.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
+import type { ServiceStage } from './service-stage.ts';
 import type { SignalName } from './signal.ts';
-
-/** The states in which a service's chart can be found between two events. */
-export const serviceStages = [
-  'disabled',
-  'pending',
-  'starting.spawning',
-  'starting.settling',
-  'starting.awaitingExit',
-  'starting.awaitingPidfile',
-  'starting.awaitingNotify',
-  'ready.running',
-  'ready.exited',
-  'ready.scheduled',
-  'exited',
-  'stopping.terminating',
-  'stopping.clearing',
-  'stopping.draining',
-  'stopping.killing',
-  'backoff',
-  'stopped',
-  'failed',
-] as const;
-
-export type ServiceStage = (typeof serviceStages)[number];
-
-export function isServiceStage(path: string): path is ServiceStage {
-  return serviceStages.some((stage) => stage === path);
-}
 
 /** What a pending service waits for. */
 export type Hold =

@@ -135,8 +135,8 @@ export class HostNotifier {
   #status(): string {
     const count = (...phases: readonly ServicePhase[]): number =>
       [...this.#phases.values()].filter((phase) => phases.includes(phase)).length;
-    const scheduled = count('scheduled');
-    const up = count('running', 'done', 'exited');
+    const scheduled = count('ready.scheduled');
+    const up = count('ready.running', 'ready.exited', 'exited');
     const failed = count('failed');
     const uptime = this.#ports.clock.now() - this.#begun;
     return `STATUS=${statusText({ uptime, started: up, scheduled, failed, errors: this.#errors })}`;

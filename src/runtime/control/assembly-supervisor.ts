@@ -37,9 +37,10 @@ import { type RunCounts, scheduledNote } from '../../model/schedule/scheduled-ru
 import { describeFailure } from '../../model/service/describe-end.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
 import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../../model/service/service-phase.ts';
+import { isServiceStage, type ServiceStage } from '../../model/service/service-stage.ts';
 import type { SignalName } from '../../model/service/signal.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
-import { explainState, type Hold, isServiceStage, type ServiceStage, type WaitFacts } from '../../model/service/why.ts';
+import { explainState, type Hold, type WaitFacts } from '../../model/service/why.ts';
 import { type RequestVerb, systemActor } from '../../record/fact.ts';
 import { type HistoryLine, historyOf } from '../../record/history.ts';
 import type { Milestones, MoveFact } from '../../record/milestones.ts';

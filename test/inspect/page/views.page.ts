@@ -58,7 +58,7 @@ it('makes plain who waits for whom where a boot does not go on', async () => {
   const notice = await page.locator('[data-blocker]').textContent();
   expect(notice).toMatch(/store\s*holds up 5: migrate, web, worker, proxy, report/);
   expect(notice).toContain('READY=1');
-  await page.getByRole('button', { name: /^proxy, waiting/ }).click();
+  await page.getByRole('button', { name: /^proxy, pending/ }).click();
   expect(await page.locator('[data-why]').textContent()).toContain('waits for web, worker to be ready');
   expect(await page.locator('.path .root').textContent()).toContain('store starting.awaitingNotify');
   expect(await page.locator('.readout').textContent()).toContain('waits for web, worker');

@@ -14,9 +14,9 @@ export function changeTo(phase: ServicePhase, during: 'start' | 'run' = 'run'): 
   switch (phase) {
     case 'starting':
       return { phase, serial: 1 };
-    case 'running':
+    case 'ready.running':
       return { phase, pid: 7, restarted: false };
-    case 'done':
+    case 'ready.exited':
       return { phase, restarted: false };
     case 'exited':
       return { phase, end: ended, restarted: false, wasReady: true };
@@ -24,7 +24,7 @@ export function changeTo(phase: ServicePhase, during: 'start' | 'run' = 'run'): 
       return { phase, cause: crash, restartsLeft: 3, delay: 3_000 };
     case 'failed':
       return { phase, cause: crash, during };
-    case 'scheduled':
+    case 'ready.scheduled':
     case 'stopping':
     case 'stopped':
       return { phase };
@@ -129,13 +129,13 @@ export class Charts {
         if (phase === 'starting') this.#judge(chart);
         break;
       case 'exit':
-        if (phase === 'running') this.#enter(chart, 'exited');
+        if (phase === 'ready.running') this.#enter(chart, 'exited');
         break;
       case 'crash':
-        if (phase === 'running') this.#judge(chart);
+        if (phase === 'ready.running') this.#judge(chart);
         break;
       case 'crashLeaving':
-        if (phase !== 'running' && phase !== 'starting') break;
+        if (phase !== 'ready.running' && phase !== 'starting') break;
         chart.failing = true;
         this.#enter(chart, 'stopping');
         break;
@@ -258,7 +258,7 @@ export class Charts {
       case 'backoff':
         this.#enter(chart, 'stopped');
         break;
-      case 'done':
+      case 'ready.exited':
       case 'exited':
         this.#enter(chart, ownsRemains(chart.spec) ? 'stopping' : 'stopped');
         break;
@@ -279,15 +279,15 @@ export class Charts {
     chart.phase = phase;
     if (isEnded(phase)) chart.told = 'no';
     const during = chart.hasBeenReady ? 'run' : 'start';
-    if (phase === 'running' || phase === 'done' || phase === 'scheduled' || phase === 'exited')
+    if (phase === 'ready.running' || phase === 'ready.exited' || phase === 'ready.scheduled' || phase === 'exited')
       chart.hasBeenReady = true;
     this.send({ type: 'service.changed', name: chart.spec.name, change: changeTo(phase, during), at: this.now });
   }
 }
 
 function readyPhase({ type }: ServiceSpec): ServicePhase {
-  if (isScheduled(type)) return 'scheduled';
-  return type === 'oneshot' || type === 'forking' ? 'done' : 'running';
+  if (isScheduled(type)) return 'ready.scheduled';
+  return type === 'oneshot' || type === 'forking' ? 'ready.exited' : 'ready.running';
 }
 
 function runs({ phase }: Chart): boolean {

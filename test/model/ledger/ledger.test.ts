@@ -72,7 +72,7 @@ describe('what a ledger counts', () => {
         expect(counters.active).toEqual(countBy(ledger, (slot) => isOpen(slot) && !isPending(slot)));
         expect(counters.left).toEqual(countBy(ledger, ({ chart }) => !isEnded(chart) && chart !== 'pending'));
         const slow = slots.all().filter(({ chart, spec }) => {
-          return isLive(chart) || ((chart === 'done' || chart === 'exited') && spec.type === 'forking');
+          return isLive(chart) || ((chart === 'ready.exited' || chart === 'exited') && spec.type === 'forking');
         });
         for (let layer = 0; layer < graph.layerCount; layer++) {
           const here = slow.filter(({ spec }) => graph.nodes[spec.name]?.layer === layer);
@@ -88,7 +88,7 @@ describe('what a ledger counts', () => {
         const charts = ledger.slots.all().map(({ chart }) => chart);
         expect(isQuiet(ledger)).toBe(!charts.some(isLive));
         expect(isQuietButScheduled(ledger)).toBe(
-          charts.includes('scheduled') && !charts.some((chart) => chart !== 'scheduled' && isLive(chart)),
+          charts.includes('ready.scheduled') && !charts.some((chart) => chart !== 'ready.scheduled' && isLive(chart)),
         );
         expect(isAllOver(ledger)).toBe(charts.every((chart) => isEnded(chart) || chart === 'pending'));
       }),
@@ -183,7 +183,7 @@ describe('what a service reports', () => {
   it('of what has no slot is nothing', () => {
     const { ledger } = system('web');
     expect(
-      step(ledger, { type: 'service.changed', name: 'nobody', change: changeTo('running'), at: 0 }).orders,
+      step(ledger, { type: 'service.changed', name: 'nobody', change: changeTo('ready.running'), at: 0 }).orders,
     ).toEqual([]);
   });
 });

@@ -115,7 +115,10 @@ describe('a reload', () => {
   it('lets a dependent that is kept run while what it waits for is another', () => {
     const running = system({ name: 'db' }, { name: 'web', prerequisites: ['db'] });
     running.reload({ name: 'db', ...other }, { name: 'web', prerequisites: ['db'] });
-    expect([running.stands('web'), running.stands('db')]).toEqual(['running | none', 'stopping | reload, told, start']);
+    expect([running.stands('web'), running.stands('db')]).toEqual([
+      'ready.running | none',
+      'stopping | reload, told, start',
+    ]);
   });
 
   it('holds back later stages until what is another is ready again', () => {
@@ -161,7 +164,7 @@ describe('a reload', () => {
           for (const name of running.ledger.slots.names()) running.happen(name, 'clear');
           running.settle();
         }
-        for (const slot of running.ledger.slots) expect(phaseOf(slot)).toBe('running');
+        for (const slot of running.ledger.slots) expect(phaseOf(slot)).toBe('ready.running');
         expect([...running.ledger.slots.names()].sort()).toEqual([...left].sort());
       }),
     );
@@ -303,7 +306,7 @@ describe('a service that is gone', () => {
   it('ends before what it had waited for, when that is stopped by hand', () => {
     const running = system({ name: 'db' }, { name: 'web', prerequisites: ['db'] });
     running.reload({ name: 'db' });
-    expect([running.ask('stop', 'db'), running.stands('db')]).toEqual([[], 'running | hand, waits, rest']);
+    expect([running.ask('stop', 'db'), running.stands('db')]).toEqual([[], 'ready.running | hand, waits, rest']);
     expect(running.end('web')).toEqual(['stop db', 'remove web']);
   });
 
@@ -375,7 +378,7 @@ describe('another type', () => {
     running.settle();
     running.told();
     expect(running.reload({ name: 'a', enabled: false, ...daily })).toEqual([]);
-    expect(running.stands('a')).toBe('running | none');
+    expect(running.stands('a')).toBe('ready.running | none');
     running.ask('stop', 'a');
     expect(running.end('a')).toEqual(['replace a']);
   });
@@ -401,7 +404,7 @@ describe('what was asked for by hand', () => {
     running.ask('disable', 'a');
     expect(isHeldDown(running.ledger, 'a')).toBe(true);
     expect(running.reload({ name: 'a', ...other })).toEqual([]);
-    expect([running.stands('a'), slotOf(running.ledger, 'a').enabled]).toEqual(['running | none', false]);
+    expect([running.stands('a'), slotOf(running.ledger, 'a').enabled]).toEqual(['ready.running | none', false]);
     running.ask('stop', 'a');
     expect([running.end('a'), running.stands('a')]).toEqual([['reconfigure a'], 'disabled | none']);
   });

@@ -54,10 +54,10 @@ const places = {
   /** Its prerequisite starts. */
   pending: () => boot(db, { ...web, prerequisites: ['db'] }),
   starting: () => boot(web),
-  running: () => up(web),
-  done: () => up({ ...web, type: 'oneshot' }),
+  'ready.running': () => up(web),
+  'ready.exited': () => up({ ...web, type: 'oneshot' }),
   exited: () => after(up(web), (charts) => charts.happen('web', 'exit')),
-  scheduled: () => up(cron),
+  'ready.scheduled': () => up(cron),
   /** By hand, and it waits for a dependent that has to end first. */
   queuedStop: () =>
     after(up(web, { name: 'ui', prerequisites: ['web'] }), (charts) => ask(charts, 'stop', 'web', 'ui')),
@@ -129,31 +129,31 @@ const answers: Readonly<Record<Place, Readonly<Record<Asked, string>>>> = {
     enable: 'starting | none',
     disable: 'starting | none | off',
   },
-  running: {
-    start: 'running | none',
-    'start --enable': 'running | none',
-    'start --force': 'running | hand, told, start → stop',
-    stop: 'running | hand, told, rest → stop',
-    'stop --disable': 'running | hand, told, rest | off → stop',
-    'stop --drain': 'running | hand, told, rest → stop',
-    restart: 'running | hand, told, start → stop',
-    reset: 'running | none → reset',
-    'reset --force': 'running | hand, told, rest → reset, stop',
-    enable: 'running | none',
-    disable: 'running | none | off',
+  'ready.running': {
+    start: 'ready.running | none',
+    'start --enable': 'ready.running | none',
+    'start --force': 'ready.running | hand, told, start → stop',
+    stop: 'ready.running | hand, told, rest → stop',
+    'stop --disable': 'ready.running | hand, told, rest | off → stop',
+    'stop --drain': 'ready.running | hand, told, rest → stop',
+    restart: 'ready.running | hand, told, start → stop',
+    reset: 'ready.running | none → reset',
+    'reset --force': 'ready.running | hand, told, rest → reset, stop',
+    enable: 'ready.running | none',
+    disable: 'ready.running | none | off',
   },
-  done: {
-    start: 'done | none',
-    'start --enable': 'done | none',
-    'start --force': 'done | hand, told, start → stop',
-    stop: 'done | hand, told, rest → stop',
-    'stop --disable': 'done | hand, told, rest | off → stop',
-    'stop --drain': 'done | hand, told, rest → stop',
-    restart: 'done | hand, told, start → stop',
-    reset: 'done | hand, told, rest → reset, stop',
-    'reset --force': 'done | hand, told, rest → reset, stop',
-    enable: 'done | none',
-    disable: 'done | none | off',
+  'ready.exited': {
+    start: 'ready.exited | none',
+    'start --enable': 'ready.exited | none',
+    'start --force': 'ready.exited | hand, told, start → stop',
+    stop: 'ready.exited | hand, told, rest → stop',
+    'stop --disable': 'ready.exited | hand, told, rest | off → stop',
+    'stop --drain': 'ready.exited | hand, told, rest → stop',
+    restart: 'ready.exited | hand, told, start → stop',
+    reset: 'ready.exited | hand, told, rest → reset, stop',
+    'reset --force': 'ready.exited | hand, told, rest → reset, stop',
+    enable: 'ready.exited | none',
+    disable: 'ready.exited | none | off',
   },
   exited: {
     start: 'exited | hand, told, start → stop',
@@ -168,31 +168,31 @@ const answers: Readonly<Record<Place, Readonly<Record<Asked, string>>>> = {
     enable: 'exited | none',
     disable: 'exited | none | off',
   },
-  scheduled: {
-    start: 'scheduled | none',
-    'start --enable': 'scheduled | none',
-    'start --force': 'scheduled | hand, told, start → stop',
-    stop: 'scheduled | hand, told, rest → stop',
-    'stop --disable': 'scheduled | hand, told, rest | off → stop',
-    'stop --drain': 'scheduled | hand, told, drain, rest → stop (drain)',
-    restart: 'scheduled | hand, told, start → stop',
-    reset: 'scheduled | none → reset',
-    'reset --force': 'scheduled | none → reset',
-    enable: 'scheduled | none',
-    disable: 'scheduled | disabled, told, drain, rest | off → stop (drain)',
+  'ready.scheduled': {
+    start: 'ready.scheduled | none',
+    'start --enable': 'ready.scheduled | none',
+    'start --force': 'ready.scheduled | hand, told, start → stop',
+    stop: 'ready.scheduled | hand, told, rest → stop',
+    'stop --disable': 'ready.scheduled | hand, told, rest | off → stop',
+    'stop --drain': 'ready.scheduled | hand, told, drain, rest → stop (drain)',
+    restart: 'ready.scheduled | hand, told, start → stop',
+    reset: 'ready.scheduled | none → reset',
+    'reset --force': 'ready.scheduled | none → reset',
+    enable: 'ready.scheduled | none',
+    disable: 'ready.scheduled | disabled, told, drain, rest | off → stop (drain)',
   },
   queuedStop: {
-    start: 'running | hand, waits, start',
-    'start --enable': 'running | hand, waits, start',
-    'start --force': 'running | hand, waits, start',
-    stop: 'running | hand, waits, rest',
-    'stop --disable': 'running | hand, waits, rest | off',
-    'stop --drain': 'running | hand, waits, rest',
-    restart: 'running | hand, waits, start',
-    reset: 'running | hand, waits, rest → reset',
-    'reset --force': 'running | hand, waits, rest → reset',
-    enable: 'running | hand, waits, rest',
-    disable: 'running | hand, waits, rest | off',
+    start: 'ready.running | hand, waits, start',
+    'start --enable': 'ready.running | hand, waits, start',
+    'start --force': 'ready.running | hand, waits, start',
+    stop: 'ready.running | hand, waits, rest',
+    'stop --disable': 'ready.running | hand, waits, rest | off',
+    'stop --drain': 'ready.running | hand, waits, rest',
+    restart: 'ready.running | hand, waits, start',
+    reset: 'ready.running | hand, waits, rest → reset',
+    'reset --force': 'ready.running | hand, waits, rest → reset',
+    enable: 'ready.running | hand, waits, rest',
+    disable: 'ready.running | hand, waits, rest | off',
   },
   stopping: {
     start: 'stopping | hand, told, start',
@@ -343,9 +343,9 @@ describe('what is disabled', () => {
   });
 
   it('while it runs, goes on; when it crashes no restart follows, but enable is one', () => {
-    const charts = places.running();
+    const charts = places['ready.running']();
     ask(charts, 'disable');
-    expect(phase(charts)).toBe('running');
+    expect(phase(charts)).toBe('ready.running');
     charts.happen('web', 'crash');
     expect([phase(charts), charts.stops, charts.starts]).toEqual(['disabled', ['web'], ['web']]);
     ask(charts, 'enable');
@@ -353,7 +353,7 @@ describe('what is disabled', () => {
   });
 
   it('while it runs, and enabled again, is restarted as ever', () => {
-    const charts = places.running();
+    const charts = places['ready.running']();
     ask(charts, 'disable');
     ask(charts, 'enable');
     charts.happen('web', 'crash');
@@ -361,7 +361,7 @@ describe('what is disabled', () => {
   });
 
   it('and has a schedule, finishes its job and rests; enable meanwhile makes that a pause', () => {
-    const charts = places.scheduled();
+    const charts = places['ready.scheduled']();
     ask(charts, 'disable');
     expect(intentOf(slotOf(charts.ledger, 'web'))).toBe('disabled, told, drain, rest');
     ask(charts, 'enable');
@@ -370,7 +370,7 @@ describe('what is disabled', () => {
   });
 
   it('and has a schedule, is scheduled again by enable after it has ended', () => {
-    const charts = places.scheduled();
+    const charts = places['ready.scheduled']();
     ask(charts, 'disable');
     charts.happen('web', 'clear');
     expect([phase(charts), charts.starts]).toEqual(['disabled', ['web']]);
@@ -381,7 +381,7 @@ describe('what is disabled', () => {
   it('does not wait for its dependents, and does not end them', () => {
     const charts = up(cron, { name: 'ui', prerequisites: ['web'] });
     ask(charts, 'disable');
-    expect([charts.stops, phase(charts, 'ui')]).toEqual([['web'], 'running']);
+    expect([charts.stops, phase(charts, 'ui')]).toEqual([['web'], 'ready.running']);
   });
 
   it('and has a schedule, does not wait for a dependent that is being stopped, and is not let go by its end', () => {
@@ -479,7 +479,7 @@ describe('a start', () => {
     restarted.happen('web', 'clear');
     restarted.happen('web', 'restart');
     restarted.happen('web', 'ready');
-    expect([phase(restarted), restarted.starts]).toEqual(['running', ['web']]);
+    expect([phase(restarted), restarted.starts]).toEqual(['ready.running', ['web']]);
   });
 
   it('of what is being cleared away, and a stop after it, leave it stopped', () => {
@@ -495,7 +495,7 @@ describe('a start', () => {
     ask(charts, 'stop', 'web');
     charts.happen('web', 'clear');
     ask(charts, 'restart', 'db', 'other');
-    expect([phase(charts, 'db'), charts.stops]).toEqual(['running', ['web', 'other']]);
+    expect([phase(charts, 'db'), charts.stops]).toEqual(['ready.running', ['web', 'other']]);
     ask(charts, 'start');
     expect(phase(charts)).toBe('pending');
     for (const name of ['other', 'db']) charts.happen(name, 'clear');
@@ -559,7 +559,7 @@ describe('a stop', () => {
   });
 
   it('of what has no schedule lets nothing finish, whatever is asked', () => {
-    const charts = places.running();
+    const charts = places['ready.running']();
     ask(charts, 'stop --drain');
     charts.wait(8_000);
     expect(charts.kills).toEqual(['web']);
@@ -583,7 +583,7 @@ describe('a stop', () => {
   });
 
   it('wins against a restart that was asked for before', () => {
-    const charts = places.running();
+    const charts = places['ready.running']();
     ask(charts, 'restart');
     ask(charts, 'stop');
     charts.happen('web', 'clear');
@@ -604,7 +604,7 @@ describe('a restart', () => {
   });
 
   it('of what is disabled meanwhile ends it only', () => {
-    const charts = places.running();
+    const charts = places['ready.running']();
     ask(charts, 'restart');
     ask(charts, 'disable');
     charts.happen('web', 'clear');
@@ -628,7 +628,7 @@ describe('a reset', () => {
   });
 
   it('of what has done its work makes it startable again', () => {
-    const charts = places.done();
+    const charts = places['ready.exited']();
     ask(charts, 'reset');
     expect(phase(charts)).toBe('stopped');
     ask(charts, 'start');

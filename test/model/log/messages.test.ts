@@ -90,12 +90,14 @@ describe('the log lines of the start', () => {
 
   it('tell of success', () => {
     expect(changed({ phase: 'starting', serial: 1 })).toEqual([]);
-    expect(changed({ phase: 'running', pid: 7, restarted: false })).toEqual([
+    expect(changed({ phase: 'ready.running', pid: 7, restarted: false })).toEqual([
       'debug: web.service successfully started',
     ]);
-    expect(changed({ phase: 'running', pid: 7, restarted: true })).toEqual(['debug: web.service restart succeeded']);
-    expect(changed({ phase: 'done', restarted: false })).toEqual(['debug: web.service successfully started']);
-    expect(changed({ phase: 'done', restarted: true })).toEqual(['debug: web.service restart succeeded']);
+    expect(changed({ phase: 'ready.running', pid: 7, restarted: true })).toEqual([
+      'debug: web.service restart succeeded',
+    ]);
+    expect(changed({ phase: 'ready.exited', restarted: false })).toEqual(['debug: web.service successfully started']);
+    expect(changed({ phase: 'ready.exited', restarted: true })).toEqual(['debug: web.service restart succeeded']);
     const end = { pid: 7, status: exit0, ran: 1_500 };
     expect(changed({ phase: 'exited', end, restarted: false, wasReady: false })).toEqual([
       'debug: web.service successfully started',
@@ -309,7 +311,10 @@ describe('the log lines of cron and inetd services', () => {
   const cron = serviceSpec({ name: 'job.service', type: 'cron', interval: '@hourly', command: 'tidy up' });
   const inetd = serviceSpec({ name: 'git.service', type: 'inetd', port: 9418, command: 'git daemon' });
   const scheduled = (spec: ServiceSpec) =>
-    told({ type: 'service.changed', service: spec.name, change: { phase: 'scheduled' }, ignoreFailures: false }, spec);
+    told(
+      { type: 'service.changed', service: spec.name, change: { phase: 'ready.scheduled' }, ignoreFailures: false },
+      spec,
+    );
   const noticed = (spec: ServiceSpec, news: ScheduleNews) =>
     told({ type: 'service.noticed', service: spec.name, news }, spec);
 
@@ -396,8 +401,8 @@ function catalogue(): readonly Message[] {
     { kind: 'reported', errno: 5, pid: 7 },
   ];
   const changes: readonly ServiceChange[] = [
-    { phase: 'scheduled' },
-    ...[false, true].map((restarted) => ({ phase: 'running', pid: 7, restarted }) as const),
+    { phase: 'ready.scheduled' },
+    ...[false, true].map((restarted) => ({ phase: 'ready.running', pid: 7, restarted }) as const),
     ...causes.flatMap((cause): readonly ServiceChange[] => [
       { phase: 'failed', cause, during: 'start' },
       { phase: 'failed', cause, during: 'run' },

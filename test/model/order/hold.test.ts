@@ -14,7 +14,7 @@ const graph = buildDependencyGraph([
   service('late', [], 'IDLE'),
 ]);
 const pending: Standing = { phase: 'pending', hasBeenReady: false, ignoreFailures: false };
-const running: Standing = { phase: 'running', hasBeenReady: true, ignoreFailures: false };
+const running: Standing = { phase: 'ready.running', hasBeenReady: true, ignoreFailures: false };
 const allUp = { first: running, store: running, cache: running, web: running, late: pending };
 
 function hold(name: string, changes: Readonly<Record<string, Standing>>, idling = false) {

@@ -19,9 +19,9 @@ const allPhases = [
   'disabled',
   'pending',
   'starting',
-  'running',
-  'done',
-  'scheduled',
+  'ready.running',
+  'ready.exited',
+  'ready.scheduled',
   'exited',
   'stopping',
   'backoff',
@@ -76,9 +76,9 @@ describe('satisfies', () => {
   it('is true for what is ready or disabled, and for failures that are ignored', () => {
     expect(allPhases.filter((phase) => satisfies(standing(phase)))).toEqual([
       'disabled',
-      'running',
-      'done',
-      'scheduled',
+      'ready.running',
+      'ready.exited',
+      'ready.scheduled',
       'exited',
     ]);
     expect(satisfies(standing('failed', { ignoreFailures: true }))).toBe(true);
@@ -86,7 +86,7 @@ describe('satisfies', () => {
   });
 
   it('is true of a schedule, and of nothing that is on its way, even where failures are ignored', () => {
-    expect(satisfies(standing('scheduled'))).toBe(true);
+    expect(satisfies(standing('ready.scheduled'))).toBe(true);
     for (const phase of ['pending', 'starting', 'stopping', 'backoff'] as const) {
       expect(satisfies(standing(phase, { ignoreFailures: true }))).toBe(false);
     }
@@ -143,9 +143,9 @@ describe('blocked', () => {
         const held = blocked(graph, all);
         const after = new Map(all);
         // What is live becomes ready; what is lost stays lost.
-        for (const name of graph.names) if (isLive(get(all, name).phase)) after.set(name, standing('running'));
+        for (const name of graph.names) if (isLive(get(all, name).phase)) after.set(name, standing('ready.running'));
         for (let round = startable(graph, after, true); round.length > 0; round = startable(graph, after, true)) {
-          for (const name of round) after.set(name, standing('running'));
+          for (const name of round) after.set(name, standing('ready.running'));
         }
         const left = graph.names.filter((name) => after.get(name)?.phase === 'pending');
         expect([...held].sort()).toEqual([...left].sort());

@@ -3,13 +3,8 @@ import { scheduledMachine } from '../../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../../src/machines/service.ts';
 import { isScheduled } from '../../../src/model/schedule/scheduled-runs.ts';
 import type { ServiceType } from '../../../src/model/service/service-spec.ts';
-import {
-  explainState,
-  type Hold,
-  isServiceStage,
-  serviceStages,
-  type WaitFacts,
-} from '../../../src/model/service/why.ts';
+import { isServiceStage, serviceStages } from '../../../src/model/service/service-stage.ts';
+import { explainState, type Hold, type WaitFacts } from '../../../src/model/service/why.ts';
 import { leaves } from '../../machines/explore.ts';
 import { serviceSpec } from '../specs.ts';
 

@@ -35,8 +35,8 @@ describe('what the host hears after a reload', () => {
     const { host, hears } = notifier(1_000);
     const end = { pid: 9, status: { kind: 'exited', code: 0 }, ran: 5 } as const;
     const changes: readonly ServiceChange[] = [
-      { phase: 'running', pid: 9, restarted: false },
-      { phase: 'done', restarted: false },
+      { phase: 'ready.running', pid: 9, restarted: false },
+      { phase: 'ready.exited', restarted: false },
       { phase: 'exited', end, restarted: false, wasReady: true },
       { phase: 'stopped' },
     ];
@@ -48,7 +48,7 @@ describe('what the host hears after a reload', () => {
 
   it('counts no service that is gone', () => {
     const { host, hears } = notifier(1_000);
-    const change = { phase: 'running', pid: 9, restarted: false } as const;
+    const change = { phase: 'ready.running', pid: 9, restarted: false } as const;
     for (const service of ['a.service', 'b.service'])
       host.hear({ type: 'service.changed', service, change, ignoreFailures: false });
     host.hear({ type: 'service.removed', service: 'a.service' });
