@@ -1,11 +1,13 @@
 /**
- * Readiness that watches something: the file that is to name the process which is the service, or the service's own word.
+ * The machine that decides whether a start has succeeded where the service has to prove it: a pidfile that names the
+ * process to follow, or READY=1 on the notify socket.
  *
  *     watchingPidfile ─┐
  *     watchingNotify  ─┴→ passed | failed
  *
- * The service invokes it while it awaits that, and hears of one of the two. The time that the start may take runs here; a service
- * that says EXTEND_TIMEOUT_USEC gets more of it. READY in the same datagram as an error does not save the start.
+ * The service machine invokes this one while it awaits either, and receives `readiness.passed` or `readiness.failed`.
+ * The start's time limit runs here; EXTEND_TIMEOUT_USEC from the service extends it. A datagram with READY and an error
+ * fails the start.
  */
 import {
   type ActorRef,
@@ -23,7 +25,7 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { MissedEnd, NotifyFact, PidfileFact } from '../model/service/unit-events.ts';
 
 export type ReadinessFact =
-  /** `pid`: the process that is the service from now on. `ended`: how it has ended, while chaperone could not look. */
+  /** `pid`: the process to follow from now on. `ended`: how it ended, if chaperone was stopped meanwhile. */
   | {
       readonly type: 'readiness.passed';
       readonly serial: number;
@@ -32,7 +34,7 @@ export type ReadinessFact =
       readonly at: number;
     }
   | { readonly type: 'readiness.failed'; readonly serial: number; readonly cause: FailureCause; readonly at: number }
-  /** The start may take until then. */
+  /** The time limit of the start moves to `deadline`. */
   | {
       readonly type: 'readiness.extended';
       readonly serial: number;
@@ -40,7 +42,7 @@ export type ReadinessFact =
       readonly at: number;
     };
 
-/** Which start a pidfile or a notify socket belongs to. */
+/** The start that a pidfile or a notify socket belongs to. */
 export interface StartOf {
   readonly service: ServiceSpec;
   readonly serial: number;
@@ -54,7 +56,7 @@ export interface ReadinessInput extends StartOf {
 }
 
 interface ReadinessContext extends ReadinessInput {
-  /** What the pidfile was like when it was looked at last. */
+  /** What was wrong with the pidfile at the last look. */
   readonly trouble: PidfileTrouble;
 }
 
@@ -63,7 +65,7 @@ const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
   throw new Error('internal error: the port pidfile is not provided');
 });
 
-/** The longest wait that a clock takes, ms: a thousand years. */
+/** The longest delay that a clock accepts, ms: a thousand years. */
 const forever = 3e13;
 
 export const readinessMachine = setup({
@@ -162,7 +164,7 @@ export const readinessMachine = setup({
   },
 });
 
-/** It says that it has failed: ERRNO that is not 0, or BUSERROR. */
+/** True where a notification reports a failure: ERRNO other than 0, or BUSERROR. */
 export function reportsFailure({ message: { errno, busError } }: NotifyFact): boolean {
   return busError !== undefined || (errno !== undefined && errno !== 0);
 }

@@ -1,28 +1,30 @@
 /**
- * One cron or inetd service, from the configuration to the end of the system. It takes the commands that every service takes, and
- * reports what every service reports (service.ts), but its processes come and go: none of their ends is its own.
+ * One cron or inetd service, from the configuration to the end of the system. It takes the same commands and sends the
+ * same reports as every other service (service.ts), but it runs many processes one after the other, and the end of one
+ * does not end the service.
  *
  *     disabled
  *     pending  → starting → ready (scheduled) → stopping (draining → terminating → killing) → stopped
  *                    └──→ failed
  *
- * What starts a run is the `trigger`, a port that is there from `starting` until the service stops or the system retires it: to end
- * it is to unschedule, or to close the port. The types differ in the trigger that the runtime provides (a schedule, or a listener),
- * and in how many runs there may be: a cron service has one, and a tick while it goes on is skipped; an inetd service has
- * `max_connections`, and the clients after that wait in the backlog.
+ * The `trigger` starts the runs. It is a port that exists from `starting` until the service stops or the system retires
+ * it; ending the port removes the schedule, or closes the listener. Cron and inetd services differ in the trigger that
+ * the runtime provides and in the number of runs at a time: a cron service has one and skips a tick that comes
+ * meanwhile; an inetd service has `max_connections`, and further clients wait in the backlog.
  *
- * Each run is a unit. A run counts as ended with its leader: what it leaves in its group lives on and holds nobody up, and is ended
- * by a stop, a reset and the shutdown, never by the next run. A service that is only unscheduled (`leaves`) is stopped once no run
- * goes on, and keeps the units of what they have left.
+ * Each run is a unit. A run counts as ended when its leader has ended. Processes that it leaves in its group live on
+ * and delay nothing; a stop, a reset or the shutdown ends them, the next run does not. A service that is only
+ * unscheduled (`leaves`) is stopped once no run is in progress, and keeps the units of the processes that its runs have
+ * left.
  *
  * Events that may arrive in either order, and which of them decides:
- * - A client that was taken in the moment in which the service became full is served: it has been promised a handler.
- * - One that was taken in the moment in which the service ends is not: the trigger's end closes the connection.
+ * - A client whose connection was accepted just as the service became full is served.
+ * - A connection that was accepted just as the service ends is closed with the trigger.
  * - A stop that comes before the trigger is armed wins.
- * - A run that is still being spawned when all are told to end is told, too (the unit keeps the wish).
- * - A stop that lets runs finish is hastened by any other stop.
- * - A reset ends the runs and keeps the trigger; clients that wait are served as soon as there is room.
- * - Only without units does it leave `stopping`.
+ * - A run whose spawn is not reported yet when all runs are told to end is told, too: its unit remembers the request.
+ * - A stop that lets runs finish becomes an immediate one at any other stop.
+ * - A reset ends the runs and keeps the trigger; waiting clients are served as soon as there is room.
+ * - The service leaves `stopping` only when it has no units.
  */
 import {
   type ActorRef,
@@ -53,7 +55,7 @@ import { unitMachine } from './unit.ts';
 
 export type ScheduledEvent = ServiceCommand | TriggerFact | UnitFact | ResetOverdue;
 
-/** Raised by the service itself: what a reset has told to end has not ended in time. */
+/** The service raises this itself: a run that a reset has told to end has not ended in time. */
 interface ResetOverdue {
   readonly type: 'reset.overdue';
   readonly at: number;
@@ -66,32 +68,32 @@ export interface ScheduledInput {
 
 interface Run {
   readonly ref: ActorRefFrom<typeof unitMachine>;
-  /** Its unit's name among those of this service; free for another once nothing of it is left. */
+  /** The number in the name of the run's unit; another run may take it once nothing of this one is left. */
   readonly place: number;
-  /** Its leader's; 0 until it is spawned, and once it has ended. */
+  /** The pid of the run's leader; 0 before the spawn and after the leader's end. */
   readonly pid: number;
-  /** Its leader has ended. */
+  /** True once the run's leader has ended. */
   readonly ended: boolean;
-  /** Monotonic ms at which SIGKILL is due, where a reset has told it to end: how it does is no news. */
+  /** Monotonic ms of SIGKILL after a reset has told the run to end; the end of such a run is not reported. */
   readonly killAt: number | undefined;
 }
 
 interface ScheduledContext extends ScheduledInput {
-  /** The units of which something is left, by their serial. */
+  /** The units of which something is left, by the serial of their run. */
   readonly runs: Readonly<Record<number, Run>>;
-  /** Runs that were begun. */
+  /** How many runs have begun so far. */
   readonly begun: number;
-  /** Starts of the service so far. */
+  /** How often the service has started so far. */
   readonly serial: number;
   readonly trigger: ActorRef<Snapshot<unknown>, TriggerCommand> | undefined;
-  /** The trigger was told to wait. */
+  /** True while the trigger is told to wait. */
   readonly paused: boolean;
   readonly verdict: FailureCause | undefined;
   readonly lastEnd: RunEnd | undefined;
   readonly retired: boolean;
-  /** It is drained, and what its runs leave behind lives on. */
+  /** True while the service lets its runs finish and lets the processes live that they leave behind. */
   readonly leaves: boolean;
-  /** Monotonic ms at which what its runs have left gets SIGKILL, after a drain. */
+  /** Monotonic ms at which processes that finished runs have left get SIGKILL, after the runs have finished. */
   readonly clearUntil: number;
   /** Monotonic ms of the last fact or command. */
   readonly at: number;
@@ -102,16 +104,16 @@ const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(() => {
   throw new Error('internal error: the port trigger is not provided');
 });
 
-/** ms that what a finished run has left behind has to end before SIGKILL, and from there until it is said to survive. */
+/** ms from the kill signal to SIGKILL for processes that finished runs left, and from there to `unit.survived`. */
 const clearGrace = 2_000;
 const killGrace = 1_000;
 
 const when = stamped<ScheduledContext, ScheduledEvent>();
 
-/** Facts of a trigger that has been ended. */
+/** Late facts of a trigger that has been ended are ignored. */
 const lateTrigger = { 'trigger.armed': {}, 'trigger.refused': {}, 'trigger.fired': {} };
 
-/** Where no run goes on. What earlier ones have left behind may. */
+/** Answers of the states without a run in progress. Processes that earlier runs have left may still live there. */
 const atRest = {
   'service.kill': {},
   'service.reset': { actions: ['noteTime', 'resetRuns'] },
@@ -125,7 +127,7 @@ const atRest = {
   ...lateTrigger,
 } as const;
 
-/** What every state with units does with their facts. */
+/** Answers of every state with units to the facts of those. */
 const unitFacts = {
   'unit.spawned': { actions: ['recordSpawn'] },
   'unit.cleared': { actions: ['noteTime', 'dropRun', 'balance'] },
@@ -141,7 +143,7 @@ export const scheduledMachine = setup({
   },
   actors: { trigger, unit: unitMachine },
   actions: {
-    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    /** Records the stage that the chart has reached; the runtime provides this action. The chart ignores it. */
     enter: (_, _params: { readonly stage: ServiceStage }): void => undefined,
     noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
     spawnTrigger: assign(({ context, spawn }) => ({
@@ -169,7 +171,7 @@ export const scheduledMachine = setup({
     recordSpawn: assign(
       when('unit.spawned', (context, { serial, pid }) => ({ runs: changed(context, serial, { pid }) })),
     ),
-    /** What it has left behind keeps its unit. */
+    /** Marks a run as ended; its unit is kept while processes of its group are left. */
     endRun: enqueueActions(({ context, event, enqueue }) => {
       assertEvent(event, 'unit.leaderExited');
       const { serial, pid, status, left, age, at } = event;
@@ -184,7 +186,7 @@ export const scheduledMachine = setup({
       enqueue.assign({ runs: others });
       if (run.killAt !== undefined && nextKill(others) === undefined) enqueue.cancel('reset');
     }),
-    /** Clients wait in the backlog while there is no room. */
+    /** Pauses the trigger while there is no room for another run: clients wait in the backlog. */
     balance: enqueueActions(({ context, enqueue }) => {
       const isFull = runningCount(context) >= mostRuns(context.spec);
       if (context.trigger === undefined || isFull === context.paused) return;
@@ -210,7 +212,7 @@ export const scheduledMachine = setup({
       assertEvent(event, 'service.reset');
       const { at, killAfter } = event;
       const runs = Object.entries(context.runs);
-      // What was told before keeps its time.
+      // A run that an earlier reset has told to end keeps its time limit.
       const reset = runs.map(([serial, run]) => [serial, { ...run, killAt: run.killAt ?? at + killAfter }] as const);
       enqueue.assign({ runs: Object.fromEntries(reset) });
       if (runs.length > 0 && nextKill(context.runs) === undefined)
@@ -230,7 +232,7 @@ export const scheduledMachine = setup({
       if (next !== undefined) enqueue.raise({ type: 'reset.overdue', at: next }, { id: 'reset', delay: next - at });
     }),
     terminateRuns: enqueueActions(({ context, enqueue }) => {
-      // From here on the stop's own time counts.
+      // From here on the time limit of the stop counts instead.
       enqueue.cancel('reset');
       for (const { ref } of Object.values(context.runs)) enqueue.sendTo(ref, terminate(context, context.at));
     }),
@@ -300,7 +302,7 @@ export const scheduledMachine = setup({
     disabled: {
       entry: [enter('disabled')],
       on: {
-        // The system sends it only where somebody has enabled it by hand.
+        // The system sends this only where somebody has enabled the service by hand.
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['noteTime'] }],
         'service.stop': {},
         ...atRest,
@@ -345,7 +347,7 @@ export const scheduledMachine = setup({
           { target: 'stopping', actions: ['noteTime'] },
         ],
         'service.kill': { target: 'stopping.killing', actions: ['noteTime'] },
-        // What runs may run until the stop comes.
+        // Runs in progress may go on until the stop comes.
         'service.retire': { actions: ['retire', 'endTrigger'] },
         'service.reset': { actions: ['noteTime', 'tellReset', 'resetRuns'] },
         'service.signal': { actions: ['noteTime', 'signalRuns'] },
@@ -380,12 +382,12 @@ export const scheduledMachine = setup({
         'service.signal': { actions: ['noteTime', 'signalRuns'] },
         ...unitFacts,
         'unit.spawnFailed': { actions: ['noteTime', 'dropRun'] },
-        // How a run ends that was told to is no news.
+        // The end of a run that was told to end is not reported.
         'unit.leaderExited': [{ guard: 'isUnknown' }, { actions: ['endRun', 'dropRun'] }],
         ...lateTrigger,
       },
       states: {
-        /** What runs may finish; what it leaves behind is ended then, unless the service is only unscheduled. */
+        /** Runs may finish. Then the processes that they left are ended, unless the service is only unscheduled. */
         draining: {
           entry: [enter('stopping.draining')],
           always: [
@@ -431,7 +433,7 @@ export const scheduledMachine = setup({
   },
 });
 
-/** What a scheduled service has done so far, for status listings. */
+/** What a scheduled service has run so far, for status listings. */
 export function runCounts(context: ScheduledContext): RunCounts {
   return { begun: context.begun, running: runningCount(context) };
 }
@@ -440,7 +442,7 @@ function runningCount({ runs }: ScheduledContext): number {
   return Object.values(runs).reduce((count, { ended }) => (ended ? count : count + 1), 0);
 }
 
-/** Names of units are few, and used again: what XState keeps for each of them does not grow. */
+/** The smallest free number for a unit's name. Names are reused because XState keeps something for each. */
 function freePlace({ runs }: ScheduledContext): number {
   const taken = new Set(Object.values(runs).map(({ place }) => place));
   let place = 1;
@@ -448,7 +450,7 @@ function freePlace({ runs }: ScheduledContext): number {
   return place;
 }
 
-/** Monotonic ms at which SIGKILL is due next, for what a reset has told to end. */
+/** Monotonic ms at which the next SIGKILL is due among the runs that a reset has told to end. */
 function nextKill(runs: ScheduledContext['runs']): number | undefined {
   const next = Object.values(runs).reduce(
     (least, { killAt = Number.POSITIVE_INFINITY }) => Math.min(least, killAt),

@@ -1,4 +1,4 @@
-/** What a service makes of what has happened to it: pure functions of what it knows and of an event. */
+/** Judges what an event means for a service: pure functions of the service's memory and the event. */
 import { type ActorRef, assertEvent, type Snapshot } from 'xstate';
 import { isNormal } from '../model/service/exit-status.ts';
 import type { FailureCause, ServiceChange } from '../model/service/service-phase.ts';
@@ -7,7 +7,7 @@ import type { RunOutcome } from '../model/service/system-end.ts';
 import type { ReadinessFact } from './readiness.ts';
 import type { Resumption, ServiceEvent, ServiceMemory } from './service-protocol.ts';
 
-/** What a judgement rests on. */
+/** The part of a service's context on which a judgement rests. */
 type Known = ServiceMemory & { readonly spec: ServiceSpec; readonly resumes: Resumption | undefined };
 
 export function mayRestart({ spec, hasBeenReady, restartsUsed, retired }: Known): boolean {
@@ -63,7 +63,7 @@ export function readinessInput(context: Known, owner: ActorRef<Snapshot<unknown>
   return { service, serial, owner, deadline, at: left === undefined ? at : deadline - left };
 }
 
-/** The process that a pidfile or MAINPID names. */
+/** The pid of the process that a pidfile or MAINPID names. */
 export function namedPid(event: ServiceEvent): number | undefined {
   if (event.type === 'readiness.passed') return event.pid;
   return event.type === 'notify.received' ? event.message.mainPid : undefined;
@@ -76,7 +76,10 @@ export function missedLeader(event: ServiceEvent): ServiceEvent & { readonly typ
   return { type: 'leader.missed', pid, ...ended, at };
 }
 
-/** A process ends normally with exit status 0. A daemon that a pidfile or MAINPID has named also does with its kill signal, whoever has sent that. */
+/**
+ * A process ends normally with exit status 0. A daemon that a pidfile or MAINPID has named also ends normally with the
+ * service's kill signal, whoever has sent that.
+ */
 export function endedNormally({ followed, spec }: Known, event: ServiceEvent): boolean {
   if (event.type !== 'unit.leaderExited' && event.type !== 'leader.missed') return false;
   const { status } = event;

@@ -1,4 +1,4 @@
-/** What is said to a service and by it, and all that it knows: cron and inetd services say and hear the same. */
+/** The commands, reports and memory of a service. Cron and inetd services share the commands and reports. */
 import type { ActorRef, Snapshot } from 'xstate';
 import type { ScheduleNews } from '../model/schedule/scheduled-runs.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
@@ -12,50 +12,50 @@ import type { ReadinessFact } from './readiness.ts';
 export type ServiceCommand =
   | {
       readonly type: 'service.start';
-      /** The prerequisite whose readiness let this service go, if it had to wait. */
+      /** The last prerequisite that this service had to wait for, if it had to wait. */
       readonly waitedFor?: string;
       readonly at: number;
     }
   | {
       readonly type: 'service.stop';
-      /** cron and inetd services: what runs may finish. */
+      /** For cron and inetd services: runs in progress may finish. */
       readonly drain: boolean;
-      /** What its finished runs have left behind, or leave behind now, lives on. */
+      /** Processes that finished runs leave behind live on. */
       readonly leaves?: true;
-      /** ms until SIGKILL, which the system sends. */
+      /** ms until the system sends SIGKILL. */
       readonly killAfter?: number;
       readonly at: number;
     }
-  /** SIGKILL now, whatever the service is doing. `grace`: ms after which what still lives is said to survive it. */
+  /** SIGKILL now, in whatever state. `grace`: ms after which the service reports processes that have survived it. */
   | { readonly type: 'service.kill'; readonly grace: number; readonly at: number }
-  /** The system is ending: what runs may run until its stop comes, but nothing is started or restarted any more. */
+  /** The system is ending: runs may go on until the stop comes, but nothing is started or restarted. */
   | { readonly type: 'service.retire'; readonly at: number }
-  /** Forgets restarts and a failure; cron and inetd services end what runs and stay scheduled. */
+  /** Forgets restarts and a failure; cron and inetd services end their runs and stay scheduled. */
   | {
       readonly type: 'service.reset';
       /** ms from the kill signal to SIGKILL. */
       readonly killAfter: number;
       readonly at: number;
     }
-  /** A signal that somebody sends by hand. */
+  /** Somebody sends a signal to the service by hand. */
   | { readonly type: 'service.signal'; readonly signal: SignalName; readonly at: number }
-  /** Its definition is another one from now on; the name is the same. */
+  /** The service gets another definition; its name stays the same. */
   | { readonly type: 'service.reconfigure'; readonly spec: ServiceSpec; readonly at: number };
 
-/** Raised by the service itself. */
+/** Events that the service raises itself. */
 export type OwnEvent =
-  /** It has found its place. */
+  /** A chart that was made anew has reached the state of its predecessor. */
   | { readonly type: 'service.resumed' }
-  /** It did not say WATCHDOG=1 in time. */
+  /** The service did not send WATCHDOG=1 in time. */
   | { readonly type: 'watchdog.missed' }
-  /** It has been ready for so long that its restarts are forgotten. */
+  /** The service has been ready for so long that its restarts are forgotten. */
   | { readonly type: 'restarts.forgotten' }
-  /** Its leader has ended while chaperone could not look. */
+  /** The service's leader ended while chaperone was stopped. */
   | ({ readonly type: 'leader.missed'; readonly pid: number; readonly at: number } & MissedEnd);
 
 export type ServiceEvent = ServiceCommand | UnitFact | ReadinessFact | NotifyFact | OwnEvent;
 
-/** What a service tells the system machine. `at` is the monotonic time in ms of the last fact it has seen. */
+/** Reports a service's phase to the system machine. `at`: monotonic ms of the last fact that the service saw. */
 export interface ServiceChanged {
   readonly type: 'service.changed';
   readonly name: string;
@@ -63,7 +63,7 @@ export interface ServiceChanged {
   readonly at: number;
 }
 
-/** An `exit_kills` service has ended, or could not begin: the system is to follow. */
+/** An `exit_kills` service has ended, or could not start: the system is to end, too. */
 export interface ServiceExitKills {
   readonly type: 'service.exitKills';
   readonly name: string;
@@ -71,7 +71,7 @@ export interface ServiceExitKills {
   readonly at: number;
 }
 
-/** What a scheduled service tells the system machine beside its changes. */
+/** What a scheduled service tells the system machine beside its changes of phase. */
 export interface ServiceNoticed {
   readonly type: 'service.noticed';
   readonly name: string;
@@ -83,9 +83,9 @@ export type ServiceReport =
   | ServiceChanged
   | ServiceExitKills
   | ServiceNoticed
-  /** It asks for time to end, until this monotonic ms. */
+  /** The service asks for more time to end, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
-  /** Something of it lives on after SIGKILL. */
+  /** A process of the service lives on after SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number };
 
 export type SystemRef = ActorRef<Snapshot<unknown>, ServiceReport>;
@@ -93,52 +93,52 @@ export type SystemRef = ActorRef<Snapshot<unknown>, ServiceReport>;
 export interface ServiceInput {
   readonly spec: ServiceSpec;
   readonly system: SystemRef;
-  /** Where a chart that is made anew goes on. */
+  /** Set for a chart that is made anew: where it goes on. */
   readonly resumes?: Resumption;
 }
 
-/** Where a chart stood, and all that it knew, as plain values. */
+/** The stage and the memory of a chart, as plain values, from which another chart goes on. */
 export interface Resumption {
   readonly stage: ServiceStage;
   readonly memory: ServiceMemory;
-  /** ms that its timers had left, by what they are for. */
+  /** ms that the chart's timers had left, by their purpose. */
   readonly left: Readonly<Partial<Record<TimerName, number>>>;
 }
 
 type TimerName = 'startupPause' | 'processTimeout' | 'restartDelay' | 'clearGrace' | 'watchdog' | 'stable';
 
-/** All that a service knows, but for the actors that it has: plain values. */
+/** All that a service remembers, as plain values; references to actors are kept elsewhere. */
 export interface ServiceMemory {
-  /** Starts so far; that of the last one. */
+  /** How often the service has started so far; also the number of the last start. */
   readonly serial: number;
-  /** Its leader's; 0 before it is spawned and once it has ended. */
+  /** The pid of the service's leader; 0 before the spawn and after the leader's end. */
   readonly pid: number;
-  /** Something of its last run may be left. */
+  /** True while processes of the service's last run may be left. */
   readonly hasUnit: boolean;
-  /** Its leader was named by a pidfile or MAINPID: it is a daemon, and its kill signal is a normal way to end it. */
+  /** True where a pidfile or MAINPID named the leader: the kill signal is then a normal end of the daemon. */
   readonly followed: boolean;
-  /** Monotonic ms at which its leader was spawned. */
+  /** Monotonic ms at which the service's leader was spawned. */
   readonly spawnedAt: number;
-  /** Monotonic ms at which a start, once its process runs, or a stop has taken too long. */
+  /** Monotonic ms at which the stop, or the start since its spawn, has taken too long. */
   readonly deadline: number | undefined;
-  /** ms; undefined where the service need not say that it is alive. */
+  /** The watchdog's interval in ms; undefined where the service need not send WATCHDOG=1. */
   readonly watchdog: number | undefined;
-  /** STATUS=: its note in listings. */
+  /** The text of STATUS=, for listings. */
   readonly status: string | undefined;
-  /** The service has announced that it is reloading or stopping (RELOADING=1, STOPPING=1), and has not said READY=1 since. */
+  /** Set from RELOADING=1 or STOPPING=1 until the next READY=1. */
   readonly announced: 'reloading' | 'stopping' | undefined;
-  /** The signal that ends it, where it is not its kill signal. */
+  /** The signal of the stop, where it is not the service's kill signal. */
   readonly endSignal: SignalName | undefined;
-  /** Its current run was ready and running. */
+  /** True once the current run was ready and running. */
   readonly settled: boolean;
   /** True once it was ready since the last `service.start`: from then on a failure may be answered by a restart. */
   readonly hasBeenReady: boolean;
   readonly restartsUsed: number;
-  /** Monotonic ms of the first failure that was answered by a restart, of those that count. */
+  /** Monotonic ms of the first failure among the restarts that count. */
   readonly firstLoss: number | undefined;
-  /** Why the service has failed, or will have once nothing of its run is left. */
+  /** Why the service has failed, or will have failed once nothing of its run is left. */
   readonly verdict: FailureCause | undefined;
-  /** How the leader of its last run ended. */
+  /** How the leader of the service's last run ended. */
   readonly lastEnd: RunEnd | undefined;
   /** The system is ending: no more restarts. */
   readonly retired: boolean;
@@ -146,7 +146,7 @@ export interface ServiceMemory {
   readonly at: number;
 }
 
-/** What a service knows before its first start. */
+/** The memory of a service before its first start. */
 export const noMemory: ServiceMemory = {
   serial: 0,
   pid: 0,

@@ -23,27 +23,27 @@ import { mayLead, unitMachine } from './unit.ts';
 interface ServiceContext extends ServiceMemory {
   readonly spec: ServiceSpec;
   readonly system: SystemRef;
-  /** Until a chart that is made anew has found its place. */
+  /** Set in a chart that is made anew, until it has reached the state of its predecessor. */
   readonly resumes: Resumption | undefined;
   readonly unit: ActorRefFrom<typeof unitMachine> | undefined;
-  /** Hears the notify socket; only notify services have it, from their first start on. */
+  /** The actor that listens on the notify socket; only notify services have it, from their first start on. */
   readonly notifications: ActorRef<Snapshot<unknown>, NotifyRequest> | undefined;
 }
 
-/** The port that hears the service's notify socket, for all of its starts; the runtime provides it. */
+/** The port that listens on the service's notify socket across all starts; the runtime provides it. */
 const notifications = fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => {
   throw new Error('internal error: the port notifications is not provided');
 });
 
-/** ms from the kill signal to SIGKILL where a service ends by itself what has failed, and from there until it is said to survive. */
+/** ms from the kill signal to SIGKILL where a service ends its own failed run, and from SIGKILL to `unit.survived`. */
 const clearGrace = 2_000;
 const killGrace = 1_000;
 /** Beyond its restart delay, a service must have been ready this long for its restart count to be forgotten, ms. */
 const stableMargin = 1_000;
-/** The longest wait that a clock takes, ms: a thousand years. */
+/** The longest delay that a clock accepts, ms: a thousand years. */
 const forever = 3e13;
 
-/** What a start begins with. */
+/** The memory that every start sets back. */
 const freshStart = {
   pid: 0,
   hasUnit: true,
@@ -64,12 +64,12 @@ export const serviceSetup = setup({
     context: {} as ServiceContext,
     events: {} as ServiceEvent,
     input: {} as ServiceInput,
-    /** Left in the same macrostep: nobody outside ever finds a service there. */
+    /** Marks states that the chart leaves in the same macrostep: nobody outside ever finds a service there. */
     tags: {} as 'transient',
   },
   actors: { unit: unitMachine, readiness: readinessMachine, notifications },
   actions: {
-    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    /** Records the stage that the chart has reached; the runtime provides this action. The chart ignores it. */
     enter: (_, _params: { readonly stage: ServiceStage }): void => undefined,
     noteTime: assign({ at: ({ context, event }) => ('at' in event ? event.at : context.at) }),
     spawnUnit: assign(({ context, self, spawn }) => {
@@ -82,11 +82,11 @@ export const serviceSetup = setup({
       const unit = spawn('unit', { id: 'unit', input: { run: { service, serial }, owner: self } });
       return { ...freshStart, serial, watchdog: service.watchdog, notifications, unit };
     }),
-    /** A chart that is made anew finds its run, and its socket, where the last one left them. */
+    /** A chart that is made anew adopts the running unit and the notify socket of its predecessor. */
     adoptUnit: assign(({ context, self, spawn }) => {
       const { spec: service, serial, pid, hasUnit, resumes } = context;
       if (resumes === undefined) return {};
-      // Where the spawn was never told of there is nothing to find.
+      // A chart whose spawn was never reported has no running unit to adopt.
       const isSpawned = resumes.stage !== 'starting.spawning';
       const asked = resumes.stage.startsWith('stopping');
       const run = { service, serial, ...(isSpawned ? { resumes: { pid, asked } } : {}) };
@@ -99,7 +99,7 @@ export const serviceSetup = setup({
       };
     }),
     endResumption: assign({ resumes: undefined }),
-    /** The time that a start may take begins when its process runs. */
+    /** The time limit of a start begins with the spawn of its process. */
     recordSpawn: assign(
       when('unit.spawned', ({ spec, deadline }, { pid, at }) => ({
         pid,
@@ -107,16 +107,16 @@ export const serviceSetup = setup({
         deadline: deadline ?? at + spec.processTimeout + (spec.type === 'notify' ? spec.startupPause : 0),
       })),
     ),
-    /** A pause ends without an event that tells the time. */
+    /** The end of the startup pause sets the time itself, because a timer's event carries none. */
     passPause: assign({ at: ({ context }) => Math.max(context.at, context.spawnedAt + context.spec.startupPause) }),
-    /** The process that was named is the leader from here on. */
+    /** Makes the process that a pidfile or MAINPID names the unit's leader. */
     lead: enqueueActions(({ context, event, enqueue }) => {
       const pid = namedPid(event);
       if (pid === undefined || context.unit === undefined) return;
       if (pid !== context.pid) enqueue.sendTo(context.unit, { type: 'unit.lead', pid });
       enqueue.assign({ pid, followed: true });
     }),
-    /** It was that process, which has ended already: nobody can follow it. */
+    /** Records a named process that has ended already, so that the unit cannot follow it. */
     recordLost: assign(when('readiness.passed', (_, { pid = 0 }) => ({ pid, followed: true }))),
     noteNotice: assign(
       when('notify.received', (context, { message }) => {
@@ -134,7 +134,7 @@ export const serviceSetup = setup({
       enqueue.sendTo('readiness', event);
     }),
     recordDeadline: assign(when('readiness.extended', (_, { deadline }) => ({ deadline }))),
-    /** Begins the wait for the next WATCHDOG=1 anew. */
+    /** Restarts the wait for the next WATCHDOG=1. */
     armWatchdog: enqueueActions(({ context, enqueue }) => {
       enqueue.cancel('watchdog');
       if (context.watchdog === undefined || context.announced === 'stopping') return;
@@ -142,7 +142,7 @@ export const serviceSetup = setup({
       enqueue.raise({ type: 'watchdog.missed' }, { id: 'watchdog', delay });
     }),
     restWatchdog: cancel('watchdog'),
-    /** Most services have no restarts to forget, and each timer is one that others have to look past. */
+    /** Arms the timer only where restarts are to be forgotten: every further timer slows down the others. */
     armStable: enqueueActions(({ context, enqueue }) => {
       if (context.restartsUsed === 0) return;
       const delay = context.resumes?.left.stable ?? context.spec.restartDelay + stableMargin;
@@ -178,7 +178,7 @@ export const serviceSetup = setup({
         },
       })),
     ),
-    /** SIGABRT leaves a core of what it was doing (systemd.service(5), WatchdogSec=). */
+    /** SIGABRT leaves a core dump of the hanging program (systemd.service(5), WatchdogSec=). */
     judgeWatchdog: assign(({ context, event }) => ({
       verdict: {
         kind: 'watchdog',
@@ -193,7 +193,7 @@ export const serviceSetup = setup({
       if (context.unit !== undefined) enqueue.stopChild(context.unit);
       enqueue.assign({ unit: undefined, hasUnit: false, pid: 0 });
     }),
-    /** A unit of which something is left, or that may take another leader, is kept. */
+    /** Drops the unit unless something of it is left, or another process may become its leader. */
     dropEndedUnit: enqueueActions(({ context, event, enqueue }) => {
       assertEvent(event, 'unit.leaderExited');
       if (event.left > 0 || mayLead(context.spec)) return;
@@ -231,7 +231,7 @@ export const serviceSetup = setup({
     }),
     terminateUnit: enqueueActions(({ context, enqueue }) => {
       const { unit, endSignal, spec, at, resumes } = context;
-      // It was asked by the chart before this one: a second signal would mean haste to many programs.
+      // The previous chart has sent the signal already: many programs take a second one as a demand for haste.
       if (unit === undefined || resumes !== undefined) return;
       enqueue.sendTo(unit, { type: 'unit.terminate', signal: endSignal ?? spec.killSignal, at });
     }),
@@ -256,7 +256,7 @@ export const serviceSetup = setup({
     tellSurvived: enqueueActions(({ context: { system, spec, at }, enqueue }) => {
       enqueue.sendTo(system, { type: 'service.survived', name: spec.name, at });
     }),
-    /** A failed start that nobody ignores is a system failure, which decides the exit status instead. */
+    /** Skips a failed start without `ignore_failures`: as a system failure it decides the exit status itself. */
     reportExitKills: enqueueActions(({ context, event, enqueue }) => {
       const { spec, hasBeenReady, system, at } = context;
       const outcome = runOutcome(event);
@@ -264,7 +264,7 @@ export const serviceSetup = setup({
       if (!hasBeenReady && !spec.ignoreFailures && !endedNormally(context, event)) return;
       enqueue.sendTo(system, { type: 'service.exitKills', name: spec.name, outcome, at });
     }),
-    /** Its process was ended because the service had failed while it was ready. */
+    /** Reports the end of an `exit_kills` service that was ended because it had failed after it was ready. */
     reportLoss: enqueueActions(({ context, event, enqueue }) => {
       const { spec, hasBeenReady, system, at, verdict } = context;
       const outcome = runOutcome(event);
@@ -274,33 +274,33 @@ export const serviceSetup = setup({
   },
   guards: {
     isEnabled: ({ context }) => context.spec.enabled,
-    /** A chart that is made anew goes on in this state. */
+    /** True where a chart that is made anew goes on in this state. */
     resumesIn: ({ context }, params: { stage: ServiceStage }) => context.resumes?.stage === params.stage,
-    /** Its exit is what is waited for. */
+    /** True for types whose start is decided by the exit of their process. */
     awaitsExit: ({ context }) => context.spec.type === 'oneshot' || context.spec.type === 'forking',
     isNotify: ({ context }) => context.spec.type === 'notify',
     hasPidfile: ({ context }) => context.spec.pidfile !== undefined,
     isStale: ({ context, event }) => 'serial' in event && event.serial !== context.serial,
     exitedNormally: ({ context, event }) => endedNormally(context, event),
-    /** Nothing but its end is known to have happened in the pause; the pause may have been over by then. */
+    /** The process may have lived through the startup pause: chaperone learns of its end only now. */
     mayHaveSettled: ({ context, event }) =>
       event.type === 'unit.leaderExited' &&
       (context.spec.pidfile === undefined || event.named === true) &&
       event.age >= context.spec.startupPause,
-    /** Its pidfile named it before it ended, and nobody had looked: it was ready. */
+    /** The pidfile named the process before it ended, but chaperone had not looked yet: the service was ready. */
     hadNamedItself: ({ event }) => event.type === 'unit.leaderExited' && event.named === true,
-    /** The process of a pidfile is still to be found. */
+    /** The started process exited normally; the process that the pidfile names is still to be found. */
     exitedIntoPidfile: ({ context, event }) => context.spec.pidfile !== undefined && endedNormally(context, event),
-    /** It may have become a daemon, which has still to say READY=1. */
+    /** The started process may have left a daemon behind, which has still to send READY=1. */
     exitedBeforeReady: ({ context, event }) => context.spec.type === 'notify' && endedNormally(context, event),
-    /** Its exit is what it is for, or what its start has left is the service. */
+    /** True where the exit completes the start: a oneshot service is done, a forking one has left its daemon behind. */
     exitedAsMeant: ({ context, event }) =>
       (context.spec.type === 'oneshot' || context.spec.type === 'forking') && endedNormally(context, event),
-    endsForGood: ({ context, event }) =>
+    leavesNothingAndFailed: ({ context, event }) =>
       event.type === 'unit.leaderExited' && event.left === 0 && context.verdict !== undefined,
-    crashedAlone: ({ event }) => event.type === 'unit.leaderExited' && event.left === 0,
+    leavesNothing: ({ event }) => event.type === 'unit.leaderExited' && event.left === 0,
     missedLeader: ({ event }) => event.type === 'readiness.passed' && event.ended !== undefined,
-    /** READY, and nobody knows of whom. */
+    /** READY=1 has come while the service has no known leader: its process has ended, and MAINPID has not come. */
     isReadyAlone: ({ context, event }) =>
       event.type === 'readiness.passed' &&
       event.pid === undefined &&

@@ -1,10 +1,10 @@
-/** The compound states of the service chart: what a start, a service that is up, and a stop go through. */
+/** The compound states of the service chart: the stages of a start, of a service that is up, and of a stop. */
 import { raise } from 'xstate';
 import { enter } from './enter.ts';
 import { missedLeader, readinessInput } from './service-judging.ts';
 import { serviceSetup } from './service-setup.ts';
 
-/** Where nothing runs no fact is about anything: it is a late one of an earlier run. */
+/** Answers of states in which nothing runs: such facts are late ones of an earlier run. */
 export const lateFacts = {
   'unit.spawned': {},
   'unit.spawnFailed': {},
@@ -14,7 +14,7 @@ export const lateFacts = {
   'notify.received': {},
 };
 
-/** What only the state that has asked for it hears: an invoked child or a timer that ends with that state. */
+/** Events that only the state hears that has invoked the child or set the timer: both end with that state. */
 export const impossible = {
   'readiness.passed': {},
   'readiness.failed': {},
@@ -24,7 +24,7 @@ export const impossible = {
   'leader.missed': {},
 };
 
-/** Where neither a unit nor a start is there. */
+/** Answers of the states that have neither a unit nor a start in progress. */
 export const atRest = {
   'service.kill': {},
   'service.reset': {},
@@ -33,7 +33,7 @@ export const atRest = {
   ...lateFacts,
 } as const;
 
-/** What has ended normally, and has left nothing, needs no end. */
+/** A stop of a service that has ended normally and has left no process needs no signal. */
 export const stoppedFromRest = {
   'service.stop': [
     { guard: 'hasUnit', target: '#service.stopping', actions: ['recordStop'] },
@@ -71,7 +71,7 @@ export const starting = serviceSetup.createStateConfig({
       },
       { guard: 'exitedNormally', target: 'exited', actions: ['recordExit', 'reportExitKills', 'dropEndedUnit'] },
       {
-        guard: 'crashedAlone',
+        guard: 'leavesNothing',
         target: 'judged',
         actions: ['recordExit', 'reportExitKills', 'judgeExit', 'dropUnit'],
       },
@@ -79,7 +79,7 @@ export const starting = serviceSetup.createStateConfig({
     ],
     'unit.cleared': {},
     'unit.survived': {},
-    // Its socket is heard in later turns than that in which its spawn is told.
+    // The notify socket is read only in turns after the one that reports the spawn.
     'notify.received': {},
   },
   states: {
@@ -94,7 +94,7 @@ export const starting = serviceSetup.createStateConfig({
         ],
       },
     },
-    /** simple: an early death counts as a failed start. */
+    /** simple: a process that dies within the startup pause counts as a failed start. */
     settling: {
       entry: [enter('starting.settling')],
       after: {
@@ -114,12 +114,12 @@ export const starting = serviceSetup.createStateConfig({
         ],
       },
     },
-    /** oneshot and forking: its end is the result. */
+    /** oneshot and forking: the exit of the started process decides the start. */
     awaitingExit: {
       entry: [enter('starting.awaitingExit')],
       after: { processTimeout: { target: '#service.stopping.clearing', actions: ['judgeTimeout'] } },
     },
-    /** simple and forking: the file is to name the process that is the service. Its own may have ended. */
+    /** simple and forking: the pidfile is to name the process to follow. The started process may have ended. */
     awaitingPidfile: {
       entry: [enter('starting.awaitingPidfile')],
       invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
@@ -147,7 +147,7 @@ export const starting = serviceSetup.createStateConfig({
         ],
       },
     },
-    /** notify: READY=1 is what makes it ready. Its own process may have ended normally. */
+    /** notify: READY=1 makes the service ready. The started process may have ended normally. */
     awaitingNotify: {
       entry: [enter('starting.awaitingNotify')],
       invoke: { id: 'readiness', src: 'readiness', input: ({ context, self }) => readinessInput(context, self) },
@@ -209,7 +209,7 @@ export const ready = serviceSetup.createStateConfig({
             actions: ['recordExit', 'reportExitKills', 'dropEndedUnit'],
           },
           {
-            guard: 'crashedAlone',
+            guard: 'leavesNothing',
             target: '#service.judged',
             actions: ['recordExit', 'reportExitKills', 'judgeExit', 'dropUnit'],
           },
@@ -233,17 +233,17 @@ export const ready = serviceSetup.createStateConfig({
         'watchdog.missed': { target: '#service.stopping.clearing', actions: ['judgeWatchdog'] },
       },
     },
-    /** Its start has exited as it should: its dependents may go on, and what it has left behind is its own. */
+    /** The started process has exited as it should: dependents may start, and processes that it left live on. */
     exited: {
       entry: [enter('ready.exited'), { type: 'report', params: { phase: 'ready.exited' } }],
       on: {
-        // The system stops it first.
+        // The system stops the service before it starts it again.
         'service.start': {},
         'service.reset': {},
         'unit.leaderExited': {},
         'notify.received': [
           { guard: 'isStale' },
-          // The daemon that its start has become says who it is.
+          // The daemon that the started process has left names itself.
           { guard: 'notifiesMainPid', target: 'running', actions: ['noteNotice', 'lead'] },
           { actions: ['noteNotice'] },
         ],
@@ -256,7 +256,7 @@ export const stopping = serviceSetup.createStateConfig({
   entry: [{ type: 'report', params: { phase: 'stopping' } }],
   initial: 'terminating',
   on: {
-    // It starts once it has ended: the system remembers that.
+    // The system remembers the wish, and starts the service once it has ended.
     'service.start': {},
     'service.stop': { actions: ['recordStop', 'pardon'] },
     'service.kill': { target: '.killing', actions: ['noteTime', 'pardon'] },
@@ -271,8 +271,8 @@ export const stopping = serviceSetup.createStateConfig({
     ],
     'unit.leaderExited': [
       { guard: 'isStale' },
-      { guard: 'endsForGood', target: 'judged', actions: ['recordExit', 'reportLoss', 'dropUnit'] },
-      { guard: 'crashedAlone', target: 'stopped', actions: ['recordExit', 'dropUnit'] },
+      { guard: 'leavesNothingAndFailed', target: 'judged', actions: ['recordExit', 'reportLoss', 'dropUnit'] },
+      { guard: 'leavesNothing', target: 'stopped', actions: ['recordExit', 'dropUnit'] },
       { actions: ['recordExit', 'reportLoss'] },
     ],
     'unit.cleared': [
@@ -288,9 +288,9 @@ export const stopping = serviceSetup.createStateConfig({
     ],
   },
   states: {
-    /** The system has told it to stop, and tells it when its time is up. */
+    /** The system has told the service to stop, and sends `service.kill` when the time limit is reached. */
     terminating: { entry: [enter('stopping.terminating'), 'terminateUnit'] },
-    /** What has failed is ended by the service itself, before its verdict counts. */
+    /** The service itself ends what is left of a failed run before its verdict counts. */
     clearing: {
       entry: ['recordClearing', enter('stopping.clearing'), 'terminateUnit'],
       after: { clearGrace: { target: 'killing', actions: ['passClearGrace'] } },

@@ -7,41 +7,45 @@
  *                   ↑        ↓ ↓ ↘      ↑
  *                   └── backoff ┘ exited ┘
  *
- * Who wants what. The system machine decides when: it sends `service.start` once everything this service waits for is ready and
- * nothing of its last run is left, and `service.stop` once everything that waits for it has ended. It also has the clock of a stop:
- * `service.kill` comes from there. The service decides how: when it counts as ready, what an exit means, whether there is another
- * try. Whoever wants it up again after a stop, and whether it is enabled, stands in the system's ledger.
+ * Who decides what. The system machine decides when: it sends `service.start` once all prerequisites of the service are
+ * ready and nothing of its last run is left, and `service.stop` once all its dependents have ended. The system also
+ * watches the time limit of a stop and sends `service.kill`. The service decides how: when it counts as ready, what an
+ * exit means, whether it tries again. The system's ledger holds whether the service is enabled, and whether somebody
+ * wants it started again after a stop.
  *
- * A service has one unit at a time: a run with its group or tree. It is spawned on entering `starting` and let go once nothing of it
- * is left. Types differ in how they become ready, which is a stage of `starting`:
+ * A service has one unit at a time: a run with its process group or tree. The unit is spawned on entering `starting`
+ * and dropped once nothing of it is left. Types differ in how they become ready, which is a stage of `starting`:
  *
  *     simple   settling         ready when startup_pause has passed; a normal exit counts as started (`exited`)
- *     oneshot  awaitingExit     ready when it exited with 0
- *     forking  awaitingExit     ready when it exited with 0, and what it left behind is the service
+ *     oneshot  awaitingExit     ready when its process exited with 0
+ *     forking  awaitingExit     ready when its process exited with 0; the processes that it left are the service
  *     notify   awaitingNotify   ready at READY=1 on its own socket
  *
- * A pidfile adds a stage to simple and forking, awaitingPidfile: the process that the file names becomes the leader of the unit. So
- * does the one that a notify service names with MAINPID. From then on its end is the end of the service.
+ * A pidfile adds the stage awaitingPidfile to simple and forking: the process that the file names becomes the leader of
+ * the unit. The process that a notify service names with MAINPID becomes the leader, too. From then on the leader's end
+ * is the end of the service.
  *
- * What the leader's end means is decided at once: readiness, exit_kills, exit statuses. A run is over, after a stop or an abnormal
- * end, only when nothing of its unit is left: until then the service is `stopping`, in `clearing` where it is the service itself
- * that ends what has failed, and its verdict waits. After a normal end what is left lives on, and the next stop ends it.
+ * The meaning of the leader's end is decided at once: readiness, exit_kills, exit statuses. After a stop or an abnormal
+ * end, the run is over only when nothing of its unit is left. Until then the service is `stopping`; it is in `clearing`
+ * where the service itself ends a failed run, and its verdict counts only afterwards. After a normal end, left
+ * processes live on until the next stop.
  *
  * Events that may arrive in either order, and which of them decides:
- * - A stop during a start wins: the start is abandoned. An exit that was already on its way is then the end of the stop and not a
- *   failure. So does a stop while a failed run is being cleared: it is pardoned, and ends in `stopped`.
- * - A start that takes too long is ended through `stopping.clearing` like everything else that has failed and may still live: it said
- *   ERRNO or BUSERROR, missed its watchdog, crashed and left others of its group.
+ * - A stop during a start wins: the start is abandoned, and an exit that was already on its way is the end of the stop
+ *   and no failure. A stop also wins while a failed run is being cleared: the failure is dropped, and the service ends
+ *   in `stopped`.
+ * - A failed start that may have left processes is ended through `stopping.clearing`: it took too long, sent ERRNO or
+ *   BUSERROR, missed its watchdog, or crashed and left others in its group.
  * - A fact of an earlier run (a serial that is not the current one) is ignored everywhere.
- * - An exit that may have happened after startup_pause counts as one after it: chaperone may have stood still. So does a daemon that
- *   wrote its pidfile and ended meanwhile.
+ * - An exit that may have happened after startup_pause counts as one after it, because chaperone may have been stopped
+ *   meanwhile. The same goes for a daemon that wrote its pidfile and ended meanwhile.
  * - A crash while the system is ending, before the stop came, is not answered by a restart (`service.retire`).
- * - A process that ends normally before READY may have become a daemon: the service goes on waiting. MAINPID in the same datagram as
- *   READY counts first. READY without a leader that lives makes it `ready.exited`, until MAINPID comes.
- * - Time that it asks for (EXTEND_TIMEOUT_USEC) moves the deadline of a start; that of a stop is asked of the system.
- * - A watchdog that was fed in the instant in which it is due was fed too late; the stop that follows finds it stopping already.
- * - Another definition (`service.reconfigure`) counts from the moment in which it comes, in whatever state, and moves nothing. The
- *   system sends one that needs another process only while nothing runs.
+ * - A process that ends normally before READY may have left a daemon: the service goes on waiting. MAINPID in the same
+ *   datagram as READY is taken first. READY without a living leader leads to `ready.exited`, until MAINPID comes.
+ * - EXTEND_TIMEOUT_USEC moves the deadline of a start; during a stop the service asks the system for the time.
+ * - A WATCHDOG=1 in the instant in which it is due is too late; one that comes during the stop that follows is ignored.
+ * - Another definition (`service.reconfigure`) counts from the moment in which it comes, in any state, and causes no
+ *   transition. The system sends one that needs another process only while nothing runs.
  *
  * Every state answers every event. Pairs that cannot occur stand in `impossible`, once.
  */
@@ -52,7 +56,7 @@ import { noMemory } from './service-protocol.ts';
 import { serviceSetup } from './service-setup.ts';
 import { atRest, impossible, lateFacts, ready, starting, stoppedFromRest, stopping } from './service-stages.ts';
 
-/** One way for each state in which a chart that is made anew may go on. */
+/** One transition for each state in which a chart that is made anew may go on. */
 function resumptions() {
   return serviceStages
     .filter((stage) => stage !== 'ready.scheduled' && stage !== 'stopping.draining')
@@ -90,14 +94,14 @@ export const serviceMachine = serviceSetup.createMachine({
     disabled: {
       entry: [enter('disabled')],
       on: {
-        // The system sends it only where somebody has enabled it by hand.
+        // The system sends this only where somebody has enabled the service by hand.
         'service.start': [{ guard: 'isRetired' }, { target: 'starting', actions: ['beginFreshly'] }],
         'service.stop': {},
         ...atRest,
       },
     },
 
-    /** Waits for the system to say that everything it waits for is ready. */
+    /** The service waits until the system reports that all its prerequisites are ready. */
     pending: {
       entry: [enter('pending')],
       on: {
@@ -113,11 +117,11 @@ export const serviceMachine = serviceSetup.createMachine({
 
     ready,
 
-    /** Its process, which was the service, has ended normally. What is left of its group lives on. */
+    /** The process that was the service has ended normally. What is left of its process group lives on. */
     exited: {
       entry: ['markReady', enter('exited'), { type: 'report', params: { phase: 'exited' } }],
       on: {
-        // The system stops it first.
+        // The system stops the service before it starts it again.
         'service.start': {},
         ...stoppedFromRest,
         'service.retire': { actions: ['retire'] },
@@ -133,7 +137,7 @@ export const serviceMachine = serviceSetup.createMachine({
       },
     },
 
-    /** A failure looks for its consequence: another try, or the end. Nothing runs here. */
+    /** A transient state in which nothing runs: a failure leads to another try, or to the end. */
     judged: {
       tags: ['transient'],
       always: [{ guard: 'mayRestart', target: 'backoff', actions: ['countRestart'] }, { target: 'failed' }],

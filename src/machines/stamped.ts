@@ -7,8 +7,9 @@ interface Typed {
 }
 
 /**
- * Makes the assignments of one machine's actions: each is for one type of event, whose time it notes. It throws where an action is
- * wired to another type, so that a test that walks through the chart finds it.
+ * Makes the assignments of one machine's actions. Each assignment is for one type of event and records the event's
+ * time. It throws where an action is wired to another type of event, so that a test that walks through the chart finds
+ * the mistake.
  *
  * @example const when = stamped<Context, Event>(); … recordPid: assign(when('unit.spawned', (_, { pid }) => ({ pid })))
  */

@@ -1,17 +1,17 @@
 /**
- * The whole system: it owns the services, and a ledger (model/ledger) in which everything that is known of them and intended for
- * them stands once.
+ * The whole system: it owns the service actors and a ledger (model/ledger), the only place that holds the state of
+ * every service and what is intended for it.
  *
  *     booting (starting → idling → lastStage) → up → draining (stopping → clearing → killing) → halted
  *
- * The chart is about the phases of the system, and about what ends it. Who starts and stops when is the ledger's: whatever services
- * report, and whatever is asked for them, is one pure step, `step(ledger, event) → { ledger, orders }`, and the orders are carried
- * out here. The machines of the services are asked for nothing: where they stand is what they have reported.
+ * The chart holds the phases of the system and what ends it. The ledger decides who starts and stops when: every report
+ * of a service and every request is one pure step, `step(ledger, event) → { ledger, orders }`, and this machine carries
+ * the orders out. It never queries the service machines: a service's state is what it has reported.
  *
- * Order. While booting, every service whose prerequisites are satisfied is told to start, all at once; each report lets the next ones
- * go. IDLE services wait in addition until everything else is settled and `idle_delay` has passed. While draining the same graph is
- * read backwards, with a share of the shutdown budget for each. One timer watches over all stops (`stops.due`): what has used up its
- * share gets SIGKILL.
+ * Order. While booting, every service whose prerequisites are satisfied is told to start, all at once; each report
+ * releases the next ones. IDLE services also wait until everything else is settled and `idle_delay` has passed. While
+ * draining, the same graph is followed backwards, and each service has a share of the shutdown budget. One timer
+ * watches over all stops (`stops.due`): a service that has used up its share gets SIGKILL.
  *
  * Failure. A service that fails while it starts (and does not ignore failures) ends the system; one that fails later ends only
  * itself, unless `on_failure` says otherwise. The first reason to end is kept in `end` and decides the exit status.
@@ -19,15 +19,19 @@
  * Events that may arrive in either order, and which of them decides:
  * - A shutdown during the boot wins: services that are starting are stopped, the others never start.
  * - A second SIGINT (forced) skips the order: everything gets SIGKILL at once.
- * - What survives SIGKILL (a process that hangs in the kernel) is waited for no longer: those below have their turn.
- * - A service that crashes while draining, before its turn, is not restarted: all are told to retire first.
- * - Children may be gone while a service is in its restart pause: that is not the end (`detect_exit` asks both).
- * - Nor is it while a cron or inetd service is scheduled: then it is said once who keeps the system alive. The runs of such a
- *   service are no changes of its phase, so when it is scheduled or has ended, the process table is asked whether children
- *   are left.
- * - A reload while it boots: the boot goes on with what is new, and an IDLE delay that runs begins anew. Once it drains, it is ignored.
+ * - A process that survives SIGKILL (it hangs in the kernel) is no longer waited for: the prerequisites of its service
+ *   are stopped.
+ * - A service that crashes while draining, before it is told to stop, is not restarted: all services are told to retire
+ *   first.
+ * - No children may be left while a service is in its restart pause: the system goes on (`detect_exit` asks for both).
+ * - The system also goes on while a cron or inetd service is scheduled: then it logs once which services keep it alive.
+ *   The runs of such a service do not change its phase. So when it becomes scheduled or ends, the process table is
+ *   asked whether children are left.
+ * - A reload during the boot joins the boot, and a running IDLE delay begins anew. While the system drains, a reload is
+ *   ignored.
  *
- * `halted` is where the runtime leaves. It is not a final state: that would stop every actor one by one, and nobody needs that.
+ * `halted` is where the runtime exits. It is not a final state, because XState would then stop every actor one by one
+ * for nothing.
  */
 import { assertEvent, assign, enqueueActions, fromCallback, type SnapshotFrom, setup } from 'xstate';
 import { asTold } from '../model/ledger/changes.ts';
@@ -59,11 +63,11 @@ import { serviceMachine } from './service.ts';
 import type { ServiceReport, SystemRef } from './service-protocol.ts';
 
 export type SystemCommand =
-  /** End the system in order; `forced` (a repeated SIGINT) skips the order. */
+  /** Ends the system in order; `forced` (a repeated SIGINT) skips the order. */
   | { readonly type: 'system.shutdown'; readonly end: SystemEnd; readonly forced: boolean; readonly at: number }
-  /** Another configuration takes the place of the one in force. */
+  /** Another configuration replaces the one in force. */
   | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
-  /** A signal that somebody sends to a service by hand. */
+  /** Somebody sends a signal to services by hand. */
   | {
       readonly type: 'services.signal';
       readonly names: readonly string[];
@@ -72,13 +76,13 @@ export type SystemCommand =
     }
   | ServiceRequest;
 
-/** waitid(2) says that chaperone has no child left. */
+/** waitid(2) reports that chaperone has no child left. */
 interface ProcessesGone {
   readonly type: 'processes.gone';
   readonly at: number;
 }
 
-/** The time of some stop may be used up; raised by the system itself. */
+/** The time limit of some stop may be reached; the system raises this itself. */
 interface StopsDue {
   readonly type: 'stops.due';
   readonly at: number;
@@ -86,13 +90,13 @@ interface StopsDue {
 
 export type SystemEvent = SystemCommand | ServiceReport | ProcessesGone | StopsDue;
 
-/** What the system asks of its `processTable` port: a signal to every process that is left. */
+/** Asks the `processTable` port to send a signal to every process that is left. */
 export interface SignalAll {
   readonly type: 'processes.signalAll';
   readonly signal: SignalName;
 }
 
-/** And to say `processes.gone` if that is so, in a later turn. */
+/** Asks the `processTable` port to send `processes.gone` in a later turn if no children are left. */
 export interface CountProcesses {
   readonly type: 'processes.count';
 }
@@ -100,7 +104,7 @@ export interface CountProcesses {
 export interface SystemInput {
   readonly spec: SystemSpec;
   readonly graph: DependencyGraph;
-  /** Found before anything starts; any of them is the end of the system. */
+  /** Programs that were missing before anything started; any of them ends the system. */
   readonly missingPrograms: readonly MissingProgram[];
 }
 
@@ -121,22 +125,22 @@ interface SystemContext {
   /** True while chaperone has, or is about to have, children. */
   readonly childrenLeft: boolean;
   readonly startedAny: boolean;
-  /** It was said which scheduled services keep the system alive. */
+  /** True once the log has said which scheduled services keep the system alive. */
   readonly saidWaiting: boolean;
   /** Monotonic ms for which the timer of the stops is set. */
   readonly armed: number | undefined;
-  /** Monotonic ms at which stops that were due were looked at last. */
+  /** Monotonic ms at which the due stops were looked at last. */
   readonly looked: number;
   readonly end: SystemEnd | undefined;
-  /** How services have failed that do not ignore it, one each, the latest last. */
+  /** The last failure of each service that does not ignore failures; the latest comes last. */
   readonly failures: readonly ServiceFailure[];
-  /** The command and `exit_kills` services that lived when the system began to end. */
+  /** The command and the `exit_kills` services that were alive when the system began to end. */
   readonly mains: readonly string[];
-  /** How the one of them that counts has ended since. */
+  /** How the service among `mains` that decides the exit status has ended. */
   readonly main: ServiceOutcome | undefined;
 }
 
-/** The states in which the system's chart can be found between two events. */
+/** The stages in which the system's chart can rest between two events. */
 type SystemStage =
   | 'booting.starting'
   | 'booting.idling'
@@ -147,18 +151,18 @@ type SystemStage =
   | 'draining.killing'
   | 'halted';
 
-/** The port that signals all that is left. It reports `processes.gone`; the runtime provides it. */
+/** The port that signals every process that is left and reports `processes.gone`; the runtime provides it. */
 const processTable = fromCallback<SignalAll | CountProcesses, undefined, ProcessesGone>(() => {
   throw new Error('internal error: the port processTable is not provided');
 });
 
-/** ms from one look at the stops that are due to the next: many that are due at nearly the same time are looked at once. */
+/** ms between two looks at the due stops: stops that are due at nearly the same time are handled together. */
 const stopsGrain = 10;
 
-/** The ledger takes one step with the event itself. */
+/** Passes the event itself to the ledger as one step. */
 const takeEvent = { type: 'step', params: ({ event }: { readonly event: LedgerEvent }) => event } as const;
 
-/** What is asked for services by hand, while the system does not end. */
+/** Requests for services that people make by hand, taken while the system does not end. */
 const requests = {
   'services.start': { actions: [takeEvent] },
   'services.stop': { actions: [takeEvent] },
@@ -177,7 +181,7 @@ export const systemMachine = setup({
   },
   actors: { service: serviceMachine, scheduled: scheduledMachine, processTable },
   actions: {
-    /** Records where the chart has come to; the runtime provides it. Nothing that the chart does depends on it. */
+    /** Records the stage that the chart has reached; the runtime provides this action. The chart ignores it. */
     enter: (_, _params: { readonly stage: SystemStage }): void => undefined,
     noteTime: assign({
       ledger: ({ context: { ledger }, event }) => ({ ...ledger, at: Math.max(ledger.at, event.at) }),
@@ -186,12 +190,12 @@ export const systemMachine = setup({
       for (const { name, enabled } of context.ledger.spec.services)
         enqueue.emit({ type: enabled ? 'service.queued' : 'service.skipped', service: name });
     }),
-    /** One step of the ledger, and what it orders. */
+    /** Takes one step of the ledger and carries out its orders. */
     step: enqueueActions(({ context, enqueue }, event: LedgerEvent) => {
       const { ledger, orders } = step(context.ledger, event);
       enqueue.assign({ ledger });
       if (event.type === 'stops.due') enqueue.assign({ looked: event.at });
-      // A restart is nobody's order.
+      // A service restarts itself: the ledger orders no start for that.
       if (event.type === 'service.changed' && event.change.phase === 'starting')
         enqueue.assign({ childrenLeft: true, startedAny: true });
       const { at, spec: system } = ledger;
@@ -240,7 +244,7 @@ export const systemMachine = setup({
             break;
         }
       }
-      // One timer for all stops.
+      // One timer serves all stops.
       const { due } = ledger;
       if (due === context.armed && event.type !== 'stops.due') return;
       enqueue.cancel('stops');
@@ -254,7 +258,7 @@ export const systemMachine = setup({
       if (end !== undefined) enqueue.emit({ type: 'system.draining', end });
       enqueue.assign({
         mains: ledger.slots.all().flatMap((slot) => (isMain(slot) ? [slot.spec.name] : [])),
-        // Who fails from now on was to end anyway.
+        // A service that fails from now on was to end anyway.
         failures: failures.filter((failure) => hasFailed(ledger, failure)),
       });
     }),
@@ -268,14 +272,15 @@ export const systemMachine = setup({
           failures: [...failures.filter(({ service }) => service !== name), { service: name, cause: change.cause }],
         });
     }),
-    /** What a scheduled service runs, or leaves behind, does not show in its phase. */
+    /** Asks for the children that are left, because the processes of a scheduled service do not show in its phase. */
     countProcesses: enqueueActions(({ context: { ledger, end }, event, enqueue }) => {
       assertEvent(event, 'service.changed');
       if (end !== undefined) return;
       const { change, name } = event;
       if (change.phase !== 'ready.scheduled' && !isEnded(change.phase)) return;
       const slot = ledger.slots.get(name);
-      // What is gone may have been of any type. Nor does a start show that has failed before the kernel was asked for a process.
+      // Any service's orphans may have ended last, so every end asks, but not a start that failed before the kernel
+      // made a process.
       const unspawned = change.phase === 'failed' && change.cause.kind === 'spawn';
       if (slot !== undefined && !isScheduled(slot.spec.type) && !unspawned && slot.current === undefined) return;
       enqueue.assign({ childrenLeft: true });
@@ -312,7 +317,7 @@ export const systemMachine = setup({
         };
       },
     }),
-    /** Its status is to be the container's, where a signal ends it. The command counts more than others. */
+    /** Records how a main service ended: the exit status after a signal. The command has precedence. */
     recordMain: enqueueActions(({ context: { ledger, main, mains }, event, enqueue }) => {
       assertEvent(event, 'service.changed');
       if (!isEnded(event.change.phase) || !mains.includes(event.name)) return;
@@ -328,7 +333,7 @@ export const systemMachine = setup({
     sayReady: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.ready' })),
     sayForced: enqueueActions(({ enqueue }) => enqueue.emit({ type: 'system.forced' })),
     sayHalted: enqueueActions(({ context: { ledger }, enqueue }) => {
-      // Of those that nobody waits for any longer, timers would go on.
+      // The timers of services that nobody waits for any longer would keep running.
       for (const { spec, chart } of ledger.slots.all())
         if (!isEnded(chart)) enqueue.stopChild(serviceActorId(spec.name));
       enqueue.cancel('stops');
@@ -338,17 +343,17 @@ export const systemMachine = setup({
   },
   guards: {
     programsMissing: ({ context }) => context.missingPrograms.length > 0,
-    /** What it does by itself before a reload replaces it has no consequence. */
+    /** True for a service that a reload is about to replace: its own failures and exits have no consequence. */
     isReplaced: ({ context, event }) => 'name' in event && isReplaced(context, event.name),
-    /** A failure while starting that nobody ignores, or one that is to end the system whenever it comes. */
+    /** True for a failed start without `ignore_failures`, and for an end that ends the system at any time. */
     endsSystem: ({ context, event }) => endsSystem(context, event, true),
     endsSystemLater: ({ context, event }) => endsSystem(context, event, false),
-    /** With nothing but IDLE services there is nothing to be idle after. */
+    /** With IDLE services alone there is no other service to wait for. */
     onlyIdleServices: ({ context: { ledger } }) => ledger.counters.members[0] === 0 && ledger.counters.members[1] === 0,
-    /** Everything before the last stage has come as far as it will. */
+    /** All services of the earlier stages are ready, have ended or have failed. */
     earlierStagesSettled: ({ context }) => isSettled(context.ledger, 2),
     allSettled: ({ context }) => isSettled(context.ledger, 3),
-    /** Nothing runs or is about to, but for what is scheduled. */
+    /** Nothing runs or is about to run, except scheduled services. */
     onlyScheduled: ({ context: { ledger, saidWaiting, childrenLeft } }) =>
       ledger.spec.detectExit && !saidWaiting && !childrenLeft && isQuietButScheduled(ledger),
     isExhausted: ({ context: { ledger, childrenLeft } }) => ledger.spec.detectExit && !childrenLeft && isQuiet(ledger),
@@ -357,9 +362,9 @@ export const systemMachine = setup({
   },
   delays: {
     idleDelay: ({ context }) => context.ledger.spec.idleDelay,
-    /** Only a service whose process survives SIGKILL lets it come so far. */
+    /** This limit is reached only where a service's process survives SIGKILL. */
     stopBudget: ({ context }) => context.ledger.spec.shutdownTimeout,
-    /** Half of the reserve is left for flushing the logs. */
+    /** Half of the reserve is kept for flushing the logs. */
     clearBudget: ({ context: { ledger } }) =>
       Math.max(0, deadlineOf(ledger) - ledger.at - shutdownReserve(ledger.spec.shutdownTimeout) / 2),
     killGrace,
@@ -439,12 +444,12 @@ export const systemMachine = setup({
             { guard: 'earlierStagesSettled', target: 'idling' },
           ],
         },
-        /** Everything but the IDLE services stands; they wait for `idle_delay`. */
+        /** All services but the IDLE ones are settled; the IDLE ones wait for `idle_delay`. */
         idling: {
           entry: [enter('booting.idling')],
           after: { idleDelay: 'lastStage' },
           on: {
-            // What is new comes before them.
+            // Services that the reload adds start before the IDLE ones.
             'system.reload': { target: 'starting', actions: [takeEvent] },
           },
         },
@@ -495,7 +500,7 @@ export const systemMachine = setup({
         'service.exitKills': { actions: ['noteTime'] },
       },
       states: {
-        /** Service by service, against the dependency graph. */
+        /** Stops the services one by one, dependents before prerequisites. */
         stopping: {
           entry: [enter('draining.stopping')],
           always: [{ guard: 'allEnded', target: 'clearing' }],
@@ -507,7 +512,7 @@ export const systemMachine = setup({
             ],
           },
         },
-        /** What no service owns: daemons left behind, orphans. */
+        /** Ends the processes that no service owns: daemons left behind, orphans. */
         clearing: {
           entry: [enter('draining.clearing'), { type: 'signalAll', params: { signal: 'SIGTERM' } }],
           after: { clearBudget: 'killing' },
@@ -553,7 +558,7 @@ export const systemMachine = setup({
 
 type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 
-/** What came of it, once the system has halted. */
+/** The outcome of the system, once it has halted. */
 export function outputOf({ context }: SystemSnapshot): SystemOutput {
   const { ledger } = context;
   const end = endOf(context);
@@ -562,7 +567,8 @@ export function outputOf({ context }: SystemSnapshot): SystemOutput {
     end,
     exitStatus: exitStatusOf(end),
     neverStarted,
-    // One that was told to stop while its start was failing has failed, and was not stopped; nor was the one whose end is why.
+    // Left out: a service whose start failed while it was told to stop, and the service whose end is the reason of the
+    // shutdown.
     stopped: stopped.filter((name) => ledger.slots.get(name)?.chart === 'stopped' && !endedBy(context, name)),
     deadline: deadlineOf(ledger),
   };
@@ -577,13 +583,13 @@ function endOf({ end, main, mains, ledger, failures }: SystemContext): SystemEnd
   if (end.kind !== 'signal') return end;
   const [unended] = main === undefined ? mains : [];
   if (main !== undefined) return { ...end, main };
-  // Nobody has waited for its end any longer.
+  // The system no longer waited for the end of this service, so SIGKILL ended it.
   return unended === undefined ? end : { ...end, main: { service: unended, outcome: killed } };
 }
 
 const killed: RunOutcome = { kind: 'exit', status: { kind: 'signaled', signal: 'SIGKILL', coreDumped: false } };
 
-/** The failure that came last, of those that nobody has mended since. */
+/** The latest failure among the services that are still failed. */
 function lastFailed(ledger: Ledger, failures: readonly ServiceFailure[]): ServiceFailure | undefined {
   return failures.findLast((failure) => hasFailed(ledger, failure));
 }
@@ -592,7 +598,7 @@ function hasFailed({ slots }: Ledger, { service }: ServiceFailure): boolean {
   return slots.get(service)?.chart === 'failed';
 }
 
-/** The command, or an `exit_kills` service, while it lives. One that is scheduled has no end of its own. */
+/** True for the command and for `exit_kills` services while they live. A scheduled service has no end of its own. */
 function isMain({ spec, chart }: Slot): boolean {
   return (spec.name === consoleService || (spec.exitKills && !isScheduled(spec.type))) && isLive(chart);
 }
@@ -605,7 +611,7 @@ function deadlineOf({ drain }: Ledger): number {
   return drain?.deadline ?? 0;
 }
 
-/** The machine of a service, by its type. */
+/** Spawns the machine that fits the type of a service. */
 function spawnService(
   spawn: (
     src: 'service' | 'scheduled',
@@ -618,7 +624,7 @@ function spawnService(
   spawn(isScheduled(spec.type) ? 'scheduled' : 'service', { id, input: { spec, system } });
 }
 
-/** It is to end because of a reload. */
+/** True where a service is about to end because of a reload. */
 function isReplaced({ ledger }: SystemContext, name: string): boolean {
   const slot = ledger.slots.get(name);
   return slot !== undefined && isReplacing(slot);
@@ -659,7 +665,7 @@ function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | 
   }
 }
 
-/** The service whose own end is why the system ends: it was not stopped. */
+/** True for the service whose own end is the reason of the shutdown: it counts as ended, not as stopped. */
 function endedBy({ end }: SystemContext, name: string): boolean {
   return end?.kind === 'exitKills' && end.service === name;
 }

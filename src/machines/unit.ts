@@ -1,24 +1,24 @@
 /**
- * A unit: one run of one program with all that belongs to it, from the request to spawn it to the moment in which nothing of it is
- * left. What belongs to it is its process group, and for services that leave daemons behind all that its start has left
- * (reference 1.2, `kill_mode`); with `kill_mode: process` it is the leader alone.
+ * A unit: one run of one program, from the request to spawn it until no process of it is left. To a unit belong the
+ * process group of its leader and, for services that leave daemons behind, all processes that its start has left
+ * (reference 1.2, `kill_mode`); with `kill_mode: process` only the leader belongs to it.
  *
  *     spawning → alive → clearing (terminating → killing → surviving) → reaped
  *        ↓         ↓ ↑        ↑
  *     unspawned  remaining ───┘
  *
- * The leader is the process that was spawned, until another is named (`unit.lead`: a pidfile, MAINPID). The unit tells its owner of
- * the leader's end at once, with the number of those that are left: what that end means is the owner's to judge. Where something
- * is left, or may still come, the unit is `remaining`: it lives on, takes another leader, and is ended when the owner says so.
- * Every signal that chaperone sends to a service is a transition here.
+ * The leader is the process that was spawned, until a pidfile or MAINPID names another (`unit.lead`). The unit reports
+ * the leader's end to its owner at once, with the number of processes that are left; the owner judges what that end
+ * means. Where processes are left, or another leader may still be named, the unit is `remaining`: it lives on, takes
+ * another leader, and ends when the owner says so. Every signal that chaperone sends to a service is a transition here.
  *
  * Events that may arrive in either order, and which of them decides:
- * - An exit may arrive before the spawn's own report: the exit wins; the late report is ignored.
- * - A wish to end may arrive before the spawn's report: it is kept and acted upon as soon as there is a pid to signal.
- * - A second `unit.terminate` changes nothing: a program that is asked twice may take it for haste.
- * - A leader may end while its group is being cleared: the unit is over once a look finds nobody left.
- * - Only where nothing is left is a unit `reaped`. What survives SIGKILL (uninterruptible sleep) stays in `surviving`: the owner
- *   hears of it (`unit.survived`), and decides how long anybody waits.
+ * - An exit may arrive before the report of its spawn: the exit wins; the late report is ignored.
+ * - A request to end may arrive before the report of the spawn: the unit keeps it until there is a pid to signal.
+ * - A second `unit.terminate` changes nothing: many programs take a second signal as a demand for haste.
+ * - A leader may end while its group is being cleared: the unit ends once a look finds no process left.
+ * - A unit is `reaped` only where nothing is left. A process that survives SIGKILL (uninterruptible sleep) keeps the
+ *   unit in `surviving`; the unit reports it to the owner (`unit.survived`), who decides how long to wait.
  */
 import { type ActorRef, assertEvent, assign, enqueueActions, fromCallback, type Snapshot, sendTo, setup } from 'xstate';
 import { ownsRemains } from '../model/service/service-spec.ts';
@@ -27,23 +27,23 @@ import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '
 import { stamped } from './stamped.ts';
 
 export type UnitCommand =
-  /** Ends it; SIGKILL comes only with `unit.kill`. */
+  /** Ends the unit with this signal; SIGKILL follows only with `unit.kill`. */
   | { readonly type: 'unit.terminate'; readonly signal: SignalName; readonly at: number }
-  /** SIGKILL now. `grace`: ms after which whatever still lives is said to survive. */
+  /** SIGKILL now. `grace`: ms after which the unit reports processes that still live as survivors. */
   | { readonly type: 'unit.kill'; readonly grace: number; readonly at: number }
-  /** Another process is its leader from now on. */
+  /** Another process becomes the leader of the unit. */
   | { readonly type: 'unit.lead'; readonly pid: number }
-  /** A signal that somebody sends by hand. */
+  /** Somebody sends a signal by hand. */
   | { readonly type: 'unit.signal'; readonly signal: SignalName };
 
-/** Raised by the unit itself. */
+/** Timers that the unit raises itself. */
 interface OwnTimer {
   readonly type: 'unit.lookDue' | 'unit.survivalDue';
 }
 
 export type UnitEvent = UnitCommand | UnitFact | UnitReport | OwnTimer;
 
-/** Whoever owns a unit and hears its facts. */
+/** The actor that owns a unit and receives its facts. */
 export type UnitOwner = ActorRef<Snapshot<unknown>, UnitFact>;
 
 export interface UnitInput {
@@ -55,25 +55,25 @@ interface UnitContext extends UnitInput {
   readonly pid: number | undefined;
   readonly leaderGone: boolean;
   readonly wish: Extract<UnitCommand, { type: 'unit.terminate' | 'unit.kill' }> | undefined;
-  /** The signal that has asked it to end. */
+  /** The signal that has asked the unit to end, and when. */
   readonly asked: { readonly signal: SignalName; readonly at: number } | undefined;
   readonly grace: number;
-  /** Monotonic ms from which on what lives is said to survive SIGKILL. */
+  /** Monotonic ms from which on living processes count as survivors of SIGKILL. */
   readonly survivesAt: number;
-  /** ms until the next look at what is left. */
+  /** ms until the next look at the processes that are left. */
   readonly pause: number;
-  /** The last signal that was sent to it, and how: the port tells where it did not arrive. */
+  /** The last signal that was sent to the unit, and its outcome: the port reports a signal that did not arrive. */
   readonly signalled: { readonly signal: SignalName; readonly outcome: SignalOutcome } | undefined;
-  /** Monotonic ms of the last fact. */
+  /** Monotonic ms of the last fact that the unit has seen. */
   readonly at: number;
 }
 
-/** The port that spawns, signals and looks. The runtime provides it. */
+/** The port that spawns, signals and looks for left processes. The runtime provides it. */
 const processes = fromCallback<UnitRequest, UnitRun, UnitFact | UnitReport>(() => {
   throw new Error('internal error: the port processes is not provided');
 });
 
-/** ms from one look at what is left to the next. */
+/** ms between the first two looks at the processes that are left. */
 const firstPause = 20;
 const longestPause = 250;
 
@@ -155,13 +155,13 @@ export const unitMachine = setup({
     resumesLeaderless: ({ context }) => context.run.resumes?.pid === 0,
     killWanted: ({ context }) => context.wish?.type === 'unit.kill',
     terminateWanted: ({ context }) => context.wish?.type === 'unit.terminate',
-    /** Nothing of it is left, and nothing may come: a pidfile or MAINPID could still name another leader. */
+    /** The leader has ended, no process is left, and neither a pidfile nor MAINPID can name another leader. */
     isOver: ({ context, event }) =>
       event.type === 'unit.leaderExited' && event.left === 0 && !mayLead(context.run.service),
     nothingLeft: ({ context, event }) =>
       (event.type === 'unit.leaderExited' && event.left === 0) ||
       (event.type === 'unit.seen' && event.left === 0 && context.leaderGone),
-    /** What it had left has ended by itself. */
+    /** The processes that the leader had left have ended by themselves. */
     isDone: ({ context, event }) => event.type === 'unit.seen' && event.left === 0 && !mayLead(context.run.service),
     leaderGone: ({ context }) => context.leaderGone,
     leavesLiving: ({ context, event }) => event.type === 'unit.seen' && event.fresh && context.leaderGone,
@@ -186,12 +186,12 @@ export const unitMachine = setup({
       invoke: { id: 'processes', src: 'processes', input: ({ context }) => context.run },
       initial: 'spawning',
       on: {
-        // The report of a spawn is news only while spawning.
+        // The report of a spawn counts only in `spawning`.
         'unit.spawned': {},
         'unit.spawnFailed': {},
         'unit.signalled': { actions: ['recordSignal'] },
         'unit.signal': { actions: ['sendByHand'] },
-        // What is heard from a unit itself.
+        // Events that the unit sends and never receives.
         'unit.cleared': {},
         'unit.survived': {},
         'unit.lookDue': {},
@@ -234,7 +234,7 @@ export const unitMachine = setup({
             'unit.lead': { actions: ['recordLead', 'askLead'] },
           },
         },
-        /** Its leader has ended. What is left of it lives on. */
+        /** The unit's leader has ended. The processes that it left live on. */
         remaining: {
           always: [
             { guard: 'killWanted', target: 'clearing.killing' },
@@ -270,12 +270,12 @@ export const unitMachine = setup({
           },
           states: {
             terminating: { entry: ['sendTerminate'] },
-            /** It was asked to end by a chart before this one. */
+            /** The unit was asked to end by the chart that this one replaces. */
             resuming: { entry: ['askLook'] },
             killing: {
               entry: ['sendKill'],
               on: {
-                // What was forked while the others were killed.
+                // Processes that were forked while the others were killed get SIGKILL, too.
                 'unit.seen': { guard: 'leavesLiving', actions: ['noteTime', 'sendKillAgain', 'planLook'] },
                 'unit.survivalDue': { target: 'surviving', actions: ['tellSurvived'] },
               },
@@ -290,7 +290,7 @@ export const unitMachine = setup({
   },
 });
 
-/** True where a process that the service names may take the place of the one that was spawned. */
+/** True where a process that the service names may become the leader in place of the spawned one. */
 export function mayLead(service: UnitRun['service']): boolean {
   return ownsRemains(service) || service.type === 'notify' || service.pidfile !== undefined;
 }

@@ -14,21 +14,22 @@ export type Timed<E extends Exit> = E & { readonly at: number };
 
 export interface ExitRouter<E extends Exit> {
   /**
-   * The exit of a child; emits once and completes. To be called in the turn in which the child was spawned: exits arrive in
-   * a later one, so that none can be missed, and a pid that comes again belongs to the new claim.
+   * The exit of a child; emits once and completes. Call it in the turn in which the child was spawned: exits arrive in
+   * a later turn, so none is missed, and the exit of a reused pid goes to the newest claim.
    */
   exitOf(pid: number): Observable<Timed<E>>;
-  /** Exits of processes that nobody claimed: orphans. An error of the batches comes here, too: nothing is routed any more. */
+  /** Exits of processes that nobody has claimed: orphans. An error of the batches arrives here and ends the routing. */
   readonly orphans$: Observable<Timed<E>>;
 }
 
-/** Hands each exit of the batches to whoever spawned the process. A lookup a pid, not a filter a subscriber. */
+/** Passes each exit of a batch to the code that spawned the process, by one lookup per pid. */
 export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): ExitRouter<E> {
   const claims = new Map<number, Subject<Timed<E>>>();
   const orphans$ = new Subject<Timed<E>>();
   batches$.subscribe({
     next: ({ exits, at }) => {
-      // All claims are taken before anybody is told: who hears of an exit may spawn, and get a pid of this very batch.
+      // All claims are taken before anyone is notified: a subscriber may spawn at once, and get a pid of this very
+      // batch.
       const claimed = exits.map((exit) => ({ exit, claim: claims.get(exit.pid) }));
       for (const { pid } of exits) claims.delete(pid);
       for (const { exit, claim } of claimed) {
@@ -42,7 +43,7 @@ export function routeExits<E extends Exit>(batches$: Observable<Batch<E>>): Exit
     exitOf(pid) {
       const claim = new Subject<Timed<E>>();
       claims.set(pid, claim);
-      // Whoever listens no more has given the claim up, unless somebody else has it by now.
+      // Unsubscribing gives the claim up, unless a newer claim for the same pid has replaced it.
       return claim.pipe(
         finalize(() => {
           if (claims.get(pid) === claim) claims.delete(pid);

@@ -11,9 +11,9 @@ const newline = 0x0a;
 const carriageReturn = 0x0d;
 
 /**
- * Cuts a stream of bytes into lines, however the chunks fall. A `\r` before the end of a line goes with it. What stands
- * after the last line end is a line when the stream completes. Memory is bounded: of a line that is longer than
- * `maxBytes`, the first `maxBytes` are kept and the others counted.
+ * Cuts a stream of bytes into lines, however the chunks fall. A `\r` before the end of a line is removed. Bytes after
+ * the last line end form a line when the stream completes. Memory is bounded: of a line that is longer than `maxBytes`,
+ * the first `maxBytes` are kept and the others counted.
  *
  * @param maxBytes bytes kept of one line
  */
@@ -53,7 +53,7 @@ export function lines(maxBytes: number): OperatorFunction<Uint8Array, Line> {
             finish();
             start = end + 1;
           }
-          // A copy: the rest outlives the chunk, whose buffer its reader may use again.
+          // This is a copy because the rest outlives the chunk, whose buffer the reader may reuse.
           if (start < chunk.length) add(chunk.slice(start));
         },
         error: (error) => subscriber.error(error),

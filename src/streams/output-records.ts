@@ -5,7 +5,7 @@ import { parseLevelPrefix } from '../model/log/syslog-parse.ts';
 import { printable } from '../model/words/printable.ts';
 import { lines } from './lines.ts';
 
-/** Bytes of one line that are kept. */
+/** The most bytes that are kept of one line. */
 const longestLine = 8192;
 
 export interface OutputSource {
@@ -22,9 +22,9 @@ export interface OutputSource {
 const severityOf: Readonly<Record<OutputSource['stream'], Severity>> = { stdout: 'info', stderr: 'warning' };
 
 /**
- * What a service writes, as log records: one a line, facility daemon, stdout as info and stderr as warning (reference,
- * section 1.2), unless a line says better with a prefix `<N>` (sd-daemon(3)). Blank lines are dropped, over-long ones cut
- * with a mark.
+ * Turns the output of a service into log records, one for each line, with facility daemon; stdout is info and stderr
+ * warning (reference, section 1.2), unless the line begins with a prefix `<N>` (sd-daemon(3)). Blank lines are dropped,
+ * over-long ones are cut with a mark.
  */
 export function outputRecords(source: OutputSource): OperatorFunction<Uint8Array, LogRecord> {
   return (bytes$: Observable<Uint8Array>) =>

@@ -1,6 +1,6 @@
 import { Observable } from 'rxjs';
 
-/** What ticks ask of a clock: Unix time in ms, which may jump, and timers, which do not. */
+/** The clock that ticks need: Unix time in ms, which may jump, and timers, which do not. */
 export interface WallClock {
   wallTime(): number;
   setTimeout(callback: () => void, delay: number): number;
@@ -10,25 +10,26 @@ export interface WallClock {
 export interface TickSchedule {
   /** The first tick strictly after `after`, Unix ms; undefined where there is none. */
   next(after: number): number | undefined;
-  /** It runs every hour or every minute: where the clock is put back, these hours are hours like any other. */
+  /** True for a schedule of every hour or minute: where the clock goes back, it runs again in the repeated hours. */
   readonly repeats: boolean;
 }
 
-/** A clock that jumps is noticed within this time, ms: what a schedule costs when nothing is due is one look in it. */
+/** The longest time, ms, until a jump of the clock is noticed; an idle schedule costs one look in that time. */
 const longestWait = 3_600_000;
-/** Clocks are slewed and corrected by this much without anybody calling it a jump, ms. */
+/** A change of the clock up to this many ms is a correction and not a jump. */
 const smallCorrection = 60_000;
-/** A clock that goes back further was wrong before, ms: cron(8). */
+/** Where the clock goes back by more than this many ms, it was wrong before: cron(8). */
 const longestRepeat = 3 * 3_600_000;
 
 /**
  * The ticks of a schedule: emits the wall time, Unix ms, whenever at least one tick has come since the last emission.
  *
- * Ticks that were missed together (a paused container, a suspended machine, a clock that was set forward) are one
- * emission. Where the clock goes back, a schedule of every hour or minute goes on with the new time, and one of fixed times
- * does not run the same time again; beyond three hours the new time counts for both, as in cron(8).
+ * Several missed ticks (a paused container, a suspended machine, a clock that was set forward) lead to one emission.
+ * Where the clock goes back by up to three hours, a schedule of every hour or minute goes on with the new time, and a
+ * schedule of fixed times does not run the same time again. Where the clock goes back further, both go on with the new
+ * time, as in cron(8).
  *
- * @param onDue is told which tick comes next, Unix ms, whenever that changes; before the emission of the one before it
+ * @param onDue is called with the next tick, Unix ms, whenever that changes; before the emission of the tick before it
  * @example ticks({ next: schedule.next, repeats: true }, clock) // completes only where the calendar ends
  */
 export function ticks(
@@ -37,9 +38,9 @@ export function ticks(
   onDue: (time: number | undefined) => void = () => undefined,
 ): Observable<number> {
   return new Observable((subscriber) => {
-    /** Every tick until here has been dealt with. */
+    /** Every tick up to this Unix ms has been handled. */
     let seen = clock.wallTime();
-    /** The first one after that; to find a rare one takes a while, and each look would do it anew. */
+    /** The first tick after `seen`. It is kept because finding a rare tick is slow. */
     let due = schedule.next(seen);
     onDue(due);
     let wait = 0;
@@ -52,7 +53,7 @@ export function ticks(
     const look = (): void => {
       const now = clock.wallTime();
       const back = seen - now;
-      // What the last look would have seen by the new time.
+      // After a jump back, go on from the time that the last look would have seen on the new clock.
       if (back > longestRepeat || (schedule.repeats && back > smallCorrection)) dealtWith(now - wait);
       if (due !== undefined && due <= now) {
         dealtWith(now);
