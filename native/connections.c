@@ -1,4 +1,4 @@
-/* Connections: TCP for inetd services, and who is at the other end of a unix socket. */
+/* Connections: TCP for inetd services, and the credentials of the other end of a unix socket. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Older C libraries lack the numbers, newer kernels have the calls. */
+/* Older C libraries lack these numbers although newer kernels have the calls. */
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
 #endif
@@ -43,7 +43,7 @@ static int listen_tcp(uint16_t port, bool v6, int backlog) {
   const socklen_t size = any_address(v6, port, &address);
   const int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
-  /* Also for IPv4 clients, whatever net.ipv6.bindv6only says. */
+  /* The socket also takes IPv4 clients, whatever net.ipv6.bindv6only says. */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
       (!v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&
       bind(fd, &address.any, size) == 0 && listen(fd, backlog) == 0) {
@@ -73,7 +73,7 @@ napi_value edge_listen_tcp(napi_env env, napi_callback_info info) {
   return fd < 0 ? throw_errno(env, "listen", errno) : number_of(env, fd);
 }
 
-/* 0 where the family has no ports. */
+/* Returns 0 for a family without ports. */
 static uint16_t port_of(const union address *address) {
   if (address->any.sa_family == AF_INET) return ntohs(address->v4.sin_port);
   if (address->any.sa_family == AF_INET6) return ntohs(address->v6.sin6_port);
@@ -92,7 +92,7 @@ napi_value edge_local_port(napi_env env, napi_callback_info info) {
   return number_of(env, port_of(&address));
 }
 
-/* inet_ntop(3), with an IPv4 client of a dual-stack socket as what it is; empty for a family without addresses. */
+/* inet_ntop(3). An IPv4 client of a dual-stack socket is shown as IPv4; a family without addresses gives "". */
 static void address_text(const union address *address, char text[INET6_ADDRSTRLEN]) {
   text[0] = '\0';
   if (address->any.sa_family == AF_INET) {
@@ -104,7 +104,7 @@ static void address_text(const union address *address, char text[INET6_ADDRSTRLE
   }
 }
 
-/* Nobody is there, or nobody any more: accept(2) lists the network errors that are the lost connection's own. */
+/* No client waits, or the waiting one is gone: accept(2) lists the network errors of a connection that was lost. */
 static bool nobody_to_accept(int error) {
   switch (error) {
     case EAGAIN:
@@ -132,7 +132,7 @@ napi_value edge_accept_connection(napi_env env, napi_callback_info info) {
   arguments_of(env, info, 1, &argument);
   if (!read_int(env, argument, "fd", 0, &listener)) return NULL;
   do {
-    /* Not SOCK_NONBLOCK: the connection becomes a program's standard input. */
+    /* Without SOCK_NONBLOCK, because the connection becomes a program's standard input. */
     fd = accept4(listener, &address.any, &size, SOCK_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return nobody_to_accept(errno) ? NULL : throw_errno(env, "accept", errno);
@@ -157,18 +157,18 @@ napi_value edge_peer_credentials(napi_env env, napi_callback_info info) {
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
     return throw_errno(env, "read a peer's credentials", errno);
   }
-  /* What the kernel answers for a socket that has no peer, or one of another machine. */
+  /* The kernel answers -1 for a socket that has no peer, or a peer on another machine. */
   if (credentials.uid == (uid_t)-1) return throw_errno(env, "read a peer's credentials", ENOTCONN);
   return credentials_of(env, &credentials);
 }
 
-/* The supplementary groups of the process at the other end, as they were when it connected. */
+/* The supplementary groups that the process at the other end had when it connected. */
 napi_value edge_peer_groups(napi_env env, napi_callback_info info) {
   napi_value argument, list;
   int fd;
   arguments_of(env, info, 1, &argument);
   if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
-  /* Without room the kernel says how much it needs. */
+  /* A call without room for the groups makes the kernel tell the size that it needs. */
   socklen_t size = 0;
   gid_t *groups = NULL;
   while (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0) {

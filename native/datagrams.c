@@ -13,20 +13,20 @@
 #include <unistd.h>
 
 #define DATAGRAM_BYTES (256 * 1024)
-/* SCM_MAX_FD: so many descriptors one message carries at most. */
+/* SCM_MAX_FD: the most descriptors that one message carries. */
 #define PASSED_AT_MOST 253
-/* How many datagrams one recvmmsg(2) takes: a unix socket holds eleven. */
+/* The most datagrams that one recvmmsg(2) takes; a unix socket holds eleven. */
 #define BATCH 16
-/* So many at once mean that the queue was full, or nearly. */
+/* This many datagrams at once mean that the queue was full, or nearly full. */
 #define FULL_QUEUE 8
-/* Looks into an empty queue before a flood counts as over. */
+/* How often an empty queue is read again before a flood counts as over. */
 #define PATIENCE 4
 
-/* What one environment keeps between calls: a worker has its own. */
+/* State that is kept between calls, one for each environment: a worker thread has its own. */
 struct instance {
-  /* The socket that sends; -1 before the first datagram. */
+  /* The socket that sends datagrams; -1 before the first one. */
   int sender;
-  /* DATAGRAM_BYTES; NULL before the first datagram. */
+  /* A buffer of DATAGRAM_BYTES; NULL before the first datagram. */
   uint8_t *datagram;
 };
 
@@ -56,12 +56,12 @@ static struct instance *instance_of(napi_env env) {
   return instance;
 }
 
-/* unix(7). Returns 0 or an errno. A leading '@' stands for the NUL of an abstract name. */
+/* unix(7). Returns 0 or an errno. A leading '@' stands for the NUL byte of an abstract name. */
 static int unix_address(const char *path, struct sockaddr_un *address, socklen_t *size) {
   const size_t length = strlen(path);
   const bool abstract = path[0] == '@';
   *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  /* Nothing is a name, too: bind(2) would choose one. */
+  /* An empty name is refused, because bind(2) would choose a name for it. */
   if (length == 0) return EINVAL;
   if (length + !abstract > sizeof address->sun_path) return ENAMETOOLONG;
   memcpy(address->sun_path, path, length);
@@ -135,7 +135,7 @@ napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
   return throw_errno(env, "ask for credentials", errno);
 }
 
-/* recvmmsg(2) of what is there into up to BATCH slots of one size. Returns how many datagrams came, 0 for none, -1 with errno. */
+/* recvmmsg(2) of waiting datagrams into at most BATCH equal slots. Returns their number, 0 for none, -1 with errno. */
 static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
   struct mmsghdr messages[BATCH];
   struct iovec pieces[BATCH];
@@ -148,7 +148,7 @@ static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths
     messages[i].msg_hdr.msg_iovlen = 1;
   }
   do {
-    /* With MSG_TRUNC the lengths are those that were sent. */
+    /* With MSG_TRUNC the lengths are those of the datagrams as sent. */
     received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
   } while (received < 0 && errno == EINTR);
   for (int i = 0; i < received; i++) lengths[i] = messages[i].msg_len;
@@ -157,8 +157,9 @@ static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths
 }
 
 /*
- * Fills the slots as long as datagrams come. Where the queue was full, whoever writes has been waiting and is running again now:
- * it is given a few turns of the processor, which is cheaper for both than to sleep and wake for every eleven.
+ * Fills the slots as long as datagrams come. Where the queue was full, the blocked writer is running again now: this
+ * gives the writer a few turns of the processor, which is cheaper for both sides than a wake-up for every eleven
+ * datagrams.
  */
 static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
   size_t taken = 0;
@@ -180,14 +181,14 @@ static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengt
 
 static bool is_blank(uint8_t byte) { return byte == ' ' || byte == 0 || (byte >= '\t' && byte <= '\r'); }
 
-/* Printable ASCII and tabs. Without a branch in the loop, which lets the compiler look at many bytes at once. */
+/* True for printable ASCII and tabs. The loop has no branch, so that the compiler can vectorize it. */
 static bool is_plain(const uint8_t *data, size_t length) {
   uint8_t odd = 0;
   for (size_t i = 0; i < length; i++) odd |= (uint8_t)((uint8_t)(data[i] - ' ') > '~' - ' ') & (data[i] != '\t');
   return odd == 0;
 }
 
-/* The text of one datagram, without the blanks at its end; undefined where it is not plain, or was cut. */
+/* The text of one datagram without trailing blanks; undefined where it is not plain text, or was truncated. */
 static napi_value plain_text(napi_env env, const uint8_t *data, size_t length, size_t slot) {
   napi_value text = NULL;
   if (length > slot) return NULL;
@@ -233,7 +234,7 @@ napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
   return number_of(env, (double)received);
 }
 
-/* A control message's alignment and the most that one datagram brings: credentials and descriptors. */
+/* Room, correctly aligned, for the largest control message of one datagram: credentials and descriptors. */
 union control {
   struct cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PASSED_AT_MOST * sizeof(int))];
@@ -290,7 +291,7 @@ static napi_value datagram_of(napi_env env, const uint8_t *data, size_t length, 
   return datagram;
 }
 
-/* recvmsg(2) of one datagram. Its descriptors are JavaScript's to close once they have arrived there. */
+/* recvmsg(2) of one datagram. JavaScript has to close the datagram's descriptors once it has received them. */
 static bool receive_one(napi_env env, int fd, uint8_t *buffer, napi_value datagrams, uint32_t index) {
   union control control;
   struct passed passed;
@@ -331,7 +332,7 @@ napi_value edge_receive_datagrams(napi_env env, napi_callback_info info) {
   napi_create_array(env, &datagrams);
   uint32_t taken = 0;
   while (taken < (uint32_t)limit && receive_one(env, fd, instance->datagram, datagrams, taken)) taken++;
-  /* An error behind datagrams waits for the next call: they, and their descriptors, would be lost. */
+  /* An error after some datagrams is left to the next call: to throw now would lose them and their descriptors. */
   if (taken == 0 && errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, "receive", errno);
   return datagrams;
 }

@@ -1,4 +1,4 @@
-/* Descriptors: pipes, FIFOs, files, without a thread and without waiting longer than was said. */
+/* Descriptors: pipes, FIFOs and files, without a thread, and without waiting longer than the caller allows. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Older C libraries lack the numbers, newer kernels have the calls. */
+/* Older C libraries lack these numbers although newer kernels have the calls. */
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
@@ -26,7 +26,7 @@ napi_value edge_pipe(napi_env env, napi_callback_info info) {
   (void)info;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return throw_errno(env, "open a pipe", errno);
-  /* Each end has a description of its own: services that write are not made non-blocking. */
+  /* Each end has a file description of its own: the end that services write to stays blocking. */
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   napi_value result;
   napi_create_object(env, &result);
@@ -75,10 +75,10 @@ static bool is_fifo(int fd) {
 }
 
 /*
- * One write that does not wait, on a descriptor that may be a blocking one: O_NONBLOCK would change it for the services
- * that share it. After POLLOUT a pipe has room for PIPE_BUF bytes; RWF_NOWAIT covers a service that took that room in
- * between, on kernels that know it for pipes (6.4). A regular file is written plainly: there RWF_NOWAIT may
- * never succeed.
+ * One write that does not block, on a descriptor that may be in blocking mode. O_NONBLOCK is not set, because it would
+ * apply to the services that share the descriptor. After POLLOUT a pipe has room for PIPE_BUF bytes; RWF_NOWAIT covers
+ * a service that took the room in between, on kernels that support it for pipes (6.4). A regular file is written
+ * without RWF_NOWAIT, which may never succeed there.
  */
 static ssize_t write_some(int fd, bool fifo, uint8_t *data, size_t length) {
   ssize_t bytes = send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -105,7 +105,7 @@ static size_t write_until(int fd, uint8_t *data, size_t length, int64_t deadline
     if (bytes >= 0) {
       written += (size_t)bytes;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      /* Ready and yet full: another writer was quicker. Give the reader a moment instead of spinning. */
+      /* The pipe was ready and is full: another writer was quicker. Give the reader a moment instead of spinning. */
       if (left <= 0) break;
       poll(NULL, 0, 1);
     } else if (errno != EINTR) {

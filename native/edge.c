@@ -1,5 +1,6 @@
 /*
- * edge: the few system calls that Node lacks, for src/runtime/native.ts. Each function is one man page.
+ * The edge: the system calls that Node lacks, for src/runtime/linux/native.ts. Each function wraps the call of one man
+ * page.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* What the files of the edge share: reading what JavaScript passes, and the functions that it calls. */
+/* Declarations that the files of the edge share: the readers of JavaScript's arguments, and the exported functions. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,11 +11,11 @@
 /* The raw calls (rusage, rlimit, 32-bit ids) have the layout of the 64-bit system call interface. */
 _Static_assert(sizeof(long) == 8, "the edge needs a 64-bit Linux");
 
-/* setresuid(2) and setgroups(2) take the largest id for "unchanged": it must never arrive there as an account. */
+/* setresuid(2) and setgroups(2) take the largest id for "unchanged", so it must never arrive there as an account. */
 #define LARGEST_ID 4294967294.0
 #define LARGEST_INTEGER 9007199254740991.0
 
-/* None of this is anybody's who loads the addon. */
+/* Programs that load the addon see none of these symbols. */
 #pragma GCC visibility push(hidden)
 
 struct error_name {
@@ -26,7 +26,7 @@ struct error_name {
 struct error_name name_of(int error);
 napi_value throw_errno(napi_env env, const char *what, int error);
 
-/* The readers: false with an exception where the value is another. Who gets a string frees it. */
+/* The readers return false and throw where a value has another type. The caller frees a string that it gets. */
 bool refuse(napi_env env, const char *what, const char *wanted);
 bool is(napi_env env, napi_value value, napi_valuetype type);
 void arguments_of(napi_env env, napi_callback_info info, size_t count, napi_value *values);
@@ -45,10 +45,10 @@ void set_boolean(napi_env env, napi_value object, const char *name, bool boolean
 void set_string(napi_env env, napi_value object, const char *name, const char *text);
 
 struct ucred;
-/* `{pid, uid, gid}`, of a datagram's sender or of the other end of a connection. */
+/* `{pid, uid, gid}` of a datagram's sender, or of the other end of a connection. */
 napi_value credentials_of(napi_env env, const struct ucred *credentials);
 
-/* What one environment keeps between calls; false with an exception where there is no memory for it. */
+/* Makes the state that one environment keeps between calls; returns false and throws without memory for it. */
 bool keep_instance(napi_env env);
 
 napi_value edge_spawn(napi_env env, napi_callback_info info);

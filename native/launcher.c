@@ -1,10 +1,10 @@
 /*
- * chaperone: what a container runs. It hands over to Node with everything Node would spoil put aside:
+ * The launcher: the program `chaperone` that a container runs. It saves what Node would overwrite, and executes Node:
  *
- *   _CHAPERONE_NOFILE=soft:hard   RLIMIT_NOFILE as it was (Node raises the soft limit to the hard one); -1 is no limit
- *   _CHAPERONE_KEEP_X=value       every X that begins with NODE_ or UV_: they are meant for the services, not for PID 1
+ * _CHAPERONE_NOFILE=soft:hard   RLIMIT_NOFILE at the start (Node raises the soft limit to the hard one); -1 is no limit
+ * _CHAPERONE_KEEP_X=value       every variable X that begins with NODE_ or UV_: it is meant for services, not for PID 1
  *
- * Static, so that it starts even where the C library does not match.
+ * It is linked statically, so that it starts even where the C library does not match.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@ static const char limit_name[] = "_CHAPERONE_NOFILE=";
 static const char keep_prefix[] = "_CHAPERONE_KEEP_";
 static const char *const fallback_path = "/usr/local/bin:/usr/bin";
 
-/* A deprecation in a library is not the container's news. */
+/* Deprecations in libraries do not belong in the container's log. */
 static const char *const node_flags[] = {"--no-deprecation"};
 enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
 
@@ -46,14 +46,14 @@ static void *allocate(size_t bytes) {
   return memory;
 }
 
-/* Otherwise the first file that is opened becomes standard output. */
+/* Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. */
 static void fill_stdio(void) {
   for (int fd = 0; fd <= 2; fd++) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
   }
 }
 
-/* The directory this file lies in, also through a link. Without /proc, by the name it was called by. */
+/* The directory of this program, with links resolved. Without /proc, the name it was called by decides. */
 static const char *own_directory(void) {
   static char path[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -89,7 +89,7 @@ static char *kept(const char *variable) {
   return copy;
 }
 
-/* OpenSSL reads its configuration in every program that links it, and Node does. */
+/* OpenSSL reads its configuration variables in every program that links it, and so would Node. */
 static bool belongs_to_node(const char *variable) {
   return begins(variable, "NODE_") || begins(variable, "UV_") || begins(variable, "OPENSSL_");
 }
@@ -100,7 +100,7 @@ static char **environment_for_node(void) {
   char **environment = allocate((count + 2) * sizeof *environment);
   char **next = environment;
   for (char **each = environ; *each != NULL; each++) {
-    /* Ours, left over from a chaperone that runs this one: what they say is not true here. */
+    /* Notes of an outer chaperone that has started this one do not apply here. */
     if (begins(*each, limit_name) || begins(*each, keep_prefix)) continue;
     *next++ = belongs_to_node(*each) ? kept(*each) : *each;
   }
@@ -114,7 +114,7 @@ static bool is_program(const char *path) {
   return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Only absolute entries: what lies in the working directory must not become PID 1. */
+/* Only absolute entries of PATH count: a file in the working directory must not become PID 1. */
 static bool found_in(const char *path, char *file, size_t size) {
   while (path != NULL && *path != '\0') {
     const size_t length = strcspn(path, ":");

@@ -1,4 +1,4 @@
-/* Processes that there are: reaping, signals, pidfds; and what chaperone asks about itself. */
+/* Processes: reaping, signals, pidfds, and questions of chaperone about itself. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Older C libraries lack the numbers, newer kernels have the calls. */
+/* Older C libraries lack these numbers although newer kernels have the calls. */
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
@@ -28,15 +28,15 @@
 #endif
 
 /*
- * What linux/pidfd.h has since Linux 6.13 (PIDFD_GET_INFO) and 6.15 (PIDFD_INFO_EXIT), in the size that every version takes. Its
- * names are not used, since newer headers define them.
+ * The structure that linux/pidfd.h has since Linux 6.13 (PIDFD_GET_INFO) and 6.15 (PIDFD_INFO_EXIT), in the size that
+ * every version accepts. It has names of its own, since newer headers define the kernel's.
  */
 struct process_info {
-  /* What is asked for, and then what was told. */
+  /* The fields that the caller asks for, and after the call those that the kernel filled. */
   uint64_t mask;
   uint64_t cgroup_id;
   uint32_t ids[11];
-  /* As wait(2) encodes it. */
+  /* The exit status as wait(2) encodes it. */
   int32_t exit_code;
 };
 _Static_assert(sizeof(struct process_info) == 64, "the size is a part of the number of the ioctl");
@@ -61,7 +61,7 @@ static napi_value exit_of(napi_env env, const siginfo_t *info, const struct rusa
   return exit;
 }
 
-/* waitid(2), raw: the C library's has no place for the rusage. */
+/* waitid(2) as a raw call, because the C library's version has no parameter for the rusage. */
 napi_value edge_reap(napi_env env, napi_callback_info info) {
   napi_value argument;
   int limit;
@@ -74,7 +74,7 @@ napi_value edge_reap(napi_env env, napi_callback_info info) {
   for (uint32_t taken = 0; taken < (uint32_t)limit;) {
     siginfo_t exited;
     struct rusage usage;
-    /* With WNOHANG and nobody dead the call succeeds and may leave si_pid as it was. */
+    /* With WNOHANG and no dead child the call succeeds and may leave si_pid unchanged. */
     memset(&exited, 0, sizeof exited);
     if (syscall(SYS_waitid, P_ALL, 0, &exited, WEXITED | WNOHANG, &usage) != 0) {
       if (errno == EINTR) continue;
@@ -128,7 +128,7 @@ napi_value edge_random_hex(napi_env env, napi_callback_info info) {
   char hex[2 * RANDOM_AT_MOST];
   arguments_of(env, info, 1, &argument);
   if (!read_integer(env, argument, "count", 1, RANDOM_AT_MOST, &count)) return NULL;
-  /* So few bytes come whole, and no signal interrupts them once the kernel has been seeded. */
+  /* A request of so few bytes is never cut short, nor interrupted by a signal once the kernel's generator is seeded. */
   while (getrandom(bytes, (size_t)count, 0) < 0) {
     if (errno != EINTR) return throw_errno(env, "get random bytes", errno);
   }
@@ -166,7 +166,7 @@ napi_value edge_open_pidfd(napi_env env, napi_callback_info info) {
   return fd < 0 ? throw_errno(env, "open a process", errno) : number_of(env, fd);
 }
 
-/* ioctl(2), PIDFD_GET_INFO; raw, since musl's takes an int, which is too small for the number. */
+/* ioctl(2), PIDFD_GET_INFO, as a raw call: musl's ioctl takes an int, which is too small for the number. */
 napi_value edge_pidfd_exit(napi_env env, napi_callback_info info) {
   napi_value argument;
   int fd;

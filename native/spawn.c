@@ -1,11 +1,10 @@
 /*
- * spawn: clone(2) and execve(2).
+ * Spawn: clone(2) and execve(2).
  *
- * Between the two the child shares the supervisor's memory (CLONE_VM) while the calling thread stands still
- * (CLONE_VFORK) and every other thread of Node runs on. So the child allocates nothing, takes no lock, writes to
- * nothing but its own stack, errno and the two places that the request keeps for it (descriptors, pid_places), and
- * talks to the kernel through syscall(2): glibc's setuid(3) and its kin would broadcast to threads that are not the
- * child's.
+ * Between the two calls the child shares the supervisor's memory (CLONE_VM), while the calling thread stands still
+ * (CLONE_VFORK) and every other thread of Node runs on. So the child allocates no memory, takes no lock, and writes
+ * only to its own stack, errno and the two places that the request keeps for it (descriptors, pid_places). It calls the
+ * kernel through syscall(2), because glibc's setuid(3) and similar functions would signal the supervisor's threads.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -26,19 +25,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Older C libraries lack the numbers, newer kernels have the calls. */
+/* Older C libraries lack these numbers although newer kernels have the calls. */
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
 
 #define SIGNAL_COUNT 64
-/* What the kernel calls sizeof(sigset_t); the C library's is larger. */
+/* The kernel's sizeof(sigset_t); the C library's is larger. */
 #define SIGNAL_SET_BYTES (SIGNAL_COUNT / 8)
 #define CHILD_STACK_BYTES (64 * 1024)
-/* Where nothing tells which descriptors are open, this many are closed one by one. */
+/* The number of descriptors that are closed one by one where nothing tells which of them are open. */
 #define CLOSE_AT_MOST 65536
 #define STDIO_COUNT 3
-/* Ten digits and the NUL. */
+/* Room for ten digits and the NUL byte. */
 #define PID_BYTES 11
 
 enum stage {
@@ -61,16 +60,16 @@ static const char *const stage_names[] = {
 
 enum grouping { GROUP_SESSION, GROUP_GROUP, GROUP_NONE };
 
-/* A spawn as the child reads it: whatever needs memory is made before the clone. Absent numbers are -1. */
+/* A spawn as the child reads it: all memory is allocated before the clone. Absent numbers are -1. */
 struct request {
   char *file;
   char **argv;
   char **environment;
   char *directory;
-  /* What becomes 0, 1, 2, and so on. The child writes its copies here. */
+  /* The descriptors that become 0, 1, 2, and so on. The child writes its copies here. */
   int *descriptors;
   int descriptor_count;
-  /* Where in `environment` the child writes its pid; ends with NULL. */
+  /* The places in `environment` where the child writes its pid; NULL ends the list. */
   char **pid_places;
   int terminal;
   enum grouping group;
@@ -84,7 +83,7 @@ struct request {
   struct rlimit limit;
 };
 
-/* What travels over the error pipe. */
+/* The message that the child sends over the error pipe. */
 struct failure {
   int error;
   enum stage stage;
@@ -99,7 +98,7 @@ struct child {
 
 static _Noreturn void give_up(int error_pipe, enum stage stage) {
   const struct failure failure = {errno, stage};
-  /* Smaller than PIPE_BUF: written whole. Nobody is left to tell if it is not. */
+  /* The message is smaller than PIPE_BUF, so the write is atomic. An error here could not be reported to anyone. */
   syscall(SYS_write, error_pipe, &failure, sizeof failure);
   for (;;) syscall(SYS_exit_group, 127);
 }
@@ -110,20 +109,20 @@ static bool leave_group(enum grouping group) {
   return true;
 }
 
-/* tcsetpgrp(3). The child is a background process by now, and is not stopped because SIGTTOU is blocked. */
+/* tcsetpgrp(3). The child is already a background process; it is not stopped because SIGTTOU is blocked. */
 static bool take_terminal(int terminal) {
   const pid_t self = (pid_t)syscall(SYS_getpid);
   return terminal < 0 || syscall(SYS_ioctl, terminal, TIOCSPGRP, &self) == 0;
 }
 
-/* The descriptor, or a copy of it that is not below `least`. */
+/* Returns the descriptor, or a copy of it with a number of at least `least`. */
 static int not_below(int least, int fd) {
   return fd >= least ? fd : (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least);
 }
 
 /*
- * First everything moves up, where the dup3(2) onto 0, 1, 2 and so on cannot hit it. dup3(2) leaves O_CLOEXEC off, and
- * leaves O_NONBLOCK alone: that belongs to the description others share.
+ * First all descriptors move up, out of the way of the dup3(2) onto 0, 1, 2 and so on. dup3(2) clears O_CLOEXEC. It
+ * keeps O_NONBLOCK, which belongs to the file description that others share.
  */
 static bool take_descriptors(int *descriptors, int count, int *error_pipe) {
   const int pipe = not_below(count, *error_pipe);
@@ -146,7 +145,7 @@ struct directory_entry {
   char name[];
 };
 
-/* -1 for "." and "..": atoi(3) without the locale. */
+/* atoi(3) without the locale; -1 for "." and "..". */
 static int descriptor_named(const char *name) {
   int number = 0;
   for (; *name >= '0' && *name <= '9'; name++) number = number * 10 + (*name - '0');
@@ -177,7 +176,7 @@ static void close_counted(int first) {
   for (rlim_t fd = (rlim_t)first; fd < end; fd++) syscall(SYS_close, (int)fd);
 }
 
-/* Leaves the first `count` and the error pipe, which moves next to them: one close_range(2) takes all the rest. */
+/* Closes all but the first `count` descriptors and the error pipe, which moves next to them for one close_range(2). */
 static bool close_others(int count, int *error_pipe) {
   if (*error_pipe != count) {
     if (syscall(SYS_dup3, *error_pipe, count, O_CLOEXEC) < 0) return false;
@@ -189,7 +188,7 @@ static bool close_others(int count, int *error_pipe) {
   return true;
 }
 
-/* snprintf(3) takes locks. */
+/* Writes the digits by hand, because snprintf(3) takes locks. */
 static void write_pid(char *place, pid_t pid) {
   char reversed[PID_BYTES];
   int digits = 0;
@@ -206,10 +205,10 @@ static void write_pids(char *const *places) {
   for (; places != NULL && *places != NULL; places++) write_pid(*places, self);
 }
 
-/* An ignored signal stays ignored over execve(2), and Node ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL. */
+/* An ignored signal stays ignored across execve(2), and Node ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL. */
 static void reset_signals(void) {
   const uint64_t empty = 0;
-  /* Zero is SIG_DFL, no flags, no mask, whatever the machine's order of fields. */
+  /* All zeroes mean SIG_DFL, no flags and no mask, whatever the machine's order of fields. */
   const uint64_t default_action[8] = {0};
   for (int signal = 1; signal <= SIGNAL_COUNT; signal++) {
     syscall(SYS_rt_sigaction, signal, default_action, NULL, SIGNAL_SET_BYTES);
@@ -241,7 +240,7 @@ static int child_main(void *argument) {
     give_up(error_pipe, STAGE_UID);
   }
   if (request->umask >= 0) syscall(SYS_umask, request->umask);
-  /* After the account, so that its rights decide, as in systemd. */
+  /* The change of directory follows the change of account, so that the account's rights decide, as in systemd. */
   if (request->directory != NULL && syscall(SYS_chdir, request->directory) != 0) {
     give_up(error_pipe, STAGE_DIRECTORY);
   }
@@ -253,7 +252,7 @@ static int child_main(void *argument) {
 
 /* ---- spawn, the supervisor's side ---- */
 
-/* All 64, also those that sigfillset(3) leaves out for the C library: a handler must not run in the child. */
+/* Blocks all 64 signals, also those that sigfillset(3) reserves for the C library: no handler may run in the child. */
 static uint64_t block_signals(void) {
   const uint64_t all = ~UINT64_C(0);
   uint64_t before = 0;
@@ -265,7 +264,7 @@ static void restore_signals(uint64_t before) {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNAL_SET_BYTES);
 }
 
-/* clone(2) on a stack of its own, below which a guard page turns an overflow into a crash of the child. */
+/* clone(2) on a separate stack. A guard page below it turns an overflow into a crash of the child. */
 static pid_t clone_child(struct child *child) {
   const size_t guard = (size_t)sysconf(_SC_PAGESIZE);
   const size_t size = guard + CHILD_STACK_BYTES;
@@ -291,8 +290,8 @@ static void reap_one(pid_t pid) {
 }
 
 /*
- * Reads the child's verdict. End of file means that execve(2) closed the pipe, or that a signal ended the child before:
- * both are a process whose exit will be reaped.
+ * Reads the child's report. End of file means that execve(2) closed the pipe, or that a signal ended the child before:
+ * in both cases there is a process whose exit will be reaped.
  */
 static bool child_failed(int read_end, pid_t pid, struct failure *failure) {
   ssize_t bytes;
@@ -301,7 +300,7 @@ static bool child_failed(int read_end, pid_t pid, struct failure *failure) {
   } while (bytes < 0 && errno == EINTR);
   if (bytes == 0) return false;
   if (bytes != sizeof *failure) {
-    /* Cannot happen to eight bytes in a pipe. A program nobody knows of must not run, so it does not. */
+    /* Eight bytes in a pipe are never read short. If they are, the child is killed: it must not run unknown. */
     *failure = (struct failure){bytes < 0 ? errno : EIO, STAGE_PIPE};
     kill(pid, SIGKILL);
   }
@@ -309,7 +308,7 @@ static bool child_failed(int read_end, pid_t pid, struct failure *failure) {
   return true;
 }
 
-/* Without this, a program that is not there would leave Ctrl-C to a process group that no longer exists. */
+/* Returns the terminal after a failed spawn: Ctrl-C would otherwise go to a process group that no longer exists. */
 static void give_back_terminal(int terminal, pid_t foreground) {
   const uint64_t mask = block_signals();
   tcsetpgrp(terminal, foreground);
@@ -342,7 +341,7 @@ static int compare_gids(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
-/* Sorts, drops repetitions, returns how many are left. */
+/* Sorts the groups, drops repetitions, and returns how many are left. */
 static size_t as_set(gid_t *groups, size_t count) {
   size_t kept = 0;
   if (count > 1) qsort(groups, count, sizeof *groups, compare_gids);
@@ -352,7 +351,7 @@ static size_t as_set(gid_t *groups, size_t count) {
   return kept;
 }
 
-/* setgroups(2) is EPERM without privilege even where it would change nothing. */
+/* True where the process has exactly these groups: without privilege setgroups(2) fails even if it changes nothing. */
 static bool has_groups(gid_t *wanted, size_t wanted_count) {
   const int count = getgroups(0, NULL);
   if (count < 0) return false;
@@ -407,7 +406,7 @@ static bool read_fds(napi_env env, napi_value value, const char *name, uint32_t 
   return true;
 }
 
-/* `stdio`, then `descriptors` if there are any, in one list. */
+/* Reads `stdio`, then `descriptors` if there are any, into one list. */
 static bool read_descriptors(napi_env env, napi_value options, struct request *request) {
   napi_value stdio;
   napi_value others;
@@ -431,7 +430,7 @@ static size_t count_strings(char *const *strings) {
   return count;
 }
 
-/* Whether a `NAME=value` has one of the names. */
+/* True where a `NAME=value` string has one of the names. */
 static bool is_named(const char *variable, char *const *names) {
   const size_t length = strcspn(variable, "=");
   for (; *names != NULL; names++) {
@@ -440,7 +439,7 @@ static bool is_named(const char *variable, char *const *names) {
   return false;
 }
 
-/* Takes the variables with these names out of the environment and puts them in anew, with room for a pid. */
+/* Replaces the variables with these names in the environment by new ones that have room for a pid. */
 static bool reserve_pids(napi_env env, struct request *request, char *const *names) {
   const size_t added = count_strings(names);
   char **variables = calloc(count_strings(request->environment) + added + 1, sizeof *variables);
@@ -500,7 +499,7 @@ static bool read_request(napi_env env, napi_value options, struct request *reque
   if (!read_string(env, value, "file", &request->file)) return false;
   napi_get_named_property(env, options, "argv", &value);
   if (!read_strings(env, value, "argv", &request->argv)) return false;
-  /* Programs that count on argv[0] read the environment instead. */
+  /* An empty argv is refused: programs that rely on argv[0] would read the environment instead. */
   if (request->argv[0] == NULL) return refuse(env, "argv", "a name for the program");
   napi_get_named_property(env, options, "environment", &value);
   if (!read_strings(env, value, "environment", &request->environment)) return false;

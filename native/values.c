@@ -1,4 +1,4 @@
-/* Errors and arguments: between C and JavaScript. */
+/* Errors and arguments on the way between C and JavaScript. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -61,7 +61,7 @@ bool is(napi_env env, napi_value value, napi_valuetype type) {
   return napi_typeof(env, value, &actual) == napi_ok && actual == type;
 }
 
-/* Fills `values` with the call's arguments; those that were not passed are undefined, which no reader below takes. */
+/* Fills `values` with the call's arguments; missing ones are undefined, which every reader below refuses. */
 void arguments_of(napi_env env, napi_callback_info info, size_t count, napi_value *values) {
   napi_get_cb_info(env, info, &count, values, NULL, NULL);
 }
@@ -69,7 +69,7 @@ void arguments_of(napi_env env, napi_callback_info info, size_t count, napi_valu
 bool read_integer(napi_env env, napi_value value, const char *name, double least, double most, int64_t *out) {
   double number = 0;
   if (napi_get_value_double(env, value, &number) != napi_ok) return refuse(env, name, "a number");
-  /* The comparison comes first, and written so that NaN fails it: converting what does not fit is undefined. */
+  /* The comparison comes first and fails for NaN, because the conversion of a value out of range is undefined. */
   if (!(number >= least && number <= most) || (double)(int64_t)number != number) {
     return refuse(env, name, "an integer in range");
   }
@@ -84,14 +84,14 @@ bool read_int(napi_env env, napi_value value, const char *name, int least, int *
   return true;
 }
 
-/* The caller frees what it gets. */
+/* Reads a string, which the caller frees. */
 bool read_string(napi_env env, napi_value value, const char *name, char **out) {
   size_t length;
   if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) return refuse(env, name, "a string");
   char *text = malloc(length + 1);
   if (text == NULL) return throw_errno(env, "hold a string", ENOMEM) != NULL;
   napi_get_value_string_utf8(env, value, text, length + 1, &length);
-  /* The kernel would see a shorter path or variable than the one that was checked. */
+  /* A NUL byte is refused: the kernel would see a shorter path or variable than the one that was checked. */
   if (memchr(text, '\0', length) != NULL) {
     free(text);
     return refuse(env, name, "a string without NUL");
@@ -115,7 +115,7 @@ void free_strings(char **strings) {
 bool read_strings(napi_env env, napi_value value, const char *name, char ***out) {
   uint32_t length;
   if (!read_length(env, value, name, &length)) return false;
-  /* Belongs to the request at once, so that whoever frees that frees a half-read list too. */
+  /* The list belongs to the request at once, so that freeing the request also frees a half-read list. */
   char **strings = *out = calloc((size_t)length + 1, sizeof *strings);
   if (strings == NULL) return throw_errno(env, "hold a list", ENOMEM) != NULL;
   for (uint32_t i = 0; i < length; i++) {
@@ -126,14 +126,14 @@ bool read_strings(napi_env env, napi_value value, const char *name, char ***out)
   return true;
 }
 
-/* False where the property is absent or undefined. */
+/* Returns false where the property is absent or undefined. */
 bool has(napi_env env, napi_value object, const char *name, napi_value *out) {
   return napi_get_named_property(env, object, name, out) == napi_ok && !is(env, *out, napi_undefined);
 }
 
-/* NULL where it is not an array of that type; sets the length in elements. */
+/* Returns NULL where the value is not an array of that type; sets the length in elements. */
 static void *typed_data(napi_env env, napi_value value, napi_typedarray_type wanted, size_t *length) {
-  /* An empty array may have no memory at all. */
+  /* An empty array may have no memory at all, so it gets this address. */
   static uint64_t nothing;
   bool typed = false;
   napi_typedarray_type type = napi_int8_array;

@@ -1,4 +1,4 @@
-/* Watches: handles of Node's loop that call back. */
+/* Watches: handles of Node's loop that call JavaScript back. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -20,7 +20,7 @@ struct watch {
   napi_ref callback;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
-  /* The handle until it is closed, and each function that JavaScript was given: the last one frees the watch. */
+  /* Counts the open handle and each function that JavaScript was given; the last of them to go frees the watch. */
   int holders;
 };
 
@@ -28,7 +28,7 @@ static void let_go(struct watch *watch) {
   if (--watch->holders == 0) free(watch);
 }
 
-/* The callback may close the watch: nothing after the call may need more of it than its memory. */
+/* The callback may close the watch: after the call only the watch's memory may still be used. */
 static void call_back(const struct watch *watch) {
   napi_handle_scope scope;
   napi_value callback;
@@ -37,7 +37,7 @@ static void call_back(const struct watch *watch) {
   napi_get_reference_value(watch->env, watch->callback, &callback);
   napi_get_global(watch->env, &global);
   if (napi_make_callback(watch->env, watch->context, global, callback, 0, NULL, NULL) == napi_pending_exception) {
-    /* No JavaScript is below us on the stack that could catch it: an uncaughtException, as from any listener. */
+    /* No JavaScript frame below could catch the error, so it becomes an uncaughtException, as with any listener. */
     napi_value error;
     napi_get_and_clear_last_exception(watch->env, &error);
     napi_fatal_exception(watch->env, error);
@@ -50,7 +50,7 @@ static void signal_arrived(uv_signal_t *handle, int number) {
   call_back(handle->data);
 }
 
-/* Only here is the callback surely not on the stack: it could not do without its async context. */
+/* The async context is deleted here, because only here the callback is certain not to be running. */
 static void watch_closed(uv_handle_t *handle) {
   struct watch *watch = handle->data;
   napi_handle_scope scope;
@@ -71,7 +71,7 @@ static void close_watch(struct watch *watch) {
   uv_close(&watch->handle.any, watch_closed);
 }
 
-/* Node does not close its loop, and a worker aborts, while a handle is open. */
+/* While a handle is open, Node cannot close its loop, and a worker aborts. */
 static void environment_ends(napi_async_cleanup_hook_handle handle, void *argument) {
   (void)handle;
   close_watch(argument);
@@ -87,7 +87,7 @@ static void keep_watch(napi_env env, struct watch *watch, napi_value callback, c
   napi_add_async_cleanup_hook(env, environment_ends, watch, &watch->cleanup);
 }
 
-/* The loop and an empty watch for it, or NULL with an exception. */
+/* Returns the loop and an empty watch for it, or NULL with an exception. */
 static struct watch *new_watch(napi_env env, napi_value callback, uv_loop_t **loop) {
   if (!is(env, callback, napi_function)) {
     refuse(env, "callback", "a function");
@@ -106,7 +106,7 @@ static struct watch *new_watch(napi_env env, napi_value callback, uv_loop_t **lo
   return watch;
 }
 
-/* sigaction(2), through the loop: process.on() knows signals by name only, and the real-time ones have none. */
+/* sigaction(2) through the loop: process.on() knows signals only by name, and real-time signals have no names. */
 napi_value edge_watch_signal(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   uv_loop_t *loop;
@@ -132,7 +132,7 @@ napi_value edge_watch_signal(napi_env env, napi_callback_info info) {
 
 static void start_polling(struct watch *watch);
 
-/* After an error the loop no longer watches. It is to go on as poll(2) would: until somebody reads the error. */
+/* After an error libuv stops watching. This starts the watch again until somebody reads the error, as poll(2) would. */
 static void became_readable(uv_poll_t *handle, int status, int events) {
   (void)events;
   if (status < 0) start_polling(handle->data);
@@ -172,7 +172,7 @@ static void function_collected(napi_env env, void *data, void *hint) {
   let_go(data);
 }
 
-/* A function that holds the watch by itself, so that it can be handed around without the object. */
+/* Defines a method that holds the watch by itself, so that it can be passed around without its object. */
 static void set_method(napi_env env, napi_value object, const char *name, napi_callback method, struct watch *watch) {
   napi_value function;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, method, watch, &function) != napi_ok) return;
