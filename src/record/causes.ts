@@ -1,17 +1,17 @@
 import { type Happening, hasStarted, type Moved, systemActor, textOf } from './fact.ts';
 
-/** What of the past a service's next move may come of: numbers of facts. */
+/** The past facts, by number, that may be the cause of a service's next move. */
 interface Known {
-  /** It became ready, or has ended: whoever waited for it was let go by this, or never will be. */
+  /** The service became ready, or has ended: this released its dependents, or decided that they never start. */
   outcome: number | undefined;
-  /** It was asked for by hand, and has not been answered by a start yet. */
+  /** Somebody asked for the service by hand, and no start has answered the request yet. */
   request: number | undefined;
-  /** The last of its processes has ended. */
+  /** The last of the service's processes has ended. */
   end: number | undefined;
   moved: number | undefined;
 }
 
-/** Finds the fact that a happening comes of. It keeps four numbers a service. */
+/** Finds the fact that caused a happening. It keeps four numbers for each service. */
 export class Causes {
   readonly #known = new Map<string, Known>();
   #draining: number | undefined;
@@ -19,7 +19,7 @@ export class Causes {
   #signal: number | undefined;
   #shutdown: number | undefined;
 
-  /** The number of the fact that it comes of; to be asked before `note`. */
+  /** The number of the fact that caused the happening; call this before `note`. */
   of(happening: Happening): number | undefined {
     switch (happening.type) {
       case 'moved':
@@ -94,7 +94,7 @@ export class Causes {
     const known = this.#of(actor);
     known.moved = seq;
     if (hasStarted(to) || to === 'failed' || to === 'stopped') known.outcome = seq;
-    // Whoever starts a service again later has another reason.
+    // The request is answered: a later start of the service has another cause.
     if (event.type === 'service.start') known.request = undefined;
   }
 

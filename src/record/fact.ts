@@ -1,16 +1,18 @@
 /**
- * What happens in a system, as facts: each is made once, where it happens, with its time and with the fact that it comes of. Log
- * words, status, history, metrics, the host's notifications and whatever is watched are folds over them.
+ * The events of a system as facts. Each fact is made once, where the event happens, with its time and the number of the
+ * fact that caused it. Log lines, status, history, metrics, the host's notifications and every inspector are folds over
+ * these facts.
  *
- * A chart says where it stands (`moved`); the ledger says what counts (the notices of the system machine); the edge says what it
- * has seen or was asked (processes, signals, requests). No fact holds the value of an environment variable or a command line.
+ * A chart reports its stage (`moved`); the ledger reports what matters to people (the notices of the system machine);
+ * the edge reports processes, signals and requests. No fact holds the value of an environment variable or a command
+ * line.
  */
 import type { ExitStatus } from '../model/service/exit-status.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { SystemNotice } from '../model/service/system-notice.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
 
-/** An event, with what may be seen of it. */
+/** An event, reduced to the fields that may be shown. */
 export interface EventView extends JsonObject {
   readonly type: string;
 }
@@ -23,16 +25,16 @@ export interface Moved {
   readonly type: 'moved';
   /** The full name of a service, or `system`. */
   readonly actor: string;
-  /** State paths such as `starting.settling`; `─` where it has only begun. */
+  /** State paths such as `starting.settling`; `─` where the chart has only begun. */
   readonly from: string;
   readonly to: string;
-  /** The event that led there; XState's own begin with `xstate.`. */
+  /** The event that caused the move; XState's own events begin with `xstate.`. */
   readonly event: EventView;
-  /** What of the chart's context may be shown: `service`, `pid`, `restarts`, `cause`, `waitedFor` and the like. */
+  /** The fields of the chart's context that may be shown: `service`, `pid`, `cause`, `waitedFor` and others. */
   readonly context: JsonObject;
 }
 
-/** A service has said something on its notify socket, other than that it is alive. */
+/** A service has sent a message on its notify socket that is more than WATCHDOG=1. */
 export interface Notified {
   readonly type: 'notified';
   readonly service: string;
@@ -40,38 +42,38 @@ export interface Notified {
 }
 
 export type ProcessFact =
-  /** A process of a service, or of one of its runs, was started. */
+  /** A process was started for a service, or for one of its runs. */
   | { readonly type: 'run.began'; readonly service: string; readonly pid: number }
   | { readonly type: 'run.ended'; readonly service: string; readonly pid: number; readonly status: ExitStatus }
-  /** A process has ended that no service had started. */
+  /** A process has ended that chaperone had not started for a service. */
   | { readonly type: 'orphan.reaped'; readonly pid: number; readonly status: ExitStatus }
-  /** A command beside the services. */
+  /** A command beside the services was started. */
   | { readonly type: 'command.began'; readonly pid: number }
   | { readonly type: 'command.ended'; readonly pid: number; readonly status: ExitStatus };
 
 export type RequestFact =
-  /** Somebody has asked for this by a command. */
+  /** Somebody has made this request by a command. */
   | { readonly type: 'requested'; readonly verb: RequestVerb; readonly services: readonly string[] }
   | { readonly type: 'reloaded' }
   | { readonly type: 'signalled'; readonly signal: SignalName };
 
 export type RequestVerb = 'start' | 'stop' | 'restart' | 'reset' | 'enable' | 'disable' | 'kill' | 'shutdown';
 
-/** What can happen, before it has its number and its time. */
+/** Everything that can happen, before it has its number and its time. */
 export type Happening = Moved | Notified | ProcessFact | RequestFact | SystemNotice;
 
 interface Told {
-  /** Counts from 1 since chaperone began. */
+  /** The number of the fact, counted from 1 since chaperone began. */
   readonly seq: number;
-  /** ms since chaperone began, on a clock that never stands still and never goes back: when it was seen. */
+  /** When the fact was noticed: ms since chaperone began, on a clock that never stops and never goes back. */
   readonly at: number;
-  /** The number of the fact that it comes of, where one is known; it came before. */
+  /** The number of the earlier fact that caused this one, where it is known. */
   readonly by?: number;
 }
 
 export type Fact = Told & Happening;
 
-/** A fact that watchers are told of, and journals hold. */
+/** A fact that inspectors are shown and that journals hold. */
 export type ShownFact = Told & (Moved | Notified | ProcessFact | RequestFact);
 
 export function isShown(fact: Fact): fact is ShownFact {
@@ -92,7 +94,7 @@ export function isShown(fact: Fact): fact is ShownFact {
   }
 }
 
-/** True for what the system machine says; all else is shown. */
+/** True for notices of the system machine; all other facts are shown to inspectors. */
 export function isNotice(fact: Fact): fact is Told & SystemNotice {
   return !isShown(fact);
 }
@@ -104,12 +106,12 @@ export function servicesOf(fact: Happening): readonly string[] {
   return 'service' in fact ? [fact.service] : [];
 }
 
-/** True in the states in which a service has started: ready, or ended normally, at whatever time. */
+/** True in the states of a service that has started: it is ready, or has ended normally at any time. */
 export function hasStarted(path: string): boolean {
   return path.startsWith('ready') || path === 'exited';
 }
 
-/** The text of that name in what may be shown; undefined where there is none. */
+/** The text under a key of a view; undefined where there is none. */
 export function textOf(view: JsonObject, key: string): string | undefined {
   const value: Json | undefined = view[key];
   return typeof value === 'string' ? value : undefined;

@@ -6,33 +6,33 @@ import { KeptMoves, type Milestones, MilestoneTable } from './milestones.ts';
 import { SizedRing } from './ring.ts';
 
 export interface FeedPorts {
-  /** ms since chaperone began, on a clock that goes on while chaperone stands still. */
+  /** ms since chaperone began, on a clock that goes on while chaperone is stopped. */
   readonly now: () => number;
   /** Unix ms. */
   readonly wallTime: () => number;
 }
 
-/** What is left of what has happened. */
+/** The facts of the past that are still kept. */
 export interface Past {
-  /** Moves from before `lost`: the first start of each service, the end of that, and where it stood then. */
+  /** Moves from before the gap: for each service the beginning and the end of its first start, and its last move. */
   readonly kept: readonly Fact[];
-  /** Facts that are no longer there, between `kept` and `facts`. */
+  /** How many facts are missing between `kept` and `facts`. */
   readonly lost: number;
   readonly facts: readonly Fact[];
 }
 
-/** A move before the feed knows where the actor came from. */
+/** A move whose `from` the feed still has to fill in. */
 export type NewMove = Omit<Moved, 'from'>;
 
-/** Bytes that the kept facts may take. */
+/** The most bytes that the kept facts may take. */
 const defaultBound = 1_000_000;
 
-/** Where a chart came from that has only begun. */
+/** The `from` of a chart's first move. */
 const nowhere = '─';
 
 /**
- * The one place in which facts become facts: a happening gets its number, its time and the fact that it comes of, goes to whoever
- * follows the feed, and is kept in a ring that is bounded. What leaves the ring leaves milestones.
+ * The one place in which facts are made: a happening gets its number, its time and its cause, goes to all subscribers
+ * of the feed, and is kept in a bounded ring. Facts that leave the ring leave milestones behind.
  */
 export class Feed {
   readonly facts$ = new Subject<Fact>();
@@ -50,7 +50,7 @@ export class Feed {
     this.#ring = new SizedRing(bound, sizeOf);
   }
 
-  /** @param happening made for this: it becomes the fact. A boot tells thousands of them, and a copy costs more than all the rest. */
+  /** @param happening is changed into the fact itself: a boot has thousands, and copies would be costly */
   tell(happening: Exclude<Happening, Moved> | NewMove): void {
     this.#seq += 1;
     this.#at = Math.max(this.#at, this.#ports.now());
@@ -87,7 +87,7 @@ export class Feed {
     return this.#milestones.get(service);
   }
 
-  /** By the full names of services, and of the system. */
+  /** The milestones by actor: full names of services, and the system. */
   allMilestones(): ReadonlyMap<string, Milestones> {
     return this.#milestones.all();
   }
@@ -97,27 +97,27 @@ export class Feed {
     return { kept, lost: this.#lost - kept.length, facts: this.#ring.toArray() };
   }
 
-  /** What has happened to one service. `lost`: whether something of it may be missing between `kept` and `facts`. */
+  /** The past of one service. `lost` counts the missing facts of all services: some may have been this one's. */
   history(service: string): Past {
-    // A reload may be what something of it comes of.
+    // A reload belongs to every service's past, because it may be the cause of a move.
     const concerns = (fact: Fact): boolean => fact.type === 'reloaded' || servicesOf(fact).includes(service);
     const { kept, lost, facts } = this.past();
     return { kept: kept.filter(concerns), lost, facts: facts.filter(concerns) };
   }
 }
 
-/** What only tells again what a move tells is not kept. */
+/** False for notices that only repeat a move. */
 function isKept({ type }: Fact): boolean {
   return (
     type !== 'service.changed' && type !== 'service.queued' && type !== 'service.released' && type !== 'service.skipped'
   );
 }
 
-/** Bytes that an object with a few fields takes, about, and each more of its fields. */
+/** About how many bytes an object with a few fields takes, and each further field. */
 const objectSize = 200;
 const fieldSize = 40;
 
-/** Bytes that a fact takes, about. */
+/** About how many bytes a fact takes. */
 function sizeOf(fact: Fact): number {
   switch (fact.type) {
     case 'moved':

@@ -1,4 +1,4 @@
-/** What has happened to one service since chaperone began, as lines for people and programs. */
+/** The history of one service since chaperone began, as lines for people and programs. */
 
 import { isScheduled, type ScheduleNews } from '../model/schedule/scheduled-runs.ts';
 import { describeExit } from '../model/service/exit-status.ts';
@@ -11,12 +11,12 @@ import { type ConfiguredService, noticeText, Transitions } from './transitions.t
 
 export type HistoryLine =
   | ({ readonly kind: 'transition' } & Transition)
-  /** Something that has moved nothing. */
+  /** An event that was no change of state. */
   | { readonly kind: 'note'; readonly at: number; readonly text: string }
-  /** Facts are missing before this: of the time before, only the first start and the last move are known. */
+  /** Facts before this line are missing; of the time before only the first start and the last move are known. */
   | { readonly kind: 'lost'; readonly at: number; readonly count: number };
 
-/** @param past of that service alone */
+/** @param past the facts of this service alone */
 export function historyOf(service: ConfiguredService, { kept, lost, facts }: Past): readonly HistoryLine[] {
   const transitions = new Transitions();
   transitions.configure([service]);

@@ -4,34 +4,34 @@ import { type Fact, hasStarted, type Moved, textOf } from './fact.ts';
 /** A move of one service, or of the system. */
 export type MoveFact = Extract<Fact, { readonly type: 'moved' }>;
 
-/** How its first start came to its end: it was ready, or it has failed or was stopped before. */
+/** How a service's first start was over: the service was ready, or the start failed or was stopped. */
 export interface StartEnd {
   readonly at: number;
   readonly ready: boolean;
-  /** Why it failed. */
+  /** Why the start failed. */
   readonly cause?: string;
 }
 
-/** What is kept of a service for as long as it is configured: a fixed number of values. */
+/** The summary that is kept of a service for as long as it is configured: a fixed number of values. */
 export interface Milestones {
-  /** Its first move to a start, and the end of that. */
+  /** The beginning of the service's first start, and how it was over. */
   readonly started: { readonly at: number; readonly waitedFor?: string; readonly by?: number } | undefined;
   readonly startEnd: StartEnd | undefined;
-  /** Where its chart stands, and since when: ms since chaperone began, and Unix ms. */
+  /** The stage of the service's chart, and since when: ms since chaperone began, and Unix ms. */
   readonly stage: string;
   readonly since: number;
   readonly sinceTime: number;
-  /** The service that let it go the last time, where it had to wait for one. */
+  /** The prerequisite that the service waited for last at its latest start, if it had to wait. */
   readonly waitedFor: string | undefined;
-  /** Restarts that were the answer to a failure, since it was configured. */
+  /** How often a failure was answered by a restart since the service was configured. */
   readonly restarts: number;
-  /** How its last process ended, and at which Unix ms. */
+  /** How the service's last process ended, and at which Unix ms. */
   readonly lastExit: { readonly pid: number; readonly status: ExitStatus; readonly at: number } | undefined;
-  /** By how it ended: how many of its processes. */
+  /** How many of the service's processes ended in each way. */
   readonly exits: ReadonlyMap<string, number>;
 }
 
-/** Ways to end that are counted apart. */
+/** How many different ways to end are counted for a service. */
 const mostEnds = 64;
 const otherEnds = 'other';
 
@@ -116,7 +116,7 @@ function startEndOf({ at, to, context }: MoveFact): StartEnd | undefined {
   return { at, ready: false, ...(cause === undefined ? {} : { cause }) };
 }
 
-/** The moves of an actor that are kept when all others are forgotten: its first start, the end of that, and its last one. */
+/** The moves of an actor that outlast all others: the beginning and the end of its first start, and its last move. */
 export class KeptMoves<T extends { readonly seq: number }> {
   readonly #actors = new Map<string, { start?: T; startEnd?: T; last: T }>();
   readonly #moveOf: (item: T) => Moved | undefined;
@@ -147,7 +147,7 @@ export class KeptMoves<T extends { readonly seq: number }> {
     this.#actors.clear();
   }
 
-  /** In the order of their numbers, each once. */
+  /** The kept moves in the order of their numbers, each once. */
   items(): readonly T[] {
     const items = new Set<T>();
     for (const { start, startEnd, last } of this.#actors.values())

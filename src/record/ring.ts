@@ -15,7 +15,7 @@ export class SizedRing<T> {
     return this.#size;
   }
 
-  /** @param onLeave is told of each item that has to leave for it */
+  /** @param onLeave is called with each item that has to leave to make room */
   push(item: T, onLeave: (item: T) => void): void {
     this.#items.push(item);
     this.#size += this.#sizeOf(item);
@@ -36,7 +36,7 @@ export class SizedRing<T> {
     if (item === undefined) return undefined;
     this.#items[this.#first] = undefined;
     this.#first += 1;
-    // One by one they would be moved for each item that leaves.
+    // The array is cut rarely: to shift it for each leaving item would move all others every time.
     if (this.#first > 1_000 && this.#first * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#first);
       this.#first = 0;

@@ -3,7 +3,7 @@ import type { Transition } from './transition.ts';
 
 type Hue = 'grey' | 'blue' | 'green' | 'cyan' | 'amber' | 'purple' | 'red';
 
-/** One hue a state, the same wherever states are shown; SGR parameters. */
+/** The colour of each state, the same wherever states are shown; SGR parameters. */
 const sgr: Readonly<Record<Hue, string>> = {
   grey: '90',
   blue: '34',
@@ -36,13 +36,13 @@ const hueOf: ReadonlyMap<string, Hue> = new Map(Object.entries(hues));
 const narrowestActor = 10;
 const stateWidth = 24;
 
-/** Lays transitions out in aligned lines, coloured where the output is a terminal. Colour is never the only sign. */
+/** Prints transitions as aligned lines, in colour at a terminal; the text says everything without colour, too. */
 export class TerminalPrinter {
   readonly #actorWidth: number;
   readonly #colour: boolean;
 
   /**
-   * @param actors all actors that will come, for the width of their column
+   * @param actors the names of all actors that will be printed, for the width of their column
    */
   constructor(actors: readonly string[], colour: boolean) {
     this.#actorWidth = Math.min(30, Math.max(narrowestActor, ...actors.map((actor) => actor.length)));
@@ -56,13 +56,13 @@ export class TerminalPrinter {
     return `${time}  ${actor.padEnd(this.#actorWidth)} ${this.#paint('90', left)} → ${this.#paintState(to, right)} ${detail}`.trimEnd();
   }
 
-  /** What has happened without moving anything. */
+  /** A line for an event that was no change of state. */
   remark(at: number, actor: string, text: string): string {
     const time = (at / 1000).toFixed(3).padStart(8);
     return `${time}  ${actor.padEnd(this.#actorWidth)} ${this.#paint('90', '·'.padStart(stateWidth))} ${text}`;
   }
 
-  /** A line that belongs to the one above. */
+  /** A line that belongs to the line above. */
   note(text: string): string {
     return `${''.padStart(10)}${text}`;
   }

@@ -1,23 +1,23 @@
-/** One change of state of one actor, as people watch it. */
+/** One change of state of one actor, in the form that is shown to people. */
 export interface Transition {
   /** ms since chaperone began. */
   readonly at: number;
   /** `system`, or the service's name without its suffix. */
   readonly actor: string;
-  /** The state path before, such as `starting.settling`; `─` where there was none. */
+  /** The state path before the change, such as `starting.settling`; `─` where there was none. */
   readonly from: string;
   readonly to: string;
-  /** The event that caused it, where there was one. */
+  /** The event that caused the change, where there was one. */
   readonly event?: string;
   readonly pid?: number;
-  /** How its process ended: `exit 1`. */
+  /** How the actor's process ended: `exit 1`. */
   readonly exit?: string;
-  /** The service that it had to wait for, without its suffix, and for how many ms. */
+  /** The service that the actor had to wait for, without its suffix, and for how many ms. */
   readonly waitedFor?: string;
   readonly waited?: number;
-  /** Why it failed. */
+  /** Why the actor failed. */
   readonly cause?: string;
-  /** What it means, in words. */
+  /** The meaning of the change, in words. */
   readonly detail: string;
 }
 

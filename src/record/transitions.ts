@@ -9,26 +9,26 @@ import { type EventView, type Fact, hasStarted, systemActor, textOf } from './fa
 import type { MoveFact } from './milestones.ts';
 import type { Transition } from './transition.ts';
 
-/** What is known of a service as it is configured. */
+/** The parts of a service's configuration that explain its transitions. */
 export interface ConfiguredService {
-  /** With its suffix. */
+  /** The service's name with its suffix. */
   readonly name: string;
   readonly type: ServiceType;
   /** The program without its arguments. */
   readonly program: string;
   readonly killSignal: SignalName;
-  /** ms in which an early death counts as a failed start. */
+  /** ms after the spawn in which the death of the process counts as a failed start. */
   readonly startupPause: number;
-  /** Absent: it is not restarted. `delay` in ms. */
+  /** Absent where the service is not restarted. `delay` in ms. */
   readonly restart?: { readonly limit: number; readonly delay: number };
   /** The path of the file that names the process to follow. */
   readonly pidfile?: string;
 }
 
-/** What a fact gives people to read. */
+/** The lines for people that a fact leads to. */
 export type Line =
   | { readonly kind: 'transition'; readonly transition: Transition }
-  /** The system is up: what decided how long that took, and what took longest. */
+  /** The system is up: the chain that decided how long the boot took, and the slowest services. */
   | {
       readonly kind: 'ready';
       readonly at: number;
@@ -37,12 +37,12 @@ export type Line =
     };
 
 export interface TransitionOptions {
-  /** The command of a service by its full name. Entries hold no more of it than the program. */
+  /** The command of a service by the service's full name. Without this only the program is known. */
   readonly commandOf?: (service: string) => string | undefined;
 }
 
 interface Known {
-  /** ms at which it came to where it is. */
+  /** ms at which the actor reached its present state. */
   since: number;
   spawnedAt: number;
   started: number;
@@ -53,20 +53,20 @@ interface Known {
 
 const noLines: readonly Line[] = [];
 
-/** Which state an actor begins in is no news where it is one of these. */
+/** First states of an actor that are not worth a line. */
 const silentStates: readonly string[] = ['pending', 'disabled'];
 
-/** Requests that are remembered for what comes of them. */
+/** How many requests are remembered so that the moves that they cause can name them. */
 const mostRequests = 256;
 
 /**
- * Makes of facts the transitions of the system and its services, one after the other. What processes do shows
- * in their service.
+ * Turns facts into the transitions of the system and its services, one after the other. The facts of a process are
+ * shown at its service.
  */
 export class Transitions {
   readonly #options: TransitionOptions;
   readonly #known = new Map<string, Known>();
-  /** By the numbers of their facts: what was asked for. */
+  /** The texts of requests, by the numbers of their facts. */
   readonly #requests = new Map<number, string>();
   #services = new Map<string, ConfiguredService>();
   readonly #startTimes = new Map<string, StartTimes>();
@@ -75,12 +75,12 @@ export class Transitions {
     this.#options = options;
   }
 
-  /** What is known of the services as they are configured. */
+  /** Takes the configuration of the services. */
   configure(services: readonly ConfiguredService[]): void {
     this.#services = byName(services);
   }
 
-  /** Another boot begins. */
+  /** Forgets everything, because another boot begins. */
   reset(): void {
     this.#known.clear();
     this.#startTimes.clear();
@@ -138,7 +138,7 @@ export class Transitions {
 
   #moveService(fact: MoveFact): readonly Line[] {
     const { actor, at, from, to, event, context } = fact;
-    // Of what is known only from its middle on nobody can tell how long the state before has lasted.
+    // Without the actor's earlier facts nobody can tell how long its previous state has lasted.
     const isContinued = this.#known.has(actor) || from === nowhere;
     const known = this.#knownOf(actor, at);
     if (event.type === 'unit.spawned') known.notice = undefined;
@@ -155,7 +155,7 @@ export class Transitions {
     if (event.type === 'unit.spawned') known.spawnedAt = at;
     this.#noteStart(known, fact);
     const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
-    // The start that it ends may have been over before.
+    // An exit that leads to `ready.running` is raised again there, and is shown with the move that follows.
     const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
     return [
       transitionOf(fact, shortName(actor), {
@@ -169,7 +169,7 @@ export class Transitions {
     ];
   }
 
-  /** Notes when its first start came to its end, and how. */
+  /** Notes when and how the service's first start was over. */
   #noteStart({ started, waitedFor }: Known, { actor, at, to, context }: MoveFact): void {
     const isReady = hasStarted(to);
     if ((!isReady && to !== 'failed') || this.#startTimes.has(actor)) return;
@@ -181,7 +181,7 @@ export class Transitions {
     });
   }
 
-  /** Who has asked for it, where that is known. */
+  /** Names the person's request that caused the move, where it is known. */
   #requestText(by: number | undefined, otherwise: string): string {
     const verb = by === undefined ? undefined : this.#requests.get(by);
     return verb === undefined ? otherwise : `asked for by ${verb === 'reload' ? 'a reload' : `"${verb}"`}`;
@@ -203,7 +203,7 @@ export class Transitions {
       return `${cause}; restart ${restarts} of ${limit} in ${seconds(config?.restart?.delay ?? 0)} s`;
     }
     if (to === 'failed') return cause;
-    // The runs of a scheduled service come and go: that the last of them has ended is what counts.
+    // A scheduled service has many runs: its stop is over when the last of them has ended.
     if (config !== undefined && isScheduled(config.type) && from.startsWith('stopping')) {
       if (to === 'stopped') return 'nothing runs any more';
       if (to === 'stopping.clearing') return 'its runs have finished';
@@ -250,7 +250,7 @@ export class Transitions {
       case 'watchdog.missed':
         return cause;
       default:
-        // XState's own: a pause has passed, a time-out.
+        // This is an event of XState itself: a pause has passed, or a time-out.
         if (to === 'ready.running' || to === 'starting.awaitingPidfile') return pausePassed;
         if (to === 'stopping.killing') return 'SIGKILL';
         if (to.startsWith('starting')) return `restart ${restarts}`;
@@ -259,7 +259,7 @@ export class Transitions {
   }
 }
 
-/** An actor that has only begun came from there. */
+/** The `from` of an actor's first move. */
 const nowhere = '─';
 
 function transitionOf(
@@ -267,7 +267,7 @@ function transitionOf(
   actor: string,
   { event, detail, ...more }: Partial<Omit<Transition, 'event'>> & { event: EventView | undefined; detail: string },
 ): Line {
-  // What XState says to itself (a timer, the beginning) is in its own words no cause for anybody.
+  // XState's own events are left out (the beginning) or renamed (timers): their names mean nothing to people.
   const cause = event === undefined || event.type === 'xstate.init' ? {} : { event: eventName(event.type) };
   return { kind: 'transition', transition: { at, actor, from, to, ...cause, ...more, detail: oneLine(detail) } };
 }
@@ -276,7 +276,7 @@ function byName(services: readonly ConfiguredService[]): Map<string, ConfiguredS
   return new Map(services.map((service) => [service.name, service]));
 }
 
-/** XState names a timer by its state; people, by what it waits for. */
+/** Names a timer by its purpose; XState names it by its state. */
 function eventName(type: string): string {
   const timer = /^xstate\.after\.([^.]+)\./.exec(type);
   return timer === null ? type : `after ${timer[1]}`;
@@ -309,7 +309,7 @@ function systemDetail(context: JsonObject, to: string, event: EventView): string
   return event.type === 'processes.gone' ? 'no process is left' : '';
 }
 
-/** What a stop signals. `from`: the state in which it finds the service. */
+/** The signal of a stop, in words. `from`: the state in which the stop finds the service. */
 function runText(context: JsonObject, from: string): string {
   const running = numberOf(context, 'running');
   if (running !== undefined) return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
@@ -325,7 +325,7 @@ function leftText(left: number): string {
   return left === 0 ? '' : left === 1 ? '; 1 process of its run is left' : `; ${left} processes of its run are left`;
 }
 
-/** What it said last: the verdict of its readiness follows at once. */
+/** The words for becoming ready, from the service's last notification: readiness follows that at once. */
 function readyText({ notice }: Known): string {
   return notice?.['ready'] === true ? noticeText(notice) : 'READY=1';
 }
@@ -336,7 +336,7 @@ function failureText({ notice }: Known): string | undefined {
   return errno === undefined && busError === undefined ? undefined : noticeText(notice);
 }
 
-/** What of a notification moves a service, as it was sent. */
+/** The parts of a notification that move a service, in the form in which it was sent. */
 export function noticeText(message: JsonObject): string {
   const errno = numberOf(message, 'errno');
   const busError = textOf(message, 'busError');
