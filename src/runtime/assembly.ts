@@ -20,37 +20,37 @@ import type { LiveProcesses } from './units/live-processes.ts';
 /** A whole system, ready to start. */
 export interface Assembly {
   readonly system: Actor<typeof systemMachine>;
-  /** The configuration in force: after the look-up of the programs. */
+  /** The configuration in force, with the results of the look-up of programs. */
   readonly spec: () => SystemSpec;
-  /** The definition of a service, also of one that a reload has taken out and that has still to end. */
+  /** The definition of a service; a service that a reload has removed keeps its definition until it has ended. */
   readonly serviceOf: (name: string) => ServiceSpec | undefined;
-  /** Everything that happens. */
+  /** The facts of everything that happens. */
   readonly feed: Feed;
-  /** Of that, what the system machine says. */
+  /** The notices of the system machine among those facts. */
   readonly notices$: Observable<Fact & SystemNotice>;
   readonly live: LiveProcesses;
   readonly sinks: LogSinks;
-  /** Hands to the sinks what was said so far. */
+  /** Passes all records so far to the sinks. */
   readonly flush: () => void;
-  /** When a cron service runs next, Unix ms. */
+  /** The next run of a cron service, Unix ms. */
   readonly nextRun: (service: string) => number | undefined;
-  /** The last line a service wrote. */
+  /** The last line that a service wrote. */
   readonly lastWords: (service: string) => LastWords | undefined;
   readonly say: (message: Message) => void;
-  /** Everything that is logged. */
+  /** All log records. */
   readonly records$: Observable<LogRecord>;
   readonly exits: ExitRouter<ProcessExit>;
-  /** Processes reaped that no service owned, so far. */
+  /** How many processes without a service have been reaped so far. */
   readonly orphansReaped: () => number;
-  /** Sends a signal to what runs of a service by hand; `vanished` where nothing does. */
+  /** Sends a signal to the running processes of a service by hand; `vanished` where none runs. */
   readonly signal: (service: string, signal: SignalName) => SignalOutcome;
-  /** Begins to boot. */
+  /** Starts the boot. */
   readonly start: () => void;
-  /** Puts another configuration in force; the plan is made of where the services stand in this turn. */
+  /** Puts another configuration in force; the plan has to be made of the services' states in this same turn. */
   readonly reload: (spec: SystemSpec, plan: ReloadPlan) => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
   readonly shutdown: (end: SystemEnd) => void;
-  /** Takes what is left in the log socket, and removes it. */
+  /** Reads what is left in the log socket, and removes the socket. */
   readonly endSyslog: () => void;
   /** Emits the outcome once, or the error that broke a machine. */
   readonly outcome$: ReplaySubject<SystemOutput>;

@@ -1,6 +1,6 @@
 /**
- * The one place where machines, streams and a kernel are joined. The daemon, the tests and the simulation all call it, so
- * that what is tested is what runs.
+ * The one place that joins machines, streams and a kernel. The daemon, the tests and the simulation all call it, so
+ * that the tests cover the system that really runs.
  */
 import { filter, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor } from 'xstate';
@@ -39,15 +39,15 @@ import { processTableLogic } from './process-table.ts';
 
 export interface AssembleOptions {
   readonly version: string;
-  /** Sends records to the sinks that the configuration names. */
+  /** Connects the records with the sinks that the configuration names. */
   readonly attachLogging: AttachLogging;
-  /** Is asked for once a cron service starts. */
+  /** Called when the first cron service starts. */
   readonly loadSchedules: TriggerPorts['loadSchedules'];
-  /** Log lines for a terminal may have colours. */
+  /** True where log lines for a terminal may have colours. */
   readonly colours?: boolean;
-  /** Whom chaperone itself notifies, where anybody wants to hear. */
+  /** The host that wants notifications from chaperone itself, if there is one. */
   readonly host?: HostRequest;
-  /** SIGHUP came: the configuration is to be read anew. */
+  /** Called at SIGHUP: the configuration is to be read again. */
   readonly onHangup?: () => void;
 }
 
@@ -73,16 +73,16 @@ class JoinedAssembly implements Assembly {
   readonly #notify: NotifySockets;
   readonly #units: Units;
   readonly #lastLines = new LastLines();
-  /** By cron service, in Unix ms. */
+  /** The next run of each cron service, Unix ms. */
   readonly #nextRuns = new Map<string, number>();
   readonly #services: Map<string, ServiceSpec>;
   readonly #signals = new Subscription();
-  /** What is to be said before anything starts. */
+  /** Messages to log before anything starts. */
   readonly #messages: readonly Message[];
   #endSyslog = (): void => undefined;
   #orphans = 0;
   #interrupted = false;
-  /** How the processes of the service that is being signalled by hand have taken it. */
+  /** The outcomes of the signal that is being sent by hand, one for each process of the service. */
   #signalled: SignalOutcome[] = [];
 
   constructor(kernel: Kernel, clock: Clock, config: SystemSpec, options: AssembleOptions) {
@@ -217,13 +217,13 @@ class JoinedAssembly implements Assembly {
         this.feed.tell({ type: 'orphan.reaped', pid, status });
         this.#units.takeOrphan({ pid, status });
       },
-      // Without exits no machine learns of an end any more.
+      // Without exits the machines learn of no end any more.
       error: (error: unknown) => this.outcome$.error(error),
     });
     return exits;
   }
 
-  /** What is known of a service that wants to follow a process. */
+  /** The facts that decide whether a service may follow a process. */
   #claimOf({ name, account }: ServiceSpec, process: ProcessView): Claim {
     return {
       service: name,
@@ -251,7 +251,7 @@ class JoinedAssembly implements Assembly {
       onMessage: this.say,
       onNotice: (service, message) => {
         const view = messageView(message);
-        // That a service is alive is no news.
+        // A message with nothing but WATCHDOG=1 is not worth a fact.
         if (message.watchdog !== 'alive' || Object.keys(view).length > 1)
           this.feed.tell({ type: 'notified', service, message: view });
       },
@@ -307,7 +307,7 @@ class JoinedAssembly implements Assembly {
     return new HostNotifier(host, statusInterval, { notifying, clock: this.#clock, onMessage: this.say });
   }
 
-  /** What follows from the facts of the feed. */
+  /** Reacts to the facts of the feed. */
   #follow(): void {
     this.notices$.subscribe((notice) => this.#takeNotice(notice));
     this.system.on('*', (notice) => this.feed.tell(notice));
@@ -320,7 +320,7 @@ class JoinedAssembly implements Assembly {
     if (notice.type === 'system.ready') this.say(readyMessage(this.#options.version));
     this.#lastLines.follow(notice);
     this.#host?.hear(notice);
-    // Everything that was to be done is done: nobody needs the machines any more.
+    // All work is done, so the machines are no longer needed.
     if (notice.type === 'system.halted') this.#clock.setTimeout(() => this.#leave(), 0);
   }
 
@@ -345,7 +345,7 @@ class JoinedAssembly implements Assembly {
     if (enableSyslog) this.#endSyslog = serveSyslog(this.#kernel, this.#clock, logSocket, { records$, sinks, say });
   }
 
-  /** What each signal to chaperone means (reference, section 5.6). */
+  /** Carries out what a signal to chaperone means (reference, section 5.6). */
   #receive(signal: SignalName): void {
     const { onHangup } = this.#options;
     switch (signal) {

@@ -1,4 +1,4 @@
-/** What the charts of an assembly say of where they stand, as facts of its feed. */
+/** Turns the stages that the charts of an assembly report into facts of its feed. */
 import type { SnapshotFrom } from 'xstate';
 import type { scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
@@ -14,11 +14,11 @@ type AnyEvent = { readonly type: string };
 
 export interface ChartPorts {
   readonly feed: Feed;
-  /** When a cron service runs next, Unix ms. */
+  /** The next run of a cron service, Unix ms. */
   readonly nextRun: (service: string) => number | undefined;
 }
 
-/** The port `enter` of the machines: each state that a chart comes to is a fact. */
+/** Implements the action `enter` of the machines: each state that a chart enters becomes a fact. */
 export class ChartFacts {
   readonly #ports: ChartPorts;
 
@@ -32,11 +32,11 @@ export class ChartFacts {
   }
 
   service(context: Service, event: AnyEvent, to: string): void {
-    // A chart that is made anew goes on where the one before it stood.
+    // A chart that is made anew enters the state of its predecessor again: that is no new fact.
     if (context.resumes !== undefined) return;
     const { name } = context.spec;
     const view = eventView(event);
-    // Where the system has told it to stop, it has also told it when SIGKILL comes.
+    // The system's `service.stop` has also set the time of SIGKILL.
     const shown = serviceContext(context, to, { waitedFor: this.#waitedFor(name, view), killAt: context.deadline });
     this.#ports.feed.tell({ type: 'moved', actor: name, to, event: view, context: shown });
   }

@@ -1,4 +1,4 @@
-/** From what the command line asks for to the checked configuration: the user is made, the files are read, commands in backticks run. */
+/** From the command line to the checked configuration: creates the user, reads files, runs commands in backticks. */
 import { resolve } from 'node:path';
 import type { ConsoleRequest } from '../../config/build-service.ts';
 import { loadConfiguration } from '../../config/load.ts';
@@ -13,7 +13,7 @@ import type { NativeEdge } from '../linux/native.ts';
 import { type CommandPorts, runCommands } from './run-commands.ts';
 
 export interface ConfigureRequest {
-  /** A file or a directory; relative to the user's home, else to the root. */
+  /** A file or a directory, relative to the user's home, or to the root where there is no user. */
   readonly configPath: string;
   readonly user?: string;
   readonly createUser?: UserRequest;
@@ -28,7 +28,7 @@ export interface ConfigurePorts {
   readonly exitOf: CommandPorts['exitOf'];
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Chaperone's stdin is a terminal. */
+  /** True where chaperone's stdin is a terminal. */
   readonly interactive: boolean;
 }
 
@@ -36,13 +36,13 @@ export interface Configured {
   /** Absent where one of the diagnostics is an error. */
   readonly spec?: SystemSpec;
   readonly diagnostics: readonly Diagnostic[];
-  /** What is worth a log line, once there is a log. */
+  /** Messages that are to be logged once there is a log. */
   readonly messages: readonly Message[];
-  /** Absolute. */
+  /** The absolute path of the configuration. */
   readonly path: string;
 }
 
-/** Loading again may show further commands, whose text the output of others is part of. */
+/** The most rounds of loading: each may find further commands, whose text depends on the output of earlier ones. */
 const mostRounds = 20;
 
 export async function configure(request: ConfigureRequest, ports: ConfigurePorts): Promise<Configured> {
@@ -93,7 +93,7 @@ export async function configure(request: ConfigureRequest, ports: ConfigurePorts
 }
 
 async function createTheUser(request: UserRequest, { edge, clock }: ConfigurePorts) {
-  // Most containers create no user: this is not for their boot to load.
+  // The code is loaded only here, because most containers create no user.
   const { createUser } = await import('../linux/account-files.ts');
   return createUser(request, { clock, lockFile: (path) => edge.lockFile(path) });
 }

@@ -1,4 +1,4 @@
-/** What chaperone tells its own host by sd_notify(3): a systemd unit, runc, conmon. */
+/** Notifies chaperone's own host by sd_notify(3): a systemd unit, runc, conmon. */
 
 import { hostQueueing, hostUnreachable, type Message } from '../../model/log/messages.ts';
 import { errnoOf, statusText } from '../../model/service/host-status.ts';
@@ -7,15 +7,15 @@ import type { SystemEnd } from '../../model/service/system-end.ts';
 import type { SystemNotice } from '../../model/service/system-notice.ts';
 import type { Clock, Notifying, TimerId } from '../kernel.ts';
 
-/** What the host has asked for in chaperone's own environment. */
+/** The host's request for notifications, from chaperone's own environment. */
 export interface HostRequest {
   /** NOTIFY_SOCKET; with a leading `@` an abstract name. */
   readonly path: string;
-  /** WATCHDOG_USEC, where it is meant for this process; ms. */
+  /** WATCHDOG_USEC in ms, where it is meant for this process. */
   readonly watchdog?: number;
 }
 
-/** Reads what the host has asked for; undefined where it wants to hear nothing. */
+/** Reads the host's request; undefined where the host wants no notifications. */
 export function hostRequest(environment: Readonly<Record<string, string>>, pid: number): HostRequest | undefined {
   const path = environment['NOTIFY_SOCKET'];
   if (path === undefined || !/^[/@]./.test(path)) return undefined;
@@ -33,13 +33,14 @@ interface HostPorts {
 
 /** ms until a host whose queue is full is tried again. */
 const retryDelay = 100;
-/** What waits for a host that does not read. */
+/** The most messages that wait for a host that does not read. */
 const mostWaiting = 32;
 const encoder = new TextEncoder();
 
 /**
- * Sends READY once the system is up, STATUS again and again, WATCHDOG at half of the host's interval, ERRNO and STOPPING at the
- * end. Each is a datagram of its own: runc passes on only what begins with READY=, and conmon drops all that is beside it.
+ * Sends READY once the system is up, STATUS repeatedly, WATCHDOG at half of the host's interval, and ERRNO and STOPPING
+ * at the end. Each message is a separate datagram: runc passes on only datagrams that begin with READY=, and conmon
+ * ignores further lines.
  */
 export class HostNotifier {
   readonly #request: HostRequest;
@@ -55,7 +56,7 @@ export class HostNotifier {
   #over = false;
   #errorTold = false;
 
-  /** @param statusInterval ms; 0: no STATUS= */
+  /** @param statusInterval ms between two STATUS= messages; 0 for none */
   constructor(request: HostRequest, statusInterval: number, ports: HostPorts) {
     this.#request = request;
     this.#ports = ports;
@@ -63,14 +64,14 @@ export class HostNotifier {
     this.#begun = ports.clock.now();
   }
 
-  /** Chaperone lives: from now on it says so, if it was asked to. */
+  /** Starts the watchdog messages, if the host has asked for them. */
   start(): void {
     const { watchdog } = this.#request;
     if (watchdog === undefined) return;
     this.#every('watchdog', watchdog / 2, () => this.#send('WATCHDOG=1'));
   }
 
-  /** @param interval ms; 0: no STATUS any more */
+  /** @param interval ms between two STATUS= messages; 0 for none from now on */
   setStatusInterval(interval: number): void {
     if (interval === this.#statusInterval) return;
     this.#statusInterval = interval;
@@ -94,7 +95,7 @@ export class HostNotifier {
       case 'system.draining':
         this.#isReady = false;
         this.#clear('status');
-        // Before the end is announced: who waits for STOPPING=1 would take this for an orderly one.
+        // The error precedes STOPPING=1: a host that waits for that would otherwise take the end for an orderly one.
         this.#tellError(notice.end);
         this.#queue('STOPPING=1');
         break;
@@ -110,7 +111,7 @@ export class HostNotifier {
     }
   }
 
-  /** The last word: chaperone is about to leave. */
+  /** Sends the last messages before chaperone exits. */
   end(end: SystemEnd): void {
     this.#tellError(end);
     this.#over = true;
@@ -124,7 +125,7 @@ export class HostNotifier {
     this.#every('status', this.#statusInterval, () => this.#queue(this.#status()));
   }
 
-  /** Once: what comes later was caused by it. */
+  /** Reports only the first error, because later ones were caused by it. */
   #tellError(end: SystemEnd): void {
     const errno = errnoOf(end);
     if (errno === undefined || this.#errorTold) return;
@@ -147,7 +148,7 @@ export class HostNotifier {
     this.#send(text);
   }
 
-  /** In order, and without waiting: a newer status takes the place of one that could not be sent yet. */
+  /** Sends in order and without waiting. A newer status replaces one that could not be sent yet. */
   #send(text: string): void {
     if (this.#over) return;
     const name = text.slice(0, text.indexOf('='));

@@ -12,7 +12,7 @@ import type { Units } from '../units/units.ts';
 import type { ChartFacts } from './chart-facts.ts';
 import type { processTableLogic } from './process-table.ts';
 
-/** What the machines of one system are joined to. */
+/** The ports that the machines of one system use. */
 export interface Ports {
   readonly processes: ReturnType<Units['logic']>;
   readonly trigger: ReturnType<typeof triggerLogic>;
@@ -22,10 +22,10 @@ export interface Ports {
   readonly charts: ChartFacts;
 }
 
-/** By the actor system that the machines of one assembly are. */
+/** The ports of each assembly, by the actor system of its machines. */
 const portsOf = new WeakMap<object, Ports>();
 
-/** A port that is looked up where its actor starts. */
+/** A port whose implementation is looked up when its actor starts. */
 function port<E extends EventObject, I, F extends EventObject>(
   of: (ports: Ports) => CallbackActorLogic<E, I, F>,
 ): CallbackActorLogic<E, I, F> {
@@ -39,7 +39,7 @@ function port<E extends EventObject, I, F extends EventObject>(
   };
 }
 
-/** The machines with their ports: joined once, since to join them costs more than to run a small system. */
+/** The machines with their ports, joined once for all assemblies: joining costs more than a small system's run. */
 export const joinedMachine = joinMachines();
 
 function joinMachines() {

@@ -1,15 +1,15 @@
 import type { Clock, Kernel } from '../kernel.ts';
 import type { LiveProcesses } from '../units/live-processes.ts';
 
-/** ms until SIGKILL, and from there until chaperone leaves whatever happens. */
+/** ms until SIGKILL, and the ms from SIGKILL until chaperone exits in any case. */
 const terminateGrace = 3_000;
 const killGrace = 1_000;
 
 /**
- * When a machine of chaperone itself has broken: ends every process without it. Each gets its own kill signal, then all that
- * is left gets SIGKILL.
+ * Ends every process without the machines, when one of those is broken. Each process gets its own kill signal; then
+ * every process that is left gets SIGKILL.
  *
- * @param done called once, when no child is left or time is up
+ * @param done is called once, when no child is left or the time is up
  */
 export function endWithoutMachines(kernel: Kernel, clock: Clock, live: LiveProcesses, done: () => void): void {
   let over = false;

@@ -1,4 +1,4 @@
-/** The daemon: joins the assembly with Linux, and sees to it that PID 1 ends in order whatever happens. */
+/** The daemon: runs an assembly on Linux, and makes PID 1 end in order whatever happens. */
 import { isatty } from 'node:tty';
 import { renderErrors, renderWarnings } from '../../config/render-diagnostics.ts';
 import { placesFor, socketVariable } from '../../control/places.ts';
@@ -46,41 +46,41 @@ export interface DaemonOptions {
   readonly edge: NativeEdge;
   readonly version: string;
   readonly request: DaemonRequest;
-  /** Stands between chaperone and the kernel; tests put faults there. */
+  /** Wraps the kernel; tests use it to inject faults. */
   readonly wrapKernel?: (kernel: Kernel) => Kernel;
 }
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface DaemonRequest {
   readonly configPath: string;
-  /** What watches from the beginning on. */
+  /** The inspectors that are attached from the beginning. */
   readonly inspect: readonly InspectRequest[];
-  /** Whoever watches sees the command lines and the environments of services. */
+  /** True where inspectors may see the command lines and the environments of services. */
   readonly inspectReveal: boolean;
   /** The command and its arguments; empty where there is none. */
   readonly command: readonly string[];
-  /** The end of the command is the end of the system. Undefined: where stdin is a terminal. */
+  /** True where the end of the command ends the system. Undefined: that is so where stdin is a terminal. */
   readonly exitKills: boolean | undefined;
   readonly task: boolean;
   readonly disableServices: boolean;
-  /** False: no log records to stdout and stderr. */
+  /** False: no log records go to stdout and stderr. */
   readonly consoleLog: boolean;
-  /** Runs everything that names no account itself; a name or a number. */
+  /** The account of everything that names none itself; a name or a number. */
   readonly user?: string;
-  /** Is made first where it is not there, and then is `user`. */
+  /** The user to create where it does not exist yet; it is then `user`. */
   readonly createUser?: UserRequest;
   readonly ignoreFailures: boolean;
-  /** Every service's environment is logged at its start. */
+  /** True where every service's environment is logged at the service's start. */
   readonly debug: boolean;
-  /** Every logging entry takes this priority and what is more severe, too. */
+  /** The severity from which on every logging entry takes records, beside those that it selects itself. */
   readonly logLevel?: Severity;
-  /** False: no /dev/log. */
+  /** False: chaperone does not serve /dev/log. */
   readonly syslog: boolean;
-  /** Print who waits for whom, and start nothing. */
+  /** Print the dependencies and start nothing. */
   readonly showDependencies: boolean;
 }
 
-/** What stands for as long as the daemon runs. */
+/** Everything that exists for as long as the daemon runs. */
 interface Daemon {
   readonly edge: NativeEdge;
   readonly kernel: Kernel;
@@ -91,18 +91,18 @@ interface Daemon {
   readonly inspection: LateInspection;
 }
 
-/** ms that flushing the logs and the explanation may take at the very end: what the shutdown left of its budget, within these. */
+/** The least and the most ms for flushing the logs at the end; between them the rest of the shutdown budget counts. */
 const shortestFlush = 500;
 const longestFlush = 2_000;
-/** ms within which those who watch have to have taken the last of it. */
+/** ms in which inspectors have to have read the last entries. */
 const longestFarewell = 200;
-/** Errors in chaperone itself after which nothing more is tried. */
+/** How many errors of chaperone itself are handled before it gives up. */
 const mostErrors = 10;
-/** ms that a write of a dying chaperone may take. */
+/** ms that a write of a chaperone in trouble may take. */
 const emergencyTimeout = 1_000;
 /** Signals that end the system (reference, section 5.6). */
 const endingSignals: readonly SignalName[] = ['SIGTERM', 'SIGQUIT', 'SIGPWR', 'SIGINT', 'SIGRTMIN+3'];
-/** The longest interval Node has: it does nothing but keep the loop alive, which signal listeners do not. */
+/** The longest interval that Node allows. It only keeps the loop alive, which signal listeners do not. */
 const keepAlive = 2 ** 31 - 1;
 
 /** Boots the configuration and ends the process with the system's exit status. */
@@ -190,7 +190,7 @@ interface ReloadParts {
   readonly control: ControlSocket;
 }
 
-/** Most systems are never asked to reload. */
+/** The code is loaded late, because most systems are never asked to reload. */
 async function loadReloader(
   { request }: DaemonOptions,
   { linux, ports, assembly, control }: ReloadParts,
@@ -210,7 +210,7 @@ async function loadReloader(
   });
 }
 
-/** What answers to those who ask for something on the control socket. */
+/** Makes the supervisor that answers requests on the control socket. */
 function superviseFor(
   { assembly, kernel, clock, logging, control, inspection }: Daemon,
   { version, request: { logLevel } }: DaemonOptions,
@@ -233,8 +233,8 @@ function superviseFor(
 }
 
 /**
- * Most systems have no notify service, and need no addon for one; one that is disabled may be started by hand. Returns why it
- * cannot be loaded.
+ * Loads the addon for sd_notify where the configuration has a notify service, even a disabled one, which may be started
+ * by hand. Returns why the addon cannot be loaded.
  */
 async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpec): Promise<string | undefined> {
   const all = services.filter(({ type }) => type === 'notify');
@@ -250,7 +250,7 @@ async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpe
   }
 }
 
-/** Makes something once, when it is first asked for. */
+/** Makes a value at the first call, and returns the same value at later calls. */
 function onDemand<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
@@ -259,13 +259,13 @@ function onDemand<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** A signal that ends the system while its configuration is still being read: nothing has been started. */
+/** Exits on a signal that comes while the configuration is still being read: nothing has been started. */
 function leaveEarly(edge: NativeEdge, signal: SignalName): void {
   if (!endingSignals.includes(signal)) return;
   edge.exitNow(signal === 'SIGINT' ? 130 : 0);
 }
 
-/** The configuration as it will run; where there is none, says why and ends the process. */
+/** Returns the configuration as it will run; where it has errors, prints them and ends the process. */
 async function configureOrLeave(
   { request }: DaemonOptions,
   ports: ConfigurePorts,
@@ -304,7 +304,7 @@ function withConsole(
   return { ...request, console: { argv: command, exitKills: request.exitKills ?? interactive, task } };
 }
 
-/** What the same command line asks for when the system runs: the user that it makes is there. */
+/** The command line's request, adapted for a reload: the user that the boot was to create exists already. */
 function againstRunning(
   { createUser, ...request }: DaemonRequest,
   ports: Pick<ConfigurePorts, 'interactive'>,
@@ -318,7 +318,7 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
     return {
       ...service,
       enabled: service.enabled && (isConsole || !request.disableServices),
-      // Whether the command's failure is the system's is for --task to say.
+      // For the command, the option --task decides whether its failure is a system failure.
       ignoreFailures: service.ignoreFailures || (request.ignoreFailures && !isConsole),
       debug: service.debug || request.debug,
     };
@@ -332,13 +332,13 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
   return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
 }
 
-/** What the command line asks for, and the journal of the settings where it names none. */
+/** The inspectors of the command line; without any journal among them, the one of the settings is added. */
 function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemSpec): readonly InspectRequest[] {
   if (path === undefined || inspect.some(({ kind }) => kind === 'journal')) return inspect;
   return [...inspect, { kind: 'journal', file: path }];
 }
 
-/** Services find the control socket in their environment. */
+/** Adds the path of the control socket to the environment of services. */
 function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpec {
   if (path === undefined) return spec;
   const services = spec.services.map((service) => ({
@@ -348,7 +348,7 @@ function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpe
   return { ...spec, services };
 }
 
-/** Where chaperone is not PID 1, orphans come to it only as a subreaper. */
+/** Makes chaperone a subreaper where it is not PID 1, because orphans would otherwise not come to it. */
 function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): void {
   if (kernel.pid === 1) return;
   try {
@@ -360,8 +360,8 @@ function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): voi
 }
 
 /**
- * An error that nobody caught drains the system in order: the machines still stand. A second one means that they may not,
- * and the processes are ended without them.
+ * An uncaught error first drains the system in order, because the machines are still intact. After a second error they
+ * may not be, and the processes are ended without them.
  */
 function guard(daemon: Daemon): void {
   const { edge, assembly } = daemon;
@@ -381,7 +381,7 @@ function abandonMachines(daemon: Daemon): void {
   );
 }
 
-/** Says why the system ended, and exits once that and all before it is written. */
+/** Logs why the system ended, and exits once all lines are written. */
 function leave(daemon: Daemon, output: SystemOutput): void {
   const { assembly, clock } = daemon;
   const lines = explainEnd(output, assembly.serviceOf, assembly.lastWords, clock.now());
@@ -392,11 +392,11 @@ function leave(daemon: Daemon, output: SystemOutput): void {
 interface LastThings {
   readonly exitStatus: number;
   readonly lines: readonly string[];
-  /** ms for all of it. */
+  /** ms for the whole flush. */
   readonly timeout: number;
 }
 
-/** Writes what waits for the sinks, then the last lines to stderr, and exits; sinks that take nothing get half of the time. */
+/** Flushes the sinks, writes the last lines to stderr, and exits; sinks that take nothing get half of the time. */
 function flushAndExit(
   { edge, clock, assembly, logging, control, inspection }: Daemon,
   { exitStatus, lines, timeout }: LastThings,
@@ -447,7 +447,7 @@ function whenAllFinished(queues: readonly SinkQueue[], callback: () => void): vo
   }
 }
 
-/** Written before anything else is tried: what follows may be the end. */
+/** Writes the error to stderr before anything else, because the next step may end the process. */
 function sayDying(edge: NativeEdge, error: unknown): void {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   writeError(edge, `chaperone: internal error, ending the system: ${stack}\n`);

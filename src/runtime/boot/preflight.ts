@@ -5,7 +5,7 @@ import type { MissingProgram } from '../../model/service/system-end.ts';
 import type { Kernel } from '../kernel.ts';
 
 export interface Preflight {
-  /** Without the services whose missing program nobody insists on. */
+  /** The configuration with services disabled whose missing program is allowed. */
   readonly spec: SystemSpec;
   readonly missing: readonly MissingProgram[];
   readonly messages: readonly Message[];
@@ -19,7 +19,7 @@ export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
   const missing: MissingProgram[] = [];
   const messages: Message[] = [];
   const services = spec.services.map((service): ServiceSpec => {
-    // A command that is not found has an exit status of its own (127), which its start tells.
+    // The command's own start reports a missing program, with an exit status of its own (127).
     if (!service.enabled || service.name === consoleService) return service;
     const error = missingProgram(kernel, service);
     if (error === undefined) return service;
@@ -33,7 +33,7 @@ export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
 
 function missingProgram(kernel: Kernel, { argv, environment, directory }: ServiceSpec): SpawnError | undefined {
   const program = argv[0] ?? '';
-  // A relative path is looked up where the service starts, which an earlier service may only just be about to create.
+  // A relative path is looked up when the service starts, because an earlier service may create the file.
   if (program.includes('/') && !program.startsWith('/')) return undefined;
   const found = kernel.findProgram(program, environment['PATH'] ?? '', directory);
   return found === undefined ? { code: 'ENOENT', stage: 'lookup', program } : undefined;

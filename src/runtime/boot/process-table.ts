@@ -3,7 +3,7 @@ import type { CountProcesses, SignalAll } from '../../machines/system.ts';
 import { type Message, noProcessesRemain } from '../../model/log/messages.ts';
 import type { Clock, Kernel, TimerId } from '../kernel.ts';
 
-/** The `processTable` port of the system machine on a kernel. */
+/** The `processTable` port of the system machine, on a kernel. */
 export function processTableLogic(kernel: Kernel, clock: Clock, say: (message: Message) => void) {
   return fromCallback<SignalAll | CountProcesses, undefined, { type: 'processes.gone'; at: number }>((scope) => {
     const { sendBack, receive } = scope;
@@ -23,7 +23,7 @@ export function processTableLogic(kernel: Kernel, clock: Clock, say: (message: M
         return;
       }
       say(noProcessesRemain());
-      // Not in the turn of whoever asked: it may be a service that is still telling of its own end.
+      // The reply waits for a later turn: the caller may be a service that is still reporting its own end.
       reply = clock.setTimeout(() => sendBack({ type: 'processes.gone', at: clock.now() }), 0);
     });
     return () => {

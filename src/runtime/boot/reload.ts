@@ -1,7 +1,7 @@
 /**
- * A reload from the request to the machines: the files are read and checked as at the boot, what would change is planned, and
- * only then anything is changed. One at a time, in the order in which they were asked for; each sees what the one before it
- * has put in force, whether its stops and starts are through or not.
+ * A reload from the request to the machines: the files are read and checked as at the boot, the changes are planned,
+ * and only then anything is changed. Reloads run one at a time, in the order of their requests; each starts from the
+ * configuration that the one before it has put in force, even if that one's stops and starts are not finished.
  */
 import { renderErrors, renderWarnings } from '../../config/render-diagnostics.ts';
 import { nothingReloaded } from '../../control/answer.ts';
@@ -22,16 +22,16 @@ import { type Preflight, preflight } from './preflight.ts';
 export interface ReloadPorts {
   readonly kernel: Kernel;
   readonly assembly: Assembly;
-  /** Reads the configuration as the boot did, with what the command line asked for. */
+  /** Reads the configuration as the boot did, with the options of the command line. */
   readonly configure: () => Promise<Configured>;
-  /** Loads what a configuration needs and the one before may not have needed; why it cannot be. */
+  /** Loads code that the new configuration needs; returns why it cannot be loaded. */
   readonly prepare: (spec: SystemSpec) => Promise<string | undefined>;
 }
 
 /** A checked configuration, and what it would change at this moment. */
 export interface Candidate extends Preflight {
   readonly plan: ReloadPlan;
-  /** The services that the plan would stop, and that could not start again in the new configuration. */
+  /** Services that the plan would stop and that could not start again in the new configuration. */
   readonly unstartable: readonly Unstartable[];
 }
 
@@ -54,7 +54,7 @@ export function candidateOf(kernel: Kernel, { system, spec }: Assembly, config: 
 export class Reloader {
   readonly #ports: ReloadPorts;
   #last: Promise<unknown> = Promise.resolve();
-  /** A hangup waits for its turn: another one asks for nothing more. */
+  /** True while a SIGHUP waits for its turn: another SIGHUP then adds nothing. */
   #hangupWaits = false;
 
   constructor(ports: ReloadPorts) {
@@ -65,7 +65,7 @@ export class Reloader {
     return this.#inTurn(() => this.#reload(request));
   }
 
-  /** SIGHUP: who asked for it hears from the log alone. */
+  /** Reloads at SIGHUP; errors go to the log, because a signal has no other reply. */
   async hangUp(): Promise<void> {
     if (this.#hangupWaits) return;
     this.#hangupWaits = true;
@@ -100,7 +100,7 @@ export class Reloader {
     const problem = await prepare(config);
     if (problem !== undefined) return mistakes([{ severity: 'error', code: 'addon-not-loaded', message: problem }]);
     if (isEnding(assembly)) return { kind: 'ending' };
-    // Nothing is awaited from here on: the plan is made of what it meets.
+    // Nothing is awaited from here on, so that the plan fits the state of the services.
     const candidate = candidateOf(kernel, assembly, config);
     const { plan, missing, spec, unstartable } = candidate;
     if (missing.length > 0) {

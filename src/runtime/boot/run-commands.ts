@@ -7,7 +7,7 @@ import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import type { Clock, Kernel, ProcessExit } from '../kernel.ts';
 
-/** The exits that a kernel tells of, for a time in which nobody routes them. */
+/** The exits of a kernel, for the time before the exit router is there. */
 export function exitsOf({ exits$ }: Pick<Kernel, 'exits$'>): CommandPorts['exitOf'] {
   return (pid) =>
     exits$.pipe(
@@ -18,9 +18,9 @@ export function exitsOf({ exits$ }: Pick<Kernel, 'exits$'>): CommandPorts['exitO
 
 /** ms that one command may take. */
 const commandTimeout = 30_000;
-/** Bytes that one command may give: more fits into no environment variable. */
+/** The most bytes of one command's output: an environment variable holds no more. */
 const longestOutput = 131_072;
-/** Commands that run at the same time. */
+/** How many commands run at the same time. */
 const mostAtOnce = 8;
 
 export interface CommandPorts {
@@ -30,13 +30,13 @@ export interface CommandPorts {
   readonly clock: Pick<Clock, 'setTimeout' | 'clearTimeout'>;
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Takes why a command gave nothing. */
+  /** Called with the reason why a command gave no output. */
   readonly onMessage: (message: Message) => void;
 }
 
 /**
- * Runs the commands in backticks of a configuration, each under its account, through /bin/sh. What they print (stdout and
- * stderr) is the result, trimmed, newlines as spaces; one that fails gives nothing.
+ * Runs the commands in backticks of a configuration through /bin/sh, each under its account. The result is the output
+ * (stdout and stderr), trimmed and with newlines as spaces; a command that fails gives the empty string.
  *
  * @returns the outputs by `commandKey`
  */
@@ -66,7 +66,7 @@ function runCommand(request: CommandRequest, ports: CommandPorts): Promise<Comma
   const { kernel, clock } = ports;
   return new Promise((resolve) => {
     const outcome = kernel.spawn({
-      // One pipe for both: what it prints keeps its order.
+      // Both streams share one pipe, so that the output keeps its order.
       argv: ['/bin/sh', '-c', `exec 2>&1\n${request.command}`],
       environment: ports.environment,
       ownGroup: true,

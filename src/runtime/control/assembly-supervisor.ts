@@ -1,4 +1,4 @@
-/** The supervisor port on an assembly: snapshots of its machines, and commands to them. */
+/** Implements the supervisor port on an assembly: snapshots of its machines, and commands to them. */
 import { type Observable, Subject, Subscription } from 'rxjs';
 import type { SnapshotFrom } from 'xstate';
 import type {
@@ -58,17 +58,17 @@ export interface ControlPorts {
   /** The environment of commands that are run by hand. */
   readonly environment: Readonly<Record<string, string>>;
   readonly logLevel?: Severity;
-  /** Widens every log selector. */
+  /** Makes every log selector take this severity, too. */
   readonly widen: (level: Severity) => void;
   readonly reload: (request: ReloadRequest) => Promise<ReloadResult>;
-  /** Is made once somebody watches. */
+  /** Makes the inspection when somebody attaches for the first time. */
   readonly inspection: () => Promise<Inspection>;
 }
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
 type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 
-/** What the ledger says of all services at once: each part is made when it is first asked for, and once for one ledger. */
+/** Facts of the ledger about all services at once; each part is computed at most once per ledger. */
 class Overview {
   readonly ledger: Ledger;
   #held: ReadonlySet<string> | undefined;
@@ -78,24 +78,24 @@ class Overview {
     this.ledger = ledger;
   }
 
-  /** Those that can never start as things stand. */
+  /** The services that can never start in the present state of the others. */
   get held(): ReadonlySet<string> {
     const { graph } = this.ledger;
     this.#held ??= blocked(graph, standingsOf(this.ledger));
     return this.#held;
   }
 
-  /** Who ends before whom. */
+  /** The services that have to end before each service. */
   get stopsBefore(): ReadonlyMap<string, readonly string[]> {
     this.#stopsBefore ??= stopsBefore(this.ledger.slots);
     return this.#stopsBefore;
   }
 }
 
-/** Records that are kept for who asks for the last ones: how many, and how many characters. */
+/** The most records, and the most characters of records, that are kept for requests for the last lines. */
 const mostRecords = 1_000;
 const mostCharacters = 512_000;
-/** ms between two looks at how late the loop is. */
+/** ms between two measurements of the event loop's delay. */
 const loopInterval = 1_000;
 
 export class AssemblySupervisor implements Supervisor {
@@ -103,7 +103,7 @@ export class AssemblySupervisor implements Supervisor {
   readonly records$: Observable<LogRecord>;
   readonly #ports: ControlPorts;
   readonly #records: LogRecord[] = [];
-  /** Those before are no longer kept. */
+  /** The index of the first record that is still kept. */
   #firstRecord = 0;
   #characters = 0;
   #recordsIn = 0;
@@ -114,7 +114,7 @@ export class AssemblySupervisor implements Supervisor {
   #loopWatched = false;
   #overview: Overview | undefined;
 
-  /** To be made before the assembly is started: it counts from the beginning. */
+  /** Make it before the assembly starts, so that it counts from the beginning. */
   constructor(ports: ControlPorts) {
     this.#ports = ports;
     this.#logLevel = ports.logLevel;
@@ -183,7 +183,7 @@ export class AssemblySupervisor implements Supervisor {
 
   measurements(): Measurements {
     const { assembly, clock } = this.#ports;
-    // An idle container is not woken for what nobody asks: the watch begins with the first who does.
+    // The measurement begins with the first request for it, so that an idle container is not woken for nothing.
     if (!this.#loopWatched) {
       this.#loopWatched = true;
       this.#watchLoop(clock.now());
@@ -295,7 +295,7 @@ export class AssemblySupervisor implements Supervisor {
         assembly.exits.exitOf(pid).subscribe(({ status }) => {
           ended = true;
           assembly.feed.tell({ type: 'command.ended', pid, status });
-          // What it wrote before its end has been emitted by now.
+          // All output from before the end has been emitted by now.
           subscription.unsubscribe();
           output$.complete();
           resolve({ kind: 'ended', status });
@@ -329,7 +329,7 @@ export class AssemblySupervisor implements Supervisor {
   /** Passes a request for services on to the system machine, with the time. */
   #send(request: Unstamped<ServiceRequest>): void {
     const { assembly, clock } = this.#ports;
-    // A request that comes while the system ends changes nothing any more.
+    // A request that comes while the system ends changes nothing.
     if (this.#systemState === 'draining') return;
     assembly.feed.tell({ type: 'requested', verb: verbOf(request), services: request.names });
     assembly.system.send({ ...request, at: clock.now() });
@@ -353,7 +353,7 @@ export class AssemblySupervisor implements Supervisor {
     const age = past === undefined ? 0 : assembly.feed.now() - past.since;
     const since = past?.sinceTime ?? clock.wallTime();
     const phase = phaseOf(slot);
-    // The ledger sees further than the chart: what is queued, what is disabled by hand, what was stopped before it began.
+    // The ledger knows more than the chart: services that are queued, disabled by hand, or stopped before they began.
     const stage =
       phase === 'disabled' || phase === 'pending' || phase === 'stopped' ? phase : (stageOf(snapshot) ?? 'pending');
     const run = isScheduledSnapshot(snapshot) ? scheduledFacts(snapshot) : serviceFacts(snapshot, stage, now);
@@ -417,7 +417,7 @@ export class AssemblySupervisor implements Supervisor {
     const { held } = this.#overviewOf(ledger);
     const hold = holdOf(ledger.graph, standingsOf(ledger), held, spec.name, path === 'booting.idling');
     if (hold.kind !== 'none') return hold;
-    // What is about to be stopped is no more to be counted on, though it is still ready.
+    // A prerequisite that is about to be stopped does not count, although it is still ready.
     const going = spec.prerequisites.filter((name) => {
       const slot = ledger.slots.get(name);
       return slot !== undefined && isStopping(slot);
@@ -427,7 +427,7 @@ export class AssemblySupervisor implements Supervisor {
     return holding.length > 0 ? { kind: 'reload', names: holding } : hold;
   }
 
-  /** What a stop that is asked for waits for, and what comes after it. */
+  /** What a requested stop of the service waits for, and what follows the stop. */
   #stopOf(slot: Slot, snapshot: ServiceSnapshot | ScheduledSnapshot): Pick<WaitFacts, 'stopAfter' | 'afterStop'> {
     const stopping = isStopping(slot) && !isOver(slot) ? slot.intent : undefined;
     const stopAfter =
@@ -446,7 +446,7 @@ export class AssemblySupervisor implements Supervisor {
     }
     if (!isServiceStage(to)) return;
     const time = this.#ports.clock.wallTime();
-    // The ledger hears of it in the same turn; whoever listens here shall find both alike.
+    // The ledger takes the change later in the same turn; the listener is called after that, so that both agree.
     queueMicrotask(() =>
       this.events$.next({ type: 'service', time, service: actor, state: this.#stateOf(actor), stage: to }),
     );
@@ -471,7 +471,7 @@ export class AssemblySupervisor implements Supervisor {
       this.#characters -= this.#records[this.#firstRecord]?.message.length ?? 0;
       this.#firstRecord += 1;
     }
-    // One by one they would be moved for each record of a flood.
+    // The array is cut rarely: to shift it for each record of a flood would move all others every time.
     if (this.#firstRecord < mostRecords) return;
     this.#records.splice(0, this.#firstRecord);
     this.#firstRecord = 0;
@@ -487,7 +487,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 }
 
-/** Anything without its time. */
+/** A type without its time. */
 type Unstamped<T> = T extends unknown ? Omit<T, 'at'> : never;
 
 function phaseOrPending(slot: Slot | undefined): ServicePhase {
@@ -507,7 +507,7 @@ function isScheduledSnapshot(snapshot: ServiceSnapshot | ScheduledSnapshot): sna
   return 'runs' in snapshot.context;
 }
 
-/** What a chart knows that a status tells. */
+/** The facts of a chart that a status shows. */
 interface RunFacts {
   readonly pid?: number;
   readonly counts?: RunCounts;
@@ -515,7 +515,7 @@ interface RunFacts {
   readonly restartsUsed?: number;
   readonly endSignal?: SignalName | undefined;
   readonly status?: string | undefined;
-  /** ms until the state's own timer fires. */
+  /** ms until the timer of the state fires. */
   readonly left?: number;
 }
 
@@ -544,7 +544,7 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
 /**
  * ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop.
  *
- * @param age ms for which it has been where it is
+ * @param age ms that the service has spent in this stage
  */
 function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): number | undefined {
   switch (stage) {

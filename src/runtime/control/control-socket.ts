@@ -1,6 +1,7 @@
 /**
- * Opens the control socket and the FIFO where they can be (reference, section 5.3), before the first service starts: its
- * environment names the socket. What answers on them is loaded with the first connection.
+ * Opens the control socket and the FIFO where possible (reference, section 5.3). It does so before the first service
+ * starts, because the environment of services names the socket. The code that answers is loaded with the first
+ * connection.
  */
 import {
   accessSync,
@@ -20,20 +21,20 @@ import type { NativeEdge } from '../linux/native.ts';
 
 export interface ControlSocketOptions {
   readonly edge: Pick<NativeEdge, 'makeFifo'>;
-  /** Where it may stand, the best place first: `placesFor`. */
+  /** The possible paths, the best one first: `placesFor`. */
   readonly places: readonly ControlPlace[];
   readonly uid: number;
 }
 
 export interface ControlSocket {
-  /** Absent where it could not be made anywhere. */
+  /** Absent where no path was possible. */
   readonly path?: string;
   readonly fifo?: string;
-  /** What could not be created, for the log. */
+  /** Reasons why a file could not be created, for the log. */
   readonly problems: readonly string[];
-  /** From now on connections are handed over; those that came before, first. */
+  /** Passes connections on from now on, beginning with those that have waited. */
   readonly serve: (onConnection: (socket: Socket) => void, onLines: (chunk: Buffer) => void) => void;
-  /** Removes what was made. */
+  /** Removes the created files. */
   readonly close: () => void;
 }
 
@@ -42,7 +43,7 @@ interface Made {
   readonly inode: number;
 }
 
-/** Connections that wait for the server to be loaded. */
+/** The most connections that wait for the server to be loaded. */
 const mostWaiting = 64;
 
 export function openControlSocket(options: ControlSocketOptions): ControlSocket {
@@ -94,7 +95,7 @@ function isUsable({ directory, own, socket }: ControlPlace, options: ControlSock
     if (own) {
       makeDirectory(directory);
       const stats = lstatSync(directory);
-      // Somebody else's directory, or a link to one: what is in it would be theirs.
+      // The owner of a foreign directory, or of the target of a link, could replace the files in it.
       if (!stats.isDirectory() || stats.uid !== options.uid) return false;
       chmodSync(directory, 0o700);
     }
@@ -113,7 +114,7 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** Another chaperone is there: proc_net_unix(5), flag SO_ACCEPTCON. */
+/** True where another chaperone listens there: proc_net_unix(5), flag SO_ACCEPTCON. */
 function isListening(path: string): boolean {
   try {
     lstatSync(path);
@@ -134,7 +135,8 @@ function listen(
 ): string | undefined {
   try {
     removeStale(path, uid);
-    // bind(2) and listen(2) are done when this returns; an error comes later as an event, and the file is not there.
+    // bind(2) and listen(2) have been called when this returns; an error comes later as an event, and there is no file
+    // then.
     server.listen(path);
     chmodSync(path, 0o666);
     made.push({ path, inode: lstatSync(path).ino });
@@ -156,7 +158,7 @@ function openFifo(
     removeStale(path, uid);
     edge.makeFifo(path, 0o600);
     made.push({ path, inode: lstatSync(path).ino });
-    // With a writer of its own it never ends, and opening it does not wait for one.
+    // Opened for reading and writing, the FIFO always has a writer: it never ends, and the opening does not block.
     const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
     try {
       const socket = new Socket({ fd, readable: true, writable: false });
@@ -173,7 +175,7 @@ function openFifo(
   }
 }
 
-/** What an earlier chaperone left behind; a file of another kind is not ours to remove. */
+/** Removes the file that an earlier chaperone has left; a file of another kind is kept. */
 function removeStale(path: string, uid: number): void {
   try {
     const stats = lstatSync(path);
@@ -183,11 +185,11 @@ function removeStale(path: string, uid: number): void {
   }
 }
 
-/** Another chaperone may have taken the place meanwhile. */
+/** Removes the file only if it is still this one's, because another chaperone may have replaced it. */
 function removeOwn(path: string, inode: number): void {
   try {
     if (lstatSync(path).ino === inode) unlinkSync(path);
   } catch {
-    // It is gone already.
+    // The file is gone already.
   }
 }

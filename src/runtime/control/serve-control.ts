@@ -1,4 +1,4 @@
-/** Joins the control socket with what answers on it, which is loaded once somebody asks. */
+/** Joins the control socket with the code that answers, which is loaded at the first request. */
 import type { Socket } from 'node:net';
 import { type Caller, createRights } from '../../control/rights.ts';
 import type { ControlServer } from '../../control/server.ts';
@@ -16,9 +16,9 @@ export interface ServeControlOptions {
   readonly supervisor: Supervisor;
   readonly edge: PeerEdge;
   readonly clock: Clock;
-  /** Chaperone's own account. */
+  /** Chaperone's own uid. */
   readonly uid: number;
-  /** That of the configuration in force. */
+  /** The policy of the configuration in force. */
   readonly policy: () => ControlPolicy;
   readonly say: (message: Message) => void;
 }
@@ -63,7 +63,7 @@ function callerOf(edge: PeerEdge, connection: Socket): Caller | undefined {
   }
 }
 
-/** A kernel that does not tell them (gVisor, before 4.13) leaves the primary group. */
+/** The peer's groups; only the primary one where the kernel does not tell them (gVisor, Linux before 4.13). */
 function groupsOf(edge: PeerEdge, fd: number): readonly number[] {
   try {
     return edge.peerGroups(fd);
@@ -72,7 +72,7 @@ function groupsOf(edge: PeerEdge, fd: number): readonly number[] {
   }
 }
 
-/** Node tells the descriptor of a connection nowhere else. */
+/** The descriptor of a connection, from an undocumented field: Node has no other access to it. */
 function descriptorOf(connection: Socket): number | undefined {
   if (!('_handle' in connection)) return undefined;
   const { _handle: handle } = connection;

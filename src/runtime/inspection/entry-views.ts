@@ -1,6 +1,6 @@
 /**
- * What of the machines may be seen by who inspects them: a list of what is shown, and nothing else. A specification, an
- * environment, a command's arguments never pass through here.
+ * The parts of the machines that inspectors may see: a list of all fields that are shown. Specifications, environments
+ * and arguments of commands never pass through here.
  */
 import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
 import type { ServiceEntry, SnapshotView } from '../../inspect/entry.ts';
@@ -30,13 +30,13 @@ type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 type UnitSnapshot = SnapshotFrom<typeof unitMachine>;
 type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
 
-/** What is known of a service besides its snapshot. */
+/** Facts of a service that are not in its snapshot. */
 export interface ServiceFacts {
-  /** What let it go, if it had to wait; with its suffix. */
+  /** The full name of the prerequisite that the service waited for last, if it had to wait. */
   readonly waitedFor?: string | undefined;
-  /** cron: Unix ms of its next run. */
+  /** For cron services: Unix ms of the next run. */
   readonly nextRun?: number | undefined;
-  /** Monotonic ms at which the system sends it SIGKILL, where it was told to stop. */
+  /** Monotonic ms at which the system sends SIGKILL to a service that it has told to stop. */
   readonly killAt?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ type ShownEvent =
   | SignalAll
   | CountProcesses;
 
-/** An actor's state without what nobody is to see. */
+/** An actor's state, reduced to what may be shown. */
 export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
   const status = statusOf(snapshot);
   if (isMachine<ServiceSnapshot>(snapshot, 'service'))
@@ -72,7 +72,7 @@ function machineView(status: SnapshotView['status'], snapshot: AnyMachineSnapsho
   return snapshot.hasTag('transient') ? { status, value, transient: true, context } : { status, value, context };
 }
 
-/** The machine of a snapshot; undefined where its actor is none of chaperone's machines. */
+/** The name of the machine that a snapshot belongs to; undefined where it is none of chaperone's. */
 export function machineOf(snapshot: unknown): string | undefined {
   const id = machineId(snapshot);
   switch (id) {
@@ -87,7 +87,7 @@ export function machineOf(snapshot: unknown): string | undefined {
   }
 }
 
-/** The service that a machine belongs to, by full name. */
+/** The full name of the service that a machine's snapshot belongs to. */
 export function serviceOf(snapshot: unknown): string | undefined {
   if (isMachine<ServiceSnapshot>(snapshot, 'service')) return snapshot.context.spec.name;
   if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.spec.name;
@@ -111,9 +111,9 @@ function stateValue(value: unknown): Json {
   return view;
 }
 
-// A boot takes thousands of steps, most of them before anything of this is compiled: no object is made that is thrown away.
+// A boot takes thousands of steps, most of them before this code is compiled, so no temporary objects are made here.
 
-/** What may be shown of what a service's chart knows. `stage`: where the chart stands. */
+/** The fields of a service's context that may be shown. `stage`: the stage of the chart. */
 export function serviceContext(
   context: ServiceSnapshot['context'],
   stage: string,
@@ -122,7 +122,7 @@ export function serviceContext(
   const { spec, serial, pid, followed, verdict, lastEnd, status, announced } = context;
   const deadline = deadlineIn(stage, context.deadline, killAt);
   const view: Record<string, Json> = { service: spec.name, serial };
-  // Without one it is not spawned yet, or what is left of the run has no leader.
+  // With pid 0 the service is not spawned yet, or its run has no leader any more.
   if (pid !== 0) view['pid'] = pid;
   if (followed) view['followed'] = true;
   if (spec.restart) {
@@ -139,13 +139,13 @@ export function serviceContext(
   return view;
 }
 
-/** Monotonic ms at which a start or a stop has taken too long. For a stop that the system has asked for, the system says it. */
+/** Monotonic ms at which a start or a stop has taken too long. The system's stop has the limit `killAt`. */
 function deadlineIn(stage: string, own: number | undefined, killAt: number | undefined) {
   if (stage.startsWith('starting') || stage === 'stopping.clearing') return own;
   return stage === 'stopping.terminating' ? killAt : undefined;
 }
 
-/** The same of a cron or inetd service. */
+/** The fields of a cron or inetd service's context that may be shown. */
 export function scheduledContext(
   context: ScheduledSnapshot['context'],
   stage: string,
@@ -163,7 +163,7 @@ export function scheduledContext(
   return view;
 }
 
-/** The same of the system. */
+/** The fields of the system's context that may be shown. */
 export function systemContext({ ledger, end }: SystemSnapshot['context'], stage: string): JsonObject {
   const { spec, graph, counters, drain } = ledger;
   const view: Record<string, Json> = {
@@ -204,12 +204,12 @@ function programOf({ argv }: ServiceSpec): string {
   return argv[0] ?? '';
 }
 
-/** An event with what may be seen of it. Of XState's own only the type is shown: their rest may be anything. */
+/** An event, reduced to what may be shown. XState's own events show only their type: fields may hold anything. */
 export function eventView(event: { readonly type: string }): EventView {
   return isShown(event) ? shownEvent(event) : { type: event.type };
 }
 
-/** Every type there is; the compiler holds it against the machines' events. */
+/** All types of events that are shown; the compiler compares them with the machines' events. */
 const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.start': true,
   'service.stop': true,
@@ -318,7 +318,7 @@ function shownEvent(event: ShownEvent): EventView {
   }
 }
 
-/** What is told of runs, and of what watches and starts them. */
+/** The events of runs, and of the actors that watch and start them. */
 type RunEvent = Exclude<ShownEvent, { readonly type: `${'service' | 'services' | 'system'}.${string}` }>;
 
 function shownRunEvent(event: RunEvent): EventView {
@@ -359,7 +359,7 @@ function shownRunEvent(event: RunEvent): EventView {
     case 'readiness.passed':
       return { type, serial: event.serial, ...(event.pid === undefined ? {} : { pid: event.pid }) };
     case 'readiness.failed':
-      // Only a notify service has a time-out here that is no pidfile's.
+      // A time-out without a pidfile occurs here only for notify services.
       return { type, serial: event.serial, cause: describeFailure('notify', event.cause) };
     case 'readiness.extended':
       return { type, serial: event.serial, deadline: event.deadline };
@@ -392,7 +392,7 @@ function shownRunEvent(event: RunEvent): EventView {
   }
 }
 
-/** What may be shown of a notification. */
+/** The fields of a notification that may be shown. */
 export function messageView(message: NotifyMessage): JsonObject {
   const { ready, reloading, stopping, status, errno, busError, mainPid, watchdog, watchdogInterval, extend } = message;
   return {
@@ -409,21 +409,21 @@ export function messageView(message: NotifyMessage): JsonObject {
   };
 }
 
-/** Monotonic ms at which SIGKILL is due to a service, as the snapshot of the system has it. */
+/** Monotonic ms at which a service gets SIGKILL, from the snapshot of the system. */
 export function killTimeOf(snapshot: SystemSnapshot, service: string): number | undefined {
   const slot = snapshot.context.ledger.slots.get(service);
   return slot !== undefined && isStopping(slot) ? slot.intent.killAt : undefined;
 }
 
-/** What the system is configured with; undefined where the snapshot is another machine's. A reload makes another value of it. */
+/** The configuration of the system, a new object after each reload; undefined for snapshots of other machines. */
 export function configurationOf(snapshot: unknown): DependencyGraph | undefined {
   return isMachine<SystemSnapshot>(snapshot, 'system') ? snapshot.context.ledger.graph : undefined;
 }
 
 /**
- * What is told of the services as they are configured.
+ * The entries that describe the configured services.
  *
- * @param reveal also what may be secret: command lines and environments
+ * @param reveal true: also show what may be secret, command lines and environments
  */
 export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
   if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
@@ -449,8 +449,8 @@ export function serviceEntries(snapshot: unknown, reveal: boolean): readonly Ser
 }
 
 /**
- * A machine's chart as plain JSON: XState's definition, whose `transitions` lack those without an event and which says all
- * others again in `on`.
+ * A machine's chart as plain JSON. It is made from XState's definition, which lacks transitions without an event in
+ * `transitions` and repeats the other ones in `on`.
  */
 export function definitionView(machine: unknown): Json {
   if (typeof machine !== 'object' || machine === null || !('root' in machine) || !('config' in machine)) return null;
@@ -463,7 +463,7 @@ export function definitionView(machine: unknown): Json {
   return view;
 }
 
-/** By what the machine was made of: the same for all that differ in what they were provided with. */
+/** The JSON by machine configuration, which machines share that differ only in their implementations. */
 const views = new WeakMap<object, Json>();
 
 function nodeView(node: unknown): Json {
@@ -471,7 +471,7 @@ function nodeView(node: unknown): Json {
   return chart === undefined ? null : plain(chart);
 }
 
-/** A node as XState defines it, and its definition, which holds those of its states already. */
+/** A node of XState's definition as JSON; `known` holds the definition of its child states already. */
 function chartOf(node: unknown, known: unknown): object | undefined {
   if (typeof node !== 'object' || node === null || !('definition' in node) || !('states' in node)) return undefined;
   const definition = known ?? node.definition;
@@ -489,7 +489,7 @@ function chartOf(node: unknown, known: unknown): object | undefined {
   };
 }
 
-/** JSON has no functions: they vanish. */
+/** Drops functions, which JSON does not have. */
 function plain(value: unknown): Json {
   const text: string | undefined = JSON.stringify(value);
   const parsed: Json = text === undefined ? null : JSON.parse(text);

@@ -1,7 +1,7 @@
 import type { Hub } from '../../inspect/hub.ts';
 import type { EntrySource } from './page-server.ts';
 
-/** What a hub tells, for pages; it is open as long as this is, so that whoever comes back has missed nothing. */
+/** Serves a hub's entries to pages. The hub stays open all the time, so that a page that reconnects misses nothing. */
 export interface HubPages extends EntrySource {
   readonly close: () => void;
 }

@@ -1,31 +1,31 @@
-/** Who may come in to watch over TCP: whoever knows the token, from a page of this host or from no page at all. */
+/** Decides who may inspect over TCP: clients that know the token and come from a page of this host, or from no page. */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** Where inspection listens unless it is told otherwise. */
+/** The default address of inspection. */
 export const loopback = '127.0.0.1';
 
 export interface Door {
-  /** That is listened on. */
+  /** The address that is listened on. */
   readonly address: string;
   readonly token: string;
 }
 
-/** 128 random bits, as they stand in a URL. */
+/** A token of 128 random bits, encoded for a URL. */
 export function newToken(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** An address as it stands in a URL. */
+/** An address in the form that URLs use. */
 export function urlHost(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
 }
 
 /**
- * A name of its own that leads to this host (DNS rebinding) opens the door to no page: `Host` has to be the address itself, and
- * `Origin`, which browsers send, has to be of this host, too. The token stands in the query.
+ * Admits a request that has the token in its query. A foreign name that resolves to this host (DNS rebinding) does not
+ * help a page: `Host` has to be the address itself, and `Origin`, which browsers send, has to be of this host, too.
  *
- * @returns the status line of the refusal; undefined where it may come in
+ * @returns the status line of the refusal; undefined where the request is admitted
  */
 export function admits(
   door: Door,
@@ -38,7 +38,7 @@ export function admits(
   return admitsWith(door, port, request, given);
 }
 
-/** As `admits`, with a token that stands elsewhere. */
+/** As `admits`, with a token that was found elsewhere. */
 export function admitsWith(
   door: Door,
   port: number,
@@ -56,7 +56,7 @@ function isOwn({ address }: Door, text: string, port?: number): boolean {
   if (!URL.canParse(text)) return false;
   const { hostname, port: given } = new URL(text);
   if (port !== undefined && Number(given === '' ? 80 : given) !== port) return false;
-  // Whoever listens on all addresses has many names; an address is none that a page could have been given.
+  // A listener on all addresses has many names; a numeric address cannot be the name of a foreign page.
   if (address === '0.0.0.0' || address === '::') return localNames.includes(hostname) || isAddress(hostname);
   return localNames.includes(hostname) || hostname === urlHost(address);
 }

@@ -6,7 +6,7 @@ import { loopback, newToken } from './inspect-door.ts';
 import type { AttachInspector } from './inspector-port.ts';
 import { servePage } from './page-server.ts';
 
-/** The inspector page, from chaperone itself. */
+/** Serves the inspector page from chaperone itself. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web' }>> = (
   hub,
   { address = loopback, port = 0 },

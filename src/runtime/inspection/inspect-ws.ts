@@ -9,28 +9,28 @@ import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import { admits, type Door, loopback, newToken, urlHost } from './inspect-door.ts';
 import type { AttachInspector } from './inspector-port.ts';
 
-/** Watchers at once. */
+/** The most inspectors at the same time. */
 const mostWatchers = 16;
-/** Connections at once, with those that are not let in. */
+/** The most connections at the same time, including those that are refused. */
 const mostConnections = 64;
 /** ms until a request has to be complete. */
 const requestTime = 5_000;
-/** Bytes that may wait for a watcher; what is over waits in the hub, and is lost there in the end. */
+/** The most bytes that wait for one inspector; further entries wait in the hub, which drops the oldest. */
 const mostWaiting = 256 * 1024;
-/** Bytes of a message from a watcher, who has nothing to say. */
+/** The most bytes of a message from an inspector; inspectors have nothing to send. */
 const longestMessage = 1_024;
 
 /** RFC 6455, section 7.4.1. */
 const goingAway = 1001;
 
-/** Speaks the format of `@statelyai/inspect`, so that its tools read along. */
+/** Sends entries in the format of `@statelyai/inspect`, so that its tools can read them. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web' }>> = (
   hub,
   { address = loopback, port = 0 },
   { announce, say },
 ) => {
   const door: Door = { address, token: newToken() };
-  // What is watched from the beginning is kept from the beginning, whenever the first watcher comes.
+  // The hub keeps the entries from the beginning on for the first inspector, whenever it connects.
   const keeping = hub.watch({ onEntry: () => true });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessage });
   const server = createServer({ requestTimeout: requestTime, headersTimeout: requestTime }, (_, response) =>
@@ -77,7 +77,7 @@ function serve(hub: Hub, watcher: WebSocket): void {
   watcher.on('close', () => watch.close());
 }
 
-/** Closes behind what is on its way; resolves once it is there, or the watcher is gone. */
+/** Closes a connection after the data on its way; resolves once they have arrived, or the inspector is gone. */
 function farewell(watcher: WebSocket): Promise<void> {
   return new Promise((resolve) => {
     watcher.once('close', () => resolve());

@@ -24,14 +24,14 @@ export interface InspectionPorts {
   readonly kernel: Pick<Kernel, 'hostname' | 'pid'>;
   readonly clock: Clock;
   readonly version: string;
-  /** Services are told of with their command lines and environments, which may be secret. */
+  /** True where entries show the command lines and environments of services, which may be secret. */
   readonly reveal?: boolean;
   readonly onError: (error: unknown) => void;
 }
 
 type Tell = (news: News) => void;
 
-/** An actor of XState, as far as its inspection shows it. */
+/** The fields of an XState actor that its inspection shows. */
 interface ObservedActor {
   readonly sessionId: string;
   readonly id: string;
@@ -43,11 +43,11 @@ interface ObservedActor {
 interface Known {
   readonly service: string | undefined;
   status: SnapshotView['status'];
-  /** What let its service go. */
+  /** The prerequisite that the actor's service waited for last. */
   waitedFor: string | undefined;
 }
 
-/** What happens in an assembly, as entries. It listens to the machines from `open` to the end of that, and only then. */
+/** Turns the events of an assembly into entries. It listens to the machines only from `open` until it is closed. */
 export function inspectionSource(ports: InspectionPorts): HubSource {
   const { assembly, onError, reveal = false } = ports;
   const boot = randomBytes(16).toString('hex');
@@ -97,7 +97,7 @@ function bootNews({ assembly, kernel, clock, version, reveal = false }: Inspecti
   };
 }
 
-/** What has happened since chaperone began, as far as it is known, with a mark where everything is known again. */
+/** Sends the kept facts of the past, with a mark where the facts become complete. */
 function tellPast({ kept, lost, facts }: Past, tell: Tell): void {
   const tellAll = (past: readonly Fact[]): void => {
     for (const fact of past) if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
@@ -128,7 +128,7 @@ class Observation {
   #configuration: unknown;
   #lastEvent: unknown;
   #lastView: EventView = { type: '' };
-  /** Actors that XState has told of before they had a state. */
+  /** Actors that XState announced before they had a state. */
   #born: ObservedActor[] = [];
 
   constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun' | 'system'>, reveal: boolean) {
@@ -137,7 +137,7 @@ class Observation {
     this.#assembly = assembly;
   }
 
-  /** Tells of an actor that is there already, and of its children. */
+  /** Sends the entries of an existing actor and its children. */
   begin(actor: unknown): void {
     if (!isActor(actor)) return;
     const snapshot = snapshotOf(actor);
@@ -155,7 +155,7 @@ class Observation {
       if (isActor(actorRef)) this.#born.push(actorRef);
       return;
     }
-    // XState's own snapshots come after the effects of the step: a cause would stand below what it caused.
+    // XState sends its snapshots after the effects of the step: a cause would stand below what it caused.
     if (event.type === '@xstate.event') this.#takeEvent(event);
     else if (event.type === '@xstate.microstep') this.#takeStep(actorRef.sessionId, event);
     else if (event.type === '@xstate.snapshot') this.#takeEnd(actorRef.sessionId, event);
@@ -190,7 +190,7 @@ class Observation {
     this.#note(sessionId, known, statusOf(snapshot));
   }
 
-  /** Before the actors of new services. */
+  /** Sends the entry of a reload; it has to precede the actors of new services. */
   #tellReload(snapshot: unknown): void {
     const configuration = configurationOf(snapshot);
     if (configuration === undefined || configuration === this.#configuration) return;
@@ -198,7 +198,7 @@ class Observation {
     this.#tell({ type: '@chaperone.reload', services: serviceEntries(snapshot, this.#reveal) });
   }
 
-  /** What is no machine takes no microsteps; of the others, too, an error is told only here. */
+  /** Takes the state of actors that are no machines and send no microsteps, and the errors of all actors. */
   #takeEnd(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
     const known = this.#known.get(sessionId);
     const status = statusOf(snapshot);
@@ -221,7 +221,7 @@ class Observation {
   #introduceBorn(): void {
     while (this.#born[0] !== undefined) {
       const snapshot = snapshotOf(this.#born[0]);
-      // It takes its first steps while it is made, and its children come after it.
+      // A new actor takes its first steps while it is made, and its children come after it.
       if (snapshot === undefined) return;
       const actor = this.#born.shift();
       if (actor !== undefined) this.#introduce(actor, snapshot);
@@ -250,7 +250,7 @@ class Observation {
     });
   }
 
-  /** What an actor is given causes its step in the same moment: one view does for both. */
+  /** An event arrives and causes a step in the same moment, so that one view serves both entries. */
   #eventView(event: { readonly type: string }): EventView {
     if (event !== this.#lastEvent) {
       this.#lastEvent = event;
@@ -267,7 +267,7 @@ class Observation {
   }
 }
 
-/** Undefined where the actor is still being made; some builds of XState throw then. */
+/** The actor's snapshot; undefined while the actor is still being made, when some builds of XState throw. */
 function snapshotOf(actor: ObservedActor): unknown {
   try {
     return actor.getSnapshot();

@@ -6,12 +6,12 @@ export interface Inspection {
   readonly hub: Hub;
 }
 
-/** Whatever is watched of an assembly is watched through this. Nothing is installed until somebody watches. */
+/** Makes the inspection of an assembly, which all inspectors share. Nothing is installed until somebody inspects. */
 export function inspect(ports: InspectionPorts, bounds: Partial<HubBounds> = {}): Inspection {
   const hub = new Hub(inspectionSource(ports), bounds);
   ports.assembly.outcome$.subscribe({
     next: ({ exitStatus, end }) => hub.tell({ type: '@chaperone.end', exitStatus, cause: describeEnd(end) }),
-    // A machine broke: the daemon says so itself, and leaves without an end.
+    // When a machine breaks, the daemon reports the error itself and exits without an end.
     error: () => undefined,
   });
   return { hub };

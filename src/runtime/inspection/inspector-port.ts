@@ -1,4 +1,4 @@
-/** What whoever watches an assembly is given, and gives. */
+/** The interface between an assembly and its inspectors. */
 import type { Hub } from '../../inspect/hub.ts';
 import type { Message } from '../../model/log/messages.ts';
 import type { JournalSpec, ServiceSpec } from '../../model/service/service-spec.ts';
@@ -7,27 +7,27 @@ import type { Clock } from '../kernel.ts';
 import type { LogSinks } from '../logging/log-sinks.ts';
 
 export interface InspectorPorts {
-  /** As they are configured now. */
+  /** The services as they are configured now. */
   readonly services: () => readonly ServiceSpec[];
   readonly clock: Clock;
-  /** Writes whole lines to stdout, in turn with the log. */
+  /** Writes whole lines to stdout, in order with the log. */
   readonly write: (text: string) => void;
-  /** stdout takes colours. */
+  /** True where stdout supports colours. */
   readonly colour: boolean;
-  /** Tells the person at the terminal what is not for the log. */
+  /** Prints a message for the person at the terminal that does not belong in the log. */
   readonly announce: (text: string) => void;
   readonly say: (message: Message) => void;
   readonly sinks: LogSinks;
   /** Calls back at the end of this turn. */
   readonly defer: (callback: () => void) => void;
-  /** What the settings say of journals. */
+  /** The journal's settings in the configuration. */
   readonly journal: JournalSpec;
 }
 
-/** Ends it. What it returns resolves once what it still had to tell is told; nobody waits for that for long. */
+/** Ends the inspector. A promise resolves once the last entries are delivered; it is awaited only for a short time. */
 export type CloseInspector = () => void | Promise<void>;
 
-/** Begins to watch, and holds nothing up: what may take time goes on after it has returned. */
+/** Attaches an inspector without delaying the boot: slow work goes on after the function has returned. */
 export type AttachInspector<R extends InspectRequest> = (
   hub: Hub,
   request: R,

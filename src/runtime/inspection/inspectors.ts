@@ -1,4 +1,4 @@
-/** The one place that knows what `--inspect` can watch with. Each is loaded only where it is asked for. */
+/** The list of inspectors that `--inspect` knows. The code of each is loaded only where it is asked for. */
 import type { Hub } from '../../inspect/hub.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { CloseInspector, InspectorPorts } from './inspector-port.ts';

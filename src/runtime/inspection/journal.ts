@@ -4,10 +4,10 @@ import { journalFull, journalRefuses } from '../../model/log/messages.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { AttachInspector } from './inspector-port.ts';
 
-/** There may be room again later. */
+/** Errors after which there may be room again later. */
 const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
-/** Records this boot in a journal. One that cannot be written to is said once, and is no trouble to anybody. */
+/** Records this boot in a journal. The first write error is logged, and the system goes on. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'journal' }>> = (
   hub,
   { file },
@@ -19,7 +19,7 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'journal' }
     say(journalRefuses(path, errorCode));
     if (!passing.includes(errorCode)) watch.close();
   });
-  // Not while the machines are in the middle of a step.
+  // The message is deferred, because the machines may be in the middle of a step.
   const writer = new JournalWriter(queue, maxSize, () => defer(() => say(journalFull(path))));
   const watch = hub.watch({
     records,

@@ -13,11 +13,11 @@ export interface LateInspectionPorts {
   readonly clock: Clock;
   readonly logging: Pick<LateLogging, 'inTurn'>;
   readonly version: string;
-  /** Services are told of with what may be secret. */
+  /** True where entries show parts of services that may be secret. */
   readonly reveal: boolean;
 }
 
-/** Inspection that costs nothing until somebody asks for it: not even its code is loaded. */
+/** Inspection that costs nothing until somebody asks for it: even its code is loaded only then. */
 export class LateInspection {
   readonly #ports: LateInspectionPorts;
   readonly #closers: CloseInspector[] = [];
@@ -37,7 +37,7 @@ export class LateInspection {
     return this.#inspection;
   };
 
-  /** Begins what the command line asks for. What cannot be watched with is said, and keeps nothing from starting. */
+  /** Attaches the inspectors of the command line. One that fails is logged and does not hinder the boot. */
   async attach(requests: readonly InspectRequest[]): Promise<void> {
     const { assembly, kernel, clock, logging } = this.#ports;
     const ports: InspectorPorts = {
@@ -65,7 +65,7 @@ export class LateInspection {
     }
   }
 
-  /** Last of all. Resolves once everybody who watches has got the rest. */
+  /** Closes all inspectors, as the last step. Resolves once they have received the rest. */
   async close(): Promise<void> {
     await Promise.all(this.#closers.splice(0).map((close) => close()));
   }

@@ -1,6 +1,6 @@
 /**
- * Serves the inspector page and the entries that it shows, to whoever knows the token, which is the first part of the path:
- * an address that is passed on opens the page, a link of the page stays inside of it, and no other origin ever sends it.
+ * Serves the inspector page and its entries to clients that know the token. The token is the first part of the path, so
+ * that a copied address opens the page, relative links keep the token, and no page of another origin sends it.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -8,17 +8,17 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { admitsWith, type Door, urlHost } from './inspect-door.ts';
 
-/** Where a page's entries come from. */
+/** The source of a page's entries. */
 export interface EntrySource {
-  /** What there is is all: a recording. */
+  /** True for a recording, to which no entries are added. */
   readonly complete: boolean;
-  /** The boot that is told of, where it is known. */
+  /** The id of the boot that the entries belong to, where it is known. */
   readonly boot: () => string | undefined;
   /**
-   * Gives entries as JSON, one after the other, from a number on as far as they are kept.
+   * Passes entries as JSON, one after the other, from a number on as far as they are kept.
    *
-   * @param take returns false where it takes no more until `resume`
-   * @param end is called when nothing more can come
+   * @param take returns false where it accepts no more entries until `resume`
+   * @param end is called when no more entries can come
    */
   readonly watch: (from: number, take: (json: string) => boolean, end: () => void) => EntrySourceWatch;
 }
@@ -30,7 +30,7 @@ export interface EntrySourceWatch {
 
 export interface PageServerOptions {
   readonly door: Door;
-  /** 0: the system chooses one. */
+  /** The port to listen on; 0 lets the system choose one. */
   readonly port: number;
   /** The folder with the built page. */
   readonly assets: string;
@@ -38,21 +38,21 @@ export interface PageServerOptions {
 }
 
 export interface PageServer {
-  /** The address of the page, once it is listened on. */
+  /** The address of the page; resolves once the server listens. */
   readonly url: Promise<string>;
-  /** Takes no more pages; resolves once those there are have got the rest, and are told that it was the last. */
+  /** Accepts no more pages; resolves once the connected ones have received the rest and the mark of the end. */
   readonly end: () => Promise<void>;
-  /** At once. */
+  /** Closes at once. */
   readonly close: () => void;
 }
 
-/** Pages at once. */
+/** The most pages at the same time. */
 const mostPages = 16;
-/** Connections at once. */
+/** The most connections at the same time. */
 const mostConnections = 64;
-/** Bytes that may wait for a page; what is over waits in the hub, and is lost there in the end. */
+/** The most bytes that wait for one page; further entries wait in the hub, which drops the oldest. */
 const mostWaiting = 256 * 1024;
-/** ms between two signs of life. */
+/** ms between two heartbeats. */
 const heartbeat = 5_000;
 
 const types: Readonly<Record<string, string>> = {
@@ -62,7 +62,7 @@ const types: Readonly<Record<string, string>> = {
   'layout.js': 'text/javascript; charset=utf-8',
 };
 
-/** Nothing but what is served here is loaded, asked or framed. */
+/** The page may load, call and frame only what this server serves. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -123,7 +123,7 @@ export function servePage({ door, port, assets, source }: PageServerOptions): Pa
   };
 }
 
-/** @returns what ends it, and resolves once its last word has gone or the connection has */
+/** @returns a function that ends the stream, and resolves once the last message is sent or the connection is gone */
 function serveEntries(
   request: IncomingMessage,
   response: ServerResponse,
@@ -205,7 +205,7 @@ function refuse(response: ServerResponse, line: string, text = ''): void {
   response.end(`${line}\n${text}`);
 }
 
-/** `/TOKEN/name?query`. A token without its slash leads nowhere: relative addresses would leave it. */
+/** The parts of `/TOKEN/name?query`. A token without a slash is refused: relative links would lose it. */
 function partsOf(url: string): { readonly token: string; readonly path: string; readonly query: URLSearchParams } {
   const { pathname, searchParams } = new URL(url, 'http://localhost');
   const [, token = '', ...rest] = pathname.split('/');

@@ -1,6 +1,6 @@
 import type { EntrySource } from './page-server.ts';
 
-/** Entries that are all there: what a page shows of a journal. */
+/** Serves complete entries to a page: those of a journal. */
 export function recordedSource(entries: readonly { readonly seq: number }[]): EntrySource {
   return {
     complete: true,
@@ -23,7 +23,7 @@ export function recordedSource(entries: readonly { readonly seq: number }[]): En
         ended = true;
         end();
       };
-      // Not before its caller knows what is watched.
+      // The first entry waits until the caller has its watch.
       setImmediate(resume);
       return {
         resume,

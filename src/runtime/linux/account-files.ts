@@ -1,23 +1,25 @@
 /**
- * Creates the user of `--create-user` by editing the account files itself: nothing is spawned, so it is the same with
- * shadow-utils, with busybox and with neither.
+ * Creates the user of `--create-user` by editing the account files itself. No program is spawned, so the result is the
+ * same with shadow-utils, with busybox and with neither.
  *
  * Locks, in the order in which shadow-utils takes them:
  *
  * 1. `/etc/.pwd.lock`, a record lock (lckpwdf(3)): shadow-utils of glibc systems, systemd.
- * 2. `/etc/passwd.lock` and its like, a link(2) that holds a pid: shadow-utils everywhere.
- * 3. `/etc/passwd+` and its like, O_EXCL: busybox. It is made like 2., since busybox only looks whether it is there.
+ * 2. `/etc/passwd.lock` and similar files, a link(2) to a file with a pid: shadow-utils everywhere.
+ * 3. `/etc/passwd+` and similar files, O_EXCL: busybox. It is made like 2., since busybox only checks whether it
+ *    exists.
  *
- * A lock file of a process that is gone is removed, as shadow-utils does. So is one with chaperone's own pid, which is 1 in
- * every run of a container, and one without a pid (busybox's) when it is old: what is killed at boot shall boot the next time.
+ * A lock file of a process that is gone is removed, as shadow-utils does. So is one with chaperone's own pid, which is
+ * 1 in every run of a container, and an old one without a pid (busybox's): a container that is killed at boot has to
+ * boot the next time.
  *
- * All new texts lie beside their files, complete and synced, before the first is renamed: gshadow, group, shadow, and
- * passwd last. With passwd the user is there; a crash before it leaves lines that nobody uses and the next run takes over.
- * When a step fails, those before it are undone.
+ * All new texts are complete and synced beside their files before the first is renamed: gshadow, group, shadow, and
+ * passwd last. The user exists once passwd is renamed; a crash before that leaves unused lines, which the next run
+ * adopts. When a step fails, the earlier steps are undone.
  *
- * A file that may be written but not replaced is written in place: a bind mount (`docker run -v $PWD/passwd:/etc/passwd`,
- * rename(2) says EBUSY), a writable file in a read-only /etc (EROFS), an owner that may not be given away (EPERM without
- * CAP_CHOWN). A reader may then see the new line half.
+ * A file that may be written but not replaced is written in place: a bind mount (`docker run -v
+ * $PWD/passwd:/etc/passwd`, rename(2) returns EBUSY), a writable file in a read-only /etc (EROFS), an owner that may
+ * not be given away (EPERM without CAP_CHOWN). Another program may then read half of the new line.
  */
 import {
   accessSync,
@@ -62,9 +64,9 @@ export interface AccountPorts {
    * @throws with `code`
    */
   lockFile(path: string): number | undefined;
-  /** What stands in for `/`: its etc, home and bin are looked at. The request's path is not below it. */
+  /** The folder that stands in for `/`, with its etc, home and bin. The request's path is not below it. */
   readonly root?: string;
-  /** rename(2), for tests that let it fail. */
+  /** rename(2); tests replace it to let it fail. */
   readonly rename?: (from: string, to: string) => void;
 }
 
@@ -73,20 +75,20 @@ export type UserCreation = ({ readonly kind: 'exists' | 'created' } & PlannedUse
 /** ms after which a lock is given up; lckpwdf(3) has the same. */
 const lockPatience = 15_000;
 const lockInterval = 100;
-/** ms after which a lock file that tells no pid is nobody's: busybox holds it for the time of one write. */
+/** ms after which a lock file without a pid is stale: busybox holds one only for the time of a write. */
 const staleAge = 60_000;
 
 /** The order in which shadow-utils locks them. */
 const lockOrder: readonly AccountFile[] = ['passwd', 'shadow', 'group', 'gshadow'];
-/** What stands in the first two alone is nobody's; the plan looks for it again. Passwd last: it is what makes the user. */
+/** The order of the renames. Lines without one in passwd are unused: only that makes the user. A rerun adopts them. */
 const commitOrder: readonly AccountFile[] = ['gshadow', 'group', 'shadow', 'passwd'];
 
-/** Why it cannot go on, in words. */
+/** A reason, in words, why the user cannot be created. */
 class Refusal extends Error {}
 
 /**
- * Sees to it that the user of a request is there. A user that exists with these ids needs no rights, no lock and no file
- * that can be written. Waits for locks of other programs for at most 15 s.
+ * Makes sure that the user of a request exists. For a user that exists with these ids, no rights, no lock and no
+ * writable file are needed. Waits for locks of other programs for at most 15 s.
  */
 export async function createUser(asked: UserRequest, ports: AccountPorts): Promise<UserCreation> {
   const request = withBytes(asked);
@@ -99,7 +101,7 @@ export async function createUser(asked: UserRequest, ports: AccountPorts): Promi
       bashExists: existsSync(join(root, 'bin/bash')),
       now: ports.clock.wallTime(),
     };
-    // Shadow files only come in under the locks: not everybody may read them.
+    // Shadow files are read only under the locks, because not every account may read them.
     const first = planAccount(request, readTexts(etc, ['passwd', 'group', 'login.defs']), facts);
     if (first.kind !== 'create') return first;
     attempt(etc, () => mkdirSync(etc, { recursive: true }));
@@ -120,7 +122,7 @@ export async function createUser(asked: UserRequest, ports: AccountPorts): Promi
   }
 }
 
-/** The home as the string of bytes that goes into passwd. */
+/** The request with the home as the string of bytes that goes into passwd. */
 function withBytes(request: UserRequest): UserRequest {
   const { defaultHome } = request;
   return defaultHome === undefined ? request : { ...request, defaultHome: Buffer.from(defaultHome).toString('latin1') };
@@ -137,7 +139,7 @@ function ownerOf(path: string): { readonly uid: number; readonly gid: number } {
   }
 }
 
-/** As strings of bytes, so that whatever stands in the old lines comes out as it went in. */
+/** Reads the files as strings of bytes, so that old lines are written back unchanged. */
 function readTexts(etc: string, files: readonly (AccountFile | 'login.defs')[]): AccountTexts {
   const texts: { [file in AccountFile | 'login.defs']?: string } = {};
   for (const file of files) {
@@ -155,7 +157,7 @@ function readTexts(etc: string, files: readonly (AccountFile | 'login.defs')[]):
   return texts;
 }
 
-/** Says early, and about the file itself, what would else come up as the trouble of a lock or a temporary file. */
+/** Checks the file itself early: the error would otherwise come up later, about a lock or a temporary file. */
 function checkWritable(path: string): void {
   attempt(path, () => accessSync(existsSync(path) ? path : dirname(path), constants.W_OK));
 }
@@ -207,7 +209,7 @@ async function takeLocks(etc: string, ports: AccountPorts): Promise<Release> {
 
 const nothingHeld: Release = () => {};
 
-/** In a folder that nobody can write to, nobody holds a lock. */
+/** In a read-only folder no program can hold a lock. */
 function unlessReadOnly<Result>(action: () => Result): Result | 'readOnly' {
   try {
     return action();
@@ -217,10 +219,10 @@ function unlessReadOnly<Result>(action: () => Result): Result | 'readOnly' {
   }
 }
 
-/** One try at a lock file; undefined while somebody else holds it. */
+/** Tries once to take a lock file; undefined while another program holds it. */
 function tryLockFile(lock: string, now: number): Release | undefined {
   const own = `${lock}.${process.pid}`;
-  // With its final NUL, as shadow-utils writes it.
+  // The pid ends with a NUL byte, as shadow-utils writes it.
   writeFileSync(own, `${process.pid}\0`, { mode: 0o600 });
   try {
     if (tryLink(own, lock)) return () => rmSync(lock, { force: true });
@@ -272,7 +274,7 @@ function holderOf(lock: string): string {
     const pid = lock.endsWith('.pwd.lock') ? undefined : pidIn(lock);
     return `${lock} has been held by ${pid === undefined ? 'another program' : `pid ${pid}`}`;
   } catch {
-    // Let go of this very moment.
+    // The other program has released the lock just now.
     return `${lock} has been held by another program`;
   }
 }
@@ -280,12 +282,12 @@ function holderOf(lock: string): string {
 // Files
 
 interface Replacement {
-  /** Where the file really is: a symbolic link stays one. */
+  /** The file behind all symbolic links, so that links stay links. */
   readonly path: string;
   readonly text: string;
-  /** Undefined where there was no file. */
+  /** The previous text; undefined where there was no file. */
   readonly old: string | undefined;
-  /** Undefined where the file can only be written in place. */
+  /** The new file; undefined where the old one can only be written in place. */
   readonly temporary: string | undefined;
 }
 
@@ -306,7 +308,7 @@ function replaceAll(
       prepared.push(attempt(path, () => prepare(realPath(path), text, old[file])));
     }
     for (const each of prepared) {
-      // Before it is tried: what was written in place half has to be undone, too.
+      // The step is listed before it is tried, because a half-written file has to be undone, too.
       done.push(each);
       attempt(each.path, () => commit(each, rename));
     }
@@ -327,7 +329,7 @@ function prepare(path: string, text: string, old: string | undefined): Replaceme
   const temporary = `${path}.chaperone`;
   const stats = statSync(path, { throwIfNoEntry: false });
   try {
-    // What a crash left behind: under the locks it is nobody else's.
+    // A crash has left this file; under the locks no other program uses it.
     rmSync(temporary, { force: true });
     const fd = openSync(temporary, 'wx', 0o600);
     try {
@@ -358,7 +360,7 @@ function commit({ path, text, temporary }: Replacement, rename: (from: string, t
   writeInPlace(path, text);
 }
 
-/** @returns whether the file is as it was */
+/** @returns true where the file is as it was before */
 function undo({ path, old }: Replacement): boolean {
   try {
     if (old === undefined) rmSync(path, { force: true });
@@ -378,7 +380,7 @@ function writeInPlace(path: string, text: string): void {
   }
 }
 
-/** The text is all that the file holds then, on the disk. */
+/** Writes the text as the whole content of a file, and syncs it to the disk. */
 function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text, 'latin1');
   for (let written = 0; written < bytes.length; ) {
@@ -388,7 +390,7 @@ function writeWhole(fd: number, text: string): void {
   fsyncSync(fd);
 }
 
-/** The names are on the disk, where the file system can do that. */
+/** Syncs the names of a folder to the disk, where the file system can do that. */
 function syncFolder(folder: string): void {
   try {
     const fd = openSync(folder, 'r');
@@ -398,11 +400,11 @@ function syncFolder(folder: string): void {
       closeSync(fd);
     }
   } catch {
-    // The new files stand either way.
+    // The new files are complete in any case.
   }
 }
 
-/** A path without symbolic links; as it is where nothing is there. */
+/** Resolves the symbolic links of a path; a path without a file stays as it is. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
@@ -414,7 +416,7 @@ function realPath(path: string): string {
 
 // Errors
 
-/** Puts what the system refused into words about a file. */
+/** Turns an error of the system into words about a file. */
 function attempt<Result>(path: string, action: () => Result): Result {
   try {
     return action();

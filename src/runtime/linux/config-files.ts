@@ -1,12 +1,12 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { ConfigReader } from '../../config/reader.ts';
 
-/** Bytes of one file; what is larger was not meant to be a configuration. */
+/** The most bytes of one file; a larger file is no configuration. */
 const largestFile = 16 * 1024 * 1024;
-/** A file that is being written is tried so often. */
+/** How often a file is read that changes meanwhile. */
 const mostReads = 3;
 
-/** The configuration's files on disk. */
+/** Reads the configuration's files from the disk. */
 export const configFiles: ConfigReader = {
   stat(path) {
     const stats = statSync(path, { throwIfNoEntry: false });
@@ -24,7 +24,7 @@ export const configFiles: ConfigReader = {
   },
 };
 
-/** The text of a file, undefined where it changed meanwhile: half of a configuration may well be one, but another. */
+/** The text of a file; undefined where it changed meanwhile: half a configuration may be a valid other one. */
 function readWhole(path: string): string | undefined {
   const fd = openSync(path, 'r');
   try {
@@ -32,7 +32,7 @@ function readWhole(path: string): string | undefined {
     if (before.size > largestFile) throw Object.assign(new Error(`${path} is too large`), { code: 'EFBIG' });
     const bytes = readFileSync(fd);
     const after = fstatSync(fd);
-    // What /proc and its like serve has no size.
+    // The size is not compared, because files of /proc and similar file systems have none.
     const same = before.size === after.size && before.mtimeMs === after.mtimeMs;
     return same && (before.size === 0 || bytes.length === before.size) ? bytes.toString('utf8') : undefined;
   } finally {
@@ -40,12 +40,12 @@ function readWhole(path: string): string | undefined {
   }
 }
 
-/** The text of a file of the account database; empty where there is none. */
+/** The text of a file of the account database; empty where there is no file. */
 export function readAccountFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // An image without accounts is in order: ids can still be given as numbers.
+    // An image without account files is allowed: ids can still be given as numbers.
     return '';
   }
 }

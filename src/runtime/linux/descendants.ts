@@ -1,6 +1,6 @@
 import { allProcesses } from './process-table.ts';
 
-/** The pids of all descendants of a process, by the parents that /proc tells. Empty without /proc. */
+/** The pids of all descendants of a process, found by the parents in /proc. Empty without /proc. */
 export function descendants(ancestor: number): readonly number[] {
   const children = new Map<number, number[]>();
   for (const { pid, parent } of allProcesses()) {

@@ -1,6 +1,6 @@
 /**
- * A log file. A thread of libuv's pool does everything, so that a slow disk holds up nobody; the queue before it hands over
- * one batch at a time, which is the order of the lines.
+ * A log file. All calls run in a thread of libuv's pool, so that a slow disk delays nothing else. The queue before the
+ * file passes one batch at a time, which keeps the lines in order.
  */
 import { close, constants, fchmod, fchown, fstat, mkdir, open, type Stats, stat, write } from 'node:fs';
 import { dirname } from 'node:path';
@@ -18,11 +18,11 @@ const changeOwner = promisify(fchown);
 const changeMode = promisify(fchmod);
 const writeFile = promisify(write);
 
-/** ms between two looks whether the file is still the one that stands there, and between two tries to open it. */
+/** ms between two checks that the path still names the open file, and between two tries to open it. */
 const checkInterval = 1_000;
-/** ms until a reader of a FIFO or a terminal is asked again whether it takes more. */
+/** ms until a FIFO or a terminal whose reader is slow is tried again. */
 const busyDelay = 10;
-/** There may be room again later. */
+/** Errors after which there may be room again later. */
 const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
 interface OpenFile {
@@ -71,7 +71,7 @@ export class FileSink implements Sink {
           continue;
         }
         if (passing.includes(code)) {
-          // Room is often made by removing this very file.
+          // Administrators often make room by removing this very file, so its path is checked at the next write.
           this.#checked = Number.NEGATIVE_INFINITY;
           return { errorCode: code, rest: bytes.subarray(at) };
         }
@@ -82,7 +82,7 @@ export class FileSink implements Sink {
     return {};
   }
 
-  /** The file to write to, or why there is none. */
+  /** The open file to write to, or the code of the error. */
   async #current(): Promise<OpenFile | string> {
     const now = this.#clock.now();
     if (now - this.#checked < checkInterval) {
@@ -106,8 +106,8 @@ export class FileSink implements Sink {
   }
 
   /**
-   * O_APPEND: others may write to the file, and logrotate's copytruncate takes the end away. O_NONBLOCK: a FIFO that nobody
-   * reads is an error at once, and does not take a thread for ever.
+   * O_APPEND, because other programs may write to the file, and logrotate's copytruncate shortens it. O_NONBLOCK,
+   * because a FIFO without a reader then gives an error at once and does not block a thread for ever.
    */
   async #open(name: string): Promise<number> {
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -125,7 +125,8 @@ export class FileSink implements Sink {
         this.#truncated = true;
         return fd;
       } catch (error) {
-        // Somebody else made it meanwhile; what a dangling link names is not made.
+        // EEXIST: another process has made the file meanwhile, or the name is a dangling link, whose target is not
+        // created.
         if (codeOf(error) !== 'EEXIST' || (await isDangling(name))) throw error;
       }
     }
@@ -136,7 +137,7 @@ export class FileSink implements Sink {
     await makeDirectories(dirname(name), owner);
     const mode = owner?.gidGiven === true ? 0o664 : 0o644;
     const fd = await openFile(name, flags | constants.O_CREAT | constants.O_EXCL, mode);
-    // Whatever the umask is. What cannot be given away is still a log.
+    // The mode is set apart from the umask. A file whose owner cannot be changed is still a log.
     await changeMode(fd, mode).catch(() => undefined);
     if (owner !== undefined) await changeOwner(fd, owner.uid, owner.gid).catch(() => undefined);
     return fd;
@@ -148,7 +149,7 @@ export class FileSink implements Sink {
   }
 }
 
-/** True where the name is still that of the open file. */
+/** True where the path still names the open file. */
 async function isStill(file: OpenFile, name: string): Promise<boolean> {
   if (name !== file.name) return false;
   const { dev, ino }: Pick<Stats, 'dev' | 'ino'> = await statPath(name).catch(() => ({ dev: -1, ino: -1 }));

@@ -1,19 +1,19 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** As execvp(3) looks where the environment has no PATH. */
+/** The search path of execvp(3) where the environment has no PATH. */
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Finds the program that the first word of a command names.
  *
- * A file that is there but may not be executed is returned too, when nothing better is found: executing it says EACCES,
- * which is the truth, where "not found" would not be.
+ * A file that may not be executed is returned where no better one is found: execve(2) then reports EACCES, which says
+ * more than "not found".
  *
  * @returns the path for execve(2), or undefined where nothing of that name exists
  */
 export function findProgram(word: string, searchPath: string | undefined, directory: string): string | undefined {
-  // A directory is found, too: that it may not be executed is for execve(2) to say.
+  // A directory is returned, too: execve(2) reports that it cannot be executed.
   if (word.includes('/')) return exists(resolve(directory, word)) ? word : undefined;
   let denied: string | undefined;
   for (const folder of (searchPath || defaultPath).split(':')) {
@@ -30,7 +30,7 @@ function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    // EACCES on the way to it: it may be there.
+    // With EACCES on the way to the file, the file may exist.
     return true;
   }
 }
@@ -41,7 +41,7 @@ function fileMode(path: string): number | undefined {
     const stats = statSync(path);
     return stats.isDirectory() ? undefined : stats.mode;
   } catch {
-    // ENOENT, ENOTDIR, EACCES on a folder of PATH: it is not to be found there.
+    // ENOENT, ENOTDIR, or EACCES on a folder of PATH: the folder does not have the program.
     return undefined;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * The file of an inspection journal. It holds boot after boot; when it would grow beyond its bound, the oldest whole boots are
- * taken out. A thread of libuv's pool does everything.
+ * The file of an inspection journal. It holds one boot after the other; when it would exceed its limit, the oldest
+ * whole boots are removed. All calls run in a thread of libuv's pool.
  *
- * The shorter file is written beside the old one and takes its name in one step, so that a crash loses neither. Where that
- * cannot be (the file is a mount of its own, its directory may not be written to, the disk is full), the rest is moved down
- * within the file: a crash in the middle of that leaves a line that is none, which readers skip.
+ * The shorter file is written beside the old one and renamed in one step, so that a crash loses neither. Where that is
+ * not possible (the file is a mount of its own, its directory is not writable, the disk is full), the rest is moved
+ * down within the file; a crash in the middle of that leaves one broken line, which readers skip.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
@@ -13,27 +13,27 @@ import { bootLineStart } from '../../inspect/journal-writer.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { JournalRequest, Sink } from '../kernel.ts';
 
-/** Bytes that are read and copied at a time. */
+/** How many bytes are read and copied at a time. */
 const pieceSize = 256 * 1024;
-/** What is kept of the bound when boots are taken out, so that this is done seldom. */
+/** The share of the limit that stays when boots are removed; the free rest makes removals rare. */
 const keptShare = 0.75;
-/** There may be room again later. */
+/** Errors after which there may be room again later. */
 const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
-/** Why a file that can be opened is not written to. */
+/** Why a file that can be opened is not used as a journal. */
 type Objection = 'NOT_A_FILE' | 'NOT_A_JOURNAL';
 
 interface OpenJournal {
   readonly handle: FileHandle;
   readonly size: number;
-  /** Where this boot begins. */
+  /** The offset at which this boot begins. */
   readonly bootStart: number;
 }
 
 export class JournalSink implements Sink {
   readonly #request: JournalRequest;
   #journal: OpenJournal | undefined;
-  /** It was given up: what would come after a gap in the beginning is of no use. */
+  /** Set once the journal was given up: entries after a gap in the beginning would be useless. */
   #failure: string | undefined;
 
   constructor(request: JournalRequest) {
@@ -51,7 +51,7 @@ export class JournalSink implements Sink {
     );
   }
 
-  /** Resolves with what there was no room for. */
+  /** Resolves with the bytes for which there was no room. */
   async #write(bytes: Uint8Array): Promise<{ readonly errorCode: string; readonly rest: Uint8Array } | undefined> {
     if (this.#failure !== undefined) throw failure(this.#failure);
     let at = 0;
@@ -77,9 +77,9 @@ export class JournalSink implements Sink {
   }
 
   /**
-   * Takes the oldest boots out.
+   * Removes the oldest boots.
    *
-   * @param room bytes that may be left at most, but for this boot, which stays in any case
+   * @param room the most bytes that may be left beside this boot, which always stays
    */
   async #shorten(journal: OpenJournal, room: number): Promise<OpenJournal> {
     const target = Math.min(room, this.#request.maxSize * keptShare);
@@ -95,8 +95,8 @@ export class JournalSink implements Sink {
 }
 
 /**
- * Opens the journal for one more boot. O_NOFOLLOW: the directory may belong to somebody who would like chaperone to write
- * elsewhere.
+ * Opens the journal for one more boot. O_NOFOLLOW, because the owner of the directory could otherwise make chaperone
+ * write to another file.
  */
 async function openJournal(path: string): Promise<OpenJournal> {
   await mkdir(dirname(path), { recursive: true });
@@ -106,7 +106,7 @@ async function openJournal(path: string): Promise<OpenJournal> {
     if (!stats.isFile()) throw failure('NOT_A_FILE' satisfies Objection);
     if (stats.size === 0) return { handle, size: 0, bootStart: 0 };
     const [start = ''] = (await readPiece(handle, 0, bootLineStart.length)).toString('latin1').split('\n');
-    // A line that was torn early is less than the mark.
+    // A torn first line may be shorter than the mark.
     if (!bootLineStart.startsWith(start)) throw failure('NOT_A_JOURNAL' satisfies Objection);
     // The last boot may have ended in the middle of a line.
     const last = await readPiece(handle, stats.size - 1, 1);
@@ -120,12 +120,12 @@ async function openJournal(path: string): Promise<OpenJournal> {
   }
 }
 
-/** Where each boot begins, the oldest first; without this one. */
+/** The offsets at which the earlier boots begin, the oldest first. */
 async function bootStarts({ handle, bootStart }: OpenJournal): Promise<readonly number[]> {
   const starts = [0];
   const mark = Buffer.from(`\n${bootLineStart}`);
   for (let at = 0; at < bootStart; at += pieceSize) {
-    // A mark may stand across the end of a piece.
+    // Pieces overlap, because a mark may cross the end of a piece.
     const piece = await readPiece(handle, at, Math.min(pieceSize + mark.length - 1, bootStart - at));
     for (let found = piece.indexOf(mark); found !== -1; found = piece.indexOf(mark, found + 1)) {
       starts.push(at + found + 1);
@@ -134,7 +134,7 @@ async function bootStarts({ handle, bootStart }: OpenJournal): Promise<readonly 
   return starts;
 }
 
-/** A new file with what stands from `start` on, in place of the old one; undefined where that cannot be. */
+/** Replaces the file by a new one with the content from `start` on; undefined where that is not possible. */
 async function replaced(path: string, { handle, size }: OpenJournal, start: number): Promise<FileHandle | undefined> {
   const beside = `${path}.new`;
   let copy: FileHandle | undefined;

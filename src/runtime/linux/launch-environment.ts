@@ -1,6 +1,6 @@
-/** What the launcher took out of Node's way, given back. */
+/** The state before Node started, as the launcher has saved it. */
 export interface LaunchEnvironment {
-  /** The environment that chaperone was started with, before the launcher. */
+  /** The environment that the launcher was started with. */
   readonly environment: Readonly<Record<string, string>>;
   /** RLIMIT_NOFILE before Node raised it; -1 is RLIM_INFINITY. Undefined where there was no launcher. */
   readonly descriptorLimit: { readonly soft: number; readonly hard: number } | undefined;
@@ -9,7 +9,7 @@ export interface LaunchEnvironment {
 const keptPrefix = '_CHAPERONE_KEEP_';
 const limitName = '_CHAPERONE_NOFILE';
 
-/** Reads the launcher's notes out of the environment it made (native/launcher.c). */
+/** Reads the launcher's notes from the environment that it made (native/launcher.c). */
 export function readLaunchEnvironment(environment: NodeJS.ProcessEnv): LaunchEnvironment {
   const original: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {

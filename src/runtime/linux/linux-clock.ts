@@ -1,46 +1,46 @@
 import type { Clock, TimerId } from '../kernel.ts';
 
-/** Node fires a timer of more than this at once, ms. */
+/** The longest timer of Node, ms: a longer one fires at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A timer that fires so much later than due, ms, means that chaperone stood still: SIGSTOP, `docker pause`, a suspended host. */
+/** A timer that is late by this many ms shows that chaperone was stopped: SIGSTOP, `docker pause`, a suspended host. */
 const stall = 500;
-/** A timer that fires so much later than due, ms, is remembered; so many of them are. */
+/** A timer that is late by this many ms is remembered, and how many such timers are. */
 const noteworthy = 100;
 const mostRemembered = 16;
 
-/** ms by which what was due in a stall is put off, at the most. */
+/** The most ms by which timers that were due in a stall are put off. */
 const thaw = 2_000;
 
 interface Waiting {
   readonly due: number;
-  /** What timers had been put off by when this one was set. */
+  /** How far timers had been put off in all when this timer was set. */
   readonly putOff: number;
 }
 
 /**
- * Node's timers, made safe for long waits and for stalls. While chaperone stands still its clock does, too: what it waits for
- * may have been frozen with it, and a time-out that ran out meanwhile would be false. The clock never goes back: what was waited
- * for in a stall is put off instead.
+ * Node's timers, made safe for long waits and for stalls. While chaperone is stopped its clock stops, too: the
+ * processes that it waits for may have been frozen with it, and a time-out in that time would be false. The clock never
+ * goes back; timers that were set before a stall are put off instead.
  */
 export class LinuxClock implements Clock {
   #nextId = 1;
-  /** ms for which chaperone stood still, as far as its timers noticed. */
+  /** ms for which chaperone was stopped, as far as its timers noticed. */
   #stalled = 0;
-  /** ms by which all timers have been put off that were waited for in stalls. */
+  /** ms by which timers that were set before stalls have been put off in all. */
   #putOff = 0;
-  /** What it has told last. */
+  /** The last time that `now` has returned. */
   #last = Number.NEGATIVE_INFINITY;
   readonly #timers = new Map<TimerId, NodeJS.Timeout | NodeJS.Immediate>();
-  /** When those that still wait are due. */
+  /** The due times of the timers that still wait. */
   readonly #waiting = new Map<TimerId, Waiting>();
   #nextDue = Number.POSITIVE_INFINITY;
-  /** When timers were late, on the real clock, and by how much; the latest last. */
+  /** The late timers: when on the real clock, and by how many ms; the latest comes last. */
   readonly #late: { at: number; by: number }[] = [];
 
   /**
-   * What has arrived during a stall is read before any timer fires. It has to find the time that will be the right one: what
-   * it sets a timer for would wait for as long again otherwise.
+   * All input that arrived during a stall is read before any timer fires. The handlers of that input need the corrected
+   * time: a timer that they set would otherwise wait once more for the length of the stall.
    */
   now(): number {
     let now = performance.now() - this.#stalled;
@@ -50,7 +50,7 @@ export class LinuxClock implements Clock {
       const goesOn = Math.max(this.#last, this.#nextDue);
       this.#stalled += now - goesOn;
       now = goesOn;
-      // What thawed with it needs a moment to say what it would have said in time.
+      // Programs that were frozen with chaperone need a moment to send what they would have sent in time.
       const more = Math.min(late, thaw);
       this.#putOff += more;
       this.#nextDue += more;
@@ -64,7 +64,7 @@ export class LinuxClock implements Clock {
   }
 
   lateness(since: number): number {
-    // A stall that nothing has noticed yet shows in the next due time.
+    // A stall that no timer has noticed yet shows in the next due time.
     this.now();
     return this.#late.reduce((most, { at, by }) => (at >= since ? Math.max(most, by) : most), 0);
   }
@@ -72,7 +72,7 @@ export class LinuxClock implements Clock {
   #remember(by: number): void {
     const at = performance.now();
     const last = this.#late.at(-1);
-    // The same timer is found late again and again until it fires.
+    // The same late timer is found at every call until it fires.
     if (last !== undefined && at - last.at <= by) {
       last.at = at;
       last.by = Math.max(last.by, by);
@@ -107,8 +107,8 @@ export class LinuxClock implements Clock {
     const left = this.#dueOf(waiting) - now;
     if (left <= 0) {
       this.#forgetDue(id);
-      // The loop reads what has arrived between its timers and its immediates: after a stall or `docker pause`, a timeout
-      // is judged only once that was done.
+      // The loop reads input between its timers and its immediates. So after a stall a time-out fires only when all
+      // input that has arrived was read.
       this.#timers.set(
         id,
         setImmediate(() => this.#fire(id, callback)),

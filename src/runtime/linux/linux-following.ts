@@ -1,4 +1,4 @@
-/** Processes that chaperone did not start, on Linux: /proc, pidfds, pidfiles. */
+/** Follows processes on Linux that chaperone did not start, by /proc, pidfds and pidfiles. */
 import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
@@ -8,13 +8,13 @@ import type { NativeEdge } from './native.ts';
 import { forgetProcesses, readProcess, uidOf } from './process-table.ts';
 import type { ProcessTrees } from './process-trees.ts';
 
-/** Bytes of a pidfile that are read: a number, and what may stand around it. */
+/** How many bytes of a pidfile are read: a number with white space around it. */
 const longestPidfile = 64;
 /** ms between two looks at a process that no pidfd watches. */
 const lookInterval = 250;
 /**
- * ms until the kernel is asked again how a process has ended, which it tells once the parent has reaped it; the double each time,
- * for a bit more than a second in all.
+ * ms until the kernel is asked again how a process has ended, which it tells once the parent has reaped the process.
+ * The time doubles with each question, for a bit more than a second in all.
  */
 const firstAsk = 5;
 const longestAsk = 640;
@@ -50,7 +50,7 @@ export class LinuxFollowing implements Following {
       }
       let stopAsking = (): void => undefined;
       const watch = this.#edge.watchReadable(fd, () => {
-        // It stays readable.
+        // A pidfd stays readable after the end of its process.
         watch.close();
         stopAsking = this.#askEnd(fd, (status) => tell(subscriber, status));
       });
@@ -81,7 +81,7 @@ export class LinuxFollowing implements Following {
   readPidfile(path: string): PidfileText | undefined {
     let fd: number;
     try {
-      // Whatever stands there (a FIFO, a terminal) must not make chaperone wait.
+      // The file may be a FIFO or a terminal: opening it must not make chaperone wait.
       fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     } catch {
       return undefined;
@@ -109,14 +109,15 @@ export class LinuxFollowing implements Following {
     }
   }
 
-  /** How a dead process has ended, asked until its parent has reaped it. */
+  /** Asks how a dead process has ended until the process's parent has reaped it. */
   #askEnd(fd: number, told: (status: ExitStatus) => void): () => void {
     let timer: TimerId | undefined;
     const ask = (delay: number): void => {
       const answer = this.#exitOf(fd);
       if (answer !== undefined && answer !== 'untold') told(fromWaitStatus(answer));
       else if (delay > longestAsk || (answer === 'untold' && delay > firstAsk)) told({ kind: 'unknown' });
-      // A kernel that does not tell is asked twice, so that of a child of chaperone waitid(2) tells first.
+      // A kernel that does not tell is asked twice, so that waitid(2) comes first where the process is a child of
+      // chaperone.
       else timer = this.#clock.setTimeout(() => ask(2 * delay), delay);
     };
     ask(firstAsk);
@@ -133,27 +134,27 @@ export class LinuxFollowing implements Following {
     }
   }
 
-  /** Signal 0 tells whether there is such a process; where there is no pidfd, the one look after the other has to do. */
+  /** Polls a process with signal 0 where there is no pidfd. */
   #pollEnd(pid: number, tell: () => void): () => void {
     let timer: TimerId;
     const look = (): void => {
       if (this.#edge.kill(pid, 0) === ESRCH) tell();
       else timer = this.#clock.setTimeout(look, lookInterval);
     };
-    // Never in the turn of whoever subscribes.
+    // The first look comes in a later turn than the subscription.
     timer = this.#clock.setTimeout(look, 0);
     return () => this.#clock.clearTimeout(timer);
   }
 }
 
 function tell(subscriber: Subscriber<ExitStatus>, status: ExitStatus): void {
-  // Who hears of it may ask at once what else lives.
+  // A subscriber may ask at once which processes are left.
   forgetProcesses();
   subscriber.next(status);
   subscriber.complete();
 }
 
-/** True where one of the ancestors is chaperone. The way up is short, and ends where a process vanishes. */
+/** True where one of the ancestors is chaperone. The chain is short; it breaks where a process vanishes. */
 function isDescendant(parent: number): boolean {
   for (let pid = parent, steps = 0; pid > 0 && steps < 1_000; steps += 1) {
     if (pid === process.pid) return true;

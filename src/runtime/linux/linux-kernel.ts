@@ -1,6 +1,6 @@
 /**
- * The kernel port on Linux: the native edge, Node's timers and signals. It reaps with waitid(2) for every child there is, so
- * `node:child_process` must not be used beside it: libuv and this would take each other's exits.
+ * The kernel port on Linux: the native edge, Node's timers and signals. It reaps every child with waitid(2), so
+ * `node:child_process` must not be used beside it: libuv and this file would take each other's exits.
  */
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
@@ -41,7 +41,7 @@ import { RemoteSink } from './remote-sink.ts';
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
   readonly clock: Clock;
-  /** RLIMIT_NOFILE as chaperone was started with: what services get, since Node raises its own. */
+  /** RLIMIT_NOFILE at the start of chaperone. Services get this limit, because Node raises its own. */
   readonly descriptorLimit: { readonly soft: number; readonly hard: number };
 }
 
@@ -51,19 +51,19 @@ interface Output {
   ended: boolean;
 }
 
-/** Exits that one call of the edge takes; the loop around it takes the rest. */
+/** How many exits one call of the edge takes; the loop around it takes the rest. */
 const reapLimit = 1024;
-/** What a pipe holds, pipe(7), bytes. More than that a process cannot have left in it; a writer that lives on can always add. */
+/** The capacity of a pipe in bytes, pipe(7): a process that has ended cannot have left more in it. */
 const drainBuffer = new Uint8Array(65_536);
 /**
- * What one output gives in one turn of the loop: short lines make thousands of records, and the turn must end. One for all: it is
- * copied before anybody else reads.
+ * The most bytes that are read from one output in one turn: short lines make thousands of records, and the turn has to
+ * end. All outputs share the buffer, because the bytes are copied before the next read.
  */
 const readBuffer = new Uint8Array(16_384);
-/** ms until a write to a descriptor that somebody made non-blocking is tried again. */
+/** ms until a write to a descriptor is tried again that another program has made non-blocking. */
 const retryDelay = 10;
 
-/** Clients that may wait for a handler; the kernel cuts it to net.core.somaxconn. */
+/** How many clients may wait for a handler; the kernel limits it to net.core.somaxconn. */
 const backlog = 4096;
 
 const ESRCH = 3;
@@ -82,13 +82,13 @@ export class LinuxKernel implements Kernel {
   readonly #edge: NativeEdge;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
   readonly #outputs = new Map<number, readonly Output[]>();
-  /** Pipes that outlived the process they were made for: a descendant holds them. */
+  /** Pipes that a descendant holds open after the end of the process that they were made for. */
   readonly #lingering = new Set<Output>();
-  /** Descriptors of clients that were taken and are not closed yet. */
+  /** Descriptors of accepted clients that are still open. */
   readonly #connections = new Map<number, LinuxListener>();
   #nullDevice: number | undefined;
   #reaping = false;
-  /** The process whose group has the terminal. */
+  /** The process whose group is the foreground group of the terminal. */
   #foreground: number | undefined;
   readonly #oomKills = new OomKills();
 
@@ -101,10 +101,10 @@ export class LinuxKernel implements Kernel {
     this.notifying = new LinuxNotifying(edge);
   }
 
-  /** Starts to listen: signals, and exits that happened before. Call it once, when subscribers are in place. */
+  /** Starts to listen: to signals, and to exits that happened before. Call it once, when subscribers are in place. */
   open(): void {
-    // The first asynchronous call makes libuv's threads: now, where a limit that is too low (pids, ulimit -u) shows at once, and
-    // not when the services have used it up, where libuv would abort.
+    // The first asynchronous call makes libuv create its threads. It is made here so that a low limit (pids, ulimit -u)
+    // shows at once; when services have used the limit up, libuv would abort.
     stat('/', () => undefined);
     listenForSignals((signal) => {
       if (signal === 'SIGCHLD') this.#reapAll();
@@ -144,7 +144,7 @@ export class LinuxKernel implements Kernel {
       stage: (SpawnOutcome & { ok: false })['error']['stage'],
       file = program,
     ): SpawnOutcome => {
-      // A clone that failed raises no SIGCHLD, yet somebody may wait to hear that nothing is left.
+      // A clone that failed raises no SIGCHLD, but `childrenGone$` has to emit where no child is left.
       setImmediate(() => this.#reapAll());
       const directory = request.directory === undefined ? {} : { directory: request.directory };
       return { ok: false, error: { code, stage, program: file, ...directory } };
@@ -207,10 +207,11 @@ export class LinuxKernel implements Kernel {
   }
 
   signalAll(signal: SignalName): void {
-    // As PID 1, kill(2) with -1 reaches the whole namespace and nothing else. Anywhere else it would reach strangers.
+    // As PID 1, kill(2) with -1 reaches the whole namespace and nothing else. Anywhere else it would reach foreign
+    // processes.
     if (this.pid === 1) this.#edge.kill(-1, signalNumber(signal));
     else {
-      // None may be missing that was forked since somebody looked.
+      // The table is read again, so that processes that were forked since the last look get the signal, too.
       forgetProcesses();
       for (const pid of descendants(this.pid)) this.#edge.kill(pid, signalNumber(signal));
     }
@@ -222,8 +223,8 @@ export class LinuxKernel implements Kernel {
 
   sink(target: 'stdout' | 'stderr'): Sink {
     const fd = target === 'stdout' ? 1 : 2;
-    // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services and is never made
-    // non-blocking here.
+    // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services, so it is
+    // never made non-blocking here.
     return { write: (bytes, done) => this.#writeAll(fd, bytes, done), terminal: isatty(fd) };
   }
 
@@ -276,8 +277,8 @@ export class LinuxKernel implements Kernel {
   }
 
   /**
-   * Takes every exit there is: signals coalesce, one SIGCHLD may stand for many. Whether a child is left is asked anew after
-   * the last batch, since whoever heard of that may have started something.
+   * Takes all exits: signals coalesce, so one SIGCHLD may stand for many. After the last batch the kernel asks again
+   * whether a child is left, because a subscriber may have started one.
    */
   #reapUntilEmpty(): boolean {
     for (;;) {
@@ -289,13 +290,13 @@ export class LinuxKernel implements Kernel {
 
   #emit(exits: readonly NativeExit[]): void {
     forgetProcesses();
-    // Before anybody hears of the ends, and does something about them.
+    // The groups are looked at before subscribers hear of the exits and change something.
     const leaving = new Set(exits.map(({ pid }) => pid).filter((pid) => this.#livesIn(pid)));
     this.#drainOutputs(exits.map(({ pid }) => pid));
     for (const { pid } of exits) this.#trees.ended(pid);
-    // Otherwise the terminal's Ctrl-C would go to a process group that no longer exists.
+    // Without this, Ctrl-C at the terminal would go to a process group that no longer exists.
     if (exits.some(({ pid }) => pid === this.#foreground)) this.#edge.takeTerminal(0);
-    // One look a batch: which of several was meant cannot be known.
+    // The counter is read once per batch: which of several killed processes it means cannot be known.
     const oom = exits.some(({ signal }) => signal === SIGKILL) && this.#oomKills.take() > 0;
     this.exits$.next({
       at: this.#clock.now(),
@@ -308,19 +309,19 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  /** True where a process group has a member, be it one that is dead and not reaped, or that chaperone may not signal. */
+  /** True where a process group has any member, even a zombie or one that chaperone may not signal. */
   #groupExists(group: number): boolean {
     return this.#edge.kill(-group, 0) !== ESRCH;
   }
 
   /**
-   * True where a process group has a member that lives. All of /proc is read only for a group that has a member at all, of which
-   * there are few: kill(2) does not tell the living from the dead.
+   * True where a process group has a living member. All of /proc is read only for the few groups that have any member
+   * at all, because kill(2) does not tell the living from the dead.
    */
   #livesIn(group: number): boolean {
     if (!this.#groupExists(group)) return false;
     const members = allProcesses().filter((entry) => entry.group === group);
-    // Where /proc shows none of them (hidepid, no /proc), what kill(2) says has to do.
+    // Where /proc shows no member (hidepid, no /proc), the answer of kill(2) has to do.
     return members.length === 0 ? this.#groupExists(group) : members.some(({ zombie }) => !zombie);
   }
 
@@ -345,8 +346,8 @@ export class LinuxKernel implements Kernel {
       writable: false,
       onread: {
         buffer: readBuffer,
-        // One piece a turn: a service that floods must not keep signals and timers waiting. `false` stops the reading, and
-        // nothing is held back in the socket, so that #drain finds what comes next.
+        // One piece per turn: a flooding service must not delay signals and timers. `false` stops the reading, and the
+        // socket holds nothing back, so that #drain finds what comes next.
         callback: (bytes, buffer) => {
           output.bytes$.next(buffer.slice(0, bytes));
           setImmediate(() => socket.resume());
@@ -362,7 +363,7 @@ export class LinuxKernel implements Kernel {
       output.bytes$.complete();
     };
     socket.on('error', end);
-    // Before the socket closes its descriptor, whose number may be another pipe's in the same turn.
+    // The output is removed before the socket closes its descriptor: another pipe may get the number in the same turn.
     socket.on('end', end);
     socket.on('close', end);
     return output;
@@ -373,8 +374,8 @@ export class LinuxKernel implements Kernel {
   }
 
   /**
-   * What a process wrote before its end is in its pipes: it is read now, so that its last words come before its exit, however
-   * long a grandchild keeps the pipes open. An orphan wrote to the pipes of a service that has ended.
+   * Reads the output that a process wrote before its end, so that its last lines precede its exit even if a grandchild
+   * keeps the pipes open. An orphan wrote to the pipes of a service that has ended.
    */
   #drainOutputs(pids: readonly number[]): void {
     if (pids.some((pid) => !this.#outputs.has(pid))) {
@@ -389,7 +390,7 @@ export class LinuxKernel implements Kernel {
     }
   }
 
-  /** One look, and no more: a descendant that keeps writing would never let it end. */
+  /** Reads only once, because a descendant that keeps writing would otherwise never let this end. */
   #drain(output: Output): void {
     if (output.ended) return;
     const { bytes } = this.#edge.readNow(output.fd, drainBuffer);
@@ -402,10 +403,10 @@ export class LinuxKernel implements Kernel {
   }
 }
 
-/** What bind(2) says where IPv6 is off, or has no address. */
+/** Errors of bind(2) where IPv6 is off, or has no address. */
 const withoutIpv6 = ['EAFNOSUPPORT', 'EADDRNOTAVAIL'];
 
-/** A terminal's foreground group has to be of the session that the terminal controls: chaperone's own. */
+/** The new process's group. A terminal's foreground group has to be in the terminal's session, which is chaperone's. */
 function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none' {
   if (stdin === 'terminal') return 'group';
   return ownGroup ? 'session' : 'none';
@@ -424,12 +425,12 @@ function statusOf(exit: NativeExit, oom: boolean): ExitStatus {
   };
 }
 
-/** A pipe that belongs to the service's account can be opened anew as /dev/stdout. Without root it stays chaperone's. */
+/** Gives a pipe to the service's account, so that /dev/stdout can be opened. Without root chaperone keeps it. */
 function giveAway(fd: number, uid: number, gid: number): void {
   try {
     fchownSync(fd, uid, gid);
   } catch {
-    // EPERM: only reopening is lost, writing works.
+    // EPERM: the pipe cannot be reopened, but it can be written to.
   }
 }
 

@@ -6,8 +6,8 @@ import type { Listener } from '../kernel.ts';
 import type { NativeEdge, NativeWatch } from './native.ts';
 
 /**
- * A listening socket, watched. It takes one client each time the loop finds it readable, so that signals and timers have
- * their turn in a burst, and so that a pause holds from the next client on.
+ * Watches a listening socket. It accepts one client each time the loop finds the socket readable, so that signals and
+ * timers have their turn in a burst, and a pause takes effect with the next client.
  */
 export class LinuxListener implements Listener {
   readonly connections$ = new Subject<Connection>();
@@ -18,7 +18,7 @@ export class LinuxListener implements Listener {
   readonly #open: Map<number, LinuxListener>;
   #closed = false;
 
-  /** @param open the clients of all listeners, by descriptor; whoever closes one takes it out */
+  /** @param open the clients of all listeners, by descriptor; whoever closes a descriptor has to remove it */
   constructor(edge: NativeEdge, fd: number, open: Map<number, LinuxListener>) {
     this.#edge = edge;
     this.#fd = fd;
@@ -51,7 +51,8 @@ export class LinuxListener implements Listener {
     try {
       client = this.#edge.acceptConnection(this.#fd);
     } catch (error) {
-      // Without a descriptor for it the client waits, and the socket stays readable: not in every turn of the loop.
+      // Without a free descriptor the client waits, and the socket stays readable: the pause keeps the loop from
+      // spinning.
       this.#watch.pause();
       this.refusals$.next(codeOf(error) ?? 'EIO');
       return;

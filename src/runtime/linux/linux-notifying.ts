@@ -1,4 +1,4 @@
-/** sd_notify(3) on Linux: sockets for services by unix-dgram, what comes along with a datagram by the edge. */
+/** sd_notify(3) on Linux: unix-dgram makes the sockets, the edge receives datagrams with credentials. */
 import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
@@ -10,11 +10,11 @@ import type { NativeEdge } from './native.ts';
 
 type Library = typeof import('unix-dgram');
 
-/** What the address of a unix socket holds, unix(7), bytes without the last NUL. */
+/** The most bytes of a unix socket's address, unix(7), without the last NUL. */
 const longestPath = 107;
-/** Datagrams that one call of the edge takes; the loop around it takes the rest. */
+/** How many datagrams one call of the edge takes; the loop around it takes the rest. */
 const receiveLimit = 64;
-/** Calls in one turn of the loop: somebody who writes faster than chaperone reads must not stop it. */
+/** How many calls one turn of the loop makes: a sender that is faster than chaperone must not block the loop. */
 const mostCalls = 16;
 
 export class LinuxNotifying implements Notifying {
@@ -26,7 +26,7 @@ export class LinuxNotifying implements Notifying {
     this.#edge = edge;
   }
 
-  /** To be awaited before the first socket is opened: most systems need none, and no addon for it. */
+  /** Await this before the first socket is opened. The addon is loaded only here, because most systems need none. */
   async load(): Promise<void> {
     this.#library = await import('unix-dgram');
   }
@@ -36,7 +36,8 @@ export class LinuxNotifying implements Notifying {
     const name = `${service.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 40)}-${this.#edge.randomHex(8)}`;
     const path = join(this.#directoryFor(name), name);
     const fd = bindWith(this.#library, this.#edge, path);
-    // Who knows the name may write, and the directory does not tell it: the service may have given up chaperone's account.
+    // Every account that knows the name may write, because a service may have changed its account; the directory hides
+    // names.
     chmodSync(path, 0o666);
     this.#edge.passCredentials(fd);
     const datagrams$ = new Subject<NotifyDatagram>();
@@ -74,13 +75,13 @@ export class LinuxNotifying implements Notifying {
     }
   }
 
-  /** Takes all that is there: a socket holds about ten datagrams, and whoever finds it full has to wait. */
+  /** Takes all waiting datagrams: a socket holds about ten, and further senders have to wait. */
   #receive(fd: number, datagrams$: Subject<NotifyDatagram>, isOpen: () => boolean): void {
     for (let calls = 0; calls < mostCalls && isOpen(); calls += 1) {
       const received = this.#edge.receiveDatagrams(fd, receiveLimit);
       for (const { bytes, truncated, credentials, descriptors } of received) {
         const sender = credentials === undefined ? {} : { sender: credentials.pid };
-        // A socket that was closed by what it brought has no more to say.
+        // The handler of an earlier datagram may have closed the socket.
         if (isOpen()) datagrams$.next({ bytes, truncated, descriptors, ...sender });
         else for (const descriptor of descriptors) closeSync(descriptor);
       }
@@ -89,8 +90,8 @@ export class LinuxNotifying implements Notifying {
   }
 
   /**
-   * The first that can be. Not the directory of the control socket: that is chaperone's alone, and any service has to come
-   * through this one.
+   * The first directory that can be used. It is not the one of the control socket, which only chaperone's account may
+   * enter: every service has to be able to pass through this one.
    */
   #directoryFor(name: string): string {
     if (this.#directory !== undefined && isOwn(this.#directory)) return this.#directory;
@@ -117,8 +118,8 @@ export class LinuxNotifying implements Notifying {
 }
 
 /**
- * The library makes the socket and binds it; its descriptor is then taken over. The library itself receives without
- * credentials, and the kernel throws away the descriptors that come with a datagram when nobody asks for them.
+ * The library makes and binds the socket; then its descriptor is taken over. The library itself would receive no
+ * credentials, and the kernel discards the descriptors of a datagram whose receiver does not ask for them.
  */
 function bindWith(library: Library, edge: NativeEdge, path: string): number {
   const socket = library.createSocket('unix_dgram');
@@ -135,27 +136,27 @@ function bindWith(library: Library, edge: NativeEdge, path: string): number {
   }
 }
 
-/** The library's errors have the negated errno as their code. */
+/** Makes an error with a name as its code from the library's error, whose code is the negated errno. */
 function codedError(failure: unknown): Error {
   const errno = failure instanceof Error && 'errno' in failure ? Number(failure.errno) : 0;
   const code = errno < 0 ? getSystemErrorName(errno) : 'EIO';
   return Object.assign(new Error(`cannot bind the notify socket: ${code}`), { code });
 }
 
-/** Others may go through it, and not look: names are secrets. */
+/** Lets other accounts pass through the directory, but not list it: the names of the sockets are secrets. */
 function makePrivate(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o711 });
   if (!isOwn(directory)) throw Object.assign(new Error(`${directory} is not ours`), { code: 'EACCES' });
   chmodSync(directory, 0o711);
 }
 
-/** A link, or somebody else's directory in /tmp, is not to be trusted. */
+/** False for a link, or for a directory in /tmp of another account, which cannot be trusted. */
 function isOwn(directory: string): boolean {
   const stats = lstatSync(directory, { throwIfNoEntry: false });
   return stats?.isDirectory() === true && stats.uid === process.geteuid?.();
 }
 
-/** A chaperone that was killed leaves its sockets; each start of a container would add to them. */
+/** Removes the sockets that killed chaperones have left; otherwise each start of a container would add some. */
 function removeDeserted(edge: NativeEdge, directory: string): void {
   for (const { name, parentPath } of listQuietly(directory)) {
     const path = join(parentPath, name);
@@ -175,6 +176,6 @@ function unlinkQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // It is gone already.
+    // The file is gone already.
   }
 }

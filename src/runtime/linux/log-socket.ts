@@ -1,9 +1,10 @@
 /**
- * The socket that syslog(3) writes to. It is bound before the first service starts, by one system call, so that nothing is
- * lost; whoever writes before it is read waits. unix-dgram, which takes 2 ms to load, takes it over once the services start.
+ * The socket that syslog(3) writes to. It is bound before the first service starts, by one system call, so that no
+ * record is lost; senders wait until it is read. The library unix-dgram, which takes 2 ms to load, takes the socket
+ * over once the services start.
  *
- * unix-dgram tells of one datagram a wake-up and holds one more copy of each; so its callback takes what else is there by
- * `receiveBatch`. That is possible in this callback alone: elsewhere unix-dgram would find its socket empty and throw.
+ * unix-dgram reports one datagram per wake-up and copies each once more, so its callback takes the other datagrams by
+ * `receiveBatch`. That is possible only in this callback: elsewhere unix-dgram would find its socket empty and throw.
  */
 import { chmodSync, closeSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
@@ -13,20 +14,20 @@ import type { LogSocketOutcome } from '../kernel.ts';
 import { isDeserted } from './deserted-socket.ts';
 import type { NativeEdge } from './native.ts';
 
-/** Datagrams that one call takes. A socket holds eleven (net.unix.max_dgram_qlen), the rest come while these are taken. */
+/** How many datagrams one call takes. A socket holds eleven (net.unix.max_dgram_qlen); the rest arrives meanwhile. */
 const batchSize = 128;
-/** Bytes of one that are taken, as unix-dgram has it. */
+/** How many bytes of a datagram are taken, as in unix-dgram. */
 const longestDatagram = 65_536;
-/** Where the next one begins: some lines of the cache beyond a power of two, since what lies that far apart drives each other out. */
+/** The distance of two slots: a power of two and a few cache lines, so that the slots do not evict each other. */
 const slot = longestDatagram + 192;
-/** ms that one wake-up may take: then timers, signals and services have their turn. */
+/** ms that one wake-up may take; then timers, signals and services have their turn. */
 const longestTurn = 5;
-/** Datagrams that are taken at the very end; a client that never stops would never let it end. */
+/** How many datagrams are taken at the end; a client that never stops would otherwise never let it end. */
 const mostAtTheEnd = 10_000;
 
 const everyone = 0o666;
 
-/** Binds the socket. */
+/** Binds the log socket. */
 export function openLogSocket(edge: NativeEdge, path: string, holdOn: () => boolean): LogSocketOutcome {
   try {
     const obstacle = clearPath(edge, path);
@@ -42,13 +43,13 @@ export function openLogSocket(edge: NativeEdge, path: string, holdOn: () => bool
   }
 }
 
-/** Removes a socket that nobody reads. Returns why something has to stay. */
+/** Removes a socket that no process reads. Returns the errno's name where the path has to stay. */
 function clearPath(edge: NativeEdge, path: string): string | undefined {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined) return undefined;
   const target = there.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : there;
   if (target !== undefined && !target.isSocket()) return 'EEXIST';
-  // A link to nowhere leads to no one, either.
+  // A dangling link leads to no socket, so it may be replaced as well.
   if (target !== undefined && !isDeserted(edge, path)) return 'EADDRINUSE';
   unlinkSync(path);
   return undefined;
@@ -63,7 +64,7 @@ class LogSocket {
   readonly #buffer = new Uint8Array(batchSize * slot);
   readonly #lengths = new Uint32Array(batchSize);
   readonly #texts: (string | undefined)[] = new Array<undefined>(batchSize).fill(undefined);
-  /** The socket's descriptor until unix-dgram has it. */
+  /** The socket's descriptor until unix-dgram takes it over. */
   #early: number | undefined;
   #socket: UnixDatagramSocket | undefined;
   #subscriber: Subscriber<readonly (Uint8Array | string)[]> | undefined;
@@ -88,7 +89,7 @@ class LogSocket {
     else this.#socket.close();
     this.#socket = undefined;
     this.#early = undefined;
-    // Not another's, who has taken the place.
+    // The inode is compared, because another process may have replaced the socket.
     if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.#path);
   }
 
@@ -97,7 +98,7 @@ class LogSocket {
     const early = this.#early;
     if (early === undefined) return;
     const socket = createSocket('unix_dgram');
-    // Before libuv has asked for the first event: from here on unix-dgram's descriptor is the one that is bound.
+    // libuv has not asked for the first event yet, so that unix-dgram's descriptor becomes the bound one unnoticed.
     this.#edge.replaceDescriptor(early, socket.fd);
     closeSync(early);
     this.#early = undefined;
@@ -114,7 +115,7 @@ class LogSocket {
     while (!this.#holdOn() && this.#take(fd) > 0 && performance.now() < end);
   }
 
-  /** Emits what is there, and tells how many datagrams it was. */
+  /** Emits the waiting datagrams and returns how many there were. */
   #take(fd: number): number {
     const taken = this.#edge.receiveBatch(fd, this.#buffer, this.#lengths, this.#texts);
     if (taken === 0) return 0;

@@ -1,6 +1,6 @@
 import type { SpawnErrorStage } from '../../model/service/spawn-error.ts';
 
-/** What the addon in `native/` exports: the few system calls that Node lacks. Each function is one man page. */
+/** The exports of the addon in `native/`: the system calls that Node lacks. Each function wraps one man page. */
 export interface NativeEdge {
   /**
    * Starts a program: clone(2) with CLONE_VM | CLONE_VFORK, so the supervisor's memory maps are not copied, then execve(2).
@@ -30,33 +30,34 @@ export interface NativeEdge {
   readNow(fd: number, buffer: Uint8Array): { bytes: number; ended: boolean };
   /** write(2) of everything, waiting in poll(2) for at most `timeout` ms in all. Returns the bytes written. Never throws. */
   writeNow(fd: number, buffer: Uint8Array, timeout: number): number;
-  /** tcsetpgrp(3): makes chaperone's own process group the foreground group of a terminal. Does nothing where it is none. */
+  /** tcsetpgrp(3): makes chaperone's own process group a terminal's foreground group; does nothing elsewhere. */
   takeTerminal(terminal: number): void;
-  /** Calls back for each arrival of a signal by number, also a real-time one (uv_signal_start). Does not keep the loop alive. */
+  /** Calls back at each signal of that number, also a real-time one (uv_signal_start). Does not keep the loop alive. */
   watchSignal(signal: number, callback: () => void): void;
   /** _exit(2): no handler runs and no thread is waited for. */
   exitNow(status: number): never;
-  /** getrandom(2): so many bytes, 1 to 64, as hexadecimal digits. Node's own crypto takes a millisecond to load. */
+  /** getrandom(2): `count` bytes, 1 to 64, as hexadecimal digits. Node's own crypto takes a millisecond to load. */
   randomHex(count: number): string;
   /** getrlimit(2) for RLIMIT_NOFILE; RLIM_INFINITY is -1. */
   descriptorLimit(): { soft: number; hard: number };
   /**
-   * fcntl(2), O_NONBLOCK, of the description: also for everyone who shares it. A watched descriptor is non-blocking, and a
-   * service that is handed a socket expects a blocking one. Throws with `code`.
+   * fcntl(2), O_NONBLOCK, of the file description: it also applies to everyone who shares it. A watched descriptor is
+   * non-blocking, but a service that is given a socket expects a blocking one. Throws with `code`.
    */
   setBlocking(fd: number, blocking: boolean): void;
   /** fcntl(2), F_DUPFD_CLOEXEC: another descriptor of the same description. Throws with `code`. */
   duplicate(fd: number): number;
   /**
-   * dup3(2) with O_CLOEXEC: `to` becomes what `from` is, and what it was is closed. A watch of `to` that has not been through
-   * the loop yet watches the new one.
+   * dup3(2) with O_CLOEXEC: `to` becomes a copy of `from`, and the old description of `to` is closed. A watch of `to`
+   * that has not been through the loop yet then watches the new description.
    *
    * @throws Error with `code`
    */
   replaceDescriptor(from: number, to: number): void;
   /**
-   * open(2) and fcntl(2) F_SETLK for the whole file, as lckpwdf(3) does with /etc/.pwd.lock. A missing file is made with
-   * mode 0600. The lock is the process's: closing *any* descriptor of the file releases it, and a second call here succeeds.
+   * open(2) and fcntl(2) F_SETLK for the whole file, as lckpwdf(3) does with /etc/.pwd.lock. A missing file is made
+   * with mode 0600. The lock belongs to the process: closing *any* descriptor of the file releases it, and a second
+   * call here succeeds.
    *
    * @returns the descriptor that holds the lock; undefined where another process does
    * @throws Error with `code` where the file cannot be opened or locked
@@ -95,14 +96,14 @@ export interface NativeEdge {
    * @returns 0 or the errno: ENOENT and ECONNREFUSED where nobody listens, EAGAIN where the receiver's queue is full
    */
   sendDatagram(path: string, bytes: Uint8Array): number;
-  /** setsockopt(2) SO_PASSCRED: what is sent from now on arrives with credentials. Throws with `code`. */
+  /** setsockopt(2) SO_PASSCRED: datagrams that are sent from now on arrive with credentials. Throws with `code`. */
   passCredentials(fd: number): void;
   /**
-   * recvmmsg(2): takes the datagrams that are there, without credentials and descriptors. Makes nothing but the texts.
+   * recvmmsg(2): takes the waiting datagrams, without credentials and descriptors. It allocates only the texts.
    *
    * @param into is cut into as many slots of equal size as `lengths` is long: datagram i begins at
    * `i * Math.floor(into.length / lengths.length)`
-   * @param lengths gets the lengths as sent, in bytes: one that is longer than its slot was truncated
+   * @param lengths gets the lengths as sent, in bytes: a datagram that is longer than its slot was truncated
    * @param texts gets each datagram's text without the NULs and the white space at its end, where all of it is printable ASCII
    * or tabs: cheaper than to decode it afterwards. `undefined` where it is not, or was truncated
    * @returns how many datagrams were taken; fewer than `lengths.length` where no more were there
@@ -127,9 +128,9 @@ export interface NativeEdge {
   /** getsockname(2): the port; 0 for a socket without one. Throws with `code`. */
   localPort(fd: number): number;
   /**
-   * accept4(2). The connection is a blocking one.
+   * accept4(2). The connection is in blocking mode.
    *
-   * @returns undefined where no client waits, or it has gone
+   * @returns undefined where no client waits, or the waiting one has gone
    * @throws Error with `code`: with EMFILE or ENFILE the client goes on waiting, and the listener stays readable
    */
   acceptConnection(fd: number): NativeConnection | undefined;
@@ -144,11 +145,11 @@ export interface NativeEdge {
   makeFifo(path: string, mode: number): void;
 }
 
-/** The functions need no `this`, and once the watch is closed do nothing. */
+/** The functions need no `this`, and do nothing once the watch is closed. */
 export interface NativeWatch {
   readonly pause: () => void;
   readonly resume: () => void;
-  /** May be called in the callback, and twice. Does not close the descriptor. */
+  /** Does not close the descriptor. It may be called in the callback, and twice. */
   readonly close: () => void;
 }
 
@@ -161,23 +162,23 @@ export interface NativeCredentials {
 
 export interface NativeDatagram {
   readonly bytes: Buffer;
-  /** It was longer than 256 KiB; `bytes` is its beginning. */
+  /** True where the datagram was longer than 256 KiB; `bytes` is its beginning. */
   readonly truncated: boolean;
-  /** The sender's, where `passCredentials` asked for them. */
+  /** The sender's credentials, where `passCredentials` asked for them. */
   readonly credentials?: NativeCredentials;
-  /** Fewer than were sent where no more descriptors could be open. */
+  /** Fewer than were sent where the limit of open descriptors was reached. */
   readonly descriptors: readonly number[];
 }
 
 export interface NativeConnection {
   readonly fd: number;
-  /** The client's address, without brackets or zone; an IPv4 one also where it came to an IPv6 socket. Empty on a unix socket. */
+  /** The client's address, no brackets or zone; IPv4 clients of an IPv6 socket show as IPv4. Empty on a unix socket. */
   readonly address: string;
   readonly port: number;
 }
 
 export interface NativeSpawnOptions {
-  /** Path of the program as execve(2) takes it: with a slash in it. */
+  /** The program's path for execve(2): it contains a slash. */
   readonly file: string;
   readonly argv: readonly string[];
   /** `NAME=value` strings. */
@@ -186,9 +187,9 @@ export interface NativeSpawnOptions {
   readonly stdio: readonly [number, number, number];
   /** Descriptors that become 3, 4, and so on (sd_listen_fds(3)). Failures are at the stage `stdio`. */
   readonly descriptors?: readonly number[];
-  /** Absent: chaperone's own. */
+  /** Absent: chaperone's own working directory. */
   readonly directory?: string;
-  /** `session` (setsid), `group` (setpgid), or `none`: stays in chaperone's group. */
+  /** `session` (setsid), `group` (setpgid), or `none`: the process stays in chaperone's group. */
   readonly group: 'session' | 'group' | 'none';
   /** A terminal's descriptor whose foreground process group the child becomes (tcsetpgrp); needs group `group`. */
   readonly terminal?: number;
@@ -203,7 +204,7 @@ export interface NativeSpawnOptions {
   readonly pidVariables?: readonly string[];
 }
 
-/** Where a spawn failed, in the order in which the stages are taken. */
+/** The stage at which a spawn failed, in the order of the stages. */
 export type SpawnStage = Exclude<SpawnErrorStage, 'lookup' | 'notify'>;
 
 export type NativeSpawnResult =

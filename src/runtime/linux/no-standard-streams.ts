@@ -1,7 +1,8 @@
 /**
- * Imported before every library: the first look at `process.stdout` or `process.stderr` makes Node set O_NONBLOCK on the pipe
- * behind it, which the services share, and they die of EAGAIN. Libraries look (colour detection, stream checks), and so does
- * Node itself when a socket closes. They find something harmless; chaperone writes through the kernel port alone.
+ * Imported before every library. The first use of `process.stdout` or `process.stderr` makes Node set O_NONBLOCK on the
+ * pipe behind it; the services share that pipe and would die of EAGAIN. Libraries use the streams (colour detection,
+ * stream checks), and so does Node itself when a socket closes. They find harmless objects here; chaperone writes only
+ * through the kernel port.
  */
 for (const [name, fd] of [
   ['stdout', 1],

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-/** Where the container's own cgroup counts, version 2 and version 1: `oom_kill N` on a line of its own. */
+/** The counters of the container's own cgroup, version 2 and version 1: `oom_kill N` on a line of its own. */
 const counters = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'];
 
 /**
- * Notices when the kernel's OOM killer has ended a process of this container (cgroups(7), "memory.events"). Knows nothing where
- * no cgroup is mounted; then every SIGKILL is just that.
+ * Detects that the kernel's OOM killer has ended a process of this container (cgroups(7), "memory.events"). Where no
+ * cgroup is mounted it detects nothing.
  */
 export class OomKills {
   readonly #file: string | undefined;

@@ -1,37 +1,38 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 
-/** One process as proc_pid_stat(5) tells of it. */
+/** One process, from proc_pid_stat(5). */
 export interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** Ended, and not reaped yet. */
+  /** True for a process that has ended and is not reaped yet. */
   readonly zombie: boolean;
-  /** Clock ticks since the machine booted: with the pid it names a process once and for all. */
+  /** Clock ticks since the machine booted; together with the pid this identifies a process for ever. */
   readonly startTime: number;
 }
 
-/** Undefined where there is no such process, or no more, or no /proc. */
+/** Undefined where there is no such process, or no /proc. */
 export function readProcess(pid: number): ProcessEntry | undefined {
   try {
     const stat = readStat(pid);
-    // The program's name, in parentheses, may hold anything; what follows the last one is regular.
+    // The program's name, in parentheses, may contain any characters; the fields after the last parenthesis are
+    // regular.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
     const [parent, group, session, startTime] = [fields[1], fields[2], fields[3], fields[19]].map(Number);
     if (parent === undefined || group === undefined || session === undefined || startTime === undefined)
       return undefined;
     return { pid, parent, group, session, zombie: fields[0] === 'Z' || fields[0] === 'X', startTime };
   } catch {
-    // It ended meanwhile.
+    // The process has ended meanwhile.
     return undefined;
   }
 }
 
-/** Some 50 numbers and a name of 15 bytes. */
+/** Room for some 50 numbers and a name of 15 bytes. */
 const statBuffer = Buffer.alloc(2_048);
 
-/** Half of the time that readFileSync takes, of which there may be thousands. */
+/** Reads in half of the time of readFileSync, because there may be thousands of processes. */
 function readStat(pid: number): string {
   const fd = openSync(`/proc/${pid}/stat`, 'r');
   try {
@@ -44,11 +45,12 @@ function readStat(pid: number): string {
 let table: readonly ProcessEntry[] | undefined;
 
 /**
- * Every process there is to be seen. Empty without /proc.
+ * All visible processes. Empty without /proc.
  *
- * What was read is good for the rest of this turn of the loop: when a thousand services stop at once, each asks what is left of
- * it, and a thousand readings of thousands of processes would take minutes. Programs go on meanwhile, as they do while the table
- * is being read; but what chaperone has done itself, or was told, has to be in it: see `forgetProcesses`.
+ * The result is kept for the rest of this turn of the loop: when a thousand services stop at once, each asks which
+ * processes are left, and a thousand readings of thousands of processes would take minutes. Other programs go on
+ * meanwhile, as they do during a reading; but everything that chaperone has done itself, or was told, has to show in
+ * the table: see `forgetProcesses`.
  */
 export function allProcesses(): readonly ProcessEntry[] {
   if (table === undefined) {
@@ -58,12 +60,12 @@ export function allProcesses(): readonly ProcessEntry[] {
   return table;
 }
 
-/** The table is read anew when it is asked for: chaperone has started or reaped a process, or was told that one has ended. */
+/** Makes the next call read the table anew: chaperone has started or reaped a process, or heard of an end. */
 export function forgetProcesses(): void {
   table = undefined;
 }
 
-/** The children of one process, by proc_pid_children(5), which costs one read a thread instead of one a process. */
+/** The children of one process, from proc_pid_children(5): one read per thread instead of one per process. */
 export function childrenOf(pid: number): readonly number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
@@ -74,7 +76,7 @@ export function childrenOf(pid: number): readonly number[] {
   }
 }
 
-/** The effective uid of a process: /proc/PID belongs to it. */
+/** The effective uid of a process, which is the owner of /proc/PID. */
 export function uidOf(pid: number): number | undefined {
   try {
     return statSync(`/proc/${pid}`).uid;

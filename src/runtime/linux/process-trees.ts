@@ -1,36 +1,37 @@
 /**
- * Which processes a start has left behind.
+ * Finds the processes that a start has left behind.
  *
- * Linux does not tell: a daemon has cut every tie (session, group, parent) to the program that made it, on purpose. What is
- * known of a start while it lasts is its descendants, looked at again and again, 5 ms apart at first. Once its own process has
- * been reaped, what it left is a child of chaperone, and belongs to it
- * - for certain, when it was seen as a descendant, or is of a session in which one was seen;
- * - for certain, when its environment has the INVOCATION_ID of the start (systemd.exec(5)): a fork inherits it, and so does a
- *   program, unless it was started with an environment of its own (env -i);
- * - by circumstance, for forking services, when it is a child of chaperone that nobody started, began after the start did, stands in a session which
- *   no other start knows, and no other start of a forking service was under way: a daemon that was quicker than the looks.
- * Two starts at once that leave daemons behind within milliseconds, without the INVOCATION_ID, lose them to nobody: they are then
- * orphans like those of a simple service, and live until the last round. From then on, descendants and sessions of members are members.
+ * Linux does not tell: a daemon cuts every tie (session, group, parent) to the program that made it, on purpose. During
+ * a start its descendants are known, by looks that are 5 ms apart at first. Once the started process has been reaped,
+ * the processes that it left are children of chaperone. A process belongs to the start
+ * - for certain, when it was seen as a descendant, or is in a session in which a descendant was seen;
+ * - for certain, when its environment has the INVOCATION_ID of the start (systemd.exec(5)): a fork inherits it, and so
+ *   does a program, unless it was started with an environment of its own (env -i);
+ * - by circumstance, for forking services, when it is a child of chaperone that no service started, began after the
+ *   start did, is in a session which no other start knows, and no other start of a forking service was under way: such
+ *   a daemon was faster than the looks. Daemons without the INVOCATION_ID that two simultaneous starts leave within
+ *   milliseconds belong to neither. They are orphans like those of a simple service, and live until the shutdown. After
+ *   its start, a member's descendants and its session are members, too.
  *
- * A pid may come again: a member is its pid and the time of its beginning.
+ * A pid may be reused: a member is identified by its pid and the time of its start.
  *
- * A process group needs no such art: a program leaves it on purpose alone, and its number is given to nobody else while it has a
- * member. After that it may be another's: see `Group`.
+ * A process group is simpler: a program leaves it only on purpose, and the kernel does not reuse its number while it
+ * has a member. After that the number may belong to another group: see `Group`.
  */
 import { readFileSync } from 'node:fs';
 import type { Clock, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
 import { allProcesses, childrenOf, type ProcessEntry, readProcess } from './process-table.ts';
 
-/** ms from one look at the descendants to the next; of what may run for long, the looks become ever rarer. */
+/** ms from one look at the descendants to the next; the looks at a start that takes long become ever rarer. */
 const firstLook = 5;
 const longestLook = 200;
 const lookGrowth = 1.3;
 /**
- * ms between two moments at which something is due while a daemon is on its way: whether chaperone has stood still for longer than
- * that shows in how late it comes (`Clock.lateness`), and a daemon may have come and gone meanwhile.
+ * ms between two timers while a daemon is expected. Their lateness (`Clock.lateness`) shows whether chaperone was
+ * stopped for longer than this, so that a daemon may have come and gone unseen.
  */
 const beat = 50;
-/** Starts whose sessions are remembered. */
+/** How many sessions of starts are remembered. */
 const mostSessions = 4_096;
 
 export class ProcessTrees {
@@ -38,16 +39,16 @@ export class ProcessTrees {
   readonly #self: number;
   readonly #ownSession: number | undefined;
   readonly #trees = new Set<Tree>();
-  /** Processes that chaperone has started itself and that live. */
+  /** The living processes that chaperone has started itself. */
   readonly #started = new Set<number>();
-  /** Sessions of starts, the latest last: what a simple service leaves behind in its own is nobody's. */
+  /** Sessions of starts, the latest last: processes that a simple service leaves in its session are in no tree. */
   readonly #sessions = new Set<number>();
-  /** The group that is tracked under a number. */
+  /** The tracked groups, by number. */
   readonly #groups = new Map<number, Group>();
   readonly #groupExists: (group: number) => boolean;
   #beat: TimerId | undefined;
 
-  /** @param groupExists is true where a group has a member, dead or alive, and costs little */
+  /** @param groupExists a cheap test that is true where a group has a member, dead or alive */
   constructor(clock: Clock, self: number, groupExists: (group: number) => boolean) {
     this.#clock = clock;
     this.#self = self;
@@ -57,7 +58,7 @@ export class ProcessTrees {
 
   started(pid: number): void {
     this.#started.add(pid);
-    // The number is another's now.
+    // Another process has this number now.
     this.#groups.get(pid)?.vanish();
     this.#groups.delete(pid);
     for (const tree of this.#trees) tree.loseSession(pid);
@@ -111,7 +112,7 @@ export class ProcessTrees {
     }, beat);
   }
 
-  /** A child of chaperone that nobody started, and that is in no session of a start. */
+  /** True for a child of chaperone that no service started, and that is in no session of a start. */
   #isStrange(entry: ProcessEntry): boolean {
     const { pid, parent, session } = entry;
     if (parent !== this.#self || this.#started.has(pid) || this.#sessions.has(session)) return false;
@@ -122,12 +123,12 @@ export class ProcessTrees {
 interface Surroundings {
   readonly ownSession: number | undefined;
   readonly isStrange: (entry: ProcessEntry) => boolean;
-  /** No other start that is tracked is under way. */
+  /** True where no other tracked start is under way. */
   readonly isAlone: (own: Tree) => boolean;
   readonly onForget: (own: Tree) => void;
 }
 
-/** `INVOCATION_ID=…` as a process was started with it; undefined where it has none, or chaperone may not look. */
+/** `INVOCATION_ID=…` from a process's initial environment; undefined where it is absent or not readable. */
 function markOf(pid: number): string | undefined {
   try {
     const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
@@ -138,20 +139,20 @@ function markOf(pid: number): string | undefined {
 }
 
 class Tree implements ProcessTree {
-  /** A start that is to leave a daemon behind, and has not ended yet. */
+  /** True until the start has ended, where it is to leave a daemon behind. */
   underWay: boolean;
   readonly #root: ProcessEntry | undefined;
   readonly #longestLook: number;
   readonly invocation: string;
-  /** What stands in the environment of its members. */
+  /** The variable that the environment of each member holds. */
   readonly mark: string;
   readonly #clock: Clock;
   readonly #around: Surroundings;
-  /** When each member began. */
+  /** The start time of each member. */
   readonly #known = new Map<number, number>();
   readonly #sessions = new Set<number>();
   #timer: TimerId | undefined;
-  /** From the first moment on, no other start was under way. */
+  /** True where no other start was under way at any moment. */
   #alone: boolean;
 
   constructor(pid: number, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
@@ -171,7 +172,7 @@ class Tree implements ProcessTree {
     return this.#known.get(pid) === startTime || this.#sessions.has(session);
   }
 
-  /** Its number is another process's now, which may lead another session: nobody of the old one lives. */
+  /** Another process has the session's number now and may lead another session: no member of the old one is alive. */
   loseSession(session: number): void {
     this.#sessions.delete(session);
   }
@@ -187,7 +188,7 @@ class Tree implements ProcessTree {
     }
   }
 
-  /** Decided on one look at it: the next one may find that it has left the session of the start. */
+  /** Decides on the first look at the process, because it may have left the session of the start by the next one. */
   #isLeftBehind(entry: ProcessEntry): boolean {
     if (this.#sessions.has(entry.session)) return true;
     if (!this.#around.isStrange(entry)) return false;
@@ -203,7 +204,7 @@ class Tree implements ProcessTree {
       const isKnown = this.#known.get(entry.pid) === entry.startTime;
       if (isKnown || (this.#sessions.has(entry.session) && entry.startTime >= since)) members.set(entry.pid, entry);
     }
-    // A set grows while it is walked: children of children come, too.
+    // A set grows while it is iterated: this also finds children of children.
     for (const pid of members.keys()) {
       for (const entry of entries) if (entry.parent === pid && !members.has(entry.pid)) members.set(entry.pid, entry);
     }
@@ -226,7 +227,7 @@ class Tree implements ProcessTree {
   #planLook(delay: number): void {
     this.#timer = this.#clock.setTimeout(() => {
       this.#alone &&= this.#around.isAlone(this);
-      // A map grows while it is walked.
+      // A map grows while it is iterated.
       for (const pid of this.#known.keys()) {
         for (const child of childrenOf(pid)) {
           const entry = this.#known.has(child) ? undefined : readProcess(child);
@@ -239,17 +240,18 @@ class Tree implements ProcessTree {
 }
 
 /**
- * The process group that a start leads. It is gone for good, and whoever has its number is a stranger,
- * - once the group was seen to have no member any more, dead or alive, after the end of the start;
- * - once another process has the leader's pid: it is not given away while a group goes by it;
- * - where neither the leader nor any member of an earlier look is there: unless what is there is of the leader's session.
+ * The process group that a start leads. The group is gone for good, and a process with its number is a foreign one,
+ * - once the group was seen without any member, dead or alive, after the end of the start;
+ * - once another process has the leader's pid, which the kernel does not reuse while the group exists;
+ * - where neither the leader nor any member of an earlier look is there, unless the present members are of the leader's
+ *   session.
  */
 class Group implements ProcessTree {
   readonly #pid: number;
   readonly #exists: (group: number) => boolean;
   readonly #onForget: () => void;
   readonly #leader: ProcessEntry | undefined;
-  /** When each member of the last look began. */
+  /** The start time of each member of the last look. */
   #known: ReadonlyMap<number, number> = new Map();
   #ended = false;
   #gone = false;
@@ -261,7 +263,7 @@ class Group implements ProcessTree {
     this.#leader = readProcess(pid);
   }
 
-  /** One look now, while nobody else can have the number: what it finds is known from here on. */
+  /** Looks now, while the kernel cannot have reused the number: the members that it finds are known from here on. */
   startEnded(): void {
     this.#ended = true;
     this.members();

@@ -1,6 +1,7 @@
 /**
- * Another syslog daemon, by UDP (RFC 5426 and what was done before it): one packet a line. The name is looked up when there
- * is something to send and again once a minute; while it cannot be resolved, the queue before this holds what it can.
+ * Another syslog daemon, by UDP (RFC 5426 and the practice before it), one packet per line. The name is resolved when
+ * there is something to send, and again once a minute; while it cannot be resolved, the queue before this sink holds
+ * the lines.
  */
 import type { Socket } from 'node:dgram';
 import type { LookupAddress } from 'node:dns';
@@ -8,9 +9,9 @@ import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, Sink } from '../kernel.ts';
 
 const defaultPort = 514;
-/** ms that a resolved address is used. */
+/** ms for which a resolved address is used. */
 const addressLifetime = 60_000;
-/** The network may come back; what had been sent before is lost without a sign, as UDP has it. */
+/** Errors after which the network may come back; packets sent before are lost unnoticed, as always with UDP. */
 const passing: readonly string[] = [
   'EAI_AGAIN',
   'ENOTFOUND',
@@ -48,7 +49,7 @@ export class RemoteSink implements Sink {
       (error: unknown) => {
         this.#forget();
         const code = codeOf(error) ?? 'EIO';
-        // None of the batch is known to have arrived, some of it may: a packet twice is better than none.
+        // Some packets of the batch may have arrived: all are sent again, because a packet twice is better than none.
         if (passing.includes(code)) done(code, bytes);
         else done(code);
       },
@@ -88,7 +89,7 @@ export class RemoteSink implements Sink {
       socket.close();
       throw error;
     });
-    // Each send tells its own errors.
+    // Each send reports its own error.
     socket.on('error', () => undefined);
     this.#peer = { socket, until: this.#clock.now() + addressLifetime };
     return this.#peer;

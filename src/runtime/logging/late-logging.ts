@@ -3,21 +3,21 @@ import type { AttachLogging, Logging, UnattachedLogging } from './logging.ts';
 
 export interface LateLogging {
   readonly attachLogging: AttachLogging;
-  /** Does something in its turn: at once, or after the records that were said before it, while these still wait. */
+  /** Runs an action in order with the records: at once, or after the records that still wait. */
   readonly inTurn: (action: () => void) => void;
   readonly widen: Logging['widen'];
-  /** Resolves when every record so far has been handed to its sinks. */
+  /** Resolves when every record so far has been passed to its sinks. */
   readonly ready: Promise<void>;
 }
 
-/** Characters that are kept until winston is there; what is over is dropped, and counted. */
+/** The most characters that are kept until winston is loaded; further records are dropped and counted. */
 const mostKept = 8 * 1024 * 1024;
-/** What a record or an action takes besides its text, as characters. */
+/** The size of a record or an action beside its text, in characters. */
 const overhead = 200;
 
 /**
- * Logging that does not hold up the boot: winston is loaded while the first services are starting already, and takes a
- * quarter of what chaperone's own start costs. What is said until then is kept, and written first.
+ * Logging that does not delay the boot: winston, whose loading would take a quarter of chaperone's start, is loaded
+ * while the first services are starting. Earlier records are kept and written first.
  */
 export function lateLogging(): LateLogging {
   let early: (() => void)[] | undefined = [];
@@ -49,7 +49,7 @@ export function lateLogging(): LateLogging {
     loaded = resolve;
     failed = reject;
   });
-  // Whoever leaves asks for it; until then a failure is not unhandled.
+  // The promise is awaited only at the exit; this keeps an earlier failure from counting as unhandled.
   ready.catch(() => undefined);
 
   const attachLogging: AttachLogging = (records$, entries, context) => {

@@ -1,26 +1,26 @@
 import type { Clock, JournalRequest, Kernel, LogFileRequest, Sink } from '../kernel.ts';
 import { SinkQueue } from './sink-queue.ts';
 
-/** ms that lines may wait for others while many come. */
+/** ms that a line may wait for further lines while many come. */
 const linger = 2;
 
 export interface LogSinksOptions {
   readonly kernel: Kernel;
   readonly clock: Clock;
-  /** Makes a line of a warning of chaperone's own. */
+  /** Formats a line for a warning of chaperone's own. */
   readonly warningLine: (text: string) => string;
-  /** Hears that a sink takes nothing any more. */
+  /** Called when a sink fails to take lines. */
   readonly onRefusal: (sink: string, errorCode: string) => void;
 }
 
-/** Every place that log records go to, each once, whoever asks for it, behind a bounded queue of its own. */
+/** All destinations of log records, each once for all entries, each behind a bounded queue. */
 export class LogSinks {
   readonly stdout: SinkQueue;
   readonly stderr: SinkQueue;
   readonly #options: LogSinksOptions;
   readonly #others = new Map<string, SinkQueue>();
   readonly #files: SinkQueue[] = [];
-  /** They are no places for log records, and no change of the logging concerns them. */
+  /** The queues of journals, which take no log records and which changes of the logging do not concern. */
   readonly #journals: SinkQueue[] = [];
 
   constructor(options: LogSinksOptions) {
@@ -29,17 +29,17 @@ export class LogSinks {
     this.stderr = this.#queue('stderr', options.kernel.sink('stderr'));
   }
 
-  /** The queue of a file. The first entry that names a file says whose it is. */
+  /** The queue of a file. The first entry that names a file decides the file's owner. */
   file(request: LogFileRequest): SinkQueue {
     return this.#once(request.path, () => this.#options.kernel.fileSink(request), { isFile: true });
   }
 
-  /** The queue of another syslog daemon. Its lines are packets. */
+  /** The queue of another syslog daemon; each line becomes one packet. */
   remote(host: string): SinkQueue {
     return this.#once(`syslog host ${host}`, () => this.#options.kernel.remoteSink(host), { isFile: false });
   }
 
-  /** Closes what no line goes to any more, once it has written what it was given. */
+  /** Closes each queue that no entry uses any more, once it has written its lines. */
   closeOthers(used: ReadonlySet<SinkQueue>): void {
     for (const [name, queue] of this.#others) {
       if (used.has(queue)) continue;
@@ -51,20 +51,20 @@ export class LogSinks {
   }
 
   /**
-   * The queue of an inspection journal. Whoever writes to it looks for room first.
+   * The queue of an inspection journal. Its writer has to check for room first.
    *
-   * @param onRefusal hears of the first refusal after a write that went well, with the error's code
+   * @param onRefusal is called at the first refusal after a successful write, with the error's code
    */
   journal(request: JournalRequest, onRefusal: (errorCode: string) => void): SinkQueue {
     const name = `the journal ${request.path}`;
     const queue = this.#queue(name, this.#options.kernel.journalSink(request), onRefusal);
-    // A sentence would be no entry.
+    // A journal gets no notice of dropped lines, because a sentence is not an entry.
     queue.setNoticeLine(() => '');
     this.#journals.push(queue);
     return queue;
   }
 
-  /** What is written to a queue. */
+  /** The kind of content that a queue takes. */
   contentOf(queue: SinkQueue): 'log' | 'journal' {
     return this.#journals.includes(queue) ? 'journal' : 'log';
   }
@@ -73,7 +73,7 @@ export class LogSinks {
     return [this.stdout, this.stderr, ...this.#others.values(), ...this.#journals];
   }
 
-  /** True while a file has more to write than it should, and writes: whoever can wait lets it catch up. */
+  /** True while a file has too much to write and is making progress: clients that can wait should let it catch up. */
   get areBusy(): boolean {
     for (const file of this.#files) if (file.isBusy) return true;
     return false;

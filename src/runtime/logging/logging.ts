@@ -11,9 +11,9 @@ import type { SinkQueue } from './sink-queue.ts';
 
 export interface LoggingContext {
   readonly sinks: LogSinks;
-  /** The host name in lines whose record names none. */
+  /** The host name of lines whose record has none. */
   readonly host: string;
-  /** Lines for terminals may have colours. */
+  /** True where lines for terminals may have colours. */
   readonly colours: boolean;
   /** Makes a record of a warning of chaperone's own. */
   readonly warningRecord: (text: string) => LogRecord;
@@ -22,15 +22,15 @@ export interface LoggingContext {
 }
 
 export interface Logging {
-  /** Hands to the queues what was logged in this turn. */
+  /** Passes the records of this turn to the queues. */
   readonly flush: () => void;
-  /** From now on every entry takes this priority, too. */
+  /** Makes every entry take this severity, too, from now on. */
   readonly widen: (level: Severity) => void;
-  /** From now on these are the entries; places that none of them names are closed. What was widened stays so. */
+  /** Replaces the entries; destinations that none of them names are closed. The effect of `widen` stays. */
   readonly replace: (specs: readonly LoggingSpec[]) => void;
 }
 
-/** Logging that hears of nothing by itself. */
+/** Logging that is not subscribed to any records yet. */
 export interface UnattachedLogging extends Logging {
   readonly log: (record: LogRecord) => void;
 }
@@ -56,15 +56,16 @@ class QueueTransport extends Transport {
   }
 }
 
-/** Characters that winston is given at once: as much as a sink writes at once. */
+/** How many characters winston gets at once: as many as a sink writes at once. */
 const largestBatch = 64 * 1024;
 
-/** The entry is text already: winston's own format would make JSON of it. */
+/** Passes the text through, because winston's default format would turn it into JSON. */
 const asItIs = format((entry) => entry)();
 
 /**
- * A sink with its winston logger. A record that is an entry of winston's costs five times what it costs here, so winston
- * gets the lines of one turn as one entry (docs/decisions/0018-the-given-libraries.md); severities are the selectors' business.
+ * A sink with its winston logger. A separate winston entry for each record would cost five times as much, so winston
+ * gets the lines of one turn as one entry (docs/decisions/0018-the-given-libraries.md); selectors handle the
+ * severities.
  */
 class LineSink {
   readonly #queue: SinkQueue;
@@ -78,7 +79,7 @@ class LineSink {
     this.#logger = createLogger({ format: asItIs, transports: [new QueueTransport(queue)] });
   }
 
-  /** What would be dropped need not be formatted first: a flood must cost little. */
+  /** True where a record would be dropped: it need not be formatted then, so that a flood costs little. */
   get isFull(): boolean {
     return this.#lines.length >= this.#queue.room;
   }
@@ -101,7 +102,7 @@ class LineSink {
   }
 }
 
-/** Where an entry's lines go, and how they look there. */
+/** The sink of an entry's lines, and their format. */
 interface Target {
   readonly sink: LineSink;
   readonly write: LineFormatter;

@@ -1,34 +1,34 @@
 import { recordsDropped } from '../../model/log/messages.ts';
 import type { Sink } from '../kernel.ts';
 
-/** Bytes that may wait for one sink. */
+/** The most bytes that wait for one sink. */
 const queueLimit = 1024 * 1024;
-/** Bytes of one write: many small lines go together. */
+/** The most bytes of one write: many small lines are written together. */
 const largestWrite = 64 * 1024;
-/** Bytes for which a lingering sink does not wait. */
+/** From this many bytes on a lingering sink writes without waiting. */
 const worthWriting = 32 * 1024;
-/** ms without a finished write after which a sink makes no progress. */
+/** ms without a finished write after which a sink counts as stuck. */
 const patience = 500;
-/** ms until a sink that had no room is offered the same lines again. */
+/** ms until a sink that had no room gets the same lines again. */
 const retryDelay = 1_000;
 
 export interface SinkQueueOptions {
-  /** Calls back after so many ms. Without it, what a sink has no room for is offered again with the next line. */
+  /** Calls back after `delay` ms. Without it, lines that had no room are tried again with the next line. */
   readonly after?: (delay: number, callback: () => void) => void;
   /**
-   * ms to gather lines after a write during which more of them came: each write wakes a thread, which costs more than the
-   * writing. The first line after a pause is written at once.
+   * ms in which lines are gathered, after a write during which further lines came: each write wakes a thread, which
+   * costs more than the writing. The first line after a pause is written at once.
    */
   readonly linger?: number;
   /** Monotonic ms. */
   readonly now?: () => number;
-  /** Hears of the first refusal after a write that went well. */
+  /** Called at the first refusal after a successful write. */
   readonly onRefusal?: (errorCode: string) => void;
 }
 
 /**
- * Text on its way to one sink, in order and bounded: when a reader does not read, what is over is dropped and counted, and
- * nobody else notices.
+ * A bounded queue of text for one sink, in order. When a reader does not read, further lines are dropped and counted,
+ * and nothing else in the system is held up.
  */
 export class SinkQueue {
   readonly name: string;
@@ -38,14 +38,14 @@ export class SinkQueue {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
-  /** Lost lines that the log has told of. */
+  /** How many lost lines the log has reported. */
   #droppedBefore = 0;
-  /** Why the last lines were lost, where the sink said so. */
+  /** The error code of the last lost lines, where the sink gave one. */
   #refusal: string | undefined;
   #writing = false;
-  /** The sink has no room: it is asked again later. */
+  /** True while the sink has no room: the lines are tried again later. */
   #stalled = false;
-  /** Since the last write that went well. */
+  /** True where a write was refused since the last successful one. */
   #refused = false;
   #leaving = false;
   #lingering = false;
@@ -53,7 +53,7 @@ export class SinkQueue {
   #idle: (() => void)[] = [];
 
   /**
-   * @param onDrop makes a whole line of the sentence that says how much was dropped
+   * @param onDrop formats a whole line of the sentence that says how many lines were dropped
    */
   constructor(sink: Sink, name: string, onDrop: (text: string) => string, options: SinkQueueOptions = {}) {
     this.#sink = sink;
@@ -67,7 +67,7 @@ export class SinkQueue {
     return this.#sink.terminal === true;
   }
 
-  /** The sentence that says how much was dropped is put in these words from now on. */
+  /** Sets the formatter of the sentence that says how many lines were dropped. */
   setNoticeLine(noticeLine: (text: string) => string): void {
     this.#noticeLine = noticeLine;
   }
@@ -85,38 +85,38 @@ export class SinkQueue {
     }
   }
 
-  /** True while a line more would be dropped. */
+  /** True while another line would be dropped. */
   get isFull(): boolean {
     return this.#waitingBytes >= queueLimit;
   }
 
-  /** Lines that were lost, from the beginning on. */
+  /** How many lines were lost from the beginning on. */
   get droppedTotal(): number {
     return this.#droppedBefore + this.#dropped;
   }
 
-  /** True while it is more than half full, and the sink goes on taking what it gets: soon there is room again. */
+  /** True while the queue is more than half full and its sink makes progress: soon there is room again. */
   get isBusy(): boolean {
     const { now } = this.#options;
     return this.#waitingBytes > queueLimit / 2 && now !== undefined && now() - this.#lastProgress < patience;
   }
 
-  /** How many bytes more it takes. */
+  /** How many more bytes the queue takes. */
   get room(): number {
     return queueLimit - this.#waitingBytes;
   }
 
-  /** Bytes that wait, without those that are being written. */
+  /** How many bytes wait, without those that are being written. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** Counts a line that was not even made, because the queue is full. */
+  /** Counts a line that the caller has not formatted, because the queue is full. */
   drop(): void {
     this.#dropped += 1;
   }
 
-  /** Calls back once everything that was written so far has gone; at once where nothing waits. */
+  /** Calls back once everything that was written so far is through; at once where nothing waits. */
   whenIdle(callback: () => void): void {
     if (!this.#writing && this.#waiting.length === 0) {
       callback();
@@ -126,14 +126,14 @@ export class SinkQueue {
     if (!this.#stalled) this.#pump();
   }
 
-  /** As `whenIdle`, but does not wait for room: a sink that has none is asked once more. */
+  /** As `whenIdle`, but does not wait for room: a sink without room is tried only once more. */
   whenFinished(callback: () => void): void {
     this.#leaving = true;
     this.whenIdle(callback);
     if (this.#stalled) this.#pump();
   }
 
-  /** Nothing is written any more: the sink is closed once it has what waits. What it has no room for even then is lost. */
+  /** Ends the queue: the sink is closed once the waiting lines are through. Lines without room are lost then. */
   end(): void {
     this.whenFinished(() => {
       this.#waiting = [];
@@ -170,7 +170,7 @@ export class SinkQueue {
     });
   }
 
-  /** Waits for more lines, where some came already and nobody waits for them to be written. */
+  /** Waits for further lines, if some came during the last write and no caller waits for the end of writing. */
   #gather(): boolean {
     const { linger, after } = this.#options;
     const waits = this.#waitingBytes > 0 && this.#waitingBytes < worthWriting && this.#idle.length === 0;
@@ -182,7 +182,7 @@ export class SinkQueue {
     return true;
   }
 
-  /** A sink that refuses (EPIPE, EIO) has lost these lines; the next ones are tried again. */
+  /** Counts the lines that a sink has refused (EPIPE, EIO) as lost; the next lines are tried again. */
   #meetRefusal(errorCode: string, lost: number): void {
     this.#dropped += lost;
     this.#refusal = errorCode;
@@ -191,7 +191,7 @@ export class SinkQueue {
     this.#options.onRefusal?.(errorCode);
   }
 
-  /** A full disk: what is left of the batch comes first again, once there may be room. */
+  /** Puts the rest of a batch that met a full disk back to the front, and tries again later. */
   #stall(rest: Buffer): void {
     this.#waiting.unshift(rest);
     this.#waitingBytes += rest.length;
@@ -226,10 +226,10 @@ export class SinkQueue {
 }
 
 const encoder = new TextEncoder();
-/** Of three bytes a character at the most, and a batch is a line longer than a write. */
+/** Room for a batch: a character takes at most three bytes, and a batch is at most a line longer than a write. */
 const scratch = new Uint8Array(4 * largestWrite);
 
-/** As Buffer.from, which looks through a long text once more for its length. */
+/** Encodes like Buffer.from, which measures a long text first. */
 function encoded(text: string): Buffer {
   if (text.length * 3 > scratch.length) return Buffer.from(text);
   return Buffer.from(scratch.subarray(0, encoder.encodeInto(text, scratch).written));

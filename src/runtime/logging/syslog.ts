@@ -8,15 +8,15 @@ import type { LogSinks } from './log-sinks.ts';
 
 interface SyslogTargets {
   readonly records$: Subject<LogRecord>;
-  /** While these are busy, clients wait. */
+  /** The sinks that make clients wait while they are busy. */
   readonly sinks: LogSinks;
   readonly say: (message: Message) => void;
 }
 
 /**
- * Serves the log socket: what programs send joins the records of everybody else. A socket that cannot be made is a warning.
+ * Serves the log socket: the records of programs join all others. A socket that cannot be made leads to a warning.
  *
- * @returns takes what is left, and removes the socket
+ * @returns a function that takes the records that are left, and removes the socket
  */
 export function serveSyslog(
   kernel: Kernel,

@@ -1,4 +1,4 @@
-/** A boot on the simulated kernel, in virtual time: the machines of the daemon, and programs that do what they are assumed to do. */
+/** Boots a configuration in virtual time on the simulated kernel, with the daemon's machines and assumed programs. */
 import type { Forecast, ForecastService } from '../../inspect/forecast.ts';
 import type { SystemOutput } from '../../machines/system.ts';
 import { explainEnd } from '../../model/log/explain.ts';
@@ -20,12 +20,12 @@ const noLogging: AttachLogging = () => ({
   widen: () => undefined,
   replace: () => undefined,
 });
-/** The configuration was loaded, so its schedules are good; nothing of a boot waits for a tick of theirs. */
+/** A schedule that never fires: the configuration's schedules are valid, and no boot waits for a tick. */
 const neverDue: ReadSchedule = () => ({ ok: true, schedule: { next: () => undefined } });
 
 /**
- * Boots a configuration until READY, or until it has failed and ended in order. Every program is there; each becomes ready
- * when it is assumed to.
+ * Boots a configuration until READY, or until the boot has failed and ended in order. Every program exists; each
+ * service becomes ready after the assumed time.
  */
 export function forecastBoot(config: SystemSpec, assumptions: BootAssumptions): Forecast {
   const spec = { ...config, services: config.services.map((service) => stage(service, assumptions)) };
@@ -81,11 +81,11 @@ export function forecastBoot(config: SystemSpec, assumptions: BootAssumptions): 
   return { kind: 'failed', services, exitStatus: output.exitStatus, lines };
 }
 
-/** What is noted of one service, ms. */
+/** The times of one service's boot, ms. */
 interface Course {
   state: PublicState;
   started: number | undefined;
-  /** It became ready, or failed. */
+  /** When the service became ready, or failed. */
   settled: number | undefined;
 }
 
@@ -103,7 +103,7 @@ function foretold(
   { state, started, settled }: Course,
   courses: ReadonlyMap<string, Course>,
 ): ForecastService {
-  // In virtual time whoever is let go starts in the very instant in which the last one that it waited for has settled.
+  // In virtual time a service starts in the very instant in which the last prerequisite that it waited for was settled.
   const waitedFor = prerequisites.find((other) => {
     const at = courses.get(other)?.settled;
     return at !== undefined && at === started;
@@ -125,7 +125,7 @@ function isSatisfied(entry: Course | undefined): boolean {
   return entry.state === 'ready' || entry.state === 'exited' || entry.state === 'disabled';
 }
 
-/** The service as it is played: its program is known by the service's name, and it feeds its watchdog. */
+/** The simulated service: its name is its program, and its watchdog is off because it is always fed. */
 function stage({ watchdog: _, ...service }: ServiceSpec, { times }: BootAssumptions): ServiceSpec {
   const time = times.get(service.name);
   const pause = readyBy(service) === 'pause' && time !== undefined ? { startupPause: time } : {};
@@ -155,7 +155,7 @@ function endOf(mishap: Mishap): Step | undefined {
   }
 }
 
-/** What makes its type ready. */
+/** The steps after which a service of this type is ready. */
 function readySteps(service: ServiceSpec): readonly Step[] {
   const writes: readonly Step[] =
     service.pidfile === undefined ? [] : [{ do: 'write', path: pidfilePath(service), text: '$$\n' }];

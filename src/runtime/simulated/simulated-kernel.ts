@@ -1,7 +1,7 @@
 /**
- * A kernel in memory: a process table, scripted programs and one virtual clock. It behaves as Linux does where chaperone can
- * tell the difference: exits are reported later and together, orphans come to chaperone, a pipe ends when its last holder
- * has ended, a signal to a vanished process is ESRCH.
+ * A kernel in memory: a process table, scripted programs and one virtual clock. It behaves as Linux does where
+ * chaperone could notice a difference: exits are reported later and in batches, chaperone adopts orphans, a pipe ends
+ * when its last holder has ended, a signal to a vanished process gives ESRCH.
  */
 import { NEVER, Observable, Subject } from 'rxjs';
 import { strftime } from '../../model/log/log-format.ts';
@@ -40,23 +40,23 @@ export interface SpawnFault {
   readonly stage: SpawnErrorStage;
 }
 
-/** What happened at the kernel, for who writes it down. `id` names a process for ever, its pid only while it lives. */
+/** An event of the kernel, for recorders. `id` identifies a process for ever, its pid only while it lives. */
 export type KernelFact =
   | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly request: SpawnRequest }
   | { readonly kind: 'unspawned'; readonly request: SpawnRequest; readonly error: SpawnError }
-  /** A process that no `spawned` tells of: a program has forked it. `root` is the one that chaperone had started. */
+  /** A program has forked a process, which has no `spawned` fact. `root` is the ancestor that chaperone had started. */
   | { readonly kind: 'forked'; readonly id: number; readonly pid: number; readonly root: number }
   | {
       readonly kind: 'ended';
       readonly id: number;
       readonly pid: number;
       readonly status: ExitStatus;
-      /** Chaperone is its parent. */
+      /** True where chaperone is the process's parent. */
       readonly child: boolean;
     }
-  /** Chaperone was told of the ends of these. */
+  /** Chaperone was told of the ends of these processes. */
   | { readonly kind: 'reaped'; readonly ids: readonly number[] }
-  /** A signal of chaperone's reached it. */
+  /** A signal that chaperone sent has reached the process. */
   | {
       readonly kind: 'signalled';
       readonly id: number;
@@ -64,31 +64,31 @@ export type KernelFact =
       readonly root: number;
       readonly signal: SignalName;
     }
-  /** A datagram came to a notify socket that is open. */
+  /** A datagram has arrived at an open notify socket. */
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number };
 
-/** How a datagram gets to its socket: once for each entry, after so many ms; by whom, where that is another. */
+/** The deliveries of one datagram: each after `delay` ms, and from `sender` where that is another process. */
 export type NotifyFate = readonly { readonly delay: number; readonly sender?: number }[];
 
-/** What the simulated machine has installed, and what is wrong with it. */
+/** The programs of the simulated machine, and its faults. */
 export interface SimulatedPrograms {
-  /** True where a program of that path or word is there to be found. */
+  /** True where a program of that path or name exists. */
   has(word: string): boolean;
-  /** What the program does when it is started like this. Undefined: there is no such program. */
+  /** The script of the program when it is started with these arguments. Undefined: there is no such program. */
   script(argv: readonly string[]): Script | undefined;
-  /** Undefined: the spawn succeeds. */
+  /** The fault of a spawn. Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
-  /** The errno's name where a port cannot be listened on; undefined: it can, unless somebody does. */
+  /** The errno's name where a port cannot be listened on. Undefined: it can, unless it is in use. */
   listenFault?(port: number): string | undefined;
-  /** The errno's name where a client cannot be taken; undefined: it can. */
+  /** The errno's name where a client cannot be accepted. Undefined: it can. */
   acceptFault?(): string | undefined;
-  /** Undefined: it arrives as it was sent. */
+  /** The deliveries of a service's datagram. Undefined: it arrives as it was sent. */
   notifyFate?(service: string): NotifyFate | undefined;
-  /** ms from the first end to the SIGCHLD that tells of it, and of all others by then. */
+  /** ms from the first end to the SIGCHLD that reports it together with all later ends. */
   deliveryDelay?(): number;
-  /** The lowest free pid is given away again, instead of ever higher ones. */
+  /** True where the lowest free pid is reused; otherwise pids only grow. */
   readonly reusesPids?: boolean;
-  /** False: the kernel is one that tells nobody but the parent how a process has ended. */
+  /** False: the kernel tells only the parent how a process has ended. */
   readonly tellsStatus?: boolean;
   onFact?(fact: KernelFact): void;
 }
@@ -96,15 +96,15 @@ export interface SimulatedPrograms {
 interface Pipe {
   readonly bytes$: Subject<Uint8Array>;
   readonly holders: Set<number>;
-  /** The connection that it is, in place of a pipe. */
+  /** The connection that this pipe stands for. */
   readonly client?: number;
 }
 
-/** Who connected to a port. */
+/** The client's side of a connection. */
 export interface SimulatedClient {
-  /** What it was sent. */
+  /** The text that the client has received. */
   text: string;
-  /** The other side has hung up. */
+  /** True once the other side has hung up. */
   ended: boolean;
 }
 
@@ -113,7 +113,7 @@ interface SimulatedProcess {
   readonly pid: number;
   parent: number;
   readonly group: number;
-  /** The ids of whom it descends from, the one that chaperone has started first, and its own. */
+  /** The ids of the process's ancestors, beginning with the one that chaperone has started, and its own id. */
   readonly lineage: readonly number[];
   readonly uid: number;
   readonly notifySocket: string | undefined;
@@ -121,10 +121,10 @@ interface SimulatedProcess {
   readonly stdout: Pipe | undefined;
   readonly stderr: Pipe | undefined;
   readonly script: Script;
-  /** What it does next, and when. */
+  /** The timer of the process's next step. */
   timer: number | undefined;
   next: { readonly steps: readonly Step[]; readonly due: number } | undefined;
-  /** SIGSTOP: the signals that came since then, which it will get. */
+  /** Set by SIGSTOP: the signals that came since then and that the process will get. */
   stopped: SignalName[] | undefined;
 }
 
@@ -140,9 +140,9 @@ interface Socket {
 }
 
 const ownPid = 1;
-/** As on Linux: ms after which nobody waits any longer for a status that the parent does not ask for. */
+/** As on Linux: ms after which observers give up to wait for the status of a process that its parent does not reap. */
 const statusPatience = 1_275;
-/** signal(7): their default action does not end a process. */
+/** The signals whose default action does not end a process, signal(7). */
 const ignoredByDefault: readonly SignalName[] = ['SIGCONT', 'SIGCHLD', 'SIGWINCH', 'SIGURG'];
 const noUsage = { userTime: 0, systemTime: 0, maxRss: 0 };
 const encoder = new TextEncoder();
@@ -153,26 +153,26 @@ export class SimulatedKernel implements Kernel {
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
   readonly signals$ = new Subject<SignalName>();
-  /** What was written to each sink so far. */
+  /** The text that was written to each sink so far. */
   readonly written: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' };
-  /** What was sent to sockets of others, as `PATH TEXT`. */
+  /** The datagrams that were sent to foreign sockets, as `PATH TEXT`. */
   readonly sent: string[] = [];
-  /** Every start so far. */
+  /** All spawns so far. */
   readonly spawned: { readonly pid: number; readonly request: SpawnRequest }[] = [];
-  /** Descriptors that came with datagrams and that nobody has closed. */
+  /** Descriptors that came with datagrams and that are still open. */
   readonly openDescriptors = new Set<number>();
-  /** What was written to each log file so far, by its name. */
+  /** The text that was written to each log file so far, by file name. */
   readonly files = new Map<string, string>();
-  /** What was sent to other syslog daemons. */
+  /** The packets that were sent to other syslog daemons. */
   readonly packets: string[] = [];
-  /** Sinks and sockets that fail, by name, and the errno; with ENOSPC they take what is left later. */
+  /** The errnos of sinks and sockets that fail, by name; with ENOSPC a sink takes the rest later. */
   readonly sinkFaults = new Map<string, string>();
-  /** Sinks that take so many ms for each write, by name. */
+  /** How many ms a write takes, by the sink's name. */
   readonly sinkDelays = new Map<string, number>();
-  /** Nothing that needs one can be had: a spawn, a socket, a connection. */
+  /** The resource that is exhausted: every spawn, socket or connection that needs it fails. */
   exhausted: 'descriptors' | 'memory' | undefined;
   readonly clock: VirtualClock;
-  /** What is to be chaperone's clock. */
+  /** The clock for chaperone, which can stall. */
   readonly supervisorClock: SupervisorClock;
   readonly #files = new Map<string, { readonly text: string; readonly version: number }>();
   readonly #sockets = new Map<string, Socket>();
@@ -182,18 +182,18 @@ export class SimulatedKernel implements Kernel {
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
   readonly #listeners = new Map<number, SimulatedListener>();
-  /** Clients that were taken and are not closed yet. */
+  /** Clients that were accepted and are still open. */
   readonly #connections = new Map<number, SimulatedListener>();
   readonly #clients = new Map<number, SimulatedClient>();
   #nextConnection = 1;
   readonly #logSockets = new Map<string, Subject<readonly Uint8Array[]>>();
   #nextPid = ownPid + 1;
   #nextId = 1;
-  /** Ended children of chaperone that it has not reaped yet. */
-  /** By the id of its process: the invocation of each start that is tracked. */
+  /** The invocation of each tracked start, by the id of its process. */
   readonly #invocations = new Map<number, string>();
+  /** Ended children of chaperone that it has not reaped yet. */
   #zombies: Zombie[] = [];
-  /** Ended children of scripted parents that these have not waited for yet. */
+  /** Ended children of scripted parents that these have not reaped yet. */
   readonly #othersZombies = new Set<Pick<Zombie, 'pid' | 'group'>>();
   #deliveryPlanned = false;
 
@@ -203,22 +203,22 @@ export class SimulatedKernel implements Kernel {
     this.#programs = programs;
   }
 
-  /** Every live process but chaperone. */
+  /** All living processes except chaperone. */
   get livePids(): readonly number[] {
     return [...this.#table.keys()];
   }
 
-  /** Connections that chaperone holds open itself. */
+  /** The connections that chaperone holds open itself. */
   get openConnections(): number {
     return this.#connections.size;
   }
 
-  /** Ports that chaperone listens on. */
+  /** The ports that chaperone listens on. */
   get ports(): readonly number[] {
     return [...this.#listeners.keys()];
   }
 
-  /** The environment's way to connect. Undefined where nobody listens. */
+  /** Connects to a port from outside. Undefined where no listener is there. */
   connect(port: number): SimulatedClient | undefined {
     const listener = this.#listeners.get(port);
     if (listener === undefined) return undefined;
@@ -229,23 +229,23 @@ export class SimulatedKernel implements Kernel {
     return client;
   }
 
-  /** Processes that have ended and that chaperone has not been told of. */
+  /** Processes that have ended and whose end chaperone does not know yet. */
   get unreaped(): readonly number[] {
     return this.#zombies.map(({ pid }) => pid);
   }
 
-  /** The environment's way to signal chaperone. */
+  /** Sends a signal to chaperone from outside. */
   deliver(signal: SignalName): void {
     this.supervisorClock.arrive(() => this.signals$.next(signal));
   }
 
-  /** The environment's way to signal a process, which is none of chaperone's doing. */
+  /** Sends a signal to a process from outside. */
   strike(pid: number, signal: SignalName): void {
     const process = this.#table.get(pid);
     if (process !== undefined) this.#receive(process, signal);
   }
 
-  /** The environment's way to let a process do something beside what it is doing. */
+  /** Makes a process run steps beside its script. */
   inject(pid: number, steps: readonly Step[]): void {
     const process = this.#table.get(pid);
     if (process !== undefined) for (const step of steps) this.#act(process, step);
@@ -276,7 +276,7 @@ export class SimulatedKernel implements Kernel {
 
   closeConnection({ id }: Connection): void {
     this.#connections.delete(id);
-    // A process that has it keeps it open.
+    // A process that holds the connection keeps it open.
     const held = [...this.#table.values()].some((process) => process.stdout?.client === id);
     if (!held) this.#hangUp(id);
   }
@@ -349,7 +349,7 @@ export class SimulatedKernel implements Kernel {
     for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
   }
 
-  /** What has ended by now is told now, as waitid(2) would. */
+  /** Reports all ends so far first, as waitid(2) would. */
   hasChildren(): boolean {
     this.#reap();
     return this.#hasLiveChildren();
@@ -482,21 +482,21 @@ export class SimulatedKernel implements Kernel {
     };
   }
 
-  /** A program's way to log: false where no socket is there. */
+  /** Logs as a program; false where there is no socket. */
   sendLog(path: string, datagram: string): boolean {
     const socket = this.#logSockets.get(path);
     this.supervisorClock.arrive(() => socket?.next([encoder.encode(datagram)]));
     return socket !== undefined;
   }
 
-  /** Everything arrives in the order in which it was sent. */
+  /** Does nothing, because all output is emitted in the order in which it was written. */
   readOutput(): void {}
 
   defer(callback: () => void): void {
     this.#later(callback, 0);
   }
 
-  /** Something comes to chaperone, which no timer of its own has to do with. */
+  /** Schedules input for chaperone, which is no timer of chaperone's own. */
   #later(callback: () => void, delay: number): void {
     this.clock.setTimeout(() => this.supervisorClock.arrive(callback), delay);
   }
@@ -518,7 +518,7 @@ export class SimulatedKernel implements Kernel {
     };
   }
 
-  /** What processes write to it is the client's text; the last one that ends hangs up. */
+  /** The pipe of a connection: the client gets the output, and the end of the last process hangs up. */
   #socketOf({ id }: Connection): Pipe {
     const bytes$ = new Subject<Uint8Array>();
     const client = this.#clients.get(id);
@@ -561,12 +561,12 @@ export class SimulatedKernel implements Kernel {
     this.#table.set(pid, process);
     stdout?.holders.add(id);
     stderr?.holders.add(id);
-    // A program does nothing before the call that started it has returned.
+    // The new program does nothing before the call that started it has returned.
     this.#plan(process, script.steps, 0);
     return process;
   }
 
-  /** As Linux has it: one that a zombie or a process group still goes by is not free; a zombie is still in its group. */
+  /** The lowest free pid. As on Linux, numbers of zombies and of process groups, even of zombies, are not free. */
   #freePid(): number {
     if (this.#programs.reusesPids !== true) return this.#nextPid++;
     const taken = new Set<number>();
@@ -577,7 +577,7 @@ export class SimulatedKernel implements Kernel {
     return pid;
   }
 
-  /** Runs the steps from a later turn on. */
+  /** Schedules the steps for later turns. */
   #plan(process: SimulatedProcess, steps: readonly Step[], delay: number): void {
     process.next = { steps, due: this.clock.now() + delay };
     if (process.stopped !== undefined) return;
@@ -597,7 +597,7 @@ export class SimulatedKernel implements Kernel {
         return;
       }
       this.#act(process, step);
-      // It may have ended, or whoever heard it may have ended or signalled it at once.
+      // The process may have ended by itself, or a subscriber may have ended or signalled it at once.
       if (!this.#isAlive(process) || process.next !== undefined) return;
     }
     this.#end(process, { kind: 'exited', code: 0 });
@@ -696,7 +696,7 @@ export class SimulatedKernel implements Kernel {
     const child = process.parent === ownPid;
     const reapsAfter = this.#table.get(process.parent)?.script.reapsAfter ?? 0;
     this.#programs.onFact?.({ kind: 'ended', id, pid, status, child });
-    // Scripted parents wait for their children at once; chaperone learns of its own by SIGCHLD.
+    // Scripted parents reap their children at once; chaperone learns of its own by SIGCHLD.
     if (child) {
       this.#zombies.push({ id, pid, group, status, usage: noUsage, ended$ });
       this.#planDelivery();
@@ -713,7 +713,7 @@ export class SimulatedKernel implements Kernel {
     }
   }
 
-  /** To those that watch it, once its parent has reaped it: so many ms from now. */
+  /** Reports the end to subscribers after `delay` ms, once the process's parent has reaped it. */
   #tellEnd(ended$: Subject<ExitStatus>, status: ExitStatus, delay: number): void {
     if (!ended$.observed) return;
     const patience = this.#programs.tellsStatus === false ? 0 : statusPatience;
@@ -734,7 +734,7 @@ export class SimulatedKernel implements Kernel {
     const said = text.replaceAll('$$', () => String(pid));
     const deliver = (sender: number): void =>
       this.supervisorClock.arrive(() => {
-        // Whoever closes the socket closes what waits in it.
+        // A closed socket loses the datagrams that wait in it.
         if (this.#sockets.get(notifySocket) !== socket) return;
         const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
         for (const descriptor of sent) this.openDescriptors.add(descriptor);
@@ -749,7 +749,7 @@ export class SimulatedKernel implements Kernel {
     for (const { delay, sender = pid } of fate) this.clock.setTimeout(() => deliver(sender), delay);
   }
 
-  /** SIGCHLD: signals coalesce, so one delivery takes all that has ended by then. */
+  /** Plans a SIGCHLD: signals coalesce, so that one delivery takes all exits so far. */
   #planDelivery(): void {
     if (this.#deliveryPlanned) return;
     this.#deliveryPlanned = true;

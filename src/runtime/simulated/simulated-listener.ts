@@ -3,15 +3,15 @@ import type { Connection } from '../../model/schedule/scheduled-runs.ts';
 import type { Clock, Listener, TimerId } from '../kernel.ts';
 
 export interface ListenerEnvironment {
-  /** The errno's name where the next client cannot be taken. */
+  /** The errno's name where the next client cannot be accepted. */
   acceptFault(): string | undefined;
   onTaken(connection: Connection): void;
-  /** A client that still waited when the port was closed. */
+  /** Called for each client that still waited when the port was closed. */
   onRefused(connection: Connection): void;
   onClosed(): void;
 }
 
-/** A port in memory: its backlog, from which one client is taken in a turn. */
+/** A port in memory, with a backlog from which one client is accepted in each turn. */
 export class SimulatedListener implements Listener {
   readonly connections$ = new Subject<Connection>();
   readonly refusals$ = new Subject<string>();
@@ -27,7 +27,7 @@ export class SimulatedListener implements Listener {
     this.#environment = environment;
   }
 
-  /** A client connects. */
+  /** Adds a client to the backlog. */
   enqueue(connection: Connection): void {
     this.#backlog.push(connection);
     this.#plan();

@@ -1,4 +1,4 @@
-/** Loads a configuration on a machine that need not be the one it is meant for, and runs nothing. */
+/** Loads a configuration on a machine that it is not meant for, and runs nothing. */
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../../config/load.ts';
 import type { ConfigReader } from '../../config/reader.ts';
@@ -16,7 +16,7 @@ export interface StandInPorts {
 }
 
 export interface StandInRequest {
-  /** A file or a directory; relative to the user's home, else to the root. */
+  /** A file or a directory, relative to the user's home, or to the root where there is no user. */
   readonly configPath: string;
   readonly user?: string;
 }
@@ -25,15 +25,15 @@ export interface LoadedWithStandIns {
   /** Absent where one of the diagnostics is an error. */
   readonly spec?: SystemSpec;
   readonly diagnostics: readonly Diagnostic[];
-  /** Absolute. */
+  /** The absolute path of the configuration. */
   readonly path: string;
   readonly standIns: StandIns;
 }
 
-/** What stands for an account without a number here: nobody's (passwd(5) of most distributions). */
+/** The id that stands in for an account that does not exist here: that of nobody (passwd(5) of most distributions). */
 const nobody = '65534';
 
-/** Commands in backticks give nothing; accounts and programs that are not here are taken as there. */
+/** Commands in backticks give the empty string; missing accounts and programs are treated as existing. */
 export function loadWithStandIns(request: StandInRequest, ports: StandInPorts): LoadedWithStandIns {
   const { reader, environment, findProgram } = ports;
   const missing = new Set<string>();
@@ -53,7 +53,7 @@ export function loadWithStandIns(request: StandInRequest, ports: StandInPorts): 
       outputs,
       ...(user === undefined ? {} : { user }),
     });
-    // Each round adds outputs, and text that is nothing shows no further commands: there is an end.
+    // Each round adds outputs, and an empty output contains no further commands, so that the loop ends.
     for (const { command, account } of loaded.commands) {
       commands.add(command);
       outputs.set(commandKey(command, account), '');
@@ -94,7 +94,7 @@ function isMissing(
   findProgram: StandInPorts['findProgram'],
 ): boolean {
   const program = argv[0] ?? '';
-  // One with a relative path may be made by an earlier service.
+  // A program with a relative path may be made by an earlier service.
   if (!enabled || (program.includes('/') && !program.startsWith('/'))) return false;
   return findProgram(program, environment['PATH'], directory ?? account?.home ?? '/') === undefined;
 }

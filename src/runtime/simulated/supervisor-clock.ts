@@ -3,33 +3,34 @@ import type { VirtualClock } from './virtual-clock.ts';
 
 interface Timer {
   readonly id: TimerId;
-  /** On the supervisor's clock; later after a stall in which it was waited for. */
+  /** The due time on the supervisor's clock; a stall during the wait moves it. */
   due: number;
   readonly callback: () => void;
-  /** That of the virtual clock; undefined while it waits for the end of a stall. */
+  /** The timer of the virtual clock; undefined while this one waits for the end of a stall. */
   timer: TimerId | undefined;
 }
 
-/** As in `LinuxClock`: ms of lateness that are a stall, and by which what was due in it is put off, at the most. */
+/** As in `LinuxClock`: ms of lateness that make a stall, and the most ms by which due timers are put off after it. */
 const stall = 500;
 const thaw = 2_000;
 
 /**
- * What the supervisor takes for the time: the virtual clock, but for the times in which it stands still (SIGSTOP, `docker
- * pause`, a busy machine). Programs go on meanwhile. What they do arrives when the stall is over, and timers fire after that.
+ * The supervisor's clock: the virtual clock without the times in which the supervisor is stopped (SIGSTOP, `docker
+ * pause`, a busy machine). Programs go on meanwhile. Their output and exits arrive when the stall is over, and timers
+ * fire after that.
  */
 export class SupervisorClock implements Clock {
   readonly #clock: VirtualClock;
   readonly #timers = new Map<TimerId, Timer>();
   #nextId = 1;
-  /** ms by which it is behind the virtual clock. */
+  /** ms by which this clock is behind the virtual one. */
   #behind = 0;
-  /** What it has told last. */
+  /** The last time that `now` has returned. */
   #last = 0;
   #stalled = false;
   #arrivals: (() => void)[] = [];
   #late: Timer[] = [];
-  /** When it stood still so that timers were late, on the virtual clock, and by how much. */
+  /** The stalls that made timers late: when, on the virtual clock, and by how many ms. */
   readonly #stalls: { readonly at: number; readonly by: number }[] = [];
 
   constructor(clock: VirtualClock) {
@@ -37,7 +38,7 @@ export class SupervisorClock implements Clock {
   }
 
   now(): number {
-    // Nobody asks while it stands still but who looks at the world from outside.
+    // During a stall only observers of the simulation ask for the time.
     if (!this.#stalled) this.#last = Math.max(this.#last, this.#clock.now() - this.#behind);
     return this.#last;
   }
@@ -69,18 +70,18 @@ export class SupervisorClock implements Clock {
     if (timer.timer !== undefined) this.#clock.clearTimeout(timer.timer);
   }
 
-  /** Timers that are set, and neither fired nor cleared: ms until each is due, in the order in which they were set. */
+  /** The pending timers: ms until each is due, in the order in which they were set. */
   get pending(): readonly number[] {
     return [...this.#timers.values()].map(({ due }) => due - this.now());
   }
 
-  /** Something comes to the supervisor: it sees it at once, or when it goes on. */
+  /** Passes input to the supervisor: at once, or at the end of a stall. */
   arrive(callback: () => void): void {
     if (this.#stalled) this.#arrivals.push(callback);
     else callback();
   }
 
-  /** The supervisor stands still for so many ms, which may be cut short by nothing. */
+  /** Stops the supervisor for `duration` ms; nothing can shorten that. */
   stall(duration: number): void {
     if (this.#stalled) return;
     this.#stalled = true;

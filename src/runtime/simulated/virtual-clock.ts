@@ -6,12 +6,12 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** Where virtual time begins on the wall: 2030-01-01 00:00:00 UTC, ms. */
+/** The wall time at which virtual time begins: 2030-01-01 00:00:00 UTC, ms. */
 const wallStart = 1_893_456_000_000;
 
 /**
- * Time that passes only when it is told to. Timers that are due at the same instant fire in the order in which they were
- * set, so a run is the same each time.
+ * A clock that moves only when it is told to. Timers that are due at the same instant fire in the order in which they
+ * were set, so that every run is the same.
  */
 export class VirtualClock implements Clock {
   #now = 0;
@@ -19,7 +19,7 @@ export class VirtualClock implements Clock {
   #nextId = 1;
   /** A binary heap by due time, then id. */
   readonly #heap: Timer[] = [];
-  /** Set and neither fired nor cleared; the heap may still hold others. */
+  /** The ids of pending timers; the heap may still hold timers that were cleared. */
   readonly #live = new Set<TimerId>();
 
   now(): number {
@@ -30,7 +30,7 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /** No timer of it is ever late. */
+  /** Always 0, because no timer of this clock is ever late. */
   lateness(): number {
     return 0;
   }
@@ -39,7 +39,7 @@ export class VirtualClock implements Clock {
     return this.#wallStart + this.#now;
   }
 
-  /** Sets the wall clock, as an administrator or a time server does: timers do not notice. Unix ms. */
+  /** Sets the wall clock, Unix ms, as an administrator or a time server does. Timers do not notice. */
   setWallTime(time: number): void {
     this.#wallStart = time - this.#now;
   }
@@ -55,13 +55,13 @@ export class VirtualClock implements Clock {
     this.#live.delete(id);
   }
 
-  /** Timers that are set and not cleared. */
+  /** How many timers are pending. */
   get pending(): number {
     return this.#live.size;
   }
 
   /**
-   * Fires timers in order until none is left, `done` says so, or the next one lies beyond `until`.
+   * Fires timers in order until none is left, `done` returns true, or the next one is beyond `until`.
    *
    * @param until virtual ms
    */

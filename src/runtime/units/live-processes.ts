@@ -3,12 +3,12 @@ import type { SignalName } from '../../model/service/signal.ts';
 import type { Kernel } from '../kernel.ts';
 
 /**
- * The processes that are services, while they live: a pid has one owner. It is kept outside of the machines: when one of those breaks,
- * this is what is left to know whom to end.
+ * The living leaders of services: each pid has one service. The table is kept outside of the machines, so that it still
+ * tells which processes to end when a machine breaks.
  */
 export class LiveProcesses {
   readonly #processes = new Map<number, ServiceSpec>();
-  /** By service: when the process of its last start began, as `ProcessView` has it. */
+  /** By service: the start time of the last start's process, as in `ProcessView`. */
   readonly #starts = new Map<string, number>();
 
   add(pid: number, service: ServiceSpec): void {
@@ -16,8 +16,8 @@ export class LiveProcesses {
   }
 
   /**
-   * @param service only where the number is still that service's: of a batch of exits, the first that is told may be answered by a
-   * start which gets the number of the second
+   * @param service given where the number may belong to another service by now: in a batch of exits, the first one may
+   * cause a start that reuses the pid of the second
    */
   forget(pid: number, service?: ServiceSpec): void {
     if (service === undefined || this.#processes.get(pid) === service) this.#processes.delete(pid);
@@ -27,12 +27,12 @@ export class LiveProcesses {
     return this.#processes.has(pid);
   }
 
-  /** The service that the process is. */
+  /** The service whose leader the process is. */
   ownerOf(pid: number): string | undefined {
     return this.#processes.get(pid)?.name;
   }
 
-  /** True while that number is a process of this service, and not another's who has got it since. */
+  /** True while the pid is a process of this service, and not of another one that has reused the number. */
   isOf(pid: number, service: string): boolean {
     return this.ownerOf(pid) === service;
   }
@@ -41,17 +41,17 @@ export class LiveProcesses {
     if (began !== undefined) this.#starts.set(service, began);
   }
 
-  /** When the process of the service's last start began. */
+  /** The start time of the process of the service's last start. */
   startOf(service: string): number | undefined {
     return this.#starts.get(service);
   }
 
-  /** Lets go what is kept of a service that is no more. */
+  /** Forgets a service that does not exist any more. */
   forgetService(service: string): void {
     this.#starts.delete(service);
   }
 
-  /** Signals each: its own kill signal where none is given. */
+  /** Signals each process: with its service's own kill signal where none is given. */
   signalEach(kernel: Kernel, signal?: SignalName): void {
     for (const [pid, service] of this.#processes) {
       kernel.signal(pid, signal ?? service.killSignal, service.ownGroup ? 'group' : 'process');

@@ -15,18 +15,18 @@ import type { ServiceSpec } from '../../model/service/service-spec.ts';
 import type { NotifyFact, NotifyRequest } from '../../model/service/unit-events.ts';
 import type { Clock, Kernel, NotifyDatagram, NotifySocket, ProcessView } from '../kernel.ts';
 
-/** Descriptors kept for one service. */
+/** How many descriptors are kept for one service. */
 const mostKept = 128;
-/** What a kept descriptor is called that has no name (sd_pid_notify_with_fds(3)). */
+/** The name of a kept descriptor that was sent without one (sd_pid_notify_with_fds(3)). */
 const unnamed = 'stored';
 
 interface NotifyPorts {
   readonly kernel: Pick<Kernel, 'following' | 'notifying' | 'readOutput'>;
   readonly clock: Clock;
-  /** What is known of a service that wants to follow a process. */
+  /** The facts that decide whether a service may follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
   readonly onMessage: (message: Message) => void;
-  /** Is told of what services say, before anybody acts on it. */
+  /** Called with each message of a service before the machines act on it. */
   readonly onNotice: (service: string, message: NotifyMessage) => void;
 }
 
@@ -35,22 +35,22 @@ interface Kept {
   readonly name: string;
 }
 
-/** What stands for one notify service, whatever its starts. */
+/** The state of one notify service across all its starts. */
 interface Line {
   readonly facts$: Subject<NotifyFact>;
   readonly kept: Kept[];
   socket: NotifySocket | undefined;
   subscription: Subscription | undefined;
   access: NotifyAccess;
-  /** The process of the start, whose output is the service's. */
+  /** The process of the start, whose output belongs to the service. */
   startPid: number;
   mainPid: number;
   exitStatus: number | undefined;
 }
 
 /**
- * The notify sockets of all services. Each start has one of its own: what an earlier start still says goes nowhere. Credentials
- * and descriptors end here; the machines hear what was said.
+ * The notify sockets of all services. Each start has its own socket, so that messages of an earlier start are lost.
+ * Credentials and descriptors are handled here; the machines get only the messages.
  */
 export class NotifySockets {
   readonly #ports: NotifyPorts;
@@ -63,7 +63,7 @@ export class NotifySockets {
   /**
    * Makes the socket of a start.
    *
-   * @returns its path
+   * @returns the path of the socket
    * @throws Error with `code`
    */
   open(service: ServiceSpec, serial: number): string {
@@ -77,29 +77,29 @@ export class NotifySockets {
     return socket.path;
   }
 
-  /** The process that the start has spawned. */
+  /** Sets the process that the start has spawned. */
   setStartPid(service: string, pid: number): void {
     const line = this.#lines.get(service);
     if (line !== undefined) line.startPid = pid;
   }
 
-  /** The process that NOTIFYACCESS=main means. */
+  /** Sets the process that NOTIFYACCESS=main means. */
   setMainPid(service: string, pid: number): void {
     const line = this.#lines.get(service);
     if (line !== undefined) line.mainPid = pid;
   }
 
-  /** EXIT_STATUS=, where the service has told it. */
+  /** The value of EXIT_STATUS=, if the service has sent it. */
   exitStatus(service: string): number | undefined {
     return this.#lines.get(service)?.exitStatus;
   }
 
-  /** The descriptors that the service has left with chaperone, for its next start. */
+  /** The descriptors that the service has stored at chaperone for its next start. */
   kept(service: string): readonly Kept[] {
     return this.#lines.get(service)?.kept ?? [];
   }
 
-  /** Lets go what is kept of a service that is no more. */
+  /** Forgets a service that does not exist any more. */
   forget(service: string): void {
     const line = this.#lines.get(service);
     if (line === undefined) return;
@@ -141,7 +141,8 @@ export class NotifySockets {
   #receive(line: Line, service: ServiceSpec, serial: number, datagram: NotifyDatagram): void {
     const { kernel, clock, onMessage, onNotice } = this.#ports;
     const { sender = 0, descriptors } = datagram;
-    // What it wrote before it spoke explains what it says: it is read first, whichever of the two the loop would have found first.
+    // Output that the process wrote before the message may explain it, so it is read first, in whatever order the loop
+    // finds them.
     kernel.readOutput(line.startPid);
     if (!hasAccess(line, sender)) {
       for (const descriptor of descriptors) kernel.notifying.closeDescriptor(descriptor);
@@ -160,7 +161,7 @@ export class NotifySockets {
     line.facts$.next({ type: 'notify.received', serial, message: accepted, at: clock.now() });
   }
 
-  /** What comes without FDSTORE is closed at once: that is all that BARRIER=1 waits for. */
+  /** Descriptors without FDSTORE are closed at once: BARRIER=1 waits for nothing else. */
   #takeDescriptors(line: Line, service: ServiceSpec, message: NotifyMessage, descriptors: readonly number[]): void {
     const { kernel, onMessage } = this.#ports;
     const { notifying } = kernel;
@@ -184,7 +185,7 @@ export class NotifySockets {
     if (refused > 0) onMessage(descriptorsRefused(service.name, refused, mostKept));
   }
 
-  /** MAINPID counts only where that process may be followed. */
+  /** Removes MAINPID from a message where the service may not follow that process. */
   #withAcceptablePid(service: ServiceSpec, message: NotifyMessage): NotifyMessage {
     const { mainPid, ...rest } = message;
     if (mainPid === undefined) return message;
@@ -202,7 +203,7 @@ export class NotifySockets {
   }
 }
 
-/** `exec` is `main` here: chaperone has no other programs of a service. */
+/** `exec` means the same as `main` here: chaperone runs no other programs for a service. */
 function hasAccess({ access, mainPid }: Line, sender: number): boolean {
   switch (access) {
     case 'all':

@@ -14,12 +14,12 @@ import type { ServiceSpec } from '../../model/service/service-spec.ts';
 import type { PidfileFact } from '../../model/service/unit-events.ts';
 import type { Clock, Following, ProcessView, TimerId } from '../kernel.ts';
 
-/** ms from one look at a pidfile to the next. */
+/** ms between the first two looks at a pidfile. */
 const firstLook = 20;
 const longestLook = 3_000;
 const lookGrowth = 1.5;
 
-/** ms for which chaperone has stood still where that may have hidden something. */
+/** A stop of chaperone of this many ms may have hidden something. */
 const stall = 100;
 
 type Finding =
@@ -37,29 +37,29 @@ type Finding =
 interface PidfilePorts {
   readonly following: Following;
   readonly clock: Clock;
-  /** What is known of a service that wants to follow a process. */
+  /** The facts that decide whether a service may follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
-  /** How a process has ended that no service was, and when in real time, if it has since that real time. */
+  /** How and when, in real time, a process has ended that belonged to no service, if it ended after `since`. */
   readonly endOf: (pid: number, since: number) => { readonly status: ExitStatus; readonly at: number } | undefined;
   readonly onMessage: (message: Message) => void;
 }
 
-/** The pidfiles of all services: what they were like before a start, and what they say now. */
+/** The pidfiles of all services: their state before a start, and their content now. */
 export class Pidfiles {
   readonly #ports: PidfilePorts;
-  /** By service: what its file was like before the start. */
+  /** By service: the stamp of the file before the start. */
   readonly #before = new Map<string, string | undefined>();
-  /** By service, in real time: when its start began, and when its file was looked at last. */
+  /** By service, in real time: the beginning of the start, and the last look at the file. */
   readonly #startedAt = new Map<string, number>();
   readonly #lookedAt = new Map<string, number>();
-  /** Services in whose spawn chaperone stood still, until their file is looked at. */
+  /** Services during whose spawn chaperone was stopped, until the file is looked at. */
   readonly #stood = new Set<string>();
 
   constructor(ports: PidfilePorts) {
     this.#ports = ports;
   }
 
-  /** To be called right before a start. */
+  /** Call this right before a start. */
   noteBefore(service: ServiceSpec): void {
     if (service.pidfile === undefined) return;
     this.#before.set(service.name, this.#read(service)?.stamp);
@@ -68,16 +68,16 @@ export class Pidfiles {
     this.#lookedAt.set(service.name, now);
   }
 
-  /** To be called right after a start: where that took long, chaperone stood still before any of its timers could notice. */
+  /** Call this right after a start: a slow spawn shows that chaperone was stopped, which no timer has noticed yet. */
   noteSpawned({ name }: ServiceSpec): void {
     const started = this.#startedAt.get(name);
     if (started !== undefined && this.#ports.clock.realTime() - started > stall) this.#stood.add(name);
   }
 
   /**
-   * A service that has ended leaves no pidfile; one that it did not write is none of its own.
+   * Removes the pidfile of a service that has ended, if the service wrote it.
    *
-   * @param of only where it names that process: another may have taken its place meanwhile
+   * @param of removes the file only if it names this process, because another may have replaced it meanwhile
    */
   remove(service: ServiceSpec, of?: number): void {
     const text = this.#read(service);
@@ -90,7 +90,7 @@ export class Pidfiles {
     if (code !== undefined) this.#ports.onMessage(pidfileKept(service.name, path, code));
   }
 
-  /** True where its file, written since its start, names this process. */
+  /** True where the service's file was written since its start and names this process. */
   names(service: ServiceSpec, pid: number): boolean {
     const file = this.#read(service);
     if (file === undefined || file.stamp === this.#before.get(service.name)) return false;
@@ -98,7 +98,7 @@ export class Pidfiles {
     return content.kind === 'pid' && content.pid === pid;
   }
 
-  /** Lets go what is kept of a service that is no more. */
+  /** Forgets a service that does not exist any more. */
   forget(service: string): void {
     this.#before.delete(service);
     this.#startedAt.delete(service);
@@ -106,7 +106,7 @@ export class Pidfiles {
     this.#stood.delete(service);
   }
 
-  /** What the file says now: a process to follow, or why there is none. */
+  /** The present result of the file: a process to follow, or the reason why there is none. */
   look(service: ServiceSpec): Finding {
     const file = this.#read(service);
     if (file === undefined) return { trouble: 'absent' };
@@ -122,7 +122,7 @@ export class Pidfiles {
     return refusal === undefined ? { pid } : { trouble: 'refused', pid, refusal, owner: claim.owner };
   }
 
-  /** The `pidfile` port of the readiness machine: looks until it finds a process, and tells what it sees meanwhile. */
+  /** The `pidfile` port of the readiness machine: looks until it finds a process, and reports what is wrong. */
   logic() {
     const { clock, onMessage } = this.#ports;
     return fromCallback<{ readonly type: string }, StartOf, PidfileFact>(({ input, sendBack }) => {
@@ -137,7 +137,7 @@ export class Pidfiles {
           sendBack({ type: 'pidfile.found', serial, pid: found.pid, at: clock.now() });
           return;
         }
-        // The file is new since the last look, and nobody could see that its process lived.
+        // The file is new since the last look, and chaperone could not see whether its process lived.
         const since = this.#startedAt.get(service.name) ?? 0;
         const end =
           found.trouble === 'dead' && last !== 'dead' && stoodStill ? this.#ports.endOf(found.pid, since) : undefined;
@@ -158,13 +158,13 @@ export class Pidfiles {
         last = found.trouble;
         sendBack({ type: 'pidfile.seen', serial, trouble: found.trouble, at: clock.now() });
       };
-      // Not in the turn in which the machine begins to wait.
+      // The first look comes in a later turn than the machine's invocation.
       timer = clock.setTimeout(() => look(firstLook), 0);
       return () => clock.clearTimeout(timer);
     });
   }
 
-  /** True where chaperone could not look for a time, since it looked last or since the start began. */
+  /** True where chaperone was stopped for some time since the last look, or since the start began. */
   #stoodStill(service: string): boolean {
     const { clock } = this.#ports;
     const since = this.#lookedAt.get(service) ?? clock.realTime();
@@ -172,7 +172,7 @@ export class Pidfiles {
     return this.#stood.delete(service) || clock.lateness(since) > stall;
   }
 
-  /** The process is another service's, whatever the file says of it. */
+  /** True where the process belongs to another service, whatever the file says. */
   #isAnothers(service: ServiceSpec, pid: number): boolean {
     const process = this.#ports.following.lookUp(pid);
     if (process === undefined) return false;
@@ -185,7 +185,7 @@ export class Pidfiles {
   }
 }
 
-/** A relative path is looked for where the service starts. */
+/** The path of a pidfile; a relative one is resolved in the service's working directory. */
 export function pidfilePath({ pidfile = '', directory, account }: ServiceSpec): string {
   return isAbsolute(pidfile) ? pidfile : resolve(directory ?? account?.home ?? '.', pidfile);
 }

@@ -1,4 +1,4 @@
-/** The `trigger` port of the scheduled machine: what starts the runs of a cron or inetd service. */
+/** The `trigger` port of the scheduled machine: it starts the runs of a cron or inetd service. */
 import { fromCallback } from 'xstate';
 import { about, acceptPaused, type Message } from '../../model/log/messages.ts';
 import type { Schedule, ScheduleResult } from '../../model/schedule/schedule.ts';
@@ -18,12 +18,12 @@ export type ReadSchedule = (
 export interface TriggerPorts {
   readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;
   readonly clock: Clock;
-  /** For what is scheduled from now on: a name Intl knows; undefined: chaperone's own. */
+  /** The time zone of new schedules, a name that Intl knows; undefined: chaperone's own. */
   readonly timeZone: () => string | undefined;
-  /** Is asked for once a cron service starts: who has none does not load what reads schedules. */
+  /** Called when a cron service starts, so that a system without one does not load the parser of schedules. */
   readonly loadSchedules: () => ReadSchedule | Promise<ReadSchedule>;
   readonly onMessage: (message: Message) => void;
-  /** Is told when a cron service runs next, Unix ms; undefined: not at all. */
+  /** Called with the next run of a cron service, Unix ms; undefined: there is none. */
   readonly onDue: (service: string, time: number | undefined) => void;
 }
 
@@ -33,10 +33,10 @@ interface TriggerScope {
   readonly receive: (listener: (command: TriggerCommand) => void) => void;
 }
 
-/** Begins, and returns what ends it. */
+/** Arms a trigger and returns the function that ends it. */
 type Trigger = (scope: TriggerScope) => (() => void) | undefined;
 
-/** ms until a client that could not be taken is tried again. */
+/** ms until an accept that has failed is tried again. */
 const acceptPause = 1_000;
 
 export function triggerLogic(ports: TriggerPorts) {
@@ -53,7 +53,7 @@ export function triggerLogic(ports: TriggerPorts) {
   });
 }
 
-/** Most are found missing before anything starts; one with a relative path only now. */
+/** The error of a missing program. Most are found before anything starts; one with a relative path only here. */
 function missingProgram(kernel: TriggerPorts['kernel'], service: ServiceSpec): SpawnError | undefined {
   const program = service.argv[0] ?? '';
   const directory = service.directory ?? service.account?.home;
@@ -61,7 +61,7 @@ function missingProgram(kernel: TriggerPorts['kernel'], service: ServiceSpec): S
   return { code: 'ENOENT', stage: 'lookup', program };
 }
 
-/** Fires at each tick. It takes no pause: a tick that finds the last run alive is told. */
+/** Fires at each tick. It ignores pauses, because a tick during the last run has to be reported as skipped. */
 function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts): Trigger {
   return ({ input: service, sendBack }) => {
     let stop = (): void => undefined;
@@ -104,7 +104,7 @@ function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts
   };
 }
 
-/** Fires for each client. Between pause and resume they wait in the backlog. */
+/** Fires for each client. While paused, clients wait in the backlog. */
 function listenerTrigger({ kernel, clock, onMessage }: TriggerPorts): Trigger {
   return ({ input: service, sendBack, receive }) => {
     const port = service.port ?? 0;
@@ -117,7 +117,7 @@ function listenerTrigger({ kernel, clock, onMessage }: TriggerPorts): Trigger {
     const { listener } = outcome;
     let paused = false;
     let retry: TimerId | undefined;
-    /** One line for a time without descriptors, however long. */
+    /** True once a lack of descriptors was logged: one line for each such time, however long. */
     let said = false;
     const clients = listener.connections$.subscribe((connection) => {
       said = false;

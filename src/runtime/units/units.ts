@@ -1,7 +1,7 @@
 /**
- * The `processes` port of the unit machine on a kernel: starts a program, or takes over one that is there, tells of its end and of
- * what is left of its group or tree, and passes on signals. It keeps what the kernel gave it (pids, a tree, subscriptions) and decides
- * nothing: when whom to signal, and when to look, is the unit's.
+ * The `processes` port of the unit machine, on a kernel: it starts a program, or takes over a running one, reports the
+ * program's end and the processes that are left of its group or tree, and sends signals. It holds what the kernel has
+ * returned (pids, a tree, subscriptions). The unit decides when to signal which processes, and when to look.
  */
 import { map, merge, type Observable, take } from 'rxjs';
 import { fromCallback } from 'xstate';
@@ -56,36 +56,36 @@ export interface UnitPorts {
   readonly live: LiveProcesses;
   readonly pidfiles: Pidfiles;
   readonly notify: NotifySockets;
-  /** Takes what services write. */
+  /** Takes the output of services. */
   readonly onOutput: (service: ServiceSpec, stream: 'stdout' | 'stderr', record: LogRecord) => void;
-  /** Is told of each process that is started for a service. */
+  /** Called for each process that is started for a service. */
   readonly onBegin: (service: ServiceSpec, pid: number) => void;
-  /** Is told of each end of a process that is a service, or one of its runs. */
+  /** Called at each end of a service's leader, or of the leader of one of its runs. */
   readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
-  /** Is told how a signal reached a service that somebody has sent by hand. */
+  /** Called with the outcome of a signal that somebody has sent to a service by hand. */
   readonly onSignalled: (outcome: SignalOutcome) => void;
-  /** Takes what chaperone has to say about a service. */
+  /** Takes messages about a service. */
   readonly onMessage: (message: Message) => void;
 }
 
 type Tell = (fact: UnitFact | UnitReport) => void;
 
-/** ms from the end of a process that was nobody's to a look at what is left of units: many such ends are worth one look. */
+/** ms from the end of an orphan to a look at the units: many such ends share one look. */
 const orphanPause = 20;
-/** Ends of such processes that are remembered. */
+/** How many ends of orphans are remembered. */
 const mostOrphans = 256;
 
 export class Units {
   readonly #ports: UnitPorts;
-  /** Those whose leader has ended. */
+  /** Units whose leader has ended. */
   readonly #leaderless = new Set<Unit>();
-  /** By pid: processes of units, as they were seen last. */
+  /** By pid: the processes of units at the last look. */
   readonly #members = new Map<number, Unit>();
-  /** By invocation: the units that own all that descends from their start. */
+  /** By invocation: the units that own all descendants of their start. */
   readonly #invocations = new Map<string, Unit>();
-  /** By pid, the latest last: how processes have ended that no unit had started, and when in real time. */
+  /** By pid, the latest last: how and when, in real time, processes have ended that no unit had started. */
   readonly #orphans = new Map<number, { readonly status: ExitStatus; readonly at: number }>();
-  /** Over all services: what _CHAP_SERVICE_SERIAL counts. */
+  /** The starts of all services so far: the counter for _CHAP_SERVICE_SERIAL. */
   #starts = 0;
   #look: TimerId | undefined;
 
@@ -102,13 +102,13 @@ export class Units {
     return invocation === undefined ? undefined : this.#invocations.get(invocation)?.service.name;
   }
 
-  /** How a process has ended that no unit had started, and when in real time, if it has since that real time. */
+  /** How and when, in real time, a process has ended that no unit had started, if it ended after `since`. */
   endOf(pid: number, since: number): { readonly status: ExitStatus; readonly at: number } | undefined {
     const end = this.#orphans.get(pid);
     return end === undefined || end.at < since ? undefined : end;
   }
 
-  /** A process has ended that no unit has started: it may have been of the group of one. */
+  /** Takes the end of a process that no unit has started: it may have been in the group of a unit. */
   takeOrphan({ pid, status }: Pick<ProcessExit, 'pid' | 'status'>): void {
     const { onMessage } = this.#ports;
     const owner = this.#members.get(pid);
@@ -157,14 +157,14 @@ export class Units {
 
 interface UnitKeeper {
   readonly onLeaderless: (isLeaderless: boolean) => void;
-  /** It owns all that descends from this start. */
+  /** Called when the unit begins or ceases to own all descendants of this start. */
   readonly onTracked: (invocation: string, isTracked: boolean) => void;
   readonly onSeen: (pids: readonly number[]) => void;
 }
 
 class Unit {
   readonly service: ServiceSpec;
-  /** The pids that were seen last. */
+  /** The pids at the last look. */
   seen: readonly number[] = [];
   readonly #run: UnitRun;
   readonly #ports: UnitPorts;
@@ -172,16 +172,16 @@ class Unit {
   readonly #nth: number;
   readonly #keeper: UnitKeeper;
   readonly #began: number;
-  /** The process that was spawned. */
+  /** The pid of the spawned process. */
   #root = 0;
-  /** The process that the unit is, until it has ended. */
+  /** The pid of the leader; 0 once it has ended. */
   #leader = 0;
   #tree: ProcessTree | undefined;
-  /** Of its start, where the whole tree is its own. */
+  /** The id of the start, where the unit owns the whole tree. */
   #invocation: string | undefined;
-  /** It has been told to end. */
+  /** True once the unit was told to end. */
   #asked = false;
-  /** Those that were there when SIGKILL was sent, as far as they are known one by one. */
+  /** The processes that were there when SIGKILL was sent, as far as they are known one by one. */
   #killed: Set<number> | undefined;
   #leaderGone = false;
   #over = false;
@@ -232,7 +232,7 @@ class Unit {
     }
   }
 
-  /** Tells how many live, beside a leader that has ended. */
+  /** Reports how many processes live after the end of the leader. */
   look(): void {
     const members = this.#membersLeft();
     const left = members.length;
@@ -244,7 +244,7 @@ class Unit {
     this.#tell({ type: 'unit.seen', left, fresh, at: this.#ports.clock.now() });
   }
 
-  /** The unit is nobody's any more: what its processes still do is noted, and told to nobody. */
+  /** Ends the unit: its owner is gone, so that later ends of its processes are recorded but reported to nobody. */
   end(): void {
     this.#over = true;
     this.#keeper.onLeaderless(false);
@@ -264,7 +264,7 @@ class Unit {
       _CHAP_SERVICE_TIME: String(Math.floor(clock.wallTime() / 1000)),
       ...notifying.variables,
       ...(invocation === undefined ? {} : { INVOCATION_ID: invocation }),
-      // As systemd.exec(5) has it for socket units with Accept=yes.
+      // The variables are those of systemd.exec(5) for socket units with Accept=yes.
       ...(connection === undefined ? {} : { REMOTE_ADDR: connection.address, REMOTE_PORT: String(connection.port) }),
     });
     onMessage(startAttempt(service));
@@ -273,7 +273,7 @@ class Unit {
     pidfiles.noteBefore(service);
     const more = { environment, ...notifying.request, ...(connection === undefined ? {} : { connection }) };
     const outcome = spawnService(kernel, service, more);
-    // The process has its own copy, and only its end is to end the connection.
+    // The process has its own copy of the connection, and only the process's end is to close it.
     if (connection !== undefined) kernel.closeConnection(connection);
     if (!outcome.ok) return outcome.error;
 
@@ -304,7 +304,7 @@ class Unit {
     return this.service.killMode === 'group' && this.service.ownGroup;
   }
 
-  /** From here on this process is the unit's leader. */
+  /** Makes this process the unit's leader. */
   #follow(pid: number, end$: Observable<Timed<ProcessEnd & { readonly leavesGroup?: boolean }>>): void {
     const { live, notify } = this.#ports;
     this.#leader = pid;
@@ -312,7 +312,7 @@ class Unit {
     live.add(pid, this.service);
     this.#keeper.onLeaderless(false);
     notify.setMainPid(this.service.name, pid);
-    // Where another takes its place, its end is still to be noted.
+    // Even after another process has become the leader, this one's end is recorded.
     end$.subscribe((end) => this.#noteEnd(end));
   }
 
@@ -338,15 +338,16 @@ class Unit {
     const left = isEmpty ? 0 : this.#membersLeft().length;
     const named = pidfiles.names(this.service, pid) ? { named: true as const } : {};
     const isOver = left === 0 && (this.#asked || (this.#tree !== undefined && !isNormal(status)));
-    // Where nothing of it is left nobody is who its file names. Else what a daemon that has ended left in its file would tell of it
-    // at the next stop, or of whoever has its number then. What a start has written of itself is for whoever looks for the daemon.
+    // A pidfile is stale once nothing of the unit is left, or the named daemon has ended: at the next stop it would
+    // name a dead process, or a foreign one with the same pid. The file of a start that has ended stays, to find the
+    // daemon by.
     if (isOver || pid !== this.#root) pidfiles.remove(this.service, isOver ? undefined : pid);
     if (left > 0) this.#keeper.onLeaderless(true);
     const age = clock.realTime() - this.#began;
     this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, ...named, at });
   }
 
-  /** Processes of its group or tree, but for the leader. */
+  /** The processes of the unit's group or tree, except the leader. */
   #membersLeft(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
     const members = (this.#tree?.members() ?? []).filter(({ pid }) => pid !== this.#leader);
     const pids = members.map(({ pid }) => pid);
@@ -364,9 +365,9 @@ class Unit {
     const send = (to: number, whom: 'group' | 'process'): void => {
       const outcome = kernel.signal(to, signal, whom);
       outcomes.push(outcome);
-      // `vanished` is no news: the exit is on its way.
+      // `vanished` needs no message: the exit is on its way.
       if (outcome === 'denied') onMessage(signalDenied(name, to, signal));
-      // A stopped process takes no other signal before it goes on (systemd does the same).
+      // A stopped process handles no signal but SIGKILL before SIGCONT (systemd does the same).
       if (isStop && signal !== 'SIGKILL') kernel.signal(to, 'SIGCONT', whom);
     };
     const leader = purpose === 'again' ? 0 : this.#liveLeader();
@@ -388,26 +389,26 @@ class Unit {
     if (isStop && this.#leaderGone) this.look();
   }
 
-  /** Its number may be another's by the time in which its end is told. */
+  /** The leader's pid; 0 where the leader was reaped unreported, so that the pid may be another process's. */
   #liveLeader(): number {
     return this.#ports.live.isOf(this.#leader, this.service.name) ? this.#leader : 0;
   }
 
-  /** The process group that the leader leads, where signals are for all of it. */
+  /** The process group that the leader leads, where signals are for the whole group. */
   #groupOf(leader: number): number | undefined {
     if (leader === 0 || this.service.killMode === 'process') return undefined;
     if (leader === this.#root) return this.service.ownGroup ? leader : undefined;
     return this.#ports.kernel.following.lookUp(leader)?.group === leader ? leader : undefined;
   }
 
-  /** Those that a signal to the leader's group does not reach. A group that is signalled as one needs no look at all processes. */
+  /** The members that a signal to the leader's group does not reach; they are not looked up where it reaches all. */
   #membersToSignal(group: number | undefined): readonly Pick<ProcessView, 'pid' | 'group'>[] {
     if (group !== undefined && group === this.#root && !ownsRemains(this.service)) return [];
     return this.#membersLeft().filter((member) => member.group !== group);
   }
 }
 
-/** What a start needs for sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
+/** The values of a start for sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
 interface NotifyNeeds {
   readonly variables: Readonly<Record<string, string>>;
   readonly request: Pick<SpawnRequest, 'descriptors' | 'pidVariables'>;
@@ -442,8 +443,8 @@ function openNotify(notify: NotifySockets, { service, serial }: UnitRun): Notify
 }
 
 /**
- * The end of a process that chaperone did not start. Where chaperone is its parent by then, waitid(2) tells its status; otherwise the
- * kernel may, or the service itself has (EXIT_STATUS).
+ * The end of a process that chaperone did not start. Where chaperone is its parent by then, waitid(2) tells the status.
+ * Otherwise the status is that of the kernel, or that of the service's EXIT_STATUS.
  */
 function endOf(
   { kernel, clock, notify }: UnitPorts,
@@ -462,7 +463,7 @@ function endOf(
   return merge(exits.exitOf(pid), gone$).pipe(take(1));
 }
 
-/** The account's home is where a service starts unless it is told otherwise, but not where it must. */
+/** Spawns in the account's home by default; if that cannot be entered, in chaperone's own directory instead. */
 function spawnService(
   kernel: Kernel,
   service: ServiceSpec,
@@ -484,7 +485,7 @@ function spawnService(
   return outcome.ok || outcome.error.stage !== 'directory' ? outcome : spawnAtTerminal(kernel, request);
 }
 
-/** A terminal that is not chaperone's controlling one has no foreground group to give: the program does without. */
+/** Spawns at a terminal. Without a foreground group to give (not chaperone's controlling terminal) it does without. */
 function spawnAtTerminal(kernel: Kernel, request: SpawnRequest): SpawnOutcome {
   const outcome = kernel.spawn(request);
   if (outcome.ok || outcome.error.stage !== 'terminal') return outcome;
