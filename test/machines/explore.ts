@@ -9,12 +9,12 @@ import {
 } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 
-/** One step of an explored chart, between two states as `key` tells them apart. */
+/** One step of an explored chart. Its two states are told apart by `key`. */
 export interface Edge<S> {
   readonly from: S;
   readonly event: EventObject;
   readonly to: S;
-  /** What the step sends to other actors. */
+  /** The events that the step sends to other actors. */
   readonly sent: readonly Sent[];
 }
 
@@ -23,7 +23,7 @@ export interface Sent {
   readonly event: EventObject;
 }
 
-/** All that a chart can do, by its pure transitions: no actor runs and no timer is set. */
+/** All states and steps of a chart, found by its pure transitions: no actor runs and no timer is set. */
 export interface Exploration<S> {
   readonly states: readonly S[];
   readonly edges: readonly Edge<S>[];
@@ -32,13 +32,13 @@ export interface Exploration<S> {
 
 export interface ExploreOptions {
   readonly input: unknown;
-  /** What may arrive in a state; the delays of its active nodes come by themselves. */
+  /** The events that may arrive in a state; the delays of active nodes are added to them. */
   readonly events: (snapshot: AnyMachineSnapshot) => readonly EventObject[];
-  /** What tells two states apart, beside the state value. Everything in it has to be finite. */
+  /** The values that tell two states apart, beside the state value. All of them have to be finite. */
   readonly distinguish: (snapshot: AnyMachineSnapshot) => unknown;
 }
 
-/** Explores a chart breadth first, from its initial state until nothing new comes. */
+/** Explores a chart breadth first, from its initial state until no new state is found. */
 export function explore(
   machine: AnyStateMachine,
   { input, events, distinguish }: ExploreOptions,
@@ -66,12 +66,12 @@ export function explore(
   return { states: [...found.values()], edges, key };
 }
 
-/** The pure transitions of one chart. What `transition` of XState does with an actor of its own for each step, this does with one. */
+/** The pure transitions of one chart. XState's `transition` makes an actor per step; this uses one for all. */
 export class Steps {
   readonly #machine: AnyStateMachine;
   readonly #scope: AnyActorScope;
   readonly first: AnyMachineSnapshot;
-  /** What it sends as it begins. */
+  /** The events that the chart sends as it begins. */
   readonly firstSent: readonly Sent[];
   #actions: ExecutableActionObject[] = [];
 
@@ -119,7 +119,7 @@ function activeNodes(snapshot: AnyMachineSnapshot): readonly AnyStateNode[] {
   return snapshot._nodes;
 }
 
-/** The states from which one that satisfies `goal` can be reached, by steps that `allowed` lets through. */
+/** The states from which a state that satisfies `goal` can be reached, by steps that `allowed` permits. */
 export function canReach<S>(
   { states, edges, key }: Exploration<S>,
   goal: (snapshot: S) => boolean,
@@ -138,7 +138,7 @@ export function canReach<S>(
   return found;
 }
 
-/** The states from which the goal cannot be reached: none, when all is well. */
+/** The states from which the goal cannot be reached; a correct chart has none. */
 export function stranded<S>(
   exploration: Exploration<S>,
   goal: (snapshot: S) => boolean,
@@ -148,7 +148,7 @@ export function stranded<S>(
   return exploration.states.map(exploration.key).filter((state) => !good.has(state));
 }
 
-/** `alive.running` for every atomic or final state that anybody outside can find the machine in. */
+/** The paths, such as `alive.running`, of all atomic and final states in which an observer can find the machine. */
 export function leaves(machine: AnyStateMachine): readonly string[] {
   return leafNodes(machine).map((node) => node.path.join('.'));
 }
@@ -161,7 +161,7 @@ function isLeaf(node: AnyStateNode): boolean {
   return node.type === 'atomic' || node.type === 'final';
 }
 
-/** The leaves that were reached. */
+/** The paths of the leaves that were reached. */
 export function reachedLeaves(states: readonly AnyMachineSnapshot[]): readonly string[] {
   const reached = states.flatMap((snapshot) =>
     activeNodes(snapshot)
@@ -172,8 +172,8 @@ export function reachedLeaves(states: readonly AnyMachineSnapshot[]): readonly s
 }
 
 /**
- * The pairs of state and event that the chart does not answer: no transition, not even an empty one, in the state or in one
- * that holds it. Final states take nothing any more.
+ * The pairs of state and event that the chart does not answer: neither the state nor a parent of it has a transition,
+ * not even an empty one. Final states take no events.
  */
 export function unanswered(machine: AnyStateMachine, eventTypes: readonly string[]): readonly string[] {
   return leafNodes(machine)
@@ -189,13 +189,13 @@ function ancestors(node: AnyStateNode): readonly AnyStateNode[] {
   return node.parent === undefined ? [] : [node.parent, ...ancestors(node.parent)];
 }
 
-/** The event types that occur in the chart, but for XState's own. */
+/** The event types that occur in the chart, without XState's own. */
 export function chartEvents(machine: AnyStateMachine): readonly string[] {
   const types = [machine.root, ...getStateNodes(machine)].flatMap((node: AnyStateNode) => [...node.transitions.keys()]);
   return [...new Set(types)].filter((type) => !type.startsWith('xstate.')).sort();
 }
 
-/** What the actions of a step send, and to whom. */
+/** The events that the actions of a step send, and their receivers. */
 export function sentBy(actions: readonly ExecutableActionObject[]): readonly Sent[] {
   return actions.flatMap(({ type, params }) => {
     if (type !== 'xstate.sendTo' || !isRecord(params) || !isEventObject(params['event'])) return [];

@@ -50,7 +50,7 @@ function commands(at: number): readonly ServiceEvent[] {
   ];
 }
 
-/** Another definition that may take the place of this one: what runs is left alone, and so is everything else. */
+/** Another definition for the same service: a running process and all other state stay as they are. */
 function reconfigured({ context }: ServiceSnapshot, at: number): ServiceEvent {
   return { type: 'service.reconfigure', spec: { ...context.spec, debug: !context.spec.debug }, at };
 }
@@ -74,7 +74,7 @@ function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, a
     { ...exit, status: exit1 },
     { ...exit, status: exit1, left: 2 },
     { ...exit, status: killed },
-    // Only a unit whose leader has ended says so.
+    // A unit reports `unit.cleared` only after the end of its leader.
     ...(pid === 0 ? [{ type: 'unit.cleared', serial, at } as const] : []),
     { type: 'unit.survived', serial, at },
     ...(settles ? late : []),
@@ -82,7 +82,7 @@ function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, a
   ];
 }
 
-/** What the watchers of its readiness may say, while they are there. */
+/** The facts that the readiness machine may report while it is there. */
 function readinessFacts({ context, children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
   if (children['readiness'] === undefined) return [];
   const { serial, spec } = context;
@@ -124,7 +124,7 @@ function staleFacts({ context }: ServiceSnapshot, at: number): readonly ServiceE
   ];
 }
 
-/** What a notify service may say, as far as the chart tells it apart. */
+/** The notifications that the chart tells apart. */
 const notices: readonly NotifyMessage[] = [
   { ready: true, mainPid: 20 },
   { mainPid: 10 },
@@ -136,7 +136,7 @@ const notices: readonly NotifyMessage[] = [
   { watchdog: 'trigger' },
 ];
 
-/** All that may come in a state, but for the delays of the chart. */
+/** All events that may come in a state, except the delays of the chart. */
 export function eventsFor(snapshot: ServiceSnapshot): readonly ServiceEvent[] {
   const { serial, spec, at: before } = snapshot.context;
   const at = before + 10;
@@ -170,7 +170,7 @@ export function inputOf(spec: ServiceSpec): ServiceInput {
   return { spec, system };
 }
 
-/** What a step, or a beginning, tells the system. */
+/** The reports to the system that a step, or the beginning of the chart, sends. */
 export function reportsIn(sent: readonly Sent[]): readonly ServiceReport[] {
   return sent.flatMap(({ to, event }) => (to === system && isReport(event) ? [event] : []));
 }
@@ -179,12 +179,12 @@ function isReport(event: EventObject): event is ServiceReport {
   return /^service\.(changed|exitKills|noticed|extended|survived)$/.test(event.type);
 }
 
-/** All that a service can do whose configuration differs so from the usual one. */
+/** Explores all states of a service whose specification has these changes. */
 export function exploreService(changes: Partial<ServiceSpec>): Exploration<ServiceSnapshot> {
   return explore(machine, {
     input: inputOf(serviceSpec(changes)),
     events: eventsFor,
-    // What no guard looks at tells nothing apart: times, pids, what it has said of itself.
+    // Times, pids and notes are left out, because no guard reads them.
     distinguish: ({ context }: ServiceSnapshot) => [
       context.unit !== undefined,
       context.pid === 0,
@@ -200,7 +200,7 @@ export function exploreService(changes: Partial<ServiceSpec>): Exploration<Servi
 
 const pidfile = '/run/web.pid';
 
-/** Each type, as far as it is told apart, and what a failure of it leads to. */
+/** The kinds of services that the chart tells apart, and what a failure of each leads to. */
 export const kinds = [
   { kind: 'simple', type: 'simple' },
   { kind: 'simple with a pidfile', type: 'simple', pidfile },
@@ -217,7 +217,7 @@ const policies = [
   { policy: 'exit_kills', restart: true, exitKills: true },
 ] as const;
 
-/** Each with all that it can do. */
+/** The kinds with their explorations. */
 export function exploredVariants() {
   return kinds.flatMap(({ kind, ...ofKind }) =>
     policies.map(({ policy, ...ofPolicy }) => {

@@ -1,4 +1,4 @@
-/** Forking, pidfiles and notify: what may cross, and who wins. */
+/** Forking services, pidfiles, notify services: events that may arrive in either order, and which of them decides. */
 import { describe, expect, it } from 'vitest';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
 import { exit0, exit1, scriptedService } from './scripted.ts';
@@ -19,7 +19,7 @@ describe('a forking service', () => {
     expect(phases()).toEqual(['starting', 'ready.exited', 'stopping', 'stopped']);
   });
 
-  it('is stopped at once where nobody is found that it has left', () => {
+  it('is stopped at once where it has left no process', () => {
     const { start, stop, run, phases } = scriptedService({ type: 'forking' });
     start();
     run().spawned().exited(exit0);
@@ -99,7 +99,7 @@ describe('a forking service', () => {
     expect(state()).toBe('stopped');
   });
 
-  it('that follows a process leaves nobody behind: what its tree still has is ended with it', () => {
+  it('that follows a process leaves none behind: the rest of its tree is ended with it', () => {
     const { clock, start, run, state, findPid, phases } = scriptedService({ type: 'forking', pidfile, restart: true });
     start();
     run().spawned().exited(exit0, 2);
@@ -215,7 +215,7 @@ describe('a simple service with a pidfile', () => {
 });
 
 describe('a notify service', () => {
-  it('is ready at READY, in the pause too, and by no pause', () => {
+  it('is ready at READY, in the pause too, and never by the end of the pause', () => {
     const { clock, start, run, state, notify } = scriptedService({ type: 'notify' });
     start();
     run().spawned();
@@ -258,7 +258,7 @@ describe('a notify service', () => {
     expect(state()).toEqual({ stopping: 'clearing' });
   });
 
-  it('goes on waiting after a normal exit, and is followed once it says who it is', () => {
+  it('goes on waiting after a normal exit, and follows the process that MAINPID names', () => {
     const { start, run, state, notify } = scriptedService({ type: 'notify' });
     start();
     run().spawned().exited(exit0);
@@ -278,7 +278,7 @@ describe('a notify service', () => {
     clock.increment(29_999);
     expect(state()).toEqual({ starting: 'awaitingNotify' });
     clock.increment(1);
-    // Nobody is left to be ended.
+    // No process is left that would have to be ended.
     expect(state()).toBe('failed');
   });
 
@@ -289,7 +289,7 @@ describe('a notify service', () => {
     expect(state()).toBe('failed');
   });
 
-  it('that has ended normally, and is still there, says who it is: it runs again', () => {
+  it('that has ended normally, and names its daemon with MAINPID, runs again', () => {
     const { start, run, state, notify, phases } = scriptedService({ type: 'notify' });
     start();
     run().spawned();
@@ -419,7 +419,7 @@ describe('a notify service', () => {
 });
 
 describe('the kill signal from somebody else', () => {
-  it('is how a daemon ends, and how a process of its own fails', () => {
+  it('is a normal end for a daemon, and a failure for the spawned process', () => {
     const daemon = scriptedService({ type: 'forking', pidfile, restart: true });
     daemon.start();
     daemon.run().spawned().exited(exit0);
@@ -434,7 +434,7 @@ describe('the kill signal from somebody else', () => {
     expect(own.state()).toBe('backoff');
   });
 
-  it('is no other signal, also for a daemon', () => {
+  it('is the only signal that is a normal end for a daemon', () => {
     const { start, run, findPid, state } = scriptedService({ type: 'forking', pidfile, restart: true });
     start();
     run().spawned().exited(exit0);
@@ -468,7 +468,7 @@ describe('the watchdog', () => {
     expect(run().signals).toEqual(['SIGABRT at 6999', 'SIGKILL at 8999']);
   });
 
-  it('that bites is pardoned by a stop, which sends no other signal', () => {
+  it('that is missed counts for nothing after a stop, which sends no other signal', () => {
     const { clock, run, notify, stop, state, phases } = watched();
     notify({ ready: true });
     clock.increment(1_000);
@@ -549,7 +549,7 @@ describe('the watchdog', () => {
     expect(state()).toBe('stopped');
   });
 
-  it('bites at once with WATCHDOG=trigger', () => {
+  it('ends the service at once with WATCHDOG=trigger', () => {
     const { run, notify } = watched();
     notify({ ready: true });
     notify({ watchdog: 'trigger' });

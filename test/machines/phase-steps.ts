@@ -1,13 +1,13 @@
 import type { ServicePhase } from '../../src/model/service/service-phase.ts';
 
-/** Which phase of a service may follow which. The charts of services are held to it, and the system chart explored with it. */
+/** The phases that may follow each phase: services are checked against this table, the system is explored with it. */
 export const phaseSteps: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
-  // By hand.
+  // Only by hand.
   disabled: ['starting'],
   pending: ['starting', 'stopped'],
   starting: ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'stopping', 'backoff', 'failed'],
   'ready.running': ['exited', 'stopping', 'backoff', 'failed'],
-  // Its daemon says who it is.
+  // The daemon that the start has left names itself.
   'ready.exited': ['ready.running', 'stopping', 'stopped'],
   exited: ['ready.running', 'stopping', 'stopped'],
   'ready.scheduled': ['stopping'],

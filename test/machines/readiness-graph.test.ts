@@ -90,7 +90,7 @@ describe('the readiness chart', () => {
   it('answers every event in every state', () => {
     expect(chartEvents(readinessMachine)).toEqual(Object.keys(eventTypes).sort());
     const missing = unanswered(readinessMachine, Object.keys(eventTypes));
-    // Left before anything arrives.
+    // The chart leaves `choosing` before any event arrives.
     expect(missing.filter((line) => !line.startsWith('choosing '))).toEqual([]);
   });
 
@@ -122,7 +122,7 @@ describe.each(variants)('the readiness chart ($name)', ({ exploration }) => {
     expect(edges.some(({ to }) => isDone(to))).toBe(true);
   });
 
-  it('passes by no word that reports a failure', () => {
+  it('never passes by a notification that reports a failure', () => {
     const passed = edges.filter(
       ({ event, to }) =>
         isEvent(event) && event.type === 'notify.received' && to.matches('passed') && reportsFailure(event),

@@ -15,7 +15,7 @@ import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
 
-/** The trigger in the hands of a test. */
+/** A trigger that the test controls. */
 class ScriptedTrigger {
   readonly told: string[] = [];
   live = 0;
@@ -90,7 +90,7 @@ function scriptedSchedule(spec: ServiceSpec) {
   };
 }
 
-/** One that is scheduled. */
+/** A service that is already scheduled. */
 function scheduled(spec: ServiceSpec) {
   const schedule = scriptedSchedule(spec);
   schedule.start();
@@ -130,7 +130,7 @@ describe('a scheduled service', () => {
     expect(phases()).toEqual(['starting', 'ready.scheduled', 'stopping', 'stopped']);
   });
 
-  it('skips a tick while the last run goes on, and a run that could not be spawned is none', () => {
+  it('skips a tick while the last run goes on, but not for a run that could not be spawned', () => {
     const { trigger, programs, run, news, counts } = scheduled(cron);
     trigger.fired();
     trigger.fired();
@@ -142,7 +142,7 @@ describe('a scheduled service', () => {
     expect(counts()).toEqual({ begun: 2, running: 1 });
   });
 
-  it('tells of a run that fails, and of none that does not', () => {
+  it('reports runs that fail, and no others', () => {
     const { clock, trigger, run, news } = scheduled(cron);
     trigger.fired();
     run(0).spawned().exited(exit0);
@@ -230,7 +230,7 @@ describe('a scheduled service', () => {
     trigger.fired();
     run(0).spawned();
     stop();
-    // The system remembers it.
+    // The chart ignores the start; the system remembers it.
     start();
     run(0).exited(exit1);
     expect(state()).toBe('stopped');
@@ -274,7 +274,7 @@ describe('what a run leaves behind', () => {
     expect(children()).toEqual(['trigger', 'unit-1', 'unit-2']);
   });
 
-  it('takes no place of a client', () => {
+  it('does not take the place of a client', () => {
     const { trigger, run } = scheduled({ ...inetd, maxConnections: 1 });
     trigger.fired(client(1));
     run(0).spawned().exited(exit0, 1);
@@ -289,7 +289,7 @@ describe('what a run leaves behind', () => {
     expect(children()).toEqual(['trigger']);
   });
 
-  it('is ended by a stop, with what runs, and is no news', () => {
+  it('is ended by a stop, with the current run, and is not reported', () => {
     const { trigger, run, stop, state, news } = scheduled(inetd);
     trigger.fired(client(1));
     run(0).spawned().exited(exit0, 1);
@@ -449,7 +449,7 @@ describe('a stop that lets runs finish', () => {
 });
 
 describe('a scheduled service while the system ends', () => {
-  it('begins nothing new: what runs may run until the stop comes', () => {
+  it('begins no run, and lets the current ones go on until the stop comes', () => {
     const { trigger, run, programs, state, retire, stop, phases } = scheduled(cron);
     trigger.fired();
     run(0).spawned();

@@ -60,10 +60,10 @@ function commands(at: number): readonly ScheduledEvent[] {
   ];
 }
 
-/** Runs are alike as long as there are few of them: beyond that nothing new comes. */
+/** The most runs at the same time that are explored: more of them lead to no new kind of state. */
 const mostAtOnce = 3;
 
-/** Every command and every fact about each run of which something is left, and about one that is gone. */
+/** Every command, every fact about each run of which something is left, and facts about a run that is gone. */
 function eventsFor({ context }: ScheduledSnapshot): readonly ScheduledEvent[] {
   const at = context.at + 10;
   const facts = [...Object.entries(context.runs), ['0', { pid: 10, ended: false }] as const].flatMap(
@@ -160,7 +160,7 @@ function reported({ sent }: Edge<ScheduledSnapshot>): readonly ServicePhase[] {
   );
 }
 
-/** How often each of its units is told so in one step. */
+/** How many events of this type the step sends to the units of runs. */
 function told({ sent }: Edge<ScheduledSnapshot>, type: string): number {
   return sent.filter(({ event }) => event.type === type).length;
 }
@@ -193,7 +193,7 @@ describe('the scheduled chart', () => {
       const [before, after] = [phaseOf(edge.from), phaseOf(edge.to)];
       const phases = reported(edge);
       if (before === after) return phases.length > 0;
-      // What has no runs has ended as soon as it is told to.
+      // A service without runs has ended as soon as it is told to stop.
       const passed = after === 'stopped' && phases.length === 2;
       const steps = passed ? (['stopping', 'stopped'] as const) : ([after] as const);
       const isStep = phaseSteps[before].includes(steps[0]);
@@ -261,7 +261,7 @@ describe.each(variants)('the scheduled chart ($name)', ({ spec, exploration }) =
       ({ context }) => context.trigger !== undefined && context.paused !== runCounts(context).running >= most,
     );
     expect(wrong.map(exploration.key)).toEqual([]);
-    // A cron job never runs beside itself, whatever the last one has left behind.
+    // Runs of a cron job never overlap, whatever the last run has left behind.
     if (spec.type === 'cron') expect(states.filter(({ context }) => runCounts(context).running > 1)).toEqual([]);
     if (spec.type === 'cron') expect(states.some((snapshot) => runsOf(snapshot) > 1)).toBe(true);
   });

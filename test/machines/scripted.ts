@@ -45,21 +45,21 @@ export const noSuchProgram: SpawnError = { code: 'ENOENT', stage: 'exec', progra
 
 export type { systemSpec };
 
-/** One run of a scripted program, and all that belongs to it: the test says what happens to it. */
+/** One run of a scripted program with its processes; the test decides what happens to them. */
 export class ScriptedRun {
   readonly service: string;
   readonly serial: number;
-  /** Whom it serves, where it is an inetd service's. */
+  /** The client of the run, for inetd services. */
   readonly connection: Connection | undefined;
-  /** What it was sent, with the time. */
+  /** The signals that the run has received, with their times. */
   readonly signals: string[] = [];
-  /** Who was named its leader. */
+  /** The pids that were named as leaders of the run. */
   readonly leads: number[] = [];
-  /** How often somebody has looked at what is left of it. */
+  /** How often the unit has looked for left processes. */
   looks = 0;
-  /** Its leader's. */
+  /** The pid of the leader. */
   pid: number;
-  /** Processes of it that live beside its leader; to be told with `look`. */
+  /** How many processes live beside the leader; `look` reports them. */
   left = 0;
   leaderGone = false;
   #began: number;
@@ -92,9 +92,9 @@ export class ScriptedRun {
   }
 
   /**
-   * Its leader ends.
+   * Ends the leader.
    *
-   * @param left processes that it leaves behind
+   * @param left how many processes the leader leaves behind
    * @param age ms of real time since the spawn
    */
   exited(status: ExitStatus = exit0, left = 0, age = this.#now() - this.#began): this {
@@ -106,9 +106,9 @@ export class ScriptedRun {
   }
 
   /**
-   * Somebody looks at what is left of it.
+   * Reports a look at the processes that are left.
    *
-   * @param fresh some of that was not there when it was signalled
+   * @param fresh true where some of them were not there when the group was signalled
    */
   look(left = this.left, fresh = false): void {
     this.left = left;
@@ -137,7 +137,7 @@ export class ScriptedRun {
   }
 }
 
-/** The `processes` port in the hands of a test. */
+/** The `processes` port, controlled by a test. */
 export class ScriptedPrograms {
   readonly runs: ScriptedRun[] = [];
   readonly #clock: SimulatedClock;
@@ -161,12 +161,12 @@ export class ScriptedPrograms {
     if (input.resumes === undefined) this.#onSpawn(run);
   });
 
-  /** The unit machine on these programs. */
+  /** The unit machine with these programs as its port. */
   get unit() {
     return unitMachine.provide({ actors: { processes: this.processes } });
   }
 
-  /** The latest run, of one service or of all. */
+  /** The latest run of one service, or of all services. */
   run(service?: string): ScriptedRun {
     const run = this.runs.findLast((candidate) => service === undefined || candidate.service === service);
     if (run === undefined) throw new Error(`${service ?? 'nothing'} was not spawned`);
@@ -185,7 +185,7 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Re
     }),
   ).start();
   const { unit } = programs;
-  /** Whether the pidfile is looked for, and the notify socket wanted. */
+  /** Whether the machine looks for the pidfile, and how often it has closed the notify socket. */
   const ports = { looking: false, closed: 0 };
   const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
     ports.looking = true;
@@ -216,10 +216,10 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Re
     reports,
     ports,
     run: () => programs.run(),
-    /** A datagram on the socket of the last start, or of an earlier one. */
+    /** Sends a datagram on the socket of the last start, or of an earlier one. */
     notify: (message: NotifyMessage, serial = serialNow()) =>
       actor.send({ type: 'notify.received', serial, message, at: at() }),
-    /** What the file says; it is looked at only while somebody waits for it. */
+    /** Puts a pid into the pidfile; it is read only while the machine waits for the file. */
     findPid: (pid: number, more: { readonly serial?: number; readonly ended?: MissedEnd } = {}) =>
       tellReadiness({ type: 'pidfile.found', serial: serialNow(), pid, at: at(), ...more }),
     seePidfile: (trouble: PidfileTrouble) =>
@@ -229,12 +229,12 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Re
     kill: (grace = 1_000) => actor.send({ type: 'service.kill', grace, at: at() }),
     state: () => actor.getSnapshot().value,
     context: () => actor.getSnapshot().context,
-    /** The phases told so far. */
+    /** The phases that were reported so far. */
     phases: () =>
       reports.map((report) =>
         report.type === 'service.changed' ? report.change.phase : report.type.slice('service.'.length),
       ),
-    /** The ids of the actors that it has. */
+    /** The ids of the service's child actors. */
     children: () => Object.keys(actor.getSnapshot().children),
   };
 }
@@ -242,15 +242,15 @@ export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Re
 export interface ScriptedSystemOptions {
   readonly system?: Partial<SystemSpec>;
   readonly missingPrograms?: readonly MissingProgram[];
-  /** Services whose program takes no notice of these signals. */
+  /** The signals that the program of a service ignores. */
   readonly deaf?: Readonly<Record<string, readonly SignalName[]>>;
   /** Services whose program does not exist. */
   readonly absent?: readonly string[];
 }
 
 /**
- * A whole system with its real charts and scripted programs: each reports its spawn at once and ends by any signal that it
- * is not deaf to, when the clock moves next.
+ * A whole system with its real charts and scripted programs. Each program reports its spawn at once, and ends by any
+ * signal that it does not ignore when the clock moves next.
  */
 export function scriptedSystem(services: readonly ServiceSpec[], options: ScriptedSystemOptions = {}) {
   const clock = new SimulatedClock();
@@ -271,7 +271,7 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
   );
   const { unit } = programs;
   const signalled: string[] = [];
-  // Every schedule is accepted and every port listens; what comes of it is the test's to say.
+  // Every schedule is accepted and every port listens; the test fires the triggers.
   const triggers = new Map<string, (fact: TriggerFact) => void>();
   const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(({ input, sendBack }) => {
     triggers.set(input.name, sendBack);
@@ -300,7 +300,7 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     clock,
     input: { spec, graph: buildDependencyGraph(services), missingPrograms },
   });
-  /** In short: `web starting at 0`. */
+  /** The phases in short: `web starting at 0`. */
   const log: string[] = [];
   actor.on('*', (notice) => log.push(`${describeNotice(notice)} at ${clock.now()}`));
   actor.start();
@@ -309,7 +309,7 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     clock,
     programs,
     log,
-    /** Signals to everything that is left. */
+    /** The signals that were sent to every process that is left. */
     signalled,
     state: () => actor.getSnapshot().value,
     output: () => {
@@ -318,12 +318,12 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
     },
     slot: (service: string) => actor.getSnapshot().context.ledger.slots.get(service),
     run: (service: string) => programs.run(service),
-    /** It is time for a run of a scheduled service. */
+    /** Starts a run of a scheduled service. */
     fire: (service: string) => triggers.get(service)?.({ type: 'trigger.fired', at: clock.now() }),
     gone: () => actor.send({ type: 'processes.gone', at: clock.now() }),
     shutdown: (signal: SignalName = 'SIGTERM', forced = false) =>
       actor.send({ type: 'system.shutdown', end: { kind: 'signal', signal }, forced, at: clock.now() }),
-    /** Another configuration, with the plan that the runtime would make. */
+    /** Reloads with another configuration and the plan that the runtime would make. */
     reload: (next: readonly ServiceSpec[], changes: Partial<SystemSpec> = options.system ?? {}): ReloadPlan => {
       const { ledger } = actor.getSnapshot().context;
       const spec = systemSpec(next, changes);
@@ -331,14 +331,14 @@ export function scriptedSystem(services: readonly ServiceSpec[], options: Script
       actor.send({ type: 'system.reload', spec, graph: buildDependencyGraph(next), plan, at: clock.now() });
       return plan;
     },
-    /** Now, whatever time the request has. */
+    /** Sends a request with the present time. */
     ask: (request: SystemCommand) => actor.send({ ...request, at: clock.now() }),
     phase: (service: string): ServicePhase | undefined => {
       const slot = actor.getSnapshot().context.ledger.slots.get(service);
       return slot === undefined ? undefined : phaseOf(slot);
     },
     service: (name: string): AnyActorRef | undefined => actor.getSnapshot().children[serviceActorId(name)],
-    /** The notices of one kind so far: `phases('starting')` are the services in the order in which they started. */
+    /** The log of one phase: `order('starting')` has the services in the order in which they started. */
     order: (phase: ServicePhase) => log.filter((line) => line.includes(` ${phase} at `)),
   };
 }

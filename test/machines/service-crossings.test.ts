@@ -101,7 +101,7 @@ describe('a oneshot service', () => {
     });
   });
 
-  it('is decided at the exit of its process, and keeps what that has left until a stop', () => {
+  it('is decided at the exit of its process, and keeps the processes that it left until a stop', () => {
     const { start, stop, run, state, phases, context } = scriptedService({ type: 'oneshot' });
     start();
     run().spawned().exited(exit0, 2);
@@ -181,7 +181,7 @@ describe('commands that cross', () => {
     expect(state()).toBe('stopped');
   });
 
-  it('a start during a stop is the system to remember: it comes again when the service has ended', () => {
+  it('a start during a stop is for the system to remember: it comes again when the service has ended', () => {
     const { clock, start, stop, run, state, programs, phases } = scriptedService();
     start();
     run().spawned();
@@ -225,7 +225,7 @@ describe('commands that cross', () => {
     expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
   });
 
-  it('a kill that something survives is told, and the service is over when that has ended at last', () => {
+  it('a kill that a process survives is reported, and the service is over when that process has ended', () => {
     const { clock, start, kill, run, state, phases } = scriptedService();
     start();
     run().spawned();
@@ -321,7 +321,7 @@ describe('commands that cross', () => {
   });
 });
 
-describe('what a simple service leaves behind', () => {
+describe('a process that a simple service leaves behind', () => {
   function ready(changes: Parameters<typeof scriptedService>[0] = {}) {
     const service = scriptedService(changes);
     service.start();
@@ -395,20 +395,20 @@ describe('what a simple service leaves behind', () => {
     expect(last(reports)).toMatchObject({ change: { phase: 'failed', during: 'start' } });
   });
 
-  it('after a crash holds up a stop, which pardons the failure', () => {
+  it('after a crash holds up a stop, which drops the failure', () => {
     const { clock, run, stop, state, phases } = ready({ restart: true });
     run().exited(exit1, 1);
     clock.increment(1_000);
     stop();
     expect(state()).toEqual({ stopping: 'terminating' });
-    // Its own clock is the system's from now on.
+    // The service sets no timer for the stop, because the system has the time limit.
     clock.increment(60_000);
     expect(run().signals).toEqual(['SIGTERM at 500']);
     run().look(0);
     expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
   });
 
-  it('that survives SIGKILL is told, and holds the verdict up', () => {
+  it('that survives SIGKILL is reported, and holds the verdict up', () => {
     const { clock, run, phases } = ready();
     run().exited(exit1, 1);
     clock.increment(2_000);
@@ -462,7 +462,7 @@ describe('an exit that chaperone learns of late', () => {
 });
 
 describe('restart', () => {
-  /** A service that is ready. */
+  /** Makes a service that is ready. */
   function ready(changes: Parameters<typeof scriptedService>[0]) {
     const service = scriptedService(changes);
     service.start();
@@ -471,7 +471,7 @@ describe('restart', () => {
     return service;
   }
 
-  /** The run that comes after the pause, until it is ready. */
+  /** Runs the start after the restart pause until the service is ready. */
   function again({ clock, run }: ReturnType<typeof scriptedService>): void {
     clock.increment(3_000);
     run().spawned();
@@ -647,7 +647,7 @@ describe('the time in reports', () => {
     run().spawned();
     clock.increment(700);
     run().exited(exit1);
-    // The pause tells no time of its own: it was over by then.
+    // The timer's event has no time, so the report has the time at which the pause was over.
     expect(reports.map(({ at }) => at)).toEqual([1_000, 1_510, 1_710]);
   });
 

@@ -1,4 +1,4 @@
-/** What every single step of the chart leaves behind: looked at from every state that a service of one kind can be in. */
+/** Checks every single step of the chart, from every state that a service of one kind can be in. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceEvent } from '../../src/machines/service-protocol.ts';
 import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
@@ -20,7 +20,7 @@ const explored = kinds.map((changes) => {
 });
 const steps = new Steps(machine, inputOf(serviceSpec()));
 
-/** Of the steps that differ only in what has been before, one. */
+/** One of each group of steps that differ only in their earlier history. */
 function alikeOnce(edges: readonly Edge<ServiceSnapshot>[]): readonly Edge<ServiceSnapshot>[] {
   const found = new Map<string, Edge<ServiceSnapshot>>();
   for (const edge of edges) {
@@ -40,7 +40,7 @@ function isEvent(event: { readonly type: string }): event is ServiceEvent {
   return !event.type.startsWith('xstate.');
 }
 
-/** What is left of a snapshot without its time, to see whether anything else has changed. */
+/** A snapshot without its time, to see whether anything else has changed. */
 function withoutTime({ value, context }: ServiceSnapshot): readonly unknown[] {
   const { at: _, ...rest } = context;
   return [statePath(value), ...Object.values(rest)];
@@ -51,7 +51,7 @@ function hasChanged(from: ServiceSnapshot, to: ServiceSnapshot): boolean {
   return withoutTime(to).some((value, index) => value !== before[index]);
 }
 
-/** In the states of its run, and in those that what it has left may live on in. */
+/** The states in which a run, or the processes that it has left, may live. */
 const known =
   /^(?!disabled|pending|stopped|failed|backoff|starting\.spawning|starting\.settling|starting\.awaitingExit)/;
 

@@ -10,13 +10,13 @@ import { phaseSteps } from './phase-steps.ts';
 
 const live = ['starting', 'ready.running', 'stopping'];
 
-/** Its run goes on, or has still to be cleared away. */
+/** True where a run is in progress, or still has to be cleared away. */
 function mustHaveUnit({ value }: ServiceSnapshot): boolean {
   const path = statePath(value);
   return live.some((state) => path === state || path.startsWith(`${state}.`));
 }
 
-/** What it has left behind may be there. */
+/** True where processes that a run has left may be there. */
 function mayHaveUnit(snapshot: ServiceSnapshot): boolean {
   return mustHaveUnit(snapshot) || snapshot.matches('exited') || snapshot.matches({ ready: 'exited' });
 }
@@ -99,7 +99,7 @@ describe('the service chart', () => {
     const wrong = allEdges.filter((edge) => {
       const told = reported(edge);
       const [before, after] = [phaseOf(edge.from), phaseOf(edge.to)];
-      // A failure that is found out late is told with what it came after.
+      // A failure that is noticed late is reported after the phase that precedes it.
       if (before === after) return told.length > 0 && told.at(-1) !== after;
       return told.at(-1) !== after || new Set(told).size !== told.length;
     });
@@ -134,7 +134,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
 
   it('can reach stopped or failed from every state', () => {
     expect(stranded(exploration, hasEnded)).toEqual([]);
-    // A stop or a kill is enough, with what the process does afterwards.
+    // A stop or a kill is enough, together with the ends of the processes.
     for (const command of ['service.stop', 'service.kill']) {
       expect(
         stranded(exploration, hasEnded, (edge) => edge.event.type === command || isFactOrDelay(edge)),
@@ -151,7 +151,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
         (event.type !== 'service.start' && !from.matches('backoff')) || !to.matches({ starting: 'spawning' }),
     );
     expect(wrong.map(describeEdge)).toEqual([]);
-    // Nor while anything of the last run is left.
+    // No start happens while anything of the last run is left.
     expect(started.filter(({ from }) => from.context.unit !== undefined).map(describeEdge)).toEqual([]);
   });
 
@@ -176,7 +176,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     expect(changed.filter(({ from, to }) => from.context.spec.debug === to.context.spec.debug)).toEqual([]);
   });
 
-  it('lets go of its unit only when nothing is left of it, or it never was', () => {
+  it('drops its unit only when nothing is left of it, or it was never spawned', () => {
     const endings = edges.filter(
       ({ from, to }) => from.context.unit !== undefined && from.context.unit !== to.context.unit,
     );
@@ -209,7 +209,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     );
   });
 
-  it('keeps what a normal end has left, and has a stop end it', () => {
+  it('keeps the processes that a normal end has left, and has a stop end them', () => {
     const kept = edges.filter(
       ({ event, to }) =>
         event.type === 'unit.leaderExited' &&
@@ -278,7 +278,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     expect(states.map(exploration.key).filter((state) => !settled.has(state))).toEqual([]);
   });
 
-  it('has somebody to be its leader only where one is known', () => {
+  it('has a leader only where one is known', () => {
     const led = edges.filter((edge) => sentToUnit(edge).includes('unit.lead'));
     expect(led.length > 0).toBe('pidfile' in spec || spec.type === 'notify');
     expect(led.every(({ to }) => mayLead(to.context.spec) && to.context.followed)).toBe(true);

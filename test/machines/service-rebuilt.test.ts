@@ -1,4 +1,4 @@
-/** A chart that is made anew goes on as the one that was not interrupted would have, in every state that a service can be in. */
+/** A chart that is made anew goes on exactly as its predecessor would have, in every state that a service can be in. */
 import { describe, expect, it } from 'vitest';
 import type { EventObject } from 'xstate';
 import { noMemory, type Resumption, type ServiceMemory } from '../../src/machines/service-protocol.ts';
@@ -16,7 +16,7 @@ import {
 } from './explored-service.ts';
 import { exit0, exit1, scriptedService } from './scripted.ts';
 
-/** What it knows, as plain values: the fields of its context that are a memory. */
+/** The memory of a service as plain values: those fields of its context that are in `ServiceMemory`. */
 function memoryOf({ context }: ServiceSnapshot): ServiceMemory {
   const entries = Object.entries(context).filter(([key]) => key in noMemory);
   return JSON.parse(JSON.stringify(Object.fromEntries(entries)));
@@ -32,7 +32,7 @@ function rebuilt(snapshot: ServiceSnapshot): Steps {
   return new Steps(machine, { ...inputOf(snapshot.context.spec), resumes: resumptionOf(snapshot) });
 }
 
-/** Where it stands, what it knows, which actors it has, and what it has told the system. */
+/** The state, the memory and the actors of a service, and its reports to the system. */
 function seen(snapshot: ServiceSnapshot, sent: readonly Sent[]): string {
   const { unit, resumes } = snapshot.context;
   return JSON.stringify([
@@ -45,7 +45,7 @@ function seen(snapshot: ServiceSnapshot, sent: readonly Sent[]): string {
   ]);
 }
 
-/** Every event and every delay of the state. */
+/** Every event and every delay that may come in the state. */
 function everything(snapshot: ServiceSnapshot): readonly EventObject[] {
   return [...eventsFor(snapshot), ...delays(snapshot)];
 }
@@ -56,7 +56,7 @@ const variants = [
 ];
 
 describe.each(variants)('a service that is made anew ($name)', ({ exploration: { states } }) => {
-  it('stands where it stood, knows what it knew, and says nothing', () => {
+  it('has the state and the memory of its predecessor, and reports nothing', () => {
     const wrong = states.flatMap((snapshot) => {
       const { first, firstSent } = rebuilt(snapshot);
       const [now, before] = [seen(first, firstSent), seen(snapshot, [])];
@@ -65,7 +65,7 @@ describe.each(variants)('a service that is made anew ($name)', ({ exploration: {
     expect(wrong.slice(0, 3)).toEqual([]);
   });
 
-  it('does at every event what it would have done', () => {
+  it('answers every event as its predecessor would have', () => {
     const wrong = states.flatMap((snapshot) => {
       const again = rebuilt(snapshot);
       const uninterrupted = new Steps(machine, inputOf(snapshot.context.spec));
@@ -101,7 +101,7 @@ describe('the timers of a service that is made anew', () => {
     expect(statePath(state())).toBe(stage);
     clock.increment(1);
     expect(statePath(state())).toBe(then);
-    // Nothing was spawned by it.
+    // The new chart has spawned no process of its own.
     if (then !== 'starting.spawning') expect(programs.runs.every(({ pid }) => pid === 4711 || pid === 0)).toBe(true);
   });
 
@@ -134,7 +134,7 @@ describe('the timers of a service that is made anew', () => {
 });
 
 describe('the unit of a service that is made anew', () => {
-  it('is the one that runs, and its end is told as if nothing had been', () => {
+  it('is the running one, and its end is reported as usual', () => {
     const memory: ServiceMemory = {
       ...noMemory,
       serial: 3,
@@ -151,7 +151,7 @@ describe('the unit of a service that is made anew', () => {
     expect(reports[0]).toMatchObject({ change: { end: { pid: 4711 }, wasReady: true } });
   });
 
-  it('may be what its leader has left behind: a stop ends it', () => {
+  it('may be processes that its leader has left behind: a stop ends them', () => {
     const lastEnd = { pid: 4711, status: exit0, ran: 5 };
     const memory: ServiceMemory = { ...noMemory, serial: 1, hasUnit: true, hasBeenReady: true, lastEnd };
     const { run, stop, phases, state } = scriptedService({}, { stage: 'exited', memory, left: {} });

@@ -11,7 +11,7 @@ import { serviceSpec, systemSpec } from '../model/specs.ts';
 
 type Given = Partial<ServiceSpec> & { readonly name: string };
 
-/** Services that are ready at once, and end when they are told to. */
+/** A system whose services are ready at once, and end when they are told to. */
 function system(...given: readonly Given[]) {
   const log: string[] = [];
   let pid = 10;
@@ -36,7 +36,7 @@ function system(...given: readonly Given[]) {
     }),
     {
       input: { spec, graph: buildDependencyGraph(services), missingPrograms: [] },
-      // Only pauses of no length pass: nothing here waits for time.
+      // Only timers of length 0 fire: no test here waits for time.
       clock: {
         setTimeout: (callback, delay) => (delay === 0 ? timers.push(callback) : 0),
         clearTimeout: () => undefined,
@@ -81,7 +81,7 @@ describe('by hand', () => {
     expect(phases()).toEqual({ a: 'ready.running', b: 'ready.running', c: 'ready.running' });
   });
 
-  it('one that is stopped leaves the others alone, and one that is restarted, too', () => {
+  it('a stop or a restart of one service leaves the others alone', () => {
     const { ask, phases } = system(...chain);
     expect(ask(stop(['a']))).toEqual(['stop a']);
     expect(phases()).toEqual({ a: 'stopped', b: 'ready.running', c: 'ready.running' });
@@ -95,14 +95,14 @@ describe('by hand', () => {
     expect(ask(stop(['b', 'c'], { again: true }))).toEqual(['stop c', 'stop b', 'start b', 'start c']);
   });
 
-  it('force starts what is waited for as well, and what runs anew', () => {
+  it('a forced start also starts prerequisites, and starts running services anew', () => {
     const { ask } = system(...chain);
     ask(stop(['a', 'b', 'c']));
     expect(ask(start(['c'], { force: true }))).toEqual(['start a', 'start b', 'start c']);
     expect(ask(start(['b'], { force: true }))).toEqual(['stop b', 'start b']);
   });
 
-  it('what is disabled starts only when it is enabled, and holds nobody up', () => {
+  it('a disabled service starts only when it is enabled, and holds up no other service', () => {
     const { ask, phases } = system({ name: 'a', enabled: false }, { name: 'b', prerequisites: ['a'] });
     expect(ask(start(['a']))).toEqual([]);
     expect(ask(start(['a'], { enable: true }))).toEqual(['start a']);
@@ -116,7 +116,7 @@ describe('by hand', () => {
     expect(phases()).toEqual({ a: 'stopped', b: 'disabled' });
   });
 
-  it('one that waits in line for its restart is out of it with a stop, and keeps no end of the system waiting', () => {
+  it('a stop cancels a queued restart, which then keeps no end of the system waiting', () => {
     const { ask, phases } = system(...chain);
     ask(stop(['a']));
     ask(stop(['b'], { again: true }));
@@ -137,7 +137,7 @@ describe('by hand', () => {
     expect(ask(start(['a'], { enable: true, force: true }))).toEqual([]);
   });
 
-  it('a reset makes what has done its work startable again', () => {
+  it('a reset makes an exited service startable again', () => {
     const { ask, phases } = system(...chain);
     ask({ type: 'services.reset', names: ['c'], force: false, at: 3 });
     expect(phases()).toMatchObject({ c: 'ready.running' });
@@ -145,7 +145,7 @@ describe('by hand', () => {
     expect(phases()).toMatchObject({ c: 'stopped' });
   });
 
-  it('what has ended and waits in line again holds up neither the end of the system nor a stop', () => {
+  it('a service that has ended and is queued again holds up neither the end of the system nor a stop', () => {
     const shutdown = {
       type: 'system.shutdown',
       end: { kind: 'signal', signal: 'SIGTERM' },
@@ -184,7 +184,7 @@ describe('by hand', () => {
     expect(again.phases()).toEqual({ a: 'stopped', b: 'stopped', c: 'disabled' });
   });
 
-  it('what was disabled and waits for its first start holds up no end', () => {
+  it('a service that was disabled and waits for its first start holds up no end of the system', () => {
     const { ask, hasStopped } = system({ name: 'a' }, { name: 'b', prerequisites: ['a'], enabled: false });
     ask(stop(['a']));
     expect(ask(start(['b'], { enable: true }))).toEqual([]);

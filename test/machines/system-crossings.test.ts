@@ -8,7 +8,7 @@ const web = serviceSpec({ name: 'web.service', prerequisites: ['store.service'] 
 const worker = serviceSpec({ name: 'worker.service', prerequisites: ['store.service'] });
 
 describe('the boot', () => {
-  it('goes by the dependency graph, what does not wait for each other at once', () => {
+  it('goes by the dependency graph, independent services at once', () => {
     const { clock, log, state } = scriptedSystem([web, worker, store]);
     expect(state()).toEqual({ booting: 'starting' });
     clock.increment(500);
@@ -119,7 +119,7 @@ describe('the boot', () => {
     run('slow.service').exited(exit0);
     expect(state()).toBe('up');
     expect(order('starting').some((line) => line.startsWith('last'))).toBe(false);
-    // Said once, however many reports come afterwards.
+    // The block is reported once, however many reports come afterwards.
     expect(log.filter((line) => line.includes('blocked'))).toHaveLength(1);
   });
 
@@ -163,7 +163,7 @@ describe('detect_exit', () => {
     expect(output()).toMatchObject({ exitStatus: 1, end: { kind: 'noProcesses', command } });
   });
 
-  it('does not while a service is in its restart pause', () => {
+  it('does not end the system while a service is in its restart pause', () => {
     const { clock, run, gone, state, phase } = scriptedSystem([restarting]);
     clock.increment(500);
     run('store.service').exited(exit1);
@@ -179,7 +179,7 @@ describe('detect_exit', () => {
     expect(state()).toEqual({ draining: 'clearing' });
   });
 
-  it('does not while an orphan lives', () => {
+  it('does not end the system while an orphan lives', () => {
     const { clock, run, state } = scriptedSystem([store]);
     clock.increment(500);
     run('store.service').exited(exit0);
@@ -187,7 +187,7 @@ describe('detect_exit', () => {
     expect(state()).toBe('up');
   });
 
-  it('does not while another service is still starting', () => {
+  it('does not end the system while another service is still starting', () => {
     const slow = serviceSpec({ name: 'slow.service', type: 'oneshot' });
     const { clock, run, state } = scriptedSystem([store, slow]);
     run('store.service').exited(exit0);
@@ -301,7 +301,7 @@ describe('a shutdown', () => {
     shutdown();
     clock.increment(0);
     expect(run('store.service').signals).toEqual(['SIGTERM at 1000']);
-    // When the others would have been late it is looked at, too, and not yet killed.
+    // At the time limit of the others the service is looked at, too, and not killed yet.
     clock.increment(3_750);
     clock.increment(3_749);
     expect(run('store.service').signals).toHaveLength(1);
@@ -450,7 +450,7 @@ describe('a stop by hand', () => {
     return system;
   }
 
-  it('has a clock, which is the system: SIGKILL comes after the whole budget', () => {
+  it('has its time limit in the system: SIGKILL comes after the whole budget', () => {
     const { clock, ask, run, phase } = up([store], { deaf: { 'store.service': ['SIGTERM'] } });
     ask(stop('store.service'));
     clock.increment(7_999);
@@ -493,7 +493,7 @@ describe('a stop by hand', () => {
     expect(ending.run('asking.service').signals).toEqual(['SIGTERM at 0', 'SIGKILL at 7500']);
   });
 
-  it('waits for what survives SIGKILL, and says so', () => {
+  it('waits for a process that survives SIGKILL, and says so', () => {
     const { clock, ask, phase, log, run } = up([store], { deaf: { 'store.service': ['SIGTERM', 'SIGKILL'] } });
     ask(stop('store.service'));
     clock.increment(8_000);
@@ -553,7 +553,7 @@ describe('a stop by hand', () => {
 });
 
 describe('a signal by hand', () => {
-  it('reaches the services that are named, and nobody else', () => {
+  it('reaches the services that are named, and no others', () => {
     const deaf = { 'store.service': ['SIGHUP'], 'web.service': ['SIGHUP'] } as const;
     const { clock, ask, run } = scriptedSystem([store, web, worker], { deaf });
     clock.increment(500);
@@ -609,7 +609,7 @@ describe('what a crash has left behind', () => {
 });
 
 describe('a system that has halted', () => {
-  it('goes on being there, and changes no more', () => {
+  it('can still be looked at, and changes no more', () => {
     const { actor, shutdown, clock, gone, state, output, log } = scriptedSystem([store]);
     shutdown();
     expect(output()).toBeUndefined();

@@ -72,7 +72,7 @@ function wasTold(slot: Slot): boolean {
   return isStopping(slot) && slot.intent.told;
 }
 
-/** What a service may report of itself, by where its chart stands and what the system has told it. */
+/** The reports that a service may send, by the state of its chart and what the system has told it. */
 function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
   const retired = snapshot.context.end !== undefined;
   return slotsOf(snapshot).flatMap((slot): readonly SystemEvent[] => {
@@ -80,19 +80,19 @@ function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
     const told = wasTold(slot);
     const { type } = definitionOf(slot);
     const scheduled = isScheduled(type);
-    // Nothing begins without a command but a restart, and only of a service that was ready.
+    // Without a command only a restart begins, and only of a service that was ready.
     const possible: Readonly<Partial<Record<ServicePhase, boolean>>> = {
       starting: chart === 'backoff' && !retired,
       'ready.scheduled': scheduled,
       'ready.running': !scheduled,
       'ready.exited': !scheduled && type !== 'simple',
       exited: !scheduled && type !== 'oneshot',
-      // A stop pardons what has failed meanwhile.
+      // A stop drops the failure of a service that has failed meanwhile.
       failed: !told,
       backoff: hasBeenReady && !retired && !told,
       stopped:
         chart === 'stopping' || told || chart === 'failed' || (retired && (chart === 'pending' || chart === 'backoff')),
-      // What fails and may still live is stopped by the service itself.
+      // A service stops a failed run itself where processes of it may live.
       stopping: chart === 'starting' || (chart === 'ready.running' && !scheduled) || told,
     };
     const steps = phaseSteps[chart].filter((next) => possible[next] ?? true);
@@ -105,7 +105,7 @@ function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
   });
 }
 
-/** Any that is being stopped may survive SIGKILL, or ask for more time. */
+/** For each service that is being stopped: it survives SIGKILL, or asks for more time. */
 function survivals(snapshot: SystemSnapshot): readonly SystemEvent[] {
   return slotsOf(snapshot).flatMap((slot): readonly SystemEvent[] =>
     slot.chart === 'stopping'
@@ -156,7 +156,7 @@ const commands: readonly SystemEvent[] = [
   { type: 'services.signal', names, signal: 'SIGHUP', at: 0 },
 ];
 
-/** What somebody may ask. For one service only: with two of them the states are too many to look at each. */
+/** Requests by hand, for one service only: with two of them there are too many states to explore. */
 const requests: readonly SystemEvent[] = [
   { type: 'services.start', names, enable: false, force: false, at: 0 },
   { type: 'services.start', names, enable: true, force: true, at: 0 },
@@ -170,18 +170,18 @@ const requests: readonly SystemEvent[] = [
 ];
 
 interface Case {
-  /** Somebody asks for single services at any moment. */
+  /** True: requests for single services come at any moment. */
   readonly byHand?: boolean;
-  /** A process may survive SIGKILL. */
+  /** True: a process may survive SIGKILL. */
   readonly survivors?: boolean;
   readonly services: readonly ServiceSpec[];
   readonly system?: Partial<SystemSpec>;
   readonly missingPrograms?: readonly MissingProgram[];
-  /** What a reload may bring, again and again. */
+  /** Configurations that reloads bring, again and again. */
   readonly reloads?: readonly (readonly ServiceSpec[])[];
 }
 
-/** With the plan that the runtime would make in this state. */
+/** A reload with the plan that the runtime would make in this state. */
 function reloadTo(
   services: readonly ServiceSpec[],
   system: Partial<SystemSpec>,
@@ -227,14 +227,14 @@ function exploreSystem({
             ...(survivors ? survivals(snapshot) : []),
             ...dueStops(snapshot),
             ...reports(snapshot),
-            // Ignored while it drains, as system-reload.test.ts has it.
+            // A reload during the drain is ignored, as system-reload.test.ts shows.
             ...(isDraining(snapshot) ? [] : reloads)
               .filter((next) => next !== snapshot.context.ledger.spec.services)
               .map((next) => reloadTo(next, system, snapshot)),
           ],
     distinguish: (snapshot: SystemSnapshot) => {
       const { ledger, childrenLeft, startedAny, saidWaiting } = snapshot.context;
-      // Once it drains, nothing counts but who has still to end.
+      // In the drain only the services that still have to end tell states apart.
       if (isDraining(snapshot))
         return slotsOf(snapshot).map((slot) => [slot.spec.name, slot.chart, definitionOf(slot).type, intentOf(slot)]);
       return [
@@ -257,7 +257,7 @@ function exploreSystem({
   });
 }
 
-/** What is intended for a service, but for the times. */
+/** The intent for a service, without its times. */
 function intentOf({ intent }: Slot): unknown {
   if (intent.kind !== 'stopping') return intent.kind;
   const { why, next, drain, told, ahead } = intent;
@@ -327,7 +327,7 @@ const cases: Readonly<Record<string, Case>> = {
 };
 const variants = Object.entries(cases).map(([name, each]) => ({ name, ...each, exploration: exploreSystem(each) }));
 
-/** Not one of XState's own. */
+/** True for an event that is not one of XState's own. */
 function isEvent(event: EventObject): event is SystemEvent {
   return !event.type.startsWith('xstate.');
 }
@@ -344,7 +344,7 @@ function slotOf(snapshot: SystemSnapshot, name: string): Slot | undefined {
   return snapshot.context.ledger.slots.get(name);
 }
 
-/** The services that a step sends this to. */
+/** The slots of the services that the step sends an event of this type to. */
 function receivers({ sent, to }: Edge<SystemSnapshot>, type: string): readonly Slot[] {
   const ids = sent.flatMap((each) => (each.event.type === type && hasId(each.to) ? [each.to.id] : []));
   return slotsOf(to).filter(({ spec }) => ids.includes(serviceActorId(spec.name)));
@@ -389,11 +389,11 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
 
   it('notes the time of whatever comes', () => {
     const steps = new Steps(machine, inputOf(variant));
-    // Of the steps that are alike, one.
+    // One of each group of equal steps is checked.
     const alike = new Map(edges.map((edge) => [JSON.stringify([edge.from.value, { ...edge.event, plan: 0 }]), edge]));
     const late = [...alike.values()].filter(({ from, event }) => {
       if (!isEvent(event) || isHalted(from)) return false;
-      // Once it drains, nobody is asked for single services any more.
+      // In the drain, requests for single services and reloads are ignored.
       if (isDraining(from) && /^services\.(?!signal)|reload/.test(event.type)) return false;
       const later: SystemEvent = { ...event, at: 77_777 };
       return steps.take(from, later).to.context.ledger.at !== 77_777;
@@ -450,7 +450,7 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
       });
     });
     expect(oncePer(early)).toEqual([]);
-    // And what it tells is noted.
+    // The ledger notes every start that it orders.
     const unnoted = edges.filter((edge) => receivers(edge, 'service.start').some(({ chart }) => chart !== 'starting'));
     expect(oncePer(unnoted)).toEqual([]);
   });
@@ -485,10 +485,10 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(oncePer(early)).toEqual([]);
   });
 
-  it('stops by hand, or for a reload, nobody who has still to wait', () => {
+  it('stops no service by hand, or for a reload, that still has to wait', () => {
     const early = edges.filter((edge) =>
       receivers(edge, 'service.stop').some((slot) => {
-        // What only waits for its next try runs nothing that others could need.
+        // A service in its restart pause runs nothing that others could need.
         const pauses = slot.chart === 'backoff' && !isDraining(edge.to);
         return isStopping(slot) && slot.intent.behind > 0 && !pauses;
       }),
@@ -510,7 +510,7 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(oncePer(again)).toEqual([]);
   });
 
-  it('sends SIGKILL only to what has used its time up, now or before, or where nobody has time any more', () => {
+  it('sends SIGKILL only to services that have used up their time, or when no service has time any more', () => {
     const wrong = edges.filter((edge) => {
       const killed = receivers(edge, 'service.kill');
       if (edge.event.type === 'stops.due' || edge.to.matches({ draining: 'killing' })) return false;
@@ -571,11 +571,11 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(oncePer(alive)).toEqual([]);
   });
 
-  it('has an actor and a slot for every service of the configuration, and for what has still to leave', () => {
+  it('has an actor and a slot for every service of the configuration, and for those that still have to leave', () => {
     const wrong = states.filter((snapshot) => {
       const { ledger } = snapshot.context;
       const actors = Object.keys(snapshot.children).filter((id) => id.startsWith('service:'));
-      // Once it has halted nobody waits for what is left, and no timer of it is to go on.
+      // A halted system waits for no service, and no timer of one may keep running.
       const expected = slotsOf(snapshot)
         .filter(({ chart }) => !isHalted(snapshot) || isEnded(chart))
         .map(({ spec }) => serviceActorId(spec.name));
@@ -591,14 +591,14 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(wrong.map(exploration.key)).toEqual([]);
   });
 
-  it('carries a reload out, if only what it stops ends', () => {
+  it('carries a reload out as soon as the services that it stops have ended', () => {
     const isThrough = (snapshot: SystemSnapshot): boolean =>
       snapshot.context.end !== undefined || !slotsOf(snapshot).some(isReplaced);
     const stuck = stranded(exploration, isThrough, ({ event }) => event.type === 'service.changed');
     expect(stuck).toEqual([]);
   });
 
-  it('is not ended by what a reload replaces', () => {
+  it('is not ended by a service that a reload replaces', () => {
     const wrong = edges.filter(({ from, event, to }) => {
       const slot = 'name' in event ? slotOf(from, String(event['name'])) : undefined;
       const ends = to.context.end?.kind === 'serviceFailed' || to.context.end?.kind === 'exitKills';
@@ -607,7 +607,7 @@ describe.each(variants)('the system chart ($name)', ({ exploration, ...variant }
     expect(oncePer(wrong)).toEqual([]);
   });
 
-  it('carries out a stop by hand, if only what it stops ends', () => {
+  it('carries out a stop by hand as soon as the services that it stops have ended', () => {
     const isThrough = (snapshot: SystemSnapshot): boolean =>
       snapshot.context.end !== undefined || !slotsOf(snapshot).some(isStopping);
     const stuck = stranded(exploration, isThrough, ({ event }) => event.type === 'service.changed');
@@ -636,7 +636,7 @@ function isSatisfied(slot: Slot): boolean {
   return ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'disabled'].includes(phase);
 }
 
-/** True where a service is to be ended before the one that is named. */
+/** True where the service of a slot has to end before the named service. */
 function waitsFor({ context }: SystemSnapshot, { spec }: Slot, name: string): boolean {
   return (context.ledger.graph.nodes[spec.name]?.prerequisites ?? spec.prerequisites).includes(name);
 }

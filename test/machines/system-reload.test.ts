@@ -17,7 +17,7 @@ function up(services: readonly ServiceSpec[], options: ScriptedSystemOptions = {
   return system;
 }
 
-/** What was told since the last time. */
+/** The log since the last call. */
 function news(system: ReturnType<typeof up>): readonly string[] {
   for (let round = 0; round < 8; round += 1) system.clock.increment(0);
   return system.log.splice(0).map((line) => line.replace(/ at \d+$/, ''));
@@ -55,7 +55,7 @@ describe('a reload', () => {
     expect(system.run('store.service').signals).toEqual([]);
   });
 
-  it('ends what has to end, dependents first, and keeps nobody waiting who has nothing to do with that', () => {
+  it('ends services, dependents first, and keeps no unrelated service waiting', () => {
     const system = up([store, web, spec('old', { prerequisites: ['web.service'] })]);
     news(system);
     system.reload([{ ...store, ...other }, { ...web, ...other }, spec('new')]);
@@ -80,7 +80,7 @@ describe('a reload', () => {
     ]);
   });
 
-  it('goes by the old graph downwards and by the new one upwards', () => {
+  it('stops by the old graph and starts by the new one', () => {
     const system = up([store, web]);
     news(system);
     system.reload([
@@ -100,7 +100,7 @@ describe('a reload', () => {
     expect(system.run('store.service').signals).toEqual(['SIGHUP at 0']);
   });
 
-  it('changes in place what needs no other process', () => {
+  it('changes a service in place that needs no other process', () => {
     const system = up([{ ...store, restart: true, restartLimit: 1 }]);
     news(system);
     system.reload([{ ...store, restart: true, restartLimit: 1, restartDelay: 10, killSignal: 'SIGINT' }]);
@@ -112,7 +112,7 @@ describe('a reload', () => {
     expect(system.run('store.service').signals).toEqual(['SIGINT at 10']);
   });
 
-  it('keeps what was decided by hand', () => {
+  it('keeps decisions that were made by hand', () => {
     const system = up([store, web]);
     system.ask(byHand('stop', 'web.service'));
     system.ask({ type: 'services.disable', names: ['store.service'], at: 0 });
@@ -137,7 +137,7 @@ describe('a reload', () => {
     );
     expect(system.phase('web.service')).toBe('disabled');
     system.reload([{ ...store, enabled: false }, web]);
-    // It waits for the other one, which is disabled now and has still to end.
+    // The new start waits for the other service, which is disabled now and still has to end.
     expect(news(system)).toEqual([
       'store stopping',
       'store stopped',
@@ -147,7 +147,7 @@ describe('a reload', () => {
     ]);
   });
 
-  it('lets nobody pass the group INIT before what is restarted there is ready again', () => {
+  it('lets no service pass the group INIT before the services restarted there are ready again', () => {
     const init = spec('init', { type: 'oneshot', groups: ['INIT'] });
     const system = up([init, store]);
     system.run('init.service').exited(exit0);
@@ -158,7 +158,7 @@ describe('a reload', () => {
     expect(news(system)).toEqual(['init ready.exited', 'new released', 'new starting', 'new ready.running']);
   });
 
-  it('gives another try to what has failed, where its definition is another one', () => {
+  it('gives a failed service another try where its definition is another one', () => {
     const bad = { ...web, ignoreFailures: true };
     const system = up([store, bad], { absent: ['web.service'] });
     expect(system.phase('web.service')).toBe('failed');
@@ -169,7 +169,7 @@ describe('a reload', () => {
     expect(news(system)).toEqual(['web released', 'web starting', 'web failed']);
   });
 
-  it('while it boots adds to the boot', () => {
+  it('during the boot adds to the boot', () => {
     const slow = spec('slow', { type: 'oneshot', groups: ['INIT'] });
     const idle = spec('idle', { groups: ['IDLE'] });
     const system = up([slow, store, idle]);
@@ -228,7 +228,7 @@ describe('a reload', () => {
     news(system);
     expect(system.phase('first.service')).toBe('starting');
     system.reload([slow, spec('next')]);
-    // It waits for the other one, which is deaf.
+    // The reload waits for the other service, which ignores its kill signal.
     system.run('first.service').exited(exit1);
     expect(news(system)).toEqual([
       'next queued',
@@ -249,7 +249,7 @@ describe('a reload', () => {
     news(system);
     system.reload([store]);
     expect(news(system)).toEqual(['web stopping']);
-    // Nobody can start what is no part of the configuration.
+    // A service that is not in the configuration cannot be started.
     system.ask(byHand('start', 'web.service'));
     system.ask(byHand('restart', 'web.service'));
     system.reload([store, { ...web, ...other }]);
@@ -316,7 +316,7 @@ describe('a reload', () => {
     ]);
   });
 
-  it('after a reload changes what that has not carried out yet', () => {
+  it('after a reload changes the steps of it that are not carried out yet', () => {
     const system = up([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
     news(system);
     system.reload([
@@ -377,7 +377,7 @@ describe('a reload', () => {
 });
 
 describe('a shutdown', () => {
-  it('does not wait for what was started by hand and never began', () => {
+  it('does not wait for a service that was started by hand and never began', () => {
     const system = up([store, web]);
     system.ask(byHand('stop', 'store.service'));
     news(system);

@@ -1,4 +1,4 @@
-/** What is asked for single services, and what becomes of them, in each stage of the system. */
+/** The effect of requests for single services in each stage of the system. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceRequest } from '../../src/model/ledger/requests.ts';
 import { consoleService, type ServiceSpec } from '../../src/model/service/service-spec.ts';
@@ -50,7 +50,7 @@ describe('while IDLE services wait', () => {
     expect(system.news()).toEqual(['idle released', 'idle starting', 'idle ready.running', 'system ready']);
   });
 
-  it('one that was ready once and can never start again holds none of them up', () => {
+  it('a service that was ready once and can never start again holds none of them up', () => {
     const slow = spec('slow', { type: 'oneshot' });
     const system = booted([store, web, slow, idle]);
     system.news();
@@ -64,7 +64,7 @@ describe('while IDLE services wait', () => {
     expect(system.news()).toContain('idle ready.running');
   });
 
-  it('neither does a restart of another, nor its crash', () => {
+  it('a restart or a crash of another service does not let them go', () => {
     const system = booted([{ ...store, restart: true }, web, idle]);
     system.news();
     system.ask(stop(true, 'store', 'web'));
@@ -124,7 +124,7 @@ describe('once the system is up', () => {
 });
 
 describe('requests that meet each other', () => {
-  it('a start does not make a stop forget who is still to be stopped', () => {
+  it('a start does not make a stop forget the services that are still to be stopped', () => {
     const system = booted([store, web, spec('other')], { deaf: { 'web.service': ['SIGTERM'] } });
     system.ask(stop(false, 'other'));
     system.news();
@@ -135,7 +135,7 @@ describe('requests that meet each other', () => {
     expect(system.news()).toEqual(['web stopped', 'store stopping', 'store stopped']);
   });
 
-  it('a forced start ends first what has done its work, with what that has left', () => {
+  it('a forced start first ends an exited service with the processes that it left', () => {
     const task = spec('task', { type: 'oneshot' });
     const daemon = spec('daemon', { type: 'forking' });
     const system = booted([task, daemon]);
@@ -151,7 +151,7 @@ describe('requests that meet each other', () => {
     expect(system.news()).toEqual(['daemon stopping', 'daemon stopped', 'daemon released', 'daemon starting']);
   });
 
-  it('a forced start leaves alone what is only waited for and is starting already', () => {
+  it('a forced start leaves a prerequisite alone that is starting already', () => {
     const slow = { ...store, type: 'oneshot' } as const;
     const system = booted([slow, web]);
     system.news();
@@ -160,7 +160,7 @@ describe('requests that meet each other', () => {
     expect(system.programs.runs).toHaveLength(1);
   });
 
-  it('a forced start waits for what is being stopped, and starts it again', () => {
+  it('a forced start waits for a service that is being stopped, and starts it again', () => {
     const system = booted([store, web], { deaf: { 'store.service': ['SIGTERM'] } });
     system.ask(stop(false, 'web', 'store'));
     system.news();
@@ -174,7 +174,7 @@ describe('requests that meet each other', () => {
     ]);
   });
 
-  it('a stop waits for one that a reload takes out and that needs it', () => {
+  it('a stop waits for a dependent that a reload takes out', () => {
     const system = booted([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
     system.news();
     system.reload([store]);
@@ -226,7 +226,7 @@ describe('what the system counts as ready', () => {
 });
 
 describe('a shutdown that meets a reload', () => {
-  it('ends what one reload has taken out before what it needed and the next one takes out', () => {
+  it('ends a service that one reload takes out before its prerequisite that the next reload takes out', () => {
     const system = booted([store, web], { deaf: { 'web.service': ['SIGTERM'] } });
     system.news();
     system.reload([store]);
@@ -238,7 +238,7 @@ describe('a shutdown that meets a reload', () => {
     expect(system.news().slice(0, 3)).toEqual(['web stopped', 'store stopping', 'store stopped']);
   });
 
-  it('gives what is taken out half of the time that is left', () => {
+  it('gives a service that is taken out half of the time that is left', () => {
     const system = booted([store, web], { deaf: { 'web.service': ['SIGTERM'], 'store.service': ['SIGTERM'] } });
     system.news();
     system.reload([{ ...web, prerequisites: [] }]);

@@ -75,7 +75,7 @@ describe('a unit', () => {
     expect(run.signals).toEqual(['SIGQUIT at 5000']);
   });
 
-  it('keeps it, too, where its exit comes first and something is left', () => {
+  it('keeps the wish to end, too, where its exit comes first and something is left', () => {
     const { run, terminate, told, state } = scriptedUnit();
     terminate();
     run.exited(exit0, 1);
@@ -264,7 +264,7 @@ describe('another leader', () => {
     expect(told.filter((line) => line.startsWith('leaderExited'))).toHaveLength(2);
   });
 
-  it('is no news before the spawn', () => {
+  it('is ignored before the spawn', () => {
     const { run, lead } = scriptedUnit({ type: 'notify' });
     lead(4711);
     expect(run.leads).toEqual([]);

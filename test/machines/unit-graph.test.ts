@@ -85,7 +85,7 @@ function describeEdge({ from, event, to }: Edge<UnitSnapshot>): string {
   return `${statePath(from.value)} ${event.type} ${statePath(to.value)}`;
 }
 
-/** What the step asks of the port, or tells the owner. */
+/** The requests to the port and the reports to the owner that the step sends. */
 function told({ sent }: Edge<UnitSnapshot>): readonly string[] {
   return sent.map(({ event }) => event.type);
 }
@@ -131,7 +131,7 @@ describe('the unit chart', () => {
   it('signals only from a command, or from the wish that it kept until it was spawned', () => {
     const sending = all.filter((edge) => told(edge).includes('unit.send'));
     expect(sending.length).toBeGreaterThan(0);
-    // What was forked while the others were killed gets SIGKILL, too.
+    // Processes that were forked while the others were killed get SIGKILL, too.
     const again = sending.filter(({ event }) => event.type === 'unit.seen');
     expect(again.length).toBeGreaterThan(0);
     expect(
@@ -144,7 +144,7 @@ describe('the unit chart', () => {
     expect([...causes].filter((cause) => !/ unit\.(terminate|kill|signal) /.test(cause) && !kept.test(cause))).toEqual(
       [],
     );
-    // A transition is never told in two signals.
+    // No step sends two signals.
     expect(sending.filter((edge) => told(edge).filter((type) => type === 'unit.send').length > 1)).toEqual([]);
     const terminated = sending.filter(({ event }) => event.type === 'unit.terminate');
     expect(terminated.filter(({ from }) => from.matches({ present: 'clearing' })).map(describeEdge)).toEqual([]);

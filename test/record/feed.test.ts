@@ -12,7 +12,7 @@ const start = (waitedFor?: string): EventView => ({
   ...(waitedFor === undefined ? {} : { waitedFor }),
 });
 
-/** A feed on a clock of its own, and what it has told. */
+/** A feed with a clock of its own, and the facts that it has emitted. */
 function followed(bound?: number) {
   const clock = { now: 0 };
   const feed = new Feed({ now: () => clock.now, wallTime: () => 1_000_000 + clock.now }, bound);
@@ -53,7 +53,7 @@ describe('the fact that a fact comes of', () => {
     expect(facts[3]).toMatchObject({ actor: 'web', by: 2 });
   });
 
-  it('is for a start the failure that nobody minds, or the time-out, of that service', () => {
+  it('is for a start the ignored failure, or the time-out, of that service', () => {
     const { feed, facts } = followed();
     feed.tell(move('db', 'failed'));
     feed.tell(move('web', 'starting.spawning', start('db')));
@@ -77,7 +77,7 @@ describe('the fact that a fact comes of', () => {
     expect(facts[1]?.by).toBe(1);
   });
 
-  it('is for the end of a service that of its process, and for the end of the system the signal', () => {
+  it('is for the end of a service the end of its process, and for the end of the system the signal', () => {
     const { feed, facts } = followed();
     feed.tell(move('web', 'ready.running'));
     feed.tell({ type: 'run.ended', service: 'web', pid: 7, status: { kind: 'exited', code: 1 } });
