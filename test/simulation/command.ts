@@ -1,7 +1,8 @@
 /**
- * `npm run simulate`: thousands of worlds. Bundled by simulate.mjs, since a third of the time would go into types.
+ * `npm run simulate`: thousands of worlds. simulate.mjs bundles this, since a third of the time would go into stripping
+ * types.
  *
- * Everything that a world is comes from its seed, or from its file; what this command adds is the time it takes.
+ * A world is decided entirely by its seed or its file; the command only measures how long it takes.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -54,25 +55,25 @@ function readOptions() {
   }
 }
 
-/** Seeds that fail in one way are alike: so many of them are shrunk. */
+/** How many seeds are shrunk of those that fail in the same way. */
 const mostShrunk = 3;
 
 interface Request {
   readonly from: number;
   readonly seeds: number;
-  /** Every how manyth seed is its own. */
+  /** This process takes every `stride`-th seed. */
   readonly stride: number;
   /** ms */
   readonly time: number;
   readonly shrinks: boolean;
-  /** Stops at the first that fails. */
+  /** True: stops at the first seed that fails. */
   readonly first: boolean;
   readonly digest: boolean;
 }
 
 interface Tally {
   worlds: number;
-  /** Services in all of them. */
+  /** The number of services in all worlds together. */
   services: number;
   ms: number;
   cpu: number;
@@ -82,7 +83,7 @@ interface Tally {
 }
 
 async function main(): Promise<number> {
-  // The log tells local time.
+  // Log lines show local time.
   process.env['TZ'] = 'UTC';
   const values = readOptions();
   if (values === undefined) return 2;
@@ -136,7 +137,7 @@ async function runSeeds(request: Request): Promise<Tally> {
       hash.update(`${seed}\n${run.transitions.join('\n')}\n${run.log}\n${JSON.stringify(run.history)}\n`);
     for (const { invariant, text } of violations(run)) tally.failures.push({ seed, invariant, text });
     if (request.first && tally.failures.length > 0) break;
-    // What the supervisor has put off until the end of the turn, or the next one, is let go: it holds on to its world.
+    // The supervisor's callbacks for the end of the turn hold on to their world until the turn has ended.
     await (index % 20 === 0 ? nextTurn() : null);
   }
   const { user, system } = process.cpuUsage(before);
@@ -146,7 +147,7 @@ async function runSeeds(request: Request): Promise<Tally> {
   return tally;
 }
 
-/** The same, shared out among so many processes. */
+/** Runs the request in several processes. */
 async function runJobs(request: Request, jobs: number): Promise<Tally> {
   const tallies = await Promise.all(
     Array.from({ length: jobs }, (_, job) => {
@@ -210,7 +211,7 @@ function report(tally: Tally, request: Request, jobs: number): void {
   if (seeds.size > 0) print(`\n${seeds.size} seeds fail`);
 }
 
-/** Shrinks the first seed of each kind of failure, and prints how to see it again. */
+/** Shrinks the first seed of each kind of failure, and prints how to run it again. */
 async function explain({ failures }: Tally, out: string): Promise<void> {
   const kinds = [...new Set(failures.map(({ invariant }) => invariant))].slice(0, mostShrunk);
   for (const kind of kinds) {
@@ -247,7 +248,7 @@ function replay(file: string): number {
   return broken.length === 0 ? 0 : 1;
 }
 
-/** Worlds that have failed once. */
+/** Runs the kept worlds, which have failed once. */
 function replayKept(folder: string): number {
   let failed = 0;
   const files = readdirSync(folder).filter((name) => name.endsWith('.json'));

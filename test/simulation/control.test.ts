@@ -188,7 +188,7 @@ describe('why a service waits', () => {
     expect(next()).toMatch(/SIGKILL; then failed: exit 1, and no restart is left$/);
   });
 
-  it('a start of what is in line, or runs, is told to be one too many', () => {
+  it('a start of a service that is queued, or runs, is told to be one too many', () => {
     const { clock, supervisor, kernel } = world();
     clock.run(100);
     supervisor.start(['store.service', 'web.service'], { enable: false, force: false });

@@ -9,7 +9,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 interface CronWorld extends World {
-  /** When the job ran, as ISO 8601 in UTC, up to the minute. */
+  /** The times of the job's runs, as ISO 8601 in UTC, up to the minute. */
   readonly runs: readonly string[];
   /** Lets virtual time pass. */
   pass(ms: number): void;
@@ -19,9 +19,9 @@ interface CronWorld extends World {
 const short: Script = { steps: [{ do: 'wait', ms: 2 * second }] };
 
 /**
- * Boots with the wall clock at that time.
+ * Boots with the wall clock at the given time.
  *
- * @param others what runs beside the job; by default something keeps running, so that detect_exit says nothing
+ * @param others services beside the job; by default one that keeps running, so that detect_exit logs nothing
  */
 function cronWorld(
   begin: string,
@@ -121,7 +121,7 @@ describe('a cron service', () => {
   it('runs once after a pause of an hour, and then by its schedule', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '*/5 * * * *' });
     world.pass(7 * minute);
-    // Chaperone's own clock stands still in a pause; the wall clock has gone on.
+    // Chaperone's own clock stops while the container is paused; the wall clock goes on.
     world.clock.setWallTime(world.clock.wallTime() + hour);
     world.pass(9 * minute);
     expect(world.runs).toEqual(['2030-01-01T00:05', '2030-01-01T01:10', '2030-01-01T01:15']);

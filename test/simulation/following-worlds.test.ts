@@ -1,4 +1,4 @@
-/** Forking, pidfiles and notify in virtual time: scripted daemons, and the faults that real ones have. */
+/** Forking services, pidfiles and notify services in virtual time: scripted daemons with the faults of real ones. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
@@ -11,7 +11,7 @@ const say = (text: string): Step => ({ do: 'notify', text });
 const write = (text = '$$\n'): Step => ({ do: 'write', path: '/run/web.pid', text });
 const fork = (...steps: readonly Step[]): Step => ({ do: 'fork', detached: true, script: { steps } });
 
-/** One service in a world of its own, which is told to end after 100 s unless it ends before. */
+/** A world with one service, which is told to end after 100 s unless it ends before. */
 function world(changes: Partial<ServiceSpec>, script: (start: number) => readonly Step[] | Script): World {
   let starts = 0;
   const result = createWorld(systemOf([simpleService('web', changes)]), {
@@ -130,7 +130,7 @@ describe('a notify service', () => {
   });
 });
 
-/** A daemon that does whatever daemons do, in any order. */
+/** A daemon that takes the steps of daemons in random order. */
 function randomScript(random: Random): Script {
   const steps: Step[] = [];
   for (let count = random.integer(0, 6); count > 0; count--) {

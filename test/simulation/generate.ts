@@ -25,16 +25,16 @@ import {
   withChild,
 } from './random-programs.ts';
 
-/** ms within which surprises come; the end may come a little later. */
+/** ms within which faults and commands come; the end may come a little later. */
 const span = 15_000;
 /** One world in so many is large. */
 const largeEvery = 200;
 const largest = 60;
 const mostServices = 8;
-/** How often a world is about what outlives its leader, about who owns a process, and about what is asked while something ends. */
+/** The share of worlds about processes that outlive their leader, owners of processes, and requests during an end. */
 const crossings = 0.45;
 
-/** What is random about a type: how often it comes, what its services say beside the common things, and what they run. */
+/** The random parts of a type: how often it is drawn, its special settings, and its programs. */
 interface TypeEntry {
   readonly weight: number;
   spec(random: Random, index: number): Partial<ServiceSpec>;
@@ -94,7 +94,7 @@ export function generateWorld(seed: number): WorldPlan {
   return { ...plan, faults, commands, end: random.integer(0, span + 5_000) };
 }
 
-/** What contradicts itself says less about the order, and then nothing about stages. */
+/** A plan whose dependencies contradict each other loses those on groups, and then the groups. */
 function withoutContradiction(plan: WorldPlan): WorldPlan {
   const change = (edit: (service: ServicePlan) => ServicePlan): WorldPlan => ({
     ...plan,
@@ -181,7 +181,7 @@ function drawService(random: Random, index: number, count: number, crosses: bool
   };
 }
 
-/** What its end means for others. Two that contradict each other, and one that its type cannot have, are mistakes. */
+/** Settings for a service's end. Combinations that are mistakes in a configuration are never drawn. */
 function drawEnding(random: Random, type: ServiceType): Partial<ServiceSpec> {
   const scheduled = type === 'cron' || type === 'inetd';
   const remains = !scheduled && random.chance(0.1) ? { remainAfterExit: true } : {};
@@ -200,7 +200,7 @@ function drawProgram(random: Random, type: ServiceType, spec: Partial<ServiceSpe
   return crosses && type === 'notify' && random.chance(0.4) ? withChild(random, script) : script;
 }
 
-/** At some time, or when something has just happened, which is when things go wrong. */
+/** A random time, or the moment in which something has just happened, which is when bugs show. */
 function drawWhen(random: Random, services: readonly ServicePlan[], service?: string): When {
   if (random.chance(0.3)) return { ms: random.integer(0, span) };
   const on: Moment = random.pick(moments);
@@ -211,7 +211,7 @@ function drawWhen(random: Random, services: readonly ServicePlan[], service?: st
   return who === undefined ? { on, nth, delay } : { on, service: who, nth, delay };
 }
 
-/** A moment near the end of startup_pause, in which an end may be one of before it. */
+/** A moment near the end of startup_pause, so that an end may count as before or after it. */
 function aroundPause(random: Random, service: string, startupPause: number): When {
   const delay = Math.max(0, startupPause - random.pick([0, 1, 20, 100, 400]));
   return { on: 'spawned', service, nth: random.pick([1, 1, 2]), delay };
@@ -238,7 +238,7 @@ const spawnErrors = [
 type FaultOf<N extends FaultName> = Extract<Fault, { readonly fault: N }>;
 
 interface FaultEntry<N extends FaultName> {
-  /** How often a world has it; each may come several times. */
+  /** The share of worlds that have this fault; it may come several times. */
   readonly chance: number;
   draw(random: Random, service: ServicePlan, when: () => When, plan: WorldPlan): FaultOf<N> | undefined;
 }
@@ -437,7 +437,7 @@ function drawCommands(random: Random, services: readonly ServicePlan[]): readonl
   return commands;
 }
 
-/** Two things that are asked for the same service, one right after the other. */
+/** Two requests for the same service, one right after the other. */
 function drawCrossings(random: Random, services: readonly ServicePlan[]): readonly Command[] {
   return Array.from({ length: random.integer(1, 3) }, (): readonly Command[] => {
     const { name } = random.pick(services);

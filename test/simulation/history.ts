@@ -1,4 +1,4 @@
-/** The history of a world, read from its beginning: where every service stands, as its own reports and what people did have it. */
+/** Replays the history of a world: the state of every service, from the service's own reports and people's requests. */
 import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, isLive, isReadyPhase, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
@@ -8,39 +8,39 @@ type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'not
   readonly notice: { readonly type: T };
 };
 
-/** Where every service stands, as its own reports and what people did have it. */
+/** The state of every service, from the service's own reports and people's requests. */
 export interface State {
   readonly phases: Map<string, ServicePhase>;
   readonly disabled: Set<string>;
-  /** Those that had been ready once. */
+  /** The services that had been ready once. */
   readonly wereReady: Set<string>;
-  /** Those that somebody asked to be stopped, until they have ended. */
+  /** The services that somebody asked to stop, until they have ended. */
   readonly asked: Set<string>;
-  /** Those of them that are not to start again then. */
+  /** The services in `asked` that are not to start again. */
   readonly stopped: Set<string>;
-  /** Those that may be ended first because they are to start afresh. */
+  /** The services that may be ended because they are to start afresh. */
   readonly renewed: Set<string>;
-  /** Those of them that a reload stops: nothing is let go before all of these have ended. */
+  /** The services in `renewed` that a reload stops: no service is released before all of these have ended. */
   readonly replaced: Set<string>;
-  /** Those whose process survives SIGKILL. */
+  /** The services whose process survives SIGKILL. */
   readonly lost: Set<string>;
-  /** Those that a reload has taken out of the configuration. */
+  /** The services that a reload has removed from the configuration. */
   readonly gone: Set<string>;
-  /** Who was to end when such a one was taken out: from then on nobody needs it. */
+  /** By removed service: the dependents that still had to end before it; once they have, nothing needs it. */
   readonly endFirst: Map<string, Set<string>>;
-  /** By service: the reload that has defined it, where it is not the boot. */
+  /** By service: the number of the reload that has defined it; absent for the boot. */
   readonly definitions: Map<string, number>;
-  /** Starts that were asked for, or promised after a pause, and that have not come yet. */
+  /** Starts that were requested, or promised after a pause, and that have not come yet. */
   readonly wishes: Map<string, Wish>;
   draining: boolean;
   forced: boolean;
   ready: boolean;
 }
 
-/** `rest`: it waits at rest, or ends only because it was disabled. `end`: it comes after the end of what runs. */
+/** `rest`: the service waits at rest, or ends because it was disabled. `end`: the start follows the end of a run. */
 type Wish = 'rest' | 'end';
 
-/** Walks through the history, each time with the state before. Ends with the first answer. */
+/** Passes each entry with the state before it to the callback, and ends with the first answer. */
 export function walk(
   run: WorldRun,
   visit: (entry: Entry, state: State, index: number) => string | undefined,
@@ -74,13 +74,13 @@ export function walk(
       const offByDefault = new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name));
       for (const name of entry.names) {
         state.definitions.set(name, entry.nth);
-        // One that has failed starts again, and holds up later stages as at the first time.
+        // A failed service that starts again delays later stages as in its first start.
         const begins = !isOver(state, name) || state.phases.get(name) === 'failed';
         if (begins && !state.stopped.has(name) && !state.disabled.has(name) && !offByDefault.has(name))
           state.wereReady.delete(name);
       }
       for (const name of entry.gone) state.gone.add(name);
-      // What is disabled in the configuration or by hand, and what is being stopped by hand anyway, is no reload's to end.
+      // A reload does not stop services that are disabled, or that are being stopped by hand anyway.
       const replaced = entry.names.filter(
         (name) => !offByDefault.has(name) && !state.disabled.has(name) && !state.stopped.has(name),
       );
@@ -105,7 +105,7 @@ export function walk(
     state.phases.set(notice.service, phase);
     if (phase === 'starting') state.wishes.delete(notice.service);
     if (phase === 'backoff' && !state.stopped.has(notice.service)) state.wishes.set(notice.service, 'rest');
-    // What has ended while it was disabled does not start then.
+    // A service that has ended while it was disabled does not start then.
     if (isEnded(phase) && state.disabled.has(notice.service) && state.wishes.get(notice.service) === 'end')
       state.wishes.delete(notice.service);
     else if (isEnded(phase) && state.wishes.has(notice.service)) state.wishes.set(notice.service, 'rest');
@@ -115,13 +115,13 @@ export function walk(
     state.stopped.delete(notice.service);
     state.replaced.delete(notice.service);
     state.renewed.delete(notice.service);
-    // Its next run no longer needs what has been taken out.
+    // The service's next run no longer needs the services that were removed.
     for (const first of state.endFirst.values()) first.delete(notice.service);
   }
   return undefined;
 }
 
-/** There is nothing to stop, and so no end to wait for. */
+/** True where the service has nothing to stop, so that no end has to be waited for. */
 export function isOver({ phases }: State, name: string): boolean {
   const phase = phases.get(name) ?? 'pending';
   return isEnded(phase) || phase === 'pending';
@@ -129,13 +129,13 @@ export function isOver({ phases }: State, name: string): boolean {
 
 type Deed = Extract<Entry, { kind: 'deed' }>['deed'];
 
-/** What is asked for, before it counts. */
+/** Adds a request to the wishes before the request counts. */
 function applyWishes(run: WorldRun, deed: Deed, state: State): void {
   const { wishes, disabled, phases } = state;
   if (!('names' in deed) || state.draining) return;
   const specs = specsOf(run);
   if ((deed.do === 'start' || deed.do === 'restart') && deed.force === true) {
-    // What it waits for, and what is not ready, starts with it.
+    // Prerequisites that are not ready start with the service.
     const found = new Set(deed.names.filter((name) => !state.gone.has(name)));
     for (const name of found) {
       for (const other of specs.get(name)?.prerequisites ?? []) {
@@ -161,7 +161,7 @@ function applyWishes(run: WorldRun, deed: Deed, state: State): void {
         const enabled = !disabled.has(name) || force || (deed.do === 'start' && deed.enable);
         const ends = after === 'rest' || phase === 'stopping' || phase === 'exited' || state.asked.has(name);
         if (enabled && (deed.do === 'restart' || force || ends)) wishes.set(name, after);
-        // It is stopped, and nothing more.
+        // The restart stops the service, and does nothing more.
         else if (deed.do === 'restart') wishes.delete(name);
         break;
       }
@@ -199,7 +199,7 @@ function applyDeed(given: Deed, state: State): void {
         if (disabled.has(name)) continue;
         if (deed.force) state.renewed.add(name);
         stopped.delete(name);
-        // What has done its work needs no end.
+        // A service that has done its work needs no end.
         if (deed.force && !isOver(state, name) && state.phases.get(name) !== 'exited') asked.add(name);
       }
       break;
@@ -245,7 +245,7 @@ export function isUp(phase: ServicePhase): boolean {
   return isReadyPhase(phase);
 }
 
-/** Its dependents may start: by section 2 of the reference. */
+/** True where the service's dependents may start, by section 2 of the reference. */
 export function lets(spec: ServiceSpec, { phases, disabled, gone }: State): boolean {
   if (gone.has(spec.name)) return true;
   const phase = phases.get(spec.name) ?? 'pending';

@@ -7,7 +7,7 @@ import { createWorld, simpleService, systemOf, type World } from './world.ts';
 interface InetdWorld extends World {
   pass(ms: number): void;
   log(): string;
-  /** Ends its handlers by hand. */
+  /** Resets the service by hand, which ends its handlers. */
   reset(): void;
 }
 
@@ -183,7 +183,7 @@ describe('an inetd service', () => {
     world.pass(10);
     world.kernel.deliver('SIGTERM');
     world.pass(1_000);
-    // Its handler lives on until its turn, but nobody can come any more.
+    // The handler lives on until the service's turn to stop, but the port accepts no client.
     expect(world.kernel.livePids).toHaveLength(2);
     expect(world.kernel.connect(80)).toBeUndefined();
     world.pass(10_000);

@@ -23,11 +23,11 @@ function record(world: World, options: { readonly records?: boolean } = {}): rea
   return entries;
 }
 
-/** Every state of every actor, in order: what XState itself says of them. */
+/** Every state of every actor, in order, as XState itself reports them. */
 function watchXState({ assembly }: World): readonly string[] {
   const seen: string[] = [];
   assembly.system.system.inspect((event) => {
-    // What it goes through while it is made is in the state that it begins in.
+    // Steps that an actor takes while it is made belong to the state in which it begins.
     if (event.type !== '@xstate.microstep' || event.event.type === 'xstate.init') return;
     const value = 'value' in event.snapshot ? statePath(event.snapshot.value) : '';
     seen.push(`${event.actorRef.sessionId} ${event.event.type} ${value} ${event.snapshot.status}`);

@@ -1,4 +1,4 @@
-/** Each invariant can fail: a history that was really written down, and what is changed in it so that it lies. */
+/** Shows that each invariant can fail: each test takes a recorded history and falsifies it. */
 import { describe, expect, it } from 'vitest';
 import type { ServiceChange } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
@@ -50,7 +50,7 @@ const plan: WorldPlan = {
         { steps: [{ do: 'hang' }] },
       ],
     }),
-    // Its leader leaves one in its group that ends later.
+    // The leader leaves a process in its group that ends later.
     service('slow', {
       programs: [
         {
@@ -116,7 +116,7 @@ function indexOf(matches: (entry: Entry) => boolean): number {
   return index;
 }
 
-/** With something more at that place of the history. */
+/** The history with more happenings at this place. */
 function inserted(index: number, ...happenings: readonly Happening[]): WorldRun {
   const near = run.history[Math.min(index, run.history.length - 1)];
   const entries = happenings.map((each): Entry => ({ at: near?.at ?? 0, own: near?.own ?? 0, ...each }));
@@ -127,7 +127,7 @@ function edited(matches: (entry: Entry) => boolean, edit: (entry: Entry) => read
   return withHistory(run.history.flatMap((entry) => (matches(entry) ? edit(entry) : [entry])));
 }
 
-/** The looks see the service otherwise than it was. */
+/** The history whose looks show a service in another state than it was in. */
 function misjudged(name: string, change: Partial<Look['services'][number]>): WorldRun {
   return edited(
     ({ kind }) => kind === 'look',
@@ -277,7 +277,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     );
     return inserted(indexOf(isChangeOf('web.service', 'ready.running')), reload, { ...look, services });
   },
-  // The one in its group is said to end only after the next start.
+  // The process in the group of `slow` is made to end only after the next start.
   'nothing of a run lives when it is over': () => {
     const child = run.history.find((entry) => entry.kind === 'forked' && entry.service === 'slow.service');
     const id = child?.kind === 'forked' ? child.id : 0;
@@ -361,7 +361,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'the system ends, and nothing in it breaks': () => ({ ...run, end: { ...run.end, error: 'internal error' } }),
 };
 
-/** The history with other facts. */
+/** The history with changed facts. */
 function refact(change: (fact: Fact) => Fact): WorldRun {
   const history = run.history.map((entry) => (entry.kind === 'fact' ? { ...entry, fact: change(entry.fact) } : entry));
   return { ...run, history };

@@ -1,6 +1,6 @@
 /**
- * What always holds, whatever a world is like. Each invariant is pure over what was written down: it says what is wrong, or
- * nothing. They know the reference and not the code: where both could be asked, the reference decides.
+ * Rules that hold in every world. Each invariant is a pure function of what was recorded: it returns what is wrong, or
+ * nothing. The invariants are written from the reference and not from the code.
  */
 
 import { isScheduled, mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
@@ -26,14 +26,14 @@ function stageOf({ groups }: ServiceSpec): number {
   return groups.includes('INIT') ? 0 : groups.includes('IDLE') ? 2 : 1;
 }
 
-/** Types whose main process may change hands, so that the one that was spawned is not all there is to know. */
+/** True for types whose main process may change, so that the spawned process does not show everything. */
 function mayMove(spec: ServiceSpec | undefined): boolean {
   if (spec === undefined) return false;
   const { type, pidfile } = spec;
   return type === 'forking' || type === 'notify' || pidfile !== undefined;
 }
 
-/** Where a service may go from where it is. */
+/** The phases that may follow each phase. */
 const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
   disabled: ['starting', 'stopped'],
   pending: ['starting', 'stopped'],
@@ -50,17 +50,17 @@ const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
 
 /** ms beyond its restart delay for which a service has to be ready before its restarts are forgotten. */
 const stableMargin = 1_000;
-/** ms from one look at what a daemon has left behind to the next. */
+/** ms between two looks at the processes that a daemon has left behind. */
 const longestLook = 250;
-/** ms after which the end of one that is nobody's child is heard of at the latest, whenever its parent asks for its status. */
+/** ms after which the end of another process's child is known at the latest, whenever its parent reaps it. */
 const longestReaping = 1_275 + longestLook;
-/** ms that a service gives what has failed, from the kill signal to SIGKILL. */
+/** ms from the kill signal to SIGKILL when a service ends its own failed run. */
 const clearGrace = 2_000;
-/** ms by which SIGKILL may be late: many that are due at nearly the same time are looked at once. */
+/** ms by which SIGKILL may be late: stops that are due at nearly the same time are handled together. */
 const grain = 20;
-/** ms that the kernel may take to end what got SIGKILL. */
+/** ms that the kernel may take to end a process after SIGKILL. */
 const killGrace = 1_000;
-/** ms between the first signal and SIGKILL that everybody gets, while the system does not end. */
+/** ms between the first signal and SIGKILL that every process gets, while the system does not end. */
 const leastGrace = 1_000;
 
 export const invariants = {
@@ -94,7 +94,7 @@ export const invariants = {
 
   'every start was let go, or is a restart after its pause': (run) => {
     const specs = specsOf(run);
-    /** When a service may start: at once after it was let go, from then on after a restart pause. */
+    /** When each service may start: at once after its release, or after its restart pause. */
     const allowed = new Map<string, number>();
     return walk(run, (entry) => {
       if (entry.kind === 'notice') {
@@ -125,7 +125,7 @@ export const invariants = {
         released.set(entry.notice.service, entry.own);
       }
       if (!draining || entry.kind !== 'spawned') return undefined;
-      // Of those that are let go together the first may be what ends the system: the others have their start already.
+      // Of services that are released together, the first may end the system: the others have their start already.
       return entry.own === begin && released.get(entry.service) === begin
         ? undefined
         : `${entry.service} starts as pid ${entry.pid}`;
@@ -137,8 +137,8 @@ export const invariants = {
       entry.kind === 'look' && !state.draining && state.replaced.size === 0 ? unheld(run, entry, state) : undefined,
     ),
 
-  // Reference, section 2: "All that may start together does start together"; a reload has no order of its own: only the port or the
-  // pidfile of what it ends can hold up what has no edge with it.
+  // Reference, section 2: "All that may start together does start together"; a reload has no order of its own: a
+  // service waits for one without an edge to it only where that holds its port or pidfile.
   'a reload keeps nobody down for somebody it has no edge with': (run) =>
     walk(run, (entry, state) =>
       entry.kind === 'look' && !state.draining && state.replaced.size > 0 ? unheld(run, entry, state) : undefined,
@@ -167,7 +167,7 @@ export const invariants = {
       if (entry.kind === 'ended') {
         for (const service of [entry.service, owners.ownerOf(entry)]) {
           ended.add(`${service} ${entry.pid} ${shellStatus(entry.status)}`);
-          // Of a process that is nobody's child the kernel may not tell.
+          // The kernel may not tell the end of a process that is not chaperone's child.
           ended.add(`${service} ${entry.pid} ?`);
         }
       }
@@ -177,7 +177,7 @@ export const invariants = {
         'end' in change ? change.end : 'cause' in change && change.cause.kind === 'exit' ? change.cause : undefined;
       if (end === undefined) return undefined;
       const told = `${service} ${end.pid} ${end.status.kind === 'unknown' ? '?' : shellStatus(end.status)}`;
-      // After a stall nobody can tell whether the one that a pidfile names has ever lived.
+      // After a stall nobody can tell whether the process that a pidfile names has ever lived.
       if (end.status.kind === 'unknown' && has(run, 'pause')) return undefined;
       return ended.has(told) ? undefined : `${service} is said to have ended: ${told}`;
     });
@@ -188,7 +188,7 @@ export const invariants = {
     const end = noticeAt(run, 'system.halted')?.own;
     if (begin === undefined || end === undefined) return 'the system has not ended';
     const pauses = run.plan.faults.reduce((sum, fault) => sum + (fault.fault === 'pause' ? fault.duration : 0), 0);
-    // Whoever is told late of the end of what got SIGKILL waits for that, and no longer.
+    // A late report of an end after SIGKILL delays the stop by that long, and no longer.
     const late = has(run, 'stuck') || has(run, 'coalescedExits') ? killGrace : 0;
     const budget = run.spec.shutdownTimeout + late + pauses;
     return end - begin > budget ? `it took ${end - begin} ms of ${budget}` : undefined;
@@ -249,17 +249,17 @@ export const invariants = {
       if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
         return undefined;
       const { service } = entry.notice;
-      // One that takes too long to start, misses its watchdog or says that it has failed is ended before its turn.
+      // A service that takes too long to start, misses its watchdog or reports a failure is ended before its turn.
       if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
       if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
-      // It has crashed by itself, and what is left of it is cleared away.
+      // The service has crashed by itself, and its left processes are cleared away.
       const spec = specs.get(service);
       const heard = spec !== undefined && mayMove(spec) ? longestReaping : longestLook;
       if (entry.at - (lastEnded.get(service) ?? Number.NEGATIVE_INFINITY) <= heard) return undefined;
       const other = run.spec.services.find(({ name, prerequisites }) => {
         if (!prerequisites.includes(service) || state.lost.has(name)) return false;
         const phase = state.phases.get(name) ?? 'pending';
-        // What has been taken out is no longer what others need.
+        // A service that was removed is no longer needed by others.
         const isKept = !state.gone.has(service);
         if (state.draining && isKept) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
         if (!isKept && state.endFirst.get(service)?.has(name) !== true) return false;
@@ -325,7 +325,7 @@ export const invariants = {
           (entry) =>
             entry.kind === 'ended' && entry.service === end.service && shellStatus(entry.status) === exitStatus,
         );
-        // Of a process that is nobody's child only what it says of itself is known.
+        // The status of another process's child is known only from the service itself.
         return told || mayMove(spec)
           ? expect(shellStatus(status), `as ${end.service} has it`)
           : 'nothing ended with it';
@@ -347,7 +347,7 @@ export const invariants = {
 
   'no timer, subscription, actor or descriptor is left': (run) => {
     const { end } = run;
-    // A shutdown that was asked for may still be to come.
+    // A shutdown that was requested may still be to come.
     const shutdowns = run.history.flatMap((entry) =>
       entry.kind === 'deed' && entry.deed.do === 'shutdown' && entry.deed.delay > 0 ? [entry] : [],
     );
@@ -391,13 +391,14 @@ export const invariants = {
         if (stage === 'ready.scheduled' && running !== own.length)
           return `${name} is said to have ${running} processes, and has ${own.length}`;
         if (stage === 'ready.running') {
-          // Where it was a daemon that has crashed, what it has left behind is cleared away before anybody is told.
-          // A pidfile names a number: that of what another service has left behind and does not own, or of one that got it anew.
+          // Where a daemon has crashed, its left processes are cleared away before the end is reported. A pidfile names
+          // a number, which may belong to a process that another service has left behind and does not own, or that has
+          // reused the number.
           const anyones = mayMove(spec);
           const lives = entry.processes.some((process) =>
             process.service === name ? process.pid === pid || ownsRemains(spec) : anyones && process.pid === pid,
           );
-          // That one who is nobody's child has gone is heard of a moment later.
+          // The end of another process's child becomes known a moment later.
           const ended = Math.max(endedAt.get(name) ?? 0, (anyones ? endedAt.get(pid ?? 0) : undefined) ?? 0);
           const justEnded = mayMove(spec) && (entry.at - ended <= longestReaping || has(run, 'pause'));
           if (!lives && !justEnded) return `${name} is ready as pid ${pid}, which does not live`;
@@ -493,10 +494,10 @@ export const invariants = {
       const others = [...live].filter(([, { service }]) => service === entry.service);
       live.set(entry.id, { ...entry, root: entry.id });
       if (spec === undefined) return undefined;
-      // What the start of a daemon leaves behind is the service's, and stands in the way of the next.
+      // The processes that the start of a daemon leaves belong to the service, and delay the next start.
       if (spec.type === 'forking' && ownsRemains(spec) && others.length > 0)
         return `${entry.service} starts, and pid ${others[0]?.[1].pid} of an earlier start lives`;
-      // The one process that is the service may be another than the one that was started.
+      // The service's main process may be another than the one that was started.
       if (spec.killMode === 'process' && mayMove(spec)) return undefined;
       const mains = others.filter(([id, { root }]) => id === root && !(spec.type === 'notify' && signalled.has(id)));
       const most = mostRuns(spec);
@@ -550,7 +551,7 @@ export const invariants = {
     walk(run, (entry, { phases }) => {
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      // A reset makes `stopped` of `failed`, and stops nothing.
+      // A reset turns `failed` into `stopped`, and stops nothing.
       if (change.phase === 'stopped' && phases.get(service) === 'stopping') stopped.add(service);
       else stopped.delete(service);
       return undefined;
@@ -563,7 +564,7 @@ export const invariants = {
       );
       const text = run.end.pidfiles[name];
       if (text === undefined || old.includes(text)) continue;
-      // A number that was given away anew names another service's process: whose file it is, chaperone cannot tell.
+      // Chaperone cannot tell that a reused number in a pidfile names another service's process.
       const isAnothers = run.history.some(
         (entry) =>
           (entry.kind === 'spawned' || entry.kind === 'forked') && entry.pid === Number(text) && entry.service !== name,
@@ -578,7 +579,7 @@ export const invariants = {
     return walk(run, (entry, state) => {
       if (entry.kind === 'spawned') {
         const { service, pid } = entry;
-        // What has still to be stopped goes on as it was: it restarts, and its schedule is kept.
+        // A service that still has to be stopped goes on as before: it restarts, and its schedule is kept.
         if (state.asked.has(service)) return undefined;
         if (state.gone.has(service)) return `${service} starts as pid ${pid}, and is configured no more`;
         const wanted = state.definitions.get(service) ?? 0;
@@ -614,7 +615,7 @@ export const invariants = {
         if (pid !== undefined) return `${entry.service} starts, and pid ${pid} of its last run lives`;
       }
       groups.note(entry);
-      // What its runs have left lives on, until a stop ends it.
+      // The processes that runs have left live on until a stop ends them.
       if (entry.kind === 'told' && entry.by === 'stop') {
         if (entry.leaves) unscheduled.add(entry.service);
         else unscheduled.delete(entry.service);
@@ -634,13 +635,13 @@ export const invariants = {
     const ending = new Set<string>();
     const reset = new Set<string>();
     return walk(run, (entry, { phases, draining }) => {
-      // A service that is only disabled is not told to end what its runs have left.
+      // A disabled service is not told to end the processes that its runs have left.
       if (entry.kind === 'told' && entry.leaves !== true) (entry.by === 'stop' ? ending : reset).add(entry.service);
       if (isChange(entry) && isTriggered(entry.notice.change.phase)) ending.delete(entry.notice.service);
       if (entry.kind !== 'sends' || entry.purpose === 'hand' || draining) return undefined;
       const { service, signal } = entry;
       const phase = phases.get(service);
-      // What has failed is ended by the service itself.
+      // The service itself ends its failed run.
       const hasOwnEnd = !isScheduled(specs.get(service)?.type ?? 'simple');
       if (hasOwnEnd && phase !== 'exited' && phase !== 'ready.exited') return undefined;
       return ending.has(service) || reset.has(service)
@@ -669,7 +670,7 @@ export const invariants = {
       const seen = new Map<number, string>();
       for (const { name, pid, stage } of entry.services) {
         if (pid === undefined || stage === 'ready.scheduled' || !live.has(pid)) continue;
-        // The number of one that its own parent has not waited for yet is not free, but the simulated kernel gives it away.
+        // The simulated kernel reuses the number of a process that its own parent has not reaped; Linux does not.
         if (has(run, 'reusedPids') && mayMove(specs.get(name))) continue;
         const other = seen.get(pid);
         if (other !== undefined) return `pid ${pid} is ${other} and ${name}`;
@@ -745,7 +746,7 @@ export const invariants = {
   'what is disabled never starts unasked': (run) =>
     walk(run, (entry, { disabled, asked }) => {
       if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
-      // One that is to stop after others goes on until its turn comes.
+      // A service that has to stop after others goes on until its turn comes.
       return disabled.has(entry.service) && !asked.has(entry.service)
         ? `${entry.service} starts, and is disabled`
         : undefined;
@@ -787,7 +788,7 @@ export const invariants = {
   // Reference 2, Stop order: "a service that overruns its share (what is left ÷ layers left) gets SIGKILL"; settings:
   // `shutdown_timeout`, "from SIGTERM to SIGKILL".
   'SIGKILL comes when the time of a stop is up': (run) => {
-    // Chaperone's clock goes its own way after a stall.
+    // After a stall chaperone's clock differs from the virtual clock.
     if (has(run, 'pause')) return undefined;
     const specs = specsOf(run);
     const promises = new Map<string, Promised>();
@@ -804,13 +805,14 @@ export const invariants = {
         const { service, by, killAfter } = entry;
         const scheduled = isScheduled(specs.get(service)?.type ?? 'simple');
         const promise = promises.get(service);
-        // What its runs have left behind when they have finished gets less time than a reset had given them.
+        // Processes that finished runs have left get less time than a reset had given them.
         if (killAfter === undefined && promise?.by === 'reset') promise.hastened = true;
         if (killAfter === undefined || (by === 'reset' && !scheduled)) return undefined;
-        // What a reset ends of runs that may finish is what they leave behind, as soon as their leaders have ended.
+        // A reset while runs may finish applies to the processes that they leave, once their leaders have ended.
         const isDraining = by === 'reset' && phases.get(service) === 'stopping';
         const due = entry.own + killAfter;
-        // What drained runs have left behind is being ended already, and what a reset meets in a stop has its time.
+        // Processes that drained runs have left are being ended already; in a stop, a reset does not change their time
+        // limit.
         const goesOn = promise?.by === 'itself' || (promise?.by === 'reset' && promise.due > entry.own);
         if (scheduled && promise !== undefined && goesOn) {
           promise.due = Math.min(promise.due, due);
@@ -822,7 +824,7 @@ export const invariants = {
       }
       if (entry.kind === 'sends' && entry.purpose === 'stop') {
         const promise = promises.get(entry.service);
-        // What has failed, and what drained runs have left behind, is ended by the service itself.
+        // The service itself ends a failed run, and processes that drained runs have left.
         const isOwn = promise === undefined || (promise.by === 'reset' && promise.at < entry.own);
         if (isOwn && entry.signal !== 'SIGKILL')
           promises.set(entry.service, newPromise('itself', entry.own + clearGrace, entry.own));
@@ -851,23 +853,23 @@ export const invariants = {
           deed.do === 'disable' ||
           (deed.do === 'stop' && deed.drain === true && deed.names.every((name) => isCron(name) || gone.has(name)));
         for (const name of deed.names) {
-          // A start of what is ending comes after its end, however that is.
+          // A start of a service that is ending follows the service's end.
           if (deed.do === 'enable' || deed.do === 'start' || deed.do === 'reset' || deed.do === 'reload') continue;
           if (deed.do === 'disable' && disabled.has(name)) continue;
-          // What is to end at once is not drained by a later wish.
+          // A later request to drain does not hold up a stop that is to end the runs at once.
           const goesOn = isTriggered(phases.get(name) ?? 'pending') && (!asked.has(name) || drained.has(name));
           if (drains && goesOn) drained.add(name);
           else if (!drains) drained.delete(name);
         }
       }
-      // What is being stopped by hand stays so.
+      // A service that is being stopped by hand stays stopped.
       if (entry.kind === 'reloaded')
         for (const name of [...entry.names, ...entry.gone])
           if (!stopped.has(name) || gone.has(name)) drained.delete(name);
       if (isChange(entry) && isEnded(entry.notice.change.phase)) drained.delete(entry.notice.service);
       if (entry.kind !== 'told' || entry.by !== 'stop' || draining || !isCron(entry.service)) return undefined;
       const { service, killAfter } = entry;
-      // Of what has not begun nothing is to be ended.
+      // A service that has not begun has nothing to end.
       if (!isTriggered(phases.get(service) ?? 'pending')) return undefined;
       if (killAfter === undefined && !drained.has(service)) return `${service} is drained, and was to be ended`;
       return killAfter !== undefined && drained.has(service) ? `${service} is ended, and was to be drained` : undefined;
@@ -943,16 +945,16 @@ export const invariants = {
 } as const satisfies Readonly<Record<string, Invariant>>;
 
 interface Promised {
-  /** What has told the service to end. It does so itself with what has failed or was left behind. */
+  /** The command that has told the service to end; `itself` for a failed run or left processes. */
   readonly by: 'stop' | 'reset' | 'itself';
-  /** ms on chaperone's clock: when it was told, and when SIGKILL comes. */
+  /** ms on chaperone's clock: when the service was told to end, and when SIGKILL is due. */
   at: number;
   due: number;
-  /** It has got SIGKILL, or what it was promised for may have ended. */
+  /** True once the service has got SIGKILL, or the processes in question may have ended. */
   killed: boolean;
-  /** It has asked for more time. */
+  /** True once the service has asked for more time. */
   extended: boolean;
-  /** The system has begun to end since, and nobody has more time than is left. */
+  /** True where the system has begun to end since, so that no service has more time than is left. */
   hastened: boolean;
 }
 
@@ -960,7 +962,7 @@ function newPromise(by: Promised['by'], due: number, at: number): Promised {
   return { by, at, due, killed: by === 'reset', extended: false, hastened: false };
 }
 
-/** What is to end and to begin again by this, without force, and what is taken out with it. */
+/** The services that this request ends and starts again, without force, and those that are removed with it. */
 function restartOf(
   entry: Entry,
   { stopped }: State,
@@ -976,7 +978,7 @@ function restartOf(
   return { names: names.filter((name) => !stopped.has(name) && !gone.includes(name)), gone };
 }
 
-/** Nobody who waits for it could start, unless somebody does something about it. What is begun now has still to start itself. */
+/** True where dependents of the service could not start without a request. Services in `begun` still have to start. */
 function isDown(
   specs: ReadonlyMap<string, ServiceSpec>,
   name: string,
@@ -993,7 +995,7 @@ function isDown(
   return phase === 'stopped' || phase === 'failed';
 }
 
-/** A service that waits although nothing holds it, as a look shows it. */
+/** A service that a look shows as waiting although nothing holds it. */
 function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: State): string | undefined {
   const phases = new Map(look.services.map(({ name, phase }) => [name, phase]));
   const open = (spec: ServiceSpec): boolean => {
@@ -1007,11 +1009,11 @@ function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: S
   for (const spec of run.spec.services) {
     if (phases.get(spec.name) !== 'pending') continue;
     const stage = stageOf(spec);
-    // IDLE services wait for idle_delay; once the system is up they wait for nothing but others.
+    // IDLE services wait for idle_delay; once the system is up they wait only for their prerequisites.
     if (stage === 2 && !state.ready) continue;
     const waits = run.spec.services.some(
       (other) =>
-        // What a reload is about to replace counts once the new one is ready.
+        // A service that a reload is about to replace counts as ready only in its new definition.
         (stageOf(other) < stage && !state.wereReady.has(other.name) && (!open(other) || state.asked.has(other.name))) ||
         (spec.prerequisites.includes(other.name) &&
           (!open(other) || state.asked.has(other.name) || state.renewed.has(other.name))) ||
@@ -1022,7 +1024,7 @@ function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: S
   return undefined;
 }
 
-/** Both want the same port, or the same pidfile. */
+/** True where both services want the same port, or the same pidfile. */
 function sharesWith({ port, pidfile }: ServiceSpec, other: ServiceSpec): boolean {
   return (port !== undefined && other.port === port) || (pidfile !== undefined && other.pidfile === pidfile);
 }
@@ -1034,7 +1036,7 @@ export interface Violation {
   readonly text: string;
 }
 
-/** What a world breaks, each invariant once. */
+/** The invariants that a world breaks, each once. */
 export function violations(run: WorldRun): readonly Violation[] {
   return invariantNames.flatMap((invariant) => {
     const check: Invariant = invariants[invariant];
@@ -1051,11 +1053,11 @@ function failureStatus(cause: FailureCause): number {
   return cause.error.code === 'ENOENT' && cause.error.stage !== 'directory' ? 127 : 126;
 }
 
-/** The last service that has failed, does not ignore that, and has not been started or stopped since. */
+/** The last service that has failed without `ignore_failures` and was neither started nor stopped since. */
 function lastFailure(run: WorldRun): { readonly service: string; readonly cause: FailureCause } | undefined {
   const failed = new Map<string, FailureCause>();
   walk(run, (entry, { draining, gone }) => {
-    // What is configured no more has no status.
+    // A service that is no longer configured has no status.
     if (entry.kind === 'reloaded') for (const name of entry.gone) failed.delete(name);
     if (draining || !isChange(entry)) return undefined;
     const { service, change, ignoreFailures } = entry.notice;
@@ -1067,7 +1069,7 @@ function lastFailure(run: WorldRun): { readonly service: string; readonly cause:
   return service === undefined || cause === undefined ? undefined : { service, cause };
 }
 
-/** Of the `exit_kills` services that lived when the system began to end, the last that ended, and its status. */
+/** The last `exit_kills` service to end of those that lived when the system began to end, and its status. */
 function statusOfMains(run: WorldRun): { readonly service: string; readonly status: number } | undefined {
   const specs = specsOf(run);
   const outcomes = new Map<string, number>();
@@ -1090,7 +1092,7 @@ function statusOfMains(run: WorldRun): { readonly service: string; readonly stat
     return undefined;
   });
   const service = last ?? [...mains][0];
-  // One that nobody waited for any longer counts as killed.
+  // A service that the system no longer waited for counts as killed.
   return service === undefined ? undefined : { service, status: last === undefined ? 137 : (outcomes.get(last) ?? 0) };
 }
 
@@ -1107,7 +1109,7 @@ function isAfter(run: WorldRun, entry: Entry, type: string): boolean {
   return other !== undefined && run.history.indexOf(other) < run.history.indexOf(entry);
 }
 
-/** ms from the beginning of a start to whatever it becomes, at the most. */
+/** The most ms from the beginning of a start until it is over. */
 function longestStart({ type, startupPause, processTimeout, pidfile }: ServiceSpec): number {
   switch (type) {
     case 'simple':

@@ -14,7 +14,7 @@ import { serviceActors, type World } from './world.ts';
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
 const encoder = new TextEncoder();
 
-/** What the machines themselves say of their states at one instant, and the number of the last entry until then. */
+/** The machines' own states at one instant, and the number of the last entry until then. */
 interface Truth {
   readonly seq: number;
   readonly states: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ interface Truth {
 
 interface Recording {
   readonly world: World;
-  /** As the hub told them. */
+  /** The entries in the order of the hub. */
   readonly entries: readonly Entry[];
   readonly truths: readonly Truth[];
   readonly journal: string;
@@ -84,7 +84,7 @@ describe('the journal of a random world', () => {
     const recorded = boots[0]?.entries ?? [];
     expect(recorded).toEqual(entries);
 
-    // Each actor, at each entry: what was said of it last.
+    // After each entry, the entries so far have to give the last known state of every actor.
     const replica = createReplica();
     const last = new Map<string, { readonly path: string; readonly status: string }>();
     for (const entry of recorded) {
@@ -107,7 +107,7 @@ describe('the journal of a random world', () => {
       expect(replica.actors.size).toBe(last.size);
     }
 
-    // The system and its services, as they said themselves; there and back again.
+    // The system's and services' own states are compared, forwards and backwards.
     const timeline = new Timeline(recorded);
     expect(truths.length).toBeGreaterThan(0);
     for (const { seq, states } of [...truths, ...[...truths].reverse()]) {
@@ -147,7 +147,7 @@ describe('the journal of a random world', () => {
       const boots: JournalBoot[] = [];
       const reader = new JournalReader((boot) => boots.push(boot));
       const first = Math.max(renderEntry(entries[0] ?? never()).length, random.integer(0, bytes.length));
-      // In pieces, however they fall.
+      // The journal is read in pieces of random size.
       for (let at = 0; at < first; ) {
         const size = random.integer(1, 5_000);
         reader.push(bytes.subarray(at, Math.min(first, at + size)));

@@ -30,7 +30,7 @@ function pass({ clock }: World, ms: number): void {
   clock.run(clock.now() + ms);
 }
 
-/** What programs send, without what chaperone says itself. */
+/** Sends datagrams to the log socket as programs do, and lets 100 ms pass. */
 function send(world: World, ...datagrams: readonly string[]): void {
   for (const datagram of datagrams) expect(world.kernel.sendLog('/dev/log', datagram)).toBe(true);
   pass(world, 100);

@@ -1,4 +1,4 @@
-/** A container may live for years: what is kept of runs that are over does not grow with their number. */
+/** A container may live for years: memory for runs that are over must not grow with their number. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
@@ -10,24 +10,24 @@ import { createWorld, serviceActors, simpleService, systemOf } from './world.ts'
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
-/** Runs before anything is measured: what is made once has been made by then. */
+/** Runs before the measurement, until everything that is made only once has been made. */
 const warmUp = 2_000;
-/** Bytes that a run may leave behind: less than the smallest object that anybody could keep of each. */
+/** The most bytes that a run may leave behind: less than the smallest object. */
 const mostBytes = 40;
 const patience = 180_000;
 
 interface Life {
   readonly runs: number;
-  /** That have ended when it is over. */
+  /** Bytes that each ended run has left. */
   readonly bytesPerRun: number;
   /** Every id that an actor of the service has had. */
   readonly ids: readonly string[];
 }
 
-/** The life of one service whose program ends soon, again and again. @param rhythm ms from one run to the next */
+/** Runs one service whose program ends soon, again and again. @param rhythm ms from one run to the next */
 function live(spec: ServiceSpec, script: Script, runs: number, rhythm: number): Life {
   let spawned = 0;
-  // No line is written: the simulated kernel keeps them all.
+  // No line is logged, because the simulated kernel keeps all lines.
   const world = createWorld(
     systemOf([spec], { logging: [], detectExit: false, enableSyslog: false }),
     {
@@ -48,7 +48,7 @@ function live(spec: ServiceSpec, script: Script, runs: number, rhythm: number): 
   });
   const pass = (count: number): number => {
     clock.run(clock.now() + count * rhythm);
-    // The simulated kernel remembers what was asked of it, for tests.
+    // The simulated kernel records every request for tests.
     kernel.spawned.length = 0;
     collect();
     return process.memoryUsage().heapUsed;

@@ -1,15 +1,15 @@
-/** Whose processes are, as the kernel's facts and what services are told to follow have it. */
+/** The owners of processes, from the kernel's facts and from what services are told to follow. */
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Entry } from './run-world.ts';
 
-/** Live processes, and the groups and trees that are services'. */
+/** Live processes, and the groups and trees of services. */
 export class Groups {
-  /** By id. */
+  /** The live processes, by id. */
   readonly #live = new Map<
     number,
     { readonly pid: number; readonly root: number; readonly group: number; readonly service: string }
   >();
-  /** By the id of what chaperone has started. */
+  /** The processes that chaperone has started, by id. */
   readonly #roots = new Map<number, number>();
 
   note(entry: Entry): void {
@@ -21,7 +21,7 @@ export class Groups {
     if (entry.kind === 'ended') this.#live.delete(entry.id);
   }
 
-  /** The service to whose group, or tree, it belongs. */
+  /** The service to whose group, or tree, the process belongs. */
   ownerOf(pid: number, specs: ReadonlyMap<string, ServiceSpec>): string | undefined {
     for (const process of this.#live.values()) {
       const spec = specs.get(process.service);
@@ -31,7 +31,7 @@ export class Groups {
     return undefined;
   }
 
-  /** The pid of one that belongs to the service and lives. */
+  /** The pid of a living process that belongs to the service. */
   left(spec: ServiceSpec): number | undefined {
     for (const { pid, root, group, service } of this.#live.values())
       if (service === spec.name && (ownsRemains(spec) || group === this.#roots.get(root))) return pid;
@@ -39,7 +39,7 @@ export class Groups {
   }
 }
 
-/** Whose a process is: of the service that has started it, or that was told to follow it. */
+/** The owner of a process: the service that has started it, or that was told to follow it. */
 export class Owners {
   readonly #leaders = new Map<number, string>();
   readonly #groups = new Map<number, string>();
@@ -63,7 +63,7 @@ export class Owners {
     }
   }
 
-  /** Who follows it, or has started it itself. */
+  /** The service that follows the process, or that has started it. */
   ownerOfPid(pid: number): string | undefined {
     return this.#leaders.get(pid) ?? this.#roots.get(pid);
   }

@@ -1,4 +1,4 @@
-/** A whole world as plain JSON: what is configured, what the programs do, what people ask for, what goes wrong. */
+/** A whole world as plain JSON: the configuration, the programs, people's requests, and the faults. */
 
 import { resolvePrerequisites } from '../../src/config/prerequisites.ts';
 import { createReport } from '../../src/config/report.ts';
@@ -11,7 +11,7 @@ import type { Script } from '../../src/runtime/simulated/script.ts';
 import { loggingSpec } from '../model/specs.ts';
 import { simpleService, systemOf } from './world.ts';
 
-/** What can be waited for, to be there when it has just happened. */
+/** The moments that a plan can wait for. */
 export const moments = [
   'spawned',
   'ended',
@@ -33,25 +33,25 @@ export const moments = [
 
 export type Moment = (typeof moments)[number];
 
-/** ms from the beginning, or ms after the nth time (from 1) that something has happened, to a service where one is named. */
+/** ms from the beginning, or ms after the nth time (from 1) that a moment has come, to a named service or to any. */
 export type When =
   | { readonly ms: number }
   | { readonly on: Moment; readonly service?: string; readonly nth: number; readonly delay: number };
 
-/** What somebody does. Services by their full names. */
+/** A person's action. Services have their full names. */
 export type Deed =
   | { readonly do: 'start'; readonly names: readonly string[]; readonly enable: boolean; readonly force: boolean }
   | {
       readonly do: 'stop';
       readonly names: readonly string[];
       readonly disable: boolean;
-      /** What cron and inetd services run may finish. */
+      /** True: runs of cron and inetd services may finish. */
       readonly drain?: boolean;
     }
   | { readonly do: 'restart'; readonly names: readonly string[]; readonly force?: boolean }
   | { readonly do: 'enable' | 'disable'; readonly names: readonly string[] }
   | { readonly do: 'reset'; readonly names: readonly string[]; readonly force: boolean }
-  /** The configuration is read anew: the environment of some services is another, and some services are gone. */
+  /** Reloads the configuration: some services get another environment, and some services are removed. */
   | {
       readonly do: 'reload';
       readonly names: readonly string[];
@@ -60,7 +60,7 @@ export type Deed =
     }
   | { readonly do: 'kill'; readonly name: string; readonly signal: SignalName }
   | { readonly do: 'shutdown'; readonly delay: number }
-  /** A signal to chaperone. */
+  /** Sends a signal to chaperone. */
   | { readonly do: 'signal'; readonly signal: SignalName }
   | { readonly do: 'connect'; readonly port: number }
   /** A program logs through /dev/log. */
@@ -68,9 +68,9 @@ export type Deed =
 
 export type Command = Deed & { readonly when: When };
 
-/** What goes wrong: each has a name. */
+/** A fault; each kind has a name. */
 export type Fault =
-  /** The nth start (from 1) of a service cannot be made. */
+  /** The nth start (from 1) of a service fails. */
   | {
       readonly fault: 'spawnError';
       readonly service: string;
@@ -78,15 +78,15 @@ export type Fault =
       readonly code: string;
       readonly stage: SpawnErrorStage;
     }
-  /** A process of a service is killed by somebody else: before, while or after it becomes ready. */
+  /** A process of a service is killed from outside: before, while or after the service becomes ready. */
   | { readonly fault: 'killed'; readonly service: string; readonly signal: SignalName; readonly when: When }
-  /** SIGSTOP, and SIGCONT so many ms later. */
+  /** A process of a service gets SIGSTOP, and SIGCONT `duration` ms later. */
   | { readonly fault: 'stopped'; readonly service: string; readonly duration: number; readonly when: When }
-  /** SIGKILL has no effect on its processes for so many ms. */
+  /** SIGKILL has no effect on the service's processes for `duration` ms. */
   | { readonly fault: 'stuck'; readonly service: string; readonly duration: number }
-  /** All that its programs wait for takes so many times as long. */
+  /** All waits of the service's programs take `factor` times as long. */
   | { readonly fault: 'slow'; readonly service: string; readonly factor: number }
-  /** The nth notification of a service. `foreign`: it seems to come from a process that is none of the service's. */
+  /** Changes a service's nth notification. `foreign`: it seems to come from a process that is not the service's. */
   | {
       readonly fault: 'notification';
       readonly service: string;
@@ -95,29 +95,29 @@ export type Fault =
       /** ms */
       readonly delay: number;
     }
-  /** A child of a service's process says that it is the service. */
+  /** A child of the service's process names itself as the main process. */
   | { readonly fault: 'mainPidMoves'; readonly service: string; readonly child: Script; readonly when: When }
   /** A service names the process of another one as its own, by MAINPID or in its pidfile. */
   | {
       readonly fault: 'claim';
       readonly service: string;
       readonly of: string;
-      /** `READY`: in the datagram that says it is ready. */
+      /** `READY`: MAINPID comes in the datagram with READY=1. */
       readonly by: 'MAINPID' | 'READY' | 'pidfile';
       readonly when: When;
     }
-  /** The kernel tells nobody but the parent how a process has ended. */
+  /** The kernel tells only the parent how a process has ended. */
   | { readonly fault: 'statusUntold' }
-  /** The charts of all services are made anew from what they know, beside the run, and have to go on as those that run. */
+  /** Copies of the charts of all services are made from their memories, and have to go on as the originals. */
   | { readonly fault: 'rebuilt'; readonly when: When }
-  /** One SIGCHLD for all that ends within so many ms. */
+  /** One SIGCHLD stands for all exits within `delay` ms. */
   | { readonly fault: 'coalescedExits'; readonly delay: number }
-  /** A pid is given away again as soon as it is free. */
+  /** A pid is reused as soon as it is free. */
   | { readonly fault: 'reusedPids' }
   | { readonly fault: 'clockJump'; readonly by: number; readonly when: When }
-  /** Chaperone stands still for so many ms; the programs do not. */
+  /** Chaperone is stopped for `duration` ms; the programs go on. */
   | { readonly fault: 'pause'; readonly duration: number; readonly when: When }
-  /** For so many ms. */
+  /** A sink fails for `duration` ms. */
   | {
       readonly fault: 'sink';
       readonly sink: string;
@@ -125,7 +125,7 @@ export type Fault =
       readonly duration: number;
       readonly when: When;
     }
-  /** EMFILE or ENOMEM for so many ms. */
+  /** EMFILE or ENOMEM for `duration` ms. */
   | {
       readonly fault: 'exhausted';
       readonly what: 'descriptors' | 'memory';
@@ -133,7 +133,7 @@ export type Fault =
       readonly when: When;
     }
   | { readonly fault: 'portTaken'; readonly service: string; readonly code: string }
-  /** An earlier life of the container has left a pidfile. */
+  /** A pidfile from an earlier run of the container is there. */
   | { readonly fault: 'oldPidfile'; readonly service: string; readonly text: string }
   | { readonly fault: 'noLogSocket'; readonly code: string };
 
@@ -147,29 +147,29 @@ export interface ServicePlan {
   /** Services and groups, as in a configuration. */
   readonly after: readonly string[];
   readonly before: readonly string[];
-  /** What is not as the reference has it by default. */
+  /** The settings that differ from the defaults of the reference. */
   readonly spec: Partial<ServiceSpec>;
-  /** Its program is there to be found. */
+  /** True where the service's program exists. */
   readonly installed: boolean;
-  /** What its starts run, in turn. */
+  /** The scripts of the service's starts, in turn. */
   readonly programs: readonly Script[];
 }
 
 export interface WorldPlan {
-  /** Where it comes from; nothing is drawn from it any more. */
+  /** The seed that the world was drawn from; it is not used any more. */
   readonly seed: number;
   readonly system: Partial<Omit<SystemSpec, 'services' | 'logging'>>;
   readonly logging: readonly Partial<LoggingSpec>[];
   readonly services: readonly ServicePlan[];
   readonly commands: readonly Command[];
   readonly faults: readonly Fault[];
-  /** SIGTERM comes now at the latest, ms. */
+  /** SIGTERM comes at this ms at the latest. */
   readonly end: number;
 }
 
 const nowhere = createSource('world', '');
 
-/** The configuration of a world, or undefined where its order contradicts itself. */
+/** The configuration of a world; undefined where its dependencies contradict each other. */
 export function specOf(plan: WorldPlan): SystemSpec | undefined {
   const report = createReport();
   const place = { source: nowhere, start: 0, end: 0 };

@@ -1,4 +1,4 @@
-/** The simulation finds what it is for: bugs that are planted into a copy of the sources. */
+/** Shows that the simulation finds bugs: known ones are planted into a copy of the sources. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ describe('the planted bugs', () => {
     execFileSync('git', ['apply', '--check', `test/simulation/bugs/${patch}`], { cwd: root });
   });
 
-  // Another one each day: all of them take minutes (`node test/simulation/bugs.mjs`).
+  // Each day tests another bug, because all of them take minutes (`node test/simulation/bugs.mjs`).
   it('are found: the one of today', { timeout: 300_000 }, () => {
     const output = execFileSync(process.execPath, ['test/simulation/bugs.mjs', '--today'], {
       cwd: root,

@@ -1,10 +1,10 @@
-/** What the programs of random worlds do: type by type, well or badly. */
+/** The programs of random worlds, by type, with and without faults. */
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { Random } from './random.ts';
 
 const hang: Step = { do: 'hang' };
 
-/** A program without a part to play: it runs for a while, or does not end. */
+/** A program without a special role: it runs for a while, or does not end. */
 export function randomScript(random: Random): Script {
   const steps: Step[] = [{ do: 'print', text: 'hello\n' }];
   if (random.chance(0.1)) steps.push({ do: 'fork', script: { steps: [hang] }, detached: random.chance(0.5) });
@@ -13,9 +13,10 @@ export function randomScript(random: Random): Script {
 }
 
 /**
- * A leader with children in its own group, which may outlive it: it dies by a signal, exits by itself, or exits when it is told to.
+ * A leader with children in its own group, which may outlive it: it dies by a signal, exits by itself, or exits when
+ * told to.
  *
- * @param most ms until its end, where it ends by itself
+ * @param most ms until the leader's end, where it ends by itself
  */
 export function randomLeaderScript(random: Random, most = 3_000): Script {
   const children = Array.from({ length: random.integer(1, 2) }, (): Step => ({ do: 'fork', script: child(random) }));
@@ -32,7 +33,7 @@ export function randomLeaderScript(random: Random, most = 3_000): Script {
   }
 }
 
-/** It ends around the end of startup_pause: before, in the same moment, or after. */
+/** A program that ends around the end of startup_pause: before it, at the same moment, or after it. */
 export function randomSettlingScript(random: Random, startupPause: number): Script {
   const ms = Math.max(0, startupPause + random.pick([-50, -1, 0, 1, 20, 300]));
   const ends: readonly Step[] = [
@@ -44,7 +45,7 @@ export function randomSettlingScript(random: Random, startupPause: number): Scri
   return { steps: [...children, { do: 'wait', ms }, random.pick(ends)], ...randomReaction(random) };
 }
 
-/** A parent that stays, and waits for the daemon that the pidfile names; or that is long in asking how it has ended. */
+/** A parent that stays and reaps the daemon that the pidfile names, maybe late. */
 export function randomWrapperScript(random: Random, pidfile: string): Script {
   const daemon: Script = {
     steps: [
@@ -70,7 +71,7 @@ export function withChild(random: Random, script: Script): Script {
   return { ...script, steps: [{ do: 'fork', script: child(random) }, ...script.steps] };
 }
 
-/** What a leader leaves in its group: it ignores the kill signal or does not, hangs or ends later. */
+/** A process that a leader leaves in its group: it may ignore the kill signal, hang, or end later. */
 function child(random: Random): Script {
   const steps: readonly Step[] = random.chance(0.6)
     ? [hang]
@@ -83,9 +84,9 @@ function child(random: Random): Script {
 }
 
 /**
- * A start that leaves a daemon behind, as a rule.
+ * A start that usually leaves a daemon behind.
  *
- * @param pidfile absent: it writes none
+ * @param pidfile the file that the start writes; absent: none
  */
 export function randomForkingScript(random: Random, pidfile?: string): Script {
   const late = random.chance(0.3);
@@ -93,7 +94,7 @@ export function randomForkingScript(random: Random, pidfile?: string): Script {
     pidfile === undefined || random.chance(0.05)
       ? []
       : [
-          // A daemon that makes its file first, and then finds out what is to stand in it.
+          // This daemon creates its file first, and writes its pid into it later.
           ...(random.chance(0.2) ? [writes(pidfile, random.pick(['', 'soon\n', '1\n', '999999\n']))] : []),
           { do: 'wait', ms: random.integer(0, late ? 8_000 : 100) },
           writes(pidfile, random.chance(0.65) ? '$$\n' : random.pick(['nobody\n', '1\n', '999999\n'])),
@@ -118,7 +119,7 @@ export function randomForkingScript(random: Random, pidfile?: string): Script {
   };
 }
 
-/** @param watchdog ms within which it is to say that it is alive */
+/** @param watchdog ms within which the program has to send WATCHDOG=1 */
 export function randomNotifyScript(random: Random, watchdog?: number): Script {
   const notify = (text: string): Step => ({ do: 'notify', text });
   const wait = (most: number): Step => ({ do: 'wait', ms: random.integer(0, most) });
@@ -161,7 +162,7 @@ export function randomNotifyScript(random: Random, watchdog?: number): Script {
     randomEnd(random),
   ];
   if (random.chance(0.75)) return { steps: [wait(500), ...life], ...reaction };
-  // It becomes a daemon, and as a rule says so.
+  // The program becomes a daemon, and usually says so.
   const daemon: Script = {
     steps: [wait(400), ...(random.chance(0.8) ? [notify('MAINPID=$$')] : []), ...life],
     ...reaction,
@@ -199,7 +200,7 @@ function randomEnd(random: Random): Step {
   ]);
 }
 
-/** What it does when it is asked to end. */
+/** The program's reaction to the kill signal. */
 export function randomReaction(random: Random): Pick<Script, 'onSignal'> {
   const reaction = random.pick<'ignore' | 'die' | readonly Step[]>([
     'die',

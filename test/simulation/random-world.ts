@@ -16,7 +16,7 @@ function randomServices(random: Random, secret: string | undefined): readonly Se
             command: `s${index} --password ${secret}`,
             argv: [`s${index}`, '--password', secret],
             environment: { PASSWORD: secret, [secret]: '1' },
-            // Its log has both.
+            // With debug on, the service's log has both.
             debug: true,
           }),
       prerequisites: index > 0 && random.chance(0.5) ? [`s${random.integer(0, index - 1)}.service`] : [],
@@ -38,7 +38,7 @@ function randomServices(random: Random, secret: string | undefined): readonly Se
 /**
  * A world that is not started yet: services of all types, and an end by SIGTERM.
  *
- * @param secret stands where people have secrets
+ * @param secret a text that stands in all places where people keep secrets
  */
 export function randomWorld(seed: number, secret?: string): World {
   const random = new Random(seed);

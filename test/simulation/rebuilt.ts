@@ -1,4 +1,4 @@
-/** A chart that is made anew, from what the one that runs knows, goes on as that one (test/machines/service-rebuilt.test.ts). */
+/** A chart made from the memory of a running one goes on as that one (test/machines/service-rebuilt.test.ts). */
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
@@ -31,10 +31,10 @@ const machine = serviceMachine.provide({
     notifications: fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => undefined),
   },
 });
-/** Stands where the system machine does. */
+/** Stands in for the system machine. */
 const system = createActor(fromCallback<ServiceReport>(() => undefined));
 
-/** What is not the same in a chart that is made anew, and in what it does next; undefined where nothing is. */
+/** The difference between a chart and its copy, now and at the next event; undefined where there is none. */
 export function differenceOfRebuilt(live: ServiceSnapshot): string | undefined {
   const stage = statePath(live.value);
   if (!isServiceStage(stage)) return `${stage} is no stage of a service`;
@@ -65,13 +65,13 @@ interface Standing {
   readonly children: object;
 }
 
-/** What it knows, as plain values. */
+/** The memory of a chart as plain values. */
 function memoryOf({ context }: Standing): string {
   const known = Object.entries(context).filter(([key]) => key in noMemory);
   return JSON.stringify(Object.fromEntries(known.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-/** What may come next, likely or not. */
+/** Events that may come next, likely or not. */
 function probes({ context: { serial, pid, at: last, spec } }: ServiceSnapshot): readonly ServiceEvent[] {
   const at = last + 1;
   const exit = { type: 'unit.leaderExited', serial, pid, left: 0, age: spec.startupPause, at } as const;

@@ -14,10 +14,10 @@ import { createWorld, type ServiceActor, serviceActors, simpleService, systemOf,
 
 const seeds = 250;
 const mostServices = 10;
-/** ms after which everything that was asked for has come about: after a boot, and after the last reload of a world. */
+/** ms after which all requests have taken effect: after a boot, and after the last reload of a world. */
 const booted = 20_000;
 const settled = 40_000;
-/** ms for one promise in all worlds, on a busy machine. */
+/** ms that the check of one promise in all worlds may take on a busy machine. */
 const patience = 120_000;
 
 const types: readonly ServiceType[] = [
@@ -31,14 +31,14 @@ interface Spawned {
   readonly at: number;
 }
 
-/** A service at the moment of a reload that leaves its process alone. */
+/** A service at the moment of a reload that does not touch its process. */
 interface Kept {
   readonly name: string;
   readonly actor: unknown;
   readonly pid: number | undefined;
-  /** What was asked for before, by hand or by an earlier reload, has still to end it. */
+  /** True where an earlier request or reload still has to end the service. */
   readonly isEnding: boolean;
-  /** Its type has another chart from then on, or once an earlier reload is through with it: another actor takes its place. */
+  /** True where this or an earlier reload gives the service a type with another chart: its actor is replaced. */
   readonly isReplaced: boolean;
   readonly restarts: number;
   readonly restartsAfter: number;
@@ -54,7 +54,7 @@ interface Reload {
   readonly phases: Readonly<Record<string, ServicePhase>>;
   /** The definitions that the charts have. */
   readonly definitions: ReadonlyMap<string, ServiceSpec>;
-  /** Notices before it. */
+  /** How many notices had come before the reload. */
   readonly noticed: number;
 }
 
@@ -63,13 +63,13 @@ interface ReloadWorld extends World {
   readonly last: SystemSpec;
   readonly reloads: readonly Reload[];
   readonly spawned: ReadonlyMap<number, Spawned>;
-  /** Somebody asked for services by hand meanwhile: where they stand is not what the configuration says alone. */
+  /** True where requests by hand came meanwhile, so that the configuration alone does not decide the states. */
   readonly byHand: boolean;
-  /** The system was told to end while the reload was carried out. */
+  /** True where the system was told to end during the reload. */
   readonly cutShort: boolean;
 }
 
-/** What a program does is told by its command alone, so that the same definition comes to the same state in any boot. */
+/** A program's script depends only on its command, so that a definition reaches the same state in any boot. */
 function scriptOf(argv: readonly string[]): Script {
   const [name = '', version = '', type = ''] = argv;
   const random = new Random([...argv.join(' ')].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7));
@@ -110,7 +110,7 @@ function randomService(random: Random, name: string, earlier: readonly string[],
     prerequisites: group === 'INIT' ? [] : prerequisites,
     groups: [group],
     enabled: random.chance(0.85),
-    // What fails holds nobody up: where a kept service stands does not depend on how it came there.
+    // A failure holds up no other service, so that the state of a kept service does not depend on its history.
     ignoreFailures: true,
     startupPause: 500,
     processTimeout: 5_000,
@@ -123,7 +123,7 @@ function randomService(random: Random, name: string, earlier: readonly string[],
   });
 }
 
-/** No service but an IDLE one waits for an IDLE one: the stages would contradict each other. */
+/** Only IDLE services wait for IDLE services: the stages would contradict each other otherwise. */
 function inStages(services: readonly ServiceSpec[]): readonly ServiceSpec[] {
   const names = new Set(services.map(({ name }) => name));
   const idle = new Set(services.filter(({ groups }) => groups[0] === 'IDLE').map(({ name }) => name));
@@ -159,7 +159,7 @@ function randomSystem(random: Random, names: readonly string[]): SystemSpec {
   return systemOf(inStages(some), { shutdownTimeout: random.pick([3_000, 8_000]), detectExit: false });
 }
 
-/** What an editor makes of a configuration: most of it stays. */
+/** An edited configuration, most of which stays the same. */
 function edited(random: Random, before: SystemSpec, names: readonly string[]): SystemSpec {
   const order = random.chance(0.5) ? names : shuffled(random, names);
   const fresh = new Map(randomSystem(random, order).services.map((service) => [service.name, service]));
@@ -171,7 +171,7 @@ function edited(random: Random, before: SystemSpec, names: readonly string[]): S
     const fate = random.next();
     if (old === undefined || fate < 0.25) return next === undefined ? [] : [next];
     if (fate < 0.35) return [];
-    // Its prerequisites may come later in the new order.
+    // A prerequisite may come later in the new order, and is dropped then.
     const prerequisites = old.prerequisites.filter((other) => (places.get(other) ?? 0) < (places.get(name) ?? 0));
     const kept = { ...old, prerequisites };
     if (fate < 0.45) return [{ ...kept, enabled: !kept.enabled }];
@@ -241,7 +241,7 @@ function runWorld(seed: number): ReloadWorld {
   };
 
   const reloadAt = random.integer(0, 6_000);
-  // Crashes before the reload give it restarts that count, and pauses to fall into.
+  // Crashes before the reload lead to restarts that count, and to restart pauses.
   for (let kills = random.integer(0, 4); kills > 0; kills -= 1) {
     clock.setTimeout(
       () => {
@@ -294,13 +294,13 @@ function ask(
   }
 }
 
-/** What a service is doing, by its own chart. Those of a schedule have no process of their own, and no restarts. */
+/** The pid and restarts of a service from its own chart. Scheduled services have neither. */
 function runOf(actor: ServiceActor | undefined): { readonly pid: number; readonly restartsUsed: number } {
   const context = actor?.getSnapshot().context;
   return context !== undefined && 'restartsUsed' in context ? context : { pid: 0, restartsUsed: 0 };
 }
 
-/** Notes what is spawned, and passes everything on. */
+/** A kernel that records spawns and passes all calls on. */
 function noting(kernel: SimulatedKernel, spawned: Map<number, Spawned>): Kernel {
   return new Proxy(kernel, {
     get: (target, key) => {
@@ -319,7 +319,7 @@ function noting(kernel: SimulatedKernel, spawned: Map<number, Spawned>): Kernel 
   });
 }
 
-/** The process and all that live of those that descend from it. */
+/** The living processes among a process and its descendants. */
 function treeOf(kernel: SimulatedKernel, root: number): readonly number[] {
   return kernel.following
     .track(root, '', true)
@@ -348,7 +348,7 @@ function freshBoot(spec: SystemSpec): World {
   return world;
 }
 
-/** Each throws where a world breaks it. */
+/** The promises; each function throws where a world breaks it. */
 const promises: Readonly<Record<string, (world: ReloadWorld) => void>> = {
   'every service stands where a fresh boot of the last configuration has it'(world) {
     if (world.byHand || world.cutShort) return;
@@ -385,7 +385,7 @@ const promises: Readonly<Record<string, (world: ReloadWorld) => void>> = {
     for (const [index, { kept, phases }] of world.reloads.entries()) {
       for (const { name, actor, isReplaced, restarts, restartsAfter } of kept) {
         if (isReplaced) continue;
-        // What is in line may be let go in that moment, and a start counts from nothing.
+        // A queued service may start in that moment, and a start resets its restarts.
         if (phases[name] !== 'pending') expect(restartsAfter, name).toBe(restarts);
         if (!isKeptAfter(world, index, name) || world.cutShort) continue;
         expect(serviceActors(world).get(name), name).toBe(actor);
@@ -450,7 +450,7 @@ const promises: Readonly<Record<string, (world: ReloadWorld) => void>> = {
   },
 };
 
-/** Both cannot run at a time. */
+/** True where the two services cannot run at the same time. */
 function shares(one: ServiceSpec | undefined, other: ServiceSpec | undefined): boolean {
   if (one === undefined || other === undefined || one.name === other.name) return false;
   return (
@@ -458,7 +458,7 @@ function shares(one: ServiceSpec | undefined, other: ServiceSpec | undefined): b
   );
 }
 
-/** No later reload touches the service. */
+/** True where no later reload touches the service. */
 function isKeptAfter({ reloads }: ReloadWorld, index: number, name: string): boolean {
   return reloads.slice(index + 1).every(({ kept }) => kept.some((other) => other.name === name && !other.isReplaced));
 }

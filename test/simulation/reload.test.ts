@@ -16,7 +16,7 @@ interface Options {
   readonly before?: Partial<SystemSpec>;
 }
 
-/** A running system whose files are in the hands of the test. */
+/** A running system whose configuration the test edits. */
 function running(services: readonly ServiceSpec[], { scripts = {}, before = {} }: Options = {}) {
   const given = { detectExit: false, ...before };
   const world = createWorld(systemOf(services, given), {
@@ -96,7 +96,7 @@ describe('a reload', () => {
     world.supervisor.stop(['store.service'], { disable: false, drain: false });
     world.pass();
     const reason = { name: 'web.service', reason: 'store is stopped' };
-    // Another command, and what it waits for is down.
+    // The service has another command, and its prerequisite is down.
     world.edit([store, { ...web, argv: ['web', '--new'], prerequisites: ['store.service'] }]);
     expect(await world.reload(true)).toMatchObject({ kind: 'planned', unstartable: [reason] });
     expect(await world.reload()).toEqual({ kind: 'unstartable', services: [reason] });
@@ -221,7 +221,7 @@ describe('what control shows after a reload', () => {
     await world.reload();
     world.pass(1_000);
     const states = () => world.supervisor.services().map(({ name, state }) => `${name} ${state}`);
-    // It wants nothing that the other still has.
+    // The new service needs nothing that the other one still holds.
     expect(states()).toEqual(['web.service ready', 'new.service ready', 'store.service stopping']);
     world.pass(10_000);
     await Promise.resolve();
@@ -229,7 +229,7 @@ describe('what control shows after a reload', () => {
     expect(world.supervisor.status()).toMatchObject({ services: 2, enabled: 2 });
     expect(events).toContain('new.service ready');
     expect(Object.keys(world.supervisor.measurements().restarts)).toEqual(['web.service', 'new.service']);
-    // A service of that name that comes later begins with nothing.
+    // A later service of the same name begins without descriptors.
     world.edit([web, store]);
     await world.reload();
     world.pass(10_000);
@@ -237,7 +237,7 @@ describe('what control shows after a reload', () => {
   });
 });
 
-describe('a new service that wants what one has that the reload stops', () => {
+describe('a new service that needs the port or the pidfile of a service that the reload stops', () => {
   const pidfile = '/run/store.pid';
   const daemon: Script = {
     steps: [
@@ -314,7 +314,7 @@ describe('what a reload changes beside services', () => {
     expect(world.supervisor.services()[0]?.nextRun).toBe(Date.parse('2030-01-02T02:00:00Z'));
   });
 
-  it('lets go the descriptors that a service has left, with the service', async () => {
+  it('closes the descriptors that a removed service has stored', async () => {
     const world = running([web, simpleService('keeper', { type: 'notify' })], {
       scripts: {
         keeper: {

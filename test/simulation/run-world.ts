@@ -1,4 +1,4 @@
-/** Runs a world and writes down what happened, for the invariants to judge. */
+/** Runs a world and records its history for the invariants. */
 import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import type { SystemStatus } from '../../src/control/supervisor.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
@@ -28,7 +28,7 @@ import { type Deed, type Fault, type FaultName, type Moment, specOf, type When, 
 import { differenceOfRebuilt } from './rebuilt.ts';
 import { createWorld, type World } from './world.ts';
 
-/** Something that happened: `at` on the virtual clock, `own` on chaperone's, which stands still with it. */
+/** A happening with its times: `at` on the virtual clock, `own` on chaperone's, which stops in a stall. */
 export type Entry = { readonly at: number; readonly own: number } & Happening;
 
 export type Happening =
@@ -37,7 +37,7 @@ export type Happening =
       readonly id: number;
       readonly pid: number;
       readonly service: string;
-      /** Which reload has defined it. */
+      /** The number of the reload that has defined the service. */
       readonly definition: number;
     }
   | { readonly kind: 'unspawned'; readonly service: string; readonly code: string }
@@ -46,7 +46,7 @@ export type Happening =
       readonly id: number;
       readonly pid: number;
       readonly root: number;
-      /** Its process group. */
+      /** The process group of the process. */
       readonly group: number;
       readonly service: string;
     }
@@ -69,20 +69,20 @@ export type Happening =
     }
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
-  /** What the feed says has happened. */
+  /** A fact of the feed. */
   | { readonly kind: 'fact'; readonly fact: Fact }
-  /** `refused`: it was answered with a reason, and nothing has changed. */
+  /** A person's action. `refused`: it was answered with a reason and changed nothing. */
   | { readonly kind: 'deed'; readonly deed: Deed; readonly refused?: true }
-  /** A unit of the service asks for a signal: to end it, to end who has come since, or because somebody has sent one by hand. */
+  /** A unit requests a signal: to end its processes, to end later members, or because somebody has sent one by hand. */
   | {
       readonly kind: 'sends';
       readonly service: string;
       readonly signal: SignalName;
       readonly purpose: Extract<UnitRequest, { readonly type: 'unit.send' }>['purpose'];
     }
-  /** The process of that number, and of that group, is the service from now on, whoever had started it. */
+  /** The process with that pid and group becomes the service's leader, whoever had started it. */
   | { readonly kind: 'leads'; readonly service: string; readonly pid: number; readonly group: number }
-  /** The service's chart is told to end. `killAfter`: ms until SIGKILL. `leaves`: what its runs leave behind lives on. */
+  /** A service's chart is told to end. `killAfter`: ms until SIGKILL. `leaves`: processes that runs left live on. */
   | {
       readonly kind: 'told';
       readonly service: string;
@@ -90,9 +90,9 @@ export type Happening =
       readonly leaves?: true;
       readonly killAfter?: number;
     }
-  /** Its chart was made anew from what it knows. `difference`: it is not what it was. */
+  /** A copy of the service's chart was made from its memory. `difference`: the copy differs from the original. */
   | { readonly kind: 'rebuilt'; readonly service: string; readonly stage: string; readonly difference?: string }
-  /** The nth configuration is in force from here on: that of the services named is new, those of others are gone. */
+  /** The nth configuration comes into force: the named services have new definitions, others are removed. */
   | {
       readonly kind: 'reloaded';
       readonly nth: number;
@@ -104,11 +104,11 @@ export type Happening =
   | ({ readonly kind: 'look' } & Look)
   | { readonly kind: 'unanswered'; readonly actor: string; readonly state: string; readonly event: string };
 
-/** What status says, and what the process table says, in the same instant. */
+/** The status of services, and the process table, in the same instant. */
 export interface Look {
   readonly system: SystemStatus['state'];
   readonly services: readonly LookedService[];
-  /** All that live, and those of chaperone's children that it has not been told of. */
+  /** All living processes, and ended children whose end chaperone does not know yet. */
   readonly processes: readonly {
     readonly id: number;
     readonly pid: number;
@@ -124,35 +124,35 @@ export interface LookedService {
   readonly phase: ServicePhase;
   readonly pid?: number;
   readonly running?: number;
-  /** Actors below it that it should not have. */
+  /** Child actors of the service that should not be there. */
   readonly strays: readonly string[];
 }
 
-/** What stands when everything is over. */
+/** The state after the end of the world. */
 export interface End {
   readonly output: SystemOutput | undefined;
-  /** What was thrown. */
+  /** The error that was thrown. */
   readonly error: string | undefined;
-  /** Virtual ms. */
+  /** Virtual ms of the end. */
   readonly at: number;
-  /** ms that chaperone's timers still had to wait. */
+  /** ms that chaperone's pending timers still had to wait. */
   readonly timers: readonly number[];
   readonly livePids: readonly number[];
   readonly unreaped: readonly number[];
-  /** Pids that chaperone takes for live. */
+  /** Pids that chaperone's table has as living. */
   readonly registered: readonly number[];
   readonly ports: readonly number[];
   readonly connections: number;
   readonly sockets: readonly string[];
-  /** Descriptors that are open and that nobody asked to be kept. */
+  /** How many descriptors are open that no service has asked to keep. */
   readonly descriptors: number;
-  /** What chaperone still listens to. */
+  /** The subscriptions that chaperone has not ended. */
   readonly subscriptions: readonly string[];
   readonly sinks: readonly SinkAccount[];
   readonly pidfiles: Readonly<Record<string, string | undefined>>;
 }
 
-/** Lines. */
+/** Counts of lines. */
 export interface SinkAccount {
   readonly name: string;
   readonly accepted: number;
@@ -167,21 +167,21 @@ export interface WorldRun {
   readonly history: readonly Entry[];
   readonly end: End;
   readonly transitions: readonly string[];
-  /** What stood in the log at stdout. */
+  /** The text of the log at stdout. */
   readonly log: string;
 }
 
-/** Virtual ms after which a world has to have ended, whatever happened: no plan reaches so far. */
+/** Virtual ms after which a world has to have ended: every plan is shorter. */
 const longest = 300_000;
-/** ms in which what was begun before the end may be finished, as in `main`. */
+/** ms in which work that was begun before the end may be finished, as in `main`. */
 const aftermath = 3_500;
-/** Looks at one world. */
+/** How many looks are taken at one world. */
 const mostLooks = 40;
 const lookInterval = 2_500;
-/** Tells in the environment of a service which reload has defined it. */
+/** The variable in a service's environment that names the reload which has defined it. */
 const definition = 'DEFINITION';
 const journalFile = '/journal';
-/** Those that programs answer. */
+/** The signals that programs react to. */
 const killSignals: readonly SignalName[] = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGABRT'];
 const lostSentence = /\d+ log records were dropped because/;
 
@@ -203,7 +203,7 @@ class Runner {
   readonly #world: World;
   readonly #supervisor: AssemblySupervisor;
   readonly #history: Entry[] = [];
-  /** By a process's id. */
+  /** The processes by their ids. */
   readonly #processes = new Map<number, { readonly pid: number; readonly root: number; readonly service: string }>();
   readonly #unreaped = new Set<number>();
   readonly #alive = new Set<number>();
@@ -348,7 +348,7 @@ class Runner {
     return kernel.files.get(journalFile) ?? '';
   }
 
-  /** The disk has room again, the reader reads, and all that waits is written: then what is missing was lost. */
+  /** Frees the disk, reads the pipes and writes all waiting lines: what is missing then was lost. */
   #finish(): void {
     const { assembly, kernel, clock } = this.#world;
     kernel.sinkFaults.clear();
@@ -488,7 +488,7 @@ class Runner {
     this.#note({ kind: 'unanswered', actor, state, event: event.event.type });
   }
 
-  /** What charts are told, and ask for, before the kernel hears of it. */
+  /** Records commands to charts and requests of charts before the kernel acts on them. */
   #recordEvent({ event, actorRef, sourceRef }: InspectedEvent): void {
     if (isTyped(event, 'unit.send')) {
       const { signal, purpose } = event;
@@ -513,7 +513,7 @@ class Runner {
     this.#note({ kind: 'told', service, by, ...leaves, ...(killAfter === undefined ? {} : { killAfter }) });
   }
 
-  /** Lets go what waits for this. */
+  /** Starts the actions that wait for this moment. */
   #happened(moment: Moment, service: string | undefined): void {
     for (const key of service === undefined ? [moment] : [moment, `${moment} ${service}`]) {
       const count = (this.#counts.get(key) ?? 0) + 1;
@@ -584,7 +584,7 @@ class Runner {
     this.#look();
   }
 
-  /** Only what is scheduled can be drained; of others the command is refused. */
+  /** True where all services are scheduled: for others the command is refused. */
   #drains({ names, drain = false }: Deed & { do: 'stop' }): boolean {
     const { services } = this.#world.assembly.spec();
     return drain && services.every(({ name, type }) => !names.includes(name) || isScheduled(type));
@@ -812,7 +812,7 @@ function isTyped<T extends Observed['type']>(
   return event.type === type;
 }
 
-/** The service of a unit that asks for something. */
+/** The service of a unit that makes a request. */
 function serviceOfUnit(ref: InspectedEvent['sourceRef']): string | undefined {
   const snapshot: unknown = ref?.getSnapshot();
   return isUnitSnapshot(snapshot) ? snapshot.context.run.service.name : undefined;
@@ -832,7 +832,7 @@ function isOf(snapshot: unknown, id: string): boolean {
   return typeof machine === 'object' && machine !== null && 'id' in machine && machine.id === id;
 }
 
-/** Actors below a service that it should not have: it knows each unit that it has. */
+/** Child actors of a service that should not be there: a service knows each of its units. */
 function straysOf(actor: unknown): readonly string[] {
   if (typeof actor !== 'object' || actor === null || !('children' in actor) || !('context' in actor)) return [];
   const { children, context } = actor;
@@ -844,7 +844,7 @@ function straysOf(actor: unknown): readonly string[] {
   return Object.keys(children).filter((id) => !expected.has(id));
 }
 
-/** What the selectors of worlds select, said once more and otherwise. */
+/** The records that a selector of a world selects, implemented independently of the source. */
 function selects(selector: string, { facility, severity, program }: LogRecord): boolean {
   switch (selector) {
     case '*.*':
@@ -858,7 +858,7 @@ function selects(selector: string, { facility, severity, program }: LogRecord): 
   }
 }
 
-/** A program that waits longer, and that SIGKILL does not end at once. */
+/** A script with longer waits, and with a delay before SIGKILL works. */
 function changedScript(script: Script, stuck: number | undefined, factor: number): Script {
   const change = (step: Step): Step => {
     if (step.do === 'wait') return { ...step, ms: step.ms * factor };

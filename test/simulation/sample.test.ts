@@ -14,7 +14,7 @@ const samplePath = '/sample/config';
 const hang: Step = { do: 'hang' };
 
 function sampleSpec(): SystemSpec {
-  // Under a fixed path, so that the golden transcript is the same in every clone.
+  // The path is fixed, so that the golden transcript is the same in every clone.
   const real = (path: string): string =>
     path.replace(samplePath, fileURLToPath(new URL('../../config', import.meta.url)));
   const { spec, diagnostics } = loadConfiguration(samplePath, {
@@ -32,7 +32,7 @@ function sampleSpec(): SystemSpec {
   return spec;
 }
 
-/** The sample's programs, as far as chaperone can tell. */
+/** Scripts that behave as the sample's programs do. */
 function samplePrograms(): SimulatedPrograms {
   let crashed = false;
   const script = (argv: readonly string[]): Script => {

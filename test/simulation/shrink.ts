@@ -1,16 +1,16 @@
-/** Makes a world that fails smaller, for as long as it fails in the same way. */
+/** Makes a failing world smaller, as long as it fails in the same way. */
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { Command, Fault, ServicePlan, WorldPlan } from './plan.ts';
 
 export interface Shrunk {
   readonly plan: WorldPlan;
-  /** Worlds that were run for it. */
+  /** How many worlds were run for it. */
   readonly tries: number;
 }
 
 /**
- * @param fails runs a world and tells whether it still fails as it should
- * @param most worlds to run
+ * @param fails runs a world and returns whether it still fails in the same way
+ * @param most the most worlds to run
  */
 export function shrink(plan: WorldPlan, fails: (plan: WorldPlan) => boolean, most = 2_000): Shrunk {
   let smallest = plan;
@@ -29,7 +29,7 @@ export function shrink(plan: WorldPlan, fails: (plan: WorldPlan) => boolean, mos
   return { plan: smallest, tries };
 }
 
-/** Worlds with a little less, those that have much less first. */
+/** Smaller worlds, beginning with those that leave out most. */
 function* smaller(plan: WorldPlan): Generator<WorldPlan> {
   for (const services of fewer(plan.services)) if (services.length > 0) yield withServices(plan, services);
   for (const commands of fewer(plan.commands)) yield { ...plan, commands };
@@ -48,7 +48,7 @@ function* smaller(plan: WorldPlan): Generator<WorldPlan> {
   for (const end of fewerMs(plan.end)) yield { ...plan, end };
 }
 
-/** Without half of them, a quarter, and so on to one. */
+/** The list without half of its items, without a quarter, and so on to one. */
 function* fewer<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let size = Math.ceil(items.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < items.length; from += size)
@@ -73,7 +73,7 @@ function* withoutKeys<T extends object>(value: T): Generator<T> {
   }
 }
 
-/** What speaks of a service that is gone goes with it. */
+/** Removes services with everything that names them. */
 function withServices(plan: WorldPlan, services: readonly ServicePlan[]): WorldPlan {
   const left = new Set(services.map(({ name }) => name));
   const isThere = (name: string): boolean => !name.endsWith('.service') || left.has(name);

@@ -22,7 +22,7 @@ export interface World {
   readonly kernel: SimulatedKernel;
   readonly assembly: Assembly;
   readonly inspection: Inspection;
-  /** What fills `transitions`. */
+  /** The watch that fills `transitions`. */
   readonly watch: Watch | undefined;
   /** Every transition, as `--inspect` prints it. */
   readonly transitions: readonly string[];
@@ -32,13 +32,13 @@ export interface World {
 }
 
 export interface WorldOptions {
-  /** False: no transitions are written down, which takes a third of the time. */
+  /** False: no transitions are recorded, which saves a third of the time. */
   readonly trace?: boolean;
-  /** False: no notices are kept, of which there are as many as things happen. */
+  /** False: no notices are kept, because there are very many. */
   readonly keepNotices?: boolean;
-  /** Hears what XState reports of the machines. */
+  /** Receives XState's inspection events. */
   readonly inspect?: (event: InspectionEvent) => void;
-  /** Stands between the supervisor and the kernel. */
+  /** Wraps the kernel before the supervisor gets it. */
   readonly wrap?: (kernel: SimulatedKernel) => Kernel;
 }
 
@@ -93,7 +93,7 @@ export function createWorld(
   };
 }
 
-/** Writes down the transitions as `--inspect` prints them. */
+/** Records the transitions as `--inspect` prints them. */
 function writeDown({ hub }: Inspection, { services }: SystemSpec, transitions: string[]): Watch {
   const commands = new Map(services.map(({ name, command }) => [name, command]));
   const transcript = new Transcript({ format: 'text', commandOf: (service) => commands.get(service) });
@@ -109,7 +109,7 @@ function writeDown({ hub }: Inspection, { services }: SystemSpec, transitions: s
 /** The actor of a service. */
 export type ServiceActor = ActorRefFrom<typeof serviceMachine> | ActorRefFrom<typeof scheduledMachine>;
 
-/** The actors of all services that there are at this moment, by their full names. */
+/** The actors of all present services, by full name. */
 export function serviceActors({ assembly }: Pick<World, 'assembly'>): ReadonlyMap<string, ServiceActor> {
   const { children } = assembly.system.getSnapshot();
   const actors = Object.values(children).flatMap((child) => (child === undefined ? [] : asService(child)));
@@ -124,12 +124,12 @@ function isServiceActor(actor: { readonly id: string }): actor is ServiceActor {
   return actor.id.startsWith(serviceActorId(''));
 }
 
-/** A service with every default of the reference, whose program has its name. */
+/** A service with the reference's defaults; its program is named like the service. */
 export function simpleService(name: string, more: Partial<ServiceSpec> = {}): ServiceSpec {
   return serviceSpec({ name: `${name}.service`, command: name, argv: [name], ...more });
 }
 
-/** A system with every default of the reference. */
+/** A system with the reference's defaults. */
 export function systemOf(services: readonly ServiceSpec[], more: Partial<SystemSpec> = {}): SystemSpec {
   return systemSpec(services, { logging: [loggingSpec()], ...more });
 }

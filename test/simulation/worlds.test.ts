@@ -38,7 +38,7 @@ describe(`${seeds.length} random worlds`, () => {
     }
   });
 
-  it('are what their plan is as JSON', () => {
+  it('are the same after their plan has been through JSON', () => {
     for (const { plan, history } of worlds.slice(0, 20)) {
       const again = run(JSON.parse(JSON.stringify(plan)));
       expect(again.plan).toEqual(plan);
