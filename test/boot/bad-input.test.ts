@@ -1,4 +1,4 @@
-/** Bad input that needs a real file system; what can be shown in memory is in test/config/bad-input.test.ts. */
+/** Bad input that needs a real file system; input that memory can show is in test/config/bad-input.test.ts. */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -38,7 +38,7 @@ function messages(path: string): readonly string[] {
   return load(path).diagnostics.map(({ message }) => message.replaceAll(path, 'DIR'));
 }
 
-/** An account that is nobody's, if this test may take it and can run Node with it. */
+/** The uid of an unused account, if this test may change to it and can run Node with it. */
 const other = 65_534;
 
 function othersMayRun(file: string): boolean {
@@ -77,7 +77,7 @@ describe('a configuration on a disk', () => {
       `chaperone: 1 mistake in the configuration, nothing was started\n\ncannot read the directory "${closed}": permission denied (EACCES) [unreadable]\n\n1 mistake\n`,
     );
     expect(check(join(closed, 'inside'))).toContain(`"${join(closed, 'inside')}": permission denied (EACCES)`);
-    // The other file is read all the same.
+    // The second file is read although the first one has mistakes.
     const report = check(half);
     expect(report).toContain(`cannot read the file "${join(half, 'secret.conf')}": permission denied (EACCES)`);
     expect(report).toContain('unknown key "comand" in web.service');
@@ -104,7 +104,7 @@ describe('a configuration on a disk', () => {
     const directory = folder();
     copyFileSync('/bin/true', join(directory, '1.conf'));
     writeFileSync(join(directory, '2.conf'), '');
-    // Sparse: it takes no room on the disk.
+    // The file is sparse, so that it takes no room on the disk.
     writeFileSync(join(directory, '3.conf'), '');
     truncateSync(join(directory, '3.conf'), 3 * 1024 ** 3);
     writeFileSync(join(directory, '4.conf'), Buffer.from([0x61, 0x3a, 0x20, 0xe9, 0x0a]));

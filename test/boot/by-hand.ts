@@ -1,4 +1,4 @@
-/** What a person does to a system that runs: its tools, its configuration, and a look at what it says of its services. */
+/** Actions of a person on a running system: the tools, edits of the configuration, and looks at the status. */
 import { spawn } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface Outcome {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Both. */
+  /** stdout and stderr together. */
   readonly text: string;
 }
 
@@ -29,14 +29,14 @@ export function begin(sections: Sections, options: Parameters<typeof boot>[0] = 
   return boot({ ...options, files: { [file]: config({ ...logAll, ...sections }) } });
 }
 
-/** The same, and waits until the system is ready. */
+/** Boots these sections and waits until the system is ready. */
 export async function up(sections: Sections, options: Parameters<typeof boot>[0] = {}): Promise<Booted> {
   const system = begin(sections, options);
   await system.waitForLine(/chaperone version \S+, ready\.$/);
   return system;
 }
 
-/** Replaces the configuration of a system that was begun here. */
+/** Replaces the configuration of a system that `begin` has booted. */
 export function edit(system: Booted, sections: Sections): void {
   writeFileSync(join(system.directory, 'chaperone.d', file), config({ ...logAll, ...sections }));
 }
@@ -63,7 +63,7 @@ function tool(system: Booted, program: string, words: readonly string[]): Promis
   });
 }
 
-/** What `chaperonectl status --json` tells of one service. */
+/** The entry of one service in `chaperonectl status --json`. */
 export async function listed(system: Booted, name: string): Promise<Listed> {
   const { stdout, stderr } = await ctl(system, 'status', name, '--json');
   const [service]: readonly Listed[] = JSON.parse(stdout);
@@ -71,13 +71,13 @@ export async function listed(system: Booted, name: string): Promise<Listed> {
   return service;
 }
 
-/** Writes a file that services wait for, all of it at once. */
+/** Writes a file that services wait for in one step. */
 export function put(system: Booted, name: string, content = ''): void {
   writeFileSync(system.path(`${name}.new`), content);
   renameSync(system.path(`${name}.new`), system.path(name));
 }
 
-/** The process that has this pid in its own namespace; none that is dead and not reaped. */
+/** The process with this pid in the system's namespace; undefined for a zombie. */
 export function processOf(system: Booted, innerPid: number): ProcessState | undefined {
   return system.processes().find((process) => process.innerPid === innerPid && process.state !== 'Z');
 }
@@ -86,7 +86,7 @@ export function lives(system: Booted, innerPid: number): boolean {
   return processOf(system, innerPid) !== undefined;
 }
 
-/** Waits until the process is dead; whether it was reaped does not matter. */
+/** Waits until the process is dead, reaped or not. */
 export async function untilGone(system: Booted, innerPid: number): Promise<void> {
   await until(`${innerPid} is dead`, () => (lives(system, innerPid) ? undefined : true));
 }
@@ -98,7 +98,7 @@ export function signalInner(system: Booted, innerPid: number, signal: NodeJS.Sig
   process.kill(process_.pid, signal);
 }
 
-/** The number that the n-th line (1 is the first) which matches holds in its first group; waits for it. */
+/** The number in the first group of the nth line (from 1) that matches; waits for the line. */
 export function nthNumber(system: Booted, pattern: RegExp, nth: number): Promise<number> {
   return system.untilOutput(`line ${nth} that matches ${pattern}`, () => {
     const numbers = system.lines().flatMap((line) => pattern.exec(line)?.[1] ?? []);
@@ -106,19 +106,19 @@ export function nthNumber(system: Booted, pattern: RegExp, nth: number): Promise
   });
 }
 
-/** How many of its lines match. */
+/** How many of the system's lines match. */
 export function count(system: Booted, pattern: RegExp): number {
   return system.lines().filter((line) => pattern.test(line)).length;
 }
 
-/** Waits until so many lines match. */
+/** Waits until at least so many lines match. */
 export function untilCount(system: Booted, pattern: RegExp, least: number): Promise<true> {
   return system.untilOutput(`${least} lines that match ${pattern}`, () =>
     count(system, pattern) >= least ? true : undefined,
   );
 }
 
-/** Whatever what was done before brings at once has been logged when a later signal has. */
+/** Waits until a later signal is logged: every immediate effect of earlier actions has been logged by then. */
 export async function settle(system: Booted): Promise<void> {
   const seen = count(system, /SIGUSR2 received/);
   system.signal('SIGUSR2');

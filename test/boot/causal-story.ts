@@ -1,7 +1,7 @@
 /**
- * Stories for both kernels: a configuration, and what happens to it, one thing at a time. Each thing waits until all that the
- * last one led to has come about, so nothing in a story depends on how fast anything is. It is made up on the simulated
- * kernel, where what happens next can be chosen by where everything stands.
+ * Stories for both kernels: a configuration and happenings, one at a time. Each happening waits until all effects of
+ * the last one are there, so that no story depends on speed. Stories are made on the simulated kernel, where the next
+ * happening can be chosen by the present states.
  */
 import { basename } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
@@ -18,7 +18,7 @@ import { Random } from '../simulation/random.ts';
 import { createWorld } from '../simulation/world.ts';
 import { config } from './namespace.ts';
 
-/** What happens: the boot, a program is told to do something, somebody commands something, chaperone is told to end. */
+/** A happening: the boot, an order to a program, a command, or the end of chaperone. */
 export type Happening =
   | { readonly kind: 'boot' }
   | { readonly kind: 'tell'; readonly service: string; readonly line: string }
@@ -27,17 +27,17 @@ export type Happening =
 
 export interface Chapter {
   readonly happening: Happening;
-  /** What it led to: by service, the number of public states it has been in by then, and its state path. */
+  /** The effects: by service, how many public states it has been in so far, and its state path. */
   readonly reached: Readonly<Record<string, { readonly states: number; readonly path: string }>>;
 }
 
-/** What a kernel made of a story, as far as that can be seen from outside. */
+/** The course of a story on one kernel, as far as it is visible from outside. */
 export interface Course {
-  /** By service, the public states that it went through. */
+  /** By service: its public states in order. */
   readonly states: Readonly<Record<string, readonly string[]>>;
-  /** What was answered to each command. */
+  /** The answer to each command. */
   readonly answers: readonly string[];
-  /** By service, where it stood in the end; empty where the system had ended by itself. */
+  /** By service: its last state; empty where the system had ended by itself. */
   readonly standing: Readonly<Record<string, string>>;
   readonly exitStatus: number;
 }
@@ -45,21 +45,21 @@ export interface Course {
 export interface Story {
   /** The text of the configuration. `PUPPET` has to be in the environment, and names test/fixtures/puppet.c. */
   readonly config: string;
-  /** Short names. */
+  /** The short names of the services. */
   readonly services: readonly string[];
   readonly chapters: readonly Chapter[];
-  /** On the simulated kernel. */
+  /** The course on the simulated kernel. */
   readonly course: Course;
 }
 
-/** Reads the states of services off the lines of `--inspect`, of which there may come more. */
+/** Collects the states of services from the lines of `--inspect`, to which lines may be added. */
 export class StateBook {
   readonly #line: (index: number) => string | undefined;
   readonly #states = new Map<string, string[]>();
   readonly #paths = new Map<string, string>();
   #read = 0;
 
-  /** @param line tells each line there is so far, and undefined after that */
+  /** @param line returns each line so far by its index, and undefined beyond the last */
   constructor(line: (index: number) => string | undefined) {
     this.#line = line;
   }
@@ -90,10 +90,10 @@ export class StateBook {
   }
 }
 
-/** One that stays in the puppet's group. */
+/** Forks a process that stays in the puppet's group. */
 const left: Step = { do: 'fork', script: { steps: [{ do: 'hang' }] } };
 
-/** Everything that a puppet can be told, a line each or several, with the signal that stands for it on the simulated kernel. */
+/** Every order to a puppet as lines, with the signal that stands for it on the simulated kernel. */
 const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pidfile: string) => readonly Step[]])[] =
   [
     ['exit 0', 'SIGRTMIN+1', () => [{ do: 'exit', code: 0 }]],
@@ -113,7 +113,7 @@ const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pi
           script: { ...puppet(pidfile), steps: [{ do: 'write', path: pidfile, text: '$$\n' }, { do: 'hang' }] },
           detached: true,
         },
-        // It ends once the file stands.
+        // The start ends once the file is there.
         { do: 'wait', ms: 1 },
         { do: 'exit', code: 0 },
       ],
@@ -121,7 +121,7 @@ const tellings: readonly (readonly [line: string, signal: SignalName, steps: (pi
   ];
 
 function puppet(pidfile: string): Script {
-  // What is told to a daemon does not make it one again.
+  // A process that is a daemon already does not become one again.
   const reactions = tellings.map(([line, signal, steps]): [SignalName, readonly Step[]] => [
     signal,
     line === 'daemon' ? [] : steps(pidfile),
@@ -136,10 +136,10 @@ function starter(pidfile: string): Script {
 
 const directory = '/story';
 
-/** ms within which all that does not wait for somebody has come about; what does, waits ten times as long. */
+/** ms within which all effects are there that wait for nobody; others get ten times as long. */
 const settling = 30_000;
 const forever = 300;
-/** s */
+/** The length of a short wait, s. */
 const moment = 0.01;
 
 /** Makes up a story, the same for the same seed. */
@@ -167,7 +167,7 @@ export async function tellStory(seed: number): Promise<Story> {
   });
   const chapters: Chapter[] = [];
   const answers: string[] = [];
-  /** The puppet that the service is, or its start, where one lives. */
+  /** The living puppet that is the service's process, or its start. */
   const puppetOf = (name: string): number | undefined => {
     const daemon = Number(kernel.readFile(`${directory}/${name}.pid`) ?? '0');
     const started = kernel.spawned.findLast(({ request }) => basename(request.argv[1] ?? '') === `${name}.fifo`)?.pid;
@@ -231,11 +231,11 @@ interface Stage {
   pathOf(name: string): string | undefined;
   typeOf(name: string): string;
   lives(name: string): boolean;
-  /** Its end is the end of the system. */
+  /** True where the service's end ends the system. */
   endsSystem(name: string): boolean;
 }
 
-/** Something that makes a difference to somebody, as things stand. */
+/** A random happening that has an effect in the present states. */
 function nextHappening(random: Random, services: readonly string[], stage: Stage): Happening | undefined {
   const puppets = services.filter((name) => stage.lives(name) && linesFor(name, stage).length > 0);
   if (puppets.length > 0 && random.chance(0.65)) {
@@ -269,9 +269,10 @@ const mayBeForced = ['start', 'stop', 'restart', 'reset'];
 const crashesOfGroups = ['leave\nexit 3', 'leave\ndie 10'];
 const ends = ['exit 0', 'exit 3', 'die 10', 'leave\nexit 0', ...crashesOfGroups];
 
-/** What leads the service to another state, good ways first and more often. */
+/** Orders that lead the service to another state; good ones come first and more often. */
 function linesFor(name: string, stage: Stage): readonly string[] {
-  // Where its crash ends the system, the stop that follows meets what is left of it, or comes too late for that.
+  // If a crash ends the system, the following stop may or may not find the left processes, so such crashes are left
+  // out.
   return reactionsOf(name, stage).filter((line) => !(stage.endsSystem(name) && crashesOfGroups.includes(line)));
 }
 
@@ -279,12 +280,12 @@ function reactionsOf(name: string, { pathOf, typeOf }: Stage): readonly string[]
   const path = pathOf(name);
   switch (path) {
     case 'starting.awaitingNotify':
-      // A normal end is no news before READY: it could have become a daemon.
+      // A normal end before READY changes nothing visible: the process could have become a daemon.
       return ['notify READY=1', 'notify READY=1', 'notify READY=1', 'notify ERRNO=5', 'exit 3', 'die 10'];
     case 'starting.awaitingExit':
       return typeOf(name) === 'forking' ? ['daemon', 'daemon', 'daemon', ...ends] : ['exit 0', 'exit 0', ...ends];
     case 'starting.awaitingPidfile':
-      // A simple service whose own process is to become a daemon; a normal end of it is no news.
+      // The process of this simple service is to become a daemon; a normal end of the process changes nothing visible.
       return ['daemon', 'daemon', 'daemon', 'exit 3', 'die 10'];
     case 'starting.settling':
       return ends;
@@ -312,13 +313,13 @@ function randomConfig(random: Random, services: readonly string[]): string {
           : {}),
         ...(type === 'cron' ? { interval: '0 0 29 2 *' } : {}),
         ...(earlier.length > 0 ? { after: earlier.map((other) => `${other}.service`).join(', ') } : {}),
-        // Only where that makes no cycle.
+        // The group is set only where it makes no cycle.
         ...(index === 0 && random.chance(0.3) ? { service_groups: 'INIT' } : {}),
         ...(index === services.length - 1 && random.chance(0.3) ? { service_groups: 'IDLE' } : {}),
         ...(random.chance(0.65) ? { ignore_failures: true } : {}),
         ...(random.chance(0.1) ? { enabled: false } : {}),
         ...(random.chance(0.1) && type !== 'cron' ? { exit_kills: true } : {}),
-        // Their number is forgotten after a time, so it must not matter.
+        // Restarts are forgotten after a time, so their number must not matter.
         ...(random.chance(0.4) && type !== 'oneshot' && type !== 'cron'
           ? {
               restart: true,
@@ -333,7 +334,7 @@ function randomConfig(random: Random, services: readonly string[]): string {
     settings: {
       idle_delay: moment,
       detect_exit: random.chance(0.5),
-      // Nobody gets SIGKILL because the machine is slow.
+      // No process gets SIGKILL because the machine is slow.
       shutdown_timeout: forever,
     },
     ...Object.fromEntries(sections),

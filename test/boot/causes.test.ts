@@ -9,7 +9,7 @@ const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
 });
 const task = (command: string, more: Readonly<Record<string, unknown>> = {}) => ({ type: 'oneshot', command, ...more });
 
-/** The names in the order of the chain, the last service first. */
+/** The names of the critical chain, the last service first. */
 async function chainOf(system: Booted): Promise<readonly string[]> {
   const { stdout } = await ctl(system, 'critical-chain', '--json');
   const links: readonly { readonly service: string }[] = JSON.parse(stdout);
@@ -22,7 +22,7 @@ async function historyOf(system: Booted, name: string): Promise<readonly string[
 }
 
 describe('what decided how long a boot took', () => {
-  it('is who was ready last of those that were waited for, not who was seen last', async () => {
+  it('is the service that was ready last of those that were waited for, not the one that was seen last', async () => {
     const system = await up({
       'fast.service': task('true'),
       'slow.service': task('sleep 0.4'),
@@ -76,7 +76,7 @@ describe.runIf(isRoot)('the history of a service', () => {
     expect(lines.join('\n')).not.toMatch(/waiting for web/);
   });
 
-  it('is known to whoever asks late, also of what came and went before', async () => {
+  it('is known to late requests, also for services that came and went before', async () => {
     const system = await up({
       'w.service': {
         command: `$(FIXTURES)/take-order ${here}/order`,
@@ -142,7 +142,7 @@ describe('what people are told of times', () => {
       expect(age).toBeGreaterThanOrEqual(0);
       expect(boot.ready).toBeGreaterThan(boot.started);
     }
-    // It took as long as its process, whatever chaperone could see of that.
+    // The service took as long as its process, although chaperone was stopped meanwhile.
     expect((services[0]?.boot.ready ?? 0) - (services[0]?.boot.started ?? 0)).toBeGreaterThan(1_400);
   });
 });

@@ -138,7 +138,7 @@ describe('chaperonectl check, on a real file system', () => {
     while (!existsSync(pidPath)) await look();
     child.kill('SIGINT');
     expect(await ended).toEqual([130, null]);
-    // The command is gone, too: nothing, or what its new parent has yet to reap.
+    // The command has ended: its process is gone, or waits for its new parent to reap it.
     const status = `/proc/${readFileSync(pidPath, 'utf8').trim()}/status`;
     while (existsSync(status) && !/^State:\s+Z/m.test(readIfThere(status))) await look();
   });

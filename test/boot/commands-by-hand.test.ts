@@ -20,13 +20,13 @@ import {
 import { type Booted, everySecond, expectOrder, here, isRoot } from './namespace.ts';
 import { connected, freePort } from './ports.ts';
 
-/** Stays, and says under which pid. */
+/** A service that stays and prints its pid. */
 const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
   command: "sh -c 'echo up as $$; exec sleep infinity'",
   startup_pause: 0.05,
   ...more,
 });
-/** Ends as it is told to, by a file of its own. */
+/** A service that ends as a file of its own tells it to. */
 const ordered = (file: string, more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/take-order ${here}/${file}`,
   startup_pause: 0.05,
@@ -61,7 +61,7 @@ describe.runIf(isRoot)('of a healthy service whose prerequisite', () => {
       'web.service': web(changes),
     });
 
-    /** Boots both, and takes the prerequisite down. */
+    /** Boots both services, and stops the prerequisite. */
     async function upWithout(): Promise<{ readonly system: Booted; readonly pid: number }> {
       const system = await up(sections());
       const pid = await nthNumber(system, upAs('web'), 1);
@@ -260,7 +260,7 @@ describe.runIf(isRoot)('start of what still ends after a stop', () => {
   it('is answered with --wait when it runs again', async () => {
     const { system, pid } = await upLingering();
     const started = telchap(system, 'start', '--wait', 'd');
-    // As long as that takes to arrive.
+    // These two requests give the start command the time to arrive.
     await listed(system, 'd');
     await listed(system, 'd');
     put(system, 'may-end');
@@ -317,7 +317,7 @@ describe.runIf(isRoot)('start of what still ends after a stop', () => {
 describe.runIf(isRoot)('disable', () => {
   const pausing = (name: string): RegExp => new RegExp(`${name}\\.service pausing between restart retries`);
   const restarted = (name: string): RegExp => new RegExp(`${name}\\.service restart succeeded`);
-  /** Longer than a command takes that is given in it. */
+  /** s that is longer than any command takes. */
   const delay = 4;
 
   it('in backoff ends the wait, and enable takes it up again', async () => {
@@ -567,7 +567,7 @@ describe.runIf(isRoot)('a reload that has one end which ignores SIGTERM', () => 
     expect(count(system, /deaf\.service exit status/)).toBe(0);
   });
 
-  it('makes who waits for it wait', async () => {
+  it('makes its dependents wait', async () => {
     const two: Sections = {
       settings: { shutdown_timeout: 3 },
       'deaf.service': deaf(version('2')),

@@ -4,7 +4,7 @@ import { boot, config } from './namespace.ts';
 
 const marker = config({ 'marker.service': { command: 'touch $(_CHAP_CONFIG_DIR)/marker', service_groups: 'INIT' } });
 
-/** Mistakes: what stands in `20-bad.conf`, and what is said of it. */
+/** Mistakes: the content of `20-bad.conf`, and the message about it. */
 const mistakes: readonly {
   readonly title: string;
   readonly text: string;
@@ -84,7 +84,7 @@ describe('a mistake in the configuration', () => {
     const found = lines.find((line) => new RegExp(`/20-bad\\.conf:${place}: `).test(line));
     expect(found, lines.join('\n')).toMatch(says);
     expect(lines.join('\n')).toMatch(/^ +\d+ \| .*\n +\| +\^/m);
-    // The line of the original, which scripts look for.
+    // The original Chaperone prints this line, and scripts look for it.
     expect(lines.at(-1)).toMatch(/^Configuration Error: \S/);
     expect(system.lines('stdout')).toEqual([]);
     expect(existsSync(system.path('marker'))).toBe(false);

@@ -5,7 +5,7 @@ import { jobControlOf, keys, openTerminal, prompted, type Terminal, type Termina
 
 const shell = ['--no-console-log', 'bash', '--norc', '-i'];
 
-/** A shell at its prompt. */
+/** Opens a shell and waits for its prompt. */
 async function openShell(options: TerminalOptions = {}): Promise<Terminal> {
   const terminal = openTerminal({ ...options, args: [...(options.args ?? []), ...shell] });
   await terminal.waitFor(prompted);
@@ -14,7 +14,7 @@ async function openShell(options: TerminalOptions = {}): Promise<Terminal> {
 
 const only = (sections: Parameters<typeof config>[0]) => ({ files: { 'x.conf': config(sections) } });
 
-/** Waits until each of these is on the screen, in whatever order they came. */
+/** Waits until all patterns have been on the screen, in any order. */
 async function untilShown(terminal: Terminal, patterns: readonly RegExp[]): Promise<void> {
   for (const pattern of patterns) {
     await until(`${pattern} is shown`, () => (pattern.test(terminal.screen()) ? true : undefined));
@@ -54,7 +54,7 @@ describe.each(['leader', 'member'] as const)('an interactive shell where chapero
     expect(own).toEqual({ group: bash.pid, session: chaperone.session, foreground: bash.pid });
     expect(chaperone.foreground).toBe(bash.pid);
     expect(chaperone.group).not.toBe(bash.pid);
-    // As programs inside see it.
+    // The programs inside see the pids of the namespace.
     await terminal.run(
       `echo "group $(ps -o pgid= $$) tty $(ps -o tpgid= 1) self $$"`,
       /group +(\d+) tty +-?\d+ self \1$/m,
@@ -73,7 +73,7 @@ describe.each(['leader', 'member'] as const)('an interactive shell where chapero
     await terminal.run('echo status=$?', /^status=130$/m);
     await terminal.waitFor(prompted);
     terminal.type('half a line');
-    // Ctrl-C drops what has not been read yet, its echo too.
+    // Ctrl-C discards unread input together with its echo.
     await terminal.waitFor(/half a line/);
     terminal.type(keys.interrupt);
     await terminal.waitFor(prompted);

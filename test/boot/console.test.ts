@@ -13,10 +13,10 @@ import {
   untilSaid,
 } from './namespace.ts';
 
-/** A command that ends with this status once `go` is there. */
+/** A command that ends with this status once the file `go` is there. */
 const untilGo = (status: number): readonly string[] => ['$(FIXTURES)/die-when', '$(_CHAP_CONFIG_DIR)/go', `${status}`];
 
-/** What `untilGo` says once it runs. */
+/** The line of `untilGo` once it runs. */
 const runs = /^waiting for death$/;
 
 function go(system: Booted): void {
@@ -29,10 +29,10 @@ const obey = (text: string, more: Readonly<Record<string, unknown>> = {}) => ({
   ...more,
 });
 
-/** Far longer than a test waits. */
+/** s far beyond the time of any test. */
 const never = 300;
 
-/** Boots the command, alone or with these sections, and waits for its end. */
+/** Boots the command, alone or with these sections, and waits for the system's end. */
 async function run(
   command: readonly string[],
   options: BootOptions = {},
@@ -43,7 +43,7 @@ async function run(
 
 const only = (sections: Parameters<typeof config>[0]) => ({ files: { 'x.conf': config(sections) } });
 
-/** Ends by a signal that it sends itself. */
+/** A command that kills itself with SIGKILL. */
 const suicide = ['sh', '-c', 'kill -KILL $$'];
 const statuses: readonly (readonly [number, readonly string[]])[] = [
   [0, ['true']],
@@ -303,7 +303,7 @@ describe('--disable-services', () => {
   });
 
   it('does not reap more: what the command leaves behind lives on after it', async () => {
-    // What is still in the command's process group when that fails is ended with it.
+    // If the command fails, processes that are still in its group are ended with it.
     const script = 'setsid sleep 300 & while [ "$(cat /proc/$!/comm)" != sleep ]; do :; done; exit 3';
     const system = boot({ args: ['--disable-services', 'sh', '-c', script], ...only(logAll) });
     await system.waitForLine(/CONSOLE exit status for pid=/);
@@ -444,7 +444,7 @@ describe('a signal to chaperone while the command runs', () => {
     );
     system.signal('SIGTERM');
     expect(await system.exit).toBe(143);
-    // The last round signals once more who is slow.
+    // The last round of signals reaches slow processes a second time.
     expect([...new Set(system.lines('stdout'))].sort()).toEqual(['inner stops', 'obeying TERM', 'outer stops']);
   });
 

@@ -27,7 +27,7 @@ interface Account {
   readonly groups?: readonly number[];
 }
 
-/** Runs a tool that talks to the system; as another account where one is given. */
+/** Runs a tool that talks to the system, as another account where one is given. */
 function tool(system: Booted, words: readonly string[], account?: Account): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const [program = '', ...rest] = words;
@@ -138,7 +138,7 @@ describe.runIf(isRoot)('control', () => {
     };
     const system = bootControlled({ 'web.service': sleeper, 'store.service': sleeper });
     await system.waitForLine(/ready\.$/);
-    // One reads a journal and the other serves a page, in tests of their own.
+    // `replay` reads a journal and `inspect` serves a page; both have tests of their own.
     const others = ['replay', 'inspect'];
     for (const { name, options } of verbsOf('chaperonectl').filter((verb) => !others.includes(verb.name))) {
       expect(

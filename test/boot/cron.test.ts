@@ -29,7 +29,7 @@ describe('a cron service', () => {
       /: tick\.service exit status for pid=\d+ is '<ProcStatus exit_status=0>'$/,
       /Request made to kill system/,
     ]);
-    // It ran in one second and in another.
+    // The two runs were in different seconds.
     const serials = lines.filter((line) => /running CMD/.test(line)).map((line) => line.slice(0, 15));
     expect(new Set(serials).size).toBe(serials.length);
   });
@@ -87,7 +87,7 @@ describe('a cron service', () => {
   });
 
   it('goes by TZ, and by the timezone of the settings before that', async () => {
-    // In exactly one of the two zones is it this hour of the day.
+    // This hour of the day differs between the two zones.
     const hourIn = (timeZone: string): string =>
       new Intl.DateTimeFormat('en-US', { timeZone, hour: 'numeric', hourCycle: 'h23' }).format(new Date());
     const interval = `* ${hourIn('Asia/Tokyo')},${(Number(hourIn('Asia/Tokyo')) + 1) % 24} * * * *`;
@@ -122,7 +122,7 @@ describe('a cron service', () => {
     const after = count(system.lines(), /running CMD/);
     system.signal('SIGCONT');
     await until('it runs again', () => (count(system.lines(), /running CMD/) > after ? true : undefined));
-    // A burst would come in one turn, before a signal that is sent now is answered.
+    // A burst of runs would come in one turn, before the answer to a signal that is sent now.
     system.signal('SIGUSR2');
     await system.waitForLine(/SIGUSR2 received/);
     const lines = system.lines();
@@ -257,7 +257,7 @@ describe.runIf(existsSync(logrotate))('logrotate', () => {
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
     const files = readdirSync(system.directory).filter((name) => /^app\.log(\.\d+)?$/.test(name));
-    // The end may have come between a renaming and the new file.
+    // The system may have ended between a renaming and the creation of the new file.
     expect(files.length).toBeGreaterThanOrEqual(3);
     const written = files.flatMap((name) => readFileSync(system.path(name), 'utf8').trimEnd().split('\n'));
     const numbers = written.filter(Boolean).map(Number);

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { boot, config, expectOrder, isRoot, until, untilFile } from './namespace.ts';
 
-/** What a service wrote, without the head of the log lines. */
+/** The output of a service, without the head of the log lines. */
 function said(lines: readonly string[], service: string): readonly string[] {
   const head = new RegExp(`^.*? ${service}\\[\\d+\\]: `);
   return lines.filter((line) => head.test(line)).map((line) => line.replace(head, ''));
 }
 
-/** The lines of a oneshot that runs the command. */
+/** The output of a oneshot service that runs the command. */
 async function run(
   command: string,
   options: Parameters<typeof boot>[0] = {},
@@ -59,7 +59,7 @@ describe('what a service is born with', () => {
       '0 -> /dev/null',
       expect.stringMatching(/^1 -> pipe:/),
       expect.stringMatching(/^2 -> pipe:/),
-      // Of ls itself.
+      // The descriptor of ls itself, for the directory that it reads.
       expect.stringMatching(/^3 -> \/proc\//),
     ]);
   });

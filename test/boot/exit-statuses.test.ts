@@ -19,7 +19,7 @@ const obey = (text: string, more: Readonly<Record<string, unknown>> = {}) => ({
   startup_pause: 0.05,
   ...more,
 });
-/** Ends as a file of that name says. */
+/** A service that ends as the file of that name tells it to. */
 const ordered = (file: string, more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/take-order ${here}/${file}`,
   startup_pause: 0.05,
@@ -28,19 +28,19 @@ const ordered = (file: string, more: Readonly<Record<string, unknown>> = {}) => 
 const awaits = (name: string): RegExp => new RegExp(`${name}\\[\\d+\\]: awaits an order as (\\d+)$`);
 const stay = { command: 'sleep infinity', startup_pause: 0.05 };
 
-/** Waits until the service takes orders, and gives it one. */
+/** Waits until the service reads orders, and gives it one. */
 async function order(system: Booted, name: string, what: string): Promise<void> {
   await system.waitForLine(awaits(name));
   put(system, name, what);
 }
 
-/** The explanation that chaperone prints last names this service, and says why the system has ended. */
+/** Expects that the explanation at the end names this service and the reason of the end. */
 function expectExplained(system: Booted, name: string, end: RegExp): void {
   const lines = system.lines('stderr');
   const first = lines.findLastIndex((line) => line.startsWith('chaperone: '));
   const explanation = lines.slice(first === -1 ? lines.length : first);
   expect(explanation[0] ?? '').toMatch(/^chaperone: /);
-  // All that follows belongs to it.
+  // All following lines belong to the explanation.
   expect(explanation.slice(1).filter((line) => !line.startsWith('  '))).toEqual([]);
   expect(explanation.join('\n')).toContain(`${name}.service`);
   expect(explanation.join('\n')).toMatch(end);

@@ -276,7 +276,8 @@ describe('a forking service', () => {
       files: {
         'x.conf': config({
           'keeper.service': {
-            // Its child leaves its group, and with it the service; that of another is to follow it. It is never chaperone's own.
+            // The child leaves the group and so the service. Another service is to follow it; it never becomes
+            // chaperone's child.
             command: `sh -c 'until test -e ${here}/go; do sleep 0.02; done; setsid $(FIXTURES)/die-when ${here}/now 0 & echo $! > ${pidfile}; wait; echo keeper saw it; exec sleep infinity'`,
             startup_pause: 0.1,
           },

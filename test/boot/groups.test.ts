@@ -22,7 +22,7 @@ const leads = /w\[\d+\]: leads (\d+)$/;
 const taken = /the lock is taken/;
 const killed = /(?=.*w\.service)(?=.*SIGKILL)/;
 
-/** Its worker ignores SIGTERM, and holds a lock as a server holds its port. */
+/** A leader whose worker ignores SIGTERM, and holds a lock as a server holds its port. */
 const led = (more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/lead ${here}/lock ${here}/order`,
   startup_pause: 0.05,
@@ -31,17 +31,17 @@ const led = (more: Readonly<Record<string, unknown>> = {}) => ({
   ...more,
 });
 
-/** What is deaf to SIGTERM is waited for that long, s. */
+/** A short limit, s, because processes here ignore SIGTERM. */
 const settings = { shutdown_timeout: 2 };
 const watcher = { command: `$(FIXTURES)/watch-lock ${here}/lock`, startup_pause: 0.05 };
 
 interface Led {
   readonly system: Booted;
-  /** As its own namespace sees it. */
+  /** The worker's pid in its own namespace. */
   readonly worker: number;
 }
 
-/** Boots a leader, with these sections beside it, and waits until it takes orders. */
+/** Boots a leader, with these sections beside it, and waits until the leader reads orders. */
 async function upLed(sections: Sections = {}): Promise<Led> {
   const system = await up({ settings, 'w.service': led(), ...sections });
   await untilOrdered(system, 1);
@@ -52,7 +52,7 @@ function untilOrdered(system: Booted, runs: number): Promise<true> {
   return untilCount(system, /w\[\d+\]: awaits an order/, runs);
 }
 
-/** The worker of the second run; the first one is gone by then. */
+/** The pid of the second run's worker, once it is there; the first worker is gone by then. */
 async function untilLedAnew({ system, worker }: Led): Promise<number> {
   const second = await nthNumber(system, leads, 2);
   expect(lives(system, worker)).toBe(false);
@@ -199,7 +199,7 @@ describe('at a shutdown', () => {
 });
 
 describe.runIf(isRoot)('a leader that has ended normally by itself', () => {
-  /** Boots one, with a dependent, and lets it end. */
+  /** Boots a leader with a dependent, and lets the leader end. */
   async function upEnded(): Promise<Led & { readonly dependent: number }> {
     const one = await upLed({
       'd.service': {

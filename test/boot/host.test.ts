@@ -11,11 +11,11 @@ const stay = { command: 'sleep infinity', startup_pause: 0.1 } as const;
 
 interface Host {
   readonly path: string;
-  /** The datagrams so far, one a piece. */
+  /** The datagrams so far. */
   readonly datagrams: readonly string[];
 }
 
-/** A host's socket, read without end. */
+/** A host's socket, which is read continuously. */
 function openHost(path = join(mkdtempSync(join(tmpdir(), 'chaperone-host-')), 'notify')): Host {
   const fd = edge.bindDatagram(path);
   const datagrams: string[] = [];

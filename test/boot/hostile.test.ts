@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 
-/** s that a shutdown may take here, which is more than a test may: one that waits for it never comes to its end. */
+/** s that a shutdown may take here. That is longer than a test may take, so a test that has to wait for it fails. */
 const shutdown_timeout = 600;
 
 describe('a flood', () => {
@@ -99,7 +99,7 @@ describe('a leader that is killed', () => {
 });
 
 describe('a FIFO as the configuration', () => {
-  it('is told, and not waited for', async () => {
+  it('is reported, and not waited for', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'chaperone-fifo-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const fifo = join(folder, 'pipe.conf');

@@ -68,7 +68,7 @@ describe('an inetd service', () => {
     git('init', '-q', repository);
     git('-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@y', 'commit', '-q', '--allow-empty', '-m', 'first');
     const head = git('-C', repository, 'rev-parse', 'HEAD').stdout.trim();
-    // Not spawnSync: the lines of the system are read meanwhile.
+    // spawn instead of spawnSync, because the system's lines have to be read meanwhile.
     const listing = spawn('git', ['ls-remote', `git://127.0.0.1:${port}/project`, 'HEAD']);
     let text = '';
     listing.stdout.on('data', (chunk: Buffer) => {
@@ -106,7 +106,7 @@ describe('an inetd service', () => {
     await until('two are served', () =>
       count(system.lines(), /cat\.service received connection/) === 2 ? true : undefined,
     );
-    // Whatever would come of the third has come when a later signal is answered.
+    // A third handler would have been logged before the answer to a signal that is sent now.
     system.signal('SIGUSR2');
     await system.waitForLine(/SIGUSR2 received/);
     expect(system.processes().map(({ name }) => name)).toEqual(['cat', 'cat']);
@@ -252,7 +252,7 @@ interface OpenClient {
   readonly ended: Promise<void>;
 }
 
-/** A client that stays. */
+/** Opens a connection that stays open. */
 async function open(port: number): Promise<OpenClient> {
   const socket = createConnection({ port, host: '127.0.0.1' });
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));

@@ -24,7 +24,7 @@ async function pageOf(system: Booted): Promise<string> {
   return url;
 }
 
-/** Runs chaperonectl until it says where the page is. */
+/** Runs chaperonectl until it prints the address of the page. */
 function control(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
   const child = spawn(process.execPath, [chaperonectl, ...words], { env: { ...process.env, ...env } });
   onTestFinished(() => {
@@ -66,7 +66,7 @@ it('shows a chaperone that runs: chaperonectl inspect, over its socket or throug
   const near = await openPage(await control(['inspect'], { CHAPERONE_SOCKET: socket }));
   await near.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
 
-  // What `docker exec -i NAME` does: it runs a command where chaperone is.
+  // `docker exec -i NAME` runs a command where chaperone is; this script does the same.
   const reach = system.path('reach');
   writeFileSync(
     reach,

@@ -27,7 +27,7 @@ const files = {
 
 const transitionLine = /^ +\d+\.\d{3} {2}\S+ +\S+ → \S+/;
 
-/** Everything that a watcher of the control socket is told, until it has seen what it waits for. */
+/** The entries that the control socket sends to a watcher, until the expected one has come. */
 function watchEntries(system: Booted, query = ''): { readonly entries: Entry[]; readonly status: Promise<number> } {
   const entries: Entry[] = [];
   const call = request({ socketPath: system.path('control.sock'), path: `/v1/inspect${query}`, method: 'GET' });
@@ -151,7 +151,7 @@ describe('the control socket', () => {
   });
 });
 
-/** Where the WebSocket listens, as chaperone has said. */
+/** The address of the WebSocket, as chaperone has printed it. */
 async function door(system: Booted): Promise<URL> {
   const [, url = ''] = await system.waitForLine(
     /^chaperone: inspect at (ws:\/\/127\.0\.0\.1:\d+\/\?token=[0-9a-f]{32})$/,
@@ -159,7 +159,7 @@ async function door(system: Booted): Promise<URL> {
   return new URL(url);
 }
 
-/** The status with which a connection is refused; 101 where it is not. */
+/** The HTTP status with which a connection is refused; 101 where it is accepted. */
 function knock(url: URL, headers: Readonly<Record<string, string>> = {}): Promise<number> {
   const socket = new WebSocket(url, { headers });
   onTestFinished(() => socket.terminate());
@@ -189,7 +189,7 @@ describe('--inspect=ws', () => {
     await until('the receiver has read on', () =>
       seen.find((event) => event.type === '@xstate.snapshot' && stateOf(event) === 'draining.clearing'),
     );
-    // The control socket's watcher has come late, and has been told the same.
+    // The watcher of the control socket has come late, and has got the same entries.
     const wanted = entries.filter(({ type }) => type.startsWith('@xstate.'));
     expect(seen.slice(0, wanted.length).map(({ id }) => Number(id))).toEqual(
       wanted.slice(0, seen.length).map(({ seq }) => seq),
@@ -222,7 +222,7 @@ describe('--inspect=ws', () => {
     expect(await knock(without)).toBe(401);
     expect(await knock(url, { origin: 'http://evil.example' })).toBe(403);
     expect(await knock(url, { host: `evil.example:${url.port}` })).toBe(421);
-    // The token is for whoever sees this terminal, not for the log.
+    // The token is for the person at this terminal and must not be in the log.
     expect(system.lines('stdout').join('\n')).not.toContain(url.searchParams.get('token'));
   });
 

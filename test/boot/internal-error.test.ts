@@ -58,7 +58,7 @@ describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message })
           'gate.service': { type: 'oneshot', command: '$(FIXTURES)/finish-when $(_CHAP_CONFIG_DIR)/go' },
           'boom.service': {
             command: 'sh -c "echo boom; exit 77" boom',
-            // It is ready at once, so that its end is no failed start, which would end the system by itself.
+            // The service is ready at once, because a failed start would end the system by itself.
             startup_pause: 0,
             after: 'first.service, second.service, gate.service',
           },
@@ -69,18 +69,18 @@ describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message })
     await system.waitForLine(/second\[\d+\]: obeying/);
     const before = system.processes().map(({ pid }) => pid);
     expect(before.length).toBeGreaterThan(0);
-    // The fault shows itself when boom starts: not before the others have set their traps.
+    // The fault happens when boom starts, so the other services have to have set their traps before.
     writeFileSync(system.path('go'), '');
     expect(await system.exit).toBe(1);
 
     const lines = system.lines();
-    // The first thing that chaperone says of it is the cause.
+    // The first line that chaperone prints about it is the cause.
     const cause = lines.findIndex((line) => line.startsWith('chaperone: '));
     expect(lines[cause]).toMatch(/^chaperone: internal error, ending the system: Error: /);
     expect(lines[cause]).toMatch(message);
     const consequence = /chaperone\[\d+\]: internal error|Final termination|(first|second)\[\d+\]: .* stops/;
     expect(lines.slice(0, cause).filter((line) => consequence.test(line))).toEqual([]);
-    // What each did at its own signal, from a file, which no fault of chaperone's output can hide.
+    // Each service wrote its reaction to its own signal to a file, which no fault of chaperone's output can hide.
     expect(readFileSync(system.path('first'), 'utf8')).toBe('first stops\n');
     expect(readFileSync(system.path('second'), 'utf8')).toBe('second stops\n');
     expect(before.filter((pid) => readProcess(pid) !== undefined)).toEqual([]);

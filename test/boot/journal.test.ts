@@ -11,7 +11,7 @@ import { type Booted, boot, config, logAll, until } from './namespace.ts';
 
 const secret = 'hunter2';
 
-/** @param settings in `inspect` */
+/** @param settings the section `inspect` */
 function files(settings: Readonly<Record<string, unknown>> = {}, more: Readonly<Record<string, object>> = {}) {
   return {
     'x.conf': config({
@@ -96,7 +96,7 @@ describe('a journal', () => {
     const first = boot({ files: files({ journal: '$(_CHAP_CONFIG_DIR)/journal' }) });
     await first.waitForLine(/chaperone version .* ready/);
     const path = first.path('journal');
-    // Somebody reads while it is being written.
+    // The journal is read while it is being written.
     await until('web is ready in the journal', () =>
       read(path).found[0]?.report.services[1]?.ready === undefined ? undefined : true,
     );

@@ -1,5 +1,5 @@
 /**
- * The simulated and the real kernel agree: stories that were made up on the one are lived through on the other, by the built
+ * The simulated and the real kernel agree: stories made on the simulated kernel are replayed on Linux, by the built
  * daemon as PID 1 of a namespace, and each service goes through the same public states.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,15 +13,15 @@ import { shortName } from '../../src/model/service/service-spec.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
 import { boot, fixtures, isRoot } from './namespace.ts';
 
-/** All that CI lives through: `STORIES=500`. `npm test` takes fewer of them, spread over all. */
+/** The number of stories that CI replays: `STORIES=500`. `npm test` replays fewer of them, spread over all. */
 const stories = 500;
 const inTests = 100;
-/** Of one test, so that no test takes long. */
+/** The number of stories in one test, so that no test takes long. */
 const storiesPerTest = 20;
-/** Namespaces at a time: most of a story is waiting. */
+/** How many namespaces run at the same time: a story mostly waits. */
 const lanes = 4;
 
-/** `SEED=17` lives through that one alone. */
+/** `SEED=17` replays that story alone. */
 const only = process.env['SEED'];
 const count = Math.min(stories, Number(process.env['STORIES'] ?? inTests));
 const seeds =
@@ -46,7 +46,7 @@ function isReached(now: Chapter['reached'], wanted: Chapter['reached']): boolean
   });
 }
 
-/** Lives through a story. */
+/** Replays a story. */
 async function live({ config, services, chapters, course }: Story): Promise<Course> {
   const system = boot({
     files: { 'all.conf': config },
@@ -68,7 +68,7 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
       case 'tell': {
         const { service, line } = happening;
         const fifo = fifos.get(service) ?? openSync(system.path(`${service}.fifo`), 'r+');
-        // Open until the end: whoever is told may not have opened it yet.
+        // The FIFO stays open until the end, because its reader may not have opened it yet.
         fifos.set(service, fifo);
         writeSync(fifo, `${line}\n`);
         break;
@@ -97,7 +97,7 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
   return { states: book.states, answers, standing, exitStatus };
 }
 
-/** What is different in reality; undefined where nothing is. */
+/** The difference on the real kernel; undefined where there is none. */
 async function difference(seed: number): Promise<string | undefined> {
   const story = await tellStory(seed);
   const happenings = story.chapters.map(({ happening }) => JSON.stringify(happening)).join('\n  ');

@@ -17,10 +17,10 @@ import { type Booted, boot, config, isRoot, until } from './namespace.ts';
 const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 const hasLogrotate = spawnSync('sh', ['-c', 'PATH=$PATH:/usr/sbin command -v logrotate']).status === 0;
 
-/** Speaks a line for each line of the file `say` in the test's directory, and ends with it. */
+/** A command that prints each line of the file `say` in the test's directory, and ends with the file. */
 const repeat = 'tail -n +1 -F $(_CHAP_CONFIG_DIR)/say';
 
-/** A system with a service that says what the test tells it to. */
+/** A system with a service that prints what the test writes. */
 function speaker(logging: Readonly<Record<string, unknown>>) {
   const system = boot({
     before: 'touch say',
@@ -137,7 +137,7 @@ describe('a log file', () => {
     await until('the first line is written', () => (text(log) === 'first\n' ? true : undefined));
     rotate();
     expect(text(`${log}.1`)).toBe('first\n');
-    // What is written within a second may still go to the old one, and is kept there.
+    // Lines within the first second may still go to the old file, and are kept there.
     await until('the new file is used', () => {
       writeFileSync(system.path('say'), 'again\n', { flag: 'a' });
       return text(log).includes('again\n') ? true : undefined;

@@ -15,12 +15,12 @@ function memory(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
 }
 
-/** The file grows: whoever writes there goes on. */
+/** Waits until the file has grown, which shows that its writer goes on. */
 async function untilGrown(path: string, lines: number): Promise<void> {
   await until(`${path} has ${lines} lines`, () => (linesOf(path).length >= lines ? true : undefined));
 }
 
-/** How many lines of a text say how many records were dropped, and how many these were. */
+/** The numbers of dropped records, one for each line that reports some. */
 function losses(lines: readonly string[]): readonly number[] {
   return lines.flatMap((line) => {
     const count = /(\d+) log records were dropped because/.exec(line)?.[1];
@@ -39,7 +39,7 @@ describe('a stdout that nobody reads', () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const fifo = join(folder, 'stdout');
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
-    // Open for both, so that it is open at all; nobody reads.
+    // The FIFO is opened for reading and writing, because opening it for writing alone waits for a reader.
     const fd = openSync(fifo, 'r+');
     const total = 60_000;
     const system = boot({
@@ -214,13 +214,13 @@ describe('a process that is killed while it writes', () => {
     await end(system);
     const numbers = linesOf(system.path('out')).map(Number);
     const written = statSync(system.path('counter')).size;
-    // Each number stands in the pipe before its byte is in the file.
+    // Each number was written to the pipe before its byte was written to the file.
     expect(numbers.length).toBeGreaterThanOrEqual(written);
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));
   });
 });
 
-/** Collects what comes from a descriptor, in a process of its own, since the reading blocks. */
+/** Collects the input of a descriptor in a process of its own, because the reading blocks. */
 function spawnReader(fd: number): { readonly lines: () => readonly string[]; readonly stop: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'chaperone-reader-'));
   const file = join(folder, 'out');

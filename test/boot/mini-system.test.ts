@@ -22,7 +22,7 @@ const accounts = {
   group: 'root:x:0:\nother:x:500:\n',
 };
 
-/** The sample, copied to a folder of this name that belongs to `owner`. */
+/** A copy of the sample in a folder of this name that belongs to `owner`. */
 function folder(name: string, owner: number): string {
   const parent = mkdtempSync(join(tmpdir(), 'chaperone-mini-'));
   onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ function folder(name: string, owner: number): string {
   return path;
 }
 
-/** A folder for PATH in which envcp is, as in an image that has chaperone. */
+/** A folder for PATH with envcp in it, as in an image that has chaperone. */
 function programs(): string {
   const path = mkdtempSync(join(tmpdir(), 'chaperone-bin-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));

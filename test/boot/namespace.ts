@@ -1,4 +1,4 @@
-/** Runs the built chaperone as PID 1 of a PID namespace of its own, and tells what happens in it. */
+/** Runs the built chaperone as PID 1 of a PID namespace of its own, and reports what happens in it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ const built = join(import.meta.dirname, '../../dist/chaperone');
 export const fixtures = join(import.meta.dirname, '../fixtures');
 /** The folder of a system's configuration, as the configuration itself names it. */
 export const here = '$(_CHAP_CONFIG_DIR)';
-/** A schedule. */
+/** A schedule that ticks every second. */
 export const everySecond = '* * * * * *';
 export const isRoot = process.getuid?.() === 0;
 
@@ -25,27 +25,27 @@ export interface BootOptions {
   /** A directory that is copied to be the configuration, in place of `files`. */
   readonly from?: string;
   readonly args?: readonly string[];
-  /** Added to PATH and FIXTURES; nothing else is passed on. */
+  /** Variables that are added to PATH and FIXTURES; nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Limits of open descriptors that chaperone is started with. */
+  /** The limits of open descriptors at chaperone's start. */
   readonly ulimit?: { readonly soft: number; readonly hard: number };
-  /** Stand in for /etc/passwd and /etc/group in the namespace. */
+  /** The files that replace /etc/passwd and /etc/group in the namespace. */
   readonly accounts?: { readonly passwd: string; readonly group: string };
-  /** stderr goes where stdout goes, so that the order of all lines is known. */
+  /** True: stderr is joined with stdout, so that the order of all lines is known. */
   readonly merge?: boolean;
   /** A descriptor that becomes stdout; its lines are not collected then. */
   readonly stdout?: number;
-  /** A /dev of its own, so that /dev/log is chaperone's; otherwise there is no log socket. */
+  /** True: the namespace has a /dev of its own, so that /dev/log is chaperone's; otherwise there is no log socket. */
   readonly ownDev?: boolean;
-  /** A log socket without a /dev of its own: for configurations that put it elsewhere. */
+  /** True: there is a log socket without a /dev of its own, for configurations that put it elsewhere. */
   readonly syslog?: boolean;
   /** A shell script that is run before chaperone, in its namespace and the test's directory. */
   readonly before?: string;
-  /** The same after chaperone, which is not PID 1 then. */
+  /** A shell script that is run after chaperone, which is not PID 1 then. */
   readonly keep?: string;
-  /** False: without a namespace, so that chaperone is not PID 1. */
+  /** False: there is no namespace, so that chaperone is not PID 1. */
   readonly pid1?: boolean;
-  /** In place of the built one. */
+  /** The program to run in place of the built one. */
   readonly program?: string;
 }
 
@@ -55,9 +55,9 @@ export interface OutputLine {
 }
 
 export interface ProcessState {
-  /** As this test sees it. */
+  /** The pid as this test sees it. */
   readonly pid: number;
-  /** As its own namespace sees it. */
+  /** The pid in the process's own namespace. */
   readonly innerPid: number;
   readonly parent: number;
   /** `R`, `S`, `Z` … of proc_pid_stat(5). */
@@ -66,40 +66,40 @@ export interface ProcessState {
 }
 
 export interface Booted {
-  /** Holds the configuration directory; `$(_CHAP_CONFIG_DIR)` in the configuration. Removed after the test. */
+  /** The directory of the configuration, `$(_CHAP_CONFIG_DIR)` in it. It is removed after the test. */
   readonly directory: string;
-  /** All lines so far, as they came. */
+  /** All lines so far, in the order of their arrival. */
   readonly output: readonly OutputLine[];
   /** The exit status, or 128 + n where a signal ended it; all output has been collected by then. */
   readonly exit: Promise<number>;
-  /** The first line, of those that were and those to come, that matches. Rejects with the whole output. */
+  /** The first line, past or future, that matches. Rejects with the whole output. */
   waitForLine(pattern: RegExp): Promise<RegExpExecArray>;
-  /** The first value that is not undefined; asks again at each line, and once all has ended. Rejects with the whole output. */
+  /** The first defined value; asks again at each line, and once all has ended. Rejects with the whole output. */
   untilOutput<T>(what: string, probe: () => T | undefined): Promise<T>;
   lines(stream?: 'stdout' | 'stderr'): readonly string[];
   /** Signals chaperone itself. */
   signal(signal: NodeJS.Signals | number): void;
   /** The pid of chaperone as this test sees it. */
   pid(): number;
-  /** Everything that descends from chaperone, zombies too. */
+  /** All descendants of chaperone, including zombies. */
   processes(): readonly ProcessState[];
   path(name: string): string;
 }
 
-/** Starts chaperone; whatever is left of it after the test is ended. */
+/** Starts chaperone; processes that are left after the test are ended. */
 export function boot(options: BootOptions): Booted {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-boot-'));
   const program = options.program ?? built;
   if (!existsSync(program)) throw new Error(`${program} is missing: run "node scripts/build.mjs" first`);
   const config = writeConfiguration(directory, options);
-  // The machine's own /dev is not to be touched.
+  // The machine's own /dev must not be touched.
   const syslog = options.ownDev === true || options.syslog === true ? [] : ['--no-syslog'];
   const command = wrapped([program, '--config', config, ...syslog, ...(options.args ?? [])], directory, options);
   const [file = '', ...args] = command;
   const child = spawn(file, args, {
     cwd: '/',
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
-    // The machine's own /dev is not to be touched.
+    // The machine's own /dev must not be touched.
     env: { PATH: searchPath, FIXTURES: fixtures, CHAPERONE_SOCKET: join(directory, 'control.sock'), ...options.env },
   });
   const output: OutputLine[] = [];
@@ -130,7 +130,7 @@ export function boot(options: BootOptions): Booted {
 
   onTestFinished(async () => {
     if (!ended) {
-      // The end of PID 1 is the end of its namespace; without one its descendants are ended one by one.
+      // The end of PID 1 ends its namespace; without a namespace the descendants are ended one by one.
       const own = options.pid1 === false ? descendantsOf(pid()).map((process) => process.pid) : [];
       for (const each of [...own, ...ownPids(child)]) killQuietly(each);
       await exit;
@@ -181,7 +181,7 @@ export function boot(options: BootOptions): Booted {
   };
 }
 
-/** A configuration file: JSON is YAML, and needs no thought about quotes. */
+/** A configuration file as JSON, which is YAML and needs no care about quotes. */
 export function config(sections: Readonly<Record<string, Readonly<Record<string, unknown>>>>): string {
   return JSON.stringify(sections, undefined, 2);
 }
@@ -189,7 +189,7 @@ export function config(sections: Readonly<Record<string, Readonly<Record<string,
 /** Sends everything, debug too, to stdout. */
 export const logAll = { 'all.logging': { selector: '*.debug', stdout: true } } as const;
 
-/** Waits until each of the services has said the text: a trap that is not set yet would not be sprung. */
+/** Waits until each service has printed the text: before that, its trap may not be set yet. */
 export async function untilSaid(system: Booted, text: string, services: readonly string[]): Promise<void> {
   await Promise.all(services.map((name) => system.waitForLine(new RegExp(`${name}\\[\\d+\\]: ${text}`))));
 }
@@ -205,12 +205,12 @@ export async function until<T>(what: string, probe: () => T | undefined): Promis
   }
 }
 
-/** Resolves when the file is there, with its text. */
+/** Resolves with the text of the file once it is there. */
 export function untilFile(path: string): Promise<string> {
   return until(`${path} exists`, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));
 }
 
-/** Expects that the patterns match lines in this order, others between them. */
+/** Expects that the patterns match lines in this order; other lines may be between them. */
 export function expectOrder(lines: readonly string[], patterns: readonly RegExp[]): void {
   let from = 0;
   for (const pattern of patterns) {
@@ -235,7 +235,7 @@ export function descendantsOf(ancestor: number): readonly ProcessState[] {
   return found;
 }
 
-/** Undefined where there is no such process, or no more. */
+/** Undefined where there is no such process. */
 export function readProcess(pid: number): ProcessState | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -250,12 +250,12 @@ export function readProcess(pid: number): ProcessState | undefined {
       name: stat.slice(stat.indexOf('(') + 1, close),
     };
   } catch {
-    // It ended meanwhile.
+    // The process ended meanwhile.
     return undefined;
   }
 }
 
-/** Where Node is comes first, so that services find the one that runs these tests. */
+/** The folder of Node comes first, so that services find the Node that runs these tests. */
 const searchPath = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
 function writeConfiguration(directory: string, { files = {}, from }: BootOptions): string {
@@ -266,11 +266,11 @@ function writeConfiguration(directory: string, { files = {}, from }: BootOptions
   return config;
 }
 
-/** The command with everything around it that the options ask for; what is not needed is left out. */
+/** The command with the wrappers that the options ask for; others are left out. */
 function wrapped(command: readonly string[], directory: string, options: BootOptions): readonly string[] {
   const steps: string[] = [];
   if (options.accounts !== undefined) {
-    // The mounts are in the mount namespace that dies with the test.
+    // The mounts are in a mount namespace that ends with the test.
     for (const name of ['passwd', 'group'] as const) {
       writeFileSync(join(directory, name), options.accounts[name]);
       steps.push(`mount --bind '${join(directory, name)}' /etc/${name}`);
@@ -315,7 +315,7 @@ function chaperonePid(child: ChildProcess, pid1: boolean): number {
   return inner;
 }
 
-/** unshare and the chaperone below it. */
+/** The pids of unshare and of chaperone below it. */
 function ownPids(child: ChildProcess): readonly number[] {
   if (child.pid === undefined) return [];
   return [...childrenOf(child.pid), child.pid];
@@ -334,7 +334,7 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself.
+    // The process ended by itself.
   }
 }
 

@@ -151,7 +151,7 @@ describe('a notify service', () => {
     await system.waitForLine(/job\.service does not follow pid 4194300 from MAINPID: there is no such process/);
     await system.waitForLine(/ready\.$/);
     writeFileSync(system.path('now'), '');
-    // The process that was started is the service no longer: its end ends nothing.
+    // The started process is no longer the service's main process: its end ends nothing.
     await system.waitForLine(/job\.service exit status for pid=\d+ is '<ProcStatus exit_status=3>'/);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
@@ -283,7 +283,7 @@ describe('a notify service', () => {
       /job\.service got a notification from pid \d+, which does not count \(NOTIFYACCESS=main\)/,
       /job\.service successfully started/,
     ]);
-    // What a service has written is read before what it notifies, so also before what another process had notified earlier.
+    // A service's output is read before its notifications, so also before an earlier notification of another process.
     expectOrder(system.lines('stdout'), [/job\[\d+\]: refused/, /job\.service successfully started/]);
   });
 

@@ -7,7 +7,7 @@ const oneshot = (text: string, more: Readonly<Record<string, unknown>> = {}) => 
   ...more,
 });
 
-/** Where the only line that matches stands. */
+/** The index of the only line that matches. */
 function at(lines: readonly string[], pattern: RegExp): number {
   const found = lines.flatMap((line, index) => (pattern.test(line) ? [index] : []));
   expect(found, `${pattern} in\n${lines.join('\n')}`).toHaveLength(1);

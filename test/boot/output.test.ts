@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { boot, config, expectOrder, logAll } from './namespace.ts';
 
-/** What is said under the name of the service, and the pid that stands there. */
+/** The texts under the service's name, and the pid in those lines. */
 function records(lines: readonly string[], service: string) {
   const pattern = new RegExp(`^[A-Z][a-z]{2} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d \\S+ ${service}\\[(\\d+)\\]: (.*)$`);
   return lines.flatMap((line) => {

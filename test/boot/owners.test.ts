@@ -4,18 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { count, lives, nthNumber, put, settle, signalInner, telchap, untilCount, untilState, up } from './by-hand.ts';
 import { type Booted, expectOrder, here, isRoot, logAll, untilFile } from './namespace.ts';
 
-/** Far longer than a test waits: an end that comes by time-out does not come. */
+/** A limit far beyond the time of any test, s, so that no end comes by time-out. */
 const settings = { shutdown_timeout: 600 };
 const withPriorities = { 'all.logging': { ...logAll['all.logging'], extended: true } };
 
-/** Says its pid, and writes it into a file. */
+/** A service that prints its pid and writes it into a file. */
 const web = {
   command: `sh -c 'echo $$ > ${here}/web.new; mv ${here}/web.new ${here}/web.pid; echo up as $$; exec sleep infinity'`,
   startup_pause: 0.1,
   restart: true,
   restart_delay: 0.1,
 };
-/** Says what it read there, which is not its own. */
+/** A service that prints the pid in that file, which is not its own. */
 const gate = {
   type: 'notify',
   command: `sh -c 'read pid < ${here}/web.pid; exec $(FIXTURES)/notify.py READY=1,MAINPID=$pid say said'`,
@@ -101,7 +101,7 @@ describe.runIf(isRoot)('two services with one pidfile', () => {
     restart_delay: 0.1,
   };
   const followed = /a\.service changing PID to (\d+)/;
-  /** Writes anew what stands there. */
+  /** A service that writes the pid in the file anew. */
   const second = {
     type: 'forking',
     command: `sh -c 'cp ${pidfile} ${here}/copy; mv ${here}/copy ${pidfile}'`,
@@ -168,7 +168,7 @@ describe.runIf(isRoot)('two services with one pidfile', () => {
   });
 });
 
-/** PIDFD_GET_INFO tells the exit status of a process that is not one's child from there on. */
+/** From this version on, PIDFD_GET_INFO tells the exit status of a process that is not the caller's child. */
 const [major = 0, minor = 0] = release().split('.').map(Number);
 const tellsStatus = major > 6 || (major === 6 && minor >= 15);
 

@@ -2,7 +2,7 @@
 import { createConnection, createServer, type Server } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A port of the system's choice that nobody listens on. */
+/** A free port, chosen by the system. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listen(server, 0);
@@ -10,7 +10,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A port that somebody listens on until the test ends. */
+/** A port that is in use until the test ends. */
 export async function busyPort(host?: string): Promise<number> {
   const server = createServer();
   onTestFinished(() => {
@@ -30,7 +30,7 @@ function listen(server: Server, port: number, host?: string): Promise<number> {
   });
 }
 
-/** Sends a text and closes its own side; resolves with all that comes back, once the other side has closed too. */
+/** Sends a text and closes the sending side; resolves with all received text once the other side has closed, too. */
 export function talk(port: number, text: string, host = '127.0.0.1'): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ port, host, allowHalfOpen: true });
@@ -44,7 +44,7 @@ export function talk(port: number, text: string, host = '127.0.0.1'): Promise<st
   });
 }
 
-/** Connects, and resolves with the first piece that comes; the connection stays until the other side closes it. */
+/** Connects, and resolves with the first piece of text; the connection stays open until the other side closes it. */
 export function connected(port: number, host = '127.0.0.1'): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ port, host });

@@ -5,7 +5,7 @@ import { boot, config, expectOrder, fixtures, logAll } from './namespace.ts';
 const here = { directory: '$(_CHAP_CONFIG_DIR)' } as const;
 const base = { command: "sh -c 'echo base up; exec sleep infinity'", startup_pause: 0.1 } as const;
 
-/** Ways for a oneshot to fail, and what is said about each. */
+/** Failures of a oneshot service, and the message about each. */
 const failures = [
   {
     title: 'exits with another status than 0',

@@ -61,7 +61,7 @@ describe('3,000 restarts', () => {
     await system.waitForLine(/tiny\[\d+\]: reached 3000$/);
     const after = resources(system.pid());
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 4);
-    // The heap of Node grows for a while until it sees a reason to collect; 2,500 runs of which each kept 30 KiB are more.
+    // Node's heap grows for a while before it is collected; 2,500 runs that each keep 30 KiB would take more.
     expect(after.residentKib - before.residentKib).toBeLessThan(64 * 1024);
     expect(system.processes().map(({ state }) => state)).not.toContain('Z');
     system.signal('SIGTERM');
@@ -69,7 +69,7 @@ describe('3,000 restarts', () => {
   });
 });
 
-/** Waits until a count has been reached, and gives up only where it stands still. */
+/** Waits until a count has been reached, and gives up only when it stops growing. */
 async function untilCounted(what: string, goal: number, count: () => number): Promise<void> {
   for (let seen = count(); seen < goal; ) {
     const before = seen;
@@ -77,7 +77,7 @@ async function untilCounted(what: string, goal: number, count: () => number): Pr
   }
 }
 
-/** The orphans that the fixture says to have left, which it tells after each hundred. */
+/** The number of orphans that the fixture has left, which it prints after each hundred. */
 function leftBehind(system: Booted, goal: number): number {
   const told = system.lines('stdout').flatMap((line) => /parent\[\d+\]: (\d+) left$/.exec(line)?.[1] ?? []);
   return goal - Number(told.at(-1) ?? goal);

@@ -41,7 +41,7 @@ function ctl(system: Booted, ...words: readonly string[]): Promise<Outcome> {
   });
 }
 
-/** Pids by name of the program, as this test sees them. */
+/** The pids, as this test sees them, of processes with this program name. */
 function pids(system: Booted, name = 'sleep'): readonly number[] {
   return system.processes().flatMap((process) => (process.name === name ? [process.pid] : []));
 }
@@ -206,7 +206,7 @@ describe.runIf(isRoot)('a reload', () => {
     await system.waitForLine(/stubborn\[\d+\]: stubborn/);
     edit(system, { 'web.service': sleeper, 'more.service': sleeper });
     await ctl(system, 'reload');
-    // It wants nothing that the other still has.
+    // The new service needs nothing that the other one still holds.
     expect(await ctl(system, 'wait', 'more', '--timeout', '20')).toMatchObject({ status: 0 });
     expect((await ctl(system, 'status', 'stubborn')).stdout).toMatch(/stopping\.terminating/);
     edit(system, { 'web.service': sleeper });

@@ -73,7 +73,7 @@ describe('a restart', () => {
     await until('the third crash is logged', () =>
       count(system.lines(), /bad\.service terminated abnormally/) === 3 ? true : undefined,
     );
-    // Whatever else the last crash brings has been logged when a later signal has.
+    // All effects of the last crash have been logged when a later signal has been.
     system.signal('SIGUSR2');
     await system.waitForLine(/SIGUSR2 received/);
     expect(count(system.lines(), /pausing between restart retries/)).toBe(2);
@@ -184,7 +184,7 @@ describe('a restart', () => {
         lines,
         new RegExp(`: ${name}\\.service exit status for pid=\\d+ is '<ProcStatus exit_status=1>'`),
       );
-      // Either its first start failed, or it was ready for a moment and was restarted as often as it may be.
+      // Either the first start failed, or the service was ready for a moment and was restarted up to its limit.
       expect([1, 4]).toContain(attempts);
       expect(exits).toBe(attempts);
     }

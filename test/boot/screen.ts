@@ -10,7 +10,7 @@ const patience = 60_000;
 export interface ScreenOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The terminal controls the session of the command. */
+  /** True where the terminal controls the session of the command. */
   readonly controlling: boolean;
 }
 
@@ -18,20 +18,20 @@ export interface Screen {
   readonly child: ChildProcess;
   /** The exit status, or 128 + n where a signal ended it; the screen is complete by then. */
   readonly exit: Promise<number>;
-  /** The program has ended. */
+  /** True once the program has ended. */
   ended(): boolean;
-  /** Types the text as it is: Enter is `\r`. */
+  /** Types the text unchanged: Enter is `\r`. */
   type(text: string): void;
-  /** The first match on what has been shown since the last match. Rejects with the whole screen. */
+  /** The first match in the text that was shown since the last match. Rejects with the whole screen. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Types a line for a shell and waits for what follows the echo of it. */
+  /** Types a line for a shell and waits for the pattern after the line's echo. */
   run(line: string, pattern: RegExp): Promise<RegExpExecArray>;
   /** Everything shown so far, without escapes and carriage returns. */
   screen(): string;
   resize(rows: number, columns: number): void;
-  /** Closes the terminal, as a window is closed. */
+  /** Closes the terminal, as closing a window does. */
   hangUp(): void;
-  /** No more keys. */
+  /** Ends the input: no more keys come. */
   leave(): void;
 }
 
@@ -58,7 +58,7 @@ export function openScreen({ command, env, controlling }: ScreenOptions): Screen
     shown += plain(decoder.write(chunk));
     wake();
   });
-  // The terminal may be gone before the last key.
+  // The terminal may be gone before the last key arrives.
   child.stdin.on('error', () => undefined);
   const exit = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
@@ -69,7 +69,7 @@ export function openScreen({ command, env, controlling }: ScreenOptions): Screen
       wake();
     });
   });
-  // A test that does not wait for the end has no need of it.
+  // A test that does not wait for the end must not fail by this promise.
   exit.catch(() => undefined);
 
   const send = (line: string): void => {

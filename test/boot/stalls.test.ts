@@ -6,7 +6,7 @@ import { type Booted, expectOrder, here, until, untilFile } from './namespace.ts
 const pause = 0.4;
 const complaints = /startup cancelled|system failed|failed on start-up|within 0\.4 s/;
 
-/** Its first run ends by itself after so long, with that status; the next one stays. */
+/** A service whose first run ends by itself after this time, with that status; the next run stays. */
 const brief = (seconds: number, status: number, more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/brief ${here}/first ${seconds} ${status}`,
   startup_pause: pause,
@@ -17,10 +17,10 @@ const brief = (seconds: number, status: number, more: Readonly<Record<string, un
 });
 const next = { type: 'oneshot', command: 'echo next ran', after: 'w.service' };
 
-/** The pid, as its own namespace sees it, that the file tells. */
+/** The pid in the file, as its own namespace sees it. */
 const pidIn = async (system: Booted, file: string): Promise<number> => Number(await untilFile(system.path(file)));
 
-/** Boots, and stands still from the start of the first run on until it is dead. */
+/** Boots, and stops chaperone from the start of the first run until that run is dead. */
 async function stalledWhile(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
   const system = begin(sections);
   const pid = await pidIn(system, 'first');
@@ -104,7 +104,7 @@ describe('a service that has written its own pidfile and ends after startup_paus
 });
 
 describe('a daemon that wrote its pidfile, and died while chaperone stands still', () => {
-  /** Its first start waits for a word, which comes when chaperone stands still; the daemon of the next one stays. */
+  /** The first start waits for a file that comes while chaperone is stopped; the second start's daemon stays. */
   const pidfile = `${here}/w.pid`;
   const start = `test -e ${here}/first && exec $(FIXTURES)/daemonize ${pidfile} sleep infinity; echo $$ > ${here}/first.new; mv ${here}/first.new ${here}/first; until test -e ${here}/go; do sleep 0.02; done; exec $(FIXTURES)/daemonize ${pidfile} sh -c "sleep 0.2; exit `;
   const daemon = (status: number, more: Readonly<Record<string, unknown>> = {}) => ({
@@ -118,7 +118,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
     ...more,
   });
 
-  /** The pid of the daemon. */
+  /** Boots, stops chaperone while the daemon dies, and returns the daemon's pid. */
   async function stalledWhileDaemon(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
     const system = begin(sections);
     const starter = await pidIn(system, 'first');
@@ -130,7 +130,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
       return /^\d+\n$/.test(text) ? Number(text) : undefined;
     });
     await untilGone(system, pid);
-    // Otherwise the daemon would have died before its start was over, and never have been ready.
+    // Otherwise the daemon could die before its start was over, and would never have been ready.
     await untilGone(system, starter);
     system.signal('SIGCONT');
     return { system, pid };

@@ -5,7 +5,7 @@ import { boot, config, isRoot } from './namespace.ts';
 const has = (program: string): boolean =>
   isRoot && spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
 
-/** Programs of distributions that log as they always have; what is not installed is left out. */
+/** Programs of distributions that log in their usual way; those that are not installed are left out. */
 describe('a daemon that logs to /dev/log', () => {
   it.runIf(has('sudo'))('may be sudo', async () => {
     const system = boot({
@@ -37,7 +37,7 @@ describe('a daemon that logs to /dev/log', () => {
       before: 'mount -t tmpfs tmpfs /run && mkdir /run/sshd && ssh-keygen -q -t ed25519 -N "" -f key',
       files: {
         'x.conf': config({
-          // sshd wants to be called by its whole path.
+          // sshd has to be called by its absolute path.
           'sshd.service': { command: '/usr/sbin/sshd -D -o ListenAddress=127.0.0.1:2222 -h $(_CHAP_CONFIG_DIR)/key' },
           'x.logging': { selector: 'auth.*', stdout: true, extended: true },
         }),

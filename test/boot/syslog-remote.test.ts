@@ -20,7 +20,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A real rsyslogd that writes what it understood of each record. */
+/** A real rsyslogd that writes the fields that it has parsed from each record. */
 async function receiver(): Promise<{ readonly port: number; readonly lines: () => readonly string[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'chaperone-rsyslog-'));
   const port = await freePort();

@@ -24,7 +24,7 @@ interface Logged {
   readonly time: string;
 }
 
-/** Runs a shell script as a service, and returns what was logged, without what chaperone said. */
+/** Runs a shell script as a service, and returns the logged records without chaperone's own. */
 async function logged(script: string, options: BootOptions = {}): Promise<readonly Logged[]> {
   const system = boot({
     ownDev: true,

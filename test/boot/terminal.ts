@@ -13,33 +13,33 @@ export interface TerminalOptions {
   /** Files of the configuration directory, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** Added to PATH, FIXTURES, TERM and PS1; nothing else is passed on. */
+  /** Variables that are added to PATH, FIXTURES, TERM and PS1; nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Whose session the terminal controls. `leader`: chaperone's, which leads it, as container engines have it; `member`:
-   * that of a process outside of the namespace, as with `docker run --init`; `none`: nobody's.
+   * The session that the terminal controls. `leader`: that of chaperone, which leads it, as in container engines;
+   * `member`: that of a process outside of the namespace, as with `docker run --init`; `none`: no session.
    */
   readonly session?: 'leader' | 'member' | 'none';
 }
 
 export interface Terminal extends Screen {
-  /** Holds the configuration directory; `$(_CHAP_CONFIG_DIR)` in the configuration. Removed after the test. */
+  /** The directory of the configuration, `$(_CHAP_CONFIG_DIR)` in it. It is removed after the test. */
   readonly directory: string;
   /** The pid of chaperone as this test sees it. */
   pid(): number;
-  /** Everything that descends from chaperone. */
+  /** All descendants of chaperone. */
   processes(): readonly ProcessState[];
   signal(signal: NodeJS.Signals): void;
   path(name: string): string;
 }
 
 const prompt = 'ready> ';
-/** Log lines may stand before and behind it. */
+/** The prompt; log lines may be before and after it. */
 export const prompted = /ready> /;
 
 export { keys } from './screen.ts';
 
-/** Starts chaperone; whatever is left of it after the test is ended. */
+/** Starts chaperone; processes that are left after the test are ended. */
 export function openTerminal(options: TerminalOptions): Terminal {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-terminal-'));
   const config = join(directory, 'chaperone.d');
@@ -66,7 +66,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
 
   onTestFinished(async () => {
     if (!screen.ended()) {
-      // The end of PID 1 is the end of its namespace.
+      // The end of PID 1 ends its namespace.
       const found = chaperone();
       if (found === undefined) child.kill('SIGKILL');
       else process.kill(found.pid, 'SIGKILL');
@@ -88,11 +88,11 @@ export function openTerminal(options: TerminalOptions): Terminal {
   };
 }
 
-/** Ids of process groups as the namespace of these tests counts them. */
+/** Ids of process groups as the namespace of these tests numbers them. */
 export interface JobControl {
   readonly group: number;
   readonly session: number;
-  /** The foreground group of its terminal, -1 without one. */
+  /** The foreground group of the process's terminal; -1 without a terminal. */
   readonly foreground: number;
 }
 

@@ -8,7 +8,7 @@ function notifier(statusInterval: number) {
   const clock = new VirtualClock();
   const { notifying, sent } = new SimulatedKernel(clock, { has: () => false, script: () => undefined });
   const host = new HostNotifier({ path: '/host' }, statusInterval, { notifying, clock, onMessage: () => undefined });
-  /** What the host hears in so many ms. */
+  /** The messages that the host receives within so many ms. */
   const hears = (ms: number): readonly string[] => {
     clock.run(clock.now() + ms);
     return sent.splice(0).map((text) => text.replace(/^\S+ /, ''));

@@ -79,12 +79,12 @@ describe('the control socket and the FIFO', () => {
   it('take the place of what an earlier chaperone left behind, and of nothing else', async () => {
     const directory = folder();
     edge.makeFifo(join(directory, 'chaperone'), 0o644);
-    // Killed: its socket is still there, and nobody listens.
+    // The earlier chaperone was killed: its socket's file is there, and no process listens.
     const earlier = createServer();
     await new Promise<void>((resolve) => earlier.listen(join(directory, 'earlier'), resolve));
     const { ino } = lstatSync(join(directory, 'earlier'));
     const left = join(directory, 'chaperone.sock');
-    // Node removes only the name that it has made.
+    // Node removes only the name that it has made, so the link stays.
     linkSync(join(directory, 'earlier'), left);
     await new Promise((resolve) => earlier.close(resolve));
     expect(lstatSync(left).ino).toBe(ino);

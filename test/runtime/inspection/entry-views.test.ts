@@ -7,7 +7,7 @@ import type { Script } from '../../../src/runtime/simulated/script.ts';
 import { recorded } from '../../inspect/recorded.ts';
 import { createWorld, simpleService, systemOf } from '../../simulation/world.ts';
 
-/** A boot of one service, `web`, that does this each time. */
+/** The entries of a boot with one service, `web`, that runs this script at each start. */
 function bootOf(changes: Partial<ServiceSpec>, script: Script): readonly Entry[] {
   const web = simpleService('web', { ignoreFailures: true, startupPause: 100, ...changes });
   return recorded(systemOf([web, simpleService('other')]), {
@@ -24,7 +24,7 @@ function transcriptOf(entries: readonly Entry[]): readonly string[] {
     .map((line) => line.trim().replaceAll(/ {2,}/g, '  '));
 }
 
-/** What the last step of an actor of that machine and service has left of its context. */
+/** The context in the last step of an actor of this machine and service. */
 function contextOf(entries: readonly Entry[], machine: string) {
   const ids = new Set(
     entries.flatMap((entry) =>

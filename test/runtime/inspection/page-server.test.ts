@@ -48,7 +48,7 @@ it('takes no more for a page that does not read, and goes on when it does', asyn
   socket.pause();
   socket.write(`GET ${pathname}entries HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   await told;
-  // The bound, what the kernel holds, and not one entry for each turn of the loop.
+  // Only the bound and the kernel's buffer have been filled, not one entry for each turn of the loop.
   for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   const stalled = given;
   expect(stalled).toBeLessThan(20_000);

@@ -58,7 +58,7 @@ function contents(root: string): Record<string, string> {
   return Object.fromEntries(readdirSync(etc).map((file) => [file, readFileSync(join(etc, file), 'latin1')]));
 }
 
-/** Without the file of the record lock, which stays. */
+/** The files in etc without the file of the record lock, which stays. */
 function accountsIn(root: string): Record<string, string> {
   const { '.pwd.lock': _, ...rest } = contents(root);
   return rest;
@@ -73,11 +73,11 @@ function request(text: string, defaultHome?: string): UserRequest {
 interface FakeTime {
   /** ms since the test began. */
   now: number;
-  /** How often somebody waited. */
+  /** How often the code under test has waited. */
   waits: number;
 }
 
-/** Time runs only while somebody waits for it. */
+/** Ports whose time passes only while the code waits. */
 function ports(root: string, more: Partial<AccountPorts> = {}, time: FakeTime = { now: 0, waits: 0 }): AccountPorts {
   return {
     root,
@@ -227,7 +227,7 @@ describe('createUser', () => {
     const { stdout, stderr, status } = spawnSync('/usr/sbin/grpck', ['-r', `${etc}/group`, `${etc}/gshadow`]);
     expect(`${stdout}${stderr}${status}`).toBe('0');
     const users = spawnSync('/usr/sbin/pwck', ['-r', '-q', `${etc}/passwd`, `${etc}/shadow`], { encoding: 'utf8' });
-    // It looks for the groups and shells of the machine, not of these files.
+    // The tool also checks the groups and shells of the machine, which are not in these files.
     const complaints = `${users.stdout}${users.stderr}`
       .split('\n')
       .filter((line) => !/no group \d+$|no changes$/.test(line));
@@ -440,7 +440,7 @@ describe.runIf(isRoot)('as a process', () => {
   const run = (command: readonly string[]): SpawnSyncReturns<string> =>
     spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' });
 
-  /** @param mounts run before it, in a mount namespace that ends with it */
+  /** @param mounts commands that are run before it, in a mount namespace that ends with it */
   function createIn(root: string, text: string, mounts: readonly string[]): UserCreation {
     const script = [...mounts, 'exec "$@"'].join(' && ');
     const node = [process.execPath, program, root, text];

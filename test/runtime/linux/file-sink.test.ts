@@ -38,7 +38,7 @@ function open(name: string, more: Partial<LogFileRequest> = {}): FileSink {
   return new FileSink({ path: at(name), overwrite: false, ...more }, clock);
 }
 
-/** Resolves with the error's code, undefined where it was written. */
+/** Resolves with the error's code; undefined where the line was written. */
 function write(sink: FileSink, line: string): Promise<string | undefined> {
   return new Promise((resolve) => sink.write(Buffer.from(line), (errorCode) => resolve(errorCode)));
 }

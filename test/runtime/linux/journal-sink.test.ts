@@ -17,7 +17,7 @@ import { bootLineStart } from '../../../src/inspect/journal-writer.ts';
 import { JournalSink } from '../../../src/runtime/linux/journal-sink.ts';
 
 let folder: string;
-/** They keep their files open, as they do in a chaperone that runs. */
+/** Sinks that keep their files open, as in a running chaperone. */
 const sinks: JournalSink[] = [];
 
 beforeEach(() => {
@@ -46,14 +46,14 @@ function write(sink: JournalSink, line: string): Promise<{ readonly errorCode?: 
   );
 }
 
-/** A boot of that many bytes. */
+/** A boot with that many bytes of entries. */
 function boot(name: string, size: number): string {
   const first = `${bootLineStart},"boot":"${name}"}\n`;
   const lines = Math.max(0, Math.ceil((size - first.length) / 64));
   return first + `${'x'.repeat(63)}\n`.repeat(lines);
 }
 
-/** The names of the boots in the journal, and how many of its lines are none. */
+/** The names of the boots in the journal, and the number of broken lines. */
 function boots(name = 'journal'): string[] {
   return [...text(name).matchAll(/"boot":"(\w+)"/g)].map(([, id = '']) => id);
 }

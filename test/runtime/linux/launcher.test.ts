@@ -130,7 +130,7 @@ describe('the launcher', () => {
     expect(stderr).toMatch(/^chaperone: cannot run .*\/broken\/node: No such file or directory .*\n$/);
   });
 
-  // A root directory of its own, where no fallback place has a node either, and where no /proc is.
+  // The root directory has no node in any fallback place, and no /proc.
   it.runIf(isRoot)('ends with 127 and what to do when there is no node', () => {
     const directory = alone('root');
     const { status, stderr } = launch('/usr/sbin/chroot', [directory, '/chaperone'], { PATH: '/usr/bin' });

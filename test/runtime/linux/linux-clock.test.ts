@@ -31,7 +31,7 @@ describe('the clock of the Linux kernel after a stall', () => {
     const clock = new LinuxClock();
     const waiting = clock.setTimeout(() => undefined, 100);
     let last = clock.now();
-    // Late, but no stall yet: it tells a time behind that at which the timer is due.
+    // The timer is late, but not by a stall: the clock shows a time before the timer's due time.
     for (const passed of [90, 300, 20_000, 1_999, 600, 20_000, 5_000]) {
       time += passed;
       const now = clock.now();

@@ -35,7 +35,7 @@ describe('the end of a process on an older kernel', () => {
     expect(openDescriptors()).toEqual(before);
   });
 
-  it('is not told to who has given up, also while it is being asked for', async () => {
+  it('is not told to a subscriber that has gone, also while the kernel is being asked', async () => {
     const before = openDescriptors();
     const pid = spawned(['/bin/true']);
     let asked = 0;
@@ -64,7 +64,7 @@ it('a session is no longer that of a start once chaperone has started something 
   const root = spawned(['/bin/sh', '-c', 'sleep 1000 & wait']);
   const child = await until(() => childrenOf(root)[0]);
   const tree = trees.track(root, 'first', true);
-  // No look has found the child by now: it is of the session of the start.
+  // No look has found the child by now; it belongs to the session of the start.
   expect(trees.invocationOf(child)).toBe('first');
   trees.started(root);
   expect(trees.invocationOf(child)).toBeUndefined();
@@ -81,7 +81,7 @@ it('a process group is gone once chaperone has started something else under its 
   trees.started(pid);
   expect(old.members()).toEqual([]);
   const group = trees.trackGroup(pid);
-  // It is the other one that is forgotten, late.
+  // This forgets the old tree late, which must not touch the new one.
   old.forget();
   expect(group.members()).toHaveLength(1);
   edge.kill(pid, 9);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { NativeEdge, NativeExit, NativeSpawnOptions } from '../../../src/runtime/linux/native.ts';
 
-// No node:child_process in these tests: reap() takes every child, and libuv would wait for its own for ever.
+// These tests do not use node:child_process: reap() takes every child, and libuv would wait for its own for ever.
 const addon = join(import.meta.dirname, '../../../dist/edge.node');
 export const edge = createRequire(import.meta.url)(addon) as NativeEdge;
 
@@ -67,7 +67,7 @@ export async function readAll(fd: number): Promise<string> {
   return text;
 }
 
-/** Runs a program to its end, its standard output and standard error on one pipe. */
+/** Runs a program to its end, with its standard output and standard error on one pipe. */
 export async function run(argv: readonly string[], variations: Variations = {}) {
   const { readEnd, writeEnd } = edge.pipe();
   try {
@@ -80,7 +80,7 @@ export async function run(argv: readonly string[], variations: Variations = {}) 
       try {
         closeSync(fd);
       } catch {
-        // It was closed before the failure.
+        // The descriptor was closed before the failure.
       }
     }
     throw error;
@@ -90,7 +90,7 @@ export async function run(argv: readonly string[], variations: Variations = {}) 
 export const publicAddon = join(scratch, 'edge.node');
 copyFileSync(addon, publicAddon);
 
-/** Runs a script in another Node that has `edge` and `options`; returns what it hands to `answer`. */
+/** Runs a script that has `edge` and `options` in another Node; returns the value that it passes to `answer`. */
 export async function inNode(
   script: string,
   variations: Variations = {},

@@ -25,7 +25,7 @@ const newName = () => `@chaperone-native-${process.pid}-${sockets++}`;
 
 const pythonCommand = (script: string) => ['/usr/bin/env', 'python3', '-c', script];
 
-/** Runs a Python script to its end; returns its pid and what it wrote. */
+/** Runs a Python script to its end; returns its pid and its output. */
 async function python(script: string) {
   const { pid, output, exit } = await run(pythonCommand(script));
   expect({ output, code: exit.code }).toEqual({ output, code: 0 });
@@ -65,7 +65,7 @@ function codeOf(action: () => unknown): string | undefined {
   }
 }
 
-/** Asserts that what the action opened it has closed. */
+/** Expects that the action closes all descriptors that it opens. */
 async function leavesNothing(action: () => unknown): Promise<void> {
   const before = openDescriptors();
   await action();
@@ -151,7 +151,7 @@ describe('watchReadable', () => {
     await readable(ended.readEnd);
     closeSync(ended.readEnd);
 
-    // A pipe nobody reads is in error for its writer, which stops a uv_poll_t.
+    // A pipe without a reader is in error for its writer, which stops a uv_poll_t.
     const broken = edge.pipe();
     closeSync(broken.readEnd);
     let calls = 0;
@@ -257,7 +257,7 @@ describe('watchReadable', () => {
 describe('pidfds', () => {
   it('tell of the death of a process that is not a child', () =>
     leavesNothing(async () => {
-      // The shell's own child outlives it, and goes to whoever reaps orphans here.
+      // The shell's child outlives the shell, and is reaped by the reaper of orphans here.
       const { output } = await run(['/bin/sh', '-c', 'sleep 1000 >/dev/null 2>&1 & echo $!']);
       const pidfd = edge.openPidfd(Number(output));
       expect(flagsOf(pidfd) & closeOnExec).toBe(closeOnExec);
@@ -333,7 +333,7 @@ describe('a datagram socket', () => {
     const send = (path: string, bytes: Uint8Array = Buffer.from('x')) => edge.sendDatagram(path, bytes);
     const path = newPath();
     const name = newName();
-    // The socket that sends is kept from now on.
+    // From now on the addon keeps the socket that sends.
     expect(send(path)).toBe(2);
     await leavesNothing(() => {
       expect(send(name)).toBe(111);
@@ -521,7 +521,7 @@ for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`
         `${pythonSender(path)}socket.send_fds(s, [b'0123456789'], [0, 0, 0])\ns.send(b'')\ns.send(b'01234')`,
       );
       const slots = Buffer.alloc(16, '-');
-      // Three slots of five bytes; the last byte belongs to none.
+      // There are three slots of five bytes; the last byte belongs to no slot.
       const lengths = new Uint32Array(3);
       expect(edge.receiveBatch(fd, slots, lengths)).toBe(3);
       expect([...lengths]).toEqual([10, 0, 5]);
@@ -559,7 +559,8 @@ for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`
 
   it('takes more at once than one system call does', () =>
     leavesNothing(async () => {
-      // A unix socket holds too few; a UDP one, filled by somebody else, comes along as a descriptor.
+      // A unix socket holds too few datagrams, so a UDP socket that another process has filled is passed as a
+      // descriptor.
       const name = newName();
       const fd = edge.bindDatagram(name);
       await python(`${pythonSender(name)}
@@ -731,7 +732,7 @@ s.recv(1)`);
         socket.destroy();
       });
     });
-    // More than anybody reserves room for beforehand, where the test may set them.
+    // These are more groups than a buffer of fixed size would hold, where the test may set them.
     const wanted = process.getuid?.() === 0 ? Array.from({ length: 300 }, (_, index) => 5_000 + index) : undefined;
     const { output } = await python(`
 import os, socket

@@ -37,7 +37,7 @@ describe('descriptors', () => {
     });
     expect(lines(links.output)).toEqual([names[2], names[0], names[0], names[3]]);
     const { output } = await run(['/bin/ls', '/proc/self/fd'], { descriptors: wanted });
-    // The last is the directory that ls reads.
+    // Descriptor 7 is the directory that ls reads.
     expect(lines(output)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
     close();
   });
@@ -61,7 +61,7 @@ describe('descriptors', () => {
   });
 
   it('are each what was asked for when sources and targets are the same numbers', async () => {
-    // In the inner Node 0 to 9 are files of its own, so that which is which can be read back.
+    // In the inner Node 0 to 9 are files of its own, so that the test can tell which is which.
     const names = Array.from({ length: 10 }, (_, i) => join(scratch, `number-${i}`));
     for (const name of names) writeFileSync(name, '');
     const orders = [
@@ -77,7 +77,7 @@ describe('descriptors', () => {
       [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
       [1, 0, 3, 2, 5, 4, 7, 6, 9, 8],
     ];
-    // The same every time, and without a pattern.
+    // The numbers are pseudo-random: the same every time, and without a pattern.
     for (let seed = 1; seed <= 60; seed++) {
       const next = (i: number) => Math.floor(Math.abs(Math.sin(seed * 31 + i * 7)) * 1e6) % names.length;
       orders.push(Array.from({ length: 3 + (seed % 8) }, (_, i) => next(i)));
@@ -105,7 +105,7 @@ describe('descriptors', () => {
   });
 
   it('carry the error pipe out of their way', async () => {
-    // Descriptors that are free in the inner Node are where its error pipe opens: among the targets.
+    // The inner Node's error pipe gets free descriptors, which are among the targets.
     const script = `
       const fs = require('node:fs');
       const full = Array.from({ length: 40 }, () => fs.openSync('/dev/null', 'r+'));

@@ -31,7 +31,7 @@ import {
 } from './native-edge.ts';
 
 function processState(pid: number): string | undefined {
-  // The name in brackets may hold anything, so the state is looked for after the last bracket.
+  // The name in brackets may contain any characters, so the state is looked for after the last bracket.
   return /.*\) (\w)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
 }
 
@@ -44,7 +44,7 @@ describe('a spawn that fails', () => {
 
   function failure(argv: readonly string[], variations: Variations = {}) {
     const result = edge.spawn(options(argv, variations));
-    // Its child is reaped before spawn() returns.
+    // The failed spawn's child is reaped before spawn() returns.
     expect(edge.reap(10)).toEqual({ exits: [], childrenLeft: false });
     expect(openDescriptors()).toEqual(before);
     return result;
@@ -130,7 +130,7 @@ describe('a spawn that fails', () => {
       { errno: 1, code: 'EPERM', stage: 'gid' },
       { errno: 1, code: 'EPERM', stage: 'uid' },
       { errno: 1, code: 'EPERM', stage: 'limit' },
-      // It has exactly these, so there is nothing to set.
+      // The process has exactly these groups, so there is nothing to set.
       { pid: expect.any(Number) },
     ]);
   });
@@ -254,7 +254,7 @@ describe('a spawned program', () => {
 
   it('starts with every signal at its default and none blocked', async () => {
     const mine = readFileSync('/proc/self/status', 'utf8');
-    // SIGPIPE, which Node ignores: without the reset this test would not mean much.
+    // Node ignores SIGPIPE: without that this test of the reset would show nothing.
     expect(Number.parseInt(/^SigIgn:\s*(\w+)/m.exec(mine)?.[1] ?? '', 16) & (1 << 12)).not.toBe(0);
     const { output } = await run(['/bin/cat', '/proc/self/status']);
     for (const set of ['SigPnd', 'SigBlk', 'SigIgn', 'SigCgt']) {
@@ -338,7 +338,7 @@ describe('a spawned program', () => {
   });
 
   it('keeps what it is given as stdio, whatever the order', async () => {
-    // In the inner Node 0, 1 and 2 are files of its own, so that which is which can be read back.
+    // In the inner Node 0, 1 and 2 are files of its own, so that the test can tell which is which.
     const names = ['zero', 'one', 'two'].map((name) => join(scratch, name));
     for (const name of names) writeFileSync(name, '');
     const report = join(scratch, 'report');
@@ -524,7 +524,7 @@ describe('writeNow', () => {
   it('goes on when a reader takes its time', async () => {
     const { readEnd, writeEnd } = edge.pipe();
     const counter = edge.pipe();
-    // Opened anew, the pipe has an end that blocks, as wc expects.
+    // The pipe, opened anew, has a blocking end, as wc expects.
     const blockingEnd = openSync(`/proc/self/fd/${readEnd}`, 'r');
     const pid = spawned(['/usr/bin/wc', '-c'], { stdio: [blockingEnd, counter.writeEnd, devNull] });
     for (const fd of [readEnd, blockingEnd, counter.writeEnd]) closeSync(fd);

@@ -50,7 +50,7 @@ describe('late logging', () => {
     expect(lines()).toEqual([...Array.from({ length: 20_000 }, (_, index) => String(index)), 'later']);
   });
 
-  it('does in its turn what is asked for', async () => {
+  it('runs each requested action in its turn', async () => {
     const { logging, records$, sinks, lines } = open();
     const file = sinks.file({ path: '/all', overwrite: false });
     const action = (text: string): void => logging.inTurn(() => file.write(`${text}\n`));

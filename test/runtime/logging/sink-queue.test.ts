@@ -5,7 +5,7 @@ import { SinkQueue, type SinkQueueOptions } from '../../../src/runtime/logging/s
 
 const mebibyte = 1024 * 1024;
 
-/** A sink that finishes its writes when the test says so. */
+/** A sink whose writes end when the test says so. */
 class SlowSink implements Sink {
   readonly batches: string[] = [];
   #done: ((errorCode?: string, rest?: Uint8Array) => void) | undefined;
@@ -24,7 +24,7 @@ class SlowSink implements Sink {
     this.#done = done;
   }
 
-  /** Ends the write that is going on. */
+  /** Ends the write in progress. */
   finish(errorCode?: string): void {
     const done = this.#done;
     this.#done = undefined;
@@ -32,7 +32,7 @@ class SlowSink implements Sink {
     else done?.(errorCode);
   }
 
-  /** Ends it as a full disk does, after so many bytes. */
+  /** Ends the write in progress as a full disk does, after so many bytes. */
   fill(taken = 0): void {
     const done = this.#done;
     this.#done = undefined;

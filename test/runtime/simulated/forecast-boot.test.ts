@@ -14,7 +14,7 @@ function service(name: string, changes: Partial<ServiceSpec> = {}): ServiceSpec 
   return serviceSpec({ name: `${name}.service`, argv: ['/bin/one-for-all'], ...changes });
 }
 
-/** Times and mishaps by short names; 100 ms otherwise. */
+/** Boots with times and mishaps by short names; other services take 100 ms. */
 function boot(services: readonly ServiceSpec[], { times = {}, fail = {} }: Told = {}, more: Partial<SystemSpec> = {}) {
   const full = <T>(entries: Readonly<Record<string, T>>) =>
     new Map(Object.entries(entries).map(([name, value]): [string, T] => [`${name}.service`, value]));
@@ -26,7 +26,7 @@ function boot(services: readonly ServiceSpec[], { times = {}, fail = {} }: Told 
   return forecastBoot(systemSpec(services, more), { times: full(times), mishaps, otherwise: 100 });
 }
 
-/** `name state started-settled` each. */
+/** `name state started-settled` for each service. */
 function courses({ services }: Forecast): readonly string[] {
   return services.map(
     ({ name, state, started, settled }) =>
@@ -64,7 +64,7 @@ describe('a boot in virtual time', () => {
     expect(result).toMatchObject({ kind: 'ready', ready: 2_000 });
   });
 
-  it('knows whom each waited for', () => {
+  it('knows the prerequisite that each service waited for', () => {
     const { services } = boot(
       [
         service('a', { type: 'oneshot' }),
@@ -75,7 +75,7 @@ describe('a boot in virtual time', () => {
       { times: { b: 250 } },
     );
     expect(services.map(({ waitedFor }) => waitedFor)).toEqual([undefined, undefined, 'b.service', undefined]);
-    // The pause of IDLE, after everything else.
+    // IDLE services come after all others and a pause.
     expect(services.at(-1)).toMatchObject({ started: 1_750, settled: 2_250 });
   });
 

@@ -15,7 +15,7 @@ describe("the supervisor's clock", () => {
     virtual.run(10_050);
     expect(clock.realTime()).toBe(10_050);
     expect(clock.now()).toBe(150);
-    // What was waited for is put off, so that what had stood still, too, can still say something.
+    // The timer is put off, so that programs that were stopped with chaperone can still send something.
     virtual.run(11_999);
     expect(fired).toEqual([]);
     virtual.run(12_000);
