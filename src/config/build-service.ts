@@ -229,7 +229,7 @@ function warnScheduled(section: Section, type: ServiceType, report: Report): voi
   for (const key of withoutMeaning) {
     if (!section.values.has(key) || !boolean(section, key)) continue;
     report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
-      hint: `it is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} changes nothing for the next`,
+      hint: `${key} is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} does not affect the next one`,
     });
   }
 }

@@ -104,9 +104,9 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
   const needed = Math.ceil(sufficientBudget(layers) / 100) / 10;
   report.warning(
     'shutdown-too-short',
-    `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,
+    `services stop in ${layers} layers, one after the other, and a shutdown_timeout of ${budget / 1000} s is too short for that`,
     places.directive('settings', 'shutdown_timeout'),
-    { hint: `expected shutdown_timeout ${needed} or more: 1 s a layer, and the last round` },
+    { hint: `expected shutdown_timeout ${needed} or more: 1 s for each layer, and a reserve for the last SIGKILL` },
   );
 }
 

@@ -102,7 +102,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
       kind: 'missing',
       code: 'program-not-found',
       message: `the program ${shown} of ${name} is not found`,
-      hint: isPath ? 'nothing is there' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
+      hint: isPath ? 'there is no such file' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
       why: 'whose program is not found',
     };
   }
@@ -149,7 +149,7 @@ function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): F
   }
   if (probe.look(absolute(program, directory)) !== 'missing') return undefined;
   // Not an error: an earlier service may only just be about to create it.
-  return { ...doubt, message: `${message}, and not in ${directory} so far` };
+  return { ...doubt, message: `${message}, and ${directory} does not hold it yet` };
 }
 
 /** The `#!` line, as execve(2) reads it, and what env(1) looks up for it. */
@@ -166,7 +166,7 @@ function interpreterFault(
     if (head.startsWith('\x7fELF')) return undefined;
     const what = head === '' ? 'is empty' : 'is no binary and has no "#!" line';
     const message = `the program ${script} of ${name} ${what}`;
-    return { kind: 'doubt', code: 'unknown-format', message, hint: 'ENOEXEC is likely', why };
+    return { kind: 'doubt', code: 'unknown-format', message, hint: 'its start will probably fail with ENOEXEC', why };
   }
   const line = head.slice(2).split('\n', 1)[0] ?? '';
   const windows = line.endsWith('\r') ? { hint: 'its lines end as on Windows: CR LF' } : {};

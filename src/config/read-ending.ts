@@ -29,16 +29,16 @@ export function readEnding(
   const shutsDown = given === 'shutdown';
   if (failure !== undefined && type === 'cron') {
     report.error('no-effect', `on_failure of ${name} has no effect: its type is cron`, failure.place, {
-      hint: 'a failed run changes nothing for the next',
+      hint: 'a failed run does not affect the next one',
     });
   } else if (failure !== undefined && given !== undefined && exitKills) {
     report.error('contradiction', `on_failure of ${name} has no effect: its exit_kills is true`, failure.place, {
-      hint: 'expected one of them: with exit_kills its end is the end of the system, however it ends',
+      hint: 'expected only one of them: with exit_kills any end of the service ends the system',
     });
   }
   if (failure !== undefined && shutsDown && ownIgnore === true) {
     report.error('contradiction', `on_failure of ${name} is shutdown, and its ignore_failures is true`, failure.place, {
-      hint: 'expected one of them: a failure that ends the system is not ignored',
+      hint: 'expected only one of them: a failure that ends the system cannot be ignored',
     });
   }
   return {
@@ -56,14 +56,14 @@ function readRemain(section: Section, { type, environment, enabled, report }: En
   const { name } = section;
   if (isScheduled(type)) {
     report.error('no-effect', `remain_after_exit of ${name} has no effect: its type is ${type}`, scalar.place, {
-      hint: 'it is for services that end',
+      hint: 'remain_after_exit is for services that end',
     });
   } else if (type === 'forking' && !section.given.has('pidfile')) {
     report.error(
       'no-effect',
       `remain_after_exit of ${name} has no effect: it is forking and has no pidfile`,
       scalar.place,
-      { hint: 'expected a pidfile: without one nobody knows when it ends' },
+      { hint: 'expected a pidfile: without one chaperone cannot know when the daemon ends' },
     );
   }
   return expandedBoolean(section, 'remain_after_exit', environment, report, { enabled, fallback: type === 'oneshot' });

@@ -34,7 +34,9 @@ function actionRoute(verb: Verb): readonly Route[] {
       handle: async ({ gate, caller, aborted, name, given }) => {
         const command = commandOf(verb, isForService ? [name] : [], given);
         return answer(
-          command === undefined ? mistake('something is missing') : await gate.command(command, caller, { aborted }),
+          command === undefined
+            ? mistake('a required field is missing')
+            : await gate.command(command, caller, { aborted }),
         );
       },
     },

@@ -57,7 +57,7 @@ export function parseWords([first, ...rest]: readonly string[]): CommandParse {
 }
 
 function found(command: Command | undefined): CommandParse {
-  return command === undefined ? mistaken('something is missing') : { kind: 'command', command };
+  return command === undefined ? mistaken('a required argument is missing') : { kind: 'command', command };
 }
 
 function mistaken(message: string): CommandParse {

@@ -43,16 +43,16 @@ type CommandRoute =
   /** `requires`: a field that its body must have; `summary`: what it does then. */
   | { readonly at: 'system'; readonly requires?: Parameter<unknown>; readonly summary?: string };
 
-const force = flag('force', 'whatever state the service is in');
-const wait = flag('wait', 'answer only when it has come about');
+const force = flag('force', 'do it in whatever state the service is');
+const wait = flag('wait', 'answer only when the services have reached that state');
 const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most');
-const enable = flag('enable', 'enable them first');
-const disable = flag('disable', 'and keep them from being started');
-const drain = flag('drain', 'cron, inetd: let the runs and connections that there are end by themselves');
-const forceRestart = flag('force', 'also those that could not be started again');
-const forceReload = flag('force', 'also where it stops services that it could not start again');
-const dryRun = flag('dry-run', 'only say what that would be');
-const goal = choice('for', 'STATE', 'what to wait for; without it ready', waitGoals);
+const enable = flag('enable', 'enable the services first');
+const disable = flag('disable', 'also disable the services, so that nothing starts them');
+const drain = flag('drain', 'cron, inetd: let present runs and connections end by themselves');
+const forceRestart = flag('force', 'also restart services that could not be started again');
+const forceReload = flag('force', 'reload even if that stops services that could not be started again');
+const dryRun = flag('dry-run', 'only print what would change');
+const goal = choice('for', 'STATE', 'the state to wait for; by default ready', waitGoals);
 const signal = value(
   'signal',
   'SIGNAL',

@@ -285,7 +285,7 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
       }, timeout);
       subscription.add(() => timers.clearTimeout(timer));
     }
-    const abandon = (): void => finish({ kind: 'failed', names, text: 'Command error: nobody waits any more' });
+    const abandon = (): void => finish({ kind: 'failed', names, text: 'Command error: the caller has gone' });
     aborted?.addEventListener('abort', abandon, { once: true });
     subscription.add(() => aborted?.removeEventListener('abort', abandon));
   });

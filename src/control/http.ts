@@ -66,7 +66,7 @@ export async function handleRequest(request: IncomingMessage, response: ServerRe
     return;
   }
   if (found.kind === 'missing') {
-    write(response, { kind: 'json', status: 404, value: { kind: 'mistake', text: 'there is nothing here' } });
+    write(response, { kind: 'json', status: 404, value: { kind: 'mistake', text: 'no such path' } });
     return;
   }
   if (found.kind === 'method') {

@@ -184,7 +184,7 @@ describe('a notify service', () => {
     [
       'WATCHDOG=trigger',
       `until ${here}/now WATCHDOG=trigger`,
-      [/job\.service failed: it asked for it with WATCHDOG=trigger/],
+      [/job\.service failed: it declared itself failed with WATCHDOG=trigger/],
     ],
   ])('fails later by %s, the system goes on, and restart begins it anew', async (_title, words, logs) => {
     const system = boot({

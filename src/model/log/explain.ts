@@ -148,7 +148,7 @@ function failureReason(spec: ServiceSpec, cause: FailureCause, atStart: boolean)
       return `${spec.type} service, ${reportedReason(cause)}${atStart ? ' before READY=1' : ''} (pid ${cause.pid})`;
     case 'watchdog':
       return cause.triggered
-        ? `${spec.type} service, asked for it with WATCHDOG=trigger (pid ${cause.pid})`
+        ? `${spec.type} service, declared itself failed with WATCHDOG=trigger (pid ${cause.pid})`
         : `${spec.type} service, no WATCHDOG=1 within ${seconds(cause.interval)} s (watchdog), pid ${cause.pid}`;
     case 'listen':
       return `${describeListenError(cause)}; tried ${cause.tried.join(', then ')}`;
@@ -178,13 +178,13 @@ function pidfileReason({ file, trouble }: Extract<FailureCause, { kind: 'pidfile
     case 'absent':
       return `no pid file ${file}`;
     case 'unchanged':
-      return `the pid file ${file} was there before the start, and was not written anew`;
+      return `the pid file ${file} was there before the start, and the program has not written it since`;
     case 'garbage':
       return `no number in the pid file ${file}`;
     case 'dead':
-      return `nothing lives under the number in the pid file ${file}`;
+      return `no process has the number in the pid file ${file}`;
     case 'refused':
-      return `the pid file ${file} names a process that is none of the service's`;
+      return `the pid file ${file} names a process that does not belong to the service`;
   }
 }
 
@@ -223,17 +223,17 @@ const pidfileAdvice: Readonly<Record<PidfileTrouble, string>> = {
   garbage: 'the file has to hold one number: the pid of the daemon',
   dead: "the number has to be the daemon's own pid: in a script $$ is that of the shell",
   refused:
-    'it has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
+    'the process has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
 };
 
 /** What would help, where that is known. */
 function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   switch (cause.kind) {
     case 'timeout': {
-      if (spec.type === 'forking') return ['a program that stays in the foreground wants type simple'];
+      if (spec.type === 'forking') return ['use type simple for a program that stays in the foreground'];
       if (spec.type !== 'notify') return [];
       const known = notifyingBy.find(([program]) => program.test(spec.command));
-      return [known?.[1] ?? 'a program that sends no READY=1 (sd_notify) wants type simple, or forking'];
+      return [known?.[1] ?? 'use type simple or forking for a program that sends no READY=1 (sd_notify)'];
     }
     case 'pidfile':
       return [pidfileAdvice[cause.trouble]];

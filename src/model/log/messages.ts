@@ -47,7 +47,7 @@ export function messagesFor(
       return [debug(`service ${notice.service} prerequisites satisfied`)];
     case 'service.blocked':
       return [
-        warning(`service ${notice.service} will not start: something it waits for has ended without becoming ready`),
+        warning(`service ${notice.service} will not start: one of its prerequisites has ended without becoming ready`),
       ];
     case 'service.changed': {
       const spec = service(notice.service);
@@ -63,7 +63,7 @@ export function messagesFor(
       return [
         warning(
           notice.waits
-            ? `service ${notice.service} survives SIGKILL: a process of it hangs in the kernel, and its end is waited for`
+            ? `service ${notice.service} survives SIGKILL: one of its processes hangs in the kernel, and chaperone waits for its end`
             : `service ${notice.service} survives SIGKILL; the shutdown goes on without it`,
         ),
       ];
@@ -110,7 +110,7 @@ export function about(spec: ServiceSpec, message: Message): Message {
 /** @param code why accept4(2) took no client, such as EMFILE */
 export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Message =>
   warning(
-    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, it is tried again every ${seconds(pause)} s`,
+    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, and chaperone tries again every ${seconds(pause)} s`,
   );
 
 /** The environment of a service with `debug`, a line a variable. */
@@ -134,7 +134,9 @@ export const userCreated = (name: string, uid: number, gid: number): Message =>
 export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
 
 export const commandFailed = (command: string, reason: string): Message =>
-  revealing(warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`));
+  revealing(
+    warning(`the command \`${oneLine(command)}\` in the configuration failed and stands for no text: ${reason}`),
+  );
 
 export const exitKillsAhead = (spec: ServiceSpec): Message =>
   warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
@@ -192,7 +194,7 @@ export function pidRefused(
 function refusalText(refusal: FollowRefusal, owner: string | undefined): string {
   switch (refusal) {
     case 'first':
-      return 'the first process of all is no service';
+      return 'PID 1 is never a process of a service';
     case 'owned':
       return `the process belongs to ${owner ?? 'another service'}`;
     case 'foreign':
@@ -209,13 +211,15 @@ export const pidfileKept = (name: string, file: string, code: string): Message =
   warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
 
 export const notifyRefused = (name: string, pid: number, access: string): Message =>
-  debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
+  debug(`${name} got a notification from pid ${pid}, which may not send any (NOTIFYACCESS=${access})`);
 
 export const notifyTruncated = (name: string): Message =>
   warning(`${name} sent a notification that is too long; only its beginning was read`);
 
 export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
-  warning(`${name} wants ${count} more descriptors kept (FDSTORE) than the ${kept} that are kept at most: closed`);
+  warning(
+    `${name} sent ${count} descriptors beyond the ${kept} that chaperone keeps for it (FDSTORE): they were closed`,
+  );
 
 export const hostQueueing = (text: string, path: string): Message =>
   debug(`queueing '${text}' to notify socket '${path}'`);
@@ -275,22 +279,22 @@ function reasonOf(errorCode: string): string {
 }
 
 export const sinkRefuses = (sink: string, errorCode: string): Message =>
-  warning(
-    `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
-  );
+  warning(`cannot write log records to ${sink} (${reasonOf(errorCode)}); the records that are lost are counted`);
 
 /** Why a file cannot be a journal, where that is no errno or means something else here. */
 const journalReasons: Readonly<Record<string, string>> = {
   EEXIST: 'EEXIST, a file stands where a directory should be',
   ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
   ELOOP: 'ELOOP, it is a symbolic link',
-  NOT_A_FILE: 'it is no regular file',
-  NOT_A_JOURNAL: 'it holds something else',
+  NOT_A_FILE: 'it is not a regular file',
+  NOT_A_JOURNAL: 'it holds something other than a journal',
 };
 
 export const journalRefuses = (path: string, errorCode: string): Message => {
   const passing = errorCode === 'ENOSPC' || errorCode === 'EDQUOT';
-  const consequence = passing ? 'entries wait, and are counted when they are lost' : 'this boot is not recorded';
+  const consequence = passing
+    ? 'entries wait in memory, and those that are lost are counted'
+    : 'this boot is not recorded';
   return warning(
     `cannot write the journal ${path} (${journalReasons[errorCode] ?? reasonOf(errorCode)}): ${consequence}`,
   );
@@ -328,7 +332,7 @@ export function failureText(spec: ServiceSpec, cause: FailureCause): string {
       return `${spec.name} failed with reported error ${reportedStatus(cause)}`;
     case 'watchdog':
       return cause.triggered
-        ? `${spec.name} failed: it asked for it with WATCHDOG=trigger`
+        ? `${spec.name} failed: it declared itself failed with WATCHDOG=trigger`
         : `${spec.name} failed: no WATCHDOG=1 within ${seconds(cause.interval)} second(s)`;
   }
 }

@@ -88,7 +88,7 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   disabled: () => ({
     condition: 'being enabled',
     owner: 'you',
-    next: '"start --enable" starts it; what waits for it goes on without it',
+    next: '"start --enable" starts it; services that wait for it start without it',
   }),
   pending: ({ hold }) => pendingReason(hold),
   'starting.spawning': ({ spec }) => {
@@ -116,7 +116,7 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   'starting.settling': (facts) => ({
     condition: `startup_pause to pass${inTime(facts)}`,
     owner: processName(facts),
-    next: `ready; an abnormal end until then is a failed start${consequence(facts)}`,
+    next: `ready; an abnormal end before that is a failed start${consequence(facts)}`,
   }),
   'starting.awaitingExit': (facts) => ({
     condition: `exit 0 of ${processName(facts)}`,
@@ -148,14 +148,14 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
     next: `${killNext(facts)}; then ${afterStop(facts)}`,
   }),
   'stopping.clearing': (facts) => ({
-    condition: `what is left of its run to end after ${endSignalOf(facts)}`,
-    owner: 'what is left of its run',
+    condition: `the remaining processes of its run to end after ${endSignalOf(facts)}`,
+    owner: 'the remaining processes of its run',
     next: `${killNext(facts)}; then ${afterClearing(facts)}`,
   }),
   'stopping.draining': (facts) => ({
     condition: `${processName(facts)} to finish`,
     owner: processName(facts),
-    next: `nothing new starts; then ${afterStop(facts)}`,
+    next: `no new run starts; then ${afterStop(facts)}`,
   }),
   'stopping.killing': (facts) => ({
     condition: `the kernel to end ${processName(facts)} after SIGKILL`,
@@ -190,20 +190,24 @@ function scheduledReason({ spec, running = 0, nextRun }: WaitFacts): Reason {
     owner: `the schedule "${spec.interval ?? '?'}"`,
     next:
       running > 0
-        ? 'a run, or none if the one that goes on has not ended by then'
-        : 'a run; how it ends changes nothing for the next',
+        ? 'a run, or none if the present run has not ended by then'
+        : 'a run; its result does not affect the next run',
   };
 }
 
 function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
   const most = mostRuns(spec);
   if (running < most) {
-    return { condition: `connections on port ${spec.port ?? '?'}`, owner: 'clients', next: 'one process a connection' };
+    return {
+      condition: `connections on port ${spec.port ?? '?'}`,
+      owner: 'clients',
+      next: 'one process for each connection',
+    };
   }
   return {
     condition: `one of its ${most} connections to end (max_connections)`,
-    owner: 'who is being served',
-    next: 'the clients that wait in the backlog are served',
+    owner: 'the clients that are connected',
+    next: 'the next client in the backlog is served',
   };
 }
 
@@ -244,7 +248,7 @@ function pendingReason(hold: Hold): Reason {
       return {
         condition: `${list(hold.names)}, which ended without becoming ready`,
         owner: 'you',
-        next: `it never starts unless ${hold.names.length === 1 ? 'that is' : 'those are'} started`,
+        next: `it never starts unless ${hold.names.length === 1 ? 'that service is' : 'those services are'} started`,
       };
     case 'stage':
       return {
@@ -253,7 +257,7 @@ function pendingReason(hold: Hold): Reason {
         next: 'then it starts',
       };
     case 'ending':
-      return { condition: 'the end of the system', owner: 'chaperone', next: 'it is not started any more' };
+      return { condition: 'the end of the system', owner: 'chaperone', next: 'chaperone starts no service any more' };
     case 'idleDelay':
       return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
     case 'reload':
@@ -263,7 +267,7 @@ function pendingReason(hold: Hold): Reason {
         next: 'then it starts',
       };
     case 'none':
-      return { condition: 'its turn', owner: 'chaperone', next: 'it starts' };
+      return { condition: 'chaperone to start it', owner: 'chaperone', next: 'nothing else holds it up' };
   }
 }
 
