@@ -22,7 +22,8 @@ export interface EndFacts {
 }
 
 /**
- * The last lines of a container that did not come up: what failed, why, with which command, its last words, who waited for
+ * The last lines of a container that did not come up: what failed, why, with which command, the last line that it wrote, who
+ * waited for
  * it, and what was stopped. No lines where the end needs no explanation.
  *
  * @param now monotonic ms
@@ -76,7 +77,7 @@ export function explainEnd(
 interface Explained {
   readonly headline: string;
   readonly failure: ServiceFailure;
-  /** It has never become ready. */
+  /** The service has never become ready. */
   readonly atStart: boolean;
 }
 
@@ -104,7 +105,7 @@ function explainFailure(
   ];
 }
 
-/** A command's own end needs no comment; that it could not begin does. */
+/** The end of the command line's command needs no comment; only a command that could not begin is explained. */
 function explainCommand(outcome: RunOutcome): readonly string[] {
   return outcome.kind === 'exit' ? [] : [`chaperone: cannot run the command: ${describeSpawnError(outcome.error)}`];
 }
@@ -192,7 +193,7 @@ function reportedReason({ errno, busError }: Extract<FailureCause, { kind: 'repo
   return busError === undefined ? `it sent ERRNO=${errno ?? 0}` : `it sent BUSERROR=${busError}`;
 }
 
-/** Programs that notify only when they are told to. */
+/** Programs that send READY=1 only with certain options, with the advice for each. */
 const notifyingBy: readonly (readonly [RegExp, string])[] = [
   [
     /\bredis-server\b(?!.*--supervised\s+systemd)/,
@@ -226,7 +227,7 @@ const pidfileAdvice: Readonly<Record<PidfileTrouble, string>> = {
     'the process has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
 };
 
-/** What would help, where that is known. */
+/** Advice on what would help, if that is known. */
 function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   switch (cause.kind) {
     case 'timeout': {
@@ -248,7 +249,7 @@ function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   }
 }
 
-/** Why a program that was looked up cannot be started. */
+/** Why a program that a check looked up cannot be started. */
 export function missingProgram(error: SpawnError): string {
   return `${describeSpawnError(error)}${error.program.includes('/') ? '' : " in the service's PATH"}`;
 }
@@ -264,7 +265,7 @@ function outcome({ neverStarted, stopped, exitStatus }: EndFacts): readonly stri
   return [...waiting, field('stopped', `${ended}; exit status ${exitStatus}`)];
 }
 
-/** The longest list that is told in full. */
+/** Longer lists of names are cut. */
 const longestList = 12;
 
 function list(names: readonly string[]): string {

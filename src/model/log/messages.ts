@@ -16,20 +16,20 @@ import { describeDuration } from '../words/duration.ts';
 import { oneLine } from '../words/printable.ts';
 import type { Facility, Severity } from './syslog-names.ts';
 
-/** The longest list of pids that is told in full. */
+/** Longer lists of pids are cut. */
 const longestList = 20;
 
 export interface Message {
   readonly severity: Severity;
   readonly text: string;
-  /** Absent: chaperone's own. */
+  /** Absent: the facility of chaperone's own messages. */
   readonly facility?: Facility;
-  /** It holds a command's words or the values of an environment: it is for the log, and nobody else. */
+  /** True if the text holds words of a command or values of an environment: only the log may show it. */
   readonly revealing?: true;
 }
 
 /**
- * The log lines that one notice of the system machine is worth.
+ * The log lines for one notice of the system machine.
  *
  * @param now monotonic ms
  */
@@ -102,7 +102,7 @@ export function startAttempt(spec: ServiceSpec): Message {
   }
 }
 
-/** What chaperone says about a cron or inetd service is of the facility that cron(8) and inetd(8) have. */
+/** Gives messages about cron and inetd services the facility that cron(8) and inetd(8) use. */
 export function about(spec: ServiceSpec, message: Message): Message {
   return isScheduled(spec.type) ? { ...message, facility: spec.type === 'cron' ? 'cron' : 'daemon' } : message;
 }
@@ -143,10 +143,10 @@ export const exitKillsAhead = (spec: ServiceSpec): Message =>
 
 export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
 
-/** Somebody has asked for this signal, which need not end anything. */
+/** A signal that somebody requested; it need not end the service. */
 export const signalling = (name: string, signal: SignalName): Message => info(`sending ${signal} to ${name} as asked`);
 
-/** @param asked the signal that has asked it to end before, and for how long (ms) it has not */
+/** @param asked the signal that asked the service to end before, and how many ms ago */
 export function killing(
   name: string,
   pids: readonly number[],
@@ -159,7 +159,7 @@ export function killing(
   return warning(`using SIGKILL to terminate ${name}${which}${why}`);
 }
 
-/** A process of its group, or one that its start has left behind. */
+/** The end of another process of the service: a member of its group, or one that its start left behind. */
 export const memberReaped = (name: string, pid: number, status: ExitStatus): Message =>
   debug(`${name} exit status for pid=${pid} of its group is '${procStatus(status)}'`);
 
@@ -256,7 +256,7 @@ export const recordsDropped = (count: number, sink: string, errorCode?: string):
   return warning(`${count} log records were dropped because ${reason}`);
 };
 
-/** Why a sink or a socket of logging cannot be used, after the errno. */
+/** Why a sink or a socket of logging cannot be used; shown behind the errno. */
 const loggingReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EADDRINUSE: 'another process serves it',
@@ -281,7 +281,7 @@ function reasonOf(errorCode: string): string {
 export const sinkRefuses = (sink: string, errorCode: string): Message =>
   warning(`cannot write log records to ${sink} (${reasonOf(errorCode)}); the records that are lost are counted`);
 
-/** Why a file cannot be a journal, where that is no errno or means something else here. */
+/** Why a file cannot be a journal, for reasons that are not an errno or whose errno means something else here. */
 const journalReasons: Readonly<Record<string, string>> = {
   EEXIST: 'EEXIST, a file stands where a directory should be',
   ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
@@ -366,7 +366,7 @@ function pidfileText(name: string, { file, trouble, timeout }: Extract<FailureCa
   }
 }
 
-/** The STATUS of the reference, where no process has ended with it. */
+/** A reported error in the form of the reference's STATUS, although no process has ended with it. */
 function reportedStatus({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
   return busError === undefined ? procStatus({ kind: 'exited', code: errno ?? 0 }) : `<ProcStatus ${busError}>`;
 }
@@ -554,7 +554,7 @@ export function warning(text: string): Message {
   return { severity: 'warning', text };
 }
 
-/** Asked for by hand, of what is in line or runs already. */
+/** The answer to a start of a service that is queued or runs already. */
 export function alreadyStarted(name: string): Message {
   return debug(`service ${name} already started.  further starts ignored.`);
 }
