@@ -1,4 +1,4 @@
-/** The directives that say what the end of a service means: for the system, and for itself. */
+/** Reads the directives about the end of a service: what it means for the system and for the service itself. */
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
 import type { ServiceSpec, ServiceType } from '../model/service/service-spec.ts';
 import type { Environment } from './environment.ts';
@@ -8,14 +8,14 @@ import type { Section } from './validate.ts';
 
 interface EndingContext {
   readonly type: ServiceType;
-  /** Of the settings. */
+  /** `ignore_failures` of the settings. */
   readonly ignoreFailures: boolean;
   readonly environment: Environment;
   readonly enabled: boolean;
   readonly report: Report;
 }
 
-/** Two that contradict each other, and one that its type cannot have, are mistakes. */
+/** Directives that contradict each other, and directives that the type cannot have, are mistakes. */
 export function readEnding(
   section: Section,
   context: EndingContext,
@@ -43,7 +43,7 @@ export function readEnding(
   }
   return {
     exitKills,
-    // What it says itself is more than what counts for all.
+    // The service's own directive overrides the one of the settings.
     ignoreFailures: ownIgnore ?? (context.ignoreFailures && !shutsDown),
     onFailure: shutsDown ? 'shutdown' : 'keep',
     remainAfterExit: readRemain(section, context),
