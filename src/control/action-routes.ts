@@ -1,4 +1,4 @@
-/** The routes of actions, made of the table of commands: a body becomes a command as it is, and never words in between. */
+/** The routes of actions, made from the table of commands. A body becomes a command directly and is never turned into words. */
 import { fieldName } from '../model/words/parameter.ts';
 import { mistake } from './answer.ts';
 import type { Verb } from './command.ts';

@@ -35,7 +35,7 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
     ...(outcome === undefined ? {} : { outcome }),
   });
   const { ignoreFailures } = before.spec;
-  draft.tell({ type: 'service.changed', service: name, change: asTold(before, change), ignoreFailures });
+  draft.tell({ type: 'service.changed', service: name, change: effectiveChange(before, change), ignoreFailures });
   if (change.phase === 'backoff') pause(draft, name, before);
   // The automatic restart takes the place of the start that was requested meanwhile.
   if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
@@ -71,7 +71,7 @@ function isLost(slot: Slot): boolean {
 }
 
 /** The change as the ledger records it: a service that was disabled meanwhile is not restarted. */
-export function asTold({ enabled }: Slot, change: ServiceChange): ServiceChange {
+export function effectiveChange({ enabled }: Slot, change: ServiceChange): ServiceChange {
   return change.phase === 'backoff' && !enabled ? { phase: 'failed', cause: change.cause, during: 'run' } : change;
 }
 
@@ -145,13 +145,13 @@ function letOthersGo(draft: Draft, before: Slot, { phase }: ServiceChange, close
   if (!isReadyPhase(phase) && !isEnded(phase)) return;
   const { name } = before.spec;
   const waitedFor = name;
-  const freed = isEnded(phase) && isReplacing(before) && hadSomething(before);
+  const freed = isEnded(phase) && isReplacing(before) && hadPortOrPidfile(before);
   if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, waitedFor);
   else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], waitedFor);
 }
 
 /** True if the service had a port or a pidfile, which another service may have waited for. */
-function hadSomething(slot: Slot): boolean {
+function hadPortOrPidfile(slot: Slot): boolean {
   const { port, pidfile } = definitionOf(slot);
   return port !== undefined || pidfile !== undefined;
 }

@@ -66,12 +66,12 @@ function mayStart(draft: Draft, name: string, slot: Slot): boolean {
   if (node === undefined || phaseOf(slot) !== 'pending') return false;
   if (node.stage > firstClosedStage(draft.counters) || (node.stage === 2 && !draft.idleReleased)) return false;
   // The prerequisite that starts last is the likeliest to be missing, so it is checked first.
-  const missing = node.prerequisites.findLast((other) => !letsGo(draft.get(other)));
+  const missing = node.prerequisites.findLast((other) => !letsDependentsStart(draft.get(other)));
   return missing === undefined && !sharesWithStopping(draft, slot);
 }
 
 /** True if a prerequisite lets its dependents start: a ready service that is about to be stopped does not. */
-function letsGo(slot: Slot | undefined): boolean {
+function letsDependentsStart(slot: Slot | undefined): boolean {
   return slot === undefined || (satisfiesDependents(slot) && !isStopping(slot));
 }
 
