@@ -44,22 +44,22 @@ _chaperonectl() {
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--enable:enable the services first' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     stop)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--disable:and keep them from being started' '--drain:cron, inetd  let the runs and connections that there are end by themselves' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd  let present runs and connections end by themselves' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     reset)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     restart)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:also those that could not be started again' '--wait:answer only when it has come about' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--force:also restart services that could not be started again' '--wait:answer only when the services have reached that state' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     enable)
       options=('--json:print JSON' '--help:print this text'); operands=services ;;
     disable)
@@ -76,7 +76,7 @@ _chaperonectl() {
         --for) services=(ready stopped failed); _describe value services; return ;;
         --timeout) :; return ;;
       esac
-      options=('--for:what to wait for; without it ready' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--for:the state to wait for; by default ready' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     is-ready)
       options=('--json:print JSON' '--help:print this text'); operands=services ;;
     blame)
@@ -95,7 +95,7 @@ _chaperonectl() {
       esac
       options=('--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--via:reach chaperone through a command such as "docker exec -i NAME"' '--stdio:the other end of --via  standard input and output are the control socket' '--help:print this text'); operands=none ;;
     reload)
-      options=('--dry-run:only say what that would be' '--force:also where it stops services that it could not start again' '--json:print JSON' '--help:print this text'); operands=none ;;
+      options=('--dry-run:only print what would change' '--force:reload even if that stops services that could not be started again' '--json:print JSON' '--help:print this text'); operands=none ;;
     replay)
       case $words[CURRENT-1] in
         --boot|--tolerance|--until|--service|--speed|--port|--listen) :; return ;;

@@ -26,22 +26,22 @@ _telchap() {
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--enable:enable them first' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--enable:enable the services first' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
     stop)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--disable:and keep them from being started' '--drain:cron, inetd  let the runs and connections that there are end by themselves' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd  let present runs and connections end by themselves' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
     reset)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:whatever state the service is in' '--wait:answer only when it has come about' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
     restart)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:also those that could not be started again' '--wait:answer only when it has come about' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
+      options=('--force:also restart services that could not be started again' '--wait:answer only when the services have reached that state' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
     enable)
       options=('--help:print this text'); operands=services ;;
     disable)

@@ -1,21 +1,21 @@
-/** What a command of ours is called, takes and tells: a program, or a verb of one. Its help is made of it. */
+/** Describes a program, or a verb of one: name, parameters and notes. Help, man pages and completions are made from it. */
 import { flag, optionTitle, type Parameter } from '../model/words/parameter.ts';
 
 export interface CommandHelp {
   /** One line without a period, for lists and man pages. */
   readonly summary: string;
-  /** What stands behind the options; several ways where there are several. */
+  /** The words behind the options in the usage line; several if there are several forms. */
   readonly usages: readonly string[];
-  /** What it does, in sentences; without it the summary. */
+  /** What the command does, in sentences; by default the summary. */
   readonly description?: string;
   /** All but --help, which every command has. */
   readonly options: readonly Parameter<unknown>[];
-  /** What its words are, and what shells complete them with. */
+  /** The words that the command takes, and what shells complete them with. */
   readonly operands: 'none' | 'words' | 'services' | 'files' | 'command';
-  /** What else is to be known. */
+  /** Further notes. */
   readonly notes?: string;
   readonly exit: string;
-  /** Its help has no line to spare. */
+  /** True: no empty line stands between the usage and the text behind it. */
   readonly dense?: true;
 }
 

@@ -10,7 +10,7 @@ export function completion(program: Program, shell: Shell): string {
   return write[shell](program);
 }
 
-/** How a shell asks for the names of services: nothing where chaperone does not answer. */
+/** The shell command that prints the names of services; it prints nothing if chaperone does not answer. */
 const namesCommand = ({ name }: Program): string =>
   name === 'telchap'
     ? 'telchap status 2>/dev/null | awk \'table && $2 { sub(/\\.service$/, "", $2); print $2 } /^---/ { table = 1 }\''
@@ -92,7 +92,7 @@ function bashWords(program: Program, operands: CommandHelp['operands']): string 
   }
 }
 
-/** Behind the command that another program shall get stand the words of that one: files, as a rule. */
+/** The words behind a command for another program belong to that program, so they are completed with files. */
 function bashCommand({ operands, options }: CommandHelp, first: number): string {
   if (operands !== 'command') return '';
   const withValue = valueGroups(options).flatMap((group) => group.options);

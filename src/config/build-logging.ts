@@ -9,7 +9,7 @@ import { boolean, choice, directiveOf, expandedBoolean, expandedText, scalarOf }
 import type { Section } from './validate.ts';
 import { reportWithin } from './within.ts';
 
-/** Without any logging section `docker logs` would stay empty. */
+/** The entry that is used without any logging section, so that `docker logs` shows something. */
 export const defaultLogging: LoggingSpec = {
   name: 'default.logging',
   selector: '*.info',
@@ -48,7 +48,7 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
     enabled: enabled && owner.kind !== 'missing',
     stdout: boolean(section, 'stdout'),
     stderr: boolean(section, 'stderr'),
-    // Relative to the home of the user who logs.
+    // A relative path counts from the home of the entry's user.
     ...(file === undefined ? {} : { file: file.startsWith('/') ? file : `${home(account?.home)}/${file}` }),
     overwrite: boolean(section, 'overwrite'),
     extended: boolean(section, 'extended'),
@@ -61,7 +61,7 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
   };
 }
 
-/** One directive for lines and for packets: an entry seldom has both. */
+/** Reads `format`, which serves for lines and for packets because an entry seldom writes both. */
 function readFormat(section: Section): Pick<LoggingSpec, 'format' | 'packet' | 'timestamp'> {
   const format = choice(section, 'format');
   const timestamp = section.values.get('timestamp');
@@ -80,7 +80,7 @@ function home(path: string | undefined): string {
   return path === undefined || path === '/' ? '' : path.replace(/\/+$/, '');
 }
 
-/** The selector's text. One that is mistaken is reported, with the place of the mistake in it. */
+/** The selector's text. A mistake in it is reported with its place. */
 function readSelector(section: Section, text: string | undefined, enabled: boolean, report: Report): string {
   const scalar = scalarOf(section, 'selector');
   const selector = text ?? String(directiveOf(section, 'selector').default);

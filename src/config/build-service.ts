@@ -1,4 +1,4 @@
-/** From the sections of services, and the command on the command line, to what they will be started as. */
+/** Builds the definitions of services from their sections and from the command of the command line. */
 
 import { parseScheduleFields } from '../model/schedule/schedule-fields.ts';
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
@@ -44,12 +44,12 @@ import {
 import { emptySection, type Section } from './validate.ts';
 import { reportWithin } from './within.ts';
 
-/** What the settings, and the surroundings, give to every service. */
+/** Defaults that the settings and the surroundings give to every service. */
 export interface Defaults {
   /** Outermost first. */
   readonly levels: readonly EnvironmentLevel[];
   readonly account: ResolvedAccount;
-  /** The settings name a group. */
+  /** True if the settings name a group. */
   readonly gidGiven: boolean;
   readonly debug: boolean;
   readonly ignoreFailures: boolean;
@@ -67,13 +67,13 @@ interface BuildContext {
 export interface ConsoleRequest {
   /** Never empty. */
   readonly argv: readonly string[];
-  /** The end of the command is the end of the system. */
+  /** True: the system shuts down when the command ends. */
   readonly exitKills: boolean;
-  /** `--task`: the command is what the container is for, so its failure is the container's. */
+  /** `--task`: the command is the purpose of the container, so its failure is the container's. */
   readonly task: boolean;
 }
 
-/** Undefined where a mistake leaves nothing to start; every mistake has been reported then. */
+/** Undefined if a mistake leaves nothing to start; all mistakes are reported by then. */
 export function buildService(
   section: Section,
   prerequisites: readonly string[],
@@ -103,7 +103,7 @@ export function buildService(
         )
       : preliminary;
 
-  // Everything is read before anything is given up, so that every mistake is reported.
+  // All directives are read before a broken service is given up, so that every mistake is reported.
   const type = serviceType(section);
   const final = finalEnvironment(environment, expansion, type === 'notify');
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
@@ -176,7 +176,7 @@ const typesOf: Readonly<Record<'pidfile' | 'watchdog' | 'port' | 'interval', rea
   interval: ['cron'],
 };
 
-/** The directives that only some types have. One that is missing is an error, one that is too much a warning. */
+/** The directives that only some types have. A missing one is an error, a superfluous one a warning. */
 function readTypeDirectives(
   section: Section,
   type: ServiceType,
@@ -221,20 +221,20 @@ function readTypeDirectives(
   };
 }
 
-/** Directives that say what a service's own end means: one that is scheduled has no end of its own. */
-const withoutMeaning: readonly string[] = ['exit_kills', 'restart'];
+/** Directives about the end of a service; a scheduled service does not end by itself. */
+const directivesAboutEnds: readonly string[] = ['exit_kills', 'restart'];
 
 function warnScheduled(section: Section, type: ServiceType, report: Report): void {
   if (!isScheduled(type)) return;
-  for (const key of withoutMeaning) {
+  for (const key of directivesAboutEnds) {
     if (!section.values.has(key) || !boolean(section, key)) continue;
     report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
-      hint: `it is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} changes nothing for the next`,
+      hint: `${key} is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} does not affect the next one`,
     });
   }
 }
 
-/** The schedule as it will be kept; its mistakes go to the report, each at its place where nothing was expanded. */
+/** Reads the schedule. Its mistakes go to the report, with their places unless variables were expanded. */
 function readInterval(
   section: Section,
   environment: Environment,
@@ -245,7 +245,7 @@ function readInterval(
   const text = expandedText(section, 'interval', environment, enabled, report);
   const asWritten = scalar !== undefined && isPlain(scalar.text);
   if (scalar === undefined || text === undefined) {
-    // Whether an interval is needed at all is for the type to say.
+    // Whether an interval is required depends on the type and is checked elsewhere.
     if (scalar !== undefined && enabled && !asWritten && serviceType(section) === 'cron') {
       report.error('empty-value', `interval of ${section.name} expands to nothing`, scalar.place, {
         hint: 'expected a schedule',
@@ -255,7 +255,7 @@ function readInterval(
   }
   const read = parseScheduleFields(text);
   if (read.ok) return text.trim();
-  // What stands in a service that is switched off often makes sense only where it is switched on.
+  // The values of a disabled service often make sense only in places where it is enabled.
   if (!enabled && !asWritten) return undefined;
   for (const problem of read.problems) {
     reportWithin(report, 'bad-schedule', `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
@@ -284,7 +284,7 @@ function readCommand(
   }
   const [first, ...rest] = split.words;
   if (first === undefined || first.text === '') {
-    // A command often expands to nothing just where the service is switched off.
+    // A command often expands to nothing in exactly those places where the service is disabled.
     if (!enabled && !isPlain(scalar.text)) return asWritten;
     report.error('empty-value', `the command of ${section.name} is empty`, scalar.place, {
       hint: 'expected a program',
@@ -295,7 +295,7 @@ function readCommand(
   return { text, argv: [program, ...rest.map((word) => word.text)] };
 }
 
-/** `~/x` and `~user/x`; what cannot be looked up stays as it is, as in a shell. */
+/** Expands `~/x` and `~user/x`; an unknown user's tilde stays as it is, as in a shell. */
 function expandTilde(word: string, home: string | undefined, accounts: AccountDatabase): string {
   const [, user = '', tail = ''] = /^~([^/]*)(.*)$/s.exec(word) ?? [];
   const directory = user === '' ? home : accounts.findUser(user)?.home;
@@ -344,7 +344,7 @@ export function buildConsole(
     found,
   );
   const expansion = { owner: consoleService, enabled: true, report };
-  // Word by word: what a variable holds stays one word.
+  // Words are expanded one by one, so that a variable's value stays one word.
   const words = argv.map((word) => expandWord(environment, word, expansion));
   return {
     name: consoleService,

@@ -1,4 +1,4 @@
-/** From the merged sections to the whole configuration as one plain value. */
+/** Builds the whole configuration as one plain value from the merged sections. */
 
 import { timeZoneProblem } from '../model/schedule/schedule-fields.ts';
 import { type AccountDatabase, parseId } from '../model/service/accounts.ts';
@@ -30,19 +30,19 @@ export interface Surroundings {
   /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly accounts: AccountDatabase;
-  /** Chaperone's stdin is a terminal. */
+  /** True if chaperone's stdin is a terminal. */
   readonly interactive: boolean;
-  /** `--user`: the account for everything that names none itself. */
+  /** `--user`: the account for services and log files that name none themselves. */
   readonly user?: string;
-  /** The command on chaperone's command line, and what its options make of it. */
+  /** The command of chaperone's command line, with the options that apply to it. */
   readonly console?: ConsoleRequest;
 }
 
 export interface BuildContext extends Surroundings {
-  /** Where the configuration stands: one file or a directory. */
+  /** The configuration's path: one file or a directory. */
   readonly path: string;
   readonly fileCount: number;
-  /** Every file could be read. */
+  /** True if every file could be read. */
   readonly complete: boolean;
   readonly commands: Commands;
   readonly report: Report;
@@ -100,7 +100,7 @@ export function buildSystem(files: readonly (readonly Section[])[], context: Bui
   };
 }
 
-/** The one that starts later would find its port busy. */
+/** Warns of two inetd services with one port: the one that starts later would find it in use. */
 function warnSharedPorts(sections: readonly Section[], services: readonly ServiceSpec[], report: Report): void {
   const owners = new Map<number, string>();
   for (const { name, type, port, enabled } of services) {
@@ -119,7 +119,7 @@ function warnSharedPorts(sections: readonly Section[], services: readonly Servic
   }
 }
 
-/** The zone of the settings; without it the one of the environment, which has to be known only where it is used. */
+/** The time zone of the settings. Without it TZ counts, which has to be valid only if a cron service uses it. */
 function readTimeZone(
   settings: Section,
   { levels, account }: Defaults,
@@ -150,7 +150,7 @@ function readTimeZone(
   return {};
 }
 
-/** The grants of the settings, with their accounts. Of an account that is missing nobody knows who will have its number one day. */
+/** The grants of the settings, with their accounts. A missing account is an error: somebody else may get its number one day. */
 function readGrants(settings: Section, { accounts, report }: BuildContext): readonly Grant[] {
   const value = settings.values.get('control');
   if (value?.kind !== 'grants') return [];
@@ -219,7 +219,7 @@ function readDefaults(settings: Section, user: ResolvedAccount, context: BuildCo
   };
 }
 
-/** The default of the reference; as PID 1 of a container nobody else has it. */
+/** The default of the reference. In a container no other program serves it. */
 const defaultLogSocket = '/dev/log';
 /** What fits into sun_path, unix(7), bytes. */
 const longestSocketPath = 107;
@@ -257,7 +257,7 @@ function readJournal(settings: Section, defaults: Defaults, { commands, report }
   };
 }
 
-/** Where PATH stands, whether it is a file or a directory. */
+/** The directory that contains the configuration's path. */
 function containingDirectory(path: string): string {
   const trimmed = path.replace(/\/+$/, '');
   const slash = trimmed.lastIndexOf('/');

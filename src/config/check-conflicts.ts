@@ -2,7 +2,7 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { CheckContext } from './check-programs.ts';
 import { quote } from './wording.ts';
 
-/** Two services that start and claim the same port, or the same pidfile. */
+/** Reports two enabled services that claim the same port or the same pidfile. */
 export function checkConflicts(starting: readonly ServiceSpec[], context: CheckContext): void {
   claim(
     'port',

@@ -1,4 +1,4 @@
-/** What the order of services makes impossible: starts that never come, and stops that have no time. */
+/** Reports what the order of services makes impossible: services that can never start, and stops without enough time. */
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
 import {
   blocked,
@@ -11,10 +11,10 @@ import {
 import { type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
-/** Told one by one; of more, only how many. */
+/** Most services that are reported one by one; of the rest only the number. */
 const mostUnreachable = 20;
 
-/** A service that starts, but can never become ready. */
+/** Whether a service that starts can become ready. */
 export function startOutlook(service: ServiceSpec, { places, report, graph }: CheckContext): Outlook {
   const { name, type } = service;
   const waits = type === 'oneshot' || type === 'forking' || type === 'notify' || service.pidfile !== undefined;
@@ -25,7 +25,7 @@ export function startOutlook(service: ServiceSpec, { places, report, graph }: Ch
     });
     return { kind: 'fails', why: 'whose process_timeout is 0', runs: true };
   }
-  // Where nobody waits for it, that is what a task is.
+  // Without dependents this is how a task is written, and no mistake.
   if (type === 'oneshot' && service.exitKills && (graph.nodes[name]?.dependents.length ?? 0) > 0) {
     return { kind: 'fails', why: 'whose end is the end of the system (exit_kills)', runs: true };
   }
@@ -65,7 +65,7 @@ export function checkReachable(outlooks: ReadonlyMap<string, Outlook>, context: 
   return unreachable;
 }
 
-/** From a service through what it waits for to one that fails; through its stage where no line says so. */
+/** The path from a service over its prerequisites to one that fails; over stages if no directive leads there. */
 function chainToFailure(
   start: string,
   unreachable: ReadonlySet<string>,
@@ -86,10 +86,10 @@ function chainToFailure(
   return chain;
 }
 
-/** Whether `shutdown_timeout` is enough for all layers, each stopped after the one above. */
+/** Warns if `shutdown_timeout` is too short for all layers, each of which stops after the one above. */
 export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outlook>, context: CheckContext): void {
   const { graph, services, places, report } = context;
-  // A oneshot has ended long before.
+  // A oneshot has ended before the shutdown and needs no time.
   const lives = (name: string): boolean =>
     outlooks.get(name)?.kind === 'starts' && services.get(name)?.type !== 'oneshot';
   const alive = graph.names.filter(lives);
@@ -104,9 +104,9 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
   const needed = Math.ceil(sufficientBudget(layers) / 100) / 10;
   report.warning(
     'shutdown-too-short',
-    `services stop in ${layers} layers, one after the other, and ${budget / 1000} s are not enough for that`,
+    `services stop in ${layers} layers, one after the other, and a shutdown_timeout of ${budget / 1000} s is too short for that`,
     places.directive('settings', 'shutdown_timeout'),
-    { hint: `expected shutdown_timeout ${needed} or more: 1 s a layer, and the last round` },
+    { hint: `expected shutdown_timeout ${needed} or more: 1 s for each layer, and a reserve for the last SIGKILL` },
   );
 }
 

@@ -5,9 +5,9 @@ import type { Place } from './source.ts';
 export interface Places {
   /** The files, in the order in which they are read. */
   readonly files: readonly string[];
-  /** Of a section's name, the last one where it stands in several files; undefined where it is in none. */
+  /** The place of a section's name: the last one if several files have it; undefined if none has. */
   section(name: string): Place | undefined;
-  /** Of a directive's value, the one that counts; undefined where it is not given. */
+  /** The place of a directive's value, of the one that counts; undefined if it is not given. */
   directive(section: string, key: string): Place | undefined;
 }
 
@@ -22,7 +22,7 @@ export function indexPlaces(files: readonly string[], roots: readonly (readonly 
   for (const root of roots.flat()) {
     if (root.kind !== 'map') continue;
     for (const { key, value } of root.entries) {
-      // As they are merged: a later service replaces an earlier one, in the others a later key does.
+      // As in the merge: a later service replaces an earlier one as a whole, other sections key by key.
       const earlier = key.text.endsWith('.service') ? undefined : sections.get(key.text);
       const directives = new Map(earlier?.directives);
       for (const entry of value.kind === 'map' ? value.entries : []) {

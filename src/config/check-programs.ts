@@ -1,4 +1,4 @@
-/** Whether the programs and directories that services name are there, and may be used. */
+/** Checks whether the programs and directories that services name exist and may be used. */
 
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
 import type { Account } from '../model/service/account.ts';
@@ -17,15 +17,15 @@ interface Look {
   readonly gid: number;
 }
 
-/** The file system that the services will find. The analysis sees it only through this. */
+/** The file system that the services will find; the analysis reads it only through this interface. */
 export interface Probe {
   /** Chaperone's own working directory. */
   readonly directory: string;
-  /** As a start looks up the first word of a command. */
+  /** Looks up the first word of a command as a start does. */
   findProgram(word: string, searchPath: string, directory: string): string | undefined;
-  /** `unknown`: whoever asks may not look there. */
+  /** `unknown`: the caller has no permission to look there. */
   look(path: string): Look | 'missing' | 'unknown';
-  /** The first 256 bytes of a file, of which the kernel takes the `#!` line; undefined where they cannot be read. */
+  /** The first 256 bytes of a file, in which the kernel looks for the `#!` line; undefined if they cannot be read. */
   head(path: string): string | undefined;
 }
 
@@ -40,14 +40,14 @@ export interface CheckContext {
 /** What is known about a service's start. */
 export type Outlook =
   | { readonly kind: 'starts' }
-  /** It counts as disabled, and its dependents as satisfied. */
+  /** The service counts as disabled, and its dependents can start. */
   | { readonly kind: 'disabled'; readonly why: string }
-  /** It never becomes ready; `why` goes on after "store.service, ". `runs`: its program does run. */
+  /** The service never becomes ready; `why` continues "store.service, ". `runs`: its program does run. */
   | { readonly kind: 'fails'; readonly why: string; readonly runs: boolean };
 
 const starts: Outlook = { kind: 'starts' };
 
-/** Looks for a service's program, what interprets it, and its directory. */
+/** Looks for a service's program, its interpreter, and its directory. */
 export function checkProgram(service: ServiceSpec, context: CheckContext): Outlook {
   const { places, report } = context;
   if (!service.enabled) {
@@ -69,13 +69,13 @@ export function checkProgram(service: ServiceSpec, context: CheckContext): Outlo
     return fault.kind === 'missing' ? { kind: 'disabled', why: 'no program' } : starts;
   }
   report.error(fault.code, fault.message, place, remarks);
-  // These are ready before their program runs.
+  // Services of these types are ready before their program runs.
   const readyAnyhow = service.type === 'cron' || service.type === 'inetd';
   return readyAnyhow && fault.kind !== 'missing' ? starts : { kind: 'fails', why: fault.why, runs: false };
 }
 
 interface Fault {
-  /** `missing`: the look-up finds nothing; `unusable`: it cannot be executed; `doubt`: that cannot be said for sure. */
+  /** `missing`: the look-up finds no program; `unusable`: it cannot be executed; `doubt`: it may not be executable. */
   readonly kind: 'missing' | 'unusable' | 'doubt';
   readonly code: DiagnosticCode;
   readonly message: string;
@@ -89,7 +89,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
   const directory = workingDirectory(service, probe);
   const searchPath = environment['PATH'] ?? '';
   const isPath = program.includes('/');
-  // Its PATH is known only when it starts.
+  // The PATH of the service is known only when it starts.
   if (!isPath && service.late?.names.includes('PATH') === true) return undefined;
   const shown = quote(program);
   if (isPath && !program.startsWith('/')) {
@@ -102,7 +102,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
       kind: 'missing',
       code: 'program-not-found',
       message: `the program ${shown} of ${name} is not found`,
-      hint: isPath ? 'nothing is there' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
+      hint: isPath ? 'there is no such file' : `looked for in ${searchPath === '' ? 'the usual folders' : searchPath}`,
       why: 'whose program is not found',
     };
   }
@@ -139,7 +139,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
   return interpreterFault(service, { path, directory, searchPath }, probe);
 }
 
-/** Such a path means another file in every directory. */
+/** A relative path means a different file in every directory. */
 function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): Fault | undefined {
   const program = service.argv[0] ?? '';
   const message = `the program ${quote(program)} of ${service.name} is a relative path`;
@@ -148,8 +148,8 @@ function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): F
     return { ...doubt, message, hint: 'expected a "directory", or the whole path' };
   }
   if (probe.look(absolute(program, directory)) !== 'missing') return undefined;
-  // Not an error: an earlier service may only just be about to create it.
-  return { ...doubt, message: `${message}, and not in ${directory} so far` };
+  // This is no error, since an earlier service may create the file.
+  return { ...doubt, message: `${message}, and ${directory} does not hold it yet` };
 }
 
 /** The `#!` line, as execve(2) reads it, and what env(1) looks up for it. */
@@ -166,7 +166,7 @@ function interpreterFault(
     if (head.startsWith('\x7fELF')) return undefined;
     const what = head === '' ? 'is empty' : 'is no binary and has no "#!" line';
     const message = `the program ${script} of ${name} ${what}`;
-    return { kind: 'doubt', code: 'unknown-format', message, hint: 'ENOEXEC is likely', why };
+    return { kind: 'doubt', code: 'unknown-format', message, hint: 'its start will probably fail with ENOEXEC', why };
   }
   const line = head.slice(2).split('\n', 1)[0] ?? '';
   const windows = line.endsWith('\r') ? { hint: 'its lines end as on Windows: CR LF' } : {};
@@ -185,7 +185,7 @@ function interpreterFault(
   return missing(command);
 }
 
-/** By the permission bits alone; capabilities and access lists are not seen. */
+/** Judges by the permission bits alone; capabilities and access lists are not considered. */
 function mayExecute({ mode, uid, gid }: Look, account: Account): boolean {
   if (account.uid === 0) return true;
   if (account.uid === uid) return (mode & 0o100) !== 0;
@@ -208,7 +208,7 @@ function checkDirectory(service: ServiceSpec, context: CheckContext): void {
   }
 }
 
-/** Some service runs before this one, and may create what it needs. */
+/** True if some service runs before this one and may create what it needs. */
 function hasEarlier({ name }: ServiceSpec, { graph, services }: CheckContext): boolean {
   const node = graph.nodes[name];
   if (node === undefined) return false;

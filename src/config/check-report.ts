@@ -14,7 +14,7 @@ export interface CheckReport {
   readonly schedules: readonly ScheduleRow[];
   /** Sections in the files. */
   readonly loggingCount: number;
-  /** Of the schedules' times. */
+  /** The time zone in which the schedules' times are given. */
   readonly timeZone: string;
 }
 
@@ -30,7 +30,7 @@ export function renderCheck({ diagnostics, services, schedules, loggingCount, ti
     errors === 0 ? 'no mistakes' : counted(errors, 'mistake', 'mistakes'),
     ...(warnings === 0 ? [] : [counted(warnings, 'warning', 'warnings')]),
   ].join(', ');
-  // What stands last is read first: with mistakes, they are the matter.
+  // The last line is read first, so it tells the mistakes if there are any.
   const lists = errors > 0 ? [] : [serviceTable(services), scheduleTable(schedules, timeZone)];
   const ending = services.length === 0 && errors > 0 ? `${found}\n` : `${counts}: ${found}\n`;
   return [renderWarnings(diagnostics), renderErrors(diagnostics), ...lists, ending]

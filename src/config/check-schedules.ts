@@ -34,8 +34,9 @@ export function checkSchedules(
 }
 
 /**
- * Six fields that many programs would read with the seconds first: here the last one is the second, and a star in it runs
- * sixty times a minute.
+ * Warns of six fields that other programs would read with the seconds first: here the last field is the second, and a star in
+ * it runs
+ * the service sixty times a minute.
  */
 function warnOfSeconds(name: string, fields: string, { places, report }: CheckContext): void {
   const words = fields.split(' ');

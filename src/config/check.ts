@@ -1,8 +1,8 @@
 /**
- * Everything about a configuration that can be known without starting it and that the loader does not look at: what is there
- * outside its files, what two sections claim, and what the order makes impossible.
+ * Checks everything about a configuration that can be known without starting it and that the loader does not check: files
+ * that services need, claims of two sections that conflict, and what the order makes impossible.
  *
- * An error is what fails a start, or what can never do what it is there for; a warning is what may be meant.
+ * An error makes a start fail or a section useless; a warning is about something that may be intended.
  */
 
 import { parseSelector, selectsNothing } from '../model/log/selector.ts';
@@ -25,10 +25,10 @@ export interface CheckPorts {
 /** A service as a start would treat it. */
 export interface ServiceRow {
   readonly spec: ServiceSpec;
-  /** From 1; what has the same number may start together. */
+  /** The layer, from 1; services of one layer may start together. */
   readonly layer: number;
   readonly starts: boolean;
-  /** Why it does not start. */
+  /** Why the service does not start. */
   readonly note?: string;
 }
 

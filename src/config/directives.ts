@@ -1,7 +1,7 @@
 import { defaultConnections } from '../model/schedule/scheduled-runs.ts';
 import type { ServiceType } from '../model/service/service-spec.ts';
 
-/** What a directive's value is written as. */
+/** How a directive's value is written. */
 type ValueKind =
   | 'boolean'
   /** A number of seconds, fractions allowed, not negative. */
@@ -38,12 +38,12 @@ export interface Directive {
   readonly kind: ValueKind;
   /** Variables in the value are expanded when the configuration is loaded. */
   readonly expands: boolean;
-  /** Absent where the default is nothing, or comes from elsewhere; `summary` says so then. Seconds for times. */
+  /** Absent if there is no default, or if it comes from elsewhere, which `summary` says then. Times are seconds. */
   readonly default?: boolean | number | string | readonly string[];
   readonly choices?: readonly string[];
   /** Numbers and sizes: the smallest and the largest. */
   readonly range?: readonly [number, number];
-  /** Whose directives stand in it. */
+  /** The kind of section whose directives the value holds. */
   readonly section?: SectionKind;
   /** One line for documentation. */
   readonly summary: string;
@@ -134,7 +134,7 @@ const settings: readonly Directive[] = [
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
 ];
 
-/** Bytes: the charts of the machines alone take 50 KiB in each boot, and of more than that nobody reads. */
+/** Bytes. The lower bound leaves room for the charts of the machines, which take 50 KiB in each boot. */
 const journalSizes = [256 * 1024, 64 * 1024 ** 3] as const;
 
 const inspect: readonly Directive[] = [

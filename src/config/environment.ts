@@ -22,20 +22,20 @@ import { quote } from './wording.ts';
 /** A command in backticks whose output the configuration needs. */
 export interface CommandRequest {
   readonly command: string;
-  /** Absent: chaperone's own. */
+  /** Absent: chaperone's own account. */
   readonly account?: Account;
 }
 
-/** What the commands in backticks have given so far, and which others are needed. */
+/** The outputs of commands in backticks that are known so far, and the commands that still have to run. */
 export interface Commands {
-  /** By `commandKey`. */
+  /** Outputs by `commandKey`. */
   readonly outputs: ReadonlyMap<string, string>;
   readonly needed: Map<string, CommandRequest>;
 }
 
 /** One level of variables, with the places where they are written. */
 export interface EnvironmentLevel extends AccountLevel {
-  /** `settings`, `web.service`; absent where nobody wrote the values into a file. */
+  /** `settings`, `web.service`; absent for values that are in no file. */
   readonly owner?: string;
   readonly scalars?: ReadonlyMap<string, YamlScalar>;
 }
@@ -48,7 +48,10 @@ export interface Environment {
   readonly commands: Commands;
 }
 
-/** What systemd tells the process it starts (sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)): meant for chaperone alone. */
+/**
+ * Variables by which systemd talks to the process it starts (sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)): services
+ * must not see them.
+ */
 const hostVariables = [
   'NOTIFY_SOCKET',
   'LISTEN_FDS',
@@ -64,7 +67,7 @@ const sectionNumbers = { settings: 1, inspect: 1, service: 2, logging: 2 } as co
 
 /**
  * @param levels from the outermost to the innermost
- * @param account runs the commands in backticks of directives
+ * @param account the account that runs commands in backticks of directives
  */
 export function createEnvironment(
   levels: readonly EnvironmentLevel[],
@@ -89,7 +92,8 @@ function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own:
 }
 
 /**
- * The environment that chaperone was started with, without what its own host meant for it, and with the internal variables
+ * The environment that chaperone was started with, without the variables that its host set for chaperone alone, and with the
+ * internal ones
  * that do not depend on a service.
  */
 export function inheritedLevel(
@@ -105,7 +109,8 @@ export function inheritedLevel(
 }
 
 /**
- * The levels of one section: what it keeps of the outer ones, what its account brings, what it sets, what it drops.
+ * The levels of one section: its filter of inherited variables, those of its account, those that it sets, and those that it
+ * drops.
  *
  * @param account the account in force
  * @param own the section itself names that account, so that HOME, USER and LOGNAME are set by it
@@ -119,7 +124,7 @@ export function sectionLevels(
   const drops = globsOf(section, 'env_unset');
   const set = section.values.get('env_set');
   const scalars = set?.kind === 'textMap' ? set.entries : new Map<string, YamlScalar>();
-  // An account of the settings has its variables there already; a filter may only just have dropped them.
+  // The level of the settings has the variables of their account already, but the section's filter may have dropped them.
   const brought = account === undefined || (!own && inherits === undefined) ? [] : [...accountVariables(account)];
   const number = sectionNumbers[section.kind];
   const common = { section: number, ...(account === undefined ? {} : { account }) };
@@ -135,13 +140,13 @@ export function sectionLevels(
   ];
 }
 
-/** An empty list is as good as none. */
+/** An empty list counts as not given. */
 function globsOf(section: Section, key: 'env_inherit' | 'env_unset'): readonly string[] | undefined {
   const value = section.values.get(key);
   return value?.kind === 'globs' && value.globs.length > 0 ? value.globs : undefined;
 }
 
-/** HOME, USER and LOGNAME. Without an entry they are what `docker run --user` sets. */
+/** HOME, USER and LOGNAME. For a uid without an entry they are what `docker run --user` sets. */
 function accountVariables(account: Account): ReadonlyMap<string, string> {
   const name = account.name ?? '';
   return new Map([
@@ -151,7 +156,7 @@ function accountVariables(account: Account): ReadonlyMap<string, string> {
   ]);
 }
 
-/** The innermost level of a service: what nothing can drop. */
+/** The innermost level of a service, whose variables no filter can drop. */
 export function serviceLevel(name: string): EnvironmentLevel {
   return { values: new Map([['_CHAP_SERVICE', name]]) };
 }
@@ -160,7 +165,7 @@ export function serviceLevel(name: string): EnvironmentLevel {
 export function expandWord(environment: Environment, word: string, { owner, report }: ExpansionContext): string {
   if (isPlain(word)) return word;
   try {
-    // A shell's script as an argument (`sh -c …`) is full of backticks, and they are the shell's.
+    // Backticks in an argument usually belong to a shell's script (`sh -c …`), so they are left alone.
     return environment.expander.expand(word, { literalBackticks: true });
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
@@ -175,16 +180,16 @@ export function expandWord(environment: Environment, word: string, { owner, repo
   }
 }
 
-/** Whom an expansion is for, and how strict it is. */
+/** The section that an expansion is for, and how strict the expansion is. */
 export interface ExpansionContext {
   /** The section: `web.service`. */
   readonly owner: string;
-  /** False: `$(V:?message)` stops nothing, since the service does not start. */
+  /** False: a failed `$(V:?message)` is no mistake, since the service does not start. */
   readonly enabled: boolean;
   readonly report: Report;
 }
 
-/** Expands a directive's text; undefined where that fails, which is then reported, or has to wait for a command. */
+/** Expands a directive's text; undefined if that fails, which is reported, or has to wait for a command. */
 export function expandDirective(
   environment: Environment,
   key: string,
@@ -202,7 +207,7 @@ export function expandDirective(
   }
 }
 
-/** What a program gets. */
+/** The environment that a program gets. */
 export interface FinalEnvironment {
   readonly environment: Readonly<Record<string, string>>;
   readonly late?: LateEnvironment;
@@ -210,10 +215,11 @@ export interface FinalEnvironment {
 
 /**
  * The environment that a program gets: every variable expanded, without empty values and without names that begin with
- * an underscore. What cannot be expanded is reported and left out; what depends on the single run is left for later, after
+ * an underscore. Variables that cannot be expanded are reported and left out; those that depend on the single run are left for
+ * later, after
  * a trial with stand-ins.
  *
- * @param notifies its starts have a notify socket
+ * @param notifies true if the starts of the service have a notify socket
  */
 export function finalEnvironment(
   { levels, commands }: Environment,
@@ -242,7 +248,7 @@ export function finalEnvironment(
   return { environment, late: { levels: levels.map(withoutPlaces), names: lateNames, outputs: commands.outputs } };
 }
 
-/** The part of a level that a start needs; the text of whole files is not kept for it. */
+/** The part of a level that a start needs, so that the text of whole files is not kept in memory. */
 function withoutPlaces({ owner: _owner, scalars: _scalars, ...level }: EnvironmentLevel): AccountLevel {
   return level;
 }
@@ -262,7 +268,7 @@ function reportVariable(
   }
   const own = level?.owner === context.owner;
   const owner = own ? context.owner : `${level?.owner}, for ${context.owner},`;
-  // A fault in the settings is one mistake, however many services it strikes: the first one stands for all.
+  // A fault in the settings is reported once, for the first service, however many services it affects.
   const once = own ? undefined : `${level?.owner}\0${origin.name}`;
   reportExpansion(error, `${origin.name} in env_set of ${owner}`, scalar, context, once);
 }
@@ -281,7 +287,7 @@ function reportExpansion(
   report.error(code, `${label} cannot be expanded: ${error.message}`, place, { hint, once });
 }
 
-/** What is told of a failed expansion; of one that waits for a command's output nothing is. */
+/** The report of a failed expansion, by error code; an expansion that waits for a command's output is not reported. */
 const expansionMistakes: Readonly<
   Record<Exclude<ExpansionErrorCode, 'EXPANSION_PENDING'>, { readonly code: DiagnosticCode; readonly hint: string }>
 > = {

@@ -15,7 +15,7 @@ export type { CommandRequest } from './environment.ts';
 
 export interface LoadContext extends Surroundings {
   readonly reader: ConfigReader;
-  /** What the commands in backticks gave, by `commandKey`. */
+  /** Outputs of the commands in backticks, by `commandKey`. */
   readonly outputs?: ReadonlyMap<string, string>;
 }
 
@@ -24,13 +24,15 @@ export interface LoadResult {
   readonly spec?: SystemSpec;
   /** In the order of files and lines. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Commands in backticks to run, before the configuration is loaded anew with their outputs. Empty where there is an error. */
+  /**
+   * Commands in backticks to run, before the configuration is loaded anew with their outputs. Empty where there is an error.
+   */
   readonly commands: readonly CommandRequest[];
 }
 
 /**
- * Loads a configuration from one file or from the `*.conf` and `*.yaml` files of a directory. A path where nothing is
- * gives a system without services. Does not throw: every mistake of every file becomes a diagnostic.
+ * Loads a configuration from one file or from the `*.conf` and `*.yaml` files of a directory. A path that does not exist
+ * yields a system without services. Does not throw: every mistake of every file becomes a diagnostic.
  */
 export function loadConfiguration(path: string, context: LoadContext): LoadResult {
   const report = createReport();
@@ -52,8 +54,9 @@ export function loadConfiguration(path: string, context: LoadContext): LoadResul
 }
 
 /**
- * Reads the files once more, only for where everything stands in them: a start has no use for that. What is wrong with them
- * `loadConfiguration` has told.
+ * Reads the files once more, only to know the places of sections and directives, which a start does not need. Mistakes in the
+ * files
+ * are not reported here, since `loadConfiguration` has done so.
  */
 export function readPlaces(path: string, reader: ConfigReader): Places {
   const report = createReport();
@@ -75,7 +78,7 @@ function findFiles(path: string, reader: ConfigReader, report: Report): readonly
   const folder = path.endsWith('/') ? path : `${path}/`;
   return (
     names
-      // As a shell's *.conf: no hidden files, which editors leave behind.
+      // Like a shell's *.conf this leaves out hidden files, which editors leave behind.
       .filter((name) => /^[^.].*\.(?:conf|yaml)$/s.test(name))
       .sort(compareBytes)
       .map((name) => `${folder}${name}`)
@@ -87,7 +90,7 @@ function findFiles(path: string, reader: ConfigReader, report: Report): readonly
   );
 }
 
-/** To open a FIFO or a device might wait, or never end. */
+/** Refuses FIFOs and devices: to open or read one might block or never end. */
 function reportIrregular(path: string, report: Report): void {
   report.error('unreadable', `cannot read the configuration ${quote(path)}: it is not a regular file`, undefined);
 }

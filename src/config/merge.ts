@@ -9,7 +9,7 @@ export interface MergedSections {
 
 /**
  * Puts the files of a configuration together: a later service replaces an earlier one of its name; settings and logging
- * sections are merged key by key, `env_set` variable by variable, and so is what stands in `inspect`.
+ * sections are merged key by key, `env_set` variable by variable, and `inspect` directive by directive.
  */
 export function mergeSections(files: readonly (readonly Section[])[]): MergedSections {
   let settings: Section | undefined;

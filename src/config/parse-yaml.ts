@@ -23,11 +23,11 @@ export type YamlNode = YamlScalar | YamlList | YamlMap;
 export interface YamlScalar {
   readonly kind: 'scalar';
   readonly place: Place;
-  /** The value as it is written, whatever YAML would make of it: `080` is `080`. Empty where it is null. */
+  /** The value as it is written, without YAML's conversions: `080` is `080`. Empty for null. */
   readonly text: string;
-  /** Not quoted, so that it may be a number. */
+  /** True if the value is not quoted, so that it may be a number. */
   readonly plain: boolean;
-  /** Nothing, `~` or `null`: counts as not given. */
+  /** True for an empty value, `~` or `null`, which count as not given. */
   readonly isNull: boolean;
 }
 
@@ -49,11 +49,11 @@ interface YamlMap {
   readonly entries: readonly YamlEntry[];
 }
 
-/** Deeper than any configuration, and far from what would overflow the stack of a recursive reader. */
+/** Deeper than any real configuration, and far below the depth that would overflow the stack of a recursive reader. */
 const deepestNesting = 100;
-/** Values that aliases may add to a file: more is a bomb (a few lines that stand for billions of values). */
+/** Most values that aliases may add to a file, against bombs (a few lines that stand for billions of values). */
 const mostAliasedValues = 1_000_000;
-/** One slip often makes a parser stumble over the rest of the file as well. */
+/** Most syntax errors that are reported of one file, since one slip often makes the rest of the file look wrong. */
 const mostSyntaxErrors = 20;
 
 /**
@@ -79,7 +79,7 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
 
   const errorLines = new Set<number>();
   const problems = documents.flatMap((document) => document.errors);
-  // Whatever else is found behind a quote that is never closed is only its consequence.
+  // Errors behind a quote that is never closed are only its consequences.
   const openQuote = problems.find((problem) => isOpenQuote(problem));
   for (const problem of openQuote === undefined ? problems : [openQuote]) {
     const mistake = describe(problem, source, openQuotes);
@@ -125,7 +125,7 @@ export function withoutDuplicates(entries: readonly YamlEntry[], report: Report)
   return last.size === entries.length ? entries : [...last.values()];
 }
 
-/** The place of a part of a scalar, as near as it can be known: quoting and folding move what stands in the file. */
+/** The place of a part of a scalar, as near as it can be known, since quoting and folding shift the text in the file. */
 export function placeWithin(scalar: YamlScalar, index: number, length: number): Place {
   const { source, start, end } = scalar.place;
   const written = source.text.slice(start, end);
@@ -146,7 +146,7 @@ function sliceOf(place: Place): string {
   return place.source.text.slice(place.start, place.end);
 }
 
-/** NUL never stands in text, and U+FFFD is what a decoder makes of bytes that are no UTF-8. */
+/** Text contains no NUL, and a decoder turns bytes that are not UTF-8 into U+FFFD. */
 function binaryOffset(text: string): number | undefined {
   const index = text.search(/[\0\ufffd]/);
   return index < 0 ? undefined : index;
@@ -154,11 +154,11 @@ function binaryOffset(text: string): number | undefined {
 
 interface Composed {
   readonly documents: Document.Parsed[];
-  /** Where quoted text that is never closed begins, by where it ends. */
+  /** The start of each quoted text that is never closed, by its end. */
   readonly openQuotes: ReadonlyMap<number, number>;
 }
 
-/** Feeds the parser itself instead of parseAllDocuments, which would recurse through any nesting. */
+/** Drives the parser directly instead of parseAllDocuments, which would recurse without a bound on nesting. */
 function compose(source: Source, report: Report): Composed | undefined {
   const parser = new Parser();
   const tokens = [];
@@ -166,7 +166,7 @@ function compose(source: Source, report: Report): Composed | undefined {
   for (const lexeme of new Lexer().lex(source.text)) {
     const start = parser.offset;
     for (const token of parser.next(lexeme)) tokens.push(token);
-    // The lexer hands out quoted text in one piece, and where its quote is never closed that piece ends the file.
+    // The lexer returns quoted text in one piece; if the quote is never closed, that piece reaches the end of the file.
     if (/^["']/.test(lexeme)) openQuotes.set(start + lexeme.length, start);
     if (parser.stack.length > deepestNesting) {
       report.error(
@@ -189,7 +189,7 @@ interface Mistake {
   readonly hint: string;
 }
 
-/** Puts the YAML library's findings into words for somebody who does not know YAML's grammar. */
+/** Words the YAML library's errors for somebody who does not know YAML's grammar. */
 function describe(problem: YAMLParseError, source: Source, openQuotes: ReadonlyMap<number, number>): Mistake {
   const [start, end] = problem.pos;
   const place: Place = { source, start, end: Math.max(end, start + 1) };

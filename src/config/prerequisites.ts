@@ -6,7 +6,7 @@ import type { Place } from './source.ts';
 import { isUpperCase } from './validate.ts';
 import { quote } from './wording.ts';
 
-/** What one service says about the order. */
+/** The directives of one service about the order. */
 export interface OrderWishes {
   /** With its suffix. */
   readonly name: string;
@@ -32,10 +32,10 @@ interface Reason {
 const reservedGroups: readonly string[] = ['INIT', 'IDLE'];
 
 /**
- * Resolves references and groups by section 2 of the reference: for every service the names it waits for because a line
+ * Resolves references and groups by section 2 of the reference: for every service the names it waits for because a directive
  * says so, in the order of declaration. What INIT and IDLE imply is left to the dependency graph (for many services it
  * is a great deal), but cycles are found with it. References that are wrong, and cycles, go to the report. Where not every
- * file could be read, `complete` is false: then an undeclared service is no news.
+ * file could be read, `complete` is false: then an undeclared service is not reported.
  */
 export function resolvePrerequisites(
   wishes: readonly OrderWishes[],
@@ -46,7 +46,7 @@ export function resolvePrerequisites(
   const graph = new WaitGraph(wishes, names, readLines(names, wishes, { complete, report }));
   const cycles = cyclicComponents(graph.size, (node) => graph.successors(node));
   for (const component of cycles) reportCycle(graph, component, report);
-  // Members of a large group that wait for each other would make far too many names, and nothing starts anyway.
+  // In a cycle the members of a large group would yield far too many names, and no service starts anyway.
   if (cycles.length > 0) return wishes.map(() => []);
   return wishes.map((_, index) => {
     const targets = new Set<number>();
@@ -136,7 +136,7 @@ interface ReferenceContext extends LineContext {
   readonly indexes: ReadonlyMap<string, number>;
 }
 
-/** Reports what is wrong with a reference, and says what it refers to. */
+/** Finds out what a reference refers to, and reports mistakes in it. */
 function classify(reason: Reason, owner: string, context: ReferenceContext): 'service' | 'group' | 'nothing' {
   const { directive, name, place } = reason;
   const { wishes, indexes, complete, report } = context;
@@ -159,7 +159,7 @@ function classify(reason: Reason, owner: string, context: ReferenceContext): 'se
   return 'service';
 }
 
-/** Nobody comes after what comes last, or before what comes first. */
+/** Reports `after: IDLE` and `before: INIT`, which no order can satisfy. */
 function isPossible({ directive, name, place }: Reason, owner: string, report: Report): boolean {
   if (directive === 'after' && name === 'IDLE') {
     report.error('impossible-order', `${owner} cannot wait for IDLE: idle services start after all others`, place, {
@@ -175,7 +175,7 @@ function isPossible({ directive, name, place }: Reason, owner: string, report: R
   return true;
 }
 
-/** Compares without the suffix, which would make short names look alike. */
+/** Finds a similar service name, compared without the suffix, which would make short names look alike. */
 function nearService(name: string, owner: string, wishes: readonly OrderWishes[]): string | undefined {
   const near = nearest(
     shortName(name),
@@ -205,13 +205,13 @@ class WaitGraph {
     this.#initMembers = names.members.get('INIT') ?? [];
   }
 
-  /** Every explicit wait of a service; lazily, since large groups that wait for each other have very many. */
+  /** Every explicit wait of a service, generated lazily because large groups that wait for each other have very many. */
   *explicitWaits(index: number): Generator<Wait> {
     const { members, memberships } = this.#names;
     for (const line of this.#lines.waitsFor[index] ?? []) {
       if (line.kind === 'service') yield line;
       else {
-        // Implied for everybody outside the group, and there may be thousands on either side.
+        // Waits for INIT and IDLE are implied for services outside the group, and there may be thousands on either side.
         if (reservedGroups.includes(line.reason.name) && !this.#names.isIn(line.reason.name, index)) continue;
         for (const target of members.get(line.reason.name) ?? []) {
           if (target !== index) yield { target, reason: line.reason };
@@ -269,7 +269,8 @@ function reportCycle(graph: WaitGraph, component: ReadonlySet<number>, report: R
   const services = [...component].filter((node) => node < wishes.length).sort((a, b) => a - b);
   const last = services.at(-1);
   if (last === undefined) return;
-  // The service declared last closes the cycle, unless it waits only by a group: then a line that says more is better.
+  // The service declared last closes the cycle. If it waits only because of a group, a more explicit directive is shown
+  // instead.
   const path = shortestCycle(last, component, (node) => graph.successors(node));
   const steps = graph.stepsOf(path);
   const start = Math.max(
@@ -285,7 +286,7 @@ function reportCycle(graph: WaitGraph, component: ReadonlySet<number>, report: R
   const message = `${wishes[before]?.name} waits for itself: ${shown.join(' → ')}`;
   report.error('dependency-cycle', message, first.reason.place, {
     related:
-      // What no line says (the command's group) has no place to show.
+      // The group of the command line's command is in no file, so there is no place to show.
       second === undefined || second.reason.place.source.file === ''
         ? undefined
         : {

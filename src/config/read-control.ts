@@ -24,7 +24,7 @@ export type GrantsValue = { readonly kind: 'grants'; readonly grants: readonly G
 const allowKeys = ['users', 'groups', 'everybody'] as const;
 const rightsHint = `expected all, or some of ${grantableActions.join(', ')}`;
 
-/** Undefined where there is a mistake in it: half of what was meant to be granted is nothing to go on with. */
+/** Undefined if there is a mistake: a part of the intended grants must not take effect alone. */
 export function readControl(node: YamlNode, context: ValueContext): GrantsValue | undefined {
   const sections = entriesOf(node, context, 'expected a map with "allow"');
   const grants: GrantRequest[] = [];
@@ -108,7 +108,7 @@ function readRights(node: YamlNode, context: ValueContext): 'all' | readonly Gra
   return names.some(({ name }) => name === 'all') ? 'all' : [...actions];
 }
 
-/** Nothing at all is an empty map. */
+/** An empty value counts as an empty map. */
 function entriesOf(node: YamlNode, context: ValueContext, hint: string): readonly YamlEntry[] | undefined {
   if (node.kind === 'map') return node.entries;
   if (node.kind === 'scalar' && node.isNull) return [];

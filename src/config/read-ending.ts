@@ -1,4 +1,4 @@
-/** The directives that say what the end of a service means: for the system, and for itself. */
+/** Reads the directives about the end of a service: what it means for the system and for the service itself. */
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
 import type { ServiceSpec, ServiceType } from '../model/service/service-spec.ts';
 import type { Environment } from './environment.ts';
@@ -8,14 +8,14 @@ import type { Section } from './validate.ts';
 
 interface EndingContext {
   readonly type: ServiceType;
-  /** Of the settings. */
+  /** `ignore_failures` of the settings. */
   readonly ignoreFailures: boolean;
   readonly environment: Environment;
   readonly enabled: boolean;
   readonly report: Report;
 }
 
-/** Two that contradict each other, and one that its type cannot have, are mistakes. */
+/** Directives that contradict each other, and directives that the type cannot have, are mistakes. */
 export function readEnding(
   section: Section,
   context: EndingContext,
@@ -29,21 +29,21 @@ export function readEnding(
   const shutsDown = given === 'shutdown';
   if (failure !== undefined && type === 'cron') {
     report.error('no-effect', `on_failure of ${name} has no effect: its type is cron`, failure.place, {
-      hint: 'a failed run changes nothing for the next',
+      hint: 'a failed run does not affect the next one',
     });
   } else if (failure !== undefined && given !== undefined && exitKills) {
     report.error('contradiction', `on_failure of ${name} has no effect: its exit_kills is true`, failure.place, {
-      hint: 'expected one of them: with exit_kills its end is the end of the system, however it ends',
+      hint: 'expected only one of them: with exit_kills any end of the service ends the system',
     });
   }
   if (failure !== undefined && shutsDown && ownIgnore === true) {
     report.error('contradiction', `on_failure of ${name} is shutdown, and its ignore_failures is true`, failure.place, {
-      hint: 'expected one of them: a failure that ends the system is not ignored',
+      hint: 'expected only one of them: a failure that ends the system cannot be ignored',
     });
   }
   return {
     exitKills,
-    // What it says itself is more than what counts for all.
+    // The service's own directive overrides the one of the settings.
     ignoreFailures: ownIgnore ?? (context.ignoreFailures && !shutsDown),
     onFailure: shutsDown ? 'shutdown' : 'keep',
     remainAfterExit: readRemain(section, context),
@@ -56,14 +56,14 @@ function readRemain(section: Section, { type, environment, enabled, report }: En
   const { name } = section;
   if (isScheduled(type)) {
     report.error('no-effect', `remain_after_exit of ${name} has no effect: its type is ${type}`, scalar.place, {
-      hint: 'it is for services that end',
+      hint: 'remain_after_exit is for services that end',
     });
   } else if (type === 'forking' && !section.given.has('pidfile')) {
     report.error(
       'no-effect',
       `remain_after_exit of ${name} has no effect: it is forking and has no pidfile`,
       scalar.place,
-      { hint: 'expected a pidfile: without one nobody knows when it ends' },
+      { hint: 'expected a pidfile: without one chaperone cannot know when the daemon ends' },
     );
   }
   return expandedBoolean(section, 'remain_after_exit', environment, report, { enabled, fallback: type === 'oneshot' });

@@ -1,4 +1,4 @@
-/** Reads lists of names, and what all readers of values share. */
+/** Reads lists of names; also holds what all readers of values share. */
 import { placeWithin, type YamlNode } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
@@ -10,14 +10,14 @@ export interface NameReference {
   readonly place: Place;
 }
 
-/** Whose value it is, as messages name it, and where they go. */
+/** How messages name the value, and the report that they go to. */
 export interface ValueContext {
   /** `kill_signal of web.service`. */
   readonly label: string;
   readonly report: Report;
 }
 
-/** What a value is, for messages. */
+/** Describes a value for messages. */
 export function describeNode(node: YamlNode): string {
   switch (node.kind) {
     case 'scalar':
@@ -31,7 +31,7 @@ export function describeNode(node: YamlNode): string {
   }
 }
 
-/** Names with commas between them, or a list of such; undefined where one is none. */
+/** Reads names separated by commas, or a list of such; undefined if one is not a name. */
 export function readNames(node: YamlNode, context: ValueContext): readonly NameReference[] | undefined {
   const hint = 'expected names with commas between them';
   if (node.kind === 'map') {

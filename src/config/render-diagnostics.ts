@@ -10,7 +10,7 @@ const context = 30;
 /**
  * The mistakes as text for a person, with a head line; empty where there are none. Warnings are left out.
  *
- * @param consequence what has become of what was asked for
+ * @param consequence what follows from the mistakes, such as `nothing was started`
  */
 export function renderErrors(diagnostics: readonly Diagnostic[], consequence = 'nothing was started'): string {
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
@@ -27,7 +27,7 @@ export function renderWarnings(diagnostics: readonly Diagnostic[]): string {
   return render(`chaperone: ${count} about the configuration`, warnings);
 }
 
-/** How many mistakes or doubts these are. */
+/** The number of mistakes or warnings. */
 export function countOf(diagnostics: readonly Diagnostic[]): number {
   return diagnostics.reduce((sum, { count = 1 }) => sum + count, 0);
 }
@@ -88,7 +88,7 @@ function quoteLine(position: SourcePosition): { line: string; caret: string } {
   };
 }
 
-/** Characters around the place that are looked at; a line may have millions. */
+/** Most characters around the place that are looked at, since a line may have millions. */
 const longestExcerpt = 1_000;
 
 /** The line, or a part of it around the place, character by character. */

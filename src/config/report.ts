@@ -3,15 +3,15 @@ import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
 import type { Place } from './source.ts';
 import { visible } from './wording.ts';
 
-/** What stands beside the caret, and another place that belongs to it. */
+/** Optional parts of a diagnostic: a hint beside the caret, and a related place. */
 interface Remarks {
   readonly hint?: string | undefined;
   readonly related?: { readonly message: string; readonly place: Place } | undefined;
-  /** What is reported under one key is kept only once, whatever the message says. */
+  /** Only the first diagnostic with the same key is kept, whatever its message says. */
   readonly once?: string | undefined;
 }
 
-/** Collects the mistakes and doubts of one loading. */
+/** Collects the mistakes and warnings of one loading. */
 export interface Report {
   error(code: DiagnosticCode, message: string, place: Place | undefined, remarks?: Remarks): void;
   warning(code: DiagnosticCode, message: string, place: Place | undefined, remarks?: Remarks): void;
@@ -20,13 +20,13 @@ export interface Report {
   finish(fileOrder: readonly string[]): Diagnostic[];
 }
 
-/** Mistakes, and doubts, that are kept: nobody reads more, and a file of a million lines may have millions. */
+/** Most mistakes, and most warnings, that are kept: a file of a million lines may have millions. */
 const mostKept = 500;
 
 /** An empty collection. The same message at the same place is kept once. */
 export function createReport(): Report {
   const diagnostics = new Map<string, Diagnostic>();
-  /** What is kept, and what is only counted. */
+  /** How many diagnostics are kept; `rest` counts those beyond the limit. */
   const kept = { error: 0, warning: 0 };
   const rest = { error: 0, warning: 0 };
   let errorCount = 0;
@@ -49,7 +49,7 @@ export function createReport(): Report {
     diagnostics.set(key, {
       severity,
       code,
-      // A terminal must not obey what stands in a configuration.
+      // Control characters in a configuration must not reach a terminal.
       message: visible(message),
       ...(place === undefined ? {} : { position: positionOf(place) }),
       ...(remarks.hint === undefined ? {} : { hint: visible(remarks.hint) }),

@@ -6,7 +6,7 @@ import { scalarOf } from './section-values.ts';
 import type { Section } from './validate.ts';
 import { quote } from './wording.ts';
 
-/** The account of a section. `own`: not simply the one of the settings. */
+/** The account of a section. `own`: the section names it itself, instead of inheriting it from the settings. */
 export type ResolvedAccount =
   | { readonly kind: 'none'; readonly own?: boolean }
   | { readonly kind: 'missing'; readonly name: string; readonly own?: boolean }
@@ -25,7 +25,7 @@ export function resolveAccount(
     const scalar = scalarOf(section, key);
     if (scalar === undefined) continue;
     const text = expandDirective(environment, key, scalar, { owner: section.name, enabled, report });
-    // Counting it as not given would let the service run as chaperone itself.
+    // If a uid that cannot be expanded counted as not given, the service would run as chaperone itself.
     if (text === undefined) return { kind: 'missing', name: scalar.text, own: true };
     if (text.trim() !== '') texts.set(key, text.trim());
   }

@@ -1,4 +1,4 @@
-/** Readers of single directives: the value that is given, else the default of the table. */
+/** Readers of single directives: each returns the given value, else the default of the table. */
 import { parseSignal, type SignalName } from '../model/service/signal.ts';
 import { directives } from './directives.ts';
 import { type Environment, expandDirective } from './environment.ts';
@@ -47,7 +47,7 @@ export function size(section: Section, key: string): number {
   return (typeof fallback === 'string' ? parseSize(fallback, true) : undefined) ?? noDefault(section, key);
 }
 
-/** The directives that stand in a map of their own; none where it is not given. */
+/** The section inside a directive whose value is a map of directives; empty if it is not given. */
 export function innerSection(section: Section, key: string): Section {
   const value = section.values.get(key);
   return value?.kind === 'section' ? value.section : emptySection(directiveOf(section, key).section ?? 'settings', key);
@@ -72,7 +72,7 @@ export function namesOf(section: Section, key: string): readonly NameReference[]
   return value?.kind === 'names' ? value.names : [];
 }
 
-/** An empty list of groups is as good as none: every service is in one. */
+/** An empty list of groups counts as not given, since every service is in a group. */
 export function groupsOf(section: Section): readonly NameReference[] {
   const names = namesOf(section, 'service_groups');
   if (names.length > 0) return names;
@@ -100,8 +100,8 @@ export function expandedText(
 }
 
 /**
- * @param enabled false: the service is switched off, and a variable that it requires may be missing
- * @param fallback where the table has no default
+ * @param enabled false: the service is disabled, and a variable that it requires may be missing
+ * @param fallback the default if the table has none
  */
 export function expandedBoolean(
   section: Section,

@@ -31,7 +31,7 @@ export interface Section {
   /** With its suffix: `web.service`. */
   readonly name: string;
   readonly place: Place;
-  /** Only directives that are given and free of mistakes. */
+  /** The directives that are given and free of mistakes. */
   readonly values: ReadonlyMap<string, Value>;
   /** The directives that are given at all, mistaken ones included. */
   readonly given: ReadonlySet<string>;
@@ -48,7 +48,7 @@ const sectionExpectation = 'expected settings, NAME.service or NAME.logging';
 /** Checks the sections of one file. Mistakes go to the report; a section with mistakes is returned without them. */
 export function readSections(roots: readonly YamlNode[], report: Report): readonly Section[] {
   const entries = roots.flatMap((root) => rootEntries(root, report));
-  // Several documents in one file are one file.
+  // Several documents in one file count as one document.
   const unique = roots.length > 1 ? withoutDuplicates(entries, report) : entries;
   return unique.flatMap(({ key, value }) => {
     const kind = sectionKind(key, report);
@@ -120,7 +120,7 @@ function readSection(
   const section: Section = { kind, name, place, values, given };
   if (node.kind === 'scalar' && node.isNull) return section;
   if (node.kind !== 'map') {
-    // One mistake, not two: nobody can say which directives are missing.
+    // Only this mistake is reported: a missing command is not, since the directives are unknown.
     given.add('command');
     report.error('wrong-shape', `${name} is ${describeNode(node)} and not a map of directives`, node.place, {
       hint: 'expected lines such as "KEY: VALUE", indented',
@@ -131,7 +131,7 @@ function readSection(
     const directive = directives[kind].get(entry.key.text);
     if (directive === undefined) {
       reportUnknownKey(kind, name, entry.key, report);
-      // One mistake, not two: a slip in a required key is no lack of it.
+      // Only this mistake is reported: a misspelt required key does not count as missing.
       const meant = nearest(entry.key.text, directives[kind].keys());
       if (meant !== undefined) given.add(meant);
       continue;
@@ -195,8 +195,8 @@ function readValue(directive: Directive, node: YamlNode, context: ValueContext):
 }
 
 /**
- * Understands the text of a scalar, which for a directive that expands is the expanded one. Reports and returns
- * undefined where it does not fit.
+ * Reads the text of a scalar; for a directive that expands, this is the expanded text. Reports and returns
+ * undefined if the text is not valid.
  */
 export function readScalar(
   directive: Directive,
@@ -328,7 +328,7 @@ function expectation(directive: Directive): string {
   }
 }
 
-/** As configurations write it. */
+/** The number of bytes as configurations write it: `16M`. */
 function describeSize(bytes: number): string {
   const [unit, factor] = sizeSteps.find(([, size]) => bytes >= size && bytes % size === 0) ?? ['', 1];
   return `${bytes / factor}${unit}`;
@@ -340,7 +340,7 @@ const sizeSteps: readonly (readonly [string, number])[] = [
   ['K', 1024],
 ];
 
-/** No program can be handed a NUL: a C string ends there. */
+/** Refuses text with a NUL, which cannot be passed to a program because a C string ends there. */
 function withoutNul(scalar: YamlScalar, context: ValueContext): boolean {
   if (!scalar.text.includes('\0')) return true;
   context.report.error('nul-character', `${context.label} holds a NUL character`, scalar.place, {

@@ -59,7 +59,7 @@ function withoutUnderscores(text: string): string {
   return /^[+-]?_/.test(text) ? text : text.replaceAll('_', '');
 }
 
-/** To whole milliseconds; what is negative stays so, since it is a mistake however small. */
+/** Rounds to whole milliseconds; a negative number stays negative, since it is a mistake however small it is. */
 function roundedAway(ms: number): number {
   return ms < 0 ? Math.floor(ms) : Math.round(ms);
 }

@@ -14,9 +14,9 @@ interface MistakeWithin {
 }
 
 /**
- * Reports a mistake at its place inside of a directive's text, or at the whole text where variables were expanded in it.
+ * Reports a mistake at its place inside of a directive's text, or at the whole text if variables were expanded in it.
  *
- * @param read what was read: the expanded text, trimmed
+ * @param read the text that was read: expanded and trimmed
  */
 export function reportWithin(
   report: Report,

@@ -7,9 +7,9 @@ export function quote(text: string): string {
   return `"${visible(shown)}"`;
 }
 
-/** Replaces control characters by their pictures: a terminal must not obey what stands in a configuration. */
+/** Replaces control characters by their pictures, so that text of a configuration cannot control a terminal. */
 export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
     const code = character.charCodeAt(0);
     if (code < 0x20) return String.fromCharCode(0x2400 + code);

@@ -1,4 +1,4 @@
-/** The routes of actions, made of the table of commands: a body becomes a command as it is, and never words in between. */
+/** The routes of actions, made from the table of commands. A body becomes a command directly and is never turned into words. */
 import { fieldName } from '../model/words/parameter.ts';
 import { mistake } from './answer.ts';
 import type { Verb } from './command.ts';
@@ -34,7 +34,9 @@ function actionRoute(verb: Verb): readonly Route[] {
       handle: async ({ gate, caller, aborted, name, given }) => {
         const command = commandOf(verb, isForService ? [name] : [], given);
         return answer(
-          command === undefined ? mistake('something is missing') : await gate.command(command, caller, { aborted }),
+          command === undefined
+            ? mistake('a required field is missing')
+            : await gate.command(command, caller, { aborted }),
         );
       },
     },

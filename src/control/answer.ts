@@ -30,19 +30,19 @@ export type Answer =
       readonly text: string;
     }
   | { readonly kind: 'noSuchService'; readonly names: readonly string[]; readonly text: string }
-  /** The caller may not do that. */
+  /** The caller has no right to do that. */
   | { readonly kind: 'forbidden'; readonly text: string }
-  /** The command itself makes no sense. */
+  /** The command has a mistake. */
   | { readonly kind: 'mistake'; readonly text: string }
-  /** It was waited for, and did not come about: a service failed, or the new configuration has mistakes. */
+  /** The command was carried out without success: a service failed, or the new configuration has mistakes. */
   | { readonly kind: 'failed'; readonly names: readonly string[]; readonly text: string }
   | { readonly kind: 'timedOut'; readonly names: readonly string[]; readonly text: string }
-  /** Too many of them. */
+  /** The caller has sent too many requests. */
   | { readonly kind: 'busy'; readonly text: string };
 
 export type AnswerKind = Answer['kind'];
 
-/** What telchap and chaperonectl exit with, by kind; `unreachable`: nobody listens. */
+/** What telchap and chaperonectl exit with, by kind; `unreachable`: no chaperone listens. */
 export const exitStatuses: Readonly<Record<AnswerKind | 'unreachable', number>> = {
   done: 0,
   failed: 1,
@@ -58,7 +58,7 @@ export const exitStatuses: Readonly<Record<AnswerKind | 'unreachable', number>> 
 /** One line each, for help, man pages and documentation. */
 export const exitStatusMeanings: Readonly<Record<AnswerKind | 'unreachable', string>> = {
   done: 'done',
-  failed: 'it was tried and failed, or is not so (is-ready)',
+  failed: 'the command failed; is-ready: a service is not ready',
   mistake: 'a mistake on the command line',
   refused: 'refused: the service is not in a state for that',
   noSuchService: 'no such service',
@@ -109,7 +109,7 @@ export function refused(
   return { kind: 'refused', reason, names, text: `Command error: ${refusals[reason]}: ${names.join(', ')}` };
 }
 
-/** A restart that would only be a stop. */
+/** Refuses a restart of services that could not start again. */
 export function unrestartable(services: readonly Unstartable[]): Answer {
   const names = services.map(({ name }) => shortName(name));
   return {
@@ -120,7 +120,7 @@ export function unrestartable(services: readonly Unstartable[]): Answer {
   };
 }
 
-/** A reload that would stop for good what is to go on. */
+/** Refuses a reload that would stop services which could not start again. */
 export function unstartable(services: readonly Unstartable[]): Answer {
   const names = services.map(({ name }) => shortName(name));
   return {

@@ -1,4 +1,4 @@
-/** The client's side: finds the socket, sends one request, takes the reply. node:net alone, which loads in no time. */
+/** The client's side: finds the socket, sends one request, takes the reply. It uses only node:net, which loads fastest. */
 import { lstatSync } from 'node:fs';
 import { connect } from 'node:net';
 import { controlPlaces, socketVariable } from './places.ts';
@@ -13,7 +13,7 @@ export interface ClientReply {
   readonly body: string;
 }
 
-/** Nobody listens, or whoever does hung up. */
+/** No chaperone listens on the socket, or it closed the connection. */
 export class UnreachableError extends Error {
   readonly code = 'CONTROL_UNREACHABLE';
 
@@ -30,7 +30,7 @@ export function findSocket({ environment, uid }: ClientOptions): string {
   const places = controlPlaces(environment, uid);
   const found = places.find(({ directory, own, socket }) => {
     try {
-      // Whoever else could write there could pretend to be chaperone.
+      // Another account that can write to the directory could pretend to be chaperone.
       const owner = own ? lstatSync(directory).uid : 0;
       return (owner === uid || owner === 0) && lstatSync(socket).isSocket();
     } catch {
@@ -42,7 +42,7 @@ export function findSocket({ environment, uid }: ClientOptions): string {
 
 /** Takes a reply as it arrives. */
 export interface ReplyReader {
-  /** @returns false where no more is wanted */
+  /** @returns false if no more is wanted */
   read(text: string): boolean;
 }
 

@@ -1,6 +1,6 @@
 import { limits } from './limits.ts';
 
-/** Cuts what comes through the FIFO into lines; one that is too long is dropped as a whole, and counted. */
+/** Cuts the text from the FIFO into lines; a line that is too long is dropped as a whole, and counted. */
 export class CommandLines {
   #rest: Uint8Array = new Uint8Array();
   #skipping = false;

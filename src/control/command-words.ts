@@ -1,4 +1,4 @@
-/** Commands as words: of a line in the FIFO or on the socket, of a command line, of POST /v1/commands. */
+/** Parses commands that are given as words: on a line of the FIFO or the socket, on a command line, in POST /v1/commands. */
 import { givenBy, parseOptions } from '../model/words/option-parser.ts';
 import { oneLine } from '../model/words/printable.ts';
 import { splitWords } from '../model/words/words.ts';
@@ -7,11 +7,11 @@ import { type CommandEntry, commandEntry, commandOf, isVerb, verbs } from './com
 
 export type CommandParse =
   | { readonly kind: 'command'; readonly command: Command }
-  /** Nothing stood there. */
+  /** The line is empty. */
   | { readonly kind: 'empty' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** As the original prints it where a command is not understood, with what has come since. */
+/** The usage that the original prints for an unknown command, with the commands that have been added since. */
 export const usage = verbs
   .filter((verb) => commandEntry(verb).telchap)
   .map((verb, index) => `${index === 0 ? 'Usage:' : '      '} telchap ${usageOf(verb, commandEntry(verb))}`)
@@ -24,7 +24,7 @@ function usageOf(verb: string, { options, names, word }: CommandEntry): string {
   return [verb, ...parts].join(' ');
 }
 
-/** One line of text, in which quotes count as in a shell. */
+/** Parses one line of text, in which quotes count as in a shell. */
 export function parseLine(line: string): CommandParse {
   const split = splitWords(line);
   if (split.kind === 'unclosed') return mistaken(`a quote is never closed (${split.quote})`);
@@ -57,7 +57,7 @@ export function parseWords([first, ...rest]: readonly string[]): CommandParse {
 }
 
 function found(command: Command | undefined): CommandParse {
-  return command === undefined ? mistaken('something is missing') : { kind: 'command', command };
+  return command === undefined ? mistaken('a required argument is missing') : { kind: 'command', command };
 }
 
 function mistaken(message: string): CommandParse {

@@ -1,11 +1,11 @@
 import type { Severity } from '../model/log/syslog-names.ts';
 import type { SignalName } from '../model/service/signal.ts';
 
-/** What a service can be waited for to be. */
+/** The states of services that a command can wait for. */
 export const waitGoals = ['ready', 'stopped', 'failed'] as const;
 export type WaitGoal = (typeof waitGoals)[number];
 
-/** A command in which nothing is left to be parsed. Names may be short, and may be globs. Durations are ms. */
+/** A fully parsed command. Names may lack their suffix and may be globs. Durations are ms. */
 export type Command =
   | { readonly verb: 'status'; readonly names: readonly string[] }
   | { readonly verb: 'loglevel'; readonly level?: Severity }

@@ -1,6 +1,7 @@
 /**
- * The table of commands: what each takes, what it needs, and where it is in the HTTP API. The grammar of words, the routes of actions
- * with their OpenAPI description, the rights, help, man pages and completions are made of it.
+ * The table of commands: for each its parameters, the rights it needs, and its place in the HTTP API. The grammar of words, the
+ * routes of actions
+ * with their OpenAPI description, the rights, help, man pages and completions are derived from it.
  */
 
 import { parseSeverity, severities } from '../model/log/syslog-names.ts';
@@ -12,18 +13,18 @@ import { type Command, type CommandOf, type Verb, waitGoals } from './command.ts
 
 export interface CommandEntry {
   readonly summary: string;
-  /** What it does where no name is given, which only words can leave out. */
+  /** What the command does without a name, which only the form in words can leave out. */
   readonly alone?: string;
   readonly options: readonly Parameter<unknown>[];
-  /** Names of services among its words. */
+  /** Whether its words include names of services. */
   readonly names: 'none' | 'any' | 'some';
-  /** Its last word that is no name. */
+  /** The last word, if it is not a name. */
   readonly word?: { readonly parameter: Parameter<unknown>; readonly required: boolean };
-  /** The original had it, so telchap has it. */
+  /** True if telchap has the command, because the original has it. */
   readonly telchap: boolean;
   readonly needs: readonly Need<string>[];
   readonly route: CommandRoute;
-  /** undefined where something that is required is missing. */
+  /** Makes the command; undefined if a required part is missing. */
   readonly read: (names: readonly string[], given: Given) => Command | undefined;
 }
 
@@ -33,26 +34,26 @@ interface EntryOf<V extends Verb> extends CommandEntry {
   readonly read: (names: readonly string[], given: Given) => CommandOf<V> | undefined;
 }
 
-/** What the caller needs: always, or where a field of the command is set. */
+/** A right that the caller needs: always, or only if a field of the command is set. */
 type Need<Field extends string> = GrantedAction | { readonly action: GrantedAction; readonly with: Field };
 
-/** `service`: POST /v1/services/{name}/VERB. `system`: POST /v1/VERB. `none`: a GET tells the same, in JSON. */
+/** `service`: POST /v1/services/{name}/VERB. `system`: POST /v1/VERB. `none`: a GET gives the same in JSON. */
 type CommandRoute =
   | { readonly at: 'none' }
   | { readonly at: 'service' }
-  /** `requires`: a field that its body must have; `summary`: what it does then. */
+  /** `requires`: a field that the body must have; `summary`: what the route does, if not the same as the command. */
   | { readonly at: 'system'; readonly requires?: Parameter<unknown>; readonly summary?: string };
 
-const force = flag('force', 'whatever state the service is in');
-const wait = flag('wait', 'answer only when it has come about');
+const force = flag('force', 'do it in whatever state the service is');
+const wait = flag('wait', 'answer only when the services have reached that state');
 const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most');
-const enable = flag('enable', 'enable them first');
-const disable = flag('disable', 'and keep them from being started');
-const drain = flag('drain', 'cron, inetd: let the runs and connections that there are end by themselves');
-const forceRestart = flag('force', 'also those that could not be started again');
-const forceReload = flag('force', 'also where it stops services that it could not start again');
-const dryRun = flag('dry-run', 'only say what that would be');
-const goal = choice('for', 'STATE', 'what to wait for; without it ready', waitGoals);
+const enable = flag('enable', 'enable the services first');
+const disable = flag('disable', 'also disable the services, so that nothing starts them');
+const drain = flag('drain', 'cron, inetd: let present runs and connections end by themselves');
+const forceRestart = flag('force', 'also restart services that could not be started again');
+const forceReload = flag('force', 'reload even if that stops services that could not be started again');
+const dryRun = flag('dry-run', 'only print what would change');
+const goal = choice('for', 'STATE', 'the state to wait for; by default ready', waitGoals);
 const signal = value(
   'signal',
   'SIGNAL',
@@ -77,7 +78,7 @@ const delay: Parameter<number | 'now' | undefined> = {
   read: ([text = '']) => (text.toLowerCase() === 'now' ? 'now' : readSeconds(text)),
 };
 
-/** What shuts down "now" leaves to whoever asked: time for the answer to arrive, ms. */
+/** The delay of a shutdown "now", ms, so that the answer can reach the caller. */
 const shutdownNow = 100;
 
 /** In the order in which the original's usage has them. */
@@ -121,7 +122,7 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
     options: [force, wait, enable, timeout],
     names: 'any',
     telchap: true,
-    // To force a start is to end what runs.
+    // A forced start ends running processes.
     needs: ['start', { with: 'enable', action: 'enable' }, { with: 'force', action: 'stop' }],
     route: { at: 'service' },
     read: (names, given) => ({ verb: 'start', ...serviceOptions(names, given), enable: given.get(enable) }),
@@ -140,7 +141,7 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
     options: [forceRestart, wait, timeout],
     names: 'some',
     telchap: true,
-    // What is forced may stay stopped.
+    // A forced restart may leave services stopped.
     needs: ['restart', { with: 'force', action: 'stop' }],
     route: { at: 'service' },
     read: (names, given) => ({ verb: 'restart', ...serviceOptions(names, given) }),
@@ -251,30 +252,30 @@ export function commandEntry(verb: Verb): CommandEntry {
   return entries[verb];
 }
 
-/** All that a command can be given beside names: its fields in JSON. */
+/** All parameters of a command beside names: its fields in JSON. */
 export function fieldsOf({ options, word }: CommandEntry): readonly Parameter<unknown>[] {
   return word === undefined ? options : [...options, word.parameter];
 }
 
-/** A command made of what was given, however it came; undefined where something that is required is missing. */
+/** Makes a command from given parameters, from words or JSON; undefined if a required one is missing. */
 export function commandOf(verb: Verb, names: readonly string[], given: Given): Command | undefined {
   return entries[verb].read(names, given);
 }
 
-/** What a command needs; several where options ask for more. Nothing for what only reads the status. */
+/** The rights that a command needs, with those of its options; none if it only reads the status. */
 export function neededFor(command: Command): readonly GrantedAction[] {
   const set = new Set(Object.entries(command).flatMap(([field, found]) => (found === false ? [] : [field])));
   return neededWith(command.verb, (field) => set.has(field));
 }
 
-/** What a verb needs where these fields of its command are set. */
+/** The rights that a verb needs if these fields of its command are set. */
 export function neededWith(verb: Verb, isSet: (field: string) => boolean): readonly GrantedAction[] {
   return commandEntry(verb).needs.flatMap((need) =>
     typeof need === 'string' ? [need] : isSet(need.with) ? [need.action] : [],
   );
 }
 
-/** How its words are written: `[NAME...]`, `NAME... SIGNAL`. */
+/** The words of the command as usage shows them: `[NAME...]`, `NAME... SIGNAL`. */
 export function wordsOf({ names, word }: CommandEntry): string {
   const parts = names === 'none' ? [] : [names === 'any' ? '[NAME...]' : 'NAME...'];
   if (word !== undefined) parts.push(word.required ? word.parameter.metavar : `[${word.parameter.metavar}]`);

@@ -1,22 +1,22 @@
 /** The client's side of `GET /v1/inspect`: entries over whatever reaches the control socket, with back-pressure. */
 import type { Readable, Writable } from 'node:stream';
 
-/** Two ends of one connection: a socket, or the standard streams of a program that stands between. */
+/** The two directions of a connection: a socket, or the standard streams of a program that forwards it. */
 export interface Line {
   readonly readable: Readable;
   readonly writable: Writable;
-  /** Ends it. */
+  /** Ends the connection. */
   readonly close: () => void;
 }
 
 export interface EntryStreamOptions {
   /** The first entry that is wanted. */
   readonly from: number;
-  /** Takes one entry as JSON; returns false where it takes no more until `resume`. */
+  /** Takes one entry as JSON; returns false to pause the stream until `resume`. */
   readonly take: (json: string) => boolean;
-  /** The answer was good: entries come. */
+  /** The request was accepted: entries follow. */
   readonly onOpen?: () => void;
-  /** It is over. `refusal` is the body of an answer that was not good; undefined where the connection ended. */
+  /** The stream has ended. `refusal` is the body of a refusing answer; undefined if the connection ended. */
   readonly onEnd: (refusal: string | undefined) => void;
 }
 
@@ -25,7 +25,7 @@ export interface EntryStream {
   readonly close: () => void;
 }
 
-/** Asks for entries, and gives them one by one. */
+/** Requests entries and passes them on one by one. */
 export function readEntries(line: Line, { from, take, onOpen, onEnd }: EntryStreamOptions): EntryStream {
   const decoder = new TextDecoder();
   const waiting: string[] = [];

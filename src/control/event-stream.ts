@@ -2,8 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { limits } from './limits.ts';
 
 /**
- * Server-sent events to one reader. What it does not take in time is dropped and counted, and it is told how much it missed
- * once it reads again: a reader who never reads costs `limits.unread` bytes, and after a while is let go.
+ * Server-sent events to one reader. Events that it does not take in time are dropped and counted, and it is told how many it
+ * missed
+ * once it reads again: a reader who never reads costs `limits.unread` bytes, and is disconnected after a while.
  */
 export class EventStream {
   readonly #response: ServerResponse;
@@ -36,12 +37,12 @@ export class EventStream {
     this.#response.write(text);
   }
 
-  /** False while so much waits that the next event might be dropped. */
+  /** False while so many bytes wait that the next event might be dropped. */
   get hasRoom(): boolean {
     return this.#response.writableLength < limits.unread / 2;
   }
 
-  /** Calls back whenever all that waited has been taken. */
+  /** Calls back whenever the reader has taken all waiting bytes. */
   onDrain(callback: () => void): void {
     this.#response.on('drain', callback);
   }

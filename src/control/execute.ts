@@ -1,4 +1,4 @@
-/** What a command does: refusals by the state of the services, the requests to the supervisor, and the answers. */
+/** Carries out commands: refuses by the state of the services, sends requests to the supervisor, and answers. */
 import { Subscription } from 'rxjs';
 import { seconds } from '../model/log/messages.ts';
 import { renderPlan } from '../model/order/reload-plan.ts';
@@ -18,9 +18,9 @@ export interface Timers {
 export interface ExecuteOptions {
   readonly supervisor: Supervisor;
   readonly timers: Timers;
-  /** Nobody is there to wait, or to be told: `--wait` counts for nothing. */
+  /** True if no caller takes the answer: `--wait` is ignored. */
   readonly unattended?: boolean;
-  /** Ends the waiting; then nobody hears the answer. */
+  /** Ends the waiting when the caller has gone; nobody gets the answer then. */
   readonly aborted?: AbortSignal;
 }
 
@@ -88,7 +88,7 @@ async function commandServices(
   const all = supervisor.services();
   const selected = selectServices(all, command.names);
   if (selected.kind === 'answer') return selected.answer;
-  // "start" without names: all that can be started.
+  // "start" without names means all services that can be started.
   const services =
     command.names.length > 0
       ? selected.services
@@ -147,20 +147,20 @@ async function commandServices(
   }
 }
 
-/** Three refusals, in the original's order. */
+/** Checks for the three reasons to refuse a start, in the original's order. */
 function refuseStart(services: readonly ServiceStatus[], enable: boolean): Answer | undefined {
   return (
     (enable ? undefined : refuse('notEnabled', services, ({ enabled }) => !enabled)) ??
     refuse('alreadyStarted', services, refusesStart) ??
     refuse('notReady', services, (service) => {
-      // One that starts with it is as good as ready.
+      // A prerequisite that the same command starts counts as ready.
       const missing = service.prerequisites.some((name) => !services.some((other) => other.name === name));
       return service.state === 'failed' || (!service.prerequisitesReady && missing);
     })
   );
 }
 
-/** What runs is not stopped where it could not be started again. */
+/** Refuses a restart that would stop a running service that could not start again. */
 function refuseRestart(
   services: readonly ServiceStatus[],
   names: readonly string[],
@@ -181,7 +181,7 @@ function refuse(
   return names.length === 0 ? undefined : refused(reason, names);
 }
 
-/** It was told to start, and nothing has ended that. */
+/** True if the service was started and not stopped since, and has not failed. */
 function isStarted({ state }: ServiceStatus): boolean {
   switch (state) {
     case 'starting':
@@ -198,12 +198,14 @@ function isStarted({ state }: ServiceStatus): boolean {
   }
 }
 
-/** A start would be a second one. One that is still ending starts when it has ended, and one that has ended may run again. */
+/**
+ * True if the service is started already. A stopping service may be started (after its end), and an exited one may run again.
+ */
 function refusesStart(service: ServiceStatus): boolean {
   return isStarted(service) && service.state !== 'stopping' && service.state !== 'exited';
 }
 
-/** It has failed, or is about to, or has done what it is for. */
+/** True if the service has failed, is about to fail, or has exited normally. */
 function hasEnded({ state, stage }: ServiceStatus): boolean {
   return state === 'failed' || state === 'exited' || stage === 'stopping.clearing';
 }
@@ -213,19 +215,19 @@ function isRunning(service: ServiceStatus): boolean {
 }
 
 interface WaitOptions extends ExecuteOptions {
-  /** What to say when it has come about. */
+  /** The answer when the goal is reached. */
   readonly text: string;
   /** ms. */
   readonly timeout?: number | undefined;
 }
 
-/** Where a service stands with regard to what is waited for. */
+/** Whether a service has reached the goal of the wait, can still reach it, or cannot reach it. */
 function progress({ state, stage, why }: ServiceStatus, goal: WaitGoal): 'reached' | 'open' | 'lost' {
   switch (goal) {
     case 'ready':
-      // A normal end, at any time, counts as a start.
+      // A service that has ended normally counts as started.
       if (state === 'ready' || state === 'exited') return 'reached';
-      // `stopped` and `disabled` are where a start that was asked for begins, and only a new command would change it.
+      // A requested start begins in `stopped`, so that state is open; only a new command can end `disabled`.
       return state === 'failed' || state === 'disabled' || (stage === 'pending' && why.owner === 'you')
         ? 'lost'
         : 'open';
@@ -238,7 +240,7 @@ function progress({ state, stage, why }: ServiceStatus, goal: WaitGoal): 'reache
 
 function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions): Promise<Answer> {
   const { supervisor, timers, aborted, timeout, text } = options;
-  /** Those that are not there yet. */
+  /** Services that have not reached the goal yet. */
   const open = new Set(names);
   const asked = new Set(names);
   const openServices = (): readonly ServiceStatus[] => [...open].flatMap((name) => supervisor.service(name) ?? []);
@@ -248,7 +250,7 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
       subscription.unsubscribe();
       resolve(answer);
     };
-    /** Looks at some of those that are open; true where the waiting is over. */
+    /** Checks the state of some open services; true if the waiting is over. */
     const look = (services: readonly ServiceStatus[]): boolean => {
       const ending = goal === 'ready' && supervisor.status().state === 'draining';
       const lost = services.filter((service) => ending || progress(service, goal) === 'lost');
@@ -266,7 +268,7 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
     subscription.add(
       supervisor.events$.subscribe((event) => {
         if (event.type === 'system') look(openServices());
-        // What is there already may have to go on: one that was ready has failed, say.
+        // A service that had reached the goal may have left it: one that was ready has failed, for example.
         else if (asked.has(event.service)) {
           open.add(event.service);
           look([supervisor.service(event.service)].filter((service) => service !== undefined));
@@ -285,13 +287,13 @@ function waitFor(names: readonly string[], goal: WaitGoal, options: WaitOptions)
       }, timeout);
       subscription.add(() => timers.clearTimeout(timer));
     }
-    const abandon = (): void => finish({ kind: 'failed', names, text: 'Command error: nobody waits any more' });
+    const abandon = (): void => finish({ kind: 'failed', names, text: 'Command error: the caller has gone' });
     aborted?.addEventListener('abort', abandon, { once: true });
     subscription.add(() => aborted?.removeEventListener('abort', abandon));
   });
 }
 
-/** After its end, others that wait for it may never start. */
+/** True if services that wait for this one may never start after its change. */
 function endsWaiting({ state }: ServiceEvent): boolean {
   return state === 'stopped' || state === 'failed' || state === 'stopping';
 }

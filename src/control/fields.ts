@@ -1,10 +1,10 @@
-/** Parameters as they come in HTTP: fields of a JSON body, parameters of a query. */
+/** Reads parameters of HTTP requests: fields of a JSON body, parameters of a query. */
 import { fieldName, type Given, type Parameter } from '../model/words/parameter.ts';
 import type { Schema } from './schema.ts';
 
 export interface Fields {
   readonly parameters: readonly Parameter<unknown>[];
-  /** Those that must be there. */
+  /** Parameters that must be given. */
   readonly required: readonly Parameter<unknown>[];
 }
 

@@ -1,4 +1,4 @@
-/** Where a command comes in: how often, and by whom, is decided here; what it does, in execute.ts. */
+/** The entrance of all commands: checks the caller's rights and rate; execute.ts carries them out. */
 import type { GrantedAction } from '../model/service/control-policy.ts';
 import { type Answer, mistake } from './answer.ts';
 import type { Command } from './command.ts';
@@ -18,7 +18,7 @@ export interface GateOptions {
   readonly timers: ExecuteOptions['timers'];
 }
 
-/** Accounts whose rate is kept in mind; one that has been quiet is forgotten first. */
+/** Most accounts whose rate is remembered; those that have been quiet are forgotten first. */
 const mostAccounts = 1_000;
 
 export class Gate {
@@ -35,21 +35,21 @@ export class Gate {
     this.#now = now;
   }
 
-  /** Counts one request; the answer where there were too many. */
+  /** Counts one request; returns an answer if there were too many. */
   admit({ uid }: Caller): Answer | undefined {
     return this.#bucketOf(uid).take(this.#now())
       ? undefined
       : { kind: 'busy', text: 'Command error: too many requests' };
   }
 
-  /** The answer that keeps a caller from what it may not do; undefined where it may go on. */
+  /** The refusal for a caller who lacks a right; undefined if it may go on. */
   refuse(caller: Caller, needed: readonly GrantedAction[]): Answer | undefined {
     const missing = needed.filter((action) => !this.rights.may(caller, action));
     if (missing.length === 0) return undefined;
     return { kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: ${missing.join(', ')}` };
   }
 
-  /** Carries a command out, for a caller who may. */
+  /** Carries a command out if the caller has the rights. */
   async command(
     command: Command,
     caller: Caller,
@@ -59,7 +59,7 @@ export class Gate {
     return refusal ?? execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
   }
 
-  /** Carries out what came as words, as far as they were understood. */
+  /** Carries out a command that came as words, or answers with the mistake in them. */
   async words(
     parse: CommandParse,
     caller: Caller,

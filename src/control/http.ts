@@ -1,4 +1,4 @@
-/** Runs the routes for one HTTP request: what is read of it, and how the reply is written, within the limits. */
+/** Serves one HTTP request by the routes: reads it and writes the reply, within the limits. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mistake } from './answer.ts';
 import { EventStream } from './event-stream.ts';
@@ -41,7 +41,7 @@ export function findRoute(method: string, target: string): Found {
   return allow.length === 0 ? { kind: 'missing' } : { kind: 'method', allow };
 }
 
-/** The name in a path, '' where the route has none; undefined where it does not fit. */
+/** The name in a path, '' if the route has none; undefined if the path does not match the route. */
 function matchPath(pattern: string, path: string): string | undefined {
   const [head = '', tail] = pattern.split('{name}');
   if (tail === undefined) return path === pattern ? '' : undefined;
@@ -55,7 +55,7 @@ function matchPath(pattern: string, path: string): string | undefined {
   }
 }
 
-/** Answers one request. Never throws: a fault of ours is a 500 and an error in the log of whoever calls. */
+/** Answers one request. Never throws: an internal error becomes a 500 and is reported to the caller of this function. */
 export async function handleRequest(request: IncomingMessage, response: ServerResponse, call: HttpCall): Promise<void> {
   const { gate, caller, counts, onRead, onDrop } = call;
   const found = findRoute(request.method ?? '', request.url ?? '');
@@ -66,7 +66,7 @@ export async function handleRequest(request: IncomingMessage, response: ServerRe
     return;
   }
   if (found.kind === 'missing') {
-    write(response, { kind: 'json', status: 404, value: { kind: 'mistake', text: 'there is nothing here' } });
+    write(response, { kind: 'json', status: 404, value: { kind: 'mistake', text: 'no such path' } });
     return;
   }
   if (found.kind === 'method') {
@@ -96,7 +96,7 @@ export async function handleRequest(request: IncomingMessage, response: ServerRe
   }
 }
 
-/** Undefined where it is too long. */
+/** The body; undefined if it is too long. */
 async function readAll(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;

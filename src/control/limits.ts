@@ -6,21 +6,23 @@ export const limits = {
   body: 65_536,
   /** The head of a request. */
   head: 16_384,
-  /** Connections at once: all, those of callers who may not do everything, and those of one such account. */
+  /** Connections at once: of all callers, of all callers without full rights, and of one such account. */
   connections: 96,
   guestConnections: 32,
   accountConnections: 16,
-  /** Requests of one account: at once, and a second. */
+  /** Requests of one account: in a burst, and per second. */
   requestBurst: 100,
   requestsPerSecond: 50,
   /** From the connection to the last byte of the request. */
   requestTime: 10_000,
-  /** A command without a newline is complete when nothing more has come for this long: the original's client sends none. */
+  /**
+   * A command without a newline is complete when nothing more has come for this long: the original's client sends no newline.
+   */
   quiet: 100,
-  /** Without a byte taken by who reads an answer. */
+  /** How long a reader may take no byte of an answer before it is disconnected. */
   stalledTime: 30_000,
-  /** What may wait for a reader of events or logs; what is over is dropped, counted, and told when it reads again. */
+  /** Bytes that may wait for a reader of events or logs; events beyond that are dropped and counted, and the reader is told. */
   unread: 262_144,
-  /** Records that a request for the log gets at most. */
+  /** Most records that a request for the log gets. */
   records: 10_000,
 } as const;

@@ -1,4 +1,4 @@
-/** What the log can be asked for, on the command line as over HTTP. */
+/** Parameters of requests for the log, on the command line and over HTTP. */
 import { count, flag } from '../model/words/parameter.ts';
 
 export const follow = flag('follow', 'go on with what comes', { short: 'f' });

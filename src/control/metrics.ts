@@ -3,7 +3,7 @@ import { publicStates, systemStates } from '../model/service/public-state.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** What the control surface itself has to tell. */
+/** Measurements of the control surface itself. */
 export interface ControlCounts {
   readonly connections: number;
   /** Connections that were refused because there were too many. */

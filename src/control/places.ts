@@ -1,11 +1,11 @@
-/** Where the socket and the FIFO may stand (reference, section 5.3), for who makes them and for who looks for them. */
+/** Possible places of the socket and the FIFO (reference, section 5.3), for the daemon and for clients. */
 
-/** Names the socket, in the environment of services. */
+/** The environment variable of services that names the socket. */
 export const socketVariable = 'CHAPERONE_SOCKET';
 
 export interface ControlPlace {
   readonly directory: string;
-  /** The directory is chaperone's own: it is made where it is missing, with mode 0700. */
+  /** True if the directory is chaperone's own: a missing one is made, with mode 0700. */
   readonly own: boolean;
   readonly socket: string;
   readonly fifo: string;
@@ -20,7 +20,7 @@ export function placesFor(
   return [...(wished === undefined ? [] : [wished]), ...controlPlaces(environment, uid)];
 }
 
-/** The place that the environment asks for, where it does: the FIFO is beside the socket. */
+/** The place that the environment asks for, if it does; the FIFO stands beside the socket. */
 function wishedPlace(environment: Readonly<Record<string, string | undefined>>): ControlPlace | undefined {
   const socket = environment[socketVariable];
   if (!socket?.startsWith('/')) return undefined;

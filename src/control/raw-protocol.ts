@@ -7,18 +7,19 @@ import { type CommandParse, parseLine } from './command-words.ts';
 import { limits } from './limits.ts';
 
 /**
- * What the first byte of a connection begins: an HTTP request line begins with a method in upper case, and no command does.
+ * Tells the protocol by the first byte of a connection: an HTTP request begins with a method in upper case, and no command
+ * does.
  */
 export function protocolOf(firstByte: number): 'http' | 'raw' {
   return firstByte >= 0x41 && firstByte <= 0x5a ? 'http' : 'raw';
 }
 
-/** The bytes of a command so far; what comes behind its newline is ignored. */
+/** The bytes of a command so far; bytes behind its newline are ignored. */
 export class RawCommand {
   #bytes: Uint8Array = new Uint8Array();
   #complete = false;
 
-  /** @returns true when it is complete, or too long to become one */
+  /** @returns true when the command is complete, or too long */
   add(chunk: Uint8Array): boolean {
     if (this.#complete) return true;
     const end = chunk.indexOf(0x0a);

@@ -1,27 +1,30 @@
 import type { ControlPolicy, Grant, GrantedAction } from '../model/service/control-policy.ts';
 
-/** Who is at the other end, by SO_PEERCRED and SO_PEERGROUPS: the kernel says so, not the caller. */
+/** The caller at the other end, as the kernel names it (SO_PEERCRED and SO_PEERGROUPS). */
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary ones; the primary group may be among them. */
+  /** Supplementary groups; the primary group may be among them. */
   readonly groups: readonly number[];
 }
 
 export interface RightsOptions {
   /** Chaperone's own account. */
   readonly uid: number;
-  /** Asked at each look: it changes with the configuration. */
+  /** Called at each check, because the policy changes with the configuration. */
   readonly policy: () => ControlPolicy;
 }
 
 export interface Rights {
-  /** May do everything, and see what is not for everybody. */
+  /** True if the caller may do everything and see data that others may not. */
   isOwner(caller: Caller): boolean;
   may(caller: Caller, action: GrantedAction): boolean;
 }
 
-/** Who may do what: root, chaperone and the owners everything, others read the status, grants open more. */
+/**
+ * The rules of rights: root, chaperone's own account and the owners may do everything; others read the status, and grants allow
+ * more.
+ */
 export function createRights({ uid: own, policy }: RightsOptions): Rights {
   const isOwner = ({ uid }: Caller): boolean => uid === 0 || uid === own || policy().owners.includes(uid);
   return {

@@ -8,14 +8,14 @@ import type { ControlCounts } from './metrics.ts';
 import type { Caller } from './rights.ts';
 import type { SchemaName } from './schema.ts';
 
-/** One request that was understood. */
+/** One parsed request. */
 export interface Call {
   readonly gate: Gate;
   readonly caller: Caller;
   /** The service's name in the path. */
   readonly name: string;
   readonly given: Given;
-  /** Ends when nobody is there to take the answer any more. */
+  /** Aborted when the caller has gone. */
   readonly aborted: AbortSignal;
   readonly counts: () => ControlCounts;
 }
@@ -46,16 +46,16 @@ export interface Route {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
-  /** What the caller needs beyond reading the status. */
+  /** The rights that the caller needs beyond reading the status. */
   readonly needs: readonly GrantedAction[];
-  /** In the query of a GET, in the body of a POST. */
+  /** The parameters: in the query of a GET, in the body of a POST. */
   readonly fields: Fields;
   readonly gives:
     | { readonly kind: 'schema'; readonly name: SchemaName; readonly list?: true }
     | { readonly kind: 'object' }
     | { readonly kind: 'text'; readonly type: string }
     | { readonly kind: 'events' };
-  /** What the caller needs besides where it gives that field. */
+  /** The further rights that the caller needs if it gives that field. */
   readonly needsWith?: Readonly<Record<string, readonly GrantedAction[]>>;
   readonly handle: (call: Call) => Promise<Reply> | Reply;
 }

@@ -1,4 +1,7 @@
-/** The HTTP API: every route with what it takes, gives and needs. The OpenAPI file is made of this table, and the server runs it. */
+/**
+ * The HTTP API: every route with what it takes, gives and needs. The OpenAPI file is made of this table, and the server runs
+ * it.
+ */
 import { Subscription } from 'rxjs';
 import type { LogRecord } from '../model/log/log-record.ts';
 import { shortName } from '../model/service/service-spec.ts';
@@ -87,7 +90,7 @@ export const routes: readonly Route[] = [
     path: '/v1/commands',
     id: 'command',
     summary: 'A command of telchap or chaperonectl as its words, with the answer that telchap prints.',
-    // What it needs depends on the command.
+    // The rights depend on the command.
     needs: [],
     fields: { parameters: [words], required: [words] },
     gives: { kind: 'schema', name: 'Answer' },
@@ -108,7 +111,7 @@ export const routes: readonly Route[] = [
       const selected = select(call);
       if ('kind' in selected) return answer(selected);
       const named = call.given.get(names).length > 0;
-      const wanting = selected.filter((service) => !isFineFor(service, named));
+      const wanting = selected.filter((service) => !passesProbe(service, named));
       const { state } = call.gate.supervisor.status();
       const ready = wanting.length === 0 && state !== 'draining';
       const waitsFor = Object.fromEntries(wanting.map(({ name, why }) => [name, why.sentence]));
@@ -222,7 +225,7 @@ export const routes: readonly Route[] = [
   },
 ];
 
-/** The services that the query names, or all; an answer where one does not exist. */
+/** The services that the query names, or all; an answer if one does not exist. */
 function select(call: Call): readonly ServiceStatus[] | Answer {
   const services = call.gate.supervisor.services();
   const wanted = call.given.get(names);
@@ -231,8 +234,8 @@ function select(call: Call): readonly ServiceStatus[] | Answer {
   return selected.kind === 'answer' ? selected.answer : selected.services;
 }
 
-/** A probe has nothing against it. Where all are asked for, one that has ended normally is neither ready nor unready. */
-function isFineFor({ state, remainAfterExit }: ServiceStatus, named: boolean): boolean {
+/** True if a probe counts the service as ready. If all services are asked for, one that has ended normally is left out. */
+function passesProbe({ state, remainAfterExit }: ServiceStatus, named: boolean): boolean {
   switch (state) {
     case 'ready':
     case 'disabled':
@@ -249,7 +252,7 @@ function isFineFor({ state, remainAfterExit }: ServiceStatus, named: boolean): b
   }
 }
 
-/** What the caller may see of a service. */
+/** The part of a service's status that the caller may see. */
 function visible(service: ServiceStatus | undefined, { gate, caller }: Call): Partial<ServiceStatus> {
   if (service === undefined) return {};
   if (gate.rights.may(caller, 'logs')) return service;

@@ -18,7 +18,7 @@ export function selectServices<S extends Named>(services: readonly S[], names: r
   const chosen = new Set<S>();
   const unknown: string[] = [];
   for (const wanted of names) {
-    // A name is a name first: brackets may stand in one.
+    // A word is tried as a name before it is tried as a glob, since a name may contain brackets.
     const exact =
       services.find(({ name }) => name === wanted) ?? services.find(({ name }) => name === `${wanted}.service`);
     const found =

@@ -1,5 +1,5 @@
 /**
- * What answers on the control socket: HTTP/1.1 and the original's raw text, told apart by a connection's first byte. It takes
+ * The server of the control socket: HTTP/1.1 and the original's raw text, told apart by a connection's first byte. It takes
  * connections that somebody else has accepted, so that nothing of this is loaded before the first one comes.
  */
 import { createServer, type Server } from 'node:http';
@@ -14,11 +14,11 @@ import { parseCommand, protocolOf, RawCommand, rawAnswer } from './raw-protocol.
 import type { Caller } from './rights.ts';
 
 export interface ControlServerOptions extends GateOptions {
-  /** Who is at the other end; undefined where the kernel does not say. */
+  /** The caller at the other end; undefined if the kernel does not name it. */
   readonly callerOf: (socket: Socket) => Caller | undefined;
-  /** An error in chaperone itself: it costs the request, not the system. */
+  /** Reports an error in chaperone itself, which fails the request but not the system. */
   readonly onError: (error: unknown) => void;
-  /** What came through the FIFO, and what became of it. */
+  /** Reports a line from the FIFO and the answer to it. */
   readonly onLine: (answer: Answer) => void;
 }
 
@@ -59,7 +59,7 @@ export class ControlServer {
             this.#unread += 1;
           },
         }).catch((error: unknown) => {
-          // A request that broke off in the middle is nobody's fault.
+          // A request that broke off in the middle is no error.
           if (!socket.destroyed) this.#options.onError(error);
           socket.destroy();
         });
@@ -69,7 +69,7 @@ export class ControlServer {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else socket.destroy();
     });
-    // An upgrade is not for us: node would hand over the socket and forget it.
+    // Upgrades are refused: node would hand over the socket and forget it.
     this.#http.on('upgrade', (_, socket) => socket.destroy());
     this.#http.on('connect', (_, socket) => socket.destroy());
   }
@@ -102,14 +102,14 @@ export class ControlServer {
         socket.resume();
       } else this.#readRaw(socket, caller, chunk);
     });
-    // It comes paused, so that nothing of it is lost before there was somebody to read.
+    // The connection arrives paused, so that no byte is lost before a listener is attached.
     socket.resume();
     socket.once('end', () => {
       if (!socket.writableEnded && socket.bytesRead === 0) socket.destroy();
     });
   }
 
-  /** What came through the FIFO, which only its owner may write to. */
+  /** Carries out text from the FIFO, to which only its owner may write. */
   takeLines(chunk: Uint8Array): void {
     const owner = { uid: 0, gid: 0, groups: [] };
     const before = this.#lines.dropped;
@@ -137,7 +137,7 @@ export class ControlServer {
     this.#deadlines.delete(socket);
   }
 
-  /** From here on the connection may last, but a reader who takes nothing is let go. */
+  /** From here on the connection may last, but a reader who takes nothing is disconnected. */
   #expectReader(socket: Socket): void {
     this.#clearDeadline(socket);
     const look = (waiting: number, taken: number): void => {
@@ -195,7 +195,7 @@ export class ControlServer {
     socket.on('data', take);
     socket.once('end', finish);
     take(first);
-    // What comes behind the command is read and thrown away, so that the end is seen.
+    // Bytes behind the command are read and discarded, so that the end of the connection is noticed.
     socket.resume();
   }
 }

@@ -3,7 +3,7 @@ import { type ExitStatus, isNormal } from '../model/service/exit-status.ts';
 import { oneLine } from '../model/words/printable.ts';
 import type { ServiceStatus, SystemStatus } from './supervisor.ts';
 
-/** The original's word for where a service stands. */
+/** The original's word for the state of a service. */
 function statusWord(service: ServiceStatus): string {
   switch (service.stage) {
     case 'starting.awaitingNotify':

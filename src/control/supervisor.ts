@@ -1,6 +1,6 @@
 /**
  * The supervisor port: everything that the control surface asks of the running system, as facts (snapshots and streams) and
- * requests (calls). What may be asked, and of whom, is decided above it and is pure; what it does, below.
+ * requests (calls). Rights and refusals are decided above this port, in pure code; the requests are carried out below it.
  */
 
 import type { Observable } from 'rxjs';
@@ -21,45 +21,45 @@ export interface ServiceStatus {
   readonly name: string;
   readonly type: ServiceType;
   readonly enabled: boolean;
-  /** A normal end counts as up. */
+  /** True: the service counts as ready after a normal end. */
   readonly remainAfterExit?: true;
   readonly state: PublicState;
-  /** The state of its chart. */
+  /** The state of the service's chart. */
   readonly stage: ServiceStage;
-  /** Unix ms at which it came there. */
+  /** Unix ms at which the service came to its stage. */
   readonly since: number;
-  /** How long it has been there, on the monotonic clock. */
+  /** How long the service has been in its stage, on the monotonic clock. */
   readonly age: number;
   readonly why: Why;
   readonly pid?: number;
-  /** inetd, cron: how many of its processes run. */
+  /** inetd, cron: how many processes of the service run. */
   readonly running?: number;
-  /** Only where the service restarts. */
+  /** Only if the service has `restart`. */
   readonly restarts?: { readonly used: number; readonly left: number };
   readonly note?: string;
   readonly lastExit?: { readonly pid: number; readonly status: ExitStatus; readonly at: number };
-  /** Why it failed, or is about to restart: `exit 1`. */
+  /** Why the service failed or is about to restart: `exit 1`. */
   readonly cause?: string;
   /** Unix ms of the next run of a cron service. */
   readonly nextRun?: number;
   /** cron: the time zone of its schedule; absent: that of the container. */
   readonly timeZone?: string;
-  /** Only for who may do everything: a line of a log may hold what is nobody else's business. */
+  /** Only for callers who may do everything, since a line of a log may hold secrets. */
   readonly lastWords?: { readonly stream: 'stdout' | 'stderr'; readonly line: string; readonly age: number };
   readonly prerequisites: readonly string[];
-  /** Everything that it waits for is ready, has ended normally, or is disabled. */
+  /** True if all prerequisites are ready, have ended normally, or are disabled. */
   readonly prerequisitesReady: boolean;
-  /** Its first start, ms since chaperone began; absent until that came to its end. */
+  /** The first start, ms since chaperone began; absent until that start is over. */
   readonly boot?: BootTimes;
 }
 
 /** When a service went through the stages of its first start, ms since chaperone began. */
 export interface BootTimes {
   readonly started: number;
-  /** Absent where its first start has failed. */
+  /** Absent if the first start failed. */
   readonly ready?: number;
   readonly failed?: { readonly at: number; readonly cause: string };
-  /** The prerequisite that let it go, if it had to wait for one; with its suffix. */
+  /** The prerequisite that the service waited for last, if it had to wait; with its suffix. */
   readonly waitedFor?: string;
 }
 
@@ -71,14 +71,14 @@ export interface SystemStatus {
   readonly pid: number;
   readonly services: number;
   readonly enabled: number;
-  /** Services by state; a state that none is in has 0. */
+  /** The number of services by state, 0 included. */
   readonly states: Readonly<Record<PublicState, number>>;
   readonly logLevel?: Severity;
-  /** Unix ms at which a shutdown that was asked for begins. */
+  /** Unix ms at which a requested shutdown begins. */
   readonly shutdownAt?: number;
 }
 
-/** A service has come to another state. */
+/** A service has changed its state. */
 export interface ServiceEvent {
   readonly type: 'service';
   /** Unix ms. */
@@ -88,7 +88,7 @@ export interface ServiceEvent {
   readonly stage: ServiceStage;
 }
 
-/** The system has come to another state. */
+/** The system has changed its state. */
 export interface SystemEvent {
   readonly type: 'system';
   /** Unix ms. */
@@ -98,23 +98,23 @@ export interface SystemEvent {
 
 export type ControlEvent = ServiceEvent | SystemEvent;
 
-/** `notRunning`: it has no process. `denied`: the kernel does not let chaperone signal it. */
+/** `notRunning`: the service has no process. `denied`: the kernel does not let chaperone signal it. */
 export type KillOutcome = 'sent' | 'notRunning' | 'denied';
 
 /** A command that somebody runs beside the services. */
 export interface CommandRun {
-  /** What it writes; completes when it has closed both streams and ended. */
+  /** The command's output; completes when the command has closed both streams and ended. */
   readonly output$: Observable<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>;
   readonly outcome: Promise<
     | { readonly kind: 'ended'; readonly status: ExitStatus }
     | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 }
   >;
-  /** Ends it with its process group. */
+  /** Ends the command with its process group. */
   readonly cancel: () => void;
 }
 
 export type ReloadResult =
-  /** `warnings`: what is doubtful about the new configuration, as text; empty where nothing is. */
+  /** `warnings`: the warnings about the new configuration, as text; empty if there are none. */
   | { readonly kind: 'begun'; readonly plan: ReloadPlan; readonly warnings: string }
   /** `unstartable`: the services that the plan would stop, and that could not start again in the new configuration. */
   | {
@@ -123,56 +123,56 @@ export type ReloadResult =
       readonly warnings: string;
       readonly unstartable: readonly Unstartable[];
     }
-  /** It would stop services that it could not start again, and was not forced: nothing was changed. */
+  /** The reload would stop services that it could not start again, and was not forced: nothing was changed. */
   | { readonly kind: 'unstartable'; readonly services: readonly Unstartable[] }
   /** The new configuration has mistakes: nothing was changed. */
   | { readonly kind: 'mistakes'; readonly report: string }
-  /** The system is ending. */
+  /** The system is shutting down. */
   | { readonly kind: 'ending' };
 
 /** Counters and gauges that no snapshot of services holds. */
 export interface Measurements {
   readonly orphansReaped: number;
   readonly recordsIn: number;
-  /** By sink. */
+  /** Counts by sink. */
   readonly sinks: Readonly<Record<string, { readonly waitingBytes: number; readonly dropped: number }>>;
   /** Ends of services by name and by exit code or signal. */
   readonly exits: readonly { readonly service: string; readonly status: string; readonly count: number }[];
-  /** All restarts of each service, which no reset forgets. */
+  /** All restarts of each service; `reset` does not clear them. */
   readonly restarts: Readonly<Record<string, number>>;
-  /** ms by which the loop was late, the longest since the last look. */
+  /** The longest delay of the event loop since the last measurement, ms. */
   readonly loopDelay: number;
   readonly memory: { readonly resident: number; readonly heap: number };
 }
 
 export interface StartRequest {
-  /** Enables what is disabled. */
+  /** Enables disabled services first. */
   readonly enable: boolean;
-  /** Also what it waits for, and also what runs: ended first. */
+  /** Also starts unready prerequisites, and stops running services first. */
   readonly force: boolean;
 }
 
 export interface StopRequest {
-  /** And keeps them from being started. */
+  /** Also disables the services. */
   readonly disable: boolean;
-  /** cron: no further run, and the one that goes on may end; inetd: the port closes, and connections may end. */
+  /** cron: no further run, and the present one may finish; inetd: the port closes, and connections may finish. */
   readonly drain: boolean;
 }
 
 export interface ReloadRequest {
-  /** Only says what would change. */
+  /** Only makes the plan; changes nothing. */
   readonly dryRun: boolean;
-  /** Goes on where it stops services that it cannot start again. */
+  /** Reloads even if that stops services that could not be started again. */
   readonly force: boolean;
 }
 
-/** Who watches everything that happens, entry by entry. */
+/** A watcher who gets everything that happens, entry by entry. */
 export interface WatchRequest {
-  /** Log records, too. */
+  /** True: also log records. */
   readonly records: boolean;
-  /** Only entries from this number on, where they are kept. */
+  /** Only entries from this number on, as far as they are kept. */
   readonly from: number;
-  /** @returns false where it takes no more until `resume` */
+  /** @returns false if the watcher takes no more until `resume` */
   readonly onEntry: (entry: object) => boolean;
 }
 
@@ -187,27 +187,27 @@ export interface Supervisor {
   services(): readonly ServiceStatus[];
   /** One service, by its full name. */
   service(name: string): ServiceStatus | undefined;
-  /** What has happened to a service since chaperone began, as far as it is kept; undefined where there is none of that name. */
+  /** The history of a service since chaperone began, as far as it is kept; undefined if no service has that name. */
   history(name: string): readonly HistoryLine[] | undefined;
-  /** Emits after each change; what it tells of can be read by then. */
+  /** Emits after each change, when the snapshots show it already. */
   readonly events$: Observable<ControlEvent>;
-  /** Records from now on. */
+  /** Log records from now on. */
   readonly records$: Observable<LogRecord>;
-  /** The last records there were, oldest first; a bounded number. */
+  /** The latest log records, a bounded number, oldest first. */
   recentRecords(): readonly LogRecord[];
   dependencyChart(): string;
   measurements(): Measurements;
 
-  /** The names are full names of services that exist, in all of these. They return when the request is queued. */
+  /** All of these take full names of existing services, and return when the request is queued. */
   start(names: readonly string[], request: StartRequest): void;
   stop(names: readonly string[], request: StopRequest): void;
-  /** Forgets restarts and failures; ends what inetd and cron services run; `force`: and what others run. */
+  /** Clears restarts and failures, and ends running processes of inetd and cron services; `force`: of all services. */
   reset(names: readonly string[], request: { readonly force: boolean }): void;
-  /** `force`: also what is disabled, and what could not be started again. */
+  /** `force`: also disabled services, and services that could not be started again. */
   restart(names: readonly string[], request: { readonly force: boolean }): void;
   /**
    * Those of the services that could not be started again if a restart stopped them now, each with the reason: `db is stopped`.
-   * What is restarted together with them counts as there.
+   * Services that are restarted together with them count as available.
    */
   unrestartable(names: readonly string[]): readonly Unstartable[];
   setEnabled(names: readonly string[], enabled: boolean): void;
@@ -216,7 +216,7 @@ export interface Supervisor {
   shutdown(delay: number): void;
   forceLogLevel(level: Severity): void;
   run(argv: readonly string[]): CommandRun;
-  /** Tells first what there is, then what happens. */
+  /** Sends the present state first, then everything that happens. */
   watch(request: WatchRequest): Promise<EntryWatch>;
   reload(request: ReloadRequest): Promise<ReloadResult>;
 }

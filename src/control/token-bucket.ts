@@ -1,4 +1,4 @@
-/** A limit on how often: so many at once, and so many a second after that. */
+/** A rate limit that allows a burst, and then so many requests a second. */
 export class TokenBucket {
   readonly #burst: number;
   readonly #perMs: number;
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** True where there is one to take; then it is taken. */
+  /** Takes a token; false if there is none. */
   take(now: number): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) * this.#perMs);
     this.#at = now;
@@ -26,7 +26,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Nobody has taken one for so long that it is as good as new. */
+  /** True if no token has been taken for so long that the bucket is full again. */
   isFull(now: number): boolean {
     return this.#tokens + Math.max(0, now - this.#at) * this.#perMs >= this.#burst;
   }

@@ -10,7 +10,7 @@ export type ServiceChangeKind =
   | 'faster'
   | 'failed'
   | 'recovered'
-  /** It was ready in `a`, and in `b` it never was, without having failed. */
+  /** The service was ready in `a`, and in `b` it neither became ready nor failed. */
   | 'missing'
   | 'restarts'
   | 'waits'
@@ -31,14 +31,14 @@ export interface BootDiff {
   readonly b: BootReport;
   /** In the order of `b`, those that were removed last. */
   readonly services: readonly ServiceDiff[];
-  /** Why `b` is the worse one; empty where it is not. */
+  /** The reasons why `b` is worse; empty if it is not. */
   readonly regressions: readonly string[];
 }
 
 export interface Tolerance {
   /** How much longer `b` may take until it is ready, as a share of what `a` took: 0.2 is a fifth. */
   readonly share: number;
-  /** ms by which it may be longer in any case: machines are not that exact. */
+  /** ms by which `b` may be longer in any case, since times vary between runs. */
   readonly least: number;
 }
 
@@ -110,7 +110,7 @@ function differs(a: number, b: number, { share, least }: Tolerance): boolean {
 }
 
 /**
- * Services whose start has changed its place among those that both boots started: the fewest whose removal leaves one order. One
+ * Services that moved in the start order of those that both boots started: the fewest whose removal leaves one order. One
  * that was overtaken by another is not called moved, too.
  */
 function movedServices(

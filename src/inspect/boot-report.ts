@@ -1,4 +1,4 @@
-/** What a recorded boot comes to: how long it took, what decided that, what was restarted, what failed and why. */
+/** Summarizes a recorded boot: how long it took, what decided that, what was restarted, what failed and why. */
 
 import { shortName } from '../model/service/service-spec.ts';
 import type { JsonObject } from '../model/words/json.ts';
@@ -38,11 +38,11 @@ export interface BootReport {
   /** Unix ms. */
   readonly epoch: number;
   readonly hostname: string;
-  /** ms until the system was up; absent where it never was. */
+  /** ms until the system was up; absent if it never was. */
   readonly ready?: number;
   /** ms of the last entry. */
   readonly duration: number;
-  /** Absent where the record breaks off: chaperone was killed, or still runs. */
+  /** How the boot ended; absent if the record breaks off because chaperone was killed or still runs. */
   readonly end?: Pick<EndEntry, 'exitStatus' | 'cause'>;
   /** Entries that are not in the record. */
   readonly lost: number;
@@ -52,7 +52,7 @@ export interface BootReport {
   readonly services: readonly ServiceReport[];
 }
 
-/** What the entries of one boot come to. */
+/** Summarizes the entries of one boot. */
 export function reportOf(entries: Iterable<Entry>): BootReport {
   const replica = createReplica();
   for (const entry of entries) applyEntry(replica, entry);
@@ -108,7 +108,7 @@ function serviceReport({ name, config, segments }: Track, position: number | und
   };
 }
 
-/** True where a start is the answer to a failure. */
+/** True for a start that is a restart after a failure. */
 function follows(segments: Track['segments'], index: number): boolean {
   return segments[index - 1]?.state === 'backoff';
 }

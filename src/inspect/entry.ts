@@ -14,11 +14,16 @@ import type { Json, JsonObject } from '../model/words/json.ts';
 import type { ShownFact } from '../record/fact.ts';
 import type { ConfiguredService } from '../record/transitions.ts';
 
-/** Is raised when a reader of the last version would misread what is written now; no reader reads another version than its own. */
+/**
+ * The version of the format. It rises when a reader of the last version would misread new entries; a reader accepts only its
+ * own version.
+ */
 export const entryVersion = 3;
 
 interface EntryBase {
-  /** Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for. */
+  /**
+   * Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for.
+   */
   readonly seq: number;
   /** ms since chaperone began, on its monotonic clock; never less than in the entry before. */
   readonly at: number;
@@ -72,12 +77,12 @@ export interface DefinitionEntry extends EntryBase {
   readonly definition: Json;
 }
 
-/** The state of an actor, as far as it is anybody's business. */
+/** The part of an actor's state that watchers may see. */
 export interface SnapshotView {
   readonly status: 'active' | 'done' | 'error' | 'stopped';
   /** The state value of a machine: `"pending"`, `{"starting": "settling"}`. Absent for other actors. */
   readonly value?: Json;
-  /** It is left in the same step: nobody outside ever finds the actor there. */
+  /** True if the actor leaves the state in the same step, so that it is never visible from outside. */
   readonly transient?: true;
   /** What of its context may be shown; for a service: `service`, `pid`, `restarts`, `cause`, `waitedFor` and the like. */
   readonly context?: JsonObject;
@@ -98,7 +103,7 @@ export interface ActorEntry extends EntryBase {
   readonly snapshot: SnapshotView;
 }
 
-/** An event is given to an actor; what it makes of that follows in a snapshot. */
+/** An event is delivered to an actor; a snapshot with the result follows. */
 export interface EventEntry extends EntryBase {
   readonly type: '@xstate.event';
   readonly sessionId: string;
@@ -117,7 +122,7 @@ export interface SnapshotEntry extends EntryBase {
   readonly snapshot: SnapshotView;
 }
 
-/** Something has happened; what watchers may know of it. Those from before somebody watched come right after the boot entry. */
+/** A fact, with the fields that watchers may see. Facts from before the first watcher come right after the boot entry. */
 export interface FactEntry extends EntryBase {
   readonly type: '@chaperone.fact';
   readonly fact: ShownFact;
@@ -161,7 +166,7 @@ export type Entry =
   | LostEntry
   | EndEntry;
 
-/** True where this version of chaperone knows what the entries of a boot mean. What a file or a connection gives may be any number. */
+/** True if this version of chaperone can read the entries of a boot with that version number, which may be any number. */
 export function isReadable({ version }: { readonly version: number }): boolean {
   return version === entryVersion;
 }

@@ -1,4 +1,4 @@
-/** What a boot in virtual time came to, as a page for people and as an object for programs. */
+/** The result of a simulated boot, as a page for people and as an object for programs. */
 import type { Mishap } from '../model/order/boot-assumptions.ts';
 import type { PublicState } from '../model/service/public-state.ts';
 import { type ServiceType, shortName } from '../model/service/service-spec.ts';
@@ -9,14 +9,14 @@ export interface ForecastService {
   /** With its suffix. */
   readonly name: string;
   readonly type: ServiceType;
-  /** Where it stood at READY, or when the system failed. */
+  /** The state of the service at READY, or when the system failed. */
   readonly state: PublicState;
   readonly started?: number;
   /** It became ready, or failed. */
   readonly settled?: number;
-  /** The prerequisite that let it go, if it had to wait for one. */
+  /** The prerequisite that the service waited for last, if it had to wait. */
   readonly waitedFor?: string;
-  /** What it still waits for. */
+  /** The prerequisites that are not ready. */
   readonly unmet?: readonly string[];
 }
 
@@ -32,9 +32,9 @@ export type Forecast = {
 /** Where the time comes from that a service takes to become ready. */
 export type TimeOrigin = 'given' | 'measured' | 'assumed' | 'startup_pause' | 'schedule';
 
-/** What was not there, or not run, and what stood for it. */
+/** Things that were missing or not run, and for which the simulation used a stand-in. */
 export interface StandIns {
-  /** Commands in backticks: they gave nothing. */
+  /** Commands in backticks, which stand for no text. */
   readonly commands: readonly string[];
   /** Accounts that this machine does not have. */
   readonly accounts: readonly string[];
@@ -217,7 +217,7 @@ function assumptions({ origins, otherwise, standIns, forecast }: ForecastReport)
   ].join('');
 }
 
-/** Those that started with a time that nobody knows. */
+/** The services whose start time is assumed. */
 function assumedNames({ services }: Forecast, origins: ForecastReport['origins']): readonly string[] {
   return services
     .filter(({ name, state }) => origins.get(name) === 'assumed' && state !== 'disabled' && state !== 'pending')
@@ -284,7 +284,9 @@ function outcomeJson(forecast: Forecast) {
   return { ready: false, exitStatus: forecast.exitStatus, explanation: forecast.lines, criticalChain };
 }
 
-/** Reads the baseline out of such an object: ms until READY; undefined where the text is none, or tells of a boot that failed. */
+/**
+ * Reads the baseline out of such an object: ms until READY; undefined where the text is none, or tells of a boot that failed.
+ */
 export function readBaseline(text: string): number | undefined {
   try {
     const value: unknown = JSON.parse(text);

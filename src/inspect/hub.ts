@@ -17,14 +17,14 @@ export interface HubSource {
   /** Tells what there is (boot, definitions, actors), then what happens; returns what ends it. */
   readonly open: (tell: (news: News) => void) => () => void;
   readonly openRecords: (tell: (news: News) => void) => () => void;
-  /** A watcher threw: it is let go, and nothing else is disturbed. */
+  /** A watcher threw an error: it is removed, and no other watcher is affected. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface WatchOptions {
   /** Log records, too. */
   readonly records?: boolean;
-  /** Only what has this number or a higher one, as far as that is kept: whoever was here before knows the rest. */
+  /** Only entries from this number on, as far as they are kept: a watcher that connects again knows the earlier ones. */
   readonly from?: number;
   /**
    * Takes one entry, in the middle of what the machines are doing: it must not call them.
@@ -35,13 +35,13 @@ export interface WatchOptions {
 }
 
 export interface Watch {
-  /** It takes entries again. */
+  /** The watcher takes entries again. */
   resume(): void;
   close(): void;
 }
 
 export interface HubBounds {
-  /** Entries that are kept for who comes late. */
+  /** Entries that are kept for late watchers. */
   readonly ring: number;
   /** Log records among them. */
   readonly records: number;
@@ -63,7 +63,7 @@ export class Hub {
   readonly #watchers = new Set<Watcher>();
   #ring = new Ring();
   #records = new Ring();
-  /** What the entries led to that have left the ring. */
+  /** The state that the entries which have left the ring add up to. */
   #base = new Registry();
   /** Entries that have left the ring. */
   #left = 0;
@@ -95,7 +95,7 @@ export class Hub {
     return { resume: () => watcher.resume(), close };
   }
 
-  /** Takes what has happened; forgotten where nobody watches. */
+  /** Takes an entry; it is dropped if nobody watches. */
   tell(news: News): void {
     if (!this.#isOpen || this.#ended) return;
     // What is left of the system may still be heard of; the end stays the last entry.
@@ -122,7 +122,7 @@ export class Hub {
     if (this.#records.length > this.#bounds.records) this.#records.shift();
   }
 
-  /** What a watcher has to be told first. */
+  /** The entries that a new watcher gets first. */
   #known({ records = false, from = 0 }: WatchOptions): readonly Entry[] {
     const kept = merge(this.#ring.toArray(), records ? this.#records.toArray() : []);
     const first = this.#ring.peek();
@@ -164,10 +164,10 @@ class Watcher {
   readonly #onEntry: WatchOptions['onEntry'];
   readonly #fail: (error: unknown) => void;
   readonly #bound: number;
-  /** What there was before it came: bounded by what is kept, and given first. */
+  /** The kept entries from before the watcher came, which it gets first. */
   #known: readonly Entry[] = [];
   #given = 0;
-  /** What came while it took nothing. */
+  /** Entries that came while the watcher was paused. */
   readonly #queue = new Ring();
   #lost = 0;
   #takes = false;

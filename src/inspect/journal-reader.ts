@@ -1,5 +1,6 @@
 /**
- * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another version, which
+ * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another version,
+ * which
  * a newer or an older chaperone has written, is not guessed at.
  */
 import { type BootEntry, type Entry, entryVersion, isReadable } from './entry.ts';
@@ -11,7 +12,7 @@ export interface JournalBoot {
   readonly entry: BootEntry;
   /** In order, with the boot's own entry; only that one where this reader does not know the version. */
   readonly entries: readonly Entry[];
-  /** It ends in the middle of a line. */
+  /** True if the boot ends in the middle of a line. */
   readonly torn: boolean;
 }
 
@@ -39,7 +40,7 @@ export function isKnownVersion({ entry }: JournalBoot): boolean {
   return isReadable(entry);
 }
 
-/** What there is to say of the version of a boot that this reader does not know. */
+/** The message about a boot whose version this reader does not know. */
 export function versionText({ entry }: JournalBoot): string {
   const version: number = entry.version;
   return `version ${version}, which is ${version > entryVersion ? 'newer' : 'older'}`;
@@ -113,7 +114,7 @@ export class JournalReader {
     boot.entries.push(entry);
   }
 
-  /** What was broken stood in the middle: it is no torn end. */
+  /** The broken line is not the last one of the boot, so the boot is not torn. */
   #settleBroken(): void {
     if (this.#broken !== undefined) this.#skip(this.#broken);
     this.#broken = undefined;
@@ -174,7 +175,7 @@ const snapshot = (value: unknown): boolean =>
   isObject(value) &&
   typeof value['status'] === 'string' &&
   (value['context'] === undefined || isObject(value['context']));
-/** One of a type that came later says nothing to this version, and harms nobody. */
+/** An entry of a type that a later version added is ignored. */
 const fact = (value: unknown): boolean => {
   if (!isObject(value) || typeof value['type'] !== 'string' || typeof value['at'] !== 'number') return false;
   return (
@@ -192,7 +193,7 @@ const services = (value: unknown): boolean =>
     (service) => isObject(service) && typeof service['name'] === 'string' && Array.isArray(service['waitsFor']),
   );
 
-/** What has to be there for an entry to be of any use. What else there may be is read with care. */
+/** The fields without which an entry is useless. Readers check all other fields themselves. */
 const shapes: Readonly<Record<Entry['type'], Shape>> = {
   '@chaperone.boot': { boot: text, epoch: number, services },
   '@chaperone.reload': { services },

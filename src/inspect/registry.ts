@@ -2,9 +2,8 @@ import { KeptMoves } from '../record/milestones.ts';
 import type { ActorEntry, BootEntry, DefinitionEntry, Entry, FactEntry } from './entry.ts';
 
 /**
- * What a stream of entries has led to: the boot, the definitions, every live actor with its state, and how each service came to
- * where it is. Its own entries say
- * the same as all that it was given, in fewer.
+ * The sum of a stream of entries: the boot, the definitions, every live actor with its state, and how each service came to its
+ * state. It can be written as entries again, fewer than those that it was given.
  */
 export class Registry {
   #boot: BootEntry | undefined;

@@ -1,5 +1,5 @@
 /**
- * What inspection entries add up to: every actor and every service as they were at one instant. Replay, the page and the
+ * The sum of inspection entries: every actor and every service as they were at one instant. Replay, the page and the
  * comparison of boots fold the same entries with it; it needs nothing of Node, and no clock.
  *
  * A replica is changed in place, since a journal has many entries. A copy (`copyReplica`) costs one pointer an actor: what two
@@ -38,7 +38,7 @@ export interface ReplicaActor {
   /** ms at which it began, and at which it was no longer active. */
   readonly begun: number;
   readonly ended?: number;
-  /** What it was given last, by whom, and when. */
+  /** The last event of the actor, its sender, and its time. */
   readonly lastEvent?: { readonly at: number; readonly event: EntryEvent; readonly sourceId?: string };
   /** How often each of its transitions was taken, by `edgeKey`. */
   readonly counts: ReadonlyMap<string, number>;
@@ -95,7 +95,7 @@ export interface Replica {
   readonly definitions: ReadonlyMap<string, Json>;
 }
 
-/** What is forgotten where a replica follows a system for days. */
+/** Bounds for a replica that follows a system for days. */
 export interface ReplicaBounds {
   /** Ended actors that are kept; all unless given. */
   readonly endedActors?: number;
@@ -103,7 +103,7 @@ export interface ReplicaBounds {
   readonly segments?: number;
 }
 
-/** Who may change a record in place. */
+/** Marks the replica that may change a record in place. */
 type Owner = object;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -156,7 +156,7 @@ export function createReplica(bounds: ReplicaBounds = {}): LiveReplica {
 
 /** An independent replica of the same instant: a keyframe, or what goes on from one. */
 export function copyReplica(replica: LiveReplica): LiveReplica {
-  // From now on nothing belongs to either.
+  // From now on both replicas have to copy a record before they change it.
   replica.owner = {};
   return {
     ...replica,
@@ -168,7 +168,7 @@ export function copyReplica(replica: LiveReplica): LiveReplica {
   };
 }
 
-/** Takes one entry in. Entries come in their order; a `@chaperone.boot` begins anew. */
+/** Applies one entry. Entries come in order; a `@chaperone.boot` resets the replica. */
 export function applyEntry(replica: LiveReplica, entry: Entry): void {
   if (entry.type === '@chaperone.boot') Object.assign(replica, createReplica(replica.bounds));
   replica.seq = entry.seq;

@@ -20,7 +20,7 @@ interface Lost {
   readonly count: number;
 }
 
-/** Writes entries down as people, or their programs, read them: live, and from a journal. */
+/** Renders entries as text or JSON lines, live and from a journal. */
 export class Transcript {
   readonly #options: TranscriptOptions;
   readonly #transitions: Transitions;
@@ -32,7 +32,7 @@ export class Transcript {
     this.#printer = new TerminalPrinter([], options.colour ?? false);
   }
 
-  /** Whole lines, each with its end; empty where the entry is none that is shown. */
+  /** Whole lines, each with its newline; empty if the entry is not shown. */
   write(entry: Entry): string {
     if (entry.type === '@chaperone.boot') this.#transitions.reset();
     if (entry.type === '@chaperone.boot' || entry.type === '@chaperone.reload') {

@@ -34,7 +34,7 @@
  * for nothing.
  */
 import { assertEvent, assign, enqueueActions, fromCallback, type SnapshotFrom, setup } from 'xstate';
-import { asTold } from '../model/ledger/changes.ts';
+import { effectiveChange } from '../model/ledger/changes.ts';
 import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
 import type { ReloadRequest } from '../model/ledger/reload.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
@@ -634,7 +634,7 @@ function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean):
   if (event.type !== 'service.changed') return false;
   const slot = context.ledger.slots.get(event.name);
   if (slot === undefined || isReplacing(slot)) return false;
-  const change = asTold(slot, event.change);
+  const change = effectiveChange(slot, event.change);
   if (change.phase !== 'failed') return false;
   const { during } = change;
   if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.byHand)) return true;
@@ -654,7 +654,7 @@ function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | 
       return { kind: 'exitKills', service: event.name, outcome: event.outcome };
     case 'service.changed': {
       const slot = ledger.slots.get(event.name);
-      const change = slot === undefined ? event.change : asTold(slot, event.change);
+      const change = slot === undefined ? event.change : effectiveChange(slot, event.change);
       if (change.phase !== 'failed') return end;
       const onFailure = slot?.spec.onFailure === 'shutdown';
       const { cause } = change;

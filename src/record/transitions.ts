@@ -318,7 +318,7 @@ function runText(context: JsonObject, from: string): string {
   if (from === 'starting.spawning') return 'its process';
   return from.startsWith('starting') || from.startsWith('ready')
     ? 'what its start left behind'
-    : 'what is left of its run';
+    : 'the remaining processes of its run';
 }
 
 function leftText(left: number): string {

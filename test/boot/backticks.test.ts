@@ -57,10 +57,10 @@ describe('commands in backticks', () => {
     expect(await second.exit).toBe(0);
     const lines = second.lines('stdout').join('\n');
     expect(lines).toContain(
-      'the command `echo it broke; exit 3` in the configuration gave nothing: <ProcStatus exit_status=3>: it broke',
+      'the command `echo it broke; exit 3` in the configuration failed and stands for no text: <ProcStatus exit_status=3>: it broke',
     );
     expect(lines).toMatch(
-      /the command `nope` in the configuration gave nothing: <ProcStatus exit_status=127>: .*not found/,
+      /the command `nope` in the configuration failed and stands for no text: <ProcStatus exit_status=127>: .*not found/,
     );
     expect(lines).toMatch(/x\[\d+\]: \[\]$/m);
   });

@@ -116,7 +116,7 @@ describe('chaperonectl check, on a real file system', () => {
     expect(status).toBe(0);
     expect(services[0]?.command).toBe(`touch ${directory}/started one two three`);
     expect(messages(warnings, directory)).toEqual([
-      'the command `echo why >&2; exit 3` in the configuration gave nothing: <ProcStatus exit_status=3>: why',
+      'the command `echo why >&2; exit 3` in the configuration failed and stands for no text: <ProcStatus exit_status=3>: why',
     ]);
     expect(existsSync(join(directory, 'started'))).toBe(false);
   });

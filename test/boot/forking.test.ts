@@ -48,14 +48,14 @@ const failures: readonly Case[] = [
   {
     title: 'writes a pid that nothing lives under',
     service: { command: `sh -c 'echo $$ > ${pidfile}'`, pidfile, process_timeout: 0.3 },
-    why: /why {5}forking service, nothing lives under the number in the pid file \S+job\.pid within 0\.3 s/,
+    why: /why {5}forking service, no process has the number in the pid file \S+job\.pid within 0\.3 s/,
     log: /job\.service found pid file '\S+job\.pid' but no process lives under the pid in it/,
     ignored: /ignoring failures\. Exception: job\.service found pid file/,
   },
   {
     title: 'names PID 1',
     service: { command: `sh -c 'echo 1 > ${pidfile}'`, pidfile, process_timeout: 0.3 },
-    why: /why {5}forking service, the pid file \S+job\.pid names a process that is none of the service's within 0\.3 s/,
+    why: /why {5}forking service, the pid file \S+job\.pid names a process that does not belong to the service within 0\.3 s/,
     log: /job\.service does not follow pid 1 from pid file/,
     ignored: /job\.service does not follow pid 1 from pid file/,
   },

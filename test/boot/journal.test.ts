@@ -197,7 +197,7 @@ describe('a journal', () => {
       /\(EROFS, read-only file system\)/,
     ],
     ['below a file', 'touch ro', 'ro/journal', /\(E\w+, a file stands where a directory should be\)/],
-    ['that is something else', 'echo precious > ro', 'ro', /\(it holds something else\)/],
+    ['that is something else', 'echo precious > ro', 'ro', /\(it holds something other than a journal\)/],
   ])('%s is said once, and nothing else happens', async (_, before, name, reason) => {
     const system = boot({ before, files: files({ journal: `$(_CHAP_CONFIG_DIR)/${name}` }) });
     const [line] = await system.waitForLine(/cannot write the journal.*/);

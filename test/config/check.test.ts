@@ -83,7 +83,7 @@ describe('programs', () => {
       'warning 2:23+10 the program "nosuch" of a.service is not found | looked for in /bin',
     ]);
     expect(said('a.service: { command: /opt/nosuch }')).toEqual([
-      'error 1:23+11 the program "/opt/nosuch" of a.service is not found | nothing is there',
+      'error 1:23+11 the program "/opt/nosuch" of a.service is not found | there is no such file',
     ]);
     expect(
       said('settings: { ignore_failures: yes }\na.service: { command: "true" }\nb.service: { command: nosuch }'),
@@ -136,9 +136,11 @@ describe('programs', () => {
       'error 1:23+11 the interpreter "python3" of the program "/srv/python" of a.service is not found',
     ]);
     expect(of('text')).toEqual([
-      'warning 1:23+9 the program "/srv/text" of a.service is no binary and has no "#!" line | ENOEXEC is likely',
+      'warning 1:23+9 the program "/srv/text" of a.service is no binary and has no "#!" line | its start will probably fail with ENOEXEC',
     ]);
-    expect(of('empty')).toEqual(['warning 1:23+10 the program "/srv/empty" of a.service is empty | ENOEXEC is likely']);
+    expect(of('empty')).toEqual([
+      'warning 1:23+10 the program "/srv/empty" of a.service is empty | its start will probably fail with ENOEXEC',
+    ]);
   });
 
   it('have relative paths', () => {
@@ -148,7 +150,7 @@ describe('programs', () => {
     const text = 'a.service: { command: bin/x, directory: /srv }';
     expect(said(text, { files: { '/srv': folder, '/srv/bin/x': binary } })).toEqual([]);
     expect(said(text, { files: { '/srv': folder } })).toEqual([
-      'warning 1:23+5 the program "bin/x" of a.service is a relative path, and not in /srv so far',
+      'warning 1:23+5 the program "bin/x" of a.service is a relative path, and /srv does not hold it yet',
     ]);
     expect(said('a.service: { command: bin/x, uid: joe }', { files: { '/home/joe/bin/x': binary } })).toEqual([]);
   });
@@ -255,11 +257,11 @@ describe('stopping', () => {
   it('has a second for every layer, or that is said', () => {
     expect(said(chain(7))).toEqual([]);
     expect(said(chain(8))).toEqual([
-      'warning - services stop in 8 layers, one after the other, and 8 s are not enough for that | expected shutdown_timeout 8.5 or more: 1 s a layer, and the last round',
+      'warning - services stop in 8 layers, one after the other, and a shutdown_timeout of 8 s is too short for that | expected shutdown_timeout 8.5 or more: 1 s for each layer, and a reserve for the last SIGKILL',
     ]);
     expect(said(`settings: { shutdown_timeout: 8.5 }\n${chain(8)}`)).toEqual([]);
     expect(said(`settings: { shutdown_timeout: 2 }\n${chain(3)}`)).toEqual([
-      'warning 1:31+1 services stop in 3 layers, one after the other, and 2 s are not enough for that | expected shutdown_timeout 3.5 or more: 1 s a layer, and the last round',
+      'warning 1:31+1 services stop in 3 layers, one after the other, and a shutdown_timeout of 2 s is too short for that | expected shutdown_timeout 3.5 or more: 1 s for each layer, and a reserve for the last SIGKILL',
     ]);
   });
 

@@ -32,7 +32,7 @@ describe('on_failure', () => {
 
 chaperone.d/x.conf:4:15: on_failure of web.service is shutdown, and its ignore_failures is true [contradiction]
     4 |   on_failure: shutdown
-      |               ^^^^^^^^ expected one of them: a failure that ends the system is not ignored
+      |               ^^^^^^^^ expected only one of them: a failure that ends the system cannot be ignored
 `);
     expect(errorsOf(web('ignore_failures: true, on_failure: keep'))).toBe('');
     expect(errorsOf(web('ignore_failures: false, on_failure: shutdown'))).toBe('');

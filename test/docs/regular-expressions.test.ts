@@ -9,7 +9,7 @@ const cells = (row: string) =>
   [...row.matchAll(/`((?:\\\||[^`])*)`/g)].map(([, cell = '']) => cell.replaceAll('\\|', '|'));
 
 describe('docs/reference/regular-expressions.md', () => {
-  const [examples = '', foreign = ''] = page.split('What only a backtracking engine has');
+  const [examples = '', foreign = ''] = page.split('Features that only a backtracking engine has');
 
   it.each(examples.split('\n').filter((line) => line.startsWith('| `')))('is true of %s', (row) => {
     const [source = '', yes = '', no = ''] = cells(row);

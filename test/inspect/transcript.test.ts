@@ -203,7 +203,7 @@ describe('what a step of a service means', () => {
       [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 1_500 }, { pid: 7 }],
     ],
     [
-      'SIGQUIT to what is left of its run, SIGKILL after 100 ms',
+      'SIGQUIT to the remaining processes of its run, SIGKILL after 100 ms',
       [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }],
     ],
     [

@@ -110,7 +110,7 @@ describe('why a service waits', () => {
     const { clock, supervisor, sentences } = world();
     clock.run(100);
     expect(sentences()).toEqual([
-      'waits for startup_pause to pass (0.4 s left); ready; an abnormal end until then is a failed start',
+      'waits for startup_pause to pass (0.4 s left); ready; an abnormal end before that is a failed start',
       'waits for store to be ready; then it starts',
     ]);
     clock.run(2_000);

@@ -1,4 +1,4 @@
-// First of all: as PID 1, a signal that comes before its handler is lost.
+// Handlers come first: as PID 1, a signal that arrives before its handler is lost.
 import { announceSignal } from '../../runtime/linux/early-signals.ts';
 import '../../runtime/linux/no-standard-streams.ts';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { helpText } from '../command-help.ts';
 import { version } from '../version.ts';
 import { chaperone, parseOptions } from './options.ts';
 
-/** ms that a line for people may take to be written. */
+/** Longest time to write a line for people, ms. */
 const writeTimeout = 1_000;
 
 // The bundle is CommonJS and stands beside the native parts.

@@ -14,14 +14,14 @@ import type { DaemonRequest } from '../../runtime/boot/main.ts';
 import { type CommandHelp, help, version } from '../command-help.ts';
 import { defaultConfig } from '../default-config.ts';
 
-/** What a command line asks for. */
+/** The request of a command line. */
 export type Invocation =
   | ({ readonly kind: 'run' } & DaemonRequest)
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** Supplies what the command line leaves out. */
+/** `_CHAP_OPTIONS`, which supplies options that the command line leaves out. */
 const optionsVariable = '_CHAP_OPTIONS';
 
 const config = value('config', 'PATH', `a file, or a directory (${defaultConfig})`, {
@@ -91,7 +91,7 @@ export const chaperone: CommandHelp = {
   dense: true,
 };
 
-/** What one list of words asks for, before defaults. */
+/** The options of one list of words, before defaults. */
 interface ParsedWords {
   readonly kind: 'options';
   readonly texts: OptionTexts;
@@ -125,7 +125,7 @@ function readVariable(text: string): ParsedWords | Extract<OptionsParse, { kind:
   return readWords(split.words.map((word) => word.text));
 }
 
-/** Given twice, it asks for both. */
+/** Several `--inspect` options add up. */
 function readInspect(texts: readonly string[]): readonly InspectRequest[] | undefined {
   const requests: InspectRequest[] = [];
   for (const text of texts) {
@@ -173,10 +173,10 @@ type LogLevel =
   | { readonly kind: 'level'; readonly level?: Severity }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** `--log-level` says more than `--debug` where both are given. */
+/** `--log-level` overrides `--debug` if both are given. */
 function readLogLevel(text: string | undefined, debug: boolean): LogLevel {
   if (text === undefined) return debug ? { kind: 'level', level: 'debug' } : { kind: 'level' };
-  // As selectors write it, too.
+  // The spelling of selectors (`*.info`) is accepted, too.
   const level = parseSeverity(text.replace(/^\*\./, ''));
   if (level !== undefined) return { kind: 'level', level };
   return { kind: 'mistake', message: `cannot log from "${text}" on: expected ${logLevel.expects}` };

@@ -14,7 +14,7 @@ interface Verb {
   run(request: Request): Promise<number>;
 }
 
-/** The verbs with more to do than to send a command and print the answer: each is loaded where it is asked for. */
+/** The verbs that do more than send a command and print the answer; each file is loaded only when its verb is used. */
 const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   status: () => import('./status.ts'),
   logs: () => import('./logs.ts'),
@@ -28,7 +28,7 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   simulate: () => import('./simulate.ts'),
 };
 
-/** process.stdout is not looked at: that would make a pipe non-blocking that others share. */
+/** Does not touch process.stdout, which would make a shared pipe non-blocking for other processes. */
 async function print(fd: 1 | 2, text: string): Promise<void> {
   const { writeAll } = await import('../program-io.ts');
   await writeAll(fd, Buffer.from(text));
@@ -81,7 +81,7 @@ async function runVerb(verb: VerbHelp, words: readonly string[]): Promise<number
   }
 }
 
-/** A program that reads an answer shall be able to read this one, too. */
+/** Prints a mistake as JSON under --json, so that a program that reads answers can read it. */
 function isAskedForJson({ name, options }: VerbHelp, words: readonly string[]): boolean {
   return ownVerbs[name] === undefined && options.includes(json) && words.includes(`--${json.name}`);
 }

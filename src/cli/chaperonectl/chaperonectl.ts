@@ -1,5 +1,6 @@
 /**
- * The entry. A probe runs `is-ready` every few seconds, for as long as the container lives: it loads nothing but what asks. The
+ * The entry. A probe runs `is-ready` every few seconds, for as long as the container lives, so that verb loads only its own
+ * code. The
  * other verbs are in files of their own.
  */
 const [verb, ...words] = process.argv.slice(2);
@@ -17,6 +18,6 @@ async function run(): Promise<number> {
 }
 
 run().then((status) => {
-  // What a command in backticks left behind may still hold a pipe open.
+  // Processes that a command in backticks left behind may still hold a pipe open.
   process.exit(status);
 });

@@ -29,7 +29,7 @@ interface Start {
   readonly user?: string;
 }
 
-/** Checks the configuration that is named, and prints what is to be said about it. */
+/** Checks the named configuration and prints the findings. */
 export async function run({ given }: Request): Promise<number> {
   const user = given.get(userOption);
   const config = given.get(configOption) ?? defaultConfig;
@@ -70,7 +70,8 @@ async function load({ config, user }: Start): Promise<Configured> {
   kernel.exits$.subscribe(({ exits }) => {
     for (const { pid } of exits) running.delete(pid);
   });
-  // The kernel listens, so the signals that end a program have to be obeyed here; what it runs has groups of its own.
+  // The kernel port catches signals, so those that end a program are handled here; commands in backticks run in their own
+  // groups.
   kernel.signals$.subscribe((signal) => {
     if (signal === 'SIGUSR1' || signal === 'SIGUSR2') return;
     for (const pid of running) kernel.signal(pid, 'SIGKILL', 'group');
@@ -91,7 +92,7 @@ async function load({ config, user }: Start): Promise<Configured> {
   );
 }
 
-/** The only place that needs the times themselves: cron-parser is slow to load. */
+/** The next times of schedules. Only this needs cron-parser, which is slow to load. */
 async function loadNextTimes(): Promise<NextTimes> {
   const { parseSchedule } = await import('../../model/schedule/schedule.ts');
   const now = Date.now();
@@ -107,7 +108,7 @@ async function loadNextTimes(): Promise<NextTimes> {
   };
 }
 
-/** What of a script the kernel reads for its first line, bytes. */
+/** Bytes of a script that the kernel reads to find its first line. */
 const headLength = 256;
 
 const probe: Probe = {
@@ -133,7 +134,7 @@ const probe: Probe = {
         closeSync(fd);
       }
     } catch {
-      // Executable, but not readable: nothing can be said about it.
+      // A program that is executable but not readable cannot be checked.
       return undefined;
     }
   },
@@ -144,7 +145,7 @@ async function print(text: string, status: number): Promise<number> {
     await writeAll(1, Buffer.from(text));
     return status;
   } catch (error) {
-    // A reader that has seen enough is no mistake.
+    // A reader that closes the pipe early is no error.
     if (codeOf(error) === 'EPIPE') return status;
     await writeAll(2, Buffer.from(`chaperonectl check: cannot write: ${reasonOf(error) ?? String(error)}\n`));
     return 1;

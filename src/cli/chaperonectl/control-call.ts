@@ -1,4 +1,4 @@
-/** What all verbs that talk to a running chaperone share. */
+/** Functions that all verbs that talk to a running chaperone share. */
 import { exitStatuses } from '../../control/answer.ts';
 import { findSocket, type ReplyReader, request, UnreachableError } from '../../control/client.ts';
 import { codeOf } from '../../model/words/errno.ts';
@@ -9,7 +9,7 @@ export async function print(fd: 1 | 2, text: string): Promise<void> {
   try {
     await writeAll(fd, Buffer.from(text));
   } catch (error) {
-    // A reader that has seen enough is no mistake.
+    // A reader that closes the pipe early is no error.
     if (codeOf(error) !== 'EPIPE') throw error;
   }
 }
@@ -33,7 +33,7 @@ export async function sendCommand(words: readonly string[]): Promise<CommandRepl
   return readReply(body);
 }
 
-/** Runs what talks to chaperone; where nobody listens, it says so. */
+/** Runs a function that talks to chaperone, and prints a message if no chaperone listens. */
 export async function withControl(act: () => Promise<number>): Promise<number> {
   try {
     return await act();
@@ -44,7 +44,7 @@ export async function withControl(act: () => Promise<number>): Promise<number> {
   }
 }
 
-/** Says what kept a verb from doing its work; returns the exit status. */
+/** Prints why a verb failed; returns the exit status. */
 export async function refused(body: string, json: boolean): Promise<number> {
   const reply = readReply(body);
   await print(json ? 1 : 2, json ? reply.json : `${reply.text}\n`);

@@ -1,4 +1,7 @@
-/** Serves the inspector page beside a running chaperone: over its control socket, or through a command that reaches into a container. */
+/**
+ * Serves the inspector page beside a running chaperone: over its control socket, or through a command that reaches into a
+ * container.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { exitStatuses } from '../../control/answer.ts';
@@ -15,11 +18,11 @@ import { listen, port, stdio, via } from './verb-options.ts';
 interface Page {
   readonly port: number;
   readonly listen: string | undefined;
-  /** Runs a command inside of the container. */
+  /** A command that reaches into the container, such as `docker exec -i NAME`. */
   readonly via: string | undefined;
 }
 
-/** ms between two tries to reach a chaperone that has gone. */
+/** ms between two attempts to reach a chaperone that has gone. */
 const pause = 1_000;
 
 export function run({ given }: Request): Promise<number> {
@@ -33,7 +36,7 @@ export function run({ given }: Request): Promise<number> {
   });
 }
 
-/** Lets whoever started this talk to the control socket over standard input and output. */
+/** Connects standard input and output to the control socket, for the process that started this one. */
 function bridge(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath());
@@ -47,7 +50,7 @@ function bridge(): Promise<number> {
       if (!reached) reject(unreachable(error));
     });
     socket.once('close', () => resolve(exitStatuses.done));
-    // Whoever reads has gone.
+    // The reader has gone.
     process.stdout.once('error', () => socket.destroy());
   });
 }
@@ -59,7 +62,7 @@ async function serve({ port, listen, via }: Page): Promise<number> {
     boot = bootOf(json) ?? boot;
     return true;
   };
-  // As long as one watches, chaperone keeps what a page misses that is away for a moment.
+  // While one watcher is connected, chaperone keeps the entries that a page misses while it is away for a moment.
   const keep = async (first: (status: number | undefined) => void): Promise<void> => {
     const line = await open();
     await new Promise<void>((resolve) => {
@@ -91,7 +94,7 @@ async function serve({ port, listen, via }: Page): Promise<number> {
   return serveUntilSignal('chaperonectl inspect', { port, listen, source: relay(open, () => boot) }, print);
 }
 
-/** A connection of its own for each page. */
+/** Makes a separate connection for each page. */
 function relay(open: () => Promise<Line>, boot: () => string | undefined): EntrySource {
   return {
     complete: false,

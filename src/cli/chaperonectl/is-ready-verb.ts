@@ -3,7 +3,7 @@ import { print, withControl } from './control-call.ts';
 import { probe } from './is-ready.ts';
 import { json } from './verb-options.ts';
 
-/** Prints nothing but with --json: 0 where all is ready, 1 where it is not, more where it cannot be known. */
+/** Prints only with --json. Exit status: 0 if all services are ready, 1 if not, higher if that cannot be known. */
 export function run({ given, words: names }: Request): Promise<number> {
   return withControl(async () => {
     const { exitStatus, body, complaint } = await probe(names);

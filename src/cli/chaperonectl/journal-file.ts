@@ -11,7 +11,7 @@ import {
 import { codeOf } from '../../model/words/errno.ts';
 import { reasonOf } from '../program-io.ts';
 
-/** What cannot be done, in words, and the exit status for it. */
+/** A journal that cannot be read, with a message and the exit status. */
 export class JournalFileError extends Error {
   readonly exitStatus: number;
 
@@ -21,7 +21,7 @@ export class JournalFileError extends Error {
   }
 }
 
-/** Takes a line about what was skipped. */
+/** Takes a line about skipped parts. */
 export type Warn = (line: string) => Promise<void>;
 
 /**
@@ -35,7 +35,7 @@ export async function loadBoot(file: string, choice: string | undefined, warn: W
   const [, path = file, inFile] = /^(.*)#(-?\w+)$/s.exec(file) ?? [];
   const wanted = inFile ?? choice ?? '-1';
   let known = 0;
-  // Of a large journal only the boots are kept that may still be the wanted one.
+  // Of a large journal only those boots are kept in memory that may still be the wanted one.
   let kept: JournalBoot[] = [];
   await readJournal(path, warn, (boot) => {
     known = boot.number;

@@ -4,7 +4,7 @@ import type { Request } from '../read-words.ts';
 import { get, print, refused, withControl } from './control-call.ts';
 import { json } from './verb-options.ts';
 
-/** Prints log records as they come: the last ones, and with --follow those to come. */
+/** Prints the last log records, and with --follow also new ones as they come. */
 export function run({ given, words: names }: Request): Promise<number> {
   return withControl(async () => {
     const count = given.get(lines);
@@ -14,7 +14,8 @@ export function run({ given, words: names }: Request): Promise<number> {
       ...(given.get(follow) ? ['follow'] : []),
       ...(count === undefined ? [] : [`lines=${count}`]),
     ].join('&');
-    // In their order, and each after the one before is written: a slow reader makes the server drop, not us grow.
+    // Each record is written after the one before, so that for a slow reader the server drops records instead of this process
+    // growing.
     let last: Promise<void> = Promise.resolve();
     const reader = new EventReader((name, data) => {
       const text = asJson ? `${JSON.stringify(data)}\n` : lineOf(name, data);

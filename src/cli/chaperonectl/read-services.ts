@@ -2,19 +2,19 @@ import type { ServiceStatus } from '../../control/supervisor.ts';
 import type { HistoryLine } from '../../record/history.ts';
 import { parseJson } from './reply.ts';
 
-/** The services of a reply; what is no service is left out. */
+/** The services of a reply; values that are not services are left out. */
 export function readServices(body: string): readonly ServiceStatus[] {
   const value = parseJson(body);
   return Array.isArray(value) ? value.filter(isService) : [];
 }
 
-/** The lines of a history; what is none is left out. */
+/** The lines of a history; values that are not lines are left out. */
 export function readHistory(body: string): readonly HistoryLine[] {
   const value = parseJson(body);
   return Array.isArray(value) ? value.filter(isLine) : [];
 }
 
-/** Our own server wrote it: its kind, and what that kind has, is enough. */
+/** Checks only the kind and its fields, since chaperone's own server wrote the value. */
 function isLine(value: unknown): value is HistoryLine {
   if (typeof value !== 'object' || value === null || !('kind' in value) || !('at' in value)) return false;
   return (
@@ -24,7 +24,7 @@ function isLine(value: unknown): value is HistoryLine {
   );
 }
 
-/** Our own server wrote it: what tells a service is enough. */
+/** Checks only the fields that identify a service, since chaperone's own server wrote the value. */
 function isService(value: unknown): value is ServiceStatus {
   return (
     typeof value === 'object' &&

@@ -1,4 +1,4 @@
-/** Shows what a journal has recorded: as it went, in figures, or against another boot. Needs no chaperone that runs. */
+/** Shows a recorded boot: as it happened, in figures, or compared with another boot. Needs no running chaperone. */
 import { isatty } from 'node:tty';
 import { exitStatuses } from '../../control/answer.ts';
 import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../../inspect/boot-diff.ts';
@@ -24,10 +24,10 @@ interface Replay {
   readonly boot: string | undefined;
   readonly until: Until | undefined;
   readonly services: readonly string[];
-  /** Undefined: as fast as it goes. */
+  /** Undefined: as fast as possible. */
   readonly speed: number | undefined;
   readonly mode: Mode;
-  /** Of the page. */
+  /** The address of the page. */
   readonly port: number;
   readonly listen: string | undefined;
   readonly tolerance: Tolerance;
@@ -36,7 +36,7 @@ interface Replay {
 
 type Mode = 'transcript' | 'summary' | 'list' | 'diff' | 'web';
 
-/** Where output goes, and how time passes; tests have their own. */
+/** The output and the clock, which tests replace. */
 export interface ReplayPorts {
   readonly print: (fd: 1 | 2, text: string) => Promise<void>;
   readonly colour: boolean;
@@ -49,9 +49,9 @@ const processPorts: ReplayPorts = {
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-/** Characters that are gathered before they are written. */
+/** Characters that are collected before they are written. */
 const outputPiece = 64 * 1024;
-/** ms: no silence of a replay is longer. */
+/** The longest pause of a replay, ms. */
 const longestPause = 3_000;
 
 export async function run(given: Request, ports: ReplayPorts = processPorts): Promise<number> {
@@ -63,7 +63,7 @@ export async function run(given: Request, ports: ReplayPorts = processPorts): Pr
     }
     return await replay(request, ports);
   } catch (error) {
-    // A reader that has seen enough is no mistake.
+    // A reader that closes the pipe early is no error.
     if (codeOf(error) === 'EPIPE') return exitStatuses.done;
     if (!(error instanceof JournalFileError)) throw error;
     await ports.print(2, `chaperonectl replay: ${oneLine(error.message)}\n`);
@@ -98,7 +98,7 @@ async function list(file: string, { json }: Replay, ports: ReplayPorts): Promise
   return exitStatuses.done;
 }
 
-/** The boot as a page, until a signal comes. */
+/** Serves the boot as a page until a signal comes. */
 async function show(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
   const { serveUntilSignal } = await import('./serve-page.ts');
   const { recordedSource } = await import('../../runtime/inspection/recorded-source.ts');
@@ -164,7 +164,7 @@ function closing(entry: Entry, json: boolean): string {
   return `${(at / 1000).toFixed(3).padStart(8)}  exit status ${exitStatus}: ${oneLine(cause)}\n`;
 }
 
-/** Where everything stands at the end of the entries. */
+/** The state of the system and of all services at the end of the entries. */
 function renderStates(entries: readonly Entry[], json: boolean, services: readonly string[]): string {
   const replica = createReplica();
   for (const entry of entries) applyEntry(replica, entry);
@@ -206,7 +206,7 @@ const warnOn =
   (line) =>
     print(2, `chaperonectl replay: ${oneLine(line)}\n`);
 
-/** What is wrong with the request, where something is. */
+/** The mistake in the request; undefined if there is none. */
 function readRequest({ given: { get, has }, words: files }: Request): Replay | string {
   const modes = modeOptions.filter(([, option]) => get(option)).map(([name]) => name);
   const [mode = 'transcript'] = modes;
@@ -245,7 +245,7 @@ const modeOptions = [
   ['web', options.web],
 ] as const;
 
-/** Where each option means something. */
+/** The forms of replay in which each option is allowed. */
 const optionModes: readonly (readonly [Parameter<unknown>, readonly [Mode, ...Mode[]]])[] = [
   [options.boot, ['transcript', 'summary', 'web']],
   [options.until, ['transcript', 'summary', 'web']],

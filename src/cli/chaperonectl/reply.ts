@@ -1,12 +1,12 @@
-/** Chaperone's answers as they come over the socket. */
+/** Reads chaperone's answers from the socket. */
 import { type AnswerKind, exitStatuses } from '../../control/answer.ts';
 
-/** What came back for a command. */
+/** The reply to a command. */
 export interface CommandReply {
   readonly kind: string;
   readonly text: string;
   readonly exitStatus: number;
-  /** As it came. */
+  /** The body as it came. */
   readonly json: string;
 }
 

@@ -30,7 +30,7 @@ import { print } from './control-call.ts';
 import { JournalFileError, loadBoot } from './journal-file.ts';
 import * as options from './verb-options.ts';
 
-/** ms that stand for what nobody has measured: about what a small program needs. */
+/** The assumed time of unmeasured programs, ms: about what a small program needs. */
 const defaultTime = '100ms';
 
 interface Forecast {
@@ -50,7 +50,7 @@ interface Forecast {
   readonly tolerance: number;
 }
 
-/** What is wrong with the words, and the exit status for it. */
+/** A mistake in the words, with the exit status. */
 class Mistake extends Error {
   readonly exitStatus: number;
 
@@ -60,7 +60,7 @@ class Mistake extends Error {
   }
 }
 
-/** Boots a configuration in virtual time, and prints how that goes. */
+/** Boots a configuration in virtual time and prints the course of the boot. */
 export async function run({ given }: Request): Promise<number> {
   try {
     return await simulate(readRequest(given));
@@ -179,7 +179,7 @@ function readMishaps(settings: readonly string[], services: readonly ServiceSpec
   return mishaps;
 }
 
-/** Nobody shall take a boot for safe because what was asked for could not make a difference. */
+/** Refuses mishaps that could not make a difference, so that nobody takes the boot for safe because of them. */
 function refuseWithoutEffect(setting: string, service: ServiceSpec, mishap: Mishap): void {
   const { name, type } = service;
   const by = readyBy(service);
@@ -205,7 +205,10 @@ function readSetting(
   throw new Mistake(`${option} ${setting}: no such service; there are ${known}`, exitStatuses.noSuchService);
 }
 
-/** What the programs took by themselves: a pause is what the configuration says, and not what it was when they were measured. */
+/**
+ * Measured times of programs. Services that wait only for startup_pause are left out: the present configuration sets that
+ * pause.
+ */
 async function readMeasured(file: string, services: readonly ServiceSpec[]): Promise<ReadonlyMap<string, number>> {
   try {
     const { entries } = await loadBoot(file, undefined, (line) =>

@@ -26,7 +26,7 @@ export function exitHelp(): string {
   return `Exit status:\n${rows.join('')}`;
 }
 
-/** What chaperonectl does by itself, or asks of chaperone with more than one command. */
+/** The verbs that chaperonectl carries out itself or with more than one request to chaperone. */
 const ownVerbs: readonly VerbHelp[] = [
   {
     ...verb('check', '', 'check a configuration without starting it', 'none', options.config, options.user, json),
@@ -89,7 +89,7 @@ const order = [
   'shutdown',
 ];
 
-/** What a program knows: telchap has the original's commands, and prints what the original prints. */
+/** The verbs of a program: telchap has the original's commands and prints what the original prints. */
 export function verbsOf(program: ControlProgram): readonly VerbHelp[] {
   const known = new Map(ownVerbs.map((own) => [own.name, own]));
   for (const name of commandVerbs) known.set(name, commandVerb(name, program));

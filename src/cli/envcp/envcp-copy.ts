@@ -77,7 +77,7 @@ export async function copyFiles(request: CopyRequest): Promise<readonly (readonl
     for (const [index, { path, stream }] of copies.entries()) {
       if (stream !== undefined) await writeStream(stream, path, contents[index] ?? Buffer.alloc(0));
     }
-    // Without a turn of the loop in between: a signal finds either nothing done or everything.
+    // All renames happen in one turn of the loop, so that a signal finds either none or all of them done.
     for (const [copy, temporary] of temporaries) takeName(copy, temporary, request.overwrite);
   } finally {
     removeTemporaries();
@@ -119,7 +119,7 @@ function planCopies({ sources, destination, overwrite, suffix }: CopyRequest): r
   });
 }
 
-/** A name that is nothing but the suffix is kept. */
+/** A name that consists only of the suffix is kept. */
 function withoutSuffix(name: string, suffix: string): string {
   return suffix !== '' && name.endsWith(suffix) && name !== suffix ? name.slice(0, -suffix.length) : name;
 }
@@ -142,7 +142,7 @@ function inspectDestination(path: string, overwrite: boolean): Pick<Copy, 'file'
   return { file: attempt(`write ${path}`, () => realpathSync(path)), existing };
 }
 
-/** undefined: nothing is there. */
+/** undefined: no file exists there. */
 function statOf(path: string): Stats | undefined {
   return attempt(`write ${path}`, () => statSync(path, { throwIfNoEntry: false }));
 }
@@ -239,7 +239,7 @@ function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Renamed, or gone: either way nothing of ours is left.
+    // The temporary was renamed or is gone: nothing has to be removed.
   }
 }
 

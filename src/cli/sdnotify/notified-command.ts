@@ -72,9 +72,9 @@ export class NotifiedCommand {
   readonly #command: readonly string[];
   /** Its name, for messages. */
   readonly #program: string;
-  /** Of the command; undefined before and after its life. */
+  /** The command's pid; undefined before its start and after its end. */
   #pid: number | undefined;
-  /** A signal has asked for the end. */
+  /** True once a signal has asked for the end. */
   #asked = false;
   #finished = false;
   #timer: NodeJS.Timeout | undefined;
@@ -149,7 +149,7 @@ export class NotifiedCommand {
       for (const { bytes, truncated, descriptors } of datagrams) {
         if (truncated) this.#say('a notification of more than 256 KiB is left out');
         else this.#handle(bytes);
-        // Only now: it is what BARRIER=1 waits for.
+        // The descriptor is closed only now, since BARRIER=1 waits for that.
         for (const descriptor of descriptors) closeSync(descriptor);
       }
       if (datagrams.length < batch) return;
@@ -168,7 +168,7 @@ export class NotifiedCommand {
     } else if (mode === 'ready' ? ready : stopping) {
       this.#finish(0);
     } else if (stopping) {
-      // What a container says that cannot start; it will never be ready.
+      // A container that cannot start says STOPPING=1; it will never be ready.
       this.#say(`${this.#program} stops before it is ready`);
       this.#finish(1);
     }
@@ -245,9 +245,9 @@ function spawn(edge: NativeEdge, command: readonly string[], path: string, mode:
     argv: command,
     environment: Object.entries({ ...process.env, NOTIFY_SOCKET: path }).map(([name, value]) => `${name}=${value}`),
     stdio: [0, 1, 2],
-    // It may live on when we end.
+    // The command may live on after sdnotify-exec has ended.
     group: mode === 'command' ? 'none' : 'session',
-    // What a service manager watches is the command.
+    // The service manager shall watch the command instead of sdnotify-exec.
     ...(process.env['WATCHDOG_PID'] === String(process.pid) ? { pidVariables: ['WATCHDOG_PID'] } : {}),
   });
 }

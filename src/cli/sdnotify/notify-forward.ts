@@ -1,4 +1,4 @@
-/** Answered here, by closing the descriptor that comes along: without one a service manager refuses it. */
+/** BARRIER=1 is answered here by closing its descriptor; a service manager would refuse it without one. */
 const barrier = /^BARRIER=/;
 /** Who the main process is: also in the forms that name it by a descriptor (systemd 257). */
 const barrierOrMainPid = /^(?:BARRIER|MAINPID|MAINPIDFD|MAINPIDFDID)=/;

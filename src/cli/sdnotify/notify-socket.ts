@@ -75,11 +75,11 @@ function remover(path: string): () => void {
     });
 }
 
-/** A socket's file to which nobody listens. */
+/** True for a socket's file on which no process listens. */
 function isLeftBehind(edge: NativeEdge, path: string): boolean {
   if (path.startsWith('@')) return false;
   try {
-    // To whoever listens, an empty datagram says nothing.
+    // A listener ignores an empty datagram.
     return lstatSync(path).isSocket() && edge.sendDatagram(path, Buffer.alloc(0)) === constants.errno.ECONNREFUSED;
   } catch {
     return false;
@@ -101,6 +101,6 @@ function quietly(action: () => void): void {
   try {
     action();
   } catch {
-    // It is gone, or somebody else's by now.
+    // The file is gone, or belongs to another socket by now.
   }
 }

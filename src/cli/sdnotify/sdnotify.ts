@@ -40,14 +40,14 @@ function readWords(given: readonly string[]): Job {
   const pid = get(options.pid);
   const status = get(options.status);
   const messages = [
-    // Its own pid would be that of a dead process when the manager reads it.
+    // sdnotify's own pid would be that of a dead process when the manager reads it.
     ...(pid === undefined ? [] : [`MAINPID=${pid === 'self' ? process.ppid : pid}`]),
     ...(status === undefined ? [] : [`STATUS=${status}`]),
     ...(get(options.ready) ? ['READY=1'] : []),
     ...words,
   ];
   const broken = messages.find((message) => /[\n\r]/.test(message));
-  // It would be taken for another variable.
+  // A second line would be taken for another variable.
   if (broken !== undefined) return mistake(`the value of ${broken.split('=')[0]} has more than one line`);
   const booted = get(options.booted);
   if (messages.length === 0 && !booted) return mistake('there is nothing to send');

@@ -91,11 +91,11 @@ function ConnectionLabel() {
   );
 }
 
-/** ms for which somebody holds others up before it is told. */
+/** ms for which a service has to hold others up before the page says so. */
 const worthTelling = 1_000;
 const mostNotices = 2;
 
-/** What has to be seen whatever is looked at: no connection, entries that are missing, why the system ended, who holds up whom. */
+/** Warnings that every view shows: no connection, missing entries, why the system ended, which service holds up which. */
 export function Notices() {
   version.value;
   const { blockers, services, replica, at } = instant.value;
@@ -130,7 +130,7 @@ export function Notices() {
   if (!ending && replica.end === undefined)
     for (const blocker of blockers) {
       const service = services.get(blocker.name);
-      // In a boot that goes well somebody always waits for a moment.
+      // Even in a boot without trouble some service always waits for a moment.
       if (service === undefined || at - service.since < worthTelling || notices.length >= mostNotices) continue;
       const because = condition(service);
       notices.push(

@@ -1,4 +1,4 @@
-/** Where everything stands at one instant, and what holds what up. */
+/** The state of all services at one instant, and which services hold up which. */
 import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
 import { holdOf } from '../../model/order/hold.ts';
 import { blocked, type Standing, type Standings } from '../../model/order/ordering.ts';
@@ -26,7 +26,7 @@ export interface ServiceNow {
   readonly why?: Why;
 }
 
-/** Something that waits for nobody, and everything that waits for it. */
+/** A service that waits for no other one, and all services that wait for it. */
 export interface Blocker {
   readonly name: string;
   readonly waiting: readonly string[];
@@ -128,7 +128,7 @@ function whyOf(
   });
 }
 
-/** Whom a service waits for in this instant. */
+/** The services that a service waits for at this instant. */
 export function holders(service: ServiceNow | undefined): readonly string[] {
   const hold = service?.hold;
   return hold !== undefined && 'names' in hold ? hold.names : [];

@@ -1,4 +1,4 @@
-/** What all views share: the recording, the instant, the selection. */
+/** The state that all views share: the recording, the instant, the selection. */
 import { batch, computed, signal } from '@preact/signals';
 import type { Entry } from '../entry.ts';
 import { graphOf, type Instant, instantOf } from './instant.ts';
@@ -12,7 +12,7 @@ export type Connection =
   /** `since`: Unix ms. */
   | { readonly kind: 'lost'; readonly since: number }
   | { readonly kind: 'refused'; readonly reason: string }
-  /** Nothing more will come: a journal, or a boot that has ended. */
+  /** No entry will follow: the source is a journal, or the boot has ended. */
   | { readonly kind: 'complete' };
 
 export const recording = new Recording();
@@ -195,10 +195,10 @@ export function show(name: View): void {
   view.value = name;
 }
 
-/** Where the address says to go, as long as that has not come. */
+/** The instant in the page's address, until its entry has arrived. */
 const wanted = signal(typeof location === 'undefined' ? undefined : parsePlace(location.hash));
 
-/** Goes where the address says, once what it names has come. */
+/** Goes to the instant in the page's address once its entry has arrived. */
 function restorePlace(): void {
   const place = wanted.value;
   if (place === undefined || recording.boot === undefined) return;
@@ -207,7 +207,7 @@ function restorePlace(): void {
   if (service !== undefined && recording.services.has(service)) selection.value = service;
   if (actor !== undefined && recording.actors.has(actor)) actorChoice.value = actor;
   if (t !== undefined) {
-    // It may not have come yet.
+    // The entry may not have arrived yet.
     if (recording.lastAt < t && live.value) return;
     const count = event === undefined ? 0 : recording.countOfSeq(event);
     // Several may have happened in one millisecond; after the last of them it is the instant that counts.

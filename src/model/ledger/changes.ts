@@ -20,7 +20,7 @@ import {
 import { release, releaseAll, sayBlocked } from './starts.ts';
 import { advanceStops, leaveLine, letOthersStop, letStagesStop, requestStops, stageLeft } from './stops.ts';
 
-/** @param last the system ends with it: nobody is let go any more */
+/** @param last this change ends the system, so no further service is started */
 export function noteChange(draft: Draft, name: string, change: ServiceChange, last = false): void {
   const before = draft.get(name);
   if (before === undefined) return;
@@ -35,9 +35,9 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
     ...(outcome === undefined ? {} : { outcome }),
   });
   const { ignoreFailures } = before.spec;
-  draft.tell({ type: 'service.changed', service: name, change: asTold(before, change), ignoreFailures });
+  draft.tell({ type: 'service.changed', service: name, change: effectiveChange(before, change), ignoreFailures });
   if (change.phase === 'backoff') pause(draft, name, before);
-  // Its restart comes before the start that somebody had asked for.
+  // The automatic restart takes the place of the start that was requested meanwhile.
   if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
   if (isEnded(change.phase)) finishStop(draft, name);
   if (draft.drain !== undefined) {
@@ -70,12 +70,12 @@ function isLost(slot: Slot): boolean {
   return isEnded(phaseOf(slot)) && !satisfiesDependents(slot);
 }
 
-/** The change as it counts: no restart follows where the service was disabled meanwhile. */
-export function asTold({ enabled }: Slot, change: ServiceChange): ServiceChange {
+/** The change as the ledger records it: a service that was disabled meanwhile is not restarted. */
+export function effectiveChange({ enabled }: Slot, change: ServiceChange): ServiceChange {
   return change.phase === 'backoff' && !enabled ? { phase: 'failed', cause: change.cause, during: 'run' } : change;
 }
 
-/** How its last run ended, where the change tells it. */
+/** How the service's last run ended, if the change says so. */
 function outcomeOf(change: ServiceChange): RunOutcome | undefined {
   switch (change.phase) {
     case 'exited':
@@ -94,7 +94,7 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
   }
 }
 
-/** It was disabled while it ran: no restart follows, unless it is enabled again. */
+/** The service was disabled while it ran: it is not restarted unless somebody enables it again. */
 function endRestarts(draft: Draft, name: string): void {
   draft.put(name, {
     resumes: true,
@@ -103,28 +103,28 @@ function endRestarts(draft: Draft, name: string): void {
   draft.order({ kind: 'stop', name, drain: false });
 }
 
-/** Nothing of it runs, and its chart is about to start it once more. */
+/** The service waits for its restart_delay: no process of it runs, and its chart will start it again. */
 function pause(draft: Draft, name: string, slot: Slot): void {
   if (isStopping(slot)) advanceStops(draft, [name]);
   else if (!slot.enabled) endRestarts(draft, name);
   else if (slot.current !== undefined && draft.drain === undefined) {
     if (isScheduled(slot.current.type) === isScheduled(slot.spec.type)) renew(draft, name, slot);
     else {
-      // Its next run is another chart's.
+      // The new definition needs another chart, which does the next start.
       requestStops(draft, new Map([[name, { why: 'reload', next: 'start' }]]));
       advanceStops(draft, [name]);
     }
   }
 }
 
-/** It gets the definition that has waited for its end. */
+/** Puts the definition in force that was configured while the service still ran with the old one. */
 function renew(draft: Draft, name: string, { spec, current = spec }: Slot): void {
   const kind = isScheduled(current.type) === isScheduled(spec.type) ? 'reconfigure' : 'replace';
   draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart } : {}) });
   draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
 }
 
-/** Its stop is over, where one was asked for. */
+/** Finishes the stop of the service, if one was requested. */
 function finishStop(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined) return;
@@ -140,18 +140,18 @@ function finishStop(draft: Draft, name: string): void {
   if (intent.why === 'gone') draft.remove(name);
 }
 
-/** Whoever may start now, because of this change. */
+/** Starts the services that this change allows to start. */
 function letOthersGo(draft: Draft, before: Slot, { phase }: ServiceChange, closed: number): void {
   if (!isReadyPhase(phase) && !isEnded(phase)) return;
   const { name } = before.spec;
   const waitedFor = name;
-  const freed = isEnded(phase) && isReplacing(before) && hadSomething(before);
+  const freed = isEnded(phase) && isReplacing(before) && hadPortOrPidfile(before);
   if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, waitedFor);
   else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], waitedFor);
 }
 
-/** Another service may have waited for the port, or the pidfile, that it had. */
-function hadSomething(slot: Slot): boolean {
+/** True if the service had a port or a pidfile, which another service may have waited for. */
+function hadPortOrPidfile(slot: Slot): boolean {
   const { port, pidfile } = definitionOf(slot);
   return port !== undefined || pidfile !== undefined;
 }

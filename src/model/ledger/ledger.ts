@@ -11,29 +11,29 @@ import { isOver, isStopping, needsTime, newSlot, opensStage, phaseOf, type Slot 
 /** What the system machine is to do: messages to the charts of services, and what is told to everybody. */
 export type Order =
   | { readonly kind: 'start'; readonly name: string; readonly waitedFor?: string }
-  /** `killAfter`: ms until SIGKILL, where it is told to end at once. */
+  /** `killAfter`: ms until SIGKILL; absent for a stop that lets running processes finish. */
   | {
       readonly kind: 'stop';
       readonly name: string;
       readonly drain: boolean;
-      /** What its runs leave behind lives on: it is only not to begin any more. */
+      /** True: running processes of the service live on; the chart only starts no further ones. */
       readonly leaves?: true;
       readonly killAfter?: number;
     }
-  /** `grace`: ms that the kernel has to end what got SIGKILL. */
+  /** `grace`: ms that the kernel has to end processes that got SIGKILL. */
   | { readonly kind: 'kill'; readonly name: string; readonly grace: number }
   | { readonly kind: 'retire'; readonly name: string }
   | { readonly kind: 'reset'; readonly name: string }
   | { readonly kind: 'reconfigure'; readonly name: string; readonly spec: ServiceSpec }
   /** A new service needs a chart. */
   | { readonly kind: 'add'; readonly spec: ServiceSpec }
-  /** Nothing of it runs, and its new type has another chart. */
+  /** Gives the service, of which no process runs, the chart of its new type. */
   | { readonly kind: 'replace'; readonly spec: ServiceSpec }
-  /** Nothing of it is left, and it is configured no more. */
+  /** Removes a service that a reload took out of the configuration and that has ended. */
   | { readonly kind: 'remove'; readonly name: string }
   | { readonly kind: 'tell'; readonly notice: SystemNotice };
 
-/** The end of the system, from its beginning. */
+/** The facts of a shutdown that is under way. */
 export interface Drain {
   /** Monotonic ms at which the shutdown budget is used up. */
   readonly deadline: number;
@@ -43,24 +43,24 @@ export interface Drain {
   readonly stopped: readonly string[];
 }
 
-/** Numbers of slots. Those of stages and layers leave out what is no longer configured. */
+/** How many slots are in which condition. Counts by stage and layer leave out services that are no longer configured. */
 interface Counters {
   readonly total: number;
   readonly phases: Readonly<Record<ServicePhase, number>>;
   readonly over: number;
-  /** With a stop that is asked for or under way. */
+  /** Slots with a stop that is requested or under way. */
   readonly stopping: number;
-  /** By stage: those that are not disabled. */
+  /** By stage: slots that are not disabled. */
   readonly members: readonly number[];
-  /** By stage: those that hold later stages up. */
+  /** By stage: slots that keep later stages from starting. */
   readonly closed: readonly number[];
-  /** By stage: those that may still become ready for the first time. */
+  /** By stage: slots that may still become ready for the first time. */
   readonly open: readonly number[];
-  /** By stage: those of `open` that do not wait for their turn. */
+  /** By stage: slots of `open` that are not pending: they have begun to start. */
   readonly active: readonly number[];
-  /** By stage: those that are not over. */
+  /** By stage: slots of services that have not ended. */
   readonly left: readonly number[];
-  /** By layer: those whose stop takes time. */
+  /** By layer: slots whose stop takes time. */
   readonly slow: readonly number[];
 }
 
@@ -71,18 +71,18 @@ export interface Ledger {
   readonly counters: Counters;
   /** IDLE services may start. */
   readonly idleReleased: boolean;
-  /** Undefined while the system does not end. */
+  /** Undefined while the system is not shutting down. */
   readonly drain: Drain | undefined;
-  /** Monotonic ms: no SIGKILL is due before. Undefined where none is. */
+  /** Monotonic ms at which the next SIGKILL is due at the earliest; undefined where none is. */
   readonly due: number | undefined;
   /** Monotonic ms of the last fact or command. */
   readonly at: number;
 }
 
-/** As many slots lie in one piece, which is what one change copies. */
+/** Slots per piece: a change copies one piece instead of all slots. */
 const pieceSize = 64;
 
-/** Slots by name, in start order, those of services that are gone behind the others. */
+/** Slots by name, in start order; slots of services that are no longer configured stand last. */
 export class Slots {
   readonly #positions: ReadonlyMap<string, number>;
   readonly #pieces: readonly (readonly Slot[])[];
@@ -116,7 +116,7 @@ export class Slots {
     return this.#pieces.flat();
   }
 
-  /** Tells which of two stands earlier in the start order; 0 where it has no place. */
+  /** The service's index in the start order, to compare two services with; 0 for a name without a slot. */
   position(name: string): number {
     return this.#positions.get(name) ?? 0;
   }
@@ -125,7 +125,7 @@ export class Slots {
     return [...this.#positions.keys()];
   }
 
-  /** The same slots, but for those that are given. Each of them has its place already. */
+  /** A copy in which the given slots replace those of the same name; each name must have a slot already. */
   with(changed: ReadonlyMap<string, Slot>): Slots {
     const copies = new Map<number, Slot[]>();
     for (const [name, slot] of changed) {
@@ -287,7 +287,7 @@ export class Draft {
   readonly at: number;
   readonly #changed = new Map<string, Slot>();
   readonly #removed = new Set<string>();
-  /** Slots that have changed since they were counted, as they were then. */
+  /** Slots that changed since the counters were updated, as they were at that time. */
   readonly #uncounted = new Map<string, Slot>();
 
   constructor(before: Ledger, at: number) {
@@ -330,14 +330,14 @@ export class Draft {
     this.#changed.set(name, { ...old, ...changes });
   }
 
-  /** Nothing of it is left, and it is configured no more: the next ledger has no slot for it. */
+  /** Leaves the slot of an ended service that is no longer configured out of the next ledger. */
   remove(name: string): void {
     this.#removed.add(name);
     this.order({ kind: 'remove', name });
     this.tell({ type: 'service.removed', service: name });
   }
 
-  /** Numbers of slots as they are now. */
+  /** The counters, brought up to date. */
   get counters(): CounterDraft {
     for (const [name, old] of this.#uncounted) {
       this.#counters.count(old, this.graph, -1);
@@ -371,13 +371,13 @@ export class Draft {
   }
 }
 
-/** The first stage in which something has still to become ready: services of later stages wait. */
+/** The first stage with a service that has still to become ready: services of later stages wait for it. */
 export function firstClosedStage({ closed }: { readonly closed: readonly number[] }): number {
   const stage = closed.findIndex((count) => count > 0);
   return stage < 0 ? 2 : stage;
 }
 
-/** Nothing runs that a service owns, and nothing is about to. */
+/** True if no service has a process or is about to start one. */
 export function isQuiet({ counters: { phases } }: Ledger): boolean {
   return livePhases.every((phase) => phases[phase] === 0);
 }

@@ -2,11 +2,13 @@
  * What a reload makes of the ledger: the steps of the plan against where each service stands at this moment.
  *
  * What has to end ends, those first that waited for others of them by the graph that was in force until now; what is to start
- * starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it has no edge with
+ * starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it has no edge
+ * with
  * only where both want the same port or pidfile. What is kept is not touched, and what may change in place has changed before.
  *
  * Events that may arrive in either order, and which of them decides:
- * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests for it by hand
+ * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests for it by
+ * hand
  *   count for nothing. When a further reload brings it back meanwhile, it starts again once it has ended.
  * - A stop by hand that is under way stays a stop, a restart by hand a restart; both end with the new definition.
  * - What was enabled or disabled by hand stays so, unless the configuration itself says something else than before. What was
@@ -38,11 +40,11 @@ import { advanceStops, requestStops, type StopRequest } from './stops.ts';
 export interface ReloadRequest {
   readonly spec: SystemSpec;
   readonly graph: DependencyGraph;
-  /** Made of the ledger that it meets. */
+  /** The plan, made against the ledger that the reload is applied to. */
   readonly plan: ReloadPlan;
 }
 
-/** Where a service stands, as a plan has to take it: what is being stopped by hand counts as stopped. */
+/** The state of a service as a reload plan sees it: a service that is being stopped by hand counts as stopped. */
 export function stateForPlan(ledger: Ledger, name: string): PublicState | undefined {
   const slot = ledger.slots.get(name);
   if (slot === undefined) return undefined;
@@ -50,13 +52,13 @@ export function stateForPlan(ledger: Ledger, name: string): PublicState | undefi
   return publicStateOf(phaseOf(slot));
 }
 
-/** It was disabled by hand: what of it runs goes on, and nothing starts. */
+/** True if somebody disabled the service by hand: its running processes go on, and a reload starts nothing of it. */
 export function isHeldDown(ledger: Ledger, name: string): boolean {
   const slot = ledger.slots.get(name);
   return slot?.enabled === false && slot.spec.enabled;
 }
 
-/** @returns the ledger of the new configuration, and what its first half asks for; nothing is let go yet */
+/** @returns the ledger of the new configuration, and the stops and changes that come first; no service is started yet */
 export function reloaded(
   before: Ledger,
   { spec, graph, plan }: ReloadRequest,
@@ -119,7 +121,7 @@ class Changes {
     this.orders.push({ kind: 'add', spec }, { kind: 'tell', notice: { type, service: spec.name } });
   }
 
-  /** It had been taken out, and has still to end. */
+  /** Takes a service back in that an earlier reload had removed and that is still ending. */
   #bringBack(spec: ServiceSpec, slot: StoppingSlot): void {
     const { enabled } = spec;
     this.#put(spec, slot, {
@@ -131,7 +133,7 @@ class Changes {
   }
 
   #change(spec: ServiceSpec, slot: Slot, action: ReloadPlan['steps'][number]['action']): void {
-    // Only where the configuration itself says something else than before does it count for more than what was done by hand.
+    // The configuration overrides what was enabled or disabled by hand only where its own `enabled` has changed.
     const enabled = spec.enabled === slot.spec.enabled ? slot.enabled : spec.enabled;
     const begins = (action === 'start' || action === 'restart') && enabled;
     const ends = slot.spec.enabled && !spec.enabled;
@@ -146,7 +148,7 @@ class Changes {
     }
   }
 
-  /** Its chart hears at once of what is changed, where nothing of it is to be stopped and nothing runs that is another's. */
+  /** Stores the slot, and sends its chart the new definition at once if no stop is pending that the change has to wait for. */
   #put(spec: ServiceSpec, slot: Slot, changes: Partial<Slot>): void {
     const { name } = spec;
     const changed = { ...slot, spec, saidBlocked: false, ...changes };
@@ -164,7 +166,7 @@ class Changes {
   }
 }
 
-/** It was disabled by hand while it ran, and goes on as it is even where it was enabled again. */
+/** True if the service was disabled by hand while it ran: it keeps the old definition, even if it was enabled again. */
 function isHeldBack({ enabled, spec, current }: Slot): boolean {
   return (spec.enabled && !enabled) || current !== undefined;
 }

@@ -1,4 +1,4 @@
-/** What people and programs ask for single services. None of it is heard while the system ends. */
+/** Requests by people and programs for single services. All of them are ignored during a shutdown. */
 
 import { isScheduled } from '../schedule/scheduled-runs.ts';
 import { isEnded, isLive } from '../service/service-phase.ts';
@@ -7,25 +7,25 @@ import { definitionOf, isStopping, nothingIntended, phaseOf, queued, type Slot, 
 import { releaseAll, sayBlocked } from './starts.ts';
 import { advanceStops, leaveLine, requestStops, type StopRequest } from './stops.ts';
 
-/** What is asked for services by their full names. */
+/** A request for services, which are given by their full names. */
 export type ServiceRequest =
   | {
-      /** Puts them in line: each starts once what it waits for is ready, and what is ending has ended. */
+      /** Queues the services: each starts once its prerequisites are ready and its own running stop is over. */
       readonly type: 'services.start';
       readonly names: readonly string[];
       readonly enable: boolean;
-      /** With what they wait for; what is disabled is enabled, and what runs is ended first. */
+      /** True: starts unready prerequisites too, enables disabled services, and stops running ones first. */
       readonly force: boolean;
       readonly at: number;
     }
   | {
-      /** Ends them, those first that wait for others of them. */
+      /** Stops the services, dependents before their prerequisites. */
       readonly type: 'services.stop';
       readonly names: readonly string[];
       readonly disable: boolean;
-      /** They start again then. */
+      /** True: the services start again after the stop. */
       readonly again: boolean;
-      /** cron, inetd: what runs may finish. */
+      /** cron, inetd: running processes may finish. */
       readonly drain: boolean;
       readonly at: number;
     }
@@ -63,7 +63,9 @@ export function carryOut(draft: Draft, request: ServiceRequest): void {
   sayBlocked(draft);
 }
 
-/** The slot of a service, for a request by hand; undefined also where a reload has taken the service out of the configuration. */
+/**
+ * The slot of a service, for a request by hand; undefined also where a reload has taken the service out of the configuration.
+ */
 function slotOf(draft: Draft, name: string): Slot | undefined {
   const slot = draft.get(name);
   return slot === undefined || (isStopping(slot) && slot.intent.why === 'gone') ? undefined : slot;
@@ -74,7 +76,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
   const stops = new Map<string, StopRequest>();
   for (const name of force ? withUnready(draft, names) : names) {
     const slot = slotOf(draft, name);
-    // Without its account it would run as chaperone itself.
+    // A service whose account is missing would run as chaperone itself.
     if (slot === undefined || slot.spec.missingAccount !== undefined) continue;
     const enabled = slot.enabled || (asked.has(name) && (enables || force));
     draft.put(name, { enabled, resumes: enabled ? false : slot.resumes });
@@ -86,7 +88,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
     } else if (slot.chart === 'stopping' && !(force && asked.has(name))) {
       draft.put(name, { intent: { kind: 'again' }, byHand: true });
     } else if ((force && asked.has(name)) || slot.chart === 'exited') {
-      // What its last run has left behind is ended first.
+      // Processes that the last run left behind are ended first.
       draft.put(name, { byHand: true });
       stops.set(name, { why: 'hand', next: 'start' });
     }
@@ -95,7 +97,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
   advanceStops(draft, stops.keys());
 }
 
-/** The services with everything that they wait for, directly or not, and that is not ready. */
+/** The services and their direct and indirect prerequisites that are not ready. */
 function withUnready(draft: Draft, names: readonly string[]): readonly string[] {
   const found = new Set(names);
   for (const name of found) {
@@ -126,7 +128,7 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
   advanceStops(draft, stops.keys());
 }
 
-/** Nothing of it runs, and only a chart that has not begun yet tells that it is stopped. */
+/** Takes a service out of the queue. A pending chart is told to become stopped; any other has ended already. */
 function takeOutOfLine(draft: Draft, name: string, { chart }: Slot): void {
   draft.put(name, { intent: nothingIntended, ...(chart === 'pending' ? { chart: 'stopped' } : {}) });
   if (chart === 'pending') draft.order({ kind: 'stop', name, drain: false });
@@ -139,7 +141,7 @@ function reset(draft: Draft, { names, force }: ServiceRequest & { type: 'service
     if (slot === undefined) continue;
     const { chart } = slot;
     draft.put(name, { resumes: false });
-    // What has done its work, and with force what runs, can be started again.
+    // A service that has finished can be started again; with force, a running one too.
     const ends =
       chart === 'ready.exited' || chart === 'exited' || (force && isLive(chart) && chart !== 'ready.scheduled');
     if (ends && !isStopping(slot)) stops.set(name, { why: 'hand', next: 'rest' });
@@ -158,7 +160,7 @@ function enable(draft: Draft, name: string): void {
   else if (isEnded(slot.chart)) draft.put(name, { intent: queued });
 }
 
-/** What waits to begin by itself does not begin any more; what runs goes on. */
+/** Keeps services from starting by themselves (queued, scheduled, restarting); running processes go on. */
 function disable(draft: Draft, names: readonly string[]): void {
   const stops = new Map<string, StopRequest>();
   for (const name of names) {
@@ -171,7 +173,7 @@ function disable(draft: Draft, names: readonly string[]): void {
     stops.set(name, { why: 'disabled', next: 'rest', drain: slot.chart !== 'backoff' });
   }
   requestStops(draft, stops);
-  // Nobody's turn has to come: dependents lose nothing that runs.
+  // These stops need no order: they end no process that a dependent could use.
   if (stops.size > 0) leaveLine(draft, new Set(stops.keys()));
   advanceStops(draft, stops.keys());
 }

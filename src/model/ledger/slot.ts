@@ -1,11 +1,12 @@
-/** What is known of one service and intended for it: the one place where both stand. */
+/** A slot holds everything that the ledger knows of one service and intends to do with it. */
 import { type Standing, satisfies } from '../order/ordering.ts';
 import { isEnded, isLive, type ServicePhase } from '../service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../service/service-spec.ts';
 import type { RunOutcome } from '../service/system-end.ts';
 
 /**
- * Why a service is being stopped. `disabled`: it was disabled while something was still to happen by itself. `gone`: a reload has
+ * Why a service is being stopped. `disabled`: it was disabled while it was queued, scheduled or about to restart. `gone`: a
+ * reload has
  * taken it out of the configuration.
  */
 export type StopReason = 'hand' | 'reload' | 'gone' | 'disabled' | 'shutdown';
@@ -14,50 +15,50 @@ export type StopReason = 'hand' | 'reload' | 'gone' | 'disabled' | 'shutdown';
 export interface Stopping {
   readonly kind: 'stopping';
   readonly why: StopReason;
-  /** What comes after its end. */
+  /** What the service does after the stop: stay stopped, or start again. */
   readonly next: 'rest' | 'start';
-  /** Only what starts its runs is ended; the runs may finish. */
+  /** True: only the schedule or the listening ends; running processes may finish. */
   readonly drain: boolean;
-  /** Its chart has been told. */
+  /** True once the chart has been told to stop. */
   readonly told: boolean;
-  /** How many services end before it is told. */
+  /** How many services have to end before this one is told to stop. */
   readonly behind: number;
-  /** The services that are told only after its end. */
+  /** The services that are told to stop only after this one has ended. */
   readonly ahead: readonly string[];
   /** ms from its kill signal to SIGKILL. */
   readonly share?: number;
-  /** Monotonic ms at which SIGKILL is due; absent before it is told, and once SIGKILL was sent. */
+  /** Monotonic ms at which SIGKILL is due; absent before the stop was told and after SIGKILL was sent. */
   readonly killAt?: number;
 }
 
 export type Intent =
   | { readonly kind: 'none' }
-  /** It starts once nothing holds it any more. */
+  /** The service starts once nothing holds it up. */
   | { readonly kind: 'queued' }
   | Stopping
-  /** It has failed and is being cleared away: where no restart follows, it starts once that is over. */
+  /** The service has failed and its processes are being ended: if no restart follows, it starts after that. */
   | { readonly kind: 'again' }
-  /** Its process survives SIGKILL, and the system ends: nobody waits for it any longer. */
+  /** A process of the service survives SIGKILL during a shutdown: the shutdown no longer waits for it. */
   | { readonly kind: 'lost' };
 
 export interface Slot {
-  /** As it is configured now; of a service that is gone, as it was. */
+  /** The definition in the present configuration; for a removed service, the last one. */
   readonly spec: ServiceSpec;
-  /** As its chart has it, where that is another definition: it is told the one in force once nothing of it runs. */
+  /** The definition that the chart still uses, if it differs from `spec`: the chart gets `spec` once no process runs. */
   readonly current?: ServiceSpec | undefined;
-  /** Where its chart stands. */
+  /** The phase that the chart reported last. */
   readonly chart: ServicePhase;
-  /** It was ready since it was configured: from then on it holds up no later stage, even while it is restarted. */
+  /** True once the service was ready: from then on it holds up no later stage, even while it is restarted. */
   readonly hasBeenReady: boolean;
   readonly enabled: boolean;
   readonly intent: Intent;
   /** A `disable` has ended its restarts or its schedule: the next `enable` starts the service again. */
   readonly resumes: boolean;
-  /** Somebody has asked for its current start. */
+  /** True if somebody requested the current start. */
   readonly byHand: boolean;
-  /** A log line has said that it never starts as things stand. */
+  /** True once a log line has said that the service cannot start as things stand. */
   readonly saidBlocked: boolean;
-  /** How its last run ended, or that it never began. */
+  /** How the last run ended, or why it could not begin. */
   readonly outcome?: RunOutcome;
 }
 
@@ -66,7 +67,7 @@ export type StoppingSlot = Slot & { readonly intent: Stopping };
 export const nothingIntended: Intent = { kind: 'none' };
 export const queued: Intent = { kind: 'queued' };
 
-/** A service as the configuration begins it. */
+/** The slot of a newly configured service. */
 export function newSlot(spec: ServiceSpec): Slot {
   return {
     spec,
@@ -81,7 +82,7 @@ export function newSlot(spec: ServiceSpec): Slot {
 }
 
 /**
- * Where a service stands for everybody outside of its chart: the chart does not know that the service is queued, or was disabled
+ * The phase of a service as status shows it: the chart does not know that the service is queued, or was disabled
  * by hand.
  */
 export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
@@ -91,7 +92,7 @@ export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
   return rests && chart !== 'failed' ? 'stopped' : chart;
 }
 
-/** True where nothing of it is left to wait for when others are to end after it. */
+/** True if the service has ended, so that services which stop after it need not wait. */
 export function isOver(slot: Slot): boolean {
   return slot.intent.kind === 'lost' || isEnded(slot.chart) || slot.chart === 'pending';
 }
@@ -101,41 +102,44 @@ export function satisfiesDependents(slot: Slot): boolean {
   return satisfies({ phase: phaseOf(slot), ignoreFailures: slot.spec.ignoreFailures });
 }
 
-/** True where services of later stages need not wait for it. What a reload is about to replace counts once the new one is ready. */
+/**
+ * True if services of later stages need not wait for this one. A service that a reload replaces counts once its successor is
+ * ready.
+ */
 export function opensStage(slot: Slot): boolean {
   return slot.hasBeenReady || (satisfiesDependents(slot) && !isStopping(slot));
 }
 
-/** True where a stop of it takes time: a process of it runs, or what its start has left behind may. */
+/** True if a stop takes time: a process of the service runs, or processes that its start left behind may run. */
 export function needsTime(slot: Slot): boolean {
   const { chart, intent } = slot;
   if (intent.kind === 'lost') return false;
   return isLive(chart) || ((chart === 'ready.exited' || chart === 'exited') && ownsRemains(definitionOf(slot)));
 }
 
-/** The definition that its chart has. */
+/** The definition that the chart uses. */
 export function definitionOf({ current, spec }: Slot): ServiceSpec {
   return current ?? spec;
 }
 
-/** As the order of a whole configuration sees it. */
+/** The facts of a slot that the rules of ordering need. */
 export function standingOf(slot: Slot | undefined): Standing | undefined {
   if (slot === undefined) return undefined;
   const { hasBeenReady, spec } = slot;
   return { phase: phaseOf(slot), hasBeenReady, ignoreFailures: spec.ignoreFailures };
 }
 
-/** True where a stop of it is asked for, or under way. */
+/** True if a stop is requested or under way. */
 export function isStopping(slot: Slot): slot is StoppingSlot {
   return slot.intent.kind === 'stopping';
 }
 
-/** True where a reload has taken it out of the configuration, and it has still to end. */
+/** True if a reload removed the service from the configuration and it has not ended yet. */
 export function isLeaving(slot: Slot): slot is StoppingSlot {
   return isStopping(slot) && slot.intent.why === 'gone';
 }
 
-/** True where a reload stops it: what starts in its place may need the port, or the pidfile, that it still has. */
+/** True if a reload stops the service: until it has ended, its port and pidfile are not free for another service. */
 export function isReplacing(slot: Slot): boolean {
   return isLeaving(slot) || (isStopping(slot) && slot.intent.why === 'reload');
 }

@@ -1,10 +1,10 @@
-/** Which services are let go, and which never will be. */
+/** Decides which pending services start now, and which can never start. */
 import { blocked } from '../order/ordering.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
 import { definitionOf, isReplacing, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
 
-/** Lets go those of the services that nothing holds any more, in start order. */
+/** Starts those of the services that nothing holds up, in start order. */
 export function release(draft: Draft, names: readonly string[], waitedFor?: string): void {
   if (draft.drain !== undefined) return;
   const { slots } = draft.before;
@@ -12,16 +12,16 @@ export function release(draft: Draft, names: readonly string[], waitedFor?: stri
   for (const name of inOrder) {
     const slot = draft.get(name);
     if (slot === undefined || !mayStart(draft, name, slot)) continue;
-    // Noted before its chart reports it, so that nobody lets it go once more.
+    // The phase is set before the chart reports it, so that the service is not started twice.
     draft.put(name, { chart: 'starting', intent: { kind: 'none' }, saidBlocked: false });
     draft.tell({ type: 'service.released', service: name });
-    // Its own end is nobody else's news.
+    // A service that starts after its own end was not waiting for another one.
     const isOther = waitedFor !== undefined && waitedFor !== name;
     draft.order({ kind: 'start', name, ...(isOther ? { waitedFor } : {}) });
   }
 }
 
-/** Lets go whatever may start now. */
+/** Starts every pending service that nothing holds up. */
 export function releaseAll(draft: Draft, waitedFor?: string): void {
   if (draft.counters.pending === 0) return;
   release(
@@ -31,7 +31,7 @@ export function releaseAll(draft: Draft, waitedFor?: string): void {
   );
 }
 
-/** Says of each pending service, once, that it can never start as things stand. */
+/** Emits, once for each pending service, that it cannot start as things stand. */
 export function sayBlocked(draft: Draft): void {
   if (draft.counters.pending === 0) return;
   const standings = { get: (name: string) => standingOf(draft.get(name)) };
@@ -43,7 +43,7 @@ export function sayBlocked(draft: Draft): void {
 }
 
 /**
- * True once nothing more will become ready by itself: what is still pending can never start.
+ * True once no service will become ready by itself any more: services that are still pending can never start.
  *
  * @param stages how many stages count, from the first one on
  */
@@ -65,23 +65,23 @@ function mayStart(draft: Draft, name: string, slot: Slot): boolean {
   const node = draft.node(name);
   if (node === undefined || phaseOf(slot) !== 'pending') return false;
   if (node.stage > firstClosedStage(draft.counters) || (node.stage === 2 && !draft.idleReleased)) return false;
-  // The one that starts last is the likeliest to be missing: that one is looked at first.
-  const missing = node.prerequisites.findLast((other) => !letsGo(draft.get(other)));
+  // The prerequisite that starts last is the likeliest to be missing, so it is checked first.
+  const missing = node.prerequisites.findLast((other) => !letsDependentsStart(draft.get(other)));
   return missing === undefined && !sharesWithStopping(draft, slot);
 }
 
-/** What is about to be stopped is no more to be counted on, though it is still ready. */
-function letsGo(slot: Slot | undefined): boolean {
+/** True if a prerequisite lets its dependents start: a ready service that is about to be stopped does not. */
+function letsDependentsStart(slot: Slot | undefined): boolean {
   return slot === undefined || (satisfiesDependents(slot) && !isStopping(slot));
 }
 
-/** A service that a reload stops still has the port, or the pidfile, that this one is to have. */
+/** True if a service that a reload stops still has the port or the pidfile of this one. */
 function sharesWithStopping(draft: Draft, { spec }: Slot): boolean {
   if (draft.counters.stopping === 0 || (spec.port === undefined && spec.pidfile === undefined)) return false;
   return holders(draft.all(), spec).length > 0;
 }
 
-/** The services that a reload stops, and that still have the port, or the pidfile, that this one is to have. */
+/** The services that a reload stops and that still have the port or the pidfile of this one. */
 export function holders(slots: Iterable<Slot>, { name, port, pidfile }: ServiceSpec): readonly string[] {
   const found: string[] = [];
   for (const slot of slots) {

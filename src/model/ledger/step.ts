@@ -1,4 +1,4 @@
-/** One step of the system: what has happened, or is asked for, makes another ledger, and orders for the system machine. */
+/** One step of the system: an event (a fact or a request) yields the next ledger and orders for the system machine. */
 import type { ServiceChange } from '../service/service-phase.ts';
 import { noteChange } from './changes.ts';
 import { Draft, type Ledger, type Order } from './ledger.ts';
@@ -13,21 +13,21 @@ export type LedgerEvent =
       readonly type: 'service.changed';
       readonly name: string;
       readonly change: ServiceChange;
-      /** The system ends with it: nobody is let go any more. */
+      /** This change ends the system, so no further service is started. */
       readonly last?: true;
       readonly at: number;
     }
-  /** It asks for time to end, until this monotonic ms. */
+  /** The service asks for more time to stop, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
-  /** A process of it survives SIGKILL. */
+  /** A process of the service survives SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number }
   | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
   /** Services may start from now on, or with `idle` the last stage of them. */
   | { readonly type: 'starts.released'; readonly idle: boolean; readonly at: number }
   | { readonly type: 'drain.begun'; readonly at: number }
-  /** The time of some stop may be used up. */
+  /** The time of some stop may have passed. */
   | { readonly type: 'stops.due'; readonly at: number }
-  /** The system has no time left: whatever still runs gets SIGKILL at once. */
+  /** The shutdown has no time left: all processes that still run get SIGKILL at once. */
   | { readonly type: 'stops.forced'; readonly at: number };
 
 export interface Step {

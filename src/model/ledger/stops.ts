@@ -1,6 +1,8 @@
 /**
- * Stops, from the request to the end of the service. A stop that is asked for while the system goes on waits for those that are to
- * be stopped with it and that wait for this service: `behind` counts them, and each of them has this service in its `ahead`. What
+ * Stops, from the request to the end of the service. A stop that is asked for while the system goes on waits for those that are
+ * to
+ * be stopped with it and that wait for this service: `behind` counts them, and each of them has this service in its `ahead`.
+ * What
  * has been told waits for nobody. The end of the whole system orders all of them anew.
  */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
@@ -8,11 +10,11 @@ import { stopShare } from '../order/ordering.ts';
 import type { Draft } from './ledger.ts';
 import { isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
 
-/** What is asked of a service that is not over. */
+/** What a stop request says about one service that has not ended. */
 export type StopRequest = Pick<Stopping, 'why' | 'next'> & { readonly drain?: boolean };
 
 /**
- * Notes that services are to be stopped, and who of them ends before whom by this graph. Nothing is told yet.
+ * Records that services are to be stopped, and in which order by this graph. No chart is told yet.
  *
  * @param byStage services of later stages end first, too
  */
@@ -90,7 +92,7 @@ function aheadOf(draft: Draft, name: string): readonly string[] {
   return slot !== undefined && isStopping(slot) ? slot.intent.ahead : [];
 }
 
-/** A service that is gone from the configuration, and still ends, needs what it had waited for until then. */
+/** A removed service that is still ending needs its former prerequisites until it has ended. */
 function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: string, then: string) => void): void {
   if (draft.before.slots.size === draft.graph.names.length) return;
   for (const slot of draft.all()) {
@@ -99,7 +101,7 @@ function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: stri
   }
 }
 
-/** A later request for the same service. A stop that lets its runs finish has to be told once more where that is over. */
+/** Merges a later request for the same service. A draining stop has to be told again when the later request does not drain. */
 function changedStop(stop: Stopping, { why, next, drain = false }: StopRequest): Stopping {
   const isFinal = stop.why === 'reload' || stop.why === 'gone';
   const hastens = stop.drain && (!drain || (stop.why === 'disabled' && why !== 'disabled'));
@@ -121,7 +123,7 @@ function putBefore(draft: Draft, first: string, then: string): void {
   draft.put(then, { intent: { ...later.intent, behind: later.intent.behind + 1 } });
 }
 
-/** These services wait for nobody any more: whoever was to let them go on does not. */
+/** Takes these services out of the stop order: they wait for nobody, and nobody's end releases them. */
 export function leaveLine(draft: Draft, names: ReadonlySet<string>): void {
   for (const slot of draft.all()) {
     if (!isStopping(slot)) continue;
@@ -133,7 +135,9 @@ export function leaveLine(draft: Draft, names: ReadonlySet<string>): void {
   }
 }
 
-/** True where the end of one is waited for by the other, directly or not; while the system ends also because of their stages. */
+/**
+ * True if the other service has to wait for the end of the first one, directly or not; in a shutdown also because of stages.
+ */
 function endsBefore(draft: Draft, first: string, other: string): boolean {
   const found = new Set([first]);
   let reached = 0;
@@ -150,7 +154,7 @@ function endsBefore(draft: Draft, first: string, other: string): boolean {
   return false;
 }
 
-/** Tells those of the services to stop that need not wait for anybody any more. Of what pauses before a restart nothing runs. */
+/** Tells those services to stop that wait for no other one. A service in its restart pause has no process to wait for. */
 export function advanceStops(draft: Draft, names: Iterable<string>): void {
   for (const name of names) {
     const slot = draft.get(name);
@@ -171,7 +175,7 @@ function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: St
   draft.order({ kind: 'stop', name, drain, ...leaves, ...(drain ? {} : { killAfter: share }) });
 }
 
-/** The last stage of which something is left: the stages before it have to wait. */
+/** The last stage with a service that has not ended: earlier stages wait for it. */
 function lastStageLeft({ counters: { left } }: Draft): number {
   return left.findLastIndex((count) => count > 0);
 }
@@ -198,7 +202,7 @@ function slowBelow({ counters: { slow } }: Draft, layer: number): number {
   return below;
 }
 
-/** The service has ended, or nobody waits for its end any more: whoever had to is told. */
+/** Releases the services that waited for the end of this one: it has ended, or is no longer waited for. */
 export function letOthersStop(draft: Draft, ahead: readonly string[]): void {
   for (const name of ahead) {
     const slot = draft.get(name);
@@ -208,7 +212,7 @@ export function letOthersStop(draft: Draft, ahead: readonly string[]): void {
   advanceStops(draft, ahead);
 }
 
-/** While the system ends: where a stage is over, the one before it begins. */
+/** During a shutdown: when all services of a stage have ended, those of the stage before are told to stop. */
 export function letStagesStop(draft: Draft, before: number): void {
   if (draft.drain === undefined) return;
   const stage = lastStageLeft(draft);
@@ -219,15 +223,15 @@ export function letStagesStop(draft: Draft, before: number): void {
   );
 }
 
-/** Before a step: which stage was the last one of which something was left. */
+/** The last stage with a service that had not ended, as it is before a step. */
 export function stageLeft(draft: Draft): number {
   return lastStageLeft(draft);
 }
 
-/** ms that the kernel may take to end processes after SIGKILL before nobody waits for them any longer. */
+/** ms that a shutdown waits for processes to end after SIGKILL before it goes on without them. */
 export const killGrace = 1_000;
 
-/** SIGKILL for whatever has used its time up. */
+/** Orders SIGKILL for every service whose time to stop has passed. */
 export function killOverdue(draft: Draft): void {
   let due: number | undefined;
   for (const slot of draft.all()) {
@@ -244,23 +248,24 @@ export function killOverdue(draft: Draft): void {
 }
 
 /**
- * ms from SIGKILL to the moment in which nobody waits any longer: those below, and what no service owns, are to have something
- * left of the budget.
+ * ms from SIGKILL to the moment at which the shutdown goes on without the service: lower layers and unowned processes need a
+ * part
+ * of the budget, too.
  */
 function graceOf({ drain, at }: Draft, share: number): number {
   if (drain === undefined) return killGrace;
   return Math.min(killGrace, Math.max(10, Math.min(share / 2, (drain.deadline - at) / 4)));
 }
 
-/** It has asked for time to end. */
+/** Moves the SIGKILL of a service that asked for more time to stop. */
 export function extendStop(draft: Draft, name: string, until: number): void {
   const slot = draft.get(name);
-  // The budget of a system that ends belongs to all.
+  // In a shutdown all services share one budget, so no service can extend its part.
   if (draft.drain !== undefined || slot === undefined || !isStopping(slot) || slot.intent.killAt === undefined) return;
   draft.put(name, { intent: { ...slot.intent, killAt: Math.max(slot.intent.killAt, until) } });
 }
 
-/** Its process survives SIGKILL. */
+/** Records that a process of the service survives SIGKILL. */
 export function noteSurvivor(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined || isOver(slot)) return;
@@ -274,7 +279,7 @@ export function noteSurvivor(draft: Draft, name: string): void {
   letStagesStop(draft, stage);
 }
 
-/** SIGKILL for everything at once. */
+/** Orders SIGKILL for all services at once. */
 export function killAll(draft: Draft): void {
   for (const slot of draft.all()) {
     if (isOver(slot)) continue;
@@ -287,7 +292,7 @@ export function killAll(draft: Draft): void {
   draft.due = undefined;
 }
 
-/** The system ends: everything is to stop, against the order of starts, and nothing starts any more. */
+/** Begins the shutdown: all services stop in reverse start order, and no service starts any more. */
 export function beginDrain(draft: Draft): void {
   const slots = draft.all();
   draft.drain = {
@@ -320,7 +325,7 @@ export function beginDrain(draft: Draft): void {
     draft,
     slots.map(({ spec }) => spec.name),
   );
-  // Whoever has still to wait for its turn is not restarted any more.
+  // Services that are not told to stop yet are not restarted any more.
   for (const { spec } of slots) {
     const slot = draft.get(spec.name);
     if (slot !== undefined && isStopping(slot) && !slot.intent.told) draft.order({ kind: 'retire', name: spec.name });
@@ -335,7 +340,7 @@ function stopInDrain({ intent }: Slot): Stopping {
   return { kind: 'stopping', why: 'shutdown', next: 'rest', drain: false, told, behind: 0, ahead: [], ...kept };
 }
 
-/** What was told before has no more time now than what is told now. */
+/** A service that was told to stop earlier gets no more time than one that is told now. */
 function hastenTold(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined || !isStopping(slot) || !slot.intent.told) return;
@@ -343,7 +348,7 @@ function hastenTold(draft: Draft, name: string): void {
   if (drain !== undefined) draft.drain = { ...drain, stopped: [...drain.stopped, name] };
   const share = shareOf(draft, name);
   if (slot.intent.killAt === undefined) {
-    // It got SIGKILL before, and the kernel has no more time for it than for anybody else's now.
+    // The service got SIGKILL earlier: the shutdown waits for it no longer than for any other.
     draft.order({ kind: 'kill', name, grace: graceOf(draft, share) });
     return;
   }
@@ -352,7 +357,7 @@ function hastenTold(draft: Draft, name: string): void {
   draft.due = Math.min(draft.due ?? killAt, killAt);
 }
 
-/** The services that are told to stop before this one, for whoever asks why it is not stopped yet. */
+/** For each service the services that have to end before it is told to stop; status and "why" show them. */
 export function stopsBefore(slots: Iterable<Slot>): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const slot of slots) {

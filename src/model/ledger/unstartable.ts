@@ -1,4 +1,4 @@
-/** What must not be stopped, since it could not be started again. */
+/** Finds running services that a restart or reload must not stop because they could not start again. */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
 import { blocked, isLost, opensStage, type Standing } from '../order/ordering.ts';
 import type { ReloadPlan, Unstartable } from '../order/reload-plan.ts';
@@ -6,7 +6,9 @@ import { type ServiceSpec, shortName } from '../service/service-spec.ts';
 import type { Ledger } from './ledger.ts';
 import { isOver, isStopping, type Slot, standingOf } from './slot.ts';
 
-/** Those of the services that run and that a restart would end for good. What is restarted with them has still to start, too. */
+/**
+ * The running services that could not start again after a restart. Services that are restarted together count as not started.
+ */
 export function unrestartable(ledger: Ledger, names: readonly string[]): readonly Unstartable[] {
   const begun = new Set(names);
   const standing = (name: string): Standing | undefined => {
@@ -20,7 +22,7 @@ export function unrestartable(ledger: Ledger, names: readonly string[]): readonl
   ];
 }
 
-/** Those of the services that run, and that the plan would stop and then, in the new configuration, could not start again. */
+/** The running services that the plan would stop and that could not start again in the new configuration. */
 export function unstartableAfter(
   ledger: Ledger,
   plan: ReloadPlan,
@@ -31,7 +33,7 @@ export function unstartableAfter(
   const actions = new Map(plan.steps.map(({ name, action }) => [name, action]));
   const begins = (name: string): boolean => {
     const action = actions.get(name);
-    // What was disabled by hand goes on as it is.
+    // A service that was disabled by hand is not touched.
     return (action === 'start' || action === 'restart') && ledger.slots.get(name)?.enabled !== false;
   };
   const standing = (name: string): Standing | undefined => {
@@ -46,7 +48,7 @@ export function unstartableAfter(
   return endedForGood(ledger, graph, standing, restarts);
 }
 
-/** Where a service will stand once everything is stopped that is to be. */
+/** The standing of a service after all planned stops. */
 function afterwards(slot: Slot, { ignoreFailures }: ServiceSpec, begins: boolean): Standing {
   const now = { phase: slot.chart, hasBeenReady: slot.hasBeenReady, ...standingOf(slot), ignoreFailures };
   if (begins) return { ...now, phase: 'pending' };

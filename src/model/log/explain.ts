@@ -22,7 +22,8 @@ export interface EndFacts {
 }
 
 /**
- * The last lines of a container that did not come up: what failed, why, with which command, its last words, who waited for
+ * The last lines of a container that did not come up: what failed, why, with which command, the last line that it wrote, who
+ * waited for
  * it, and what was stopped. No lines where the end needs no explanation.
  *
  * @param now monotonic ms
@@ -76,7 +77,7 @@ export function explainEnd(
 interface Explained {
   readonly headline: string;
   readonly failure: ServiceFailure;
-  /** It has never become ready. */
+  /** The service has never become ready. */
   readonly atStart: boolean;
 }
 
@@ -104,7 +105,7 @@ function explainFailure(
   ];
 }
 
-/** A command's own end needs no comment; that it could not begin does. */
+/** The end of the command line's command needs no comment; only a command that could not begin is explained. */
 function explainCommand(outcome: RunOutcome): readonly string[] {
   return outcome.kind === 'exit' ? [] : [`chaperone: cannot run the command: ${describeSpawnError(outcome.error)}`];
 }
@@ -148,7 +149,7 @@ function failureReason(spec: ServiceSpec, cause: FailureCause, atStart: boolean)
       return `${spec.type} service, ${reportedReason(cause)}${atStart ? ' before READY=1' : ''} (pid ${cause.pid})`;
     case 'watchdog':
       return cause.triggered
-        ? `${spec.type} service, asked for it with WATCHDOG=trigger (pid ${cause.pid})`
+        ? `${spec.type} service, declared itself failed with WATCHDOG=trigger (pid ${cause.pid})`
         : `${spec.type} service, no WATCHDOG=1 within ${seconds(cause.interval)} s (watchdog), pid ${cause.pid}`;
     case 'listen':
       return `${describeListenError(cause)}; tried ${cause.tried.join(', then ')}`;
@@ -178,13 +179,13 @@ function pidfileReason({ file, trouble }: Extract<FailureCause, { kind: 'pidfile
     case 'absent':
       return `no pid file ${file}`;
     case 'unchanged':
-      return `the pid file ${file} was there before the start, and was not written anew`;
+      return `the pid file ${file} was there before the start, and the program has not written it since`;
     case 'garbage':
       return `no number in the pid file ${file}`;
     case 'dead':
-      return `nothing lives under the number in the pid file ${file}`;
+      return `no process has the number in the pid file ${file}`;
     case 'refused':
-      return `the pid file ${file} names a process that is none of the service's`;
+      return `the pid file ${file} names a process that does not belong to the service`;
   }
 }
 
@@ -192,7 +193,7 @@ function reportedReason({ errno, busError }: Extract<FailureCause, { kind: 'repo
   return busError === undefined ? `it sent ERRNO=${errno ?? 0}` : `it sent BUSERROR=${busError}`;
 }
 
-/** Programs that notify only when they are told to. */
+/** Programs that send READY=1 only with certain options, with the advice for each. */
 const notifyingBy: readonly (readonly [RegExp, string])[] = [
   [
     /\bredis-server\b(?!.*--supervised\s+systemd)/,
@@ -223,17 +224,17 @@ const pidfileAdvice: Readonly<Record<PidfileTrouble, string>> = {
   garbage: 'the file has to hold one number: the pid of the daemon',
   dead: "the number has to be the daemon's own pid: in a script $$ is that of the shell",
   refused:
-    'it has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
+    'the process has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
 };
 
-/** What would help, where that is known. */
+/** Advice on what would help, if that is known. */
 function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   switch (cause.kind) {
     case 'timeout': {
-      if (spec.type === 'forking') return ['a program that stays in the foreground wants type simple'];
+      if (spec.type === 'forking') return ['use type simple for a program that stays in the foreground'];
       if (spec.type !== 'notify') return [];
       const known = notifyingBy.find(([program]) => program.test(spec.command));
-      return [known?.[1] ?? 'a program that sends no READY=1 (sd_notify) wants type simple, or forking'];
+      return [known?.[1] ?? 'use type simple or forking for a program that sends no READY=1 (sd_notify)'];
     }
     case 'pidfile':
       return [pidfileAdvice[cause.trouble]];
@@ -248,7 +249,7 @@ function adviceFor(spec: ServiceSpec, cause: FailureCause): readonly string[] {
   }
 }
 
-/** Why a program that was looked up cannot be started. */
+/** Why a program that a check looked up cannot be started. */
 export function missingProgram(error: SpawnError): string {
   return `${describeSpawnError(error)}${error.program.includes('/') ? '' : " in the service's PATH"}`;
 }
@@ -264,7 +265,7 @@ function outcome({ neverStarted, stopped, exitStatus }: EndFacts): readonly stri
   return [...waiting, field('stopped', `${ended}; exit status ${exitStatus}`)];
 }
 
-/** The longest list that is told in full. */
+/** Longer lists of names are cut. */
 const longestList = 12;
 
 function list(names: readonly string[]): string {

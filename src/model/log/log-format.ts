@@ -15,7 +15,7 @@ export type PacketFormat = 'rfc3164' | 'rfc5424';
 export interface LineStyle {
   /** This host's name, for records that name none. */
   readonly host: string;
-  /** `logrec_hostname`: stands in the place of every record's host. */
+  /** `logrec_hostname`: replaces every record's host. */
   readonly hostOverride?: string | undefined;
   /** syslog where it is not given. */
   readonly format?: LineFormat | undefined;
@@ -66,18 +66,18 @@ export function formatRecord(record: LogRecord, host: string): string {
   return `${syslogTime(record.time)} ${record.host ?? host} ${tagged(record)}`;
 }
 
-/** `TAG[PID]: MESSAGE`, or the message alone where nobody is named. */
+/** `TAG[PID]: MESSAGE`, or the message alone if the record has no tag. */
 function tagged(record: LogRecord): string {
   const tag = tagOf(record);
   return tag === '' ? record.message : `${tag}: ${record.message}`;
 }
 
-/** The original wrote `warn`. */
+/** `facility.priority`, with `warn` for `warning`, as the original writes it. */
 function extendedNames(facility: Facility, severity: Severity): string {
   return `${facility}.${severity === 'warning' ? 'warn' : severity}`;
 }
 
-/** Who says it and how urgently, up to the message. */
+/** The fields of a JSON line before the message. */
 function jsonSource(record: LogRecord, host: string): string {
   const { facility, severity, program, pid, processId, service, messageId } = record;
   let text = `"host":${quoted(host)},"facility":"${facility}","severity":"${severity}"`;
@@ -89,7 +89,7 @@ function jsonSource(record: LogRecord, host: string): string {
   return record.unprioritized === true ? `${text},"unprioritized":true` : text;
 }
 
-/** Whoever writes much writes many records that differ in little but the message: what is the same is made once. */
+/** Keeps the last result: consecutive records often differ only in the message. */
 function rememberingLast(make: LineFormatter): LineFormatter {
   let last: LogRecord | undefined;
   let text = '';
@@ -119,7 +119,7 @@ function jsonContent({ message, structuredData }: LogRecord): string {
   return structuredData === undefined ? text : `${text},"structuredData":${jsonElements(structuredData)}`;
 }
 
-/** What JSON escapes: JSON.stringify takes care of it. A half of a surrogate pair is escaped where it stands alone. */
+/** Text that JSON escapes and that is left to JSON.stringify. A lone surrogate is escaped, too. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
 const escapes = /["\\\u0000-\u001f\ud800-\udfff]/;
 
@@ -157,7 +157,7 @@ export function coloured(line: string, severity: Severity): string {
   return colour === '' ? line : `\u001b[${colour}m${line}\u001b[0m`;
 }
 
-// Time. What depends on the second alone is formatted once a second.
+// Time: text that changes only once a second is formatted once a second.
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 

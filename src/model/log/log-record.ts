@@ -12,11 +12,11 @@ export interface LogRecord {
   readonly time: number;
   readonly facility: Facility;
   readonly severity: Severity;
-  /** Who wrote it, the tag without its path; `''` where a record names nobody, `?` where it has no `<PRI>`. */
+  /** The program that wrote the record: the tag without its path; `''` if the record has no tag, `?` if it has no `<PRI>`. */
   readonly program: string;
-  /** Absent where no process stands behind it. */
+  /** The pid of the writer; absent if no process wrote the record. */
   readonly pid?: number | undefined;
-  /** RFC 5424's PROCID where it is not a number. */
+  /** RFC 5424's PROCID, if it is not a number. */
   readonly processId?: string | undefined;
   /** One line, printable. */
   readonly message: string;
@@ -28,13 +28,13 @@ export interface LogRecord {
   readonly messageId?: string | undefined;
   readonly structuredData?: readonly StructuredElement[] | undefined;
   /**
-   * What regular expressions of selectors look through: the whole record as it came in, `<PRI>` and header included, on one
-   * printable line. Where it is absent they look through `PROGRAM[PID]: MESSAGE`.
+   * The text that regular expressions of selectors search: the whole record as it came in, `<PRI>` and header included, on one
+   * printable line. If it is absent, they search `PROGRAM[PID]: MESSAGE`.
    */
   readonly raw?: string | undefined;
-  /** Chaperone itself says a command's words or the values of an environment: it is for the log, and nobody else. */
+  /** True for a record of chaperone itself that holds words of a command or values of an environment: only the log shows it. */
   readonly revealing?: true | undefined;
-  /** It came without a valid `<PRI>`: it is taken as syslog.err, and shown with `??` for its tag. */
+  /** True if the record came without a valid `<PRI>`: it counts as syslog.err and is shown with `??` for its tag. */
   readonly unprioritized?: true | undefined;
 }
 

@@ -16,20 +16,20 @@ import { describeDuration } from '../words/duration.ts';
 import { oneLine } from '../words/printable.ts';
 import type { Facility, Severity } from './syslog-names.ts';
 
-/** The longest list of pids that is told in full. */
+/** Longer lists of pids are cut. */
 const longestList = 20;
 
 export interface Message {
   readonly severity: Severity;
   readonly text: string;
-  /** Absent: chaperone's own. */
+  /** Absent: the facility of chaperone's own messages. */
   readonly facility?: Facility;
-  /** It holds a command's words or the values of an environment: it is for the log, and nobody else. */
+  /** True if the text holds words of a command or values of an environment: only the log may show it. */
   readonly revealing?: true;
 }
 
 /**
- * The log lines that one notice of the system machine is worth.
+ * The log lines for one notice of the system machine.
  *
  * @param now monotonic ms
  */
@@ -47,7 +47,7 @@ export function messagesFor(
       return [debug(`service ${notice.service} prerequisites satisfied`)];
     case 'service.blocked':
       return [
-        warning(`service ${notice.service} will not start: something it waits for has ended without becoming ready`),
+        warning(`service ${notice.service} will not start: one of its prerequisites has ended without becoming ready`),
       ];
     case 'service.changed': {
       const spec = service(notice.service);
@@ -63,7 +63,7 @@ export function messagesFor(
       return [
         warning(
           notice.waits
-            ? `service ${notice.service} survives SIGKILL: a process of it hangs in the kernel, and its end is waited for`
+            ? `service ${notice.service} survives SIGKILL: one of its processes hangs in the kernel, and chaperone waits for its end`
             : `service ${notice.service} survives SIGKILL; the shutdown goes on without it`,
         ),
       ];
@@ -102,7 +102,7 @@ export function startAttempt(spec: ServiceSpec): Message {
   }
 }
 
-/** What chaperone says about a cron or inetd service is of the facility that cron(8) and inetd(8) have. */
+/** Gives messages about cron and inetd services the facility that cron(8) and inetd(8) use. */
 export function about(spec: ServiceSpec, message: Message): Message {
   return isScheduled(spec.type) ? { ...message, facility: spec.type === 'cron' ? 'cron' : 'daemon' } : message;
 }
@@ -110,7 +110,7 @@ export function about(spec: ServiceSpec, message: Message): Message {
 /** @param code why accept4(2) took no client, such as EMFILE */
 export const acceptPaused = (spec: ServiceSpec, code: string, pause: number): Message =>
   warning(
-    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, it is tried again every ${seconds(pause)} s`,
+    `${spec.name} cannot take a connection on port ${spec.port ?? 0} (${code}): clients wait, and chaperone tries again every ${seconds(pause)} s`,
   );
 
 /** The environment of a service with `debug`, a line a variable. */
@@ -134,17 +134,19 @@ export const userCreated = (name: string, uid: number, gid: number): Message =>
 export const logLevelForced = (level: Severity): Message => info(`Forcing all log output to '${level}' or greater`);
 
 export const commandFailed = (command: string, reason: string): Message =>
-  revealing(warning(`the command \`${oneLine(command)}\` in the configuration gave nothing: ${reason}`));
+  revealing(
+    warning(`the command \`${oneLine(command)}\` in the configuration failed and stands for no text: ${reason}`),
+  );
 
 export const exitKillsAhead = (spec: ServiceSpec): Message =>
   warning(`system will be killed when '${spec.argv[0] ?? ''}' exits`);
 
 export const terminating = (name: string, signal: SignalName): Message => debug(`using ${signal} to terminate ${name}`);
 
-/** Somebody has asked for this signal, which need not end anything. */
+/** A signal that somebody requested; it need not end the service. */
 export const signalling = (name: string, signal: SignalName): Message => info(`sending ${signal} to ${name} as asked`);
 
-/** @param asked the signal that has asked it to end before, and for how long (ms) it has not */
+/** @param asked the signal that asked the service to end before, and how many ms ago */
 export function killing(
   name: string,
   pids: readonly number[],
@@ -157,7 +159,7 @@ export function killing(
   return warning(`using SIGKILL to terminate ${name}${which}${why}`);
 }
 
-/** A process of its group, or one that its start has left behind. */
+/** The end of another process of the service: a member of its group, or one that its start left behind. */
 export const memberReaped = (name: string, pid: number, status: ExitStatus): Message =>
   debug(`${name} exit status for pid=${pid} of its group is '${procStatus(status)}'`);
 
@@ -192,7 +194,7 @@ export function pidRefused(
 function refusalText(refusal: FollowRefusal, owner: string | undefined): string {
   switch (refusal) {
     case 'first':
-      return 'the first process of all is no service';
+      return 'PID 1 is never a process of a service';
     case 'owned':
       return `the process belongs to ${owner ?? 'another service'}`;
     case 'foreign':
@@ -209,13 +211,15 @@ export const pidfileKept = (name: string, file: string, code: string): Message =
   warning(`${name} is stopped, but its pid file '${file}' cannot be removed (${code})`);
 
 export const notifyRefused = (name: string, pid: number, access: string): Message =>
-  debug(`${name} got a notification from pid ${pid}, which does not count (NOTIFYACCESS=${access})`);
+  debug(`${name} got a notification from pid ${pid}, which may not send any (NOTIFYACCESS=${access})`);
 
 export const notifyTruncated = (name: string): Message =>
   warning(`${name} sent a notification that is too long; only its beginning was read`);
 
 export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
-  warning(`${name} wants ${count} more descriptors kept (FDSTORE) than the ${kept} that are kept at most: closed`);
+  warning(
+    `${name} sent ${count} descriptors beyond the ${kept} that chaperone keeps for it (FDSTORE): they were closed`,
+  );
 
 export const hostQueueing = (text: string, path: string): Message =>
   debug(`queueing '${text}' to notify socket '${path}'`);
@@ -252,7 +256,7 @@ export const recordsDropped = (count: number, sink: string, errorCode?: string):
   return warning(`${count} log records were dropped because ${reason}`);
 };
 
-/** Why a sink or a socket of logging cannot be used, after the errno. */
+/** Why a sink or a socket of logging cannot be used; shown behind the errno. */
 const loggingReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EADDRINUSE: 'another process serves it',
@@ -275,22 +279,22 @@ function reasonOf(errorCode: string): string {
 }
 
 export const sinkRefuses = (sink: string, errorCode: string): Message =>
-  warning(
-    `cannot write log records to ${sink} (${reasonOf(errorCode)}); they are counted, and so are those that are lost`,
-  );
+  warning(`cannot write log records to ${sink} (${reasonOf(errorCode)}); the records that are lost are counted`);
 
-/** Why a file cannot be a journal, where that is no errno or means something else here. */
+/** Why a file cannot be a journal, for reasons that are not an errno or whose errno means something else here. */
 const journalReasons: Readonly<Record<string, string>> = {
   EEXIST: 'EEXIST, a file stands where a directory should be',
   ENOTDIR: 'ENOTDIR, a file stands where a directory should be',
   ELOOP: 'ELOOP, it is a symbolic link',
-  NOT_A_FILE: 'it is no regular file',
-  NOT_A_JOURNAL: 'it holds something else',
+  NOT_A_FILE: 'it is not a regular file',
+  NOT_A_JOURNAL: 'it holds something other than a journal',
 };
 
 export const journalRefuses = (path: string, errorCode: string): Message => {
   const passing = errorCode === 'ENOSPC' || errorCode === 'EDQUOT';
-  const consequence = passing ? 'entries wait, and are counted when they are lost' : 'this boot is not recorded';
+  const consequence = passing
+    ? 'entries wait in memory, and those that are lost are counted'
+    : 'this boot is not recorded';
   return warning(
     `cannot write the journal ${path} (${journalReasons[errorCode] ?? reasonOf(errorCode)}): ${consequence}`,
   );
@@ -328,7 +332,7 @@ export function failureText(spec: ServiceSpec, cause: FailureCause): string {
       return `${spec.name} failed with reported error ${reportedStatus(cause)}`;
     case 'watchdog':
       return cause.triggered
-        ? `${spec.name} failed: it asked for it with WATCHDOG=trigger`
+        ? `${spec.name} failed: it declared itself failed with WATCHDOG=trigger`
         : `${spec.name} failed: no WATCHDOG=1 within ${seconds(cause.interval)} second(s)`;
   }
 }
@@ -362,7 +366,7 @@ function pidfileText(name: string, { file, trouble, timeout }: Extract<FailureCa
   }
 }
 
-/** The STATUS of the reference, where no process has ended with it. */
+/** A reported error in the form of the reference's STATUS, although no process has ended with it. */
 function reportedStatus({ errno, busError }: Extract<FailureCause, { kind: 'reported' }>): string {
   return busError === undefined ? procStatus({ kind: 'exited', code: errno ?? 0 }) : `<ProcStatus ${busError}>`;
 }
@@ -550,7 +554,7 @@ export function warning(text: string): Message {
   return { severity: 'warning', text };
 }
 
-/** Asked for by hand, of what is in line or runs already. */
+/** The answer to a start of a service that is queued or runs already. */
 export function alreadyStarted(name: string): Message {
   return debug(`service ${name} already started.  further starts ignored.`);
 }

@@ -21,7 +21,7 @@ import {
   severityNumber,
 } from './syslog-names.ts';
 
-/** Whom a part is about. */
+/** Which records a part is about. */
 type Subject =
   /** Bit n stands for facility n. */
   | { readonly kind: 'facilities'; readonly mask: number }
@@ -72,7 +72,7 @@ const priorityHint = 'expected *, debug, info, notice, warn, err, crit, alert or
 /** Characters of a record that a regular expression looks through, so that the time of one record is bounded, too. */
 const longestSearched = 8192;
 
-/** A mistake on its way out of the reader. */
+/** Carries a mistake out of the reader. */
 class SelectorMistake extends Error {
   readonly at: { readonly index: number; readonly length: number };
   readonly hint: string | undefined;
@@ -308,7 +308,7 @@ function unknownFacility(name: string, index: number): SelectorMistake {
   return new SelectorMistake(`"${name}" is not a facility`, place, facilityHint, facilityCandidates);
 }
 
-/** What a selector has in the place of what a linear-time engine cannot have. */
+/** What a selector can use instead of each missing feature of regular expressions. */
 const insteadOf: Readonly<Record<RegexLack, string>> = {
   'look-around': 'to leave records out, add a part that excludes them, such as "!/REGEX/.*"',
   'back-reference': 'write out what may be repeated, such as "(a.*a|b.*b)"',
@@ -316,15 +316,15 @@ const insteadOf: Readonly<Record<RegexLack, string>> = {
 
 export interface SelectorCompilation {
   /**
-   * What `--log-level` asks for: every positive part that names a priority takes this severity and all that is more severe
-   * too. Negative parts stay as they are.
+   * Set by `--log-level`: every positive part that names a priority takes this severity and all more severe ones,
+   * too. Negative parts stay unchanged.
    */
   readonly widenTo?: Severity;
 }
 
 /** A part in the form that is evaluated. */
 interface CompiledPart {
-  /** Of the facilities where they decide, else whatever has to be asked of the record. */
+  /** A mask of facilities if these decide, else a test of the record. */
   readonly subject: number | ((record: LogRecord) => boolean);
   /** Bit n stands for severity n. */
   readonly priorities: number;
@@ -335,7 +335,7 @@ const always = 1;
 const ask = 2;
 
 /**
- * Compiles a selector to a function that is quick enough to be asked about every record.
+ * Compiles a selector to a function that is quick enough to run on every record.
  *
  * @param selector text is parsed first
  * @throws Error where text is not a selector
@@ -343,7 +343,7 @@ const ask = 2;
 export function compileSelector(selector: ParsedSelector | string, options: SelectorCompilation = {}): Selector {
   const decided = decide(selector, options);
   const { table, positives, negatives } = decided;
-  // The common cases need no questions at all.
+  // In the common cases no record has to be looked at.
   if (table.every((entry) => entry === always)) return () => true;
   if (table.every((entry) => entry !== ask)) {
     return (record) => table[priorityOf(record)] === always;
@@ -361,7 +361,7 @@ export function compileSelector(selector: ParsedSelector | string, options: Sele
 let lastRecord: LogRecord | undefined;
 let lastNumber = 0;
 
-/** The number of its `<PRI>`. All selectors ask for it, one after the other. */
+/** The number of the record's `<PRI>`, remembered because all selectors ask for it in turn. */
 function priorityOf(record: LogRecord): number {
   if (record !== lastRecord) {
     lastRecord = record;
@@ -370,14 +370,14 @@ function priorityOf(record: LogRecord): number {
   return lastNumber;
 }
 
-/** True where no record whatever could be selected, whatever its program and text. */
+/** True if the selector can select no record, whatever its program and text are. */
 export function selectsNothing(selector: ParsedSelector): boolean {
   return decide(selector, {}).table.every((entry) => entry === never);
 }
 
 interface Question {
   readonly matches: (record: LogRecord) => boolean;
-  /** The severities for which it has to be asked. */
+  /** The severities for which the record has to be looked at. */
   readonly priorities: number;
 }
 
@@ -387,9 +387,9 @@ function anyMatches(questions: readonly Question[], bit: number, record: LogReco
 }
 
 interface Decisions {
-  /** never, always or ask, for each `<PRI>`. */
+  /** never, always or ask (look at the record), for each `<PRI>`. */
   readonly table: Uint8Array;
-  /** 1 where a positive part matches without a question. */
+  /** 1 where a positive part matches without a look at the record. */
   readonly surely: Uint8Array;
   readonly positives: readonly Question[];
   readonly negatives: readonly Question[];
@@ -452,13 +452,13 @@ function compilePart({ subject, priority, exactly }: SelectorPart, widenTo: Seve
   }
 }
 
-/** That severity and all that is more severe. */
+/** The mask of a severity and all more severe ones. */
 function upTo(severity: Severity): number {
   return (2 << severityNumber(severity)) - 1;
 }
 
 function programMatcher(name: string): (record: LogRecord) => boolean {
-  // Records of one program come in rows, with the very same string.
+  // Records of one program come in runs that share the same string.
   let last = '';
   let answer = false;
   return ({ program }) => {
@@ -477,7 +477,7 @@ function regexMatcher({ test }: Regex): (record: LogRecord) => boolean {
   };
 }
 
-/** What regular expressions look through. */
+/** The text that regular expressions search. */
 function searched(record: LogRecord): string {
   const { raw } = record;
   if (raw !== undefined) return raw;

@@ -1,5 +1,5 @@
 /**
- * What arrives at `/dev/log`, as records: RFC 3164 with its deviations, RFC 5424, and text without any `<PRI>`.
+ * Parses what arrives at `/dev/log` into records: RFC 3164 with its deviations, RFC 5424, and text without any `<PRI>`.
  *
  * - One datagram may hold several records, each ended by a NUL. Empty ones are dropped, and white space at the end goes.
  * - A record stays one record and one line, as in rsyslog (`$EscapeControlCharactersOnReceive on`): a line feed inside of
@@ -23,7 +23,7 @@ export const longestRecord = 8192;
 export interface Reception {
   /** Unix time in ms. */
   readonly time: number;
-  /** Where the records shall name this host if they name none; they need not, since formats put the local host there. */
+  /** The host to name in records that name none; absent: formats put the local host there. */
   readonly host?: string;
 }
 
@@ -92,7 +92,7 @@ function cleanText(bytes: Uint8Array): string | undefined {
 function readable(bytes: Uint8Array): string {
   if (bytes.length <= longestRecord) return escaped(bytes);
   let end = longestRecord;
-  // Not within a character.
+  // The cut must not split a UTF-8 character.
   while (end > longestRecord - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return `${escaped(bytes.subarray(0, end))} [… ${bytes.length - end} bytes cut]`;
 }
@@ -174,7 +174,7 @@ function readTag(word: string): Tag | null {
   const known = knownTags.get(word);
   if (known !== undefined) return known;
   const tag = word.length > longestTag ? null : splitTag(word);
-  // Rather begin anew than let clients fill the memory with tags.
+  // Forget all tags rather than let clients fill the memory with them.
   if (knownTags.size >= mostKnownTags) knownTags.clear();
   if (word.length <= longestTag) knownTags.set(word, tag);
   return tag;
@@ -203,7 +203,7 @@ function parseOld(text: string, start: number, kind: Priority, reception: Recept
   // Cisco and some libraries put a space behind <PRI>.
   const begin = skipSpaces(text, start);
   const stamped = afterTimestamp(text, begin);
-  // A time may be the whole record.
+  // The whole record may be a timestamp.
   let at = stamped === -1 ? begin : skipSpaces(text, stamped);
   let { host } = reception;
   let end = wordEnd(text, at);
@@ -211,7 +211,7 @@ function parseOld(text: string, start: number, kind: Priority, reception: Recept
   if (tag === null && stamped !== -1) {
     const next = end + 1;
     const nextEnd = wordEnd(text, next);
-    // Only where a tag follows is the word before it a host: else it is the first word of a message without tag.
+    // The word is a host only if a tag follows; otherwise it is the first word of a message without a tag.
     const second = end < text.length && isHost(text, at, end) ? readTag(text.slice(next, nextEnd)) : null;
     if (second !== null) {
       host = text.slice(at, end);
@@ -256,7 +256,7 @@ function gluedTag(text: string, start: number, end: number): number {
 function isHost(text: string, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at);
-    // Letters, digits, and what IPv6 addresses and domains need.
+    // Letters, digits, and the characters of IPv6 addresses and domain names.
     const fits =
       (code >= 0x30 && code <= 0x3a) ||
       (code >= 0x61 && code <= 0x7a) ||
@@ -286,7 +286,7 @@ const oldTimestamp =
   /(?:\w{3} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: \d{4}(?= ))?(?: [A-Z]{3,4}(?=:))?:?|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?Z|[+-]\d{2}:?\d{2})?)(?= |$)/y;
 
 function afterTimestamp(text: string, start: number): number {
-  // `Mmm dd HH:MM:SS ` first, as nearly all have it.
+  // `Mmm dd HH:MM:SS ` first: nearly all records have this form.
   if (
     text.charCodeAt(start + 3) === space &&
     text.charCodeAt(start + 6) === space &&
@@ -321,7 +321,7 @@ function parseNew(text: string, start: number, kind: Priority, reception: Recept
   const { pid, processId } = processOf(orNil(text.slice(nameEnd + 1, processEnd)));
   let from = data.end;
   if (text.charCodeAt(from) === space) from += 1;
-  // The mark of UTF-8, section 6.4.
+  // The byte order mark, section 6.4.
   if (text.charCodeAt(from) === 0xfeff) from += 1;
   return {
     time: time ?? reception.time,

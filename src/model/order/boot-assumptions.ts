@@ -1,26 +1,26 @@
-/** What a boot in virtual time is told about programs that it does not start. */
+/** What a simulated boot assumes about programs, since it starts none of them. */
 
 import { isScheduled } from '../schedule/scheduled-runs.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { parseSignal, type SignalName } from '../service/signal.ts';
 import { parseDuration } from '../words/duration.ts';
 
-/** What a program does instead of becoming ready in its time. */
+/** A fault that the simulation gives to a program instead of becoming ready in time. */
 export type Mishap =
-  /** It ends. */
+  /** The program exits. */
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: SignalName }
-  /** It lives, and never becomes ready. */
+  /** The program runs but never becomes ready. */
   | { readonly kind: 'hang' }
-  /** It becomes ready, `by` ms later than in its time. */
+  /** The program becomes ready `by` ms late. */
   | { readonly kind: 'late'; readonly by: number };
 
 export interface BootAssumptions {
   /** By service: ms from its start until it is ready. */
   readonly times: ReadonlyMap<string, number>;
-  /** By service. */
+  /** Faults by service. */
   readonly mishaps: ReadonlyMap<string, Mishap>;
-  /** ms, for services of which nothing is known. */
+  /** ms until ready for services without an entry in `times`. */
   readonly otherwise: number;
 }
 
@@ -49,7 +49,7 @@ export function parseMishap(text: string): Mishap | undefined {
 }
 
 /**
- * What makes a service ready: its `program`; its startup `pause`, whatever the program does meanwhile but end badly; or nothing
+ * What makes a service ready: its `program`; the end of its startup `pause`, unless the program fails meanwhile; or nothing
  * that takes time (`schedule`).
  */
 export function readyBy({ type, pidfile }: Pick<ServiceSpec, 'type' | 'pidfile'>): 'program' | 'pause' | 'schedule' {

@@ -3,10 +3,10 @@ import type { DependencyGraph } from './dependency-graph.ts';
 import { isLost, opensStage, type Standings, satisfies } from './ordering.ts';
 
 /**
- * What holds a pending service up.
+ * Finds out what a pending service waits for.
  *
  * @param held the services that can never start (`blocked`)
- * @param idling everything else stands, and `idle_delay` is passing
+ * @param idling all other services have started, and `idle_delay` is passing
  */
 export function holdOf(
   graph: DependencyGraph,

@@ -1,15 +1,15 @@
 import { isEnded, type ServicePhase } from '../service/service-phase.ts';
 import type { DependencyGraph, DependencyNode } from './dependency-graph.ts';
 
-/** What ordering has to know about each service: where it stands, and whether its failure holds others up. */
+/** What ordering has to know about each service: its phase, and whether its failure holds others up. */
 export interface Standing {
   readonly phase: ServicePhase;
-  /** True once it was ready: from then on it holds up no later stage, even while it is restarted. */
+  /** True once the service was ready: from then on it holds up no later stage, even while it is restarted. */
   readonly hasBeenReady: boolean;
   readonly ignoreFailures: boolean;
 }
 
-/** Where services stand, by name: a map, or whatever else knows. */
+/** Standings of services by name: a map, or anything else that can look them up. */
 export interface Standings {
   get(name: string): Standing | undefined;
 }
@@ -34,7 +34,7 @@ export function satisfies({ phase, ignoreFailures }: Pick<Standing, 'phase' | 'i
   }
 }
 
-/** The pending services that can never start, because something they wait for has ended without becoming ready. */
+/** The pending services that can never start because a prerequisite has ended without becoming ready. */
 export function blocked(graph: DependencyGraph, standings: Standings): ReadonlySet<string> {
   const result = new Set<string>();
   let stage = 0;
@@ -53,22 +53,24 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
     const held = node.prerequisites.some((other) => result.has(other) || isLost(standings, other));
     if (stageBlocked || held) {
       result.add(name);
-      // One that was ready once, and waits again, holds up no later stage.
+      // A service that was ready once and is pending again holds up no later stage.
       if (!opensStage(standing)) nextBlocked = true;
     }
   }
   return result;
 }
 
-/** The most that is kept of the shutdown budget for the last round and for flushing the logs, ms. */
+/** Upper bound of `shutdownReserve`, ms. */
 const mostReserved = 500;
 
-/** What is kept of the shutdown budget for the last round and for flushing the logs, ms. */
+/**
+ * The part of the shutdown budget that is kept for the final signals to all remaining processes and for flushing the logs, ms.
+ */
 export function shutdownReserve(budget: number): number {
   return Math.min(mostReserved, budget / 10);
 }
 
-/** What every layer below gets even when the ones above overrun, as far as the budget reaches, ms. */
+/** The least time that each lower layer gets even if the layers above overrun, as far as the budget reaches, ms. */
 export const leastShare = 1_000;
 
 /**
@@ -103,7 +105,7 @@ export function opensStage(standing: Standing): boolean {
   return standing.hasBeenReady || satisfies(standing);
 }
 
-/** True where it has ended without letting anybody start who waits for it. */
+/** True if the service has ended without becoming ready, so that its dependents cannot start. */
 export function isLost(standings: Standings, name: string): boolean {
   const standing = standings.get(name);
   return standing !== undefined && isEnded(standing.phase) && !satisfies(standing);

@@ -8,13 +8,13 @@ import { consoleService, type ServiceSpec, type SystemSpec } from '../service/se
 import { buildDependencyGraph } from './dependency-graph.ts';
 
 export type ReloadAction =
-  /** It is new, or enabled now, or gets another try with its new definition. */
+  /** The service is new, newly enabled, or had failed and has a new definition. */
   | 'start'
-  /** It is gone from the configuration, or disabled now. */
+  /** The service is no longer configured, or newly disabled. */
   | 'stop'
-  /** What has changed needs a new process. */
+  /** A directive has changed that needs a new process. */
   | 'restart'
-  /** What has changed counts from now on; its process, restart count and log stay as they are. */
+  /** The changed directives take effect at once; process, restart count and log stay as they are. */
   | 'change'
   | 'keep';
 
@@ -22,7 +22,7 @@ export interface ReloadStep {
   readonly action: ReloadAction;
   /** With its suffix. */
   readonly name: string;
-  /** Empty for what is kept. */
+  /** Empty for a service that is kept as it is. */
   readonly reasons: readonly string[];
 }
 
@@ -67,12 +67,12 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   restartLimit: 'inPlace',
   onFailure: 'inPlace',
   remainAfterExit: 'inPlace',
-  // What belongs to the service is told from its start on.
+  // Which processes belong to a service is determined at its start.
   killMode: 'process',
   debug: 'inPlace',
 };
 
-/** As configurations write it. */
+/** Names of directives where the key of the spec differs. */
 const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
   late: 'environment',
   argv: 'command',
@@ -95,7 +95,7 @@ const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
 
 /**
  * @param stateOf where each service of `before` stands
- * @param isHeldDown it was disabled by hand: what of it runs goes on, and nothing of it starts
+ * @param isHeldDown tells whether a service was disabled by hand: its processes go on, and the plan starts nothing of it
  */
 export function planReload(
   before: SystemSpec,
@@ -133,7 +133,7 @@ export function isEmptyPlan({ steps, settings }: ReloadPlan): boolean {
   return settings.length === 0 && steps.every(({ action }) => action === 'keep');
 }
 
-/** What was set by hand stays so: no new process for what may not be started. */
+/** Takes starts out of the step of a service that was disabled by hand. */
 function heldBack(step: ReloadStep, isHeld: boolean): ReloadStep {
   if (!isHeld || step.action !== 'restart') return step;
   return { ...step, action: 'change', reasons: [...step.reasons, 'disabled by hand: what runs goes on as it is'] };
@@ -161,7 +161,7 @@ function planService(
     return reasons.length === 0 ? { action: 'keep', name, reasons } : { action: 'change', name, reasons };
   }
   if (!before.enabled) {
-    // Somebody may have started it by hand; then it is judged by what has changed, like any other.
+    // Somebody may have started the service by hand: then the plan compares definitions as for any running service.
     if (!isUp(state)) return { action: 'start', name, reasons: ['enabled', ...reasons] };
     if (reasons.length === 0) return { action: 'change', name, reasons: ['enabled'] };
   }
@@ -185,7 +185,7 @@ function planService(
   }
 }
 
-/** The command of the command line is what the container is for: it is neither ended nor started again. */
+/** The command of the command line is the purpose of the container: a reload neither stops nor restarts it. */
 function planConsole(
   { name }: ServiceSpec,
   state: PublicState | undefined,
@@ -287,7 +287,7 @@ export interface Unstartable {
 /**
  * The plan as people read it, a line a step, with what is kept in the last one.
  *
- * @param unstartable why it is refused, where it is
+ * @param unstartable the services because of which the reload is refused; empty where it is not
  */
 export function renderPlan(plan: ReloadPlan, unstartable: readonly Unstartable[] = []): string {
   const busy = plan.steps.filter(({ action }) => action !== 'keep');

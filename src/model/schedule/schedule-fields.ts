@@ -1,8 +1,8 @@
 /**
- * What stands in a cron schedule, without computing when it runs.
+ * Reads the fields of a cron schedule, without computing when it runs.
  *
- * This file does not load cron-parser (13 ms with luxon), so a mistake in an `interval` can be told without it;
- * `schedule.ts` is for those who need the times. Fields are checked here and not by cron-parser, because it throws at
+ * This file does not load cron-parser (13 ms with luxon), so a mistake in an `interval` can be reported without it;
+ * `schedule.ts` computes the times. Fields are checked here and not by cron-parser, because it throws at
  * the first mistake and does not say where it is.
  *
  * ```text
@@ -30,7 +30,7 @@
 export interface ScheduleProblem {
   /** Where it begins in the text, in UTF-16 units from 0. */
   readonly index: number;
-  /** How many UTF-16 units it covers; at least 1, also where nothing is there. */
+  /** How many UTF-16 units it covers; at least 1, even if a field is missing there. */
   readonly length: number;
   readonly message: string;
   /** What was expected, or what to write. */

@@ -25,7 +25,7 @@ export type AccountFile = 'group' | 'gshadow' | 'shadow' | 'passwd';
 export type AccountTexts = { readonly [file in AccountFile | 'login.defs']?: string };
 
 export interface AccountFacts {
-  /** Who owns the path of the request. */
+  /** The owner of the request's path. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Whether /home/NAME is there. */
   readonly homeExists: boolean;
@@ -114,7 +114,7 @@ function compare(
 
 interface PlannedGroup {
   readonly gid: number;
-  /** Of the group that has to be made. */
+  /** The name of the group that has to be made. */
   readonly create?: string;
 }
 
@@ -159,7 +159,7 @@ function newTexts(
   const changed: { [file in AccountFile]?: string } = {
     passwd: withLine(texts.passwd ?? '', `${name}:${password}:${uid}:${gid}::${home ?? `/home/${name}`}:${shell}`),
   };
-  // A line that a crash left behind is taken over: shadow and group are written before passwd.
+  // A crash may have left a line behind, since shadow and group are written before passwd; such a line is used.
   if (texts.shadow !== undefined && !hasEntry(texts.shadow, name)) {
     const ages = [
       settings.get('PASS_MIN_DAYS') ?? 0,
@@ -189,7 +189,7 @@ function hasEntry(text: string | undefined, name: string): boolean {
   return text?.split('\n').some((line) => line.startsWith(`${name}:`)) ?? false;
 }
 
-/** As useradd(8) looks for one: above the highest in use, and where that is the last one the lowest that is free. */
+/** A free id, found as useradd(8) does: one above the highest in use, or the lowest free one if that is the last. */
 function freeId(
   used: ReadonlySet<number>,
   settings: ReadonlyMap<string, number>,

@@ -24,12 +24,12 @@ export interface Grant {
     | { readonly kind: 'user'; readonly uid: number }
     | { readonly kind: 'group'; readonly gid: number }
     | { readonly kind: 'everybody' };
-  /** `all`: also what a later version can do. */
+  /** `all`: also actions that later versions add. */
   readonly actions: 'all' | readonly GrantedAction[];
 }
 
 export interface ControlPolicy {
-  /** The accounts that services run as by default: they may do everything, as root and chaperone's own may. */
+  /** The default accounts of services: they may do everything, like root and chaperone's own account. */
   readonly owners: readonly number[];
   readonly grants: readonly Grant[];
 }

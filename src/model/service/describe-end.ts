@@ -1,4 +1,4 @@
-/** Short texts for why a service failed and why the system ends: what stands beside a state. */
+/** Short texts for why a service failed and why the system ends, to show beside a state. */
 
 import { describeListenError, seconds } from '../log/messages.ts';
 import { describeExit } from './exit-status.ts';

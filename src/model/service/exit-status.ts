@@ -7,10 +7,10 @@ export type ExitStatus =
       readonly kind: 'signaled';
       readonly signal: SignalName;
       readonly coreDumped: boolean;
-      /** SIGKILL came from the kernel's OOM killer, as far as that can be known. */
+      /** True if the SIGKILL came from the kernel's OOM killer, as far as that can be known. */
       readonly oomKilled?: true;
     }
-  /** It has ended, and nobody could tell chaperone how: it was not its child. */
+  /** The process has ended, but its status is unknown because it was not chaperone's child. */
   | { readonly kind: 'unknown' };
 
 /** True for exit status 0, the only normal end. */
@@ -46,7 +46,7 @@ export function procStatus(status: ExitStatus): string {
   }
 }
 
-/** As a shell reports it: the exit status, or 128 + the number of the signal. One that is unknown counts as 1: not as success. */
+/** As a shell reports it: the exit status, or 128 + the number of the signal. An unknown status counts as 1, a failure. */
 export function shellStatus(status: ExitStatus): number {
   switch (status.kind) {
     case 'exited':
@@ -58,7 +58,7 @@ export function shellStatus(status: ExitStatus): number {
   }
 }
 
-/** As wait(2) encodes it, in one number. One that is unknown counts as exit status 1. */
+/** The status as wait(2) encodes it, in one number. An unknown status counts as exit status 1. */
 export function waitStatus(status: ExitStatus): number {
   switch (status.kind) {
     case 'exited':
@@ -70,7 +70,7 @@ export function waitStatus(status: ExitStatus): number {
   }
 }
 
-/** What wait(2) has encoded in one number. Two signals that threads use among themselves have no name: unknown. */
+/** Decodes a number of wait(2). The two signals that threads use among themselves have no name and become unknown. */
 export function fromWaitStatus(encoded: number): ExitStatus {
   const number = encoded & 0x7f;
   if (number === 0) return { kind: 'exited', code: (encoded >> 8) & 0xff };

@@ -1,7 +1,7 @@
 import { createExpander, ExpansionError, type Level } from '../words/expand.ts';
 import type { Account } from './account.ts';
 
-/** Variables whose values are known only when a service starts, with what stands for them until then. */
+/** Variables whose values are known only when a service starts, with stand-ins that are used until then. */
 export const lateVariables: Readonly<Record<string, string>> = {
   _CHAP_SERVICE_SERIAL: '1',
   _CHAP_SERVICE_TIME: '0',
@@ -12,23 +12,23 @@ export interface AccountLevel extends Level {
   readonly account?: Account;
 }
 
-/** Those that only notify services have. */
+/** Late variables that only notify services have. */
 export const notifyVariables: Readonly<Record<string, string>> = { NOTIFY_SOCKET: '/run/chaperone/notify' };
 
-/** What it takes to expand the variables that depend on late ones. */
+/** Everything that is needed to expand the variables that depend on late ones. */
 export interface LateEnvironment {
   /** Outermost first. */
   readonly levels: readonly AccountLevel[];
   /** The variables to expand at each start. */
   readonly names: readonly string[];
-  /** What the commands in backticks gave, by `commandKey`. */
+  /** Outputs of the commands in backticks, by `commandKey`. */
   readonly outputs: ReadonlyMap<string, string>;
 }
 
 /** The environment of a service as it is configured. */
 export interface ConfiguredEnvironment {
   readonly environment: Readonly<Record<string, string>>;
-  /** Absent where nothing of it depends on the run. */
+  /** Absent if no variable depends on the run. */
   readonly late?: LateEnvironment;
 }
 
@@ -64,7 +64,7 @@ export function environmentOfRun(
   return result;
 }
 
-/** What was checked with stand-ins may still fail with the true values: then the variable is not set. */
+/** An expansion that passed with stand-ins may fail with the true values: then the variable is not set. */
 function attempt(expand: () => string | undefined): string | undefined {
   try {
     return expand();

@@ -1,11 +1,11 @@
-/** What a service says through its notify socket: the names of sd_notify(3), read into one value a datagram. */
+/** One datagram of a service's notify socket, with the names of sd_notify(3), as one value. */
 export interface NotifyMessage {
-  /** READY=1: it has started, or has finished reloading. */
+  /** READY=1: the service has started, or has finished reloading. */
   readonly ready?: true;
   /** RELOADING=1, with MONOTONIC_USEC where it is given, in ms. */
   readonly reloading?: { readonly at?: number };
   readonly stopping?: true;
-  /** STATUS=: one line for people; empty takes it back. */
+  /** STATUS=: one line for people; an empty text removes the last one. */
   readonly status?: string;
   /** ERRNO=n; 0 is no error. */
   readonly errno?: number;
@@ -19,16 +19,16 @@ export interface NotifyMessage {
   /** EXTEND_TIMEOUT_USEC=, in ms from now. */
   readonly extend?: number;
   readonly restartReset?: true;
-  /** NOTIFYACCESS=: whose datagrams count from now on. */
+  /** NOTIFYACCESS=: which processes may send datagrams from now on. */
   readonly access?: NotifyAccess;
-  /** EXIT_STATUS=: how it ended, where nobody can ask the kernel. */
+  /** EXIT_STATUS=: how the service ended, for a process whose status the kernel does not tell chaperone. */
   readonly exitStatus?: number;
   readonly barrier?: true;
-  /** FDSTORE=1: the descriptors that came along are to be kept. */
+  /** FDSTORE=1: chaperone shall keep the descriptors of this datagram. */
   readonly store?: true;
-  /** FDSTOREREMOVE=1: the kept ones of that name are to be closed. */
+  /** FDSTOREREMOVE=1: chaperone shall close the kept descriptors of that name. */
   readonly storeRemove?: true;
-  /** FDNAME=: what they are called; checked. */
+  /** FDNAME=: the name of the descriptors, checked. */
   readonly storeName?: string;
 }
 
@@ -118,7 +118,7 @@ function integer(text: string, least: number, most: number): number | undefined 
   return value >= least && value <= most ? value : undefined;
 }
 
-/** µs as ms; more than a thousand years are as good as for ever, and no number of ms that a timer takes. */
+/** µs as ms; more than a thousand years count as no limit, since no timer takes such a number of ms. */
 function milliseconds(text: string): number | undefined {
   return /^\d{1,16}$/.test(text) ? Number(text) / 1000 : undefined;
 }
@@ -133,6 +133,6 @@ function isDescriptorName(value: string): boolean {
 }
 
 function oneLineOf(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this removes
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, ' ').slice(0, longestStatus);
 }

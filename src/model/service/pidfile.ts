@@ -1,13 +1,13 @@
 /** Why a pidfile does not name the process to follow yet. */
 export type PidfileTrouble =
   | 'absent'
-  /** It was there before the start, and nothing has changed in it. */
+  /** The file existed before the start and has not changed since. */
   | 'unchanged'
-  /** It does not hold a number. */
+  /** The file does not hold a number. */
   | 'garbage'
-  /** Nothing lives under the number it holds. */
+  /** No process has the number in the file. */
   | 'dead'
-  /** The process it names is none of the service's. */
+  /** The named process does not belong to the service. */
   | 'refused';
 
 /** What a pidfile says. */
@@ -20,36 +20,38 @@ export function parsePidfile(text: string): PidfileContent {
   return pid > 0 ? { kind: 'pid', pid } : { kind: 'garbage' };
 }
 
-/** What is known of a process that wants to be followed. */
+/** What is known of a process that a service names to be followed. */
 export interface Candidate {
   readonly pid: number;
-  /** It descends from chaperone. */
+  /** True if the process descends from chaperone. */
   readonly descendant: boolean;
   readonly uid: number;
-  /** Compares with when other processes began. */
+  /** When the process began; comparable with the value of other processes. */
   readonly began: number;
 }
 
-/** What is known of the service that wants to follow it. */
+/** What is known of the service that names the process. */
 export interface Claim {
   readonly service: string;
-  /** The service's account, else chaperone's own. */
+  /** The uid of the service's account, else chaperone's own. */
   readonly accountUid: number;
-  /** The service that the process belongs to, where that is known. */
+  /** The service that owns the process, if it has an owner. */
   readonly owner: string | undefined;
   /** When the process of the service's last start began. */
   readonly startBegan: number | undefined;
 }
 
-/** Why a process may not be followed. `owned`: it is another service's, and a process has one owner. */
+/**
+ * Why a process may not be followed. `first`: it is PID 1. `owned`: it belongs to another service, and a process has one owner.
+ */
 export type FollowRefusal = 'first' | 'foreign' | 'owned' | 'old';
 
-/** Why a pid from a pidfile or MAINPID does not count; undefined where it does (reference 1.2). */
+/** Why a pid from a pidfile or MAINPID is refused; undefined if it may be followed (reference 1.2). */
 export function refusalOf({ pid, descendant, uid, began }: Candidate, claim: Claim): FollowRefusal | undefined {
   if (pid <= 1) return 'first';
   if (claim.owner !== undefined && claim.owner !== claim.service) return 'owned';
   if (!descendant && uid !== claim.accountUid) return 'foreign';
-  // What was this service's already may have been there before.
+  // A process that this service owned already may be older than the start.
   const isOld = claim.startBegan !== undefined && began < claim.startBegan;
   return isOld && claim.owner === undefined ? 'old' : undefined;
 }

@@ -14,13 +14,13 @@ export const servicePhases = [
   'disabled',
   'pending',
   'starting',
-  /** Its process runs. */
+  /** The process of the service runs. */
   'ready.running',
-  /** Its start has exited as it should, and what the start was for is there: oneshot, forking, some notify services. */
+  /** The start command has exited normally, and its result is in place (oneshot, forking, some notify services). */
   'ready.exited',
-  /** Its schedule or its port is accepted. */
+  /** The schedule is accepted, or the port is open. */
   'ready.scheduled',
-  /** Its process, which was the service, has ended normally. */
+  /** The main process of the service has ended normally. */
   'exited',
   'stopping',
   'backoff',
@@ -40,15 +40,15 @@ export type FailureCause =
   | { readonly kind: 'spawn'; readonly error: SpawnError }
   | { readonly kind: 'exit'; readonly status: ExitStatus; readonly pid: number }
   | { readonly kind: 'timeout'; readonly timeout: number; readonly pid: number }
-  /** inetd: an errno's name, and what was tried in this order. */
+  /** inetd: the port could not be opened. `code` is an errno's name; `tried` lists the addresses in order. */
   | { readonly kind: 'listen'; readonly port: number; readonly code: string; readonly tried: readonly string[] }
-  /** cron: why the schedule cannot be kept. */
+  /** cron: why the schedule cannot be used. */
   | { readonly kind: 'schedule'; readonly problem: string }
-  /** No process to follow within the time-out. */
+  /** The pidfile named no usable process within the time-out. */
   | { readonly kind: 'pidfile'; readonly file: string; readonly trouble: PidfileTrouble; readonly timeout: number }
-  /** It said so itself: ERRNO= or BUSERROR=. */
+  /** The service reported a failure with ERRNO= or BUSERROR=. */
   | { readonly kind: 'reported'; readonly errno?: number; readonly busError?: string; readonly pid: number }
-  /** It did not say WATCHDOG=1 in time, or asked for it (WATCHDOG=trigger). ms. */
+  /** The service did not send WATCHDOG=1 within `interval` ms, or declared itself failed with WATCHDOG=trigger. */
   | { readonly kind: 'watchdog'; readonly interval: number; readonly triggered: boolean; readonly pid: number };
 
 /** How a process ended, and after how long. */
@@ -60,12 +60,12 @@ export interface RunEnd {
 }
 
 /**
- * What a service's machine tells the system machine at each change of phase. The two phases it begins in are not reported:
+ * What a service's machine reports to the system machine at each change of phase. The two initial phases are not reported:
  * they follow from the configuration.
  */
 export type ServiceChange =
   | { readonly phase: 'stopping' | 'ready.scheduled' }
-  /** `end`: how its last run ended, where one has. */
+  /** `end`: how the last run ended, if there was one. */
   | { readonly phase: 'stopped'; readonly end?: RunEnd }
   | { readonly phase: 'starting'; readonly serial: number }
   | { readonly phase: 'ready.running'; readonly pid: number; readonly restarted: boolean }
@@ -74,7 +74,7 @@ export type ServiceChange =
       readonly phase: 'exited';
       readonly end: RunEnd;
       readonly restarted: boolean;
-      /** It was ready before; otherwise its end is what counts as its start. */
+      /** False: the service ended before it was ready, and this normal end counts as its start. */
       readonly wasReady: boolean;
     }
   | { readonly phase: 'backoff'; readonly cause: FailureCause; readonly restartsLeft: number; readonly delay: number }
@@ -82,7 +82,7 @@ export type ServiceChange =
       readonly phase: 'failed';
       readonly cause: FailureCause;
       readonly during: 'start' | 'run';
-      /** The restarts that were tried before it was given up, and the ms that they took. */
+      /** The restarts that were tried before chaperone gave the service up, and the ms that they took. */
       readonly gaveUp?: { readonly restarts: number; readonly after: number };
     };
 
@@ -105,12 +105,12 @@ export function isLive(phase: ServicePhase): boolean {
   }
 }
 
-/** True where a service is up, or was and has ended normally: what a start leads to. */
+/** True if a start has succeeded: the service is up, or was up and has ended normally. */
 export function isReadyPhase(phase: ServicePhase): boolean {
   return phase === 'ready.running' || phase === 'ready.exited' || phase === 'ready.scheduled' || phase === 'exited';
 }
 
-/** True once nothing more will happen without a command: what a stop leads to. */
+/** True if a stop is complete: nothing more happens to the service without a command. */
 export function isEnded(phase: ServicePhase): boolean {
   return phase === 'disabled' || phase === 'stopped' || phase === 'failed';
 }

@@ -29,9 +29,9 @@ export interface ServiceSpec {
   readonly groups: readonly string[];
   /** Absent: the account's home where an account is set, else chaperone's own directory. */
   readonly directory?: string;
-  /** The environment of the program, but for what `late` names. */
+  /** The environment of the program, without the variables that `late` names. */
   readonly environment: Readonly<Record<string, string>>;
-  /** The variables that depend on what is known only at a start; absent where none does. */
+  /** The variables whose values are known only at a start; absent if there are none. */
   readonly late?: LateEnvironment;
   /** Absent: chaperone's own account. */
   readonly account?: Account;
@@ -58,17 +58,17 @@ export interface ServiceSpec {
   /** ms before a restart. */
   readonly restartDelay: number;
   readonly restartLimit: number;
-  /** `shutdown`: once it has failed for good, the system ends with its status. */
+  /** `shutdown`: once the service has failed for good, the system shuts down with its exit status. */
   readonly onFailure: 'keep' | 'shutdown';
-  /** A normal end counts as up. */
+  /** True: the service counts as ready after a normal end. */
   readonly remainAfterExit: boolean;
   /** What a stop signals: the process group, or the one process. */
   readonly killMode: 'group' | 'process';
-  /** Its environment is logged at each start. */
+  /** True: the environment is logged at each start. */
   readonly debug: boolean;
   /** simple and forking: the file that names the process to follow. */
   readonly pidfile?: string;
-  /** notify: ms within which it has to say that it is alive, again and again; absent: it need not. */
+  /** notify: ms within which each WATCHDOG=1 has to follow the last; absent: no watchdog. */
   readonly watchdog?: number;
   /** inetd: the TCP port. */
   readonly port?: number;
@@ -78,7 +78,7 @@ export interface ServiceSpec {
   readonly interval?: string;
 }
 
-/** The service that the command on chaperone's command line becomes. */
+/** The name of the service that runs the command of chaperone's command line. */
 export const consoleService = 'CONSOLE';
 
 /** One `.logging` section: which records go where. */
@@ -108,11 +108,11 @@ export interface LoggingSpec {
   readonly syslogHost?: string;
   /** The host name to write in records. */
   readonly hostname?: string;
-  /** Owns the files and directories that are created; absent: chaperone. */
+  /** The owner of created files and directories; absent: chaperone's own account. */
   readonly owner?: FileOwner;
 }
 
-/** Whose the files and directories are that logging makes. `gidGiven`: they are writable for the group. */
+/** The owner of files and directories that logging creates. `gidGiven`: the group may write to them. */
 export interface FileOwner {
   readonly uid: number;
   readonly gid: number;
@@ -156,8 +156,9 @@ export function shortName(name: string): string {
 }
 
 /**
- * True where processes that the service's start leaves behind belong to it, and are stopped with it: they are what the start is
- * for, or cannot be told from it.
+ * True if processes that the service's start leaves behind belong to it and are stopped with it: they are the purpose of the
+ * start,
+ * or cannot be told from its own process.
  */
 export function ownsRemains({ type, pidfile, killMode }: ServiceSpec): boolean {
   return killMode === 'group' && (type === 'forking' || type === 'notify' || pidfile !== undefined);

@@ -4,14 +4,14 @@ import { consoleService } from './service-spec.ts';
 import type { SignalName } from './signal.ts';
 import type { SpawnError } from './spawn-error.ts';
 
-/** Why the system ends. The first reason counts; what happens while it drains does not change it. */
+/** Why the system ends. The first reason counts; events during the shutdown do not change it. */
 export type SystemEnd =
-  /** `main`: the command, or the `exit_kills` service, that the signal has ended. */
+  /** `main`: how the command or the `exit_kills` service ended because of the signal. */
   | { readonly kind: 'signal'; readonly signal: SignalName; readonly main?: ServiceOutcome }
-  /** Somebody has asked for it with a command. `failed`: the last service that had failed by then. */
+  /** Somebody requested the shutdown. `failed`: the last service that had failed by then. */
   | { readonly kind: 'command'; readonly failed?: ServiceFailure }
   | { readonly kind: 'exitKills'; readonly service: string; readonly outcome: RunOutcome }
-  /** `onFailure`: it is to end the system whenever it fails (`on_failure: shutdown`). */
+  /** `onFailure`: the service has `on_failure: shutdown`, so that any failure of it ends the system. */
   | {
       readonly kind: 'serviceFailed';
       readonly service: string;
@@ -21,7 +21,8 @@ export type SystemEnd =
   /** Programs of enabled services are missing; nothing was started. */
   | { readonly kind: 'missingPrograms'; readonly problems: readonly MissingProgram[] }
   /**
-   * detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one; `failed` is the
+   * detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one; `failed` is
+   * the
    * last service that has failed.
    */
   | { readonly kind: 'noProcesses'; readonly command?: RunOutcome; readonly failed?: ServiceFailure }
@@ -40,7 +41,7 @@ export interface ServiceFailure {
   readonly cause: FailureCause;
 }
 
-/** How a run ended, or that it never began. */
+/** How a run ended, or why it could not begin. */
 export type RunOutcome =
   | { readonly kind: 'exit'; readonly status: ExitStatus }
   | { readonly kind: 'spawn'; readonly error: SpawnError };
@@ -61,7 +62,7 @@ export function exitStatusOf(end: SystemEnd): number {
     case 'exitKills':
       return outcomeStatus(end.outcome);
     case 'serviceFailed':
-      // With --task the command is what the container is for: its status is the container's.
+      // With --task the command is the purpose of the container: its status is the container's.
       return end.service === consoleService || end.onFailure ? failureStatus(end.cause) : 1;
     case 'missingPrograms':
     case 'internalError':
@@ -74,12 +75,12 @@ export function exitStatusOf(end: SystemEnd): number {
   }
 }
 
-/** 1 where chaperone itself has ended it. */
+/** The exit status for a failure; 1 if chaperone itself ended the service. */
 function failureStatus(cause: FailureCause): number {
   return isOutcome(cause) ? outcomeStatus(cause) : 1;
 }
 
-/** True where the cause is how a run ended, or that it never began. */
+/** True if the cause is the end of a run, or the reason why it could not begin. */
 export function isOutcome(cause: FailureCause): cause is Extract<FailureCause, RunOutcome> {
   return cause.kind === 'exit' || cause.kind === 'spawn';
 }

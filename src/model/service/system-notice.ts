@@ -8,7 +8,7 @@ export type SystemNotice =
   | { readonly type: 'service.skipped'; readonly service: string }
   | { readonly type: 'service.queued'; readonly service: string }
   | { readonly type: 'service.released'; readonly service: string }
-  /** It will never start: something it waits for has ended without becoming ready. */
+  /** The service cannot start: one of its prerequisites has ended without becoming ready. */
   | { readonly type: 'service.blocked'; readonly service: string }
   | {
       readonly type: 'service.changed';
@@ -17,9 +17,9 @@ export type SystemNotice =
       readonly ignoreFailures: boolean;
     }
   | { readonly type: 'service.noticed'; readonly service: string; readonly news: ScheduleNews }
-  /** A reload has taken it out, and nothing of it runs any more. */
+  /** A reload removed the service from the configuration, and no process of it runs any more. */
   | { readonly type: 'service.removed'; readonly service: string }
-  /** A process of it survives SIGKILL. `waits`: false while the system ends, which goes on without it. */
+  /** A process of the service survives SIGKILL. `waits`: false during a shutdown, which goes on without it. */
   | { readonly type: 'service.survives'; readonly service: string; readonly waits: boolean }
   | { readonly type: 'system.ready' }
   /** Nothing runs, but these services are scheduled. */

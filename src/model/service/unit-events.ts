@@ -1,4 +1,4 @@
-/** What is said between a service, its unit, and the ports that reach the kernel. `at` is monotonic time in ms. */
+/** Events between a service, its unit, and the ports that reach the kernel. `at` is monotonic time in ms. */
 
 import type { Connection } from '../schedule/scheduled-runs.ts';
 import type { ExitStatus } from './exit-status.ts';
@@ -11,48 +11,49 @@ import type { SpawnError } from './spawn-error.ts';
 /** One run of one program. */
 export interface UnitRun {
   readonly service: ServiceSpec;
-  /** Counts the starts of this service from 1. Tells its runs apart, where a pid may come again. */
+  /** Counts the starts of this service from 1. It tells runs apart, since a pid may be used again. */
   readonly serial: number;
   /** inetd: the client that becomes its standard input, output and error. */
   readonly connection?: Connection;
   /**
-   * A run that is there already: of a chart that is made anew. Nothing is spawned. `pid` is its leader's, 0 where that has ended;
+   * A run that is there already: of a chart that is made anew. Nothing is spawned. `pid` is its leader's, 0 where that has
+   * ended;
    * `asked`: it has been asked to end.
    */
   readonly resumes?: { readonly pid: number; readonly asked: boolean };
 }
 
-/** How a signal reached a unit. `vanished`: nothing of it was there. */
+/** Whether a signal reached a unit. `vanished`: no process of the unit existed. */
 export type SignalOutcome = 'sent' | 'vanished' | 'denied';
 
-/** Facts about a unit, for whoever owns it. */
+/** Facts about a unit, for the machine that owns it. */
 export type UnitFact =
   | { readonly type: 'unit.spawned'; readonly serial: number; readonly pid: number; readonly at: number }
   | { readonly type: 'unit.spawnFailed'; readonly serial: number; readonly error: SpawnError; readonly at: number }
-  /** Its leader, which is the process that was spawned or the one that was named since, has ended. */
+  /** The unit's leader has ended: the spawned process, or the one that a pidfile or MAINPID named since. */
   | {
       readonly type: 'unit.leaderExited';
       readonly serial: number;
       readonly pid: number;
       readonly status: ExitStatus;
-      /** Processes of its group, or of its tree, that live on. */
+      /** How many other processes of the unit's group or tree live on. */
       readonly left: number;
       /** ms of real time from the spawn to the moment in which the end was seen: it may have ended earlier, and not later. */
       readonly age: number;
-      /** Its service's pidfile, written since the start, names it. */
+      /** True if the service's pidfile, written since the start, names the leader. */
       readonly named?: true;
       readonly at: number;
     }
-  /** Its leader had ended, and now nothing of it is left. */
+  /** The leader had ended before, and now the last process of the unit has ended. */
   | { readonly type: 'unit.cleared'; readonly serial: number; readonly at: number }
-  /** Something of it lives on after SIGKILL. */
+  /** A process of the unit lives on after SIGKILL. */
   | { readonly type: 'unit.survived'; readonly serial: number; readonly at: number };
 
 /** Facts that only the unit itself hears. */
 export type UnitReport =
-  /** How many of it live, beside a leader that has ended. `fresh`: some of them were not there when the last signal was sent. */
+  /** How many processes of the unit live on after its leader. `fresh`: some of them began after the last signal was sent. */
   | { readonly type: 'unit.seen'; readonly left: number; readonly fresh: boolean; readonly at: number }
-  /** A signal has not arrived as it was sent. */
+  /** A signal was not delivered. */
   | {
       readonly type: 'unit.signalled';
       readonly signal: SignalName;
@@ -62,36 +63,36 @@ export type UnitReport =
 
 /** What a unit asks of its `processes` port. */
 export type UnitRequest =
-  /** `asked`: by which signal, and how many ms ago, it was asked to end before. */
+  /** `asked`: the signal that asked the unit to end before, and how many ms ago. */
   | {
       readonly type: 'unit.send';
       readonly signal: SignalName;
-      /** `again`: for those only that were not there when the last signal was sent. */
+      /** `again`: only for processes that began after the last signal was sent. */
       readonly purpose: 'stop' | 'hand' | 'again';
       readonly asked?: { readonly signal: SignalName; readonly for: number };
     }
   | { readonly type: 'unit.look' }
-  /** This process is its leader from now on. */
+  /** This process is the unit's leader from now on. */
   | { readonly type: 'unit.lead'; readonly pid: number };
 
-/** How a process has ended that chaperone could not look at. */
+/** The end of a process that came and went while chaperone could not look. */
 export interface MissedEnd {
   readonly status: ExitStatus;
   /** ms of real time from the start of its service to the moment in which the end was seen. */
   readonly age: number;
 }
 
-/** Facts about a service's pidfile. `serial` is that of the start which is to have written it. */
+/** Facts about a service's pidfile. `serial` is that of the start that is expected to write it. */
 export type PidfileFact =
   | {
       readonly type: 'pidfile.found';
       readonly serial: number;
       readonly pid: number;
-      /** Chaperone could not look while the file was written and its process lived: it has ended since, like this. */
+      /** How the named process ended, if it did so before chaperone could look at it. */
       readonly ended?: MissedEnd;
       readonly at: number;
     }
-  /** What it found this time, where that is something else than before. */
+  /** What is wrong with the pidfile, if that has changed since the last look. */
   | { readonly type: 'pidfile.seen'; readonly serial: number; readonly trouble: PidfileTrouble; readonly at: number };
 
 /** A datagram on a service's notify socket. `serial` is that of the start for which the socket was made. */
@@ -103,7 +104,7 @@ export interface NotifyFact {
   readonly at: number;
 }
 
-/** What the service machine asks of its `notifications` actor: the socket is wanted no more. */
+/** Tells the `notifications` actor that the service needs the socket no more. */
 export interface NotifyRequest {
   readonly type: 'notify.close';
 }

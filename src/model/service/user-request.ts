@@ -4,7 +4,7 @@ import { largestId, parseId } from './accounts.ts';
 /** The user that `--create-user` asks for. */
 export interface UserRequest {
   readonly name: string;
-  /** A file or folder whose owner gives the ids that are not given here; absolute. */
+  /** A file or folder whose owner supplies the ids that are not given; absolute. */
   readonly path?: string;
   readonly uid?: number;
   /** A number, or the name of a group that has to exist. */
@@ -20,7 +20,7 @@ export type UserRequestReading =
 /** What useradd(8) takes at most. */
 const longestName = 32;
 const userName = /^[a-z_][a-z0-9_-]*$/i;
-/** Wider than a user's name: it is only looked up. */
+/** More is allowed than in a user's name, since the group is only looked up. */
 const groupName = /^[a-z_][a-z0-9_.-]*\$?$/i;
 
 /**
@@ -54,7 +54,7 @@ export function parseUserRequest(text: string, defaultHome?: string): UserReques
   if (uidText !== '' && uid === undefined) return mistake(text, idWanted('UID', uidText));
   const gid = parseId(gidText) ?? (groupName.test(gidText) ? gidText : undefined);
   if (gidText !== '' && gid === undefined) return mistake(text, idWanted('GID', gidText, ' or the name of a group'));
-  // Each of them would break the line of passwd(5).
+  // A colon, a newline or a NUL would break the line of passwd(5).
   if (defaultHome !== undefined && !/^\/[^:\n\r\0]*$/.test(defaultHome)) {
     return {
       kind: 'mistake',

@@ -1,6 +1,7 @@
 /**
- * Why a service is where it is: for every state of its chart the condition that it waits for, who owes it, and what comes
- * next. Status, page and API all say what this says.
+ * Why a service is in its state: for every state of its chart the condition that it waits for, who can fulfil it, and what
+ * comes
+ * next. Status, page and API all take their words from here.
  */
 
 import { isScheduled, mostRuns } from '../schedule/scheduled-runs.ts';
@@ -14,23 +15,23 @@ import type { SignalName } from './signal.ts';
 export type Hold =
   /** Prerequisites that are not ready yet. */
   | { readonly kind: 'prerequisites'; readonly names: readonly string[] }
-  /** Something it waits for has ended without becoming ready. */
+  /** Prerequisites that have ended without becoming ready. */
   | { readonly kind: 'blocked'; readonly names: readonly string[] }
-  /** Its group comes later: services before INIT's end, or before IDLE. */
+  /** Services of an earlier stage: those in INIT, or for an IDLE service all others. */
   | { readonly kind: 'stage'; readonly group: 'INIT' | 'IDLE'; readonly names: readonly string[] }
-  /** The system is ending: nothing starts any more. */
+  /** The system is shutting down: no service starts any more. */
   | { readonly kind: 'ending' }
-  /** IDLE services wait for `idle_delay` when everything else stands. */
+  /** `idle_delay`, for which IDLE services wait once all others have started. */
   | { readonly kind: 'idleDelay' }
-  /** A reload stops these, and starts nothing before. */
+  /** Services that a reload stops, and that still have the port or pidfile of this one. */
   | { readonly kind: 'reload'; readonly names: readonly string[] }
-  /** Nothing: it is its turn. */
+  /** Nothing: the service is about to start. */
   | { readonly kind: 'none' };
 
-/** What is known about a service when it is asked why. All times are ms; `left` counts down. */
+/** The facts from which the answer is made. All times are ms; `left` counts down. */
 export interface WaitFacts {
   readonly stage: ServiceStage;
-  /** Unix ms at which it came there. */
+  /** Unix ms at which the service came to its stage. */
   readonly since: number;
   readonly spec: Pick<
     ServiceSpec,
@@ -46,22 +47,22 @@ export interface WaitFacts {
     | 'maxConnections'
   >;
   readonly hold: Hold;
-  /** The signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog. */
+  /** The signal that asked the process to end, if it is not the kill signal (a watchdog sends SIGABRT). */
   readonly endSignal?: SignalName;
-  /** Services that have to end first, where it is to be stopped. */
+  /** Services that have to end before this one is told to stop. */
   readonly stopAfter?: readonly string[];
   readonly pid?: number;
   /** inetd, cron: how many of its processes run. */
   readonly running?: number;
   /**
-   * What comes when a stop is over, where that is not `stopped`: a start that was asked for, the verdict on a run that failed, or
-   * another try after such a run.
+   * What follows the stop, if not `stopped`: a start that was requested, the failure of the run that caused the stop, or
+   * a restart after such a run.
    */
   readonly afterStop?: 'start' | 'verdict' | 'restart';
   readonly restartsUsed: number;
-  /** ms until the state's own timer fires, where it has one. */
+  /** ms until the timer of the state fires, if it has one. */
   readonly left?: number;
-  /** Why it failed or restarts: `exit 1`. */
+  /** Why the service failed or restarts: `exit 1`. */
   readonly cause?: string;
   /** ms until the next run of a schedule. */
   readonly nextRun?: number;
@@ -69,15 +70,15 @@ export interface WaitFacts {
 
 /** The answer, in parts for programs and as a sentence for people. */
 export interface Why {
-  /** What must happen for the service to go on; absent where it waits for nothing. */
+  /** What must happen for the service to go on; absent if it waits for nothing. */
   readonly condition?: string;
-  /** Who has to make it happen: a service, a process, a timer, a person. */
+  /** Who can make the condition true: a service, a process, a timer, a person. */
   readonly owner: string;
-  /** Unix ms since which it has been so. */
+  /** Unix ms since which the service has been in this state. */
   readonly since: number;
-  /** What comes then, or if it does not happen. */
+  /** What follows when the condition comes true, or when it does not in time. */
   readonly next: string;
-  /** All of it in one line. */
+  /** Condition and next step as one line. */
   readonly sentence: string;
 }
 
@@ -88,7 +89,7 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   disabled: () => ({
     condition: 'being enabled',
     owner: 'you',
-    next: '"start --enable" starts it; what waits for it goes on without it',
+    next: '"start --enable" starts it; services that wait for it start without it',
   }),
   pending: ({ hold }) => pendingReason(hold),
   'starting.spawning': ({ spec }) => {
@@ -116,7 +117,7 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   'starting.settling': (facts) => ({
     condition: `startup_pause to pass${inTime(facts)}`,
     owner: processName(facts),
-    next: `ready; an abnormal end until then is a failed start${consequence(facts)}`,
+    next: `ready; an abnormal end before that is a failed start${consequence(facts)}`,
   }),
   'starting.awaitingExit': (facts) => ({
     condition: `exit 0 of ${processName(facts)}`,
@@ -148,14 +149,14 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
     next: `${killNext(facts)}; then ${afterStop(facts)}`,
   }),
   'stopping.clearing': (facts) => ({
-    condition: `what is left of its run to end after ${endSignalOf(facts)}`,
-    owner: 'what is left of its run',
+    condition: `the remaining processes of its run to end after ${endSignalOf(facts)}`,
+    owner: 'the remaining processes of its run',
     next: `${killNext(facts)}; then ${afterClearing(facts)}`,
   }),
   'stopping.draining': (facts) => ({
     condition: `${processName(facts)} to finish`,
     owner: processName(facts),
-    next: `nothing new starts; then ${afterStop(facts)}`,
+    next: `no new run starts; then ${afterStop(facts)}`,
   }),
   'stopping.killing': (facts) => ({
     condition: `the kernel to end ${processName(facts)} after SIGKILL`,
@@ -175,7 +176,7 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   }),
 };
 
-/** Why the service is where it is. Total: every state has an answer. */
+/** Explains the state of a service. Every state has an answer. */
 export function explainState(facts: WaitFacts): Why {
   const { stopAfter = [] } = facts;
   const reason = stopAfter.length > 0 ? heldStop(stopAfter, facts) : reasons[facts.stage](facts);
@@ -183,27 +184,31 @@ export function explainState(facts: WaitFacts): Why {
   return { ...reason, since: facts.since, sentence };
 }
 
-/** One at a time: a tick that finds the last run alive is skipped. */
+/** A cron service has one run at a time: a tick that finds the last run alive is skipped. */
 function scheduledReason({ spec, running = 0, nextRun }: WaitFacts): Reason {
   return {
     condition: `its next run${nextRun === undefined ? '' : ` in ${describeDuration(nextRun)}`}`,
     owner: `the schedule "${spec.interval ?? '?'}"`,
     next:
       running > 0
-        ? 'a run, or none if the one that goes on has not ended by then'
-        : 'a run; how it ends changes nothing for the next',
+        ? 'a run, or none if the present run has not ended by then'
+        : 'a run; its result does not affect the next run',
   };
 }
 
 function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
   const most = mostRuns(spec);
   if (running < most) {
-    return { condition: `connections on port ${spec.port ?? '?'}`, owner: 'clients', next: 'one process a connection' };
+    return {
+      condition: `connections on port ${spec.port ?? '?'}`,
+      owner: 'clients',
+      next: 'one process for each connection',
+    };
   }
   return {
     condition: `one of its ${most} connections to end (max_connections)`,
-    owner: 'who is being served',
-    next: 'the clients that wait in the backlog are served',
+    owner: 'the clients that are connected',
+    next: 'the next client in the backlog is served',
   };
 }
 
@@ -217,7 +222,9 @@ function afterStop({ afterStop: then, cause, spec, restartsUsed }: WaitFacts): s
   return `failed${cause === undefined ? '' : `: ${cause}`}${isUsedUp ? ', and no restart is left' : ''}`;
 }
 
-/** A run that failed is judged when nothing is left of it. What is scheduled is not: it ends only where it was told to. */
+/**
+ * A failed run is followed by a restart or a failure once its processes have ended. A scheduled service ends only when told to.
+ */
 function afterClearing(facts: WaitFacts): string {
   if (facts.afterStop !== undefined || isScheduled(facts.spec.type)) return afterStop(facts);
   const cause = facts.cause === undefined ? '' : `, after ${facts.cause}`;
@@ -244,7 +251,7 @@ function pendingReason(hold: Hold): Reason {
       return {
         condition: `${list(hold.names)}, which ended without becoming ready`,
         owner: 'you',
-        next: `it never starts unless ${hold.names.length === 1 ? 'that is' : 'those are'} started`,
+        next: `it never starts unless ${hold.names.length === 1 ? 'that service is' : 'those services are'} started`,
       };
     case 'stage':
       return {
@@ -253,7 +260,7 @@ function pendingReason(hold: Hold): Reason {
         next: 'then it starts',
       };
     case 'ending':
-      return { condition: 'the end of the system', owner: 'chaperone', next: 'it is not started any more' };
+      return { condition: 'the end of the system', owner: 'chaperone', next: 'chaperone starts no service any more' };
     case 'idleDelay':
       return { condition: 'idle_delay to pass', owner: 'idle_delay', next: 'then it starts' };
     case 'reload':
@@ -263,7 +270,7 @@ function pendingReason(hold: Hold): Reason {
         next: 'then it starts',
       };
     case 'none':
-      return { condition: 'its turn', owner: 'chaperone', next: 'it starts' };
+      return { condition: 'chaperone to start it', owner: 'chaperone', next: 'nothing else holds it up' };
   }
 }
 
@@ -281,7 +288,7 @@ function timeoutNext(facts: WaitFacts, then: string): string {
   return `after ${describeDuration(facts.left)}: failed${consequence(facts)}`;
 }
 
-/** A start that fails in a restart is answered by the next one. */
+/** What a failure of this start leads to: if it is a restart itself, the next restart. */
 function consequence({ spec, restartsUsed }: Pick<WaitFacts, 'spec' | 'restartsUsed'>): string {
   if (!spec.restart || restartsUsed === 0) return '';
   return restartsUsed < spec.restartLimit

@@ -16,12 +16,12 @@ export interface Diagnostic {
   readonly severity: 'error' | 'warning';
   readonly code: DiagnosticCode;
   readonly message: string;
-  /** How many it stands for, where it is the rest of too many to be kept; else one. */
+  /** How many diagnostics this one stands for, if it replaces those beyond the limit; absent: one. */
   readonly count?: number;
   /** Absent where the mistake has no place, such as a directory that cannot be read. */
   readonly position?: SourcePosition;
-  /** Stands beside the caret: `did you mean "command"?`, `expected a number of seconds`. */
+  /** Shown beside the caret: `did you mean "command"?`, `expected a number of seconds`. */
   readonly hint?: string;
-  /** Another place that belongs to it. */
+  /** Another place that the diagnostic is about. */
   readonly related?: { readonly message: string; readonly position: SourcePosition };
 }

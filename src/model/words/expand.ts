@@ -40,9 +40,9 @@ export interface Level {
 
 export interface ExpanderOptions {
   /**
-   * What a command in backticks gives; undefined where that is not known yet.
+   * The output of a command in backticks; undefined if it is not known yet.
    *
-   * @param level whose value holds the command; undefined where it stands in the text that is expanded
+   * @param level the level whose value holds the command; undefined if the expanded text itself holds it
    */
   readonly commandOutput?: (command: string, level: number | undefined) => string | undefined;
   /** Names of variables whose values are stand-ins: the true ones are known only when a service starts. */
@@ -76,7 +76,7 @@ export interface Expander {
 const longestResult = 131_072;
 /** Characters that one expansion may produce on its way, so that values that double each other end quickly. */
 const mostWork = 4 * 1024 * 1024;
-/** Forms that give little text cost time too. */
+/** The work that each form counts as, since a form that yields little text costs time, too. */
 const formCost = 64;
 const deepestNesting = 100;
 
@@ -113,7 +113,7 @@ class LevelExpander implements Expander {
   readonly #brackets: string;
   readonly #formStart: RegExp;
   readonly #finished = new Map<string, { readonly text: string; readonly late: boolean }>();
-  /** Values that wait for a command: to look again would cost as much again. */
+  /** Errors of values that wait for a command, kept because a second expansion would cost as much as the first. */
   readonly #pendingValues = new Map<string, ExpansionError>();
   readonly #running = new Set<string>();
   #work = 0;
@@ -200,7 +200,7 @@ class LevelExpander implements Expander {
       if (!(error instanceof ExpansionError)) throw error;
       const located =
         error.origin === undefined ? new ExpansionError(error.code, error.message, { name, level }) : error;
-      // As above: what hangs on a cycle is not kept.
+      // As above: a value that depends on a cycle is not kept.
       if (error.code === 'EXPANSION_PENDING' && !this.#cut) this.#pendingValues.set(key, located);
       throw located;
     } finally {
@@ -240,7 +240,7 @@ class LevelExpander implements Expander {
       if (close < 0) {
         copied = match.index;
         if (isCommand) {
-          // Only this one is text: what follows it may hold forms that are closed.
+          // Only this backtick is plain text: forms behind it may be closed.
           result += '`';
           copied += 1;
           continue;

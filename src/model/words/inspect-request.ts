@@ -1,4 +1,4 @@
-/** What `--inspect` asks for: one of these a kind. */
+/** A request of `--inspect`; each kind may be given once. */
 export type InspectRequest =
   | { readonly kind: 'terminal' | 'json'; readonly services: readonly string[] }
   | { readonly kind: 'journal'; readonly file: string }
@@ -52,7 +52,7 @@ function splitKinds(text: string): readonly { readonly word: string; readonly ar
   return parts;
 }
 
-/** Undefined where the argument is none for this kind. */
+/** Undefined if the argument is not valid for this kind. */
 function readRequest(kind: Kind, argument: string | undefined): InspectRequest | undefined {
   switch (kind) {
     case 'terminal':

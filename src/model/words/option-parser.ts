@@ -1,6 +1,8 @@
 /**
- * The one reader of command lines. Options may be shortened as long as they stay unique, as getopt_long(3) and docopt have it; their
- * value stands behind "=" or is the next word, whatever that looks like; "--" ends them. parseArgs of node:util knows neither: it
+ * The one reader of command lines. Options may be shortened as long as they stay unique, as getopt_long(3) and docopt have it;
+ * their
+ * value stands behind "=" or is the next word, whatever that looks like; "--" ends them. parseArgs of node:util knows neither:
+ * it
  * refuses a value that begins with a dash, takes no prefix, and does not stop at the command that another program shall get.
  */
 import { nearest } from './nearest.ts';
@@ -11,9 +13,9 @@ export interface ParsedOptions {
   readonly kind: 'options';
   /** By the option's full name. */
   readonly texts: OptionTexts;
-  /** What is no option. */
+  /** The words that are not options. */
   readonly words: readonly string[];
-  /** All words but those of some options, for whoever passes the rest on. */
+  /** All words without those of some options, to pass them on to another program. */
   readonly without: (...parameters: readonly Parameter<unknown>[]) => readonly string[];
 }
 
@@ -28,7 +30,7 @@ export interface ParseSettings {
 
 type Parameters = readonly Parameter<unknown>[];
 
-/** What one word, and the next where it is the value, have to say. */
+/** The meaning of one word, or of a word and the next one if that is its value. */
 type Reading =
   | { readonly kind: 'given'; readonly given: readonly Occurrence[]; readonly used: 1 | 2 }
   | { readonly kind: 'mistake'; readonly message: string };
@@ -76,7 +78,7 @@ export function parseOptions(
   return { kind: 'options', texts, words, without };
 }
 
-/** What texts mean, all of which a parser has taken. */
+/** The values of texts that a parser has accepted. */
 export function givenBy(texts: OptionTexts): Given {
   return {
     has: ({ name }) => texts.has(name),
@@ -97,12 +99,15 @@ function readOption(word: string, next: string | undefined, parameters: Paramete
     return mistake(`"--${prefix}" may be ${names.join(' or ')}`);
   }
   const [parameter] = found;
-  // Of a word such as "--=x" nothing but the whole is a name.
+  // A word such as "--=x" has no option name before the "=", so the message quotes all of it.
   if (parameter === undefined) return unknown(prefix === '' ? word : `--${prefix}`, parameters);
   return readValue(parameter, equals < 0 ? undefined : word.slice(equals + 1), next);
 }
 
-/** Those that a prefix may mean. What begins all the others is meant by itself: `--ins` is `--inspect`, and not `--inspect-reveal`. */
+/**
+ * The parameters that a prefix may mean. One that is a prefix of all the others wins: `--ins` is `--inspect`, not `--inspect-
+ * reveal`.
+ */
 function complete(prefix: string, parameters: Parameters): Parameters {
   const exact = parameters.find(({ name }) => name === prefix);
   if (exact !== undefined) return [exact];

@@ -1,6 +1,6 @@
 /**
- * What a command can be given, described once. The same description is an option of a command line, a field of a JSON body and a
- * parameter of a query; help, man pages, completions and the OpenAPI file are made of it.
+ * A parameter of a command, described once. The same description serves as option of a command line, field of a JSON body and
+ * parameter of a query; help, man pages, completions and the OpenAPI file are generated from it.
  */
 import { alternatives } from './nearest.ts';
 import { oneLine } from './printable.ts';
@@ -11,31 +11,34 @@ export type JsonType = 'boolean' | 'number' | 'string' | 'strings';
 export interface Parameter<V> {
   /** The option, without its dashes. */
   readonly name: string;
-  /** The one letter that means the same. */
+  /** The option's one-letter form. */
   readonly short?: string;
   readonly summary: string;
-  /** `value`: behind "=" or in the next word, whatever that looks like. `attached`: it may have one, and only behind "=". */
+  /**
+   * `value`: the value stands behind "=" or is the next word, whatever that looks like. `attached`: a value is optional and
+   * stands behind "=".
+   */
   readonly takes: 'nothing' | 'value' | 'attached';
-  /** What an attached value is where there is none. */
+  /** The value if an optional attached value is left out. */
   readonly bare?: string;
-  /** What help calls the value. */
+  /** The name of the value in help. */
   readonly metavar: string;
-  /** What the value has to be, as it stands behind "needs". */
+  /** What the value has to be, for the message "NAME needs …". */
   readonly expects: string;
   readonly choices?: readonly string[];
-  /** May be given several times, and then all of them count. */
+  /** True if the option may be given several times, all of which count. */
   readonly repeats?: true;
   /** What shells complete the value with; `assignments`: names of services, each with an equals sign behind it. */
   readonly completes?: 'files' | 'folders' | 'assignments';
-  /** The option in whose line of the help this one stands, and what is said of it there. */
+  /** The option in whose line of the help this one is mentioned, and the text for it. */
   readonly beside?: { readonly option: string; readonly briefly: string };
   readonly json: JsonType;
   readonly absent: V;
-  /** The value of all texts that were given, of which there is one at least; undefined where one does not fit. */
+  /** Reads the given texts, of which there is at least one; undefined if one of them is not valid. */
   readonly read: (texts: readonly string[]) => V | undefined;
-  /** undefined where the value does not fit. */
+  /** Reads the value of a JSON field; undefined if it is not valid. */
   readonly readJson: (value: unknown) => V | undefined;
-  /** What is said of a text that does not fit. */
+  /** The message for a text that is not valid. */
   readonly wrong: (text: string) => string;
 }
 
@@ -43,13 +46,13 @@ type More = Partial<
   Pick<Parameter<unknown>, 'short' | 'choices' | 'completes' | 'beside' | 'expects' | 'json' | 'wrong'>
 >;
 
-/** What was given, however it came. */
+/** The values that were given, by words, JSON or query. */
 export interface Given {
   has(parameter: Parameter<unknown>): boolean;
   get<V>(parameter: Parameter<V>): V;
 }
 
-/** Something that is there or not. */
+/** A parameter that is either given or not. */
 export function flag(name: string, summary: string, more: More = {}): Parameter<boolean> {
   return {
     name,
@@ -67,9 +70,9 @@ export function flag(name: string, summary: string, more: More = {}): Parameter<
 }
 
 /**
- * Something with a value, which is text on a command line and in JSON.
+ * A parameter with a value, which is text on a command line and in JSON.
  *
- * @param read returns undefined for what does not fit; without it every text but the empty one does
+ * @param read returns undefined for an invalid text; by default every text but the empty one is valid
  */
 export function value(name: string, metavar: string, summary: string, more?: More): Parameter<string | undefined>;
 export function value<V>(
@@ -105,7 +108,7 @@ export function value<V>(
   };
 }
 
-/** Something that has one of a few values. */
+/** A parameter with one of a few values. */
 export function choice<const C extends string>(
   name: string,
   metavar: string,
@@ -115,7 +118,7 @@ export function choice<const C extends string>(
   return value(name, metavar, summary, { choices }, (text) => choices.find((candidate) => candidate === text));
 }
 
-/** Something that may be given several times. */
+/** A parameter that may be given several times. */
 export function values(name: string, metavar: string, summary: string, more: More = {}): Parameter<readonly string[]> {
   return {
     ...value(name, metavar, summary, more),
@@ -155,7 +158,7 @@ export function seconds(
   };
 }
 
-/** How many there shall be of something. */
+/** A parameter that is a count. */
 export function count(name: string, metavar: string, summary: string, more: More = {}): Parameter<number | undefined> {
   const read = (text: string): number | undefined => (/^\d{1,9}$/.test(text) ? Number(text) : undefined);
   return {
@@ -165,12 +168,12 @@ export function count(name: string, metavar: string, summary: string, more: More
   };
 }
 
-/** What a field of JSON is called: `dryRun` for `dry-run`. */
+/** The name of the parameter in JSON: `dryRun` for `dry-run`. */
 export function fieldName({ name }: Parameter<unknown>): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** As help writes it: `--timeout SECONDS`, `--inspect[=KIND]`. */
+/** The option as help writes it: `--timeout SECONDS`, `--inspect[=KIND]`. */
 export function optionTitle({ name, takes, metavar }: Parameter<unknown>): string {
   switch (takes) {
     case 'nothing':

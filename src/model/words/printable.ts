@@ -1,6 +1,6 @@
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Control characters except the tab; and the C1 range, with which a terminal can be steered. */
+/** Control characters except the tab; and the C1 range, which can control a terminal. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
 const controls = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 

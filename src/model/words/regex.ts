@@ -1,13 +1,15 @@
 /**
  * Regular expressions of users, in selectors and in expansions, which run in the supervisor's own loop.
  *
- * re2js matches them by RE2's algorithm, in time proportional to the text, whatever the expression is: so none has to be
- * judged first, and none can hang the loop. What a backtracking engine alone can do (look-around, back-references) does not
- * exist here. Configurations were written for Python's `re`: its spelling is taken where RE2 has the same by another one.
+ * re2js matches them by RE2's algorithm, in time proportional to the text, whatever the expression is: so no expression has to
+ * be
+ * judged first, and none can hang the loop. Look-around and back-references, which need a backtracking engine, do not
+ * exist here. Configurations were written for Python's `re`: its spelling is translated where RE2 spells the same thing
+ * differently.
  */
 import { RE2JS, RE2JSException, RE2JSSyntaxException } from 're2js';
 
-/** Characters of one expression. */
+/** Most characters of one expression. */
 const longestSource = 2_000;
 /**
  * Instructions of one expression's program: each character of a text costs at worst as many steps (some 10 ns each), and
@@ -15,18 +17,18 @@ const longestSource = 2_000;
  */
 const largestProgram = 2_000;
 
-/** What takes the place of one match. */
+/** Gives the replacement of one match. */
 export type Replacer = (match: string, groups: readonly (string | undefined)[]) => string;
 
 /** A compiled expression. */
 export interface Regex {
   /** Tells whether a text contains a match. */
   readonly test: (text: string) => boolean;
-  /** The text with every match replaced; an empty match directly behind another one counts, as in Python. */
+  /** Replaces every match in the text; an empty match directly behind another match counts, as in Python. */
   readonly replaceAll: (text: string, replacer: Replacer) => string;
 }
 
-/** What a linear-time engine cannot have: each user of expressions has another way around it. */
+/** Features that a linear-time engine cannot have; each user of expressions suggests another way around them. */
 export type RegexLack = 'look-around' | 'back-reference';
 
 export type RegexResult =
@@ -36,7 +38,7 @@ export type RegexResult =
       /** A clause about the expression, such as `missing closing )`. */
       readonly reason: string;
       readonly lacks?: RegexLack;
-      /** Where the mistake is in what was written, in UTF-16 units; absent where it is no one place. */
+      /** Where the mistake is in the written text, in UTF-16 units; absent if it has no single place. */
       readonly at?: { readonly index: number; readonly length: number };
     };
 
@@ -88,13 +90,13 @@ export function compileRegex(written: string, { ignoreCase = false, dotAll = fal
 }
 
 const pythonEscape = /\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\[\s\S]/g;
-/** What RE2 spells otherwise: an escape, a class with the escapes in it, a comment, a repetition without a minimum. */
+/** Python's spellings that RE2 lacks: an escape, a class with escapes in it, a comment, a repetition without a minimum. */
 const pythonToken = new RegExp(
   `${pythonEscape.source}|${/\[\^?\]?(?:\\[\s\S]|[^\]\\])*\]|\(\?#[^)]*\)|\{,\d+\}/.source}`,
   'g',
 );
 
-/** Python's spelling in RE2's; flags at the start that are so anyway are left out. */
+/** Translates Python's spelling to RE2's; leading flags that are set anyway are left out. */
 function toRe2(written: string): string {
   return written
     .replace(/^\(\?([aimsuLx]+)\)/, (_, flags: string) => {
@@ -113,12 +115,12 @@ function re2Escape(token: string): string {
   return token.charCodeAt(1) > 0x7f ? token.slice(1) : token;
 }
 
-/** The expression as it stands in a message. */
+/** The expression as messages quote it. */
 export function shownRegex(written: string): string {
   return written.length > 60 ? `/${written.slice(0, 60)}…/` : `/${written}/`;
 }
 
-/** @param fragment what the engine stumbled over, as it was translated */
+/** @param fragment the part that the engine rejected, as it was translated */
 function mistake(written: string, description: string, fragment: string): RegexResult {
   const lacks = lackOf(fragment);
   const index = fragment === '' ? -1 : written.indexOf(fragment);
@@ -177,7 +179,7 @@ function requiredLiteral(source: string): { readonly text: string; readonly isAl
       run += token.slice(-1);
       continue;
     }
-    // What is repeated may be missing.
+    // A repetition may match zero times, so its character is not required.
     runs.push(kind === 'repetition' ? run.slice(0, -1) : run);
     run = '';
   }

@@ -209,10 +209,10 @@ describe('the explanation of an end', () => {
 
   it.each([
     ['absent', 'no pid file /run/web.pid'],
-    ['unchanged', 'the pid file /run/web.pid was there before the start, and was not written anew'],
+    ['unchanged', 'the pid file /run/web.pid was there before the start, and the program has not written it since'],
     ['garbage', 'no number in the pid file /run/web.pid'],
-    ['dead', 'nothing lives under the number in the pid file /run/web.pid'],
-    ['refused', "the pid file /run/web.pid names a process that is none of the service's"],
+    ['dead', 'no process has the number in the pid file /run/web.pid'],
+    ['refused', 'the pid file /run/web.pid names a process that does not belong to the service'],
   ] as const)('tells what was wrong with a pid file: %s', (trouble, why) => {
     const cause = { kind: 'pidfile', file: '/run/web.pid', trouble, timeout: 30_000 } as const;
     expect(explained({ end: { kind: 'serviceFailed', service: 'web.service', cause } }, serviceSpec())).toContain(why);

@@ -36,7 +36,7 @@ describe('the explanation of a failed start', () => {
       { kind: 'timeout', timeout: 1_000, pid: 0 },
       { type: 'notify' },
       'notify service, no READY=1 within 1 s (process_timeout), its process had ended normally',
-      'a program that sends no READY=1 (sd_notify) wants type simple, or forking',
+      'use type simple or forking for a program that sends no READY=1 (sd_notify)',
     ],
     [
       { kind: 'pidfile', file, trouble: 'absent', timeout: 30_000 },
@@ -47,14 +47,14 @@ describe('the explanation of a failed start', () => {
     [
       { kind: 'pidfile', file, trouble: 'unchanged', timeout: 30_000 },
       { type: 'simple' },
-      'simple service, the pid file /run/web.pid was there before the start, and was not written anew within 30 s (process_timeout)',
+      'simple service, the pid file /run/web.pid was there before the start, and the program has not written it since within 30 s (process_timeout)',
       '"pidfile" has to name the file that the program writes',
     ],
     [
       { kind: 'pidfile', file, trouble: 'refused', timeout: 30_000 },
       { type: 'forking' },
-      "forking service, the pid file /run/web.pid names a process that is none of the service's within 30 s (process_timeout)",
-      'it has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
+      'forking service, the pid file /run/web.pid names a process that does not belong to the service within 30 s (process_timeout)',
+      'the process has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
     ],
     [
       { kind: 'exit', status: { kind: 'exited', code: 3 }, pid: 14 },

@@ -79,7 +79,7 @@ describe('the log lines of the start', () => {
       'debug: service web.service prerequisites satisfied',
     ]);
     expect(told({ type: 'service.blocked', service: 'web.service' })).toEqual([
-      'warning: service web.service will not start: something it waits for has ended without becoming ready',
+      'warning: service web.service will not start: one of its prerequisites has ended without becoming ready',
     ]);
     expect(startAttempt(serviceSpec())).toEqual({
       severity: 'debug',
@@ -268,7 +268,7 @@ describe('the log lines of the end', () => {
       'warning: service web.service survives SIGKILL; the shutdown goes on without it',
     ]);
     expect(told({ type: 'service.survives', service: 'web.service', waits: true })).toEqual([
-      'warning: service web.service survives SIGKILL: a process of it hangs in the kernel, and its end is waited for',
+      'warning: service web.service survives SIGKILL: one of its processes hangs in the kernel, and chaperone waits for its end',
     ]);
     expect(told({ type: 'system.ready' })).toEqual([]);
     expect(told({ type: 'system.halted' })).toEqual([]);
@@ -362,7 +362,7 @@ describe('the log lines of cron and inetd services', () => {
       `info: git.service still running: pid ${pids.slice(0, 20).join(', ')} and 5 more`,
     ]);
     expect(acceptPaused(inetd, 'EMFILE', 1_000).text).toBe(
-      'git.service cannot take a connection on port 9418 (EMFILE): clients wait, it is tried again every 1 s',
+      'git.service cannot take a connection on port 9418 (EMFILE): clients wait, and chaperone tries again every 1 s',
     );
   });
 

@@ -18,9 +18,9 @@ describe('a sink that refuses', () => {
   it.each([
     [
       'EROFS',
-      'cannot write log records to /var/log/a (EROFS, read-only file system); they are counted, and so are those that are lost',
+      'cannot write log records to /var/log/a (EROFS, read-only file system); the records that are lost are counted',
     ],
-    ['EXYZ', 'cannot write log records to /var/log/a (EXYZ); they are counted, and so are those that are lost'],
+    ['EXYZ', 'cannot write log records to /var/log/a (EXYZ); the records that are lost are counted'],
   ])('%s', (code, text) => {
     expect(sinkRefuses('/var/log/a', code)).toEqual({ severity: 'warning', text });
   });
@@ -28,11 +28,11 @@ describe('a sink that refuses', () => {
 
 describe('a journal that refuses', () => {
   it.each([
-    ['ENOSPC', 'entries wait, and are counted when they are lost'],
-    ['EDQUOT', 'entries wait, and are counted when they are lost'],
+    ['ENOSPC', 'entries wait in memory, and those that are lost are counted'],
+    ['EDQUOT', 'entries wait in memory, and those that are lost are counted'],
     ['EACCES', 'this boot is not recorded'],
-    ['NOT_A_JOURNAL', 'it holds something else): this boot is not recorded'],
-    ['NOT_A_FILE', 'it is no regular file): this boot is not recorded'],
+    ['NOT_A_JOURNAL', 'it holds something other than a journal): this boot is not recorded'],
+    ['NOT_A_FILE', 'it is not a regular file): this boot is not recorded'],
     ['ELOOP', 'ELOOP, it is a symbolic link): this boot is not recorded'],
   ])('%s: %s', (code, consequence) => {
     const { severity, text } = journalRefuses('/var/log/boots', code);
@@ -48,7 +48,7 @@ describe('a process that is not followed', () => {
       pidRefused('web', 7, "pid file '/run/a'", refusal, owner).text;
     const why = "web does not follow pid 7 from pid file '/run/a': ";
     expect(refused('foreign')).toBe(`${why}it neither descends from chaperone nor runs under the service's account`);
-    expect(refused('first')).toBe(`${why}the first process of all is no service`);
+    expect(refused('first')).toBe(`${why}PID 1 is never a process of a service`);
     expect(refused('owned', 'store.service')).toBe(`${why}the process belongs to store.service`);
     expect(refused('owned')).toBe(`${why}the process belongs to another service`);
     expect(refused('old')).toBe(`${why}the process is older than this start of the service`);
@@ -74,7 +74,7 @@ describe('a process that is not followed', () => {
 it('a notification that does not count, or is too long, is told', () => {
   expect(notifyRefused('web', 7, 'main')).toEqual({
     severity: 'debug',
-    text: 'web got a notification from pid 7, which does not count (NOTIFYACCESS=main)',
+    text: 'web got a notification from pid 7, which may not send any (NOTIFYACCESS=main)',
   });
   expect(notifyTruncated('web')).toEqual({
     severity: 'warning',

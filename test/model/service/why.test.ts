@@ -90,12 +90,12 @@ describe('why a service is where it is', () => {
     expect(sentences).toMatchInlineSnapshot(`
       {
         "ready.scheduled": [
-          "waits for connections on port 80; one process a connection",
-          "waits for its next run; a run; how it ends changes nothing for the next",
+          "waits for connections on port 80; one process for each connection",
+          "waits for its next run; a run; its result does not affect the next run",
         ],
         "ready.scheduled, full": [
-          "waits for one of its 2 connections to end (max_connections); the clients that wait in the backlog are served",
-          "waits for its next run; a run, or none if the one that goes on has not ended by then",
+          "waits for one of its 2 connections to end (max_connections); the next client in the backlog is served",
+          "waits for its next run; a run, or none if the present run has not ended by then",
         ],
         "retired": [
           "waits for web to end; then it is told to stop",
@@ -105,12 +105,12 @@ describe('why a service is where it is', () => {
           "waits for the schedule "@daily" to be read; ready, or failed where it makes no sense",
         ],
         "stopping.clearing": [
-          "waits for what is left of its run to end after SIGTERM; else SIGKILL; then stopped",
-          "waits for what is left of its run to end after SIGTERM; else SIGKILL; then stopped",
+          "waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then stopped",
+          "waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then stopped",
         ],
         "stopping.draining": [
-          "waits for its 2 processes to finish; nothing new starts; then stopped",
-          "waits for its process to finish; nothing new starts; then stopped",
+          "waits for its 2 processes to finish; no new run starts; then stopped",
+          "waits for its process to finish; no new run starts; then stopped",
         ],
         "stopping.killing": [
           "waits for the kernel to end its 2 processes after SIGKILL; then stopped",
@@ -140,7 +140,7 @@ describe('why a service is where it is', () => {
     ],
     [
       { hold: { kind: 'blocked', names: ['store.service'] } },
-      'waits for store, which ended without becoming ready; it never starts unless that is started',
+      'waits for store, which ended without becoming ready; it never starts unless that service is started',
     ],
     [
       { hold: { kind: 'stage', group: 'INIT', names: ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((n) => `${n}.service`) } },
@@ -175,19 +175,19 @@ describe('why a service is where it is', () => {
     [{ stage: 'exited' }, 'its process has ended normally; "reset" and "start" run it again'],
     [
       { stage: 'stopping.clearing', left: 2_000, cause: 'exit 1' },
-      'waits for what is left of its run to end after SIGTERM; after 2 s: SIGKILL; then failed, after exit 1',
+      'waits for the remaining processes of its run to end after SIGTERM; after 2 s: SIGKILL; then failed, after exit 1',
     ],
     [
       { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }) },
-      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then a restart, or failed',
+      'waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then a restart, or failed',
     ],
     [
       { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }), afterStop: 'restart', cause: 'exit 1' },
-      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then restart 1 of 5, after exit 1',
+      'waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then restart 1 of 5, after exit 1',
     ],
     [
       { stage: 'stopping.clearing', spec: serviceSpec({ restart: true }), afterStop: 'verdict', restartsUsed: 5 },
-      'waits for what is left of its run to end after SIGTERM; else SIGKILL; then failed, and no restart is left',
+      'waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then failed, and no restart is left',
     ],
     [
       { stage: 'ready.running', stopAfter: ['web.service'], afterStop: 'start' },

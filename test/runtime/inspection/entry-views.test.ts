@@ -71,7 +71,7 @@ describe('what is told of a run', () => {
     const entries = bootOf({}, script);
     expect(transcriptOf(entries).slice(3)).toEqual([
       '0.200  web  ready.running → exited  exit 0 after 200 ms',
-      '10.000  web  exited → stopping.terminating  SIGTERM to what is left of its run, SIGKILL after 7.5 s',
+      '10.000  web  exited → stopping.terminating  SIGTERM to the remaining processes of its run, SIGKILL after 7.5 s',
       '10.000  web  stopping.terminating → stopped  nothing of its run is left',
     ]);
     expect(contextOf(entries, 'service')).toEqual({ service: 'web.service', serial: 1, lastExit: 'exit 0' });
