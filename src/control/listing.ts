@@ -1,10 +1,10 @@
 /** The listings of `chaperonectl status`: a table, and everything about one service. */
 
+import { tookOf } from '../facts/critical-chain.ts';
 import { describeExit } from '../model/service/exit-status.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { describeDuration, roughDuration } from '../model/words/duration.ts';
 import { oneLine } from '../model/words/printable.ts';
-import { tookOf } from '../record/critical-chain.ts';
 import type { ServiceStatus } from './supervisor.ts';
 
 /** @param now Unix ms */

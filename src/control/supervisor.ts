@@ -4,6 +4,7 @@
  */
 
 import type { Observable } from 'rxjs';
+import type { HistoryLine } from '../facts/history.ts';
 import type { LogRecord } from '../model/log/log-record.ts';
 import type { Severity } from '../model/log/syslog-names.ts';
 import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
@@ -13,7 +14,6 @@ import type { ServiceType } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { Why } from '../model/service/why.ts';
-import type { HistoryLine } from '../record/history.ts';
 
 /** One service, as everybody may read it. All durations are ms. */
 export interface ServiceStatus {

@@ -1,9 +1,9 @@
 /** Summarizes a recorded boot: how long it took, what decided that, what was restarted, what failed and why. */
 
+import { criticalChain, endOfStart, type StartTimes } from '../facts/critical-chain.ts';
+import { hasStarted } from '../facts/fact.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import type { JsonObject } from '../model/words/json.ts';
-import { criticalChain, endOfStart, type StartTimes } from '../record/critical-chain.ts';
-import { hasStarted } from '../record/fact.ts';
 import type { EndEntry, Entry } from './entry.ts';
 import { applyEntry, createReplica, type Replica, type Track } from './replica.ts';
 

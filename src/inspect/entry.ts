@@ -9,10 +9,10 @@
  * listed here, unless somebody asked to reveal it.
  */
 
+import type { ShownFact } from '../facts/fact.ts';
+import type { ConfiguredService } from '../facts/transitions.ts';
 import type { Facility, Severity } from '../model/log/syslog-names.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
-import type { ShownFact } from '../record/fact.ts';
-import type { ConfiguredService } from '../record/transitions.ts';
 
 /**
  * The version of the format. It rises when a reader of the last version would misread new entries; a reader accepts only its

@@ -1,8 +1,9 @@
 /** The result of a simulated boot, as a page for people and as an object for programs. */
+
+import { criticalChain, endOfStart, renderChain, type StartTimes, tookOf } from '../facts/critical-chain.ts';
 import type { Mishap } from '../model/order/boot-assumptions.ts';
 import type { PublicState } from '../model/service/public-state.ts';
 import { type ServiceType, shortName } from '../model/service/service-spec.ts';
-import { criticalChain, endOfStart, renderChain, type StartTimes, tookOf } from '../record/critical-chain.ts';
 
 /** One service of such a boot; times are ms since chaperone began. */
 export interface ForecastService {

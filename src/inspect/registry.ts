@@ -1,4 +1,4 @@
-import { KeptMoves } from '../record/milestones.ts';
+import { KeptMoves } from '../facts/milestones.ts';
 import type { ActorEntry, BootEntry, DefinitionEntry, Entry, FactEntry } from './entry.ts';
 
 /**

@@ -1,8 +1,8 @@
 /** A recorded boot in figures, as people read them. */
 
+import { renderChain } from '../facts/critical-chain.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { oneLine } from '../model/words/printable.ts';
-import { renderChain } from '../record/critical-chain.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
 import type { JournalBoot } from './journal-reader.ts';
 import { isKnownVersion, versionText } from './journal-reader.ts';

@@ -6,10 +6,10 @@
  * replicas share is cloned by the first of them that changes it.
  */
 
+import { systemActor } from '../facts/fact.ts';
+import type { MoveFact } from '../facts/milestones.ts';
+import { statePath } from '../facts/transition.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
-import { systemActor } from '../record/fact.ts';
-import type { MoveFact } from '../record/milestones.ts';
-import { statePath } from '../record/transition.ts';
 import {
   type BootEntry,
   type EndEntry,

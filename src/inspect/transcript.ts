@@ -1,8 +1,8 @@
+import { renderChain, renderSlowest } from '../facts/critical-chain.ts';
+import { TerminalPrinter } from '../facts/terminal-printer.ts';
+import { type Line, type TransitionOptions, Transitions } from '../facts/transitions.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { matchesGlob } from '../model/words/glob.ts';
-import { renderChain, renderSlowest } from '../record/critical-chain.ts';
-import { TerminalPrinter } from '../record/terminal-printer.ts';
-import { type Line, type TransitionOptions, Transitions } from '../record/transitions.ts';
 import type { Entry } from './entry.ts';
 
 export interface TranscriptOptions extends TransitionOptions {

@@ -49,7 +49,7 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
 import { enter } from './enter.ts';
-import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-protocol.ts';
+import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-events.ts';
 import { stamped } from './stamped.ts';
 import { unitMachine } from './unit.ts';
 

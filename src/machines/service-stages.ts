@@ -1,8 +1,8 @@
 /** The compound states of the service chart: the stages of a start, of a service that is up, and of a stop. */
 import { raise } from 'xstate';
 import { enter } from './enter.ts';
-import { missedLeader, readinessInput } from './service-judging.ts';
-import { serviceSetup } from './service-setup.ts';
+import { serviceSetup } from './service-actions.ts';
+import { missedLeader, readinessInput } from './service-outcomes.ts';
 
 /** Answers of states in which nothing runs: such facts are late ones of an earlier run. */
 export const lateFacts = {

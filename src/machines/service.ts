@@ -52,8 +52,8 @@
 import { raise } from 'xstate';
 import { serviceStages } from '../model/service/service-stage.ts';
 import { enter } from './enter.ts';
-import { noMemory } from './service-protocol.ts';
-import { serviceSetup } from './service-setup.ts';
+import { serviceSetup } from './service-actions.ts';
+import { noMemory } from './service-events.ts';
 import { atRest, impossible, lateFacts, ready, starting, stoppedFromRest, stopping } from './service-stages.ts';
 
 /** One transition for each state in which a chart that is made anew may go on. */

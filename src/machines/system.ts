@@ -60,7 +60,7 @@ import type { SystemNotice } from '../model/service/system-notice.ts';
 import { enter } from './enter.ts';
 import { scheduledMachine } from './scheduled.ts';
 import { serviceMachine } from './service.ts';
-import type { ServiceReport, SystemRef } from './service-protocol.ts';
+import type { ServiceReport, SystemRef } from './service-events.ts';
 
 export type SystemCommand =
   /** Ends the system in order; `forced` (a repeated SIGINT) skips the order. */

@@ -1,5 +1,7 @@
 import type { Observable, ReplaySubject } from 'rxjs';
 import type { Actor } from 'xstate';
+import type { Fact } from '../facts/fact.ts';
+import type { Feed } from '../facts/feed.ts';
 import type { SystemOutput, systemMachine } from '../machines/system.ts';
 import type { LastWords } from '../model/log/explain.ts';
 import type { LogRecord } from '../model/log/log-record.ts';
@@ -10,8 +12,6 @@ import type { SignalName } from '../model/service/signal.ts';
 import type { SystemEnd } from '../model/service/system-end.ts';
 import type { SystemNotice } from '../model/service/system-notice.ts';
 import type { SignalOutcome } from '../model/service/unit-events.ts';
-import type { Fact } from '../record/fact.ts';
-import type { Feed } from '../record/feed.ts';
 import type { ExitRouter } from '../streams/exit-router.ts';
 import type { ProcessExit } from './kernel.ts';
 import type { LogSinks } from './logging/log-sinks.ts';

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { createWebSocketReceiver, type StatelyInspectionEvent } from '@statelyai/inspect';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { statePath } from '../../src/facts/transition.ts';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { type Booted, boot, config, expectOrder, until } from './namespace.ts';
 
 const secret = 'hunter2';

@@ -16,6 +16,7 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../src/control/supervisor.ts';
+import type { HistoryLine } from '../../src/facts/history.ts';
 import type { LogRecord } from '../../src/model/log/log-record.ts';
 import type { Severity } from '../../src/model/log/syslog-names.ts';
 import type { Unstartable } from '../../src/model/order/reload-plan.ts';
@@ -23,7 +24,6 @@ import { type PublicState, publicStates } from '../../src/model/service/public-s
 import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import { explainState } from '../../src/model/service/why.ts';
-import type { HistoryLine } from '../../src/record/history.ts';
 import { serviceSpec } from '../model/specs.ts';
 
 const stageOf: Readonly<Record<PublicState, ServiceStage>> = {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Reloader } from '../../src/runtime/boot/reload.ts';
+import { Reloader } from '../../src/runtime/boot/reloader.ts';
 import { createWorld, simpleService, systemOf } from '../simulation/world.ts';
 
 const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');

@@ -5,10 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/chaperonectl/replay.ts';
 import { verbsOf } from '../../src/cli/chaperonectl/verbs.ts';
 import { readWords } from '../../src/cli/read-words.ts';
+import type { ShownFact } from '../../src/facts/fact.ts';
 import { type Entry, entryVersion } from '../../src/inspect/entry.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import type { ServiceType } from '../../src/model/service/service-spec.ts';
-import type { ShownFact } from '../../src/record/fact.ts';
 import { recorded } from '../inspect/recorded.ts';
 import { Random } from '../simulation/random.ts';
 import { randomForkingScript, randomNotifyScript, randomScript } from '../simulation/random-programs.ts';
@@ -62,7 +62,7 @@ function prose(comment: string): string {
     .trim();
 }
 
-const configured = shapesOf(readFileSync(new URL('src/record/transitions.ts', root), 'utf8')).find(
+const configured = shapesOf(readFileSync(new URL('src/facts/transitions.ts', root), 'utf8')).find(
   ({ name }) => name === 'ConfiguredService',
 );
 const shapes = shapesOf(readFileSync(new URL('src/inspect/entry.ts', root), 'utf8')).map((found) =>

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { publicStateOf } from '../../src/model/service/public-state.ts';
+import { phaseOfPath } from '../../src/model/service/service-phase.ts';
+import { serviceStages } from '../../src/model/service/service-stage.ts';
 
 const root = join(import.meta.dirname, '../..');
 const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
@@ -80,6 +83,15 @@ describe('the rooms of src', () => {
     const rooms = new Set(files.map(roomOf));
     expect([...named].sort()).toEqual([...rooms].filter((room) => room !== 'src').sort());
   });
+});
+
+it('the table of states in docs/architecture.md says what the code does', () => {
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  const rows = serviceStages.map((stage) => {
+    const phase = phaseOfPath(stage);
+    return `| \`${stage}\` | \`${phase}\` | \`${phase === undefined ? '' : publicStateOf(phase)}\` |`;
+  });
+  expect(page).toContain(`|---|---|---|\n${rows.join('\n')}\n`);
 });
 
 describe('the walks of docs/architecture.md', () => {

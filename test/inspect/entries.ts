@@ -1,4 +1,6 @@
 /** Entries of a boot that nobody has made. */
+
+import { statePath } from '../../src/facts/transition.ts';
 import {
   type Entry,
   entryVersion,
@@ -8,7 +10,6 @@ import {
 } from '../../src/inspect/entry.ts';
 import type { News } from '../../src/inspect/hub.ts';
 import type { Json, JsonObject } from '../../src/model/words/json.ts';
-import { statePath } from '../../src/record/transition.ts';
 
 export function bootWith(services: readonly ServiceEntry[]): News {
   return {

@@ -1,7 +1,7 @@
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import type { ServiceEvent, ServiceInput, ServiceReport } from '../../src/machines/service-protocol.ts';
+import type { ServiceEvent, ServiceInput, ServiceReport } from '../../src/machines/service-events.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
 import type { NotifyMessage } from '../../src/model/service/notify-message.ts';

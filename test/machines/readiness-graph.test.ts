@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, type EventObject, fromCallback, SimulatedClock, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/facts/transition.ts';
 import {
   type ReadinessFact,
   type ReadinessInput,
@@ -11,7 +12,6 @@ import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
 import type { PidfileTrouble } from '../../src/model/service/pidfile.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { MissedEnd, NotifyFact, PidfileFact } from '../../src/model/service/unit-events.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,

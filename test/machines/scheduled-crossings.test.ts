@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
 import { runCounts, scheduledMachine } from '../../src/machines/scheduled.ts';
-import type { ServiceReport } from '../../src/machines/service-protocol.ts';
+import type { ServiceReport } from '../../src/machines/service-events.ts';
 import {
   type Connection,
   type ScheduleNews,

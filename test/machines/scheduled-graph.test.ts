@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/facts/transition.ts';
 import { runCounts, type ScheduledEvent, type ScheduledInput, scheduledMachine } from '../../src/machines/scheduled.ts';
-import type { ServiceReport } from '../../src/machines/service-protocol.ts';
+import type { ServiceReport } from '../../src/machines/service-events.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import { mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
 import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceStages } from '../../src/model/service/service-stage.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,

@@ -2,7 +2,7 @@ import { type AnyActorRef, createActor, type EventObject, fromCallback, Simulate
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import type { Resumption, ServiceReport } from '../../src/machines/service-protocol.ts';
+import type { Resumption, ServiceReport } from '../../src/machines/service-events.ts';
 import {
   type CountProcesses,
   outputOf,

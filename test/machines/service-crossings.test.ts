@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceReport } from '../../src/machines/service-protocol.ts';
+import type { ServiceReport } from '../../src/machines/service-events.ts';
 import { exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;

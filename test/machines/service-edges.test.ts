@@ -1,8 +1,8 @@
 /** Checks every single step of the chart, from every state that a service of one kind can be in. */
 import { describe, expect, it } from 'vitest';
-import type { ServiceEvent } from '../../src/machines/service-protocol.ts';
+import { statePath } from '../../src/facts/transition.ts';
+import type { ServiceEvent } from '../../src/machines/service-events.ts';
 import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { type Edge, Steps } from './explore.ts';
 import { exploreService, inputOf, machine, reportsIn, type ServiceSnapshot } from './explored-service.ts';

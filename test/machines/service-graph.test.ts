@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { statePath } from '../../src/facts/transition.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { mayLead } from '../../src/machines/unit.ts';
 import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { serviceStages } from '../../src/model/service/service-stage.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
 import { eventTypes, exploredVariants, exploreService, reportsIn, type ServiceSnapshot } from './explored-service.ts';
 import { phaseSteps } from './phase-steps.ts';

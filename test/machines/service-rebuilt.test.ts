@@ -1,9 +1,9 @@
 /** A chart that is made anew goes on exactly as its predecessor would have, in every state that a service can be in. */
 import { describe, expect, it } from 'vitest';
 import type { EventObject } from 'xstate';
-import { noMemory, type Resumption, type ServiceMemory } from '../../src/machines/service-protocol.ts';
+import { statePath } from '../../src/facts/transition.ts';
+import { noMemory, type Resumption, type ServiceMemory } from '../../src/machines/service-events.ts';
 import { isServiceStage } from '../../src/model/service/service-stage.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { delays, type Sent, Steps } from './explore.ts';
 import {
   eventsFor,

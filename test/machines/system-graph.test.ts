@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/facts/transition.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import {
@@ -18,7 +19,6 @@ import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { MissingProgram } from '../../src/model/service/system-end.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec, systemSpec } from '../model/specs.ts';
 import {
   chartEvents,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, type SnapshotFrom, transition } from 'xstate';
+import { statePath } from '../../src/facts/transition.ts';
 import { mayLead, type UnitEvent, type UnitInput, unitMachine } from '../../src/machines/unit.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { UnitFact, UnitRun } from '../../src/model/service/unit-events.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { serviceSpec } from '../model/specs.ts';
 import {
   chartEvents,

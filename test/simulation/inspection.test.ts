@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { statePath } from '../../src/facts/transition.ts';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import { inspect } from '../../src/runtime/inspection/inspection.ts';
 import { Random } from './random.ts';

@@ -1,8 +1,8 @@
 /** Shows that each invariant can fail: each test takes a recorded history and falsifies it. */
 import { describe, expect, it } from 'vitest';
+import type { Fact } from '../../src/facts/fact.ts';
 import type { ServiceChange } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
-import type { Fact } from '../../src/record/fact.ts';
 import { type InvariantName, invariantNames, violations } from './invariants.ts';
 import type { ServicePlan, WorldPlan } from './plan.ts';
 import { type Entry, type Happening, type Look, runWorld, type WorldRun } from './run-world.ts';

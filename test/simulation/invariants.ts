@@ -3,11 +3,11 @@
  * nothing. The invariants are written from the reference and not from the code.
  */
 
+import type { Fact } from '../../src/facts/fact.ts';
 import { isScheduled, mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
 import { shellStatus } from '../../src/model/service/exit-status.ts';
 import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
-import type { Fact } from '../../src/record/fact.ts';
 import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
 import { Groups, Owners } from './owners.ts';
 import type { Entry, WorldRun } from './run-world.ts';

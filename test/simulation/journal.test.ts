@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { statePath } from '../../src/facts/transition.ts';
 import { type Entry, isServiceMachine } from '../../src/inspect/entry.ts';
 import { type JournalBoot, JournalReader } from '../../src/inspect/journal-reader.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
 import { applyEntry, createReplica, type Replica } from '../../src/inspect/replica.ts';
 import { Timeline } from '../../src/inspect/timeline.ts';
 import { Transcript } from '../../src/inspect/transcript.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { attachInspector } from '../../src/runtime/inspection/inspectors.ts';
 import { Random } from './random.ts';
 import { randomWorld } from './random-world.ts';

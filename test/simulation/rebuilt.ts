@@ -1,8 +1,9 @@
 /** A chart made from the memory of a running one goes on as that one (test/machines/service-rebuilt.test.ts). */
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/facts/transition.ts';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import { noMemory, type ServiceEvent, type ServiceReport } from '../../src/machines/service-protocol.ts';
+import { noMemory, type ServiceEvent, type ServiceReport } from '../../src/machines/service-events.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { isServiceStage } from '../../src/model/service/service-stage.ts';
@@ -15,7 +16,6 @@ import type {
   UnitRequest,
   UnitRun,
 } from '../../src/model/service/unit-events.ts';
-import { statePath } from '../../src/record/transition.ts';
 import { Steps } from '../machines/explore.ts';
 
 type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;

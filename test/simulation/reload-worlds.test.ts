@@ -5,7 +5,7 @@ import type { ReloadPlan } from '../../src/model/order/reload-plan.ts';
 import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service/service-spec.ts';
-import { candidateOf } from '../../src/runtime/boot/reload.ts';
+import { candidateOf } from '../../src/runtime/boot/reloader.ts';
 import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';

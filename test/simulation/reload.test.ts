@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { Diagnostic } from '../../src/model/words/diagnostic.ts';
 import type { Configured } from '../../src/runtime/boot/configure.ts';
-import { Reloader } from '../../src/runtime/boot/reload.ts';
+import { Reloader } from '../../src/runtime/boot/reloader.ts';
 import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { loggingSpec } from '../model/specs.ts';

@@ -1,8 +1,10 @@
 /** Runs a world and records its history for the invariants. */
 import type { InspectionEvent, SnapshotFrom } from 'xstate';
 import type { SystemStatus } from '../../src/control/supervisor.ts';
+import type { Fact } from '../../src/facts/fact.ts';
+import { statePath } from '../../src/facts/transition.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
-import type { ServiceCommand } from '../../src/machines/service-protocol.ts';
+import type { ServiceCommand } from '../../src/machines/service-events.ts';
 import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import { phaseOf } from '../../src/model/ledger/slot.ts';
@@ -17,9 +19,7 @@ import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import type { UnitRequest } from '../../src/model/service/unit-events.ts';
-import type { Fact } from '../../src/record/fact.ts';
-import { statePath } from '../../src/record/transition.ts';
-import { candidateOf } from '../../src/runtime/boot/reload.ts';
+import { candidateOf } from '../../src/runtime/boot/reloader.ts';
 import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import { attachInspector } from '../../src/runtime/inspection/inspectors.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';

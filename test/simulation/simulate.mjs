@@ -1,4 +1,4 @@
-// `npm run simulate -- --seeds N`: see docs/guide/simulation.md.
+// `npm run simulate -- --seeds N`: see docs/guide/worlds.md.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { bundleSimulation, root } from './bundle.mjs';

@@ -1,5 +1,5 @@
+import { criticalChain, renderChain } from '../../facts/critical-chain.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import { criticalChain, renderChain } from '../../record/critical-chain.ts';
 import type { Request } from '../read-words.ts';
 import { get, print, refused, withControl } from './control-call.ts';
 import { readServices } from './read-services.ts';

@@ -1,5 +1,5 @@
 import type { ServiceStatus } from '../../control/supervisor.ts';
-import type { HistoryLine } from '../../record/history.ts';
+import type { HistoryLine } from '../../facts/history.ts';
 import { parseJson } from './reply.ts';
 
 /** The services of a reply; values that are not services are left out. */

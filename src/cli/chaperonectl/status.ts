@@ -1,6 +1,6 @@
 import { blameText, serviceDetails, serviceTable } from '../../control/listing.ts';
+import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import { type HistoryLine, renderHistory } from '../../record/history.ts';
 import type { Request } from '../read-words.ts';
 import { get, print, refused, withControl } from './control-call.ts';
 import { readHistory, readServices } from './read-services.ts';

@@ -1,4 +1,6 @@
 /** The state of all services at one instant, and which services hold up which. */
+
+import { hasStarted } from '../../facts/fact.ts';
 import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
 import { holdOf } from '../../model/order/hold.ts';
 import { blocked, type Standing, type Standings } from '../../model/order/ordering.ts';
@@ -7,7 +9,6 @@ import { phaseOfPath, type ServicePhase } from '../../model/service/service-phas
 import { isServiceStage } from '../../model/service/service-stage.ts';
 import { parseSignal } from '../../model/service/signal.ts';
 import { explainState, type Hold, type Why } from '../../model/service/why.ts';
-import { hasStarted } from '../../record/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
 

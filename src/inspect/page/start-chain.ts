@@ -1,7 +1,7 @@
 /** The chain of starts that decided how long a boot took, and what each start waited for. */
 
-import { criticalChain, endOfStart, type StartTimes } from '../../record/critical-chain.ts';
-import { hasStarted, textOf } from '../../record/fact.ts';
+import { criticalChain, endOfStart, type StartTimes } from '../../facts/critical-chain.ts';
+import { hasStarted, textOf } from '../../facts/fact.ts';
 import type { ServiceEntry } from '../entry.ts';
 import type { Replica, Segment } from '../replica.ts';
 

@@ -4,6 +4,8 @@
  */
 import { filter, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { type Actor, createActor } from 'xstate';
+import { isNotice } from '../../facts/fact.ts';
+import { Feed } from '../../facts/feed.ts';
 import { outputOf, type SystemOutput, type systemMachine } from '../../machines/system.ts';
 import { formatRecord } from '../../model/log/log-format.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
@@ -16,8 +18,6 @@ import type { SignalName } from '../../model/service/signal.ts';
 import type { SystemEnd } from '../../model/service/system-end.ts';
 import type { SystemNotice } from '../../model/service/system-notice.ts';
 import type { SignalOutcome } from '../../model/service/unit-events.ts';
-import { isNotice } from '../../record/fact.ts';
-import { Feed } from '../../record/feed.ts';
 import { type ExitRouter, routeExits } from '../../streams/exit-router.ts';
 import type { Assembly } from '../assembly.ts';
 import { messageView } from '../inspection/entry-views.ts';
@@ -35,7 +35,7 @@ import { HostNotifier, type HostRequest } from './host-notifier.ts';
 import { connectPorts, joinedMachine } from './join-machines.ts';
 import { LastLines } from './last-lines.ts';
 import { preflight } from './preflight.ts';
-import { processTableLogic } from './process-table.ts';
+import { processTableLogic } from './remaining-processes.ts';
 
 export interface AssembleOptions {
   readonly version: string;

@@ -1,10 +1,10 @@
 /** Turns the stages that the charts of an assembly report into facts of its feed. */
 import type { SnapshotFrom } from 'xstate';
+import { type EventView, systemActor, textOf } from '../../facts/fact.ts';
+import type { Feed } from '../../facts/feed.ts';
 import type { scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
 import type { systemMachine } from '../../machines/system.ts';
-import { type EventView, systemActor, textOf } from '../../record/fact.ts';
-import type { Feed } from '../../record/feed.ts';
 import { eventView, scheduledContext, serviceContext, systemContext } from '../inspection/entry-views.ts';
 
 type System = SnapshotFrom<typeof systemMachine>['context'];

@@ -10,7 +10,7 @@ import type { Pidfiles } from '../units/pidfiles.ts';
 import type { triggerLogic } from '../units/trigger.ts';
 import type { Units } from '../units/units.ts';
 import type { ChartFacts } from './chart-facts.ts';
-import type { processTableLogic } from './process-table.ts';
+import type { processTableLogic } from './remaining-processes.ts';
 
 /** The ports that the machines of one system use. */
 export interface Ports {

@@ -39,7 +39,7 @@ import { assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
 import { hostRequest } from './host-notifier.ts';
 import { endWithoutMachines } from './last-resort.ts';
-import type { Reloader } from './reload.ts';
+import type { Reloader } from './reloader.ts';
 import { exitsOf } from './run-commands.ts';
 
 export interface DaemonOptions {
@@ -195,7 +195,7 @@ async function loadReloader(
   { request }: DaemonOptions,
   { linux, ports, assembly, control }: ReloadParts,
 ): Promise<Reloader> {
-  const { Reloader } = await import('./reload.ts');
+  const { Reloader } = await import('./reloader.ts');
   return new Reloader({
     kernel: ports.kernel,
     assembly,

@@ -16,9 +16,13 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../control/supervisor.ts';
+import { type RequestVerb, systemActor } from '../../facts/fact.ts';
+import { type HistoryLine, historyOf } from '../../facts/history.ts';
+import type { Milestones, MoveFact } from '../../facts/milestones.ts';
+import { statePath } from '../../facts/transition.ts';
 import { runCounts, type scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
-import { mayRestart } from '../../machines/service-judging.ts';
+import { mayRestart } from '../../machines/service-outcomes.ts';
 import { serviceActorId } from '../../machines/system.ts';
 import type { Ledger } from '../../model/ledger/ledger.ts';
 import type { ServiceRequest } from '../../model/ledger/requests.ts';
@@ -41,10 +45,6 @@ import { isServiceStage, type ServiceStage } from '../../model/service/service-s
 import type { SignalName } from '../../model/service/signal.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { explainState, type Hold, type WaitFacts } from '../../model/service/why.ts';
-import { type RequestVerb, systemActor } from '../../record/fact.ts';
-import { type HistoryLine, historyOf } from '../../record/history.ts';
-import type { Milestones, MoveFact } from '../../record/milestones.ts';
-import { statePath } from '../../record/transition.ts';
 import type { Assembly } from '../assembly.ts';
 import { serviceEntries } from '../inspection/entry-views.ts';
 import type { Inspection } from '../inspection/inspection.ts';

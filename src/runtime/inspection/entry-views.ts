@@ -3,11 +3,13 @@
  * and arguments of commands never pass through here.
  */
 import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
+import type { EventView } from '../../facts/fact.ts';
+import { statePath } from '../../facts/transition.ts';
 import type { ServiceEntry, SnapshotView } from '../../inspect/entry.ts';
 import type { readinessMachine } from '../../machines/readiness.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
-import type { ServiceEvent } from '../../machines/service-protocol.ts';
+import type { ServiceEvent } from '../../machines/service-events.ts';
 import type { CountProcesses, SignalAll, SystemEvent, systemMachine } from '../../machines/system.ts';
 import type { UnitEvent, unitMachine } from '../../machines/unit.ts';
 import { isStopping } from '../../model/ledger/slot.ts';
@@ -21,8 +23,6 @@ import type { ServiceSpec } from '../../model/service/service-spec.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import type { NotifyRequest, PidfileFact, UnitRequest } from '../../model/service/unit-events.ts';
 import type { Json, JsonObject } from '../../model/words/json.ts';
-import type { EventView } from '../../record/fact.ts';
-import { statePath } from '../../record/transition.ts';
 
 export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { InspectionEvent } from 'xstate';
+import { type EventView, type Fact, isShown } from '../../facts/fact.ts';
+import type { Past } from '../../facts/feed.ts';
 import { entryVersion, isServiceMachine, type SnapshotView } from '../../inspect/entry.ts';
 import type { HubSource, News } from '../../inspect/hub.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
-import { type EventView, type Fact, isShown } from '../../record/fact.ts';
-import type { Past } from '../../record/feed.ts';
 import type { Assembly } from '../assembly.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import {

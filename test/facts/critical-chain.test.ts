@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { criticalChain, endOfStart, renderChain, type StartTimes } from '../../src/record/critical-chain.ts';
+import { criticalChain, endOfStart, renderChain, type StartTimes } from '../../src/facts/critical-chain.ts';
 
 const prepare: StartTimes = { service: 'prepare', started: 0, ready: 15 };
 const store: StartTimes = { service: 'store', started: 15, ready: 156, waitedFor: 'prepare' };

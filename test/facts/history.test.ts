@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Feed } from '../../src/record/feed.ts';
-import { historyOf, renderHistory } from '../../src/record/history.ts';
+import { Feed } from '../../src/facts/feed.ts';
+import { historyOf, renderHistory } from '../../src/facts/history.ts';
 import { serviceEntry } from '../inspect/hand-made.ts';
 
 const web = 'web.service';

@@ -15,8 +15,8 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { NotifyFact, NotifyRequest } from '../model/service/unit-events.ts';
 import { readinessMachine, reportsFailure } from './readiness.ts';
-import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-judging.ts';
-import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-protocol.ts';
+import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-events.ts';
+import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-outcomes.ts';
 import { stamped } from './stamped.ts';
 import { mayLead, unitMachine } from './unit.ts';
 

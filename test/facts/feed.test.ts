@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventView, Fact } from '../../src/record/fact.ts';
-import { Feed, type NewMove } from '../../src/record/feed.ts';
+import type { EventView, Fact } from '../../src/facts/fact.ts';
+import { Feed, type NewMove } from '../../src/facts/feed.ts';
 
 function move(actor: string, to: string, event: EventView = { type: 'step' }, context = {}): NewMove {
   return { type: 'moved', actor, to, event, context };

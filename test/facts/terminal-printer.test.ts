@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TerminalPrinter } from '../../src/record/terminal-printer.ts';
-import type { Transition } from '../../src/record/transition.ts';
+import { TerminalPrinter } from '../../src/facts/terminal-printer.ts';
+import type { Transition } from '../../src/facts/transition.ts';
 
 const started: Transition = {
   at: 3,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { hasStarted } from '../../src/record/fact.ts';
-import { statePath } from '../../src/record/transition.ts';
+import { hasStarted } from '../../src/facts/fact.ts';
+import { statePath } from '../../src/facts/transition.ts';
 
 it('a state path is the state value in dots', () => {
   expect(statePath('up')).toBe('up');

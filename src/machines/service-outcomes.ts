@@ -5,7 +5,7 @@ import type { FailureCause, ServiceChange } from '../model/service/service-phase
 import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { RunOutcome } from '../model/service/system-end.ts';
 import type { ReadinessFact } from './readiness.ts';
-import type { Resumption, ServiceEvent, ServiceMemory } from './service-protocol.ts';
+import type { Resumption, ServiceEvent, ServiceMemory } from './service-events.ts';
 
 /** The part of a service's context on which a judgement rests. */
 type Known = ServiceMemory & { readonly spec: ServiceSpec; readonly resumes: Resumption | undefined };
