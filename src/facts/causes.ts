@@ -42,9 +42,11 @@ export class Causes {
       case 'moved':
         this.#noteMove(happening, seq);
         break;
-      case 'run.ended':
-        this.#of(happening.service).end = seq;
+      case 'run.ended': {
+        const known = this.#known.get(happening.service);
+        if (known !== undefined) known.end = seq;
         break;
+      }
       case 'requested':
         if (happening.verb === 'shutdown') this.#shutdown = seq;
         for (const service of happening.services) this.#of(service).request = seq;

@@ -74,7 +74,8 @@ export class Feed {
   #keep(fact: Fact): void {
     this.#ring.push(fact, (old) => {
       this.#lost += 1;
-      this.#kept.take(old);
+      // Nothing is kept of a service that a reload has taken out.
+      if (old.type === 'moved' && this.#milestones.get(old.actor) !== undefined) this.#kept.take(old);
     });
   }
 

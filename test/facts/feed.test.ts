@@ -132,6 +132,20 @@ describe('what is kept of the past', () => {
     expect(feed.milestones('web')).toBeUndefined();
   });
 
+  it('holds nothing of services that were taken out, however many came and went', () => {
+    const { feed } = followed(4_000);
+    for (let nth = 0; nth < 300; nth += 1) {
+      feed.tell(move(`s${nth}`, 'starting.spawning', start()));
+      feed.tell(move(`s${nth}`, 'stopped'));
+      feed.tell({ type: 'service.removed', service: `s${nth}` });
+      feed.tell({ type: 'run.ended', service: `s${nth}`, pid: 7, status: { kind: 'exited', code: 0 } });
+    }
+    const { kept, lost, facts } = feed.past();
+    expect(kept).toEqual([]);
+    expect(lost + facts.length).toBe(1_200);
+    expect(feed.allMilestones().size).toBe(0);
+  });
+
   it('of one service is what concerns it, and the reloads', () => {
     const { feed } = followed();
     feed.tell(move('web', 'ready.running'));
