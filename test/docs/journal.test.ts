@@ -168,7 +168,8 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     shutdownTimeout: '`shutdown_timeout`, ms',
     end: 'why it ends',
     live: 'services that are still to be stopped',
-    deadline: 'ms since the boot at which the time for the shutdown is used up',
+    deadline:
+      'ms since the boot, on the clock that stands still in a stall, at which the time for the shutdown is used up',
   },
   service: {
     service: 'its name, with suffix',
@@ -182,7 +183,8 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     endSignal: 'the signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog',
     note: 'what it says of itself (`STATUS=`)',
     lastExit: 'how the leader of its last run ended',
-    deadline: 'ms since the boot at which its start has taken too long, or at which SIGKILL is due',
+    deadline:
+      'ms since the boot, on the clock that stands still in a stall, at which its start has taken too long, or at which SIGKILL is due',
     announced: '`reloading` or `stopping`: what it has said of itself',
   },
   scheduled: {
@@ -209,7 +211,7 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   readiness: {
     service: 'the service, with suffix',
     serial: 'the serial of the run',
-    deadline: 'ms since the boot at which the start has taken too long',
+    deadline: 'ms since the boot, on the clock that stands still in a stall, at which the start has taken too long',
     trouble: 'what is wrong with the pidfile',
   },
 };
@@ -221,7 +223,7 @@ const eventFields: Readonly<Record<string, string>> = {
   client: 'inetd: the address of a client',
   clientPort: 'inetd: its port',
   again: '`services.stop`: and start them again',
-  deadline: '`readiness.extended`: ms since the boot at which the start has taken too long',
+  deadline: '`readiness.extended`: ms since the boot, on that clock, at which the start has taken too long',
   disable: '`services.stop`: and disable them',
   drain: 'cron, inetd: what runs may finish',
   enable: '`services.start`: enable them first',

@@ -89,8 +89,9 @@ class JoinedAssembly implements Assembly {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#options = options;
-    const began = clock.realTime();
-    this.feed = new Feed({ now: () => clock.realTime() - began, wallTime: () => clock.wallTime() });
+    // Both clocks begin at the same instant, so that the deadlines of charts can be compared with the times of facts.
+    const ahead = clock.realTime() - clock.now();
+    this.feed = new Feed({ now: () => clock.realTime() - ahead, wallTime: () => clock.wallTime() });
     this.notices$ = this.feed.facts$.pipe(filter(isNotice));
     this.sinks = this.#makeSinks();
     this.#logging = this.#attachLogging(config);
