@@ -14,6 +14,8 @@ interface Known {
 /** Finds the fact that caused a happening. It keeps four numbers for each service. */
 export class Causes {
   readonly #known = new Map<string, Known>();
+  /** The service that was taken out last, and the number of that fact. */
+  #removed: { readonly service: string; readonly seq: number } | undefined;
   #draining: number | undefined;
   #reload: number | undefined;
   #signal: number | undefined;
@@ -62,6 +64,7 @@ export class Causes {
         break;
       case 'service.removed':
         this.#known.delete(happening.service);
+        this.#removed = { service: happening.service, seq };
         break;
       default:
     }
@@ -72,7 +75,7 @@ export class Causes {
     switch (event.type) {
       case 'service.start': {
         const waitedFor = textOf(event, 'waitedFor');
-        if (waitedFor !== undefined) return this.#known.get(waitedFor)?.outcome;
+        if (waitedFor !== undefined) return this.#known.get(waitedFor)?.outcome ?? this.#removal(waitedFor);
         return known?.request ?? this.#reload;
       }
       case 'service.stop':
@@ -85,6 +88,11 @@ export class Causes {
       default:
         return undefined;
     }
+  }
+
+  /** A service that a reload takes out lets go whoever has waited for it, too. */
+  #removal(service: string): number | undefined {
+    return this.#removed?.service === service ? this.#removed.seq : undefined;
   }
 
   #ofSystem({ to }: Moved): number | undefined {

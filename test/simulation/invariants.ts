@@ -924,7 +924,10 @@ export const invariants = {
         return `fact ${fact.seq} comes of fact ${fact.by}, which did not come before`;
       if (fact.type !== 'moved' || fact.event.type !== 'service.start' || typeof waitedFor !== 'string')
         return undefined;
-      return cause.type === 'moved' && cause.actor === waitedFor
+      const isOfIt =
+        (cause.type === 'moved' && cause.actor === waitedFor) ||
+        (cause.type === 'service.removed' && cause.service === waitedFor);
+      return isOfIt
         ? undefined
         : `${fact.actor} has waited for ${waitedFor}, and its start comes of fact ${cause.seq} (${cause.type})`;
     });
