@@ -16,10 +16,10 @@ export function referencePage(): string {
 Generated from [\`src/control/commands.ts\`](../../src/control/commands.ts) and
 [\`src/cli/chaperonectl/verbs.ts\`](../../src/cli/chaperonectl/verbs.ts) by \`npm run docs\`; do not edit.
 
-\`telchap\` is the original's tool, with its answers word for word; \`chaperonectl\` knows the same commands and more, and prints JSON
-with \`--json\`. ${namesHelp.trim()} Options stand anywhere behind the verb, and may be shortened as
-long as they stay unique (\`--dry\`); \`--opt value\` and \`--opt=value\`; \`--\` ends them.
-What a reload does to what runs: [Changing a running container](../guide/reload.md).
+\`telchap\` is the tool of the original Chaperone, with the same answers word for word; \`chaperonectl\` knows the same commands and more, and prints JSON
+with \`--json\`. ${namesHelp.trim()} Options may stand anywhere behind the verb, and may be shortened as
+long as they stay unique (\`--dry\`); their values are written \`--opt value\` or \`--opt=value\`; \`--\` ends the options.
+[Changing a running container](../guide/reload.md) says what a reload does to running services.
 
 \`\`\`
 ${exitHelp()}\`\`\`
@@ -28,20 +28,20 @@ ${exitHelp()}\`\`\`
 
 | state | a service in it |
 |---|---|
-| disabled | is not started; what waits for it goes on |
-| pending | waits; \`status\` says for what |
+| disabled | is not started; services that wait for it go on |
+| pending | waits to start; \`status\` says what it waits for |
 | starting | was started, and is not ready yet |
-| ready | runs; or was a start that has done its work (oneshot, forking); or is scheduled (cron, inetd) |
-| exited | its process, which was the service, has ended normally; what waits for it goes on |
-| stopping | is ending; or what is left of a run that failed is |
+| ready | runs; or has done the work of its start (oneshot, forking); or is scheduled (cron, inetd) |
+| exited | had one main process, which has ended normally; services that wait for it go on |
+| stopping | is ending; or the remaining processes of its failed run are ending |
 | backoff | has failed, and waits for its next try |
 | stopped | was stopped |
 | failed | has failed, and is not tried again |
 
-\`wait\` and \`start --wait\` take \`exited\` for a start that has succeeded. \`is-ready NAME\` says no of it, unless the service has
-\`remain_after_exit: true\`; \`is-ready\` without names does not count it. A start of a service that is stopping begins when it has ended. What
-runs is not restarted where it could not be started again, since something that it waits for is down: \`restart\` says what, and
-\`--force\` goes on.
+\`wait\` and \`start --wait\` count \`exited\` as a start that has succeeded. \`is-ready NAME\` counts an exited service as not ready, unless it has
+\`remain_after_exit: true\`; \`is-ready\` without names leaves it out. A start of a service that is stopping begins when the service has ended.
+\`restart\` refuses to restart a running service that could not be started again because a service that it waits for is down; it names that
+service, and \`--force\` restarts all the same.
 
 ${parts.join('\n')}`;
 }
