@@ -1,9 +1,9 @@
-/** A machine's chart, from its definition, as states and edges to draw. */
+/** Turns the definition of a machine into the states and edges of a chart that can be drawn. */
 import type { Json, JsonObject } from '../../model/words/json.ts';
 import type { Step } from './recording.ts';
 
 export interface ChartState {
-  /** Its path in the machine: `starting.settling`; empty for the machine itself. */
+  /** The state's path in the machine, such as `starting.settling`; empty for the machine itself. */
   readonly path: string;
   readonly key: string;
   readonly final: boolean;
@@ -15,7 +15,7 @@ export interface ChartEdge {
   readonly id: string;
   readonly from: string;
   readonly to: string;
-  /** What each of them is called: `unit.leaderExited [exitedNormally]`. */
+  /** The label of each transition, such as `unit.leaderExited [exitedNormally]`. */
   readonly labels: readonly string[];
   readonly events: readonly string[];
 }
@@ -28,8 +28,8 @@ export interface Chart {
 }
 
 /**
- * The guard of those transitions by which a chart that is made anew returns to its state. The page leaves them out: they are taken
- * before anybody is told of the chart.
+ * The guard of the transitions by which a rebuilt chart returns to its state. The page leaves these transitions out: the chart takes
+ * them before anything is reported about it.
  */
 const unseenGuard = 'resumesIn';
 
@@ -65,7 +65,7 @@ export function chartOf(name: string, definition: Json): Chart {
   return { name, root: tree, initial, edges: [...edges].map(([id, edge]) => ({ id, ...edge })) };
 }
 
-/** `after startupPause` for what XState calls its timers. */
+/** The text of an event: XState's internal name of a timer becomes `after startupPause`. */
 export function eventText(event: string): string {
   if (event === '') return 'always';
   const timer = /^xstate\.after\.([^.]+)\./.exec(event);
@@ -73,7 +73,7 @@ export function eventText(event: string): string {
   return event.replace(/^xstate\.(done|error)\.(actor|state)\./, '$1 ');
 }
 
-/** The edge that a step went along: from the innermost state that knows the event. */
+/** The edge of a step: it leads from the innermost state that handles the event. */
 export function edgeOf(chart: Chart, { from, to, event }: Pick<Step, 'from' | 'to' | 'event'>): ChartEdge | undefined {
   if (from === to && from === '') return undefined;
   let best: ChartEdge | undefined;
@@ -91,7 +91,7 @@ export function edgeOf(chart: Chart, { from, to, event }: Pick<Step, 'from' | 't
   return best;
 }
 
-/** True for a state and the states inside of it. */
+/** Is true for the state itself and for the states inside it. */
 export function contains(outer: string, inner: string): boolean {
   return outer === '' || inner === outer || inner.startsWith(`${outer}.`) || inner.includes(`|${outer}`);
 }

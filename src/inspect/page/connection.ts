@@ -1,19 +1,19 @@
-/** Takes the stream of entries, again and again where it breaks off: nothing that came is asked for twice. */
+/** Reads the stream of entries and reconnects when the stream breaks off; it requests no entry twice. */
 import { type Entry, isReadable } from '../entry.ts';
 
-/** ms without a sign of life, after which a connection counts as lost. */
+/** A connection counts as lost after this many ms without an entry or a heartbeat. */
 const silence = 15_000;
 const shortestWait = 500;
 const longestWait = 5_000;
 
 export interface ConnectionPorts {
-  /** The last entry that came; 0: none. */
+  /** The number of the last entry that arrived; 0: none has arrived. */
   readonly lastSeq: () => number;
   readonly boot: () => string | undefined;
   readonly onEntries: (entries: readonly Entry[]) => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
-  /** Everything has come. */
+  /** All entries have arrived. */
   readonly onComplete: () => void;
   readonly onRefused: (reason: string) => void;
 }
@@ -72,7 +72,7 @@ async function readOnce(ports: ConnectionPorts, onSuccess: () => void): Promise<
   }
 }
 
-/** Entries, one a line; an empty line is a sign of life. */
+/** Reads entries, one on each line; an empty line is a heartbeat. */
 class LineReader {
   readonly #decoder = new TextDecoder();
   #rest = '';

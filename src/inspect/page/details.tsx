@@ -10,7 +10,7 @@ import { condition, duration, eventDetail, instantText } from './words.ts';
 
 const shownHistory = 12;
 
-/** What is selected, as it is in this instant. */
+/** Shows the selected service or actor as it is at the shown instant. */
 export function Details() {
   version.value;
   const name = selection.value;
@@ -207,7 +207,7 @@ function Related({ title, names }: { readonly title: string; readonly names: rea
 }
 
 function History({ segments }: { readonly segments: readonly Segment[] }) {
-  // The same list, longer, in another instant.
+  // The array of segments stays the same object while it grows, so only the instant tells that it has changed.
   instant.value;
   const last = segments.slice(-shownHistory).reverse();
   return (

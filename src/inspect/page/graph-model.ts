@@ -1,10 +1,10 @@
-/** The graph of what waits for what: its nodes and edges, where they lie, and what of them stands out. */
+/** The graph of the services that wait for each other: its nodes and edges, their places, and which of them are highlighted. */
 import { shortName } from '../../model/service/service-spec.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
 import { instant, recording } from './store.ts';
 
 const nodeHeight = 26;
-/** More than these are laid out in the quick way. */
+/** A graph with more nodes than this is laid out by the quick method. */
 const fewNodes = 80;
 const careful = { 'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX' };
 const quick = {
@@ -14,7 +14,7 @@ const quick = {
 };
 
 export interface GraphNode {
-  /** A service, or `group:NAME`. */
+  /** The name of a service, or `group:NAME`. */
   readonly id: string;
   readonly label: string;
   readonly members: readonly string[];
@@ -65,7 +65,7 @@ export function modelOf(folded: ReadonlySet<string>): GraphModel {
   return model;
 }
 
-/** The groups that users have made, and the stages; those of one service are not worth folding. */
+/** The groups of the configuration, and the stages; a group of one service is left out, since folding it shows nothing less. */
 export function groupsOf(): readonly (readonly [string, readonly string[]])[] {
   const groups = new Map<string, string[]>();
   for (const { name, groups: own } of recording.services.values())
@@ -95,11 +95,11 @@ export function layoutOf(model: GraphModel): Promise<Layout> {
   });
 }
 
-/** What stands out: what holds the chosen service up, and what it waits for or who waits for it. */
+/** What the graph highlights: the services that hold up the chosen service, and the edges to and from it. */
 export interface Marks {
   /** The node of the chosen service. */
   readonly picked: string | undefined;
-  /** Nodes and edges of the path that holds it up, and the nodes at which that path begins. */
+  /** Nodes and edges of the path that holds up the chosen service, and the nodes at which that path begins. */
   readonly lit: ReadonlySet<string>;
   readonly litEdges: ReadonlySet<string>;
   readonly roots: ReadonlySet<string>;
@@ -107,7 +107,7 @@ export interface Marks {
   readonly near: ReadonlySet<string>;
 }
 
-/** @param path the services that hold up the chosen one, each with what holds it up in its turn */
+/** @param path the services that hold up the chosen one, each with the services that hold it up in turn */
 export function marksOf(
   { nodeOf, edges }: GraphModel,
   chosen: string | undefined,
@@ -135,7 +135,7 @@ export function endsOf(id: string): readonly [string, string] {
   return [from, to];
 }
 
-/** The smallest box that has all of these in it. */
+/** The smallest box that contains all given boxes. */
 export function around(layout: Layout, ids: ReadonlySet<string>): Placed {
   const places = [...ids].map((id) => layout.nodes.get(id)).filter((place) => place !== undefined);
   const x = Math.min(...places.map((place) => place.x));
@@ -148,7 +148,7 @@ export function around(layout: Layout, ids: ReadonlySet<string>): Placed {
   };
 }
 
-/** The node that an arrow key leads to: left what it waits for, right who waits for it, up and down beside it. */
+/** The node that an arrow key leads to: left to one that it waits for, right to one that waits for it, up or down to a neighbour. */
 export function neighbour(key: string, id: string, model: GraphModel, layout: Layout): string | undefined {
   const here = layout.nodes.get(id);
   if (here === undefined) return undefined;

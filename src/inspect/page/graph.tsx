@@ -129,7 +129,7 @@ function Drawn({
   );
 }
 
-/** The edges that have a place; those that stand out lie over the others. */
+/** Draws the edges that the layout has placed; highlighted edges lie over the others. */
 function Edges({
   model,
   layout,
@@ -157,7 +157,7 @@ function Edges({
   ));
 }
 
-/** What waits for a whole stage has no edges in the layout; those of the path that is lit are drawn as curves. */
+/** The layout has no edges for a service that waits for a whole stage; such edges of the highlighted path are drawn as curves. */
 function StagedEdges({ layout, marks }: { readonly layout: Layout; readonly marks: Marks }) {
   return [...marks.litEdges]
     .filter((id) => !layout.edges.has(id))
@@ -169,7 +169,7 @@ function StagedEdges({ layout, marks }: { readonly layout: Layout; readonly mark
     });
 }
 
-/** From the middle of the right side of the one to the middle of the left side of the other. */
+/** A curve from the middle of the right side of `a` to the middle of the left side of `b`. */
 function curve(a: Placed, b: Placed): string {
   const across = b.x - a.x - a.width;
   const down = b.y + b.height / 2 - a.y - a.height / 2;
@@ -193,7 +193,7 @@ function NodeButton({
   readonly chosen: string | undefined;
   readonly dim: boolean;
   readonly tabbable: boolean;
-  /** The node to which a key leads from here. */
+  /** The node to which a key leads from this node. */
   readonly toward: (key: string) => string | undefined;
   readonly go: (id: string) => void;
 }) {
@@ -279,7 +279,7 @@ function Lanes({ model, layout }: { readonly model: GraphModel; readonly layout:
   );
 }
 
-/** Lays the graph out before it is asked for. */
+/** Lays the graph out before the user opens its view. */
 export function prepareGraph(): void {
   void layoutOf(modelOf(collapsed.peek()));
 }

@@ -91,11 +91,11 @@ function ConnectionLabel() {
   );
 }
 
-/** ms for which a service has to hold others up before the page says so. */
+/** The page warns of a service that holds up others after this many ms. */
 const worthTelling = 1_000;
 const mostNotices = 2;
 
-/** Warnings that every view shows: no connection, missing entries, why the system ended, which service holds up which. */
+/** Warnings that every view shows: no connection, missing entries, why the system ended, which service holds up which others. */
 export function Notices() {
   version.value;
   const { blockers, services, replica, at } = instant.value;
@@ -130,7 +130,7 @@ export function Notices() {
   if (!ending && replica.end === undefined)
     for (const blocker of blockers) {
       const service = services.get(blocker.name);
-      // Even in a boot without trouble some service always waits for a moment.
+      // Even in a boot without failures some service always waits for a moment.
       if (service === undefined || at - service.since < worthTelling || notices.length >= mostNotices) continue;
       const because = condition(service);
       notices.push(

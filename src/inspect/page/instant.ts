@@ -16,13 +16,13 @@ export interface ServiceNow {
   readonly name: string;
   readonly config: ServiceEntry;
   readonly state: PublicState;
-  /** `starting.settling`. */
+  /** The path of the chart's state, such as `starting.settling`. */
   readonly stage: string;
-  /** ms: since when. */
+  /** When the service entered this state, in ms since chaperone began. */
   readonly since: number;
-  /** Absent before it has begun. */
+  /** The service's stay in this state; absent before the service's chart has begun. */
   readonly segment?: Segment;
-  /** Why it is still pending. */
+  /** Why the service is still pending. */
   readonly hold?: Hold;
   readonly why?: Why;
 }
@@ -34,7 +34,7 @@ export interface Blocker {
 }
 
 export interface Instant {
-  /** How many entries have come. */
+  /** The number of entries up to this instant. */
   readonly count: number;
   /** ms since chaperone began. */
   readonly at: number;
@@ -100,7 +100,7 @@ function whyOf(
   hold: Hold | undefined,
   epoch: number,
 ): Why | undefined {
-  // What an inetd or cron service waits for stands in its configuration, of which no more is told.
+  // An inetd or cron service waits for a client or a moment, which only its configuration names; the entries do not hold that part.
   if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
   const context = segment?.context ?? {};
   const pid = context['pid'];
@@ -135,7 +135,7 @@ export function holders(service: ServiceNow | undefined): readonly string[] {
   return hold !== undefined && 'names' in hold ? hold.names : [];
 }
 
-/** The service and everything that it waits for, directly or not; each with those that hold it up. */
+/** The service and all services that it waits for, directly or indirectly; each with the services that hold it up. */
 export function blockingPath(
   services: ReadonlyMap<string, ServiceNow>,
   name: string,
@@ -177,7 +177,7 @@ function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standi
     .sort((a, b) => b.waiting.length - a.waiting.length);
 }
 
-/** The states that a service is never found in count as what they come from. */
+/** The phase of a state of a service's chart. A state outside all phases counts as pending: no service stays in it between two events. */
 function phaseOf(path: string): ServicePhase {
   return phaseOfPath(path) ?? 'pending';
 }

@@ -19,7 +19,7 @@ import { toggleTheme } from './theme.ts';
 import { panBy, stepSegment, zoomBy } from './timeline.tsx';
 
 interface Key {
-  /** `event.key`, with `Shift+` where it counts. */
+  /** The values of `event.key`, with `Shift+` in front where the shift key matters. */
   readonly keys: readonly string[];
   readonly shown: string;
   readonly does: string;
@@ -109,13 +109,13 @@ function stepSelection(by: 1 | -1): void {
   select(services[next]);
 }
 
-/** Keys count wherever no text is typed; the browser keeps its own. */
+/** Handles a key anywhere but in a text field; the shortcuts of the browser stay its own. */
 export function handleKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || helpShown.value) return;
   const { target } = event;
   const typing = target instanceof HTMLInputElement && target.type === 'search';
   if (typing || target instanceof HTMLSelectElement) return;
-  // A button is pressed by these, a slider moved.
+  // The browser presses a focused button, or moves a focused slider, by these keys.
   if (target instanceof HTMLButtonElement && (event.key === ' ' || event.key === 'Enter')) return;
   if (target instanceof HTMLInputElement && /^(Arrow|Home|End)/.test(event.key) && !event.shiftKey) return;
   const name = event.shiftKey && event.key.startsWith('Arrow') ? `Shift+${event.key}` : event.key;

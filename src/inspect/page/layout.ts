@@ -1,4 +1,4 @@
-/** Lays graphs out, in a worker that is loaded when the first one is asked for. */
+/** Lays graphs out in a worker, which is loaded when the first layout is requested. */
 import elkApi, { type ELK as Elk, type ElkNode } from 'elkjs/lib/elk-api.js';
 
 export interface LayoutNode {
@@ -25,7 +25,7 @@ export interface Placed {
 export interface PlacedEdge {
   /** SVG path data. */
   readonly path: string;
-  /** The middle of its longest straight part. */
+  /** The middle of the longest straight part of the edge. */
   readonly middle: Point;
 }
 
@@ -43,10 +43,10 @@ export interface Layout {
 
 let elk: Elk | undefined;
 const made = new Map<string, Promise<Layout>>();
-/** Layouts that are kept. */
+/** The number of layouts that are cached. */
 const kept = 20;
 
-/** Two calls for the same graph are answered by one layout. */
+/** Returns the layout of a graph; two calls for the same graph share one layout. */
 export function layOut(
   nodes: readonly LayoutNode[],
   edges: readonly LayoutEdge[],

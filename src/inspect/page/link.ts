@@ -1,12 +1,12 @@
-/** What of the page stands in its address: `#t=11482&event=418&service=web.service&view=timeline`. */
+/** The part of the page's state that its address holds: `#t=11482&event=418&service=web.service&view=timeline`. */
 export const views = ['timeline', 'graph', 'statechart', 'messages', 'log'] as const;
 
 export type View = (typeof views)[number];
 
 export interface Place {
-  /** ms since chaperone began; absent: as it happens. */
+  /** The instant in ms since chaperone began; absent: the page follows the newest entries. */
   readonly t?: number;
-  /** The last entry that counts, by its `seq`; several may have one `t`. */
+  /** The `seq` of the last entry that is shown, since several entries may have the same `t`. */
   readonly event?: number;
   readonly service?: string;
   /** The actor whose statechart is shown. */

@@ -88,7 +88,7 @@ export function LogView() {
   );
 }
 
-/** The lines on the time axis of the timeline. */
+/** The log lines on the time axis of the timeline. */
 function Strip({ lines }: { readonly lines: readonly number[] }) {
   const { ref, width } = useWidth(800);
   const span = domain.value;

@@ -68,7 +68,7 @@ let written: ReturnType<typeof setTimeout> | undefined;
 effect(() => {
   const hash = placeHash.value;
   if (hash === undefined) return;
-  // Browsers refuse more than some hundred changes a minute.
+  // Browsers refuse more than about a hundred changes of the address in a minute.
   clearTimeout(written);
   written = setTimeout(() => {
     if (location.hash !== hash) history.replaceState(null, '', `${location.pathname}${hash}`);
@@ -77,7 +77,7 @@ effect(() => {
 
 setInterval(tick, 1000);
 
-// Laying out takes its time: a worker begins with it when the first picture stands.
+// A layout takes long, so the worker begins with it as soon as the first view is drawn.
 let prepared = false;
 effect(() => {
   version.value;

@@ -7,10 +7,10 @@ import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { duration, eventDetail, instantText } from './words.ts';
 
 const rowHeight = 34;
-/** Between two messages, ms: longer than this is folded to one line. */
+/** A pause between two messages that is longer than this many ms is folded to one line. */
 const quiet = 250;
 const timeWidth = 78;
-/** Of all lanes together, pixels; where there is less room, it scrolls. */
+/** The least width of all lanes together, in pixels; the view scrolls where there is less room. */
 const narrowest = 540;
 
 type Row =
@@ -179,13 +179,13 @@ interface Made {
   readonly filter: string;
   readonly configuration: number;
   readonly rows: Row[];
-  /** Events that were looked at. */
+  /** The number of events of the recording from which rows were made. */
   seen: number;
 }
 
 let made: Made | undefined;
 
-/** Grows with the recording; made anew where something else is looked at. */
+/** The rows of the view: the list grows with the recording, and is rebuilt when the selection, the search or the configuration changes. */
 function rowsOf(picked: string | undefined): readonly Row[] {
   const filter = search.value.trim();
   if (
@@ -213,7 +213,7 @@ function rowsOf(picked: string | undefined): readonly Row[] {
   return made.rows;
 }
 
-/** The last message that has come by then. */
+/** The row of the last message among the first `count` entries. */
 function currentRow(rows: readonly Row[], count: number): number {
   let low = 0;
   let high = rows.length;

@@ -2,7 +2,7 @@ import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 interface Camera {
-  /** What of the picture is at the left and the top, and how many pixels one of its units takes. */
+  /** The point of the picture at the left and the top of the area, and the number of pixels that one unit of the picture takes. */
   readonly x: number;
   readonly y: number;
   readonly scale: number;
@@ -15,7 +15,7 @@ interface Point {
 
 export interface Box extends Point, Size {}
 
-/** Below this, text cannot be read. */
+/** Text is too small to read at a smaller scale than this. */
 const legible = 0.62;
 const largest = 3;
 const smallest = 0.1;
@@ -26,12 +26,12 @@ interface Size {
 }
 
 interface Picture extends Size {
-  /** Is brought into sight whenever `focusKey` changes. */
+  /** The box that is moved into view whenever `focusKey` changes. */
   readonly focus?: Box | undefined;
   readonly focusKey?: string | undefined;
 }
 
-/** A picture that is moved and scaled with pointer, wheel, fingers and keys. */
+/** A picture that the user moves and scales with pointer, wheel, fingers and keys. */
 export function PanZoom({
   label,
   children,
@@ -67,7 +67,7 @@ export function PanZoom({
 
 type Area = RefObject<HTMLElement | null>;
 
-/** How large the area is, in pixels. */
+/** The size of the area in pixels. */
 function useRoom(area: Area): Size {
   const [room, setRoom] = useState<Size>({ width: 800, height: 500 });
   useLayoutEffect(() => {
@@ -88,15 +88,15 @@ function sizeOf({ clientWidth, clientHeight }: HTMLElement): Size {
 
 interface MovingCamera {
   readonly now: Camera;
-  /** Moves what is seen by so many pixels. */
+  /** Moves the picture by a number of pixels. */
   readonly move: (dx: number, dy: number) => void;
-  /** Scales, and keeps in its place what is at this point. */
+  /** Scales the picture; the given point of it keeps its place. */
   readonly zoomAt: (factor: number, point: Point) => void;
   /** Shows the whole picture. */
   readonly fit: () => void;
 }
 
-/** Until something moves it, the camera follows the sizes of the picture and the area. */
+/** The camera follows the sizes of the picture and the area until the user moves it. */
 function useCamera(area: Area, room: Size, { width, height, focus, focusKey }: Picture): MovingCamera {
   const [camera, setCamera] = useState<Camera | undefined>(undefined);
   const fitted = fitInto(width, height, room, legible);
@@ -122,7 +122,7 @@ function useCamera(area: Area, room: Size, { width, height, focus, focusKey }: P
   };
 }
 
-/** What moves the camera on the area: the wheel, one pointer that drags, two fingers that pinch. */
+/** The input that moves the camera: the wheel, one pointer that drags, two fingers that pinch. */
 function useHands(area: Area, { move, zoomAt }: MovingCamera) {
   const pointers = useRef(new Map<number, Point>());
   const dragged = useRef(false);
@@ -161,7 +161,7 @@ function useHands(area: Area, { move, zoomAt }: MovingCamera) {
     onPointerUp: lift,
     onPointerCancel: lift,
     onPointerLeave: lift,
-    // The end of a drag is no click on what lies there.
+    // The end of a drag is not a click on the element under the pointer.
     onClickCapture: (event: MouseEvent): void => {
       if (dragged.current) event.stopPropagation();
       dragged.current = false;
@@ -179,7 +179,7 @@ function fitInto(width: number, height: number, room: Size, least: number): Came
     least,
     Math.min(1.15, (room.width - 2 * margin) / Math.max(1, width), (room.height - 2 * margin) / Math.max(1, height)),
   );
-  // In the middle where there is room, else from the beginning.
+  // The picture is centred if it fits, and else aligned to its left and top.
   const x = Math.min(-margin / scale, -(room.width / scale - width) / 2);
   const y = Math.min(-margin / scale, -(room.height / scale - height) / 2);
   return {

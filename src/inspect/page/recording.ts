@@ -1,4 +1,4 @@
-/** The entries of one boot as the page keeps them, with what its views look things up in. */
+/** The entries of one boot as the page keeps them, with the indices that its views use for look-ups. */
 
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { describeExit, type ExitStatus } from '../../model/service/exit-status.ts';
@@ -19,7 +19,7 @@ import { Timeline } from '../timeline.ts';
 
 export type MarkKind = 'spawn' | 'exit' | 'crash' | 'notify' | 'restart' | 'run' | 'error';
 
-/** Something that happened to a service in an instant. */
+/** Something that happened to a service at one instant. */
 export interface Mark {
   readonly kind: MarkKind;
   readonly at: number;
@@ -49,35 +49,35 @@ export function isError(severity: Severity): boolean {
   return errors.has(severity);
 }
 
-/** Entries that are kept unless it is said otherwise: some 250 MB. */
+/** The default limit of kept entries; they take about 250 MB. */
 const mostEntries = 300_000;
 
 export class Recording {
   readonly #most: number;
-  /** What the entries led to that were let go, and how many those were. */
+  /** The state after the dropped entries, and the number of those entries. */
   #base = new Registry();
   #forgotten = 0;
   readonly entries: Entry[] = [];
   /** Indices of log records and of events, in order. */
   readonly logs: number[] = [];
   readonly events: number[] = [];
-  /** Indices of log records that tell of errors. */
+  /** Indices of log records with the severity err or worse. */
   readonly errors: number[] = [];
   readonly marks = new Map<string, Mark[]>();
   readonly actors = new Map<string, KnownActor>();
-  /** By session id. */
+  /** The steps of each actor, by the actor's session id. */
   readonly steps = new Map<string, Step[]>();
   readonly services = new Map<string, ServiceEntry>();
-  /** Raised by each boot and reload: what was made of `services` is made anew. */
+  /** Raised by each boot and reload, so that everything that was derived from `services` is computed again. */
   configuration = 0;
   boot: BootEntry | undefined;
   end: EndEntry | undefined;
-  /** Everything so far. */
+  /** The state after all entries so far. */
   readonly #head: LiveReplica = createReplica();
   #timeline = new Timeline(this.entries);
   readonly #paths = new Map<string, string>();
 
-  /** @param most entries that are kept */
+  /** @param most the largest number of entries that are kept */
   constructor(most = mostEntries) {
     this.#most = most;
   }
@@ -94,17 +94,17 @@ export class Recording {
     return this.entries.at(-1)?.at ?? 0;
   }
 
-  /** The state after the first `count` entries; it changes with the next call. */
+  /** The state after the first `count` entries; the next call changes the returned object. */
   after(count: number): Replica {
     return count >= this.entries.length ? this.#head : this.#timeline.after(count);
   }
 
-  /** How many entries are not later than an instant, ms. */
+  /** The number of entries that are not later than an instant, in ms. */
   countAt(at: number): number {
     return this.#timeline.countAt(at);
   }
 
-  /** How many entries there are up to one, itself included. */
+  /** The number of entries up to and including the one with this `seq`. */
   countOfSeq(seq: number): number {
     let low = 0;
     let high = this.entries.length;
@@ -116,10 +116,10 @@ export class Recording {
     return low;
   }
 
-  /** Takes entries in that follow on those before; what came already is left out. */
+  /** Appends the entries that follow the present ones; entries that arrived before are skipped. */
   append(batch: readonly Entry[]): void {
     for (const entry of batch) {
-      // It comes again where too much was missed to go on from what is known.
+      // The boot entry comes again when the page missed so many entries that it cannot continue from those it has.
       if (entry.type === '@chaperone.boot') this.#clear();
       else if (entry.seq <= this.lastSeq) continue;
       this.#add(entry);
@@ -127,7 +127,7 @@ export class Recording {
     if (this.entries.length > this.#most) this.#forget(Math.ceil(this.#most / 3));
   }
 
-  /** Lets the oldest go, but for what they led to: what is left begins as it does for who comes late. */
+  /** Drops the oldest entries and keeps the state after them: the recording then begins as it does for a page that connects late. */
   #forget(count: number): void {
     for (const entry of this.entries.slice(0, count)) this.#base.apply(entry);
     const kept = this.entries.slice(count);
@@ -246,7 +246,7 @@ export class Recording {
   }
 }
 
-/** `exit 1`, from an event that went through JSON. */
+/** The text of an end, such as `exit 1`, from an event that went through JSON. */
 export function exitText(status: Json | undefined): string {
   return isExitStatus(status) ? describeExit(status) : 'ended';
 }

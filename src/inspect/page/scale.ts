@@ -1,13 +1,13 @@
-/** A stretch of time on a stretch of pixels. All times are ms since chaperone began. */
+/** A span of time that the time axis shows. All times are ms since chaperone began. */
 export interface Domain {
   readonly from: number;
   readonly to: number;
 }
 
-/** The shortest stretch that can be looked at, ms. */
+/** The shortest span of time that can be shown, in ms. */
 const shortest = 5;
 
-/** All of a boot that has come to `last`; its end moves rarely, so that a picture that grows does not creep. */
+/** The span of a whole boot whose last entry is at `last`; its end moves in large steps, so that a growing view does not creep. */
 export function wholeDomain(last: number, live: boolean): Domain {
   if (!live) return { from: 0, to: Math.max(1, last * 1.01) };
   const step = niceStep(Math.max(last, 100) / 4);
@@ -26,7 +26,7 @@ export function pan({ from, to }: Domain, by: number): Domain {
   return { from: start, to: start + (to - from) };
 }
 
-/** Round instants, some `width / 90` of them. */
+/** About `width / 90` round instants for the axis. */
 export function ticks({ from, to }: Domain, width: number): readonly number[] {
   const step = niceStep(((to - from) / Math.max(1, width)) * 100);
   const first = Math.ceil(from / step) * step;
@@ -35,7 +35,7 @@ export function ticks({ from, to }: Domain, width: number): readonly number[] {
   return result;
 }
 
-/** `0`, `250 ms`, `1.5 s`, `2:00`. */
+/** The label of a tick: `0 s`, `0.25 s`, `1.5 s`, `2:00`. */
 export function tickText(at: number, step: number): string {
   if (at === 0) return '0 s';
   if (at >= 60_000) {
@@ -51,7 +51,7 @@ export function tickText(at: number, step: number): string {
   return `${(at / 1000).toFixed(decimals(step))} s`;
 }
 
-/** Of seconds, so that ticks so many ms apart differ. */
+/** The number of decimals of a second at which the labels of two ticks `step` ms apart differ. */
 function decimals(step: number): number {
   if (step < 1) return 4;
   return step < 10 ? 3 : step < 100 ? 2 : 1;

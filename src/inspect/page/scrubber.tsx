@@ -4,7 +4,7 @@ import { connection, cursor, goTo, instant, recording, stepBy, version } from '.
 import { epoch } from './timeline.tsx';
 import { instantText } from './words.ts';
 
-/** Through time: every view shows the instant at which it stands. */
+/** The slider through time: every view shows the instant at which the slider stands. */
 export function Scrubber() {
   version.value;
   const total = recording.entries.length;
@@ -76,7 +76,7 @@ export function Scrubber() {
   );
 }
 
-/** What the last entry is about. */
+/** Says in a few words what an entry is about. */
 function whatText(index: number): string {
   const entry = recording.entries[index];
   if (entry === undefined) return '';

@@ -7,13 +7,13 @@ import type { Replica, Segment } from '../replica.ts';
 
 export interface ChainLink {
   readonly service: string;
-  /** ms. */
+  /** When its start began, in ms since chaperone began. */
   readonly started: number;
-  /** When its start came to its end: it was ready, or had failed. */
+  /** When its start ended: the service was ready, or had failed. */
   readonly ready: number;
 }
 
-/** The first is the one whose start ended last. */
+/** The chain of starts; its first link is the service whose start ended last. */
 export function chainOf(replica: Replica, configs: ReadonlyMap<string, ServiceEntry>): readonly ChainLink[] {
   const times: StartTimes[] = [];
   for (const [service, { segments }] of replica.services) {
@@ -35,7 +35,7 @@ export function chainOf(replica: Replica, configs: ReadonlyMap<string, ServiceEn
   }));
 }
 
-/** The service that let a start go, where it had to wait for one. */
+/** The service for which a start had to wait last; undefined if the start waited for none. */
 export function waitedForIn({ event }: Segment): string | undefined {
   return event === undefined ? undefined : textOf(event, 'waitedFor');
 }

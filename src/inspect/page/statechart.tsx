@@ -40,7 +40,7 @@ export function StatechartView() {
   );
 }
 
-/** Every machine that there is: the system, a service, and what runs for the chosen service. */
+/** The choice between the actors: the system, the services, and the actors that belong to the chosen service. */
 function ActorChoice() {
   const chosen = chartActor.value;
   const service = selection.value;
@@ -180,7 +180,7 @@ function Drawn({
   );
 }
 
-/** The actor of the chart: what it did last, what it can do next, what it knows. */
+/** The actor of the chart: its last steps, its possible next steps, and its context. */
 export function ActorDetails() {
   version.value;
   const sessionId = chartActor.value;
@@ -294,7 +294,7 @@ function flatten(state: ChartState): readonly ChartState[] {
   return state.children.flatMap((child) => [child, ...flatten(child)]);
 }
 
-/** Lays the charts of services out before they are asked for. */
+/** Lays the charts of services out before the user opens them. */
 export function prepareChart(): void {
   for (const machine of ['service', 'scheduled']) {
     const chart = chartFor(machine);

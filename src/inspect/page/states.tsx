@@ -1,6 +1,6 @@
 import { type PublicState, publicStates } from '../../model/service/public-state.ts';
 
-/** A shape for each state, since colour is never the only sign; drawn around the origin in 12 by 12. */
+/** A shape for each state, since colour is never the only sign; each is drawn around the origin, 12 by 12 in size. */
 const shapes: Readonly<Record<PublicState, preact.JSX.Element>> = {
   disabled: <path d="M-4 0H4" />,
   pending: <circle r="4" stroke-dasharray="2 1.6" />,
@@ -39,7 +39,7 @@ export function StateLabel({ state, detail }: { readonly state: PublicState; rea
   );
 }
 
-/** The patterns that bars are filled with; once in the page. */
+/** The patterns that fill the bars; the page holds them once. */
 export function Patterns() {
   return (
     <svg class="patterns" aria-hidden="true">

@@ -9,32 +9,32 @@ import { type Domain, wholeDomain } from './scale.ts';
 export type Connection =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
-  /** `since`: Unix ms. */
+  /** `since` is the Unix time of the loss in ms. */
   | { readonly kind: 'lost'; readonly since: number }
   | { readonly kind: 'refused'; readonly reason: string }
   /** No entry will follow: the source is a journal, or the boot has ended. */
   | { readonly kind: 'complete' };
 
 export const recording = new Recording();
-/** Raised with every batch of entries. */
+/** Raised by every batch of entries. */
 export const version = signal(0);
 export const connection = signal<Connection>({ kind: 'connecting' });
-/** How many entries count; undefined: all, as they come. */
+/** The number of entries that are shown; undefined: all, also those that arrive later. */
 export const cursor = signal<number | undefined>(undefined);
-/** ms: where between the last entry that counts and the next one; undefined: at the last. */
+/** The shown instant between the last shown entry and the next one, in ms; undefined: that of the last shown entry. */
 const cursorTime = signal<number | undefined>(undefined);
 export const selection = signal<string | undefined>(undefined);
-/** The actor whose chart is shown; undefined: that of the selected service, or the system's. */
+/** The actor that the user chose for the chart; undefined: that of the selected service, or the system's. */
 export const actorChoice = signal<string | undefined>(undefined);
 export const view = signal<View>('timeline');
-/** The stretch of time that is looked at; undefined: all. */
+/** The span of time that the user has zoomed to; undefined: the whole boot. */
 export const zoomed = signal<Domain | undefined>(undefined);
 export const wallClock = signal(false);
 export const search = signal('');
 export const helpShown = signal(false);
-/** ms since chaperone began, as it is now as far as is known. */
+/** The present time in ms since chaperone began, estimated from the last entry that arrived. */
 export const now = signal(0);
-/** What a screen reader is told. */
+/** The text that a screen reader announces. */
 export const announcement = signal('');
 
 let heard: { readonly at: number; readonly clock: number } | undefined;
@@ -62,7 +62,7 @@ export const instant = computed<Instant>(() => {
   return at === undefined || at <= shown.at ? shown : { ...shown, at };
 });
 
-/** Where the scrubber stands, ms: the last entry, or now where it follows. */
+/** The scrubber's instant in ms: that of the shown entries, or the present time while the page follows. */
 export const cursorAt = computed(() =>
   cursor.value === undefined ? Math.max(now.value, instant.value.at) : instant.value.at,
 );
@@ -74,7 +74,7 @@ export const domain = computed<Domain>(() => {
   return zoomed.value ?? wholeDomain(Math.max(now.value, recording.lastAt), live.value);
 });
 
-/** Services whose names have what is searched for. */
+/** The services whose names contain the searched text. */
 export const shownServices = computed<readonly string[]>(() => {
   version.value;
   const wanted = search.value.trim().toLowerCase();
@@ -91,7 +91,7 @@ function namesInOrder(): readonly string[] {
 
 let waiting: Entry[] = [];
 let flushing: ReturnType<typeof setTimeout> | undefined;
-/** ms between two pictures: while much comes, taking it in goes before drawing it. */
+/** ms between two redraws; the time is longer while many entries arrive, since reading them goes before drawing them. */
 const patience = 60;
 const longPatience = 400;
 const much = 1_000;
@@ -101,7 +101,7 @@ export function receive(entries: readonly Entry[]): void {
   flushing ??= setTimeout(flush, waiting.length > much ? longPatience : patience);
 }
 
-/** Takes in what has come at once. */
+/** Adds the entries that have arrived to the recording at once. */
 export function flush(): void {
   clearTimeout(flushing);
   flushing = undefined;
@@ -118,7 +118,7 @@ export function flush(): void {
       zoomed.value = undefined;
       announcement.value = 'Another boot has begun.';
     } else if (at !== undefined) {
-      // The oldest may have been let go: it is the same instant all the same.
+      // The recording may have dropped its oldest entries; the cursor stays at the same instant.
       cursor.value = Math.max(1, recording.countOfSeq(at));
     }
     tick();
@@ -127,7 +127,7 @@ export function flush(): void {
   });
 }
 
-/** Lets time pass where entries come as they happen. */
+/** Lets the present time go on while the page is connected to a running system. */
 export function tick(): void {
   now.value =
     live.value && heard !== undefined && recording.end === undefined
@@ -142,7 +142,7 @@ export function goTo(count: number | undefined): void {
   });
 }
 
-/** To the last entry that is not later than that, ms. */
+/** Goes to the last entry that is not later than an instant, in ms. */
 export function goToTime(at: number): void {
   batch(() => {
     goTo(recording.countAt(at));
@@ -154,7 +154,7 @@ export function goToIndex(index: number): void {
   goTo(index + 1);
 }
 
-/** By so many entries; those of the selected service alone where `own`. */
+/** Goes one entry forwards or back; with `own`, only entries about the selected service count. */
 export function stepBy(by: 1 | -1, own: boolean): void {
   const at = cursor.value ?? recording.entries.length;
   const name = selection.value;
@@ -210,7 +210,7 @@ function restorePlace(): void {
     // The entry may not have arrived yet.
     if (recording.lastAt < t && live.value) return;
     const count = event === undefined ? 0 : recording.countOfSeq(event);
-    // Several may have happened in one millisecond; after the last of them it is the instant that counts.
+    // Several entries may have the same millisecond; behind the last of them the address means the instant, not an entry.
     if (count > 0 && count < recording.countAt(t)) goTo(count);
     else goToTime(t);
   }
@@ -228,7 +228,7 @@ export function openPlace(hash: string): void {
   });
 }
 
-/** The address of what is shown; undefined as long as the one that was asked for has not been reached. */
+/** The address of what the page shows; undefined until the page has reached the instant of the address that it was opened with. */
 export const placeHash = computed<string | undefined>(() => {
   const paused = cursor.value;
   const last = paused === undefined ? undefined : recording.entries[paused - 1];

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 const key = 'chaperone-theme';
 const dark = signal(false);
 
-/** As the system has it, unless it was chosen here. */
+/** Applies the theme that the user chose on this page, or else that of the operating system. */
 export function initTheme(): void {
   const preferred = matchMedia('(prefers-color-scheme: dark)');
   const chosen = read();
@@ -18,7 +18,7 @@ export function toggleTheme(): void {
   try {
     localStorage.setItem(key, dark.value ? 'dark' : 'light');
   } catch {
-    // It may be forbidden: then it is forgotten.
+    // The browser may forbid storage; then the choice lasts until the page is closed.
   }
 }
 

@@ -31,7 +31,7 @@ import { condition, duration, instantText, segmentText } from './words.ts';
 const rowHeight = 26;
 const barTop = 8;
 const barHeight = 12;
-/** What is narrower is drawn as one with its neighbours, pixels. */
+/** Bars that are narrower than this many pixels are merged with their neighbours. */
 const narrowest = 2;
 
 interface Pointed {
@@ -280,7 +280,7 @@ const markPaths: Readonly<Record<Mark['kind'], string>> = {
   error: 'M0 21.5L3.6 26H-3.6Z',
 };
 
-/** Segments as bars; those too narrow to be seen are drawn as one. */
+/** Turns segments into bars; neighbours that are too narrow to be seen are merged into one bar. */
 function barsOf(segments: readonly Segment[], { from, to }: Domain, width: number, end: number): readonly Bar[] {
   const bars: Bar[] = [];
   const scale = width / (to - from);
@@ -309,7 +309,7 @@ function barsOf(segments: readonly Segment[], { from, to }: Domain, width: numbe
   return bars;
 }
 
-/** Which state a bar shows that stands for several. */
+/** A bar that was merged from several states shows the state with the highest number. */
 const severity: Readonly<Record<PublicState, number>> = {
   disabled: 0,
   stopped: 0,
@@ -344,7 +344,7 @@ function marksOf(marks: readonly Mark[], { from, to }: Domain, width: number): r
     last.set(kind, mark);
     drawn.push(mark);
   }
-  // A restart spawns: one mark says both.
+  // Every restart spawns a process, so the mark of the restart stands for both.
   return drawn.filter(
     ({ kind, x }) => kind !== 'spawn' || !drawn.some((other) => other.kind === 'restart' && Math.abs(other.x - x) < 4),
   );
@@ -402,7 +402,7 @@ export function criticalPath(): readonly ChainLink[] {
   return memo.chain;
 }
 
-/** Says what is pointed at, in a place of its own: nothing covers anything. */
+/** Describes the element under the pointer in a line of its own, so that the text covers nothing. */
 function Readout() {
   const at =
     pointed.value ?? (selection.value === undefined ? undefined : { service: selection.value, at: cursorAt.value });
@@ -446,7 +446,7 @@ export function epoch(): number | undefined {
   return wallClock.value ? recording.boot?.epoch : undefined;
 }
 
-/** To the beginning of the segment before or after, of the selected service. */
+/** Goes to the beginning of the selected service's previous or next segment. */
 export function stepSegment(by: 1 | -1): void {
   const name = selection.value;
   const segments = name === undefined ? [] : (recording.head.services.get(name)?.segments ?? []);

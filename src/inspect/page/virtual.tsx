@@ -1,15 +1,15 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-/** Which rows of a long list are in sight. */
+/** The rows of a long list that are in view. */
 export interface Window {
   readonly first: number;
-  /** Not itself in sight. */
+  /** The first row behind the view. */
   readonly last: number;
 }
 
 const overscan = 6;
 
-/** Rows of one height, of which only those in sight are drawn. */
+/** Virtualises a list of rows of one height: only the rows in view are drawn. */
 export function useRows<E extends HTMLElement = HTMLDivElement>(count: number, height: number) {
   const ref = useRef<E>(null);
   const [{ top, room }, setPlace] = useState({ top: 0, room: 600 });
@@ -32,7 +32,7 @@ export function useRows<E extends HTMLElement = HTMLDivElement>(count: number, h
   return { ref, window };
 }
 
-/** Brings a row into sight whenever it changes. */
+/** Scrolls the given row into view whenever another row is given. */
 export function useInSight(ref: { readonly current: HTMLElement | null }, row: number, height: number): void {
   useEffect(() => {
     const element = ref.current;
@@ -60,7 +60,7 @@ export function useWidth(otherwise: number) {
   return { ref, width };
 }
 
-/** The last index whose value is not more; -1 where there is none. */
+/** The last index whose value is not above the limit; -1 if there is none. The values are sorted. */
 export function lastNotAbove(values: readonly number[], limit: number): number {
   let low = 0;
   let high = values.length;

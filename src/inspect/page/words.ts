@@ -1,4 +1,4 @@
-/** What the page says about states and times. */
+/** The texts of the page about states and times. */
 
 import { shortName } from '../../model/service/service-spec.ts';
 import type { JsonObject } from '../../model/words/json.ts';
@@ -7,7 +7,7 @@ import { eventText } from './chart-model.ts';
 import type { ServiceNow } from './instant.ts';
 import { exitText } from './recording.ts';
 
-/** `12 ms`, `1.24 s`, `4 m 2 s`, `3 h 5 m`. */
+/** The text of a duration: `12 ms`, `1.24 s`, `4 m 2 s`, `3 h 5 m`. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
@@ -16,7 +16,7 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} m`;
 }
 
-/** An instant: seconds since the boot, or the wall clock's time where an epoch (Unix ms) is given. */
+/** The text of an instant: seconds since the boot, or the wall clock's time if an epoch (Unix ms) is given. */
 export function instantText(at: number, epoch?: number): string {
   if (epoch === undefined) {
     const text = (at / 1000).toFixed(3);
@@ -32,7 +32,7 @@ export function instantText(at: number, epoch?: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** `web, store and 3 more`. */
+/** Joins names of services: `web, store and 3 more`. */
 export function names(list: readonly string[], most = 4): string {
   const shown = list.slice(0, most).map(shortName);
   return list.length > most ? `${shown.join(', ')} and ${list.length - most} more` : shown.join(', ');
@@ -41,12 +41,12 @@ export function names(list: readonly string[], most = 4): string {
 /** What has to happen for the service to go on. */
 export function condition({ why, state }: ServiceNow): string | undefined {
   if (why?.condition === undefined) return undefined;
-  // What only a person can do holds nothing up.
+  // Only a command of the user starts such a service again, so the service waits for nothing.
   if (state === 'stopped' || state === 'disabled') return undefined;
   return state === 'failed' ? why.next : `waits for ${why.condition}`;
 }
 
-/** What an event was about, in few words. */
+/** Describes the payload of an event in a few words. */
 export function eventDetail(event: JsonObject): string {
   const parts: string[] = [];
   for (const [key, value] of Object.entries(event)) {
@@ -62,7 +62,7 @@ export function eventDetail(event: JsonObject): string {
   return parts.join(', ');
 }
 
-/** What a stay in a state was: `starting.settling for 300 ms, after unit.spawned, pid 14`. */
+/** Describes a stay in a state: `starting.settling for 300 ms, after unit.spawned (pid 14)`. */
 export function segmentText(segment: Segment, now: number): string {
   const lasted = `${segment.to === undefined ? 'for' : 'lasted'} ${duration((segment.to ?? now) - segment.from)}`;
   const detail = segment.event === undefined ? '' : eventDetail(segment.event);
