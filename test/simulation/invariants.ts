@@ -162,9 +162,11 @@ export const invariants = {
   'an end is told of the one that has ended': (run) => {
     const ended = new Set<string>();
     const owners = new Owners();
+    const specs = specsOf(run);
     return walk(run, (entry) => {
       owners.note(entry);
       if (entry.kind === 'ended') {
+        ended.add(`${entry.pid} ${shellStatus(entry.status)}`);
         for (const service of [entry.service, owners.ownerOf(entry)]) {
           ended.add(`${service} ${entry.pid} ${shellStatus(entry.status)}`);
           // The kernel may not tell the end of a process that is not chaperone's child.
@@ -179,6 +181,10 @@ export const invariants = {
       const told = `${service} ${end.pid} ${end.status.kind === 'unknown' ? '?' : shellStatus(end.status)}`;
       // After a stall nobody can tell whether the process that a pidfile names has ever lived.
       if (end.status.kind === 'unknown' && has(run, 'pause')) return undefined;
+      // Nor, once that process is dead, to which service it belonged.
+      const isNamed = specs.get(service)?.pidfile !== undefined && has(run, 'pause');
+      if (isNamed && end.status.kind !== 'unknown' && ended.has(`${end.pid} ${shellStatus(end.status)}`))
+        return undefined;
       return ended.has(told) ? undefined : `${service} is said to have ended: ${told}`;
     });
   },

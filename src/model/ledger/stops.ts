@@ -119,6 +119,8 @@ function putBefore(draft: Draft, first: string, then: string): void {
   const later = draft.get(then);
   if (earlier === undefined || later === undefined || !isStopping(earlier) || !isStopping(later)) return;
   if (later.intent.told || isOver(earlier) || earlier.intent.ahead.includes(then)) return;
+  // A service that was only disabled goes on with what runs, perhaps for long: nobody waits for its end.
+  if (earlier.intent.why === 'disabled') return;
   draft.put(first, { intent: { ...earlier.intent, ahead: [...earlier.intent.ahead, then] } });
   draft.put(then, { intent: { ...later.intent, behind: later.intent.behind + 1 } });
 }

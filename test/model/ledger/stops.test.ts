@@ -292,6 +292,17 @@ describe('the end of the system', () => {
     expect(charts.ledger.drain?.stopped).toEqual(['c', 'b', 'a']);
   });
 
+  it('is not what a prerequisite waits for whose dependent is only disabled, and lets its job finish', () => {
+    const charts = up([service('a'), { name: 'b', type: 'cron', interval: '@daily', prerequisites: ['a'] }]);
+    charts.send({ type: 'services.disable', names: ['b'], at: 0 });
+    expect(charts.ledger.slots.get('b')?.chart).toBe('stopping');
+    stop(charts, 'a');
+    expect(charts.stops).toEqual(['b', 'a']);
+    // Only the end of the system hastens the job.
+    drain(charts);
+    expect(endAll(charts)).toEqual(['b', 'a', 'b']);
+  });
+
   it('hastens a job that was to finish', () => {
     const charts = up([{ name: 'a', type: 'cron', interval: '@daily' }]);
     charts.send({ type: 'services.stop', names: ['a'], disable: false, again: false, drain: true, at: 0 });
