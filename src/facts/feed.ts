@@ -53,7 +53,7 @@ export class Feed {
   /** @param happening is changed into the fact itself: a boot has thousands, and copies would be costly */
   tell(happening: Exclude<Happening, Moved> | NewMove): void {
     this.#seq += 1;
-    this.#at = Math.max(this.#at, this.#ports.now());
+    this.#at = Math.max(this.#at, this.now());
     const place = { seq: this.#seq, at: this.#at };
     if (happening.type === 'moved') {
       const from = this.#milestones.get(happening.actor)?.stage ?? nowhere;
@@ -81,7 +81,8 @@ export class Feed {
 
   /** ms since chaperone began. */
   now(): number {
-    return this.#ports.now();
+    // Microseconds are as fine as anybody reads them; more digits would only fill journals.
+    return Math.round(this.#ports.now() * 1000) / 1000;
   }
 
   milestones(service: string): Milestones | undefined {

@@ -54,7 +54,7 @@ function textOfLine(printer: TerminalPrinter, name: string, line: HistoryLine): 
 function noteOf({ type }: ConfiguredService, fact: Fact): string | undefined {
   switch (fact.type) {
     case 'notified':
-      return `says ${noticeText(fact.message) || 'nothing that moves it'}`;
+      return `says ${noticeText(fact.message)}`;
     case 'requested':
       return `"${fact.verb}" was asked for`;
     case 'run.began':

@@ -336,7 +336,7 @@ function failureText({ notice }: Known): string | undefined {
   return errno === undefined && busError === undefined ? undefined : noticeText(notice);
 }
 
-/** The parts of a notification that move a service, in the form in which it was sent. */
+/** The parts of a notification that are shown, in the form in which they were sent. */
 export function noticeText(message: JsonObject): string {
   const errno = numberOf(message, 'errno');
   const busError = textOf(message, 'busError');
@@ -344,14 +344,23 @@ export function noticeText(message: JsonObject): string {
   const status = textOf(message, 'status');
   const parts = [
     ...(message['ready'] === true ? ['READY=1'] : []),
+    ...(message['reloading'] === true ? ['RELOADING=1'] : []),
     ...(message['stopping'] === true ? ['STOPPING=1'] : []),
     ...(errno === undefined ? [] : [`ERRNO=${errno}`]),
     ...(busError === undefined ? [] : [`BUSERROR=${busError}`]),
     ...(mainPid === undefined ? [] : [`MAINPID=${mainPid}`]),
     ...(message['watchdog'] === 'trigger' ? ['WATCHDOG=trigger'] : []),
+    ...microseconds(message, 'watchdogInterval', 'WATCHDOG_USEC'),
+    ...microseconds(message, 'extend', 'EXTEND_TIMEOUT_USEC'),
     ...(status === undefined ? [] : [`"${status}"`]),
   ];
   return parts.join('  ');
+}
+
+/** A duration of a notification, which is sent in microseconds and kept in milliseconds. */
+function microseconds(message: JsonObject, key: string, name: string): readonly string[] {
+  const ms = numberOf(message, key);
+  return ms === undefined ? [] : [`${name}=${Math.round(ms * 1000)}`];
 }
 
 function milliseconds(ms: number): string {

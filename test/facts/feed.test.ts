@@ -33,6 +33,13 @@ describe('a feed', () => {
     ]);
   });
 
+  it('tells times in whole microseconds', () => {
+    const { clock, feed, facts } = followed();
+    clock.now = 200.68519899999998;
+    feed.tell({ type: 'reloaded' });
+    expect(facts[0]?.at).toBe(200.685);
+  });
+
   it('never goes back in time, whatever its clock does', () => {
     const { clock, feed, facts } = followed();
     for (const now of [5, 3, 9, 1]) {

@@ -47,6 +47,18 @@ it('the history of a service is told from its first move on, with what was asked
   );
 });
 
+it('the history of a service has all that is shown of a notification', () => {
+  const feed = new Feed({ now: () => 0, wallTime: () => 0 });
+  for (const message of [{ reloading: true }, { extend: 2_000 }, { watchdogInterval: 500, status: 'slow' }])
+    feed.tell({ type: 'notified', service: web, message });
+  const lines = historyOf(serviceEntry('web'), feed.history(web));
+  expect(lines.map((line) => ('text' in line ? line.text : line))).toEqual([
+    'says RELOADING=1',
+    'says EXTEND_TIMEOUT_USEC=2000000',
+    'says WATCHDOG_USEC=500000  "slow"',
+  ]);
+});
+
 it('the history of a service says where its details begin', () => {
   const feed = told(2_600);
   const text = renderHistory('web', historyOf(serviceEntry('web'), feed.history(web)), false);

@@ -1,18 +1,12 @@
 /** The entries of one boot as the page keeps them, with the indices that its views use for look-ups. */
 
+import type { ShownFact } from '../../facts/fact.ts';
+import { noticeText } from '../../facts/transitions.ts';
 import type { Severity } from '../../model/log/syslog-names.ts';
+import { isScheduled } from '../../model/schedule/scheduled-runs.ts';
 import { describeExit, type ExitStatus } from '../../model/service/exit-status.ts';
 import type { Json } from '../../model/words/json.ts';
-import {
-  type BootEntry,
-  type DefinitionEntry,
-  type EndEntry,
-  type Entry,
-  type EventEntry,
-  isServiceMachine,
-  type LogEntry,
-  type ServiceEntry,
-} from '../entry.ts';
+import type { BootEntry, DefinitionEntry, EndEntry, Entry, EventEntry, LogEntry, ServiceEntry } from '../entry.ts';
 import { Registry } from '../registry.ts';
 import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
 import { Timeline } from '../timeline.ts';
@@ -177,8 +171,10 @@ export class Recording {
       case '@chaperone.end':
         this.end = entry;
         break;
-      case '@chaperone.definition':
       case '@chaperone.fact':
+        this.#markFact(index, entry.fact);
+        break;
+      case '@chaperone.definition':
       case '@chaperone.lost':
         break;
     }
@@ -190,20 +186,39 @@ export class Recording {
     const from = this.#paths.get(sessionId) ?? '';
     this.#paths.set(sessionId, to);
     this.steps.get(sessionId)?.push({ index, at, event: event.type, from, to });
-    const actor = this.actors.get(sessionId);
-    if (actor?.service === undefined) return;
-    const { service } = actor;
-    if (actor.machine === 'unit') {
-      const scheduled = this.actors.get(actor.parentId ?? '')?.machine === 'scheduled';
-      if (event.type === 'unit.spawned')
-        this.#mark(service, scheduled ? 'run' : 'spawn', index, `pid ${String(event['pid'] ?? '?')}`);
-      if (event.type === 'unit.leaderExited') {
-        const text = exitText(event['status']);
-        this.#mark(service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${String(event['pid'] ?? '?')}`);
+  }
+
+  /** Marks are made of facts, since these also tell of the time before somebody watched. */
+  #markFact(index: number, fact: ShownFact): void {
+    switch (fact.type) {
+      case 'run.began': {
+        const type = this.services.get(fact.service)?.type;
+        const isRun = type !== undefined && isScheduled(type);
+        this.#mark(fact.service, isRun ? 'run' : 'spawn', index, `pid ${fact.pid}`);
+        break;
       }
-    } else if (isServiceMachine(actor.machine)) {
-      if (event.type === 'notify.received' && from !== to) this.#mark(service, 'notify', index, `${from} → ${to}`);
-      if (from.startsWith('backoff') && to.startsWith('starting')) this.#mark(service, 'restart', index, 'restart');
+      case 'run.ended': {
+        const text = describeExit(fact.status);
+        this.#mark(fact.service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${fact.pid}`);
+        break;
+      }
+      case 'notified': {
+        // A status line alone is no event on the timeline: some programs send one every second.
+        const isEvent = Object.keys(fact.message).some((name) => name !== 'status');
+        if (isEvent) this.#mark(fact.service, 'notify', index, noticeText(fact.message));
+        break;
+      }
+      case 'moved':
+        if (fact.from === 'backoff' && fact.to.startsWith('starting'))
+          this.#mark(fact.actor, 'restart', index, 'restart');
+        break;
+      case 'orphan.reaped':
+      case 'command.began':
+      case 'command.ended':
+      case 'requested':
+      case 'reloaded':
+      case 'signalled':
+        break;
     }
   }
 

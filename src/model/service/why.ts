@@ -249,7 +249,7 @@ function pendingReason(hold: Hold): Reason {
       return { condition: `${list(hold.names)} to be ready`, owner: list(hold.names), next: 'then it starts' };
     case 'blocked':
       return {
-        condition: `${list(hold.names)}, which ended without becoming ready`,
+        condition: `${list(hold.names)}, which ${hold.names.length === 1 ? 'does not become ready by itself' : 'do not become ready by themselves'}`,
         owner: 'you',
         next: `it never starts unless ${hold.names.length === 1 ? 'that service is' : 'those services are'} started`,
       };

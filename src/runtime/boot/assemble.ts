@@ -252,8 +252,9 @@ class JoinedAssembly implements Assembly {
       onMessage: this.say,
       onNotice: (service, message) => {
         const view = messageView(message);
-        // A message with nothing but WATCHDOG=1 is not worth a fact.
-        if (message.watchdog !== 'alive' || Object.keys(view).length > 1)
+        // WATCHDOG=1 alone is not worth a fact, and neither is what is not shown at all: BARRIER=1, which systemd-notify sends each time.
+        const { watchdog, ...rest } = view;
+        if (watchdog === 'trigger' || Object.keys(rest).length > 0)
           this.feed.tell({ type: 'notified', service, message: view });
       },
     });

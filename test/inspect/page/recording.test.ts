@@ -36,6 +36,28 @@ describe('a recording', () => {
     expect(bounded.after(300).seq).toBe(bounded.entries[299]?.seq);
   });
 
+  it('marks what happened before somebody watched, too: facts are enough for that', () => {
+    for (const recorded of [entries, sampleRecording()]) {
+      const whole = new Recording();
+      whole.append(recorded);
+      const late = new Recording();
+      late.append(recorded.filter(({ type }) => type === '@chaperone.boot' || type === '@chaperone.fact'));
+      const marksOf = ({ marks }: Recording) =>
+        [...marks].map(([name, all]) => [
+          name,
+          all.flatMap(({ kind, at, text }) => (kind === 'error' ? [] : [{ kind, at, text }])),
+        ]);
+      expect(marksOf(late)).toEqual(marksOf(whole).filter(([, all]) => all?.length !== 0));
+      const kinds = new Set([...late.marks.values()].flat().map(({ kind }) => kind));
+      expect([...kinds]).toEqual(expect.arrayContaining(['spawn']));
+    }
+    const crashing = new Recording();
+    crashing.append(entries);
+    const kinds = new Set([...crashing.marks.values()].flat().map(({ kind }) => kind));
+    for (const kind of ['spawn', 'crash', 'restart', 'run'] as const)
+      expect([kind, kinds.has(kind)]).toEqual([kind, true]);
+  });
+
   it('finds entries by number and by time', () => {
     const recording = new Recording();
     recording.append(entries);

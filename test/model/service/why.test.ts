@@ -140,7 +140,7 @@ describe('why a service is where it is', () => {
     ],
     [
       { hold: { kind: 'blocked', names: ['store.service'] } },
-      'waits for store, which ended without becoming ready; it never starts unless that service is started',
+      'waits for store, which does not become ready by itself; it never starts unless that service is started',
     ],
     [
       { hold: { kind: 'stage', group: 'INIT', names: ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((n) => `${n}.service`) } },
