@@ -26,8 +26,11 @@ export class Causes {
     switch (happening.type) {
       case 'moved':
         return happening.actor === systemActor ? this.#ofSystem(happening) : this.#ofService(happening);
-      case 'service.changed':
-        return this.#known.get(happening.service)?.moved;
+      case 'service.changed': {
+        // The service reports these two before it says in which of their states it is.
+        const { phase } = happening.change;
+        return phase === 'starting' || phase === 'stopping' ? undefined : this.#known.get(happening.service)?.moved;
+      }
       case 'system.draining': {
         const { end } = happening;
         if (end.kind === 'signal') return this.#signal;
@@ -51,7 +54,8 @@ export class Causes {
       }
       case 'requested':
         if (happening.verb === 'shutdown') this.#shutdown = seq;
-        for (const service of happening.services) this.#of(service).request = seq;
+        // A signal by hand asks neither for a start nor for a stop.
+        if (happening.verb !== 'kill') for (const service of happening.services) this.#of(service).request = seq;
         break;
       case 'reloaded':
         this.#reload = seq;
@@ -76,15 +80,35 @@ export class Causes {
       case 'service.start': {
         const waitedFor = textOf(event, 'waitedFor');
         if (waitedFor !== undefined) return this.#known.get(waitedFor)?.outcome ?? this.#removal(waitedFor);
-        return known?.request ?? this.#reload;
+        return this.#askedBy(textOf(event, 'askedBy'), known);
       }
       case 'service.stop':
-      case 'service.kill':
+        return this.#askedBy(textOf(event, 'why'), known);
       case 'service.retire':
+        return this.#draining;
       case 'service.reset':
-        return this.#draining ?? known?.request ?? this.#reload;
+        return known?.request;
+      // SIGKILL comes of the stop before it.
+      case 'service.kill':
+        return this.#draining ?? known?.moved;
       case 'unit.leaderExited':
         return known?.end;
+      default:
+        return undefined;
+    }
+  }
+
+  /** The ledger says who has asked for a start or a stop; the fact of that is the last one of its kind. */
+  #askedBy(reason: string | undefined, known: Known | undefined): number | undefined {
+    switch (reason) {
+      case 'hand':
+      case 'disabled':
+        return known?.request;
+      case 'reload':
+      case 'gone':
+        return this.#reload;
+      case 'shutdown':
+        return this.#draining;
       default:
         return undefined;
     }

@@ -1,5 +1,7 @@
 /** The commands, reports and memory of a service. Cron and inetd services share the commands and reports. */
+
 import type { ActorRef, Snapshot } from 'xstate';
+import type { Asker, StopReason } from '../model/ledger/slot.ts';
 import type { ScheduleNews } from '../model/schedule/scheduled-runs.ts';
 import type { FailureCause, RunEnd, ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
@@ -14,10 +16,14 @@ export type ServiceCommand =
       readonly type: 'service.start';
       /** The last prerequisite that this service had to wait for, if it had to wait. */
       readonly waitedFor?: string;
+      /** Who has asked for it, where it is not the boot: for whoever is told of it. */
+      readonly askedBy?: Asker;
       readonly at: number;
     }
   | {
       readonly type: 'service.stop';
+      /** For whoever is told of it. */
+      readonly why?: StopReason;
       /** For cron and inetd services: runs in progress may finish. */
       readonly drain: boolean;
       /** Processes that finished runs leave behind live on. */

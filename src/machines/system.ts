@@ -207,16 +207,22 @@ export const systemMachine = setup({
         const id = serviceActorId(order.kind === 'add' || order.kind === 'replace' ? order.spec.name : order.name);
         switch (order.kind) {
           case 'start': {
-            const { waitedFor } = order;
-            enqueue.sendTo(id, { type: 'service.start', at, ...(waitedFor === undefined ? {} : { waitedFor }) });
+            const { waitedFor, askedBy } = order;
+            const asker = askedBy === undefined ? {} : { askedBy };
+            enqueue.sendTo(id, {
+              type: 'service.start',
+              at,
+              ...asker,
+              ...(waitedFor === undefined ? {} : { waitedFor }),
+            });
             enqueue.assign({ childrenLeft: true, startedAny: true });
             break;
           }
           case 'stop': {
-            const { drain, leaves, killAfter } = order;
+            const { drain, leaves, killAfter, why } = order;
             const remains = leaves === undefined ? {} : { leaves };
             const within = killAfter === undefined ? {} : { killAfter };
-            enqueue.sendTo(id, { type: 'service.stop', drain, ...remains, ...within, at });
+            enqueue.sendTo(id, { type: 'service.stop', drain, why, ...remains, ...within, at });
             break;
           }
           case 'kill':
@@ -637,7 +643,7 @@ function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean):
   const change = effectiveChange(slot, event.change);
   if (change.phase !== 'failed') return false;
   const { during } = change;
-  if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.byHand)) return true;
+  if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.askedBy === 'hand')) return true;
   return boots && during === 'start' && !slot.spec.ignoreFailures;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { begin, ctl, put, type Sections, settle, telchap, untilGone, untilState, up } from './by-hand.ts';
+import { begin, ctl, edit, put, type Sections, settle, telchap, untilGone, untilState, up } from './by-hand.ts';
 import { type Booted, here, isRoot, untilFile } from './namespace.ts';
 
 const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
@@ -103,6 +103,23 @@ describe.runIf(isRoot)('the history of a service', () => {
     expect(JSON.parse(json.stdout)).toMatchObject([
       { name: 'w.service', history: [{ kind: 'transition', actor: 'w' }, {}, {}, {}, {}, {}, {}] },
     ]);
+  });
+
+  it('does not name an old signal or an old reload for what a later reload or command does', async () => {
+    const sections = { 'db.service': stay(), 'web.service': stay({ after: 'db.service' }), 'stay.service': stay() };
+    const system = await up(sections);
+    expect(await ctl(system, 'kill', 'web', 'CONT')).toMatchObject({ status: 0 });
+    edit(system, { ...sections, 'web.service': stay({ after: 'db.service', env_set: { V: '2' } }) });
+    expect(await ctl(system, 'reload')).toMatchObject({ status: 0 });
+    await untilState(system, 'web', 'ready');
+    const starts = async (name: string) =>
+      (await historyOf(system, name)).filter((line) => /→ starting\.spawning/.test(line));
+    expect((await starts('web')).at(-1)).toMatch(/asked for by a reload$/);
+    await telchap(system, 'stop', '--wait', 'web', 'db');
+    expect(await telchap(system, 'start', '--force', '--wait', 'web')).toMatchObject({ status: 0 });
+    const [, again] = await starts('db');
+    expect(again).not.toMatch(/reload/);
+    expect((await historyOf(system, 'web')).join('\n')).toMatch(/· "start" was asked for/);
   });
 
   it('says of one that was disabled and enabled what was asked for', async () => {

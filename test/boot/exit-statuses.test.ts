@@ -287,6 +287,18 @@ describe('on_failure: shutdown', () => {
     expect(system.lines('stderr').join('\n')).not.toMatch(/mistake in the configuration/);
   });
 
+  it('leaves the system up where a restart by hand fails: that is told to the caller', async () => {
+    const brief = { type: 'oneshot', command: `sh -c 'test ! -e ${here}/broken'`, remain_after_exit: true };
+    const system = await up({ 'w.service': { ...brief, on_failure: 'shutdown' }, 'stay.service': stay });
+    put(system, 'broken', '');
+    expect(await ctl(system, 'restart', '--wait', 'w')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/w/),
+    });
+    await settle(system);
+    expect(system.processes().map(({ name }) => name)).toContain('sleep');
+  });
+
   it('counts for more than ignore_failures of the settings, which is a default', async () => {
     const system = begin({
       settings: { ignore_failures: true },

@@ -223,6 +223,7 @@ const eventFields: Readonly<Record<string, string>> = {
   client: 'inetd: the address of a client',
   clientPort: 'inetd: its port',
   again: '`services.stop`: and start them again',
+  askedBy: '`service.start`: `hand` where a command has asked for it, `reload` where a reload brings it',
   deadline: '`readiness.extended`: ms since the boot, on that clock, at which the start has taken too long',
   disable: '`services.stop`: and disable them',
   drain: 'cron, inetd: what runs may finish',
@@ -250,6 +251,7 @@ const eventFields: Readonly<Record<string, string>> = {
   trouble: 'what is wrong with a pidfile',
   until: '`service.extended`: ms since the boot until which it asks for time to end',
   waitedFor: '`service.start`: the service, with suffix, that let it go',
+  why: '`service.stop`: `hand`, `reload`, `gone` (a reload has taken it out), `disabled` or `shutdown`',
 };
 
 function dictionary(texts: Readonly<Record<string, string>>): readonly string[] {

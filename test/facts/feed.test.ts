@@ -11,6 +11,8 @@ const start = (waitedFor?: string): EventView => ({
   type: 'service.start',
   ...(waitedFor === undefined ? {} : { waitedFor }),
 });
+const startBy = (askedBy: 'hand' | 'reload'): EventView => ({ type: 'service.start', askedBy });
+const stopBy = (why: string): EventView => ({ type: 'service.stop', why });
 
 /** A feed with a clock of its own, and the facts that it has emitted. */
 function followed(bound?: number) {
@@ -70,9 +72,9 @@ describe('the fact that a fact comes of', () => {
   it('is for a start by hand the request, and for a later one not any more', () => {
     const { feed, facts } = followed();
     feed.tell({ type: 'requested', verb: 'restart', services: ['web', 'api'] });
-    feed.tell(move('web', 'stopping.terminating', { type: 'service.stop' }));
-    feed.tell(move('web', 'starting.spawning', start()));
-    feed.tell(move('api', 'starting.spawning', start()));
+    feed.tell(move('web', 'stopping.terminating', stopBy('hand')));
+    feed.tell(move('web', 'starting.spawning', startBy('hand')));
+    feed.tell(move('api', 'starting.spawning', startBy('hand')));
     feed.tell(move('web', 'starting.spawning', start()));
     expect(facts.map(({ by }) => by)).toEqual([undefined, 1, 1, 1, undefined]);
   });
@@ -80,8 +82,33 @@ describe('the fact that a fact comes of', () => {
   it('is for a start that a reload brings the reload', () => {
     const { feed, facts } = followed();
     feed.tell({ type: 'reloaded' });
-    feed.tell(move('new', 'starting.spawning', start()));
+    feed.tell(move('new', 'starting.spawning', startBy('reload')));
     expect(facts[1]?.by).toBe(1);
+  });
+
+  it('is never an older request or reload than that which has asked for it', () => {
+    const { feed, facts } = followed();
+    feed.tell({ type: 'requested', verb: 'kill', services: ['web'] });
+    feed.tell({ type: 'reloaded' });
+    feed.tell(move('web', 'stopping.terminating', stopBy('reload')));
+    feed.tell(move('web', 'starting.spawning', startBy('reload')));
+    // Long after: it is forced for the sake of another, and later stopped by a reload that nobody has told of here.
+    feed.tell(move('web', 'starting.spawning', startBy('hand')));
+    feed.tell({ type: 'requested', verb: 'stop', services: ['web'] });
+    feed.tell({ type: 'reloaded' });
+    feed.tell(move('web', 'stopping.terminating', stopBy('gone')));
+    feed.tell(move('web', 'stopping.killing', { type: 'service.kill', grace: 1_000 }));
+    expect(facts.map(({ by }) => by)).toEqual([undefined, undefined, 2, 2, undefined, undefined, undefined, 7, 8]);
+  });
+
+  it('is for a start the removal of the service that it had waited for, where a reload takes that out', () => {
+    const { feed, facts } = followed();
+    feed.tell(move('db', 'ready.running'));
+    feed.tell({ type: 'reloaded' });
+    feed.tell(move('db', 'stopped', stopBy('gone')));
+    feed.tell({ type: 'service.removed', service: 'db' });
+    feed.tell(move('web', 'starting.spawning', start('db')));
+    expect(facts.at(-1)).toMatchObject({ actor: 'web', by: 4 });
   });
 
   it('is for the end of a service the end of its process, and for the end of the system the signal', () => {
@@ -92,7 +119,7 @@ describe('the fact that a fact comes of', () => {
     feed.tell({ type: 'signalled', signal: 'SIGTERM' });
     feed.tell({ type: 'system.draining', end: { kind: 'signal', signal: 'SIGTERM' } });
     feed.tell(move('system', 'draining.stopping', { type: 'system.shutdown' }));
-    feed.tell(move('web', 'stopped', { type: 'service.stop' }));
+    feed.tell(move('web', 'stopped', stopBy('shutdown')));
     expect(facts.map(({ by }) => by)).toEqual([undefined, undefined, 2, undefined, 4, 5, 5]);
   });
 });

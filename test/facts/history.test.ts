@@ -26,7 +26,7 @@ function told(bound?: number): Feed {
   feed.tell({ type: 'requested', verb: 'restart', services: [web] });
   move(901, 'stopping.terminating', { type: 'service.stop', killAfter: 8_000 }, { pid: 7 });
   move(950, 'stopped', { type: 'unit.leaderExited', ended: 'exit 0' });
-  move(950, 'starting.spawning', { type: 'service.start' });
+  move(950, 'starting.spawning', { type: 'service.start', askedBy: 'hand' });
   return feed;
 }
 

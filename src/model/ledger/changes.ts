@@ -31,7 +31,7 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
   draft.put(name, {
     chart: change.phase,
     hasBeenReady: before.hasBeenReady || isReady,
-    ...(isReady ? { byHand: false } : {}),
+    ...(isReady ? { askedBy: undefined } : {}),
     ...(outcome === undefined ? {} : { outcome }),
   });
   const { ignoreFailures } = before.spec;
@@ -100,7 +100,7 @@ function endRestarts(draft: Draft, name: string): void {
     resumes: true,
     intent: { kind: 'stopping', why: 'disabled', next: 'rest', drain: false, told: true, behind: 0, ahead: [] },
   });
-  draft.order({ kind: 'stop', name, drain: false });
+  draft.order({ kind: 'stop', name, why: 'disabled', drain: false });
 }
 
 /** The service waits for its restart_delay: no process of it runs, and its chart will start it again. */

@@ -6,15 +6,26 @@ import type { DependencyGraph, DependencyNode } from '../order/dependency-graph.
 import { isEnded, isLive, type ServicePhase, servicePhases } from '../service/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
 import type { SystemNotice } from '../service/system-notice.ts';
-import { isOver, isStopping, needsTime, newSlot, opensStage, phaseOf, type Slot } from './slot.ts';
+import {
+  type Asker,
+  isOver,
+  isStopping,
+  needsTime,
+  newSlot,
+  opensStage,
+  phaseOf,
+  type Slot,
+  type StopReason,
+} from './slot.ts';
 
 /** What the system machine is to do: messages to the charts of services, and what is told to everybody. */
 export type Order =
-  | { readonly kind: 'start'; readonly name: string; readonly waitedFor?: string }
+  | { readonly kind: 'start'; readonly name: string; readonly waitedFor?: string; readonly askedBy?: Asker }
   /** `killAfter`: ms until SIGKILL; absent for a stop that lets running processes finish. */
   | {
       readonly kind: 'stop';
       readonly name: string;
+      readonly why: StopReason;
       readonly drain: boolean;
       /** True: running processes of the service live on; the chart only starts no further ones. */
       readonly leaves?: true;

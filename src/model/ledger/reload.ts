@@ -83,6 +83,9 @@ export function reloaded(
   return { ledger: draft.done(), orders: [...changes.orders, ...draft.orders] };
 }
 
+/** What a start by a reload changes in a slot. */
+const begun = { hasBeenReady: false, askedBy: 'reload' } as const;
+
 /** The slots of the next configuration, as the steps of a plan make them. */
 class Changes {
   readonly slots: Map<string, Slot>;
@@ -116,7 +119,7 @@ class Changes {
   }
 
   #add(spec: ServiceSpec): void {
-    this.slots.set(spec.name, newSlot(spec));
+    this.slots.set(spec.name, { ...newSlot(spec), askedBy: 'reload' });
     const type = spec.enabled ? 'service.queued' : 'service.skipped';
     this.orders.push({ kind: 'add', spec }, { kind: 'tell', notice: { type, service: spec.name } });
   }
@@ -141,10 +144,10 @@ class Changes {
     if (!begins && !ends) this.#put(spec, slot, { enabled, resumes });
     else if (isOver(slot)) {
       const intent = begins ? queued : nothingIntended;
-      this.#put(spec, slot, { enabled, resumes, intent, ...(begins ? { hasBeenReady: false } : {}) });
+      this.#put(spec, slot, { enabled, resumes, intent, ...(begins ? begun : {}) });
     } else {
       this.stops.set(spec.name, { why: 'reload', next: begins ? 'start' : 'rest' });
-      this.#put(spec, slot, { enabled, resumes, ...(begins ? { hasBeenReady: false } : {}) });
+      this.#put(spec, slot, { enabled, resumes, ...(begins ? begun : {}) });
     }
   }
 

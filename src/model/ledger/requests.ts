@@ -82,14 +82,14 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
     draft.put(name, { enabled, resumes: enabled ? false : slot.resumes });
     if (!enabled) continue;
     if (isEnded(slot.chart) || slot.chart === 'pending') {
-      draft.put(name, { intent: queued, byHand: true, saidBlocked: false });
+      draft.put(name, { intent: queued, askedBy: 'hand', saidBlocked: false });
     } else if (isStopping(slot)) {
-      draft.put(name, { intent: { ...slot.intent, next: 'start' }, byHand: true });
+      draft.put(name, { intent: { ...slot.intent, next: 'start' }, askedBy: 'hand' });
     } else if (slot.chart === 'stopping' && !(force && asked.has(name))) {
-      draft.put(name, { intent: { kind: 'again' }, byHand: true });
+      draft.put(name, { intent: { kind: 'again' }, askedBy: 'hand' });
     } else if ((force && asked.has(name)) || slot.chart === 'exited') {
       // Processes that the last run left behind are ended first.
-      draft.put(name, { byHand: true });
+      draft.put(name, { askedBy: 'hand' });
       stops.set(name, { why: 'hand', next: 'start' });
     }
   }
@@ -120,8 +120,9 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
     if (!isEnded(slot.chart) && slot.chart !== 'pending') {
       const drains = drain && isScheduled(definitionOf(slot).type);
       stops.set(name, { why: 'hand', next: again ? 'start' : 'rest', drain: drains });
+      if (again) draft.put(name, { askedBy: 'hand' });
     } else if (again) {
-      if (enabled) draft.put(name, { intent: queued, byHand: true, saidBlocked: false });
+      if (enabled) draft.put(name, { intent: queued, askedBy: 'hand', saidBlocked: false });
     } else if (slot.intent.kind === 'queued') takeOutOfLine(draft, name, slot);
   }
   requestStops(draft, stops);
@@ -131,7 +132,7 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
 /** Takes a service out of the queue. A pending chart is told to become stopped; any other has ended already. */
 function takeOutOfLine(draft: Draft, name: string, { chart }: Slot): void {
   draft.put(name, { intent: nothingIntended, ...(chart === 'pending' ? { chart: 'stopped' } : {}) });
-  if (chart === 'pending') draft.order({ kind: 'stop', name, drain: false });
+  if (chart === 'pending') draft.order({ kind: 'stop', name, why: 'hand', drain: false });
 }
 
 function reset(draft: Draft, { names, force }: ServiceRequest & { type: 'services.reset' }): void {
@@ -156,8 +157,8 @@ function enable(draft: Draft, name: string): void {
   if (slot === undefined) return;
   draft.put(name, { enabled: true, resumes: false });
   if (!slot.resumes) return;
-  if (isStopping(slot)) draft.put(name, { intent: { ...slot.intent, next: 'start' } });
-  else if (isEnded(slot.chart)) draft.put(name, { intent: queued });
+  if (isStopping(slot)) draft.put(name, { intent: { ...slot.intent, next: 'start' }, askedBy: 'hand' });
+  else if (isEnded(slot.chart)) draft.put(name, { intent: queued, askedBy: 'hand' });
 }
 
 /** Keeps services from starting by themselves (queued, scheduled, restarting); running processes go on. */

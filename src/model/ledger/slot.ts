@@ -41,6 +41,9 @@ export type Intent =
   /** A process of the service survives SIGKILL during a shutdown: the shutdown no longer waits for it. */
   | { readonly kind: 'lost' };
 
+/** Whoever may ask for a start: a command, or a reload. */
+export type Asker = 'hand' | 'reload';
+
 export interface Slot {
   /** The definition in the present configuration; for a removed service, the last one. */
   readonly spec: ServiceSpec;
@@ -54,8 +57,8 @@ export interface Slot {
   readonly intent: Intent;
   /** A `disable` has ended its restarts or its schedule: the next `enable` starts the service again. */
   readonly resumes: boolean;
-  /** True if somebody requested the current start. */
-  readonly byHand: boolean;
+  /** Who has asked for the current start, where it is not that of the boot. */
+  readonly askedBy: Asker | undefined;
   /** True once a log line has said that the service cannot start as things stand. */
   readonly saidBlocked: boolean;
   /** How the last run ended, or why it could not begin. */
@@ -76,7 +79,7 @@ export function newSlot(spec: ServiceSpec): Slot {
     enabled: spec.enabled,
     intent: spec.enabled ? queued : nothingIntended,
     resumes: false,
-    byHand: false,
+    askedBy: undefined,
     saidBlocked: false,
   };
 }

@@ -17,7 +17,8 @@ export function release(draft: Draft, names: readonly string[], waitedFor?: stri
     draft.tell({ type: 'service.released', service: name });
     // A service that starts after its own end was not waiting for another one.
     const isOther = waitedFor !== undefined && waitedFor !== name;
-    draft.order({ kind: 'start', name, ...(isOther ? { waitedFor } : {}) });
+    const asker = slot.askedBy === undefined ? {} : { askedBy: slot.askedBy };
+    draft.order({ kind: 'start', name, ...asker, ...(isOther ? { waitedFor } : {}) });
   }
 }
 

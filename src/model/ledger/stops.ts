@@ -174,7 +174,7 @@ function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: St
   draft.put(name, { intent: { ...intent, drain, told: true, ...(drain ? {} : { share, killAt }) } });
   if (!drain) draft.due = Math.min(draft.due ?? killAt, killAt);
   const leaves = drain && intent.why === 'disabled' ? { leaves: true as const } : {};
-  draft.order({ kind: 'stop', name, drain, ...leaves, ...(drain ? {} : { killAfter: share }) });
+  draft.order({ kind: 'stop', name, why: intent.why, drain, ...leaves, ...(drain ? {} : { killAfter: share }) });
 }
 
 /** The last stage with a service that has not ended: earlier stages wait for it. */

@@ -216,20 +216,20 @@ export class AssemblySupervisor implements Supervisor {
       const phase = slot === undefined || isStopping(slot) ? undefined : phaseOf(slot);
       if (phase !== undefined && (phase === 'pending' || isLive(phase))) this.#ports.assembly.say(alreadyStarted(name));
     }
-    this.#send({ type: 'services.start', names, enable, force });
+    this.#send('start', { type: 'services.start', names, enable, force });
   }
 
   stop(names: readonly string[], { disable, drain }: StopRequest): void {
-    this.#send({ type: 'services.stop', names, disable, again: false, drain });
+    this.#send('stop', { type: 'services.stop', names, disable, again: false, drain });
   }
 
   reset(names: readonly string[], { force }: { readonly force: boolean }): void {
-    this.#send({ type: 'services.reset', names, force });
+    this.#send('reset', { type: 'services.reset', names, force });
   }
 
   restart(names: readonly string[], { force }: { readonly force: boolean }): void {
-    if (force) this.#send({ type: 'services.start', names, enable: false, force: true });
-    else this.#send({ type: 'services.stop', names, disable: false, again: true, drain: false });
+    if (force) this.#send('restart', { type: 'services.start', names, enable: false, force: true });
+    else this.#send('restart', { type: 'services.stop', names, disable: false, again: true, drain: false });
   }
 
   unrestartable(names: readonly string[]): readonly Unstartable[] {
@@ -237,7 +237,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   setEnabled(names: readonly string[], enabled: boolean): void {
-    this.#send({ type: enabled ? 'services.enable' : 'services.disable', names });
+    this.#send(enabled ? 'enable' : 'disable', { type: enabled ? 'services.enable' : 'services.disable', names });
   }
 
   kill(name: string, signal: SignalName): KillOutcome {
@@ -327,11 +327,11 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   /** Passes a request for services on to the system machine, with the time. */
-  #send(request: Unstamped<ServiceRequest>): void {
+  #send(verb: RequestVerb, request: Unstamped<ServiceRequest>): void {
     const { assembly, clock } = this.#ports;
     // A request that comes while the system ends changes nothing.
     if (this.#systemState === 'draining') return;
-    assembly.feed.tell({ type: 'requested', verb: verbOf(request), services: request.names });
+    assembly.feed.tell({ type: 'requested', verb, services: request.names });
     assembly.system.send({ ...request, at: clock.now() });
   }
 
@@ -568,19 +568,4 @@ function bootTimes({ started, startEnd }: Milestones): ServiceStatus['boot'] {
     ? { ready: startEnd.at }
     : { failed: { at: startEnd.at, cause: startEnd.cause ?? 'it was stopped' } };
   return { started: started.at, ...end, ...(waitedFor === undefined ? {} : { waitedFor }) };
-}
-
-function verbOf(request: Unstamped<ServiceRequest>): RequestVerb {
-  switch (request.type) {
-    case 'services.start':
-      return request.force ? 'restart' : 'start';
-    case 'services.stop':
-      return request.again ? 'restart' : 'stop';
-    case 'services.reset':
-      return 'reset';
-    case 'services.enable':
-      return 'enable';
-    case 'services.disable':
-      return 'disable';
-  }
 }

@@ -277,9 +277,18 @@ function shownEvent(event: ShownEvent): EventView {
   const { type } = event;
   switch (event.type) {
     case 'service.start':
-      return { type, ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }) };
+      return {
+        type,
+        ...(event.askedBy === undefined ? {} : { askedBy: event.askedBy }),
+        ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }),
+      };
     case 'service.stop':
-      return { type, drain: event.drain, ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }) };
+      return {
+        type,
+        ...(event.why === undefined ? {} : { why: event.why }),
+        drain: event.drain,
+        ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }),
+      };
     case 'service.kill':
       return { type, grace: event.grace };
     case 'service.reset':

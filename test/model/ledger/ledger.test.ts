@@ -124,12 +124,15 @@ describe('slots', () => {
     if (first === undefined || last === undefined) throw new Error('no slots');
     const changed = slots.with(
       new Map([
-        ['s0', { ...first, byHand: true }],
-        ['s199', { ...last, byHand: true }],
+        ['s0', { ...first, askedBy: 'hand' }],
+        ['s199', { ...last, askedBy: 'hand' }],
       ]),
     );
-    expect(changed.all().flatMap(({ byHand, spec: { name } }) => (byHand ? [name] : []))).toEqual(['s0', 's199']);
-    expect(slots.all().some(({ byHand }) => byHand)).toBe(false);
+    expect(changed.all().flatMap(({ askedBy, spec: { name } }) => (askedBy !== undefined ? [name] : []))).toEqual([
+      's0',
+      's199',
+    ]);
+    expect(slots.all().some(({ askedBy }) => askedBy !== undefined)).toBe(false);
     expect(() => slots.with(new Map([['nobody', first]]))).toThrow('nobody has no place');
   });
 });
@@ -154,9 +157,36 @@ describe('what a service reports', () => {
     const charts = system('web');
     charts.happen('web', 'fail');
     charts.send({ type: 'services.start', names: ['web'], enable: false, force: false, at: 0 });
-    expect(slotOf(charts.ledger, 'web').byHand).toBe(true);
+    expect(slotOf(charts.ledger, 'web').askedBy).toBe('hand');
     charts.happen('web', 'ready');
-    expect(slotOf(charts.ledger, 'web').byHand).toBe(false);
+    expect(slotOf(charts.ledger, 'web').askedBy).toBeUndefined();
+  });
+
+  const ask = { names: ['web'], at: 0 };
+  const stop = { type: 'services.stop', disable: false, again: false, drain: false, ...ask } as const;
+  const restart = { ...stop, again: true } as const;
+  it.each<[string, (charts: Charts) => void]>([
+    ['a restart of a running service', (charts) => charts.send(restart)],
+    [
+      'a restart of a service that is being stopped',
+      (charts) => {
+        charts.send(stop);
+        charts.send(restart);
+      },
+    ],
+    [
+      'an enable that takes up what a disable has ended',
+      (charts) => {
+        charts.happen('web', 'crash');
+        charts.send({ type: 'services.disable', ...ask });
+        charts.send({ type: 'services.enable', ...ask });
+      },
+    ],
+  ])('notes %s as a start that somebody has asked for', (_title, request) => {
+    const charts = system('web');
+    charts.happen('web', 'ready');
+    request(charts);
+    expect(slotOf(charts.ledger, 'web').askedBy).toBe('hand');
   });
 
   it('tells how its last run ended, where it does', () => {
