@@ -910,7 +910,9 @@ export const invariants = {
       const { at, type, seq } = entry.fact;
       if (at < last) return `fact ${seq} (${type}) is of ${at} ms, and one before it of ${last} ms`;
       last = at;
-      return at === entry.at ? undefined : `fact ${seq} (${type}) is of ${at} ms, and was told at ${entry.at} ms`;
+      // Facts tell time in whole microseconds.
+      const told = Math.round(entry.at * 1000) / 1000;
+      return at === told ? undefined : `fact ${seq} (${type}) is of ${at} ms, and was told at ${told} ms`;
     });
   },
 
