@@ -3,8 +3,8 @@ import { didYouMean } from '../../model/words/nearest.ts';
 import { parseOptions } from '../../model/words/option-parser.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import { help, version as versionOption } from '../command-help.ts';
-import { type Request, readWords } from '../read-words.ts';
 import { version } from '../version.ts';
+import { type Request, readWords } from './read-words.ts';
 import { json } from './verb-options.ts';
 import { programHelp, type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
 
