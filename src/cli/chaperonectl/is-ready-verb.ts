@@ -1,5 +1,6 @@
-import { print, withControl } from './control-call.ts';
+import { withControl } from './control-call.ts';
 import { probe } from './is-ready.ts';
+import { print } from './print.ts';
 import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 

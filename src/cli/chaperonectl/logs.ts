@@ -1,6 +1,7 @@
 import { EventReader } from '../../control/client.ts';
 import { follow, lines } from '../../control/log-parameters.ts';
-import { get, print, refused, withControl } from './control-call.ts';
+import { get, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
 import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 

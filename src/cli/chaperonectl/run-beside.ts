@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { exitStatuses } from '../../control/answer.ts';
 import { EventReader } from '../../control/client.ts';
-import { post, print, refused, withControl } from './control-call.ts';
+import { post, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
 import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 

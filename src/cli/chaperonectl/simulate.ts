@@ -25,8 +25,8 @@ import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
 import { missingPath } from '../missing-path.ts';
 import { reasonOf } from '../program-io.ts';
-import { print } from './control-call.ts';
 import { JournalFileError, loadBoot } from './journal-file.ts';
+import { print } from './print.ts';
 import type { Request } from './read-words.ts';
 import * as options from './verb-options.ts';
 

@@ -1,7 +1,8 @@
 import { blameText, serviceDetails, serviceTable } from '../../control/listing.ts';
 import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import { get, print, refused, withControl } from './control-call.ts';
+import { get, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
 import { readHistory, readServices } from './read-services.ts';
 import type { Request } from './read-words.ts';
 import { history as asHistory, json as asJson } from './verb-options.ts';
