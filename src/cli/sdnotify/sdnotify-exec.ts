@@ -1,4 +1,7 @@
-/** sdnotify-exec: runs a command with a notify socket of its own (see notified-command.ts). */
+/**
+ * The program sdnotify-exec: makes a notify socket, and runs a command that sends its messages there (see
+ * notified-command.ts).
+ */
 import { join } from 'node:path';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { mistake, type Reply, readProgramWords } from '../program-words.ts';
