@@ -6,7 +6,7 @@ export interface CommandHelp {
   readonly summary: string;
   /** The words behind the options in the usage line; several if there are several forms. */
   readonly usages: readonly string[];
-  /** What the command does, in sentences; by default the summary. */
+  /** Whole sentences that describe the command. Where they are absent, the summary is shown instead. */
   readonly description?: string;
   /** All but --help, which every command has. */
   readonly options: readonly Parameter<unknown>[];

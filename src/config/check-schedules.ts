@@ -34,9 +34,8 @@ export function checkSchedules(
 }
 
 /**
- * Warns of six fields that other programs would read with the seconds first: here the last field is the second, and a star in
- * it runs
- * the service sixty times a minute.
+ * Warns of six fields that other programs would read with the seconds first: here the last field is the second, and a
+ * star in it runs the service sixty times a minute.
  */
 function warnOfSeconds(name: string, fields: string, { places, report }: CheckContext): void {
   const words = fields.split(' ');

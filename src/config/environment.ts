@@ -92,9 +92,8 @@ function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own:
 }
 
 /**
- * The environment that chaperone was started with, without the variables that its host set for chaperone alone, and with the
- * internal ones
- * that do not depend on a service.
+ * The environment that chaperone was started with, without the variables that its host set for chaperone alone, and
+ * with the internal ones that do not depend on a service.
  */
 export function inheritedLevel(
   environment: Readonly<Record<string, string | undefined>>,
@@ -215,9 +214,8 @@ export interface FinalEnvironment {
 
 /**
  * The environment that a program gets: every variable expanded, without empty values and without names that begin with
- * an underscore. Variables that cannot be expanded are reported and left out; those that depend on the single run are left for
- * later, after
- * a trial with stand-ins.
+ * an underscore. Variables that cannot be expanded are reported and left out; those that depend on the single run are
+ * left for later, after a trial with stand-ins.
  *
  * @param notifies true if the starts of the service have a notify socket
  */

@@ -54,9 +54,8 @@ export function loadConfiguration(path: string, context: LoadContext): LoadResul
 }
 
 /**
- * Reads the files once more, only to know the places of sections and directives, which a start does not need. Mistakes in the
- * files
- * are not reported here, since `loadConfiguration` has done so.
+ * Reads the files once more, only to know the places of sections and directives, which a start does not need. Mistakes
+ * in the files are not reported here, since `loadConfiguration` has done so.
  */
 export function readPlaces(path: string, reader: ConfigReader): Places {
   const report = createReport();

@@ -1,7 +1,7 @@
 /**
- * The table of commands: for each its parameters, the rights it needs, and its place in the HTTP API. The grammar of words, the
- * routes of actions
- * with their OpenAPI description, the rights, help, man pages and completions are derived from it.
+ * The table of commands: for each its parameters, the rights it needs, and its place in the HTTP API. The grammar of
+ * words, the routes of actions with their OpenAPI description, the rights, help, man pages and completions are derived
+ * from it.
  */
 
 import { parseSeverity, severities } from '../model/log/syslog-names.ts';

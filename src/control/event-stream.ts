@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { limits } from './limits.ts';
 
 /**
- * Server-sent events to one reader. Events that it does not take in time are dropped and counted, and it is told how many it
- * missed
- * once it reads again: a reader who never reads costs `limits.unread` bytes, and is disconnected after a while.
+ * Server-sent events to one reader. Events that it does not take in time are dropped and counted, and it is told how
+ * many it missed once it reads again: a reader who never reads costs `limits.unread` bytes, and is disconnected after a
+ * while.
  */
 export class EventStream {
   readonly #response: ServerResponse;

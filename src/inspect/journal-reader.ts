@@ -1,7 +1,6 @@
 /**
- * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another version,
- * which
- * a newer or an older chaperone has written, is not guessed at.
+ * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another
+ * version, which a newer or an older chaperone has written, is not guessed at.
  */
 import { type BootEntry, type Entry, entryVersion, isReadable } from './entry.ts';
 

@@ -23,6 +23,7 @@ import type { PidfileTrouble } from '../model/service/pidfile.ts';
 import type { FailureCause } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { MissedEnd, NotifyFact, PidfileFact } from '../model/service/unit-events.ts';
+import { forever } from './limits.ts';
 
 export type ReadinessFact =
   /** `pid`: the process to follow from now on. `ended`: how it ended, if chaperone was stopped meanwhile. */
@@ -64,9 +65,6 @@ interface ReadinessContext extends ReadinessInput {
 const pidfile = fromCallback<EventObject, StartOf, PidfileFact>(() => {
   throw new Error('internal error: the port pidfile is not provided');
 });
-
-/** The longest delay that a clock accepts, ms: a thousand years. */
-const forever = 3e13;
 
 export const readinessMachine = setup({
   types: {

@@ -49,6 +49,7 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
 import { enter } from './enter.ts';
+import { clearGrace, killGrace } from './limits.ts';
 import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-events.ts';
 import { stamped } from './stamped.ts';
 import { unitMachine } from './unit.ts';
@@ -103,10 +104,6 @@ interface ScheduledContext extends ScheduledInput {
 const trigger = fromCallback<TriggerCommand, ServiceSpec, TriggerFact>(() => {
   throw new Error('internal error: the port trigger is not provided');
 });
-
-/** ms from the kill signal to SIGKILL for processes that finished runs left, and from there to `unit.survived`. */
-const clearGrace = 2_000;
-const killGrace = 1_000;
 
 const when = stamped<ScheduledContext, ScheduledEvent>();
 

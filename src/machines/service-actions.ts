@@ -14,6 +14,7 @@ import type { ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { NotifyFact, NotifyRequest } from '../model/service/unit-events.ts';
+import { clearGrace, forever, killGrace } from './limits.ts';
 import { readinessMachine, reportsFailure } from './readiness.ts';
 import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-events.ts';
 import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-outcomes.ts';
@@ -35,13 +36,8 @@ const notifications = fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() =>
   throw new Error('internal error: the port notifications is not provided');
 });
 
-/** ms from the kill signal to SIGKILL where a service ends its own failed run, and from SIGKILL to `unit.survived`. */
-const clearGrace = 2_000;
-const killGrace = 1_000;
 /** Beyond its restart delay, a service must have been ready this long for its restart count to be forgotten, ms. */
 const stableMargin = 1_000;
-/** The longest delay that a clock accepts, ms: a thousand years. */
-const forever = 3e13;
 
 /** The memory that every start sets back. */
 const freshStart = {
@@ -58,6 +54,9 @@ const freshStart = {
 } as const;
 
 const when = stamped<ServiceContext, ServiceEvent>();
+
+/** The leader has ended: chaperone was told so, or the leader ended while chaperone was stopped. */
+const leaderEnds = ['unit.leaderExited', 'leader.missed'] as const;
 
 export const serviceSetup = setup({
   types: {
@@ -152,14 +151,8 @@ export const serviceSetup = setup({
     closeNotify: enqueueActions(({ context, enqueue }) => {
       if (context.notifications !== undefined) enqueue.sendTo(context.notifications, { type: 'notify.close' });
     }),
-    recordExit: assign(
-      when('unit.leaderExited', (_, { pid, status, age }) => ({ pid: 0, lastEnd: { pid, status, ran: age } })),
-    ),
-    recordMissed: assign(
-      when('leader.missed', (_, { pid, status, age }) => ({ pid: 0, lastEnd: { pid, status, ran: age } })),
-    ),
-    judgeMissed: assign(when('leader.missed', (_, { pid, status }) => ({ verdict: { kind: 'exit', status, pid } }))),
-    judgeExit: assign(when('unit.leaderExited', (_, { pid, status }) => ({ verdict: { kind: 'exit', status, pid } }))),
+    recordExit: assign(when(leaderEnds, (_, { pid, status, age }) => ({ pid: 0, lastEnd: { pid, status, ran: age } }))),
+    judgeExit: assign(when(leaderEnds, (_, { pid, status }) => ({ verdict: { kind: 'exit', status, pid } }))),
     judgeSpawn: assign(when('unit.spawnFailed', (_, { error }) => ({ verdict: { kind: 'spawn', error } }))),
     judgeReadiness: assign(
       when('readiness.failed', ({ pid }, { cause }) => ({ verdict: 'pid' in cause ? { ...cause, pid } : cause })),

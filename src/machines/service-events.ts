@@ -77,7 +77,10 @@ export interface ServiceExitKills {
   readonly at: number;
 }
 
-/** What a scheduled service tells the system machine beside its changes of phase. */
+/**
+ * News that a cron or inetd service reports to the system machine: events at which its phase stays the same, such as a
+ * skipped or a failed run.
+ */
 export interface ServiceNoticed {
   readonly type: 'service.noticed';
   readonly name: string;

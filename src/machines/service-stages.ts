@@ -195,10 +195,10 @@ export const ready = serviceSetup.createStateConfig({
         'service.reset': { actions: ['noteTime', 'forgetRestarts'] },
         'restarts.forgotten': { actions: ['forgetRestarts'] },
         'leader.missed': [
-          { guard: 'exitedNormally', target: '#service.exited', actions: ['reportExitKills', 'recordMissed'] },
+          { guard: 'exitedNormally', target: '#service.exited', actions: ['reportExitKills', 'recordExit'] },
           {
             target: '#service.stopping.clearing',
-            actions: ['reportExitKills', 'recordMissed', 'judgeMissed'],
+            actions: ['reportExitKills', 'recordExit', 'judgeExit'],
           },
         ],
         'unit.leaderExited': [

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { request } from '../../src/control/client.ts';
 import { shortName } from '../../src/model/service/service-spec.ts';
+import { messageOf } from '../../src/model/words/errno.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
 import { boot, fixtures, isRoot } from './namespace.ts';
 
@@ -106,7 +107,7 @@ async function difference(seed: number): Promise<string | undefined> {
     if (isDeepStrictEqual(course, story.course)) return undefined;
     throw new Error(`lived:   ${JSON.stringify(course)}\nmade up: ${JSON.stringify(story.course)}`);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return `seed ${seed}: SEED=${seed} npx vitest run test/boot/kernels-agree.test.ts\n  ${happenings}\n${why}\n${story.config}`;
   }
 }

@@ -24,7 +24,7 @@ export function chaperonectlCheck({ config, text = '' }: { readonly config?: str
   }
 }
 
-/** What a reload answers whose preparation fails for that reason. */
+/** The answer of a reload that fails because its `prepare` step returns this reason. */
 export async function reloadWith(reason: string): Promise<string> {
   const spec = systemOf([simpleService('web')]);
   const { assembly, kernel } = createWorld(spec, { has: () => true, script: () => ({ steps: [{ do: 'hang' }] }) });

@@ -10,10 +10,12 @@ interface Clock {
 
 type ClockEvent =
   | { readonly type: 'clock.rang'; readonly times: number; readonly at: number }
+  | { readonly type: 'clock.chimed'; readonly times: number; readonly at: number }
   | { readonly type: 'clock.stopped' };
 
 const when = stamped<Clock, ClockEvent>();
 const ring = when('clock.rang', ({ rings }, { times }) => ({ rings: rings + times }));
+const sound = when(['clock.rang', 'clock.chimed'], ({ rings }, { times }) => ({ rings: rings + times }));
 const stop = when('clock.stopped', () => ({ rings: 0 }));
 const context: Clock = { at: 3, rings: 1 };
 
@@ -29,6 +31,17 @@ describe('stamped', () => {
   it('throws at an event of another type', () => {
     expect(() => ring({ context, event: { type: 'clock.stopped' } })).toThrow(
       'internal error: an action for clock.rang meets clock.stopped',
+    );
+  });
+
+  it('makes one assignment for several types of events', () => {
+    expect(sound({ context, event: { type: 'clock.rang', times: 2, at: 9 } })).toEqual({ at: 9, rings: 3 });
+    expect(sound({ context, event: { type: 'clock.chimed', times: 4, at: 8 } })).toEqual({ at: 8, rings: 5 });
+  });
+
+  it('names all types of an assignment that meets another one', () => {
+    expect(() => sound({ context, event: { type: 'clock.stopped' } })).toThrow(
+      'internal error: an action for clock.rang or clock.chimed meets clock.stopped',
     );
   });
 

@@ -10,6 +10,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../src/model/words/errno.ts';
 import { generateWorld } from './generate.ts';
 import {
   type Invariant,
@@ -50,7 +51,7 @@ function readOptions() {
   try {
     return parseArgs({ options }).values;
   } catch (error) {
-    process.stderr.write(`simulate: ${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    process.stderr.write(`simulate: ${messageOf(error)}\n${usage}`);
     return undefined;
   }
 }

@@ -34,7 +34,11 @@ export interface State {
   readonly wishes: Map<string, Wish>;
   draining: boolean;
   forced: boolean;
+  /** True from the last round of the shutdown on, in which every process that is left gets SIGTERM and then SIGKILL. */
+  clearing: boolean;
   ready: boolean;
+  /** The service that somebody asked to kill, until somebody asks for something else. */
+  killed: string | undefined;
 }
 
 /** `rest`: the service waits at rest, or ends because it was disabled. `end`: the start follows the end of a run. */
@@ -60,11 +64,14 @@ export function walk(
     wishes: new Map(run.spec.services.flatMap(({ name, enabled }) => (enabled ? [[name, 'rest'] as const] : []))),
     draining: false,
     forced: false,
+    clearing: false,
     ready: false,
+    killed: undefined,
   };
   for (const [index, entry] of run.history.entries()) {
     const answer = visit(entry, state, index);
     if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
+    if (entry.kind === 'deed') state.killed = entry.deed.do === 'kill' ? entry.deed.name : undefined;
     if (entry.kind === 'deed' && entry.refused !== true) {
       applyWishes(run, entry.deed, state);
       applyDeed(entry.deed, state);
@@ -98,6 +105,7 @@ export function walk(
     const { notice } = entry;
     if (notice.type === 'system.draining') state.draining = true;
     if (notice.type === 'system.forced') state.forced = true;
+    if (notice.type === 'system.clearing') state.clearing = true;
     if (notice.type === 'system.ready') state.ready = true;
     if (notice.type === 'service.survives' && !notice.waits) state.lost.add(notice.service);
     if (notice.type !== 'service.changed') continue;

@@ -204,12 +204,8 @@ export const invariants = {
     const specs = specsOf(run);
     const signalled = new Map<number, Set<string>>();
     const owners = new Owners();
-    let clearing = false;
-    let killed: string | undefined;
-    return walk(run, (entry, { forced }) => {
+    return walk(run, (entry, { forced, clearing, killed }) => {
       owners.note(entry);
-      if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
-      if (entry.kind === 'deed') killed = entry.deed.do === 'kill' ? entry.deed.name : undefined;
       if (entry.kind !== 'signalled' || forced) return undefined;
       const { root, signal, service, pid } = entry;
       const seen = signalled.get(root) ?? new Set();
@@ -227,9 +223,7 @@ export const invariants = {
 
   'SIGKILL leaves time to end': (run) => {
     const signalled = new Map<number, number>();
-    let killed: string | undefined;
-    return walk(run, (entry, { draining }) => {
-      if (entry.kind === 'deed') killed = entry.deed.do === 'kill' ? entry.deed.name : undefined;
+    return walk(run, (entry, { draining, killed }) => {
       if (entry.kind !== 'signalled' || draining || entry.signal === 'SIGCONT') return undefined;
       const since = signalled.get(entry.root);
       if (entry.signal !== 'SIGKILL') {
@@ -710,10 +704,8 @@ export const invariants = {
   'every signal to a service was asked for by its unit': (run) => {
     const owners = new Owners();
     let sends: { readonly at: number; readonly service: string; readonly signal: string }[] = [];
-    let clearing = false;
-    return walk(run, (entry) => {
+    return walk(run, (entry, { clearing }) => {
       owners.note(entry);
-      if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
       if (entry.kind === 'sends') {
         sends = sends.filter(({ at }) => at === entry.at);
         sends.push(entry);
@@ -733,10 +725,8 @@ export const invariants = {
   // Stop order: a service is told to stop once, and then "gets SIGKILL".
   'a process is asked to end once': (run) => {
     const asked = new Map<number, string>();
-    let clearing = false;
     let byHand = false;
-    return walk(run, (entry) => {
-      if (entry.kind === 'notice' && entry.notice.type === 'system.clearing') clearing = true;
+    return walk(run, (entry, { clearing }) => {
       if (entry.kind === 'sends') byHand = entry.purpose === 'hand';
       if (entry.kind !== 'signalled' || clearing || byHand) return undefined;
       const { id, pid, service, signal } = entry;

@@ -1,5 +1,5 @@
-import type { Request } from '../read-words.ts';
 import { withControl } from './control-call.ts';
+import type { Request } from './read-words.ts';
 import { show } from './status.ts';
 import { json } from './verb-options.ts';
 

@@ -1,12 +1,11 @@
 import { exitStatuses } from '../../control/answer.ts';
 import { didYouMean } from '../../model/words/nearest.ts';
-import { parseOptions } from '../../model/words/option-parser.ts';
 import { oneLine } from '../../model/words/printable.ts';
-import { help, version as versionOption } from '../command-help.ts';
-import { type Request, readWords } from '../read-words.ts';
-import { version } from '../version.ts';
+import { findVerb } from './find-verb.ts';
+import { print, refuse } from './print.ts';
+import { type Request, readWords } from './read-words.ts';
 import { json } from './verb-options.ts';
-import { programHelp, type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
+import { type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
 
 /** What a verb's file exports. */
 interface Verb {
@@ -28,37 +27,23 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   simulate: () => import('./simulate.ts'),
 };
 
-/** Does not touch process.stdout, which would make a shared pipe non-blocking for other processes. */
-async function print(fd: 1 | 2, text: string): Promise<void> {
-  const { writeAll } = await import('../program-io.ts');
-  await writeAll(fd, Buffer.from(text));
-}
-
 /** Runs a verb; returns the exit status. */
 export async function main(given: readonly string[]): Promise<number> {
-  const parsed = parseOptions(given, [help, versionOption], { untilWord: true });
-  if (parsed.kind === 'mistake') return refuse('chaperonectl', parsed.message);
-  const [name, ...words] = parsed.words;
-  if (parsed.texts.has(help.name) || name === 'help') {
-    await print(1, programHelp('chaperonectl'));
-    return exitStatuses.done;
+  const found = await findVerb('chaperonectl', given);
+  switch (found.kind) {
+    case 'answered':
+      return found.exitStatus;
+    case 'verb':
+      return runVerb(found.verb, found.words);
+    case 'unknown': {
+      const near = didYouMean(
+        found.name,
+        verbsOf('chaperonectl').map(({ name }) => name),
+      );
+      const hint = near === undefined ? '' : `: ${near}`;
+      return refuse('chaperonectl', `unknown verb "${oneLine(found.name)}"${hint}`);
+    }
   }
-  if (parsed.texts.has(versionOption.name)) {
-    await print(1, `chaperonectl ${version}\n`);
-    return exitStatuses.done;
-  }
-  if (name === undefined) {
-    await print(2, programHelp('chaperonectl'));
-    return exitStatuses.mistake;
-  }
-  const verbs = verbsOf('chaperonectl');
-  const verb = verbs.find((known) => known.name === name);
-  if (verb !== undefined) return runVerb(verb, words);
-  const near = didYouMean(
-    name,
-    verbs.map((known) => known.name),
-  );
-  return refuse('chaperonectl', `unknown verb "${oneLine(name)}"${near === undefined ? '' : `: ${near}`}`);
 }
 
 async function runVerb(verb: VerbHelp, words: readonly string[]): Promise<number> {
@@ -84,9 +69,4 @@ async function runVerb(verb: VerbHelp, words: readonly string[]): Promise<number
 /** Prints a mistake as JSON under --json, so that a program that reads answers can read it. */
 function isAskedForJson({ name, options }: VerbHelp, words: readonly string[]): boolean {
   return ownVerbs[name] === undefined && options.includes(json) && words.includes(`--${json.name}`);
-}
-
-async function refuse(program: string, message: string): Promise<number> {
-  await print(2, `${program}: ${message}\ntry "${program} --help"\n`);
-  return exitStatuses.mistake;
 }

@@ -1,7 +1,6 @@
 /**
- * The entry. A probe runs `is-ready` every few seconds, for as long as the container lives, so that verb loads only its own
- * code. The
- * other verbs are in files of their own.
+ * The entry. A probe runs `is-ready` every few seconds, for as long as the container lives, so that verb loads only its
+ * own code. The other verbs are in files of their own.
  */
 const [verb, ...words] = process.argv.slice(2);
 const isProbe = verb === 'is-ready' && !words.some((word) => word.startsWith('-'));

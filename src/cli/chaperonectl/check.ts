@@ -21,7 +21,7 @@ import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { defaultConfig } from '../default-config.ts';
 import { missingPath } from '../missing-path.ts';
 import { reasonOf, writeAll } from '../program-io.ts';
-import type { Request } from '../read-words.ts';
+import type { Request } from './read-words.ts';
 import { config as configOption, json, user as userOption } from './verb-options.ts';
 
 interface Start {

@@ -1,18 +1,8 @@
 /** Functions that all verbs that talk to a running chaperone share. */
 import { exitStatuses } from '../../control/answer.ts';
 import { findSocket, type ReplyReader, request, UnreachableError } from '../../control/client.ts';
-import { codeOf } from '../../model/words/errno.ts';
-import { writeAll } from '../program-io.ts';
+import { print } from './print.ts';
 import { type CommandReply, readReply } from './reply.ts';
-
-export async function print(fd: 1 | 2, text: string): Promise<void> {
-  try {
-    await writeAll(fd, Buffer.from(text));
-  } catch (error) {
-    // A reader that closes the pipe early is no error.
-    if (codeOf(error) !== 'EPIPE') throw error;
-  }
-}
 
 export async function get(path: string, reader?: ReplyReader, limit?: number) {
   return request(socketPath(), {

@@ -1,8 +1,9 @@
 import { criticalChain, renderChain } from '../../facts/critical-chain.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import type { Request } from '../read-words.ts';
-import { get, print, refused, withControl } from './control-call.ts';
+import { get, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
 import { readServices } from './read-services.ts';
+import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 export function run({ given }: Request): Promise<number> {

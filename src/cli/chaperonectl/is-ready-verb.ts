@@ -1,6 +1,7 @@
-import type { Request } from '../read-words.ts';
-import { print, withControl } from './control-call.ts';
+import { withControl } from './control-call.ts';
 import { probe } from './is-ready.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 /** Prints only with --json. Exit status: 0 if all services are ready, 1 if not, higher if that cannot be known. */

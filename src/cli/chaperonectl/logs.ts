@@ -1,7 +1,8 @@
 import { EventReader } from '../../control/client.ts';
 import { follow, lines } from '../../control/log-parameters.ts';
-import type { Request } from '../read-words.ts';
-import { get, print, refused, withControl } from './control-call.ts';
+import { get, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 /** Prints the last log records, and with --follow also new ones as they come. */

@@ -15,8 +15,8 @@ import { codeOf } from '../../model/words/errno.ts';
 import type { Given, Parameter } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import { writeAll } from '../program-io.ts';
-import type { Request } from '../read-words.ts';
 import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
+import type { Request } from './read-words.ts';
 import * as options from './verb-options.ts';
 
 interface Replay {

@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
 import { exitStatuses } from '../../control/answer.ts';
 import { EventReader } from '../../control/client.ts';
-import type { Request } from '../read-words.ts';
-import { post, print, refused, withControl } from './control-call.ts';
+import { post, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 /** Runs a command beside the services, with its output and its exit status. */

@@ -1,7 +1,8 @@
 /** The verbs that are a command of the running chaperone: what they print is its answer. */
 
-import type { Request } from '../read-words.ts';
-import { print, sendCommand, withControl } from './control-call.ts';
+import { sendCommand, withControl } from './control-call.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 /** @returns what chaperonectl calls for such a verb */

@@ -25,9 +25,9 @@ import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
 import { missingPath } from '../missing-path.ts';
 import { reasonOf } from '../program-io.ts';
-import type { Request } from '../read-words.ts';
-import { print } from './control-call.ts';
 import { JournalFileError, loadBoot } from './journal-file.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
 import * as options from './verb-options.ts';
 
 /** The assumed time of unmeasured programs, ms: about what a small program needs. */

@@ -1,9 +1,10 @@
 import { blameText, serviceDetails, serviceTable } from '../../control/listing.ts';
 import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import type { Request } from '../read-words.ts';
-import { get, print, refused, withControl } from './control-call.ts';
+import { get, refused, withControl } from './control-call.ts';
+import { print } from './print.ts';
 import { readHistory, readServices } from './read-services.ts';
+import type { Request } from './read-words.ts';
 import { history as asHistory, json as asJson } from './verb-options.ts';
 
 /** Without names a table of all services; with names everything about each. */

@@ -1,17 +1,11 @@
 import type { spawnSync } from 'node:child_process';
-import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
-import { help, helpText, optionsOf, version as versionOption } from '../command-help.ts';
 import { reasonOf, writeAll } from '../program-io.ts';
-import { version } from '../version.ts';
+import { mistake, type Reply, readProgramWords } from '../program-words.ts';
 import { CopyError, copyFiles } from './envcp-copy.ts';
 import * as options from './envcp-options.ts';
 import { createTemplateExpander, TemplateError } from './envcp-template.ts';
 
-type Job =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: 'mistake'; readonly message: string }
-  | ({ readonly kind: 'copy' } & Operation);
+type Job = Reply | ({ readonly kind: 'copy' } & Operation);
 
 interface Operation {
   readonly files: readonly string[];
@@ -25,12 +19,10 @@ interface Operation {
 }
 
 function readWords(given: readonly string[]): Job {
-  const parsed = parseOptions(given, optionsOf(options.envcp));
-  if (parsed.kind === 'mistake') return parsed;
-  const { get } = givenBy(parsed.texts);
-  const { words } = parsed;
-  if (get(help)) return { kind: 'help' };
-  if (get(versionOption)) return { kind: 'version' };
+  const reading = readProgramWords('envcp', options.envcp, given);
+  if (reading.kind !== 'given') return reading;
+  const { get } = reading.given;
+  const { words } = reading;
   if (words.includes('-')) {
     if (words.length > 1) return mistake('"-" stands alone: standard input goes to standard output');
   } else if (words.length < 2) {
@@ -47,10 +39,6 @@ function readWords(given: readonly string[]): Job {
     prefix: get(options.xprefix) ?? '$',
     brackets: get(options.xgrouping) ?? '({',
   };
-}
-
-function mistake(message: string): Job {
-  return { kind: 'mistake', message };
 }
 
 async function copy(operation: Operation): Promise<void> {
@@ -124,8 +112,7 @@ async function main(): Promise<number> {
     return 2;
   }
   try {
-    if (job.kind === 'help') await print(helpText('envcp', options.envcp));
-    else if (job.kind === 'version') await print(`envcp ${version}\n`);
+    if (job.kind === 'information') await print(job.text);
     else await copy(job);
     return 0;
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * The life of one command that has a notify socket of its own.
+ * Runs one command with its own notify socket, and decides when and with which exit status sdnotify-exec ends.
  *
  * Two things happen in any order: the command ends, and it (or what it started: `docker run --detach` ends long before its
  * container does) says something. What ends sdnotify-exec:

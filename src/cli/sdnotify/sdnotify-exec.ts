@@ -1,33 +1,29 @@
-/** sdnotify-exec: runs a command with a notify socket of its own (see notified-command.ts). */
+/**
+ * The program sdnotify-exec: makes a notify socket, and runs a command that sends its messages there (see
+ * notified-command.ts).
+ */
 import { join } from 'node:path';
-import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
-import { help, helpText, optionsOf, version as versionOption } from '../command-help.ts';
-import { version } from '../version.ts';
+import { mistake, type Reply, readProgramWords } from '../program-words.ts';
 import { NotifiedCommand, type Operation } from './notified-command.ts';
 import { defaultTemplate, NotifyCommandError } from './notify-command.ts';
 import { complain, print } from './notify-output.ts';
 import { NotifySocketError } from './notify-socket.ts';
 import * as options from './sdnotify-exec-options.ts';
 
-type Job =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: 'mistake'; readonly message: string }
-  | ({ readonly kind: 'run' } & Operation);
+type Job = Reply | ({ readonly kind: 'run' } & Operation);
 
 function readWords(given: readonly string[]): Job {
-  const parsed = parseOptions(given, optionsOf(options.sdnotifyExec), { untilWord: true });
-  if (parsed.kind === 'mistake') return parsed;
-  const { get } = givenBy(parsed.texts);
-  if (get(help)) return { kind: 'help' };
-  if (get(versionOption)) return { kind: 'version' };
-  if (parsed.words.length === 0) return mistake('no command is given');
+  const reading = readProgramWords('sdnotify-exec', options.sdnotifyExec, given, { untilWord: true });
+  if (reading.kind !== 'given') return reading;
+  const { get } = reading.given;
+  const { words } = reading;
+  if (words.length === 0) return mistake('no command is given');
   const timeout = get(options.timeout);
   const socket = get(options.socket);
   return {
     kind: 'run',
-    command: parsed.words,
+    command: words,
     mode: get(options.waitStop) ? 'stop' : get(options.waitReady) ? 'ready' : 'command',
     proxy: !get(options.noproxy),
     verbose: get(options.verbose),
@@ -37,15 +33,9 @@ function readWords(given: readonly string[]): Job {
   };
 }
 
-function mistake(message: string): Job {
-  return { kind: 'mistake', message };
-}
-
 async function main(): Promise<void> {
   const job = readWords(process.argv.slice(2));
-  if (job.kind === 'help')
-    process.exitCode = await print('sdnotify-exec', helpText('sdnotify-exec', options.sdnotifyExec));
-  else if (job.kind === 'version') process.exitCode = await print('sdnotify-exec', `sdnotify-exec ${version}\n`);
+  if (job.kind === 'information') process.exitCode = await print('sdnotify-exec', job.text);
   else if (job.kind === 'mistake') {
     await complain('sdnotify-exec', `${job.message}\ntry "sdnotify-exec --help"`);
     process.exitCode = 2;

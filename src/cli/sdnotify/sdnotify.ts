@@ -1,10 +1,8 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import type { NativeEdge } from '../../runtime/linux/native.ts';
-import { help, helpText, optionsOf, version as versionOption } from '../command-help.ts';
-import { version } from '../version.ts';
+import { mistake, type Reply, readProgramWords } from '../program-words.ts';
 import { complain, describeErrno, print } from './notify-output.ts';
 import * as options from './sdnotify-options.ts';
 
@@ -13,11 +11,7 @@ const patience = 10_000;
 /** ms */
 const pause = 10;
 
-type Job =
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: 'mistake'; readonly message: string }
-  | ({ readonly kind: 'notify' } & Operation);
+type Job = Reply | ({ readonly kind: 'notify' } & Operation);
 
 interface Operation {
   readonly messages: readonly string[];
@@ -26,12 +20,10 @@ interface Operation {
 }
 
 function readWords(given: readonly string[]): Job {
-  const parsed = parseOptions(given, optionsOf(options.sdnotify));
-  if (parsed.kind === 'mistake') return parsed;
-  const { get } = givenBy(parsed.texts);
-  const { words } = parsed;
-  if (get(help)) return { kind: 'help' };
-  if (get(versionOption)) return { kind: 'version' };
+  const reading = readProgramWords('sdnotify', options.sdnotify, given);
+  if (reading.kind !== 'given') return reading;
+  const { get } = reading.given;
+  const { words } = reading;
   for (const word of words) {
     const name = /^([^=]*)=/.exec(word)?.[1];
     if (name === undefined) return mistake(`"${word}" is not of the form VARIABLE=VALUE`);
@@ -52,10 +44,6 @@ function readWords(given: readonly string[]): Job {
   const booted = get(options.booted);
   if (messages.length === 0 && !booted) return mistake('there is nothing to send');
   return { kind: 'notify', messages, booted, ignore: get(options.ignore) };
-}
-
-function mistake(message: string): Job {
-  return { kind: 'mistake', message };
 }
 
 /** Waits where the receiver's queue is full, as a blocking socket would. Returns 0 or the errno. */
@@ -104,10 +92,8 @@ async function main(): Promise<number> {
     case 'mistake':
       await complain('sdnotify', `${job.message}\ntry "sdnotify --help"`);
       return 2;
-    case 'help':
-      return print('sdnotify', helpText('sdnotify', options.sdnotify));
-    case 'version':
-      return print('sdnotify', `sdnotify ${version}\n`);
+    case 'information':
+      return print('sdnotify', job.text);
   }
 }
 

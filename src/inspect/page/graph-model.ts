@@ -95,7 +95,10 @@ export function layoutOf(model: GraphModel): Promise<Layout> {
   });
 }
 
-/** What the graph highlights: the services that hold up the chosen service, and the edges to and from it. */
+/**
+ * The parts of the graph that are highlighted for the chosen service: its own node and edges, and the path of the
+ * services that it waits for.
+ */
 export interface Marks {
   /** The node of the chosen service. */
   readonly picked: string | undefined;

@@ -1,15 +1,15 @@
 /**
  * What a reload makes of the ledger: the steps of the plan against where each service stands at this moment.
  *
- * What has to end ends, those first that waited for others of them by the graph that was in force until now; what is to start
- * starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it has no edge
- * with
- * only where both want the same port or pidfile. What is kept is not touched, and what may change in place has changed before.
+ * What has to end ends, those first that waited for others of them by the graph that was in force until now; what is to
+ * start starts along the new graph, as soon as what it waits for stands. A service waits for the end of another that it
+ * has no edge with only where both want the same port or pidfile. What is kept is not touched, and what may change in
+ * place has changed before.
  *
  * Events that may arrive in either order, and which of them decides:
- * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests for it by
- * hand
- *   count for nothing. When a further reload brings it back meanwhile, it starts again once it has ended.
+ * - A service that is gone keeps its slot until it has ended, and is no part of the configuration any more: requests
+ *   for it by hand count for nothing. When a further reload brings it back meanwhile, it starts again once it has
+ *   ended.
  * - A stop by hand that is under way stays a stop, a restart by hand a restart; both end with the new definition.
  * - What was enabled or disabled by hand stays so, unless the configuration itself says something else than before. What was
  *   disabled by hand and runs goes on as it is, and gets its new definition when it has ended.

@@ -5,9 +5,8 @@ import { ownsRemains, type ServiceSpec } from '../service/service-spec.ts';
 import type { RunOutcome } from '../service/system-end.ts';
 
 /**
- * Why a service is being stopped. `disabled`: it was disabled while it was queued, scheduled or about to restart. `gone`: a
- * reload has
- * taken it out of the configuration.
+ * Why a service is being stopped. `disabled`: it was disabled while it was queued, scheduled or about to restart.
+ * `gone`: a reload has taken it out of the configuration.
  */
 export type StopReason = 'hand' | 'reload' | 'gone' | 'disabled' | 'shutdown';
 

@@ -1,9 +1,7 @@
 /**
- * Stops, from the request to the end of the service. A stop that is asked for while the system goes on waits for those that are
- * to
- * be stopped with it and that wait for this service: `behind` counts them, and each of them has this service in its `ahead`.
- * What
- * has been told waits for nobody. The end of the whole system orders all of them anew.
+ * Stops, from the request to the end of the service. A stop that is asked for while the system goes on waits for those
+ * that are to be stopped with it and that wait for this service: `behind` counts them, and each of them has this
+ * service in its `ahead`. What has been told waits for nobody. The end of the whole system orders all of them anew.
  */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
 import { stopShare } from '../order/ordering.ts';
@@ -250,9 +248,8 @@ export function killOverdue(draft: Draft): void {
 }
 
 /**
- * ms from SIGKILL to the moment at which the shutdown goes on without the service: lower layers and unowned processes need a
- * part
- * of the budget, too.
+ * ms from SIGKILL to the moment at which the shutdown goes on without the service: lower layers and unowned processes
+ * need a part of the budget, too.
  */
 function graceOf({ drain, at }: Draft, share: number): number {
   if (drain === undefined) return killGrace;

@@ -22,9 +22,8 @@ export interface EndFacts {
 }
 
 /**
- * The last lines of a container that did not come up: what failed, why, with which command, the last line that it wrote, who
- * waited for
- * it, and what was stopped. No lines where the end needs no explanation.
+ * The last lines of a container that did not come up: what failed, why, with which command, the last line that it
+ * wrote, who waited for it, and what was stopped. No lines where the end needs no explanation.
  *
  * @param now monotonic ms
  */

@@ -1,4 +1,7 @@
-/** What a simulated boot assumes about programs, since it starts none of them. */
+/**
+ * A simulated boot starts no programs. These are the assumptions that take their place: how long each service needs to
+ * become ready, and which ones go wrong.
+ */
 
 import { isScheduled } from '../schedule/scheduled-runs.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';

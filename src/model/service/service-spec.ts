@@ -156,9 +156,8 @@ export function shortName(name: string): string {
 }
 
 /**
- * True if processes that the service's start leaves behind belong to it and are stopped with it: they are the purpose of the
- * start,
- * or cannot be told from its own process.
+ * True if processes that the service's start leaves behind belong to it and are stopped with it: they are the purpose
+ * of the start, or cannot be told from its own process.
  */
 export function ownsRemains({ type, pidfile, killMode }: ServiceSpec): boolean {
   return killMode === 'group' && (type === 'forking' || type === 'notify' || pidfile !== undefined);

@@ -21,9 +21,8 @@ export type SystemEnd =
   /** Programs of enabled services are missing; nothing was started. */
   | { readonly kind: 'missingPrograms'; readonly problems: readonly MissingProgram[] }
   /**
-   * detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one; `failed` is
-   * the
-   * last service that has failed.
+   * detect_exit: the last process is gone. `command` is how the command line's command ended, where there was one;
+   * `failed` is the last service that has failed.
    */
   | { readonly kind: 'noProcesses'; readonly command?: RunOutcome; readonly failed?: ServiceFailure }
   /** Every service is disabled. */

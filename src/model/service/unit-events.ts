@@ -16,9 +16,8 @@ export interface UnitRun {
   /** inetd: the client that becomes its standard input, output and error. */
   readonly connection?: Connection;
   /**
-   * A run that is there already: of a chart that is made anew. Nothing is spawned. `pid` is its leader's, 0 where that has
-   * ended;
-   * `asked`: it has been asked to end.
+   * A run that is there already: of a chart that is made anew. Nothing is spawned. `pid` is its leader's, 0 where that
+   * has ended; `asked`: it has been asked to end.
    */
   readonly resumes?: { readonly pid: number; readonly asked: boolean };
 }

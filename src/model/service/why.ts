@@ -1,7 +1,6 @@
 /**
- * Why a service is in its state: for every state of its chart the condition that it waits for, who can fulfil it, and what
- * comes
- * next. Status, page and API all take their words from here.
+ * Why a service is in its state: for every state of its chart the condition that it waits for, who can fulfil it, and
+ * what comes next. Status, page and API all take their words from here.
  */
 
 import { isScheduled, mostRuns } from '../schedule/scheduled-runs.ts';

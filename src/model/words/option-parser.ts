@@ -1,9 +1,8 @@
 /**
- * The one reader of command lines. Options may be shortened as long as they stay unique, as getopt_long(3) and docopt have it;
- * their
- * value stands behind "=" or is the next word, whatever that looks like; "--" ends them. parseArgs of node:util knows neither:
- * it
- * refuses a value that begins with a dash, takes no prefix, and does not stop at the command that another program shall get.
+ * The one reader of command lines. Options may be shortened as long as they stay unique, as getopt_long(3) and docopt
+ * have it; their value stands behind "=" or is the next word, whatever that looks like; "--" ends them. parseArgs of
+ * node:util knows neither: it refuses a value that begins with a dash, takes no prefix, and does not stop at the
+ * command that another program shall get.
  */
 import { nearest } from './nearest.ts';
 import type { Given, Parameter } from './parameter.ts';
@@ -105,8 +104,8 @@ function readOption(word: string, next: string | undefined, parameters: Paramete
 }
 
 /**
- * The parameters that a prefix may mean. One that is a prefix of all the others wins: `--ins` is `--inspect`, not `--inspect-
- * reveal`.
+ * The parameters that a prefix may mean. One that is a prefix of all the others wins: `--ins` is `--inspect`, not
+ * `--inspect-reveal`.
  */
 function complete(prefix: string, parameters: Parameters): Parameters {
   const exact = parameters.find(({ name }) => name === prefix);

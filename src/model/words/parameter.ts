@@ -28,7 +28,7 @@ export interface Parameter<V> {
   readonly choices?: readonly string[];
   /** True if the option may be given several times, all of which count. */
   readonly repeats?: true;
-  /** What shells complete the value with; `assignments`: names of services, each with an equals sign behind it. */
+  /** What shells offer as the value. `assignments`: each service's name, followed by `=`. */
   readonly completes?: 'files' | 'folders' | 'assignments';
   /** The option in whose line of the help this one is mentioned, and the text for it. */
   readonly beside?: { readonly option: string; readonly briefly: string };

@@ -1,11 +1,10 @@
 /**
  * Regular expressions of users, in selectors and in expansions, which run in the supervisor's own loop.
  *
- * re2js matches them by RE2's algorithm, in time proportional to the text, whatever the expression is: so no expression has to
- * be
- * judged first, and none can hang the loop. Look-around and back-references, which need a backtracking engine, do not
- * exist here. Configurations were written for Python's `re`: its spelling is translated where RE2 spells the same thing
- * differently.
+ * re2js matches them by RE2's algorithm, in time proportional to the text, whatever the expression is: so no expression
+ * has to be judged first, and none can hang the loop. Look-around and back-references, which need a backtracking
+ * engine, do not exist here. Configurations were written for Python's `re`: its spelling is translated where RE2 spells
+ * the same thing differently.
  */
 import { RE2JS, RE2JSException, RE2JSSyntaxException } from 're2js';
 

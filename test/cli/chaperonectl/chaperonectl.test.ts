@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,21 @@ describe('chaperonectl', () => {
     const { status, stdout, stderr } = ctl([]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(/^usage: chaperonectl VERB/);
+  });
+
+  it('says nothing of a reader that has closed the pipe before the help came', async () => {
+    // The shell starts chaperonectl only once the reader has gone.
+    const child = spawn('/bin/sh', ['-c', 'read go; exec "$0" "$@"', process.execPath, program, '--help']);
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout.destroy();
+    await once(child.stdout, 'close');
+    const ended = once(child, 'close');
+    child.stdin.end('go\n');
+    const [status] = await ended;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 });
 

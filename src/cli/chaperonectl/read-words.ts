@@ -1,10 +1,10 @@
 /** What the words behind a verb ask for: its help, or its work. */
-import { givenBy, parseOptions } from '../model/words/option-parser.ts';
-import type { Given } from '../model/words/parameter.ts';
-import { oneLine } from '../model/words/printable.ts';
-import { json } from './chaperonectl/verb-options.ts';
-import type { VerbHelp } from './chaperonectl/verbs.ts';
-import { help, optionsOf } from './command-help.ts';
+import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
+import type { Given } from '../../model/words/parameter.ts';
+import { oneLine } from '../../model/words/printable.ts';
+import { help, optionsOf } from '../command-help.ts';
+import { json } from './verb-options.ts';
+import type { VerbHelp } from './verbs.ts';
 
 /** What a verb is given. */
 export interface Request {

@@ -1,0 +1,20 @@
+/** What chaperonectl and telchap print. */
+import { exitStatuses } from '../../control/answer.ts';
+import { codeOf } from '../../model/words/errno.ts';
+import { writeAll } from '../program-io.ts';
+
+/** Does not touch process.stdout, which would make a shared pipe non-blocking for other processes. */
+export async function print(fd: 1 | 2, text: string): Promise<void> {
+  try {
+    await writeAll(fd, Buffer.from(text));
+  } catch (error) {
+    // A reader that closes the pipe early is no error.
+    if (codeOf(error) !== 'EPIPE') throw error;
+  }
+}
+
+/** Prints what is wrong with a command line; returns the exit status. */
+export async function refuse(program: string, message: string): Promise<number> {
+  await print(2, `${program}: ${message}\ntry "${program} --help"\n`);
+  return exitStatuses.mistake;
+}
