@@ -18,6 +18,8 @@ export interface Past {
   readonly kept: readonly Fact[];
   /** How many facts are missing between `kept` and `facts`. */
   readonly lost: number;
+  /** ms since chaperone began from which on no fact is missing. */
+  readonly since: number;
   readonly facts: readonly Fact[];
 }
 
@@ -96,15 +98,16 @@ export class Feed {
 
   past(): Past {
     const kept = this.#kept.items();
-    return { kept, lost: this.#lost - kept.length, facts: this.#ring.toArray() };
+    const since = this.#ring.first()?.at ?? this.#at;
+    return { kept, lost: this.#lost - kept.length, since, facts: this.#ring.toArray() };
   }
 
   /** The past of one service. `lost` counts the missing facts of all services: some may have been this one's. */
   history(service: string): Past {
     // A reload belongs to every service's past, because it may be the cause of a move.
     const concerns = (fact: Fact): boolean => fact.type === 'reloaded' || servicesOf(fact).includes(service);
-    const { kept, lost, facts } = this.past();
-    return { kept: kept.filter(concerns), lost, facts: facts.filter(concerns) };
+    const { kept, facts, ...gap } = this.past();
+    return { ...gap, kept: kept.filter(concerns), facts: facts.filter(concerns) };
   }
 }
 

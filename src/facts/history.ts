@@ -17,7 +17,7 @@ export type HistoryLine =
   | { readonly kind: 'lost'; readonly at: number; readonly count: number };
 
 /** @param past the facts of this service alone */
-export function historyOf(service: ConfiguredService, { kept, lost, facts }: Past): readonly HistoryLine[] {
+export function historyOf(service: ConfiguredService, { kept, lost, since, facts }: Past): readonly HistoryLine[] {
   const transitions = new Transitions();
   transitions.configure([service]);
   const lines = (past: readonly Fact[]): readonly HistoryLine[] =>
@@ -30,7 +30,7 @@ export function historyOf(service: ConfiguredService, { kept, lost, facts }: Pas
       ];
     });
   const before = lines(kept);
-  const mark = lost > 0 ? [{ kind: 'lost', at: facts[0]?.at ?? 0, count: lost } as const] : [];
+  const mark = lost > 0 ? [{ kind: 'lost', at: since, count: lost } as const] : [];
   return [...before, ...mark, ...lines(facts)];
 }
 

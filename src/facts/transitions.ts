@@ -229,7 +229,10 @@ export class Transitions {
         if (to === 'stopping.draining') return `${runText(context, from)} may finish`;
         const killAfter = numberOf(event, 'killAfter');
         const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
-        return `${config?.killSignal ?? 'SIGTERM'} to ${runText(context, from)}${kill}`;
+        const signal = textOf(context, 'endSignal') ?? config?.killSignal ?? 'SIGTERM';
+        const target = runText(context, from);
+        // What a failed run has left was told to end before the stop came, and gets no second signal.
+        return `${from === 'stopping.clearing' ? `${signal} was sent to ${target} before` : `${signal} to ${target}`}${kill}`;
       }
       case 'service.kill':
         return 'SIGKILL';

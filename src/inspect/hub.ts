@@ -1,3 +1,4 @@
+import { Ring } from '../facts/ring.ts';
 import type { Entry } from './entry.ts';
 import { Registry } from './registry.ts';
 
@@ -61,8 +62,8 @@ export class Hub {
   readonly #source: HubSource;
   readonly #bounds: HubBounds;
   readonly #watchers = new Set<Watcher>();
-  #ring = new Ring();
-  #records = new Ring();
+  #ring = new Ring<Entry>();
+  #records = new Ring<Entry>();
   /** The state that the entries which have left the ring add up to. */
   #base = new Registry();
   /** Entries that have left the ring. */
@@ -147,13 +148,13 @@ export class Hub {
     if (![...this.#watchers].some(({ records }) => records)) {
       this.#closeRecords?.();
       this.#closeRecords = undefined;
-      this.#records = new Ring();
+      this.#records = new Ring<Entry>();
     }
     if (this.#watchers.size > 0 || !this.#isOpen) return;
     this.#isOpen = false;
     this.#close?.();
     this.#close = undefined;
-    this.#ring = new Ring();
+    this.#ring = new Ring<Entry>();
     this.#left = 0;
     this.#base = new Registry();
   }
@@ -168,7 +169,7 @@ class Watcher {
   #known: readonly Entry[] = [];
   #given = 0;
   /** Entries that came while the watcher was paused. */
-  readonly #queue = new Ring();
+  readonly #queue = new Ring<Entry>();
   #lost = 0;
   #takes = false;
   #ended = false;
@@ -233,40 +234,6 @@ class Watcher {
     } catch (error) {
       this.#fail(error);
     }
-  }
-}
-
-/** A queue whose first one leaves at no cost. */
-class Ring {
-  #entries: (Entry | undefined)[] = [];
-  #first = 0;
-
-  get length(): number {
-    return this.#entries.length - this.#first;
-  }
-
-  push(entry: Entry): void {
-    this.#entries.push(entry);
-  }
-
-  peek(): Entry | undefined {
-    return this.#entries[this.#first];
-  }
-
-  shift(): Entry | undefined {
-    if (this.length === 0) return undefined;
-    const entry = this.#entries[this.#first];
-    this.#entries[this.#first] = undefined;
-    this.#first += 1;
-    if (this.#first > 1_000 && this.#first * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#first);
-      this.#first = 0;
-    }
-    return entry;
-  }
-
-  toArray(): readonly Entry[] {
-    return this.#entries.slice(this.#first).filter((entry) => entry !== undefined);
   }
 }
 

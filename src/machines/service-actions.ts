@@ -181,7 +181,7 @@ export const serviceSetup = setup({
       },
       endSignal: 'SIGABRT',
     })),
-    pardon: assign({ verdict: undefined, endSignal: undefined }),
+    pardon: assign({ verdict: undefined }),
     dropUnit: enqueueActions(({ context, enqueue }) => {
       if (context.unit !== undefined) enqueue.stopChild(context.unit);
       enqueue.assign({ unit: undefined, hasUnit: false, pid: 0 });

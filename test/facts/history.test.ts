@@ -59,10 +59,38 @@ it('the history of a service has all that is shown of a notification', () => {
   ]);
 });
 
+it.each([
+  [{}, 'SIGTERM was sent to pid 7 before, SIGKILL after 3.0 s'],
+  [{ endSignal: 'SIGABRT' }, 'SIGABRT was sent to pid 7 before, SIGKILL after 3.0 s'],
+])('the history of a service names for a stop the signal that was sent: %j', (sent, text) => {
+  const feed = new Feed({ now: () => 0, wallTime: () => 0 });
+  const move = (to: string, event: { readonly type: string; readonly killAfter?: number }) =>
+    feed.tell({ type: 'moved', actor: web, to, event, context: { service: web, pid: 7, ...sent } });
+  move('ready.running', { type: 'xstate.init' });
+  move('stopping.clearing', { type: 'watchdog.missed' });
+  move('stopping.terminating', { type: 'service.stop', killAfter: 3_000 });
+  const last = historyOf(serviceEntry('web'), feed.history(web)).at(-1);
+  expect(last !== undefined && 'detail' in last ? last.detail : last).toBe(text);
+});
+
 it('the history of a service says where its details begin', () => {
   const feed = told(2_600);
   const text = renderHistory('web', historyOf(serviceEntry('web'), feed.history(web)), false);
   expect(text).toMatch(/^ {3}0\.020 {2}web .* starting\.spawning +was waiting for db\n/);
   expect(text).toMatch(/^ {10}details begin here; \d+ facts before are no longer kept$/m);
   expect(text).toMatch(/asked for by "restart"\n$/);
+});
+
+it('the history of a service of which nothing is left says from when on nothing is missing', () => {
+  const clock = { now: 0 };
+  const feed = new Feed({ now: () => clock.now, wallTime: () => clock.now }, 2_000);
+  const move = (actor: string, to: string) =>
+    feed.tell({ type: 'moved', actor, to, event: { type: 'xstate.init' }, context: { service: actor } });
+  clock.now = 5;
+  move(web, 'disabled');
+  for (clock.now = 10; clock.now < 100; clock.now += 10) move('db.service', 'pending');
+  const { facts } = feed.past();
+  const lines = historyOf(serviceEntry('web'), feed.history(web));
+  expect(lines.at(-1)).toEqual({ kind: 'lost', at: facts[0]?.at, count: expect.any(Number) });
+  expect(facts[0]?.at).toBeGreaterThan(10);
 });

@@ -468,6 +468,19 @@ describe('the watchdog', () => {
     expect(run().signals).toEqual(['SIGABRT at 6999', 'SIGKILL at 8999']);
   });
 
+  it('has sent the signal that the process is to end by, also where a stop takes over', () => {
+    const { clock, run, notify, stop, state, context } = watched();
+    notify({ ready: true });
+    clock.increment(1_000);
+    expect(context().endSignal).toBe('SIGABRT');
+    stop();
+    expect(state()).toEqual({ stopping: 'terminating' });
+    expect(context()).toMatchObject({ endSignal: 'SIGABRT', verdict: undefined });
+    stop();
+    expect(context().endSignal).toBe('SIGABRT');
+    expect(run().signals).toEqual(['SIGABRT at 1000']);
+  });
+
   it('that is missed counts for nothing after a stop, which sends no other signal', () => {
     const { clock, run, notify, stop, state, phases } = watched();
     notify({ ready: true });

@@ -19,6 +19,7 @@ import type {
 import { type RequestVerb, systemActor } from '../../facts/fact.ts';
 import { type HistoryLine, historyOf } from '../../facts/history.ts';
 import type { Milestones, MoveFact } from '../../facts/milestones.ts';
+import { SizedRing } from '../../facts/ring.ts';
 import { statePath } from '../../facts/transition.ts';
 import { runCounts, type scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
@@ -102,10 +103,7 @@ export class AssemblySupervisor implements Supervisor {
   readonly events$ = new Subject<ControlEvent>();
   readonly records$: Observable<LogRecord>;
   readonly #ports: ControlPorts;
-  readonly #records: LogRecord[] = [];
-  /** The index of the first record that is still kept. */
-  #firstRecord = 0;
-  #characters = 0;
+  readonly #records = new SizedRing<LogRecord>(mostCharacters, ({ message }) => message.length, mostRecords);
   #recordsIn = 0;
   #systemState: SystemStatus['state'] = 'booting';
   #logLevel: Severity | undefined;
@@ -174,7 +172,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   recentRecords(): readonly LogRecord[] {
-    return this.#records.slice(this.#firstRecord);
+    return this.#records.toArray();
   }
 
   dependencyChart(): string {
@@ -466,15 +464,6 @@ export class AssemblySupervisor implements Supervisor {
   #keep(record: LogRecord): void {
     this.#recordsIn += 1;
     this.#records.push(record);
-    this.#characters += record.message.length;
-    while (this.#records.length - this.#firstRecord > mostRecords || this.#characters > mostCharacters) {
-      this.#characters -= this.#records[this.#firstRecord]?.message.length ?? 0;
-      this.#firstRecord += 1;
-    }
-    // The array is cut rarely: to shift it for each record of a flood would move all others every time.
-    if (this.#firstRecord < mostRecords) return;
-    this.#records.splice(0, this.#firstRecord);
-    this.#firstRecord = 0;
   }
 
   #watchLoop(due: number): void {

@@ -98,12 +98,12 @@ function bootNews({ assembly, kernel, clock, version, reveal = false }: Inspecti
 }
 
 /** Sends the kept facts of the past, with a mark where the facts become complete. */
-function tellPast({ kept, lost, facts }: Past, tell: Tell): void {
+function tellPast({ kept, lost, since, facts }: Past, tell: Tell): void {
   const tellAll = (past: readonly Fact[]): void => {
     for (const fact of past) if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
   };
   tellAll(kept);
-  if (lost > 0) tell({ type: '@chaperone.lost', at: facts[0]?.at ?? 0, count: lost });
+  if (lost > 0) tell({ type: '@chaperone.lost', at: since, count: lost });
   tellAll(facts);
 }
 
