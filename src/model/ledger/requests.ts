@@ -83,7 +83,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
     if (!enabled) continue;
     if (isEnded(slot.chart) || slot.chart === 'pending') {
       draft.put(name, { intent: queued, askedBy: 'hand', saidBlocked: false });
-    } else if (isStopping(slot)) {
+    } else if (isStopping(slot) && !(force && asked.has(name) && slot.intent.drain)) {
       draft.put(name, { intent: { ...slot.intent, next: 'start' }, askedBy: 'hand' });
     } else if (slot.chart === 'stopping' && !(force && asked.has(name))) {
       draft.put(name, { intent: { kind: 'again' }, askedBy: 'hand' });

@@ -28,7 +28,10 @@ export function requestStops(
     const slot = draft.get(name);
     if (slot === undefined || isOver(slot)) continue;
     if (isStopping(slot)) {
-      draft.put(name, { intent: changedStop(slot.intent, request) });
+      const intent = changedStop(slot.intent, request);
+      draft.put(name, { intent });
+      // What was to let its processes finish is told to end them now, and takes its place in the order.
+      if (slot.intent.told && !intent.told) added.add(name);
       continue;
     }
     added.add(name);

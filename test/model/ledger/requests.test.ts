@@ -210,7 +210,7 @@ const answers: Readonly<Record<Place, Readonly<Record<Asked, string>>>> = {
   draining: {
     start: 'stopping | hand, told, drain, start',
     'start --enable': 'stopping | hand, told, drain, start',
-    'start --force': 'stopping | hand, told, drain, start',
+    'start --force': 'stopping | hand, told, start → stop',
     stop: 'stopping | hand, told, rest → stop',
     'stop --disable': 'stopping | hand, told, rest | off → stop',
     'stop --drain': 'stopping | hand, told, drain, rest',

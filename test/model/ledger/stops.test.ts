@@ -303,6 +303,19 @@ describe('the end of the system', () => {
     expect(endAll(charts)).toEqual(['b', 'a', 'b']);
   });
 
+  it.each([
+    ['a stop by hand', { type: 'services.stop', disable: false, again: false, drain: false }],
+    ['a restart', { type: 'services.stop', disable: false, again: true, drain: false }],
+    ['a forced start', { type: 'services.start', enable: false, force: true }],
+  ] as const)('that %s hastens ends the job of the dependent before its prerequisite', (_, request) => {
+    const charts = up([service('a'), { name: 'b', type: 'cron', interval: '@daily', prerequisites: ['a'] }]);
+    charts.send({ type: 'services.disable', names: ['b'], at: 0 });
+    charts.send({ ...request, names: ['a', 'b'], at: 0 });
+    expect(charts.stops).toEqual(['b', 'b']);
+    charts.happen('b', 'clear');
+    expect(charts.stops).toEqual(['b', 'b', 'a']);
+  });
+
   it('hastens a job that was to finish', () => {
     const charts = up([{ name: 'a', type: 'cron', interval: '@daily' }]);
     charts.send({ type: 'services.stop', names: ['a'], disable: false, again: false, drain: true, at: 0 });
