@@ -65,8 +65,12 @@ export const schemas = {
           ready: ms('since chaperone began'),
           failed: object({ at: ms('since chaperone began'), cause: text }),
           waitedFor: text,
+          lost: {
+            ...object({ at: ms('since chaperone began'), cause: text }),
+            description: 'when that start ceased to hold: the ready service went down, or the failed one started again',
+          },
         },
-        ['ready', 'failed', 'waitedFor'],
+        ['ready', 'failed', 'waitedFor', 'lost'],
       ),
     },
     [
@@ -102,6 +106,7 @@ export const schemas = {
       version: text,
       state: { enum: systemStates },
       uptime: ms('since chaperone began'),
+      ready: ms('when the system was up, since chaperone began'),
       pid: count,
       services: count,
       enabled: count,
@@ -109,7 +114,7 @@ export const schemas = {
       logLevel: text,
       shutdownAt: ms('Unix time'),
     },
-    ['logLevel', 'shutdownAt'],
+    ['ready', 'logLevel', 'shutdownAt'],
   ),
   Answer: object(
     {

@@ -4,6 +4,7 @@
  */
 
 import type { Observable } from 'rxjs';
+import type { StartTimes } from '../facts/critical-chain.ts';
 import type { HistoryLine } from '../facts/history.ts';
 import type { LogRecord } from '../model/log/log-record.ts';
 import type { Severity } from '../model/log/syslog-names.ts';
@@ -53,21 +54,16 @@ export interface ServiceStatus {
   readonly boot?: BootTimes;
 }
 
-/** When a service went through the stages of its first start, ms since chaperone began. */
-export interface BootTimes {
-  readonly started: number;
-  /** Absent if the first start failed. */
-  readonly ready?: number;
-  readonly failed?: { readonly at: number; readonly cause: string };
-  /** The prerequisite that the service waited for last, if it had to wait; with its suffix. */
-  readonly waitedFor?: string;
-}
+/** When a service went through the stages of its first start, ms since chaperone began; names with their suffix. */
+export type BootTimes = Omit<StartTimes, 'service'>;
 
 export interface SystemStatus {
   readonly version: string;
   readonly state: SystemState;
   /** ms. */
   readonly uptime: number;
+  /** ms since chaperone began at which the system was up; absent until then. */
+  readonly ready?: number;
   readonly pid: number;
   readonly services: number;
   readonly enabled: number;

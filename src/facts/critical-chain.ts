@@ -1,4 +1,6 @@
-/** When a service went through the stages of its start, ms since chaperone began. */
+import { shortName } from '../model/service/service-spec.ts';
+
+/** When a service went through the stages of its first start, ms since chaperone began. */
 export interface StartTimes {
   readonly service: string;
   readonly started: number;
@@ -8,29 +10,58 @@ export interface StartTimes {
   readonly failed?: { readonly at: number; readonly cause: string };
   /** The prerequisite that released this service, if it had to wait for one. */
   readonly waitedFor?: string;
+  /** When the outcome of this start ceased to hold, and why: a service that was ready went down, or a failed one started again. */
+  readonly lost?: { readonly at: number; readonly cause: string };
 }
 
+/** One start of the critical chain. */
+export interface ChainLink extends Omit<StartTimes, 'lost'> {
+  /**
+   * Why the service had to be started again before it released the service in front of it in the chain. `ready` is then
+   * the time of that release.
+   */
+  readonly restartedAfter?: string;
+}
+
+/** The times between which a start lasted. */
+type Timed = Pick<StartTimes, 'started' | 'ready' | 'failed'>;
+
 /** The ms at which the start was over: the service was ready, or the start had failed. */
-export function endOfStart({ started, ready, failed }: StartTimes): number {
+export function endOfStart({ started, ready, failed }: Timed): number {
   return ready ?? failed?.at ?? started;
 }
 
 /**
  * The chain of services that decided how long the boot took: from the service whose start ended last, back over the
  * prerequisite that each of them waited for. The first entry is the service that was ready last.
+ *
+ * @param until ms at which the system was up; a service whose first start ended later had no part in the boot
  */
-export function criticalChain(times: readonly StartTimes[]): readonly StartTimes[] {
-  const byName = new Map(times.map((entry) => [entry.service, entry]));
-  const chain: StartTimes[] = [];
-  let current = lastOf(times);
-  while (current !== undefined && !chain.includes(current)) {
+export function criticalChain(times: readonly StartTimes[], until = Number.POSITIVE_INFINITY): readonly ChainLink[] {
+  const inBoot = times.filter((entry) => endOfStart(entry) <= until);
+  const byName = new Map(inBoot.map((entry) => [entry.service, entry]));
+  const names = new Set<string>();
+  const chain: ChainLink[] = [];
+  const last = lastOf(inBoot);
+  let current = last === undefined ? undefined : linkOf(last);
+  while (current !== undefined && !names.has(current.service)) {
+    names.add(current.service);
     chain.push(current);
     const { started, waitedFor } = current;
     // An IDLE service waits for a pause after all other services and has no single prerequisite to name.
-    current =
-      waitedFor === undefined ? lastOf(times.filter((entry) => endOfStart(entry) <= started)) : byName.get(waitedFor);
+    const before =
+      waitedFor === undefined ? lastOf(inBoot.filter((entry) => endOfStart(entry) <= started)) : byName.get(waitedFor);
+    current = before === undefined ? undefined : linkOf(before, waitedFor === undefined ? undefined : started);
   }
   return chain;
+}
+
+/** @param released ms at which the service released the one in front of it, where it did */
+function linkOf({ lost, ...times }: StartTimes, released?: number): ChainLink {
+  if (lost === undefined || released === undefined || lost.at > released) return times;
+  // The later start counts. Of that only its end is known: it released the next service.
+  const { failed: _, ...rest } = times;
+  return { ...rest, ready: released, restartedAfter: lost.cause };
 }
 
 function lastOf(times: readonly StartTimes[]): StartTimes | undefined {
@@ -45,12 +76,11 @@ function lastOf(times: readonly StartTimes[]): StartTimes | undefined {
  *
  * @param total ms of the whole boot, for each link's percentage; without it no percentages are shown
  */
-export function renderChain(chain: readonly StartTimes[], total?: number): string {
+export function renderChain(chain: readonly ChainLink[], total?: number): string {
   const links = chain.map((link) => {
     const took = tookOf(link);
     const share = total === undefined || total <= 0 ? '' : ` (${Math.round((took / total) * 100)} %)`;
-    const failed = link.failed === undefined ? '' : `, failed: ${link.failed.cause}`;
-    return `${link.service} ${(took / 1000).toFixed(3)} s${share}${failed}`;
+    return [`${link.service} ${(took / 1000).toFixed(3)} s${share}`, ...remarksOf(link)].join(', ');
   });
   return `critical chain: ${links.join(' ← ')}`;
 }
@@ -60,7 +90,20 @@ const slowestCount = 5;
 
 /** The services whose start took longest. */
 export function slowest(times: readonly StartTimes[]): readonly StartTimes[] {
-  return [...times].sort((a, b) => tookOf(b) - tookOf(a)).slice(0, slowestCount);
+  return bySlowness(times).slice(0, slowestCount);
+}
+
+/** The starts, the slowest first: what is to blame for a long boot. */
+export function bySlowness<T extends Timed>(times: readonly T[]): readonly T[] {
+  return [...times].sort((a, b) => tookOf(b) - tookOf(a));
+}
+
+/** What is to be said of a start that was not simply ready: `failed: exit 2`, `restarted after exit 5`. */
+export function remarksOf({ failed, restartedAfter }: Pick<ChainLink, 'failed' | 'restartedAfter'>): readonly string[] {
+  return [
+    ...(failed === undefined ? [] : [`failed: ${failed.cause}`]),
+    ...(restartedAfter === undefined ? [] : [`restarted after ${restartedAfter}`]),
+  ];
 }
 
 /** `slowest: web 0.508 s, store 0.141 s`. */
@@ -69,6 +112,16 @@ export function renderSlowest(times: readonly StartTimes[]): string {
 }
 
 /** ms from the beginning of the start until it was over. */
-export function tookOf(times: StartTimes): number {
+export function tookOf(times: Timed): number {
   return endOfStart(times) - times.started;
+}
+
+/** The same with names without suffix, as people read them. */
+export function withShortNames(times: StartTimes): StartTimes {
+  const { service, waitedFor } = times;
+  return {
+    ...times,
+    service: shortName(service),
+    ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
+  };
 }

@@ -14,7 +14,7 @@ export interface FeedPorts {
 
 /** The facts of the past that are still kept. */
 export interface Past {
-  /** Moves from before the gap: for each service the beginning and the end of its first start, and its last move. */
+  /** Moves from before the gap: those that `KeptMoves` keeps. */
   readonly kept: readonly Fact[];
   /** How many facts are missing between `kept` and `facts`. */
   readonly lost: number;

@@ -13,7 +13,7 @@ export type HistoryLine =
   | ({ readonly kind: 'transition' } & Transition)
   /** An event that was no change of state. */
   | { readonly kind: 'note'; readonly at: number; readonly text: string }
-  /** Facts before this line are missing; of the time before only the first start and the last move are known. */
+  /** Facts before this line are missing; of the time before only the moves that `KeptMoves` keeps are known. */
   | { readonly kind: 'lost'; readonly at: number; readonly count: number };
 
 /** @param past the facts of this service alone */

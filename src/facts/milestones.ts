@@ -1,22 +1,13 @@
 import { describeExit, type ExitStatus } from '../model/service/exit-status.ts';
-import { type Fact, hasStarted, type Moved, textOf } from './fact.ts';
+import { type Fact, systemActor, textOf } from './fact.ts';
+import { type FirstStart, followStart } from './first-start.ts';
 
 /** A move of one service, or of the system. */
 export type MoveFact = Extract<Fact, { readonly type: 'moved' }>;
 
-/** How a service's first start was over: the service was ready, or the start failed or was stopped. */
-export interface StartEnd {
-  readonly at: number;
-  readonly ready: boolean;
-  /** Why the start failed. */
-  readonly cause?: string;
-}
-
 /** The summary that is kept of a service for as long as it is configured: a fixed number of values. */
 export interface Milestones {
-  /** The beginning of the service's first start, and how it was over. */
-  readonly started: { readonly at: number; readonly waitedFor?: string; readonly by?: number } | undefined;
-  readonly startEnd: StartEnd | undefined;
+  readonly firstStart: FirstStart | undefined;
   /** The stage of the service's chart, and since when: ms since chaperone began, and Unix ms. */
   readonly stage: string;
   readonly since: number;
@@ -81,8 +72,7 @@ export class MilestoneTable {
       stage: to,
       since: at,
       sinceTime: time,
-      started: undefined,
-      startEnd: undefined,
+      firstStart: undefined,
       waitedFor: undefined,
       restarts: 0,
       lastExit: undefined,
@@ -96,47 +86,40 @@ export class MilestoneTable {
     if (event.type === 'service.start') {
       own.waitedFor = textOf(event, 'waitedFor');
     }
-    if (own.started === undefined && to.startsWith('starting')) own.started = startOf(fact);
-    if (own.started !== undefined && own.startEnd === undefined) {
-      const end = startEndOf(fact);
-      if (end !== undefined) own.startEnd = end;
-    }
+    own.firstStart = followStart(own.firstStart, fact);
   }
 }
 
-function startOf({ at, by, event }: MoveFact): NonNullable<Milestones['started']> {
-  const waitedFor = textOf(event, 'waitedFor');
-  return { at, ...(waitedFor === undefined ? {} : { waitedFor }), ...(by === undefined ? {} : { by }) };
+/** The kept moves of one actor. */
+interface Kept<T> {
+  firstStart: FirstStart | undefined;
+  /** The moves that the first start of a service is made of, or the one with which the system was up. */
+  readonly milestones: T[];
+  last: T;
 }
 
-function startEndOf({ at, to, context }: MoveFact): StartEnd | undefined {
-  if (hasStarted(to)) return { at, ready: true };
-  if (to !== 'failed' && to !== 'stopped') return undefined;
-  const cause = textOf(context, 'cause');
-  return { at, ready: false, ...(cause === undefined ? {} : { cause }) };
-}
-
-/** The moves of an actor that outlast all others: the beginning and the end of its first start, and its last move. */
+/**
+ * The moves of an actor that outlast all others: those that changed its first start (the beginning, the end, and the
+ * move with which that outcome ceased to hold), and its last move. Of the system: that it was up, and its last move.
+ */
 export class KeptMoves<T extends { readonly seq: number }> {
-  readonly #actors = new Map<string, { start?: T; startEnd?: T; last: T }>();
-  readonly #moveOf: (item: T) => Moved | undefined;
+  readonly #actors = new Map<string, Kept<T>>();
+  readonly #moveOf: (item: T) => MoveFact | undefined;
 
-  constructor(moveOf: (item: T) => Moved | undefined) {
+  constructor(moveOf: (item: T) => MoveFact | undefined) {
     this.#moveOf = moveOf;
   }
 
   take(item: T): void {
     const move = this.#moveOf(item);
     if (move === undefined) return;
-    const { actor, to } = move;
-    const kept = this.#actors.get(actor);
-    if (kept === undefined) {
-      this.#actors.set(actor, { last: item, ...(to.startsWith('starting') ? { start: item } : {}) });
-      return;
-    }
+    const kept: Kept<T> = this.#actors.get(move.actor) ?? { firstStart: undefined, milestones: [], last: item };
+    this.#actors.set(move.actor, kept);
     kept.last = item;
-    if (kept.start === undefined && to.startsWith('starting')) kept.start = item;
-    else if (kept.start !== undefined && kept.startEnd === undefined && isStartEnd(to)) kept.startEnd = item;
+    const firstStart = followStart(kept.firstStart, move);
+    const isUp = move.actor === systemActor && move.to === 'up';
+    if (firstStart !== kept.firstStart || isUp) kept.milestones.push(item);
+    kept.firstStart = firstStart;
   }
 
   forget(actor: string): void {
@@ -150,12 +133,7 @@ export class KeptMoves<T extends { readonly seq: number }> {
   /** The kept moves in the order of their numbers, each once. */
   items(): readonly T[] {
     const items = new Set<T>();
-    for (const { start, startEnd, last } of this.#actors.values())
-      for (const item of [start, startEnd, last]) if (item !== undefined) items.add(item);
+    for (const { milestones, last } of this.#actors.values()) for (const item of [...milestones, last]) items.add(item);
     return [...items].sort((left, right) => left.seq - right.seq);
   }
-}
-
-function isStartEnd(to: string): boolean {
-  return hasStarted(to) || to === 'failed' || to === 'stopped';
 }

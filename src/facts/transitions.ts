@@ -4,8 +4,9 @@ import { type ServiceType, shortName } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
 import { oneLine } from '../model/words/printable.ts';
-import { criticalChain, type StartTimes, slowest } from './critical-chain.ts';
-import { type EventView, type Fact, hasStarted, systemActor, textOf } from './fact.ts';
+import { type ChainLink, criticalChain, type StartTimes, slowest, withShortNames } from './critical-chain.ts';
+import { type EventView, type Fact, systemActor, textOf } from './fact.ts';
+import { type FirstStart, followStart, startTimes } from './first-start.ts';
 import type { MoveFact } from './milestones.ts';
 import type { Transition } from './transition.ts';
 
@@ -32,7 +33,7 @@ export type Line =
   | {
       readonly kind: 'ready';
       readonly at: number;
-      readonly criticalChain: readonly StartTimes[];
+      readonly criticalChain: readonly ChainLink[];
       readonly slowest: readonly StartTimes[];
     };
 
@@ -45,7 +46,6 @@ interface Known {
   /** ms at which the actor reached its present state. */
   since: number;
   spawnedAt: number;
-  started: number;
   waitedFor: string | undefined;
   /** The last message that the service has sent on its notify socket during its present run. */
   notice: JsonObject | undefined;
@@ -69,7 +69,7 @@ export class Transitions {
   /** The texts of requests, by the numbers of their facts. */
   readonly #requests = new Map<number, string>();
   #services = new Map<string, ConfiguredService>();
-  readonly #startTimes = new Map<string, StartTimes>();
+  readonly #starts = new Map<string, FirstStart>();
 
   constructor(options: TransitionOptions = {}) {
     this.#options = options;
@@ -83,7 +83,7 @@ export class Transitions {
   /** Forgets everything, because another boot begins. */
   reset(): void {
     this.#known.clear();
-    this.#startTimes.clear();
+    this.#starts.clear();
     this.#requests.clear();
   }
 
@@ -115,7 +115,7 @@ export class Transitions {
   #knownOf(actor: string, at: number): Known {
     const known = this.#known.get(actor);
     if (known !== undefined) return known;
-    const made: Known = { since: at, spawnedAt: at, started: at, waitedFor: undefined, notice: undefined };
+    const made: Known = { since: at, spawnedAt: at, waitedFor: undefined, notice: undefined };
     this.#known.set(actor, made);
     return made;
   }
@@ -130,14 +130,16 @@ export class Transitions {
           ? sizeText(context)
           : systemDetail(context, to, event);
     const line = transitionOf(fact, systemActor, { detail, event: isFirst ? undefined : event });
-    const times = to === 'up' ? [...this.#startTimes.values()] : [];
+    const times = to === 'up' ? this.#startTimes() : [];
     return times.length === 0
       ? [line]
-      : [line, { kind: 'ready', at, criticalChain: criticalChain(times), slowest: slowest(times) }];
+      : [line, { kind: 'ready', at, criticalChain: criticalChain(times, at), slowest: slowest(times) }];
   }
 
   #moveService(fact: MoveFact): readonly Line[] {
     const { actor, at, from, to, event, context } = fact;
+    const start = followStart(this.#starts.get(actor), fact);
+    if (start !== undefined) this.#starts.set(actor, start);
     // Without the actor's earlier facts nobody can tell how long its previous state has lasted.
     const isContinued = this.#known.has(actor) || from === nowhere;
     const known = this.#knownOf(actor, at);
@@ -146,14 +148,12 @@ export class Transitions {
     known.since = at;
     if (from === nowhere && silentStates.includes(to)) return noLines;
     if (event.type === 'service.start') {
-      known.started = at;
       const other = textOf(event, 'waitedFor');
       known.waitedFor = other === undefined ? undefined : shortName(other);
     }
     const { waitedFor } = known;
     const detail = this.#serviceDetail(known, fact, waited);
     if (event.type === 'unit.spawned') known.spawnedAt = at;
-    this.#noteStart(known, fact);
     const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
     // An exit that leads to `ready.running` is raised again there, and is shown with the move that follows.
     const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
@@ -169,15 +169,10 @@ export class Transitions {
     ];
   }
 
-  /** Notes when and how the service's first start was over. */
-  #noteStart({ started, waitedFor }: Known, { actor, at, to, context }: MoveFact): void {
-    const isReady = hasStarted(to);
-    if ((!isReady && to !== 'failed') || this.#startTimes.has(actor)) return;
-    this.#startTimes.set(actor, {
-      service: shortName(actor),
-      started,
-      ...(isReady ? { ready: at } : { failed: { at, cause: textOf(context, 'cause') ?? '' } }),
-      ...(waitedFor === undefined ? {} : { waitedFor }),
+  #startTimes(): readonly StartTimes[] {
+    return [...this.#starts].flatMap(([service, start]) => {
+      const times = startTimes(service, start);
+      return times === undefined ? [] : [withShortNames(times)];
     });
   }
 

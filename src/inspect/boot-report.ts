@@ -1,11 +1,11 @@
 /** Summarizes a recorded boot: how long it took, what decided that, what was restarted, what failed and why. */
 
-import { criticalChain, endOfStart, type StartTimes } from '../facts/critical-chain.ts';
+import { type ChainLink, criticalChain, withShortNames } from '../facts/critical-chain.ts';
 import { hasStarted } from '../facts/fact.ts';
-import { shortName } from '../model/service/service-spec.ts';
+import { startTimes } from '../facts/first-start.ts';
 import type { JsonObject } from '../model/words/json.ts';
 import type { EndEntry, Entry } from './entry.ts';
-import { applyEntry, createReplica, type Replica, type Track } from './replica.ts';
+import { applyEntry, createReplica, type Replica, readyTime, type Track } from './replica.ts';
 
 export interface ServiceReport {
   /** With its suffix. */
@@ -18,8 +18,10 @@ export interface ServiceReport {
   readonly ready?: number;
   /** How many services were told to start before it. */
   readonly position?: number;
-  /** ms from its start until it was ready. */
+  /** ms from the beginning of its first start until it was ready; absent where that start failed, or was stopped. */
   readonly took?: number;
+  /** How its first start failed, if that was not ready in the end. */
+  readonly failed?: { readonly at: number; readonly cause: string };
   /** The service, by full name, that let it go in the end, and for how many ms it waited. */
   readonly waitedFor?: string;
   readonly waited?: number;
@@ -47,7 +49,7 @@ export interface BootReport {
   /** Entries that are not in the record. */
   readonly lost: number;
   /** Up to the instant at which the system was up: from the last service back; names without suffix. */
-  readonly criticalChain: readonly StartTimes[];
+  readonly criticalChain: readonly ChainLink[];
   /** In the order of the configuration. */
   readonly services: readonly ServiceReport[];
 }
@@ -65,10 +67,12 @@ export function durationsOf(entries: Iterable<Entry>): Map<string, number> {
   return new Map(services.flatMap(({ name, took }) => (took === undefined ? [] : [[name, took] as const])));
 }
 
-function reportOfReplica({ boot, end, at, lost, services, system }: Replica): BootReport {
+function reportOfReplica(replica: Replica): BootReport {
+  const { boot, end, at, lost, services } = replica;
   const positions = startOrder([...services.values()]);
   const reports = [...services.values()].map((track) => serviceReport(track, positions.get(track.name)));
-  const ready = system.segments.find(({ state }) => state === 'up')?.from;
+  const times = [...services.values()].flatMap(({ name, firstStart }) => startTimes(name, firstStart) ?? []);
+  const ready = readyTime(replica);
   return {
     boot: boot?.boot ?? '',
     chaperone: boot?.chaperone ?? '',
@@ -78,29 +82,31 @@ function reportOfReplica({ boot, end, at, lost, services, system }: Replica): Bo
     duration: at,
     ...(end === undefined ? {} : { end: { exitStatus: end.exitStatus, cause: end.cause } }),
     lost,
-    criticalChain: criticalChain(reports.flatMap((report) => startTimes(report, ready))),
+    criticalChain: criticalChain(times.map(withShortNames), ready),
     services: reports,
   };
 }
 
-function serviceReport({ name, config, segments }: Track, position: number | undefined): ServiceReport {
-  const begin = firstStart(segments);
+function serviceReport({ name, config, segments, firstStart }: Track, position: number | undefined): ServiceReport {
+  const started = firstStart?.at;
+  const end = firstStart?.end;
+  const waitedFor = firstStart?.waitedFor;
   const ready = segments.find(({ state }) => hasStarted(state))?.from;
   const before = segments.find(({ state }) => state === 'pending');
-  const waitedFor = textOf(begin?.event, 'waitedFor') ?? textOf(begin?.context, 'waitedFor');
   const failures = segments
     .filter(({ state }) => state === 'backoff' || state === 'failed')
     .map(({ from, context }) => ({ at: from, cause: textOf(context, 'cause') ?? 'unknown' }));
   return {
     name,
-    ...(begin === undefined ? {} : { started: begin.from }),
+    ...(started === undefined ? {} : { started }),
     ...(ready === undefined ? {} : { ready }),
     ...(position === undefined ? {} : { position }),
-    ...(begin === undefined || ready === undefined ? {} : { took: ready - begin.from }),
+    ...(started === undefined || end?.ready !== true ? {} : { took: end.at - started }),
+    ...(end?.ready === false ? { failed: { at: end.at, cause: end.cause } } : {}),
     ...(waitedFor === undefined ? {} : { waitedFor }),
-    ...(waitedFor === undefined || begin === undefined || before === undefined
+    ...(waitedFor === undefined || started === undefined || before === undefined
       ? {}
-      : { waited: begin.from - before.from }),
+      : { waited: started - before.from }),
     waitsFor: config?.waitsFor ?? [],
     restarts: segments.filter(({ state }, index) => state.startsWith('starting') && follows(segments, index)).length,
     failures,
@@ -113,33 +119,12 @@ function follows(segments: Track['segments'], index: number): boolean {
   return segments[index - 1]?.state === 'backoff';
 }
 
-function firstStart(segments: Track['segments']) {
-  return segments.find(({ state }) => state.startsWith('starting'));
-}
-
 /** Numbers the services by their first starts. */
 function startOrder(tracks: readonly Track[]): ReadonlyMap<string, number> {
-  const starts = tracks.flatMap(({ name, segments }) => {
-    const seq = firstStart(segments)?.seq;
-    return seq === undefined ? [] : [{ name, seq }];
-  });
+  const starts = tracks.flatMap(({ name, firstStart }) =>
+    firstStart === undefined ? [] : [{ name, seq: firstStart.seq }],
+  );
   return new Map(starts.sort((left, right) => left.seq - right.seq).map(({ name }, index) => [name, index]));
-}
-
-/** @param until services whose start ended later had no part in the boot */
-function startTimes(
-  { name, started, ready, failures, waitedFor }: ServiceReport,
-  until: number | undefined,
-): StartTimes[] {
-  const [failed] = failures;
-  if (started === undefined || (ready === undefined && failed === undefined)) return [];
-  const times: StartTimes = {
-    service: shortName(name),
-    started,
-    ...(ready === undefined ? { ...(failed === undefined ? {} : { failed }) } : { ready }),
-    ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
-  };
-  return until !== undefined && endOfStart(times) > until ? [] : [times];
 }
 
 function textOf(object: JsonObject | undefined, key: string): string | undefined {

@@ -1,6 +1,13 @@
 /** The result of a simulated boot, as a page for people and as an object for programs. */
 
-import { criticalChain, endOfStart, renderChain, type StartTimes, tookOf } from '../facts/critical-chain.ts';
+import {
+  type ChainLink,
+  criticalChain,
+  endOfStart,
+  renderChain,
+  tookOf,
+  withShortNames,
+} from '../facts/critical-chain.ts';
 import type { Mishap } from '../model/order/boot-assumptions.ts';
 import type { PublicState } from '../model/service/public-state.ts';
 import { type ServiceType, shortName } from '../model/service/service-spec.ts';
@@ -157,7 +164,7 @@ function describeMishap(mishap: Mishap): string {
   }
 }
 
-function chainOf({ services }: Forecast): readonly StartTimes[] {
+function chainOf({ services }: Forecast): readonly ChainLink[] {
   // Of those that settled in one instant, the one that failed is what it is about.
   const failedFirst = [...services].sort(
     (left, right) => Number(right.state === 'failed') - Number(left.state === 'failed'),
@@ -167,12 +174,12 @@ function chainOf({ services }: Forecast): readonly StartTimes[] {
       started === undefined || settled === undefined
         ? []
         : [
-            {
-              service: shortName(name),
+            withShortNames({
+              service: name,
               started,
               ready: settled,
-              ...(waitedFor === undefined ? {} : { waitedFor: shortName(waitedFor) }),
-            },
+              ...(waitedFor === undefined ? {} : { waitedFor }),
+            }),
           ],
     ),
   );
@@ -181,7 +188,7 @@ function chainOf({ services }: Forecast): readonly StartTimes[] {
 }
 
 /** Where nothing was started that the boot waited for. */
-function pauses(chain: readonly StartTimes[]): string {
+function pauses(chain: readonly ChainLink[]): string {
   return chain
     .flatMap(({ service, started }, index) => {
       const before = chain[index + 1];

@@ -7,6 +7,7 @@
  */
 
 import { systemActor } from '../facts/fact.ts';
+import { type FirstStart, followStart } from '../facts/first-start.ts';
 import type { MoveFact } from '../facts/milestones.ts';
 import { statePath } from '../facts/transition.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
@@ -72,6 +73,8 @@ export interface Track {
   readonly sessionId?: string;
   /** In order, without gaps; the last one lasts. States that are left in the same step are not among them. */
   readonly segments: readonly Segment[];
+  /** Absent before a service starts for the first time, and for the system. */
+  readonly firstStart?: FirstStart;
 }
 
 /** The sum of the entries up to `seq`. */
@@ -168,6 +171,11 @@ export function copyReplica(replica: LiveReplica): LiveReplica {
   };
 }
 
+/** ms since chaperone began at which the system was up; undefined if it never was. */
+export function readyTime({ system }: Replica): number | undefined {
+  return system.segments.find(({ state }) => state === 'up')?.from;
+}
+
 /** Applies one entry. Entries come in order; a `@chaperone.boot` resets the replica. */
 export function applyEntry(replica: LiveReplica, entry: Entry): void {
   if (entry.type === '@chaperone.boot') Object.assign(replica, createReplica(replica.bounds));
@@ -260,8 +268,11 @@ function own(replica: LiveReplica, actor: OwnActor): void {
 }
 
 /** Lets a segment of a track begin. */
-function move(replica: LiveReplica, { actor, at, to, event, context }: MoveFact): void {
+function move(replica: LiveReplica, fact: MoveFact): void {
+  const { actor, at, to, event, context } = fact;
   const track = actor === systemActor ? ownSystem(replica) : ownService(replica, actor);
+  const firstStart = followStart(track.firstStart, fact);
+  if (firstStart !== undefined) track.firstStart = firstStart;
   const last = track.segments.at(-1);
   if (last?.state === to) return;
   if (last !== undefined) track.segments[track.segments.length - 1] = { ...last, to: at };

@@ -117,6 +117,7 @@ export class FakeSupervisor implements Supervisor {
       version: '1.2.3',
       state: this.state,
       uptime: 242_000,
+      ...(this.state === 'booting' ? {} : { ready: 1_664 }),
       pid: 1,
       services: this.list.length,
       enabled: this.list.filter(({ enabled }) => enabled).length,

@@ -34,23 +34,89 @@ describe('the critical chain', () => {
     );
   });
 
+  it('leaves out what started by hand, or became ready, only after the system was up', () => {
+    const byHand: StartTimes = { service: 'extra', started: 5_000, ready: 9_000 };
+    const late: StartTimes = { service: 'late', started: 600, ready: 665, waitedFor: 'web' };
+    const times = [byHand, late, web, store, prepare];
+    expect(criticalChain(times, 664)).toEqual([web, store, prepare]);
+    expect(criticalChain(times)).toEqual([byHand, late, web, store, prepare]);
+  });
+
+  it('leaves out restarts that came only after the next service was released', () => {
+    const lost = { at: 157, cause: 'exit 5' };
+    expect(criticalChain([prepare, web, { ...store, lost }], 664)).toEqual([web, store, prepare]);
+    expect(criticalChain([{ ...web, lost: { at: 700, cause: 'exit 1' } }, store, prepare])).toEqual([
+      web,
+      store,
+      prepare,
+    ]);
+  });
+
+  it('gives the time in which a service was down to that service, and tells why it was restarted', () => {
+    const flaky: StartTimes = {
+      service: 'flaky',
+      started: 15,
+      ready: 65,
+      waitedFor: 'prepare',
+      lost: { at: 300, cause: 'exit 5' },
+    };
+    const after: StartTimes = { service: 'after', started: 1_415, ready: 1_515, waitedFor: 'flaky' };
+    const chain = criticalChain([prepare, store, flaky, after], 1_515);
+    expect(chain).toEqual([
+      after,
+      { service: 'flaky', started: 15, ready: 1_415, waitedFor: 'prepare', restartedAfter: 'exit 5' },
+      prepare,
+    ]);
+    expect(renderChain(chain, 1_515)).toBe(
+      'critical chain: after 0.100 s (7 %) ← flaky 1.400 s (92 %), restarted after exit 5 ← prepare 0.015 s (1 %)',
+    );
+  });
+
+  it('takes a start that failed and was made again by its end, too', () => {
+    const again: StartTimes = {
+      service: 'again',
+      started: 15,
+      failed: { at: 50, cause: 'exit 2' },
+      lost: { at: 80, cause: 'exit 2' },
+    };
+    const after: StartTimes = { service: 'after', started: 200, ready: 210, waitedFor: 'again' };
+    expect(criticalChain([again, after], 210)).toEqual([
+      after,
+      { service: 'again', started: 15, ready: 200, restartedAfter: 'exit 2' },
+    ]);
+  });
+
   it('ends at a service that waited for nobody known', () => {
     expect(criticalChain([{ ...web, waitedFor: 'elsewhere' }])).toEqual([{ ...web, waitedFor: 'elsewhere' }]);
     expect(criticalChain([])).toEqual([]);
   });
 
-  it('ends, whatever it is told', () => {
+  it('ends, whatever it is told, and names no service twice', () => {
     const time = fc.nat(1_000);
     const name = fc.constantFrom('a', 'b', 'c', 'd');
+    const lostAt = fc.option(time, { nil: undefined });
     const entry = fc
-      .record({ service: name, started: time, ready: time, waitedFor: fc.option(name, { nil: undefined }) })
-      .map(({ waitedFor, ...rest }): StartTimes => (waitedFor === undefined ? rest : { ...rest, waitedFor }));
+      .record({ service: name, started: time, ready: time, waitedFor: fc.option(name, { nil: undefined }), lostAt })
+      .map(
+        ({ waitedFor, lostAt: at, ...rest }): StartTimes => ({
+          ...rest,
+          ...(waitedFor === undefined ? {} : { waitedFor }),
+          ...(at === undefined ? {} : { lost: { at, cause: 'exit 1' } }),
+        }),
+      );
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 8 }), (times) => {
-        const chain = criticalChain(times);
-        expect(new Set(chain).size).toBe(chain.length);
+      fc.property(fc.array(entry, { maxLength: 8 }), time, (times, until) => {
+        const chain = criticalChain(times, until);
+        expect(new Set(chain.map(({ service }) => service)).size).toBe(chain.length);
+        const ends = times.map(endOfStart).filter((end) => end <= until);
         const [last] = chain;
-        if (last !== undefined) expect(endOfStart(last)).toBe(Math.max(...times.map(endOfStart)));
+        expect(last === undefined ? undefined : endOfStart(last)).toBe(
+          ends.length === 0 ? undefined : Math.max(...ends),
+        );
+        for (const [index, { started }] of chain.entries()) {
+          const before = chain[index + 1];
+          if (before?.restartedAfter !== undefined) expect(before.ready).toBe(started);
+        }
       }),
     );
   });

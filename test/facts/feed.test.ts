@@ -125,7 +125,7 @@ describe('the fact that a fact comes of', () => {
 });
 
 describe('what is kept of the past', () => {
-  it('has a bound, and of the rest the first start of each service, its end, and the last move', () => {
+  it('has a bound, and of the rest the first start of each service, its end and loss, and the last move', () => {
     const { feed } = followed(4_000);
     feed.tell(move('web', 'pending', { type: 'xstate.init' }));
     feed.tell(move('web', 'starting.spawning', start()));
@@ -138,12 +138,27 @@ describe('what is kept of the past', () => {
     expect(kept.map((fact) => (fact.type === 'moved' ? fact.to : ''))).toEqual([
       'starting.spawning',
       'ready.running',
+      'backoff',
       expect.stringMatching(/backoff|ready\.running/),
     ]);
+    expect(kept[2]?.seq).toBe(4);
     expect(facts.length).toBeLessThan(30);
     expect(facts.at(-1)?.seq).toBe(103);
     expect(kept.length + lost + facts.length).toBe(103);
-    expect(feed.milestones('web')).toMatchObject({ restarts: 50, stage: 'ready.running', started: { at: 0 } });
+    expect(feed.milestones('web')).toMatchObject({ restarts: 50, stage: 'ready.running', firstStart: { at: 0 } });
+  });
+
+  it('has of the system that it was up', () => {
+    const { clock, feed } = followed(4_000);
+    for (const to of ['booting.starting', 'up', 'draining.stopping']) {
+      clock.now += 10;
+      feed.tell(move('system', to));
+    }
+    for (let nth = 0; nth < 50; nth += 1) feed.tell(move('web', 'stopping.terminating'));
+    expect(feed.past().kept.filter((fact) => fact.type === 'moved' && fact.actor === 'system')).toMatchObject([
+      { to: 'up', at: 20 },
+      { to: 'draining.stopping', at: 30 },
+    ]);
   });
 
   it('is bounded by its size, however large single facts are, and always whole from some fact on', () => {
@@ -202,8 +217,11 @@ describe('the milestones of a service', () => {
     feed.tell(move('web', 'starting.spawning', start()));
     feed.tell(move('web', 'ready.running'));
     expect(feed.milestones('web')).toMatchObject({
-      started: { at: 10, waitedFor: 'db' },
-      startEnd: { at: 40, ready: false, cause: 'exit 3' },
+      firstStart: {
+        ...{ seq: 1, at: 10, waitedFor: 'db' },
+        end: { at: 40, ready: false, cause: 'exit 3' },
+        lost: { at: 90, cause: 'exit 3' },
+      },
       stage: 'ready.running',
       since: 90,
       sinceTime: 1_000_090,

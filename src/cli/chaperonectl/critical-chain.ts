@@ -1,29 +1,24 @@
-import { criticalChain, renderChain } from '../../facts/critical-chain.ts';
-import { shortName } from '../../model/service/service-spec.ts';
+import { criticalChain, renderChain, withShortNames } from '../../facts/critical-chain.ts';
 import { get, refused, withControl } from './control-call.ts';
 import { print } from './print.ts';
-import { readServices } from './read-services.ts';
+import { readReady, readServices } from './read-services.ts';
 import type { Request } from './read-words.ts';
 import { json } from './verb-options.ts';
 
 export function run({ given }: Request): Promise<number> {
   return withControl(async () => {
     const asJson = given.get(json);
+    // The system is asked first: once it is up, no start of the boot is missing among the services any more.
+    const system = await get('/v1/status');
+    if (system.status !== 200) return refused(system.body, asJson);
     const { status, body } = await get('/v1/services');
     if (status !== 200) return refused(body, asJson);
+    const ready = readReady(system.body);
     const times = readServices(body).flatMap(({ name, boot }) =>
-      boot === undefined
-        ? []
-        : [
-            {
-              service: shortName(name),
-              ...boot,
-              ...(boot.waitedFor === undefined ? {} : { waitedFor: shortName(boot.waitedFor) }),
-            },
-          ],
+      boot === undefined ? [] : [withShortNames({ ...boot, service: name })],
     );
-    const chain = criticalChain(times);
-    await print(1, asJson ? `${JSON.stringify(chain)}\n` : `${renderChain(chain)}\n`);
+    const chain = criticalChain(times, ready);
+    await print(1, asJson ? `${JSON.stringify(chain)}\n` : `${renderChain(chain, ready)}\n`);
     return 0;
   });
 }

@@ -8,6 +8,13 @@ export function readServices(body: string): readonly ServiceStatus[] {
   return Array.isArray(value) ? value.filter(isService) : [];
 }
 
+/** ms since chaperone began at which the system was up; undefined until then. */
+export function readReady(body: string): number | undefined {
+  const value = parseJson(body);
+  if (typeof value !== 'object' || value === null || !('ready' in value)) return undefined;
+  return typeof value.ready === 'number' ? value.ready : undefined;
+}
+
 /** The lines of a history; values that are not lines are left out. */
 export function readHistory(body: string): readonly HistoryLine[] {
   const value = parseJson(body);

@@ -1,3 +1,4 @@
+import { remarksOf, tookOf } from '../../facts/critical-chain.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { eventText } from './chart-model.ts';
@@ -60,10 +61,12 @@ function SystemDetails() {
         <p class="soft">Nothing is ready yet.</p>
       ) : (
         <ol class="plain chain">
-          {chain.map(({ service, started, ready }) => (
-            <li key={service}>
-              <ServiceLink name={service} />
-              <span class="number">{duration(ready - started)}</span>
+          {chain.map((link) => (
+            <li key={link.service}>
+              <span>
+                <ServiceLink name={link.service} /> <span class="soft">{remarksOf(link).join(', ')}</span>
+              </span>
+              <span class="number">{duration(tookOf(link))}</span>
             </li>
           ))}
         </ol>

@@ -1,12 +1,13 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { type ChainLink, endOfStart } from '../../facts/critical-chain.ts';
 import type { PublicState } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import type { Segment } from '../replica.ts';
 import { stateOfPath } from './instant.ts';
 import type { Mark } from './recording.ts';
 import { type Domain, pan, ticks, tickText, zoom } from './scale.ts';
-import { type ChainLink, chainOf, waitedForIn } from './start-chain.ts';
+import { chainOf, waitedForIn } from './start-chain.ts';
 import { StateIcon, StateShape } from './states.tsx';
 import {
   cursor,
@@ -375,7 +376,7 @@ function CriticalPath({
     const row = services.indexOf(link.service);
     return row < 0
       ? undefined
-      : { y: row * rowHeight + barTop + barHeight / 2, from: scale(link.started), to: scale(link.ready) };
+      : { y: row * rowHeight + barTop + barHeight / 2, from: scale(link.started), to: scale(endOfStart(link)) };
   };
   const lines: string[] = [];
   let later: ReturnType<typeof place>;
@@ -398,7 +399,7 @@ let memo: { readonly count: number; readonly chain: readonly ChainLink[] } | und
 
 export function criticalPath(): readonly ChainLink[] {
   const count = version.value;
-  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head, recording.services) };
+  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head) };
   return memo.chain;
 }
 

@@ -17,8 +17,9 @@ import type {
   WatchRequest,
 } from '../../control/supervisor.ts';
 import { type RequestVerb, systemActor } from '../../facts/fact.ts';
+import { type FirstStart, startTimes } from '../../facts/first-start.ts';
 import { type HistoryLine, historyOf } from '../../facts/history.ts';
-import type { Milestones, MoveFact } from '../../facts/milestones.ts';
+import type { MoveFact } from '../../facts/milestones.ts';
 import { SizedRing } from '../../facts/ring.ts';
 import { statePath } from '../../facts/transition.ts';
 import { runCounts, type scheduledMachine } from '../../machines/scheduled.ts';
@@ -106,6 +107,8 @@ export class AssemblySupervisor implements Supervisor {
   readonly #records = new SizedRing<LogRecord>(mostCharacters, ({ message }) => message.length, mostRecords);
   #recordsIn = 0;
   #systemState: SystemStatus['state'] = 'booting';
+  /** ms since chaperone began at which the system was up. */
+  #ready: number | undefined;
   #logLevel: Severity | undefined;
   #shutdownAt: number | undefined;
   #loopDelay = 0;
@@ -145,6 +148,7 @@ export class AssemblySupervisor implements Supervisor {
       version,
       state: this.#systemState,
       uptime: assembly.feed.now(),
+      ...(this.#ready === undefined ? {} : { ready: this.#ready }),
       pid: kernel.pid,
       services: slots.size,
       enabled,
@@ -376,7 +380,7 @@ export class AssemblySupervisor implements Supervisor {
       ...(cause === undefined ? {} : { cause }),
       ...(run.endSignal === undefined ? {} : { endSignal: run.endSignal }),
     });
-    const boot = past === undefined ? undefined : bootTimes(past);
+    const boot = bootTimes(name, past?.firstStart);
     return {
       name,
       type: spec.type,
@@ -437,9 +441,9 @@ export class AssemblySupervisor implements Supervisor {
     return { stopAfter, afterStop: restarts ? 'restart' : 'verdict' };
   }
 
-  #noteMove({ actor, to }: MoveFact): void {
+  #noteMove({ actor, at, to }: MoveFact): void {
     if (actor === systemActor) {
-      this.#noteSystem(to);
+      this.#noteSystem(at, to);
       return;
     }
     if (!isServiceStage(to)) return;
@@ -454,10 +458,11 @@ export class AssemblySupervisor implements Supervisor {
     return publicStateOf(phaseOrPending(this.#ledger().slots.get(name)));
   }
 
-  #noteSystem(path: string): void {
+  #noteSystem(at: number, path: string): void {
     const state = path.startsWith('booting') ? 'booting' : path === 'up' ? 'up' : 'draining';
     if (state === this.#systemState) return;
     this.#systemState = state;
+    if (state === 'up') this.#ready = at;
     this.events$.next({ type: 'system', time: this.#ports.clock.wallTime(), state });
   }
 
@@ -550,11 +555,9 @@ function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): nu
   }
 }
 
-function bootTimes({ started, startEnd }: Milestones): ServiceStatus['boot'] {
-  if (started === undefined || startEnd === undefined) return undefined;
-  const { waitedFor } = started;
-  const end = startEnd.ready
-    ? { ready: startEnd.at }
-    : { failed: { at: startEnd.at, cause: startEnd.cause ?? 'it was stopped' } };
-  return { started: started.at, ...end, ...(waitedFor === undefined ? {} : { waitedFor }) };
+function bootTimes(name: string, start: FirstStart | undefined): ServiceStatus['boot'] {
+  const times = startTimes(name, start);
+  if (times === undefined) return undefined;
+  const { service: _, ...boot } = times;
+  return boot;
 }

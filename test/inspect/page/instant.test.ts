@@ -70,7 +70,7 @@ it('what has ended normally holds nobody up, and says what would run it again', 
 
 it('a normal end lets nobody go for a second time', () => {
   const recording = recordingOf();
-  const chain = chainOf(recording.head, recording.services);
+  const chain = chainOf(recording.head);
   expect(chain.map(({ service, started, ready }) => [service, started, ready])).toEqual([
     ['web.service', 60, 70],
     ['cache.service', 1, 40],

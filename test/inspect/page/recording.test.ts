@@ -33,6 +33,8 @@ describe('a recording', () => {
     const states = ({ head }: Recording) =>
       [...head.services.values()].map(({ name, segments }) => [name, segments.at(-1)?.state]);
     expect(states(bounded)).toEqual(states(whole));
+    expect(chainOf(whole.head).length).toBeGreaterThan(0);
+    expect(chainOf(bounded.head)).toEqual(chainOf(whole.head));
     expect(bounded.after(300).seq).toBe(bounded.entries[299]?.seq);
   });
 
@@ -89,7 +91,7 @@ describe('an instant', () => {
   it('draws the critical chain back over what each start waited for', () => {
     const recording = new Recording();
     recording.append(sampleRecording());
-    const chain = chainOf(recording.head, recording.services);
+    const chain = chainOf(recording.head);
     expect(chain.map(({ service }) => service)).toEqual([
       'report.service',
       'writer.service',
