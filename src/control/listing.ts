@@ -1,6 +1,6 @@
 /** The listings of `chaperonectl status`: a table, and everything about one service. */
 
-import { tookOf } from '../facts/critical-chain.ts';
+import { bySlowness, remarksOf, tookOf } from '../facts/critical-chain.ts';
 import { describeExit } from '../model/service/exit-status.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { describeDuration, roughDuration } from '../model/words/duration.ts';
@@ -120,15 +120,11 @@ export function serviceDetails(service: ServiceStatus, now: number): string {
 
 /** How long each service took to become ready at its first start, the slowest first. */
 export function blameText(services: readonly ServiceStatus[]): string {
-  const rows = services
-    .flatMap(({ name, boot }) =>
-      boot === undefined ? [] : [{ ...boot, service: name, took: tookOf({ service: name, ...boot }) }],
-    )
-    .sort((left, right) => right.took - left.took);
-  return rows
-    .map(({ service, took, failed }) => {
-      const outcome = failed === undefined ? '' : `  failed: ${oneLine(failed.cause)}`;
-      return `${(took / 1000).toFixed(3).padStart(9)} s  ${shortName(service)}${outcome}\n`;
+  const starts = services.flatMap(({ name, boot }) => (boot === undefined ? [] : [{ ...boot, service: name }]));
+  return bySlowness(starts)
+    .map((start) => {
+      const took = `${(tookOf(start) / 1000).toFixed(3).padStart(9)} s`;
+      return `${[took, shortName(start.service), ...remarksOf(start).map(oneLine)].join('  ')}\n`;
     })
     .join('');
 }

@@ -1,6 +1,6 @@
 /** A recorded boot in figures, as people read them. */
 
-import { renderChain } from '../facts/critical-chain.ts';
+import { bySlowness, remarksOf, renderChain, tookOf } from '../facts/critical-chain.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { oneLine } from '../model/words/printable.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
@@ -55,15 +55,21 @@ function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
 }
 
+/** As `chaperonectl blame`, with what each start waited for. */
 function blame(services: readonly ServiceReport[]): readonly string[] {
-  const ready = services
-    .flatMap((service) => (service.took === undefined ? [] : [{ ...service, took: service.took }]))
-    .sort((left, right) => right.took - left.took);
+  const starts = services.flatMap((service) => {
+    const { name, started, took, failed, waitedFor, waited = 0 } = service;
+    if (started === undefined || (took === undefined && failed === undefined)) return [];
+    const wait = waitedFor === undefined ? '' : `waited ${seconds(waited)} for ${shortName(waitedFor)}`;
+    const end = failed === undefined ? { ready: started + (took ?? 0) } : { failed };
+    return [{ name, started, ...end, wait }];
+  });
   return aligned(
-    ready.map(({ name, took, waitedFor, waited }) => [
-      seconds(took).padStart(10),
-      shortName(name),
-      waitedFor === undefined ? '' : `waited ${seconds(waited ?? 0)} for ${shortName(waitedFor)}`,
+    bySlowness<(typeof starts)[number]>(starts).map((start) => [
+      seconds(tookOf(start)).padStart(10),
+      shortName(start.name),
+      start.wait,
+      ...remarksOf(start),
     ]),
   );
 }

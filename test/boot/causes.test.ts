@@ -9,6 +9,28 @@ const stay = (more: Readonly<Record<string, unknown>> = {}) => ({
 });
 const task = (command: string, more: Readonly<Record<string, unknown>> = {}) => ({ type: 'oneshot', command, ...more });
 
+const ready = /chaperone version \S+, ready\.$/;
+
+/** Records the boot, so that `agrees` can compare. */
+const journaled: Sections = { settings: { inspect: { journal: `${here}/journal` } } };
+
+/** Ends the system, and compares what it has said of its boot with what its journal says. */
+async function agrees(system: Booted): Promise<void> {
+  const [chain, blame] = [await ctl(system, 'critical-chain'), await ctl(system, 'blame')];
+  system.signal('SIGTERM');
+  await system.exit;
+  const summary = (await ctl(system, 'replay', '--summary', system.path('journal'))).stdout;
+  expect(summary.split('\n')).toContain(chain.stdout.trimEnd());
+  const told = summary.split('\n\n').find((part) => part.startsWith('blame\n')) ?? '';
+  // The summary also says in a column of its own what a start waited for.
+  const words = (line: string): string =>
+    line
+      .replace(/ +waited \S+ s for \S+/, '')
+      .trim()
+      .replace(/\s+/g, ' ');
+  expect(told.split('\n').slice(1).map(words)).toEqual(blame.stdout.trimEnd().split('\n').map(words));
+}
+
 /** The names of the critical chain, the last service first. */
 async function chainOf(system: Booted): Promise<readonly string[]> {
   const { stdout } = await ctl(system, 'critical-chain', '--json');
@@ -51,7 +73,9 @@ describe('what decided how long a boot took', () => {
       'web.service': stay({ after: 'broken.service' }),
     });
     expect(await chainOf(system)).toEqual(['web', 'broken']);
-    expect((await ctl(system, 'critical-chain')).stdout).toMatch(/web \d\.\d+ s ← broken 0\.\d+ s, failed: exit 3$/m);
+    expect((await ctl(system, 'critical-chain')).stdout).toMatch(
+      /web \d\.\d+ s \(\d+ %\) ← broken 0\.\d+ s \(\d+ %\), failed: exit 3$/m,
+    );
     expect((await ctl(system, 'blame')).stdout).toMatch(/0\.\d+ s {2}broken {2}failed: exit 3$/m);
   });
 
@@ -61,7 +85,44 @@ describe('what decided how long a boot took', () => {
       'web.service': stay({ after: 'late.service' }),
     });
     expect(await chainOf(system)).toEqual(['web', 'late']);
-    expect((await ctl(system, 'critical-chain')).stdout).toMatch(/late 0\.[3-9]\d* s, failed: no exit within 0\.3 s/);
+    expect((await ctl(system, 'critical-chain')).stdout).toMatch(
+      /late 0\.[3-9]\d* s \(\d+ %\), failed: no exit within 0\.3 s/,
+    );
+  });
+
+  it('may be the restart of a service that had been ready before', async () => {
+    const system = begin({
+      ...journaled,
+      'flaky.service': stay({ command: `$(FIXTURES)/take-order ${here}/order`, restart: true, restart_delay: 1 }),
+      'slow.service': task(`sh -c 'while ! test -e ${here}/go; do sleep 0.02; done'`),
+      'web.service': stay({ after: 'flaky.service, slow.service' }),
+    });
+    await untilState(system, 'flaky', 'ready');
+    put(system, 'order', '5');
+    await system.waitForLine(/flaky\.service pausing between restart retries/);
+    put(system, 'go');
+    await system.waitForLine(ready);
+    const { stdout } = await ctl(system, 'critical-chain');
+    expect(stdout).toMatch(
+      /^critical chain: web \d\.\d+ s \(\d+ %\) ← flaky [1-9]\d*\.\d+ s \(\d+ %\), restarted after exit 5$/m,
+    );
+    await agrees(system);
+  });
+
+  it('is no service that was started or restarted by hand after the boot', async () => {
+    const system = await up({
+      ...journaled,
+      'broken.service': task("sh -c 'sleep 0.2; exit 3'", { ignore_failures: true }),
+      'web.service': stay({ after: 'broken.service' }),
+      'extra.service': stay({ enabled: false, after: 'web.service' }),
+    });
+    const before = (await ctl(system, 'critical-chain')).stdout;
+    expect(before).toMatch(/web .* ← broken /);
+    await telchap(system, 'start', '--enable', '--wait', 'extra');
+    await telchap(system, 'restart', '--wait', 'web');
+    expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}extra$/m);
+    expect((await ctl(system, 'critical-chain')).stdout).toBe(before);
+    await agrees(system);
   });
 });
 
@@ -145,7 +206,7 @@ describe('what people are told of times', () => {
     system.signal('SIGSTOP');
     await untilGone(system, pid);
     system.signal('SIGCONT');
-    await system.waitForLine(/chaperone version \S+, ready\.$/);
+    await system.waitForLine(ready);
     const { stdout } = await ctl(system, 'status', '--history', '--json');
     const histories: readonly { readonly history: readonly { readonly at: number; readonly to?: string }[] }[] =
       JSON.parse(stdout);

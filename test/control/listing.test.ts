@@ -82,11 +82,16 @@ it('everything about one service', () => {
 `);
 });
 
-it('blame names the slowest first, and who never became ready not at all', () => {
+it('blame names the slowest first, with the cause where a start failed, and who has never started not at all', () => {
   const services = [
     serviceStatus('quick.service', 'ready', { boot: { started: 5, ready: 20 } }),
     serviceStatus('slow.service', 'ready', { boot: { started: 20, ready: 1_520, waitedFor: 'quick.service' } }),
+    serviceStatus('broken.service', 'failed', {
+      boot: { started: 20, failed: { at: 420, cause: 'exit 2\u001b[2J' }, lost: { at: 900, cause: 'exit 2' } },
+    }),
     serviceStatus('never.service', 'failed'),
   ];
-  expect(blameText(services)).toBe('    1.500 s  slow\n    0.015 s  quick\n');
+  expect(blameText(services)).toBe(
+    '    1.500 s  slow\n    0.400 s  broken  failed: exit 2\\x1b[2J\n    0.015 s  quick\n',
+  );
 });

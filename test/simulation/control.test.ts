@@ -1,4 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { blameText } from '../../src/control/listing.ts';
+import { criticalChain, renderChain, withShortNames } from '../../src/facts/critical-chain.ts';
+import { reportOf } from '../../src/inspect/boot-report.ts';
+import type { Entry } from '../../src/inspect/entry.ts';
+import { Recording } from '../../src/inspect/page/recording.ts';
+import { chainOf } from '../../src/inspect/page/start-chain.ts';
+import { renderReport } from '../../src/inspect/render-report.ts';
 import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
@@ -207,5 +214,97 @@ describe('why a service waits', () => {
     const [store, web] = supervisor.services();
     expect(store).toMatchObject({ since: begin + 500, age: 200, why: { since: begin + 500 } });
     expect(web).toMatchObject({ since: begin + 500, why: { since: begin + 500 } });
+  });
+});
+
+describe('what decided how long a boot took', () => {
+  /** `flaky` is ready, ends with 5 and is restarted, while `after` still waits for `slow`, and then waits for `flaky` again. */
+  function world() {
+    const services = [
+      simpleService('flaky', { startupPause: 50, restart: true, restartDelay: second, restartLimit: 3 }),
+      simpleService('slow', { type: 'oneshot' }),
+      simpleService('broken', { type: 'oneshot', ignoreFailures: true }),
+      simpleService('after', { prerequisites: ['flaky.service', 'slow.service'], startupPause: 100 }),
+      simpleService('byhand', { enabled: false, startupPause: 3 * second }),
+    ];
+    const wait = (ms: number, code: number): Script => ({
+      steps: [
+        { do: 'wait', ms },
+        { do: 'exit', code },
+      ],
+    });
+    const scripts = new Map([
+      ['flaky', [wait(100, 5)]],
+      ['slow', [wait(600, 0)]],
+      ['broken', [wait(300, 2)]],
+    ]);
+    const made = createWorld(systemOf(services), {
+      has: () => true,
+      script: ([name = '']) => scripts.get(name)?.shift() ?? { steps: [{ do: 'hang' }] },
+    });
+    const entries: Entry[] = [];
+    made.inspection.hub.watch({ records: false, onEntry: (entry) => entries.push(entry) > 0 });
+    const supervisor = supervised(made);
+    made.assembly.start();
+    return { ...made, supervisor, entries };
+  }
+
+  function liveChain(supervisor: AssemblySupervisor): string {
+    const { ready } = supervisor.status();
+    const times = supervisor
+      .services()
+      .flatMap(({ name, boot }) => (boot === undefined ? [] : [withShortNames({ ...boot, service: name })]));
+    return renderChain(criticalChain(times, ready), ready);
+  }
+
+  const chain = 'critical chain: after 0.100 s (8 %) ← flaky 1.150 s (92 %), restarted after exit 5';
+
+  it('is the same for the status, the terminal, a journal and the page, whatever happens after the boot', () => {
+    const { clock, supervisor, entries, transitions } = world();
+    clock.run(2 * second);
+    expect(supervisor.status().ready).toBe(1_250);
+    supervisor.start(['byhand.service'], { enable: true, force: false });
+    supervisor.restart(['after.service'], { force: false });
+    clock.run(20 * second);
+    expect(supervisor.service('byhand.service')).toMatchObject({
+      state: 'ready',
+      boot: { started: 2_000, ready: 5_000 },
+    });
+    expect(liveChain(supervisor)).toBe(chain);
+    expect(transitions.join('\n')).toContain(chain);
+    const report = reportOf(entries);
+    expect(renderReport(report).split('\n')[2]).toBe(chain);
+    const recording = new Recording();
+    recording.append(entries);
+    expect(renderChain(chainOf(recording.head).map(withShortNames), report.ready)).toBe(chain);
+  });
+
+  it('is blamed on the same services by the status and by a journal, failed starts included', () => {
+    const { clock, supervisor, entries } = world();
+    clock.run(2 * second);
+    const live = blameText(supervisor.services());
+    expect(live).toBe(
+      ['    0.600 s  slow', '    0.300 s  broken  failed: exit 2', '    0.100 s  after', '    0.050 s  flaky', ''].join(
+        '\n',
+      ),
+    );
+    const told =
+      renderReport(reportOf(entries))
+        .split('\n\n')
+        .find((part) => part.startsWith('blame\n')) ?? '';
+    expect(told.split('\n')).toEqual([
+      'blame',
+      '     0.600 s  slow',
+      '     0.300 s  broken                            failed: exit 2',
+      '     0.100 s  after   waited 1.150 s for flaky',
+      '     0.050 s  flaky',
+    ]);
+  });
+
+  it('is not cut as long as the system is not up', () => {
+    const { clock, supervisor } = world();
+    clock.run(700);
+    expect(supervisor.status()).not.toHaveProperty('ready');
+    expect(liveChain(supervisor)).toBe('critical chain: slow 0.600 s');
   });
 });
