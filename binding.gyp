@@ -10,6 +10,7 @@
         'native/datagrams.c',
         'native/descriptors.c',
         'native/edge.c',
+        'native/packets.c',
         'native/processes.c',
         'native/spawn.c',
         'native/values.c',
@@ -17,11 +18,24 @@
       ],
     },
     {
-      # What addons are by default has to be undone: the launcher is a program.
-      'target_name': 'launcher',
+      # What addons are by default has to be undone: the body is a program.
+      'target_name': 'body',
       'type': 'executable',
       'product_extension': '',
-      'sources': ['native/launcher.c'],
+      'sources': [
+        'native/body/brain.c',
+        'native/body/facts.c',
+        'native/body/main.c',
+        'native/body/memory.c',
+        'native/body/node.c',
+        'native/body/pending.c',
+        'native/body/processes.c',
+        'native/body/requests.c',
+        'native/body/signals.c',
+        'native/body/spawn.c',
+        'native/body/stop.c',
+        'native/body/words.c',
+      ],
       'variables': {
         # Some distributions ship no static C library; a dynamic launcher is better than a failed install.
         'static_flag': '<!(echo "int main(void){return 0;}" | '

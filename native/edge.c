@@ -43,6 +43,10 @@ NAPI_MODULE_INIT() {
       {"peerCredentials", edge_peer_credentials},
       {"peerGroups", edge_peer_groups},
       {"makeFifo", edge_make_fifo},
+      {"packetPair", edge_packet_pair},
+      {"sendPacket", edge_send_packet},
+      {"receivePacket", edge_receive_packet},
+      {"memoryFile", edge_memory_file},
   };
   if (!keep_instance(env)) return NULL;
   for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -82,5 +82,9 @@ napi_value edge_accept_connection(napi_env env, napi_callback_info info);
 napi_value edge_peer_credentials(napi_env env, napi_callback_info info);
 napi_value edge_peer_groups(napi_env env, napi_callback_info info);
 napi_value edge_make_fifo(napi_env env, napi_callback_info info);
+napi_value edge_packet_pair(napi_env env, napi_callback_info info);
+napi_value edge_send_packet(napi_env env, napi_callback_info info);
+napi_value edge_receive_packet(napi_env env, napi_callback_info info);
+napi_value edge_memory_file(napi_env env, napi_callback_info info);
 
 #pragma GCC visibility pop

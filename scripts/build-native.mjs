@@ -20,13 +20,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 
 const sources = [
-  ...readdirSync(join(root, 'native')).map((name) => `native/${name}`),
+  ...readdirSync(join(root, 'native'), { recursive: true }).map((name) => `native/${name}`),
   'binding.gyp',
   'scripts/build-native.mjs',
 ];
 const outputs = [
   { from: 'build/Release/edge.node', to: 'dist/edge.node', mode: 0o755 },
-  { from: 'build/Release/launcher', to: 'dist/chaperone', mode: 0o755 },
+  { from: 'build/Release/body', to: 'dist/chaperone', mode: 0o755 },
 ];
 
 const say = (text) => process.stderr.write(`chaperone: ${text}\n`);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles native/ for another C library and another processor. Only whether it compiles and links is asked here;
-# of the results, the launcher for musl is run, since this machine can.
+# of the results, the body for musl is run, since this machine can.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=.cache/cross
@@ -36,13 +36,13 @@ report() {
   fi
 }
 
-launcher_is_static() {
+body_is_static() {
   ! readelf -l "$1" | grep -q INTERP
 }
 
 # Alone in an empty directory: no node beside it, and none in the PATH it gets. Where the fallback places have one, it
 # starts that, which finds no chaperone.cjs.
-launcher_runs() {
+body_runs() {
   alone=$(mktemp -d) || return 1
   cp "$1" "$alone/chaperone"
   message=$(PATH="$alone" "$alone/chaperone" 2>&1)
@@ -58,7 +58,8 @@ launcher_runs() {
   esac
 }
 
-edge=$(ls native/*.c | grep -v launcher)
+edge=$(ls native/*.c)
+body=$(ls native/body/*.c)
 
 for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   if ! command -v "$compiler" >/dev/null; then
@@ -70,9 +71,9 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   # shellcheck disable=SC2086 # flags are words
   report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" $edge -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086
-  report "$compiler launcher" "$compiler" $flags -static -s native/launcher.c -o "$out/chaperone.$compiler"
-  report "$compiler launcher is static" launcher_is_static "$out/chaperone.$compiler"
+  report "$compiler body" "$compiler" $flags -static -s $body -o "$out/chaperone.$compiler"
+  report "$compiler body is static" body_is_static "$out/chaperone.$compiler"
 done
-report 'musl-gcc launcher runs' launcher_runs "$out/chaperone.musl-gcc"
+report 'musl-gcc body runs' body_runs "$out/chaperone.musl-gcc"
 
 exit "$failed"

@@ -134,7 +134,8 @@ async function commandServices(
     case 'kill': {
       const refusal = refuse('noProcess', services, ({ pid, running }) => pid === undefined && (running ?? 0) === 0);
       if (refusal !== undefined) return refusal;
-      const denied = names.filter((name) => supervisor.kill(name, command.signal) === 'denied');
+      const outcomes = await Promise.all(names.map((name) => supervisor.kill(name, command.signal)));
+      const denied = names.filter((_, index) => outcomes[index] === 'denied');
       if (denied.length > 0) return refused('denied', denied.map(shortName));
       return done(`${command.signal} sent.`);
     }

@@ -98,13 +98,14 @@ export type ControlEvent = ServiceEvent | SystemEvent;
 export type KillOutcome = 'sent' | 'notRunning' | 'denied';
 
 /** A command that somebody runs beside the services. */
+export type RunOutcome =
+  | { readonly kind: 'ended'; readonly status: ExitStatus }
+  | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 };
+
 export interface CommandRun {
   /** The command's output; completes when the command has closed both streams and ended. */
   readonly output$: Observable<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>;
-  readonly outcome: Promise<
-    | { readonly kind: 'ended'; readonly status: ExitStatus }
-    | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 }
-  >;
+  readonly outcome: Promise<RunOutcome>;
   /** Ends the command with its process group. */
   readonly cancel: () => void;
 }
@@ -194,7 +195,7 @@ export interface Supervisor {
   dependencyChart(): string;
   measurements(): Measurements;
 
-  /** All of these take full names of existing services, and return when the request is queued. */
+  /** All of these take full names of existing services, and return when the request is queued; `kill`, when the signal was sent. */
   start(names: readonly string[], request: StartRequest): void;
   stop(names: readonly string[], request: StopRequest): void;
   /** Clears restarts and failures, and ends running processes of inetd and cron services; `force`: of all services. */
@@ -207,7 +208,7 @@ export interface Supervisor {
    */
   unrestartable(names: readonly string[]): readonly Unstartable[];
   setEnabled(names: readonly string[], enabled: boolean): void;
-  kill(name: string, signal: SignalName): KillOutcome;
+  kill(name: string, signal: SignalName): Promise<KillOutcome>;
   /** @param delay ms */
   shutdown(delay: number): void;
   forceLogLevel(level: Severity): void;

@@ -43,7 +43,7 @@ export interface Assembly {
   /** How many processes without a service have been reaped so far. */
   readonly orphansReaped: () => number;
   /** Sends a signal to the running processes of a service by hand; `vanished` where none runs. */
-  readonly signal: (service: string, signal: SignalName) => SignalOutcome;
+  readonly signal: (service: string, signal: SignalName) => Promise<SignalOutcome>;
   /** Starts the boot. */
   readonly start: () => void;
   /** Puts another configuration in force; the plan has to be made of the services' states in this same turn. */

@@ -51,7 +51,7 @@ export type SpawnOutcome =
   | {
       readonly ok: true;
       readonly pid: number;
-      /** The output of the process and its descendants; completes when the last one closes it. Hot after this turn. */
+      /** The output of the process and its descendants; completes when the last one closes it. Hot after the call. */
       readonly stdout: Observable<Uint8Array>;
       readonly stderr: Observable<Uint8Array>;
     }
@@ -240,11 +240,12 @@ export type LogSocketOutcome =
   | { readonly ok: false; readonly code: string };
 
 export interface Kernel {
+  /** The pid of chaperone, which is that of the body. */
   readonly pid: number;
   readonly hostname: string;
   /** Exits of children and adopted orphans, batch by batch. */
   readonly exits$: Observable<ExitBatch>;
-  /** Emits when no child is left, dead or alive: after a batch, and after a spawn that failed. */
+  /** Emits when no child is left, dead or alive, for each time that `watchChildren` has asked. */
   readonly childrenGone$: Observable<{ readonly at: number }>;
   /** Signals sent to chaperone. */
   readonly signals$: Observable<SignalName>;
@@ -258,19 +259,27 @@ export interface Kernel {
   listen(port: number): ListenOutcome;
   /** Closes chaperone's own descriptor of a connection; a second call does nothing. */
   closeConnection(connection: Connection): void;
-  /** Starts a program. A failure is an errno and a stage, never an exit status. */
-  spawn(request: SpawnRequest): SpawnOutcome;
+  /**
+   * Starts a program, and calls back once, in this turn or in a later one: before the program's exit is emitted, and before
+   * any other input is handled. A failure is an errno and a stage, never an exit status.
+   */
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void;
   /**
    * Emits at once all output that a process has written so far, for a caller that has learned of the process in another
    * way and wants to handle the output first.
    */
   readOutput(pid: number): void;
-  /** Signals one process, or its whole group. */
-  signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome;
+  /** Signals one process, or its whole group, and calls back once, in this turn or in a later one. */
+  signal(
+    pid: number,
+    signal: SignalName,
+    target: 'process' | 'group',
+    told?: (outcome: SignalOutcome) => void,
+  ): void;
   /** Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. */
   signalAll(signal: SignalName): void;
-  /** True while chaperone has a child, dead or alive. */
-  hasChildren(): boolean;
+  /** Makes `childrenGone$` emit in a later turn: as soon as no child is left, dead or alive. */
+  watchChildren(): void;
   sink(target: 'stdout' | 'stderr'): Sink;
   readonly following: Following;
   readonly notifying: Notifying;

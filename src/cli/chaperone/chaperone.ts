@@ -1,5 +1,4 @@
-// Handlers come first: as PID 1, a signal that arrives before its handler is lost.
-import { announceSignal } from '../../runtime/linux/early-signals.ts';
+import '../../runtime/linux/brain-signals.ts';
 import '../../runtime/linux/no-standard-streams.ts';
 import { join } from 'node:path';
 import { runDaemon } from '../../runtime/boot/main.ts';
@@ -13,8 +12,8 @@ const writeTimeout = 1_000;
 
 // The bundle is CommonJS and stands beside the native parts.
 const edge = loadEdge(join(__dirname, 'edge.node'));
-// Podman's stop signal in its systemd mode, SIGRTMIN+3 of glibc, which Node cannot see.
-edge.watchSignal(37, () => announceSignal('SIGRTMIN+3'));
+// SIGRTMIN+3 of glibc, which has no name in Node.
+edge.watchSignal(37, () => undefined);
 const print = (fd: 1 | 2, text: string): void => {
   edge.writeNow(fd, Buffer.from(text), writeTimeout);
 };

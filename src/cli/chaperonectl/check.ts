@@ -14,7 +14,8 @@ import { type Configured, configure } from '../../runtime/boot/configure.ts';
 import { type CommandPorts, exitsOf } from '../../runtime/boot/run-commands.ts';
 import { configFiles } from '../../runtime/linux/config-files.ts';
 import { findProgram } from '../../runtime/linux/find-program.ts';
-import { readLaunchEnvironment } from '../../runtime/linux/launch-environment.ts';
+import { startBody } from '../../runtime/linux/connect-body.ts';
+import { ownEnvironment } from '../../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
@@ -64,8 +65,9 @@ export async function run({ given }: Request): Promise<number> {
 async function load({ config, user }: Start): Promise<Configured> {
   const edge = loadEdge(join(__dirname, 'edge.node'));
   const clock = new LinuxClock();
-  const { environment, descriptorLimit } = readLaunchEnvironment(process.env);
-  const kernel = new LinuxKernel({ edge, clock, descriptorLimit: descriptorLimit ?? edge.descriptorLimit() });
+  const { environment } = ownEnvironment(process.env);
+  const body = startBody(edge, join(__dirname, 'chaperone'));
+  const kernel = new LinuxKernel({ edge, body, clock, descriptorLimit: edge.descriptorLimit() });
   const running = new Set<number>();
   kernel.exits$.subscribe(({ exits }) => {
     for (const { pid } of exits) running.delete(pid);
@@ -80,11 +82,11 @@ async function load({ config, user }: Start): Promise<Configured> {
   kernel.open();
   const commands: CommandPorts['kernel'] = {
     signal: (pid, signal, target) => kernel.signal(pid, signal, target),
-    spawn: (request) => {
-      const outcome = kernel.spawn(request);
-      if (outcome.ok) running.add(outcome.pid);
-      return outcome;
-    },
+    spawn: (request, told) =>
+      kernel.spawn(request, (outcome) => {
+        if (outcome.ok) running.add(outcome.pid);
+        told(outcome);
+      }),
   };
   return configure(
     { configPath: config, ...(user === undefined ? {} : { user }) },

@@ -82,8 +82,8 @@ class JoinedAssembly implements Assembly {
   #endSyslog = (): void => undefined;
   #orphans = 0;
   #interrupted = false;
-  /** The outcomes of the signal that is being sent by hand, one for each process of the service. */
-  #signalled: SignalOutcome[] = [];
+  /** The outcomes of the signal that is being sent by hand, one for each run of the service. */
+  #signalled: Promise<SignalOutcome>[] = [];
 
   constructor(kernel: Kernel, clock: Clock, config: SystemSpec, options: AssembleOptions) {
     this.#kernel = kernel;
@@ -131,11 +131,12 @@ class JoinedAssembly implements Assembly {
 
   readonly endSyslog = (): void => this.#endSyslog();
 
-  readonly signal = (service: string, signal: SignalName): SignalOutcome => {
+  readonly signal = async (service: string, signal: SignalName): Promise<SignalOutcome> => {
     this.#signalled = [];
     this.system.send({ type: 'services.signal', names: [service], signal, at: this.#clock.now() });
-    if (this.#signalled.includes('denied')) return 'denied';
-    return this.#signalled.includes('sent') ? 'sent' : 'vanished';
+    const outcomes = await Promise.all(this.#signalled);
+    if (outcomes.includes('denied')) return 'denied';
+    return outcomes.includes('sent') ? 'sent' : 'vanished';
   };
 
   readonly start = (): void => {
@@ -297,7 +298,7 @@ class JoinedAssembly implements Assembly {
       }),
       pidfile: this.#pidfiles.logic(),
       notifications: this.#notify.logic(),
-      processTable: processTableLogic(this.#kernel, this.#clock, this.say),
+      processTable: processTableLogic(this.#kernel, this.say),
       charts: new ChartFacts({ feed, nextRun }),
     });
   }

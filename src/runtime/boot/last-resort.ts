@@ -20,10 +20,7 @@ export function endWithoutMachines(kernel: Kernel, clock: Clock, live: LiveProce
   };
   kernel.childrenGone$.subscribe(finish);
   live.signalEach(kernel);
-  if (!kernel.hasChildren()) {
-    finish();
-    return;
-  }
+  kernel.watchChildren();
   clock.setTimeout(() => {
     live.signalEach(kernel, 'SIGKILL');
     kernel.signalAll('SIGKILL');

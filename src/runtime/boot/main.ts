@@ -29,7 +29,7 @@ import { serveControl } from '../control/serve-control.ts';
 import { LateInspection } from '../inspection/late-inspection.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import { configFiles } from '../linux/config-files.ts';
-import { readLaunchEnvironment } from '../linux/launch-environment.ts';
+import { connectBody } from '../linux/connect-body.ts';
 import { LinuxClock } from '../linux/linux-clock.ts';
 import { LinuxKernel } from '../linux/linux-kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
@@ -83,6 +83,7 @@ export interface DaemonRequest {
 /** Everything that exists for as long as the daemon runs. */
 interface Daemon {
   readonly edge: NativeEdge;
+  readonly linux: LinuxKernel;
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly assembly: Assembly;
@@ -109,19 +110,26 @@ const keepAlive = 2 ** 31 - 1;
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { edge } = options;
   const clock = new LinuxClock();
-  const launch = readLaunchEnvironment(process.env);
-  const linux = new LinuxKernel({ edge, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
+  const launch = connectBody(edge, process.env);
+  if (launch === undefined) {
+    edge.writeNow(2, Buffer.from('chaperone: start the program "chaperone" instead: it starts this one\n'), emergencyTimeout);
+    return edge.exitNow(2);
+  }
+  const { body } = launch;
+  const linux = new LinuxKernel({ edge, body, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
   const kernel = options.wrapKernel?.(linux) ?? linux;
-  const early = kernel.signals$.subscribe((signal) => leaveEarly(edge, signal));
+  const early = kernel.signals$.subscribe((signal) => leaveEarly(linux, signal));
   linux.open();
+  body.gone$.subscribe(() => followBody(edge));
   const host = hostRequest(launch.environment, kernel.pid);
   const ports = { edge, kernel, clock, environment: launch.environment, interactive: isatty(0) };
-  const { spec, messages } = await configureOrLeave(options, { ...ports, exitOf: exitsOf(kernel) });
+  const { spec, messages } = await configureOrLeave(options, linux, { ...ports, exitOf: exitsOf(kernel) });
+  linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
 
   const unloaded = await loadNotifying(linux, spec);
   if (unloaded !== undefined) {
-    writeError(edge, `chaperone: ${unloaded}\n`);
-    edge.exitNow(1);
+    writeError({ edge, linux }, `chaperone: ${unloaded}\n`);
+    return linux.exit(1);
   }
 
   const uid = process.getuid?.() ?? 0;
@@ -150,7 +158,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     version: options.version,
     reveal: options.request.inspectReveal,
   });
-  const daemon: Daemon = { edge, kernel, clock, assembly, logging, control, inspection };
+  const daemon: Daemon = { edge, linux, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
   const supervisor = superviseFor(daemon, options, {
     environment: launch.environment,
@@ -169,13 +177,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   assembly.outcome$.subscribe({
     next: (output) => leave(daemon, output),
     error: (error: unknown) => {
-      sayDying(edge, error);
+      sayDying(daemon, error);
       abandonMachines(daemon);
     },
   });
   for (const message of messages) assembly.say(message);
   for (const problem of control.problems) assembly.say(warning(problem));
-  becomeReaper(edge, kernel, assembly);
   setInterval(() => undefined, keepAlive);
   const inspectors = inspectorsOf(options.request, spec);
   if (inspectors.length > 0) await inspection.attach(inspectors);
@@ -206,7 +213,10 @@ async function loadReloader(
       });
       return spec === undefined ? rest : { ...rest, spec: withControlSocket(applyRequest(spec, request), control) };
     },
-    prepare: (spec) => loadNotifying(linux, spec),
+    prepare: (spec) => {
+      linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
+      return loadNotifying(linux, spec);
+    },
   });
 }
 
@@ -260,28 +270,33 @@ function onDemand<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** Exits on a signal that comes while the configuration is still being read: nothing has been started. */
-function leaveEarly(edge: NativeEdge, signal: SignalName): void {
-  if (!endingSignals.includes(signal)) return;
-  edge.exitNow(signal === 'SIGINT' ? 130 : 0);
+function leaveEarly(linux: LinuxKernel, signal: SignalName): void {
+  if (endingSignals.includes(signal)) linux.exit(signal === 'SIGINT' ? 130 : 0);
 }
 
 /** Returns the configuration as it will run; where it has errors, prints them and ends the process. */
 async function configureOrLeave(
   { request }: DaemonOptions,
+  linux: LinuxKernel,
   ports: ConfigurePorts,
 ): Promise<{ readonly spec: SystemSpec; readonly messages: readonly Message[] }> {
   const { edge } = ports;
+  const say = (text: string): void => writeError({ edge, linux }, text);
+  const end = (status: number): Promise<never> => {
+    linux.exit(status);
+    return new Promise(() => undefined);
+  };
   const { spec, diagnostics, messages, path } = await configure(withConsole(request, ports), ports);
-  writeError(edge, renderWarnings(diagnostics));
+  say(renderWarnings(diagnostics));
   if (spec === undefined) {
-    writeError(edge, renderErrors(diagnostics));
+    say(renderErrors(diagnostics));
     const first = diagnostics.find(({ severity }) => severity === 'error');
-    if (first !== undefined) writeError(edge, `\n${configurationError(first.message).text}\n`);
-    return edge.exitNow(1);
+    if (first !== undefined) say(`\n${configurationError(first.message).text}\n`);
+    return end(1);
   }
   if (request.showDependencies) {
     edge.writeNow(1, Buffer.from(dependencyChart(buildDependencyGraph(spec.services))), emergencyTimeout);
-    return edge.exitNow(0);
+    return end(0);
   }
   if (spec.services.length === 0) {
     const missing = configFiles.stat(path) === 'missing' ? ', which does not exist' : '';
@@ -289,7 +304,7 @@ async function configureOrLeave(
       edge,
       `chaperone: There are no services configured to run, nor is there a command (configuration: ${path}${missing})\n`,
     );
-    return edge.exitNow(1);
+    return end(1);
   }
   const forced = request.logLevel === undefined ? [] : [logLevelForced(request.logLevel)];
   return { spec: applyRequest(spec, request), messages: [...messages, ...forced] };
@@ -348,15 +363,15 @@ function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpe
   return { ...spec, services };
 }
 
-/** Makes chaperone a subreaper where it is not PID 1, because orphans would otherwise not come to it. */
-function becomeReaper(edge: NativeEdge, kernel: Kernel, assembly: Assembly): void {
-  if (kernel.pid === 1) return;
-  try {
-    edge.setSubreaper();
-    assembly.say(notPid1(kernel.pid));
-  } catch (error) {
-    assembly.say(cannotSubreap(codeOf(error) ?? 'unknown'));
-  }
+/** Says where chaperone is not PID 1, and whether orphans come to it. */
+function sayPlace(kernel: Kernel, assembly: Assembly, subreaperError: string | undefined): void {
+  if (subreaperError !== undefined) assembly.say(cannotSubreap(subreaperError));
+  else if (kernel.pid !== 1) assembly.say(notPid1(kernel.pid));
+}
+
+/** The body is dead, and all services with it if it was PID 1. Elsewhere nobody could end what is left in order. */
+function followBody(edge: NativeEdge): never {
+  return edge.exitNow(1);
 }
 
 /**
@@ -368,7 +383,7 @@ function guard(daemon: Daemon): void {
   let errors = 0;
   process.on('uncaughtException', (error) => {
     errors += 1;
-    sayDying(edge, error);
+    sayDying(daemon, error);
     if (errors === 1) assembly.shutdown({ kind: 'internalError', message: errorText(error) });
     else if (errors === 2) abandonMachines(daemon);
     else if (errors > mostErrors) edge.exitNow(1);
@@ -398,13 +413,14 @@ interface LastThings {
 
 /** Flushes the sinks, writes the last lines to stderr, and exits; sinks that take nothing get half of the time. */
 function flushAndExit(
-  { edge, clock, assembly, logging, control, inspection }: Daemon,
+  daemon: Daemon,
   { exitStatus, lines, timeout }: LastThings,
 ): void {
+  const { linux, clock, assembly, logging, control, inspection } = daemon;
   const { sinks } = assembly;
-  const exit = (): never => {
+  const exit = (): void => {
     control.close();
-    return edge.exitNow(exitStatus);
+    linux.exit(exitStatus);
   };
   const endInspection = (): void => {
     clock.setTimeout(exit, longestFarewell);
@@ -431,7 +447,7 @@ function flushAndExit(
       whenAllFinished(sinks.all(), sayLast);
     },
     (error: unknown) => {
-      sayDying(edge, error);
+      sayDying(daemon, error);
       sayLast();
     },
   );
@@ -448,9 +464,9 @@ function whenAllFinished(queues: readonly SinkQueue[], callback: () => void): vo
 }
 
 /** Writes the error to stderr before anything else, because the next step may end the process. */
-function sayDying(edge: NativeEdge, error: unknown): void {
+function sayDying(daemon: Pick<Daemon, 'edge' | 'linux'>, error: unknown): void {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  writeError(edge, `chaperone: internal error, ending the system: ${stack}\n`);
+  writeError(daemon, `chaperone: internal error, ending the system: ${stack}\n`);
 }
 
 function errorText(error: unknown): string {
@@ -458,6 +474,6 @@ function errorText(error: unknown): string {
   return text.startsWith('internal error') ? text : `internal error: ${text}`;
 }
 
-function writeError(edge: NativeEdge, text: string): void {
-  edge.writeNow(2, Buffer.from(text), emergencyTimeout);
+function writeError({ edge, linux }: Pick<Daemon, 'edge' | 'linux'>, text: string): void {
+  edge.writeNow(linux.errors, Buffer.from(text), emergencyTimeout);
 }

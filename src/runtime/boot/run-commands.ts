@@ -5,7 +5,7 @@ import { isNormal, procStatus } from '../../model/service/exit-status.ts';
 import { commandKey } from '../../model/service/late-environment.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { oneLine } from '../../model/words/printable.ts';
-import type { Clock, Kernel, ProcessExit } from '../kernel.ts';
+import type { Clock, Kernel, ProcessExit, SpawnOutcome } from '../kernel.ts';
 
 /** The exits of a kernel, for the time before the exit router is there. */
 export function exitsOf({ exits$ }: Pick<Kernel, 'exits$'>): CommandPorts['exitOf'] {
@@ -63,46 +63,53 @@ interface CommandResult {
 }
 
 function runCommand(request: CommandRequest, ports: CommandPorts): Promise<CommandResult> {
-  const { kernel, clock } = ports;
+  const { kernel } = ports;
+  const spawn = {
+    // Both streams share one pipe, so that the output keeps its order.
+    argv: ['/bin/sh', '-c', `exec 2>&1\n${request.command}`],
+    environment: ports.environment,
+    ownGroup: true,
+    stdin: 'null',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    ...(request.account === undefined ? {} : { account: request.account }),
+  } as const;
   return new Promise((resolve) => {
-    const outcome = kernel.spawn({
-      // Both streams share one pipe, so that the output keeps its order.
-      argv: ['/bin/sh', '-c', `exec 2>&1\n${request.command}`],
-      environment: ports.environment,
-      ownGroup: true,
-      stdin: 'null',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      ...(request.account === undefined ? {} : { account: request.account }),
+    kernel.spawn(spawn, (outcome) => {
+      if (outcome.ok) collect(outcome, ports, resolve);
+      else resolve({ output: '', failure: describeSpawnError(outcome.error) });
     });
-    if (!outcome.ok) {
-      resolve({ output: '', failure: describeSpawnError(outcome.error) });
-      return;
+  });
+}
+
+/** Collects the output of a command until it has ended. */
+function collect(
+  { pid, stdout }: SpawnOutcome & { readonly ok: true },
+  { kernel, clock, exitOf }: CommandPorts,
+  resolve: (result: CommandResult) => void,
+): void {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  let cause: string | undefined;
+  const end = (reason: string): void => {
+    cause ??= reason;
+    kernel.signal(pid, 'SIGKILL', 'group');
+  };
+  const timer = clock.setTimeout(() => end(`it did not end within ${commandTimeout / 1000} s`), commandTimeout);
+  const reading = stdout.subscribe((chunk) => {
+    bytes += chunk.length;
+    if (bytes > longestOutput) end(`it printed more than ${longestOutput / 1024} KiB`);
+    else chunks.push(chunk);
+  });
+  exitOf(pid).subscribe(({ status }) => {
+    clock.clearTimeout(timer);
+    reading.unsubscribe();
+    const output = Buffer.concat(chunks).toString('utf8').trim().replace(/\r?\n/g, ' ');
+    if (cause !== undefined) resolve({ output: '', failure: cause });
+    else if (isNormal(status)) resolve({ output: output.replaceAll('\0', '') });
+    else {
+      const said = output === '' ? '' : `: ${oneLine(output.slice(-200))}`;
+      resolve({ output: '', failure: `${procStatus(status)}${said}` });
     }
-    const { pid } = outcome;
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    let cause: string | undefined;
-    const end = (reason: string): void => {
-      cause ??= reason;
-      kernel.signal(pid, 'SIGKILL', 'group');
-    };
-    const timer = clock.setTimeout(() => end(`it did not end within ${commandTimeout / 1000} s`), commandTimeout);
-    const reading = outcome.stdout.subscribe((chunk) => {
-      bytes += chunk.length;
-      if (bytes > longestOutput) end(`it printed more than ${longestOutput / 1024} KiB`);
-      else chunks.push(chunk);
-    });
-    ports.exitOf(pid).subscribe(({ status }) => {
-      clock.clearTimeout(timer);
-      reading.unsubscribe();
-      const output = Buffer.concat(chunks).toString('utf8').trim().replace(/\r?\n/g, ' ');
-      if (cause !== undefined) resolve({ output: '', failure: cause });
-      else if (isNormal(status)) resolve({ output: output.replaceAll('\0', '') });
-      else {
-        const said = output === '' ? '' : `: ${oneLine(output.slice(-200))}`;
-        resolve({ output: '', failure: `${procStatus(status)}${said}` });
-      }
-    });
   });
 }

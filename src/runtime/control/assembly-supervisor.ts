@@ -9,6 +9,7 @@ import type {
   Measurements,
   ReloadRequest,
   ReloadResult,
+  RunOutcome,
   ServiceStatus,
   StartRequest,
   StopRequest,
@@ -41,6 +42,7 @@ import { blocked, type Standings } from '../../model/order/ordering.ts';
 import type { Unstartable } from '../../model/order/reload-plan.ts';
 import { type RunCounts, scheduledNote } from '../../model/schedule/scheduled-runs.ts';
 import { describeFailure } from '../../model/service/describe-end.ts';
+import type { ExitStatus } from '../../model/service/exit-status.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
 import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../../model/service/service-phase.ts';
 import { isServiceStage, type ServiceStage } from '../../model/service/service-stage.ts';
@@ -50,7 +52,7 @@ import { explainState, type Hold, type WaitFacts } from '../../model/service/why
 import type { Assembly } from '../assembly.ts';
 import { serviceEntries } from '../inspection/entry-views.ts';
 import type { Inspection } from '../inspection/inspection.ts';
-import type { Clock, Kernel } from '../kernel.ts';
+import type { Clock, Kernel, SpawnOutcome } from '../kernel.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -242,9 +244,9 @@ export class AssemblySupervisor implements Supervisor {
     this.#send(enabled ? 'enable' : 'disable', { type: enabled ? 'services.enable' : 'services.disable', names });
   }
 
-  kill(name: string, signal: SignalName): KillOutcome {
+  async kill(name: string, signal: SignalName): Promise<KillOutcome> {
     this.#ports.assembly.feed.tell({ type: 'requested', verb: 'kill', services: [name] });
-    const outcome = this.#ports.assembly.signal(name, signal);
+    const outcome = await this.#ports.assembly.signal(name, signal);
     return outcome === 'vanished' ? 'notRunning' : outcome;
   }
 
@@ -262,51 +264,63 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   run(argv: readonly string[]): CommandRun {
-    const { kernel, environment, assembly } = this.#ports;
-    const outcome = kernel.spawn({
-      argv,
-      environment,
-      ownGroup: true,
-      stdin: 'null',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    });
+    const { kernel, environment } = this.#ports;
     const output$ = new Subject<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>();
-    if (!outcome.ok) {
-      const message = describeSpawnError(outcome.error);
-      const exitStatus = outcome.error.code === 'ENOENT' ? 127 : 126;
-      return {
-        output$,
-        outcome: Promise.resolve({ kind: 'notStarted', message, exitStatus }),
-        cancel: () => undefined,
-      };
-    }
-    const { pid } = outcome;
+    let pid: number | undefined;
+    let isCancelled = false;
+    const end = (): void => {
+      if (pid !== undefined) kernel.signal(pid, 'SIGKILL', 'group');
+    };
+    const outcome = new Promise<RunOutcome>((resolve) => {
+      kernel.spawn(
+        { argv, environment, ownGroup: true, stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+        (spawned) => {
+          if (!spawned.ok) {
+            const exitStatus = spawned.error.code === 'ENOENT' ? 127 : 126;
+            resolve({ kind: 'notStarted', message: describeSpawnError(spawned.error), exitStatus });
+            return;
+          }
+          pid = spawned.pid;
+          this.#collect(spawned, output$, (status) => {
+            pid = undefined;
+            resolve({ kind: 'ended', status });
+          });
+          if (isCancelled) end();
+        },
+      );
+    });
+    return {
+      output$,
+      outcome,
+      cancel: () => {
+        isCancelled = true;
+        end();
+      },
+    };
+  }
+
+  /** Passes the output of a command on until the command has ended. */
+  #collect(
+    { pid, ...streams }: SpawnOutcome & { readonly ok: true },
+    output$: Subject<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>,
+    ended: (status: ExitStatus) => void,
+  ): void {
+    const { assembly } = this.#ports;
     assembly.feed.tell({ type: 'command.began', pid });
     const subscription = new Subscription();
     for (const stream of ['stdout', 'stderr'] as const) {
       const decoder = new TextDecoder();
       subscription.add(
-        outcome[stream].subscribe((bytes) => output$.next({ stream, text: decoder.decode(bytes, { stream: true }) })),
+        streams[stream].subscribe((bytes) => output$.next({ stream, text: decoder.decode(bytes, { stream: true }) })),
       );
     }
-    let ended = false;
-    return {
-      output$,
-      outcome: new Promise((resolve) => {
-        assembly.exits.exitOf(pid).subscribe(({ status }) => {
-          ended = true;
-          assembly.feed.tell({ type: 'command.ended', pid, status });
-          // All output from before the end has been emitted by now.
-          subscription.unsubscribe();
-          output$.complete();
-          resolve({ kind: 'ended', status });
-        });
-      }),
-      cancel: () => {
-        if (!ended) kernel.signal(pid, 'SIGKILL', 'group');
-      },
-    };
+    assembly.exits.exitOf(pid).subscribe(({ status }) => {
+      assembly.feed.tell({ type: 'command.ended', pid, status });
+      // All output from before the end has been emitted by now.
+      subscription.unsubscribe();
+      output$.complete();
+      ended(status);
+    });
   }
 
   async watch(request: WatchRequest): Promise<EntryWatch> {

@@ -1,24 +1,36 @@
-/** The state before Node started, as the launcher has saved it. */
+/** The state in which the body was started, as it has saved it in a file in memory (native/body/brain.c). */
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { fromBytes } from './byte-text.ts';
+
 export interface LaunchEnvironment {
-  /** The environment that the launcher was started with. */
+  /** The environment of the body. Bytes that are not UTF-8 are as `fromBytes` writes them. */
   readonly environment: Readonly<Record<string, string>>;
-  /** RLIMIT_NOFILE before Node raised it; -1 is RLIM_INFINITY. Undefined where there was no launcher. */
+  /** RLIMIT_NOFILE before Node raised it; -1 is RLIM_INFINITY. Undefined where nothing was saved. */
   readonly descriptorLimit: { readonly soft: number; readonly hard: number } | undefined;
 }
 
-const keptPrefix = '_CHAPERONE_KEEP_';
-const limitName = '_CHAPERONE_NOFILE';
-
-/** Reads the launcher's notes from the environment that it made (native/launcher.c). */
-export function readLaunchEnvironment(environment: NodeJS.ProcessEnv): LaunchEnvironment {
-  const original: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || name === limitName) continue;
-    original[name.startsWith(keptPrefix) ? name.slice(keptPrefix.length) : name] = value;
+/** Reads the file and closes it. */
+export function readLaunchEnvironment(fd: number): LaunchEnvironment {
+  const bytes = Buffer.alloc(fstatSync(fd).size);
+  for (let at = 0, read = -1; at < bytes.length && read !== 0; at += read) {
+    read = readSync(fd, bytes, at, bytes.length - at, at);
   }
-  const limit = /^(-1|\d+):(-1|\d+)$/.exec(environment[limitName] ?? '');
+  closeSync(fd);
+  const [limits = '', ...variables] = fromBytes(bytes).split('\0');
+  const environment: Record<string, string> = {};
+  for (const variable of variables) {
+    const equals = variable.indexOf('=');
+    if (equals > 0) environment[variable.slice(0, equals)] = variable.slice(equals + 1);
+  }
+  const limit = /^(-1|\d+):(-1|\d+)$/.exec(limits);
   return {
-    environment: original,
+    environment,
     descriptorLimit: limit === null ? undefined : { soft: Number(limit[1]), hard: Number(limit[2]) },
   };
+}
+
+/** The environment of this process, for a program that no body has started. */
+export function ownEnvironment(environment: NodeJS.ProcessEnv): LaunchEnvironment {
+  const defined = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return { environment: Object.fromEntries(defined), descriptorLimit: undefined };
 }

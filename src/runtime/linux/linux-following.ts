@@ -25,8 +25,11 @@ export class LinuxFollowing implements Following {
   readonly #edge: NativeEdge;
   readonly #clock: Clock;
   readonly #trees: ProcessTrees;
+  readonly #self: number;
 
-  constructor(edge: NativeEdge, clock: Clock, trees: ProcessTrees) {
+  /** @param self the pid of chaperone */
+  constructor(edge: NativeEdge, clock: Clock, trees: ProcessTrees, self: number) {
+    this.#self = self;
     this.#edge = edge;
     this.#clock = clock;
     this.#trees = trees;
@@ -37,7 +40,7 @@ export class LinuxFollowing implements Following {
     const uid = uidOf(pid);
     if (entry === undefined || uid === undefined || entry.zombie) return undefined;
     const { parent, group, startTime } = entry;
-    return { pid, parent, group, uid, descendant: isDescendant(parent), began: startTime };
+    return { pid, parent, group, uid, descendant: isDescendant(parent, this.#self), began: startTime };
   }
 
   watchEnd(pid: number): Observable<ExitStatus> {
@@ -155,9 +158,9 @@ function tell(subscriber: Subscriber<ExitStatus>, status: ExitStatus): void {
 }
 
 /** True where one of the ancestors is chaperone. The chain is short; it breaks where a process vanishes. */
-function isDescendant(parent: number): boolean {
+function isDescendant(parent: number, self: number): boolean {
   for (let pid = parent, steps = 0; pid > 0 && steps < 1_000; steps += 1) {
-    if (pid === process.pid) return true;
+    if (pid === self) return true;
     pid = readProcess(pid)?.parent ?? 0;
   }
   return false;

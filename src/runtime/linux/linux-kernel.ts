@@ -1,6 +1,6 @@
 /**
- * The kernel port on Linux: the native edge, Node's timers and signals. It reaps every child with waitid(2), so
- * `node:child_process` must not be used beside it: libuv and this file would take each other's exits.
+ * The kernel port on Linux. The body (native/body/), which is PID 1 and the parent of all processes, starts, signals and
+ * reaps them; the native edge does what is left, such as pipes and sockets.
  */
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
 import type { Connection } from '../../model/schedule/scheduled-runs.ts';
-import type { ExitStatus } from '../../model/service/exit-status.ts';
+import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
 import { type SignalName, signalName, signalNumber } from '../../model/service/signal.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type {
@@ -24,15 +24,15 @@ import type {
   SpawnOutcome,
   SpawnRequest,
 } from '../kernel.ts';
-import { descendants } from './descendants.ts';
-import { listenForSignals } from './early-signals.ts';
+import type { Body } from './body.ts';
+import { type BodyExit, type BodySpawn, descriptorResource } from './body-protocol.ts';
 import { FileSink } from './file-sink.ts';
 import { findProgram } from './find-program.ts';
 import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
-import type { NativeEdge, NativeExit } from './native.ts';
+import type { NativeEdge } from './native.ts';
 import { OomKills } from './oom-kills.ts';
 import { allProcesses, forgetProcesses } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
@@ -40,9 +40,29 @@ import { RemoteSink } from './remote-sink.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
+  readonly body: Body;
   readonly clock: Clock;
   /** RLIMIT_NOFILE at the start of chaperone. Services get this limit, because Node raises its own. */
   readonly descriptorLimit: { readonly soft: number; readonly hard: number };
+}
+
+/** A stream of the body itself. */
+type OwnStream = { readonly body: 0 | 1 | 2 };
+
+function ownStream(body: OwnStream['body']): OwnStream {
+  return { body };
+}
+
+interface OutputEnds {
+  readonly fd: number | OwnStream;
+  readonly readEnd?: number;
+}
+
+/** What becomes 0, 1 and 2 of a new process. */
+interface Streams {
+  readonly stdin: number | OwnStream;
+  readonly stdout: OutputEnds;
+  readonly stderr: OutputEnds;
 }
 
 interface Output {
@@ -51,8 +71,6 @@ interface Output {
   ended: boolean;
 }
 
-/** How many exits one call of the edge takes; the loop around it takes the rest. */
-const reapLimit = 1024;
 /** The capacity of a pipe in bytes, pipe(7): a process that has ended cannot have left more in it. */
 const drainBuffer = new Uint8Array(65_536);
 /**
@@ -67,10 +85,14 @@ const retryDelay = 10;
 const backlog = 4096;
 
 const ESRCH = 3;
-const SIGKILL = 9;
+/** ms that a stop may take before the configuration is known, and at most. */
+const firstBudget = 8_000;
+const longestBudget = 2 ** 31 - 1;
+/** ms that the end of chaperone waits for the body to hear of it. */
+const exitPatience = 1_000;
 
 export class LinuxKernel implements Kernel {
-  readonly pid = process.pid;
+  readonly pid: number;
   readonly hostname = hostname();
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
@@ -80,6 +102,7 @@ export class LinuxKernel implements Kernel {
   readonly #trees: ProcessTrees;
   readonly #clock: Clock;
   readonly #edge: NativeEdge;
+  readonly #body: Body;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
   readonly #outputs = new Map<number, readonly Output[]>();
   /** Pipes that a descendant holds open after the end of the process that they were made for. */
@@ -87,30 +110,72 @@ export class LinuxKernel implements Kernel {
   /** Descriptors of accepted clients that are still open. */
   readonly #connections = new Map<number, LinuxListener>();
   #nullDevice: number | undefined;
-  #reaping = false;
-  /** The process whose group is the foreground group of the terminal. */
-  #foreground: number | undefined;
+  #errors = 2;
   readonly #oomKills = new OomKills();
 
-  constructor({ edge, clock, descriptorLimit }: LinuxKernelOptions) {
+  constructor({ edge, body, clock, descriptorLimit }: LinuxKernelOptions) {
+    this.pid = body.pid;
     this.#edge = edge;
+    this.#body = body;
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
     this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
-    this.following = new LinuxFollowing(edge, clock, this.#trees);
+    this.following = new LinuxFollowing(edge, clock, this.#trees, this.pid);
     this.notifying = new LinuxNotifying(edge);
   }
 
-  /** Starts to listen: to signals, and to exits that happened before. Call it once, when subscribers are in place. */
+  /** Starts to listen: to signals, and to what happened before. Call it once, when subscribers are in place. */
   open(): void {
     // The first asynchronous call makes libuv create its threads. It is made here so that a low limit (pids, ulimit -u)
     // shows at once; when services have used the limit up, libuv would abort.
     stat('/', () => undefined);
-    listenForSignals((signal) => {
-      if (signal === 'SIGCHLD') this.#reapAll();
-      else this.signals$.next(signal);
+    this.#greet();
+    this.#body.facts$.subscribe((fact) => {
+      switch (fact.type) {
+        case 'signal': {
+          const signal = signalName(fact.signal);
+          if (signal !== undefined) this.signals$.next(signal);
+          break;
+        }
+        case 'exits':
+          this.#emit(fact.exits);
+          break;
+        case 'alone':
+          this.childrenGone$.next({ at: this.#clock.now() });
+          break;
+        case 'welcome':
+          break;
+      }
     });
-    setImmediate(() => this.#reapAll());
+  }
+
+  /**
+   * Tells the body that this end listens. From then on stderr is a pipe to the body, which tells the last words if the brain
+   * dies of something that no code here can catch; lines for people go to a copy of what stderr was.
+   */
+  #greet(): void {
+    const { readEnd, writeEnd } = this.#edge.pipe();
+    this.#errors = this.#edge.duplicate(2);
+    this.#edge.replaceDescriptor(writeEnd, 2);
+    closeSync(writeEnd);
+    this.#body.ask({ type: 'hello', budget: firstBudget, words: true }, [readEnd]);
+    closeSync(readEnd);
+  }
+
+  /** The descriptor of stderr as it was at the start. */
+  get errors(): number {
+    return this.#errors;
+  }
+
+  /** Says how many ms a stop may take from its signal on; after that the body ends everything. */
+  allow(budget: number): void {
+    this.#body.ask({ type: 'budget', budget: Math.min(longestBudget, Math.ceil(budget)) });
+  }
+
+  /** Ends chaperone with this exit status. */
+  exit(status: number): void {
+    setTimeout(() => this.#edge.exitNow(status), exitPatience);
+    this.#body.end(status, () => this.#edge.exitNow(status));
   }
 
   findProgram(word: string, searchPath: string, directory: string | undefined): string | undefined {
@@ -137,92 +202,101 @@ export class LinuxKernel implements Kernel {
     if (this.#connections.delete(id)) closeSync(id);
   }
 
-  spawn(request: SpawnRequest): SpawnOutcome {
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
     const program = request.argv[0] ?? '';
-    const fail = (
-      code: string,
-      stage: (SpawnOutcome & { ok: false })['error']['stage'],
-      file = program,
-    ): SpawnOutcome => {
-      // A clone that failed raises no SIGCHLD, but `childrenGone$` has to emit where no child is left.
-      setImmediate(() => this.#reapAll());
-      const directory = request.directory === undefined ? {} : { directory: request.directory };
-      return { ok: false, error: { code, stage, program: file, ...directory } };
-    };
+    const directory = request.directory === undefined ? {} : { directory: request.directory };
+    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
+      told({ ok: false, error: { code, stage, program: file, ...directory } });
 
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
-    if (file === undefined) return fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
-
-    const { connection } = request;
-    let stdin = connection?.id ?? 0;
-    try {
-      if (connection === undefined && request.stdin === 'null') stdin = this.#openNull();
-    } catch (error) {
-      return fail(codeOf(error) ?? 'EIO', 'stdio', '/dev/null');
+    if (file === undefined) {
+      fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
+      return;
     }
     const opened: number[] = [];
     try {
-      const target = (asked: 'pipe' | 'inherit') => (connection === undefined ? asked : 'inherit');
-      const stdout = this.#openOutput(target(request.stdout), connection?.id ?? 1, request.account, opened);
-      const stderr = this.#openOutput(target(request.stderr), connection?.id ?? 2, request.account, opened);
-      const { account } = request;
-      const result = this.#edge.spawn({
-        file,
-        argv: request.argv,
-        environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
-        stdio: [stdin, stdout.fd, stderr.fd],
-        group: groupOf(request),
-        descriptorLimit: this.#descriptorLimit,
-        ...(request.stdin === 'terminal' ? { terminal: 0 } : {}),
-        ...(request.descriptors === undefined ? {} : { descriptors: request.descriptors }),
-        ...(request.pidVariables === undefined ? {} : { pidVariables: request.pidVariables }),
-        ...(request.directory === undefined ? {} : { directory: request.directory }),
-        ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
+      const streams = this.#openStreams(request, opened);
+      this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
+        const kept = [streams.stdout.readEnd, streams.stderr.readEnd];
+        if (!verdict.ok) {
+          closeAll(opened);
+          fail(verdict.code, verdict.stage, file);
+          return;
+        }
+        closeAll(opened.filter((fd) => !kept.includes(fd)));
+        told(this.#begin(verdict.pid, streams));
       });
-      if (!('pid' in result)) {
-        closeAll(opened);
-        return fail(result.code, result.stage, file);
-      }
-      const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
-      closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
-      forgetProcesses();
-      this.#trees.started(result.pid);
-      if (outputs.length > 0) this.#outputs.set(result.pid, outputs);
-      if (request.stdin === 'terminal') this.#foreground = result.pid;
-      const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
-        outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
-      return { ok: true, pid: result.pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
     } catch (error) {
       closeAll(opened);
       const code = codeOf(error);
       if (code === undefined) throw error;
-      return fail(code, 'pipe');
+      fail(code, 'pipe');
     }
   }
 
-  signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome {
-    const errno = this.#edge.kill(target === 'group' ? -pid : pid, signalNumber(signal));
-    if (errno === 0) return 'sent';
-    return errno === ESRCH ? 'vanished' : 'denied';
+  /** @param opened gets the descriptors that are opened for it */
+  #openStreams(request: SpawnRequest, opened: number[]): Streams {
+    const { connection, account } = request;
+    if (connection !== undefined) return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
+    return {
+      stdin: request.stdin === 'null' ? this.#openNull() : ownStream(0),
+      stdout: request.stdout === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(1) },
+      stderr: request.stderr === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(2) },
+    };
+  }
+
+  #bodySpawn(request: SpawnRequest, file: string, { stdin, stdout, stderr }: Streams): BodySpawn {
+    const { account } = request;
+    return {
+      file,
+      argv: request.argv,
+      environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+      descriptors: new Map([
+        [0, stdin],
+        [1, stdout.fd],
+        [2, stderr.fd],
+        ...(request.descriptors ?? []).map((fd, index) => [3 + index, fd] as const),
+      ]),
+      group: groupOf(request),
+      terminal: request.stdin === 'terminal',
+      limits: [{ resource: descriptorResource, ...this.#descriptorLimit }],
+      pidVariables: request.pidVariables ?? [],
+      ...(request.directory === undefined ? {} : { directory: request.directory }),
+      ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
+    };
+  }
+
+  #begin(pid: number, { stdout, stderr }: Streams): SpawnOutcome {
+    const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
+    forgetProcesses();
+    this.#trees.started(pid);
+    if (outputs.length > 0) this.#outputs.set(pid, outputs);
+    const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
+      outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
+    return { ok: true, pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
+  }
+
+  signal(
+    pid: number,
+    signal: SignalName,
+    target: 'process' | 'group',
+    told?: (outcome: SignalOutcome) => void,
+  ): void {
+    this.#body.signal(signalNumber(signal), [{ pid, group: target === 'group' }], ([error]) =>
+      told?.(error === undefined ? 'sent' : error === 'ESRCH' ? 'vanished' : 'denied'),
+    );
   }
 
   signalAll(signal: SignalName): void {
-    // As PID 1, kill(2) with -1 reaches the whole namespace and nothing else. Anywhere else it would reach foreign
-    // processes.
-    if (this.pid === 1) this.#edge.kill(-1, signalNumber(signal));
-    else {
-      // The table is read again, so that processes that were forked since the last look get the signal, too.
-      forgetProcesses();
-      for (const pid of descendants(this.pid)) this.#edge.kill(pid, signalNumber(signal));
-    }
+    this.#body.ask({ type: 'signalAll', signal: signalNumber(signal) });
   }
 
-  hasChildren(): boolean {
-    return this.#reapUntilEmpty();
+  watchChildren(): void {
+    this.#body.ask({ type: 'watchAlone' });
   }
 
   sink(target: 'stdout' | 'stderr'): Sink {
-    const fd = target === 'stdout' ? 1 : 2;
+    const fd = target === 'stdout' ? 1 : this.#errors;
     // A thread of libuv's pool does the write and may block in it: the descriptor is shared with services, so it is
     // never made non-blocking here.
     return { write: (bytes, done) => this.#writeAll(fd, bytes, done), terminal: isatty(fd) };
@@ -266,45 +340,21 @@ export class LinuxKernel implements Kernel {
     });
   }
 
-  #reapAll(): void {
-    if (this.#reaping) return;
-    this.#reaping = true;
-    try {
-      if (!this.#reapUntilEmpty()) this.childrenGone$.next({ at: this.#clock.now() });
-    } finally {
-      this.#reaping = false;
-    }
-  }
-
-  /**
-   * Takes all exits: signals coalesce, so one SIGCHLD may stand for many. After the last batch the kernel asks again
-   * whether a child is left, because a subscriber may have started one.
-   */
-  #reapUntilEmpty(): boolean {
-    for (;;) {
-      const { exits, childrenLeft } = this.#edge.reap(reapLimit);
-      if (exits.length === 0) return childrenLeft;
-      this.#emit(exits);
-    }
-  }
-
-  #emit(exits: readonly NativeExit[]): void {
+  #emit(exits: readonly BodyExit[]): void {
     forgetProcesses();
     // The groups are looked at before subscribers hear of the exits and change something.
     const leaving = new Set(exits.map(({ pid }) => pid).filter((pid) => this.#livesIn(pid)));
     this.#drainOutputs(exits.map(({ pid }) => pid));
     for (const { pid } of exits) this.#trees.ended(pid);
-    // Without this, Ctrl-C at the terminal would go to a process group that no longer exists.
-    if (exits.some(({ pid }) => pid === this.#foreground)) this.#edge.takeTerminal(0);
     // The counter is read once per batch: which of several killed processes it means cannot be known.
-    const oom = exits.some(({ signal }) => signal === SIGKILL) && this.#oomKills.take() > 0;
+    const oom = exits.some(({ status }) => isKilled(fromWaitStatus(status))) && this.#oomKills.take() > 0;
     this.exits$.next({
       at: this.#clock.now(),
-      exits: exits.map((exit) => ({
-        pid: exit.pid,
-        status: statusOf(exit, oom),
-        usage: { userTime: exit.userTime, systemTime: exit.systemTime, maxRss: exit.maxRss },
-        leavesGroup: leaving.has(exit.pid),
+      exits: exits.map(({ pid, status, userTime, systemTime, maxRss }) => ({
+        pid,
+        status: statusOf(status, oom),
+        usage: { userTime, systemTime, maxRss },
+        leavesGroup: leaving.has(pid),
       })),
     });
   }
@@ -325,13 +375,7 @@ export class LinuxKernel implements Kernel {
     return members.length === 0 ? this.#groupExists(group) : members.some(({ zombie }) => !zombie);
   }
 
-  #openOutput(
-    target: 'pipe' | 'inherit',
-    inherited: number,
-    account: SpawnRequest['account'],
-    opened: number[],
-  ): { readonly fd: number; readonly readEnd?: number } {
-    if (target === 'inherit') return { fd: inherited };
+  #openPipe(account: SpawnRequest['account'], opened: number[]): OutputEnds {
     const { readEnd, writeEnd } = this.#edge.pipe();
     opened.push(readEnd, writeEnd);
     if (account !== undefined) giveAway(writeEnd, account.uid, account.gid);
@@ -412,17 +456,13 @@ function groupOf({ ownGroup, stdin }: SpawnRequest): 'session' | 'group' | 'none
   return ownGroup ? 'session' : 'none';
 }
 
-function statusOf(exit: NativeExit, oom: boolean): ExitStatus {
-  if (exit.signal === undefined) return { kind: 'exited', code: exit.code ?? 0 };
-  const signal = signalName(exit.signal);
-  // Two signals that threads use among themselves have no name.
-  if (signal === undefined) return { kind: 'unknown' };
-  return {
-    kind: 'signaled',
-    signal,
-    coreDumped: exit.coreDumped,
-    ...(oom && exit.signal === SIGKILL ? { oomKilled: true } : {}),
-  };
+function isKilled(status: ExitStatus): status is ExitStatus & { readonly kind: 'signaled' } {
+  return status.kind === 'signaled' && status.signal === 'SIGKILL';
+}
+
+function statusOf(wait: number, oom: boolean): ExitStatus {
+  const status = fromWaitStatus(wait);
+  return oom && isKilled(status) ? { ...status, oomKilled: true } : status;
 }
 
 /** Gives a pipe to the service's account, so that /dev/stdout can be opened. Without root chaperone keeps it. */

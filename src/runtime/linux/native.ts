@@ -143,6 +143,19 @@ export interface NativeEdge {
   peerGroups(fd: number): readonly number[];
   /** mkfifo(3). An existing file is not replaced. Throws with `code` (EEXIST, EACCES, ENOENT, EROFS). */
   makeFifo(path: string, mode: number): void;
+  /** socketpair(2): a connection of packets (SOCK_SEQPACKET), both ends non-blocking. Throws with `code`. */
+  packetPair(): readonly [number, number];
+  /**
+   * sendmsg(2), without waiting.
+   *
+   * @param descriptors at most 253, of which the receiver gets copies
+   * @returns 0 or the errno: EAGAIN where the receiver's queue is full, ETOOMANYREFS where too many descriptors are under way
+   */
+  sendPacket(fd: number, bytes: Uint8Array, descriptors: readonly number[]): number;
+  /** recv(2) of one packet, without waiting. Returns its bytes, 0 at the end of the connection, -1 where none is there. */
+  receivePacket(fd: number, into: Uint8Array): number;
+  /** memfd_create(2): the descriptor of a file in memory with these bytes. Throws with `code`. */
+  memoryFile(bytes: Uint8Array): number;
 }
 
 /** The functions need no `this`, and do nothing once the watch is closed. */

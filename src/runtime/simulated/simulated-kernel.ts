@@ -196,6 +196,8 @@ export class SimulatedKernel implements Kernel {
   /** Ended children of scripted parents that these have not reaped yet. */
   readonly #othersZombies = new Set<Pick<Zombie, 'pid' | 'group'>>();
   #deliveryPlanned = false;
+  /** Somebody wants to know when no child is left. */
+  #childrenAreWatched = false;
 
   constructor(clock: VirtualClock, programs: SimulatedPrograms) {
     this.clock = clock;
@@ -288,10 +290,13 @@ export class SimulatedKernel implements Kernel {
     this.#clients.delete(id);
   }
 
-  spawn(request: SpawnRequest): SpawnOutcome {
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+    told(this.#spawn(request));
+  }
+
+  #spawn(request: SpawnRequest): SpawnOutcome {
     const program = request.argv[0] ?? '';
     const fail = ({ code, stage }: SpawnFault): SpawnOutcome => {
-      this.#planDelivery();
       const directory = request.directory === undefined ? {} : { directory: request.directory };
       const error = { code, stage, program, ...directory };
       this.#programs.onFact?.({ kind: 'unspawned', request, error });
@@ -332,7 +337,17 @@ export class SimulatedKernel implements Kernel {
     return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
   }
 
-  signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome {
+  signal(
+    pid: number,
+    signal: SignalName,
+    target: 'process' | 'group',
+    told?: (outcome: SignalOutcome) => void,
+  ): void {
+    const outcome = this.#signal(pid, signal, target);
+    told?.(outcome);
+  }
+
+  #signal(pid: number, signal: SignalName, target: 'process' | 'group'): SignalOutcome {
     const targets =
       target === 'group'
         ? [...this.#table.values()].filter((process) => process.group === pid)
@@ -349,10 +364,9 @@ export class SimulatedKernel implements Kernel {
     for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
   }
 
-  /** Reports all ends so far first, as waitid(2) would. */
-  hasChildren(): boolean {
-    this.#reap();
-    return this.#hasLiveChildren();
+  watchChildren(): void {
+    this.#childrenAreWatched = true;
+    this.#planDelivery();
   }
 
   writeFile(path: string, text: string): void {
@@ -757,7 +771,9 @@ export class SimulatedKernel implements Kernel {
       this.#deliveryPlanned = false;
       this.supervisorClock.arrive(() => {
         this.#reap();
-        if (!this.#hasLiveChildren()) this.childrenGone$.next({ at: this.supervisorClock.now() });
+        if (!this.#childrenAreWatched || this.#hasLiveChildren()) return;
+        this.#childrenAreWatched = false;
+        this.childrenGone$.next({ at: this.supervisorClock.now() });
       });
     }, this.#programs.deliveryDelay?.() ?? 0);
   }

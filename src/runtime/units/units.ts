@@ -25,6 +25,7 @@ import { isScheduled } from '../../model/schedule/scheduled-runs.ts';
 import { type ExitStatus, isNormal } from '../../model/service/exit-status.ts';
 import { environmentOfRun } from '../../model/service/late-environment.ts';
 import { ownsRemains, type ServiceSpec, shortName } from '../../model/service/service-spec.ts';
+import type { SignalName } from '../../model/service/signal.ts';
 import type { SpawnError } from '../../model/service/spawn-error.ts';
 import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../../model/service/unit-events.ts';
 import { codeOf } from '../../model/words/errno.ts';
@@ -62,8 +63,8 @@ export interface UnitPorts {
   readonly onBegin: (service: ServiceSpec, pid: number) => void;
   /** Called at each end of a service's leader, or of the leader of one of its runs. */
   readonly onEnd: (service: ServiceSpec, end: ProcessEnd) => void;
-  /** Called with the outcome of a signal that somebody has sent to a service by hand. */
-  readonly onSignalled: (outcome: SignalOutcome) => void;
+  /** Called in the turn in which somebody sends a signal to a service by hand, with what will have come of it. */
+  readonly onSignalled: (outcome: Promise<SignalOutcome>) => void;
   /** Takes messages about a service. */
   readonly onMessage: (message: Message) => void;
 }
@@ -171,7 +172,7 @@ class Unit {
   readonly #tell: Tell;
   readonly #nth: number;
   readonly #keeper: UnitKeeper;
-  readonly #began: number;
+  readonly #begunAt: number;
   /** The pid of the spawned process. */
   #root = 0;
   /** The pid of the leader; 0 once it has ended. */
@@ -194,7 +195,7 @@ class Unit {
     this.#tell = tell;
     this.#nth = nth;
     this.#keeper = keeper;
-    this.#began = ports.clock.realTime();
+    this.#begunAt = ports.clock.realTime();
   }
 
   begin(): void {
@@ -210,12 +211,10 @@ class Unit {
       this.#follow(pid, exits.exitOf(pid));
       return;
     }
-    const pid = this.#start();
-    if (typeof pid !== 'number') {
-      this.#tell({ type: 'unit.spawnFailed', serial, error: pid, at: clock.now() });
-      return;
-    }
-    this.#tell({ type: 'unit.spawned', serial, pid, at: clock.now() });
+    this.#start((pid) => {
+      if (typeof pid === 'number') this.#tell({ type: 'unit.spawned', serial, pid, at: clock.now() });
+      else this.#tell({ type: 'unit.spawnFailed', serial, error: pid, at: clock.now() });
+    });
   }
 
   take(request: UnitRequest): void {
@@ -253,11 +252,15 @@ class Unit {
     if (this.#invocation !== undefined) this.#keeper.onTracked(this.#invocation, false);
   }
 
-  #start(): number | SpawnError {
-    const { kernel, clock, notify, onMessage, pidfiles, exits } = this.#ports;
+  /** Spawns the program, and tells its pid or what has failed. */
+  #start(told: (pid: number | SpawnError) => void): void {
+    const { kernel, clock, notify, onMessage, pidfiles } = this.#ports;
     const { service, connection } = this.#run;
     const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
-    if ('code' in notifying) return notifying;
+    if ('code' in notifying) {
+      told(notifying);
+      return;
+    }
     const invocation = ownsRemains(service) ? kernel.following.newInvocation() : undefined;
     const environment = environmentOfRun(service, {
       _CHAP_SERVICE_SERIAL: String(this.#nth),
@@ -272,15 +275,20 @@ class Unit {
     if (service.exitKills && !isScheduled(service.type)) onMessage(exitKillsAhead(service));
     pidfiles.noteBefore(service);
     const more = { environment, ...notifying.request, ...(connection === undefined ? {} : { connection }) };
-    const outcome = spawnService(kernel, service, more);
-    // The process has its own copy of the connection, and only the process's end is to close it.
-    if (connection !== undefined) kernel.closeConnection(connection);
-    if (!outcome.ok) return outcome.error;
+    spawnService(kernel, service, more, (outcome) => {
+      // The process has its own copy of the connection, and only the process's end is to close it.
+      if (connection !== undefined) kernel.closeConnection(connection);
+      if (outcome.ok) this.#began(outcome, invocation);
+      told(outcome.ok ? outcome.pid : outcome.error);
+    });
+  }
 
-    const { pid } = outcome;
+  #began({ pid, stdout, stderr }: SpawnOutcome & { readonly ok: true }, invocation: string | undefined): void {
+    const { kernel, clock, notify, pidfiles, exits, live, onBegin, onOutput } = this.#ports;
+    const { service } = this;
     this.#root = pid;
     pidfiles.noteSpawned(service);
-    this.#ports.onBegin(service, pid);
+    onBegin(service, pid);
     notify.setStartPid(service.name, pid);
     if (invocation !== undefined) {
       this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
@@ -289,15 +297,17 @@ class Unit {
     } else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
     const program = shortName(service.name);
     const wallTime = (): number => clock.wallTime();
-    for (const stream of ['stdout', 'stderr'] as const) {
-      outcome[stream]
+    for (const [stream, bytes$] of [
+      ['stdout', stdout],
+      ['stderr', stderr],
+    ] as const) {
+      bytes$
         .pipe(outputRecords({ program, service: service.name, pid, stream, wallTime }))
-        .subscribe((record) => this.#ports.onOutput(service, stream, record));
+        .subscribe((record) => onOutput(service, stream, record));
     }
     this.#follow(pid, exits.exitOf(pid));
     if (service.pidfile !== undefined || service.type === 'notify')
-      this.#ports.live.noteStart(service.name, kernel.following.lookUp(pid)?.began);
-    return pid;
+      live.noteStart(service.name, kernel.following.lookUp(pid)?.began);
   }
 
   #ownsGroup(): boolean {
@@ -343,7 +353,7 @@ class Unit {
     // daemon by.
     if (isOver || pid !== this.#root) pidfiles.remove(this.service, isOver ? undefined : pid);
     if (left > 0) this.#keeper.onLeaderless(true);
-    const age = clock.realTime() - this.#began;
+    const age = clock.realTime() - this.#begunAt;
     this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, ...named, at });
   }
 
@@ -357,19 +367,10 @@ class Unit {
   }
 
   #send({ signal, purpose, asked }: UnitRequest & { readonly type: 'unit.send' }): void {
-    const { kernel, clock, onMessage, onSignalled } = this.#ports;
+    const { onMessage, onSignalled } = this.#ports;
     const { name } = this.service;
     const isStop = purpose === 'stop';
     if (isStop) this.#asked = true;
-    const outcomes: SignalOutcome[] = [];
-    const send = (to: number, whom: 'group' | 'process'): void => {
-      const outcome = kernel.signal(to, signal, whom);
-      outcomes.push(outcome);
-      // `vanished` needs no message: the exit is on its way.
-      if (outcome === 'denied') onMessage(signalDenied(name, to, signal));
-      // A stopped process handles no signal but SIGKILL before SIGCONT (systemd does the same).
-      if (isStop && signal !== 'SIGKILL') kernel.signal(to, 'SIGCONT', whom);
-    };
     const leader = purpose === 'again' ? 0 : this.#liveLeader();
     const group = this.#groupOf(leader);
     const members = isStop || leader === 0 ? this.#membersToSignal(group) : [];
@@ -377,16 +378,49 @@ class Unit {
     const pids = [...(leader === 0 ? [] : [leader]), ...others.map(({ pid }) => pid)];
     if (purpose === 'hand') onMessage(signalling(name, signal));
     else if (pids.length > 0) onMessage(signal === 'SIGKILL' ? killing(name, pids, asked) : terminating(name, signal));
-    if (leader !== 0) send(leader, group === undefined ? 'process' : 'group');
-    for (const { pid } of others) send(pid, 'process');
     if (signal === 'SIGKILL' && purpose !== 'hand') {
       this.#killed ??= new Set();
       for (const { pid } of members) this.#killed.add(pid);
     }
-    const outcome = outcomes.find((each) => each === 'sent') ?? outcomes[0] ?? 'vanished';
-    if (purpose === 'hand') onSignalled(outcomes.includes('denied') ? 'denied' : outcome);
-    if (outcome !== 'sent') this.#tell({ type: 'unit.signalled', signal, outcome, at: clock.now() });
+    const targets = [
+      ...(leader === 0 ? [] : [{ pid: leader, whom: group === undefined ? 'process' : 'group' } as const]),
+      ...others.map(({ pid }) => ({ pid, whom: 'process' }) as const),
+    ];
+    const outcome = new Promise<SignalOutcome>((resolve) => {
+      this.#signalEach(signal, targets, isStop, (outcomes) => resolve(this.#signalled(signal, outcomes)));
+    });
+    if (purpose === 'hand') onSignalled(outcome);
     if (isStop && this.#leaderGone) this.look();
+  }
+
+  /** Signals each target, and tells all outcomes at once. */
+  #signalEach(
+    signal: SignalName,
+    targets: readonly { readonly pid: number; readonly whom: 'process' | 'group' }[],
+    isStop: boolean,
+    told: (outcomes: readonly SignalOutcome[]) => void,
+  ): void {
+    const { kernel, onMessage } = this.#ports;
+    const outcomes: SignalOutcome[] = [];
+    if (targets.length === 0) told(outcomes);
+    for (const { pid, whom } of targets) {
+      kernel.signal(pid, signal, whom, (outcome) => {
+        outcomes.push(outcome);
+        // `vanished` needs no message: the exit is on its way.
+        if (outcome === 'denied') onMessage(signalDenied(this.service.name, pid, signal));
+        if (outcomes.length === targets.length) told(outcomes);
+      });
+      // A stopped process handles no signal but SIGKILL before SIGCONT (systemd does the same).
+      if (isStop && signal !== 'SIGKILL') kernel.signal(pid, 'SIGCONT', whom);
+    }
+  }
+
+  /** Reports a signal that did not arrive, and returns what came of it as a whole. */
+  #signalled(signal: SignalName, outcomes: readonly SignalOutcome[]): SignalOutcome {
+    const arrived = outcomes.find((each) => each === 'sent') ?? outcomes[0] ?? 'vanished';
+    if (arrived !== 'sent' && !this.#over)
+      this.#tell({ type: 'unit.signalled', signal, outcome: arrived, at: this.#ports.clock.now() });
+    return outcomes.includes('denied') ? 'denied' : arrived;
   }
 
   /** The leader's pid; 0 where the leader was reaped unreported, so that the pid may be another process's. */
@@ -468,7 +502,8 @@ function spawnService(
   kernel: Kernel,
   service: ServiceSpec,
   more: Pick<SpawnRequest, 'environment' | 'descriptors' | 'pidVariables' | 'connection'>,
-): SpawnOutcome {
+  told: (outcome: SpawnOutcome) => void,
+): void {
   const request: SpawnRequest = {
     ...more,
     argv: service.argv,
@@ -478,16 +513,20 @@ function spawnService(
     stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
     ...(service.account === undefined ? {} : { account: service.account }),
   };
-  if (service.directory !== undefined) return spawnAtTerminal(kernel, { ...request, directory: service.directory });
   const home = service.account?.home;
-  if (home === undefined) return spawnAtTerminal(kernel, request);
-  const outcome = spawnAtTerminal(kernel, { ...request, directory: home });
-  return outcome.ok || outcome.error.stage !== 'directory' ? outcome : spawnAtTerminal(kernel, request);
+  if (service.directory !== undefined) spawnAtTerminal(kernel, { ...request, directory: service.directory }, told);
+  else if (home === undefined) spawnAtTerminal(kernel, request, told);
+  else
+    spawnAtTerminal(kernel, { ...request, directory: home }, (outcome) => {
+      if (outcome.ok || outcome.error.stage !== 'directory') told(outcome);
+      else spawnAtTerminal(kernel, request, told);
+    });
 }
 
 /** Spawns at a terminal. Without a foreground group to give (not chaperone's controlling terminal) it does without. */
-function spawnAtTerminal(kernel: Kernel, request: SpawnRequest): SpawnOutcome {
-  const outcome = kernel.spawn(request);
-  if (outcome.ok || outcome.error.stage !== 'terminal') return outcome;
-  return kernel.spawn({ ...request, stdin: 'inherit' });
+function spawnAtTerminal(kernel: Kernel, request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+  kernel.spawn(request, (outcome) => {
+    if (outcome.ok || outcome.error.stage !== 'terminal') told(outcome);
+    else kernel.spawn({ ...request, stdin: 'inherit' }, told);
+  });
 }

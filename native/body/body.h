@@ -1,0 +1,172 @@
+/*
+ * The body: the program `chaperone`, which is PID 1. It hears signals from its first instruction on, starts processes,
+ * signals and reaps them, and keeps what has happened until the brain, a child of the body, knows it. The brain is Node
+ * with everything that can be configured. The body knows no configuration and never waits for anybody: every descriptor
+ * that it reads is polled, every write is done by a child.
+ *
+ * Each part keeps its own state, and this header names what the parts offer each other.
+ */
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "protocol.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Monotonic ms. */
+int64_t now_ms(void);
+/* The earlier of two times; 0 is no time. */
+int64_t earlier(int64_t one, int64_t other);
+
+/* ---- main.c ---- */
+
+/* Ends the body with this exit status, after the lines that are being written. */
+_Noreturn void leave(int status);
+bool is_pid_1(void);
+
+/* ---- signals.c ---- */
+
+/* Blocks all signals and reads them from a descriptor. Returns false where the kernel refuses. */
+bool hear_signals(void);
+int signals_fd(void);
+/* Reads what has arrived. Returns true where a child may have ended. */
+bool take_signals(void);
+/* Removes the block and all handlers, in a child before it executes a program. */
+void unblock_signals(void);
+
+/* ---- memory.c ---- */
+
+/* A table or queue that grows by pages. */
+struct store {
+  char *bytes;
+  size_t size;
+  size_t capacity;
+};
+/* Makes room for so many more bytes. False where there is no memory, or more than `most` would be held. */
+bool grow(struct store *store, size_t more, size_t most);
+
+/* ---- facts.c ---- */
+
+/* Keeps a fact for the brain. `count` elements are `bytes` long in all. */
+void keep_fact(enum fact_type type, uint32_t count, const void *head, size_t head_bytes, const void *rest,
+               size_t bytes);
+/* Sends the kept facts that the socket has room for. */
+void send_facts(int socket);
+void acknowledge(uint64_t number);
+/* True where a fact has not been sent yet. */
+bool has_unsent_facts(void);
+/* True while there is room for a further batch of exits; otherwise the dead stay zombies. */
+bool has_room_for_exits(void);
+/* The number of the last fact that was made, and the last one that the brain has acknowledged. */
+uint64_t last_fact(void);
+uint64_t last_acknowledged(void);
+
+/* ---- requests.c ---- */
+
+/* Does the requests that have arrived. Returns false at the end of the connection. */
+bool take_requests(int socket);
+
+/* ---- spawn.c ---- */
+
+struct packet {
+  const char *bytes;
+  size_t size;
+  const int *descriptors;
+  int descriptor_count;
+  /* True where descriptors were lost on the way, because the body has no room for more. */
+  bool lost_descriptors;
+};
+/* Starts a program. The verdict becomes a fact later; the caller closes the packet's descriptors. */
+void spawn(uint64_t request, const struct packet *packet);
+/* True where no further child may be on its way to its program until one of them has arrived. */
+bool must_wait_to_spawn(void);
+
+/* ---- pending.c: children on their way to their program ---- */
+
+/* False where there is no memory. */
+bool add_pending(uint64_t request, pid_t pid, int error_pipe);
+size_t pending_count(void);
+/* Adds the pipes that are read by `take_verdicts`, at most `most`. Returns how many. */
+size_t poll_pending(struct pollfd *polls, size_t most);
+void take_verdicts(void);
+/* Gives the verdict on a child that has ended. */
+void judge_ended(pid_t pid);
+/* The time at which a child is given up; 0 for none. */
+int64_t pending_deadline(void);
+
+/* ---- processes.c ---- */
+
+/* False where there is no memory. */
+bool add_process(uint64_t spawn, pid_t pid, bool takes_terminal);
+void forget_process(pid_t pid);
+/* The process could not start its program: its end is told to nobody. */
+void mark_failed(pid_t pid);
+/* Reaps what has ended. Returns the exit status of the brain as wait(2) encodes it, or -1. */
+int reap(pid_t brain);
+/* Signals one process or group. Returns 0 or the errno. */
+int signal_target(const struct target *target, int signal);
+/* Signals every process but the body and the brain: as PID 1 all, otherwise all descendants. */
+void signal_everyone(int signal, pid_t brain);
+/* True where no child is left but the brain. */
+bool is_alone(pid_t brain);
+/* How many processes of services live. */
+size_t process_count(void);
+/* Tells the brain once when no process is left but it. */
+void watch_alone(pid_t brain);
+
+/* ---- brain.c ---- */
+
+/* Starts the brain, and returns the body's end of the socket; does not return where there is none. */
+int start_brain(int argc, char **argv);
+/* 0 where the brain is no child of the body, and once it has been reaped. */
+pid_t brain_pid(void);
+void brain_was_reaped(void);
+bool brain_listens(void);
+void brain_said_hello(const struct hello *hello, int words);
+/* The last lines that came through the pipe of the brain's last words; an empty text where there are none. */
+const char *last_words(void);
+/* The pipe of the brain's last words, or -1. */
+int words_fd(void);
+void take_words(void);
+
+/* ---- stop.c ---- */
+
+/* A signal that ends the container has arrived; the brain is told of it by this fact. */
+void stop_signal(int signal, uint64_t fact);
+/* The brain says how many ms a stop may take from its signal on. */
+void set_budget(uint32_t budget);
+/* The brain says that it ends next, and with which exit status the container is to end. */
+void set_end(uint32_t status);
+/* The brain has ended with this status, as wait(2) encodes it; -1 where it has closed the connection. */
+void brain_ended(int status);
+/* Does what is due, and returns the time of what is due next; 0 for none. */
+int64_t do_due(void);
+/* Ends the body where its own round is over. */
+void end_if_over(void);
+bool is_ending_signal(int signal);
+
+/* ---- node.c ---- */
+
+/* The directory of this program, with links resolved. Exits where it cannot be found. */
+const char *own_directory(void);
+/* Finds Node; exits where there is none. */
+const char *find_node(const char *directory);
+/* Says why Node could not be executed, and returns the exit status for that. */
+int cannot_run(const char *node, int error);
+
+/* ---- words.c ---- */
+
+/* Writes a line to stderr, in the format of the console, without waiting for it. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+/* Waits for the lines that are being written, but not for long. */
+void finish_saying(void);
+/* True where the child was one that writes a line. */
+bool was_speaker(pid_t pid);
+const char *signal_name(int signal);

@@ -1,0 +1,384 @@
+/*
+ * Starts programs. The body is small, so fork(2) is cheap, and the child has descriptors and memory of its own. Nobody
+ * waits for the child: it says on a pipe where it fails, and execve(2) closes the pipe.
+ */
+#include "body.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef PR_CAP_AMBIENT
+#define PR_CAP_AMBIENT 47
+#define PR_CAP_AMBIENT_RAISE 2
+#endif
+
+/* Descriptors that are closed one by one where nothing tells which of them are open. */
+#define CLOSE_AT_MOST 65536
+#define CAPABILITY_COUNT 64
+/* The most bytes of a request in a memory file; execve(2) takes no more than 6 MB of arguments and variables. */
+#define REQUEST_BYTES_AT_MOST ((size_t)16 * 1024 * 1024)
+/* Room for ten digits and the NUL byte. */
+#define PID_BYTES 11
+/* Descriptors that the body needs beside those of children on their way. */
+#define DESCRIPTORS_OF_BODY 24
+
+/* A request as the child reads it. All of it points into the packet or the memory file, which only the child uses. */
+struct plan {
+  const struct spawn_request *request;
+  const uint32_t *groups;
+  const struct descriptor_map *map;
+  const struct limit *limits;
+  const char *file;
+  const char *directory;
+  char **arguments;
+  char **variables;
+  char **pid_variables;
+};
+
+/* What a child writes before it gives up. */
+struct failure {
+  int32_t error;
+  uint32_t stage;
+};
+
+/* ---- reading a request ---- */
+
+struct reader {
+  const char *at;
+  size_t left;
+  bool broken;
+};
+
+static const void *read_bytes(struct reader *reader, size_t bytes) {
+  if (reader->broken || bytes > reader->left) {
+    reader->broken = true;
+    return NULL;
+  }
+  const char *start = reader->at;
+  reader->at += bytes;
+  reader->left -= bytes;
+  return start;
+}
+
+static const char *read_text(struct reader *reader) {
+  const size_t length = strnlen(reader->at, reader->left);
+  if (length == reader->left) reader->broken = true;
+  return read_bytes(reader, length + 1);
+}
+
+/* Returns a list that ends with NULL, or NULL where the request is broken or there is no memory. */
+static char **read_texts(struct reader *reader, uint32_t count) {
+  if (count > reader->left) reader->broken = true;
+  if (reader->broken) return NULL;
+  char **texts = calloc((size_t)count + 1, sizeof *texts);
+  if (texts == NULL) return NULL;
+  for (uint32_t i = 0; i < count; i++) texts[i] = (char *)(uintptr_t)read_text(reader);
+  return texts;
+}
+
+/* True where all sources are descriptors that came, and no target is negative or stands twice. */
+static bool is_map_valid(const struct descriptor_map *map, uint32_t count, int descriptors) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (map[i].target < 0 || map[i].target > 65535) return false;
+    if (map[i].source < -3 || map[i].source >= descriptors) return false;
+    for (uint32_t j = 0; j < i; j++)
+      if (map[j].target == map[i].target) return false;
+  }
+  return true;
+}
+
+/* Runs in the child, which has memory of its own. */
+static bool read_plan(struct reader *reader, const struct spawn_request *request, int descriptors, struct plan *plan) {
+  plan->request = request;
+  plan->groups = read_bytes(reader, (size_t)request->group_count * sizeof *plan->groups);
+  plan->map = read_bytes(reader, (size_t)request->descriptor_count * sizeof *plan->map);
+  plan->limits = read_bytes(reader, (size_t)request->limit_count * sizeof *plan->limits);
+  plan->file = read_text(reader);
+  plan->directory = (request->flags & SPAWN_DIRECTORY) != 0 ? read_text(reader) : NULL;
+  plan->arguments = read_texts(reader, request->argument_count);
+  plan->variables = read_texts(reader, request->variable_count + request->pid_variable_count);
+  if (reader->broken || plan->arguments == NULL || plan->variables == NULL || request->argument_count == 0) return false;
+  return request->descriptor_count <= 65536 && is_map_valid(plan->map, request->descriptor_count, descriptors);
+}
+
+/* ---- the child's side ---- */
+
+static _Noreturn void give_up(int error_pipe, enum stage stage) {
+  const struct failure failure = {errno, stage};
+  /* The message is smaller than PIPE_BUF, so the write is atomic. An error here could not be reported to anyone. */
+  const ssize_t written = write(error_pipe, &failure, sizeof failure);
+  _exit(written < 0 ? 126 : 127);
+}
+
+static bool leave_group(uint32_t group) {
+  if (group == SPAWN_SESSION) return setsid() >= 0;
+  if (group == SPAWN_OWN_GROUP) return setpgid(0, 0) == 0;
+  return true;
+}
+
+/* Moves descriptors out of the way of the targets, and then onto them. dup3(2) clears O_CLOEXEC. */
+static bool take_descriptors(const struct plan *plan, const int *received, int *error_pipe, int *end) {
+  const uint32_t count = plan->request->descriptor_count;
+  const struct descriptor_map *map = plan->map;
+  int top = 3;
+  for (uint32_t i = 0; i < count; i++)
+    if (map[i].target >= top) top = map[i].target + 1;
+  int *sources = calloc((size_t)count + 1, sizeof *sources);
+  if (sources == NULL) return false;
+  if ((*error_pipe = fcntl(*error_pipe, F_DUPFD_CLOEXEC, top)) < 0) return false;
+  for (uint32_t i = 0; i < count; i++) {
+    const int source = map[i].source < 0 ? -1 - map[i].source : received[map[i].source];
+    if ((sources[i] = fcntl(source, F_DUPFD_CLOEXEC, top)) < 0) return false;
+  }
+  for (int fd = 0; fd < top; fd++) close(fd);
+  for (uint32_t i = 0; i < count; i++)
+    if (dup3(sources[i], map[i].target, 0) < 0) return false;
+  *end = top;
+  return true;
+}
+
+static bool close_listed(int first, int kept) {
+  char path[] = "/proc/self/fd";
+  struct stat status;
+  if (stat(path, &status) != 0) return false;
+  const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return false;
+  _Alignas(8) char buffer[2048];
+  long bytes;
+  while ((bytes = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; at < bytes;) {
+      unsigned short length;
+      memcpy(&length, buffer + at + 16, sizeof length);
+      const char *name = buffer + at + 19;
+      const int fd = *name >= '0' && *name <= '9' ? atoi(name) : -1;
+      if (fd >= first && fd != directory && fd != kept) close(fd);
+      at += length;
+    }
+  }
+  close(directory);
+  return bytes == 0;
+}
+
+/* Closes everything from `first` on but the error pipe, which lies next to it for one close_range(2). */
+static bool close_others(int first, int *error_pipe) {
+  if (*error_pipe != first) {
+    if (dup3(*error_pipe, first, O_CLOEXEC) < 0) return false;
+    *error_pipe = first;
+  }
+  /* An old kernel has no close_range(2), and a seccomp filter may refuse it. */
+  if (syscall(SYS_close_range, (unsigned)first + 1, ~0U, 0U) == 0 || close_listed(first + 1, first)) return true;
+  struct rlimit limit;
+  rlim_t end = CLOSE_AT_MOST;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end) end = limit.rlim_cur;
+  for (rlim_t fd = (rlim_t)first + 1; fd < end; fd++) close((int)fd);
+  return true;
+}
+
+static bool set_limits(const struct plan *plan) {
+  for (uint32_t i = 0; i < plan->request->limit_count; i++) {
+    const struct rlimit limit = {plan->limits[i].soft, plan->limits[i].hard};
+    if (setrlimit(plan->limits[i].resource, &limit) != 0) return false;
+  }
+  return true;
+}
+
+static int compare_ids(const void *left, const void *right) {
+  const gid_t a = *(const gid_t *)left;
+  const gid_t b = *(const gid_t *)right;
+  return (a > b) - (a < b);
+}
+
+/* Sorts the groups, drops repetitions, and returns how many are left. */
+static size_t as_set(gid_t *groups, size_t count) {
+  size_t kept = 0;
+  if (count > 1) qsort(groups, count, sizeof *groups, compare_ids);
+  for (size_t i = 0; i < count; i++)
+    if (kept == 0 || groups[kept - 1] != groups[i]) groups[kept++] = groups[i];
+  return kept;
+}
+
+/* Without privilege setgroups(2) fails even where it would change nothing. */
+static bool set_groups(const struct plan *plan) {
+  const size_t count = plan->request->group_count;
+  gid_t *wanted = calloc(count + 1, sizeof *wanted);
+  const int now = getgroups(0, NULL);
+  gid_t *current = calloc((size_t)(now < 0 ? 0 : now) + 1, sizeof *current);
+  if (wanted == NULL || current == NULL) return false;
+  if (count > 0) memcpy(wanted, plan->groups, count * sizeof *wanted);
+  const size_t size = as_set(wanted, count);
+  const int filled = now < 0 ? -1 : getgroups(now, current);
+  if (filled >= 0 && as_set(current, (size_t)filled) == size && memcmp(current, wanted, size * sizeof *wanted) == 0)
+    return true;
+  return setgroups(size, wanted) == 0;
+}
+
+static bool drop_capabilities(const struct spawn_request *request) {
+  for (int capability = 0; capability < CAPABILITY_COUNT; capability++) {
+    if ((request->bounding >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 &&
+        errno != EINVAL)
+      return false;
+  }
+  return true;
+}
+
+static bool raise_ambient(const struct spawn_request *request) {
+  for (int capability = 0; capability < CAPABILITY_COUNT; capability++) {
+    if ((request->ambient >> capability & 1) != 0 &&
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
+      return false;
+  }
+  return true;
+}
+
+static void become_account(const struct plan *plan, int error_pipe) {
+  const struct spawn_request *request = plan->request;
+  const uint32_t flags = request->flags;
+  if ((flags & SPAWN_CAPABILITIES) != 0 && !drop_capabilities(request)) give_up(error_pipe, STAGE_UID);
+  if ((flags & SPAWN_GROUPS) != 0 && !set_groups(plan)) give_up(error_pipe, STAGE_GROUPS);
+  if ((flags & SPAWN_GID) != 0 && setresgid(request->gid, request->gid, request->gid) != 0) {
+    give_up(error_pipe, STAGE_GID);
+  }
+  if ((flags & SPAWN_UID) != 0 && setresuid(request->uid, request->uid, request->uid) != 0) {
+    give_up(error_pipe, STAGE_UID);
+  }
+  if ((flags & SPAWN_CAPABILITIES) != 0 && !raise_ambient(request)) give_up(error_pipe, STAGE_UID);
+  if ((flags & SPAWN_NO_NEW_PRIVILEGES) != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    give_up(error_pipe, STAGE_UID);
+  }
+}
+
+static bool is_named(const char *variable, const char *name) {
+  const size_t length = strlen(name);
+  return strncmp(variable, name, length) == 0 && variable[length] == '=';
+}
+
+/* The last variables are names: each becomes `NAME=PID` and replaces what has the name already. */
+static bool set_pid_variables(const struct plan *plan) {
+  const uint32_t count = plan->request->variable_count;
+  char **variables = plan->variables;
+  for (uint32_t i = 0; i < plan->request->pid_variable_count; i++) {
+    const char *name = variables[count + i];
+    const size_t size = strlen(name) + 1 + PID_BYTES;
+    char *text = malloc(size);
+    if (text == NULL) return false;
+    snprintf(text, size, "%s=%d", name, (int)getpid());
+    for (uint32_t j = 0; j < count; j++)
+      if (is_named(variables[j], name)) variables[j] = text;
+    variables[count + i] = text;
+  }
+  return true;
+}
+
+static _Noreturn void run_child(struct reader *reader, const struct spawn_request *request, const int *received,
+                                int descriptors, int error_pipe) {
+  struct plan plan;
+  int end = 0;
+  errno = EINVAL;
+  if (!read_plan(reader, request, descriptors, &plan)) give_up(error_pipe, STAGE_PIPE);
+  if (!leave_group(request->group)) give_up(error_pipe, STAGE_GROUP);
+  if ((request->flags & SPAWN_TERMINAL) != 0 && tcsetpgrp(STDIN_FILENO, getpid()) != 0) {
+    give_up(error_pipe, STAGE_TERMINAL);
+  }
+  if (!take_descriptors(&plan, received, &error_pipe, &end) || !close_others(end, &error_pipe)) {
+    give_up(error_pipe, STAGE_STDIO);
+  }
+  if (!set_limits(&plan)) give_up(error_pipe, STAGE_LIMIT);
+  if ((request->flags & SPAWN_NICE) != 0 && setpriority(PRIO_PROCESS, 0, request->nice) != 0) {
+    give_up(error_pipe, STAGE_LIMIT);
+  }
+  become_account(&plan, error_pipe);
+  if ((request->flags & SPAWN_UMASK) != 0) umask((mode_t)request->umask);
+  /* The change of directory follows the change of account, so that the account's rights decide, as in systemd. */
+  if (plan.directory != NULL && chdir(plan.directory) != 0) give_up(error_pipe, STAGE_DIRECTORY);
+  if (!set_pid_variables(&plan)) give_up(error_pipe, STAGE_EXEC);
+  unblock_signals();
+  execve(plan.file, plan.arguments, plan.variables);
+  give_up(error_pipe, STAGE_EXEC);
+}
+
+/* ---- the body's side ---- */
+
+static void fail(uint64_t request, int error, enum stage stage) {
+  const struct spawn_failed failed = {request, error, stage};
+  keep_fact(FACT_SPAWN_FAILED, 1, &failed, sizeof failed, NULL, 0);
+}
+
+/* The rest of a request, which lies behind the head or in a memory file. Returns false where it cannot be read. */
+static bool open_rest(const struct packet *packet, const struct spawn_request *request, struct reader *reader,
+                      void **mapping, size_t *mapped) {
+  *reader = (struct reader){packet->bytes + sizeof *request, packet->size - sizeof *request, false};
+  if ((request->flags & SPAWN_IN_MEMORY) == 0) return true;
+  struct stat status;
+  if (packet->descriptor_count == 0 || fstat(packet->descriptors[0], &status) != 0) return false;
+  const size_t size = (size_t)status.st_size;
+  if (size == 0 || size > REQUEST_BYTES_AT_MOST) return false;
+  void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, packet->descriptors[0], 0);
+  if (bytes == MAP_FAILED) return false;
+  *mapping = bytes;
+  *mapped = size;
+  *reader = (struct reader){bytes, size, false};
+  return true;
+}
+
+bool must_wait_to_spawn(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const rlim_t room = limit.rlim_cur > DESCRIPTORS_OF_BODY * 2 ? (limit.rlim_cur - DESCRIPTORS_OF_BODY) / 2 : 8;
+  return pending_count() >= room;
+}
+
+static void start(uint64_t number, const struct spawn_request *request, struct reader *reader, const int *received,
+                  int descriptors) {
+  const bool takes_terminal = (request->flags & SPAWN_TERMINAL) != 0;
+  int error_pipe[2];
+  if (pipe2(error_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+    fail(number, errno, STAGE_PIPE);
+    return;
+  }
+  const pid_t pid = fork();
+  if (pid == 0) run_child(reader, request, received, descriptors, error_pipe[1]);
+  const int error = errno;
+  close(error_pipe[1]);
+  if (pid > 0 && add_process(number, pid, takes_terminal)) {
+    if (add_pending(number, pid, error_pipe[0])) return;
+    mark_failed(pid);
+  }
+  if (pid > 0) kill(pid, SIGKILL);
+  close(error_pipe[0]);
+  fail(number, pid > 0 ? ENOMEM : error, STAGE_CLONE);
+}
+
+void spawn(uint64_t number, const struct packet *packet) {
+  struct spawn_request request;
+  struct reader reader;
+  void *mapping = NULL;
+  size_t mapped = 0;
+  if (packet->lost_descriptors || packet->size < sizeof request) {
+    fail(number, packet->lost_descriptors ? EMFILE : EINVAL, STAGE_PIPE);
+    return;
+  }
+  memcpy(&request, packet->bytes, sizeof request);
+  if (!open_rest(packet, &request, &reader, &mapping, &mapped)) {
+    fail(number, EINVAL, STAGE_PIPE);
+    return;
+  }
+  const int skipped = mapping == NULL ? 0 : 1;
+  start(number, &request, &reader, packet->descriptors + skipped, packet->descriptor_count - skipped);
+  if (mapping != NULL) munmap(mapping, mapped);
+}
