@@ -274,7 +274,8 @@ class JoinedAssembly implements Assembly {
       onBegin: ({ name }, pid) => feed.tell({ type: 'run.began', service: name, pid }),
       onEnd: ({ name }, { pid, status }) => feed.tell({ type: 'run.ended', service: name, pid, status }),
       onOutput: (service, stream, record) => {
-        this.#lastLines.note(service.name, stream, record, this.#clock.now());
+        // Processes that a removed service has left behind may write for ever: nobody asks for their lines any more.
+        if (this.#services.has(service.name)) this.#lastLines.note(service.name, stream, record, this.#clock.now());
         this.records$.next(record);
       },
     });
