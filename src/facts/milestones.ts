@@ -1,5 +1,5 @@
 import { describeExit, type ExitStatus } from '../model/service/exit-status.ts';
-import { type Fact, hasStarted, type Moved, textOf } from './fact.ts';
+import { endsStart, type Fact, hasStarted, type Moved, textOf } from './fact.ts';
 
 /** A move of one service, or of the system. */
 export type MoveFact = Extract<Fact, { readonly type: 'moved' }>;
@@ -110,8 +110,8 @@ function startOf({ at, by, event }: MoveFact): NonNullable<Milestones['started']
 }
 
 function startEndOf({ at, to, context }: MoveFact): StartEnd | undefined {
+  if (!endsStart(to)) return undefined;
   if (hasStarted(to)) return { at, ready: true };
-  if (to !== 'failed' && to !== 'stopped') return undefined;
   const cause = textOf(context, 'cause');
   return { at, ready: false, ...(cause === undefined ? {} : { cause }) };
 }
@@ -136,7 +136,7 @@ export class KeptMoves<T extends { readonly seq: number }> {
     }
     kept.last = item;
     if (kept.start === undefined && to.startsWith('starting')) kept.start = item;
-    else if (kept.start !== undefined && kept.startEnd === undefined && isStartEnd(to)) kept.startEnd = item;
+    else if (kept.start !== undefined && kept.startEnd === undefined && endsStart(to)) kept.startEnd = item;
   }
 
   forget(actor: string): void {
@@ -154,8 +154,4 @@ export class KeptMoves<T extends { readonly seq: number }> {
       for (const item of [start, startEnd, last]) if (item !== undefined) items.add(item);
     return [...items].sort((left, right) => left.seq - right.seq);
   }
-}
-
-function isStartEnd(to: string): boolean {
-  return hasStarted(to) || to === 'failed' || to === 'stopped';
 }
