@@ -1,6 +1,7 @@
 /** The client's side: finds the socket, sends one request, takes the reply. It uses only node:net, which loads fastest. */
 import { lstatSync } from 'node:fs';
 import { connect } from 'node:net';
+import { codeOf } from '../model/words/errno.ts';
 import { controlPlaces, socketVariable } from './places.ts';
 
 export interface ClientOptions {
@@ -104,7 +105,7 @@ export function request(
     });
     let cause = '';
     socket.on('error', (error) => {
-      cause = 'code' in error ? `${String(error.code)} ${socketPath}` : `${error.message} ${socketPath}`;
+      cause = `${codeOf(error) ?? error.message} ${socketPath}`;
     });
     socket.on('close', () => {
       if (timer !== undefined) clearTimeout(timer);

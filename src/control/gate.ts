@@ -18,7 +18,7 @@ export interface GateOptions {
   readonly timers: ExecuteOptions['timers'];
 }
 
-/** Most accounts whose rate is remembered; those that have been quiet are forgotten first. */
+/** Most accounts whose rate is remembered; the one that has been quiet for longest is forgotten first. */
 const mostAccounts = 1_000;
 
 export class Gate {
@@ -77,13 +77,12 @@ export class Gate {
 
   #bucketOf(uid: number): TokenBucket {
     const known = this.#buckets.get(uid);
-    if (known !== undefined) return known;
-    const now = this.#now();
-    if (this.#buckets.size >= mostAccounts) {
-      for (const [other, bucket] of this.#buckets) if (bucket.isFull(now)) this.#buckets.delete(other);
-    }
-    const bucket = new TokenBucket(limits.requestBurst, limits.requestsPerSecond, now);
+    const bucket = known ?? new TokenBucket(limits.requestBurst, limits.requestsPerSecond, this.#now());
+    // Accounts stand in the order of their last requests.
+    this.#buckets.delete(uid);
     this.#buckets.set(uid, bucket);
+    const [quietest] = this.#buckets.keys();
+    if (quietest !== undefined && this.#buckets.size > mostAccounts) this.#buckets.delete(quietest);
     return bucket;
   }
 }

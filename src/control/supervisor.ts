@@ -70,7 +70,7 @@ export interface SystemStatus {
   /** The number of services by state, 0 included. */
   readonly states: Readonly<Record<PublicState, number>>;
   readonly logLevel?: Severity;
-  /** Unix ms at which a requested shutdown begins. */
+  /** Unix ms at which a requested shutdown begins; the earliest one where several were requested. */
   readonly shutdownAt?: number;
 }
 

@@ -25,9 +25,4 @@ export class TokenBucket {
     this.#tokens -= 1;
     return true;
   }
-
-  /** True if no token has been taken for so long that the bucket is full again. */
-  isFull(now: number): boolean {
-    return this.#tokens + Math.max(0, now - this.#at) * this.#perMs >= this.#burst;
-  }
 }

@@ -1,4 +1,4 @@
-import { type Happening, hasStarted, type Moved, systemActor, textOf } from './fact.ts';
+import { endsStart, type Happening, type Moved, systemActor, textOf } from './fact.ts';
 
 /** The past facts, by number, that may be the cause of a service's next move. */
 interface Known {
@@ -127,7 +127,7 @@ export class Causes {
     if (actor === systemActor) return;
     const known = this.#of(actor);
     known.moved = seq;
-    if (hasStarted(to) || to === 'failed' || to === 'stopped') known.outcome = seq;
+    if (endsStart(to)) known.outcome = seq;
     // The request is answered: a later start of the service has another cause.
     if (event.type === 'service.start') known.request = undefined;
   }

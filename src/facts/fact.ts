@@ -20,12 +20,15 @@ export interface EventView extends JsonObject {
 /** The name of the system among the actors of facts; services have their full names. */
 export const systemActor = 'system';
 
+/** The `from` of a chart's first move. */
+export const nowhere = '─';
+
 /** A chart has come to another state. */
 export interface Moved {
   readonly type: 'moved';
   /** The full name of a service, or `system`. */
   readonly actor: string;
-  /** State paths such as `starting.settling`; `─` where the chart has only begun. */
+  /** State paths such as `starting.settling`; `nowhere` where the chart has only begun. */
   readonly from: string;
   readonly to: string;
   /** The event that caused the move; XState's own events begin with `xstate.`. */
@@ -109,6 +112,11 @@ export function servicesOf(fact: Happening): readonly string[] {
 /** True in the states of a service that has started: it is ready, or has ended normally at any time. */
 export function hasStarted(path: string): boolean {
   return path.startsWith('ready') || path === 'exited';
+}
+
+/** True in the states in which a service's first start is over: it has started, the start has failed, or it was stopped. */
+export function endsStart(path: string): boolean {
+  return hasStarted(path) || path === 'failed' || path === 'stopped';
 }
 
 /** The text under a key of a view; undefined where there is none. */

@@ -1,7 +1,7 @@
 import { Subject } from 'rxjs';
-import type { Json, JsonObject } from '../model/words/json.ts';
+import { isObject, type JsonObject } from '../model/words/json.ts';
 import { Causes } from './causes.ts';
-import { type Fact, type Happening, type Moved, servicesOf } from './fact.ts';
+import { type Fact, type Happening, type Moved, nowhere, servicesOf } from './fact.ts';
 import { KeptMoves, type Milestones, MilestoneTable } from './milestones.ts';
 import { SizedRing } from './ring.ts';
 
@@ -28,9 +28,6 @@ export type NewMove = Omit<Moved, 'from'>;
 
 /** The most bytes that the kept facts may take. */
 const defaultBound = 1_000_000;
-
-/** The `from` of a chart's first move. */
-const nowhere = '─';
 
 /**
  * The one place in which facts are made: a happening gets its number, its time and its cause, goes to all subscribers
@@ -142,11 +139,7 @@ function sizeOfView(view: JsonObject): number {
     const value = view[key];
     size += fieldSize;
     if (typeof value === 'string') size += value.length;
-    else if (isView(value)) size += sizeOfView(value);
+    else if (isObject(value)) size += sizeOfView(value);
   }
   return size;
-}
-
-function isView(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

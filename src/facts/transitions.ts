@@ -2,10 +2,10 @@ import { seconds } from '../model/log/messages.ts';
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
 import { type ServiceType, shortName } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
-import type { Json, JsonObject } from '../model/words/json.ts';
+import { isObject, type Json, type JsonObject } from '../model/words/json.ts';
 import { oneLine } from '../model/words/printable.ts';
 import { type ChainLink, criticalChain, type StartTimes, slowest, withShortNames } from './critical-chain.ts';
-import { type EventView, type Fact, systemActor, textOf } from './fact.ts';
+import { type EventView, type Fact, nowhere, systemActor, textOf } from './fact.ts';
 import { type FirstStart, followStart, startTimes } from './first-start.ts';
 import type { MoveFact } from './milestones.ts';
 import type { Transition } from './transition.ts';
@@ -257,9 +257,6 @@ export class Transitions {
   }
 }
 
-/** The `from` of an actor's first move. */
-const nowhere = '─';
-
 function transitionOf(
   { at, from, to }: MoveFact,
   actor: string,
@@ -372,8 +369,4 @@ function numberOf(object: JsonObject, key: string): number | undefined {
 
 function objectOf(value: Json | undefined): JsonObject {
   return isObject(value) ? value : {};
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

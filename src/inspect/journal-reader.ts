@@ -2,6 +2,7 @@
  * Reads a journal, piece by piece. What a crash or a full disk has left in it is skipped and told; a boot of another
  * version, which a newer or an older chaperone has written, is not guessed at.
  */
+import { isObject } from '../model/words/json.ts';
 import { type BootEntry, type Entry, entryVersion, isReadable } from './entry.ts';
 
 /** One boot of a journal. */
@@ -137,10 +138,6 @@ export class JournalReader {
     this.#skipped += 1;
     if (this.#problems.length < mostProblems) this.#problems.push(problem);
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPlaced(value: unknown): value is Readonly<Record<string, unknown>> & { readonly type: string } {

@@ -1,6 +1,6 @@
 /** The messages of `@statelyai/inspect`, which its tools read: one JSON object each. */
 
-import type { Json, JsonObject } from '../model/words/json.ts';
+import { isObject, type Json, type JsonObject } from '../model/words/json.ts';
 import type { ActorEntry, Entry, SnapshotView } from './entry.ts';
 import type { Registry } from './registry.ts';
 
@@ -139,10 +139,6 @@ function byEvent(transitions: Json | undefined): Readonly<Record<string, readonl
     });
   }
   return groups;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isList(value: Json | undefined): value is readonly Json[] {

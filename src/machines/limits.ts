@@ -5,6 +5,3 @@ export const forever = 3e13;
 
 /** ms from the kill signal to SIGKILL, where a service ends its own failed run, or what its finished runs have left. */
 export const clearGrace = 2_000;
-
-/** ms from such a SIGKILL to `unit.survived`. */
-export const killGrace = 1_000;

@@ -36,6 +36,7 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
+import { killGrace } from '../model/ledger/stops.ts';
 import {
   mostRuns,
   type RunCounts,
@@ -49,7 +50,7 @@ import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
 import { enter } from './enter.ts';
-import { clearGrace, killGrace } from './limits.ts';
+import { clearGrace } from './limits.ts';
 import type { ServiceCommand, ServiceNoticed, SystemRef } from './service-events.ts';
 import { stamped } from './stamped.ts';
 import { unitMachine } from './unit.ts';

@@ -10,11 +10,12 @@ import {
   type Snapshot,
   setup,
 } from 'xstate';
+import { killGrace } from '../model/ledger/stops.ts';
 import type { ServiceChange } from '../model/service/service-phase.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { NotifyFact, NotifyRequest } from '../model/service/unit-events.ts';
-import { clearGrace, forever, killGrace } from './limits.ts';
+import { clearGrace, forever } from './limits.ts';
 import { readinessMachine, reportsFailure } from './readiness.ts';
 import type { Resumption, ServiceEvent, ServiceInput, ServiceMemory, SystemRef } from './service-events.ts';
 import { describeChange, endedNormally, mayRestart, namedPid, runOutcome } from './service-outcomes.ts';

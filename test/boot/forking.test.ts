@@ -169,7 +169,8 @@ describe('a forking service', () => {
       /job\.service stopped/,
     ]);
     expect(existsSync(system.path('job.pid'))).toBe(false);
-    expect(system.lines().join('\n')).not.toMatch(new RegExp(`unknown pid: ${pid} `));
+    const told = new RegExp(`(exit status for pid=|from unknown pid: )${pid} `);
+    expect(system.lines().filter((line) => told.test(line))).toHaveLength(1);
   });
 
   it('counts a pidfile that was there before only once it was written anew', async () => {
@@ -288,10 +289,13 @@ describe('a forking service', () => {
     });
     await system.waitForLine(/ready\.$/);
     writeFileSync(system.path('now'), '');
-    await system.waitForLine(/job\.service exit status for pid=\d+ is '<ProcStatus exit_status=0>'/);
+    const pid = readFileSync(system.path('job.pid'), 'utf8').trim();
+    await system.waitForLine(new RegExp(`job\\.service exit status for pid=${pid} is '<ProcStatus exit_status=0>'`));
     await system.waitForLine(/keeper saw it/);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
+    const told = new RegExp(`(exit status for pid=|from unknown pid: )${pid} `);
+    expect(system.lines().filter((line) => told.test(line))).toHaveLength(1);
   });
 });
 

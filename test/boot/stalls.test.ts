@@ -17,6 +17,9 @@ const brief = (seconds: number, status: number, more: Readonly<Record<string, un
 });
 const next = { type: 'oneshot', command: 'echo next ran', after: 'w.service' };
 
+/** The lines that tell of the end of a process, in whatever words. */
+const endOf = (pid: number | string): RegExp => new RegExp(`(exit status for pid=|from unknown pid: )${pid} `);
+
 /** The pid in the file, as its own namespace sees it. */
 const pidIn = async (system: Booted, file: string): Promise<number> => Number(await untilFile(system.path(file)));
 
@@ -106,10 +109,10 @@ describe('a service that has written its own pidfile and ends after startup_paus
 describe('a daemon that wrote its pidfile, and died while chaperone stands still', () => {
   /** The first start waits for a file that comes while chaperone is stopped; the second start's daemon stays. */
   const pidfile = `${here}/w.pid`;
-  const start = `test -e ${here}/first && exec $(FIXTURES)/daemonize ${pidfile} sleep infinity; echo $$ > ${here}/first.new; mv ${here}/first.new ${here}/first; until test -e ${here}/go; do sleep 0.02; done; exec $(FIXTURES)/daemonize ${pidfile} sh -c "sleep 0.2; exit `;
+  const waiting = `test -e ${here}/first && exec $(FIXTURES)/daemonize ${pidfile} sleep infinity; echo $$ > ${here}/first.new; mv ${here}/first.new ${here}/first; until test -e ${here}/go; do sleep 0.02; done; `;
   const daemon = (status: number, more: Readonly<Record<string, unknown>> = {}) => ({
     type: 'forking',
-    command: `sh -c '${start}${status}"'`,
+    command: `sh -c '${waiting}exec $(FIXTURES)/daemonize ${pidfile} sh -c "sleep 0.2; exit ${status}"'`,
     pidfile,
     process_timeout: 10,
     restart: true,
@@ -145,6 +148,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
       new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=3>'`),
       /w\.service pausing between restart retries \(0 left\)/,
     ]);
+    expect(count(system, endOf(pid))).toBe(1);
     expect(count(system, complaints)).toBe(0);
   });
 
@@ -155,8 +159,25 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
       new RegExp(`w\\.service exit status for pid=${pid} is '<ProcStatus exit_status=0>'`),
     ]);
     expectOrder(system.lines('stdout'), [/next\[\d+\]: next ran/]);
+    expect(count(system, endOf(pid))).toBe(1);
     expect(count(system, /w\.service pausing/)).toBe(0);
     expect(count(system, complaints)).toBe(0);
+  });
+
+  it('cannot be told from a wrong number where its own parent has reaped it: the start fails', async () => {
+    const watched = `sh -c \\"sleep 0.2; exit 3\\" & echo \\$! > ${pidfile}; wait; exec sleep infinity`;
+    const command = `sh -c '${waiting}exec $(FIXTURES)/daemonize - sh -c "${watched}"'`;
+    const { system, pid } = await stalledWhileDaemon({
+      'w.service': daemon(3, { command, process_timeout: 1 }),
+      'next.service': next,
+    });
+    expect(await system.exit).toBe(1);
+    expectOrder(system.lines('stderr'), [
+      /^chaperone: system failed: w\.service did not become ready$/,
+      /why {5}forking service, no process has the number in the pid file \S+w\.pid within 1 s \(process_timeout\)$/,
+    ]);
+    expect(count(system, endOf(pid))).toBe(0);
+    expect(count(system, /w\.service pausing|next ran/)).toBe(0);
   });
 });
 

@@ -207,6 +207,24 @@ describe('why a service waits', () => {
     expect(log).toContain('requested shutdown scheduled to occur in 2.5 seconds');
   });
 
+  it.each([
+    [60_000, 5_000],
+    [5_000, 60_000],
+  ])('a shutdown in %i ms and another one in %i ms are told to come at the earlier time', (first, second) => {
+    const { clock, supervisor, output } = world();
+    clock.run(100);
+    const begin = clock.wallTime();
+    supervisor.shutdown(first);
+    clock.run(200);
+    supervisor.shutdown(second);
+    const at = supervisor.status().shutdownAt;
+    expect(at).toBe(Math.min(begin + first, begin + 100 + second));
+    clock.run(100 + (at ?? 0) - begin - 1);
+    expect(supervisor.status().state).toBe('up');
+    clock.run(clock.now() + 20_000);
+    expect(output()?.end).toEqual({ kind: 'command' });
+  });
+
   it('begins at the time at which it came there', () => {
     const { clock, supervisor } = world();
     const begin = clock.wallTime();

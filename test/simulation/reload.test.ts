@@ -314,6 +314,35 @@ describe('what a reload changes beside services', () => {
     expect(world.supervisor.services()[0]?.nextRun).toBe(Date.parse('2030-01-02T02:00:00Z'));
   });
 
+  it('keeps no line that a process of a removed service writes after the removal', async () => {
+    const late: Script = {
+      steps: [
+        { do: 'wait', ms: 10_000 },
+        { do: 'print', text: 'late\n' },
+      ],
+    };
+    const world = running([web, simpleService('leaver')], {
+      scripts: {
+        leaver: {
+          steps: [{ do: 'print', text: 'early\n' }, { do: 'fork', detached: true, script: late }, { do: 'hang' }],
+        },
+      },
+    });
+    const lines: string[] = [];
+    world.assembly.records$.subscribe(({ program, message }) => {
+      if (program === 'leaver') lines.push(message);
+    });
+    expect(world.assembly.lastWords('leaver.service')?.line).toBe('early');
+    world.edit([web]);
+    await world.reload();
+    world.pass();
+    expect(world.supervisor.service('leaver.service')).toBeUndefined();
+    expect(lines).toEqual([]);
+    world.pass(20_000);
+    expect(lines).toEqual(['late']);
+    expect(world.assembly.lastWords('leaver.service')).toBeUndefined();
+  });
+
   it('closes the descriptors that a removed service has stored', async () => {
     const world = running([web, simpleService('keeper', { type: 'notify' })], {
       scripts: {

@@ -1,6 +1,4 @@
 /** What a service reports of itself, and what follows from that for the others. */
-
-import { isScheduled } from '../schedule/scheduled-runs.ts';
 import { isEnded, isReadyPhase, type ServiceChange } from '../service/service-phase.ts';
 import { isOutcome, type RunOutcome } from '../service/system-end.ts';
 import { type Draft, firstClosedStage } from './ledger.ts';
@@ -9,6 +7,7 @@ import {
   isLeaving,
   isReplacing,
   isStopping,
+  needsOtherChart,
   newSlot,
   nothingIntended,
   opensStage,
@@ -18,14 +17,14 @@ import {
   satisfiesDependents,
 } from './slot.ts';
 import { release, releaseAll, sayBlocked } from './starts.ts';
-import { advanceStops, leaveLine, letOthersStop, letStagesStop, requestStops, stageLeft } from './stops.ts';
+import { advanceStops, lastStageLeft, leaveLine, letOthersStop, letStagesStop, requestStops } from './stops.ts';
 
 /** @param last this change ends the system, so no further service is started */
 export function noteChange(draft: Draft, name: string, change: ServiceChange, last = false): void {
   const before = draft.get(name);
   if (before === undefined) return;
   const closed = firstClosedStage(draft.counters);
-  const stage = stageLeft(draft);
+  const stage = lastStageLeft(draft);
   const isReady = isReadyPhase(change.phase);
   const outcome = outcomeOf(change);
   draft.put(name, {
@@ -108,7 +107,7 @@ function pause(draft: Draft, name: string, slot: Slot): void {
   if (isStopping(slot)) advanceStops(draft, [name]);
   else if (!slot.enabled) endRestarts(draft, name);
   else if (slot.current !== undefined && draft.drain === undefined) {
-    if (isScheduled(slot.current.type) === isScheduled(slot.spec.type)) renew(draft, name, slot);
+    if (!needsOtherChart(slot)) renew(draft, name, slot);
     else {
       // The new definition needs another chart, which does the next start.
       requestStops(draft, new Map([[name, { why: 'reload', next: 'start' }]]));
@@ -118,8 +117,9 @@ function pause(draft: Draft, name: string, slot: Slot): void {
 }
 
 /** Puts the definition in force that was configured while the service still ran with the old one. */
-function renew(draft: Draft, name: string, { spec, current = spec }: Slot): void {
-  const kind = isScheduled(current.type) === isScheduled(spec.type) ? 'reconfigure' : 'replace';
+function renew(draft: Draft, name: string, slot: Slot): void {
+  const { spec } = slot;
+  const kind = needsOtherChart(slot) ? 'replace' : 'reconfigure';
   draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart } : {}) });
   draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
 }
@@ -144,10 +144,9 @@ function finishStop(draft: Draft, name: string): void {
 function letOthersGo(draft: Draft, before: Slot, { phase }: ServiceChange, closed: number): void {
   if (!isReadyPhase(phase) && !isEnded(phase)) return;
   const { name } = before.spec;
-  const waitedFor = name;
   const freed = isEnded(phase) && isReplacing(before) && hadPortOrPidfile(before);
-  if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, waitedFor);
-  else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], waitedFor);
+  if (firstClosedStage(draft.counters) > closed || freed) releaseAll(draft, name);
+  else release(draft, [...(draft.node(name)?.dependents ?? []), ...(isEnded(phase) ? [name] : [])], name);
 }
 
 /** True if the service had a port or a pidfile, which another service may have waited for. */

@@ -3,7 +3,7 @@
  * every event looks at all of them. A ledger is never changed: `Draft` makes the next one and copies only what changes.
  */
 import type { DependencyGraph, DependencyNode } from '../order/dependency-graph.ts';
-import { isEnded, isLive, type ServicePhase, servicePhases } from '../service/service-phase.ts';
+import { isEnded, liveCount, type ServicePhase } from '../service/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
 import type { SystemNotice } from '../service/system-notice.ts';
 import {
@@ -390,17 +390,14 @@ export function firstClosedStage({ closed }: { readonly closed: readonly number[
 
 /** True if no service has a process or is about to start one. */
 export function isQuiet({ counters: { phases } }: Ledger): boolean {
-  return livePhases.every((phase) => phases[phase] === 0);
+  return liveCount(phases) === 0;
 }
 
 /** As `isQuiet`, but for services that wait for a schedule or for clients. */
 export function isQuietButScheduled({ counters: { phases } }: Ledger): boolean {
-  return (
-    phases['ready.scheduled'] > 0 && livePhases.every((phase) => phase === 'ready.scheduled' || phases[phase] === 0)
-  );
+  const scheduled = phases['ready.scheduled'];
+  return scheduled > 0 && liveCount(phases) === scheduled;
 }
-
-const livePhases = servicePhases.filter(isLive);
 
 export function isAllOver({ counters: { over, total } }: Ledger): boolean {
   return over === total;

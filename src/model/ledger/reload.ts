@@ -19,7 +19,6 @@
  */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
 import type { ReloadPlan } from '../order/reload-plan.ts';
-import { isScheduled } from '../schedule/scheduled-runs.ts';
 import { type PublicState, publicStateOf } from '../service/public-state.ts';
 import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
 import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
@@ -28,6 +27,7 @@ import {
   isLeaving,
   isOver,
   isStopping,
+  needsOtherChart,
   newSlot,
   nothingIntended,
   phaseOf,
@@ -156,7 +156,7 @@ class Changes {
     const { name } = spec;
     const changed = { ...slot, spec, saidBlocked: false, ...changes };
     const isNew = spec !== slot.spec;
-    const hasOtherChart = isScheduled(spec.type) !== isScheduled(definitionOf(slot).type);
+    const hasOtherChart = needsOtherChart(slot, spec);
     const waits = this.stops.has(name) || isStopping(changed) || (!isOver(slot) && (isHeldBack(slot) || hasOtherChart));
     if (isNew && waits) this.slots.set(name, { ...changed, current: definitionOf(slot) });
     else if (isNew && hasOtherChart) {

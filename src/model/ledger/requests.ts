@@ -1,9 +1,18 @@
 /** Requests by people and programs for single services. All of them are ignored during a shutdown. */
 
 import { isScheduled } from '../schedule/scheduled-runs.ts';
-import { isEnded, isLive } from '../service/service-phase.ts';
+import { isAtRest, isEnded, isLive } from '../service/service-phase.ts';
 import type { Draft } from './ledger.ts';
-import { definitionOf, isStopping, nothingIntended, phaseOf, queued, type Slot, satisfiesDependents } from './slot.ts';
+import {
+  definitionOf,
+  isLeaving,
+  isStopping,
+  nothingIntended,
+  phaseOf,
+  queued,
+  type Slot,
+  satisfiesDependents,
+} from './slot.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
 import { advanceStops, leaveLine, requestStops, type StopRequest } from './stops.ts';
 
@@ -68,7 +77,7 @@ export function carryOut(draft: Draft, request: ServiceRequest): void {
  */
 function slotOf(draft: Draft, name: string): Slot | undefined {
   const slot = draft.get(name);
-  return slot === undefined || (isStopping(slot) && slot.intent.why === 'gone') ? undefined : slot;
+  return slot === undefined || isLeaving(slot) ? undefined : slot;
 }
 
 function start(draft: Draft, { names, enable: enables, force }: ServiceRequest & { type: 'services.start' }): void {
@@ -81,7 +90,7 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
     const enabled = slot.enabled || (asked.has(name) && (enables || force));
     draft.put(name, { enabled, resumes: enabled ? false : slot.resumes });
     if (!enabled) continue;
-    if (isEnded(slot.chart) || slot.chart === 'pending') {
+    if (isAtRest(slot.chart)) {
       draft.put(name, { intent: queued, askedBy: 'hand', saidBlocked: false });
     } else if (isStopping(slot) && !(force && asked.has(name) && slot.intent.drain)) {
       draft.put(name, { intent: { ...slot.intent, next: 'start' }, askedBy: 'hand' });
@@ -117,7 +126,7 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
     if (slot === undefined) continue;
     const enabled = slot.enabled && !request.disable;
     draft.put(name, { enabled, resumes: false });
-    if (!isEnded(slot.chart) && slot.chart !== 'pending') {
+    if (!isAtRest(slot.chart)) {
       const drains = drain && isScheduled(definitionOf(slot).type);
       stops.set(name, { why: 'hand', next: again ? 'start' : 'rest', drain: drains });
       if (again) draft.put(name, { askedBy: 'hand' });

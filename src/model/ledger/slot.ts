@@ -1,6 +1,7 @@
 /** A slot holds everything that the ledger knows of one service and intends to do with it. */
 import { type Standing, satisfies } from '../order/ordering.ts';
-import { isEnded, isLive, type ServicePhase } from '../service/service-phase.ts';
+import { isScheduled } from '../schedule/scheduled-runs.ts';
+import { isAtRest, isLive, type ServicePhase } from '../service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../service/service-spec.ts';
 import type { RunOutcome } from '../service/system-end.ts';
 
@@ -88,7 +89,7 @@ export function newSlot(spec: ServiceSpec): Slot {
  * by hand.
  */
 export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
-  const rests = isEnded(chart) || chart === 'pending';
+  const rests = isAtRest(chart);
   if (!enabled && rests) return 'disabled';
   if (intent.kind === 'queued') return 'pending';
   return rests && chart !== 'failed' ? 'stopped' : chart;
@@ -96,7 +97,7 @@ export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
 
 /** True if the service has ended, so that services which stop after it need not wait. */
 export function isOver(slot: Slot): boolean {
-  return slot.intent.kind === 'lost' || isEnded(slot.chart) || slot.chart === 'pending';
+  return slot.intent.kind === 'lost' || isAtRest(slot.chart);
 }
 
 /** True where its dependents may start: ready, exited, disabled, or failed with `ignore_failures`. */
@@ -122,6 +123,11 @@ export function needsTime(slot: Slot): boolean {
 /** The definition that the chart uses. */
 export function definitionOf({ current, spec }: Slot): ServiceSpec {
   return current ?? spec;
+}
+
+/** True where the chart of the service cannot run this definition, because it is of another kind: scheduled or not. */
+export function needsOtherChart(slot: Slot, spec: ServiceSpec = slot.spec): boolean {
+  return isScheduled(definitionOf(slot).type) !== isScheduled(spec.type);
 }
 
 /** The facts of a slot that the rules of ordering need. */

@@ -2,7 +2,16 @@
 import { blocked } from '../order/ordering.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
-import { definitionOf, isReplacing, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from './slot.ts';
+import {
+  definitionOf,
+  isReplacing,
+  isStopping,
+  nothingIntended,
+  phaseOf,
+  type Slot,
+  satisfiesDependents,
+  standingOf,
+} from './slot.ts';
 
 /** Starts those of the services that nothing holds up, in start order. */
 export function release(draft: Draft, names: readonly string[], waitedFor?: string): void {
@@ -13,7 +22,7 @@ export function release(draft: Draft, names: readonly string[], waitedFor?: stri
     const slot = draft.get(name);
     if (slot === undefined || !mayStart(draft, name, slot)) continue;
     // The phase is set before the chart reports it, so that the service is not started twice.
-    draft.put(name, { chart: 'starting', intent: { kind: 'none' }, saidBlocked: false });
+    draft.put(name, { chart: 'starting', intent: nothingIntended, saidBlocked: false });
     draft.tell({ type: 'service.released', service: name });
     // A service that starts after its own end was not waiting for another one.
     const isOther = waitedFor !== undefined && waitedFor !== name;

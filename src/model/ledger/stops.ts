@@ -6,7 +6,7 @@
 import type { DependencyGraph } from '../order/dependency-graph.ts';
 import { stopShare } from '../order/ordering.ts';
 import type { Draft } from './ledger.ts';
-import { isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
+import { isLeaving, isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
 
 /** What a stop request says about one service that has not ended. */
 export type StopRequest = Pick<Stopping, 'why' | 'next'> & { readonly drain?: boolean };
@@ -97,7 +97,7 @@ function aheadOf(draft: Draft, name: string): readonly string[] {
 function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: string, then: string) => void): void {
   if (draft.before.slots.size === draft.graph.names.length) return;
   for (const slot of draft.all()) {
-    if (!isStopping(slot) || slot.intent.why !== 'gone' || added.has(slot.spec.name)) continue;
+    if (!isLeaving(slot) || added.has(slot.spec.name)) continue;
     for (const name of slot.spec.prerequisites) if (added.has(name)) order(slot.spec.name, name);
   }
 }
@@ -179,7 +179,7 @@ function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: St
 }
 
 /** The last stage with a service that has not ended: earlier stages wait for it. */
-function lastStageLeft({ counters: { left } }: Draft): number {
+export function lastStageLeft({ counters: { left } }: Draft): number {
   return left.findLastIndex((count) => count > 0);
 }
 
@@ -226,12 +226,7 @@ export function letStagesStop(draft: Draft, before: number): void {
   );
 }
 
-/** The last stage with a service that had not ended, as it is before a step. */
-export function stageLeft(draft: Draft): number {
-  return lastStageLeft(draft);
-}
-
-/** ms that a shutdown waits for processes to end after SIGKILL before it goes on without them. */
+/** ms that chaperone waits for processes to end after SIGKILL before it goes on without them. */
 export const killGrace = 1_000;
 
 /** Orders SIGKILL for every service whose time to stop has passed. */

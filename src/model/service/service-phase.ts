@@ -105,6 +105,13 @@ export function isLive(phase: ServicePhase): boolean {
   }
 }
 
+const livePhases = servicePhases.filter(isLive);
+
+/** How many services have, or are about to have, a process. `counts` holds the number of services in each phase. */
+export function liveCount(counts: Readonly<Record<ServicePhase, number>>): number {
+  return livePhases.reduce((sum, phase) => sum + counts[phase], 0);
+}
+
 /** True if a start has succeeded: the service is up, or was up and has ended normally. */
 export function isReadyPhase(phase: ServicePhase): boolean {
   return phase === 'ready.running' || phase === 'ready.exited' || phase === 'ready.scheduled' || phase === 'exited';
@@ -113,4 +120,9 @@ export function isReadyPhase(phase: ServicePhase): boolean {
 /** True if a stop is complete: nothing more happens to the service without a command. */
 export function isEnded(phase: ServicePhase): boolean {
   return phase === 'disabled' || phase === 'stopped' || phase === 'failed';
+}
+
+/** True if nothing happens in a chart of this phase without a command: it has ended, or has not begun to start. */
+export function isAtRest(chart: ServicePhase): boolean {
+  return isEnded(chart) || chart === 'pending';
 }

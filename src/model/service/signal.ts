@@ -78,5 +78,8 @@ export function parseSignal(text: string): SignalName | undefined {
   return realTime === null ? undefined : signalName(firstRealTimeSignal + Number(realTime[1] ?? 0));
 }
 
+/** The signals to chaperone that end the system in order (reference, section 5.6). */
+export const endingSignals: readonly SignalName[] = ['SIGTERM', 'SIGQUIT', 'SIGPWR', 'SIGINT', 'SIGRTMIN+3'];
+
 /** Every standard signal's name, for "expected …" in error messages. */
 export const standardSignals: readonly string[] = Object.keys(signalNumbers);

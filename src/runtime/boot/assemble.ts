@@ -14,7 +14,7 @@ import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import type { ReloadPlan } from '../../model/order/reload-plan.ts';
 import type { Claim } from '../../model/service/pidfile.ts';
 import type { ServiceSpec, SystemSpec } from '../../model/service/service-spec.ts';
-import type { SignalName } from '../../model/service/signal.ts';
+import { endingSignals, type SignalName } from '../../model/service/signal.ts';
 import type { SystemEnd } from '../../model/service/system-end.ts';
 import type { SystemNotice } from '../../model/service/system-notice.ts';
 import type { SignalOutcome } from '../../model/service/unit-events.ts';
@@ -275,7 +275,8 @@ class JoinedAssembly implements Assembly {
       onBegin: ({ name }, pid) => feed.tell({ type: 'run.began', service: name, pid }),
       onEnd: ({ name }, { pid, status }) => feed.tell({ type: 'run.ended', service: name, pid, status }),
       onOutput: (service, stream, record) => {
-        this.#lastLines.note(service.name, stream, record, this.#clock.now());
+        // Processes that a removed service has left behind may write for ever: nobody asks for their lines any more.
+        if (this.#services.has(service.name)) this.#lastLines.note(service.name, stream, record, this.#clock.now());
         this.records$.next(record);
       },
     });
@@ -351,20 +352,8 @@ class JoinedAssembly implements Assembly {
   /** Carries out what a signal to chaperone means (reference, section 5.6). */
   #receive(signal: SignalName): void {
     const { onHangup } = this.#options;
-    switch (signal) {
-      case 'SIGTERM':
-      case 'SIGQUIT':
-      case 'SIGPWR':
-      case 'SIGINT':
-      case 'SIGRTMIN+3':
-        this.shutdown({ kind: 'signal', signal });
-        break;
-      case 'SIGHUP':
-        if (onHangup === undefined) this.say(signalIgnored(signal));
-        else onHangup();
-        break;
-      default:
-        this.say(signalIgnored(signal));
-    }
+    if (endingSignals.includes(signal)) this.shutdown({ kind: 'signal', signal });
+    else if (signal === 'SIGHUP' && onHangup !== undefined) onHangup();
+    else this.say(signalIgnored(signal));
   }
 }

@@ -1,9 +1,9 @@
+import { killGrace } from '../../model/ledger/stops.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import type { LiveProcesses } from '../units/live-processes.ts';
 
-/** ms until SIGKILL, and the ms from SIGKILL until chaperone exits in any case. */
+/** ms until SIGKILL. */
 const terminateGrace = 3_000;
-const killGrace = 1_000;
 
 /**
  * Ends every process without the machines, when one of those is broken. Each process gets its own kill signal; then

@@ -18,9 +18,9 @@ import type { Severity } from '../../model/log/syslog-names.ts';
 import { dependencyChart } from '../../model/order/dependency-chart.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import { consoleService, type SystemSpec } from '../../model/service/service-spec.ts';
-import type { SignalName } from '../../model/service/signal.ts';
+import { endingSignals, type SignalName } from '../../model/service/signal.ts';
 import type { UserRequest } from '../../model/service/user-request.ts';
-import { codeOf } from '../../model/words/errno.ts';
+import { codeOf, messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { Assembly } from '../assembly.ts';
 import { AssemblySupervisor, type ControlPorts } from '../control/assembly-supervisor.ts';
@@ -35,6 +35,7 @@ import { LinuxKernel } from '../linux/linux-kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
 import { type LateLogging, lateLogging } from '../logging/late-logging.ts';
 import type { SinkQueue } from '../logging/sink-queue.ts';
+import { onDemand } from '../on-demand.ts';
 import { assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
 import { hostRequest } from './host-notifier.ts';
@@ -101,8 +102,6 @@ const longestFarewell = 200;
 const mostErrors = 10;
 /** ms that a write of a chaperone in trouble may take. */
 const emergencyTimeout = 1_000;
-/** Signals that end the system (reference, section 5.6). */
-const endingSignals: readonly SignalName[] = ['SIGTERM', 'SIGQUIT', 'SIGPWR', 'SIGINT', 'SIGRTMIN+3'];
 /** The longest interval that Node allows. It only keeps the loop alive, which signal listeners do not. */
 const keepAlive = 2 ** 31 - 1;
 
@@ -255,18 +254,8 @@ async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpe
     return undefined;
   } catch (error) {
     if (first === undefined) return undefined;
-    const reason = error instanceof Error ? error.message : String(error);
-    return `cannot load unix_dgram.node, which ${first.name} needs: ${reason}`;
+    return `cannot load unix_dgram.node, which ${first.name} needs: ${messageOf(error)}`;
   }
-}
-
-/** Makes a value at the first call, and returns the same value at later calls. */
-function onDemand<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 /** Exits on a signal that comes while the configuration is still being read: nothing has been started. */
@@ -470,7 +459,7 @@ function sayDying(daemon: Pick<Daemon, 'edge' | 'linux'>, error: unknown): void 
 }
 
 function errorText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   return text.startsWith('internal error') ? text : `internal error: ${text}`;
 }
 

@@ -99,6 +99,7 @@ export class Reloader {
     }
     const problem = await prepare(config);
     if (problem !== undefined) return mistakes([{ severity: 'error', code: 'addon-not-loaded', message: problem }]);
+    // The shutdown may have begun while the configuration was read.
     if (isEnding(assembly)) return { kind: 'ending' };
     // Nothing is awaited from here on, so that the plan fits the state of the services.
     const candidate = candidateOf(kernel, assembly, config);

@@ -50,7 +50,7 @@ import type { SignalName } from '../../model/service/signal.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { explainState, type Hold, type WaitFacts } from '../../model/service/why.ts';
 import type { Assembly } from '../assembly.ts';
-import { serviceEntries } from '../inspection/entry-views.ts';
+import { serviceEntry } from '../inspection/entry-views.ts';
 import type { Inspection } from '../inspection/inspection.ts';
 import type { Clock, Kernel, SpawnOutcome } from '../kernel.ts';
 
@@ -112,7 +112,8 @@ export class AssemblySupervisor implements Supervisor {
   /** ms since chaperone began at which the system was up. */
   #ready: number | undefined;
   #logLevel: Severity | undefined;
-  #shutdownAt: number | undefined;
+  /** When the system is to be shut down: monotonic ms, and Unix ms. */
+  #shutdown: { readonly due: number; readonly at: number } | undefined;
   #loopDelay = 0;
   #loopWatched = false;
   #overview: Overview | undefined;
@@ -156,7 +157,7 @@ export class AssemblySupervisor implements Supervisor {
       enabled,
       states,
       ...(this.#logLevel === undefined ? {} : { logLevel: this.#logLevel }),
-      ...(this.#shutdownAt === undefined ? {} : { shutdownAt: this.#shutdownAt }),
+      ...(this.#shutdown === undefined ? {} : { shutdownAt: this.#shutdown.at }),
     };
   }
 
@@ -173,7 +174,7 @@ export class AssemblySupervisor implements Supervisor {
 
   history(name: string): readonly HistoryLine[] | undefined {
     const { assembly } = this.#ports;
-    const entry = serviceEntries(assembly.system.getSnapshot(), false).find((service) => service.name === name);
+    const entry = serviceEntry(assembly.system.getSnapshot(), name, false);
     return entry === undefined ? undefined : historyOf(entry, assembly.feed.history(name));
   }
 
@@ -253,7 +254,10 @@ export class AssemblySupervisor implements Supervisor {
   shutdown(delay: number): void {
     const { assembly, clock } = this.#ports;
     assembly.say(shutdownScheduled(delay));
-    this.#shutdownAt = clock.wallTime() + delay;
+    const due = clock.now() + delay;
+    // Of several requests the earliest ends the system.
+    if (this.#shutdown === undefined || due < this.#shutdown.due)
+      this.#shutdown = { due, at: clock.wallTime() + delay };
     assembly.feed.tell({ type: 'requested', verb: 'shutdown', services: [] });
     clock.setTimeout(() => assembly.shutdown({ kind: 'command' }), delay);
   }
@@ -329,6 +333,7 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   reload(request: ReloadRequest): Promise<ReloadResult> {
+    // A system that ends answers at once; the reloader checks again, because the shutdown may begin while files are read.
     if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
     return this.#ports.reload(request);
   }

@@ -5,8 +5,10 @@ import type { ControlServer } from '../../control/server.ts';
 import type { Supervisor } from '../../control/supervisor.ts';
 import { type Message, warning } from '../../model/log/messages.ts';
 import type { ControlPolicy } from '../../model/service/control-policy.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { Clock } from '../kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
+import { onDemand } from '../on-demand.ts';
 import type { ControlSocket } from './control-socket.ts';
 
 type PeerEdge = Pick<NativeEdge, 'peerCredentials' | 'peerGroups'>;
@@ -25,14 +27,24 @@ export interface ServeControlOptions {
 
 export function serveControl(options: ServeControlOptions): void {
   const { socket, say } = options;
-  let server: Promise<ControlServer> | undefined;
-  const withServer = (use: (server: ControlServer) => void): void => {
-    server ??= loadServer(options);
-    server.then(use, (error: unknown) => say(warning(`the control socket cannot be served: ${String(error)}`)));
+  const server = onDemand(() => loadServer(options));
+  const withServer = (use: (server: ControlServer) => void, giveUp: () => void): void => {
+    server().then(use, (error: unknown) => {
+      say(warning(`the control socket cannot be served: ${messageOf(error)}`));
+      giveUp();
+    });
   };
   socket.serve(
-    (connection) => withServer((ready) => ready.accept(connection)),
-    (chunk) => withServer((ready) => ready.takeLines(chunk)),
+    (connection) =>
+      withServer(
+        (ready) => ready.accept(connection),
+        () => connection.destroy(),
+      ),
+    (chunk) =>
+      withServer(
+        (ready) => ready.takeLines(chunk),
+        () => undefined,
+      ),
   );
 }
 

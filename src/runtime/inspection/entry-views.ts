@@ -18,7 +18,7 @@ import { scheduledNote, type TriggerCommand } from '../../model/schedule/schedul
 import { describeEnd, describeFailure } from '../../model/service/describe-end.ts';
 import { describeExit } from '../../model/service/exit-status.ts';
 import type { NotifyMessage } from '../../model/service/notify-message.ts';
-import { isLive, servicePhases } from '../../model/service/service-phase.ts';
+import { liveCount } from '../../model/service/service-phase.ts';
 import type { ServiceSpec } from '../../model/service/service-spec.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import type { NotifyRequest, PidfileFact, UnitRequest } from '../../model/service/unit-events.ts';
@@ -175,13 +175,11 @@ export function systemContext({ ledger, end }: SystemSnapshot['context'], stage:
   };
   if (end !== undefined) view['end'] = describeEnd(end);
   if (stage.startsWith('draining')) {
-    view['live'] = livePhases.reduce((sum, phase) => sum + counters.phases[phase], 0);
+    view['live'] = liveCount(counters.phases);
     if (drain !== undefined) view['deadline'] = drain.deadline;
   }
   return view;
 }
-
-const livePhases = servicePhases.filter(isLive);
 
 function unitContext({ context: { run, pid, signalled } }: UnitSnapshot): JsonObject {
   const { service, serial, connection } = run;
@@ -437,24 +435,34 @@ export function configurationOf(snapshot: unknown): DependencyGraph | undefined 
 export function serviceEntries(snapshot: unknown, reveal: boolean): readonly ServiceEntry[] {
   if (!isMachine<SystemSnapshot>(snapshot, 'system')) return [];
   const { spec: system, graph } = snapshot.context.ledger;
-  return system.services.map((spec) => {
-    const node = graph.nodes[spec.name];
-    return {
-      name: spec.name,
-      type: spec.type,
-      enabled: spec.enabled,
-      groups: spec.groups,
-      program: programOf(spec),
-      waitsFor: node?.prerequisites ?? [],
-      layer: node?.layer ?? 0,
-      ignoreFailures: spec.ignoreFailures,
-      killSignal: spec.killSignal,
-      startupPause: spec.startupPause,
-      ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
-      ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
-      ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
-    };
-  });
+  return system.services.map((spec) => entryOf(spec, graph, reveal));
+}
+
+/** The entry of one service; undefined where it is not configured. */
+export function serviceEntry(snapshot: unknown, name: string, reveal: boolean): ServiceEntry | undefined {
+  if (!isMachine<SystemSnapshot>(snapshot, 'system')) return undefined;
+  const { spec: system, graph } = snapshot.context.ledger;
+  const spec = system.services.find((service) => service.name === name);
+  return spec === undefined ? undefined : entryOf(spec, graph, reveal);
+}
+
+function entryOf(spec: ServiceSpec, graph: DependencyGraph, reveal: boolean): ServiceEntry {
+  const node = graph.nodes[spec.name];
+  return {
+    name: spec.name,
+    type: spec.type,
+    enabled: spec.enabled,
+    groups: spec.groups,
+    program: programOf(spec),
+    waitsFor: node?.prerequisites ?? [],
+    layer: node?.layer ?? 0,
+    ignoreFailures: spec.ignoreFailures,
+    killSignal: spec.killSignal,
+    startupPause: spec.startupPause,
+    ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
+    ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
+    ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { warning } from '../../model/log/messages.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import { hubSource } from './hub-source.ts';
 import { loopback, newToken } from './inspect-door.ts';
@@ -21,8 +22,7 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
   });
   server.url.then(
     (url) => announce(`inspect at ${url}`),
-    (error: unknown) =>
-      say(warning(`cannot inspect to web: ${error instanceof Error ? error.message : String(error)}`)),
+    (error: unknown) => say(warning(`cannot inspect to web: ${messageOf(error)}`)),
   );
   return async () => {
     await server.end();

@@ -1,9 +1,11 @@
 import { isatty } from 'node:tty';
 import { warning } from '../../model/log/messages.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { Assembly } from '../assembly.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import type { LateLogging } from '../logging/late-logging.ts';
+import { onDemand } from '../on-demand.ts';
 import type { Inspection } from './inspection.ts';
 import type { CloseInspector, InspectorPorts } from './inspector-port.ts';
 
@@ -21,21 +23,17 @@ export interface LateInspectionPorts {
 export class LateInspection {
   readonly #ports: LateInspectionPorts;
   readonly #closers: CloseInspector[] = [];
-  #inspection: Promise<Inspection> | undefined;
 
   constructor(ports: LateInspectionPorts) {
     this.#ports = ports;
   }
 
-  readonly load = (): Promise<Inspection> => {
-    this.#inspection ??= import('./inspection.ts').then(({ inspect }) => {
-      const { assembly } = this.#ports;
-      const onError = (error: unknown): void =>
-        assembly.say(warning(`the inspection failed: ${error instanceof Error ? error.message : String(error)}`));
-      return inspect({ ...this.#ports, onError });
-    });
-    return this.#inspection;
-  };
+  readonly load = onDemand(async (): Promise<Inspection> => {
+    const { inspect } = await import('./inspection.ts');
+    const { assembly } = this.#ports;
+    const onError = (error: unknown): void => assembly.say(warning(`the inspection failed: ${messageOf(error)}`));
+    return inspect({ ...this.#ports, onError });
+  });
 
   /** Attaches the inspectors of the command line. One that fails is logged and does not hinder the boot. */
   async attach(requests: readonly InspectRequest[]): Promise<void> {
@@ -58,9 +56,7 @@ export class LateInspection {
       try {
         this.#closers.push(await attachInspector(hub, request, ports));
       } catch (error) {
-        assembly.say(
-          warning(`cannot inspect to ${request.kind}: ${error instanceof Error ? error.message : String(error)}`),
-        );
+        assembly.say(warning(`cannot inspect to ${request.kind}: ${messageOf(error)}`));
       }
     }
   }

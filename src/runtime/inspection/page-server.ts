@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { messageOf } from '../../model/words/errno.ts';
 import { admitsWith, type Door, urlHost } from './inspect-door.ts';
 
 /** The source of a page's entries. */
@@ -196,7 +197,7 @@ async function serveAsset(response: ServerResponse, assets: string, name: string
     const content = await readFile(join(assets, name));
     response.writeHead(200, { ...headers, 'content-type': type, 'content-length': content.length }).end(content);
   } catch (error) {
-    refuse(response, '500 Internal Server Error', error instanceof Error ? error.message : String(error));
+    refuse(response, '500 Internal Server Error', messageOf(error));
   }
 }
 

@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { fromCallback } from 'xstate';
 import type { StartOf } from '../../machines/readiness.ts';
-import { exitSeen, type Message, pidfileKept, pidRefused } from '../../model/log/messages.ts';
+import { type Message, pidfileKept, pidRefused } from '../../model/log/messages.ts';
 import type { ExitStatus } from '../../model/service/exit-status.ts';
 import {
   type Claim,
@@ -52,6 +52,8 @@ export class Pidfiles {
   /** By service, in real time: the beginning of the start, and the last look at the file. */
   readonly #startedAt = new Map<string, number>();
   readonly #lookedAt = new Map<string, number>();
+  /** By name: services that have begun to start, and whose files have not named a process to follow yet. */
+  readonly #awaited = new Map<string, ServiceSpec>();
   /** Services during whose spawn chaperone was stopped, until the file is looked at. */
   readonly #stood = new Set<string>();
 
@@ -62,6 +64,7 @@ export class Pidfiles {
   /** Call this right before a start. */
   noteBefore(service: ServiceSpec): void {
     if (service.pidfile === undefined) return;
+    this.#awaited.set(service.name, service);
     this.#before.set(service.name, this.#read(service)?.stamp);
     const now = this.#ports.clock.realTime();
     this.#startedAt.set(service.name, now);
@@ -98,8 +101,15 @@ export class Pidfiles {
     return content.kind === 'pid' && content.pid === pid;
   }
 
+  /** The service whose start is under way and whose new file names this process; undefined where there is none. */
+  starterOf(pid: number): string | undefined {
+    for (const service of this.#awaited.values()) if (this.names(service, pid)) return service.name;
+    return undefined;
+  }
+
   /** Forgets a service that does not exist any more. */
   forget(service: string): void {
+    this.#awaited.delete(service);
     this.#before.delete(service);
     this.#startedAt.delete(service);
     this.#lookedAt.delete(service);
@@ -142,9 +152,9 @@ export class Pidfiles {
         const end =
           found.trouble === 'dead' && last !== 'dead' && stoodStill ? this.#ports.endOf(found.pid, since) : undefined;
         if (found.trouble === 'dead' && end !== undefined) {
+          // The log has told of this end when chaperone reaped the process.
           const { pid } = found;
           const { status, at } = end;
-          onMessage(exitSeen(service.name, pid, status));
           sendBack({ type: 'pidfile.found', serial, pid, ended: { status, age: at - since }, at: clock.now() });
           return;
         }
@@ -160,7 +170,10 @@ export class Pidfiles {
       };
       // The first look comes in a later turn than the machine's invocation.
       timer = clock.setTimeout(() => look(firstLook), 0);
-      return () => clock.clearTimeout(timer);
+      return () => {
+        clock.clearTimeout(timer);
+        this.#awaited.delete(service.name);
+      };
     });
   }
 

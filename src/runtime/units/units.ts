@@ -111,7 +111,7 @@ export class Units {
 
   /** Takes the end of a process that no unit has started: it may have been in the group of a unit. */
   takeOrphan({ pid, status }: Pick<ProcessExit, 'pid' | 'status'>): void {
-    const { onMessage } = this.#ports;
+    const { onMessage, pidfiles } = this.#ports;
     const owner = this.#members.get(pid);
     this.#members.delete(pid);
     this.#orphans.delete(pid);
@@ -121,7 +121,12 @@ export class Units {
         this.#orphans.delete(oldest);
         break;
       }
-    onMessage(owner === undefined ? orphanReaped(pid, status) : memberReaped(owner.service.name, pid, status));
+    // A daemon may end before its service follows it: the new pidfile tells whose it was.
+    const starter = pidfiles.starterOf(pid);
+    const isLeader = starter !== undefined && (owner === undefined || owner.service.name === starter);
+    if (isLeader) onMessage(exitSeen(starter, pid, status));
+    else if (owner === undefined) onMessage(orphanReaped(pid, status));
+    else onMessage(memberReaped(owner.service.name, pid, status));
     if (this.#leaderless.size > 0) this.#lookSoon();
   }
 

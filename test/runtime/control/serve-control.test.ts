@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { serveControl } from '../../../src/runtime/control/serve-control.ts';
+import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
+import { FakeSupervisor } from '../../control/fake-supervisor.ts';
+import { readAll } from '../../control/serving.ts';
+
+const loading = vi.hoisted(() => ({ fails: true }));
+
+vi.mock('../../../src/control/server.ts', async (importOriginal) => {
+  const { ControlServer } = await importOriginal<typeof import('../../../src/control/server.ts')>();
+  return {
+    get ControlServer() {
+      if (loading.fails) throw new Error('EMFILE');
+      return ControlServer;
+    },
+  };
+});
+
+it('ends a connection for which the server cannot be loaded, and serves the next one', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'chaperone-serve-'));
+  const path = join(directory, 'sock');
+  let accept: (socket: Socket) => void = () => undefined;
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => accept(socket));
+  listener.listen(path);
+  await once(listener, 'listening');
+  onTestFinished(async () => {
+    listener.close();
+    await once(listener, 'close');
+    rmSync(directory, { recursive: true });
+  });
+  const said: string[] = [];
+  serveControl({
+    socket: {
+      problems: [],
+      serve: (onConnection) => {
+        accept = onConnection;
+      },
+      close: () => undefined,
+    },
+    supervisor: new FakeSupervisor([]),
+    edge: { peerCredentials: () => ({ pid: 1, uid: 0, gid: 0 }), peerGroups: () => [] },
+    clock: new LinuxClock(),
+    uid: 0,
+    policy: () => ({ owners: [], grants: [] }),
+    say: ({ text }) => said.push(text),
+  });
+  expect(await readAll(connect(path))).toBe('');
+  expect(said).toEqual(['the control socket cannot be served: EMFILE']);
+  loading.fails = false;
+  const socket = connect(path);
+  socket.end('stop web\n');
+  expect(await readAll(socket)).toMatch(/^RESULT\n/);
+});
