@@ -19,7 +19,7 @@ import type { Given } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import { configFiles, readAccountFile } from '../../runtime/linux/config-files.ts';
 import { findProgram } from '../../runtime/linux/find-program.ts';
-import { readLaunchEnvironment } from '../../runtime/linux/launch-environment.ts';
+import { ownEnvironment } from '../../runtime/linux/launch-environment.ts';
 import { forecastBoot } from '../../runtime/simulated/forecast-boot.ts';
 import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
@@ -76,7 +76,7 @@ async function simulate(request: Forecast): Promise<number> {
     { configPath: request.config, ...(request.user === undefined ? {} : { user: request.user }) },
     {
       reader: configFiles,
-      environment: readLaunchEnvironment(process.env).environment,
+      environment: ownEnvironment(process.env).environment,
       accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
       findProgram,
     },

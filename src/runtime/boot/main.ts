@@ -289,8 +289,7 @@ async function configureOrLeave(
   }
   if (spec.services.length === 0) {
     const missing = configFiles.stat(path) === 'missing' ? ', which does not exist' : '';
-    writeError(
-      edge,
+    say(
       `chaperone: There are no services configured to run, nor is there a command (configuration: ${path}${missing})\n`,
     );
     return end(1);
