@@ -58,7 +58,7 @@ export const exitStatuses: Readonly<Record<AnswerKind | 'unreachable', number>> 
 /** One line each, for help, man pages and documentation. */
 export const exitStatusMeanings: Readonly<Record<AnswerKind | 'unreachable', string>> = {
   done: 'done',
-  failed: 'the command failed; is-ready: a service is not ready',
+  failed: 'the command failed',
   mistake: 'a mistake on the command line',
   refused: 'refused: the service is not in a state for that',
   noSuchService: 'no such service',

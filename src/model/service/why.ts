@@ -87,9 +87,9 @@ type Reason = Omit<Why, 'sentence' | 'since'>;
 /** One entry for each state of the chart: a state without one does not compile. */
 const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   disabled: () => ({
-    condition: 'being enabled',
+    condition: 'somebody to enable it',
     owner: 'you',
-    next: '"start --enable" starts it; services that wait for it start without it',
+    next: '"start --enable" enables and starts it; as long as it is disabled, no other service waits for it',
   }),
   pending: ({ hold }) => pendingReason(hold),
   'starting.spawning': ({ spec }) => {

@@ -176,6 +176,10 @@ describe('why a service is where it is', () => {
       { stage: 'stopping.terminating', pid: 5, afterStop: 'verdict', cause: 'not ready in 30 s' },
       'waits for pid 5 to end after SIGTERM; else SIGKILL; then failed: not ready in 30 s',
     ],
+    [
+      { stage: 'disabled' },
+      'waits for somebody to enable it; "start --enable" enables and starts it; as long as it is disabled, no other service waits for it',
+    ],
     [{ stage: 'exited' }, 'its process has ended normally; "reset" and "start" run it again'],
     [
       { stage: 'stopping.clearing', left: 2_000, cause: 'exit 1' },
