@@ -13,6 +13,7 @@ import { describeSpawnError } from '../service/spawn-error.ts';
 import type { SystemEnd } from '../service/system-end.ts';
 import type { SystemNotice } from '../service/system-notice.ts';
 import { cutList } from '../words/cut-list.ts';
+import type { Diagnostic } from '../words/diagnostic.ts';
 import { describeDuration } from '../words/duration.ts';
 import { oneLine } from '../words/printable.ts';
 import type { Facility, Severity } from './syslog-names.ts';
@@ -127,9 +128,9 @@ export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<
     .map((name) => revealing(debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`)));
 
 /** The line that scripts look for, beside the report for people. */
-export const configurationError = (text: string): Message => ({
+export const configurationError = ({ message, code }: Pick<Diagnostic, 'message' | 'code'>): Message => ({
   severity: 'err',
-  text: `Configuration Error: ${oneLine(text)}`,
+  text: `Configuration Error: ${oneLine(message)} [${code}]`,
 });
 
 export const explicitStatus = (name: string, status: ExitStatus): Message =>

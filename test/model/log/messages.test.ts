@@ -450,7 +450,7 @@ function catalogue(): readonly Message[] {
     ]),
     ...[exit0, exit3].map((status) => exitSeen(name, 7, status)),
     ...['READY=1', 'STOPPING=1', 'STATUS=Uptime 00:00:01', 'ERRNO=8'].map((text) => hostQueueing(text, '/run/notify')),
-    configurationError('a.service has no command'),
+    configurationError({ message: 'a.service has no command', code: 'no-services' }),
     alreadyStarted(name),
     shutdownScheduled(2_500),
     exitKillsAhead(serviceSpec()),
