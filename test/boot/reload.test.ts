@@ -142,6 +142,11 @@ describe.runIf(isRoot)('a reload', () => {
     const refused = await ctl(system, 'reload');
     expect(refused.status).toBe(1);
     expect(refused.stderr).toMatch(/^chaperone: 1 mistake in the configuration, nothing was changed$/m);
+    const { stdout } = await ctl(system, 'reload', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: 'failed',
+      diagnostics: [{ severity: 'error', code: 'unknown-key', position: { line: expect.any(Number) } }],
+    });
     expect(refused.stderr).toMatch(/chaperone\.d\/services\.conf:\d+:\d+: unknown key "comand" in web\.service/);
     expect((await raw(system, 'reload')).toString()).toMatch(/nothing was changed/);
     system.signal('SIGHUP');

@@ -1,5 +1,5 @@
 import { flag, type Parameter, value } from '../../model/words/parameter.ts';
-import { type CommandHelp, version } from '../command-help.ts';
+import { addedVersion, type CommandHelp } from '../command-help.ts';
 
 export const pid = value(
   'pid',
@@ -20,7 +20,7 @@ export const sdnotify: CommandHelp = {
 socket that NOTIFY_SOCKET names, each in a datagram of its own, in the order
 below. Without NOTIFY_SOCKET it does nothing.
 `,
-  options: [pid, status, ready, booted, ignore, version],
+  options: [pid, status, ready, booted, ignore, addedVersion],
   operands: 'words',
   notes: 'Then each VARIABLE=VALUE as it is given; names are in upper case.\n',
   exit: 'Exit status: 0 done, 1 something was not sent, 2 a mistake on the command line.\n',

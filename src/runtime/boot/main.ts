@@ -265,7 +265,7 @@ async function configureOrLeave(
   if (spec === undefined) {
     writeError(edge, renderErrors(diagnostics));
     const first = diagnostics.find(({ severity }) => severity === 'error');
-    if (first !== undefined) writeError(edge, `\n${configurationError(first.message).text}\n`);
+    if (first !== undefined) writeError(edge, `\n${configurationError(first).text}\n`);
     return edge.exitNow(1);
   }
   if (request.showDependencies) {

@@ -567,7 +567,7 @@ describe('the command line', () => {
     write('b', 'b');
     expect(run(['--', '-a', 'c'])).toEqual(done);
     expect(run(['b', 'c', '--overwrite', '--verbose'])).toEqual({ ...done, stdout: 'b -> c\n' });
-    expect(run(['b', 'c', '--over', '--verb'])).toEqual({ ...done, stdout: 'b -> c\n' });
+    expect(run(['b', 'c', '--over', '--v'])).toEqual({ ...done, stdout: 'b -> c\n' });
   });
 
   it('says its version', () => {
