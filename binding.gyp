@@ -6,6 +6,7 @@
     {
       'target_name': 'edge',
       'sources': [
+        'native/address.c',
         'native/connections.c',
         'native/datagrams.c',
         'native/descriptors.c',
