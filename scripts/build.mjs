@@ -79,8 +79,8 @@ for (const name of inspectors) {
     supported,
   });
 }
-// A probe runs it every few seconds.
 const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
+// A probe runs it every few seconds.
 await build({
   ...small,
   entryPoints: ['src/cli/chaperonectl/chaperonectl.ts'],
@@ -113,7 +113,7 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
-for (const path of ['sdnotify/sdnotify', 'sdnotify/sdnotify-exec', 'chaperonectl/telchap']) {
+for (const path of ['sdnotify/sdnotify-exec', 'chaperonectl/telchap']) {
   const name = basename(path);
   await build({
     ...small,
