@@ -25,6 +25,7 @@
       'sources': [
         'native/address.c',
         'native/deadline.c',
+        'native/is-ready.c',
         'native/launcher.c',
         'native/options.c',
         'native/output.c',

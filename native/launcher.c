@@ -6,8 +6,8 @@
  *
  * It is linked statically, so that it starts even where the C library does not match.
  *
- * Links to it have other names: sdnotify (tools.h) needs no Node; for chaperonectl and telchap it executes Node with their script
- * and the environment as it is.
+ * Links to it have other names (tools.h): sdnotify, and chaperonectl with `is-ready`, need no Node; for chaperonectl and telchap
+ * it executes Node with their script and the environment as it is.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -173,8 +173,10 @@ static char **arguments_for_node(const char *directory, const char *program, int
 
 int main(int argc, char **argv) {
   const char *program = program_called(argv[0]);
+  int status;
   fill_stdio();
   if (is(program, "sdnotify")) return sdnotify_main(argc, argv);
+  if (is(program, "chaperonectl") && is_ready_answers(argc, argv, &status)) return status;
   const char *directory = own_directory();
   const char *node = find_node(directory);
   char **environment = is(program, "chaperone") ? environment_for_node() : environ;

@@ -79,20 +79,12 @@ for (const name of inspectors) {
     supported,
   });
 }
-const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
-// A probe runs it every few seconds.
+const verbs = leave('check', 'inspect', 'replay', 'simulate');
 await build({
   ...small,
   entryPoints: ['src/cli/chaperonectl/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  supported,
-  plugins: [verbs, versionAlone],
-});
-await build({
-  ...common,
-  entryPoints: ['src/cli/chaperonectl/chaperonectl-main.ts'],
-  outfile: 'dist/chaperonectl-main.cjs',
   supported,
   plugins: [verbs, versionAlone],
 });

@@ -1,11 +1,16 @@
 /**
- * The words of the program that is native (native/sdnotify.c), as a header for C: its help and its options come from the same table
- * as its man page and completions, and the words for a system error from Node.
+ * The words of the programs that are native (native/sdnotify.c, native/is-ready.c), as a header for C: their help, their options
+ * and exit statuses come from the same tables as man pages and completions, and the words for a system error from Node.
  */
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { exitStatuses } from '../control/answer.ts';
+import { unreachable } from '../control/client.ts';
+import { socketVariable } from '../control/places.ts';
 import type { Parameter } from '../model/words/parameter.ts';
-import { helpText, optionsOf } from './command-help.ts';
+import { patience } from './chaperonectl/is-ready.ts';
+import { json } from './chaperonectl/verb-options.ts';
+import { help, helpText, optionsOf } from './command-help.ts';
 import { sdnotify } from './sdnotify/sdnotify-options.ts';
 import { version } from './version.ts';
 
@@ -23,8 +28,19 @@ export function nativeWords(): string {
         .map(text)
         .join(' \\\n  '),
     ),
+    define('SOCKET_VARIABLE', text(socketVariable)),
+    define('UNREACHABLE', text(unreachable)),
+    '/* How long is-ready waits at most, ms. */',
+    define('IS_READY_PATIENCE', String(patience)),
     '/* OPTION(identifier, name, whether it takes a value, what the value has to be) */',
     table('SDNOTIFY_OPTIONS', 'OPTION', optionRows(optionsOf(sdnotify))),
+    table('IS_READY_OPTIONS', 'OPTION', optionRows([json, help])),
+    '/* STATUS(kind of an answer, exit status) */',
+    table(
+      'EXIT_STATUSES',
+      'STATUS',
+      Object.entries(exitStatuses).map(([kind, status]) => [kind, String(status)]),
+    ),
     '/* ERROR(errno, words) */',
     table('SYSTEM_ERRORS', 'ERROR', errorRows()),
     '',
