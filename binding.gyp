@@ -6,6 +6,7 @@
     {
       'target_name': 'edge',
       'sources': [
+        'native/address.c',
         'native/connections.c',
         'native/datagrams.c',
         'native/descriptors.c',
@@ -21,7 +22,17 @@
       'target_name': 'launcher',
       'type': 'executable',
       'product_extension': '',
-      'sources': ['native/launcher.c'],
+      'sources': [
+        'native/address.c',
+        'native/deadline.c',
+        'native/is-ready.c',
+        'native/launcher.c',
+        'native/options.c',
+        'native/output.c',
+        'native/sdnotify.c',
+      ],
+      # For words.h, which scripts/native-words.mjs writes.
+      'include_dirs': ['dist'],
       'variables': {
         # Some distributions ship no static C library; a dynamic launcher is better than a failed install.
         'static_flag': '<!(echo "int main(void){return 0;}" | '

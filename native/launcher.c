@@ -5,6 +5,9 @@
  * _CHAPERONE_KEEP_X=value       every variable X that begins with NODE_ or UV_: it is meant for services, not for PID 1
  *
  * It is linked statically, so that it starts even where the C library does not match.
+ *
+ * Links to it have other names (tools.h): sdnotify, and chaperonectl with `is-ready`, need no Node; for chaperonectl and telchap
+ * it executes Node with their script and the environment as it is.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,6 +23,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tools.h"
 
 enum { CANNOT_RUN = 126, NOT_FOUND = 127 };
 
@@ -140,12 +145,25 @@ static const char *find_node(const char *directory) {
   _exit(NOT_FOUND);
 }
 
-static char **arguments_for_node(const char *directory, int argc, char **argv) {
-  static char script[PATH_MAX + 16];
+/* Which program this is, by the last part of the name that it was called by. */
+static const char *program_called(const char *path) {
+  static const char *const tools[] = {"sdnotify", "chaperonectl", "telchap"};
+  const char *slash = path == NULL ? NULL : strrchr(path, '/');
+  const char *name = slash == NULL ? path : slash + 1;
+  for (size_t i = 0; name != NULL && i < sizeof tools / sizeof tools[0]; i++) {
+    if (strcmp(name, tools[i]) == 0) return tools[i];
+  }
+  return "chaperone";
+}
+
+static bool is(const char *program, const char *name) { return strcmp(program, name) == 0; }
+
+static char **arguments_for_node(const char *directory, const char *program, int argc, char **argv) {
+  static char script[PATH_MAX + 32];
   char **arguments = allocate(((size_t)argc + FLAG_COUNT + 3) * sizeof *arguments);
   char **next = arguments;
-  snprintf(script, sizeof script, "%s/chaperone.cjs", directory);
-  *next++ = (char *)"chaperone";
+  snprintf(script, sizeof script, "%s/%s.cjs", directory, program);
+  *next++ = (char *)program;
   for (int i = 0; i < FLAG_COUNT; i++) *next++ = (char *)node_flags[i];
   *next++ = script;
   for (int i = 1; i < argc; i++) *next++ = argv[i];
@@ -154,10 +172,15 @@ static char **arguments_for_node(const char *directory, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  const char *program = program_called(argv[0]);
+  int status;
   fill_stdio();
+  if (is(program, "sdnotify")) return sdnotify_main(argc, argv);
+  if (is(program, "chaperonectl") && is_ready_answers(argc, argv, &status)) return status;
   const char *directory = own_directory();
   const char *node = find_node(directory);
-  execve(node, arguments_for_node(directory, argc, argv), environment_for_node());
+  char **environment = is(program, "chaperone") ? environment_for_node() : environ;
+  execve(node, arguments_for_node(directory, program, argc, argv), environment);
   const int error = errno;
   dprintf(STDERR_FILENO, "chaperone: cannot run %s: %s%s\n", node, strerror(error),
           error == ENOENT || error == ENOEXEC ? " (is it built for this system and its C library?)" : "");

@@ -58,7 +58,27 @@ launcher_runs() {
   esac
 }
 
-edge=$(ls native/*.c | grep -v launcher)
+launcher_is_sdnotify() {
+  alone=$(mktemp -d) || return 1
+  cp "$1" "$alone/sdnotify"
+  NOTIFY_SOCKET= "$alone/sdnotify" --ready && "$alone/sdnotify" --help >"$alone/help" && grep -q '^usage: sdnotify ' "$alone/help"
+  status=$?
+  rm -rf "$alone"
+  return "$status"
+}
+
+# sources_of TARGET: those that binding.gyp names.
+sources_of() {
+  python3 -c '
+import ast, sys
+targets = ast.literal_eval(open("binding.gyp").read())["targets"]
+print(*[source for target in targets if target["target_name"] == sys.argv[1] for source in target["sources"]])
+' "$1"
+}
+
+node scripts/native-words.mjs || exit 1
+edge=$(sources_of edge)
+launcher=$(sources_of launcher)
 
 for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   if ! command -v "$compiler" >/dev/null; then
@@ -70,9 +90,10 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   # shellcheck disable=SC2086 # flags are words
   report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" $edge -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086
-  report "$compiler launcher" "$compiler" $flags -static -s native/launcher.c -o "$out/chaperone.$compiler"
+  report "$compiler launcher" "$compiler" $flags -static -s -Idist $launcher -o "$out/chaperone.$compiler"
   report "$compiler launcher is static" launcher_is_static "$out/chaperone.$compiler"
 done
 report 'musl-gcc launcher runs' launcher_runs "$out/chaperone.musl-gcc"
+report 'musl-gcc launcher is sdnotify' launcher_is_sdnotify "$out/chaperone.musl-gcc"
 
 exit "$failed"

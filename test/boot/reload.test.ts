@@ -29,7 +29,7 @@ function edit(system: Booted, services: Sections): void {
 
 function ctl(system: Booted, ...words: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/chaperonectl.cjs'), ...words], {
+    const child = spawn(join(import.meta.dirname, '../../dist/chaperonectl'), words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
     });

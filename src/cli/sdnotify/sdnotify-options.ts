@@ -1,17 +1,17 @@
 import { flag, type Parameter, value } from '../../model/words/parameter.ts';
 import { addedVersion, type CommandHelp } from '../command-help.ts';
 
-export const pid = value(
+const pid = value(
   'pid',
   'PID',
   'MAINPID=PID; "self" is the process that runs sdnotify',
   { expects: 'a process id or "self"' },
   (text) => (text === 'self' || /^[1-9]\d{0,9}$/.test(text) ? text : undefined),
 );
-export const status: Parameter<string | undefined> = value('status', 'TEXT', 'STATUS=TEXT', {}, (text) => text);
-export const ready = flag('ready', 'READY=1');
-export const booted = flag('booted', 'was this system booted by systemd? no: exit status 1');
-export const ignore = flag('ignore', 'exit status 0 also where nothing can be sent');
+const status: Parameter<string | undefined> = value('status', 'TEXT', 'STATUS=TEXT', {}, (text) => text);
+const ready = flag('ready', 'READY=1');
+const booted = flag('booted', 'was this system booted by systemd? no: exit status 1');
+const ignore = flag('ignore', 'exit status 0 also where nothing can be sent');
 
 export const sdnotify: CommandHelp = {
   summary: 'tell the service manager how a service is doing',

@@ -72,14 +72,6 @@ describe('chaperonectl', () => {
   });
 });
 
-describe('the file that a probe loads', () => {
-  it('is small, and has nothing of the table of commands in it', () => {
-    const text = readFileSync(program, 'utf8');
-    expect(text.length).toBeLessThan(10 * 1024);
-    expect(text).not.toContain('loglevel');
-  });
-});
-
 describe('the options of a verb', () => {
   it.each([
     [['stop', '--drian', 'web'], 'stop', 'unknown option "--drian": did you mean "--drain"?'],

@@ -86,7 +86,7 @@ async function run(words: readonly string[], env: object = {}): Promise<Outcome>
 
 /** Runs a line of shell, in which `notify` is our sdnotify. */
 function shell(line: string): readonly string[] {
-  return ['sh', '-c', `notify() { "${join(dist, 'sdnotify.cjs')}" "$@"; }; ${line}`];
+  return ['sh', '-c', `notify() { "${join(dist, 'sdnotify')}" "$@"; }; ${line}`];
 }
 
 function outside(): NotifyListener {
