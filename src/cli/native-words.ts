@@ -61,7 +61,7 @@ function optionRows(options: readonly Parameter<unknown>[]): readonly (readonly 
   });
 }
 
-/** Only errors of system calls: Node has names of its own beside them. Of two names of one number the first counts. */
+/** Node lists names of its own beside the errnos: those are left out. Where two names have one number, the first one counts. */
 function errorRows(): readonly (readonly string[])[] {
   const known: Readonly<Record<string, number>> = constants.errno;
   return [...getSystemErrorMap()].flatMap(([number, [name, words]]) =>

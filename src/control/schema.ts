@@ -81,8 +81,9 @@ export const schemas = {
           failed: object({ at: ms('since chaperone began'), cause: text }),
           waitedFor: text,
           lost: {
-            ...object({ at: ms('since chaperone began'), cause: text }),
-            description: 'when that start ceased to hold: the ready service went down, or the failed one started again',
+            ...object({ at: ms('since chaperone began'), cause: text, again: ms('since chaperone began') }, ['again']),
+            description:
+              'when that start ceased to hold: the ready service went down, or the failed one started again; and when the next start began',
           },
         },
         ['ready', 'failed', 'waitedFor', 'lost'],

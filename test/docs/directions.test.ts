@@ -31,7 +31,7 @@ const libraries: Readonly<Record<string, { readonly in: readonly string[]; reado
   'elkjs/lib/elk-api.js': { in: ['src/inspect/page'], named: 'elkjs' },
 };
 
-/** What the rooms of each folder of `src` may import beside their own folder. */
+/** For each folder of `src`, what its rooms may import beside their own folder. */
 const folders: Readonly<Record<string, readonly string[]>> = {
   model: [],
   config: ['model'],
@@ -72,7 +72,7 @@ const probes: readonly Probe[] = [...rooms.keys()].flatMap((room) => [
 const tree = mkdtempSync(join(tmpdir(), 'directions-'));
 afterAll(() => rmSync(tree, { recursive: true }));
 
-/** What the linter refuses of the probes, each of which is the only import of a file. */
+/** The imports that the linter refuses, of files that have one import each. */
 function refused(): readonly Probe[] {
   cpSync(join(root, 'biome.json'), join(tree, 'biome.json'));
   probes.forEach(({ room, imported }, index) => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Outcome } from '../outcome.ts';
 
 const dist = join(import.meta.dirname, '../../../dist');
 const native = [join(dist, 'chaperonectl')];
@@ -16,12 +17,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'is-ready-test-'));
 let count = 0;
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface Run {
   readonly socket?: string;
@@ -46,7 +41,7 @@ async function run(command: readonly string[], { socket, env = {}, uid }: Run = 
   return { status, stdout, stderr };
 }
 
-/** What both programs do, which is the same. */
+/** Tests that the native program and its counterpart for Node have to pass alike. */
 async function probe(words: readonly string[], more: Run): Promise<Outcome> {
   const outcomes = await Promise.all([native, script].map((program) => run([...program, 'is-ready', ...words], more)));
   const [first, second] = outcomes;

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { helpText } from '../../../src/cli/command-help.ts';
 import { sdnotify } from '../../../src/cli/sdnotify/sdnotify-options.ts';
+import type { Outcome } from '../outcome.ts';
 import { edge, fill, listenAt, type NotifyListener } from './notify-sockets.ts';
 
 const program = join(import.meta.dirname, '../../../dist/sdnotify');
@@ -25,12 +26,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'sdnotify-test-'));
 let count = 0;
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 const environment = { PATH: process.env['PATH'] };
 const done: Outcome = { status: 0, stdout: '', stderr: '' };
