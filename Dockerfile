@@ -13,13 +13,11 @@ RUN node scripts/build.mjs
 RUN mkdir -p /out \
  && cp -r dist/chaperone dist/*.cjs dist/inspect-page dist/main.cache dist/*.node /out/ \
  && cp "$(command -v node)" /out/node \
- && printf '%s\n' '#!/bin/sh' 'here=$(dirname "$(readlink -f "$0")")' 'exec "$here/node" "$here/chaperonectl.cjs" "$@"' \
-    > /out/chaperonectl \
- && chmod 755 /out/chaperonectl
+ && for name in chaperonectl sdnotify telchap; do ln -s chaperone "/out/$name" || exit 1; done
 
 FROM debian:bookworm-slim
 COPY --from=build /out /usr/local/lib/chaperone
-RUN ln -s ../lib/chaperone/chaperone ../lib/chaperone/chaperonectl /usr/local/bin/ \
+RUN for name in chaperone chaperonectl sdnotify telchap; do ln -s "../lib/chaperone/$name" /usr/local/bin/ || exit 1; done \
  && mkdir /etc/chaperone.d
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["chaperone"]

@@ -6,6 +6,7 @@
     {
       'target_name': 'edge',
       'sources': [
+        'native/address.c',
         'native/connections.c',
         'native/datagrams.c',
         'native/descriptors.c',
@@ -23,11 +24,11 @@
       'type': 'executable',
       'product_extension': '',
       'sources': [
+        'native/address.c',
         'native/body/brain.c',
         'native/body/facts.c',
         'native/body/main.c',
         'native/body/memory.c',
-        'native/body/node.c',
         'native/body/pending.c',
         'native/body/processes.c',
         'native/body/requests.c',
@@ -35,7 +36,16 @@
         'native/body/spawn.c',
         'native/body/stop.c',
         'native/body/words.c',
+        'native/deadline.c',
+        'native/is-ready.c',
+        'native/launcher.c',
+        'native/node.c',
+        'native/options.c',
+        'native/output.c',
+        'native/sdnotify.c',
       ],
+      # For words.h, which scripts/native-words.mjs writes.
+      'include_dirs': ['dist'],
       'variables': {
         # Some distributions ship no static C library; a dynamic launcher is better than a failed install.
         'static_flag': '<!(echo "int main(void){return 0;}" | '

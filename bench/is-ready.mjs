@@ -1,14 +1,13 @@
-// A probe: `chaperonectl is-ready` against a chaperone that runs, beside `telchap status`, and beside a Node that does nothing,
-// which is the least that either can take, and a Node that connects and asks. Rounds alternate, so that what else the machine does hits all of them.
-// Prints medians of ms from start to end, and how much is above Node.
+// A probe: `chaperonectl is-ready` against a chaperone that runs, the same by its script in Node, and `telchap status`; beside them a
+// program that does nothing, and a Node that does nothing, which is the least that what Node runs can take.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { measure } from './measured.mjs';
 
-const rounds = 41;
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'is-ready-bench-'));
 const socket = join(folder, 'control.sock');
@@ -20,35 +19,29 @@ const chaperone = spawn(join(dist, 'chaperone'), ['--config', join(folder, 'benc
   stdio: 'ignore',
 });
 const node = [process.execPath];
-const ask = `require('net').connect(${JSON.stringify(socket)}).end('GET /v1/ready HTTP/1.0\\r\\n\\r\\n').resume()`;
 const ways = {
-  'chaperonectl is-ready': [...node, join(dist, 'chaperonectl.cjs'), 'is-ready'],
-  'telchap status': [...node, join(dist, 'telchap.cjs'), 'status'],
-  'node, one request': [...node, '--eval', ask],
+  true: ['/bin/true'],
+  'chaperonectl is-ready': [join(dist, 'chaperonectl'), 'is-ready'],
+  'is-ready in Node': [...node, join(dist, 'chaperonectl.cjs'), 'is-ready'],
+  'telchap status': [join(dist, 'telchap'), 'status'],
   'node, nothing': [...node, '--eval', '0'],
 };
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const times = Object.fromEntries(Object.keys(ways).map((way) => [way, []]));
-const run = ([program, ...args]) => spawnSync(program, args, { env, stdio: 'ignore' }).status;
+const isReady = () => spawnSync(ways['chaperonectl is-ready'][0], ['is-ready'], { env, stdio: 'ignore' }).status === 0;
 try {
-  while (run(ways['chaperonectl is-ready']) !== 0) if (chaperone.exitCode !== null) throw new Error('it has ended');
-  for (let round = 0; round < rounds; round++) {
-    for (const [way, command] of Object.entries(ways)) {
-      const from = performance.now();
-      const status = run(command);
-      times[way].push(performance.now() - from);
-      if (status !== 0) throw new Error(`${way} ended with ${status}`);
-    }
+  while (!isReady()) {
+    if (chaperone.exitCode !== null) throw new Error('chaperone has ended');
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  measure(
+    ways,
+    env,
+    (way, status) => {
+      if (status !== 0) throw new Error(`${way} ended with ${status}`);
+    },
+    'true',
+  );
 } finally {
   chaperone.kill();
   if (chaperone.exitCode === null) await once(chaperone, 'exit');
   rmSync(folder, { recursive: true });
-}
-const least = median(times['node, nothing']);
-for (const [way, values] of Object.entries(times)) {
-  const middle = median(values);
-  process.stdout.write(
-    `${way.padEnd(22)} ${middle.toFixed(1).padStart(6)} ms, ${(middle - least).toFixed(1)} over Node\n`,
-  );
 }

@@ -4,9 +4,9 @@ _chaperone() {
   _arguments -S \
     '--config=[a file, or a directory (/etc/chaperone.d)]:PATH:_files' \
     '--user=[run the services and the command as USER]:USER: ' \
-    '--create-user=[the same, made first if need be (ids of /paths owner)]:NAME UID GID, NAME /path UID GID: ' \
+    '--create-user=[the same, made first if need be (ids of /path'\''s owner)]:NAME[\:UID[\:GID]], NAME\:/path[\:UID[\:GID]]: ' \
     '--default-home=[its home, where /home/NAME does not exist]:DIR:_files -/' \
-    '--exitkills[the commands end ends the system (default where stdin is a terminal)]' \
+    '--exitkills[the command'\''s end ends the system (default where stdin is a terminal)]' \
     '--no-exitkills[the end of the command does not end the system]' \
     '--task[--no-console-log --disable-services --exitkills]' \
     '--disable-services[start nothing but the command]' \
@@ -15,11 +15,11 @@ _chaperone() {
     '--debug[log everything]' \
     '--no-console-log[no log on stdout and stderr]' \
     '--no-syslog[no /dev/log]' \
-    '*--inspect=-[watch every state  terminal\[ SERVICE,...\], json\[ SERVICE,...\], journal FILE, ws\[ PORT\], web\[ PORT\]]::KIND,...: ' \
+    '*--inspect=-[watch every state\: terminal\[\:SERVICE,...\], json\[\:SERVICE,...\], journal\:FILE, ws\[\:PORT\], web\[\:PORT\]]::KIND,...: ' \
     '--inspect-reveal[watchers see command lines and environments, too]' \
     '--show-dependencies[print who waits for whom, and start nothing]' \
     '--no-defaults[no more options from _CHAP_OPTIONS]' \
-    '--force[no effect  it is accepted since the original needs it]' \
+    '--force[no effect\: it is accepted since the original needs it]' \
     '--version[print the version]' \
     '--help[print this text]' \
     '(-):command:_command_names -e' \

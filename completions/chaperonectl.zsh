@@ -23,8 +23,8 @@ _chaperonectl() {
     'run:run a command beside the services, with its exit status'
     'inspect:serve the inspector page of what runs, and say where'
     'reload:read the configuration anew and carry out what has changed; a mistake in it changes nothing'
-    'replay:show a boot that a journal has recorded  as it went, in figures, or against another one'
-    'simulate:the boot that a configuration will have, in virtual time  nothing is started'
+    'replay:show a boot that a journal has recorded: as it went, in figures, or against another one'
+    'simulate:the boot that a configuration will have, in virtual time: nothing is started'
     'shutdown:end the system in order, now or after DELAY seconds'
   )
   if (( CURRENT == 2 )); then
@@ -49,7 +49,7 @@ _chaperonectl() {
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd  let present runs and connections end by themselves' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd: let present runs and connections end by themselves' '--timeout:how long to wait at most' '--json:print JSON' '--help:print this text'); operands=services ;;
     reset)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
@@ -93,21 +93,21 @@ _chaperonectl() {
       case $words[CURRENT-1] in
         --port|--listen|--via) :; return ;;
       esac
-      options=('--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--via:reach chaperone through a command such as "docker exec -i NAME"' '--stdio:the other end of --via  standard input and output are the control socket' '--help:print this text'); operands=none ;;
+      options=('--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--via:reach chaperone through a command such as "docker exec -i NAME"' '--stdio:the other end of --via: standard input and output are the control socket' '--help:print this text'); operands=none ;;
     reload)
       options=('--dry-run:only print what would change' '--force:reload even if that stops services that could not be started again' '--json:print JSON' '--help:print this text'); operands=none ;;
     replay)
       case $words[CURRENT-1] in
         --boot|--tolerance|--until|--service|--speed|--port|--listen) :; return ;;
       esac
-      options=('--boot:which boot  its number, from the end where negative; or how its id begins' '--list:only tell which boots there are' '--summary:figures  critical chain, blame, restarts, failures and their causes' '--diff:compare two boots  A and B, or the last two of one journal' '--tolerance:how much later B may be ready (20%, and always 0.1 s)' '--until:stop at a time (1.5, 500ms), event, state (web ready) or entry (#418)' '--service:only these services; may be repeated' '--speed:N times as fast as it was, with no pause above 3 s; max  at once' '--web:show it as the inspector page, and say where' '--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--json:print JSON' '--help:print this text'); operands=files ;;
+      options=('--boot:which boot: its number, from the end where negative; or how its id begins' '--list:only tell which boots there are' '--summary:figures: critical chain, blame, restarts, failures and their causes' '--diff:compare two boots: A and B, or the last two of one journal' '--tolerance:how much later B may be ready (20%, and always 0.1 s)' '--until:stop at a time (1.5, 500ms), event, state (web:ready) or entry (#418)' '--service:only these services; may be repeated' '--speed:N times as fast as it was, with no pause above 3 s; max: at once' '--web:show it as the inspector page, and say where' '--port:the port of the page; without it the system chooses one' '--listen:the address of the page; 127.0.0.1 without it' '--json:print JSON' '--help:print this text'); operands=files ;;
     simulate)
       case $words[CURRENT-1] in
         --config|--from|--baseline) _files; return ;;
         --user|--assume|--tolerance) :; return ;;
-        --time|--fail|--what-if) services=(${(f)"$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')"}); _describe service services -S =; return ;;
+        --time|--fail|--what-if) services=(${(f)"$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')"}); services=("${(@)services//\\/\\\\}"); services=("${(@)services//:/\\:}"); _describe service services -S =; return ;;
       esac
-      options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--time:it takes that long to become ready  db=2s' '--from:the times of the last boot, or that one, in a journal' '--assume:the time of those of which nothing is known (100ms)' '--fail:exit N, signal N, hang or late TIME  what it does instead' '--what-if:what the boot would gain by that time' '--baseline:fail where READY is later than in that --json' '--tolerance:by how much it may be later' '--json:print JSON' '--help:print this text'); operands=none ;;
+      options=('--config:a file, or a directory; else /etc/chaperone.d' '--user:as "chaperone --user USER" would start it' '--time:it takes that long to become ready: db=2s' '--from:the times of the last boot, or that one, in a journal' '--assume:the time of those of which nothing is known (100ms)' '--fail:exit:N, signal:N, hang or late:TIME: what it does instead' '--what-if:what the boot would gain by that time' '--baseline:fail where READY is later than in that --json' '--tolerance:by how much it may be later' '--json:print JSON' '--help:print this text'); operands=none ;;
     shutdown)
       options=('--json:print JSON' '--help:print this text'); operands=words ;;
   esac
@@ -118,7 +118,7 @@ _chaperonectl() {
   elif [[ $operands == command ]]; then
     _command_names -e
   elif [[ $operands == services ]]; then
-    services=(${(f)"$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')"})
+    services=(${(f)"$(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')"}); services=("${(@)services//\\/\\\\}"); services=("${(@)services//:/\\:}")
     _describe service services
   fi
 }

@@ -5,6 +5,6 @@ complete -c envcp -l overwrite -d 'replace files that exist; without it nothing 
 complete -c envcp -l strip -x -d 'take SUFFIX off the end of names in a directory'
 complete -c envcp -l shell-enable -d 'run commands in backticks'
 complete -c envcp -l xprefix -x -d 'what begins a form, instead of $'
-complete -c envcp -l xgrouping -x -d 'which brackets may follow, of ( { [ (default  ({ )'
+complete -c envcp -l xgrouping -x -d 'which brackets may follow, of ( { [ (default: ({ )'
 complete -c envcp -l version -d 'print the version'
 complete -c envcp -l help -d 'print this text'

@@ -10,7 +10,7 @@ _envcp() {
     '--strip=[take SUFFIX off the end of names in a directory]:SUFFIX: ' \
     '--shell-enable[run commands in backticks]' \
     '--xprefix=[what begins a form, instead of $]:STRING: ' \
-    '--xgrouping=[which brackets may follow, of ( { \[ (default  ({ )]:CHARS: ' \
+    '--xgrouping=[which brackets may follow, of ( { \[ (default\: ({ )]:CHARS: ' \
     '--version[print the version]' \
     '--help[print this text]' \
     '*:file:_files'

@@ -4,7 +4,7 @@ complete -c sdnotify-exec -l wait-ready -d 'end at READY=1, ERRNO=... or STOPPIN
 complete -c sdnotify-exec -l wait-stop -d 'end at STOPPING=1 or ERRNO=...; MAINPID is not passed on'
 complete -c sdnotify-exec -l timeout -x -d 'wait no longer than this'
 complete -c sdnotify-exec -l socket -r -F -d 'where the socket is made, instead of in a new folder; "@NAME" is an abstract one'
-complete -c sdnotify-exec -l template -x -d 'what %{SOCKET_ARGS} stands for, instead of --env NOTIFY_SOCKET=/tmp/notify-%{PID}.sock -v %{NOTIFY_SOCKET} /tmp/notify-%{PID}.sock'
+complete -c sdnotify-exec -l template -x -d 'what %{SOCKET_ARGS} stands for, instead of --env NOTIFY_SOCKET=/tmp/notify-%{PID}.sock -v %{NOTIFY_SOCKET}:/tmp/notify-%{PID}.sock'
 complete -c sdnotify-exec -l verbose -d 'tell on standard error what happens'
 complete -c sdnotify-exec -l version -d 'print the version'
 complete -c sdnotify-exec -l help -d 'print this text'

@@ -7,7 +7,7 @@ _sdnotify_exec() {
     '--wait-stop[end at STOPPING=1 or ERRNO=...; MAINPID is not passed on]' \
     '--timeout=[wait no longer than this]:SECONDS: ' \
     '--socket=[where the socket is made, instead of in a new folder; "@NAME" is an abstract one]:PATH:_files' \
-    '--template=[what %{SOCKET_ARGS} stands for, instead of --env NOTIFY_SOCKET=/tmp/notify-%{PID}.sock -v %{NOTIFY_SOCKET} /tmp/notify-%{PID}.sock]:TEXT: ' \
+    '--template=[what %{SOCKET_ARGS} stands for, instead of --env NOTIFY_SOCKET=/tmp/notify-%{PID}.sock -v %{NOTIFY_SOCKET}\:/tmp/notify-%{PID}.sock]:TEXT: ' \
     '--verbose[tell on standard error what happens]' \
     '--version[print the version]' \
     '--help[print this text]' \

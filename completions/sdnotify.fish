@@ -3,7 +3,7 @@ complete -c sdnotify -f
 complete -c sdnotify -l pid -x -d 'MAINPID=PID; "self" is the process that runs sdnotify'
 complete -c sdnotify -l status -x -d 'STATUS=TEXT'
 complete -c sdnotify -l ready -d 'READY=1'
-complete -c sdnotify -l booted -d 'was this system booted by systemd? no  exit status 1'
+complete -c sdnotify -l booted -d 'was this system booted by systemd? no: exit status 1'
 complete -c sdnotify -l ignore -d 'exit status 0 also where nothing can be sent'
 complete -c sdnotify -l version -d 'print the version'
 complete -c sdnotify -l help -d 'print this text'

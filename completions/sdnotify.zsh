@@ -5,7 +5,7 @@ _sdnotify() {
     '--pid=[MAINPID=PID; "self" is the process that runs sdnotify]:PID: ' \
     '--status=[STATUS=TEXT]:TEXT: ' \
     '--ready[READY=1]' \
-    '--booted[was this system booted by systemd? no  exit status 1]' \
+    '--booted[was this system booted by systemd? no\: exit status 1]' \
     '--ignore[exit status 0 also where nothing can be sent]' \
     '--version[print the version]' \
     '--help[print this text]' \

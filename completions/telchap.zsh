@@ -31,7 +31,7 @@ _telchap() {
       case $words[CURRENT-1] in
         --timeout) :; return ;;
       esac
-      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd  let present runs and connections end by themselves' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
+      options=('--force:do it in whatever state the service is' '--wait:answer only when the services have reached that state' '--disable:also disable the services, so that nothing starts them' '--drain:cron, inetd: let present runs and connections end by themselves' '--timeout:how long to wait at most' '--help:print this text'); operands=services ;;
     reset)
       case $words[CURRENT-1] in
         --timeout) :; return ;;
@@ -60,7 +60,7 @@ _telchap() {
   elif [[ $operands == command ]]; then
     _command_names -e
   elif [[ $operands == services ]]; then
-    services=(${(f)"$(telchap status 2>/dev/null | awk 'table && $2 { sub(/\.service$/, "", $2); print $2 } /^---/ { table = 1 }')"})
+    services=(${(f)"$(telchap status 2>/dev/null | awk 'table && $2 { sub(/\.service$/, "", $2); print $2 } /^---/ { table = 1 }')"}); services=("${(@)services//\\/\\\\}"); services=("${(@)services//:/\\:}")
     _describe service services
   fi
 }

@@ -2,6 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "address.h"
 #include "edge.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define DATAGRAM_BYTES (256 * 1024)
@@ -54,20 +54,6 @@ static struct instance *instance_of(napi_env env) {
   void *instance = NULL;
   napi_get_instance_data(env, &instance);
   return instance;
-}
-
-/* unix(7). Returns 0 or an errno. A leading '@' stands for the NUL byte of an abstract name. */
-static int unix_address(const char *path, struct sockaddr_un *address, socklen_t *size) {
-  const size_t length = strlen(path);
-  const bool abstract = path[0] == '@';
-  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  /* An empty name is refused, because bind(2) would choose a name for it. */
-  if (length == 0) return EINVAL;
-  if (length + !abstract > sizeof address->sun_path) return ENAMETOOLONG;
-  memcpy(address->sun_path, path, length);
-  if (abstract) address->sun_path[0] = '\0';
-  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !abstract);
-  return 0;
 }
 
 /* socket(2), bind(2). Returns the descriptor, or -1 with errno. */

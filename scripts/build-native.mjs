@@ -1,5 +1,5 @@
-// Builds dist/edge.node and dist/chaperone with node-gyp, and puts the addon of unix-dgram beside them. Runs as npm's install
-// script, too.
+// Builds dist/edge.node and dist/chaperone with node-gyp, links the other names of chaperone to it, and puts the addon of
+// unix-dgram beside them. Runs as npm's install script, too.
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
@@ -9,8 +9,11 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readlinkSync,
   renameSync,
+  rmSync,
   statSync,
+  symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -22,12 +25,16 @@ const require = createRequire(import.meta.url);
 const sources = [
   ...readdirSync(join(root, 'native'), { recursive: true }).map((name) => `native/${name}`),
   'binding.gyp',
+  'dist/words.h',
   'scripts/build-native.mjs',
 ];
 const outputs = [
   { from: 'build/Release/edge.node', to: 'dist/edge.node', mode: 0o755 },
   { from: 'build/Release/body', to: 'dist/chaperone', mode: 0o755 },
 ];
+
+/** The programs that dist/chaperone is when it is called by these names. */
+const names = ['chaperonectl', 'sdnotify', 'telchap'];
 
 const say = (text) => process.stderr.write(`chaperone: ${text}\n`);
 
@@ -154,8 +161,27 @@ function publish({ from, to, mode }) {
   renameSync(temporary, target);
 }
 
+function linkNames() {
+  for (const name of names) {
+    const link = join(root, 'dist', name);
+    if (isLink(link)) continue;
+    rmSync(link, { force: true });
+    symlinkSync('chaperone', link);
+  }
+}
+
+function isLink(path) {
+  try {
+    return readlinkSync(path) === 'chaperone';
+  } catch {
+    return false;
+  }
+}
+
+await import('./native-words.mjs');
 if (!upToDate()) {
   if (build()) outputs.forEach(publish);
   else process.exitCode = 1;
 }
+linkNames();
 if (!publishDatagram()) process.exitCode = 1;

@@ -79,20 +79,12 @@ for (const name of inspectors) {
     supported,
   });
 }
-// A probe runs it every few seconds.
-const verbs = leave('check', 'inspect', 'replay', 'simulate', 'chaperonectl-main');
+const verbs = leave('check', 'inspect', 'replay', 'simulate');
 await build({
   ...small,
   entryPoints: ['src/cli/chaperonectl/chaperonectl.ts'],
   outfile: 'dist/chaperonectl.cjs',
   banner: { js: '#!/usr/bin/env node' },
-  supported,
-  plugins: [verbs, versionAlone],
-});
-await build({
-  ...common,
-  entryPoints: ['src/cli/chaperonectl/chaperonectl-main.ts'],
-  outfile: 'dist/chaperonectl-main.cjs',
   supported,
   plugins: [verbs, versionAlone],
 });
@@ -113,7 +105,7 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
 });
 chmodSync(`${root}/dist/envcp.cjs`, 0o755);
-for (const path of ['sdnotify/sdnotify', 'sdnotify/sdnotify-exec', 'chaperonectl/telchap']) {
+for (const path of ['sdnotify/sdnotify-exec', 'chaperonectl/telchap']) {
   const name = basename(path);
   await build({
     ...small,

@@ -58,8 +58,27 @@ body_runs() {
   esac
 }
 
-edge=$(ls native/*.c)
-body=$(ls native/body/*.c)
+body_is_sdnotify() {
+  alone=$(mktemp -d) || return 1
+  cp "$1" "$alone/sdnotify"
+  NOTIFY_SOCKET= "$alone/sdnotify" --ready && "$alone/sdnotify" --help >"$alone/help" && grep -q '^usage: sdnotify ' "$alone/help"
+  status=$?
+  rm -rf "$alone"
+  return "$status"
+}
+
+# sources_of TARGET: those that binding.gyp names.
+sources_of() {
+  python3 -c '
+import ast, sys
+targets = ast.literal_eval(open("binding.gyp").read())["targets"]
+print(*[source for target in targets if target["target_name"] == sys.argv[1] for source in target["sources"]])
+' "$1"
+}
+
+node scripts/native-words.mjs || exit 1
+edge=$(sources_of edge)
+body=$(sources_of body)
 
 for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   if ! command -v "$compiler" >/dev/null; then
@@ -71,9 +90,10 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   # shellcheck disable=SC2086 # flags are words
   report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" $edge -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086
-  report "$compiler body" "$compiler" $flags -static -s $body -o "$out/chaperone.$compiler"
+  report "$compiler body" "$compiler" $flags -static -s -Idist $body -o "$out/chaperone.$compiler"
   report "$compiler body is static" body_is_static "$out/chaperone.$compiler"
 done
 report 'musl-gcc body runs' body_runs "$out/chaperone.musl-gcc"
+report 'musl-gcc body is sdnotify' body_is_sdnotify "$out/chaperone.musl-gcc"
 
 exit "$failed"

@@ -33,7 +33,7 @@ bool is_pid_1(void);
 
 /* ---- signals.c ---- */
 
-/* Blocks all signals and reads them from a descriptor. Returns false where the kernel refuses. */
+/* Opens the descriptor that blocked signals are read from. Returns false where the kernel refuses. */
 bool hear_signals(void);
 int signals_fd(void);
 /* Reads what has arrived. Returns true where a child may have ended. */
@@ -151,15 +151,6 @@ int64_t do_due(void);
 /* Ends the body where its own round is over. */
 void end_if_over(void);
 bool is_ending_signal(int signal);
-
-/* ---- node.c ---- */
-
-/* The directory of this program, with links resolved. Exits where it cannot be found. */
-const char *own_directory(void);
-/* Finds Node; exits where there is none. */
-const char *find_node(const char *directory);
-/* Says why Node could not be executed, and returns the exit status for that. */
-int cannot_run(const char *node, int error);
 
 /* ---- words.c ---- */
 

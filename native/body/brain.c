@@ -1,4 +1,5 @@
 /* The brain: Node with the bundle beside this program, in a session of its own. */
+#include "../node.h"
 #include "body.h"
 
 #include <errno.h>
@@ -27,8 +28,7 @@ static int words = -1;
 static char kept_words[WORDS_BYTES + 1];
 static size_t kept_size;
 
-/* Deprecations in libraries do not belong in the container's log. */
-static const char *const node_flags[] = {"--no-deprecation"};
+static const char *const node_flags[] = {NODE_FLAGS};
 enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
 
 /* Variables that ld.so(8), the C library, OpenSSL, ICU, V8 or Node act on: they are meant for services, not for the brain. */

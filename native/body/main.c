@@ -1,5 +1,6 @@
 /* The loop of the body: signals, dead children, verdicts, requests, what is due; and then what there is to tell. */
 #include "body.h"
+#include "../tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +37,6 @@ bool is_pid_1(void) {
 _Noreturn void leave(int status) {
   finish_saying();
   _exit(status);
-}
-
-/* Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. */
-static void fill_stdio(void) {
-  for (int fd = 0; fd <= 2; fd++)
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
 }
 
 /* ms until a time, rounded up by the clock's own millisecond; -1 for none. */
@@ -98,10 +93,8 @@ static _Noreturn void work(void) {
   }
 }
 
-int main(int argc, char **argv) {
-  const bool hears = hear_signals();
-  fill_stdio();
-  if (!hears) {
+int body_main(int argc, char **argv) {
+  if (!hear_signals()) {
     dprintf(STDERR_FILENO, "chaperone: cannot read signals: %s\n", strerror(errno));
     return 126;
   }

@@ -1,5 +1,6 @@
 /* Signals: all are blocked, and what arrives is read from a descriptor. */
 #include "body.h"
+#include "../tools.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,9 +33,13 @@ bool is_ending_signal(int signal) {
 }
 
 /* Also the signals that sigfillset(3) reserves for the C library. */
-bool hear_signals(void) {
+void block_signals(void) {
   const uint64_t all = ~UINT64_C(0);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
+}
+
+bool hear_signals(void) {
+  const uint64_t all = ~UINT64_C(0);
   descriptor = (int)syscall(SYS_signalfd4, -1, &all, SIGNAL_SET_BYTES, SFD_CLOEXEC | SFD_NONBLOCK);
   return descriptor >= 0;
 }

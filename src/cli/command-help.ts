@@ -21,6 +21,8 @@ export interface CommandHelp {
 
 export const help = flag('help', 'print this text');
 export const version = flag('version', 'print the version');
+/** The same for programs whose originals cannot print their version. */
+export const addedVersion: Parameter<boolean> = { ...version, added: true };
 
 const screenWidth = 80;
 const widestTitle = 22;

@@ -50,14 +50,26 @@ function flagsOf(command: CommandHelp): readonly string[] {
   return optionsOf(command).flatMap(({ name, short }) => [`--${name}`, ...(short === undefined ? [] : [`-${short}`])]);
 }
 
-function quoted(text: string): string {
-  return text.replaceAll("'", '').replaceAll(':', ' ');
-}
+/** A word in single quotes, for bash and zsh. */
+const shellQuoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A word in single quotes, in which fish knows a backslash before a quote and before another backslash. */
+const fishQuoted = (text: string): string => `'${text.replace(/['\\]/g, '\\$&')}'`;
+
+/** An entry of zsh's `_describe`: the first colon without a backslash ends the word. */
+const described = (word: string, text: string): string =>
+  shellQuoted(`${word.replace(/[:\\]/g, '\\$&')}:${text.replaceAll('\\', '\\\\')}`);
+
+/** The explanation of an option for zsh's `_arguments`, in brackets. */
+const explained = (text: string): string => `[${text.replace(/[[\]:\\]/g, '\\$&')}]`;
+
+/** The message about a value for zsh's `_arguments`: a colon would end it, and a percent sign begin an escape of prompts. */
+const messageOf = (metavar: string): string => metavar.replaceAll('%', '%%').replaceAll(':', '\\:');
 
 function bashValue(program: Program, { kind, choices }: ValueGroup): string {
   switch (kind) {
     case 'assignments':
-      return `COMPREPLY=($(compgen -S = -W "$(${namesCommand(program)})" -- "$word")); compopt -o nospace 2>/dev/null`;
+      return `${functionName(program)}_services "$word" =; compopt -o nospace 2>/dev/null`;
     case 'files':
       return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word")';
     case 'folders':
@@ -78,10 +90,24 @@ function bashValues(program: Program, options: Parameters, margin: string): stri
   return `${margin}case \${COMP_WORDS[COMP_CWORD - 1]} in\n${cases.join('')}${margin}esac\n`;
 }
 
+/**
+ * The function that offers names of services. A name is compared and quoted, and never expanded: `compgen -W` would run
+ * the command in a name such as `$(command)`.
+ */
+const bashServices = (program: Program): string => `${functionName(program)}_services() {
+  local name quoted
+  while IFS= read -r name; do
+    [ -n "$name" ] || continue
+    printf -v quoted %q "$name"
+    if [[ $name == "$1"* || $quoted == "$1"* ]]; then COMPREPLY+=("$quoted\${2-}"); fi
+  done < <(${namesCommand(program)})
+}
+`;
+
 function bashWords(program: Program, operands: CommandHelp['operands']): string {
   switch (operands) {
     case 'services':
-      return `COMPREPLY=($(compgen -W "$(${namesCommand(program)})" -- "$word"))`;
+      return `${functionName(program)}_services "$word"`;
     case 'files':
       return 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word")';
     case 'command':
@@ -137,7 +163,7 @@ compdef ${functionName(program)} ${program.name}
 };
 
 function zshArgument({ name, short, summary, takes, metavar, completes, choices, repeats }: Parameter<unknown>) {
-  const told = `[${quoted(summary).replaceAll('[', '\\[').replaceAll(']', '\\]')}]`;
+  const told = explained(summary);
   const kind =
     completes === 'files'
       ? '_files'
@@ -146,13 +172,13 @@ function zshArgument({ name, short, summary, takes, metavar, completes, choices,
         : choices === undefined
           ? ' '
           : `(${choices.join(' ')})`;
-  const what = `:${quoted(metavar).replaceAll('[', '').replaceAll(']', '')}:${kind}`;
+  const what = `:${messageOf(metavar)}:${kind}`;
   const many = repeats === true ? '*' : '';
   const long = { nothing: `--${name}`, value: `--${name}=`, attached: `--${name}=-` }[takes];
   const value = { nothing: '', value: what, attached: `:${what}` }[takes];
   return [
-    `'${many}${long}${told}${value}'`,
-    ...(short === undefined ? [] : [`'${many}-${short}${takes === 'nothing' ? '' : '+'}${told}${value}'`]),
+    shellQuoted(`${many}${long}${told}${value}`),
+    ...(short === undefined ? [] : [shellQuoted(`${many}-${short}${takes === 'nothing' ? '' : '+'}${told}${value}`)]),
   ];
 }
 
@@ -183,7 +209,7 @@ function fishOption(program: Program, { name, short, takes, completes, choices, 
             : choices === undefined
               ? ' -x'
               : ` -x -a '${choices.join(' ')}'`;
-  return `${letter} -l ${name}${value} -d '${quoted(summary)}'`;
+  return `${letter} -l ${name}${value} -d ${fishQuoted(summary)}`;
 }
 
 const verbCompletions: Readonly<Record<Shell, (program: Program) => string>> = {
@@ -197,7 +223,7 @@ ${bashValues(program, verb.options, '      ')}      case $word in
 `,
     );
     const names = program.verbs.map(({ name }) => name).join(' ');
-    return `${generated(program)}${functionName(program)}() {
+    return `${generated(program)}${bashServices(program)}${functionName(program)}() {
   local word=\${COMP_WORDS[COMP_CWORD]}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
@@ -218,11 +244,11 @@ complete -F ${functionName(program)} ${program.name}
 };
 
 function zshVerbs(program: Program): string {
-  const list = program.verbs.map(({ name, summary }) => `    '${name}:${quoted(summary)}'`);
+  const list = program.verbs.map(({ name, summary }) => `    ${described(name, summary)}`);
   const cases = program.verbs.map((verb) => {
     const flags = optionsOf(verb).flatMap(({ name, short, summary }) => [
-      `'--${name}:${quoted(summary)}'`,
-      ...(short === undefined ? [] : [`'-${short}:${quoted(summary)}'`]),
+      described(`--${name}`, summary),
+      ...(short === undefined ? [] : [described(`-${short}`, summary)]),
     ]);
     const values = valueGroups(verb.options).map(
       (group) => `        ${group.options.join('|')}) ${zshValue(program, group)}; return ;;\n`,
@@ -250,7 +276,7 @@ ${cases.join('')}  esac
   elif [[ $operands == command ]]; then
     _command_names -e
   elif [[ $operands == services ]]; then
-    services=(\${(f)"$(${namesCommand(program)})"})
+    ${zshServices(program)}
     _describe service services
   fi
 }
@@ -258,10 +284,14 @@ compdef ${functionName(program)} ${program.name}
 `;
 }
 
+/** Reads the names of services; `_describe` takes a colon in a name for its end, and a backslash for an escape. */
+const zshServices = (program: Program): string =>
+  `services=(\${(f)"$(${namesCommand(program)})"}); services=("\${(@)services//\\\\/\\\\\\\\}"); services=("\${(@)services//:/\\\\:}")`;
+
 function zshValue(program: Program, { kind, choices }: ValueGroup): string {
   switch (kind) {
     case 'assignments':
-      return `services=(\${(f)"$(${namesCommand(program)})"}); _describe service services -S =`;
+      return `${zshServices(program)}; _describe service services -S =`;
     case 'files':
       return '_files';
     case 'folders':
@@ -279,7 +309,7 @@ function fishVerbs(program: Program): string {
   const lines = verbs.flatMap((verb) => {
     const seen = `complete -c ${called} -n '__fish_seen_subcommand_from ${verb.name}'`;
     return [
-      `complete -c ${called} -n __fish_use_subcommand -a ${verb.name} -d '${quoted(verb.summary)}'`,
+      `complete -c ${called} -n __fish_use_subcommand -a ${verb.name} -d ${fishQuoted(verb.summary)}`,
       ...optionsOf(verb).map((option) => `${seen}${fishOption(program, option)}`),
       ...(verb.operands === 'services' ? [`${seen} -a '(${services})'`] : []),
       ...(verb.operands === 'files' ? [`${seen} -F`] : []),

@@ -21,7 +21,7 @@ export function manPage(program: Program, release: string): string {
     '.SH DESCRIPTION',
     ...paragraphs(description ?? `${summary}.`),
     '.SH OPTIONS',
-    'A long option may be shortened as long as it stays unique; its value stands behind "=" or is the next word.',
+    'A long option may be shortened as long as it stays unique, or is the only one of the original\'s that begins so; its value stands behind "=" or is the next word.',
     ...optionList(optionsOf(program)),
     ...(verbs.length === 0 ? [] : ['.SH COMMANDS', ...verbs.flatMap((verb) => verbPart(verb))]),
     ...(notes === undefined ? [] : ['.SH NOTES', ...paragraphs(notes)]),

@@ -18,7 +18,8 @@ Generated from [\`src/control/commands.ts\`](../../src/control/commands.ts) and
 
 \`telchap\` is the tool of the original Chaperone, with the same answers word for word; \`chaperonectl\` knows the same commands and more, and prints JSON
 with \`--json\`. ${namesHelp.trim()} Options may stand anywhere behind the verb, and may be shortened as
-long as they stay unique (\`--dry\`); their values are written \`--opt value\` or \`--opt=value\`; \`--\` ends the options.
+long as they stay unique (\`--dry\`), or mean only one that the original has, too (\`stop --d\` is \`--disable\`); their values are
+written \`--opt value\` or \`--opt=value\`; \`--\` ends the options.
 [Changing a running container](../guide/reload.md) says what a reload does to running services.
 
 \`\`\`

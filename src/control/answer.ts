@@ -1,5 +1,6 @@
 import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
 import { shortName } from '../model/service/service-spec.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
 
 /** Why a command was refused, as the reference's texts have it (section 6). */
 export type RefusalReason =
@@ -35,7 +36,13 @@ export type Answer =
   /** The command has a mistake. */
   | { readonly kind: 'mistake'; readonly text: string }
   /** The command was carried out without success: a service failed, or the new configuration has mistakes. */
-  | { readonly kind: 'failed'; readonly names: readonly string[]; readonly text: string }
+  | {
+      readonly kind: 'failed';
+      readonly names: readonly string[];
+      readonly text: string;
+      /** The mistakes in the new configuration, and the warnings about it. */
+      readonly diagnostics?: readonly Diagnostic[];
+    }
   | { readonly kind: 'timedOut'; readonly names: readonly string[]; readonly text: string }
   /** The caller has sent too many requests. */
   | { readonly kind: 'busy'; readonly text: string };
@@ -58,7 +65,7 @@ export const exitStatuses: Readonly<Record<AnswerKind | 'unreachable', number>> 
 /** One line each, for help, man pages and documentation. */
 export const exitStatusMeanings: Readonly<Record<AnswerKind | 'unreachable', string>> = {
   done: 'done',
-  failed: 'the command failed; is-ready: a service is not ready',
+  failed: 'the command failed',
   mistake: 'a mistake on the command line',
   refused: 'refused: the service is not in a state for that',
   noSuchService: 'no such service',

@@ -14,6 +14,9 @@ export interface ClientReply {
   readonly body: string;
 }
 
+/** The first line of the message. */
+export const unreachable = 'chaperone does not seem to be listening, is it running?';
+
 /** No chaperone listens on the socket, or it closed the connection. */
 export class UnreachableError extends Error {
   readonly code = 'CONTROL_UNREACHABLE';
@@ -71,8 +74,7 @@ export function request(
   },
 ): Promise<ClientReply> {
   return new Promise((resolve, reject) => {
-    const fail = (reason: string): void =>
-      reject(new UnreachableError(`chaperone does not seem to be listening, is it running?\n(Error is: ${reason})`));
+    const fail = (reason: string): void => reject(new UnreachableError(`${unreachable}\n(Error is: ${reason})`));
     const socket = connect(socketPath);
     const timer = limit === undefined ? undefined : setTimeout(() => socket.destroy(new Error('ETIMEDOUT')), limit);
     let head = '';

@@ -18,7 +18,9 @@ export const usage = verbs
   .join('\n');
 
 function usageOf(verb: string, { options, names, word }: CommandEntry): string {
-  const parts = options.filter(({ takes }) => takes === 'nothing').map(({ name }) => `[--${name}]`);
+  const parts = options.map(({ name, takes, metavar }) =>
+    takes === 'nothing' ? `[--${name}]` : `[--${name}=<${metavar.toLowerCase()}>]`,
+  );
   if (names !== 'none') parts.push(names === 'any' ? '[<servname> ...]' : '<servname> ...');
   if (word !== undefined) parts.push(`[<${word.parameter.name}>]`);
   return [verb, ...parts].join(' ');

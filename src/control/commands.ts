@@ -46,10 +46,10 @@ type CommandRoute =
 
 const force = flag('force', 'do it in whatever state the service is');
 const wait = flag('wait', 'answer only when the services have reached that state');
-const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most');
+const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most', { added: true });
 const enable = flag('enable', 'enable the services first');
 const disable = flag('disable', 'also disable the services, so that nothing starts them');
-const drain = flag('drain', 'cron, inetd: let present runs and connections end by themselves');
+const drain = flag('drain', 'cron, inetd: let present runs and connections end by themselves', { added: true });
 const forceRestart = flag('force', 'also restart services that could not be started again');
 const forceReload = flag('force', 'reload even if that stops services that could not be started again');
 const dryRun = flag('dry-run', 'only print what would change');

@@ -51,7 +51,7 @@ export async function execute(command: Command, options: ExecuteOptions): Promis
       const result = await supervisor.reload({ dryRun: command.dryRun, force: command.force });
       switch (result.kind) {
         case 'mistakes':
-          return { kind: 'failed', names: [], text: result.report };
+          return { kind: 'failed', names: [], text: result.report, diagnostics: result.diagnostics };
         case 'ending':
           return { kind: 'failed', names: [], text: 'Command error: the system is shutting down' };
         case 'unstartable':

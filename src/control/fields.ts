@@ -1,4 +1,5 @@
 /** Reads parameters of HTTP requests: fields of a JSON body, parameters of a query. */
+import { isObject } from '../model/words/json.ts';
 import { fieldName, type Given, type Parameter } from '../model/words/parameter.ts';
 import type { Schema } from './schema.ts';
 
@@ -22,9 +23,7 @@ export function readBody(bytes: Uint8Array, fields: Fields): FieldsResult {
       return { kind: 'mistake', message: 'the body is not JSON' };
     }
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    return { kind: 'mistake', message: 'the body is not a JSON object' };
-  }
+  if (!isObject(body)) return { kind: 'mistake', message: 'the body is not a JSON object' };
   return readFields(Object.entries(body), fields);
 }
 

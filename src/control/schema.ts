@@ -35,6 +35,21 @@ const plan = object({
   settings: names,
 });
 
+const position = object({ file: text, line: count, column: count, length: count, text });
+
+const diagnostic = object(
+  {
+    severity: { enum: ['error', 'warning'] },
+    code: text,
+    message: text,
+    count,
+    position,
+    hint: text,
+    related: object({ message: text, position }),
+  },
+  ['count', 'position', 'hint', 'related'],
+);
+
 /** The named schemas of the API. */
 export const schemas = {
   Service: object(
@@ -66,8 +81,9 @@ export const schemas = {
           failed: object({ at: ms('since chaperone began'), cause: text }),
           waitedFor: text,
           lost: {
-            ...object({ at: ms('since chaperone began'), cause: text }),
-            description: 'when that start ceased to hold: the ready service went down, or the failed one started again',
+            ...object({ at: ms('since chaperone began'), cause: text, again: ms('since chaperone began') }, ['again']),
+            description:
+              'when that start ceased to hold: the ready service went down, or the failed one started again; and when the next start began',
           },
         },
         ['ready', 'failed', 'waitedFor', 'lost'],
@@ -129,8 +145,14 @@ export const schemas = {
         description: 'the services that the plan would stop, and that could not start again in the new configuration',
         items: object({ name: text, reason: text }),
       },
+      diagnostics: {
+        type: 'array',
+        description:
+          'the mistakes in the new configuration, and the warnings about it; the codes are those of docs/errors.md',
+        items: diagnostic,
+      },
     },
-    ['reason', 'names', 'plan', 'unstartable'],
+    ['reason', 'names', 'plan', 'unstartable', 'diagnostics'],
   ),
   Record: object(
     { time: ms('Unix time'), facility: text, severity: text, program: text, pid: count, message: text, service: text },

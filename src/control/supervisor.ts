@@ -15,6 +15,7 @@ import type { ServiceType } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { Why } from '../model/service/why.ts';
+import type { Diagnostic } from '../model/words/diagnostic.ts';
 
 /** One service, as everybody may read it. All durations are ms. */
 export interface ServiceStatus {
@@ -123,7 +124,7 @@ export type ReloadResult =
   /** The reload would stop services that it could not start again, and was not forced: nothing was changed. */
   | { readonly kind: 'unstartable'; readonly services: readonly Unstartable[] }
   /** The new configuration has mistakes: nothing was changed. */
-  | { readonly kind: 'mistakes'; readonly report: string }
+  | { readonly kind: 'mistakes'; readonly report: string; readonly diagnostics: readonly Diagnostic[] }
   /** The system is shutting down. */
   | { readonly kind: 'ending' };
 

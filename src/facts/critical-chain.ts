@@ -10,8 +10,11 @@ export interface StartTimes {
   readonly failed?: { readonly at: number; readonly cause: string };
   /** The prerequisite that released this service, if it had to wait for one. */
   readonly waitedFor?: string;
-  /** When the outcome of this start ceased to hold, and why: a service that was ready went down, or a failed one started again. */
-  readonly lost?: { readonly at: number; readonly cause: string };
+  /**
+   * When the outcome of this start ceased to hold, and why: a service that was ready went down, or a failed one started
+   * again. `again`: when the next start began, if one did.
+   */
+  readonly lost?: { readonly at: number; readonly cause: string; readonly again?: number };
 }
 
 /** One start of the critical chain. */
@@ -21,6 +24,8 @@ export interface ChainLink extends Omit<StartTimes, 'lost'> {
    * the time of that release.
    */
   readonly restartedAfter?: string;
+  /** Why the service, once ready, was down for good when the service in front of it started; `ready` is as above. */
+  readonly downAfter?: string;
 }
 
 /** The times between which a start lasted. */
@@ -59,9 +64,10 @@ export function criticalChain(times: readonly StartTimes[], until = Number.POSIT
 /** @param released ms at which the service released the one in front of it, where it did */
 function linkOf({ lost, ...times }: StartTimes, released?: number): ChainLink {
   if (lost === undefined || released === undefined || lost.at > released) return times;
-  // The later start counts. Of that only its end is known: it released the next service.
+  // What came later counts. Of that only the end is known: it released the next service.
   const { failed: _, ...rest } = times;
-  return { ...rest, ready: released, restartedAfter: lost.cause };
+  const isAgain = lost.again !== undefined && lost.again <= released;
+  return { ...rest, ready: released, ...(isAgain ? { restartedAfter: lost.cause } : { downAfter: lost.cause }) };
 }
 
 function lastOf(times: readonly StartTimes[]): StartTimes | undefined {
@@ -98,11 +104,16 @@ export function bySlowness<T extends Timed>(times: readonly T[]): readonly T[] {
   return [...times].sort((a, b) => tookOf(b) - tookOf(a));
 }
 
-/** What is to be said of a start that was not simply ready: `failed: exit 2`, `restarted after exit 5`. */
-export function remarksOf({ failed, restartedAfter }: Pick<ChainLink, 'failed' | 'restartedAfter'>): readonly string[] {
+/** The remarks on a start that did not simply make its service ready: `failed: exit 2`, `restarted after exit 5`. */
+export function remarksOf({
+  failed,
+  restartedAfter,
+  downAfter,
+}: Pick<ChainLink, 'failed' | 'restartedAfter' | 'downAfter'>): readonly string[] {
   return [
     ...(failed === undefined ? [] : [`failed: ${failed.cause}`]),
     ...(restartedAfter === undefined ? [] : [`restarted after ${restartedAfter}`]),
+    ...(downAfter === undefined ? [] : [`down again after ${downAfter}`]),
   ];
 }
 

@@ -7,7 +7,7 @@ import type { JsonObject } from '../model/words/json.ts';
 import type { StartTimes } from './critical-chain.ts';
 import { type EventView, hasStarted, textOf } from './fact.ts';
 
-/** What the fold reads of a move of a service. */
+/** A move of a service, as far as the fold reads it. */
 export interface StartMove {
   readonly seq: number;
   /** ms since chaperone began. */
@@ -34,8 +34,11 @@ export interface FirstStart {
   /** Absent while the start lasts. Restarts after failures belong to the start. */
   readonly end?: StartEnd;
   /** When the outcome of the start ceased to hold: the service that was ready went down, or the failed one started again. */
-  readonly lost?: { readonly at: number; readonly cause: string };
+  readonly lost?: Loss;
 }
+
+/** ms since chaperone began; `again` is when the next start began, and is absent as long as none did. */
+export type Loss = NonNullable<StartTimes['lost']>;
 
 /** Adds a move of the service; returns the same object where the move changes nothing of the first start. */
 export function followStart(start: FirstStart | undefined, move: StartMove): FirstStart | undefined {
@@ -50,8 +53,15 @@ export function followStart(start: FirstStart | undefined, move: StartMove): Fir
     const over = endOf(move);
     return over === undefined ? start : { ...start, end: over };
   }
-  if (lost !== undefined || holds(end, to)) return start;
-  return { ...start, lost: { at, cause: end.ready ? causeOfLoss(move) : end.cause } };
+  const starts = to.startsWith('starting');
+  if (lost === undefined) {
+    if (holds(end, to)) return start;
+    return {
+      ...start,
+      lost: { at, cause: end.ready ? causeOfLoss(move) : end.cause, ...(starts ? { again: at } : {}) },
+    };
+  }
+  return lost.again === undefined && starts ? { ...start, lost: { ...lost, again: at } } : start;
 }
 
 function endOf({ at, to, context }: StartMove): StartEnd | undefined {

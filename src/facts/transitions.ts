@@ -221,6 +221,7 @@ export class Transitions {
         return 'nothing of its run is left';
       case 'service.stop': {
         if (!to.startsWith('stopping')) return 'service.stop';
+        if (numberOf(context, 'running') === 0) return 'none of its runs goes on';
         if (to === 'stopping.draining') return `${runText(context, from)} may finish`;
         const killAfter = numberOf(event, 'killAfter');
         const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
@@ -304,10 +305,10 @@ function systemDetail(context: JsonObject, to: string, event: EventView): string
   return event.type === 'processes.gone' ? 'no process is left' : '';
 }
 
-/** The signal of a stop, in words. `from`: the state in which the stop finds the service. */
+/** Whom a stop is for, in words. `from`: the state in which the stop finds the service. */
 function runText(context: JsonObject, from: string): string {
   const running = numberOf(context, 'running');
-  if (running !== undefined) return `${running === 0 ? 'no' : running} ${running === 1 ? 'process' : 'processes'}`;
+  if (running !== undefined) return `${running} ${running === 1 ? 'process' : 'processes'}`;
   const pid = numberOf(context, 'pid');
   if (pid !== undefined) return `pid ${pid}`;
   if (from === 'starting.spawning') return 'its process';

@@ -42,13 +42,13 @@ export function edit(system: Booted, sections: Sections): void {
 }
 
 export const telchap = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
-  tool(system, 'telchap.cjs', words);
+  tool(system, 'telchap', words);
 export const ctl = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
-  tool(system, 'chaperonectl.cjs', words);
+  tool(system, 'chaperonectl', words);
 
 function tool(system: Booted, program: string, words: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist', program), ...words], {
+    const child = spawn(join(import.meta.dirname, '../../dist', program), words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
     });

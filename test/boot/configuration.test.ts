@@ -85,7 +85,7 @@ describe('a mistake in the configuration', () => {
     expect(found, lines.join('\n')).toMatch(says);
     expect(lines.join('\n')).toMatch(/^ +\d+ \| .*\n +\| +\^/m);
     // The original Chaperone prints this line, and scripts look for it.
-    expect(lines.at(-1)).toMatch(/^Configuration Error: \S/);
+    expect(lines.at(-1)).toMatch(/^Configuration Error: \S.* \[[a-z-]+\]$/);
     expect(system.lines('stdout')).toEqual([]);
     expect(existsSync(system.path('marker'))).toBe(false);
   });

@@ -22,8 +22,15 @@ async function untilShown(terminal: Terminal, patterns: readonly RegExp[]): Prom
 }
 
 /** The process of that name below chaperone, once it is there. */
-function untilRuns(terminal: Terminal, name: string): Promise<{ readonly pid: number; readonly innerPid: number }> {
-  return until(`${name} runs`, () => terminal.processes().find((process) => process.name === name));
+/** @param state of proc_pid_stat(5), in which the process has to be */
+function untilRuns(
+  terminal: Terminal,
+  name: string,
+  state?: string,
+): Promise<{ readonly pid: number; readonly innerPid: number }> {
+  return until(`${name} runs`, () =>
+    terminal.processes().find((process) => process.name === name && (state === undefined || process.state === state)),
+  );
 }
 
 const untilDie = { command: '$(FIXTURES)/die-when $(_CHAP_CONFIG_DIR)/end 0', startup_pause: 0.05 };
@@ -75,6 +82,8 @@ describe.each(['leader', 'member'] as const)('an interactive shell where chapero
     terminal.type('half a line');
     // Ctrl-C discards unread input together with its echo.
     await terminal.waitFor(/half a line/);
+    // Between its echo and its wait for the next key, readline notes an interrupt, and acts on it only at that key.
+    await untilRuns(terminal, 'bash', 'S');
     terminal.type(keys.interrupt);
     await terminal.waitFor(prompted);
     await terminal.run('kill -0 1 && echo alive=$((20 + 1))', /^alive=21$/m);

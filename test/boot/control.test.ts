@@ -27,14 +27,15 @@ interface Account {
   readonly groups?: readonly number[];
 }
 
-/** Runs a tool that talks to the system, as another account where one is given. */
+/** Runs a tool that talks to the system: a program, or as another account a script that Node can load. */
 function tool(system: Booted, words: readonly string[], account?: Account): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const [program = '', ...rest] = words;
     const { uid = 0, groups = [] } = account ?? {};
     const become = `process.setgroups(${JSON.stringify(groups)}); process.setgid(${uid}); process.setuid(${uid});`;
     const asOther = ['-e', `${become} process.argv.splice(1, 0, "tool"); require(${JSON.stringify(program)})`, '--'];
-    const child = spawn(process.execPath, account === undefined ? words : [...asOther, ...rest], {
+    const [file, args] = account === undefined ? [program, rest] : [process.execPath, [...asOther, ...rest]];
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
       ...(account === undefined ? {} : { cwd: '/' }),
@@ -53,9 +54,9 @@ function tool(system: Booted, words: readonly string[], account?: Account): Prom
 }
 
 const telchap = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
-  tool(system, [join(tools, 'telchap.cjs'), ...words]);
+  tool(system, [join(tools, 'telchap'), ...words]);
 const ctl = (system: Booted, ...words: readonly string[]): Promise<Outcome> =>
-  tool(system, [join(tools, 'chaperonectl.cjs'), ...words]);
+  tool(system, [join(tools, 'chaperonectl'), ...words]);
 
 const sleeper = { command: 'sleep 1000', startup_pause: 0 };
 

@@ -29,7 +29,7 @@ function edit(system: Booted, services: Sections): void {
 
 function ctl(system: Booted, ...words: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, '../../dist/chaperonectl.cjs'), ...words], {
+    const child = spawn(join(import.meta.dirname, '../../dist/chaperonectl'), words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
     });
@@ -142,6 +142,11 @@ describe.runIf(isRoot)('a reload', () => {
     const refused = await ctl(system, 'reload');
     expect(refused.status).toBe(1);
     expect(refused.stderr).toMatch(/^chaperone: 1 mistake in the configuration, nothing was changed$/m);
+    const { stdout } = await ctl(system, 'reload', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: 'failed',
+      diagnostics: [{ severity: 'error', code: 'unknown-key', position: { line: expect.any(Number) } }],
+    });
     expect(refused.stderr).toMatch(/chaperone\.d\/services\.conf:\d+:\d+: unknown key "comand" in web\.service/);
     expect((await raw(system, 'reload')).toString()).toMatch(/nothing was changed/);
     system.signal('SIGHUP');

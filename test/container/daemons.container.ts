@@ -99,7 +99,7 @@ describe.each([
     const [, second] = await container.waitForLine(followed, 2);
     expect(second).not.toBe(first);
     expect((await container.exec('cat', pidfile)).stdout.trim()).toBe(second);
-    const status = await container.exec(`${folder}/node`, `${folder}/telchap.cjs`, 'status');
+    const status = await container.exec(`${folder}/telchap`, 'status');
     expect([status.status, status.stderr]).toEqual([0, '']);
     expect(status.stdout).toMatch(new RegExp(`^\\s*${second}\\s+left\\b`, 'm'));
     const find = 'find /dev /run /tmp -type s 2>/dev/null | sed s/-[0-9a-f]*$// | sort';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { docker, start, tryDocker } from './engine.ts';
 
 const folder = '/usr/local/lib/chaperone';
@@ -29,6 +30,19 @@ describe('the image of the Dockerfile', () => {
     );
     expect(files.filter((file) => /node_modules|\.ts$|\.c$/.test(file))).toEqual([]);
     expect((await tryDocker('run', '--rm', '--entrypoint', '/bin/ls', 'chaperone', '/src')).status).not.toBe(0);
+  });
+
+  it.each(['chaperone', 'chaperonectl', 'sdnotify', 'telchap'])('has %s in PATH', async (name) => {
+    const { version } = manifest;
+    expect(await docker('run', '--rm', '--entrypoint', name, 'chaperone', '--version')).toContain(version);
+    const path = ['--entrypoint', '/usr/bin/readlink', 'chaperone', '-f', `/usr/local/bin/${name}`];
+    expect(await docker('run', '--rm', ...path)).toBe(`${folder}/chaperone`);
+  });
+
+  it('answers a probe without Node', async () => {
+    const probe = ['--entrypoint', 'chaperonectl', 'chaperone', 'is-ready'];
+    const { status, stderr } = await tryDocker('run', '--rm', '--volume', `/dev/null:${folder}/node:ro`, ...probe);
+    expect([status, stderr]).toEqual([6, expect.stringContaining('ENOENT /dev/chaperone.sock')]);
   });
 
   it('has a code cache that its node takes', async () => {

@@ -40,7 +40,7 @@ describe.each(Object.entries(inject('nodes')))('Node %s', (version, program) => 
     await container.waitForLine(/unknown pid: \d+ -> 0/);
     await container.waitForLine(/legacy(\[\d+\])?: hello$/);
     await container.waitForLine(/ready\.$/);
-    const status = await container.exec(`${folder}/node`, `${folder}/telchap.cjs`, 'status');
+    const status = await container.exec(`${folder}/telchap`, 'status');
     expect([status.status, status.stdout]).toEqual([0, expect.stringMatching(/\btold\b.*listening/)]);
     await container.exec('touch', '/tmp/die');
     await container.waitForLine(/mortal\.service terminated abnormally with <ProcStatus exit_status=3>/);

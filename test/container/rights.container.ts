@@ -60,10 +60,12 @@ describe.each(settings)('$name', (setting) => {
     expect(socket).toBe(setting.control);
     if (setting.cannotEnter === true) return;
     const folder = '/usr/local/lib/chaperone';
-    const command = `CHAPERONE_SOCKET=${socket} ${folder}/node ${folder}/telchap.cjs`;
+    const command = `CHAPERONE_SOCKET=${socket} ${folder}/telchap`;
     const status = await container.exec('sh', '-c', `${command} status`);
     expect([status.status, status.stderr]).toEqual([0, '']);
     expect(status.stdout).toMatch(/^\s*\d+\s+base\b/m);
+    const isReady = `CHAPERONE_SOCKET=${socket} ${folder}/chaperonectl is-ready`;
+    expect(await container.exec('sh', '-c', isReady)).toEqual({ status: 0, stdout: '', stderr: '' });
     const stopped = await container.exec('sh', '-c', `${command} stop --wait base`);
     expect([stopped.status, stopped.stdout.trim()]).toEqual([0, 'services stopped.']);
     await container.waitForLine(/base\[\d+\]: base stops/);

@@ -9,9 +9,8 @@ import { listenAt } from '../cli/sdnotify/notify-sockets.ts';
 import { clientEnvironment, eventually, tryDocker } from './engine.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
-/** The project's image holds a Node; the programs under test come in a volume. */
+/** The programs under test come in a volume. */
 const image = 'chaperone';
-const node = '/usr/local/lib/chaperone/node';
 let count = 0;
 
 interface Outside {
@@ -25,7 +24,7 @@ interface Outside {
 
 /** `sdnotify-exec OPTIONS docker run … %{SOCKET_ARGS} IMAGE sh -c LINE`, where in the line `notify` is sdnotify. */
 function runInContainer(line: string, options: readonly string[] = [], runOptions: readonly string[] = []): Outside {
-  const inside = `notify() { ${node} /sdnotify/sdnotify.cjs "$@"; }; ${line}`;
+  const inside = `notify() { /sdnotify/sdnotify "$@"; }; ${line}`;
   const volume = ['--volume', `${dist}:/sdnotify:ro`, '--entrypoint', '/bin/sh'];
   return startOutside(options, [...volume, ...runOptions], ['-c', inside]);
 }

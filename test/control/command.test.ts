@@ -10,6 +10,8 @@ describe('a command line', () => {
       'start --force web --wait "two words"',
       { verb: 'start', names: ['web', 'two words'], force: true, wait: true, enable: false },
     ],
+    ['stop --d web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: true, drain: false }],
+    ['stop --dr web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: false, drain: true }],
     ['stop --dis web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: true, drain: false }],
     ['stop --drain web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: false, drain: true }],
     ['restart --force --wait web', { verb: 'restart', names: ['web'], force: true, wait: true }],
@@ -36,7 +38,6 @@ describe('a command line', () => {
     ['status --force', 'unknown option "--force"'],
     ['start --force=yes', '--force takes no value'],
     ['start -f', 'unknown option "-f"'],
-    ['stop --d web', '"--d" may be --disable or --drain'],
     ['stop --drian web', 'unknown option "--drian": did you mean "--drain"?'],
     ['wait web --for', '--for needs ready, stopped or failed'],
     ['wait web --for=', '--for needs ready, stopped or failed'],
@@ -58,10 +59,10 @@ describe('a command line', () => {
 it('the usage is what the original prints, with what has come since', () => {
   expect(usage).toBe(`Usage: telchap status [<servname> ...]
        telchap loglevel [<level>]
-       telchap stop [--force] [--wait] [--disable] [--drain] <servname> ...
-       telchap start [--force] [--wait] [--enable] [<servname> ...]
-       telchap reset [--force] [--wait] <servname> ...
-       telchap restart [--force] [--wait] <servname> ...
+       telchap stop [--force] [--wait] [--disable] [--drain] [--timeout=<seconds>] <servname> ...
+       telchap start [--force] [--wait] [--enable] [--timeout=<seconds>] [<servname> ...]
+       telchap reset [--force] [--wait] [--timeout=<seconds>] <servname> ...
+       telchap restart [--force] [--wait] [--timeout=<seconds>] <servname> ...
        telchap enable <servname> ...
        telchap disable <servname> ...
        telchap dependencies

@@ -219,6 +219,13 @@ describe('what could not be started again', () => {
     });
   });
 
+  it('with mistakes has them as text and, with their codes, as fields', async () => {
+    const supervisor = world();
+    const diagnostics = [{ severity: 'error', code: 'unknown-key', message: 'unknown key "comand"' }] as const;
+    supervisor.reloadResult = { kind: 'mistakes', report: '1 mistake', diagnostics };
+    expect(await say('reload', supervisor)).toEqual({ kind: 'failed', names: [], text: '1 mistake', diagnostics });
+  });
+
   it('is told by a plan', async () => {
     const supervisor = world();
     const unstartable = [{ name: 'web.service', reason: 'db is stopped' }];

@@ -58,7 +58,7 @@ describe('the critical chain', () => {
       started: 15,
       ready: 65,
       waitedFor: 'prepare',
-      lost: { at: 300, cause: 'exit 5' },
+      lost: { at: 300, cause: 'exit 5', again: 800 },
     };
     const after: StartTimes = { service: 'after', started: 1_415, ready: 1_515, waitedFor: 'flaky' };
     const chain = criticalChain([prepare, store, flaky, after], 1_515);
@@ -77,13 +77,24 @@ describe('the critical chain', () => {
       service: 'again',
       started: 15,
       failed: { at: 50, cause: 'exit 2' },
-      lost: { at: 80, cause: 'exit 2' },
+      lost: { at: 80, cause: 'exit 2', again: 80 },
     };
     const after: StartTimes = { service: 'after', started: 200, ready: 210, waitedFor: 'again' };
     expect(criticalChain([again, after], 210)).toEqual([
       after,
       { service: 'again', started: 15, ready: 200, restartedAfter: 'exit 2' },
     ]);
+  });
+
+  it.each([
+    ['never', {}],
+    ['later', { again: 250 }],
+  ])('says that a service was down when it released the next one, and was started again %s', (_, again) => {
+    const down: StartTimes = { service: 'down', started: 15, ready: 50, lost: { at: 80, cause: 'exit 2', ...again } };
+    const after: StartTimes = { service: 'after', started: 200, ready: 210, waitedFor: 'down' };
+    const chain = criticalChain([down, after], 210);
+    expect(chain).toEqual([after, { service: 'down', started: 15, ready: 200, downAfter: 'exit 2' }]);
+    expect(renderChain(chain)).toBe('critical chain: after 0.010 s ← down 0.185 s, down again after exit 2');
   });
 
   it('ends at a service that waited for nobody known', () => {
@@ -101,7 +112,7 @@ describe('the critical chain', () => {
         ({ waitedFor, lostAt: at, ...rest }): StartTimes => ({
           ...rest,
           ...(waitedFor === undefined ? {} : { waitedFor }),
-          ...(at === undefined ? {} : { lost: { at, cause: 'exit 1' } }),
+          ...(at === undefined ? {} : { lost: { at, cause: 'exit 1', ...(at % 2 === 0 ? { again: at } : {}) } }),
         }),
       );
     fc.assert(
@@ -115,7 +126,8 @@ describe('the critical chain', () => {
         );
         for (const [index, { started }] of chain.entries()) {
           const before = chain[index + 1];
-          if (before?.restartedAfter !== undefined) expect(before.ready).toBe(started);
+          const changed = before?.restartedAfter ?? before?.downAfter;
+          if (changed !== undefined) expect(before?.ready).toBe(started);
         }
       }),
     );

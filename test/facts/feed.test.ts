@@ -201,7 +201,7 @@ describe('what is kept of the past', () => {
     feed.tell(move('db', 'ready.running'));
     feed.tell({ type: 'requested', verb: 'stop', services: ['db', 'web'] });
     feed.tell({ type: 'reloaded' });
-    feed.tell({ type: 'service.blocked', service: 'web' });
+    feed.tell({ type: 'service.blocked', service: 'web', roots: ['db'] });
     expect(feed.history('web').facts.map(({ seq }) => seq)).toEqual([1, 3, 4, 5]);
   });
 });

@@ -85,7 +85,16 @@ describe('the first start of a service', () => {
       [110, 'ready.running'],
       [120, 'failed', { type: 'unit.leaderExited' }, { cause: 'exit 6' }],
     );
-    expect(startTimes('web', lost)).toMatchObject({ ready: 30, lost: { at: 90, cause } });
+    expect(startTimes('web', lost)).toMatchObject({ ready: 30, lost: { at: 90, cause, again: 100 } });
+  });
+
+  it('is not made again where the service goes down for good', () => {
+    const times = timesOf(
+      begin,
+      [30, 'ready.running'],
+      [90, 'failed', { type: 'unit.leaderExited' }, { cause: 'exit 5' }],
+    );
+    expect(times?.lost).toEqual({ at: 90, cause: 'exit 5' });
   });
 
   it('that has failed holds until the service starts again', () => {
@@ -93,7 +102,7 @@ describe('the first start of a service', () => {
     expect(timesOf(begin, failed, [40, 'stopped', { type: 'service.reset' }])).not.toHaveProperty('lost');
     expect(timesOf(begin, failed, [90, 'starting.spawning', { type: 'service.start' }])).toMatchObject({
       failed: { at: 30, cause: 'exit 2' },
-      lost: { at: 90, cause: 'exit 2' },
+      lost: { at: 90, cause: 'exit 2', again: 90 },
     });
   });
 

@@ -207,13 +207,14 @@ describe('what a step of a service means', () => {
       [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }],
     ],
     [
-      'SIGQUIT to no processes, SIGKILL after 100 ms',
+      'none of its runs goes on',
       [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { running: 0 }],
     ],
     [
       'SIGQUIT to 1 process, SIGKILL after 100 ms',
       [{ stopping: 'terminating' }, { type: 'service.stop', killAfter: 100 }, { running: 1 }],
     ],
+    ['none of its runs goes on', [{ stopping: 'draining' }, { type: 'service.stop', drain: true }, { running: 0 }]],
     ['2 processes may finish', [{ stopping: 'draining' }, { type: 'service.stop', drain: true }, { running: 2 }]],
     ['SIGKILL', [{ stopping: 'killing' }, { type: 'service.kill' }]],
     ['SIGKILL', [{ stopping: 'killing' }, { type: 'xstate.after.clearGrace.x' }, { cause: 'exit 1' }]],

@@ -121,6 +121,7 @@ describe('a reload', () => {
     expect(await world.reload()).toEqual({
       kind: 'mistakes',
       report: `chaperone: 1 mistake in the configuration, nothing was changed\n\n${mistake.message} [unknown-key]\n`,
+      diagnostics: [mistake],
     });
     world.files.diagnostics = [];
     world.edit([]);
@@ -129,6 +130,7 @@ describe('a reload', () => {
     expect(await world.reload()).toMatchObject({
       kind: 'mistakes',
       report: /bad\.service: executable 'missing' not found/,
+      diagnostics: [{ severity: 'error', code: 'program-not-found' }],
     });
     world.problems.push('cannot load unix_dgram.node');
     world.edit([web, store]);

@@ -282,7 +282,7 @@ class Runner {
       version: '0.0.0',
       environment: {},
       widen: () => undefined,
-      reload: async () => ({ kind: 'mistakes', report: 'a world has no files' }),
+      reload: async () => ({ kind: 'mistakes', report: 'a world has no files', diagnostics: [] }),
       inspection: () => Promise.resolve(inspection),
     });
     for (const [service, enabled] of installed)

@@ -58,6 +58,7 @@ const inspect: Parameter<readonly InspectRequest[]> = {
     'KIND,...',
     'watch every state: terminal[:SERVICE,...], json[:SERVICE,...], journal:FILE, ws[:PORT], web[:PORT]',
   ),
+  added: true,
   takes: 'attached',
   bare: 'terminal',
   absent: [],
@@ -68,7 +69,9 @@ const inspect: Parameter<readonly InspectRequest[]> = {
     return read.kind === 'mistake' ? read.message : `--inspect takes no "${text}"`;
   },
 };
-const inspectReveal = flag('inspect-reveal', 'watchers see command lines and environments, too');
+const inspectReveal = flag('inspect-reveal', 'watchers see command lines and environments, too', {
+  added: true,
+});
 const showDependencies = flag('show-dependencies', 'print who waits for whom, and start nothing');
 const noDefaults = flag('no-defaults', `no more options from ${optionsVariable}`);
 const force = flag('force', 'no effect: it is accepted since the original needs it', {

@@ -17,7 +17,7 @@ interface Verb {
 const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   status: () => import('./status.ts'),
   logs: () => import('./logs.ts'),
-  'is-ready': () => import('./is-ready-verb.ts'),
+  'is-ready': () => import('./is-ready.ts'),
   check: () => import('./check.ts'),
   blame: () => import('./blame.ts'),
   'critical-chain': () => import('./critical-chain.ts'),

@@ -1,31 +1,25 @@
-/** Asks chaperone for a probe whether services are ready. Loads as little code as possible. */
+/**
+ * Asks chaperone for a probe whether services are ready. native/is-ready.c does the same without Node; this is for a call of
+ * chaperonectl.cjs by Node, and for names that are not UTF-8.
+ */
 import { exitStatuses } from '../../control/answer.ts';
-import { findSocket, request, UnreachableError } from '../../control/client.ts';
-
-export interface Readiness {
-  readonly exitStatus: number;
-  /** Chaperone's answer, JSON; absent if it cannot be reached. */
-  readonly body?: string;
-  readonly complaint?: string;
-}
+import { get, withControl } from './control-call.ts';
+import { print } from './print.ts';
+import type { Request } from './read-words.ts';
+import { readReply } from './reply.ts';
+import { json } from './verb-options.ts';
 
 /** Time limit, ms. A probe has its own, but a probe that hangs is worse than one that fails. */
-const patience = 5_000;
+export const patience = 5_000;
 
-/** Whether all services, or the named ones, are ready: 0 or 1; higher if that cannot be known. */
-export async function probe(names: readonly string[]): Promise<Readiness> {
-  const query = names.map((name) => `name=${encodeURIComponent(name)}`).join('&');
-  const path = `/v1/ready${query === '' ? '' : `?${query}`}`;
-  try {
-    const socket = findSocket({ environment: process.env, uid: process.getuid?.() ?? 0 });
-    const { status, body } = await request(socket, { method: 'GET', path, limit: patience });
-    if (status === 200) return { exitStatus: exitStatuses.done, body };
-    if (status === 503) return { exitStatus: exitStatuses.failed, body };
-    // Other statuses are rare: a name that does not exist, too many requests.
-    const { readReply } = await import('./reply.ts');
-    return { exitStatus: readReply(body).exitStatus, body };
-  } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error;
-    return { exitStatus: exitStatuses.unreachable, complaint: error.message };
-  }
+/** Prints only with --json. Exit status: 0 if all services are ready, 1 if not, higher if that cannot be known. */
+export function run({ given, words: names }: Request): Promise<number> {
+  return withControl(async () => {
+    const query = names.map((name) => `name=${encodeURIComponent(name)}`).join('&');
+    const { status, body } = await get(`/v1/ready${query === '' ? '' : `?${query}`}`, undefined, patience);
+    if (given.get(json)) await print(1, body);
+    if (status === 200) return exitStatuses.done;
+    if (status === 503) return exitStatuses.failed;
+    return readReply(body).exitStatus;
+  });
 }

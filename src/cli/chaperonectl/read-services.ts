@@ -1,5 +1,6 @@
 import type { ServiceStatus } from '../../control/supervisor.ts';
 import type { HistoryLine } from '../../facts/history.ts';
+import { isObject } from '../../model/words/json.ts';
 import { parseJson } from './reply.ts';
 
 /** The services of a reply; values that are not services are left out. */
@@ -11,8 +12,7 @@ export function readServices(body: string): readonly ServiceStatus[] {
 /** ms since chaperone began at which the system was up; undefined until then. */
 export function readReady(body: string): number | undefined {
   const value = parseJson(body);
-  if (typeof value !== 'object' || value === null || !('ready' in value)) return undefined;
-  return typeof value.ready === 'number' ? value.ready : undefined;
+  return isObject(value) && typeof value['ready'] === 'number' ? value['ready'] : undefined;
 }
 
 /** The lines of a history; values that are not lines are left out. */

@@ -17,9 +17,13 @@ export const namesHelp = 'Names stand with or without ".service", and may be glo
 
 const { json } = options;
 
-/** The exit statuses, a line each. */
-export function exitHelp(): string {
-  const rows = Object.entries(exitStatusMeanings).map(([kind, meaning]) => {
+/**
+ * The exit statuses, a line each.
+ *
+ * @param own what some of them mean for one verb alone
+ */
+export function exitHelp(own: Partial<typeof exitStatusMeanings> = {}): string {
+  const rows = Object.entries({ ...exitStatusMeanings, ...own }).map(([kind, meaning]) => {
     const status = Object.entries(exitStatuses).find(([name]) => name === kind)?.[1];
     return `  ${status}  ${meaning}\n`;
   });
@@ -45,6 +49,7 @@ command line.
     notes: `${namesHelp}A service that has ended normally is ready where it has remain_after_exit; else it
 is not where it is named, and does not count among all.
 `,
+    exit: exitHelp({ done: 'all of them are ready', failed: 'one of them is not ready' }),
   },
   verb('blame', '', 'how long each service took to become ready', 'none', json),
   verb('critical-chain', '', 'the services that decided how long the boot took', 'none', json),

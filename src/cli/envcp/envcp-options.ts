@@ -1,6 +1,6 @@
 import { flag, type Parameter, value } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
-import { type CommandHelp, version } from '../command-help.ts';
+import { addedVersion, type CommandHelp } from '../command-help.ts';
 
 export const verbose = flag('verbose', 'print each copy', { short: 'v' });
 export const archive = flag('archive', 'keep mode and times, and as root the owner', { short: 'a' });
@@ -44,7 +44,7 @@ export const envcp: CommandHelp = {
 directory, or with one FILE a file. "-" reads standard input and writes
 standard output.
 `,
-  options: [verbose, archive, overwrite, strip, shellEnable, xprefix, xgrouping, version],
+  options: [verbose, archive, overwrite, strip, shellEnable, xprefix, xgrouping, addedVersion],
   operands: 'files',
   notes: `Forms: $(V) or \${V}, $(V:-default), $(V:+if set), $(V:_if not set),
 $(V:?message), $(V:|yes|no), $(V:|glob|equal|not equal),

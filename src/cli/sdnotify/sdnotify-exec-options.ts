@@ -1,5 +1,5 @@
 import { flag, value } from '../../model/words/parameter.ts';
-import { type CommandHelp, version } from '../command-help.ts';
+import { addedVersion, type CommandHelp } from '../command-help.ts';
 
 export const noproxy = flag('noproxy', 'pass nothing on');
 export const waitReady = flag('wait-ready', 'end at READY=1, ERRNO=... or STOPPING=1');
@@ -37,7 +37,7 @@ export const sdnotifyExec: CommandHelp = {
 to the socket that NOTIFY_SOCKET names. Ends when COMMAND does, unless told
 otherwise. Options end at the first word that is none.
 `,
-  options: [noproxy, waitReady, waitStop, timeout, socket, template, verbose, version],
+  options: [noproxy, waitReady, waitStop, timeout, socket, template, verbose, addedVersion],
   operands: 'command',
   notes: `%{VAR} in COMMAND stands for a variable of the environment or for NOTIFY_SOCKET
 (the new socket), ORIG_NOTIFY_SOCKET, PID (of sdnotify-exec) or SOCKET_ARGS:

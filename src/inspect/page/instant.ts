@@ -3,7 +3,7 @@
 import { hasStarted } from '../../facts/fact.ts';
 import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
 import { holdOf } from '../../model/order/hold.ts';
-import { blocked, type Standing, type Standings } from '../../model/order/ordering.ts';
+import { blockedBy, type Standing, type Standings } from '../../model/order/ordering.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
 import { phaseOfPath, type ServicePhase } from '../../model/service/service-phase.ts';
 import { isServiceStage } from '../../model/service/service-stage.ts';
@@ -69,7 +69,7 @@ export function instantOf(
     });
     found.push({ config, segment, phase });
   }
-  const held = blocked(graph, standings);
+  const held = blockedBy(graph, standings);
   const system = replica.system.segments.at(-1)?.state;
   const idling = system === 'booting.idling';
   const ending = system === 'halted' || (system?.startsWith('draining') ?? false);

@@ -1,5 +1,5 @@
 /** Decides which pending services start now, and which can never start. */
-import { blocked } from '../order/ordering.ts';
+import { blocked, blockedBy } from '../order/ordering.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
 import {
@@ -45,10 +45,12 @@ export function releaseAll(draft: Draft, waitedFor?: string): void {
 export function sayBlocked(draft: Draft): void {
   if (draft.counters.pending === 0) return;
   const standings = { get: (name: string) => standingOf(draft.get(name)) };
-  for (const name of blocked(draft.graph, standings)) {
-    if (draft.get(name)?.saidBlocked !== false) continue;
+  const unsaid = [...blocked(draft.graph, standings)].filter((name) => draft.get(name)?.saidBlocked === false);
+  if (unsaid.length === 0) return;
+  const roots = blockedBy(draft.graph, standings);
+  for (const name of unsaid) {
     draft.put(name, { saidBlocked: true });
-    draft.tell({ type: 'service.blocked', service: name });
+    draft.tell({ type: 'service.blocked', service: name, roots: roots.get(name) ?? [] });
   }
 }
 

@@ -30,7 +30,7 @@ export function requestStops(
     if (isStopping(slot)) {
       const intent = changedStop(slot.intent, request);
       draft.put(name, { intent });
-      // What was to let its processes finish is told to end them now, and takes its place in the order.
+      // A service that was letting its processes finish is told to end them now, and takes its place in the order of stops.
       if (slot.intent.told && !intent.told) added.add(name);
       continue;
     }

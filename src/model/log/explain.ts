@@ -4,6 +4,7 @@ import type { FailureCause } from '../service/service-phase.ts';
 import { consoleService, type ServiceSpec, shortName } from '../service/service-spec.ts';
 import { describeSpawnError, type SpawnError } from '../service/spawn-error.ts';
 import { isOutcome, type RunOutcome, type ServiceFailure, type SystemEnd } from '../service/system-end.ts';
+import { cutList } from '../words/cut-list.ts';
 import { describeListenError, seconds } from './messages.ts';
 
 /** The last line a service wrote. */
@@ -259,18 +260,14 @@ function quoteWords(words: LastWords, now: number): string {
 }
 
 function outcome({ neverStarted, stopped, exitStatus }: EndFacts): readonly string[] {
-  const waiting = neverStarted.length === 0 ? [] : [field('waiting', `${list(neverStarted)} never started`)];
-  const ended = stopped.length === 0 ? 'nothing' : list(stopped.map(shortName));
+  const waiting =
+    neverStarted.length === 0 ? [] : [field('waiting', `${cutList(neverStarted, longestList)} never started`)];
+  const ended = stopped.length === 0 ? 'nothing' : cutList(stopped.map(shortName), longestList);
   return [...waiting, field('stopped', `${ended}; exit status ${exitStatus}`)];
 }
 
 /** Longer lists of names are cut. */
 const longestList = 12;
-
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, longestList).join(', ');
-  return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
-}
 
 function field(name: string, text: string): string {
   return `  ${name.padEnd(7)} ${text}`;

@@ -12,12 +12,17 @@ import type { SignalName } from '../service/signal.ts';
 import { describeSpawnError } from '../service/spawn-error.ts';
 import type { SystemEnd } from '../service/system-end.ts';
 import type { SystemNotice } from '../service/system-notice.ts';
+import { cutList } from '../words/cut-list.ts';
+import type { Diagnostic } from '../words/diagnostic.ts';
 import { describeDuration } from '../words/duration.ts';
 import { oneLine } from '../words/printable.ts';
 import type { Facility, Severity } from './syslog-names.ts';
 
 /** Longer lists of pids are cut. */
 const longestList = 20;
+
+/** How many services a line names as those that hold another one up. */
+const mostRoots = 5;
 
 export interface Message {
   readonly severity: Severity;
@@ -46,9 +51,7 @@ export function messagesFor(
     case 'service.released':
       return [debug(`service ${notice.service} prerequisites satisfied`)];
     case 'service.blocked':
-      return [
-        warning(`service ${notice.service} will not start: one of its prerequisites has ended without becoming ready`),
-      ];
+      return [warning(`service ${notice.service} will not start: it waits for ${hopeless(notice.roots)}`)];
     case 'service.changed': {
       const spec = service(notice.service);
       return spec === undefined ? [] : changeMessages(spec, notice.change).map((message) => about(spec, message));
@@ -82,6 +85,11 @@ export function messagesFor(
     case 'system.halted':
       return [];
   }
+}
+
+function hopeless(roots: readonly string[]): string {
+  const what = roots.length === 1 ? 'does not become ready by itself' : 'do not become ready by themselves';
+  return `${cutList(roots, mostRoots)}, which ${what}`;
 }
 
 export const readyMessage = (version: string): Message => info(`chaperone version ${version}, ready.`);
@@ -120,9 +128,9 @@ export const environmentDump = (spec: ServiceSpec, environment: Readonly<Record<
     .map((name) => revealing(debug(`${spec.name} environment: ${oneLine(`${name}=${environment[name] ?? ''}`)}`)));
 
 /** The line that scripts look for, beside the report for people. */
-export const configurationError = (text: string): Message => ({
+export const configurationError = ({ message, code }: Pick<Diagnostic, 'message' | 'code'>): Message => ({
   severity: 'err',
-  text: `Configuration Error: ${oneLine(text)}`,
+  text: `Configuration Error: ${oneLine(message)} [${code}]`,
 });
 
 export const explicitStatus = (name: string, status: ExitStatus): Message =>
@@ -152,9 +160,7 @@ export function killing(
   pids: readonly number[],
   asked: { readonly signal: SignalName; readonly for: number } | undefined,
 ): Message {
-  const shown = pids.slice(0, longestList).join(', ');
-  const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
-  const which = pids.length === 0 ? '' : ` (pid ${shown}${more})`;
+  const which = pids.length === 0 ? '' : ` (pid ${cutList(pids, longestList)})`;
   const why = asked === undefined ? '' : `: it has not ended within ${describeDuration(asked.for)} of ${asked.signal}`;
   return warning(`using SIGKILL to terminate ${name}${which}${why}`);
 }
@@ -447,12 +453,11 @@ function newsMessages(spec: ServiceSpec, news: ScheduleNews): readonly Message[]
       ];
     case 'clearing': {
       const pids = news.pids.filter((pid) => pid !== 0);
-      const more = pids.length > longestList ? ` and ${pids.length - longestList} more` : '';
       return [
         warning(
           `${spec.name} terminating ${news.pids.length} processes on port ${spec.port ?? 0} that are still running`,
         ),
-        info(`${spec.name} still running: pid ${pids.slice(0, longestList).join(', ')}${more}`),
+        info(`${spec.name} still running: pid ${cutList(pids, longestList)}`),
       ];
     }
     case 'reset':

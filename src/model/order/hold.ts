@@ -5,13 +5,13 @@ import { isLost, opensStage, type Standings, satisfies } from './ordering.ts';
 /**
  * Finds out what a pending service waits for.
  *
- * @param held the services that can never start (`blocked`)
+ * @param held the services that can never start, and why (`blockedBy`)
  * @param idling all other services have started, and `idle_delay` is passing
  */
 export function holdOf(
   graph: DependencyGraph,
   standings: Standings,
-  held: ReadonlySet<string>,
+  held: ReadonlyMap<string, readonly string[]>,
   name: string,
   idling: boolean,
 ): Hold {
@@ -25,10 +25,13 @@ export function holdOf(
     const standing = standings.get(other);
     return (graph.nodes[other]?.stage ?? 0) < stage && standing !== undefined && !opensStage(standing);
   });
-  if (held.has(name)) {
-    const candidates = unmet.some((other) => held.has(other) || isLost(standings, other)) ? unmet : earlier;
-    const lost = candidates.filter((other) => isLost(standings, other));
-    return { kind: 'blocked', names: lost.length > 0 ? lost : candidates };
+  const roots = held.get(name);
+  if (roots !== undefined) {
+    const isHopeless = (other: string): boolean => held.has(other) || isLost(standings, other);
+    const direct = unmet.filter(isHopeless);
+    if (direct.length > 0) return { kind: 'blocked', names: direct, roots };
+    const lost = earlier.filter((other) => isLost(standings, other));
+    return { kind: 'blocked', names: lost.length > 0 ? lost : earlier.filter(isHopeless), roots };
   }
   if (unmet.length > 0) return { kind: 'prerequisites', names: unmet };
   if (earlier.length > 0) return { kind: 'stage', group: stage === 2 ? 'IDLE' : 'INIT', names: earlier };

@@ -60,6 +60,41 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
   return result;
 }
 
+/**
+ * For each blocked service the services at the roots of what holds it up: they have ended, wait for nothing themselves,
+ * and would have to be started by hand.
+ */
+export function blockedBy(graph: DependencyGraph, standings: Standings): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  const rootsOf = (name: string): readonly string[] => (isLost(standings, name) ? [name] : (found.get(name) ?? []));
+  const stages = new Map<number, readonly string[]>();
+  const rootsBefore = (stage: number): readonly string[] => {
+    const known = stages.get(stage);
+    if (known !== undefined) return known;
+    const holding = graph.names.filter((name) => {
+      const standing = standings.get(name);
+      return standing !== undefined && nodeOf(graph, name).stage < stage && !opensStage(standing);
+    });
+    const roots = union(holding.map(rootsOf));
+    stages.set(stage, roots);
+    return roots;
+  };
+  // The names are in the order of the graph: the roots of what a service waits for are known before its own.
+  for (const name of blocked(graph, standings)) {
+    const { prerequisites, stage } = nodeOf(graph, name);
+    const direct = union(prerequisites.map(rootsOf));
+    found.set(name, direct.length > 0 ? direct : rootsBefore(stage));
+  }
+  return found;
+}
+
+/** The members of all lists, each once. Where only one list has any, it is that list itself. */
+function union(lists: readonly (readonly string[])[]): readonly string[] {
+  const filled = lists.filter((list) => list.length > 0);
+  const [only, ...others] = filled;
+  return only !== undefined && others.length === 0 ? only : [...new Set(filled.flat())];
+}
+
 /** Upper bound of `shutdownReserve`, ms. */
 const mostReserved = 500;
 

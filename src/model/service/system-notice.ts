@@ -8,8 +8,8 @@ export type SystemNotice =
   | { readonly type: 'service.skipped'; readonly service: string }
   | { readonly type: 'service.queued'; readonly service: string }
   | { readonly type: 'service.released'; readonly service: string }
-  /** The service cannot start: one of its prerequisites has ended without becoming ready. */
-  | { readonly type: 'service.blocked'; readonly service: string }
+  /** The service cannot start unless `roots` are started: services that it waits for, and that wait for nothing themselves. */
+  | { readonly type: 'service.blocked'; readonly service: string; readonly roots: readonly string[] }
   | {
       readonly type: 'service.changed';
       readonly service: string;

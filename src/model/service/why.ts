@@ -4,6 +4,7 @@
  */
 
 import { isScheduled, mostRuns } from '../schedule/scheduled-runs.ts';
+import { cutList } from '../words/cut-list.ts';
 import { describeDuration } from '../words/duration.ts';
 import type { ServiceSpec } from './service-spec.ts';
 import { shortName } from './service-spec.ts';
@@ -14,8 +15,8 @@ import type { SignalName } from './signal.ts';
 export type Hold =
   /** Prerequisites that are not ready yet. */
   | { readonly kind: 'prerequisites'; readonly names: readonly string[] }
-  /** Prerequisites that have ended without becoming ready. */
-  | { readonly kind: 'blocked'; readonly names: readonly string[] }
+  /** Services that do not become ready by themselves; `roots`: those that would have to be started for it. */
+  | { readonly kind: 'blocked'; readonly names: readonly string[]; readonly roots: readonly string[] }
   /** Services of an earlier stage: those in INIT, or for an IDLE service all others. */
   | { readonly kind: 'stage'; readonly group: 'INIT' | 'IDLE'; readonly names: readonly string[] }
   /** The system is shutting down: no service starts any more. */
@@ -86,9 +87,9 @@ type Reason = Omit<Why, 'sentence' | 'since'>;
 /** One entry for each state of the chart: a state without one does not compile. */
 const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
   disabled: () => ({
-    condition: 'being enabled',
+    condition: 'somebody to enable it',
     owner: 'you',
-    next: '"start --enable" starts it; services that wait for it start without it',
+    next: '"start --enable" enables and starts it; as long as it is disabled, no other service waits for it',
   }),
   pending: ({ hold }) => pendingReason(hold),
   'starting.spawning': ({ spec }) => {
@@ -250,7 +251,7 @@ function pendingReason(hold: Hold): Reason {
       return {
         condition: `${list(hold.names)}, which ${hold.names.length === 1 ? 'does not become ready by itself' : 'do not become ready by themselves'}`,
         owner: 'you',
-        next: `it never starts unless ${hold.names.length === 1 ? 'that service is' : 'those services are'} started`,
+        next: `it never starts unless ${list(hold.roots)} ${hold.roots.length === 1 ? 'is' : 'are'} started`,
       };
     case 'stage':
       return {
@@ -302,8 +303,7 @@ function restartsLeft({ spec, restartsUsed }: WaitFacts): number {
 const longestList = 5;
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, longestList).map(shortName).join(', ');
-  return names.length > longestList ? `${shown} and ${names.length - longestList} more` : shown;
+  return cutList(names.map(shortName), longestList);
 }
 
 function endSignalOf({ endSignal, spec }: WaitFacts): SignalName {

@@ -104,14 +104,16 @@ function readOption(word: string, next: string | undefined, parameters: Paramete
 }
 
 /**
- * The parameters that a prefix may mean. One that is a prefix of all the others wins: `--ins` is `--inspect`, not
- * `--inspect-reveal`.
+ * The parameters that a prefix may mean. The original's win over those that it does not have, so that its prefixes go on
+ * working; of several, one that is a prefix of all the others wins: `--ins` is `--inspect`, not `--inspect-reveal`.
  */
 function complete(prefix: string, parameters: Parameters): Parameters {
   const exact = parameters.find(({ name }) => name === prefix);
   if (exact !== undefined) return [exact];
   const found = prefix === '' ? [] : parameters.filter(({ name }) => name.startsWith(prefix));
-  const shortest = found.find(({ name }) => found.every((other) => other.name.startsWith(name)));
+  const originals = found.filter(({ added }) => added !== true);
+  const meant = originals.length > 0 ? originals : found;
+  const shortest = meant.find(({ name }) => meant.every((other) => other.name.startsWith(name)));
   return shortest === undefined ? found : [shortest];
 }
 

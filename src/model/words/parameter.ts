@@ -28,6 +28,8 @@ export interface Parameter<V> {
   readonly choices?: readonly string[];
   /** True if the option may be given several times, all of which count. */
   readonly repeats?: true;
+  /** True if the original does not have the option: a prefix that fits one of the original's means that one. */
+  readonly added?: true;
   /** What shells offer as the value. `assignments`: each service's name, followed by `=`. */
   readonly completes?: 'files' | 'folders' | 'assignments';
   /** The option in whose line of the help this one is mentioned, and the text for it. */
@@ -43,7 +45,7 @@ export interface Parameter<V> {
 }
 
 type More = Partial<
-  Pick<Parameter<unknown>, 'short' | 'choices' | 'completes' | 'beside' | 'expects' | 'json' | 'wrong'>
+  Pick<Parameter<unknown>, 'short' | 'choices' | 'added' | 'completes' | 'beside' | 'expects' | 'json' | 'wrong'>
 >;
 
 /** The values that were given, by words, JSON or query. */

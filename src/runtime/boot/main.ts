@@ -280,7 +280,7 @@ async function configureOrLeave(
   if (spec === undefined) {
     say(renderErrors(diagnostics));
     const first = diagnostics.find(({ severity }) => severity === 'error');
-    if (first !== undefined) say(`\n${configurationError(first.message).text}\n`);
+    if (first !== undefined) say(`\n${configurationError(first).text}\n`);
     return end(1);
   }
   if (request.showDependencies) {

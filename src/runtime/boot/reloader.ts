@@ -89,11 +89,11 @@ export class Reloader {
     const { assembly, kernel, configure, prepare } = this.#ports;
     const { diagnostics, messages, spec: config, path } = await configure();
     const warnings = renderWarnings(diagnostics);
-    const mistakes = (errors: readonly Diagnostic[]): ReloadResult => ({
-      kind: 'mistakes',
-      report: `${warnings}${renderErrors(errors, 'nothing was changed')}`,
-    });
-    if (config === undefined) return mistakes(diagnostics);
+    const mistakes = (more: readonly Diagnostic[]): ReloadResult => {
+      const all = [...diagnostics, ...more];
+      return { kind: 'mistakes', report: `${warnings}${renderErrors(all, 'nothing was changed')}`, diagnostics: all };
+    };
+    if (config === undefined) return mistakes([]);
     if (config.services.length === 0) {
       return mistakes([{ severity: 'error', code: 'no-services', message: `there are no services in ${path}` }]);
     }

@@ -38,7 +38,7 @@ import { alreadyStarted, shutdownScheduled } from '../../model/log/messages.ts';
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { dependencyChart } from '../../model/order/dependency-chart.ts';
 import { holdOf } from '../../model/order/hold.ts';
-import { blocked, type Standings } from '../../model/order/ordering.ts';
+import { blockedBy, type Standings } from '../../model/order/ordering.ts';
 import type { Unstartable } from '../../model/order/reload-plan.ts';
 import { type RunCounts, scheduledNote } from '../../model/schedule/scheduled-runs.ts';
 import { describeFailure } from '../../model/service/describe-end.ts';
@@ -75,7 +75,7 @@ type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 /** Facts of the ledger about all services at once; each part is computed at most once per ledger. */
 class Overview {
   readonly ledger: Ledger;
-  #held: ReadonlySet<string> | undefined;
+  #held: ReadonlyMap<string, readonly string[]> | undefined;
   #stopsBefore: ReadonlyMap<string, readonly string[]> | undefined;
 
   constructor(ledger: Ledger) {
@@ -83,9 +83,9 @@ class Overview {
   }
 
   /** The services that can never start in the present state of the others. */
-  get held(): ReadonlySet<string> {
+  get held(): ReadonlyMap<string, readonly string[]> {
     const { graph } = this.ledger;
-    this.#held ??= blocked(graph, standingsOf(this.ledger));
+    this.#held ??= blockedBy(graph, standingsOf(this.ledger));
     return this.#held;
   }
 

@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { childrenTime } from '../../cpu-time.ts';
+import type { Outcome } from '../outcome.ts';
 
 const program = join(import.meta.dirname, '../../../dist/envcp.cjs');
 const isRoot = process.getuid?.() === 0;
@@ -35,12 +36,6 @@ beforeEach(() => {
 });
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 function run(words: readonly string[], options: { input?: string | Buffer; env?: object } = {}): Outcome {
   const { status, stdout, stderr } = runBinary(words, options);
@@ -567,7 +562,7 @@ describe('the command line', () => {
     write('b', 'b');
     expect(run(['--', '-a', 'c'])).toEqual(done);
     expect(run(['b', 'c', '--overwrite', '--verbose'])).toEqual({ ...done, stdout: 'b -> c\n' });
-    expect(run(['b', 'c', '--over', '--verb'])).toEqual({ ...done, stdout: 'b -> c\n' });
+    expect(run(['b', 'c', '--over', '--v'])).toEqual({ ...done, stdout: 'b -> c\n' });
   });
 
   it('says its version', () => {

@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { until, untilFile } from '../../boot/namespace.ts';
 import { keys, openScreen } from '../../boot/screen.ts';
+import type { Outcome } from '../outcome.ts';
 import { edge, fill, listenAt, type NotifyListener } from './notify-sockets.ts';
 
 const dist = join(import.meta.dirname, '../../../dist');
@@ -34,12 +35,6 @@ beforeEach(() => {
 });
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 interface Run {
   readonly child: ChildProcess;
@@ -86,7 +81,7 @@ async function run(words: readonly string[], env: object = {}): Promise<Outcome>
 
 /** Runs a line of shell, in which `notify` is our sdnotify. */
 function shell(line: string): readonly string[] {
-  return ['sh', '-c', `notify() { "${join(dist, 'sdnotify.cjs')}" "$@"; }; ${line}`];
+  return ['sh', '-c', `notify() { "${join(dist, 'sdnotify')}" "$@"; }; ${line}`];
 }
 
 function outside(): NotifyListener {

@@ -1,23 +1,31 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { helpText } from '../../../src/cli/command-help.ts';
+import { sdnotify } from '../../../src/cli/sdnotify/sdnotify-options.ts';
+import type { Outcome } from '../outcome.ts';
 import { edge, fill, listenAt, type NotifyListener } from './notify-sockets.ts';
 
-const program = join(import.meta.dirname, '../../../dist/sdnotify.cjs');
+const program = join(import.meta.dirname, '../../../dist/sdnotify');
 const isRoot = process.getuid?.() === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'sdnotify-test-'));
 let count = 0;
 
 afterAll(() => rmSync(scratch, { recursive: true }));
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 const environment = { PATH: process.env['PATH'] };
 const done: Outcome = { status: 0, stdout: '', stderr: '' };
@@ -58,6 +66,25 @@ describe('what is sent', () => {
     const { path, take } = listen();
     expect(run(['--status=', '_A='], path)).toEqual(done);
     expect(take()).toEqual(['STATUS=', '_A=']);
+  });
+
+  it('may be long', () => {
+    const { path, take } = listen();
+    const long = 'X'.repeat(64 * 1024);
+    expect(run(['--status', long, `LONG_${long}=`, `A=${long}`], path)).toEqual(done);
+    expect(take()).toEqual([`STATUS=${long}`, `LONG_${long}=`, `A=${long}`]);
+  });
+
+  it('is the bytes that were given, UTF-8 or not', () => {
+    const path = join(scratch, 'bytes.sock');
+    const fd = edge.bindDatagram(path);
+    const shell = ['-c', `exec "$0" "A=$(printf '\\377\\200')" --status "$(printf '\\376')"`, program];
+    expect(spawnSync('sh', shell, { env: { ...environment, NOTIFY_SOCKET: path } }).status).toBe(0);
+    expect(edge.receiveDatagrams(fd, 3).map(({ bytes }) => bytes.toString('latin1'))).toEqual([
+      'STATUS=\xfe',
+      'A=\xff\x80',
+    ]);
+    closeSync(fd);
   });
 
   it('may begin with a hyphen', () => {
@@ -124,11 +151,27 @@ describe('nothing is sent', () => {
     expect(run(['--ignore', ...words], path)).toEqual(done);
   });
 
+  it('to an abstract name that nobody has, or that is too long', () => {
+    const nobody = `@nobody-${process.pid}`;
+    expect(run(['--ready'], nobody)).toEqual(failed(`cannot send READY to ${nobody}: connection refused`));
+    const long = `@${'x'.repeat(108)}`;
+    expect(run(['A=1', '--ready'], long)).toEqual(failed(`cannot send READY to ${long}: name too long`));
+    expect(run(['A=1'], '@')).toEqual(failed('cannot send A to @: connection refused'));
+  });
+
+  it('where the socket is of another type', async () => {
+    const path = join(scratch, 'stream.sock');
+    const server = createServer().listen(path);
+    await once(server, 'listening');
+    expect(run(['--ready'], path)).toEqual(failed(`cannot send READY to ${path}: protocol wrong type for socket`));
+    server.close();
+  });
+
   it.runIf(isRoot)('where the socket is not ours to write to', () => {
     const { path } = listen();
     chmodSync(scratch, 0o755);
     chmodSync(path, 0o700);
-    const { status, stderr } = spawnSync(process.execPath, [program, '--ready'], {
+    const { status, stderr } = spawnSync(program, ['--ready'], {
       env: { ...environment, NOTIFY_SOCKET: path },
       uid: 65_534,
       gid: 65_534,
@@ -141,7 +184,7 @@ describe('nothing is sent', () => {
     const { path, take } = listen();
     const inNamespace = (...words: readonly string[]): Outcome =>
       outcome(
-        spawnSync('unshare', ['--pid', '--fork', '--kill-child', process.execPath, program, ...words], {
+        spawnSync('unshare', ['--pid', '--fork', '--kill-child', program, ...words], {
           env: { ...environment, NOTIFY_SOCKET: path },
           encoding: 'utf8',
         }),
@@ -181,6 +224,18 @@ describe('the command line', () => {
     [['--ready=1'], '--ready takes no value'],
     [['--frob'], 'unknown option "--frob"'],
     [['--raedy'], 'unknown option "--raedy": did you mean "--ready"?'],
+    [['--PID'], 'unknown option "--PID": did you mean "--pid"?'],
+    [['-pid'], 'unknown option "-pid": did you mean "--pid"?'],
+    [['-h'], 'unknown option "-h"'],
+    [['--=x'], 'unknown option "--=x"'],
+    [['--versoin=2'], 'unknown option "--versoin": did you mean "--version"?'],
+    [['--help', '--frob'], 'unknown option "--frob"'],
+    [['--', '--ready'], '"--ready" is not of the form VARIABLE=VALUE'],
+    [['-'], '"-" is not of the form VARIABLE=VALUE'],
+    [['--pid=12345678901'], '--pid needs a process id or "self", not "12345678901"'],
+    [['--pid', '1', '--pid='], '--pid needs a process id or "self"'],
+    [['a\u001b[1m\u009bä'], '"a\\x1b[1m\\x9bä" is not of the form VARIABLE=VALUE'],
+    [['x'.repeat(10_000)], `"${'x'.repeat(10_000)}" is not of the form VARIABLE=VALUE`],
   ])('%j is a mistake, with and without NOTIFY_SOCKET, and nothing is sent', (words, message) => {
     const { path, take } = listen();
     const expected = { status: 2, stdout: '', stderr: `sdnotify: ${message}\ntry "sdnotify --help"\n` };
@@ -210,16 +265,38 @@ describe('the command line', () => {
     );
     const page = readFileSync(join(import.meta.dirname, '../../../docs/reference/sdnotify.md'), 'utf8');
     expect(page).toContain(`\n${stdout}\`\`\``);
+    // The words are compiled in.
+    expect(stdout).toBe(helpText('sdnotify', sdnotify));
   });
-});
 
-describe('the bundle', () => {
-  it('is small, and loads nothing but parts of Node', () => {
-    const text = readFileSync(program, 'utf8');
-    expect(text.length).toBeLessThan(16 * 1024);
-    const loaded = [...text.matchAll(/\b(?:require|import)\("([^"]*)"\)/g)].map(([, name]) => name);
-    expect(new Set(loaded)).toEqual(new Set(['node:fs', 'node:module', 'node:os', 'node:path', 'node:util']));
-    expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
-    expect(statSync(program).mode & 0o111).toBe(0o111);
+  it('says that its output is full', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(program, ['--help'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    closeSync(full);
+    expect([status, stderr]).toEqual([1, 'sdnotify: cannot write standard output: no space left on device\n']);
+  });
+
+  it('writes to no descriptor that was closed at its start', () => {
+    const { path, take } = listen();
+    const shell = ['-c', 'exec 0<&- 1>&- 2>&-; exec "$0" "$@"', program, '--ready'];
+    const env = { ...environment, NOTIFY_SOCKET: path };
+    expect(spawnSync('sh', shell, { env }).status).toBe(0);
+    expect(spawnSync('sh', [...shell, 'mistake'], { env }).status).toBe(2);
+    expect(take()).toEqual(['READY=1']);
+  });
+
+  it('is that of sdnotify under any path that ends with its name', () => {
+    const link = join(scratch, 'sdnotify');
+    symlinkSync(program, link);
+    const { path, take } = listen();
+    for (const call of [
+      `exec '${link}' --ready`,
+      `cd '${scratch}' && exec ./sdnotify --ready`,
+      'exec sdnotify --ready',
+    ]) {
+      const env = { PATH: `${scratch}:${process.env['PATH']}`, NOTIFY_SOCKET: path };
+      expect(spawnSync('sh', ['-c', call], { env }).status).toBe(0);
+    }
+    expect(take()).toEqual(['READY=1', 'READY=1', 'READY=1']);
   });
 });

@@ -523,16 +523,18 @@ describe('a start', () => {
     const said: string[] = [];
     const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)), ({ orders }) => {
       for (const order of orders) {
-        if (order.kind === 'tell' && order.notice.type === 'service.blocked') said.push(order.notice.service);
+        if (order.kind === 'tell' && order.notice.type === 'service.blocked') {
+          said.push(`${order.notice.service} by ${order.notice.roots.join()}`);
+        }
       }
     });
     charts.send({ type: 'starts.released', idle: true, at: 0 });
     charts.happen('db', 'fail');
-    expect(said).toEqual(['web']);
+    expect(said).toEqual(['web by db']);
     ask(charts, 'reset', 'db');
-    expect(said).toEqual(['web']);
+    expect(said).toEqual(['web by db']);
     ask(charts, 'start', 'web');
-    expect(said).toEqual(['web', 'web']);
+    expect(said).toEqual(['web by db', 'web by db']);
   });
 });
 

@@ -78,8 +78,15 @@ describe('the log lines of the start', () => {
     expect(told({ type: 'service.released', service: 'web.service' })).toEqual([
       'debug: service web.service prerequisites satisfied',
     ]);
-    expect(told({ type: 'service.blocked', service: 'web.service' })).toEqual([
-      'warning: service web.service will not start: one of its prerequisites has ended without becoming ready',
+    expect(told({ type: 'service.blocked', service: 'web.service', roots: ['db.service'] })).toEqual([
+      'warning: service web.service will not start: it waits for db.service, which does not become ready by itself',
+    ]);
+    const roots = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `${name}.service`);
+    expect(told({ type: 'service.blocked', service: 'web.service', roots: roots.slice(0, 2) })).toEqual([
+      'warning: service web.service will not start: it waits for a.service, b.service, which do not become ready by themselves',
+    ]);
+    expect(told({ type: 'service.blocked', service: 'web.service', roots })).toEqual([
+      'warning: service web.service will not start: it waits for a.service, b.service, c.service, d.service, e.service and 2 more, which do not become ready by themselves',
     ]);
     expect(startAttempt(serviceSpec())).toEqual({
       severity: 'debug',
@@ -443,7 +450,7 @@ function catalogue(): readonly Message[] {
     ]),
     ...[exit0, exit3].map((status) => exitSeen(name, 7, status)),
     ...['READY=1', 'STOPPING=1', 'STATUS=Uptime 00:00:01', 'ERRNO=8'].map((text) => hostQueueing(text, '/run/notify')),
-    configurationError('a.service has no command'),
+    configurationError({ message: 'a.service has no command', code: 'no-services' }),
     alreadyStarted(name),
     shutdownScheduled(2_500),
     exitKillsAhead(serviceSpec()),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
 import { holdOf } from '../../../src/model/order/hold.ts';
-import { blocked, type Standing } from '../../../src/model/order/ordering.ts';
+import { blockedBy, type Standing } from '../../../src/model/order/ordering.ts';
 import { serviceSpec } from '../specs.ts';
 
 const service = (name: string, prerequisites: readonly string[] = [], group?: 'INIT' | 'IDLE') =>
@@ -19,7 +19,7 @@ const allUp = { first: running, store: running, cache: running, web: running, la
 
 function hold(name: string, changes: Readonly<Record<string, Standing>>, idling = false) {
   const standings = new Map(Object.entries({ ...allUp, ...changes }));
-  return holdOf(graph, standings, blocked(graph, standings), name, idling);
+  return holdOf(graph, standings, blockedBy(graph, standings), name, idling);
 }
 
 describe('what holds a pending service up', () => {
@@ -42,12 +42,21 @@ describe('what holds a pending service up', () => {
     'stopped',
   ] as const)('is for good one that has %s, and not another that may still come', (phase) => {
     const standings = { web: pending, store: { ...running, phase }, cache: pending };
-    expect(hold('web', standings)).toEqual({ kind: 'blocked', names: ['store'] });
+    expect(hold('web', standings)).toEqual({ kind: 'blocked', names: ['store'], roots: ['store'] });
   });
 
   it('is for good one that waits for something that has failed', () => {
     const failed: Standing = { phase: 'failed', hasBeenReady: false, ignoreFailures: false };
-    expect(hold('late', { first: failed, store: pending })).toMatchObject({ kind: 'blocked' });
+    expect(hold('late', { first: failed, store: pending })).toEqual({
+      kind: 'blocked',
+      names: ['first'],
+      roots: ['first'],
+    });
+    expect(hold('web', { first: failed, web: pending, store: pending })).toEqual({
+      kind: 'blocked',
+      names: ['store'],
+      roots: ['first'],
+    });
   });
 
   it('is an earlier group, until each of it has been ready once', () => {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { buildDependencyGraph, type DependencyGraph } from '../../../src/model/order/dependency-graph.ts';
 import {
   blocked,
+  blockedBy,
+  isLost,
   leastShare,
   type Standing,
   type Standings,
@@ -124,6 +126,46 @@ describe('blocked', () => {
     // Once it was ready, its stage is passed for good.
     all.set('init', standing('failed', { hasBeenReady: true }));
     expect([...blocked(graph, all)]).toEqual([]);
+  });
+
+  it('tells for each service which ones would have to be started by hand', () => {
+    const graph = buildDependencyGraph([
+      { name: 'init', prerequisites: [], groups: ['INIT'] },
+      { name: 'disk', prerequisites: [], groups: [] },
+      { name: 'db', prerequisites: ['disk'], groups: [] },
+      { name: 'cache', prerequisites: [], groups: [] },
+      { name: 'web', prerequisites: ['db', 'cache'], groups: [] },
+      { name: 'idle', prerequisites: [], groups: ['IDLE'] },
+    ]);
+    const all = new Map([
+      ['init', standing('ready.running', { hasBeenReady: true })],
+      ['disk', standing('stopped')],
+      ['db', standing('pending')],
+      ['cache', standing('failed')],
+      ['web', standing('pending')],
+      ['idle', standing('pending')],
+    ]);
+    const roots = (): Record<string, readonly string[]> => Object.fromEntries(blockedBy(graph, all));
+    expect(roots()).toEqual({ db: ['disk'], web: ['disk', 'cache'], idle: ['disk', 'cache'] });
+    all.set('init', standing('failed')).set('disk', standing('pending')).set('cache', standing('pending'));
+    expect(roots()).toEqual({
+      ...{ disk: ['init'], db: ['init'], cache: ['init'], web: ['init'], idle: ['init'] },
+    });
+  });
+
+  it('has for each service at least one that has ended, and names no other', () => {
+    fc.assert(
+      fc.property(situations, ([members, all]) => {
+        const graph = buildDependencyGraph(members);
+        const found = blockedBy(graph, all);
+        expect([...found.keys()]).toEqual([...blocked(graph, all)]);
+        for (const roots of found.values()) {
+          expect(roots.length).toBeGreaterThan(0);
+          expect(new Set(roots).size).toBe(roots.length);
+          expect(roots.filter((name) => !isLost(all, name))).toEqual([]);
+        }
+      }),
+    );
   });
 
   it('is nothing that may start now', () => {

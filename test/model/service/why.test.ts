@@ -15,7 +15,7 @@ function facts(changes: Partial<WaitFacts>): WaitFacts {
 const types: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
 const holds: Readonly<Record<Hold['kind'], Hold>> = {
   prerequisites: { kind: 'prerequisites', names: ['store.service'] },
-  blocked: { kind: 'blocked', names: ['store.service'] },
+  blocked: { kind: 'blocked', names: ['store.service'], roots: ['store.service'] },
   stage: { kind: 'stage', group: 'IDLE', names: ['store.service'] },
   ending: { kind: 'ending' },
   idleDelay: { kind: 'idleDelay' },
@@ -139,8 +139,12 @@ describe('why a service is where it is', () => {
       'waits for store, prepare to be ready; then it starts',
     ],
     [
-      { hold: { kind: 'blocked', names: ['store.service'] } },
-      'waits for store, which does not become ready by itself; it never starts unless that service is started',
+      { hold: { kind: 'blocked', names: ['store.service'], roots: ['store.service'] } },
+      'waits for store, which does not become ready by itself; it never starts unless store is started',
+    ],
+    [
+      { hold: { kind: 'blocked', names: ['cache.service'], roots: ['store.service', 'disk.service'] } },
+      'waits for cache, which does not become ready by itself; it never starts unless store, disk are started',
     ],
     [
       { hold: { kind: 'stage', group: 'INIT', names: ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((n) => `${n}.service`) } },
@@ -171,6 +175,10 @@ describe('why a service is where it is', () => {
     [
       { stage: 'stopping.terminating', pid: 5, afterStop: 'verdict', cause: 'not ready in 30 s' },
       'waits for pid 5 to end after SIGTERM; else SIGKILL; then failed: not ready in 30 s',
+    ],
+    [
+      { stage: 'disabled' },
+      'waits for somebody to enable it; "start --enable" enables and starts it; as long as it is disabled, no other service waits for it',
     ],
     [{ stage: 'exited' }, 'its process has ended normally; "reset" and "start" run it again'],
     [

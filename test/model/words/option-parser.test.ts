@@ -11,17 +11,35 @@ const goal = choice('for', 'STATE', 'what', ['ready', 'stopped', 'failed']);
 const path = value('path', 'PATH', 'where', { expects: 'a path' });
 const inspect = { ...value('inspect', 'KIND', 'watch'), takes: 'attached' as const, bare: 'terminal' };
 const reveal = flag('inspect-reveal', 'show more');
+const drain = flag('drain', 'let it finish', { added: true });
+const drop = flag('drop', 'let it go', { added: true });
+const debug = flag('debug', 'say more');
+const dry = flag('dry', 'do nothing');
 const all: readonly Parameter<unknown>[] = [follow, verbose, lines, timeout, time, goal, path, inspect, reveal];
+const later: readonly Parameter<unknown>[] = [drain, drop, debug];
 
-function read(line: string, settings = {}) {
-  const parsed = parseOptions(line === '' ? [] : line.split(' '), all, settings);
+function read(line: string, settings = {}, parameters = all) {
+  const parsed = parseOptions(line === '' ? [] : line.split(' '), parameters, settings);
   if (parsed.kind === 'mistake') return parsed.message;
   const given = givenBy(parsed.texts);
   const found = Object.fromEntries(
-    all.filter((parameter) => given.has(parameter)).map((parameter) => [parameter.name, given.get(parameter)]),
+    parameters.filter((parameter) => given.has(parameter)).map((parameter) => [parameter.name, given.get(parameter)]),
   );
   return { ...found, words: parsed.words };
 }
+
+describe('options that the original does not have', () => {
+  it('leave the prefixes of those that it has as they were', () => {
+    expect(read('--d', {}, later)).toEqual({ debug: true, words: [] });
+    expect(read('--d', {}, [...later, dry])).toBe('"--d" may be --debug or --drain or --drop or --dry');
+    expect(read('--dr', {}, [...later, dry])).toEqual({ dry: true, words: [] });
+  });
+
+  it('have prefixes of their own', () => {
+    expect(read('--dr', {}, later)).toBe('"--dr" may be --drain or --drop');
+    expect(read('--dra --drop', {}, later)).toEqual({ drain: true, drop: true, words: [] });
+  });
+});
 
 describe('a command line', () => {
   it.each<[string, object]>([

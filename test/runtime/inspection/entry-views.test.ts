@@ -149,7 +149,7 @@ describe('what is told of a scheduled service', () => {
     expect(transcriptOf(entries)).toEqual([
       '0.000  web  pending → starting.spawning  service.start',
       '0.000  web  starting.spawning → ready.scheduled  * * * * * *',
-      '10.000  web  ready.scheduled → stopping.terminating  SIGTERM to no processes, SIGKILL after 7.5 s',
+      '10.000  web  ready.scheduled → stopping.terminating  none of its runs goes on',
       '10.000  web  stopping.terminating → stopped  nothing runs any more',
     ]);
     expect(contextOf(entries, 'service')).toBeUndefined();

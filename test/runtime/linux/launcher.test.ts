@@ -59,6 +59,29 @@ describe('the launcher', () => {
     expect(launch(link).lines).toContain(`argument=${join(home, 'chaperone.cjs')}`);
   });
 
+  it.each(['chaperonectl', 'telchap'])('is %s where it is called so, and leaves the environment as it is', (name) => {
+    const link = join(scratch, name);
+    symlinkSync(launcher, link);
+    const { lines, status } = launch(link, ['is-ready', '--help'], { NODE_OPTIONS: '--no-warnings' });
+    expect(status).toBe(0);
+    expect(lines.filter((line) => line.startsWith('argument='))).toEqual([
+      'argument=--no-deprecation',
+      `argument=${join(home, name)}.cjs`,
+      'argument=is-ready',
+      'argument=--help',
+    ]);
+    expect(lines).toContain('NODE_OPTIONS=--no-warnings');
+    expect(lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual([]);
+  });
+
+  it('is chaperone under every other name', () => {
+    for (const name of ['init', 'sdnotify-exec', 'my-sdnotify', 'telchap.old']) {
+      const link = join(scratch, name);
+      symlinkSync(launcher, link);
+      expect(launch(link, ['is-ready']).lines).toContain(`argument=${join(home, 'chaperone.cjs')}`);
+    }
+  });
+
   it('takes what Node would listen to out of the way, and keeps it', () => {
     const { lines } = launch(launcher, [], {
       NODE_OPTIONS: '--inspect=0.0.0.0:9229',

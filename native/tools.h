@@ -1,0 +1,18 @@
+/* What the one program is under its names (launcher.c). Each function returns the exit status. */
+#pragma once
+
+#include <stdbool.h>
+
+/* `chaperone`: the body (body/body.h). Signals are blocked before it begins. */
+int body_main(int argc, char **argv);
+void block_signals(void);
+
+/* `sdnotify`, which scripts call again and again, needs no Node. */
+int sdnotify_main(int argc, char **argv);
+
+/*
+ * `chaperonectl is-ready`, which probes call again and again. Returns true with the exit status where it has answered; false
+ * where it has done nothing: for another verb, for its help, and for words that it does not take, which Node has the messages
+ * for.
+ */
+bool is_ready_answers(int argc, char **argv, int *status);
