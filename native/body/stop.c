@@ -52,9 +52,11 @@ static void begin_round(int64_t time) {
 }
 
 void stop_signal(int signal, uint64_t fact) {
+  /* A program that has started this body ends when it likes. */
+  if (brain_pid() <= 0) return;
   if (!brain_listens()) {
     /* Nothing has been started. */
-    if (brain_pid() > 0) kill(brain_pid(), SIGKILL);
+    kill(brain_pid(), SIGKILL);
     leave(signal == SIGINT ? INTERRUPTED : 0);
   }
   const int64_t now = now_ms();
@@ -68,9 +70,8 @@ void stop_signal(int signal, uint64_t fact) {
 }
 
 static void say_end_of_brain(int status) {
-  const char *consequence = is_alone(brain_pid()) ? "no service runs" : "ending the services";
-  if (status < 0) say("the brain has closed its connection; %s", consequence);
-  else if (WIFSIGNALED(status))
+  const char *consequence = is_alone(0) ? "no service runs" : "ending the services";
+  if (WIFSIGNALED(status))
     say("the brain was killed by %s%s; %s", signal_name(WTERMSIG(status)),
         WTERMSIG(status) == SIGKILL ? ", perhaps because memory ran out" : "", consequence);
   else say("the brain ended by itself with exit status %d; %s", WEXITSTATUS(status), consequence);
@@ -82,7 +83,8 @@ void brain_ended(int status) {
   if (phase != AT_WORK) return;
   if (end_status >= 0) leave(end_status);
   if (!brain_listens() && !is_killed) leave(status < 0 ? ROUND_STATUS : WEXITSTATUS(status));
-  say_end_of_brain(status);
+  /* A program that has started this body, and has closed the connection, knows why. */
+  if (status >= 0) say_end_of_brain(status);
   begin_round(end_deadline == 0 ? (int64_t)budget - KILL_GRACE : SHORT_ROUND);
 }
 

@@ -182,6 +182,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   for (const message of messages) assembly.say(message);
   for (const problem of control.problems) assembly.say(warning(problem));
+  sayPlace(kernel, assembly, (await body.welcome).subreaperError);
   setInterval(() => undefined, keepAlive);
   const inspectors = inspectorsOf(options.request, spec);
   if (inspectors.length > 0) await inspection.attach(inspectors);

@@ -4,7 +4,7 @@
  * cannot take yet is kept and sent when it can.
  */
 import { closeSync } from 'node:fs';
-import { Subject } from 'rxjs';
+import { firstValueFrom, Subject } from 'rxjs';
 import { codeOf } from '../../model/words/errno.ts';
 import {
   type BodyFact,
@@ -46,7 +46,9 @@ const receiveBuffer = new Uint8Array(64 * 1024);
 
 export class Body {
   /** Facts that no request of this end has asked for, in order. */
-  readonly facts$ = new Subject<Fact<'signal' | 'exits' | 'alone' | 'welcome'>>();
+  readonly facts$ = new Subject<Fact<'signal' | 'exits' | 'alone'>>();
+  /** The first fact: what the body is. */
+  readonly welcome: Promise<Fact<'welcome'>>;
   /** Emits when the connection has ended: the body is dead. */
   readonly gone$ = new Subject<void>();
   readonly pid: number;
@@ -58,6 +60,7 @@ export class Body {
   readonly #signals = new Map<bigint, (errors: readonly (string | undefined)[]) => void>();
   /** By pid: the spawn requests of the processes that live. */
   readonly #spawns = new Map<number, bigint>();
+  readonly #welcome$ = new Subject<Fact<'welcome'>>();
   #number = 0n;
   #handled = 0n;
   #acknowledged = 0n;
@@ -69,6 +72,7 @@ export class Body {
     this.#edge = edge;
     this.#fd = fd;
     this.pid = pid;
+    this.welcome = firstValueFrom(this.#welcome$);
     this.#watch = edge.watchReadable(fd, () => this.#receive());
   }
 
@@ -186,13 +190,15 @@ export class Body {
         told?.(fact.errors);
         break;
       }
+      case 'welcome':
+        this.#welcome$.next(fact);
+        break;
       case 'exits':
         for (const { pid, spawn } of fact.exits) if (this.#spawns.get(pid) === spawn) this.#spawns.delete(pid);
         this.facts$.next(fact);
         break;
       case 'signal':
       case 'alone':
-      case 'welcome':
         this.facts$.next(fact);
         break;
     }

@@ -143,8 +143,6 @@ export class LinuxKernel implements Kernel {
         case 'alone':
           this.childrenGone$.next({ at: this.#clock.now() });
           break;
-        case 'welcome':
-          break;
       }
     });
   }
