@@ -37,6 +37,7 @@
         'native/body/stop.c',
         'native/body/words.c',
         'native/deadline.c',
+        'native/first-instruction.c',
         'native/is-ready.c',
         'native/launcher.c',
         'native/node.c',
@@ -52,7 +53,7 @@
                        '${CC:-cc} -static -x c - -o /dev/null 2>/dev/null && echo -static || true)',
       },
       'ldflags!': ['-rdynamic'],
-      'ldflags': ['<(static_flag)', '-s'],
+      'ldflags': ['<(static_flag)', '-s', '-Wl,-e,first_instruction'],
     },
   ],
 }

@@ -71,7 +71,7 @@ int main(int argc, char **argv) {
   const char *program = program_called(argv[0]);
   const bool is_body = is(program, "chaperone");
   int status;
-  if (is_body) block_signals();
+  if (!is_body) restore_signals();
   fill_stdio();
   if (is_body) return body_main(argc, argv);
   if (is(program, "sdnotify")) return sdnotify_main(argc, argv);

@@ -1,6 +1,5 @@
 /* Signals: all are blocked, and what arrives is read from a descriptor. */
 #include "body.h"
-#include "../tools.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,14 +31,10 @@ bool is_ending_signal(int signal) {
   return is_in(signal, ending, sizeof ending);
 }
 
-/* Also the signals that sigfillset(3) reserves for the C library. */
-void block_signals(void) {
-  const uint64_t all = ~UINT64_C(0);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
-}
-
+/* Also the signals that sigfillset(3) reserves for the C library. They are blocked since the first instruction. */
 bool hear_signals(void) {
   const uint64_t all = ~UINT64_C(0);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
   descriptor = (int)syscall(SYS_signalfd4, -1, &all, SIGNAL_SET_BYTES, SFD_CLOEXEC | SFD_NONBLOCK);
   return descriptor >= 0;
 }
