@@ -73,7 +73,8 @@ struct welcome {
   uint32_t version;
   /* Where the body is not PID 1: the errno with which the kernel has refused to pass orphans to it, or 0. */
   int32_t subreaper_error;
-  uint32_t unused;
+  /* How many spawns may be without a verdict at once. The body reads everything that comes; too many spawns fail. */
+  uint32_t spawns_at_once;
 };
 
 enum spawn_flag {
