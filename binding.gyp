@@ -26,7 +26,9 @@
       'sources': [
         'native/address.c',
         'native/body/brain.c',
+        'native/body/closing.c',
         'native/body/facts.c',
+        'native/body/helpers.c',
         'native/body/main.c',
         'native/body/memory.c',
         'native/body/pending.c',

@@ -24,10 +24,13 @@ enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
 
 extern char **environ;
 
-/* Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. */
+/*
+ * Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. Without
+ * /dev/null, a descriptor holds the place that nobody can read or write.
+ */
 static void fill_stdio(void) {
   for (int fd = 0; fd <= 2; fd++) {
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0 && open("/", O_PATH) < 0) return;
   }
 }
 

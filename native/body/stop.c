@@ -25,8 +25,8 @@
 static enum { AT_WORK, TERMINATING, KILLING } phase = AT_WORK;
 static uint32_t budget = FIRST_BUDGET;
 static int end_status = -1;
-/* The first ending signal, and by when what follows from it has to have happened; 0 is no time. */
-static int first_signal;
+/* The time and the fact of the first ending signal, and by when what follows from it has to have happened; 0 is no time. */
+static int64_t first_signal;
 static uint64_t first_fact;
 static int64_t end_deadline;
 static int64_t answer_deadline;
@@ -34,7 +34,7 @@ static int64_t round_deadline;
 
 void set_budget(uint32_t told) {
   budget = told;
-  if (end_deadline != 0) end_deadline = now_ms() + budget + BUDGET_MARGIN;
+  if (first_signal != 0) end_deadline = first_signal + budget + BUDGET_MARGIN;
 }
 
 void set_end(uint32_t status) {
@@ -54,14 +54,14 @@ static void begin_round(int64_t time) {
 void stop_signal(int signal, uint64_t fact) {
   /* A program that has started this body ends when it likes. */
   if (brain_pid() <= 0) return;
-  if (!brain_listens()) {
+  if (!brain_listens() && process_count() == 0) {
     /* Nothing has been started. */
     kill(brain_pid(), SIGKILL);
     leave(signal == SIGINT ? INTERRUPTED : 0);
   }
   const int64_t now = now_ms();
   if (first_signal == 0) {
-    first_signal = signal;
+    first_signal = now;
     first_fact = fact;
     end_deadline = now + budget + BUDGET_MARGIN;
   } else if (last_acknowledged() < first_fact && answer_deadline == 0) {
@@ -82,10 +82,15 @@ void brain_ended(int status) {
   const bool is_killed = status >= 0 && WIFSIGNALED(status);
   if (phase != AT_WORK) return;
   if (end_status >= 0) leave(end_status);
-  if (!brain_listens() && !is_killed) leave(status < 0 ? ROUND_STATUS : WEXITSTATUS(status));
+  if (!brain_listens() && !is_killed && process_count() == 0) leave(status < 0 ? ROUND_STATUS : WEXITSTATUS(status));
   /* A program that has started this body, and has closed the connection, knows why. */
   if (status >= 0) say_end_of_brain(status);
-  begin_round(end_deadline == 0 ? (int64_t)budget - KILL_GRACE : SHORT_ROUND);
+  const bool has_time = end_deadline == 0 && budget > SHORT_ROUND + KILL_GRACE;
+  begin_round(has_time ? (int64_t)budget - KILL_GRACE : SHORT_ROUND);
+}
+
+bool ends_without_brain(void) {
+  return phase != AT_WORK;
 }
 
 static void pass_over_brain(const char *failure) {

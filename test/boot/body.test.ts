@@ -1,6 +1,8 @@
 /** The body, which is PID 1, and the brain, its child: what each does when the other one cannot. */
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Booted,
   boot,
@@ -116,7 +118,7 @@ describe('a brain that is killed', () => {
         }),
       },
     });
-    await system.waitForLine(/ignoring/);
+    await system.waitForLine(/stubborn/);
     const brain = await untilBrain(system);
     process.kill(brain.pid, 'SIGKILL');
     expect(await system.exit).toBe(1);
@@ -142,6 +144,7 @@ describe('a brain that is stopped', () => {
     const brain = await untilBrain(system);
     process.kill(brain.pid, 'SIGSTOP');
     system.signal('SIGTERM');
+    await until('the body has taken the signal', () => (isPending(system.pid(), 15) ? undefined : true));
     system.signal('SIGTERM');
     expect(await system.exit).toBe(1);
     expect(system.lines()).toContainEqual(expect.stringMatching(/one stops/));
@@ -226,8 +229,7 @@ describe('the environment', () => {
     const system = boot({
       files: { 'x.conf': config({ 'one.service': { ...obey('one stops'), stdout: 'inherit' } }) },
       env,
-      // A value that is not UTF-8.
-      before: 'RAW=$(printf "a\\377b\\303") && export RAW',
+      program: withRawVariable(),
     });
     await system.waitForLine(/obeying TERM/);
     const brain = await untilBrain(system);
@@ -282,6 +284,22 @@ describe('the brain', () => {
     expect(await system.exit).toBe(0);
   });
 });
+
+/** A script that starts chaperone with a variable that is not UTF-8. */
+function withRawVariable(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'chaperone-raw-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const script = join(directory, 'chaperone');
+  const program = join(import.meta.dirname, '../../dist/chaperone');
+  writeFileSync(script, `#!/bin/sh\nRAW=$(printf 'a\\377b\\303') exec ${program} "$@"\n`, { mode: 0o755 });
+  return script;
+}
+
+/** True while a signal waits for a process that has blocked it. */
+function isPending(pid: number, signal: number): boolean {
+  const mask = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '0';
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
 
 function isAlive(pid: number): boolean {
   try {

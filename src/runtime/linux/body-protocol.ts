@@ -94,7 +94,14 @@ export interface BodyExit {
 }
 
 export type BodyFact =
-  | { readonly type: 'welcome'; readonly pid: number; readonly version: number; readonly subreaperError: string | undefined }
+  | {
+      readonly type: 'welcome';
+      readonly pid: number;
+      readonly version: number;
+      readonly subreaperError: string | undefined;
+      /** How many spawns may be without a verdict at once; further ones fail. */
+      readonly spawnsAtOnce: number;
+    }
   | { readonly type: 'signal'; readonly signal: number }
   | { readonly type: 'spawned'; readonly request: bigint; readonly pid: number }
   | { readonly type: 'spawnFailed'; readonly request: bigint; readonly code: string; readonly stage: SpawnStage }
@@ -298,6 +305,7 @@ function readFact(view: DataView, type: number, count: number): BodyFact | undef
         pid: view.getInt32(16, true),
         version: view.getUint32(20, true),
         subreaperError: errorName(view.getInt32(24, true)),
+        spawnsAtOnce: view.getUint32(28, true),
       };
     case 2:
       return { type: 'signal', signal: view.getUint32(16, true) };

@@ -203,8 +203,11 @@ export class LinuxKernel implements Kernel {
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
     const program = request.argv[0] ?? '';
     const directory = request.directory === undefined ? {} : { directory: request.directory };
-    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
+    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void => {
+      // A start without a process has no end that would say whether a process is left.
+      this.watchChildren();
       told({ ok: false, error: { code, stage, program: file, ...directory } });
+    };
 
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) {
