@@ -66,7 +66,7 @@ function runtimeErrors(): readonly string[] {
     '| 2 | a mistake on the command line |',
     '| 130 | Ctrl-C (SIGINT) |',
     '| N, 128+N | the status of the `exit_kills` service that ended the system, or the signal that ended it |',
-    '| 126, 127 | from the launcher: node may not be executed, or is not found |',
+    '| 126, 127 | node may not be executed, or is not found |',
     '',
   ];
 }
