@@ -114,6 +114,21 @@ describe('a brain', () => {
     closeSync(writeEnd);
   });
 
+  it('that goes away with facts unread has its last requests done', async () => {
+    const body = new Puppet();
+    await body.serves();
+    body.stopReading();
+    body.spawn(['/bin/sh', '-c', 'echo here >&2'], { descriptors: new Map([[2, { body: 2 }]]) });
+    await body.until(() => body.stderr.includes('here'));
+    while (body.children().length > 0) await new Promise(setImmediate);
+    process.kill(body.pid, 'SIGSTOP');
+    await untilState(body.pid, 'T');
+    body.ask({ type: 'end', status: 5 });
+    body.close();
+    process.kill(body.pid, 'SIGCONT');
+    expect(await body.exitOfBody()).toBe(5);
+  });
+
   it('that goes away before its hello has its processes ended', async () => {
     const body = new Puppet();
     const request = body.spawn(['/bin/sleep', '1000']);
@@ -279,8 +294,7 @@ while True: signal.pause()
     const held = body.spawn([program]);
     const stopped = body.spawn([program], { uid: nobody });
     await body.serves();
-    const children = readFileSync(`/proc/${body.pid}/task/${body.pid}/children`, 'utf8').trim().split(' ').map(Number);
-    const last = children.at(-1) ?? 0;
+    const last = body.children().at(-1) ?? 0;
     process.kill(last, 'SIGSTOP');
     await untilState(last, 'T');
     await body.serves();

@@ -13,6 +13,7 @@ import {
   encodeRequest,
   encodeSpawn,
 } from '../../src/runtime/linux/body-protocol.ts';
+import type { NativeWatch } from '../../src/runtime/linux/native.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
 
 export const root = join(import.meta.dirname, '../..');
@@ -64,6 +65,7 @@ export class Puppet {
   ended = false;
   number = 0n;
   readonly #fd: number;
+  readonly #watch: NativeWatch;
   readonly #waiting = new Set<() => void>();
   readonly #buffer = new Uint8Array(64 * 1024);
 
@@ -86,12 +88,11 @@ export class Puppet {
       this.#look();
     });
     this.child.on('exit', () => this.#look());
-    const watch = edge.watchReadable(own, () => {
-      if (!this.#receive()) watch.close();
+    this.#watch = edge.watchReadable(own, () => {
+      if (!this.#receive()) this.#watch.close();
       this.#look();
     });
     onTestFinished(async () => {
-      watch.close();
       this.close();
       if (this.child.exitCode === null && this.child.signalCode === null) {
         this.child.kill('SIGKILL');
@@ -106,8 +107,14 @@ export class Puppet {
 
   /** Closes the connection, as the death of a brain does. */
   close(): void {
+    this.#watch.close();
     if (!this.ended) closeSync(this.#fd);
     this.ended = true;
+  }
+
+  /** Facts stay unread from now on. */
+  stopReading(): void {
+    this.#watch.pause();
   }
 
   #receive(): boolean {
@@ -210,6 +217,12 @@ export class Puppet {
     return readdirSync(directory)
       .map((fd) => `${fd} ${readlinkSync(`${directory}/${fd}`)}`)
       .sort();
+  }
+
+  /** The pids of its children, in the order of their starts. */
+  children(): number[] {
+    const text = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
+    return text.split(' ').filter((word) => word !== '').map(Number);
   }
 
   /** All facts so far have numbers that grow by one. */
