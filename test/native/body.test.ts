@@ -3,8 +3,8 @@ import { closeSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { encodeRequest } from '../../src/runtime/linux/body-protocol.ts';
-import { built, devNull, edge, isRoot, nobody, Puppet, scratch } from './puppet.ts';
+import { encodeRequest, encodeSpawn } from '../../src/runtime/linux/body-protocol.ts';
+import { built, devNull, edge, isRoot, nobody, Puppet, scratch, spawnOf, toStderr } from './puppet.ts';
 
 /** Asks for the state of a process until it is as expected: proc_pid_stat(5) has no events. */
 async function untilState(pid: number, state: string): Promise<void> {
@@ -46,11 +46,20 @@ describe('exits', () => {
       if (i % 3 === 0) await body.exit((await spawned(['/bin/true']))[1]);
     }
     const all = [...sleepers].map(([pid, spawn]) => ({ pid, spawn, group: false }));
-    const wrong = body.ask({ type: 'signal', signal: 9, targets: all.map((each) => ({ ...each, spawn: each.spawn + 1n })) });
+    const wrong = body.ask({
+      type: 'signal',
+      signal: 9,
+      targets: all.map((each) => ({ ...each, spawn: each.spawn + 1n })),
+    });
     const errorsOf = (request: bigint) =>
-      body.until(() => body.facts.flatMap((fact) => (fact.type === 'signalled' && fact.request === request ? [fact.errors] : []))[0]);
+      body.until(
+        () =>
+          body.facts.flatMap((fact) => (fact.type === 'signalled' && fact.request === request ? [fact.errors] : []))[0],
+      );
     expect(new Set(await errorsOf(wrong))).toEqual(new Set(['ESRCH']));
-    expect(new Set(await errorsOf(body.ask({ type: 'signal', signal: 9, targets: all })))).toEqual(new Set([undefined]));
+    expect(new Set(await errorsOf(body.ask({ type: 'signal', signal: 9, targets: all })))).toEqual(
+      new Set([undefined]),
+    );
     for (const [pid, request] of sleepers) expect(await body.exit(request)).toMatchObject({ pid, status: 9 });
     expect(body.exits().filter(({ spawn }) => spawn === 0n)).toEqual([]);
     expect(body.isGapless()).toBe(true);
@@ -70,14 +79,18 @@ describe('a connection', () => {
     const started = performance.now();
     await body.serves();
     expect(performance.now() - started).toBeLessThan(15_000);
-    while (body.descriptors().length > before.length) await body.serves();
+    await body.untilAsked(() => body.descriptors().length <= before.length);
     client.destroy();
     server.close();
   });
 });
 
 /** A connection with SO_LINGER of a minute, whose client does not read what is under way. */
-async function fullConnection(): Promise<{ client: Socket; connection: number; server: ReturnType<typeof createServer> }> {
+async function fullConnection(): Promise<{
+  client: Socket;
+  connection: number;
+  server: ReturnType<typeof createServer>;
+}> {
   const port = edge.listenTcp(0, 4, 8);
   const client = createConnection(edge.localPort(port), '127.0.0.1');
   client.pause();
@@ -118,7 +131,7 @@ describe('a brain', () => {
     const body = new Puppet();
     await body.serves();
     body.stopReading();
-    body.spawn(['/bin/sh', '-c', 'echo here >&2'], { descriptors: new Map([[2, { body: 2 }]]) });
+    body.spawn(['/bin/sh', '-c', 'echo here >&2'], { descriptors: toStderr });
     await body.until(() => body.stderr.includes('here'));
     while (body.children().length > 0) await new Promise(setImmediate);
     process.kill(body.pid, 'SIGSTOP');
@@ -150,7 +163,10 @@ describe('a brain', () => {
   });
 
   it.runIf(isRoot)('whose words are many has the last of them told', () => {
-    const { stderr, status } = bootFakeBrain('words', 'exec python3 "$0.py"', `
+    const { stderr, status } = bootFakeBrain(
+      'words',
+      'exec python3 "$0.py"',
+      `
 import fcntl, os, signal, socket, struct
 end, words = os.pipe()
 fcntl.fcntl(words, 1031, 1048576)
@@ -158,7 +174,8 @@ hello = struct.pack("=QIIIIII", 1, 1, 0, 1, 5000, 1, 0)
 socket.send_fds(socket.socket(fileno=3), [hello], [end])
 os.write(words, b"x" * 1000000 + b"\\nFATAL: the end\\n")
 os.kill(os.getpid(), signal.SIGKILL)
-`);
+`,
+    );
     expect(stderr).toMatch(/the last words of the brain: x+ FATAL: the end/);
     expect(status).toBe(1);
   });
@@ -179,17 +196,21 @@ describe('a request', () => {
   it('that signals cut-off targets is answered', async () => {
     const body = new Puppet();
     body.number += 1n;
-    const bytes = encodeRequest(body.number, { type: 'signal', signal: 15, targets: [{ pid: 5, group: false, spawn: 1n }] });
+    const bytes = encodeRequest(body.number, {
+      type: 'signal',
+      signal: 15,
+      targets: [{ pid: 5, group: false, spawn: 1n }],
+    });
     await body.send(bytes.subarray(0, 30));
     const request = body.number;
-    const fact = await body.until(() => body.facts.find((each) => each.type === 'signalled' && each.request === request));
+    const fact = await body.until(() =>
+      body.facts.find((each) => each.type === 'signalled' && each.request === request),
+    );
     expect(fact).toMatchObject({ errors: [] });
   });
 
   it('whose counts wrap around is refused', async () => {
     const body = new Puppet();
-    const { encodeSpawn } = await import('../../src/runtime/linux/body-protocol.ts');
-    const { spawnOf } = await import('./puppet.ts');
     body.number += 1n;
     const { bytes } = encodeSpawn(body.number, spawnOf(['/bin/true']));
     const view = new DataView(bytes.buffer);
@@ -221,7 +242,9 @@ describe('under a limit', () => {
     const requests = Array.from({ length: spawnsAtOnce }, () => body.spawn(['/bin/true']));
     for (const request of requests) expect(await body.outcome(request)).toBe('runs');
     const before = body.descriptors();
-    const many = body.spawn(['/bin/true'], { descriptors: new Map(Array.from({ length: 100 }, (_, i) => [i, devNull])) });
+    const many = body.spawn(['/bin/true'], {
+      descriptors: new Map(Array.from({ length: 100 }, (_, i) => [i, devNull])),
+    });
     expect(await body.outcome(many)).toBe('EMFILE at pipe');
     await body.serves();
     expect(body.descriptors()).toEqual(before);
@@ -254,18 +277,23 @@ describe('under a limit', () => {
     const running = [1, 2].map(() => body.spawn(['/bin/sleep', '1000']));
     const verdicts = await Promise.all(running.map((request) => body.verdict(request)));
     expect(await body.outcome(body.spawn(['/bin/true']))).toBe('EAGAIN at clone');
-    const targets = verdicts.map((fact) => ({ pid: fact.type === 'spawned' ? fact.pid : 0, group: false, spawn: fact.type === 'spawned' ? fact.request : 0n }));
+    const targets = verdicts.map((fact) => ({
+      pid: fact.type === 'spawned' ? fact.pid : 0,
+      group: false,
+      spawn: fact.type === 'spawned' ? fact.request : 0n,
+    }));
     body.ask({ type: 'signal', signal: 9, targets });
     for (const request of running) await body.exit(request);
     await body.serves();
   });
 
-  it.runIf(isRoot)('of processes of a service\'s account, its program is not executed', async () => {
+  it.runIf(isRoot)("of processes of a service's account, its program is not executed", async () => {
     const body = new Puppet();
     const limits = [{ resource: 6, soft: 1, hard: 1 }];
     const outcomes: string[] = [];
     // Linux counts the new process from execve(2) on.
-    for (let i = 0; i < 3; i++) outcomes.push(await body.outcome(body.spawn(['/bin/sleep', '1000'], { uid: 64124, limits })));
+    for (let i = 0; i < 3; i++)
+      outcomes.push(await body.outcome(body.spawn(['/bin/sleep', '1000'], { uid: 64124, limits })));
     expect(outcomes.at(-1)).toBe('EAGAIN at exec');
     await body.serves();
   });
@@ -285,10 +313,9 @@ fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 os.write(2, b"held")
 while True: signal.pause()
 `;
-    const streams = new Map([0, 1].map((fd) => [fd, devNull] as const));
     body.spawn(['/usr/bin/python3', '-c', lease, program], {
       uid: nobody,
-      descriptors: new Map([...streams, [2, { body: 2 }]]),
+      descriptors: toStderr,
     });
     await body.until(() => body.stderr.includes('held'));
     const held = body.spawn([program]);

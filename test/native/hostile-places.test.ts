@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { arch } from 'node:process';
 import { describe, expect, it } from 'vitest';
-import { compile, sourcesOfBody } from './puppet.ts';
+import { compile, sanitizers, sourcesOfBody } from './puppet.ts';
 import { liveThrough } from './scenario.ts';
 
 const hasValgrind = spawnSync('valgrind', ['--version']).status === 0;
@@ -9,18 +9,20 @@ const numbers = { pidfd_open: 434, close_range: 436, clone3: 435, memfd_create: 
 const errors = { ENOSYS: 38, EPERM: 1 };
 
 describe('the body', () => {
-  it.runIf(arch === 'x64').each(Object.entries(errors))('lives under a filter of calls that answers %s', async (_, errno) => {
-    const forbid = compile('forbid', ['test/native/forbid.c']);
-    await liveThrough({ wrapper: [forbid, String(errno), ...Object.values(numbers).map(String), '--'] });
-  });
+  it.runIf(arch === 'x64').each(Object.entries(errors))(
+    'lives under a filter of calls that answers %s',
+    async (_, errno) => {
+      const forbid = compile('forbid', ['test/native/forbid.c']);
+      await liveThrough({ wrapper: [forbid, String(errno), ...Object.values(numbers).map(String), '--'] });
+    },
+  );
 
   it('lives where nothing is forbidden', async () => {
     await liveThrough({});
   });
 
   it('gives the sanitizers nothing to report', async () => {
-    const sanitized = ['-O1', '-g', '-Idist', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
-    const program = compile('sanitized', sourcesOfBody(), sanitized);
+    const program = compile('sanitized', sourcesOfBody(), sanitizers);
     const { stderr } = await liveThrough({ program, environment: { ASAN_OPTIONS: 'detect_leaks=0' } });
     expect(stderr).not.toMatch(/Sanitizer|runtime error/);
   });

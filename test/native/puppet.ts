@@ -1,7 +1,17 @@
 /** A body that a test has started, and whose brain is the test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, onTestFinished } from 'vitest';
@@ -13,8 +23,8 @@ import {
   encodeRequest,
   encodeSpawn,
 } from '../../src/runtime/linux/body-protocol.ts';
-import type { NativeWatch } from '../../src/runtime/linux/native.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
+import type { NativeWatch } from '../../src/runtime/linux/native.ts';
 
 export const root = join(import.meta.dirname, '../..');
 export const edge = loadEdge(join(root, 'dist/edge.node'));
@@ -38,6 +48,8 @@ export function compile(name: string, sources: readonly string[], flags: readonl
   if (status !== 0) throw new Error(`cannot compile ${name}: ${stderr}`);
   return program;
 }
+
+export const sanitizers = ['-O1', '-g', '-Idist', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
 
 export function sourcesOfBody(): string[] {
   const text = readFileSync(join(root, 'binding.gyp'), 'utf8');
@@ -143,7 +155,8 @@ export class Puppet {
         const value = probe();
         const died = this.child.exitCode !== null || this.child.signalCode !== null;
         if (value === undefined || value === false) {
-          if (died) reject(new Error(`the body has ended: ${this.child.exitCode} ${this.child.signalCode} ${this.stderr}`));
+          if (died)
+            reject(new Error(`the body has ended: ${this.child.exitCode} ${this.child.signalCode} ${this.stderr}`));
           return;
         }
         this.#waiting.delete(look);
@@ -182,9 +195,7 @@ export class Puppet {
 
   async verdict(request: bigint) {
     return this.until(() =>
-      this.facts.find(
-        (fact) => (fact.type === 'spawned' || fact.type === 'spawnFailed') && fact.request === request,
-      ),
+      this.facts.find((fact) => (fact.type === 'spawned' || fact.type === 'spawnFailed') && fact.request === request),
     );
   }
 
@@ -212,8 +223,19 @@ export class Puppet {
     if (status !== 7 << 8) throw new Error(`wrong status ${status}`);
   }
 
-  descriptors(): string[] {
-    const directory = `/proc/${this.pid}/fd`;
+  /** Asks again and again: for what has no events. */
+  async untilAsked(probe: () => boolean): Promise<void> {
+    while (!probe()) await this.serves();
+  }
+
+  /** Forgets the facts so far. */
+  forget(): void {
+    this.facts.length = 0;
+    this.numbers.splice(0, this.numbers.length - 1);
+  }
+
+  descriptors(pid = this.pid): string[] {
+    const directory = `/proc/${pid}/fd`;
     return readdirSync(directory)
       .map((fd) => `${fd} ${readlinkSync(`${directory}/${fd}`)}`)
       .sort();
@@ -222,12 +244,15 @@ export class Puppet {
   /** The pids of its children, in the order of their starts. */
   children(): number[] {
     const text = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
-    return text.split(' ').filter((word) => word !== '').map(Number);
+    return text
+      .split(' ')
+      .filter((word) => word !== '')
+      .map(Number);
   }
 
   /** All facts so far have numbers that grow by one. */
   isGapless(): boolean {
-    return this.numbers.every((number, index) => number === BigInt(index + 1));
+    return this.numbers.every((number, index) => number === (this.numbers[0] ?? 0n) + BigInt(index));
   }
 
   async exitOfBody(): Promise<number> {
@@ -235,6 +260,13 @@ export class Puppet {
     return this.child.exitCode ?? -1;
   }
 }
+
+/** Nothing comes in or goes out but lines on the stderr of the body. */
+export const toStderr: BodySpawn['descriptors'] = new Map<number, number | { readonly body: 2 }>([
+  [0, devNull],
+  [1, devNull],
+  [2, { body: 2 }],
+]);
 
 export function spawnOf(argv: readonly string[], more: Spawn = {}): BodySpawn {
   return {

@@ -1,6 +1,7 @@
 /** What a body meets in a life: good and bad programs, signals, orphans, large requests, and a brain that goes away. */
+import { closeSync } from 'node:fs';
 import { expect } from 'vitest';
-import { edge, Puppet, type Started } from './puppet.ts';
+import { edge, Puppet, type Started, toStderr } from './puppet.ts';
 
 export async function liveThrough(started: Started): Promise<Puppet> {
   const body = new Puppet(started);
@@ -14,16 +15,14 @@ export async function liveThrough(started: Started): Promise<Puppet> {
   );
   const named = body.spawn(['/bin/sh', '-c', 'test "$OWN" = $$'], { pidVariables: ['OWN'], environment: ['OWN=x'] });
   expect((await body.exit(named)).status).toBe(0);
-  const large = body.spawn(['/bin/sh', '-c', 'test ${#LARGE} = 100000'], { environment: [`LARGE=${'x'.repeat(100_000)}`] });
+  const large = body.spawn(['/bin/sh', '-c', 'test $(printf %s "$LARGE" | wc -c) = 100000'], {
+    environment: [`LARGE=${'x'.repeat(100_000)}`],
+  });
   expect((await body.exit(large)).status).toBe(0);
 
   // Descriptors beyond those that were asked for are closed.
   const closed = body.spawn(['/bin/sh', '-c', 'cd /proc/self/fd; echo * >&2'], {
-    descriptors: new Map([
-      [0, readEnd],
-      [1, readEnd],
-      [2, { body: 2 }],
-    ]),
+    descriptors: toStderr,
   });
   expect((await body.exit(closed)).status).toBe(0);
   await body.until(() => body.stderr.includes('\n'));
@@ -56,5 +55,7 @@ export async function liveThrough(started: Started): Promise<Puppet> {
   expect(await body.outcome(body.spawn(['/bin/sleep', '1000']))).toBe('runs');
   body.close();
   expect(await body.exitOfBody()).toBe(1);
+  closeSync(readEnd);
+  closeSync(writeEnd);
   return body;
 }
