@@ -96,7 +96,9 @@ static int take_request(int socket) {
   struct iovec vector = {bytes, sizeof bytes};
   struct msghdr message = {
       .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  const ssize_t size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  ssize_t size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  /* The kernel says this once where the other end was closed with facts unread. What was sent before is still there. */
+  if (size < 0 && errno == ECONNRESET) size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
   if (size == 0) return -1;
   const int count = take_descriptors(&message, descriptors);
