@@ -32,6 +32,7 @@
         'native/body/main.c',
         'native/body/memory.c',
         'native/body/pending.c',
+        'native/body/pipes.c',
         'native/body/processes.c',
         'native/body/requests.c',
         'native/body/signals.c',

@@ -181,6 +181,14 @@ __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 void finish_saying(void);
 const char *signal_name(int signal);
 
+/* ---- pipes.c: second reading ends of the pipes of services ---- */
+
+/* Keeps a copy of a descriptor until the process has ended, where there is room. */
+void keep_pipe(pid_t pid, int fd);
+void release_pipes(pid_t pid);
+/* Lets a helper copy to stderr what services still write, since the brain does not read it any more. */
+void copy_pipes(void);
+
 /* ---- helpers.c: children that do for the body what may wait ---- */
 
 bool has_room_for_helper(void);

@@ -98,6 +98,7 @@ void forget_process(pid_t pid) {
   struct process *process = find_process(pid);
   if (process == NULL) return;
   if (process->takes_terminal) take_back_terminal(pid);
+  release_pipes(pid);
   size_t hole = (size_t)(process - all());
   count--;
   /* What follows without a gap moves up, unless it would get before its home. */

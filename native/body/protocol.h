@@ -115,6 +115,12 @@ struct spawn_request {
   uint32_t pid_variable_count;
   uint64_t bounding;
   uint64_t ambient;
+  /*
+   * So many of the descriptors, the last ones, are reading ends of the process's pipes: the process does not get them, and the
+   * body keeps them open until the process has ended.
+   */
+  uint32_t kept_count;
+  uint32_t unused;
 };
 
 /* `source`: an index into the descriptors that came with the request, or -1, -2, -3 for the body's own 0, 1, 2. */
@@ -188,5 +194,5 @@ struct exit_record {
 };
 
 _Static_assert(sizeof(struct header) == 16, "the other end reads it");
-_Static_assert(sizeof(struct spawn_request) == 64, "the other end writes it");
+_Static_assert(sizeof(struct spawn_request) == 72, "the other end writes it");
 _Static_assert(sizeof(struct exit_record) == 40, "the other end reads it");

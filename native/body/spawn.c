@@ -309,7 +309,7 @@ static _Noreturn void run_child(const struct packet *packet, const struct spawn_
   const int *received = packet->descriptors + skipped;
   errno = EINVAL;
   if (!open_rest(packet, request, &reader) ||
-      !read_plan(&reader, request, packet->descriptor_count - skipped, &plan)) {
+      !read_plan(&reader, request, packet->descriptor_count - skipped - (int)request->kept_count, &plan)) {
     give_up(error_pipe, STAGE_PIPE);
   }
   if (!leave_group(request->group)) give_up(error_pipe, STAGE_GROUP);
@@ -353,6 +353,7 @@ static void start(uint64_t number, const struct spawn_request *request, const st
   if (pid > 0) {
     add_process(number, pid, (request->flags & SPAWN_TERMINAL) != 0);
     add_pending(number, pid, error_pipe[0]);
+    for (uint32_t i = 0; i < request->kept_count; i++) keep_pipe(pid, packet->descriptors[packet->descriptor_count - 1 - (int)i]);
     return;
   }
   close(error_pipe[0]);
@@ -367,7 +368,8 @@ void spawn(uint64_t number, const struct packet *packet) {
   }
   memcpy(&request, packet->bytes, sizeof request);
   /* The other end knows from the welcome how many may be on their way; further ones fail, and nothing waits for them. */
-  if (pending_count() >= PENDING_AT_MOST) fail(number, EAGAIN, STAGE_CLONE);
+  if (request.kept_count > (uint32_t)packet->descriptor_count) fail(number, EINVAL, STAGE_PIPE);
+  else if (pending_count() >= PENDING_AT_MOST) fail(number, EAGAIN, STAGE_CLONE);
   else if (!make_room_for_process()) fail(number, ENOMEM, STAGE_CLONE);
   else start(number, &request, packet);
 }

@@ -21,6 +21,8 @@
 /* The exit status where the body had to end the services. */
 #define ROUND_STATUS 1
 #define INTERRUPTED 130
+/* What the brain is called for people. */
+#define BRAIN "Node, the brain of chaperone,"
 
 static enum { AT_WORK, TERMINATING, KILLING } phase = AT_WORK;
 static uint32_t budget = FIRST_BUDGET;
@@ -46,6 +48,7 @@ static void begin_round(int64_t time) {
   phase = TERMINATING;
   if (brain_pid() > 0) kill(brain_pid(), SIGKILL);
   round_deadline = now_ms() + time;
+  copy_pipes();
   signal_everyone(SIGTERM, 0);
   /* A stopped process handles no signal but SIGKILL before SIGCONT. */
   signal_everyone(SIGCONT, 0);
@@ -72,10 +75,10 @@ void stop_signal(int signal, uint64_t fact) {
 static void say_end_of_brain(int status) {
   const char *consequence = is_alone(0) ? "no service runs" : "ending the services";
   if (WIFSIGNALED(status))
-    say("the brain was killed by %s%s; %s", signal_name(WTERMSIG(status)),
+    say(BRAIN " was killed by %s%s; %s", signal_name(WTERMSIG(status)),
         WTERMSIG(status) == SIGKILL ? ", perhaps because memory ran out" : "", consequence);
-  else say("the brain ended by itself with exit status %d; %s", WEXITSTATUS(status), consequence);
-  if (*last_words() != '\0') say("the last words of the brain: %s", last_words());
+  else say(BRAIN " ended by itself with exit status %d; %s", WEXITSTATUS(status), consequence);
+  if (*last_words() != '\0') say("the last words of Node: %s", last_words());
 }
 
 void brain_ended(int status) {
@@ -94,7 +97,7 @@ bool ends_without_brain(void) {
 }
 
 static void pass_over_brain(const char *failure) {
-  say("%s, so the services are ended without it", failure);
+  say(BRAIN " %s; ending the services without it", failure);
   begin_round(SHORT_ROUND);
 }
 
@@ -102,8 +105,8 @@ int64_t do_due(void) {
   const int64_t now = now_ms();
   if (phase == AT_WORK) {
     if (answer_deadline != 0 && last_acknowledged() >= first_fact) answer_deadline = 0;
-    if (answer_deadline != 0 && answer_deadline <= now) pass_over_brain("the brain does not answer after a second signal");
-    else if (end_deadline != 0 && end_deadline <= now) pass_over_brain("the brain has not ended the system in time");
+    if (answer_deadline != 0 && answer_deadline <= now) pass_over_brain("does not answer after a second signal");
+    else if (end_deadline != 0 && end_deadline <= now) pass_over_brain("has not ended the system in time");
     else return earlier(answer_deadline, end_deadline);
   }
   if (round_deadline > now) return round_deadline;

@@ -44,6 +44,8 @@ export interface BodySpawn {
   readonly environment: readonly string[];
   /** The process's descriptors by number: one of chaperone's, or the body's own 0, 1 or 2. Others are closed. */
   readonly descriptors: ReadonlyMap<number, number | { readonly body: 0 | 1 | 2 }>;
+  /** Reading ends of the process's pipes: the body keeps them open as well, until the process has ended. */
+  readonly kept?: readonly number[];
   /** Absent: chaperone's own working directory. */
   readonly directory?: string;
   /** `session` (setsid), `group` (setpgid), or `none`: the process stays in chaperone's group. */
@@ -195,7 +197,7 @@ export interface EncodedSpawn {
   readonly descriptors: readonly number[];
 }
 
-const spawnHeadBytes = 64;
+const spawnHeadBytes = 72;
 
 export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   const texts = [
@@ -211,7 +213,7 @@ export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   const [bytes, view] = packet('spawn', number, spawnHeadBytes + (fits ? rest.length : 0));
   writeHead(view, spawn, fits);
   if (fits) bytes.set(rest, headerBytes + spawnHeadBytes);
-  return { bytes, memory: fits ? undefined : rest, descriptors };
+  return { bytes, memory: fits ? undefined : rest, descriptors: [...descriptors, ...(spawn.kept ?? [])] };
 }
 
 function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
@@ -246,6 +248,7 @@ function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
   });
   view.setBigUint64(headerBytes + 48, capabilities?.bounding ?? 0n, true);
   view.setBigUint64(headerBytes + 56, capabilities?.ambient ?? 0n, true);
+  view.setUint32(headerBytes + 64, spawn.kept?.length ?? 0, true);
 }
 
 /** What follows the head: groups, descriptors, limits, texts. */

@@ -258,6 +258,7 @@ export class LinuxKernel implements Kernel {
         [2, stderr.fd],
         ...(request.descriptors ?? []).map((fd, index) => [3 + index, fd] as const),
       ]),
+      kept: [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined),
       group: groupOf(request),
       terminal: request.stdin === 'terminal',
       limits: [{ resource: descriptorResource, ...this.#descriptorLimit }],
