@@ -30,13 +30,17 @@ export interface SignalTarget {
 
 type Fact<Type extends BodyFact['type']> = Extract<BodyFact, { readonly type: Type }>;
 
+/** A request that waits for room in the connection; it gets its number when it goes. */
 interface Waiting {
-  readonly bytes: Uint8Array;
+  readonly request: BodyRequest;
   readonly descriptors: readonly number[];
-  /** A descriptor that is closed once the packet was sent. */
-  readonly memory: number | undefined;
-  /** The number of the request where it is a spawn. */
-  readonly spawn: bigint | undefined;
+  /** For a signal: who hears what came of it. */
+  readonly told: ((errors: readonly (string | undefined)[]) => void) | undefined;
+}
+
+interface WaitingSpawn {
+  readonly request: BodySpawn;
+  readonly told: (verdict: BodyVerdict) => void;
 }
 
 /** ms until a full connection is tried again. */
@@ -55,7 +59,9 @@ export class Body {
   readonly #edge: NativeEdge;
   readonly #fd: number;
   readonly #watch: NativeWatch;
-  readonly #queue: Waiting[] = [];
+  /** They go before spawns, which wait until the body has room for more children on their way. */
+  readonly #requests: Waiting[] = [];
+  readonly #spawnRequests: WaitingSpawn[] = [];
   readonly #verdicts = new Map<bigint, (verdict: BodyVerdict) => void>();
   readonly #signals = new Map<bigint, (errors: readonly (string | undefined)[]) => void>();
   /** By pid: the spawn requests of the processes that live. */
@@ -80,24 +86,8 @@ export class Body {
 
   /** Starts a program; calls back once, in a later turn. */
   spawn(request: BodySpawn, told: (verdict: BodyVerdict) => void): void {
-    this.#number += 1n;
-    const { bytes, memory, descriptors } = encodeSpawn(this.#number, request);
-    let file: number | undefined;
-    try {
-      file = memory === undefined ? undefined : this.#edge.memoryFile(memory);
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      setImmediate(() => told({ ok: false, code, stage: 'pipe' }));
-      return;
-    }
-    this.#verdicts.set(this.#number, told);
-    this.#send({
-      bytes,
-      descriptors: file === undefined ? descriptors : [file, ...descriptors],
-      memory: file,
-      spawn: this.#number,
-    });
+    this.#spawnRequests.push({ request, told });
+    this.#sendAll();
   }
 
   /** Signals processes or groups; calls back once, with the errno's name of each, or undefined where it was sent. */
@@ -107,50 +97,79 @@ export class Body {
     told: (errors: readonly (string | undefined)[]) => void,
   ): void {
     const numbered = targets.map((target) => ({ ...target, spawn: this.#spawns.get(target.pid) ?? 0n }));
-    this.#signals.set(this.#ask({ type: 'signal', signal, targets: numbered }), told);
+    this.#ask({ request: { type: 'signal', signal, targets: numbered }, descriptors: [], told });
   }
 
-  /** Any other request. Returns its number. */
+  /** Any other request. */
   ask(request: Exclude<BodyRequest, { type: 'signal' | 'acknowledge' }>, descriptors: readonly number[] = []): void {
-    this.#ask(request, descriptors);
+    this.#ask({ request, descriptors, told: undefined });
   }
 
   /** Says that this end is going to end, and with which exit status the container is to; calls back once that was sent. */
   end(status: number, sent: () => void): void {
     this.ask({ type: 'end', status });
     const look = (): void => {
-      if (this.#queue.length === 0) sent();
+      if (this.#requests.length === 0) sent();
       else setTimeout(look, retryDelay);
     };
     look();
   }
 
-  #ask(request: BodyRequest, descriptors: readonly number[] = []): bigint {
-    this.#number += 1n;
-    this.#send({ bytes: encodeRequest(this.#number, request), descriptors, memory: undefined, spawn: undefined });
-    return this.#number;
+  #ask(waiting: Waiting): void {
+    this.#requests.push(waiting);
+    this.#sendAll();
   }
 
-  #send(packet: Waiting): void {
-    this.#queue.push(packet);
-    if (this.#queue.length === 1) this.#sendQueue();
+  #sendAll(): void {
+    if (this.#retry) return;
+    while (this.#sendRequest() || this.#sendSpawn());
   }
 
-  #sendQueue(): void {
-    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (next.spawn !== undefined && this.#verdictsDue >= this.#spawnsAtOnce) return;
-      const errno = this.#edge.sendPacket(this.#fd, next.bytes, next.descriptors);
-      if (retried.includes(errno)) {
-        this.#tryAgain();
-        return;
-      }
-      this.#queue.shift();
-      if (next.memory !== undefined) closeSync(next.memory);
-      if (next.spawn === undefined) continue;
-      this.#verdictsDue += 1;
-      // That the body is gone is told where the connection is read.
-      if (errno !== 0 && errno !== EPIPE) this.#refuse(next.spawn, errno);
+  /** Sends the first request, and returns whether one was sent. */
+  #sendRequest(): boolean {
+    const [waiting] = this.#requests;
+    if (waiting === undefined) return false;
+    const { request, descriptors, told } = waiting;
+    if (!this.#send(encodeRequest(this.#number + 1n, request), descriptors).taken) return false;
+    this.#requests.shift();
+    if (told !== undefined) this.#signals.set(this.#number, told);
+    return true;
+  }
+
+  /** Sends the first spawn request where the body has room for it, and returns whether one was sent. */
+  #sendSpawn(): boolean {
+    const [waiting] = this.#spawnRequests;
+    if (waiting === undefined || this.#verdictsDue >= this.#spawnsAtOnce) return false;
+    const { request, told } = waiting;
+    const { bytes, memory, descriptors } = encodeSpawn(this.#number + 1n, request);
+    let file: number | undefined;
+    try {
+      file = memory === undefined ? undefined : this.#edge.memoryFile(memory);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      this.#spawnRequests.shift();
+      setImmediate(() => told({ ok: false, code, stage: 'pipe' }));
+      return true;
     }
+    const { taken, errno } = this.#send(bytes, file === undefined ? descriptors : [file, ...descriptors]);
+    if (file !== undefined) closeSync(file);
+    if (!taken) return false;
+    this.#spawnRequests.shift();
+    this.#verdicts.set(this.#number, told);
+    this.#verdictsDue += 1;
+    // That the body is gone is told where the connection is read.
+    if (errno !== 0 && errno !== EPIPE) this.#refuse(this.#number, errno);
+    return true;
+  }
+
+  /** Sends a packet that has the next number. It is taken unless it has to be sent again later. */
+  #send(bytes: Uint8Array, descriptors: readonly number[]): { readonly taken: boolean; readonly errno: number } {
+    const errno = this.#edge.sendPacket(this.#fd, bytes, descriptors);
+    const taken = !retried.includes(errno);
+    if (taken) this.#number += 1n;
+    else this.#tryAgain();
+    return { taken, errno };
   }
 
   #tryAgain(): void {
@@ -158,7 +177,7 @@ export class Body {
     this.#retry = true;
     setTimeout(() => {
       this.#retry = false;
-      this.#sendQueue();
+      this.#sendAll();
     }, retryDelay);
   }
 
@@ -178,9 +197,9 @@ export class Body {
     }
     if (this.#handled > this.#acknowledged) {
       this.#acknowledged = this.#handled;
-      this.#ask({ type: 'acknowledge', fact: this.#handled });
+      this.#ask({ request: { type: 'acknowledge', fact: this.#handled }, descriptors: [], told: undefined });
     }
-    this.#sendQueue();
+    this.#sendAll();
   }
 
   #take(fact: BodyFact): void {
@@ -225,7 +244,7 @@ export class Body {
   #refuse(request: bigint, errno: number): void {
     setImmediate(() => {
       this.#judge(request, { ok: false, code: getSystemErrorName(-errno), stage: 'pipe' });
-      this.#sendQueue();
+      this.#sendAll();
     });
   }
 }
