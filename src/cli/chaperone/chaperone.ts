@@ -1,8 +1,7 @@
-// Handlers come first: as PID 1, a signal that arrives before its handler is lost.
-import { announceSignal } from '../../runtime/linux/early-signals.ts';
-import '../../runtime/linux/no-standard-streams.ts';
+import './first.ts';
 import { join } from 'node:path';
 import { runDaemon } from '../../runtime/boot/main.ts';
+import { announceSignal } from '../../runtime/linux/early-signals.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { helpText } from '../command-help.ts';
 import { version } from '../version.ts';

@@ -24,6 +24,7 @@ import type {
   SpawnOutcome,
   SpawnRequest,
 } from '../kernel.ts';
+import { onDemand } from '../on-demand.ts';
 import { descendants } from './descendants.ts';
 import { listenForSignals } from './early-signals.ts';
 import { FileSink } from './file-sink.ts';
@@ -233,10 +234,10 @@ export class LinuxKernel implements Kernel {
   }
 
   journalSink(request: JournalRequest): Sink {
-    const sink = import('./journal-sink.ts').then(({ JournalSink }) => new JournalSink(request));
+    const sink = onDemand(async () => new (await import('./journal-sink.ts')).JournalSink(request));
     return {
       write: (bytes, done) =>
-        void sink.then(
+        void sink().then(
           (loaded) => loaded.write(bytes, done),
           () => done('EIO'),
         ),
