@@ -3,7 +3,6 @@
  * `node:child_process` must not be used beside it: libuv and this file would take each other's exits.
  */
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
-import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
@@ -33,7 +32,7 @@ import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
-import type { NativeEdge, NativeExit } from './native.ts';
+import type { NativeEdge, NativeExit, NativeWatch } from './native.ts';
 import { OomKills } from './oom-kills.ts';
 import { allProcesses, forgetProcesses } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
@@ -49,6 +48,7 @@ export interface LinuxKernelOptions {
 interface Output {
   readonly fd: number;
   readonly bytes$: Subject<Uint8Array>;
+  readonly watch: NativeWatch;
   ended: boolean;
 }
 
@@ -162,10 +162,17 @@ export class LinuxKernel implements Kernel {
       return fail(codeOf(error) ?? 'EIO', 'stdio', '/dev/null');
     }
     const opened: number[] = [];
+    const outputs: Output[] = [];
+    const closeOpened = (): void => {
+      for (const { watch } of outputs) watch.close();
+      closeAll(opened);
+    };
     try {
       const target = (asked: 'pipe' | 'inherit') => (connection === undefined ? asked : 'inherit');
       const stdout = this.#openOutput(target(request.stdout), connection?.id ?? 1, request.account, opened);
       const stderr = this.#openOutput(target(request.stderr), connection?.id ?? 2, request.account, opened);
+      // The pipes are watched first, because nothing may fail any more once the process runs.
+      for (const { readEnd } of [stdout, stderr]) if (readEnd !== undefined) outputs.push(this.#read(readEnd));
       const { account } = request;
       const result = this.#edge.spawn({
         file,
@@ -181,10 +188,9 @@ export class LinuxKernel implements Kernel {
         ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
       });
       if (!('pid' in result)) {
-        closeAll(opened);
+        closeOpened();
         return fail(result.code, result.stage, file);
       }
-      const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
       closeAll(opened.filter((fd) => fd !== stdout.readEnd && fd !== stderr.readEnd));
       forgetProcesses();
       this.#trees.started(result.pid);
@@ -194,7 +200,7 @@ export class LinuxKernel implements Kernel {
         outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
       return { ok: true, pid: result.pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
     } catch (error) {
-      closeAll(opened);
+      closeOpened();
       const code = codeOf(error);
       if (code === undefined) throw error;
       return fail(code, 'pipe');
@@ -340,34 +346,28 @@ export class LinuxKernel implements Kernel {
   }
 
   #read(fd: number): Output {
-    const output: Output = { fd, bytes$: new Subject(), ended: false };
-    const options: SocketConstructorOpts & ConnectOpts = {
+    const output: Output = {
       fd,
-      readable: true,
-      writable: false,
-      onread: {
-        buffer: readBuffer,
-        // One piece per turn: a flooding service must not delay signals and timers. `false` stops the reading, and the
-        // socket holds nothing back, so that #drain finds what comes next.
-        callback: (bytes, buffer) => {
-          output.bytes$.next(buffer.slice(0, bytes));
-          setImmediate(() => socket.resume());
-          return false;
-        },
-      },
+      bytes$: new Subject(),
+      watch: this.#edge.watchReadable(fd, () => this.#readPiece(output)),
+      ended: false,
     };
-    const socket = new Socket(options);
-    const end = (): void => {
-      if (output.ended) return;
-      output.ended = true;
-      this.#lingering.delete(output);
-      output.bytes$.complete();
-    };
-    socket.on('error', end);
-    // The output is removed before the socket closes its descriptor: another pipe may get the number in the same turn.
-    socket.on('end', end);
-    socket.on('close', end);
     return output;
+  }
+
+  /** Reads one piece per turn, because a flooding service must not delay signals and timers. */
+  #readPiece(output: Output): void {
+    const { bytes, ended } = this.#edge.readNow(output.fd, readBuffer);
+    if (bytes > 0) output.bytes$.next(readBuffer.slice(0, bytes));
+    if (ended && !output.ended) this.#end(output);
+  }
+
+  #end(output: Output): void {
+    output.ended = true;
+    this.#lingering.delete(output);
+    output.watch.close();
+    closeSync(output.fd);
+    output.bytes$.complete();
   }
 
   readOutput(pid: number): void {
