@@ -51,14 +51,20 @@ createRequire(file)('node:fs').write = (_fd, bytes, done) => setImmediate(() => 
 process.argv = [process.execPath, file, '--config', config, '--inspect', '--no-syslog'];
 // Should the stubbed boot not end by itself, its code is as good after this time.
 setTimeout(finish, 500);
-script.runInThisContext()({}, realCreateRequire(file), { exports: {} }, file, dist);
+const bundle = { exports: {} };
+script.runInThisContext()(bundle.exports, realCreateRequire(file), bundle, file, dist);
 setImmediate(() => process.emit('SIGCHLD'));
+
+function keep(path, compiled) {
+  const target = `${path}.cache`;
+  writeFileSync(`${target}.new`, compiled.createCachedData());
+  renameSync(`${target}.new`, target);
+}
 
 function finish() {
   createRequire(file)('node:fs').write = write;
-  const target = join(dist, 'main.cache');
-  writeFileSync(`${target}.new`, script.createCachedData());
-  renameSync(`${target}.new`, target);
+  keep(join(dist, 'main'), script);
+  for (const [path, part] of bundle.exports.scripts) keep(path, part);
   rmSync(folder, { recursive: true, force: true });
   process.exit(0);
 }

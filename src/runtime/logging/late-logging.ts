@@ -1,4 +1,6 @@
 import type { LogRecord } from '../../model/log/log-record.ts';
+import { messageOf } from '../../model/words/errno.ts';
+import type { Clock } from '../kernel.ts';
 import type { AttachLogging, Logging, UnattachedLogging } from './logging.ts';
 
 export interface LateLogging {
@@ -6,12 +8,24 @@ export interface LateLogging {
   /** Runs an action in order with the records: at once, or after the records that still wait. */
   readonly inTurn: (action: () => void) => void;
   readonly widen: Logging['widen'];
-  /** Resolves when every record so far has been passed to its sinks. */
-  readonly ready: Promise<void>;
+  /** Resolves when every record so far has been passed to its sinks; rejects while winston cannot be loaded. */
+  readonly ready: () => Promise<void>;
+}
+
+type LoggingModule = Pick<typeof import('./logging.ts'), 'makeLogging'>;
+
+export interface LateLoggingPorts {
+  readonly clock: Pick<Clock, 'setTimeout'>;
+  /** Tells, once, that winston cannot be loaded; by another way than the log. */
+  readonly onFailure: (problem: string) => void;
+  /** Loads winston, and what uses it. */
+  readonly load?: () => Promise<LoggingModule>;
 }
 
 /** The most characters that are kept until winston is loaded; further records are dropped and counted. */
 const mostKept = 8 * 1024 * 1024;
+/** ms until the loading of winston is tried again: its file cannot be read while chaperone has no descriptor left. */
+const retryDelay = 1_000;
 /** The size of a record or an action beside its text, in characters. */
 const overhead = 200;
 
@@ -19,7 +33,7 @@ const overhead = 200;
  * Logging that does not delay the boot: winston, whose loading would take a quarter of chaperone's start, is loaded
  * while the first services are starting. Earlier records are kept and written first.
  */
-export function lateLogging(): LateLogging {
+export function lateLogging({ clock, onFailure, load = () => import('./logging.ts') }: LateLoggingPorts): LateLogging {
   let early: (() => void)[] | undefined = [];
   let kept = 0;
   let dropped = 0;
@@ -44,13 +58,15 @@ export function lateLogging(): LateLogging {
   const widen: Logging['widen'] = (level) => inTurn(() => logging?.widen(level));
   const replace: Logging['replace'] = (specs) => inTurn(() => logging?.replace(specs));
   let loaded: () => void = () => undefined;
-  let failed: (error: unknown) => void = () => undefined;
-  const ready = new Promise<void>((resolve, reject) => {
+  const allPassed = new Promise<void>((resolve) => {
     loaded = resolve;
-    failed = reject;
   });
-  // The promise is awaited only at the exit; this keeps an earlier failure from counting as unhandled.
-  ready.catch(() => undefined);
+  let failure: string | undefined;
+  const fail = (error: unknown): void => {
+    if (failure === undefined) onFailure(`cannot log: ${messageOf(error)}`);
+    failure = messageOf(error);
+  };
+  const ready = (): Promise<void> => (failure === undefined ? allPassed : Promise.reject(new Error(failure)));
 
   const attachLogging: AttachLogging = (records$, entries, context) => {
     const log = (record: LogRecord): void => logging?.log(record);
@@ -59,9 +75,9 @@ export function lateLogging(): LateLogging {
       else if (hasRoom(record.message.length)) early.push(() => log(record));
       else dropped += 1;
     });
-    const attach = async (): Promise<void> => {
-      const { makeLogging } = await import('./logging.ts');
+    const attach = ({ makeLogging }: LoggingModule): void => {
       logging = makeLogging(entries, context);
+      failure = undefined;
       const waiting = early ?? [];
       early = undefined;
       for (const action of waiting) action();
@@ -71,7 +87,14 @@ export function lateLogging(): LateLogging {
       flush();
       loaded();
     };
-    setImmediate(() => attach().catch(failed));
+    const begin = (): void => {
+      const retry = (error: unknown): void => {
+        fail(error);
+        clock.setTimeout(begin, retryDelay);
+      };
+      load().then(attach, retry).catch(fail);
+    };
+    setImmediate(begin);
     return { flush, widen, replace };
   };
   return { attachLogging, inTurn, ready, widen };
