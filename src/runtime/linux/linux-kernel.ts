@@ -110,6 +110,7 @@ export class LinuxKernel implements Kernel {
   readonly #lingering = new Set<Output>();
   /** Descriptors of accepted clients that are still open. */
   readonly #connections = new Map<number, LinuxListener>();
+  readonly #variables = new WeakMap<SpawnRequest['environment'], readonly string[]>();
   #nullDevice: number | undefined;
   #errors = 2;
   readonly #oomKills = new OomKills();
@@ -257,7 +258,7 @@ export class LinuxKernel implements Kernel {
     return {
       file,
       argv: request.argv,
-      environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+      environment: this.#variablesOf(request.environment),
       descriptors: new Map([
         [0, stdin],
         [1, stdout.fd],
@@ -271,6 +272,15 @@ export class LinuxKernel implements Kernel {
       ...(request.directory === undefined ? {} : { directory: request.directory }),
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
     };
+  }
+
+  /** `NAME=value` strings, made once for each service: its starts share one object where the environment stays the same. */
+  #variablesOf(environment: SpawnRequest['environment']): readonly string[] {
+    const known = this.#variables.get(environment);
+    if (known !== undefined) return known;
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    this.#variables.set(environment, variables);
+    return variables;
   }
 
   #begin(pid: number, { stdout, stderr }: Streams, outputs: readonly Output[]): SpawnOutcome {

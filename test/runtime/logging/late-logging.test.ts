@@ -16,7 +16,7 @@ const record = (message: string): LogRecord => ({
   message,
 });
 
-function open(load?: LateLoggingPorts['load']) {
+function open(load?: LateLoggingPorts['load'], own?: LateLoggingPorts['clock']) {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, { has: () => false, script: () => undefined });
   const sinks = new LogSinks({ kernel, clock, warningLine: (text) => `${text}\n`, onRefusal: () => undefined });
@@ -34,7 +34,7 @@ function open(load?: LateLoggingPorts['load']) {
     failed.next(problem);
   };
   const failed = new Subject<string>();
-  const logging = lateLogging({ clock, onFailure, ...(load === undefined ? {} : { load }) });
+  const logging = lateLogging({ clock: own ?? clock, onFailure, ...(load === undefined ? {} : { load }) });
   const attached = logging.attachLogging(
     records$,
     [loggingSpec({ format: 'plain', stdout: false, file: '/all' })],
@@ -107,6 +107,7 @@ describe('late logging', () => {
     });
     const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
     records$.next(record('early'));
+    clock.run();
     await firstValueFrom(failed);
     await expect(logging.ready()).rejects.toThrow('EMFILE');
     clock.run();
@@ -118,5 +119,32 @@ describe('late logging', () => {
     records$.next(record('late'));
     await logging.ready();
     expect(lines()).toEqual(['early', 'late']);
+  });
+
+  it('loads winston once a pause ends in time, and after half a second of late ones', () => {
+    for (const [late, expected] of [
+      [[100, 100, 0], 3],
+      [[100, 100, 100, 100, 100, 100], 5],
+    ] as const) {
+      let now = 0;
+      let loads = 0;
+      const timers: (() => void)[] = [];
+      const clock = { now: () => now, setTimeout: (callback: () => void) => timers.push(callback) };
+      const { attached } = open(
+        () => {
+          loads += 1;
+          return new Promise(() => undefined);
+        },
+        clock,
+      );
+      let pauses = 0;
+      for (let next = timers.shift(); next !== undefined && loads === 0; next = timers.shift()) {
+        now += 10 + (late[pauses] ?? 0);
+        pauses += 1;
+        next();
+      }
+      expect([loads, pauses]).toEqual([1, expected]);
+      attached.flush();
+    }
   });
 });
