@@ -90,7 +90,8 @@ describe('a part that cannot be read', () => {
     const system = bootHere();
     await system.waitForLine(/sleeper\[\d+\]: runs/);
     const limit = (soft: number): void => {
-      const { status, stderr } = spawnSync('prlimit', ['--pid', String(system.pid()), `--nofile=${soft}:`]);
+      const brain = system.processes().find(({ command }) => command.includes('chaperone.cjs'))?.pid;
+      const { status, stderr } = spawnSync('prlimit', ['--pid', String(brain), `--nofile=${soft}:`]);
       if (status !== 0) throw new Error(String(stderr));
     };
     limit(3);
