@@ -24,10 +24,13 @@ enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
 
 extern char **environ;
 
-/* Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. */
+/*
+ * Opens the missing ones of descriptors 0 to 2; otherwise the next file to be opened would become one of them. Without
+ * /dev/null, a descriptor holds the place that nobody can read or write.
+ */
 static void fill_stdio(void) {
   for (int fd = 0; fd <= 2; fd++) {
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0 && open("/", O_PATH) < 0) return;
   }
 }
 
@@ -71,7 +74,7 @@ int main(int argc, char **argv) {
   const char *program = program_called(argv[0]);
   const bool is_body = is(program, "chaperone");
   int status;
-  if (is_body) block_signals();
+  if (!is_body) restore_signals();
   fill_stdio();
   if (is_body) return body_main(argc, argv);
   if (is(program, "sdnotify")) return sdnotify_main(argc, argv);

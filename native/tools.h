@@ -3,9 +3,10 @@
 
 #include <stdbool.h>
 
-/* `chaperone`: the body (body/body.h). Signals are blocked before it begins. */
+/* `chaperone`: the body (body/body.h), which begins with all signals blocked (first-instruction.c). */
 int body_main(int argc, char **argv);
-void block_signals(void);
+/* The other programs have the signals blocked that were blocked when they began. */
+void restore_signals(void);
 
 /* `sdnotify`, which scripts call again and again, needs no Node. */
 int sdnotify_main(int argc, char **argv);

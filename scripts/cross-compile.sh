@@ -90,7 +90,7 @@ for compiler in musl-gcc aarch64-linux-gnu-gcc; do
   # shellcheck disable=SC2086 # flags are words
   report "$compiler edge" "$compiler" $flags -shared -fPIC -I"$headers" $edge -o "$out/edge.$compiler.node"
   # shellcheck disable=SC2086
-  report "$compiler body" "$compiler" $flags -static -s -Idist $body -o "$out/chaperone.$compiler"
+  report "$compiler body" "$compiler" $flags -static -s -Wl,-e,first_instruction -Idist $body -o "$out/chaperone.$compiler"
   report "$compiler body is static" body_is_static "$out/chaperone.$compiler"
 done
 report 'musl-gcc body runs' body_runs "$out/chaperone.musl-gcc"

@@ -36,8 +36,8 @@ bool is_pid_1(void);
 /* Opens the descriptor that blocked signals are read from. Returns false where the kernel refuses. */
 bool hear_signals(void);
 int signals_fd(void);
-/* Reads what has arrived. Returns true where a child may have ended. */
-bool take_signals(void);
+/* Reads what has arrived. */
+void take_signals(void);
 /* Removes the block and all handlers, in a child before it executes a program. */
 void unblock_signals(void);
 
@@ -60,8 +60,12 @@ void keep_fact(enum fact_type type, uint32_t count, const void *head, size_t hea
 /* Sends the kept facts that the socket has room for. */
 void send_facts(int socket);
 void acknowledge(uint64_t number);
-/* True where a fact has not been sent yet. */
+/* The connection has ended: facts are neither kept nor sent from now on. */
+void forget_facts(void);
+/* True where a fact has not been sent yet, and waits for room in the socket. */
 bool has_unsent_facts(void);
+/* The time at which sending is tried again, because the kernel had no memory; 0 for none. */
+int64_t sending_deadline(void);
 /* True while there is room for a further batch of exits; otherwise the dead stay zombies. */
 bool has_room_for_exits(void);
 /* The number of the last fact that was made, and the last one that the brain has acknowledged. */
@@ -70,8 +74,10 @@ uint64_t last_acknowledged(void);
 
 /* ---- requests.c ---- */
 
-/* Does the requests that have arrived. Returns false at the end of the connection. */
-bool take_requests(int socket);
+/* What is left after a turn: perhaps further requests, none, or the end of the connection. */
+enum requests { REQUESTS_LEFT, REQUESTS_DONE, REQUESTS_ENDED };
+/* Does the requests that have arrived, but not too many. */
+enum requests take_requests(int socket);
 
 /* ---- spawn.c ---- */
 
@@ -85,16 +91,26 @@ struct packet {
 };
 /* Starts a program. The verdict becomes a fact later; the caller closes the packet's descriptors. */
 void spawn(uint64_t request, const struct packet *packet);
-/* True where no further child may be on its way to its program until one of them has arrived. */
-bool must_wait_to_spawn(void);
+/* How many children may be on their way to their program at once, by the limit of descriptors. */
+uint32_t spawns_at_once(void);
 
 /* ---- pending.c: children on their way to their program ---- */
 
-/* False where there is no memory. */
-bool add_pending(uint64_t request, pid_t pid, int error_pipe);
+/* What a child writes on its pipe before it gives up. */
+struct failure {
+  int32_t error;
+  uint32_t stage;
+};
+enum { PENDING_AT_MOST = 1024 };
+/* Before it `pending_count` has to be smaller than PENDING_AT_MOST. */
+void add_pending(uint64_t request, pid_t pid, int error_pipe);
 size_t pending_count(void);
-/* Adds the pipes that are read by `take_verdicts`, at most `most`. Returns how many. */
-size_t poll_pending(struct pollfd *polls, size_t most);
+bool is_pending(pid_t pid);
+/* Sets the ms until a child is given up. */
+void set_patience(int ms);
+/* Adds the pipes, at most PENDING_AT_MOST. Returns how many. */
+size_t poll_pending(struct pollfd *polls);
+/* Takes the verdicts of those that poll(2) has found ready since, and of those whose time is over. */
 void take_verdicts(void);
 /* Gives the verdict on a child that has ended. */
 void judge_ended(pid_t pid);
@@ -103,13 +119,16 @@ int64_t pending_deadline(void);
 
 /* ---- processes.c ---- */
 
-/* False where there is no memory. */
-bool add_process(uint64_t spawn, pid_t pid, bool takes_terminal);
+/* False where there is no memory. Each process needs it before it is added. */
+bool make_room_for_process(void);
+void add_process(uint64_t spawn, pid_t pid, bool takes_terminal);
 void forget_process(pid_t pid);
 /* The process could not start its program: its end is told to nobody. */
 void mark_failed(pid_t pid);
 /* Reaps what has ended. Returns the exit status of the brain as wait(2) encodes it, or -1. */
 int reap(pid_t brain);
+/* True where more have ended than one look takes. */
+bool must_look_again(void);
 /* Signals one process or group. Returns 0 or the errno. */
 int signal_target(const struct target *target, int signal);
 /* Signals every process but the body and the brain: as PID 1 all, otherwise all descendants. */
@@ -118,7 +137,7 @@ void signal_everyone(int signal, pid_t brain);
 bool is_alone(pid_t brain);
 /* How many processes of services live. */
 size_t process_count(void);
-/* Tells the brain once when no process is left but it. */
+/* Tells the brain when no process is left but it. */
 void watch_alone(pid_t brain);
 
 /* ---- brain.c ---- */
@@ -151,6 +170,8 @@ int64_t do_due(void);
 /* Ends the body where its own round is over. */
 void end_if_over(void);
 bool is_ending_signal(int signal);
+/* True in the round of the body. */
+bool ends_without_brain(void);
 
 /* ---- words.c ---- */
 
@@ -158,6 +179,33 @@ bool is_ending_signal(int signal);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 /* Waits for the lines that are being written, but not for long. */
 void finish_saying(void);
-/* True where the child was one that writes a line. */
-bool was_speaker(pid_t pid);
 const char *signal_name(int signal);
+
+/* ---- pipes.c: second reading ends of the pipes of services ---- */
+
+/* Keeps a copy of a descriptor until the process has ended, where there is room. */
+void keep_pipe(pid_t pid, int fd);
+void release_pipes(pid_t pid);
+/* Lets a helper copy to stderr what services still write, since the brain does not read it any more. */
+void copy_pipes(void);
+
+/* ---- helpers.c: children that do for the body what may wait ---- */
+
+bool has_room_for_helper(void);
+void add_helper(pid_t pid, bool speaks);
+bool is_helper(pid_t pid);
+/* True once for a helper that has been reaped. */
+bool was_helper(pid_t pid);
+/* Waits for a helper and reaps it. False where it lives at this time still. */
+bool wait_for_helper(pid_t pid, int64_t end);
+/* Waits for those that write lines. */
+void wait_for_speakers(int64_t end);
+
+/* ---- closing.c ---- */
+
+/* Closes descriptors that came with a request, without waiting. */
+void close_received(const int *descriptors, int count);
+/* Hands those whose closing may wait to a helper. */
+void close_waiting(void);
+/* The time at which it is tried again; 0 for none. */
+int64_t closing_deadline(void);

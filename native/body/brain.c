@@ -19,6 +19,9 @@
 enum { BRAIN_SOCKET = 3, BRAIN_ENVIRONMENT = 4, BRAIN_DESCRIPTORS = 5 };
 /* The bytes of the brain's last words that are kept. */
 #define WORDS_BYTES 2048
+/* Reads of the pipe in one turn, and at the end: as many as empty the largest pipe that accounts may have. */
+#define READS_AT_ONCE 16
+#define READS_AT_MOST 1024
 
 extern char **environ;
 
@@ -63,8 +66,12 @@ bool brain_listens(void) {
 void brain_said_hello(const struct hello *hello, int pipe) {
   listens = true;
   set_budget(hello->budget);
-  if (pipe < 0 || fcntl(pipe, F_SETFL, O_NONBLOCK) != 0 || fcntl(pipe, F_SETFD, FD_CLOEXEC) != 0) return;
+  if (pipe < 0) return;
+  if (words >= 0) close(words);
   words = pipe;
+  if (fcntl(pipe, F_SETFL, O_NONBLOCK) == 0) return;
+  close(words);
+  words = -1;
 }
 
 int words_fd(void) {
@@ -72,9 +79,9 @@ int words_fd(void) {
 }
 
 /* Keeps the end of what the brain has written, so that it can be told if the brain dies. */
-void take_words(void) {
+static void read_words(int times) {
   char bytes[WORDS_BYTES];
-  for (int i = 0; words >= 0 && i < 16; i++) {
+  for (int i = 0; words >= 0 && i < times; i++) {
     const ssize_t size = read(words, bytes, sizeof bytes);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (size <= 0) {
@@ -90,9 +97,13 @@ void take_words(void) {
   }
 }
 
+void take_words(void) {
+  read_words(READS_AT_ONCE);
+}
+
 /* On one line: what is not printable becomes a space. */
 const char *last_words(void) {
-  take_words();
+  read_words(READS_AT_MOST);
   size_t size = 0;
   for (size_t i = 0; i < kept_size; i++) {
     const char each = kept_words[i] >= ' ' || (unsigned char)kept_words[i] > 0x7f ? kept_words[i] : ' ';

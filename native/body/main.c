@@ -12,8 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Pipes of children that are watched at once; further ones are looked at in the next turns. */
-#define POLLED_AT_MOST 1024
+/* Turns in which the last requests of a brain that has ended are done: more than the connection holds. */
+#define LAST_TURNS 32
+/* ms between two turns where the kernel does not let the body wait for anything. */
+#define IDLE_DELAY 10
+/* In tests: ms until a child is given up that has not reached its program. */
+#define PATIENCE_VARIABLE "_CHAPERONE_PATIENCE"
 /* A body whose brain has started it, and holds the other end of this socket: for tests. */
 #define CONNECTION_VARIABLE "_CHAPERONE_BRAIN_FD"
 
@@ -48,31 +52,45 @@ static int timeout_until(int64_t time) {
 }
 
 static void wait_for_something(void) {
-  static struct pollfd polls[POLLED_AT_MOST + 3];
-  const bool reads = connection >= 0 && !must_wait_to_spawn();
-  const short events = (short)((reads ? POLLIN : 0) | (has_unsent_facts() ? POLLOUT : 0));
+  static struct pollfd polls[PENDING_AT_MOST + 3];
+  const int64_t due = earlier(do_due(), pending_deadline());
+  const int64_t retry = earlier(sending_deadline(), closing_deadline());
   polls[0] = (struct pollfd){.fd = signals_fd(), .events = POLLIN};
-  /* Without events a descriptor is left out: its hang-up would be reported again and again. */
-  polls[1] = (struct pollfd){.fd = events == 0 ? -1 : connection, .events = events};
+  polls[1] = (struct pollfd){.fd = connection, .events = (short)(POLLIN | (has_unsent_facts() ? POLLOUT : 0))};
   polls[2] = (struct pollfd){.fd = words_fd(), .events = POLLIN};
-  const size_t pending = poll_pending(polls + 3, POLLED_AT_MOST);
-  poll(polls, 3 + pending, timeout_until(earlier(do_due(), pending_deadline())));
+  const size_t pending = poll_pending(polls + 3);
+  const int timeout = must_look_again() ? 0 : timeout_until(earlier(due, retry));
+  if (poll(polls, 3 + pending, timeout) >= 0 || errno == EINTR) return;
+  /* Somebody has lowered the limit of descriptors, or there is no memory. */
+  const struct timespec delay = {0, IDLE_DELAY * 1000000};
+  nanosleep(&delay, NULL);
 }
 
+/* Nobody hears of facts any more. */
 static void close_connection(void) {
   close(connection);
   connection = -1;
+  forget_facts();
 }
 
 /* A brain that is a child is judged by its exit status, which may come a moment after the end of the connection. */
 static void hear_brain(void) {
   if (connection < 0) return;
-  if (take_requests(connection)) {
+  /* A brain that was passed over is not obeyed. */
+  const bool is_obeyed = brain_pid() <= 0 || !ends_without_brain();
+  if (is_obeyed && take_requests(connection) != REQUESTS_ENDED) {
     send_facts(connection);
     return;
   }
   close_connection();
   if (brain_pid() == 0) brain_ended(-1);
+}
+
+/* What the brain has asked for before its end still counts. Another process may hold its end of the connection. */
+static void hear_last_requests(void) {
+  for (int turn = 0; connection >= 0 && turn < LAST_TURNS; turn++)
+    if (take_requests(connection) != REQUESTS_LEFT) break;
+  if (connection >= 0) close_connection();
 }
 
 static _Noreturn void work(void) {
@@ -81,12 +99,12 @@ static _Noreturn void work(void) {
     take_verdicts();
     const int status = reap(brain_pid());
     if (status >= 0) {
-      /* What the brain has asked for before its end still counts. */
-      while (connection >= 0) hear_brain();
+      hear_last_requests();
       brain_was_reaped();
       brain_ended(status);
     }
     hear_brain();
+    close_waiting();
     take_words();
     end_if_over();
     wait_for_something();
@@ -99,10 +117,12 @@ int body_main(int argc, char **argv) {
     return 126;
   }
   const bool adopts = is_pid_1() || prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL) == 0;
-  const struct welcome welcome = {getpid(), PROTOCOL_VERSION, adopts ? 0 : errno, 0};
+  const struct welcome welcome = {getpid(), PROTOCOL_VERSION, adopts ? 0 : errno, spawns_at_once()};
   keep_fact(FACT_WELCOME, 1, &welcome, sizeof welcome, NULL, 0);
   const char *given = getenv(CONNECTION_VARIABLE);
   connection = given == NULL ? start_brain(argc, argv) : atoi(given);
+  const char *patience = given == NULL ? NULL : getenv(PATIENCE_VARIABLE);
+  if (patience != NULL) set_patience(atoi(patience));
   fcntl(connection, F_SETFD, FD_CLOEXEC);
   work();
 }

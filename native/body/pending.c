@@ -9,45 +9,38 @@
 /* ms until a child is given up that has not reached its program. Somebody of its account may have stopped it on the way
  * (SIGSTOP), or holds its program by a lease. */
 #define PATIENCE 10000
-/* More than the children that any limit of processes allows at once. */
-#define PENDING_BYTES_AT_MOST ((size_t)8 * 1024 * 1024)
 
 struct pending {
   uint64_t request;
   int64_t deadline;
   pid_t pid;
   int pipe;
-  bool given_up;
 };
 
-static struct store store;
+/* In the order of their starts, and so of their deadlines. */
+static struct pending children[PENDING_AT_MOST];
+static size_t count;
+static const struct pollfd *polled;
+static size_t polled_count;
+static int64_t patience = PATIENCE;
 
-static struct pending *all(void) {
-  return (struct pending *)(void *)store.bytes;
+void set_patience(int ms) {
+  if (ms > 0) patience = ms;
 }
 
 size_t pending_count(void) {
-  return store.size / sizeof(struct pending);
-}
-
-bool add_pending(uint64_t request, pid_t pid, int pipe) {
-  if (!grow(&store, sizeof(struct pending), PENDING_BYTES_AT_MOST)) return false;
-  all()[pending_count()] = (struct pending){request, now_ms() + PATIENCE, pid, pipe, false};
-  store.size += sizeof(struct pending);
-  return true;
-}
-
-size_t poll_pending(struct pollfd *polls, size_t most) {
-  size_t count = 0;
-  for (; count < pending_count() && count < most; count++)
-    polls[count] = (struct pollfd){.fd = all()[count].pipe, .events = POLLIN};
   return count;
 }
 
-static void remove_pending(size_t index) {
-  close(all()[index].pipe);
-  all()[index] = all()[pending_count() - 1];
-  store.size -= sizeof(struct pending);
+void add_pending(uint64_t request, pid_t pid, int pipe) {
+  children[count++] = (struct pending){request, now_ms() + patience, pid, pipe};
+}
+
+size_t poll_pending(struct pollfd *polls) {
+  for (size_t i = 0; i < count; i++) polls[i] = (struct pollfd){.fd = children[i].pipe, .events = POLLIN};
+  polled = polls;
+  polled_count = count;
+  return count;
 }
 
 static void fail(const struct pending *child, int error, enum stage stage) {
@@ -56,13 +49,8 @@ static void fail(const struct pending *child, int error, enum stage stage) {
   keep_fact(FACT_SPAWN_FAILED, 1, &failed, sizeof failed, NULL, 0);
 }
 
-/* What a child writes before it gives up. */
-struct failure {
-  int32_t error;
-  uint32_t stage;
-};
-
-/* Reads the pipe of one child. False: it is still on its way. A child that was killed on its way closes the pipe, too: it has run, and its end follows. */
+/* Reads the pipe of one child. False: it is still on its way. A child that was killed on its way closes the pipe, too: it
+ * has run, and its end follows. */
 static bool read_verdict(const struct pending *child) {
   struct failure failure;
   ssize_t bytes;
@@ -70,9 +58,7 @@ static bool read_verdict(const struct pending *child) {
     bytes = read(child->pipe, &failure, sizeof failure);
   } while (bytes < 0 && errno == EINTR);
   if (bytes < 0 && errno == EAGAIN) return false;
-  if (child->given_up) {
-    fail(child, ETIMEDOUT, STAGE_EXEC);
-  } else if (bytes == 0) {
+  if (bytes == 0) {
     const struct spawned spawned = {child->request, child->pid, 0};
     keep_fact(FACT_SPAWNED, 1, &spawned, sizeof spawned, NULL, 0);
   } else if (bytes == (ssize_t)sizeof failure) {
@@ -85,35 +71,46 @@ static bool read_verdict(const struct pending *child) {
   return true;
 }
 
+/* The verdict does not wait for the death: a child that waits for a dead file system does not hear even SIGKILL. */
+static void give_up(const struct pending *child) {
+  kill(child->pid, SIGKILL);
+  fail(child, ETIMEDOUT, STAGE_EXEC);
+}
+
 void take_verdicts(void) {
+  size_t kept = 0;
+  if (count == 0) return;
   const int64_t now = now_ms();
-  for (size_t i = 0; i < pending_count();) {
-    struct pending *child = &all()[i];
-    if (read_verdict(child)) {
-      remove_pending(i);
-      continue;
-    }
-    if (child->deadline <= now) {
-      /* Its pipe closes with its death, which SIGKILL brings also to a stopped process. */
-      child->given_up = true;
-      child->deadline = now + PATIENCE;
-      kill(child->pid, SIGKILL);
-    }
-    i++;
+  for (size_t i = 0; i < count; i++) {
+    const struct pending child = children[i];
+    const bool is_late = child.deadline <= now;
+    const bool is_ready = is_late || (i < polled_count && polled[i].revents != 0);
+    const bool is_judged = is_ready && read_verdict(&child);
+    if (!is_judged && is_late) give_up(&child);
+    if (is_judged || is_late) close(child.pipe);
+    else children[kept++] = child;
   }
+  count = kept;
+  polled_count = 0;
+}
+
+bool is_pending(pid_t pid) {
+  for (size_t i = 0; i < count; i++)
+    if (children[i].pid == pid) return true;
+  return false;
 }
 
 void judge_ended(pid_t pid) {
-  for (size_t i = 0; i < pending_count(); i++) {
-    if (all()[i].pid != pid) continue;
-    read_verdict(&all()[i]);
-    remove_pending(i);
+  for (size_t i = 0; i < count; i++) {
+    if (children[i].pid != pid) continue;
+    read_verdict(&children[i]);
+    close(children[i].pipe);
+    count--;
+    memmove(children + i, children + i + 1, (count - i) * sizeof *children);
     return;
   }
 }
 
 int64_t pending_deadline(void) {
-  int64_t deadline = 0;
-  for (size_t i = 0; i < pending_count(); i++) deadline = earlier(deadline, all()[i].deadline);
-  return deadline;
+  return count == 0 ? 0 : children[0].deadline;
 }

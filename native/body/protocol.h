@@ -47,7 +47,7 @@ enum fact_type {
   FACT_SPAWN_FAILED = 4,
   /* What one look has reaped. body: `count` struct exit_record */
   FACT_EXITS = 5,
-  /* No process is left but the brain. No body. */
+  /* No process is left but the brain: told when the last one was reaped, and when it was asked for. No body. */
   FACT_ALONE = 6,
   /* What came of a signal request. body: struct signalled, then `count` int32_t errno, 0 where the signal was sent */
   FACT_SIGNALLED = 7,
@@ -73,7 +73,8 @@ struct welcome {
   uint32_t version;
   /* Where the body is not PID 1: the errno with which the kernel has refused to pass orphans to it, or 0. */
   int32_t subreaper_error;
-  uint32_t unused;
+  /* How many spawns may be without a verdict at once. The body reads everything that comes; too many spawns fail. */
+  uint32_t spawns_at_once;
 };
 
 enum spawn_flag {
@@ -114,6 +115,12 @@ struct spawn_request {
   uint32_t pid_variable_count;
   uint64_t bounding;
   uint64_t ambient;
+  /*
+   * So many of the descriptors, the last ones, are reading ends of the process's pipes: the process does not get them, and the
+   * body keeps them open until the process has ended.
+   */
+  uint32_t kept_count;
+  uint32_t unused;
 };
 
 /* `source`: an index into the descriptors that came with the request, or -1, -2, -3 for the body's own 0, 1, 2. */
@@ -187,5 +194,5 @@ struct exit_record {
 };
 
 _Static_assert(sizeof(struct header) == 16, "the other end reads it");
-_Static_assert(sizeof(struct spawn_request) == 64, "the other end writes it");
+_Static_assert(sizeof(struct spawn_request) == 72, "the other end writes it");
 _Static_assert(sizeof(struct exit_record) == 40, "the other end reads it");

@@ -2,6 +2,7 @@
 #include "body.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,10 +13,6 @@
 #define TARGETS_AT_MOST (PACKET_BYTES / sizeof(struct target))
 
 static uint64_t last_request;
-
-static void close_descriptors(const int *descriptors, int count) {
-  for (int i = 0; i < count; i++) close(descriptors[i]);
-}
 
 /* Takes the descriptors that came with a message. Returns how many. */
 static int take_descriptors(struct msghdr *message, int *descriptors) {
@@ -30,12 +27,12 @@ static int take_descriptors(struct msghdr *message, int *descriptors) {
   return count;
 }
 
+/* A request that is cut off signals nobody, and its answer has no errors. */
 static void signal_targets(uint64_t number, uint32_t count, const char *bytes, size_t size) {
   static int32_t errors[TARGETS_AT_MOST];
-  struct signal_request request;
-  if (size < sizeof request) return;
-  memcpy(&request, bytes, sizeof request);
-  if (count > (size - sizeof request) / sizeof(struct target)) return;
+  struct signal_request request = {0, 0};
+  if (size >= sizeof request) memcpy(&request, bytes, sizeof request);
+  if (size < sizeof request || count > (size - sizeof request) / sizeof(struct target)) count = 0;
   for (uint32_t i = 0; i < count; i++) {
     struct target target;
     memcpy(&target, bytes + sizeof request + i * sizeof target, sizeof target);
@@ -53,9 +50,9 @@ static bool read_number(const struct packet *packet, void *to, size_t bytes) {
 
 static void greet(const struct packet *packet) {
   struct hello hello;
-  if (!read_number(packet, &hello, sizeof hello)) return;
+  if (!read_number(packet, &hello, sizeof hello) || hello.version != PROTOCOL_VERSION) return;
   const bool has_words = hello.words != 0 && packet->descriptor_count > 0;
-  brain_said_hello(&hello, has_words ? dup(packet->descriptors[0]) : -1);
+  brain_said_hello(&hello, has_words ? fcntl(packet->descriptors[0], F_DUPFD_CLOEXEC, 0) : -1);
 }
 
 /* Does one request. One of an unknown type, or one that is too short, does nothing. */
@@ -99,7 +96,9 @@ static int take_request(int socket) {
   struct iovec vector = {bytes, sizeof bytes};
   struct msghdr message = {
       .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  const ssize_t size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  ssize_t size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  /* The kernel says this once where the other end was closed with facts unread. What was sent before is still there. */
+  if (size < 0 && errno == ECONNRESET) size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
   if (size == 0) return -1;
   const int count = take_descriptors(&message, descriptors);
@@ -113,15 +112,15 @@ static int take_request(int socket) {
       carry_out(&header, &packet);
     }
   }
-  close_descriptors(descriptors, count);
+  close_received(descriptors, count);
   return 1;
 }
 
-bool take_requests(int socket) {
-  for (int done = 0; done < REQUESTS_AT_ONCE && !must_wait_to_spawn(); done++) {
+enum requests take_requests(int socket) {
+  for (int done = 0; done < REQUESTS_AT_ONCE; done++) {
     const int taken = take_request(socket);
-    if (taken < 0) return false;
-    if (taken == 0) break;
+    if (taken < 0) return REQUESTS_ENDED;
+    if (taken == 0) return REQUESTS_DONE;
   }
-  return true;
+  return REQUESTS_LEFT;
 }

@@ -1,6 +1,5 @@
 /* Signals: all are blocked, and what arrives is read from a descriptor. */
 #include "body.h"
-#include "../tools.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,14 +31,18 @@ bool is_ending_signal(int signal) {
   return is_in(signal, ending, sizeof ending);
 }
 
-/* Also the signals that sigfillset(3) reserves for the C library. */
-void block_signals(void) {
-  const uint64_t all = ~UINT64_C(0);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
+static void set_default(int signal) {
+  /* All zeroes mean SIG_DFL, no flags and no mask, whatever the machine's order of fields. */
+  const uint64_t default_action[8] = {0};
+  syscall(SYS_rt_sigaction, signal, default_action, NULL, SIGNAL_SET_BYTES);
 }
 
+/* Also the signals that sigfillset(3) reserves for the C library. They are blocked since the first instruction. */
 bool hear_signals(void) {
   const uint64_t all = ~UINT64_C(0);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, SIGNAL_SET_BYTES);
+  /* Where SIGCHLD was ignored by who has started the body, the kernel would take the dead itself. */
+  set_default(SIGCHLD);
   descriptor = (int)syscall(SYS_signalfd4, -1, &all, SIGNAL_SET_BYTES, SFD_CLOEXEC | SFD_NONBLOCK);
   return descriptor >= 0;
 }
@@ -56,15 +59,13 @@ static void tell_brain(int signal) {
   told[signal] = last_fact();
 }
 
-bool take_signals(void) {
-  bool child_ended = false;
+void take_signals(void) {
   struct signalfd_siginfo info;
   for (;;) {
     const ssize_t bytes = read(descriptor, &info, sizeof info);
     if (bytes < 0 && errno == EINTR) continue;
-    if (bytes != (ssize_t)sizeof info) return child_ended;
+    if (bytes != (ssize_t)sizeof info) return;
     const int signal = (int)info.ssi_signo;
-    if (signal == SIGCHLD) child_ended = true;
     if (!is_in(signal, passed_on, sizeof passed_on)) continue;
     tell_brain(signal);
     if (is_ending_signal(signal)) stop_signal(signal, told[signal]);
@@ -74,9 +75,6 @@ bool take_signals(void) {
 /* An ignored signal stays ignored across execve(2). SIGKILL and SIGSTOP answer EINVAL. */
 void unblock_signals(void) {
   const uint64_t empty = 0;
-  /* All zeroes mean SIG_DFL, no flags and no mask, whatever the machine's order of fields. */
-  const uint64_t default_action[8] = {0};
-  for (int signal = 1; signal <= SIGNAL_COUNT; signal++)
-    syscall(SYS_rt_sigaction, signal, default_action, NULL, SIGNAL_SET_BYTES);
+  for (int signal = 1; signal <= SIGNAL_COUNT; signal++) set_default(signal);
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &empty, NULL, SIGNAL_SET_BYTES);
 }

@@ -37,6 +37,9 @@
 #define PID_BYTES 11
 /* Descriptors that the body needs beside those of children on their way. */
 #define DESCRIPTORS_OF_BODY 24
+/* Children on their way, as far as the limit of descriptors allows. In an unprivileged account descriptors under way count
+ * against the same limit. */
+#define SPAWNS_AT_ONCE 64
 
 /* A request as the child reads it. All of it points into the packet or the memory file, which only the child uses. */
 struct plan {
@@ -49,12 +52,6 @@ struct plan {
   char **arguments;
   char **variables;
   char **pid_variables;
-};
-
-/* What a child writes before it gives up. */
-struct failure {
-  int32_t error;
-  uint32_t stage;
 };
 
 /* ---- reading a request ---- */
@@ -76,6 +73,11 @@ static const void *read_bytes(struct reader *reader, size_t bytes) {
   return start;
 }
 
+static const void *read_array(struct reader *reader, size_t count, size_t size) {
+  if (count > reader->left / size) reader->broken = true;
+  return read_bytes(reader, count * size);
+}
+
 static const char *read_text(struct reader *reader) {
   const size_t length = strnlen(reader->at, reader->left);
   if (length == reader->left) reader->broken = true;
@@ -83,12 +85,12 @@ static const char *read_text(struct reader *reader) {
 }
 
 /* Returns a list that ends with NULL, or NULL where the request is broken or there is no memory. */
-static char **read_texts(struct reader *reader, uint32_t count) {
+static char **read_texts(struct reader *reader, uint64_t count) {
   if (count > reader->left) reader->broken = true;
   if (reader->broken) return NULL;
   char **texts = calloc((size_t)count + 1, sizeof *texts);
   if (texts == NULL) return NULL;
-  for (uint32_t i = 0; i < count; i++) texts[i] = (char *)(uintptr_t)read_text(reader);
+  for (uint64_t i = 0; i < count; i++) texts[i] = (char *)(uintptr_t)read_text(reader);
   return texts;
 }
 
@@ -106,13 +108,13 @@ static bool is_map_valid(const struct descriptor_map *map, uint32_t count, int d
 /* Runs in the child, which has memory of its own. */
 static bool read_plan(struct reader *reader, const struct spawn_request *request, int descriptors, struct plan *plan) {
   plan->request = request;
-  plan->groups = read_bytes(reader, (size_t)request->group_count * sizeof *plan->groups);
-  plan->map = read_bytes(reader, (size_t)request->descriptor_count * sizeof *plan->map);
-  plan->limits = read_bytes(reader, (size_t)request->limit_count * sizeof *plan->limits);
+  plan->groups = read_array(reader, request->group_count, sizeof *plan->groups);
+  plan->map = read_array(reader, request->descriptor_count, sizeof *plan->map);
+  plan->limits = read_array(reader, request->limit_count, sizeof *plan->limits);
   plan->file = read_text(reader);
   plan->directory = (request->flags & SPAWN_DIRECTORY) != 0 ? read_text(reader) : NULL;
   plan->arguments = read_texts(reader, request->argument_count);
-  plan->variables = read_texts(reader, request->variable_count + request->pid_variable_count);
+  plan->variables = read_texts(reader, (uint64_t)request->variable_count + request->pid_variable_count);
   if (reader->broken || plan->arguments == NULL || plan->variables == NULL || request->argument_count == 0) return false;
   return request->descriptor_count <= 65536 && is_map_valid(plan->map, request->descriptor_count, descriptors);
 }
@@ -285,12 +287,31 @@ static bool set_pid_variables(const struct plan *plan) {
   return true;
 }
 
-static _Noreturn void run_child(struct reader *reader, const struct spawn_request *request, const int *received,
-                                int descriptors, int error_pipe) {
+/* The rest of a request, which lies behind the head or in a memory file. Returns false where it cannot be read. */
+static bool open_rest(const struct packet *packet, const struct spawn_request *request, struct reader *reader) {
+  *reader = (struct reader){packet->bytes + sizeof *request, packet->size - sizeof *request, false};
+  if ((request->flags & SPAWN_IN_MEMORY) == 0) return true;
+  struct stat status;
+  if (packet->descriptor_count == 0 || fstat(packet->descriptors[0], &status) != 0) return false;
+  if (status.st_size <= 0 || (uint64_t)status.st_size > REQUEST_BYTES_AT_MOST) return false;
+  const size_t size = (size_t)status.st_size;
+  void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, packet->descriptors[0], 0);
+  if (bytes == MAP_FAILED) return false;
+  *reader = (struct reader){bytes, size, false};
+  return true;
+}
+
+static _Noreturn void run_child(const struct packet *packet, const struct spawn_request *request, int error_pipe) {
   struct plan plan;
+  struct reader reader;
   int end = 0;
+  const int skipped = (request->flags & SPAWN_IN_MEMORY) == 0 ? 0 : 1;
+  const int *received = packet->descriptors + skipped;
   errno = EINVAL;
-  if (!read_plan(reader, request, descriptors, &plan)) give_up(error_pipe, STAGE_PIPE);
+  if (!open_rest(packet, request, &reader) ||
+      !read_plan(&reader, request, packet->descriptor_count - skipped - (int)request->kept_count, &plan)) {
+    give_up(error_pipe, STAGE_PIPE);
+  }
   if (!leave_group(request->group)) give_up(error_pipe, STAGE_GROUP);
   if ((request->flags & SPAWN_TERMINAL) != 0 && tcsetpgrp(STDIN_FILENO, getpid()) != 0) {
     give_up(error_pipe, STAGE_TERMINAL);
@@ -319,66 +340,44 @@ static void fail(uint64_t request, int error, enum stage stage) {
   keep_fact(FACT_SPAWN_FAILED, 1, &failed, sizeof failed, NULL, 0);
 }
 
-/* The rest of a request, which lies behind the head or in a memory file. Returns false where it cannot be read. */
-static bool open_rest(const struct packet *packet, const struct spawn_request *request, struct reader *reader,
-                      void **mapping, size_t *mapped) {
-  *reader = (struct reader){packet->bytes + sizeof *request, packet->size - sizeof *request, false};
-  if ((request->flags & SPAWN_IN_MEMORY) == 0) return true;
-  struct stat status;
-  if (packet->descriptor_count == 0 || fstat(packet->descriptors[0], &status) != 0) return false;
-  const size_t size = (size_t)status.st_size;
-  if (size == 0 || size > REQUEST_BYTES_AT_MOST) return false;
-  void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, packet->descriptors[0], 0);
-  if (bytes == MAP_FAILED) return false;
-  *mapping = bytes;
-  *mapped = size;
-  *reader = (struct reader){bytes, size, false};
-  return true;
-}
-
-bool must_wait_to_spawn(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
-  const rlim_t room = limit.rlim_cur > DESCRIPTORS_OF_BODY * 2 ? (limit.rlim_cur - DESCRIPTORS_OF_BODY) / 2 : 8;
-  return pending_count() >= room;
-}
-
-static void start(uint64_t number, const struct spawn_request *request, struct reader *reader, const int *received,
-                  int descriptors) {
-  const bool takes_terminal = (request->flags & SPAWN_TERMINAL) != 0;
+static void start(uint64_t number, const struct spawn_request *request, const struct packet *packet) {
   int error_pipe[2];
   if (pipe2(error_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
     fail(number, errno, STAGE_PIPE);
     return;
   }
   const pid_t pid = fork();
-  if (pid == 0) run_child(reader, request, received, descriptors, error_pipe[1]);
+  if (pid == 0) run_child(packet, request, error_pipe[1]);
   const int error = errno;
   close(error_pipe[1]);
-  if (pid > 0 && add_process(number, pid, takes_terminal)) {
-    if (add_pending(number, pid, error_pipe[0])) return;
-    mark_failed(pid);
+  if (pid > 0) {
+    add_process(number, pid, (request->flags & SPAWN_TERMINAL) != 0);
+    add_pending(number, pid, error_pipe[0]);
+    for (uint32_t i = 0; i < request->kept_count; i++) keep_pipe(pid, packet->descriptors[packet->descriptor_count - 1 - (int)i]);
+    return;
   }
-  if (pid > 0) kill(pid, SIGKILL);
   close(error_pipe[0]);
-  fail(number, pid > 0 ? ENOMEM : error, STAGE_CLONE);
+  fail(number, error, STAGE_CLONE);
 }
 
 void spawn(uint64_t number, const struct packet *packet) {
   struct spawn_request request;
-  struct reader reader;
-  void *mapping = NULL;
-  size_t mapped = 0;
   if (packet->lost_descriptors || packet->size < sizeof request) {
     fail(number, packet->lost_descriptors ? EMFILE : EINVAL, STAGE_PIPE);
     return;
   }
   memcpy(&request, packet->bytes, sizeof request);
-  if (!open_rest(packet, &request, &reader, &mapping, &mapped)) {
-    fail(number, EINVAL, STAGE_PIPE);
-    return;
+  /* The other end knows from the welcome how many may be on their way; further ones fail, and nothing waits for them. */
+  if (request.kept_count > (uint32_t)packet->descriptor_count) fail(number, EINVAL, STAGE_PIPE);
+  else if (pending_count() >= PENDING_AT_MOST) fail(number, EAGAIN, STAGE_CLONE);
+  else if (!make_room_for_process()) fail(number, ENOMEM, STAGE_CLONE);
+  else start(number, &request, packet);
+}
+
+uint32_t spawns_at_once(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > DESCRIPTORS_OF_BODY + SPAWNS_AT_ONCE * 2) {
+    return SPAWNS_AT_ONCE;
   }
-  const int skipped = mapping == NULL ? 0 : 1;
-  start(number, &request, &reader, packet->descriptors + skipped, packet->descriptor_count - skipped);
-  if (mapping != NULL) munmap(mapping, mapped);
+  return limit.rlim_cur > DESCRIPTORS_OF_BODY + 8 ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_OF_BODY) / 2 : 4;
 }

@@ -6,16 +6,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* ms that a child may take to write its line, and that the end of the body waits for it. */
 #define WRITE_PATIENCE 2000
+/* ms that a line waits for the one before it, so that lines come in order. */
+#define ORDER_PATIENCE 50
+/* Bytes that a pipe takes at once where poll(2) says that it takes any. */
+#define BYTES_AT_ONCE 4096
 #define LINE_BYTES 4096
-#define SPEAKERS 16
-
-static pid_t speakers[SPEAKERS];
+#define PREFIX_BYTES 512
 
 static const struct {
   int number;
@@ -36,7 +37,7 @@ const char *signal_name(int signal) {
 }
 
 /* `Jan  5 04:03:02 HOST chaperone[1]: `, in local time. */
-static size_t write_prefix(char *line, size_t size) {
+static size_t write_prefix(char *line, size_t size, pid_t body) {
   static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   char host[256] = "localhost";
@@ -45,28 +46,47 @@ static size_t write_prefix(char *line, size_t size) {
   gethostname(host, sizeof host - 1);
   if (localtime_r(&now, &local) == NULL) memset(&local, 0, sizeof local);
   const int bytes = snprintf(line, size, "%s %2d %02d:%02d:%02d %s chaperone[%d]: ", months[local.tm_mon % 12],
-                             local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, host, (int)getppid());
+                             local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec, host, (int)body);
   return bytes < 0 ? 0 : (size_t)bytes;
 }
 
-static _Noreturn void speak(const char *text) {
-  char line[LINE_BYTES + 512];
-  size_t size = write_prefix(line, sizeof line - LINE_BYTES);
+static size_t write_line(char *line, const char *text, pid_t body) {
+  size_t size = write_prefix(line, PREFIX_BYTES, body);
   const size_t length = strnlen(text, LINE_BYTES - 1);
   memcpy(line + size, text, length);
   size += length;
   line[size++] = '\n';
+  return size;
+}
+
+static bool is_writable(int patience) {
+  struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+  return poll(&writable, 1, patience) > 0 && (writable.revents & POLLOUT) != 0;
+}
+
+static _Noreturn void speak(const char *text, pid_t body) {
+  char line[PREFIX_BYTES + LINE_BYTES];
+  const size_t size = write_line(line, text, body);
   const int64_t end = now_ms() + WRITE_PATIENCE;
   unblock_signals();
+  signal(SIGTERM, SIG_IGN);
   alarm(WRITE_PATIENCE / 1000);
   for (size_t at = 0; at < size && now_ms() < end;) {
-    struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&writable, 1, WRITE_PATIENCE) <= 0) break;
+    if (!is_writable(WRITE_PATIENCE)) break;
     const ssize_t bytes = write(STDERR_FILENO, line + at, size - at);
     if (bytes > 0) at += (size_t)bytes;
     else if (errno != EINTR && errno != EAGAIN) break;
   }
   _exit(0);
+}
+
+/* Where the kernel gives no child, the body writes as much as certainly does not wait. */
+static void speak_alone(const char *text) {
+  char line[PREFIX_BYTES + LINE_BYTES];
+  const size_t size = write_line(line, text, getpid());
+  if (!is_writable(0)) return;
+  const ssize_t written = write(STDERR_FILENO, line, size < BYTES_AT_ONCE ? size : BYTES_AT_ONCE);
+  (void)written;
 }
 
 void say(const char *format, ...) {
@@ -75,42 +95,13 @@ void say(const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  const pid_t body = getpid();
   const pid_t pid = fork();
-  if (pid == 0) speak(text);
-  if (pid < 0) return;
-  /* Lines come in order: each child waits for nobody, but the next line waits for a moment for the one before. */
-  struct timespec moment = {0, 1000000};
-  for (int tries = 0; tries < 50; tries++) {
-    siginfo_t info;
-    memset(&info, 0, sizeof info);
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid == pid) return;
-    nanosleep(&moment, NULL);
-  }
-  for (int i = 0; i < SPEAKERS; i++) {
-    if (speakers[i] != 0) continue;
-    speakers[i] = pid;
-    return;
-  }
-}
-
-bool was_speaker(pid_t pid) {
-  for (int i = 0; i < SPEAKERS; i++) {
-    if (speakers[i] != pid) continue;
-    speakers[i] = 0;
-    return true;
-  }
-  return false;
+  if (pid == 0) speak(text, body);
+  if (pid < 0) speak_alone(text);
+  else if (!wait_for_helper(pid, now_ms() + ORDER_PATIENCE)) add_helper(pid, true);
 }
 
 void finish_saying(void) {
-  const int64_t end = now_ms() + WRITE_PATIENCE;
-  struct timespec moment = {0, 1000000};
-  for (int i = 0; i < SPEAKERS; i++) {
-    while (speakers[i] != 0 && now_ms() < end) {
-      siginfo_t info;
-      memset(&info, 0, sizeof info);
-      if (waitid(P_PID, (id_t)speakers[i], &info, WEXITED | WNOHANG) != 0 || info.si_pid == speakers[i]) speakers[i] = 0;
-      else nanosleep(&moment, NULL);
-    }
-  }
+  wait_for_speakers(now_ms() + WRITE_PATIENCE);
 }

@@ -124,6 +124,7 @@ export const schemas = {
       uptime: ms('since chaperone began'),
       ready: ms('when the system was up, since chaperone began'),
       pid: count,
+      brain: { ...count, description: 'the pid of the brain, the process of Node that PID 1 has started' },
       services: count,
       enabled: count,
       states: object(Object.fromEntries(publicStates.map((name) => [name, count]))),

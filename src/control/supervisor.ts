@@ -65,7 +65,10 @@ export interface SystemStatus {
   readonly uptime: number;
   /** ms since chaperone began at which the system was up; absent until then. */
   readonly ready?: number;
+  /** Of the body, which is PID 1 in a container. */
   readonly pid: number;
+  /** The pid of the brain: Node, which runs everything but the body. */
+  readonly brain: number;
   readonly services: number;
   readonly enabled: number;
   /** The number of services by state, 0 included. */

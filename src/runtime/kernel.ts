@@ -245,7 +245,7 @@ export interface Kernel {
   readonly hostname: string;
   /** Exits of children and adopted orphans, batch by batch. */
   readonly exits$: Observable<ExitBatch>;
-  /** Emits when no child is left, dead or alive, for each time that `watchChildren` has asked. */
+  /** Emits when no child is left, dead or alive: after the last exit, a start that failed, and when `watchChildren` has asked. */
   readonly childrenGone$: Observable<{ readonly at: number }>;
   /** Signals sent to chaperone. */
   readonly signals$: Observable<SignalName>;

@@ -90,7 +90,7 @@ describe('a part that cannot be read', () => {
     const system = bootHere();
     await system.waitForLine(/sleeper\[\d+\]: runs/);
     const limit = (soft: number): void => {
-      const brain = system.processes().find(({ command }) => command.includes('chaperone.cjs'))?.pid;
+      const brain = system.processes().find(({ name }) => name === 'node')?.pid;
       const { status, stderr } = spawnSync('prlimit', ['--pid', String(brain), `--nofile=${soft}:`]);
       if (status !== 0) throw new Error(String(stderr));
     };

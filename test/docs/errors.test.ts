@@ -62,11 +62,11 @@ function runtimeErrors(): readonly string[] {
     '| status | when |',
     '|---|---|',
     '| 0 | an orderly end: by a signal, or because nothing was left to run |',
-    '| 1 | a mistake in the configuration, a service that did not start, an error in chaperone itself |',
+    '| 1 | a mistake in the configuration, a service that did not start, an error in chaperone itself, a brain that was killed or did not answer |',
     '| 2 | a mistake on the command line |',
     '| 130 | Ctrl-C (SIGINT) |',
     '| N, 128+N | the status of the `exit_kills` service that ended the system, or the signal that ended it |',
-    '| 126, 127 | from the launcher: node may not be executed, or is not found |',
+    '| 126, 127 | node may not be executed, or is not found |',
     '',
   ];
 }

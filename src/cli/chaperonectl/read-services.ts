@@ -15,6 +15,12 @@ export function readReady(body: string): number | undefined {
   return isObject(value) && typeof value['ready'] === 'number' ? value['ready'] : undefined;
 }
 
+/** The pid of the brain. */
+export function readBrain(body: string): number | undefined {
+  const value = parseJson(body);
+  return isObject(value) && typeof value['brain'] === 'number' ? value['brain'] : undefined;
+}
+
 /** The lines of a history; values that are not lines are left out. */
 export function readHistory(body: string): readonly HistoryLine[] {
   const value = parseJson(body);

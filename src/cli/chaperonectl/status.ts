@@ -3,7 +3,7 @@ import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import { get, refused, withControl } from './control-call.ts';
 import { print } from './print.ts';
-import { readHistory, readServices } from './read-services.ts';
+import { readBrain, readHistory, readServices } from './read-services.ts';
 import type { Request } from './read-words.ts';
 import { history as asHistory, json as asJson } from './verb-options.ts';
 
@@ -48,10 +48,17 @@ export async function show(
   const text = json
     ? body
     : form === 'table'
-      ? serviceTable(services, now)
+      ? `${serviceTable(services, now)}${await brainLine()}`
       : form === 'blame'
         ? blameText(services)
         : services.map((service) => serviceDetails(service, now)).join('\n');
   await print(1, text);
   return 0;
+}
+
+/** The process of Node that does the work of chaperone, and is no service. */
+async function brainLine(): Promise<string> {
+  const { status, body } = await get('/v1/status');
+  const pid = status === 200 ? readBrain(body) : undefined;
+  return pid === undefined ? '' : `\nbrain pid ${pid}\n`;
 }

@@ -37,10 +37,10 @@ import { type LateLogging, lateLogging } from '../logging/late-logging.ts';
 import type { SinkQueue } from '../logging/sink-queue.ts';
 import { onDemand } from '../on-demand.ts';
 import { sourceStack } from '../source-stack.ts';
+import { endAfterBody } from './after-body.ts';
 import { assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
 import { hostRequest } from './host-notifier.ts';
-import { endWithoutMachines } from './last-resort.ts';
 import type { Reloader } from './reloader.ts';
 import { exitsOf } from './run-commands.ts';
 
@@ -112,15 +112,24 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const clock = new LinuxClock();
   const launch = connectBody(edge, process.env);
   if (launch === undefined) {
-    edge.writeNow(2, Buffer.from('chaperone: start the program "chaperone" instead: it starts this one\n'), emergencyTimeout);
+    edge.writeNow(
+      2,
+      Buffer.from('chaperone: start the program "chaperone" instead: it starts this one\n'),
+      emergencyTimeout,
+    );
     return edge.exitNow(2);
   }
   const { body } = launch;
-  const linux = new LinuxKernel({ edge, body, clock, descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit() });
+  const linux = new LinuxKernel({
+    edge,
+    body,
+    clock,
+    descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit(),
+  });
   const kernel = options.wrapKernel?.(linux) ?? linux;
   const early = kernel.signals$.subscribe((signal) => leaveEarly(linux, signal));
   linux.open();
-  body.gone$.subscribe(() => followBody(edge));
+  const deserted = body.gone$.subscribe(() => edge.exitNow(1));
   const host = hostRequest(launch.environment, kernel.pid);
   const ports = { edge, kernel, clock, environment: launch.environment, interactive: isatty(0) };
   const { spec, messages } = await configureOrLeave(options, linux, { ...ports, exitOf: exitsOf(kernel) });
@@ -163,6 +172,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   const daemon: Daemon = { edge, linux, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
+  deserted.unsubscribe();
+  body.gone$.subscribe(() => followBody(daemon));
   const supervisor = superviseFor(daemon, options, {
     environment: launch.environment,
     reload: async (request) => (await reloader()).reload(request),
@@ -362,9 +373,16 @@ function sayPlace(kernel: Kernel, assembly: Assembly, subreaperError: string | u
   else if (kernel.pid !== 1) assembly.say(notPid1(kernel.pid));
 }
 
-/** The body is dead, and all services with it if it was PID 1. Elsewhere nobody could end what is left in order. */
-function followBody(edge: NativeEdge): never {
-  return edge.exitNow(1);
+/** The body is dead. If it was PID 1, the kernel has ended everything with it. */
+function followBody({ edge, linux, clock, assembly }: Daemon): void {
+  writeError(
+    { edge, linux },
+    `chaperone: process ${linux.pid}, which has started this one, is dead; ending the services\n`,
+  );
+  endAfterBody(edge, clock, assembly.live, {
+    timeout: assembly.spec().shutdownTimeout,
+    done: () => edge.exitNow(1),
+  });
 }
 
 /**
@@ -383,10 +401,9 @@ function guard(daemon: Daemon): void {
   });
 }
 
+/** The machines are broken. The body ends all processes once this one has ended without having asked for an exit status. */
 function abandonMachines(daemon: Daemon): void {
-  endWithoutMachines(daemon.kernel, daemon.clock, daemon.assembly.live, () =>
-    flushAndExit(daemon, { exitStatus: 1, lines: [], timeout: shortestFlush }),
-  );
+  flushAndExit(daemon, { lines: [], timeout: shortestFlush, end: () => daemon.edge.exitNow(1) });
 }
 
 /** Logs why the system ended, and exits once all lines are written. */
@@ -394,26 +411,24 @@ function leave(daemon: Daemon, output: SystemOutput): void {
   const { assembly, clock } = daemon;
   const lines = explainEnd(output, assembly.serviceOf, assembly.lastWords, clock.now());
   const left = Math.max(shortestFlush, Math.min(longestFlush, output.deadline - clock.now()));
-  flushAndExit(daemon, { exitStatus: output.exitStatus, lines, timeout: left });
+  flushAndExit(daemon, { lines, timeout: left, end: () => daemon.linux.exit(output.exitStatus) });
 }
 
 interface LastThings {
-  readonly exitStatus: number;
   readonly lines: readonly string[];
   /** ms for the whole flush. */
   readonly timeout: number;
+  /** Ends this process. */
+  readonly end: () => void;
 }
 
-/** Flushes the sinks, writes the last lines to stderr, and exits; sinks that take nothing get half of the time. */
-function flushAndExit(
-  daemon: Daemon,
-  { exitStatus, lines, timeout }: LastThings,
-): void {
-  const { linux, clock, assembly, logging, control, inspection } = daemon;
+/** Flushes the sinks, writes the last lines to stderr, and ends; sinks that take nothing get half of the time. */
+function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void {
+  const { clock, assembly, logging, control, inspection } = daemon;
   const { sinks } = assembly;
   const exit = (): void => {
     control.close();
-    linux.exit(exitStatus);
+    end();
   };
   const endInspection = (): void => {
     clock.setTimeout(exit, longestFarewell);

@@ -153,6 +153,7 @@ export class AssemblySupervisor implements Supervisor {
       uptime: assembly.feed.now(),
       ...(this.#ready === undefined ? {} : { ready: this.#ready }),
       pid: kernel.pid,
+      brain: process.pid,
       services: slots.size,
       enabled,
       states,

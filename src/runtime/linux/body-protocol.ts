@@ -44,6 +44,8 @@ export interface BodySpawn {
   readonly environment: readonly string[];
   /** The process's descriptors by number: one of chaperone's, or the body's own 0, 1 or 2. Others are closed. */
   readonly descriptors: ReadonlyMap<number, number | { readonly body: 0 | 1 | 2 }>;
+  /** Reading ends of the process's pipes: the body keeps them open as well, until the process has ended. */
+  readonly kept?: readonly number[];
   /** Absent: chaperone's own working directory. */
   readonly directory?: string;
   /** `session` (setsid), `group` (setpgid), or `none`: the process stays in chaperone's group. */
@@ -94,7 +96,14 @@ export interface BodyExit {
 }
 
 export type BodyFact =
-  | { readonly type: 'welcome'; readonly pid: number; readonly version: number; readonly subreaperError: string | undefined }
+  | {
+      readonly type: 'welcome';
+      readonly pid: number;
+      readonly version: number;
+      readonly subreaperError: string | undefined;
+      /** How many spawns may be without a verdict at once; further ones fail. */
+      readonly spawnsAtOnce: number;
+    }
   | { readonly type: 'signal'; readonly signal: number }
   | { readonly type: 'spawned'; readonly request: bigint; readonly pid: number }
   | { readonly type: 'spawnFailed'; readonly request: bigint; readonly code: string; readonly stage: SpawnStage }
@@ -188,7 +197,7 @@ export interface EncodedSpawn {
   readonly descriptors: readonly number[];
 }
 
-const spawnHeadBytes = 64;
+const spawnHeadBytes = 72;
 
 export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   const texts = [
@@ -204,7 +213,7 @@ export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   const [bytes, view] = packet('spawn', number, spawnHeadBytes + (fits ? rest.length : 0));
   writeHead(view, spawn, fits);
   if (fits) bytes.set(rest, headerBytes + spawnHeadBytes);
-  return { bytes, memory: fits ? undefined : rest, descriptors };
+  return { bytes, memory: fits ? undefined : rest, descriptors: [...descriptors, ...(spawn.kept ?? [])] };
 }
 
 function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
@@ -239,6 +248,7 @@ function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
   });
   view.setBigUint64(headerBytes + 48, capabilities?.bounding ?? 0n, true);
   view.setBigUint64(headerBytes + 56, capabilities?.ambient ?? 0n, true);
+  view.setUint32(headerBytes + 64, spawn.kept?.length ?? 0, true);
 }
 
 /** What follows the head: groups, descriptors, limits, texts. */
@@ -298,6 +308,7 @@ function readFact(view: DataView, type: number, count: number): BodyFact | undef
         pid: view.getInt32(16, true),
         version: view.getUint32(20, true),
         subreaperError: errorName(view.getInt32(24, true)),
+        spawnsAtOnce: view.getUint32(28, true),
       };
     case 2:
       return { type: 'signal', signal: view.getUint32(16, true) };

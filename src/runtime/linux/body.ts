@@ -4,6 +4,7 @@
  * cannot take yet is kept and sent when it can.
  */
 import { closeSync } from 'node:fs';
+import { getSystemErrorName } from 'node:util';
 import { firstValueFrom, Subject } from 'rxjs';
 import { codeOf } from '../../model/words/errno.ts';
 import {
@@ -34,13 +35,12 @@ interface Waiting {
   readonly descriptors: readonly number[];
   /** A descriptor that is closed once the packet was sent. */
   readonly memory: number | undefined;
-  readonly spawns: boolean;
+  /** The number of the request where it is a spawn. */
+  readonly spawn: bigint | undefined;
 }
 
 /** ms until a full connection is tried again. */
 const retryDelay = 2;
-/** How many spawns the body may have before it: descriptors under way count against a limit of the account. */
-const mostSpawns = 64;
 /** A packet of facts is never larger. */
 const receiveBuffer = new Uint8Array(64 * 1024);
 
@@ -64,7 +64,9 @@ export class Body {
   #number = 0n;
   #handled = 0n;
   #acknowledged = 0n;
-  #underWay = 0;
+  #verdictsDue = 0;
+  /** None before the body has said how many. */
+  #spawnsAtOnce = 0;
   #retry = false;
 
   /** @param pid of the body */
@@ -94,12 +96,16 @@ export class Body {
       bytes,
       descriptors: file === undefined ? descriptors : [file, ...descriptors],
       memory: file,
-      spawns: true,
+      spawn: this.#number,
     });
   }
 
   /** Signals processes or groups; calls back once, with the errno's name of each, or undefined where it was sent. */
-  signal(signal: number, targets: readonly SignalTarget[], told: (errors: readonly (string | undefined)[]) => void): void {
+  signal(
+    signal: number,
+    targets: readonly SignalTarget[],
+    told: (errors: readonly (string | undefined)[]) => void,
+  ): void {
     const numbered = targets.map((target) => ({ ...target, spawn: this.#spawns.get(target.pid) ?? 0n }));
     this.#signals.set(this.#ask({ type: 'signal', signal, targets: numbered }), told);
   }
@@ -121,7 +127,7 @@ export class Body {
 
   #ask(request: BodyRequest, descriptors: readonly number[] = []): bigint {
     this.#number += 1n;
-    this.#send({ bytes: encodeRequest(this.#number, request), descriptors, memory: undefined, spawns: false });
+    this.#send({ bytes: encodeRequest(this.#number, request), descriptors, memory: undefined, spawn: undefined });
     return this.#number;
   }
 
@@ -132,16 +138,18 @@ export class Body {
 
   #sendQueue(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (next.spawns && this.#underWay >= mostSpawns) return;
+      if (next.spawn !== undefined && this.#verdictsDue >= this.#spawnsAtOnce) return;
       const errno = this.#edge.sendPacket(this.#fd, next.bytes, next.descriptors);
-      if (errno === EAGAIN || errno === ETOOMANYREFS || errno === ENOBUFS) {
+      if (retried.includes(errno)) {
         this.#tryAgain();
         return;
       }
-      // Any other error means that the body is gone, which is told where the connection is read.
       this.#queue.shift();
-      if (next.spawns) this.#underWay += 1;
       if (next.memory !== undefined) closeSync(next.memory);
+      if (next.spawn === undefined) continue;
+      this.#verdictsDue += 1;
+      // That the body is gone is told where the connection is read.
+      if (errno !== 0 && errno !== EPIPE) this.#refuse(next.spawn, errno);
     }
   }
 
@@ -191,6 +199,7 @@ export class Body {
         break;
       }
       case 'welcome':
+        this.#spawnsAtOnce = fact.spawnsAtOnce;
         this.#welcome$.next(fact);
         break;
       case 'exits':
@@ -206,12 +215,25 @@ export class Body {
 
   #judge(request: bigint, verdict: BodyVerdict): void {
     const told = this.#verdicts.get(request);
+    if (told === undefined) return;
     this.#verdicts.delete(request);
-    this.#underWay -= 1;
-    told?.(verdict);
+    this.#verdictsDue -= 1;
+    told(verdict);
+  }
+
+  /** The kernel does not take the request at all, for instance because one of the descriptors is closed. */
+  #refuse(request: bigint, errno: number): void {
+    setImmediate(() => {
+      this.#judge(request, { ok: false, code: getSystemErrorName(-errno), stage: 'pipe' });
+      this.#sendQueue();
+    });
   }
 }
 
+const ENOMEM = 12;
 const EAGAIN = 11;
+const EPIPE = 32;
 const ENOBUFS = 105;
 const ETOOMANYREFS = 109;
+/** The errors of a full connection, and of a kernel that is short of memory or of room for descriptors under way. */
+const retried: readonly number[] = [EAGAIN, ENOMEM, ENOBUFS, ETOOMANYREFS];

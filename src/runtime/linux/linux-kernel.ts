@@ -205,8 +205,11 @@ export class LinuxKernel implements Kernel {
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
     const program = request.argv[0] ?? '';
     const directory = request.directory === undefined ? {} : { directory: request.directory };
-    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
+    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void => {
+      // A start without a process has no end that would say whether a process is left.
+      this.watchChildren();
       told({ ok: false, error: { code, stage, program: file, ...directory } });
+    };
 
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) {
@@ -230,9 +233,9 @@ export class LinuxKernel implements Kernel {
           return;
         }
         closeAll(opened.filter((fd) => fd !== streams.stdout.readEnd && fd !== streams.stderr.readEnd));
-        told(this.#begin(verdict.pid, streams, outputs));
-        // Not earlier: nobody would hear what the process writes.
+        // What the process writes is read in later turns, when somebody listens to it.
         for (const { watch } of outputs) watch.resume();
+        told(this.#begin(verdict.pid, streams, outputs));
       });
     } catch (error) {
       closeOpened();
@@ -265,6 +268,7 @@ export class LinuxKernel implements Kernel {
         [2, stderr.fd],
         ...(request.descriptors ?? []).map((fd, index) => [3 + index, fd] as const),
       ]),
+      kept: [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined),
       group: groupOf(request),
       terminal: request.stdin === 'terminal',
       limits: [{ resource: descriptorResource, ...this.#descriptorLimit }],

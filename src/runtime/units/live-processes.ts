@@ -1,10 +1,8 @@
 import type { ServiceSpec } from '../../model/service/service-spec.ts';
-import type { SignalName } from '../../model/service/signal.ts';
-import type { Kernel } from '../kernel.ts';
 
 /**
  * The living leaders of services: each pid has one service. The table is kept outside of the machines, so that it still
- * tells which processes to end when a machine breaks.
+ * tells which processes to end when they cannot be asked.
  */
 export class LiveProcesses {
   readonly #processes = new Map<number, ServiceSpec>();
@@ -51,10 +49,7 @@ export class LiveProcesses {
     this.#starts.delete(service);
   }
 
-  /** Signals each process: with its service's own kill signal where none is given. */
-  signalEach(kernel: Kernel, signal?: SignalName): void {
-    for (const [pid, service] of this.#processes) {
-      kernel.signal(pid, signal ?? service.killSignal, service.ownGroup ? 'group' : 'process');
-    }
+  all(): ReadonlyMap<number, ServiceSpec> {
+    return this.#processes;
   }
 }
