@@ -225,7 +225,8 @@ export class LinuxKernel implements Kernel {
     try {
       const streams = this.#openStreams(request, opened);
       // The pipes are watched first, because nothing may fail any more once the process runs.
-      for (const { readEnd } of [streams.stdout, streams.stderr]) if (readEnd !== undefined) outputs.push(this.#read(readEnd));
+      for (const { readEnd } of [streams.stdout, streams.stderr])
+        if (readEnd !== undefined) outputs.push(this.#read(readEnd));
       this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
         if (!verdict.ok) {
           closeOpened();
@@ -248,7 +249,8 @@ export class LinuxKernel implements Kernel {
   /** @param opened gets the descriptors that are opened for it */
   #openStreams(request: SpawnRequest, opened: number[]): Streams {
     const { connection, account } = request;
-    if (connection !== undefined) return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
+    if (connection !== undefined)
+      return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
     return {
       stdin: request.stdin === 'null' ? this.#openNull() : ownStream(0),
       stdout: request.stdout === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(1) },
@@ -296,12 +298,7 @@ export class LinuxKernel implements Kernel {
     return { ok: true, pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
   }
 
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void {
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
     this.#body.signal(signalNumber(signal), [{ pid, group: target === 'group' }], ([error]) =>
       told?.(error === undefined ? 'sent' : error === 'ESRCH' ? 'vanished' : 'denied'),
     );

@@ -130,13 +130,10 @@ describe('late logging', () => {
       let loads = 0;
       const timers: (() => void)[] = [];
       const clock = { now: () => now, setTimeout: (callback: () => void) => timers.push(callback) };
-      const { attached } = open(
-        () => {
-          loads += 1;
-          return new Promise(() => undefined);
-        },
-        clock,
-      );
+      const { attached } = open(() => {
+        loads += 1;
+        return new Promise(() => undefined);
+      }, clock);
       let pauses = 0;
       for (let next = timers.shift(); next !== undefined && loads === 0; next = timers.shift()) {
         now += 10 + (late[pauses] ?? 0);
