@@ -158,7 +158,7 @@ describe('a brain', () => {
       // The descriptor of the connection stays open in a process that nobody has asked for.
       'sleep 1000 & kill -9 $$',
     );
-    expect(stderr).toContain('the brain was killed by SIGKILL');
+    expect(stderr).toContain('Node, the brain of chaperone, was killed by SIGKILL');
     expect(status).toBe(1);
   });
 
@@ -176,7 +176,7 @@ os.write(words, b"x" * 1000000 + b"\\nFATAL: the end\\n")
 os.kill(os.getpid(), signal.SIGKILL)
 `,
     );
-    expect(stderr).toMatch(/the last words of the brain: x+ FATAL: the end/);
+    expect(stderr).toMatch(/the last words of Node: x+ FATAL: the end/);
     expect(status).toBe(1);
   });
 });
