@@ -11,7 +11,7 @@ COPY . .
 RUN node scripts/build.mjs
 # The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.
 RUN mkdir -p /out \
- && cp -r dist/chaperone dist/*.cjs dist/inspect-page dist/main.cache dist/*.node /out/ \
+ && cp -r dist/chaperone dist/*.cjs dist/inspect-page dist/main.cache dist/main.cjs.map dist/parts dist/*.node /out/ \
  && cp "$(command -v node)" /out/node \
  && for name in chaperonectl sdnotify telchap; do ln -s chaperone "/out/$name" || exit 1; done
 

@@ -1,64 +1,35 @@
-// Makes dist/main.cache: V8's code of the bundle, taken after a boot in which the native part is a stub, so that it holds the
-// functions that a boot needs. It fits exactly the node binary that runs this; where it is missing, loading takes longer.
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import Module, { createRequire } from 'node:module';
+// Makes dist/main.cache and dist/parts/*.cache: V8's code of the bundle, taken at the end of a real boot, so that it holds the
+// functions that a boot needs. They fit exactly the node binary that runs this; where they are missing, loading takes longer.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Script } from 'node:vm';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
-const file = join(dist, 'main.cjs');
 const folder = mkdtempSync(join(tmpdir(), 'chaperone-cache-'));
 const config = join(folder, 'boot.conf');
 writeFileSync(
   config,
   'settings: { env_set: { A: "$(PATH:-b)" } }\n' +
-    'first.service: { type: oneshot, command: "/bin/true a", stdout: inherit, stderr: inherit, process_timeout: 0.02 }\n' +
-    'second.service: { command: "/bin/true", stdout: inherit, stderr: inherit, startup_pause: 0, after: third.service }\n' +
-    'third.service: { command: "/bin/true", stdout: inherit, stderr: inherit, startup_pause: 0, restart: true }\n' +
+    'first.service: { type: oneshot, command: "/bin/sh -c \'echo a; exit 1\'", process_timeout: 5, ignore_failures: true }\n' +
+    'second.service: { command: "/bin/sleep 10", startup_pause: 0, after: third.service }\n' +
+    'third.service: { command: "/bin/true", startup_pause: 0, restart: true, restart_limit: 1 }\n' +
+    'fourth.service: { type: oneshot, command: "/bin/sh -c \'kill -TERM $PPID\'", after: second.service }\n' +
     'console.logging: { selector: "*.debug", stdout: true }\n',
 );
-
-let pid = 1_000;
-const running = [];
-const stub = {
-  spawn: () => {
-    pid += 1;
-    running.push(pid);
-    return { pid };
+// The body starts the script beside itself, which takes the code when the boot is over.
+copyFileSync(join(dist, 'chaperone'), join(folder, 'chaperone'));
+copyFileSync(fileURLToPath(new URL('code-cache-brain.cjs', import.meta.url)), join(folder, 'chaperone.cjs'));
+symlinkSync(process.execPath, join(folder, 'node'));
+const { status, signal } = spawnSync(join(folder, 'chaperone'), ['--config', config, '--inspect', '--no-syslog'], {
+  env: {
+    PATH: '/usr/bin:/bin',
+    CACHE_OF: dist,
+    CHAPERONE_SOCKET: join(folder, 'socket'),
   },
-  reap: () => ({
-    exits: running.splice(0).map((ended) => ({ pid: ended, code: 1, coreDumped: false })),
-    childrenLeft: false,
-  }),
-  kill: () => 0,
-  setSubreaper: () => undefined,
-  watchSignal: () => undefined,
-  writeNow: () => 0,
-  descriptorLimit: () => ({ soft: 1024, hard: 1024 }),
-  exitNow: () => finish(),
-};
-
-const script = new Script(
-  `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`,
-  { filename: file },
-);
-const write = createRequire(file)('node:fs').write;
-const realCreateRequire = createRequire;
-Module.createRequire = (path) => (String(path).endsWith('edge.node') ? () => stub : realCreateRequire(path));
-createRequire(file)('node:fs').write = (_fd, bytes, done) => setImmediate(() => done(null, bytes.length));
-process.argv = [process.execPath, file, '--config', config, '--inspect', '--no-syslog'];
-// Should the stubbed boot not end by itself, its code is as good after this time.
-setTimeout(finish, 500);
-script.runInThisContext()({}, realCreateRequire(file), { exports: {} }, file, dist);
-setImmediate(() => process.emit('SIGCHLD'));
-
-function finish() {
-  createRequire(file)('node:fs').write = write;
-  const target = join(dist, 'main.cache');
-  writeFileSync(`${target}.new`, script.createCachedData());
-  renameSync(`${target}.new`, target);
-  rmSync(folder, { recursive: true, force: true });
-  process.exit(0);
-}
+  stdio: ['ignore', 'ignore', 'inherit'],
+  timeout: 30_000,
+});
+rmSync(folder, { recursive: true, force: true });
+if (status !== 0) throw new Error(`the boot for the code cache ended with ${signal ?? status}`);

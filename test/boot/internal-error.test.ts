@@ -1,25 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { boot, config, fixtures, readProcess } from './namespace.ts';
 
 const dist = join(import.meta.dirname, '../../dist');
 const home = mkdtempSync(join(tmpdir(), 'chaperone-faulty-'));
 
-beforeAll(async () => {
-  for (const name of ['chaperone', 'edge.node']) copyFileSync(join(dist, name), join(home, name));
-  await build({
-    entryPoints: [join(fixtures, 'faulty-chaperone.ts')],
-    outfile: join(home, 'chaperone.cjs'),
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20.19',
-    conditions: ['node'],
-    logLevel: 'warning',
-  });
+beforeAll(() => {
+  for (const name of ['chaperone', 'chaperone.cjs', 'edge.node']) copyFileSync(join(dist, name), join(home, name));
+  execFileSync(process.execPath, [join(fixtures, 'bundle-faulty.mjs'), home]);
 });
 
 afterAll(() => rmSync(home, { recursive: true }));
@@ -78,6 +69,13 @@ describe.each(faults)('an error inside chaperone ($fault)', ({ fault, message })
     const cause = lines.findIndex((line) => line.startsWith('chaperone: '));
     expect(lines[cause]).toMatch(/^chaperone: internal error, ending the system: Error: /);
     expect(lines[cause]).toMatch(message);
+    // What runs is minified; the stack names the sources.
+    const stack = lines.slice(
+      cause + 1,
+      lines.findIndex((line, at) => at > cause && !/^ {4}at /.test(line)),
+    );
+    expect(stack.join('\n')).toMatch(/test\/fixtures\/faulty-chaperone\.ts:\d+:\d+/);
+    expect(stack.filter((line) => line.includes('main.cjs'))).toEqual([]);
     const consequence = /chaperone\[\d+\]: internal error|Final termination|(first|second)\[\d+\]: .* stops/;
     expect(lines.slice(0, cause).filter((line) => consequence.test(line))).toEqual([]);
     // Each service wrote its reaction to its own signal to a file, which no fault of chaperone's output can hide.

@@ -24,10 +24,20 @@ describe('the image of the Dockerfile', () => {
   it('holds what a run needs and nothing of the build', async () => {
     const find = ['/usr/bin/find', 'chaperone', '/usr/local', '/etc/chaperone.d', '!', '-type', 'd'];
     const files = (await docker('run', '--rm', '--entrypoint', ...find)).split('\n');
-    const needed = ['chaperone', 'chaperone.cjs', 'edge.node', 'main.cache', 'main.cjs', 'node', 'unix_dgram.node'];
+    const needed = [
+      'chaperone',
+      'chaperone.cjs',
+      'edge.node',
+      'main.cache',
+      'main.cjs',
+      'main.cjs.map',
+      'node',
+      'unix_dgram.node',
+    ];
     expect(files).toEqual(
       expect.arrayContaining(['/usr/local/bin/chaperone', ...needed.map((name) => `${folder}/${name}`)]),
     );
+    expect(files.some((file) => /\/parts\/logging-\w+\.cjs$/.test(file))).toBe(true);
     expect(files.filter((file) => /node_modules|\.ts$|\.c$/.test(file))).toEqual([]);
     expect((await tryDocker('run', '--rm', '--entrypoint', '/bin/ls', 'chaperone', '/src')).status).not.toBe(0);
   });

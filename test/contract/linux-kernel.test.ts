@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import type { ProcessTree } from '../../src/runtime/kernel.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
+import type { NativeEdge } from '../../src/runtime/linux/native.ts';
 import { describeKernelContract, type Harness, type ProgramName, type SpawnErrorName } from './kernel-contract.ts';
 
 const shell: Readonly<Record<ProgramName, string>> = {
@@ -154,16 +155,63 @@ function open(): Harness {
 describeKernelContract('Linux', open);
 
 describe('what a process has written', () => {
+  const written = {
+    environment: { PATH: '/usr/bin:/bin' },
+    ownGroup: true,
+    stdin: 'null',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  } as const;
+
+  it('is read in pieces, so that what else is due has its turn between them', async () => {
+    const outcome = kernel.spawn({ ...written, argv: ['head', '-c', '1000000', '/dev/zero'] });
+    if (!outcome.ok) throw new Error(outcome.error.code);
+    const turns: number[] = [];
+    let turn = 0;
+    let bytes = 0;
+    let done = false;
+    outcome.stdout.subscribe({
+      next: (piece) => {
+        bytes += piece.length;
+        turns.push(turn);
+      },
+      complete: () => {
+        done = true;
+      },
+    });
+    await until(() => {
+      turn += 1;
+      return done;
+    });
+    expect(bytes).toBe(1_000_000);
+    // The last piece may be read at the exit of the process, in the same turn as another one.
+    expect(new Set(turns).size).toBeGreaterThanOrEqual(turns.length - 1);
+    expect(turns.length).toBeGreaterThan(10);
+  });
+
+  it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', async () => {
+    let spawned = 0;
+    const faulty: NativeEdge = {
+      ...edge,
+      watchReadable: () => {
+        throw Object.assign(new Error('no room for a watch'), { code: 'ENOSPC' });
+      },
+      spawn: (options) => {
+        spawned += 1;
+        return edge.spawn(options);
+      },
+    };
+    const own = new LinuxKernel({ edge: faulty, clock, descriptorLimit: edge.descriptorLimit() });
+    const before = readdirSync('/proc/self/fd').length;
+    const outcome = own.spawn({ ...written, stdin: 'terminal', argv: ['true'] });
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'ENOSPC', stage: 'pipe' } });
+    expect(spawned).toBe(0);
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  });
+
   it('is emitted at once where somebody asks for it, before the loop has looked, and no byte of it twice', async () => {
     const harness = open();
-    const outcome = kernel.spawn({
-      argv: harness.argv('prints to both'),
-      environment: { PATH: '/usr/bin:/bin' },
-      ownGroup: true,
-      stdin: 'null',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    });
+    const outcome = kernel.spawn({ ...written, argv: harness.argv('prints to both') });
     if (!outcome.ok) throw new Error(outcome.error.code);
     const heard: string[] = [];
     outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));

@@ -1,5 +1,4 @@
-import '../../runtime/linux/brain-signals.ts';
-import '../../runtime/linux/no-standard-streams.ts';
+import './first.ts';
 import { join } from 'node:path';
 import { runDaemon } from '../../runtime/boot/main.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';

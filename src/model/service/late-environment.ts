@@ -39,7 +39,7 @@ export function commandKey(command: string, account: Account | undefined): strin
 }
 
 /**
- * The environment of one run.
+ * The environment of one run: the same object at each run where it does not depend on the run.
  *
  * @param known the late variables of this run; those that do not begin with an underscore are given to the program
  */
@@ -47,8 +47,9 @@ export function environmentOfRun(
   { environment, late }: ConfiguredEnvironment,
   known: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const result: Record<string, string> = { ...environment };
-  for (const [name, value] of Object.entries(known)) if (!name.startsWith('_')) result[name] = value;
+  const given = Object.entries(known).filter(([name]) => !name.startsWith('_'));
+  if (late === undefined && given.length === 0) return environment;
+  const result: Record<string, string> = { ...environment, ...Object.fromEntries(given) };
   if (late === undefined) return result;
   const levels: AccountLevel[] = [...late.levels, { values: new Map(Object.entries(known)) }];
   const expander = createExpander(levels, {

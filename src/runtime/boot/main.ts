@@ -36,6 +36,7 @@ import type { NativeEdge } from '../linux/native.ts';
 import { type LateLogging, lateLogging } from '../logging/late-logging.ts';
 import type { SinkQueue } from '../logging/sink-queue.ts';
 import { onDemand } from '../on-demand.ts';
+import { sourceStack } from '../source-stack.ts';
 import { endAfterBody } from './after-body.ts';
 import { assemble } from './assemble.ts';
 import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
@@ -142,7 +143,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
   const uid = process.getuid?.() ?? 0;
   const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
-  const logging = lateLogging();
+  const logging = lateLogging({
+    clock,
+    onFailure: (problem) => writeError({ edge, linux }, `chaperone: ${problem}\n`),
+  });
   const reloader = onDemand(() => loadReloader(options, { linux, ports, assembly, control }));
   const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
     version: options.version,
@@ -445,15 +449,13 @@ function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void
   };
   clock.setTimeout(sayLast, timeout / 2);
   assembly.endSyslog();
-  logging.ready.then(
+  logging.ready().then(
     () => {
       assembly.flush();
       whenAllFinished(sinks.all(), sayLast);
     },
-    (error: unknown) => {
-      sayDying(daemon, error);
-      sayLast();
-    },
+    // The failure was told when it happened.
+    sayLast,
   );
 }
 
@@ -470,7 +472,7 @@ function whenAllFinished(queues: readonly SinkQueue[], callback: () => void): vo
 /** Writes the error to stderr before anything else, because the next step may end the process. */
 function sayDying(daemon: Pick<Daemon, 'edge' | 'linux'>, error: unknown): void {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  writeError(daemon, `chaperone: internal error, ending the system: ${stack}\n`);
+  writeError(daemon, `chaperone: internal error, ending the system: ${sourceStack(stack)}\n`);
 }
 
 function errorText(error: unknown): string {

@@ -50,10 +50,10 @@ export class LateInspection {
       defer: (callback) => kernel.defer(callback),
       journal: assembly.spec().journal,
     };
-    const { hub } = await this.load();
-    const { attachInspector } = await import('./inspectors.ts');
     for (const request of requests) {
       try {
+        const { hub } = await this.load();
+        const { attachInspector } = await import('./inspectors.ts');
         this.#closers.push(await attachInspector(hub, request, ports));
       } catch (error) {
         assembly.say(warning(`cannot inspect to ${request.kind}: ${messageOf(error)}`));

@@ -38,10 +38,11 @@ function exists(path: string): boolean {
 /** The permission bits of a file that is no directory; undefined where there is none. */
 function fileMode(path: string): number | undefined {
   try {
-    const stats = statSync(path);
-    return stats.isDirectory() ? undefined : stats.mode;
+    // An exception for each folder without the program would cost more than the rest of a start.
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined || stats.isDirectory() ? undefined : stats.mode;
   } catch {
-    // ENOENT, ENOTDIR, or EACCES on a folder of PATH: the folder does not have the program.
+    // EACCES on a folder of PATH: the folder does not have the program.
     return undefined;
   }
 }

@@ -3,7 +3,6 @@
  * reaps them; the native edge does what is left, such as pipes and sockets.
  */
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
-import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { NEVER, type Observable, Subject } from 'rxjs';
@@ -24,6 +23,7 @@ import type {
   SpawnOutcome,
   SpawnRequest,
 } from '../kernel.ts';
+import { onDemand } from '../on-demand.ts';
 import type { Body } from './body.ts';
 import { type BodyExit, type BodySpawn, descriptorResource } from './body-protocol.ts';
 import { FileSink } from './file-sink.ts';
@@ -32,7 +32,7 @@ import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
-import type { NativeEdge } from './native.ts';
+import type { NativeEdge, NativeWatch } from './native.ts';
 import { OomKills } from './oom-kills.ts';
 import { allProcesses, forgetProcesses } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
@@ -68,6 +68,7 @@ interface Streams {
 interface Output {
   readonly fd: number;
   readonly bytes$: Subject<Uint8Array>;
+  readonly watch: NativeWatch;
   ended: boolean;
 }
 
@@ -109,6 +110,7 @@ export class LinuxKernel implements Kernel {
   readonly #lingering = new Set<Output>();
   /** Descriptors of accepted clients that are still open. */
   readonly #connections = new Map<number, LinuxListener>();
+  readonly #variables = new WeakMap<SpawnRequest['environment'], readonly string[]>();
   #nullDevice: number | undefined;
   #errors = 2;
   readonly #oomKills = new OomKills();
@@ -215,20 +217,29 @@ export class LinuxKernel implements Kernel {
       return;
     }
     const opened: number[] = [];
+    const outputs: Output[] = [];
+    const closeOpened = (): void => {
+      for (const { watch } of outputs) watch.close();
+      closeAll(opened);
+    };
     try {
       const streams = this.#openStreams(request, opened);
+      // The pipes are watched first, because nothing may fail any more once the process runs.
+      for (const { readEnd } of [streams.stdout, streams.stderr])
+        if (readEnd !== undefined) outputs.push(this.#read(readEnd));
       this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
-        const kept = [streams.stdout.readEnd, streams.stderr.readEnd];
         if (!verdict.ok) {
-          closeAll(opened);
+          closeOpened();
           fail(verdict.code, verdict.stage, file);
           return;
         }
-        closeAll(opened.filter((fd) => !kept.includes(fd)));
-        told(this.#begin(verdict.pid, streams));
+        closeAll(opened.filter((fd) => fd !== streams.stdout.readEnd && fd !== streams.stderr.readEnd));
+        // What the process writes is read in later turns, when somebody listens to it.
+        for (const { watch } of outputs) watch.resume();
+        told(this.#begin(verdict.pid, streams, outputs));
       });
     } catch (error) {
-      closeAll(opened);
+      closeOpened();
       const code = codeOf(error);
       if (code === undefined) throw error;
       fail(code, 'pipe');
@@ -238,7 +249,8 @@ export class LinuxKernel implements Kernel {
   /** @param opened gets the descriptors that are opened for it */
   #openStreams(request: SpawnRequest, opened: number[]): Streams {
     const { connection, account } = request;
-    if (connection !== undefined) return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
+    if (connection !== undefined)
+      return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
     return {
       stdin: request.stdin === 'null' ? this.#openNull() : ownStream(0),
       stdout: request.stdout === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(1) },
@@ -251,7 +263,7 @@ export class LinuxKernel implements Kernel {
     return {
       file,
       argv: request.argv,
-      environment: Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+      environment: this.#variablesOf(request.environment),
       descriptors: new Map([
         [0, stdin],
         [1, stdout.fd],
@@ -268,8 +280,16 @@ export class LinuxKernel implements Kernel {
     };
   }
 
-  #begin(pid: number, { stdout, stderr }: Streams): SpawnOutcome {
-    const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
+  /** `NAME=value` strings, made once for each service: its starts share one object where the environment stays the same. */
+  #variablesOf(environment: SpawnRequest['environment']): readonly string[] {
+    const known = this.#variables.get(environment);
+    if (known !== undefined) return known;
+    const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    this.#variables.set(environment, variables);
+    return variables;
+  }
+
+  #begin(pid: number, { stdout, stderr }: Streams, outputs: readonly Output[]): SpawnOutcome {
     forgetProcesses();
     this.#trees.started(pid);
     if (outputs.length > 0) this.#outputs.set(pid, outputs);
@@ -278,12 +298,7 @@ export class LinuxKernel implements Kernel {
     return { ok: true, pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
   }
 
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void {
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
     this.#body.signal(signalNumber(signal), [{ pid, group: target === 'group' }], ([error]) =>
       told?.(error === undefined ? 'sent' : error === 'ESRCH' ? 'vanished' : 'denied'),
     );
@@ -309,10 +324,10 @@ export class LinuxKernel implements Kernel {
   }
 
   journalSink(request: JournalRequest): Sink {
-    const sink = import('./journal-sink.ts').then(({ JournalSink }) => new JournalSink(request));
+    const sink = onDemand(async () => new (await import('./journal-sink.ts')).JournalSink(request));
     return {
       write: (bytes, done) =>
-        void sink.then(
+        void sink().then(
           (loaded) => loaded.write(bytes, done),
           () => done('EIO'),
         ),
@@ -384,35 +399,31 @@ export class LinuxKernel implements Kernel {
     return { fd: writeEnd, readEnd };
   }
 
+  /** The watch begins once it is resumed. */
   #read(fd: number): Output {
-    const output: Output = { fd, bytes$: new Subject(), ended: false };
-    const options: SocketConstructorOpts & ConnectOpts = {
+    const output: Output = {
       fd,
-      readable: true,
-      writable: false,
-      onread: {
-        buffer: readBuffer,
-        // One piece per turn: a flooding service must not delay signals and timers. `false` stops the reading, and the
-        // socket holds nothing back, so that #drain finds what comes next.
-        callback: (bytes, buffer) => {
-          output.bytes$.next(buffer.slice(0, bytes));
-          setImmediate(() => socket.resume());
-          return false;
-        },
-      },
+      bytes$: new Subject(),
+      watch: this.#edge.watchReadable(fd, () => this.#readPiece(output)),
+      ended: false,
     };
-    const socket = new Socket(options);
-    const end = (): void => {
-      if (output.ended) return;
-      output.ended = true;
-      this.#lingering.delete(output);
-      output.bytes$.complete();
-    };
-    socket.on('error', end);
-    // The output is removed before the socket closes its descriptor: another pipe may get the number in the same turn.
-    socket.on('end', end);
-    socket.on('close', end);
+    output.watch.pause();
     return output;
+  }
+
+  /** Reads one piece per turn, because a flooding service must not delay signals and timers. */
+  #readPiece(output: Output): void {
+    const { bytes, ended } = this.#edge.readNow(output.fd, readBuffer);
+    if (bytes > 0) output.bytes$.next(readBuffer.slice(0, bytes));
+    if (ended && !output.ended) this.#end(output);
+  }
+
+  #end(output: Output): void {
+    output.ended = true;
+    this.#lingering.delete(output);
+    output.watch.close();
+    closeSync(output.fd);
+    output.bytes$.complete();
   }
 
   readOutput(pid: number): void {

@@ -8,7 +8,7 @@ import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import { isDeserted } from './deserted-socket.ts';
 import type { NativeEdge } from './native.ts';
 
-type Library = typeof import('unix-dgram');
+type Library = typeof import('./datagram-library.ts');
 
 /** The most bytes of a unix socket's address, unix(7), without the last NUL. */
 const longestPath = 107;
@@ -28,7 +28,7 @@ export class LinuxNotifying implements Notifying {
 
   /** Await this before the first socket is opened. The addon is loaded only here, because most systems need none. */
   async load(): Promise<void> {
-    this.#library = await import('unix-dgram');
+    this.#library = await import('./datagram-library.ts');
   }
 
   openSocket(service: string): NotifySocket {

@@ -94,7 +94,7 @@ class LogSocket {
   }
 
   async #load(): Promise<void> {
-    const { createSocket } = await import('unix-dgram');
+    const { createSocket } = await import('./datagram-library.ts');
     const early = this.#early;
     if (early === undefined) return;
     const socket = createSocket('unix_dgram');

@@ -45,6 +45,7 @@ describe('the launcher', () => {
     expect(lines.filter((line) => /^(node|argument)=/.test(line))).toEqual([
       `node=${join(home, 'node')}`,
       'argument=--no-deprecation',
+      'argument=--v8-pool-size=1',
       `argument=${join(home, 'chaperone.cjs')}`,
       'argument=status',
       'argument=--json',
@@ -66,6 +67,7 @@ describe('the launcher', () => {
     expect(status).toBe(0);
     expect(lines.filter((line) => line.startsWith('argument='))).toEqual([
       'argument=--no-deprecation',
+      'argument=--v8-pool-size=1',
       `argument=${join(home, name)}.cjs`,
       'argument=is-ready',
       'argument=--help',

@@ -1,9 +1,9 @@
-import { Subject } from 'rxjs';
+import { firstValueFrom, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../src/model/log/log-record.ts';
-import { lateLogging } from '../../../src/runtime/logging/late-logging.ts';
+import { type LateLoggingPorts, lateLogging } from '../../../src/runtime/logging/late-logging.ts';
 import { LogSinks } from '../../../src/runtime/logging/log-sinks.ts';
-import type { LoggingContext } from '../../../src/runtime/logging/logging.ts';
+import { type LoggingContext, makeLogging } from '../../../src/runtime/logging/logging.ts';
 import { SimulatedKernel } from '../../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../../src/runtime/simulated/virtual-clock.ts';
 import { loggingSpec } from '../../model/specs.ts';
@@ -16,7 +16,7 @@ const record = (message: string): LogRecord => ({
   message,
 });
 
-function open() {
+function open(load?: LateLoggingPorts['load'], own?: LateLoggingPorts['clock']) {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, { has: () => false, script: () => undefined });
   const sinks = new LogSinks({ kernel, clock, warningLine: (text) => `${text}\n`, onRefusal: () => undefined });
@@ -28,7 +28,13 @@ function open() {
     defer: (callback) => kernel.defer(callback),
   };
   const records$ = new Subject<LogRecord>();
-  const logging = lateLogging();
+  const problems: string[] = [];
+  const onFailure = (problem: string): void => {
+    problems.push(problem);
+    failed.next(problem);
+  };
+  const failed = new Subject<string>();
+  const logging = lateLogging({ clock: own ?? clock, onFailure, ...(load === undefined ? {} : { load }) });
   const attached = logging.attachLogging(
     records$,
     [loggingSpec({ format: 'plain', stdout: false, file: '/all' })],
@@ -38,14 +44,14 @@ function open() {
     clock.run();
     return (kernel.files.get('/all') ?? '').split('\n').slice(0, -1);
   };
-  return { logging, attached, kernel, records$, lines, sinks };
+  return { logging, attached, kernel, records$, lines, sinks, clock, problems, failed };
 }
 
 describe('late logging', () => {
   it('keeps what is said before winston is there, and says it first', async () => {
     const { logging, records$, lines } = open();
     for (let index = 0; index < 20_000; index++) records$.next(record(String(index)));
-    await logging.ready;
+    await logging.ready();
     records$.next(record('later'));
     expect(lines()).toEqual([...Array.from({ length: 20_000 }, (_, index) => String(index)), 'later']);
   });
@@ -57,7 +63,7 @@ describe('late logging', () => {
     records$.next(record('one'));
     action('two');
     records$.next(record('three'));
-    await logging.ready;
+    await logging.ready();
     records$.next(record('four'));
     action('five');
     expect(lines()).toEqual(['one', 'two', 'three', 'four', 'five']);
@@ -66,7 +72,7 @@ describe('late logging', () => {
   it('is bounded, and counts what it does not keep', async () => {
     const { logging, records$, lines } = open();
     for (let index = 0; index < 2_000; index++) records$.next(record('x'.repeat(8_000)));
-    await logging.ready;
+    await logging.ready();
     const kept = lines().filter((line) => line.startsWith('x')).length;
     const last = lines().at(-1);
     expect(kept).toBeLessThan(1_500);
@@ -80,7 +86,7 @@ describe('late logging', () => {
     logging.widen('debug');
     attached.replace([loggingSpec({ format: 'plain', stdout: false, file: '/other', selector: '*.err' })]);
     records$.next({ ...record('between'), severity: 'debug' });
-    await logging.ready;
+    await logging.ready();
     expect(lines().map((line) => line.slice(-6))).toEqual(['before']);
     attached.replace([
       loggingSpec({ format: 'plain', stdout: false, file: '/other', selector: '*.err', widenTo: 'err' }),
@@ -90,5 +96,52 @@ describe('late logging', () => {
     lines();
     expect(kernel.files.get('/other')?.match(/between|after/g)).toEqual(['between', 'after']);
     expect(sinks.all().map(({ name }) => name)).toEqual(['stdout', 'stderr', '/other']);
+  });
+
+  it('tells that winston cannot be loaded, tries again, and keeps what is said until then', async () => {
+    const causes = ['EMFILE', 'ENOENT'];
+    const { logging, records$, lines, clock, problems, failed } = open(async () => {
+      const cause = causes.shift();
+      if (cause !== undefined) throw new Error(cause);
+      return { makeLogging };
+    });
+    const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
+    records$.next(record('early'));
+    clock.run();
+    await firstValueFrom(failed);
+    await expect(logging.ready()).rejects.toThrow('EMFILE');
+    clock.run();
+    await turn();
+    await expect(logging.ready()).rejects.toThrow('ENOENT');
+    expect(problems).toEqual(['cannot log: EMFILE']);
+    clock.run();
+    await turn();
+    records$.next(record('late'));
+    await logging.ready();
+    expect(lines()).toEqual(['early', 'late']);
+  });
+
+  it('loads winston once a pause ends in time, and after half a second of late ones', () => {
+    for (const [late, expected] of [
+      [[100, 100, 0], 3],
+      [[100, 100, 100, 100, 100, 100], 5],
+    ] as const) {
+      let now = 0;
+      let loads = 0;
+      const timers: (() => void)[] = [];
+      const clock = { now: () => now, setTimeout: (callback: () => void) => timers.push(callback) };
+      const { attached } = open(() => {
+        loads += 1;
+        return new Promise(() => undefined);
+      }, clock);
+      let pauses = 0;
+      for (let next = timers.shift(); next !== undefined && loads === 0; next = timers.shift()) {
+        now += 10 + (late[pauses] ?? 0);
+        pauses += 1;
+        next();
+      }
+      expect([loads, pauses]).toEqual([1, expected]);
+      attached.flush();
+    }
   });
 });
