@@ -121,7 +121,7 @@ int64_t pending_deadline(void);
 
 /* False where there is no memory. Each process needs it before it is added. */
 bool make_room_for_process(void);
-void add_process(uint64_t spawn, pid_t pid, bool takes_terminal);
+void add_process(uint64_t spawn, pid_t pid, bool takes_terminal, uint32_t stop_signal);
 void forget_process(pid_t pid);
 /* The process could not start its program: its end is told to nobody. */
 void mark_failed(pid_t pid);
@@ -133,6 +133,8 @@ bool must_look_again(void);
 int signal_target(const struct target *target, int signal);
 /* Signals every process but the body and the brain: as PID 1 all, otherwise all descendants. */
 void signal_everyone(int signal, pid_t brain);
+/* Asks everybody to end: who was started on request, and its group, by its own signal, all others by SIGTERM. */
+void ask_everyone_to_end(void);
 /* True where no child is left but the brain. */
 bool is_alone(pid_t brain);
 /* How many processes of services live. */

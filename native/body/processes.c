@@ -30,6 +30,8 @@ struct process {
   bool takes_terminal;
   /* It ends without having reached its program: the brain knows, and does not hear of the end. */
   bool failed;
+  /* 0: SIGTERM. */
+  uint8_t stop_signal;
 };
 
 /* A hash table by pid with `places` places, a power of two; who finds the own place taken goes to the next free one. */
@@ -81,8 +83,8 @@ bool make_room_for_process(void) {
   return true;
 }
 
-void add_process(uint64_t spawn, pid_t pid, bool takes_terminal) {
-  all()[place_of(pid)] = (struct process){spawn, pid, takes_terminal, false};
+void add_process(uint64_t spawn, pid_t pid, bool takes_terminal, uint32_t stop_signal) {
+  all()[place_of(pid)] = (struct process){spawn, pid, takes_terminal, false, stop_signal > 64 ? 0 : (uint8_t)stop_signal};
   count++;
 }
 
@@ -269,6 +271,32 @@ void signal_everyone(int signal, pid_t brain) {
   if (!is_pid_1()) return;
   for (pid_t pid = 2; pid < LARGEST_PID_WITHOUT_PROC; pid++)
     if (pid != brain) kill(pid, signal);
+}
+
+static bool has_own_signals(void) {
+  for (size_t i = 0; i < places; i++)
+    if (all()[i].pid > 0 && all()[i].stop_signal != 0) return true;
+  return false;
+}
+
+static bool ask_one_to_end(pid_t pid, void *argument) {
+  (void)argument;
+  if (!is_pid_1() && !is_descendant(pid)) return false;
+  const struct process *process = find_process(pid);
+  if (process == NULL) process = find_process(getpgid(pid));
+  kill(pid, process == NULL || process->stop_signal == 0 ? SIGTERM : process->stop_signal);
+  return false;
+}
+
+void ask_everyone_to_end(void) {
+  if (!has_own_signals()) {
+    signal_everyone(SIGTERM, 0);
+    return;
+  }
+  if (each_process(ask_one_to_end, NULL)) return;
+  for (size_t i = 0; !is_pid_1() && i < places; i++)
+    if (all()[i].pid > 0) ask_one_to_end(all()[i].pid, NULL);
+  for (pid_t pid = 2; is_pid_1() && pid < LARGEST_PID_WITHOUT_PROC; pid++) ask_one_to_end(pid, NULL);
 }
 
 /* The children, as /proc/self/task/TID/children lists them; false where the kernel has no such file. */

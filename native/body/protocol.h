@@ -120,7 +120,8 @@ struct spawn_request {
    * body keeps them open until the process has ended.
    */
   uint32_t kept_count;
-  uint32_t unused;
+  /* With which the body asks the process to end where the brain cannot; 0 is SIGTERM. */
+  uint32_t stop_signal;
 };
 
 /* `source`: an index into the descriptors that came with the request, or -1, -2, -3 for the body's own 0, 1, 2. */

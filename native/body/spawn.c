@@ -351,7 +351,7 @@ static void start(uint64_t number, const struct spawn_request *request, const st
   const int error = errno;
   close(error_pipe[1]);
   if (pid > 0) {
-    add_process(number, pid, (request->flags & SPAWN_TERMINAL) != 0);
+    add_process(number, pid, (request->flags & SPAWN_TERMINAL) != 0, request->stop_signal);
     add_pending(number, pid, error_pipe[0]);
     for (uint32_t i = 0; i < request->kept_count; i++) keep_pipe(pid, packet->descriptors[packet->descriptor_count - 1 - (int)i]);
     return;

@@ -49,7 +49,7 @@ static void begin_round(int64_t time) {
   if (brain_pid() > 0) kill(brain_pid(), SIGKILL);
   round_deadline = now_ms() + time;
   copy_pipes();
-  signal_everyone(SIGTERM, 0);
+  ask_everyone_to_end();
   /* A stopped process handles no signal but SIGKILL before SIGCONT. */
   signal_everyone(SIGCONT, 0);
 }

@@ -35,6 +35,8 @@ export interface SpawnRequest {
   readonly directory?: string;
   readonly account?: Account;
   readonly ownGroup: boolean;
+  /** With which the process is asked to end where the machines cannot say so any more; absent: SIGTERM. */
+  readonly stopSignal?: SignalName;
   /** `terminal`: chaperone's own stdin; the new process group becomes the foreground group of the terminal. */
   readonly stdin: 'null' | 'inherit' | 'terminal';
   readonly stdout: 'pipe' | 'inherit';

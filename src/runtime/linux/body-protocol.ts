@@ -46,6 +46,8 @@ export interface BodySpawn {
   readonly descriptors: ReadonlyMap<number, number | { readonly body: 0 | 1 | 2 }>;
   /** Reading ends of the process's pipes: the body keeps them open as well, until the process has ended. */
   readonly kept?: readonly number[];
+  /** The number of the signal with which the body ends the process where chaperone cannot; absent: SIGTERM. */
+  readonly stopSignal?: number;
   /** Absent: chaperone's own working directory. */
   readonly directory?: string;
   /** `session` (setsid), `group` (setpgid), or `none`: the process stays in chaperone's group. */
@@ -249,6 +251,7 @@ function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
   view.setBigUint64(headerBytes + 48, capabilities?.bounding ?? 0n, true);
   view.setBigUint64(headerBytes + 56, capabilities?.ambient ?? 0n, true);
   view.setUint32(headerBytes + 64, spawn.kept?.length ?? 0, true);
+  view.setUint32(headerBytes + 68, spawn.stopSignal ?? 0, true);
 }
 
 /** What follows the head: groups, descriptors, limits, texts. */

@@ -272,6 +272,7 @@ export class LinuxKernel implements Kernel {
       ]),
       kept: [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined),
       group: groupOf(request),
+      ...(request.stopSignal === undefined ? {} : { stopSignal: signalNumber(request.stopSignal) }),
       terminal: request.stdin === 'terminal',
       limits: [{ resource: descriptorResource, ...this.#descriptorLimit }],
       pidVariables: request.pidVariables ?? [],

@@ -513,6 +513,7 @@ function spawnService(
     ...more,
     argv: service.argv,
     ownGroup: service.ownGroup,
+    stopSignal: service.killSignal,
     stdin: service.stdin,
     stdout: service.stdout === 'log' ? 'pipe' : 'inherit',
     stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
