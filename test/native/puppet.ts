@@ -104,12 +104,11 @@ export class Puppet {
       if (!this.#receive()) this.#watch.close();
       this.#look();
     });
+    // The body ends its processes once the connection has ended.
     onTestFinished(async () => {
       this.close();
-      if (this.child.exitCode === null && this.child.signalCode === null) {
-        this.child.kill('SIGKILL');
-        await once(this.child, 'exit');
-      }
+      this.child.kill('SIGCONT');
+      if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
     });
   }
 
