@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { config, expectOrder, logAll } from '../boot/namespace.ts';
@@ -58,11 +59,13 @@ describe('a chaperone that stood still while a service ended in time', () => {
   it('hears of that before it judges the time-out', async () => {
     const container = await start({ files: slowStart });
     await container.waitForLine(/slow\[\d+\]: working/);
-    const pid = Number(await docker('inspect', '--format', '{{.State.Pid}}', container.id));
-    process.kill(pid, 'SIGSTOP');
+    const body = Number(await docker('inspect', '--format', '{{.State.Pid}}', container.id));
+    const [brain = 0] = readFileSync(`/proc/${body}/task/${body}/children`, 'latin1').split(' ').map(Number);
+    const both = [brain, body];
+    for (const pid of both) process.kill(pid, 'SIGSTOP');
     await container.exec('touch', '/tmp/done');
     await setTimeout(pause);
-    process.kill(pid, 'SIGCONT');
+    for (const pid of both) process.kill(pid, 'SIGCONT');
     await container.waitForLine(/slow\.service exit status for pid=\d+ is '<ProcStatus exit_status=0>'/);
     await container.waitForLine(/ready\.$/);
     expect(await container.stop()).toBe(0);
