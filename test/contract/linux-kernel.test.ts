@@ -1,10 +1,12 @@
+import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { ProcessTree } from '../../src/runtime/kernel.ts';
+import type { ProcessTree, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
+import { startBody } from '../../src/runtime/linux/connect-body.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
@@ -69,9 +71,9 @@ const failing: Readonly<Record<SpawnErrorName, ReturnType<Harness['failing']>>> 
 };
 
 const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
-edge.setSubreaper();
 const clock = new LinuxClock();
-const kernel = new LinuxKernel({ edge, clock, descriptorLimit: edge.descriptorLimit() });
+const body = startBody(edge, fileURLToPath(new URL('../../dist/chaperone', import.meta.url)));
+const kernel = new LinuxKernel({ edge, body, clock, descriptorLimit: edge.descriptorLimit() });
 kernel.open();
 await kernel.notifying.load();
 
@@ -91,11 +93,26 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Again and again: one that is killed may have forked since the processes were listed. */
-function endAll(): Promise<void> {
-  return until(() => {
-    if (!kernel.hasChildren()) return true;
-    kernel.signalAll('SIGKILL');
-    return false;
+async function endAll(): Promise<void> {
+  let gone = false;
+  const watch = kernel.childrenGone$.subscribe(() => {
+    gone = true;
+  });
+  kernel.watchChildren();
+  const kill = setInterval(() => kernel.signalAll('SIGKILL'), 10);
+  kernel.signalAll('SIGKILL');
+  await until(() => gone).finally(() => clearInterval(kill));
+  watch.unsubscribe();
+}
+
+/** @param begun is called in the turn in which the kernel tells that the program runs */
+function spawn(request: SpawnRequest, begun: (outcome: SpawnOutcome & { readonly ok: true }) => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    kernel.spawn(request, (outcome) => {
+      if (!outcome.ok) return reject(new Error(outcome.error.code));
+      begun(outcome);
+      resolve(outcome.pid);
+    });
   });
 }
 
@@ -126,8 +143,8 @@ function open(): Harness {
     tellsStatus,
     sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
-      // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
-      while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
+      // The body reaps it; this loop lets nobody here run who could hear of that.
+      while (existsSync(`/proc/${pid}`));
     },
     freePort,
     connect: (port) => {
@@ -156,29 +173,31 @@ describeKernelContract('Linux', open);
 describe('what a process has written', () => {
   it('is emitted at once where somebody asks for it, before the loop has looked, and no byte of it twice', async () => {
     const harness = open();
-    const outcome = kernel.spawn({
+    const heard: string[] = [];
+    const exits = new Set<number>();
+    const subscription = kernel.exits$.subscribe((batch) => {
+      for (const each of batch.exits) exits.add(each.pid);
+    });
+    const request = {
       argv: harness.argv('prints to both'),
       environment: { PATH: '/usr/bin:/bin' },
       ownGroup: true,
       stdin: 'null',
       stdout: 'pipe',
       stderr: 'pipe',
+    } as const;
+    const pid = await spawn(request, (outcome) => {
+      outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+      outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+      harness.awaitEndSilently(outcome.pid);
+      kernel.readOutput(outcome.pid);
+      heard.push(`${exits.size} exits`);
     });
-    if (!outcome.ok) throw new Error(outcome.error.code);
-    const heard: string[] = [];
-    outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
-    outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
-    harness.awaitEndSilently(outcome.pid);
-    kernel.readOutput(outcome.pid);
-    expect(heard).toEqual(['out\n', 'err\n']);
-    const exits = new Set<number>();
-    const subscription = kernel.exits$.subscribe((batch) => {
-      for (const { pid } of batch.exits) exits.add(pid);
-    });
-    await until(() => exits.has(outcome.pid));
+    expect(heard).toEqual(['out\n', 'err\n', '0 exits']);
+    await until(() => exits.has(pid));
     subscription.unsubscribe();
-    kernel.readOutput(outcome.pid);
-    expect(heard).toHaveLength(2);
+    kernel.readOutput(pid);
+    expect(heard).toHaveLength(3);
   });
 });
 
@@ -194,45 +213,48 @@ function mayChoosePids(): boolean {
   }
 }
 
+/** Processes that were started past chaperone's kernel. */
+const strangers: ChildProcess[] = [];
+
 /** Starts a program under a pid, past chaperone's kernel. Returns false where somebody else was quicker. */
 function spawnAs(pid: number, command: string): boolean {
   const last = readFileSync(lastPid);
   writeFileSync(lastPid, String(pid - 1));
-  const started = edge.spawn({
-    file: '/bin/sh',
-    argv: ['sh', '-c', command],
-    environment: ['PATH=/usr/bin:/bin'],
-    stdio: [0, 1, 2],
-    group: 'session',
-  });
+  const started = spawnChild('/bin/sh', ['-c', command], { stdio: 'ignore', detached: true });
   // Other tests go on with pids that nobody has had of late.
   writeFileSync(lastPid, last);
-  if (!('pid' in started)) throw new Error(started.code);
+  strangers.push(started);
   return started.pid === pid;
 }
 
 describe.skipIf(!mayChoosePids())('a number that comes again', () => {
-  const start = (command: string): number => {
-    const outcome = kernel.spawn({
+  const { following } = kernel;
+  /** Starts a command, and tracks its group from the beginning. */
+  const start = async (command: string): Promise<{ readonly pid: number; readonly group: ProcessTree }> => {
+    const groups: ProcessTree[] = [];
+    const request = {
       argv: ['/bin/sh', '-c', command],
       environment: { PATH: '/usr/bin:/bin' },
       ownGroup: true,
       stdin: 'null',
       stdout: 'inherit',
       stderr: 'inherit',
-    });
-    if (!outcome.ok) throw new Error(outcome.error.code);
-    return outcome.pid;
+    } as const;
+    const pid = await spawn(request, (outcome) => groups.push(following.trackGroup(outcome.pid)));
+    const [group] = groups;
+    if (group === undefined) throw new Error('the group is not tracked');
+    return { pid, group };
   };
-  const { following } = kernel;
 
-  afterEach(endAll);
+  afterEach(async () => {
+    for (const { pid } of strangers.splice(0)) if (pid !== undefined) edge.kill(-pid, 9);
+    await endAll();
+  });
 
   /** The group of a leader that is gone, and whose pid leads another one now. */
   async function succeeded(onEnd: (group: ProcessTree) => void): Promise<{ pid: number; group: ProcessTree }> {
     for (let attempt = 0; attempt < 20; attempt += 1) {
-      const pid = start('exit 0');
-      const group = following.trackGroup(pid);
+      const { pid, group } = await start('exit 0');
       await until(() => edge.kill(pid, 0) !== 0);
       onEnd(group);
       // The time of a beginning counts in hundredths of a second.
@@ -264,8 +286,7 @@ describe.skipIf(!mayChoosePids())('a number that comes again', () => {
   });
 
   it('stays the group of the members that outlive its leader', async () => {
-    const pid = start('trap "exit 0" USR1; sleep 1000 & wait');
-    const group = following.trackGroup(pid);
+    const { pid, group } = await start('trap "exit 0" USR1; sleep 1000 & wait');
     await until(() => group.members().length === 2);
     edge.kill(pid, 10);
     await until(() => edge.kill(pid, 0) !== 0);

@@ -92,15 +92,20 @@ describe('a number that comes again', () => {
       reusesPids: true,
     });
     const start = (program: ProgramName): number => {
-      const outcome = kernel.spawn({
+      let pid: number | undefined;
+      const request = {
         argv: [program],
         environment: {},
         ownGroup: true,
         stdin: 'null',
         stdout: 'inherit',
         stderr: 'inherit',
+      } as const;
+      kernel.spawn(request, (outcome) => {
+        pid = outcome.ok ? outcome.pid : 0;
       });
-      return outcome.ok ? outcome.pid : 0;
+      clock.run(clock.now() + 1_000, () => pid !== undefined);
+      return pid ?? 0;
     };
     const { following } = kernel;
     const first = start('exits on SIGUSR1 without its child');

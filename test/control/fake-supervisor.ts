@@ -182,7 +182,7 @@ export class FakeSupervisor implements Supervisor {
     this.#note(enabled ? 'enable' : 'disable', names, {});
   }
 
-  kill(name: string, signal: SignalName): KillOutcome {
+  async kill(name: string, signal: SignalName): Promise<KillOutcome> {
     this.#note(`kill ${signal}`, [name], {});
     return this.killOutcome;
   }
