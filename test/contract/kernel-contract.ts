@@ -447,14 +447,20 @@ export function describeKernelContract(name: string, open: () => Harness): void 
 
     it('sees at once what it has started, also where it has looked in the same turn', async () => {
       const { following } = harness.kernel;
-      const seen: (readonly number[])[] = [];
+      const seen = new Map<number, readonly number[]>();
       const begun: Promise<Begun>[] = [];
       for (let i = 0; i < 3; i++)
         begun.push(
-          spawn('hangs', {}, ({ pid }) => seen.push(following.trackGroup(pid).members().map((member) => member.pid))),
+          spawn('hangs', {}, ({ pid }) => {
+            const members = following.trackGroup(pid).members();
+            seen.set(
+              pid,
+              members.map((member) => member.pid),
+            );
+          }),
         );
       const pids = (await Promise.all(begun)).map(({ pid }) => pid);
-      expect(seen).toEqual(pids.map((pid) => [pid]));
+      expect(seen).toEqual(new Map(pids.map((pid) => [pid, [pid]])));
       expect(new Set(pids).size).toBe(3);
     });
 

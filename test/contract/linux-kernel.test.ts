@@ -288,8 +288,13 @@ describe.skipIf(!mayChoosePids())('a number that comes again', () => {
   it('stays the group of the members that outlive its leader', async () => {
     const { pid, group } = await start('trap "exit 0" USR1; sleep 1000 & wait');
     await until(() => group.members().length === 2);
+    let reaped = false;
+    const watch = kernel.exits$.subscribe(({ exits }) => {
+      reaped ||= exits.some((exit) => exit.pid === pid);
+    });
     edge.kill(pid, 10);
-    await until(() => edge.kill(pid, 0) !== 0);
+    await until(() => reaped);
+    watch.unsubscribe();
     group.startEnded();
     const members = group.members();
     expect(members).toHaveLength(1);

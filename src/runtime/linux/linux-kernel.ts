@@ -120,7 +120,7 @@ export class LinuxKernel implements Kernel {
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
     this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
-    this.following = new LinuxFollowing(edge, clock, this.#trees, this.pid);
+    this.following = new LinuxFollowing(edge, clock, this.#trees, body);
     this.notifying = new LinuxNotifying(edge);
   }
 
