@@ -24,6 +24,7 @@ export type ProgramName =
   | 'prints to both'
   | 'leaves a daemon'
   | 'leaves a writer'
+  | 'leaves a child'
   | 'hangs with a child'
   | 'ends after 50 ms'
   | 'writes its pid'
@@ -279,7 +280,9 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(gone).toBe(false);
       harness.kernel.signalAll('SIGTERM');
       await harness.until(() => gone);
-      const [orphan] = batches.flatMap(({ exits }) => exits).filter((exit) => exit.pid !== pid && exit.pid !== other.pid);
+      const [orphan] = batches
+        .flatMap(({ exits }) => exits)
+        .filter((exit) => exit.pid !== pid && exit.pid !== other.pid);
       expect(orphan?.status).toMatchObject({ signal: 'SIGTERM' });
     });
 
@@ -495,6 +498,20 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(following.lookUp(stranger.pid)).toBeDefined();
       tree.forget();
       expect(following.invocationOf(stranger.pid)).toBeUndefined();
+    });
+
+    it.each(['its tree', 'its group'])('knows %s, where a start has ended before it is told', async (what) => {
+      const { following } = harness.kernel;
+      const trees: ProcessTree[] = [];
+      const { pid } = await spawn('leaves a child', {}, (begun) => {
+        harness.awaitEndSilently(begun.pid);
+        trees.push(what === 'its tree' ? following.track(begun.pid, 'x', true) : following.trackGroup(begun.pid));
+      });
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.leavesGroup).toBe(true);
+      for (const tree of trees) tree.startEnded();
+      expect(trees.map((tree) => tree.members())).toEqual([[expect.objectContaining({ group: pid })]]);
+      for (const tree of trees) tree.forget();
     });
 
     it('reads a pidfile, tells one writing from the next, and removes it', async () => {

@@ -20,6 +20,7 @@ const shell: Readonly<Record<ProgramName, string>> = {
   'ignores SIGTERM': 'trap "" TERM; echo ready; while :; do sleep 1000; done',
   'prints to both': 'echo out; echo err >&2',
   'leaves a daemon': 'setsid sleep 1000 >/dev/null 2>&1 & exit 0',
+  'leaves a child': 'sleep 1000 >/dev/null 2>&1 & exit 0',
   'leaves a writer': 'echo early; (sleep 0.3; echo late) 2>/dev/null & exit 0',
   'hangs with a child': 'sleep 1000 & echo forked; wait',
   'ends after 50 ms': 'exec sleep 0.05',

@@ -17,6 +17,7 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   'ignores SIGTERM': { steps: [print('ready\n'), hang], onSignal: { SIGTERM: 'ignore' } },
   'prints to both': { steps: [print('out\n'), print('err\n', 'stderr')] },
   'leaves a daemon': { steps: [{ do: 'fork', script: { steps: [hang] }, detached: true }] },
+  'leaves a child': { steps: [{ do: 'fork', script: { steps: [hang] } }] },
   'leaves a writer': {
     steps: [print('early\n'), { do: 'fork', script: { steps: [{ do: 'wait', ms: 300 }, print('late\n')] } }],
   },

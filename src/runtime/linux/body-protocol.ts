@@ -95,7 +95,12 @@ export interface BodyExit {
 }
 
 export type BodyFact =
-  | { readonly type: 'welcome'; readonly pid: number; readonly version: number; readonly subreaperError: string | undefined }
+  | {
+      readonly type: 'welcome';
+      readonly pid: number;
+      readonly version: number;
+      readonly subreaperError: string | undefined;
+    }
   | { readonly type: 'signal'; readonly signal: number }
   | { readonly type: 'spawned'; readonly request: bigint; readonly pid: number }
   | { readonly type: 'spawnFailed'; readonly request: bigint; readonly code: string; readonly stage: SpawnStage }

@@ -99,7 +99,11 @@ export class Body {
   }
 
   /** Signals processes or groups; calls back once, with the errno's name of each, or undefined where it was sent. */
-  signal(signal: number, targets: readonly SignalTarget[], told: (errors: readonly (string | undefined)[]) => void): void {
+  signal(
+    signal: number,
+    targets: readonly SignalTarget[],
+    told: (errors: readonly (string | undefined)[]) => void,
+  ): void {
     const numbered = targets.map((target) => ({ ...target, spawn: this.#spawns.get(target.pid) ?? 0n }));
     this.#signals.set(this.#ask({ type: 'signal', signal, targets: numbered }), told);
   }

@@ -34,7 +34,7 @@ import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
 import type { NativeEdge } from './native.ts';
 import { OomKills } from './oom-kills.ts';
-import { allProcesses, forgetProcesses } from './process-table.ts';
+import { allProcesses, forgetProcesses, timeOfStarts } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
 import { RemoteSink } from './remote-sink.ts';
 
@@ -214,6 +214,7 @@ export class LinuxKernel implements Kernel {
     const opened: number[] = [];
     try {
       const streams = this.#openStreams(request, opened);
+      const since = timeOfStarts();
       this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
         const kept = [streams.stdout.readEnd, streams.stderr.readEnd];
         if (!verdict.ok) {
@@ -222,7 +223,7 @@ export class LinuxKernel implements Kernel {
           return;
         }
         closeAll(opened.filter((fd) => !kept.includes(fd)));
-        told(this.#begin(verdict.pid, streams));
+        told(this.#begin(verdict.pid, streams, since, groupOf(request) === 'session'));
       });
     } catch (error) {
       closeAll(opened);
@@ -235,7 +236,8 @@ export class LinuxKernel implements Kernel {
   /** @param opened gets the descriptors that are opened for it */
   #openStreams(request: SpawnRequest, opened: number[]): Streams {
     const { connection, account } = request;
-    if (connection !== undefined) return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
+    if (connection !== undefined)
+      return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
     return {
       stdin: request.stdin === 'null' ? this.#openNull() : ownStream(0),
       stdout: request.stdout === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(1) },
@@ -264,22 +266,18 @@ export class LinuxKernel implements Kernel {
     };
   }
 
-  #begin(pid: number, { stdout, stderr }: Streams): SpawnOutcome {
+  /** @param since a time before the start */
+  #begin(pid: number, { stdout, stderr }: Streams, since: number, leads: boolean): SpawnOutcome {
     const outputs = [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined).map((fd) => this.#read(fd));
     forgetProcesses();
-    this.#trees.started(pid);
+    this.#trees.started(pid, since, leads);
     if (outputs.length > 0) this.#outputs.set(pid, outputs);
     const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
       outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
     return { ok: true, pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
   }
 
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void {
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
     this.#body.signal(signalNumber(signal), [{ pid, group: target === 'group' }], ([error]) =>
       told?.(error === undefined ? 'sent' : error === 'ESRCH' ? 'vanished' : 'denied'),
     );

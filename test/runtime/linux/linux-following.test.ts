@@ -13,7 +13,12 @@ const refuse = (code: string) => (): never => {
 
 function followingOn(kernel: Partial<NativeEdge>): LinuxFollowing {
   const clock = new LinuxClock();
-  return new LinuxFollowing({ ...edge, ...kernel }, clock, new ProcessTrees(clock, tested.body.pid, () => true), tested.body);
+  return new LinuxFollowing(
+    { ...edge, ...kernel },
+    clock,
+    new ProcessTrees(clock, tested.body.pid, () => true),
+    tested.body,
+  );
 }
 
 describe('the end of a process on an older kernel', () => {
@@ -66,7 +71,7 @@ it('a session is no longer that of a start once chaperone has started something 
   const tree = trees.track(root, 'first', true);
   // No look has found the child by now; it belongs to the session of the start.
   expect(trees.invocationOf(child)).toBe('first');
-  trees.started(root);
+  trees.started(root, 0, true);
   expect(trees.invocationOf(child)).toBeUndefined();
   tree.forget();
   edge.kill(-root, 9);
@@ -78,7 +83,7 @@ it('a process group is gone once chaperone has started something else under its 
   const pid = await spawned(['/bin/sleep', '1000']);
   const old = trees.trackGroup(pid);
   expect(old.members()).toMatchObject([{ pid, group: pid }]);
-  trees.started(pid);
+  trees.started(pid, 0, true);
   expect(old.members()).toEqual([]);
   const group = trees.trackGroup(pid);
   // This forgets the old tree late, which must not touch the new one.

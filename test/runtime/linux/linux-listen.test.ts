@@ -19,7 +19,12 @@ function kernelWithout(family: 4 | 6 | 'both', code: string) {
       return edge.listenTcp(port, wanted, backlog);
     },
   };
-  const kernel = new LinuxKernel({ edge: faulty, body, clock: new LinuxClock(), descriptorLimit: { soft: 64, hard: 64 } });
+  const kernel = new LinuxKernel({
+    edge: faulty,
+    body,
+    clock: new LinuxClock(),
+    descriptorLimit: { soft: 64, hard: 64 },
+  });
   return { kernel, asked };
 }
 
@@ -56,7 +61,12 @@ describe('a client that cannot be taken', () => {
         throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
       },
     };
-    const kernel = new LinuxKernel({ edge: faulty, body, clock: new LinuxClock(), descriptorLimit: { soft: 64, hard: 64 } });
+    const kernel = new LinuxKernel({
+      edge: faulty,
+      body,
+      clock: new LinuxClock(),
+      descriptorLimit: { soft: 64, hard: 64 },
+    });
     const { createConnection, createServer } = await import('node:net');
     const port = await new Promise<number>((resolve) => {
       const server = createServer().listen(0, () => {

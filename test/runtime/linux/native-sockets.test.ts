@@ -779,7 +779,9 @@ sys.stdin.read()`;
       const input = edge.pipe();
       const output = edge.pipe();
       edge.setBlocking(input.readEnd, true);
-      const holder = await spawned(pythonCommand(pythonLock), { stdio: [input.readEnd, output.writeEnd, output.writeEnd] });
+      const holder = await spawned(pythonCommand(pythonLock), {
+        stdio: [input.readEnd, output.writeEnd, output.writeEnd],
+      });
       closeSync(input.readEnd);
       closeSync(output.writeEnd);
       await readable(output.readEnd);
