@@ -42,7 +42,7 @@ describe('the end of a process on an older kernel', () => {
 
   it('is not told to a subscriber that has gone, also while the kernel is being asked', async () => {
     const before = openDescriptors();
-    const pid = await spawned(['/bin/true']);
+    const pid = await spawned(['/bin/sleep', '1000']);
     let asked = 0;
     const following = followingOn({
       pidfdExit: () => {
@@ -54,6 +54,7 @@ describe('the end of a process on an older kernel', () => {
     const watch = following.watchEnd(pid).subscribe(() => {
       told = true;
     });
+    edge.kill(pid, 9);
     while (asked < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     watch.unsubscribe();
     const sofar = asked;
