@@ -227,6 +227,7 @@ class Runner {
       plan.faults.filter((each): each is Extract<Fault, { readonly fault: N }> => each.fault === name);
     this.#faults = {
       spawnError: of('spawnError'),
+      slowSpawn: of('slowSpawn'),
       killed: of('killed'),
       stopped: of('stopped'),
       stuck: of('stuck'),
@@ -264,6 +265,11 @@ class Runner {
           const start = (this.#starts.get(service) ?? 0) + 1;
           this.#starts.set(service, start);
           return this.#faults.spawnError.find((fault) => fault.service === service && fault.start === start);
+        },
+        spawnDelay: ({ argv: [word] }) => {
+          const service = `${word}.service`;
+          const start = (this.#starts.get(service) ?? 0) + 1;
+          return this.#faults.slowSpawn.find((fault) => fault.service === service && fault.start === start)?.duration;
         },
         listenFault: (port) => portFaults.get(port),
         notifyFate: (service) => this.#fateOf(service),
@@ -659,6 +665,7 @@ class Runner {
         }, fault.duration);
         break;
       case 'spawnError':
+      case 'slowSpawn':
       case 'stuck':
       case 'slow':
       case 'notification':

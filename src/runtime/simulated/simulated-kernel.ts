@@ -78,6 +78,8 @@ export interface SimulatedPrograms {
   script(argv: readonly string[]): Script | undefined;
   /** The fault of a spawn. Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
+  /** ms from the request to the verdict; above 10,000 the start is given up (ETIMEDOUT). Undefined: at once, in a later turn. */
+  spawnDelay?(request: SpawnRequest): number | undefined;
   /** The errno's name where a port cannot be listened on. Undefined: it can, unless it is in use. */
   listenFault?(port: number): string | undefined;
   /** The errno's name where a client cannot be accepted. Undefined: it can. */
@@ -140,6 +142,8 @@ interface Socket {
 }
 
 const ownPid = 1;
+/** As in the body: ms after which a child is given up that has not reached its program. */
+const spawnPatience = 10_000;
 /** As on Linux: ms after which observers give up to wait for the status of a process that its parent does not reap. */
 const statusPatience = 1_275;
 /** The signals whose default action does not end a process, signal(7). */
@@ -191,6 +195,9 @@ export class SimulatedKernel implements Kernel {
   #nextId = 1;
   /** The invocation of each tracked start, by the id of its process. */
   readonly #invocations = new Map<number, string>();
+  #nextInvocation = 1;
+  /** Starts without a verdict: each function makes it, and has it passed on to chaperone. */
+  readonly #underWay = new Set<(pass: (callback: () => void) => void) => void>();
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: Zombie[] = [];
   /** Ended children of scripted parents that these have not reaped yet. */
@@ -291,20 +298,38 @@ export class SimulatedKernel implements Kernel {
   }
 
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
-    told(this.#spawn(request));
+    if (this.exhausted === 'descriptors') {
+      // The pipes are opened before the body is asked.
+      told(this.#failSpawn(request, { code: 'EMFILE', stage: 'pipe' }));
+      return;
+    }
+    const delay = this.#programs.spawnDelay?.(request) ?? 0;
+    const judge = (pass: (callback: () => void) => void): void => {
+      if (!this.#underWay.delete(judge)) return;
+      const outcome =
+        delay > spawnPatience ? this.#failSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
+      pass(() => told(outcome));
+      if (!outcome.ok) this.#planDelivery();
+    };
+    this.#underWay.add(judge);
+    this.clock.setTimeout(
+      () => judge((callback) => this.supervisorClock.arrive(callback)),
+      Math.min(delay, spawnPatience),
+    );
+  }
+
+  #failSpawn(request: SpawnRequest, { code, stage }: SpawnFault): SpawnOutcome {
+    const directory = request.directory === undefined ? {} : { directory: request.directory };
+    const error = { code, stage, program: request.argv[0] ?? '', ...directory };
+    this.#programs.onFact?.({ kind: 'unspawned', request, error });
+    return { ok: false, error };
   }
 
   #spawn(request: SpawnRequest): SpawnOutcome {
     const program = request.argv[0] ?? '';
-    const fail = ({ code, stage }: SpawnFault): SpawnOutcome => {
-      const directory = request.directory === undefined ? {} : { directory: request.directory };
-      const error = { code, stage, program, ...directory };
-      this.#programs.onFact?.({ kind: 'unspawned', request, error });
-      return { ok: false, error };
-    };
+    const fail = (fault: SpawnFault): SpawnOutcome => this.#failSpawn(request, fault);
     const fault = this.#programs.fault?.(request);
     if (fault !== undefined) return fail(fault);
-    if (this.exhausted === 'descriptors') return fail({ code: 'EMFILE', stage: 'pipe' });
     if (this.exhausted === 'memory') return fail({ code: 'ENOMEM', stage: 'clone' });
     const script = this.#programs.script(request.argv);
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
@@ -337,12 +362,7 @@ export class SimulatedKernel implements Kernel {
     return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
   }
 
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void {
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
     const outcome = this.#signal(pid, signal, target);
     told?.(outcome);
   }
@@ -361,6 +381,8 @@ export class SimulatedKernel implements Kernel {
   }
 
   signalAll(signal: SignalName): void {
+    // The signal ends a child on its way to its program, too, which then counts as started.
+    for (const judge of [...this.#underWay]) judge((callback) => this.#later(callback, 0));
     for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
   }
 
@@ -399,9 +421,9 @@ export class SimulatedKernel implements Kernel {
         }, 0);
         return () => this.supervisorClock.clearTimeout(timer);
       }),
-    newInvocation: () => String(this.spawned.length + 1),
+    newInvocation: () => String(this.#nextInvocation++),
     track: (root, invocation): ProcessTree => {
-      const id = this.#table.get(root)?.id ?? 0;
+      const id = this.#idOf(root);
       this.#invocations.set(id, invocation);
       return {
         startEnded: () => undefined,
@@ -414,7 +436,7 @@ export class SimulatedKernel implements Kernel {
       return root === undefined ? undefined : this.#invocations.get(root);
     },
     trackGroup: (pid): ProcessTree => {
-      const id = this.#table.get(pid)?.id ?? 0;
+      const id = this.#idOf(pid);
       return {
         startEnded: () => undefined,
         members: () => [...this.#table.values()].filter(({ group, lineage }) => group === pid && lineage.includes(id)),
@@ -508,6 +530,11 @@ export class SimulatedKernel implements Kernel {
 
   defer(callback: () => void): void {
     this.#later(callback, 0);
+  }
+
+  /** The id of a process that is alive, or that chaperone has not reaped; 0 where there is none. */
+  #idOf(pid: number): number {
+    return (this.#table.get(pid) ?? this.#zombies.find((zombie) => zombie.pid === pid))?.id ?? 0;
   }
 
   /** Schedules input for chaperone, which is no timer of chaperone's own. */
@@ -790,7 +817,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   #hasLiveChildren(): boolean {
-    return [...this.#table.values()].some((process) => process.parent === ownPid);
+    return this.#underWay.size > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
   }
 }
 
