@@ -106,7 +106,7 @@ export const invariants = {
         else if (notice.change.phase === 'stopped') allowed.delete(notice.service);
         return undefined;
       }
-      if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
+      if (entry.kind !== 'requested') return undefined;
       const spec = specs.get(entry.service);
       if (spec === undefined || isScheduled(spec.type)) return undefined;
       const from = allowed.get(entry.service);
@@ -124,11 +124,9 @@ export const invariants = {
         if (draining) return `${entry.notice.service} is let go`;
         released.set(entry.notice.service, entry.own);
       }
-      if (!draining || entry.kind !== 'spawned') return undefined;
+      if (!draining || entry.kind !== 'requested') return undefined;
       // Of services that are released together, the first may end the system: the others have their start already.
-      return entry.own === begin && released.get(entry.service) === begin
-        ? undefined
-        : `${entry.service} starts as pid ${entry.pid}`;
+      return entry.own === begin && released.get(entry.service) === begin ? undefined : `${entry.service} starts`;
     });
   },
 
@@ -519,11 +517,12 @@ export const invariants = {
   },
 
   'detect_exit ends what is idle, and nothing that lives': (run) => {
+    // Starts that are under way count: their processes may run already.
     let live = 0;
     let idleSince: number | undefined;
     return walk(run, (entry, { draining }) => {
-      if (entry.kind === 'spawned' || entry.kind === 'forked') live += 1;
-      if (entry.kind === 'ended') live -= 1;
+      if (entry.kind === 'requested' || entry.kind === 'forked') live += 1;
+      if (entry.kind === 'ended' || entry.kind === 'unspawned') live -= 1;
       if (
         entry.kind === 'notice' &&
         entry.notice.type === 'system.draining' &&
@@ -577,11 +576,11 @@ export const invariants = {
   'after a reload the system equals a fresh boot': (run) => {
     const specs = specsOf(run);
     return walk(run, (entry, state) => {
-      if (entry.kind === 'spawned') {
-        const { service, pid } = entry;
+      if (entry.kind === 'requested') {
+        const { service } = entry;
         // A service that still has to be stopped goes on as before: it restarts, and its schedule is kept.
         if (state.asked.has(service)) return undefined;
-        if (state.gone.has(service)) return `${service} starts as pid ${pid}, and is configured no more`;
+        if (state.gone.has(service)) return `${service} starts, and is configured no more`;
         const wanted = state.definitions.get(service) ?? 0;
         return entry.definition === wanted
           ? undefined
@@ -610,7 +609,7 @@ export const invariants = {
         const spec = specs.get(service);
         return spec === undefined || spec.killMode === 'process' || lost.has(service) ? undefined : groups.left(spec);
       };
-      if (entry.kind === 'spawned' && !isScheduled(specs.get(entry.service)?.type ?? 'simple')) {
+      if (entry.kind === 'requested' && !isScheduled(specs.get(entry.service)?.type ?? 'simple')) {
         const pid = left(entry.service);
         if (pid !== undefined) return `${entry.service} starts, and pid ${pid} of its last run lives`;
       }
@@ -741,7 +740,7 @@ export const invariants = {
   // ends that wait"; section 2: cron's "`disable` unschedules".
   'what is disabled never starts unasked': (run) =>
     walk(run, (entry, { disabled, asked }) => {
-      if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
+      if (entry.kind !== 'requested') return undefined;
       // A service that has to stop after others goes on until its turn comes.
       return disabled.has(entry.service) && !asked.has(entry.service)
         ? `${entry.service} starts, and is disabled`

@@ -42,8 +42,12 @@ export interface SpawnFault {
 
 /** An event of the kernel, for recorders. `id` identifies a process for ever, its pid only while it lives. */
 export type KernelFact =
+  /** Chaperone has asked for a start, whose verdict comes later. */
+  | { readonly kind: 'requested'; readonly request: SpawnRequest }
   | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly request: SpawnRequest }
   | { readonly kind: 'unspawned'; readonly request: SpawnRequest; readonly error: SpawnError }
+  /** Chaperone is told that the start has succeeded. */
+  | { readonly kind: 'begun'; readonly id: number }
   /** A program has forked a process, which has no `spawned` fact. `root` is the ancestor that chaperone had started. */
   | { readonly kind: 'forked'; readonly id: number; readonly pid: number; readonly root: number }
   | {
@@ -298,6 +302,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+    this.#programs.onFact?.({ kind: 'requested', request });
     if (this.exhausted === 'descriptors') {
       // The pipes are opened before the body is asked.
       told(this.#failSpawn(request, { code: 'EMFILE', stage: 'pipe' }));
@@ -308,7 +313,11 @@ export class SimulatedKernel implements Kernel {
       if (!this.#underWay.delete(judge)) return;
       const outcome =
         delay > spawnPatience ? this.#failSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
-      pass(() => told(outcome));
+      const id = outcome.ok ? this.#idOf(outcome.pid) : undefined;
+      pass(() => {
+        if (id !== undefined) this.#programs.onFact?.({ kind: 'begun', id });
+        told(outcome);
+      });
       if (!outcome.ok) this.#planDelivery();
     };
     this.#underWay.add(judge);
