@@ -192,7 +192,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'nothing starts before its prerequisites are ready': () => inserted(0, released('web.service')),
   'nothing starts before the stage before it stands': () => inserted(0, released('last.service')),
   'every start was let go, or is a restart after its pause': () =>
-    inserted(0, { kind: 'spawned', id: 999, pid: 999, service: 'db.service', definition: 0 }),
+    inserted(0, { kind: 'requested', service: 'db.service', definition: 0 }),
   'nothing starts once shutdown has begun': () => inserted(run.history.length, released('db.service')),
   'nothing waits without a reason': () => misjudged('db.service', { phase: 'pending' }),
   'every started process is waited for': () =>
@@ -239,7 +239,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
       () => [],
     ),
   'a service has no more processes at a time than it may': () =>
-    inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service', definition: 0 }),
+    inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service' }),
   'a cron or inetd service fails only at its start': () =>
     inserted(
       indexOf(isNotice('system.draining')),

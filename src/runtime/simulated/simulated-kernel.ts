@@ -202,6 +202,8 @@ export class SimulatedKernel implements Kernel {
   #nextInvocation = 1;
   /** Starts without a verdict: each function makes it, and has it passed on to chaperone. */
   readonly #underWay = new Set<(pass: (callback: () => void) => void) => void>();
+  /** Verdicts that chaperone is about to be told. */
+  readonly #verdicts: (() => void)[] = [];
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: Zombie[] = [];
   /** Ended children of scripted parents that these have not reaped yet. */
@@ -305,19 +307,23 @@ export class SimulatedKernel implements Kernel {
     this.#programs.onFact?.({ kind: 'requested', request });
     if (this.exhausted === 'descriptors') {
       // The pipes are opened before the body is asked.
-      told(this.#failSpawn(request, { code: 'EMFILE', stage: 'pipe' }));
+      const outcome = failedSpawn(request, { code: 'EMFILE', stage: 'pipe' });
+      this.#programs.onFact?.({ kind: 'unspawned', request, error: outcome.error });
+      told(outcome);
       return;
     }
     const delay = this.#programs.spawnDelay?.(request) ?? 0;
     const judge = (pass: (callback: () => void) => void): void => {
       if (!this.#underWay.delete(judge)) return;
       const outcome =
-        delay > spawnPatience ? this.#failSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
+        delay > spawnPatience ? failedSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
       const id = outcome.ok ? this.#idOf(outcome.pid) : undefined;
-      pass(() => {
+      this.#verdicts.push(() => {
         if (id !== undefined) this.#programs.onFact?.({ kind: 'begun', id });
+        if (!outcome.ok) this.#programs.onFact?.({ kind: 'unspawned', request, error: outcome.error });
         told(outcome);
       });
+      pass(() => this.#tellVerdicts());
       if (!outcome.ok) this.#planDelivery();
     };
     this.#underWay.add(judge);
@@ -327,16 +333,13 @@ export class SimulatedKernel implements Kernel {
     );
   }
 
-  #failSpawn(request: SpawnRequest, { code, stage }: SpawnFault): SpawnOutcome {
-    const directory = request.directory === undefined ? {} : { directory: request.directory };
-    const error = { code, stage, program: request.argv[0] ?? '', ...directory };
-    this.#programs.onFact?.({ kind: 'unspawned', request, error });
-    return { ok: false, error };
+  #tellVerdicts(): void {
+    for (const tell of this.#verdicts.splice(0)) tell();
   }
 
   #spawn(request: SpawnRequest): SpawnOutcome {
     const program = request.argv[0] ?? '';
-    const fail = (fault: SpawnFault): SpawnOutcome => this.#failSpawn(request, fault);
+    const fail = (fault: SpawnFault): SpawnOutcome => failedSpawn(request, fault);
     const fault = this.#programs.fault?.(request);
     if (fault !== undefined) return fail(fault);
     if (this.exhausted === 'memory') return fail({ code: 'ENOMEM', stage: 'clone' });
@@ -815,6 +818,8 @@ export class SimulatedKernel implements Kernel {
   }
 
   #reap(): void {
+    // The verdict on a start comes before the exit of the process.
+    this.#tellVerdicts();
     if (this.#zombies.length === 0) return;
     const zombies = this.#zombies;
     this.#zombies = [];
@@ -828,6 +833,11 @@ export class SimulatedKernel implements Kernel {
   #hasLiveChildren(): boolean {
     return this.#underWay.size > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
   }
+}
+
+function failedSpawn(request: SpawnRequest, { code, stage }: SpawnFault): SpawnOutcome & { readonly ok: false } {
+  const directory = request.directory === undefined ? {} : { directory: request.directory };
+  return { ok: false, error: { code, stage, program: request.argv[0] ?? '', ...directory } };
 }
 
 function exhaustionCode(what: SimulatedKernel['exhausted']): string | undefined {
