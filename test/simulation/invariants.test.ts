@@ -164,6 +164,7 @@ function respecified(name: string, changes: Partial<ServiceSpec>): WorldRun {
   return { ...run, spec: { ...run.spec, services } };
 }
 
+const isRequestOfDb = (entry: Entry): boolean => entry.kind === 'requested' && entry.service === 'db.service';
 const isSpawnOfDb = (entry: Entry): boolean => entry.kind === 'spawned' && entry.service === 'db.service';
 const spawnOfDb = run.history.find(isSpawnOfDb);
 const idOfDb = spawnOfDb?.kind === 'spawned' ? spawnOfDb.id : 0;
@@ -264,7 +265,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     end: { ...run.end, pidfiles: { 'daemon.service': '7\n' } },
   }),
   'after a reload the system equals a fresh boot': () =>
-    edited(isSpawnOfDb, (entry) => [
+    edited(isRequestOfDb, (entry) => [
       { at: 0, own: 0, kind: 'reloaded', nth: 1, names: ['db.service'], gone: [], force: false },
       entry,
     ]),
@@ -306,7 +307,7 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     ),
   'a process is asked to end once': () => inserted(indexOf(isDraining), signalToDb('SIGTERM')),
   'what is disabled never starts unasked': () =>
-    inserted(indexOf(isSpawnOfDb), { kind: 'deed', deed: { do: 'disable', names: ['db.service'] } }),
+    inserted(indexOf(isRequestOfDb), { kind: 'deed', deed: { do: 'disable', names: ['db.service'] } }),
   'a start that was asked for is never forgotten': () =>
     edited(isDraining, (entry) => {
       const look = run.history.find(({ kind }) => kind === 'look');

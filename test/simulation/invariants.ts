@@ -203,16 +203,19 @@ export const invariants = {
     const signalled = new Map<number, Set<string>>();
     const owners = new Owners();
     const starts = new Starts();
-    return walk(run, (entry, { forced, clearing, killed }) => {
+    return walk(run, (entry, { forced, clearing, draining, killed }) => {
       owners.note(entry);
       starts.note(entry);
       if (entry.kind !== 'signalled' || forced) return undefined;
       const { root, signal, service, pid } = entry;
-      // Nobody could signal the process before: its start was under way until the time to end was up.
-      if (!starts.isKnown(root) || starts.lastVerdict(service) === entry.own) return undefined;
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
       if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
+      // Nobody could signal the process before: its start was under way until the time to end was up. In the shutdown what
+      // other runs have left had to wait for that, too.
+      const verdict = draining ? starts.lastVerdict() : starts.lastVerdict(service);
+      const waited = verdict === entry.own || (draining && starts.anyUnderWay());
+      if (!starts.isKnown(root) || waited) return undefined;
       const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
       const own = [
         ...known.map((spec) => spec?.killSignal ?? 'SIGTERM'),

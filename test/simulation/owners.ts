@@ -32,8 +32,9 @@ export class Starts {
     return this.#begun.has(id);
   }
 
-  /** The time of the last verdict, on chaperone's clock. */
-  lastVerdict(service: string): number {
+  /** The time of the last verdict, of any service or of this one, on chaperone's clock. */
+  lastVerdict(service?: string): number {
+    if (service === undefined) return Math.max(0, ...this.#verdicts.values());
     return this.#verdicts.get(service) ?? 0;
   }
 
