@@ -145,22 +145,35 @@ readlink /proc/$$/cwd /proc/$PPID/exe
     expect(stdout.trim().split('\n')).toEqual(['/dev/null', '/dev/null', '/dev/null']);
   });
 
-  it('looks for node in the absolute directories of PATH', () => {
+  /** Starts a program as where no fixed place has a node. */
+  function launchWithoutNode(file: string, path: string): readonly string[] {
+    const hide =
+      'for file in /usr/local/bin/node /usr/bin/node; do [ ! -e $file ] || mount --bind /dev/null $file; done';
+    const shell = `${hide}; exec /usr/bin/env -i PATH="$1" "$0"`;
+    const { stdout, stderr } = spawnSync('unshare', ['--mount', '/bin/sh', '-c', shell, file, path], {
+      encoding: 'utf8',
+    });
+    return `${stdout}${stderr}`.trim().split('\n');
+  }
+
+  it.runIf(isRoot)('looks for node in the absolute directories of PATH that only root may write to', () => {
     const directory = alone('searching');
     const path = join(scratch, 'bin');
+    const open = join(scratch, 'open');
     mkdirSync(path);
-    writeFileSync(join(path, 'node'), fakeNode, { mode: 0o755 });
+    mkdirSync(open);
+    for (const place of [path, open]) writeFileSync(join(place, 'node'), fakeNode, { mode: 0o755 });
+    chmodSync(open, 0o777);
     mkdirSync(join(scratch, 'decoy/node'), { recursive: true });
-    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: `:.:${scratch}/decoy:/nowhere:${path}` });
+    const lines = launchWithoutNode(join(directory, 'chaperone'), `:.:${scratch}/decoy:/nowhere:${open}:${path}`);
     expect(lines[0]).toBe(`node=${path}/node`);
     expect(lines).toContain(`argument=${join(directory, 'chaperone.cjs')}`);
   });
 
-  it('passes over a node beside it that is not executable', () => {
+  it.runIf(isRoot)('passes over a node beside it that is not executable', () => {
     const directory = alone('not-executable');
     writeFileSync(join(directory, 'node'), fakeNode, { mode: 0o644 });
-    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: home });
-    expect(lines[0]).toBe(`node=${home}/node`);
+    expect(launchWithoutNode(join(directory, 'chaperone'), home)[0]).toBe(`node=${home}/node`);
   });
 
   it('ends with 126 and a reason when node does not run', () => {
