@@ -270,12 +270,7 @@ export interface Kernel {
    */
   readOutput(pid: number): void;
   /** Signals one process, or its whole group, and calls back once, in this turn or in a later one. */
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void;
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void;
   /** Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. */
   signalAll(signal: SignalName): void;
   /** Makes `childrenGone$` emit in a later turn: as soon as no child is left, dead or alive. */

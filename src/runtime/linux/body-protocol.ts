@@ -1,9 +1,7 @@
 /** The protocol between body and brain, as native/body/protocol.h defines it: requests to bytes, and bytes to facts. */
-import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
-import { fromWaitStatus } from '../../model/service/exit-status.ts';
 import type { SpawnErrorStage } from '../../model/service/spawn-error.ts';
 import { toBytes } from './byte-text.ts';
+import { errnoName } from './errno-name.ts';
 
 export const protocolVersion = 1;
 /** The most bytes of a packet; a larger spawn request travels in a memory file. */
@@ -342,14 +340,7 @@ function readExit(view: DataView, at: number): BodyExit {
   };
 }
 
-/** The names of errno(3). libuv has no name for some that execve(2) sets, such as ENOEXEC; the first of two names counts. */
-const errorNames = new Map(
-  Object.entries(constants.errno)
-    .reverse()
-    .map(([name, errno]) => [errno, name]),
-);
-
 /** Undefined for 0. */
 function errorName(errno: number): string | undefined {
-  return errno === 0 ? undefined : (errorNames.get(errno) ?? getSystemErrorName(-errno));
+  return errno === 0 ? undefined : errnoName(errno);
 }
