@@ -13,7 +13,6 @@
         'native/edge.c',
         'native/packets.c',
         'native/processes.c',
-        'native/spawn.c',
         'native/values.c',
         'native/watches.c',
       ],
@@ -46,6 +45,7 @@
         'native/node.c',
         'native/options.c',
         'native/output.c',
+        'native/own-pid.c',
         'native/sdnotify.c',
       ],
       # For words.h, which scripts/native-words.mjs writes.

@@ -12,10 +12,6 @@ NAPI_MODULE_INIT() {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"spawn", edge_spawn},
-      {"reap", edge_reap},
-      {"setSubreaper", edge_set_subreaper},
-      {"takeTerminal", edge_take_terminal},
       {"kill", edge_kill},
       {"pipe", edge_pipe},
       {"readNow", edge_read_now},

@@ -51,10 +51,6 @@ napi_value credentials_of(napi_env env, const struct ucred *credentials);
 /* Makes the state that one environment keeps between calls; returns false and throws without memory for it. */
 bool keep_instance(napi_env env);
 
-napi_value edge_spawn(napi_env env, napi_callback_info info);
-napi_value edge_reap(napi_env env, napi_callback_info info);
-napi_value edge_set_subreaper(napi_env env, napi_callback_info info);
-napi_value edge_take_terminal(napi_env env, napi_callback_info info);
 napi_value edge_kill(napi_env env, napi_callback_info info);
 napi_value edge_pipe(napi_env env, napi_callback_info info);
 napi_value edge_read_now(napi_env env, napi_callback_info info);

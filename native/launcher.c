@@ -36,7 +36,7 @@ static void fill_stdio(void) {
 
 /* Which program this is, by the last part of the name that it was called by. */
 static const char *program_called(const char *path) {
-  static const char *const tools[] = {"sdnotify", "chaperonectl", "telchap"};
+  static const char *const tools[] = {"sdnotify", "chaperonectl", "telchap", "own-pid"};
   const char *slash = path == NULL ? NULL : strrchr(path, '/');
   const char *name = slash == NULL ? path : slash + 1;
   for (size_t i = 0; name != NULL && i < sizeof tools / sizeof tools[0]; i++) {
@@ -78,6 +78,7 @@ int main(int argc, char **argv) {
   fill_stdio();
   if (is_body) return body_main(argc, argv);
   if (is(program, "sdnotify")) return sdnotify_main(argc, argv);
+  if (is(program, "own-pid")) return own_pid_main(argc, argv);
   if (is(program, "chaperonectl") && is_ready_answers(argc, argv, &status)) return status;
   return run_node(program, argc, argv);
 }

@@ -1,4 +1,4 @@
-/* Processes: reaping, signals, pidfds, and questions of chaperone about itself. */
+/* Processes: signals, pidfds, and questions of chaperone about itself. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -7,13 +7,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Older C libraries lack these numbers although newer kernels have the calls. */
@@ -22,9 +19,6 @@
 #endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
-#endif
-#ifndef PR_SET_CHILD_SUBREAPER
-#define PR_SET_CHILD_SUBREAPER 36
 #endif
 
 /*
@@ -44,59 +38,6 @@ _Static_assert(sizeof(struct process_info) == 64, "the size is a part of the num
 #define INFO_EXIT (UINT64_C(1) << 3)
 
 #define RANDOM_AT_MOST 64
-
-static double milliseconds(struct timeval time) {
-  return (double)time.tv_sec * 1000 + (double)time.tv_usec / 1000;
-}
-
-static napi_value exit_of(napi_env env, const siginfo_t *info, const struct rusage *usage) {
-  napi_value exit;
-  napi_create_object(env, &exit);
-  set_number(env, exit, "pid", info->si_pid);
-  set_number(env, exit, info->si_code == CLD_EXITED ? "code" : "signal", info->si_status);
-  set_boolean(env, exit, "coreDumped", info->si_code == CLD_DUMPED);
-  set_number(env, exit, "userTime", milliseconds(usage->ru_utime));
-  set_number(env, exit, "systemTime", milliseconds(usage->ru_stime));
-  set_number(env, exit, "maxRss", (double)usage->ru_maxrss);
-  return exit;
-}
-
-/* waitid(2) as a raw call, because the C library's version has no parameter for the rusage. */
-napi_value edge_reap(napi_env env, napi_callback_info info) {
-  napi_value argument;
-  int limit;
-  arguments_of(env, info, 1, &argument);
-  if (!read_int(env, argument, "limit", 1, &limit)) return NULL;
-
-  napi_value exits;
-  bool children_left = true;
-  napi_create_array(env, &exits);
-  for (uint32_t taken = 0; taken < (uint32_t)limit;) {
-    siginfo_t exited;
-    struct rusage usage;
-    /* With WNOHANG and no dead child the call succeeds and may leave si_pid unchanged. */
-    memset(&exited, 0, sizeof exited);
-    if (syscall(SYS_waitid, P_ALL, 0, &exited, WEXITED | WNOHANG, &usage) != 0) {
-      if (errno == EINTR) continue;
-      children_left = errno != ECHILD;
-      break;
-    }
-    if (exited.si_pid == 0) break;
-    napi_set_element(env, exits, taken++, exit_of(env, &exited, &usage));
-  }
-  napi_value result;
-  napi_create_object(env, &result);
-  napi_set_named_property(env, result, "exits", exits);
-  set_boolean(env, result, "childrenLeft", children_left);
-  return result;
-}
-
-/* prctl(2) */
-napi_value edge_set_subreaper(napi_env env, napi_callback_info info) {
-  (void)info;
-  if (prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL) != 0) return throw_errno(env, "adopt orphans", errno);
-  return NULL;
-}
 
 /* kill(2) */
 napi_value edge_kill(napi_env env, napi_callback_info info) {

@@ -11,6 +11,9 @@ void restore_signals(void);
 /* `sdnotify`, which scripts call again and again, needs no Node. */
 int sdnotify_main(int argc, char **argv);
 
+/* `own-pid`, by which sdnotify-exec starts a command that needs its own pid in a variable (own-pid.c). */
+int own_pid_main(int argc, char **argv);
+
 /*
  * `chaperonectl is-ready`, which probes call again and again. Returns true with the exit status where it has answered; false
  * where it has done nothing: for another verb, for its help, and for words that it does not take, which Node has the messages

@@ -139,7 +139,7 @@ void ask_everyone_to_end(void);
 bool is_alone(pid_t brain);
 /* How many processes of services live. */
 size_t process_count(void);
-/* Tells the brain when no process is left but it. */
+/* Tells the brain once when no process is left but it. */
 void watch_alone(pid_t brain);
 
 /* ---- brain.c ---- */

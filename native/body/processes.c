@@ -184,7 +184,6 @@ int reap(pid_t brain) {
     more_are_dead = taken == EXITS_AT_ONCE;
     if (more_are_dead) break;
   }
-  if (taken > 0) alone_is_watched = true;
   keep_exits();
   if (alone_is_watched) watch_alone(brain);
   return brain_status;

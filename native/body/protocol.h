@@ -47,7 +47,7 @@ enum fact_type {
   FACT_SPAWN_FAILED = 4,
   /* What one look has reaped. body: `count` struct exit_record */
   FACT_EXITS = 5,
-  /* No process is left but the brain: told when the last one was reaped, and when it was asked for. No body. */
+  /* No process is left but the brain: as soon as that is so after it was asked for. No body. */
   FACT_ALONE = 6,
   /* What came of a signal request. body: struct signalled, then `count` int32_t errno, 0 where the signal was sent */
   FACT_SIGNALLED = 7,

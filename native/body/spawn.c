@@ -267,23 +267,27 @@ static void become_account(const struct plan *plan, int error_pipe) {
 
 static bool is_named(const char *variable, const char *name) {
   const size_t length = strlen(name);
-  return strncmp(variable, name, length) == 0 && variable[length] == '=';
+  return strncmp(variable, name, length) == 0 && (variable[length] == '=' || variable[length] == '\0');
 }
 
-/* The last variables are names: each becomes `NAME=PID` and replaces what has the name already. */
+/* The last variables are names: each becomes `NAME=PID`, once, and replaces all that has the name already. */
 static bool set_pid_variables(const struct plan *plan) {
-  const uint32_t count = plan->request->variable_count;
+  const uint32_t names = plan->request->pid_variable_count;
   char **variables = plan->variables;
-  for (uint32_t i = 0; i < plan->request->pid_variable_count; i++) {
-    const char *name = variables[count + i];
+  uint32_t count = plan->request->variable_count;
+  for (char **next = variables + count, **end = next + names; next < end; next++) {
+    const char *name = *next;
     const size_t size = strlen(name) + 1 + PID_BYTES;
     char *text = malloc(size);
     if (text == NULL) return false;
     snprintf(text, size, "%s=%d", name, (int)getpid());
-    for (uint32_t j = 0; j < count; j++)
-      if (is_named(variables[j], name)) variables[j] = text;
-    variables[count + i] = text;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+      if (!is_named(variables[i], name)) variables[kept++] = variables[i];
+    variables[kept++] = text;
+    count = kept;
   }
+  variables[count] = NULL;
   return true;
 }
 

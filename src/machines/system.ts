@@ -45,7 +45,7 @@ import { killGrace } from '../model/ledger/stops.ts';
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
 import { shutdownReserve } from '../model/order/ordering.ts';
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
-import { isEnded, isLive } from '../model/service/service-phase.ts';
+import { isEnded, isLive, type ServicePhase } from '../model/service/service-phase.ts';
 import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import {
@@ -96,7 +96,7 @@ export interface SignalAll {
   readonly signal: SignalName;
 }
 
-/** Asks the `processTable` port to send `processes.gone` in a later turn if no children are left. */
+/** Asks the `processTable` port to send `processes.gone` in a later turn, as soon as no children are left. */
 export interface CountProcesses {
   readonly type: 'processes.count';
 }
@@ -278,17 +278,13 @@ export const systemMachine = setup({
           failures: [...failures.filter(({ service }) => service !== name), { service: name, cause: change.cause }],
         });
     }),
-    /** Asks for the children that are left, because the processes of a scheduled service do not show in its phase. */
-    countProcesses: enqueueActions(({ context: { ledger, end }, event, enqueue }) => {
+    /** Asks to be told when no child is left, because orphans and the processes of a scheduled service show in no phase. */
+    countProcesses: enqueueActions(({ context: { end }, event, enqueue }) => {
       assertEvent(event, 'service.changed');
       if (end !== undefined) return;
-      const { change, name } = event;
-      if (change.phase !== 'ready.scheduled' && !isEnded(change.phase)) return;
-      const slot = ledger.slots.get(name);
-      // Any service's orphans may have ended last, so every end asks, but not a start that failed before the kernel
-      // made a process.
-      const unspawned = change.phase === 'failed' && change.cause.kind === 'spawn';
-      if (slot !== undefined && !isScheduled(slot.spec.type) && !unspawned && slot.current === undefined) return;
+      const { change } = event;
+      if (!isEnded(change.phase) && !mayLeaveNobody.has(change.phase)) return;
+      // Any service's orphans may have ended last, so every end asks.
       enqueue.assign({ childrenLeft: true });
       enqueue.sendTo('processTable', { type: 'processes.count' });
     }),
@@ -608,6 +604,9 @@ function hasFailed({ slots }: Ledger, { service }: ServiceFailure): boolean {
 function isMain({ spec, chart }: Slot): boolean {
   return (spec.name === consoleService || (spec.exitKills && !isScheduled(spec.type))) && isLive(chart);
 }
+
+/** The phases besides an end in which no process of the service may be left. */
+const mayLeaveNobody: ReadonlySet<ServicePhase> = new Set(['ready.scheduled', 'ready.exited', 'exited']);
 
 function released({ ledger }: SystemContext, idle: boolean): LedgerEvent {
   return { type: 'starts.released', idle, at: ledger.at };

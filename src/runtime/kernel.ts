@@ -247,7 +247,7 @@ export interface Kernel {
   readonly hostname: string;
   /** Exits of children and adopted orphans, batch by batch. */
   readonly exits$: Observable<ExitBatch>;
-  /** Emits when no child is left, dead or alive: after the last exit, a start that failed, and when `watchChildren` has asked. */
+  /** Emits when no child is left, dead or alive, for each time that `watchChildren` has asked. */
   readonly childrenGone$: Observable<{ readonly at: number }>;
   /** Signals sent to chaperone. */
   readonly signals$: Observable<SignalName>;
@@ -272,12 +272,7 @@ export interface Kernel {
    */
   readOutput(pid: number): void;
   /** Signals one process, or its whole group, and calls back once, in this turn or in a later one. */
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void;
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void;
   /** Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. */
   signalAll(signal: SignalName): void;
   /** Makes `childrenGone$` emit in a later turn: as soon as no child is left, dead or alive. */

@@ -2,7 +2,17 @@ import type { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/model/schedule/scheduled-runs.ts';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
-import type { Clock, ExitBatch, Kernel, Listener, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
+import type { SignalName } from '../../src/model/service/signal.ts';
+import type {
+  Clock,
+  ExitBatch,
+  Kernel,
+  Listener,
+  ProcessTree,
+  SignalOutcome,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../../src/runtime/kernel.ts';
 
 /** Programs that both kernels have. */
 export type ProgramName =
@@ -14,6 +24,7 @@ export type ProgramName =
   | 'prints to both'
   | 'leaves a daemon'
   | 'leaves a writer'
+  | 'leaves a child'
   | 'hangs with a child'
   | 'ends after 50 ms'
   | 'writes its pid'
@@ -35,7 +46,7 @@ export interface Harness {
   failing(error: SpawnErrorName): Partial<SpawnRequest> & Pick<SpawnRequest, 'argv'>;
   /** Lets time pass until the condition holds. Rejects when it never does. */
   until(condition: () => boolean): Promise<void>;
-  /** Blocks until the process has ended, without letting the kernel tell. */
+  /** Blocks until the process has ended, without letting the kernel tell. The simulated kernel tells it later anyway. */
   awaitEndSilently(pid: number): void;
   /** A port that nobody listens on. */
   freePort(): Promise<number>;
@@ -65,6 +76,8 @@ export interface Client {
 const decoder = new TextDecoder();
 const unknown: ExitStatus = { kind: 'unknown' };
 
+type Begun = SpawnOutcome & { readonly ok: true };
+
 /** What every implementation of the kernel port does. */
 export function describeKernelContract(name: string, open: () => Harness): void {
   describe(`the ${name} kernel`, () => {
@@ -92,24 +105,72 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       stderr: 'pipe',
       ...more,
     });
-    const spawn = (program: ProgramName, more: Partial<SpawnRequest> = {}): SpawnOutcome & { ok: true } => {
-      const outcome = harness.kernel.spawn(request(harness.argv(program), more));
+    /** Waits for what the kernel tells the callback, once. */
+    const toldBy = async <T extends object | string>(ask: (told: (value: T) => void) => void): Promise<T> => {
+      const values: T[] = [];
+      ask((value) => values.push(value));
+      await harness.until(() => values.length > 0);
+      const [value] = values;
+      if (value === undefined) throw new Error('nothing was told');
+      return value;
+    };
+    const outcomeOf = (wanted: SpawnRequest): Promise<SpawnOutcome> =>
+      toldBy<SpawnOutcome>((told) => harness.kernel.spawn(wanted, told));
+    /** @param begun is called in the turn in which the kernel tells that the program runs */
+    const spawn = async (
+      program: ProgramName,
+      more: Partial<SpawnRequest> = {},
+      begun: (outcome: Begun) => void = () => undefined,
+    ): Promise<Begun> => {
+      const outcome = await toldBy<SpawnOutcome>((told) =>
+        harness.kernel.spawn(request(harness.argv(program), more), (verdict) => {
+          if (verdict.ok) begun(verdict);
+          told(verdict);
+        }),
+      );
       if (!outcome.ok) throw new Error(`cannot spawn "${program}": ${outcome.error.code} at ${outcome.error.stage}`);
       return outcome;
+    };
+    const signal = (pid: number, name: SignalName, target: 'process' | 'group'): Promise<SignalOutcome> =>
+      toldBy<SignalOutcome>((told) => harness.kernel.signal(pid, name, target, told));
+    /** Collects the output of a program from its beginning. */
+    const spawnReading = async (program: ProgramName) => {
+      const read = { text: '', closed: false };
+      const { pid } = await spawn(program, {}, ({ stdout }) =>
+        stdout.subscribe({
+          next: (chunk) => {
+            read.text += decoder.decode(chunk);
+          },
+          complete: () => {
+            read.closed = true;
+          },
+        }),
+      );
+      return { pid, read };
+    };
+    /** Waits until no child is left. */
+    const alone = async (): Promise<void> => {
+      let gone = false;
+      const watch = harness.kernel.childrenGone$.subscribe(() => {
+        gone = true;
+      });
+      harness.kernel.watchChildren();
+      await harness.until(() => gone);
+      watch.unsubscribe();
     };
     const toldElsewhere = (status: ExitStatus): ExitStatus => (harness.tellsStatus ? status : unknown);
     const exitOf = (pid: number) => batches.flatMap(({ exits }) => exits).find((exit) => exit.pid === pid);
     const ended = (pid: number) => (): boolean => exitOf(pid) !== undefined;
 
     it('spawns a program and tells its exit status', async () => {
-      const { pid } = spawn('exits 3');
+      const { pid } = await spawn('exits 3');
       expect(pid).toBeGreaterThan(1);
       await harness.until(ended(pid));
       expect(exitOf(pid)?.status).toEqual({ kind: 'exited', code: 3 });
     });
 
     it('tells the signal that ended a program', async () => {
-      const { pid } = spawn('dies of SIGTERM');
+      const { pid } = await spawn('dies of SIGTERM');
       await harness.until(ended(pid));
       expect(exitOf(pid)?.status).toMatchObject({ kind: 'signaled', signal: 'SIGTERM' });
     });
@@ -121,30 +182,36 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       ['no format', 'ENOEXEC', 'exec'],
       ['too long', 'E2BIG', 'exec'],
     ] as const)('reports a spawn that fails (%s) as %s at %s, without an exit', async (error, code, stage) => {
-      let gone = false;
-      harness.kernel.childrenGone$.subscribe(() => {
-        gone = true;
-      });
       const { argv, ...more } = harness.failing(error);
-      const outcome = harness.kernel.spawn(request(argv, more));
-      expect(outcome).toMatchObject({ ok: false, error: { code, stage } });
-      await harness.until(() => gone);
+      expect(await outcomeOf(request(argv, more))).toMatchObject({ ok: false, error: { code, stage } });
+      await alone();
       expect(batches).toEqual([]);
     });
 
-    it('keeps an exit for a caller that listens later in the same turn', async () => {
-      const { pid } = spawn('succeeds');
-      harness.awaitEndSilently(pid);
+    it('tells a start once, not before the call has returned or else before anything else is told', async () => {
+      const order: string[] = [];
+      harness.kernel.exits$.subscribe(({ exits }) => order.push(...exits.map(() => 'exit')));
+      harness.kernel.spawn(request(harness.argv('succeeds')), (outcome) => order.push(outcome.ok ? 'began' : 'failed'));
+      await alone();
+      expect(order).toEqual(['began', 'exit']);
+    });
+
+    it('keeps an exit for a caller that listens when it is told of the start, and that is slow', async () => {
       let seen = false;
-      harness.kernel.exits$.subscribe(({ exits }) => {
-        seen ||= exits.some((exit) => exit.pid === pid);
+      await spawn('succeeds', {}, ({ pid }) => {
+        harness.awaitEndSilently(pid);
+        harness.kernel.exits$.subscribe(({ exits }) => {
+          seen ||= exits.some((exit) => exit.pid === pid);
+        });
       });
       await harness.until(() => seen);
     });
 
     it('loses none of 500 exits whose signals coalesce', async () => {
-      const pids = Array.from({ length: 500 }, () => spawn('succeeds', { stdout: 'inherit', stderr: 'inherit' }).pid);
-      for (const pid of pids) harness.awaitEndSilently(pid);
+      const begun: Promise<Begun>[] = [];
+      for (let i = 0; i < 500; i++) begun.push(spawn('hangs', { stdout: 'inherit', stderr: 'inherit' }));
+      const pids = (await Promise.all(begun)).map(({ pid }) => pid);
+      harness.kernel.signalAll('SIGKILL');
       const reaped = (): number => batches.reduce((sum, { exits }) => sum + exits.length, 0);
       await harness.until(() => reaped() >= 500);
       expect(reaped()).toBe(500);
@@ -156,101 +223,91 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const order: string[] = [];
       harness.kernel.exits$.subscribe(({ exits }) => order.push(...exits.map(() => 'exit')));
       harness.kernel.childrenGone$.subscribe(() => order.push('gone'));
-      spawn('succeeds');
-      spawn('ends after 50 ms');
-      expect(harness.kernel.hasChildren()).toBe(true);
+      await Promise.all([spawn('succeeds'), spawn('ends after 50 ms')]);
+      harness.kernel.watchChildren();
+      harness.kernel.watchChildren();
       await harness.until(() => order.includes('gone'));
       expect(order).toEqual(['exit', 'exit', 'gone']);
-      expect(harness.kernel.hasChildren()).toBe(false);
+      const last = await spawn('ends after 50 ms');
+      await harness.until(ended(last.pid));
+      // Nobody has asked since.
+      expect(order).toEqual(['exit', 'exit', 'gone', 'exit']);
+      await alone();
+      expect(order).toEqual(['exit', 'exit', 'gone', 'exit', 'gone']);
     });
 
     it('signals one process', async () => {
-      const { pid } = spawn('hangs');
-      expect(harness.kernel.signal(pid, 'SIGUSR1', 'process')).toBe('sent');
+      const { pid } = await spawn('hangs');
+      expect(await signal(pid, 'SIGUSR1', 'process')).toBe('sent');
       await harness.until(ended(pid));
       expect(exitOf(pid)?.status).toMatchObject({ signal: 'SIGUSR1' });
     });
 
     it('signals a whole process group', async () => {
-      const { pid, stdout } = spawn('hangs with a child');
-      let closed = false;
-      let text = '';
-      stdout.subscribe({
-        next: (chunk) => {
-          text += decoder.decode(chunk);
-        },
-        complete: () => {
-          closed = true;
-        },
-      });
-      await harness.until(() => text.includes('forked'));
-      expect(harness.kernel.signal(pid, 'SIGTERM', 'group')).toBe('sent');
+      const { pid, read } = await spawnReading('hangs with a child');
+      await harness.until(() => read.text.includes('forked'));
+      expect(await signal(pid, 'SIGTERM', 'group')).toBe('sent');
       // The pipe closes only when the child is gone too.
-      await harness.until(() => closed && exitOf(pid) !== undefined);
+      await harness.until(() => read.closed && exitOf(pid) !== undefined);
     });
 
     it('signals through a program that ignores SIGTERM with SIGKILL', async () => {
-      const { pid, stdout } = spawn('ignores SIGTERM');
-      let ready = false;
-      stdout.subscribe(() => {
-        ready = true;
-      });
-      await harness.until(() => ready);
-      expect(harness.kernel.signal(pid, 'SIGTERM', 'process')).toBe('sent');
-      expect(harness.kernel.signal(pid, 'SIGKILL', 'group')).toBe('sent');
+      const { pid, read } = await spawnReading('ignores SIGTERM');
+      await harness.until(() => read.text !== '');
+      expect(await signal(pid, 'SIGTERM', 'process')).toBe('sent');
+      expect(await signal(pid, 'SIGKILL', 'group')).toBe('sent');
       await harness.until(ended(pid));
       expect(exitOf(pid)?.status).toMatchObject({ signal: 'SIGKILL' });
     });
 
     it('tells a vanished process from a live one', async () => {
-      const { pid } = spawn('succeeds');
+      const { pid } = await spawn('succeeds');
       await harness.until(ended(pid));
-      expect(harness.kernel.signal(pid, 'SIGTERM', 'process')).toBe('vanished');
-      expect(harness.kernel.signal(pid, 'SIGTERM', 'group')).toBe('vanished');
+      expect(await signal(pid, 'SIGTERM', 'process')).toBe('vanished');
+      expect(await signal(pid, 'SIGTERM', 'group')).toBe('vanished');
     });
 
     it('adopts orphans and tells their exits', async () => {
-      const { pid } = spawn('leaves a daemon');
+      const { pid } = await spawn('leaves a daemon');
       await harness.until(ended(pid));
-      expect(harness.kernel.hasChildren()).toBe(true);
+      let gone = false;
+      harness.kernel.childrenGone$.subscribe(() => {
+        gone = true;
+      });
+      harness.kernel.watchChildren();
+      const other = await spawn('ends after 50 ms');
+      await harness.until(ended(other.pid));
+      expect(gone).toBe(false);
       harness.kernel.signalAll('SIGTERM');
-      await harness.until(() => !harness.kernel.hasChildren());
-      const [orphan] = batches.flatMap(({ exits }) => exits).filter((exit) => exit.pid !== pid);
+      await harness.until(() => gone);
+      const [orphan] = batches
+        .flatMap(({ exits }) => exits)
+        .filter((exit) => exit.pid !== pid && exit.pid !== other.pid);
       expect(orphan?.status).toMatchObject({ signal: 'SIGTERM' });
     });
 
     it('emits what a process wrote before its exit', async () => {
-      const { pid, stdout, stderr } = spawn('prints to both');
       const order: string[] = [];
-      stdout.subscribe((chunk) => order.push(`stdout ${decoder.decode(chunk)}`));
-      stderr.subscribe((chunk) => order.push(`stderr ${decoder.decode(chunk)}`));
       harness.kernel.exits$.subscribe(() => order.push('exit'));
+      const { pid } = await spawn('prints to both', {}, ({ stdout, stderr }) => {
+        stdout.subscribe((chunk) => order.push(`stdout ${decoder.decode(chunk)}`));
+        stderr.subscribe((chunk) => order.push(`stderr ${decoder.decode(chunk)}`));
+      });
       await harness.until(ended(pid));
       expect(order.at(-1)).toBe('exit');
       expect(order.slice(0, -1).sort()).toEqual(['stderr err\n', 'stdout out\n']);
     });
 
     it('keeps a pipe open that a grandchild holds, and the exit does not wait for it', async () => {
-      const { pid, stdout } = spawn('leaves a writer');
-      let text = '';
-      let closed = false;
-      stdout.subscribe({
-        next: (chunk) => {
-          text += decoder.decode(chunk);
-        },
-        complete: () => {
-          closed = true;
-        },
-      });
+      const { pid, read } = await spawnReading('leaves a writer');
       await harness.until(ended(pid));
-      expect(text).toBe('early\n');
-      expect(closed).toBe(false);
-      await harness.until(() => closed);
-      expect(text).toBe('early\nlate\n');
+      expect(read).toEqual({ text: 'early\n', closed: false });
+      await harness.until(() => read.closed);
+      expect(read.text).toBe('early\nlate\n');
     });
 
     it('looks up live processes, and tells those that are dead', async () => {
-      const { pid } = spawn('hangs');
+      const { pid } = await spawn('hangs');
       expect(harness.kernel.following.lookUp(pid)).toMatchObject({
         pid,
         parent: harness.kernel.pid,
@@ -264,7 +321,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     });
 
     it('tells the end of a process that it watches, once, also of one that is dead already', async () => {
-      const { pid } = spawn('hangs');
+      const { pid } = await spawn('hangs');
       const told: string[] = [];
       const statuses: ExitStatus[] = [];
       const watch = (name: string): Subscription =>
@@ -288,10 +345,11 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     });
 
     it('tells the end of its own child as an exit first', async () => {
-      const { pid } = spawn('ends after 50 ms');
       const order: string[] = [];
       harness.kernel.exits$.subscribe(() => order.push('exit'));
-      harness.kernel.following.watchEnd(pid).subscribe(() => order.push('end'));
+      await spawn('ends after 50 ms', {}, ({ pid }) =>
+        harness.kernel.following.watchEnd(pid).subscribe(() => order.push('end')),
+      );
       await harness.until(() => order.length === 2);
       expect(order).toEqual(['exit', 'end']);
     });
@@ -307,16 +365,16 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       ],
       ['whose parent reaps late', 'reaps its child late', undefined, { kind: 'exited', code: 3 }],
       ['whose parent never reaps', 'never reaps its child', undefined, unknown],
-    ] as const)('tells how a child of somebody else %s has ended', async (_how, program, signal, status) => {
+    ] as const)('tells how a child of somebody else %s has ended', async (_how, program, sent, status) => {
       const { following } = harness.kernel;
-      const { pid } = spawn(program);
+      const { pid } = await spawn(program);
       const group = following.trackGroup(pid);
       const childOf = () => group.members().find((member) => following.lookUp(member.pid)?.parent === pid)?.pid;
       await harness.until(() => childOf() !== undefined);
       const child = childOf() ?? 0;
       const told: ExitStatus[] = [];
       following.watchEnd(child).subscribe((end) => told.push(end));
-      if (signal !== undefined) expect(harness.kernel.signal(child, signal, 'process')).toBe('sent');
+      if (sent !== undefined) expect(await signal(child, sent, 'process')).toBe('sent');
       await harness.until(() => told.length > 0);
       expect(told).toEqual([toldElsewhere(status)]);
       expect(following.lookUp(child)).toBeUndefined();
@@ -325,10 +383,10 @@ export function describeKernelContract(name: string, open: () => Harness): void 
 
     it('compares when processes began', async () => {
       const { following } = harness.kernel;
-      const first = spawn('hangs');
-      const between = spawn('ends after 50 ms');
+      const first = await spawn('hangs');
+      const between = await spawn('ends after 50 ms');
       await harness.until(ended(between.pid));
-      const second = spawn('hangs');
+      const second = await spawn('hangs');
       const began = (pid: number): number => following.lookUp(pid)?.began ?? Number.NaN;
       expect(began(second.pid)).toBeGreaterThan(began(first.pid));
       expect(began(first.pid)).toBe(began(first.pid));
@@ -337,19 +395,15 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     it.each([
       ['exits', 'SIGUSR1', { kind: 'exited', code: 0 }],
       ['dies', 'SIGKILL', { kind: 'signaled', signal: 'SIGKILL' }],
-    ] as const)('tells that a leader %s and leaves its group, whose members it knows', async (_how, signal, status) => {
+    ] as const)('tells that a leader %s and leaves its group, whose members it knows', async (_how, sent, status) => {
       const { following } = harness.kernel;
-      const { pid, stdout } = spawn('exits on SIGUSR1 without its child');
-      let ready = false;
-      stdout.subscribe(() => {
-        ready = true;
-      });
+      const { pid, read } = await spawnReading('exits on SIGUSR1 without its child');
       const group = following.trackGroup(pid);
-      const neighbour = spawn('hangs with a child');
+      const neighbour = await spawn('hangs with a child');
       expect(group.members()).toContainEqual(expect.objectContaining({ pid, group: pid }));
-      await harness.until(() => ready);
+      await harness.until(() => read.text !== '');
       expect(group.members()).toHaveLength(2);
-      expect(harness.kernel.signal(pid, signal, 'process')).toBe('sent');
+      expect(await signal(pid, sent, 'process')).toBe('sent');
       await harness.until(ended(pid));
       expect(exitOf(pid)).toMatchObject({ status, leavesGroup: true });
       group.startEnded();
@@ -357,9 +411,9 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(worker).toMatchObject({ group: pid });
       expect(others).toEqual([]);
       const workerPid = worker?.pid ?? 0;
-      await harness.until(ended(spawn('ends after 50 ms').pid));
+      await harness.until(ended((await spawn('ends after 50 ms')).pid));
       expect(group.members()).toEqual([expect.objectContaining({ pid: workerPid })]);
-      expect(harness.kernel.signal(workerPid, 'SIGKILL', 'process')).toBe('sent');
+      expect(await signal(workerPid, 'SIGKILL', 'process')).toBe('sent');
       await harness.until(() => group.members().length === 0);
       await harness.until(ended(workerPid));
       expect(exitOf(workerPid)).toMatchObject({ leavesGroup: false });
@@ -368,51 +422,61 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     });
 
     it('tells that a leader leaves nobody in its group', async () => {
-      const neighbour = spawn('hangs');
-      const { pid } = spawn('succeeds');
-      const group = harness.kernel.following.trackGroup(pid);
+      const neighbour = await spawn('hangs');
+      const groups: ProcessTree[] = [];
+      const { pid } = await spawn('succeeds', {}, (begun) =>
+        groups.push(harness.kernel.following.trackGroup(begun.pid)),
+      );
       await harness.until(ended(pid));
       expect(exitOf(pid)?.leavesGroup).toBe(false);
-      group.startEnded();
-      expect(group.members()).toEqual([]);
+      for (const group of groups) group.startEnded();
+      expect(groups.map((group) => group.members())).toEqual([[]]);
       expect(harness.kernel.following.lookUp(neighbour.pid)).toBeDefined();
     });
 
     it('does not count who is dead, and who was reaped together with the leader', async () => {
       const { following } = harness.kernel;
-      const left = spawn('leaves a zombie');
-      const { pid } = spawn('hangs with a child');
+      const left = await spawn('leaves a zombie');
+      const { pid } = await spawn('hangs with a child');
       const group = following.trackGroup(pid);
       await harness.until(() => group.members().length === 2 && exitOf(left.pid) !== undefined);
       expect(exitOf(left.pid)?.leavesGroup).toBe(false);
-      expect(harness.kernel.signal(pid, 'SIGKILL', 'group')).toBe('sent');
+      expect(await signal(pid, 'SIGKILL', 'group')).toBe('sent');
       for (const member of group.members()) harness.awaitEndSilently(member.pid);
       await harness.until(ended(pid));
       expect(exitOf(pid)?.leavesGroup).toBe(false);
       expect(group.members()).toEqual([]);
     });
 
-    it('sees in one turn what it has started since it looked', () => {
+    it('sees at once what it has started, also where it has looked in the same turn', async () => {
       const { following } = harness.kernel;
-      const pids = Array.from({ length: 3 }, () => {
-        const { pid } = spawn('hangs');
-        expect(
-          following
-            .trackGroup(pid)
-            .members()
-            .map((member) => member.pid),
-        ).toEqual([pid]);
-        return pid;
-      });
+      const seen = new Map<number, readonly number[]>();
+      const begun: Promise<Begun>[] = [];
+      for (let i = 0; i < 3; i++)
+        begun.push(
+          spawn('hangs', {}, ({ pid }) => {
+            const members = following.trackGroup(pid).members();
+            seen.set(
+              pid,
+              members.map((member) => member.pid),
+            );
+          }),
+        );
+      const pids = (await Promise.all(begun)).map(({ pid }) => pid);
+      expect(seen).toEqual(new Map(pids.map((pid) => [pid, [pid]])));
       expect(new Set(pids).size).toBe(3);
     });
 
     it('knows what a start has left behind, until that has ended', async () => {
       const { following } = harness.kernel;
-      const { pid } = spawn('leaves a daemon');
       const invocation = following.newInvocation();
-      const tree = following.track(pid, invocation, true);
-      const stranger = spawn('hangs');
+      const trees: ProcessTree[] = [];
+      const { pid } = await spawn('leaves a daemon', {}, (begun) =>
+        trees.push(following.track(begun.pid, invocation, true)),
+      );
+      const [tree] = trees;
+      if (tree === undefined) throw new Error('the start is not tracked');
+      const stranger = await spawn('hangs');
       await harness.until(ended(pid));
       tree.startEnded();
       const [daemon, ...others] = tree.members();
@@ -424,26 +488,41 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         invocation,
         undefined,
       ]);
+      // What was reaped since the last look is not looked up in what was seen then, also where both are in one turn.
+      const members: (readonly unknown[])[] = [];
+      harness.kernel.exits$.subscribe(() => members.push(tree.members()));
       harness.kernel.signal(daemonPid, 'SIGKILL', 'process');
       harness.awaitEndSilently(daemonPid);
-      // All in one turn: what was reaped since the last look is not looked up in what was seen then.
-      expect(harness.kernel.hasChildren()).toBe(true);
-      expect(ended(daemonPid)()).toBe(true);
-      expect(tree.members()).toEqual([]);
+      await harness.until(ended(daemonPid));
+      expect(members).toEqual([[]]);
       expect(following.lookUp(stranger.pid)).toBeDefined();
       tree.forget();
       expect(following.invocationOf(stranger.pid)).toBeUndefined();
+    });
+
+    it.each(['its tree', 'its group'])('knows %s, where a start has ended before it is told', async (what) => {
+      const { following } = harness.kernel;
+      const trees: ProcessTree[] = [];
+      const { pid } = await spawn('leaves a child', {}, (begun) => {
+        harness.awaitEndSilently(begun.pid);
+        trees.push(what === 'its tree' ? following.track(begun.pid, 'x', true) : following.trackGroup(begun.pid));
+      });
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.leavesGroup).toBe(true);
+      for (const tree of trees) tree.startEnded();
+      expect(trees.map((tree) => tree.members())).toEqual([[expect.objectContaining({ group: pid })]]);
+      for (const tree of trees) tree.forget();
     });
 
     it('reads a pidfile, tells one writing from the next, and removes it', async () => {
       const { following } = harness.kernel;
       expect(following.readPidfile(harness.pidfile)).toBeUndefined();
       expect(following.removePidfile(harness.pidfile)).toBeUndefined();
-      const first = spawn('writes its pid');
+      const first = await spawn('writes its pid');
       await harness.until(() => following.readPidfile(harness.pidfile)?.text.trim() === String(first.pid));
       const stamp = following.readPidfile(harness.pidfile)?.stamp;
       expect(following.readPidfile(harness.pidfile)?.stamp).toBe(stamp);
-      const second = spawn('writes its pid');
+      const second = await spawn('writes its pid');
       await harness.until(() => following.readPidfile(harness.pidfile)?.text.trim() === String(second.pid));
       expect(following.readPidfile(harness.pidfile)?.stamp).not.toBe(stamp);
       expect(following.removePidfile(harness.pidfile)).toBeUndefined();
@@ -461,13 +540,13 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         },
       });
       const environment = { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: socket.path };
-      const { pid } = spawn('notifies', { environment });
+      const { pid } = await spawn('notifies', { environment });
       await harness.until(() => heard.length > 0);
       expect(heard).toEqual([`READY=1 from ${pid}`]);
       socket.close();
       socket.close();
       expect(complete).toBe(true);
-      const late = spawn('notifies', { environment });
+      const late = await spawn('notifies', { environment });
       await harness.until(ended(late.pid));
       expect(heard).toHaveLength(1);
     });
@@ -510,7 +589,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         await harness.until(() => taken.length === 1);
         const [connection] = taken;
         if (connection === undefined) throw new Error('no client');
-        const { pid } = spawn('prints to both', { connection });
+        const { pid } = await spawn('prints to both', { connection });
         harness.kernel.closeConnection(connection);
         await harness.until(() => client.ended());
         expect(client.text()).toBe('out\nerr\n');
@@ -524,7 +603,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         listener.pause();
         harness.connect(port);
         harness.connect(port);
-        const { pid } = spawn('ends after 50 ms');
+        const { pid } = await spawn('ends after 50 ms');
         await harness.until(ended(pid));
         expect(taken).toEqual([]);
         listener.resume();
@@ -538,7 +617,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         harness.connect(port);
         harness.connect(port);
         await harness.until(() => taken.length === 1);
-        const { pid } = spawn('ends after 50 ms');
+        const { pid } = await spawn('ends after 50 ms');
         await harness.until(ended(pid));
         expect(taken).toHaveLength(1);
       });

@@ -1,10 +1,12 @@
+import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { ProcessTree } from '../../src/runtime/kernel.ts';
+import type { ProcessTree, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
+import { startBody } from '../../src/runtime/linux/connect-body.ts';
 import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
@@ -19,6 +21,7 @@ const shell: Readonly<Record<ProgramName, string>> = {
   'ignores SIGTERM': 'trap "" TERM; echo ready; while :; do sleep 1000; done',
   'prints to both': 'echo out; echo err >&2',
   'leaves a daemon': 'setsid sleep 1000 >/dev/null 2>&1 & exit 0',
+  'leaves a child': 'sleep 1000 >/dev/null 2>&1 & exit 0',
   'leaves a writer': 'echo early; (sleep 0.3; echo late) 2>/dev/null & exit 0',
   'hangs with a child': 'sleep 1000 & echo forked; wait',
   'ends after 50 ms': 'exec sleep 0.05',
@@ -70,9 +73,9 @@ const failing: Readonly<Record<SpawnErrorName, ReturnType<Harness['failing']>>> 
 };
 
 const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
-edge.setSubreaper();
 const clock = new LinuxClock();
-const kernel = new LinuxKernel({ edge, clock, descriptorLimit: edge.descriptorLimit() });
+const body = startBody(edge, fileURLToPath(new URL('../../dist/chaperone', import.meta.url)));
+const kernel = new LinuxKernel({ edge, body, clock, descriptorLimit: edge.descriptorLimit() });
 kernel.open();
 await kernel.notifying.load();
 
@@ -92,11 +95,26 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Again and again: one that is killed may have forked since the processes were listed. */
-function endAll(): Promise<void> {
-  return until(() => {
-    if (!kernel.hasChildren()) return true;
-    kernel.signalAll('SIGKILL');
-    return false;
+async function endAll(): Promise<void> {
+  let gone = false;
+  const watch = kernel.childrenGone$.subscribe(() => {
+    gone = true;
+  });
+  kernel.watchChildren();
+  const kill = setInterval(() => kernel.signalAll('SIGKILL'), 10);
+  kernel.signalAll('SIGKILL');
+  await until(() => gone).finally(() => clearInterval(kill));
+  watch.unsubscribe();
+}
+
+/** @param begun is called in the turn in which the kernel tells that the program runs */
+function spawn(request: SpawnRequest, begun: (outcome: SpawnOutcome & { readonly ok: true }) => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    kernel.spawn(request, (outcome) => {
+      if (!outcome.ok) return reject(new Error(outcome.error.code));
+      begun(outcome);
+      resolve(outcome.pid);
+    });
   });
 }
 
@@ -127,8 +145,8 @@ function open(): Harness {
     tellsStatus,
     sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
-      // A zombie is Z in proc_pid_stat(5); this loop lets nobody else run.
-      while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')));
+      // The body reaps it; this loop lets nobody here run who could hear of that.
+      while (existsSync(`/proc/${pid}`));
     },
     freePort,
     connect: (port) => {
@@ -164,20 +182,20 @@ describe('what a process has written', () => {
   } as const;
 
   it('is read in pieces, so that what else is due has its turn between them', async () => {
-    const outcome = kernel.spawn({ ...written, argv: ['head', '-c', '1000000', '/dev/zero'] });
-    if (!outcome.ok) throw new Error(outcome.error.code);
     const turns: number[] = [];
     let turn = 0;
     let bytes = 0;
     let done = false;
-    outcome.stdout.subscribe({
-      next: (piece) => {
-        bytes += piece.length;
-        turns.push(turn);
-      },
-      complete: () => {
-        done = true;
-      },
+    await spawn({ ...written, argv: ['head', '-c', '1000000', '/dev/zero'] }, ({ stdout }) => {
+      stdout.subscribe({
+        next: (piece) => {
+          bytes += piece.length;
+          turns.push(turn);
+        },
+        complete: () => {
+          done = true;
+        },
+      });
     });
     await until(() => {
       turn += 1;
@@ -189,44 +207,50 @@ describe('what a process has written', () => {
     expect(turns.length).toBeGreaterThan(10);
   });
 
-  it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', async () => {
-    let spawned = 0;
+  it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', () => {
     const faulty: NativeEdge = {
       ...edge,
       watchReadable: () => {
         throw Object.assign(new Error('no room for a watch'), { code: 'ENOSPC' });
       },
-      spawn: (options) => {
-        spawned += 1;
-        return edge.spawn(options);
-      },
     };
-    const own = new LinuxKernel({ edge: faulty, clock, descriptorLimit: edge.descriptorLimit() });
+    const own = new LinuxKernel({ edge: faulty, body, clock, descriptorLimit: edge.descriptorLimit() });
+    const ran = join(folder, 'ran');
     const before = readdirSync('/proc/self/fd').length;
-    const outcome = own.spawn({ ...written, stdin: 'terminal', argv: ['true'] });
-    expect(outcome).toMatchObject({ ok: false, error: { code: 'ENOSPC', stage: 'pipe' } });
-    expect(spawned).toBe(0);
+    const outcomes: SpawnOutcome[] = [];
+    own.spawn({ ...written, stdin: 'inherit', argv: ['touch', ran] }, (outcome) => outcomes.push(outcome));
+    expect(outcomes).toMatchObject([{ ok: false, error: { code: 'ENOSPC', stage: 'pipe' } }]);
     expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+    expect(existsSync(ran)).toBe(false);
   });
 
   it('is emitted at once where somebody asks for it, before the loop has looked, and no byte of it twice', async () => {
     const harness = open();
-    const outcome = kernel.spawn({ ...written, argv: harness.argv('prints to both') });
-    if (!outcome.ok) throw new Error(outcome.error.code);
     const heard: string[] = [];
-    outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
-    outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
-    harness.awaitEndSilently(outcome.pid);
-    kernel.readOutput(outcome.pid);
-    expect(heard).toEqual(['out\n', 'err\n']);
     const exits = new Set<number>();
     const subscription = kernel.exits$.subscribe((batch) => {
-      for (const { pid } of batch.exits) exits.add(pid);
+      for (const each of batch.exits) exits.add(each.pid);
     });
-    await until(() => exits.has(outcome.pid));
+    const request = {
+      argv: harness.argv('prints to both'),
+      environment: { PATH: '/usr/bin:/bin' },
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    } as const;
+    const pid = await spawn(request, (outcome) => {
+      outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+      outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
+      harness.awaitEndSilently(outcome.pid);
+      kernel.readOutput(outcome.pid);
+      heard.push(`${exits.size} exits`);
+    });
+    expect(heard).toEqual(['out\n', 'err\n', '0 exits']);
+    await until(() => exits.has(pid));
     subscription.unsubscribe();
-    kernel.readOutput(outcome.pid);
-    expect(heard).toHaveLength(2);
+    kernel.readOutput(pid);
+    expect(heard).toHaveLength(3);
   });
 });
 
@@ -242,45 +266,48 @@ function mayChoosePids(): boolean {
   }
 }
 
+/** Processes that were started past chaperone's kernel. */
+const strangers: ChildProcess[] = [];
+
 /** Starts a program under a pid, past chaperone's kernel. Returns false where somebody else was quicker. */
 function spawnAs(pid: number, command: string): boolean {
   const last = readFileSync(lastPid);
   writeFileSync(lastPid, String(pid - 1));
-  const started = edge.spawn({
-    file: '/bin/sh',
-    argv: ['sh', '-c', command],
-    environment: ['PATH=/usr/bin:/bin'],
-    stdio: [0, 1, 2],
-    group: 'session',
-  });
+  const started = spawnChild('/bin/sh', ['-c', command], { stdio: 'ignore', detached: true });
   // Other tests go on with pids that nobody has had of late.
   writeFileSync(lastPid, last);
-  if (!('pid' in started)) throw new Error(started.code);
+  strangers.push(started);
   return started.pid === pid;
 }
 
 describe.skipIf(!mayChoosePids())('a number that comes again', () => {
-  const start = (command: string): number => {
-    const outcome = kernel.spawn({
+  const { following } = kernel;
+  /** Starts a command, and tracks its group from the beginning. */
+  const start = async (command: string): Promise<{ readonly pid: number; readonly group: ProcessTree }> => {
+    const groups: ProcessTree[] = [];
+    const request = {
       argv: ['/bin/sh', '-c', command],
       environment: { PATH: '/usr/bin:/bin' },
       ownGroup: true,
       stdin: 'null',
       stdout: 'inherit',
       stderr: 'inherit',
-    });
-    if (!outcome.ok) throw new Error(outcome.error.code);
-    return outcome.pid;
+    } as const;
+    const pid = await spawn(request, (outcome) => groups.push(following.trackGroup(outcome.pid)));
+    const [group] = groups;
+    if (group === undefined) throw new Error('the group is not tracked');
+    return { pid, group };
   };
-  const { following } = kernel;
 
-  afterEach(endAll);
+  afterEach(async () => {
+    for (const { pid } of strangers.splice(0)) if (pid !== undefined) edge.kill(-pid, 9);
+    await endAll();
+  });
 
   /** The group of a leader that is gone, and whose pid leads another one now. */
   async function succeeded(onEnd: (group: ProcessTree) => void): Promise<{ pid: number; group: ProcessTree }> {
     for (let attempt = 0; attempt < 20; attempt += 1) {
-      const pid = start('exit 0');
-      const group = following.trackGroup(pid);
+      const { pid, group } = await start('exit 0');
       await until(() => edge.kill(pid, 0) !== 0);
       onEnd(group);
       // The time of a beginning counts in hundredths of a second.
@@ -312,11 +339,15 @@ describe.skipIf(!mayChoosePids())('a number that comes again', () => {
   });
 
   it('stays the group of the members that outlive its leader', async () => {
-    const pid = start('trap "exit 0" USR1; sleep 1000 & wait');
-    const group = following.trackGroup(pid);
+    const { pid, group } = await start('trap "exit 0" USR1; sleep 1000 & wait');
     await until(() => group.members().length === 2);
+    let reaped = false;
+    const watch = kernel.exits$.subscribe(({ exits }) => {
+      reaped ||= exits.some((exit) => exit.pid === pid);
+    });
     edge.kill(pid, 10);
-    await until(() => edge.kill(pid, 0) !== 0);
+    await until(() => reaped);
+    watch.unsubscribe();
     group.startEnded();
     const members = group.members();
     expect(members).toHaveLength(1);

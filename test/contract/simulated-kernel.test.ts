@@ -17,6 +17,7 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   'ignores SIGTERM': { steps: [print('ready\n'), hang], onSignal: { SIGTERM: 'ignore' } },
   'prints to both': { steps: [print('out\n'), print('err\n', 'stderr')] },
   'leaves a daemon': { steps: [{ do: 'fork', script: { steps: [hang] }, detached: true }] },
+  'leaves a child': { steps: [{ do: 'fork', script: { steps: [hang] } }] },
   'leaves a writer': {
     steps: [print('early\n'), { do: 'fork', script: { steps: [{ do: 'wait', ms: 300 }, print('late\n')] } }],
   },
@@ -92,15 +93,20 @@ describe('a number that comes again', () => {
       reusesPids: true,
     });
     const start = (program: ProgramName): number => {
-      const outcome = kernel.spawn({
+      let pid: number | undefined;
+      const request = {
         argv: [program],
         environment: {},
         ownGroup: true,
         stdin: 'null',
         stdout: 'inherit',
         stderr: 'inherit',
+      } as const;
+      kernel.spawn(request, (outcome) => {
+        pid = outcome.ok ? outcome.pid : 0;
       });
-      return outcome.ok ? outcome.pid : 0;
+      clock.run(clock.now() + 1_000, () => pid !== undefined);
+      return pid ?? 0;
     };
     const { following } = kernel;
     const first = start('exits on SIGUSR1 without its child');

@@ -119,6 +119,7 @@ export class FakeSupervisor implements Supervisor {
       uptime: 242_000,
       ...(this.state === 'booting' ? {} : { ready: 1_664 }),
       pid: 1,
+      brain: 2,
       services: this.list.length,
       enabled: this.list.filter(({ enabled }) => enabled).length,
       states,
@@ -182,7 +183,7 @@ export class FakeSupervisor implements Supervisor {
     this.#note(enabled ? 'enable' : 'disable', names, {});
   }
 
-  kill(name: string, signal: SignalName): KillOutcome {
+  async kill(name: string, signal: SignalName): Promise<KillOutcome> {
     this.#note(`kill ${signal}`, [name], {});
     return this.killOutcome;
   }

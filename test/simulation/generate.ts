@@ -253,6 +253,15 @@ const faultEntries: { readonly [N in FaultName]: FaultEntry<N> } = {
       ...random.pick(spawnErrors),
     }),
   },
+  slowSpawn: {
+    chance: 0.25,
+    draw: (random, { name }) => ({
+      fault: 'slowSpawn',
+      service: name,
+      start: random.integer(1, 3),
+      duration: random.pick([1, 20, 300, 2_000, 9_000, 12_000]),
+    }),
+  },
   killed: {
     chance: 0.5,
     draw: (random, { name }, when) => ({
@@ -398,6 +407,7 @@ export const faultNames: readonly FaultName[] = [
   'portTaken',
   'oldPidfile',
   'noLogSocket',
+  'slowSpawn',
 ];
 
 function drawFaults(random: Random, plan: WorldPlan): readonly Fault[] {

@@ -9,7 +9,7 @@ import { shellStatus } from '../../src/model/service/exit-status.ts';
 import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
-import { Groups, Owners } from './owners.ts';
+import { Groups, Owners, Starts } from './owners.ts';
 import type { Entry, WorldRun } from './run-world.ts';
 
 export type Invariant = (run: WorldRun) => string | undefined;
@@ -106,7 +106,7 @@ export const invariants = {
         else if (notice.change.phase === 'stopped') allowed.delete(notice.service);
         return undefined;
       }
-      if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
+      if (entry.kind !== 'requested') return undefined;
       const spec = specs.get(entry.service);
       if (spec === undefined || isScheduled(spec.type)) return undefined;
       const from = allowed.get(entry.service);
@@ -124,11 +124,9 @@ export const invariants = {
         if (draining) return `${entry.notice.service} is let go`;
         released.set(entry.notice.service, entry.own);
       }
-      if (!draining || entry.kind !== 'spawned') return undefined;
+      if (!draining || entry.kind !== 'requested') return undefined;
       // Of services that are released together, the first may end the system: the others have their start already.
-      return entry.own === begin && released.get(entry.service) === begin
-        ? undefined
-        : `${entry.service} starts as pid ${entry.pid}`;
+      return entry.own === begin && released.get(entry.service) === begin ? undefined : `${entry.service} starts`;
     });
   },
 
@@ -204,13 +202,20 @@ export const invariants = {
     const specs = specsOf(run);
     const signalled = new Map<number, Set<string>>();
     const owners = new Owners();
-    return walk(run, (entry, { forced, clearing, killed }) => {
+    const starts = new Starts();
+    return walk(run, (entry, { forced, clearing, draining, killed }) => {
       owners.note(entry);
+      starts.note(entry);
       if (entry.kind !== 'signalled' || forced) return undefined;
       const { root, signal, service, pid } = entry;
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
       if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
+      // Nobody could signal the process before: its start was under way until the time to end was up. In the shutdown what
+      // other runs have left had to wait for that, too.
+      const verdict = draining ? starts.lastVerdict() : starts.lastVerdict(service);
+      const waited = verdict === entry.own || (draining && starts.anyUnderWay());
+      if (!starts.isKnown(root) || waited) return undefined;
       const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
       const own = [
         ...known.map((spec) => spec?.killSignal ?? 'SIGTERM'),
@@ -242,13 +247,17 @@ export const invariants = {
     const lastNotified = new Map<string, number>();
     const lastEnded = new Map<string, number>();
     let reset: readonly string[] = [];
+    const starts = new Starts();
     return walk(run, (entry, state) => {
+      starts.note(entry);
       if (entry.kind === 'notified') lastNotified.set(entry.service, entry.at);
       if (entry.kind === 'ended') lastEnded.set(entry.service, entry.at);
       if (entry.kind === 'deed') reset = entry.deed.do === 'reset' ? entry.deed.names : [];
       if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
         return undefined;
       const { service } = entry.notice;
+      // A start that is under way until the time of the stops is up lets all others stop at once.
+      if (starts.anyUnderWay()) return undefined;
       // A service that takes too long to start, misses its watchdog or reports a failure is ended before its turn.
       if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
       if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
@@ -381,15 +390,19 @@ export const invariants = {
   'status never contradicts the process table': (run) => {
     const specs = specsOf(run);
     const endedAt = new Map<string | number, number>();
+    const starts = new Starts();
     return walk(run, (entry) => {
+      starts.note(entry);
       if (entry.kind === 'ended') endedAt.set(entry.service, entry.at).set(entry.pid, entry.at);
       if (entry.kind !== 'look') return undefined;
       for (const { name, state, stage, pid, running } of entry.services) {
         const spec = specs.get(name);
         if (spec === undefined) continue;
         const own = entry.processes.filter(({ id, root, service }) => id === root && service === name);
-        if (stage === 'ready.scheduled' && running !== own.length)
-          return `${name} is said to have ${running} processes, and has ${own.length}`;
+        // A run counts from its request on.
+        const runs = own.length + starts.underWay(name);
+        if (stage === 'ready.scheduled' && running !== runs)
+          return `${name} is said to have ${running} processes, and has ${runs}`;
         if (stage === 'ready.running') {
           // Where a daemon has crashed, its left processes are cleared away before the end is reported. A pidfile names
           // a number, which may belong to a process that another service has left behind and does not own, or that has
@@ -426,15 +439,19 @@ export const invariants = {
     const specs = specsOf(run);
     const began = new Map<string, number>();
     const extended = new Set<string>();
+    const starts = new Starts();
     return walk(run, (entry, { phases }) => {
+      starts.note(entry);
       if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) extended.add(entry.service);
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
       const spec = specs.get(service);
       if (change.phase === 'starting') began.set(service, entry.own);
       if (spec === undefined || phases.get(service) !== 'starting' || extended.has(service)) return undefined;
+      if (starts.underWay(service) > 0) return undefined;
       const took = entry.own - (began.get(service) ?? entry.own);
-      const most = longestStart(spec);
+      // The time counts from the verdict on the start.
+      const most = longestStart(spec) + starts.lastWait(service);
       return took > most ? `${service} was starting for ${took} ms, and may be for ${most}` : undefined;
     });
   },
@@ -519,11 +536,12 @@ export const invariants = {
   },
 
   'detect_exit ends what is idle, and nothing that lives': (run) => {
+    // Starts that are under way count: their processes may run already.
     let live = 0;
     let idleSince: number | undefined;
     return walk(run, (entry, { draining }) => {
-      if (entry.kind === 'spawned' || entry.kind === 'forked') live += 1;
-      if (entry.kind === 'ended') live -= 1;
+      if (entry.kind === 'requested' || entry.kind === 'forked') live += 1;
+      if (entry.kind === 'ended' || entry.kind === 'unspawned') live -= 1;
       if (
         entry.kind === 'notice' &&
         entry.notice.type === 'system.draining' &&
@@ -577,11 +595,11 @@ export const invariants = {
   'after a reload the system equals a fresh boot': (run) => {
     const specs = specsOf(run);
     return walk(run, (entry, state) => {
-      if (entry.kind === 'spawned') {
-        const { service, pid } = entry;
+      if (entry.kind === 'requested') {
+        const { service } = entry;
         // A service that still has to be stopped goes on as before: it restarts, and its schedule is kept.
         if (state.asked.has(service)) return undefined;
-        if (state.gone.has(service)) return `${service} starts as pid ${pid}, and is configured no more`;
+        if (state.gone.has(service)) return `${service} starts, and is configured no more`;
         const wanted = state.definitions.get(service) ?? 0;
         return entry.definition === wanted
           ? undefined
@@ -610,7 +628,7 @@ export const invariants = {
         const spec = specs.get(service);
         return spec === undefined || spec.killMode === 'process' || lost.has(service) ? undefined : groups.left(spec);
       };
-      if (entry.kind === 'spawned' && !isScheduled(specs.get(entry.service)?.type ?? 'simple')) {
+      if (entry.kind === 'requested' && !isScheduled(specs.get(entry.service)?.type ?? 'simple')) {
         const pid = left(entry.service);
         if (pid !== undefined) return `${entry.service} starts, and pid ${pid} of its last run lives`;
       }
@@ -741,7 +759,7 @@ export const invariants = {
   // ends that wait"; section 2: cron's "`disable` unschedules".
   'what is disabled never starts unasked': (run) =>
     walk(run, (entry, { disabled, asked }) => {
-      if (entry.kind !== 'spawned' && entry.kind !== 'unspawned') return undefined;
+      if (entry.kind !== 'requested') return undefined;
       // A service that has to stop after others goes on until its turn comes.
       return disabled.has(entry.service) && !asked.has(entry.service)
         ? `${entry.service} starts, and is disabled`
@@ -788,7 +806,9 @@ export const invariants = {
     if (has(run, 'pause')) return undefined;
     const specs = specsOf(run);
     const promises = new Map<string, Promised>();
+    const starts = new Starts();
     return walk(run, (entry, { draining, forced, phases }) => {
+      starts.note(entry);
       if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) {
         const promise = promises.get(entry.service);
         if (promise !== undefined) promise.extended = true;
@@ -830,8 +850,15 @@ export const invariants = {
           return `${entry.service} gets SIGKILL ${promise.due - entry.own} ms before its time is up`;
       }
       if (forced || (draining && entry.kind !== 'look')) return undefined;
+      // Before the verdict on a start there is nobody to kill.
       for (const [service, { due, killed, extended }] of promises)
-        if (!killed && !extended && entry.own > due + grain)
+        if (
+          starts.underWay(service) === 0 &&
+          entry.own > starts.lastVerdict(service) + grain &&
+          !killed &&
+          !extended &&
+          entry.own > due + grain
+        )
           return `the time of ${service} is up for ${entry.own - due} ms, and it has not got SIGKILL`;
       return undefined;
     });

@@ -78,6 +78,8 @@ export type Fault =
       readonly code: string;
       readonly stage: SpawnErrorStage;
     }
+  /** The verdict of a service's nth start (from 1) comes after `duration` ms; above 10,000 the start is given up. */
+  | { readonly fault: 'slowSpawn'; readonly service: string; readonly start: number; readonly duration: number }
   /** A process of a service is killed from outside: before, while or after the service becomes ready. */
   | { readonly fault: 'killed'; readonly service: string; readonly signal: SignalName; readonly when: When }
   /** A process of a service gets SIGSTOP, and SIGCONT `duration` ms later. */

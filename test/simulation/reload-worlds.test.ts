@@ -6,7 +6,7 @@ import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service/service-spec.ts';
 import { candidateOf } from '../../src/runtime/boot/reloader.ts';
-import type { Kernel, SpawnRequest } from '../../src/runtime/kernel.ts';
+import type { Kernel, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { Random } from './random.ts';
@@ -305,13 +305,13 @@ function noting(kernel: SimulatedKernel, spawned: Map<number, Spawned>): Kernel 
   return new Proxy(kernel, {
     get: (target, key) => {
       if (key === 'spawn') {
-        return (request: SpawnRequest) => {
-          const outcome = target.spawn(request);
-          const { argv } = request;
-          if (outcome.ok)
-            spawned.set(outcome.pid, { service: `${argv[0]}.service`, argv: argv.join(' '), at: target.clock.now() });
-          return outcome;
-        };
+        return (request: SpawnRequest, told: (outcome: SpawnOutcome) => void) =>
+          target.spawn(request, (outcome) => {
+            const { argv } = request;
+            if (outcome.ok)
+              spawned.set(outcome.pid, { service: `${argv[0]}.service`, argv: argv.join(' '), at: target.clock.now() });
+            told(outcome);
+          });
       }
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;

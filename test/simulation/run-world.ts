@@ -32,14 +32,16 @@ import { createWorld, type World } from './world.ts';
 export type Entry = { readonly at: number; readonly own: number } & Happening;
 
 export type Happening =
+  /** Chaperone asks the kernel for a start of the service. */
+  | { readonly kind: 'requested'; readonly service: string; readonly definition: number }
   | {
       readonly kind: 'spawned';
       readonly id: number;
       readonly pid: number;
       readonly service: string;
-      /** The number of the reload that has defined the service. */
-      readonly definition: number;
     }
+  /** Chaperone is told of the process. */
+  | { readonly kind: 'begun'; readonly id: number }
   | { readonly kind: 'unspawned'; readonly service: string; readonly code: string }
   | {
       readonly kind: 'forked';
@@ -108,7 +110,7 @@ export type Happening =
 export interface Look {
   readonly system: SystemStatus['state'];
   readonly services: readonly LookedService[];
-  /** All living processes, and ended children whose end chaperone does not know yet. */
+  /** All living processes whose start was told to chaperone, and ended children whose end it does not know yet. */
   readonly processes: readonly {
     readonly id: number;
     readonly pid: number;
@@ -206,6 +208,8 @@ class Runner {
   /** The processes by their ids. */
   readonly #processes = new Map<number, { readonly pid: number; readonly root: number; readonly service: string }>();
   readonly #unreaped = new Set<number>();
+  /** The processes whose start chaperone was told of. */
+  readonly #begun = new Set<number>();
   readonly #alive = new Set<number>();
   readonly #starts = new Map<string, number>();
   readonly #notifications = new Map<string, number>();
@@ -227,6 +231,7 @@ class Runner {
       plan.faults.filter((each): each is Extract<Fault, { readonly fault: N }> => each.fault === name);
     this.#faults = {
       spawnError: of('spawnError'),
+      slowSpawn: of('slowSpawn'),
       killed: of('killed'),
       stopped: of('stopped'),
       stuck: of('stuck'),
@@ -264,6 +269,11 @@ class Runner {
           const start = (this.#starts.get(service) ?? 0) + 1;
           this.#starts.set(service, start);
           return this.#faults.spawnError.find((fault) => fault.service === service && fault.start === start);
+        },
+        spawnDelay: ({ argv: [word] }) => {
+          const service = `${word}.service`;
+          const start = (this.#starts.get(service) ?? 0) + 1;
+          return this.#faults.slowSpawn.find((fault) => fault.service === service && fault.start === start)?.duration;
         },
         listenFault: (port) => portFaults.get(port),
         notifyFate: (service) => this.#fateOf(service),
@@ -398,12 +408,25 @@ class Runner {
 
   #recordFact(fact: KernelFact): void {
     switch (fact.kind) {
+      case 'requested': {
+        const { argv, environment } = fact.request;
+        this.#note({
+          kind: 'requested',
+          service: `${argv[0]}.service`,
+          definition: Number(environment[definition] ?? 0),
+        });
+        break;
+      }
+      case 'begun':
+        this.#begun.add(fact.id);
+        this.#note(fact);
+        break;
       case 'spawned': {
         const { id, pid, request } = fact;
         const service = `${request.argv[0]}.service`;
         this.#processes.set(id, { pid, root: id, service });
         this.#alive.add(id);
-        this.#note({ kind: 'spawned', id, pid, service, definition: Number(request.environment[definition] ?? 0) });
+        this.#note({ kind: 'spawned', id, pid, service });
         this.#happened('spawned', service);
         break;
       }
@@ -659,6 +682,7 @@ class Runner {
         }, fault.duration);
         break;
       case 'spawnError':
+      case 'slowSpawn':
       case 'stuck':
       case 'slow':
       case 'notification':
@@ -737,7 +761,7 @@ class Runner {
     });
     const processes = [...this.#alive, ...this.#unreaped].flatMap((id) => {
       const process = this.#processes.get(id);
-      return process === undefined ? [] : [{ id, ...process }];
+      return process === undefined || !this.#begun.has(process.root) ? [] : [{ id, ...process }];
     });
     this.#note({ kind: 'look', system: this.#supervisor.status().state, services, processes });
   }

@@ -16,13 +16,17 @@
  * The first of these counts. When the command ends, what it has said before is read first. A signal that asks for the end goes
  * on to the command, whose end is then the end in every mode; where it has ended already, the signal ends sdnotify-exec.
  */
+// biome-ignore lint/style/noRestrictedImports: sdnotify-exec is no supervisor, and has one child
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { parseNotifyMessage } from '../../model/service/notify-message.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { printable } from '../../model/words/printable.ts';
+import { errnoName } from '../../runtime/linux/errno-name.ts';
 import { findProgram } from '../../runtime/linux/find-program.ts';
-import type { NativeEdge, NativeSpawnResult, NativeWatch } from '../../runtime/linux/native.ts';
+import type { NativeEdge, NativeWatch } from '../../runtime/linux/native.ts';
 import { expandCommand } from './notify-command.ts';
 import { forwardedPart } from './notify-forward.ts';
 import { describeErrno } from './notify-output.ts';
@@ -55,7 +59,7 @@ const asksForEnd = new Set<number>([
 const fromTerminal = new Set<number>([constants.signals.SIGINT, constants.signals.SIGQUIT, constants.signals.SIGWINCH]);
 
 const awaited = { command: 'the end', ready: 'READY=1', stop: 'STOPPING=1' } as const;
-/** How many datagrams and exits are taken at a time. */
+/** How many datagrams are taken at a time. */
 const batch = 64;
 /** ms; setTimeout takes no more, and that is 24 days. */
 const longestTimeout = 2 ** 31 - 1;
@@ -90,7 +94,6 @@ export class NotifiedCommand {
     this.#edge = edge;
     for (const name of passedOn) process.on(name, () => this.#passOn(constants.signals[name], name));
     edge.watchSignal(endOfContainer, () => this.#passOn(endOfContainer));
-    process.on('SIGCHLD', () => this.#reap());
     const outer = process.env['NOTIFY_SOCKET'] || undefined;
     this.#socket = openNotifySocket(edge, operation.socket);
     process.on('exit', this.#socket.remove);
@@ -108,15 +111,28 @@ export class NotifiedCommand {
 
   start(): void {
     this.#tell(`listening at ${this.#socket.path}`);
-    const result = spawn(this.#edge, this.#command, this.#socket.path, this.#operation.mode);
-    if (!('pid' in result)) {
-      this.#say(describeSpawnError({ ...result, program: this.#program }));
-      this.#finish(result.code === 'ENOENT' ? 127 : 126);
+    const file = findProgram(this.#program, process.env['PATH'], process.cwd());
+    if (file === undefined) {
+      this.#cannotStart('ENOENT', this.#program.includes('/') ? 'exec' : 'lookup');
       return;
     }
-    this.#pid = result.pid;
-    this.#tell(`running ${this.#program}, pid ${result.pid}`);
+    try {
+      const child = startCommand(file, this.#command, this.#socket.path, this.#operation.mode);
+      // Node throws some errors, and emits others in the next turn.
+      child.on('error', (error) => this.#cannotStart(spawnErrno(error), 'exec'));
+      child.on('exit', (code, signal) => this.#ended(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+      this.#pid = child.pid;
+    } catch (error) {
+      this.#cannotStart(spawnErrno(error), 'exec');
+    }
+    if (this.#pid === undefined) return;
+    this.#tell(`running ${this.#program}, pid ${this.#pid}`);
     this.#limitTime();
+  }
+
+  #cannotStart(code: string, stage: 'lookup' | 'exec'): void {
+    this.#say(describeSpawnError({ code, stage, program: this.#program }));
+    this.#finish(code === 'ENOENT' ? 127 : 126);
   }
 
   #relayTo(outer: string): Relay {
@@ -174,15 +190,6 @@ export class NotifiedCommand {
     }
   }
 
-  #reap(): void {
-    for (;;) {
-      const { exits } = this.#edge.reap(batch);
-      const exit = exits.find((candidate) => candidate.pid === this.#pid);
-      if (exit !== undefined) this.#ended(exit.code ?? 128 + (exit.signal ?? 0));
-      if (exits.length < batch) return;
-    }
-  }
-
   #ended(status: number): void {
     const { mode } = this.#operation;
     this.#pid = undefined;
@@ -236,23 +243,26 @@ export class NotifiedCommand {
   }
 }
 
-function spawn(edge: NativeEdge, command: readonly string[], path: string, mode: Mode): StartResult {
-  const [program = ''] = command;
-  const file = findProgram(program, process.env['PATH'], process.cwd());
-  if (file === undefined) return { code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' };
-  return edge.spawn({
-    file,
-    argv: command,
-    environment: Object.entries({ ...process.env, NOTIFY_SOCKET: path }).map(([name, value]) => `${name}=${value}`),
-    stdio: [0, 1, 2],
+/** Starts the command. Throws what Node throws, with `errno`. */
+function startCommand(file: string, command: readonly string[], path: string, mode: Mode): ChildProcess {
+  const [argv0 = '', ...args] = command;
+  const options = {
+    stdio: 'inherit',
+    env: { ...process.env, NOTIFY_SOCKET: path },
     // The command may live on after sdnotify-exec has ended.
-    group: mode === 'command' ? 'none' : 'session',
-    // The service manager shall watch the command instead of sdnotify-exec.
-    ...(process.env['WATCHDOG_PID'] === String(process.pid) ? { pidVariables: ['WATCHDOG_PID'] } : {}),
-  });
+    detached: mode !== 'command',
+  } as const;
+  if (process.env['WATCHDOG_PID'] !== String(process.pid)) return spawn(file, args, { ...options, argv0 });
+  // The service manager shall watch the command instead of sdnotify-exec. The bundle stands beside the program `chaperone`.
+  const words = ['WATCHDOG_PID', file, argv0, ...args];
+  return spawn(join(__dirname, 'chaperone'), words, { ...options, argv0: 'own-pid' });
 }
 
-type StartResult = NativeSpawnResult | { readonly code: string; readonly stage: 'lookup' | 'exec' };
+/** The name of an error of spawn(); throws what is none. */
+function spawnErrno(error: unknown): string {
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return errnoName(-error.errno);
+  throw error;
+}
 
 /** proc(5), stat: the process group, and that in the foreground of the terminal. */
 function isInForeground(): boolean {

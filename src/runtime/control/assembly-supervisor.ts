@@ -277,22 +277,19 @@ export class AssemblySupervisor implements Supervisor {
       if (pid !== undefined) kernel.signal(pid, 'SIGKILL', 'group');
     };
     const outcome = new Promise<RunOutcome>((resolve) => {
-      kernel.spawn(
-        { argv, environment, ownGroup: true, stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
-        (spawned) => {
-          if (!spawned.ok) {
-            const exitStatus = spawned.error.code === 'ENOENT' ? 127 : 126;
-            resolve({ kind: 'notStarted', message: describeSpawnError(spawned.error), exitStatus });
-            return;
-          }
-          pid = spawned.pid;
-          this.#collect(spawned, output$, (status) => {
-            pid = undefined;
-            resolve({ kind: 'ended', status });
-          });
-          if (isCancelled) end();
-        },
-      );
+      kernel.spawn({ argv, environment, ownGroup: true, stdin: 'null', stdout: 'pipe', stderr: 'pipe' }, (spawned) => {
+        if (!spawned.ok) {
+          const exitStatus = spawned.error.code === 'ENOENT' ? 127 : 126;
+          resolve({ kind: 'notStarted', message: describeSpawnError(spawned.error), exitStatus });
+          return;
+        }
+        pid = spawned.pid;
+        this.#collect(spawned, output$, (status) => {
+          pid = undefined;
+          resolve({ kind: 'ended', status });
+        });
+        if (isCancelled) end();
+      });
     });
     return {
       output$,

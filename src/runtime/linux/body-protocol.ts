@@ -1,8 +1,7 @@
 /** The protocol between body and brain, as native/body/protocol.h defines it: requests to bytes, and bytes to facts. */
-import { getSystemErrorName } from 'node:util';
-import { fromWaitStatus } from '../../model/service/exit-status.ts';
 import type { SpawnErrorStage } from '../../model/service/spawn-error.ts';
 import { toBytes } from './byte-text.ts';
+import { errnoName } from './errno-name.ts';
 
 export const protocolVersion = 1;
 /** The most bytes of a packet; a larger spawn request travels in a memory file. */
@@ -352,5 +351,5 @@ function readExit(view: DataView, at: number): BodyExit {
 
 /** Undefined for 0. */
 function errorName(errno: number): string | undefined {
-  return errno === 0 ? undefined : getSystemErrorName(-errno);
+  return errno === 0 ? undefined : errnoName(errno);
 }

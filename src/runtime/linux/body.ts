@@ -100,6 +100,12 @@ export class Body {
     this.#ask({ request: { type: 'signal', signal, targets: numbered }, descriptors: [], told });
   }
 
+  /** Calls back in a later turn, when all that the body knows by now was told. */
+  catchUp(caughtUp: () => void): void {
+    // The answer to a request is a fact, too, and facts come in order.
+    this.signal(0, [], caughtUp);
+  }
+
   /** Any other request. */
   ask(request: Exclude<BodyRequest, { type: 'signal' | 'acknowledge' }>, descriptors: readonly number[] = []): void {
     this.#ask({ request, descriptors, told: undefined });

@@ -4,6 +4,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
+import type { Body } from './body.ts';
 import type { NativeEdge } from './native.ts';
 import { forgetProcesses, readProcess, uidOf } from './process-table.ts';
 import type { ProcessTrees } from './process-trees.ts';
@@ -25,11 +26,10 @@ export class LinuxFollowing implements Following {
   readonly #edge: NativeEdge;
   readonly #clock: Clock;
   readonly #trees: ProcessTrees;
-  readonly #self: number;
+  readonly #body: Pick<Body, 'pid' | 'catchUp'>;
 
-  /** @param self the pid of chaperone */
-  constructor(edge: NativeEdge, clock: Clock, trees: ProcessTrees, self: number) {
-    this.#self = self;
+  constructor(edge: NativeEdge, clock: Clock, trees: ProcessTrees, body: Pick<Body, 'pid' | 'catchUp'>) {
+    this.#body = body;
     this.#edge = edge;
     this.#clock = clock;
     this.#trees = trees;
@@ -40,7 +40,7 @@ export class LinuxFollowing implements Following {
     const uid = uidOf(pid);
     if (entry === undefined || uid === undefined || entry.zombie) return undefined;
     const { parent, group, startTime } = entry;
-    return { pid, parent, group, uid, descendant: isDescendant(parent, this.#self), began: startTime };
+    return { pid, parent, group, uid, descendant: isDescendant(parent, this.#body.pid), began: startTime };
   }
 
   watchEnd(pid: number): Observable<ExitStatus> {
@@ -49,13 +49,13 @@ export class LinuxFollowing implements Following {
       try {
         fd = this.#edge.openPidfd(pid);
       } catch {
-        return this.#pollEnd(pid, () => tell(subscriber, { kind: 'unknown' }));
+        return this.#pollEnd(pid, () => this.#tell(subscriber, { kind: 'unknown' }));
       }
       let stopAsking = (): void => undefined;
       const watch = this.#edge.watchReadable(fd, () => {
         // A pidfd stays readable after the end of its process.
         watch.close();
-        stopAsking = this.#askEnd(fd, (status) => tell(subscriber, status));
+        stopAsking = this.#askEnd(fd, (status) => this.#tell(subscriber, status));
       });
       return () => {
         stopAsking();
@@ -119,8 +119,7 @@ export class LinuxFollowing implements Following {
       const answer = this.#exitOf(fd);
       if (answer !== undefined && answer !== 'untold') told(fromWaitStatus(answer));
       else if (delay > longestAsk || (answer === 'untold' && delay > firstAsk)) told({ kind: 'unknown' });
-      // A kernel that does not tell is asked twice, so that waitid(2) comes first where the process is a child of
-      // chaperone.
+      // A kernel that does not tell is asked twice, so that the body has reaped the process by then where it is its child.
       else timer = this.#clock.setTimeout(() => ask(2 * delay), delay);
     };
     ask(firstAsk);
@@ -137,6 +136,16 @@ export class LinuxFollowing implements Following {
     }
   }
 
+  /** The exit of a child of chaperone comes before it: the body may have reaped the child, and not told it yet. */
+  #tell(subscriber: Subscriber<ExitStatus>, status: ExitStatus): void {
+    this.#body.catchUp(() => {
+      // A subscriber may ask at once which processes are left.
+      forgetProcesses();
+      subscriber.next(status);
+      subscriber.complete();
+    });
+  }
+
   /** Polls a process with signal 0 where there is no pidfd. */
   #pollEnd(pid: number, tell: () => void): () => void {
     let timer: TimerId;
@@ -148,13 +157,6 @@ export class LinuxFollowing implements Following {
     timer = this.#clock.setTimeout(look, 0);
     return () => this.#clock.clearTimeout(timer);
   }
-}
-
-function tell(subscriber: Subscriber<ExitStatus>, status: ExitStatus): void {
-  // A subscriber may ask at once which processes are left.
-  forgetProcesses();
-  subscriber.next(status);
-  subscriber.complete();
 }
 
 /** True where one of the ancestors is chaperone. The chain is short; it breaks where a process vanishes. */

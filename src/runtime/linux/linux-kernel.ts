@@ -34,7 +34,7 @@ import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
 import type { NativeEdge, NativeWatch } from './native.ts';
 import { OomKills } from './oom-kills.ts';
-import { allProcesses, forgetProcesses } from './process-table.ts';
+import { allProcesses, forgetProcesses, timeOfStarts } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
 import { RemoteSink } from './remote-sink.ts';
 
@@ -122,7 +122,7 @@ export class LinuxKernel implements Kernel {
     this.#clock = clock;
     this.#descriptorLimit = descriptorLimit;
     this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
-    this.following = new LinuxFollowing(edge, clock, this.#trees, this.pid);
+    this.following = new LinuxFollowing(edge, clock, this.#trees, body);
     this.notifying = new LinuxNotifying(edge);
   }
 
@@ -205,11 +205,8 @@ export class LinuxKernel implements Kernel {
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
     const program = request.argv[0] ?? '';
     const directory = request.directory === undefined ? {} : { directory: request.directory };
-    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void => {
-      // A start without a process has no end that would say whether a process is left.
-      this.watchChildren();
+    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
       told({ ok: false, error: { code, stage, program: file, ...directory } });
-    };
 
     const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) {
@@ -227,6 +224,7 @@ export class LinuxKernel implements Kernel {
       // The pipes are watched first, because nothing may fail any more once the process runs.
       for (const { readEnd } of [streams.stdout, streams.stderr])
         if (readEnd !== undefined) outputs.push(this.#read(readEnd));
+      const since = timeOfStarts();
       this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
         if (!verdict.ok) {
           closeOpened();
@@ -236,7 +234,7 @@ export class LinuxKernel implements Kernel {
         closeAll(opened.filter((fd) => fd !== streams.stdout.readEnd && fd !== streams.stderr.readEnd));
         // What the process writes is read in later turns, when somebody listens to it.
         for (const { watch } of outputs) watch.resume();
-        told(this.#begin(verdict.pid, streams, outputs));
+        told(this.#begin(verdict.pid, streams, outputs, { since, leads: groupOf(request) === 'session' }));
       });
     } catch (error) {
       closeOpened();
@@ -290,9 +288,15 @@ export class LinuxKernel implements Kernel {
     return variables;
   }
 
-  #begin(pid: number, { stdout, stderr }: Streams, outputs: readonly Output[]): SpawnOutcome {
+  /** @param start a time before the start, and whether the process leads a session */
+  #begin(
+    pid: number,
+    { stdout, stderr }: Streams,
+    outputs: readonly Output[],
+    { since, leads }: { readonly since: number; readonly leads: boolean },
+  ): SpawnOutcome {
     forgetProcesses();
-    this.#trees.started(pid);
+    this.#trees.started(pid, since, leads);
     if (outputs.length > 0) this.#outputs.set(pid, outputs);
     const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
       outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;

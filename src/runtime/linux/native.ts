@@ -1,23 +1,5 @@
-import type { SpawnErrorStage } from '../../model/service/spawn-error.ts';
-
 /** The exports of the addon in `native/`: the system calls that Node lacks. Each function wraps one man page. */
 export interface NativeEdge {
-  /**
-   * Starts a program: clone(2) with CLONE_VM | CLONE_VFORK, so the supervisor's memory maps are not copied, then execve(2).
-   * Returns when the program runs or could not be started.
-   *
-   * @returns the pid, or the errno and the stage that failed. A failed spawn is never an exit status: its child is
-   * reaped before this returns.
-   */
-  spawn(options: NativeSpawnOptions): NativeSpawnResult;
-  /**
-   * waitid(2), P_ALL with WNOHANG, until nothing is left or `limit` exits are taken.
-   *
-   * @param limit how many exits one call takes at most
-   */
-  reap(limit: number): NativeReaped;
-  /** prctl(2) PR_SET_CHILD_SUBREAPER. Throws with `code` where the kernel refuses. */
-  setSubreaper(): void;
   /** kill(2), also for negative pids. Returns 0 or the errno. */
   kill(pid: number, signal: number): number;
   /** pipe2(2) with O_CLOEXEC; the read end is non-blocking, the write end is not. Throws with `code` (EMFILE, ENFILE). */
@@ -30,8 +12,6 @@ export interface NativeEdge {
   readNow(fd: number, buffer: Uint8Array): { bytes: number; ended: boolean };
   /** write(2) of everything, waiting in poll(2) for at most `timeout` ms in all. Returns the bytes written. Never throws. */
   writeNow(fd: number, buffer: Uint8Array, timeout: number): number;
-  /** tcsetpgrp(3): makes chaperone's own process group a terminal's foreground group; does nothing elsewhere. */
-  takeTerminal(terminal: number): void;
   /** Calls back at each signal of that number, also a real-time one (uv_signal_start). Does not keep the loop alive. */
   watchSignal(signal: number, callback: () => void): void;
   /** _exit(2): no handler runs and no thread is waited for. */
@@ -188,58 +168,4 @@ export interface NativeConnection {
   /** The client's address, no brackets or zone; IPv4 clients of an IPv6 socket show as IPv4. Empty on a unix socket. */
   readonly address: string;
   readonly port: number;
-}
-
-export interface NativeSpawnOptions {
-  /** The program's path for execve(2): it contains a slash. */
-  readonly file: string;
-  readonly argv: readonly string[];
-  /** `NAME=value` strings. */
-  readonly environment: readonly string[];
-  /** Descriptors of chaperone that become 0, 1 and 2; the child inherits no others than these and `descriptors`. */
-  readonly stdio: readonly [number, number, number];
-  /** Descriptors that become 3, 4, and so on (sd_listen_fds(3)). Failures are at the stage `stdio`. */
-  readonly descriptors?: readonly number[];
-  /** Absent: chaperone's own working directory. */
-  readonly directory?: string;
-  /** `session` (setsid), `group` (setpgid), or `none`: the process stays in chaperone's group. */
-  readonly group: 'session' | 'group' | 'none';
-  /** A terminal's descriptor whose foreground process group the child becomes (tcsetpgrp); needs group `group`. */
-  readonly terminal?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Supplementary groups; skipped (setgroups is EPERM without root) when the process has exactly these already, in any order. */
-  readonly groups?: readonly number[];
-  readonly umask?: number;
-  /** RLIMIT_NOFILE for the child; -1 is RLIM_INFINITY. */
-  readonly descriptorLimit?: { readonly soft: number; readonly hard: number };
-  /** Names of variables whose value is the child's own pid (`LISTEN_PID`, `WATCHDOG_PID`), whatever `environment` says. */
-  readonly pidVariables?: readonly string[];
-}
-
-/** The stage at which a spawn failed, in the order of the stages. */
-export type SpawnStage = Exclude<SpawnErrorStage, 'lookup' | 'notify'>;
-
-export type NativeSpawnResult =
-  | { readonly pid: number }
-  | { readonly errno: number; readonly code: string; readonly stage: SpawnStage };
-
-export interface NativeExit {
-  readonly pid: number;
-  /** Exit status, where it exited by itself. */
-  readonly code?: number;
-  /** Signal number, where a signal ended it. */
-  readonly signal?: number;
-  readonly coreDumped: boolean;
-  /** CPU time in ms. */
-  readonly userTime: number;
-  readonly systemTime: number;
-  /** Peak resident set in KiB. */
-  readonly maxRss: number;
-}
-
-export interface NativeReaped {
-  readonly exits: readonly NativeExit[];
-  /** False once waitid(2) says ECHILD: chaperone has no child left, dead or alive. */
-  readonly childrenLeft: boolean;
 }

@@ -1,5 +1,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 
+/** USER_HZ, the same on every machine that Node runs on. */
+const ticksPerSecond = 100;
+
 /** One process, from proc_pid_stat(5). */
 export interface ProcessEntry {
   readonly pid: number;
@@ -73,6 +76,16 @@ export function childrenOf(pid: number): readonly number[] {
     );
   } catch {
     return [];
+  }
+}
+
+/** A time that is not later than the `startTime` of a process that starts from now on; 0 without /proc. */
+export function timeOfStarts(): number {
+  try {
+    const [seconds = 0] = readFileSync('/proc/uptime', 'latin1').split(' ', 1).map(Number);
+    return Math.floor(seconds * ticksPerSecond);
+  } catch {
+    return 0;
   }
 }
 

@@ -39,8 +39,8 @@ export class ProcessTrees {
   readonly #self: number;
   readonly #ownSession: number | undefined;
   readonly #trees = new Set<Tree>();
-  /** The living processes that chaperone has started itself. */
-  readonly #started = new Set<number>();
+  /** The living processes that chaperone has started itself, and what is known of those that were reaped by then. */
+  readonly #started = new Map<number, ProcessEntry | undefined>();
   /** Sessions of starts, the latest last: processes that a simple service leaves in its session are in no tree. */
   readonly #sessions = new Set<number>();
   /** The tracked groups, by number. */
@@ -56,8 +56,12 @@ export class ProcessTrees {
     this.#ownSession = readProcess(self)?.session;
   }
 
-  started(pid: number): void {
-    this.#started.add(pid);
+  /**
+   * @param since a time before the start of the process, as `timeOfStarts` gives it
+   * @param leads true where the process leads a session
+   */
+  started(pid: number, since: number, leads: boolean): void {
+    this.#started.set(pid, readProcess(pid) ?? this.#vanished(pid, since, leads));
     // Another process has this number now.
     this.#groups.get(pid)?.vanish();
     this.#groups.delete(pid);
@@ -71,12 +75,18 @@ export class ProcessTrees {
       }
   }
 
+  /** What a process was that the body has reaped before chaperone heard of its start. */
+  #vanished(pid: number, startTime: number, leads: boolean): ProcessEntry {
+    const session = leads ? pid : (this.#ownSession ?? 0);
+    return { pid, parent: this.#self, group: pid, session, startTime, zombie: true };
+  }
+
   ended(pid: number): void {
     this.#started.delete(pid);
   }
 
   track(pid: number, invocation: string, forks: boolean): ProcessTree {
-    const tree = new Tree(pid, invocation, forks, this.#clock, {
+    const tree = new Tree(this.#started.get(pid) ?? readProcess(pid), invocation, forks, this.#clock, {
       ownSession: this.#ownSession,
       isStrange: (entry) => this.#isStrange(entry),
       isAlone: (own) => ![...this.#trees].some((other) => other !== own && other.underWay),
@@ -97,7 +107,7 @@ export class ProcessTrees {
   }
 
   trackGroup(pid: number): ProcessTree {
-    const group = new Group(pid, this.#groupExists, () => {
+    const group = new Group(pid, this.#started.get(pid) ?? readProcess(pid), this.#groupExists, () => {
       if (this.#groups.get(pid) === group) this.#groups.delete(pid);
     });
     this.#groups.set(pid, group);
@@ -155,7 +165,7 @@ class Tree implements ProcessTree {
   /** True where no other start was under way at any moment. */
   #alone: boolean;
 
-  constructor(pid: number, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
+  constructor(root: ProcessEntry | undefined, invocation: string, forks: boolean, clock: Clock, around: Surroundings) {
     this.#clock = clock;
     this.invocation = invocation;
     this.mark = `INVOCATION_ID=${invocation}`;
@@ -163,7 +173,7 @@ class Tree implements ProcessTree {
     this.underWay = forks;
     this.#longestLook = forks ? longestLook : Number.POSITIVE_INFINITY;
     this.#alone = forks && around.isAlone(this);
-    this.#root = readProcess(pid);
+    this.#root = root;
     if (this.#root !== undefined) this.#note(this.#root);
     this.#planLook(firstLook);
   }
@@ -256,11 +266,11 @@ class Group implements ProcessTree {
   #ended = false;
   #gone = false;
 
-  constructor(pid: number, exists: (group: number) => boolean, onForget: () => void) {
+  constructor(pid: number, leader: ProcessEntry | undefined, exists: (group: number) => boolean, onForget: () => void) {
     this.#pid = pid;
     this.#exists = exists;
     this.#onForget = onForget;
-    this.#leader = readProcess(pid);
+    this.#leader = leader;
   }
 
   /** Looks now, while the kernel cannot have reused the number: the members that it finds are known from here on. */

@@ -42,8 +42,12 @@ export interface SpawnFault {
 
 /** An event of the kernel, for recorders. `id` identifies a process for ever, its pid only while it lives. */
 export type KernelFact =
+  /** Chaperone has asked for a start, whose verdict comes later. */
+  | { readonly kind: 'requested'; readonly request: SpawnRequest }
   | { readonly kind: 'spawned'; readonly id: number; readonly pid: number; readonly request: SpawnRequest }
   | { readonly kind: 'unspawned'; readonly request: SpawnRequest; readonly error: SpawnError }
+  /** Chaperone is told that the start has succeeded. */
+  | { readonly kind: 'begun'; readonly id: number }
   /** A program has forked a process, which has no `spawned` fact. `root` is the ancestor that chaperone had started. */
   | { readonly kind: 'forked'; readonly id: number; readonly pid: number; readonly root: number }
   | {
@@ -78,6 +82,8 @@ export interface SimulatedPrograms {
   script(argv: readonly string[]): Script | undefined;
   /** The fault of a spawn. Undefined: the spawn succeeds. */
   fault?(request: SpawnRequest): SpawnFault | undefined;
+  /** ms from the request to the verdict; above 10,000 the start is given up (ETIMEDOUT). Undefined: at once, in a later turn. */
+  spawnDelay?(request: SpawnRequest): number | undefined;
   /** The errno's name where a port cannot be listened on. Undefined: it can, unless it is in use. */
   listenFault?(port: number): string | undefined;
   /** The errno's name where a client cannot be accepted. Undefined: it can. */
@@ -140,6 +146,8 @@ interface Socket {
 }
 
 const ownPid = 1;
+/** As in the body: ms after which a child is given up that has not reached its program. */
+const spawnPatience = 10_000;
 /** As on Linux: ms after which observers give up to wait for the status of a process that its parent does not reap. */
 const statusPatience = 1_275;
 /** The signals whose default action does not end a process, signal(7). */
@@ -191,6 +199,11 @@ export class SimulatedKernel implements Kernel {
   #nextId = 1;
   /** The invocation of each tracked start, by the id of its process. */
   readonly #invocations = new Map<number, string>();
+  #nextInvocation = 1;
+  /** Starts without a verdict: each function makes it, and has it passed on to chaperone. */
+  readonly #underWay = new Set<(pass: (callback: () => void) => void) => void>();
+  /** Verdicts that chaperone is about to be told. */
+  readonly #verdicts: (() => void)[] = [];
   /** Ended children of chaperone that it has not reaped yet. */
   #zombies: Zombie[] = [];
   /** Ended children of scripted parents that these have not reaped yet. */
@@ -291,20 +304,44 @@ export class SimulatedKernel implements Kernel {
   }
 
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
-    told(this.#spawn(request));
+    this.#programs.onFact?.({ kind: 'requested', request });
+    if (this.exhausted === 'descriptors') {
+      // The pipes are opened before the body is asked.
+      const outcome = failedSpawn(request, { code: 'EMFILE', stage: 'pipe' });
+      this.#programs.onFact?.({ kind: 'unspawned', request, error: outcome.error });
+      told(outcome);
+      return;
+    }
+    const delay = this.#programs.spawnDelay?.(request) ?? 0;
+    const judge = (pass: (callback: () => void) => void): void => {
+      if (!this.#underWay.delete(judge)) return;
+      const outcome =
+        delay > spawnPatience ? failedSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
+      const id = outcome.ok ? this.#idOf(outcome.pid) : undefined;
+      this.#verdicts.push(() => {
+        if (id !== undefined) this.#programs.onFact?.({ kind: 'begun', id });
+        if (!outcome.ok) this.#programs.onFact?.({ kind: 'unspawned', request, error: outcome.error });
+        told(outcome);
+      });
+      pass(() => this.#tellVerdicts());
+      if (!outcome.ok) this.#planDelivery();
+    };
+    this.#underWay.add(judge);
+    this.clock.setTimeout(
+      () => judge((callback) => this.supervisorClock.arrive(callback)),
+      Math.min(delay, spawnPatience),
+    );
+  }
+
+  #tellVerdicts(): void {
+    for (const tell of this.#verdicts.splice(0)) tell();
   }
 
   #spawn(request: SpawnRequest): SpawnOutcome {
     const program = request.argv[0] ?? '';
-    const fail = ({ code, stage }: SpawnFault): SpawnOutcome => {
-      const directory = request.directory === undefined ? {} : { directory: request.directory };
-      const error = { code, stage, program, ...directory };
-      this.#programs.onFact?.({ kind: 'unspawned', request, error });
-      return { ok: false, error };
-    };
+    const fail = (fault: SpawnFault): SpawnOutcome => failedSpawn(request, fault);
     const fault = this.#programs.fault?.(request);
     if (fault !== undefined) return fail(fault);
-    if (this.exhausted === 'descriptors') return fail({ code: 'EMFILE', stage: 'pipe' });
     if (this.exhausted === 'memory') return fail({ code: 'ENOMEM', stage: 'clone' });
     const script = this.#programs.script(request.argv);
     if (script === undefined) return fail({ code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup' });
@@ -337,12 +374,7 @@ export class SimulatedKernel implements Kernel {
     return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
   }
 
-  signal(
-    pid: number,
-    signal: SignalName,
-    target: 'process' | 'group',
-    told?: (outcome: SignalOutcome) => void,
-  ): void {
+  signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
     const outcome = this.#signal(pid, signal, target);
     told?.(outcome);
   }
@@ -361,6 +393,8 @@ export class SimulatedKernel implements Kernel {
   }
 
   signalAll(signal: SignalName): void {
+    // The signal ends a child on its way to its program, too, which then counts as started.
+    for (const judge of [...this.#underWay]) judge((callback) => this.#later(callback, 0));
     for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
   }
 
@@ -399,9 +433,9 @@ export class SimulatedKernel implements Kernel {
         }, 0);
         return () => this.supervisorClock.clearTimeout(timer);
       }),
-    newInvocation: () => String(this.spawned.length + 1),
+    newInvocation: () => String(this.#nextInvocation++),
     track: (root, invocation): ProcessTree => {
-      const id = this.#table.get(root)?.id ?? 0;
+      const id = this.#idOf(root);
       this.#invocations.set(id, invocation);
       return {
         startEnded: () => undefined,
@@ -414,7 +448,7 @@ export class SimulatedKernel implements Kernel {
       return root === undefined ? undefined : this.#invocations.get(root);
     },
     trackGroup: (pid): ProcessTree => {
-      const id = this.#table.get(pid)?.id ?? 0;
+      const id = this.#idOf(pid);
       return {
         startEnded: () => undefined,
         members: () => [...this.#table.values()].filter(({ group, lineage }) => group === pid && lineage.includes(id)),
@@ -508,6 +542,11 @@ export class SimulatedKernel implements Kernel {
 
   defer(callback: () => void): void {
     this.#later(callback, 0);
+  }
+
+  /** The id of a process that is alive, or that chaperone has not reaped; 0 where there is none. */
+  #idOf(pid: number): number {
+    return (this.#table.get(pid) ?? this.#zombies.find((zombie) => zombie.pid === pid))?.id ?? 0;
   }
 
   /** Schedules input for chaperone, which is no timer of chaperone's own. */
@@ -779,6 +818,8 @@ export class SimulatedKernel implements Kernel {
   }
 
   #reap(): void {
+    // The verdict on a start comes before the exit of the process.
+    this.#tellVerdicts();
     if (this.#zombies.length === 0) return;
     const zombies = this.#zombies;
     this.#zombies = [];
@@ -790,8 +831,13 @@ export class SimulatedKernel implements Kernel {
   }
 
   #hasLiveChildren(): boolean {
-    return [...this.#table.values()].some((process) => process.parent === ownPid);
+    return this.#underWay.size > 0 || [...this.#table.values()].some((process) => process.parent === ownPid);
   }
+}
+
+function failedSpawn(request: SpawnRequest, { code, stage }: SpawnFault): SpawnOutcome & { readonly ok: false } {
+  const directory = request.directory === undefined ? {} : { directory: request.directory };
+  return { ok: false, error: { code, stage, program: request.argv[0] ?? '', ...directory } };
 }
 
 function exhaustionCode(what: SimulatedKernel['exhausted']): string | undefined {

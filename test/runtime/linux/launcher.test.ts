@@ -14,6 +14,7 @@ const fakeNode = `#!/bin/sh
 echo "node=$0"
 for argument in "$@"; do echo "argument=$argument"; done
 /usr/bin/env
+[ -z "$KEEP_MEMORY" ] || { echo memory:; cat /proc/self/fd/4; }
 `;
 
 beforeAll(() => {
@@ -84,40 +85,57 @@ describe('the launcher', () => {
     }
   });
 
-  it('takes what Node would listen to out of the way, and keeps it', () => {
-    const { lines } = launch(launcher, [], {
+  it('takes what is meant for services out of the way of Node, and keeps it with the limits as they were', () => {
+    const given = {
       NODE_OPTIONS: '--inspect=0.0.0.0:9229',
       NODE_ENV: 'production',
       UV_THREADPOOL_SIZE: '99',
       OPENSSL_CONF: '/nowhere',
+      SSL_CERT_FILE: '/nowhere',
+      LD_PRELOAD: '',
+      MALLOC_ARENA_MAX: '1',
+      GLIBC_TUNABLES: 'glibc.malloc.check=0',
+      TZDIR: '/nowhere',
+      ICU_DATA: '/nowhere',
       NODE_EMPTY: '',
-      NODEMON: 'stays',
-      MY_NODE_OPTIONS: 'stays',
+    };
+    const others = { NODEMON: 'stays', MY_NODE_OPTIONS: 'stays', TZ: 'Europe/Berlin', PATH: '/usr/bin:/bin' };
+    const shell = 'ulimit -Sn 123; ulimit -Hn 500; exec "$0"';
+    const { stdout } = spawnSync('/bin/sh', ['-c', shell, launcher], {
+      env: { ...given, ...others, KEEP_MEMORY: '1' },
+      encoding: 'utf8',
     });
-    expect(lines.filter((line) => /^(NODE_|UV_|OPENSSL_)/.test(line))).toEqual([]);
-    expect(lines).toEqual(
-      expect.arrayContaining([
-        '_CHAPERONE_KEEP_NODE_OPTIONS=--inspect=0.0.0.0:9229',
-        '_CHAPERONE_KEEP_NODE_ENV=production',
-        '_CHAPERONE_KEEP_UV_THREADPOOL_SIZE=99',
-        '_CHAPERONE_KEEP_NODE_EMPTY=',
-        'NODEMON=stays',
-        'MY_NODE_OPTIONS=stays',
-      ]),
+    const [seen = '', saved = ''] = stdout.split('memory:\n');
+    const brain = seen.split('\n');
+    for (const name of Object.keys(given)) expect(brain.filter((line) => line.startsWith(`${name}=`))).toEqual([]);
+    expect(brain).toEqual(expect.arrayContaining(Object.entries(others).map(([name, value]) => `${name}=${value}`)));
+    expect(brain).toContain('_CHAPERONE_BODY=3:4');
+    const [limits, ...variables] = saved.split('\0');
+    expect(limits).toBe('123:500');
+    expect(variables).toEqual(
+      expect.arrayContaining(Object.entries({ ...given, ...others }).map(([name, value]) => `${name}=${value}`)),
     );
   });
 
-  it('notes the descriptor limits as they were', () => {
-    const shell = 'ulimit -Sn 123; ulimit -Hn 500; exec "$0"';
-    const { stdout } = spawnSync('/bin/sh', ['-c', shell, launcher], { encoding: 'utf8' });
-    expect(stdout).toMatch(/^_CHAPERONE_NOFILE=123:500$/m);
+  it('does not believe notes that are left over in its environment', () => {
+    const { lines } = launch(launcher, [], { _CHAPERONE_BODY: '7:8', _CHAPERONE_OTHER: 'stale' });
+    expect(lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual(['_CHAPERONE_BODY=3:4']);
   });
 
-  it('does not believe notes that are left over in its environment', () => {
-    const { lines } = launch(launcher, [], { _CHAPERONE_NOFILE: '1:1', _CHAPERONE_KEEP_NODE_OPTIONS: '--stale' });
-    expect(lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual([
-      expect.stringMatching(/^_CHAPERONE_NOFILE=(-1|\d{2,}):(-1|\d{2,})$/),
-    ]);
+  it('gives Node a session of its own, and its own standard streams, directory and arguments', () => {
+    const fake = alone('session');
+    const script = `#!/bin/sh
+read -r stat </proc/$$/stat
+set -- $stat
+echo "$1 $5 $6"
+readlink /proc/$$/cwd /proc/$PPID/exe
+`;
+    writeFileSync(join(fake, 'node'), script, { mode: 0o755 });
+    const { stdout } = spawnSync(join(fake, 'chaperone'), [], { cwd: '/usr', encoding: 'utf8' });
+    const [ids = '', directory, parent] = stdout.trim().split('\n');
+    const [pid, group, session] = ids.split(' ');
+    expect([group, session, directory]).toEqual([pid, pid, '/usr']);
+    expect(parent).toBe(join(fake, 'chaperone'));
   });
 
   it('opens /dev/null in place of closed standard descriptors', () => {
@@ -129,22 +147,35 @@ describe('the launcher', () => {
     expect(stdout.trim().split('\n')).toEqual(['/dev/null', '/dev/null', '/dev/null']);
   });
 
-  it('looks for node in the absolute directories of PATH', () => {
+  /** Starts a program as where no fixed place has a node. */
+  function launchWithoutNode(file: string, path: string): readonly string[] {
+    const hide =
+      'for file in /usr/local/bin/node /usr/bin/node; do [ ! -e $file ] || mount --bind /dev/null $file; done';
+    const shell = `${hide}; exec /usr/bin/env -i PATH="$1" "$0"`;
+    const { stdout, stderr } = spawnSync('unshare', ['--mount', '/bin/sh', '-c', shell, file, path], {
+      encoding: 'utf8',
+    });
+    return `${stdout}${stderr}`.trim().split('\n');
+  }
+
+  it.runIf(isRoot)('looks for node in the absolute directories of PATH that only root may write to', () => {
     const directory = alone('searching');
     const path = join(scratch, 'bin');
+    const open = join(scratch, 'open');
     mkdirSync(path);
-    writeFileSync(join(path, 'node'), fakeNode, { mode: 0o755 });
+    mkdirSync(open);
+    for (const place of [path, open]) writeFileSync(join(place, 'node'), fakeNode, { mode: 0o755 });
+    chmodSync(open, 0o777);
     mkdirSync(join(scratch, 'decoy/node'), { recursive: true });
-    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: `:.:${scratch}/decoy:/nowhere:${path}` });
+    const lines = launchWithoutNode(join(directory, 'chaperone'), `:.:${scratch}/decoy:/nowhere:${open}:${path}`);
     expect(lines[0]).toBe(`node=${path}/node`);
     expect(lines).toContain(`argument=${join(directory, 'chaperone.cjs')}`);
   });
 
-  it('passes over a node beside it that is not executable', () => {
+  it.runIf(isRoot)('passes over a node beside it that is not executable', () => {
     const directory = alone('not-executable');
     writeFileSync(join(directory, 'node'), fakeNode, { mode: 0o644 });
-    const { lines } = launch(join(directory, 'chaperone'), [], { PATH: home });
-    expect(lines[0]).toBe(`node=${home}/node`);
+    expect(launchWithoutNode(join(directory, 'chaperone'), home)[0]).toBe(`node=${home}/node`);
   });
 
   it('ends with 126 and a reason when node does not run', () => {
@@ -152,7 +183,7 @@ describe('the launcher', () => {
     writeFileSync(join(directory, 'node'), '#!/nowhere/interpreter\n', { mode: 0o755 });
     const { status, stderr } = launch(join(directory, 'chaperone'));
     expect(status).toBe(126);
-    expect(stderr).toMatch(/^chaperone: cannot run .*\/broken\/node: No such file or directory .*\n$/);
+    expect(stderr).toMatch(/chaperone: cannot run .*\/broken\/node: No such file or directory .*\n$/);
   });
 
   // The root directory has no node in any fallback place, and no /proc.

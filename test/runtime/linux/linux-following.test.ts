@@ -5,7 +5,7 @@ import { LinuxFollowing } from '../../../src/runtime/linux/linux-following.ts';
 import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
 import { childrenOf } from '../../../src/runtime/linux/process-table.ts';
 import { ProcessTrees } from '../../../src/runtime/linux/process-trees.ts';
-import { edge, exitOf, openDescriptors, spawned, until } from './native-edge.ts';
+import { edge, exited, exitOf, openDescriptors, spawned, tested, until } from './native-edge.ts';
 
 const refuse = (code: string) => (): never => {
   throw Object.assign(new Error(code), { code });
@@ -13,7 +13,12 @@ const refuse = (code: string) => (): never => {
 
 function followingOn(kernel: Partial<NativeEdge>): LinuxFollowing {
   const clock = new LinuxClock();
-  return new LinuxFollowing({ ...edge, ...kernel }, clock, new ProcessTrees(clock, process.pid, () => true));
+  return new LinuxFollowing(
+    { ...edge, ...kernel },
+    clock,
+    new ProcessTrees(clock, tested.body.pid, () => true),
+    tested.body,
+  );
 }
 
 describe('the end of a process on an older kernel', () => {
@@ -22,13 +27,13 @@ describe('the end of a process on an older kernel', () => {
     ['without pidfds', { openPidfd: refuse('ENOSYS') }],
   ])('%s is told without a status, and no sooner than waitid(2) could tell it', async (_name, kernel) => {
     const before = openDescriptors();
-    const pid = spawned(['/bin/sh', '-c', 'sleep 0.05; exit 3']);
+    const pid = await spawned(['/bin/sh', '-c', 'sleep 0.05; exit 3']);
     const order: string[] = [];
     const end = firstValueFrom(followingOn(kernel).watchEnd(pid)).then((status) => {
       order.push('watched');
       return status;
     });
-    expect(await exitOf(pid)).toMatchObject({ code: 3 });
+    expect(await exitOf(pid)).toMatchObject({ status: exited(3) });
     order.push('reaped');
     expect(await end).toEqual({ kind: 'unknown' });
     expect(order).toEqual(['reaped', 'watched']);
@@ -37,7 +42,7 @@ describe('the end of a process on an older kernel', () => {
 
   it('is not told to a subscriber that has gone, also while the kernel is being asked', async () => {
     const before = openDescriptors();
-    const pid = spawned(['/bin/true']);
+    const pid = await spawned(['/bin/sleep', '1000']);
     let asked = 0;
     const following = followingOn({
       pidfdExit: () => {
@@ -49,6 +54,7 @@ describe('the end of a process on an older kernel', () => {
     const watch = following.watchEnd(pid).subscribe(() => {
       told = true;
     });
+    edge.kill(pid, 9);
     while (asked < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     watch.unsubscribe();
     const sofar = asked;
@@ -60,13 +66,13 @@ describe('the end of a process on an older kernel', () => {
 });
 
 it('a session is no longer that of a start once chaperone has started something else under its number', async () => {
-  const trees = new ProcessTrees(new LinuxClock(), process.pid, () => true);
-  const root = spawned(['/bin/sh', '-c', 'sleep 1000 & wait']);
+  const trees = new ProcessTrees(new LinuxClock(), tested.body.pid, () => true);
+  const root = await spawned(['/bin/sh', '-c', 'sleep 1000 & wait']);
   const child = await until(() => childrenOf(root)[0]);
   const tree = trees.track(root, 'first', true);
   // No look has found the child by now; it belongs to the session of the start.
   expect(trees.invocationOf(child)).toBe('first');
-  trees.started(root);
+  trees.started(root, 0, true);
   expect(trees.invocationOf(child)).toBeUndefined();
   tree.forget();
   edge.kill(-root, 9);
@@ -74,11 +80,11 @@ it('a session is no longer that of a start once chaperone has started something 
 });
 
 it('a process group is gone once chaperone has started something else under its number', async () => {
-  const trees = new ProcessTrees(new LinuxClock(), process.pid, (group) => edge.kill(-group, 0) === 0);
-  const pid = spawned(['/bin/sleep', '1000']);
+  const trees = new ProcessTrees(new LinuxClock(), tested.body.pid, (group) => edge.kill(-group, 0) === 0);
+  const pid = await spawned(['/bin/sleep', '1000']);
   const old = trees.trackGroup(pid);
   expect(old.members()).toMatchObject([{ pid, group: pid }]);
-  trees.started(pid);
+  trees.started(pid, 0, true);
   expect(old.members()).toEqual([]);
   const group = trees.trackGroup(pid);
   // This forgets the old tree late, which must not touch the new one.

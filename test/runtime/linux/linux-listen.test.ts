@@ -1,10 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { startBody } from '../../../src/runtime/linux/connect-body.ts';
 import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../../src/runtime/linux/load-edge.ts';
 
 const edge = loadEdge(fileURLToPath(new URL('../../../dist/edge.node', import.meta.url)));
+const body = startBody(edge, fileURLToPath(new URL('../../../dist/chaperone', import.meta.url)));
 
 /** A kernel whose sockets of one family cannot be bound. */
 function kernelWithout(family: 4 | 6 | 'both', code: string) {
@@ -17,7 +19,12 @@ function kernelWithout(family: 4 | 6 | 'both', code: string) {
       return edge.listenTcp(port, wanted, backlog);
     },
   };
-  const kernel = new LinuxKernel({ edge: faulty, clock: new LinuxClock(), descriptorLimit: { soft: 64, hard: 64 } });
+  const kernel = new LinuxKernel({
+    edge: faulty,
+    body,
+    clock: new LinuxClock(),
+    descriptorLimit: { soft: 64, hard: 64 },
+  });
   return { kernel, asked };
 }
 
@@ -54,7 +61,12 @@ describe('a client that cannot be taken', () => {
         throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
       },
     };
-    const kernel = new LinuxKernel({ edge: faulty, clock: new LinuxClock(), descriptorLimit: { soft: 64, hard: 64 } });
+    const kernel = new LinuxKernel({
+      edge: faulty,
+      body,
+      clock: new LinuxClock(),
+      descriptorLimit: { soft: 64, hard: 64 },
+    });
     const { createConnection, createServer } = await import('node:net');
     const port = await new Promise<number>((resolve) => {
       const server = createServer().listen(0, () => {

@@ -1,12 +1,15 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, copyFileSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { NativeEdge, NativeExit, NativeSpawnOptions } from '../../../src/runtime/linux/native.ts';
+import { Body, type BodyVerdict } from '../../../src/runtime/linux/body.ts';
+import type { BodyExit, BodySpawn } from '../../../src/runtime/linux/body-protocol.ts';
+import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
 
-// These tests do not use node:child_process: reap() takes every child, and libuv would wait for its own for ever.
-const addon = join(import.meta.dirname, '../../../dist/edge.node');
+const dist = join(import.meta.dirname, '../../../dist');
+const addon = join(dist, 'edge.node');
 export const edge = createRequire(import.meta.url)(addon) as NativeEdge;
 
 export const isRoot = process.getuid?.() === 0;
@@ -22,23 +25,87 @@ afterAll(() => {
 
 export const environment = [`PATH=${process.env['PATH'] ?? '/usr/bin:/bin'}`];
 
-export type Variations = Omit<Partial<NativeSpawnOptions>, 'argv' | 'file'>;
+export interface Variations extends Omit<Partial<BodySpawn>, 'argv' | 'file' | 'descriptors'> {
+  readonly stdio?: readonly [Source, Source, Source];
+  /** What becomes 3, 4, and so on. */
+  readonly descriptors?: readonly Source[];
+}
 
-export function options(argv: readonly string[], variations: Variations = {}): NativeSpawnOptions {
+type Source = number | { readonly body: 0 | 1 | 2 };
+
+export function options(argv: readonly string[], variations: Variations = {}): BodySpawn {
+  const { stdio = [devNull, devNull, devNull], descriptors = [], ...more } = variations;
   return {
     file: argv[0] ?? '',
     argv,
     environment,
-    stdio: [devNull, devNull, devNull],
+    descriptors: new Map([...stdio, ...descriptors].map((source, target) => [target, source])),
     group: 'session',
-    ...variations,
+    terminal: false,
+    limits: [],
+    pidVariables: [],
+    ...more,
   };
 }
 
-export function spawned(argv: readonly string[], variations: Variations = {}): number {
-  const result = edge.spawn(options(argv, variations));
-  if ('pid' in result) return result.pid;
-  throw new Error(`cannot spawn ${argv[0]}: ${result.code} at ${result.stage}`);
+export const publicAddon = join(scratch, 'edge.node');
+copyFileSync(addon, publicAddon);
+const publicBody = join(scratch, 'chaperone');
+copyFileSync(join(dist, 'chaperone'), publicBody);
+
+/** A body, and what it has told. */
+export interface TestedBody {
+  readonly body: Body;
+  readonly exits: Map<number, BodyExit>;
+  /** The exits of each fact, in order. */
+  readonly batches: (readonly BodyExit[])[];
+  close(): void;
+}
+
+/** Starts a body through a command that ends with executing the words that are added to it, such as prlimit. */
+export function startTestedBody(
+  before: readonly string[] = [],
+  account: { readonly uid?: number; readonly gid?: number } = {},
+): TestedBody {
+  const [own, others] = edge.packetPair();
+  const [file = '', ...args] = [...before, publicBody];
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'inherit', 'inherit', others],
+    env: { _CHAPERONE_BRAIN_FD: '3' },
+    ...account,
+  });
+  closeSync(others);
+  if (child.pid === undefined) throw new Error(`cannot start ${file}`);
+  const body = new Body(edge, own, child.pid);
+  const exits = new Map<number, BodyExit>();
+  const batches: (readonly BodyExit[])[] = [];
+  body.facts$.subscribe((fact) => {
+    if (fact.type !== 'exits') return;
+    batches.push(fact.exits);
+    for (const exit of fact.exits) exits.set(exit.pid, exit);
+  });
+  return { body, exits, batches, close: () => child.kill('SIGKILL') };
+}
+
+export const tested = startTestedBody();
+afterAll(() => tested.close());
+
+export function verdictOf(
+  argv: readonly string[],
+  variations: Variations = {},
+  { body }: Pick<TestedBody, 'body'> = tested,
+): Promise<BodyVerdict> {
+  return new Promise((resolve) => body.spawn(options(argv, variations), resolve));
+}
+
+export async function spawned(
+  argv: readonly string[],
+  variations: Variations = {},
+  by: Pick<TestedBody, 'body'> = tested,
+): Promise<number> {
+  const verdict = await verdictOf(argv, variations, by);
+  if (verdict.ok) return verdict.pid;
+  throw new Error(`cannot spawn ${argv[0]}: ${verdict.code} at ${verdict.stage}`);
 }
 
 export async function until<T>(condition: () => T | undefined | false): Promise<T> {
@@ -51,8 +118,13 @@ export async function until<T>(condition: () => T | undefined | false): Promise<
   }
 }
 
-export async function exitOf(pid: number): Promise<NativeExit> {
-  return until(() => edge.reap(100).exits.find((exit) => exit.pid === pid));
+export function exitOf(pid: number, { exits }: Pick<TestedBody, 'exits'> = tested): Promise<BodyExit> {
+  return until(() => exits.get(pid));
+}
+
+/** The status that a program ends with by itself, as wait(2) encodes it. */
+export function exited(code: number): number {
+  return code << 8;
 }
 
 export async function readAll(fd: number): Promise<string> {
@@ -71,7 +143,7 @@ export async function readAll(fd: number): Promise<string> {
 export async function run(argv: readonly string[], variations: Variations = {}) {
   const { readEnd, writeEnd } = edge.pipe();
   try {
-    const pid = spawned(argv, { stdio: [devNull, writeEnd, writeEnd], ...variations });
+    const pid = await spawned(argv, { stdio: [devNull, writeEnd, writeEnd], ...variations });
     closeSync(writeEnd);
     const output = await readAll(readEnd);
     return { pid, output, exit: await exitOf(pid) };
@@ -87,24 +159,13 @@ export async function run(argv: readonly string[], variations: Variations = {}) 
   }
 }
 
-export const publicAddon = join(scratch, 'edge.node');
-copyFileSync(addon, publicAddon);
-
-/** Runs a script that has `edge` and `options` in another Node; returns the value that it passes to `answer`. */
-export async function inNode(
-  script: string,
-  variations: Variations = {},
-  before: readonly string[] = [],
-): Promise<unknown> {
+/** Runs a script that has `edge` in another Node; returns the value that it passes to `answer`. */
+export async function inNode(script: string, variations: Variations = {}): Promise<unknown> {
   const prelude = `
     const edge = require(${JSON.stringify(publicAddon)});
-    const devNull = require('node:fs').openSync('/dev/null', 'r+');
-    const options = (argv, more) => ({ file: argv[0], argv, environment: [], stdio: [devNull, devNull, devNull],
-      group: 'session', ...more });
     const answer = (value) => require('node:fs').writeSync(1, JSON.stringify(value));
   `;
-  const node = [process.execPath, '-e', prelude + script];
-  const { output } = await run([...before, ...node], variations);
+  const { output } = await run([process.execPath, '-e', prelude + script], variations);
   return JSON.parse(output) as unknown;
 }
 

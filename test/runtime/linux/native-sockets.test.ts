@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import {
   devNull,
   edge,
+  exited,
   exitOf,
   inNode,
   isRoot,
@@ -15,7 +16,6 @@ import {
   run,
   scratch,
   spawned,
-  until,
 } from './native-edge.ts';
 
 const hasIpv6 = existsSync('/proc/net/if_inet6') && readFileSync('/proc/net/if_inet6', 'utf8').includes('00000001 ');
@@ -28,7 +28,7 @@ const pythonCommand = (script: string) => ['/usr/bin/env', 'python3', '-c', scri
 /** Runs a Python script to its end; returns its pid and its output. */
 async function python(script: string) {
   const { pid, output, exit } = await run(pythonCommand(script));
-  expect({ output, code: exit.code }).toEqual({ output, code: 0 });
+  expect({ output, status: exit.status }).toEqual({ output, status: 0 });
   return { pid, output };
 }
 
@@ -204,12 +204,13 @@ describe('watchReadable', () => {
 
   it('keeps the loop alive until it is paused or closed', async () => {
     const script = `
-      const child = edge.spawn(options(['/bin/sh', '-c', 'exit 3'])).pid;
-      const pidfd = edge.openPidfd(child);
+      const child = require('node:child_process').spawn('/bin/sh', ['-c', 'exit 3'], { stdio: 'ignore' });
+      child.unref();
+      const pidfd = edge.openPidfd(child.pid);
       const idle = edge.pipe();
       edge.watchReadable(idle.readEnd, () => {}).pause();
-      const watch = edge.watchReadable(pidfd, () => { watch.close(); answer(edge.reap(1).exits[0].code); });`;
-    expect(await inNode(script)).toBe(3);
+      const watch = edge.watchReadable(pidfd, () => { watch.close(); answer('ended'); });`;
+    expect(await inNode(script)).toBe('ended');
   });
 
   it('ends with a process and with a worker while it is open', async () => {
@@ -277,10 +278,11 @@ describe('pidfds', () => {
 
   it('say ESRCH for a process that was reaped', () =>
     leavesNothing(async () => {
-      const pid = spawned(['/bin/true']);
+      const pid = await spawned(['/bin/sleep', '1000']);
       const pidfd = edge.openPidfd(pid);
+      expect(edge.signalPidfd(pidfd, 9)).toBe(0);
       await readable(pidfd);
-      expect(await exitOf(pid)).toMatchObject({ code: 0 });
+      expect(await exitOf(pid)).toMatchObject({ status: 9 });
       expect(edge.signalPidfd(pidfd, 15)).toBe(3);
       closeSync(pidfd);
       expect(codeOf(() => edge.openPidfd(pid))).toBe('ESRCH');
@@ -290,7 +292,10 @@ describe('pidfds', () => {
 
   it('tell how a process has ended once it was reaped, where the kernel does (6.15)', () =>
     leavesNothing(async () => {
-      const pid = spawned(['/bin/sh', '-c', 'exit 3']);
+      const { readEnd, writeEnd } = edge.pipe();
+      edge.setBlocking(readEnd, true);
+      const pid = await spawned(['/bin/sh', '-c', 'read line; exit 3'], { stdio: [readEnd, devNull, devNull] });
+      closeSync(readEnd);
       const pidfd = edge.openPidfd(pid);
       const ask = () => {
         try {
@@ -300,9 +305,10 @@ describe('pidfds', () => {
         }
       };
       const withoutAnswer = [undefined, 'ENOTTY', 'EINVAL'];
-      await readable(pidfd);
       expect(withoutAnswer).toContain(ask());
-      expect(await exitOf(pid)).toMatchObject({ code: 3 });
+      closeSync(writeEnd);
+      await readable(pidfd);
+      expect(await exitOf(pid)).toMatchObject({ status: exited(3) });
       expect([0x300, 'ESRCH', 'ENOTTY', 'EINVAL']).toContain(ask());
       closeSync(pidfd);
       expect(codeOf(() => edge.pidfdExit(pidfd))).toBe('EBADF');
@@ -429,14 +435,13 @@ s.send(b'none')`);
       const fd = edge.bindDatagram(${JSON.stringify(path)});
       edge.passCredentials(fd);
       const argv = ${JSON.stringify(pythonCommand(`${pythonSender(path)}socket.send_fds(s, [b'x'], [0] * 50)\ns.send(b'y')`))};
-      const { pid } = edge.spawn(options(argv, { environment: ${JSON.stringify([`PATH=${process.env['PATH']}`])} }));
-      while (!edge.reap(1).exits.length);
+      const { pid } = require('node:child_process').spawnSync(argv[0], argv.slice(1));
       const open = [];
       try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
       for (const each of open.splice(0, 7)) fs.closeSync(each);
       const datagrams = edge.receiveDatagrams(fd, 10);
       answer(datagrams.map((each) => [each.bytes.toString(), each.descriptors.length, each.credentials.pid === pid]));`;
-    expect(await inNode(script, { descriptorLimit: { soft: 100, hard: 100 } })).toEqual([
+    expect(await inNode(script, { limits: [{ resource: 7, soft: 100, hard: 100 }] })).toEqual([
       ['x', 7, true],
       ['y', 0, true],
     ]);
@@ -446,7 +451,7 @@ s.send(b'none')`);
     const path = newPath();
     const fd = edge.bindDatagram(path);
     const sizes = [1, 65_536, 262_144, 262_145, 300_000];
-    const sender = spawned(
+    const sender = await spawned(
       pythonCommand(`${pythonSender(path)}
 s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212992)
 for size in ${JSON.stringify(sizes)}: s.send(b'x' * (size - 1) + b'y')`),
@@ -488,7 +493,7 @@ for size in ${JSON.stringify(sizes)}: s.send(b'x' * (size - 1) + b'y')`),
       const path = newPath();
       const fd = edge.bindDatagram(path);
       const count = 10_000;
-      const sender = spawned(
+      const sender = await spawned(
         pythonCommand(`${pythonSender(path)}
 for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`),
       );
@@ -509,7 +514,7 @@ for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`
       });
       expect(received).toEqual(Array.from({ length: count }, (_, i) => `<30>datagram ${i} ${'.'.repeat(i % 100)}`));
       expect(edge.receiveBatch(fd, slots, lengths)).toBe(0);
-      expect(await exitOf(sender)).toMatchObject({ code: 0 });
+      expect(await exitOf(sender)).toMatchObject({ status: exited(0) });
       closeSync(fd);
     }));
 
@@ -630,7 +635,7 @@ describe('a TCP listener', () => {
     leavesNothing(async () => {
       const listener = edge.listenTcp(0, 4, 5);
       const { readEnd, writeEnd } = edge.pipe();
-      const client = spawned(
+      const client = await spawned(
         pythonCommand(`${pythonClient('127.0.0.1', edge.localPort(listener))}
 print(s.recv(100).decode(), flush=True)
 s.send(b'hello\\n')
@@ -640,17 +645,13 @@ print(s.makefile().read(), flush=True)`),
       closeSync(writeEnd);
       await readable(listener);
       const fd = edge.acceptConnection(listener)?.fd ?? -1;
-      const service = spawned(['/bin/sh', '-c', 'echo asked; read line; echo "got $line"'], {
+      const service = await spawned(['/bin/sh', '-c', 'echo asked; read line; echo "got $line"'], {
         stdio: [fd, fd, devNull],
       });
       closeSync(fd);
       const output = await readAll(readEnd);
       expect(output.split('\n').slice(1)).toEqual(['asked', '', 'got hello', '', '']);
-      const alive = new Set([client, service]);
-      await until(() => {
-        for (const { pid } of edge.reap(10).exits) alive.delete(pid);
-        return alive.size === 0;
-      });
+      for (const pid of [client, service]) await exitOf(pid);
       closeSync(listener);
     }));
 
@@ -694,7 +695,7 @@ print(s.makefile().read(), flush=True)`),
         answer([code, port === this.localPort]);
         process.exit();
       });`;
-    expect(await inNode(script, { descriptorLimit: { soft: 100, hard: 100 } })).toEqual(['EMFILE', true]);
+    expect(await inNode(script, { limits: [{ resource: 7, soft: 100, hard: 100 }] })).toEqual(['EMFILE', true]);
   });
 });
 
@@ -783,7 +784,9 @@ sys.stdin.read()`;
       const input = edge.pipe();
       const output = edge.pipe();
       edge.setBlocking(input.readEnd, true);
-      const holder = spawned(pythonCommand(pythonLock), { stdio: [input.readEnd, output.writeEnd, output.writeEnd] });
+      const holder = await spawned(pythonCommand(pythonLock), {
+        stdio: [input.readEnd, output.writeEnd, output.writeEnd],
+      });
       closeSync(input.readEnd);
       closeSync(output.writeEnd);
       await readable(output.readEnd);
