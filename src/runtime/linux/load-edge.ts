@@ -14,5 +14,5 @@ export function loadEdge(path: string): NativeEdge {
 }
 
 function isEdge(value: unknown): value is NativeEdge {
-  return typeof value === 'object' && value !== null && 'spawn' in value && 'reap' in value;
+  return typeof value === 'object' && value !== null && 'writeNow' in value && 'exitNow' in value;
 }

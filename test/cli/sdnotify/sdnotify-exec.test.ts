@@ -604,7 +604,7 @@ describe('the bundle', () => {
     expect(text.length).toBeLessThan(64 * 1024);
     const loaded = [...text.matchAll(/\b(?:require|import)\("([^"]*)"\)/g)].map(([, name]) => name);
     expect(new Set(loaded)).toEqual(
-      new Set(['./re2js.cjs', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:util']),
+      new Set(['./re2js.cjs', 'node:child_process', 'node:fs', 'node:module', 'node:os', 'node:path', 'node:util']),
     );
     expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
     expect(statSync(program).mode & 0o111).toBe(0o111);
