@@ -1,4 +1,5 @@
 /** Connects to the body: to the one that has started this program, or to one that this program starts. */
+// biome-ignore lint/style/noRestrictedImports: the body is the one child of this program
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { Body } from './body.ts';
