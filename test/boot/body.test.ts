@@ -9,6 +9,7 @@ import {
   config,
   descendantsOf,
   expectOrder,
+  isBrain,
   logAll,
   type ProcessState,
   until,
@@ -19,9 +20,7 @@ const obey = (text: string) => ({ command: `$(FIXTURES)/obey TERM '${text}'` });
 
 /** The process of Node that the body has started. */
 function brainOf(system: Booted): ProcessState | undefined {
-  return system.processes().find(({ pid, parent }) => {
-    return parent === system.pid() && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('/chaperone.cjs\0');
-  });
+  return descendantsOf(system.pid()).find((each) => isBrain(each, system.pid()));
 }
 
 function untilBrain(system: Booted): Promise<ProcessState> {

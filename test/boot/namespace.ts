@@ -81,7 +81,7 @@ export interface Booted {
   signal(signal: NodeJS.Signals | number): void;
   /** The pid of chaperone as this test sees it. */
   pid(): number;
-  /** All descendants of chaperone, including zombies. */
+  /** All descendants of chaperone, including zombies, but not its own brain. */
   processes(): readonly ProcessState[];
   path(name: string): string;
 }
@@ -176,7 +176,7 @@ export function boot(options: BootOptions): Booted {
     signal: (signal) => {
       process.kill(pid(), signal);
     },
-    processes: () => descendantsOf(pid()),
+    processes: () => descendantsOf(pid()).filter((each) => !isBrain(each, pid())),
     path: (name) => join(directory, name),
   };
 }
@@ -233,6 +233,16 @@ export function descendantsOf(ancestor: number): readonly ProcessState[] {
     open.push(...children.map((child) => child.pid));
   }
   return found;
+}
+
+/** True for the Node that is chaperone's brain, a child of the body, by its command line. */
+export function isBrain({ pid, parent }: ProcessState, body: number): boolean {
+  if (parent !== body) return false;
+  try {
+    return /^chaperone\0.*\/chaperone\.cjs\0/s.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 /** Undefined where there is no such process. */

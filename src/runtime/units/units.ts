@@ -73,6 +73,8 @@ type Tell = (fact: UnitFact | UnitReport) => void;
 
 /** ms from the end of an orphan to a look at the units: many such ends share one look. */
 const orphanPause = 20;
+/** ms in real time from a look that misses a process to the latest news of its end: the body may have reaped it, and not told it yet. */
+const newsDelay = 5_000;
 /** How many ends of orphans are remembered. */
 const mostOrphans = 256;
 
@@ -82,6 +84,8 @@ export class Units {
   readonly #leaderless = new Set<Unit>();
   /** By pid: the processes of units at the last look. */
   readonly #members = new Map<number, Unit>();
+  /** By pid, the latest last: the processes that a look has missed, whose end is not known yet, and when that was. */
+  readonly #missed = new Map<number, { readonly unit: Unit; readonly at: number }>();
   /** By invocation: the units that own all descendants of their start. */
   readonly #invocations = new Map<string, Unit>();
   /** By pid, the latest last: how and when, in real time, processes have ended that no unit had started. */
@@ -112,8 +116,9 @@ export class Units {
   /** Takes the end of a process that no unit has started: it may have been in the group of a unit. */
   takeOrphan({ pid, status }: Pick<ProcessExit, 'pid' | 'status'>): void {
     const { onMessage, pidfiles } = this.#ports;
-    const owner = this.#members.get(pid);
+    const owner = this.#members.get(pid) ?? this.#missed.get(pid)?.unit;
     this.#members.delete(pid);
+    this.#missed.delete(pid);
     this.#orphans.delete(pid);
     this.#orphans.set(pid, { status, at: this.#ports.clock.realTime() });
     if (this.#orphans.size > mostOrphans)
@@ -143,14 +148,30 @@ export class Units {
           else this.#invocations.delete(invocation);
         },
         onSeen: (pids) => {
-          for (const pid of unit.seen) if (this.#members.get(pid) === unit) this.#members.delete(pid);
-          for (const pid of pids) this.#members.set(pid, unit);
+          for (const pid of unit.seen) this.#miss(pid, unit);
+          for (const pid of pids) this.#see(pid, unit);
         },
       });
       receive((request) => unit.take(request));
       unit.begin();
       return () => unit.end();
     });
+  }
+
+  #see(pid: number, unit: Unit): void {
+    this.#members.set(pid, unit);
+    this.#missed.delete(pid);
+  }
+
+  #miss(pid: number, unit: Unit): void {
+    if (this.#members.get(pid) !== unit) return;
+    const now = this.#ports.clock.realTime();
+    this.#members.delete(pid);
+    for (const [old, { at }] of this.#missed) {
+      if (now - at < newsDelay) break;
+      this.#missed.delete(old);
+    }
+    this.#missed.set(pid, { unit, at: now });
   }
 
   #lookSoon(): void {
