@@ -20,7 +20,7 @@ import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import { consoleService, type SystemSpec } from '../../model/service/service-spec.ts';
 import { endingSignals, type SignalName } from '../../model/service/signal.ts';
 import type { UserRequest } from '../../model/service/user-request.ts';
-import { codeOf, messageOf } from '../../model/words/errno.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { Assembly } from '../assembly.ts';
 import { AssemblySupervisor, type ControlPorts } from '../control/assembly-supervisor.ts';
@@ -110,22 +110,9 @@ const keepAlive = 2 ** 31 - 1;
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { edge } = options;
   const clock = new LinuxClock();
-  const launch = connectBody(edge, process.env);
-  if (launch === undefined) {
-    edge.writeNow(
-      2,
-      Buffer.from('chaperone: start the program "chaperone" instead: it starts this one\n'),
-      emergencyTimeout,
-    );
-    return edge.exitNow(2);
-  }
-  const { body } = launch;
-  const linux = new LinuxKernel({
-    edge,
-    body,
-    clock,
-    descriptorLimit: launch.descriptorLimit ?? edge.descriptorLimit(),
-  });
+  const launch = connectBody(edge, process.env) ?? refuseToRunAlone(edge);
+  const { body, descriptorLimit = edge.descriptorLimit() } = launch;
+  const linux = new LinuxKernel({ edge, body, clock, descriptorLimit });
   const kernel = options.wrapKernel?.(linux) ?? linux;
   const early = kernel.signals$.subscribe((signal) => leaveEarly(linux, signal));
   linux.open();
@@ -203,6 +190,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   if (inspectors.length > 0) await inspection.attach(inspectors);
   assembly.start();
   early.unsubscribe();
+}
+
+function refuseToRunAlone(edge: NativeEdge): never {
+  const text = 'chaperone: start the program "chaperone" instead: it starts this one\n';
+  edge.writeNow(2, Buffer.from(text), emergencyTimeout);
+  return edge.exitNow(2);
 }
 
 interface ReloadParts {
