@@ -95,8 +95,9 @@ static void hear_last_requests(void) {
 
 static _Noreturn void work(void) {
   for (;;) {
-    take_signals();
+    /* A start that has succeeded before a signal came is told before it. */
     take_verdicts();
+    take_signals();
     const int status = reap(brain_pid());
     if (status >= 0) {
       hear_last_requests();

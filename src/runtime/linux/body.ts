@@ -81,7 +81,8 @@ export class Body {
     this.#fd = fd;
     this.pid = pid;
     this.welcome = firstValueFrom(this.#welcome$);
-    this.#watch = edge.watchReadable(fd, () => this.#receive());
+    // All that processes had written before a fact is read before it: the loop calls back for their pipes in the same turn.
+    this.#watch = edge.watchReadable(fd, () => setImmediate(() => this.#receive()));
   }
 
   /** Starts a program; calls back once, in a later turn. */
