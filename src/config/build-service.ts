@@ -18,8 +18,10 @@ import {
   createEnvironment,
   type Environment,
   type EnvironmentLevel,
+  type ExpansionContext,
   expandDirective,
   expandWord,
+  type FinalEnvironment,
   finalEnvironment,
   sectionLevels,
   serviceLevel,
@@ -105,7 +107,10 @@ export function buildService(
 
   // All directives are read before a broken service is given up, so that every mistake is reported.
   const type = serviceType(section);
-  const final = finalEnvironment(environment, expansion, type === 'notify');
+  const final =
+    resolved.own === true || type === 'notify'
+      ? finalEnvironment(environment, expansion, type === 'notify')
+      : sharedEnvironment(section, defaults, environment, expansion);
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
   const command = scalarOf(section, 'command');
   if (!section.given.has('command')) {
@@ -154,6 +159,28 @@ export function buildService(
     ...ofType,
   };
 }
+
+/** The environments of services that add nothing to the settings' environment, by its levels: all such services share one. */
+const sharedEnvironments = new WeakMap<readonly EnvironmentLevel[], FinalEnvironment>();
+
+/** The environment of a service that runs under the account of the settings, and has no notify socket. */
+function sharedEnvironment(
+  section: Section,
+  { levels }: Defaults,
+  environment: Environment,
+  expansion: ExpansionContext,
+): FinalEnvironment {
+  const known = sharedEnvironments.get(levels);
+  const isShared = environmentDirectives.every((key) => !section.given.has(key));
+  if (isShared && known !== undefined) return known;
+  const final = finalEnvironment(environment, expansion);
+  // What needs an expansion may depend on the service's name, on its starts, and on commands that still have to run.
+  if (isShared && known === undefined && levels.every(({ values }) => [...values.values()].every(isPlain)))
+    sharedEnvironments.set(levels, final);
+  return final;
+}
+
+const environmentDirectives = ['env_set', 'env_inherit', 'env_unset'] as const;
 
 const serviceTypes: Readonly<Record<string, ServiceType>> = {
   simple: 'simple',

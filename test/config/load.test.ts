@@ -273,6 +273,31 @@ describe('command', () => {
 });
 
 describe('environment', () => {
+  it('is one object for all services that add nothing to it', () => {
+    const text =
+      'settings: { env_set: { A: x } }\na.service: { command: /bin/a }\nb.service: { command: /bin/b }\n' +
+      'c.service: { command: /bin/c, env_set: { A: y } }\nd.service: { command: /bin/d, env_unset: [A] }\n' +
+      'e.service: { command: /bin/e, type: notify }\nf.service: { command: /bin/f, uid: joe }\n';
+    const [a, b, ...others] = specOf(text, { environment: { B: '1' } }).services.map(({ environment }) => environment);
+    expect(a).toEqual({ A: 'x', B: '1' });
+    expect(b).toBe(a);
+    expect(others).toEqual([
+      { A: 'y', B: '1' },
+      { B: '1' },
+      a,
+      { A: 'x', B: '1', HOME: '/home/joe', USER: 'joe', LOGNAME: 'joe' },
+    ]);
+  });
+
+  it('is made for each service where a variable needs an expansion', () => {
+    const text =
+      'settings: { env_set: { A: "$(_CHAP_SERVICE)" } }\na.service: { command: /bin/a }\nb.service: { command: /bin/b }\n';
+    expect(specOf(text).services.map(({ environment }) => environment)).toEqual([
+      { A: 'a.service' },
+      { A: 'b.service' },
+    ]);
+  });
+
   const environment = {
     PATH: '/bin',
     HOME: '/root',

@@ -1,5 +1,11 @@
 /** The machines, joined once to ports that each assembly connects to its own kernel. */
-import { type AnyActorRef, type CallbackActorLogic, type EventObject, fromCallback } from 'xstate';
+import {
+  type AnyActorRef,
+  type AnyStateMachine,
+  type CallbackActorLogic,
+  type EventObject,
+  fromCallback,
+} from 'xstate';
 import { readinessMachine } from '../../machines/readiness.ts';
 import { scheduledMachine } from '../../machines/scheduled.ts';
 import { serviceMachine } from '../../machines/service.ts';
@@ -39,27 +45,36 @@ function port<E extends EventObject, I, F extends EventObject>(
   };
 }
 
-/** The machines with their ports, joined once for all assemblies: joining costs more than a small system's run. */
+/**
+ * Puts implementations into a machine itself. `provide` would build all of its states a second time, which takes longer than a
+ * small system's boot may.
+ */
+function join<M extends AnyStateMachine>(machine: M, { actors, actions }: Parameters<M['provide']>[0]): M {
+  Object.assign(machine.implementations.actors, actors);
+  Object.assign(machine.implementations.actions, actions);
+  return machine;
+}
+
+/** The machines with their ports, joined once for all assemblies. */
 export const joinedMachine = joinMachines();
 
 function joinMachines() {
-  const unit = unitMachine.provide({ actors: { processes: port((ports) => ports.processes) } });
-  const scheduled = scheduledMachine.provide({
-    actors: { unit, trigger: port((ports) => ports.trigger) },
+  join(unitMachine, { actors: { processes: port((ports) => ports.processes) } });
+  join(scheduledMachine, {
+    actors: { trigger: port((ports) => ports.trigger) },
     actions: {
       enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.scheduled(context, event, stage),
     },
   });
-  const readiness = readinessMachine.provide({ actors: { pidfile: port((ports) => ports.pidfile) } });
-  const service = serviceMachine.provide({
-    actors: { unit, readiness, notifications: port((ports) => ports.notifications) },
+  join(readinessMachine, { actors: { pidfile: port((ports) => ports.pidfile) } });
+  join(serviceMachine, {
+    actors: { notifications: port((ports) => ports.notifications) },
     actions: {
       enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.service(context, event, stage),
     },
   });
-  const processTable = port((ports) => ports.processTable);
-  return systemMachine.provide({
-    actors: { service, scheduled, processTable },
+  return join(systemMachine, {
+    actors: { processTable: port((ports) => ports.processTable) },
     actions: {
       enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.system(context, event, stage),
     },

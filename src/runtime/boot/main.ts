@@ -17,7 +17,7 @@ import {
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { dependencyChart } from '../../model/order/dependency-chart.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
-import { consoleService, type SystemSpec } from '../../model/service/service-spec.ts';
+import { consoleService, type ServiceSpec, type SystemSpec } from '../../model/service/service-spec.ts';
 import { endingSignals, type SignalName } from '../../model/service/signal.ts';
 import type { UserRequest } from '../../model/service/user-request.ts';
 import { messageOf } from '../../model/words/errno.ts';
@@ -353,10 +353,13 @@ function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemS
 /** Adds the path of the control socket to the environment of services. */
 function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpec {
   if (path === undefined) return spec;
-  const services = spec.services.map((service) => ({
-    ...service,
-    environment: { ...service.environment, [socketVariable]: path },
-  }));
+  // Services that share an environment go on to share it.
+  const widened = new Map<ServiceSpec['environment'], ServiceSpec['environment']>();
+  const services = spec.services.map((service) => {
+    const environment = widened.get(service.environment) ?? { ...service.environment, [socketVariable]: path };
+    widened.set(service.environment, environment);
+    return { ...service, environment };
+  });
   return { ...spec, services };
 }
 

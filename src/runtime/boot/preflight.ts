@@ -18,10 +18,11 @@ export interface Preflight {
 export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
   const missing: MissingProgram[] = [];
   const messages: Message[] = [];
+  const found = new Map<string, boolean>();
   const services = spec.services.map((service): ServiceSpec => {
     // The command's own start reports a missing program, with an exit status of its own (127).
     if (!service.enabled || service.name === consoleService) return service;
-    const error = missingProgram(kernel, service);
+    const error = missingProgram(kernel, service, found);
     if (error === undefined) return service;
     if (service.optional) messages.push(optionalDisabled(service.name, error.program));
     else if (service.ignoreFailures) messages.push(missingIgnored(service.name, error.program));
@@ -31,10 +32,19 @@ export function preflight(kernel: Kernel, spec: SystemSpec): Preflight {
   return { spec: { ...spec, services }, missing, messages };
 }
 
-function missingProgram(kernel: Kernel, { argv, environment, directory }: ServiceSpec): SpawnError | undefined {
+/** @param found whether a program was found, by all that this depends on: services often share their program */
+function missingProgram(
+  kernel: Kernel,
+  { argv, environment, directory }: ServiceSpec,
+  found: Map<string, boolean>,
+): SpawnError | undefined {
   const program = argv[0] ?? '';
+  const path = environment['PATH'] ?? '';
+  const isAbsolute = program.startsWith('/');
   // A relative path is looked up when the service starts, because an earlier service may create the file.
-  if (program.includes('/') && !program.startsWith('/')) return undefined;
-  const found = kernel.findProgram(program, environment['PATH'] ?? '', directory);
-  return found === undefined ? { code: 'ENOENT', stage: 'lookup', program } : undefined;
+  if (program.includes('/') && !isAbsolute) return undefined;
+  const key = isAbsolute ? program : [program, path, directory ?? ''].join('\0');
+  const isFound = found.get(key) ?? kernel.findProgram(program, path, directory) !== undefined;
+  found.set(key, isFound);
+  return isFound ? undefined : { code: 'ENOENT', stage: 'lookup', program };
 }

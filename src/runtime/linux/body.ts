@@ -15,6 +15,7 @@ import {
   encodeRequest,
   encodeSpawn,
   type SpawnStage,
+  type Target,
 } from './body-protocol.ts';
 import type { NativeEdge, NativeWatch } from './native.ts';
 
@@ -35,8 +36,17 @@ interface Waiting {
   readonly request: BodyRequest;
   readonly descriptors: readonly number[];
   /** For a signal: who hears what came of it. */
-  readonly told: ((errors: readonly (string | undefined)[]) => void) | undefined;
+  readonly told: SignalTold | undefined;
 }
+
+/** Signals of one number that travel in one request, and who hears of how many of its targets. */
+interface GatheredSignal {
+  readonly signal: number;
+  readonly targets: Target[];
+  readonly askers: { readonly count: number; readonly told: SignalTold }[];
+}
+
+type SignalTold = (errors: readonly (string | undefined)[]) => void;
 
 interface WaitingSpawn {
   readonly request: BodySpawn;
@@ -45,6 +55,8 @@ interface WaitingSpawn {
 
 /** ms until a full connection is tried again. */
 const retryDelay = 2;
+/** Targets that are gathered before they go: the first services of many end while the brain still deals with the next ones. */
+const mostGathered = 64;
 /** A packet of facts is never larger. */
 const receiveBuffer = new Uint8Array(64 * 1024);
 
@@ -63,7 +75,10 @@ export class Body {
   readonly #requests: Waiting[] = [];
   readonly #spawnRequests: WaitingSpawn[] = [];
   readonly #verdicts = new Map<bigint, (verdict: BodyVerdict) => void>();
-  readonly #signals = new Map<bigint, (errors: readonly (string | undefined)[]) => void>();
+  readonly #signals = new Map<bigint, SignalTold>();
+  /** The signals of this turn, which go together: a stop of many services would else cost a packet and an answer each. */
+  #gathered: GatheredSignal[] = [];
+  #gatheredTargets = 0;
   /** By pid: the spawn requests of the processes that live. */
   readonly #spawns = new Map<number, bigint>();
   readonly #welcome$ = new Subject<Fact<'welcome'>>();
@@ -87,18 +102,50 @@ export class Body {
 
   /** Starts a program; calls back once, in a later turn. */
   spawn(request: BodySpawn, told: (verdict: BodyVerdict) => void): void {
+    this.#sendGathered();
     this.#spawnRequests.push({ request, told });
     this.#sendAll();
   }
 
-  /** Signals processes or groups; calls back once, with the errno's name of each, or undefined where it was sent. */
-  signal(
-    signal: number,
-    targets: readonly SignalTarget[],
-    told: (errors: readonly (string | undefined)[]) => void,
-  ): void {
-    const numbered = targets.map((target) => ({ ...target, spawn: this.#spawns.get(target.pid) ?? 0n }));
-    this.#ask({ request: { type: 'signal', signal, targets: numbered }, descriptors: [], told });
+  /**
+   * Signals processes or groups, once this turn or this fact has been dealt with, or before the next other request; calls back once, with the errno's
+   * name of each, or undefined where it was sent. One process gets its signals in their order.
+   */
+  signal(signal: number, targets: readonly SignalTarget[], told: SignalTold): void {
+    if (this.#gatheredTargets === 0) queueMicrotask(() => this.#sendGathered());
+    const one = this.#gatherIn(signal, targets);
+    for (const target of targets) one.targets.push({ ...target, spawn: this.#spawns.get(target.pid) ?? 0n });
+    one.askers.push({ count: targets.length, told });
+    this.#gatheredTargets += targets.length;
+    if (this.#gatheredTargets >= mostGathered) this.#sendGathered();
+  }
+
+  /** The request for a signal to these targets: one that comes behind all that they were sent in this turn. */
+  #gatherIn(signal: number, targets: readonly SignalTarget[]): GatheredSignal {
+    for (const one of this.#gathered.toReversed()) {
+      if (one.signal === signal) return one;
+      if (one.targets.some(({ pid }) => targets.some((target) => target.pid === pid))) break;
+    }
+    const made = { signal, targets: [], askers: [] };
+    this.#gathered.push(made);
+    return made;
+  }
+
+  #sendGathered(): void {
+    const gathered = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredTargets = 0;
+    for (const { signal, targets, askers } of gathered) {
+      const told: SignalTold = (errors) => {
+        let at = 0;
+        for (const asker of askers) {
+          asker.told(errors.slice(at, at + asker.count));
+          at += asker.count;
+        }
+      };
+      this.#requests.push({ request: { type: 'signal', signal, targets }, descriptors: [], told });
+    }
+    if (gathered.length > 0) this.#sendAll();
   }
 
   /** Calls back in a later turn, when all that the body knows by now was told. */
@@ -123,6 +170,7 @@ export class Body {
   }
 
   #ask(waiting: Waiting): void {
+    this.#sendGathered();
     this.#requests.push(waiting);
     this.#sendAll();
   }
@@ -201,6 +249,7 @@ export class Body {
       if (numbered === undefined || numbered.number <= this.#handled) continue;
       this.#handled = numbered.number;
       if (numbered.fact !== undefined) this.#take(numbered.fact);
+      this.#sendGathered();
     }
     if (this.#handled > this.#acknowledged) {
       this.#acknowledged = this.#handled;

@@ -208,7 +208,10 @@ export class LinuxKernel implements Kernel {
     const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
       told({ ok: false, error: { code, stage, program: file, ...directory } });
 
-    const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
+    // Of a path that no directory changes, execve(2) says as much as a look at the file would.
+    const file = program.startsWith('/')
+      ? program
+      : this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) {
       fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
       return;
