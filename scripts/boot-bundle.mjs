@@ -8,7 +8,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { alias, common, keptValues, root, supported, versionAlone } from './bundle-options.mjs';
+import { alias, common, root, supported, versionAlone } from './bundle-options.mjs';
 
 /** What has to be run before everything else. */
 const first = 'src/cli/chaperone/first.ts';
@@ -26,7 +26,7 @@ export async function buildBoot({ entry, dist }) {
   const { outputFiles, metafile } = await build({
     ...small,
     alias,
-    plugins: [versionAlone, keptValues],
+    plugins: [versionAlone],
     entryPoints: { first, main: entry },
     outdir: dist,
     format: 'esm',

@@ -28,32 +28,6 @@ export const versionAlone = {
     }),
 };
 
-/**
- * XState works out the value of a chart (`{ stopping: 'terminating' }`) anew for each snapshot, and makes a snapshot at each
- * assignment. The value depends on the states alone, so here it is kept for each set of states: a tenth of what XState does.
- */
-export const keptValues = {
-  name: 'kept values',
-  setup: ({ onLoad }) =>
-    onLoad({ filter: /\/xstate\/dist\/raise-[0-9a-f]+\.esm\.js$/ }, ({ path }) => {
-      const [before, after, ...more] = readFileSync(path, 'utf8').split(
-        'value: getStateValue(machine.root, config._nodes),',
-      );
-      if (after === undefined || more.length > 0) throw new Error(`${path} no longer makes snapshots as it did`);
-      const contents = `${before}value: keptValue(machine.root, config._nodes),${after}
-const keptValues = new WeakMap();
-function keptValue(root, nodes) {
-  let values = keptValues.get(root);
-  if (values === undefined) keptValues.set(root, (values = new Map()));
-  const key = nodes.length === 1 ? nodes[0].order : nodes.map(({ order }) => order).join();
-  let value = values.get(key);
-  if (value === undefined) values.set(key, (value = getStateValue(root, nodes)));
-  return value;
-}`;
-      return { loader: 'js', contents };
-    }),
-};
-
 export const alias = {
   ...common.alias,
   // Modules instead of CommonJS, of which nothing can be left out: together 15 ms of every boot.
