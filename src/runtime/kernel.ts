@@ -271,7 +271,10 @@ export interface Kernel {
    * way and wants to handle the output first.
    */
   readOutput(pid: number): void;
-  /** Signals one process, or its whole group, and calls back once, in this turn or in a later one. */
+  /**
+   * Signals one process, or its whole group, at the latest when the turn ends, and calls back once, in this turn or in a later
+   * one.
+   */
   signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void;
   /** Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. */
   signalAll(signal: SignalName): void;

@@ -203,9 +203,9 @@ describe('what people are told of times', () => {
       'web.service': stay({ after: 'brief.service', startup_pause: 0.3 }),
     });
     const pid = Number(await untilFile(system.path('pid')));
-    system.signal('SIGSTOP');
+    system.stall('SIGSTOP');
     await untilGone(system, pid);
-    system.signal('SIGCONT');
+    system.stall('SIGCONT');
     await system.waitForLine(ready);
     const { stdout } = await ctl(system, 'status', '--history', '--json');
     const histories: readonly { readonly history: readonly { readonly at: number; readonly to?: string }[] }[] =

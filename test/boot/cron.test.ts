@@ -116,11 +116,11 @@ describe('a cron service', () => {
     const [system, witness] = [boot({ files }), boot({ files })];
     await system.waitForLine(/job\[\d+\]: ran/);
     await witness.waitForLine(/job\[\d+\]: ran/);
-    system.signal('SIGSTOP');
+    system.stall('SIGSTOP');
     const seen = count(witness.lines(), /running CMD/);
     await until('four ticks are missed', () => (count(witness.lines(), /running CMD/) >= seen + 4 ? true : undefined));
     const after = count(system.lines(), /running CMD/);
-    system.signal('SIGCONT');
+    system.stall('SIGCONT');
     await until('it runs again', () => (count(system.lines(), /running CMD/) > after ? true : undefined));
     // A burst of runs would come in one turn, before the answer to a signal that is sent now.
     system.signal('SIGUSR2');

@@ -79,8 +79,12 @@ export interface Booted {
   lines(stream?: 'stdout' | 'stderr'): readonly string[];
   /** Signals chaperone itself. */
   signal(signal: NodeJS.Signals | number): void;
+  /** Stops both processes of chaperone, as a stall or a paused container does, or lets them go on. */
+  stall(signal: 'SIGSTOP' | 'SIGCONT'): void;
   /** The pid of chaperone as this test sees it. */
   pid(): number;
+  /** The pid of the brain. */
+  brain(): number;
   /** All descendants of chaperone, including zombies, but not its own brain. */
   processes(): readonly ProcessState[];
   path(name: string): string;
@@ -127,6 +131,11 @@ export function boot(options: BootOptions): Booted {
   const lines = (stream?: 'stdout' | 'stderr'): readonly string[] =>
     output.filter((line) => stream === undefined || line.stream === stream).map(({ text }) => text);
   const pid = (): number => chaperonePid(child, options.pid1 !== false);
+  const brain = (): number => {
+    const found = descendantsOf(pid()).find((each) => isBrain(each, pid()));
+    if (found === undefined) throw new Error('the brain is not running');
+    return found.pid;
+  };
 
   onTestFinished(async () => {
     if (!ended) {
@@ -176,6 +185,10 @@ export function boot(options: BootOptions): Booted {
     signal: (signal) => {
       process.kill(pid(), signal);
     },
+    stall: (signal) => {
+      for (const each of [brain(), pid()]) process.kill(each, signal);
+    },
+    brain,
     processes: () => descendantsOf(pid()).filter((each) => !isBrain(each, pid())),
     path: (name) => join(directory, name),
   };

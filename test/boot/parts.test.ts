@@ -90,8 +90,7 @@ describe('a part that cannot be read', () => {
     const system = bootHere();
     await system.waitForLine(/sleeper\[\d+\]: runs/);
     const limit = (soft: number): void => {
-      const brain = system.processes().find(({ name }) => name === 'node')?.pid;
-      const { status, stderr } = spawnSync('prlimit', ['--pid', String(brain), `--nofile=${soft}:`]);
+      const { status, stderr } = spawnSync('prlimit', ['--pid', String(system.brain()), `--nofile=${soft}:`]);
       if (status !== 0) throw new Error(String(stderr));
     };
     limit(3);

@@ -27,9 +27,9 @@ const pidIn = async (system: Booted, file: string): Promise<number> => Number(aw
 async function stalledWhile(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
   const system = begin(sections);
   const pid = await pidIn(system, 'first');
-  system.signal('SIGSTOP');
+  system.stall('SIGSTOP');
   await untilGone(system, pid);
-  system.signal('SIGCONT');
+  system.stall('SIGCONT');
   return { system, pid };
 }
 
@@ -125,7 +125,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
   async function stalledWhileDaemon(sections: Sections): Promise<{ readonly system: Booted; readonly pid: number }> {
     const system = begin(sections);
     const starter = await pidIn(system, 'first');
-    system.signal('SIGSTOP');
+    system.stall('SIGSTOP');
     put(system, 'go');
     const pid = await until('the pidfile is written', () => {
       const file = system.path('w.pid');
@@ -135,7 +135,7 @@ describe('a daemon that wrote its pidfile, and died while chaperone stands still
     await untilGone(system, pid);
     // Otherwise the daemon could die before its start was over, and would never have been ready.
     await untilGone(system, starter);
-    system.signal('SIGCONT');
+    system.stall('SIGCONT');
     return { system, pid };
   }
 

@@ -492,6 +492,8 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const members: (readonly unknown[])[] = [];
       harness.kernel.exits$.subscribe(() => members.push(tree.members()));
       harness.kernel.signal(daemonPid, 'SIGKILL', 'process');
+      // A kernel may gather the signals of a turn.
+      await Promise.resolve();
       harness.awaitEndSilently(daemonPid);
       await harness.until(ended(daemonPid));
       expect(members).toEqual([[]]);

@@ -236,7 +236,14 @@ export class Puppet {
   descriptors(pid = this.pid): string[] {
     const directory = `/proc/${pid}/fd`;
     return readdirSync(directory)
-      .map((fd) => `${fd} ${readlinkSync(`${directory}/${fd}`)}`)
+      .flatMap((fd) => {
+        try {
+          return [`${fd} ${readlinkSync(`${directory}/${fd}`)}`];
+        } catch {
+          // It was closed meanwhile.
+          return [];
+        }
+      })
       .sort();
   }
 

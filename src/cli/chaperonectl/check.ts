@@ -72,13 +72,13 @@ async function load({ config, user }: Start): Promise<Configured> {
   kernel.exits$.subscribe(({ exits }) => {
     for (const { pid } of exits) running.delete(pid);
   });
-  // The kernel port catches signals, so those that end a program are handled here; commands in backticks run in their own
-  // groups.
-  kernel.signals$.subscribe((signal) => {
-    if (signal === 'SIGUSR1' || signal === 'SIGUSR2') return;
-    for (const pid of running) kernel.signal(pid, 'SIGKILL', 'group');
-    process.exit(128 + signalNumber(signal));
-  });
+  // Commands in backticks run in their own groups, which no Ctrl-C reaches.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
+    process.on(signal, () => {
+      for (const pid of running) kernel.signal(pid, 'SIGKILL', 'group');
+      setImmediate(() => process.exit(128 + signalNumber(signal)));
+    });
+  }
   kernel.open();
   const commands: CommandPorts['kernel'] = {
     signal: (pid, signal, target) => kernel.signal(pid, signal, target),

@@ -106,6 +106,8 @@ describe('signals of one turn', () => {
     signal(SIGTERM, 12);
     await Promise.resolve();
     answer(1n, 1n, [0, EPERM, 0]);
+    // Facts are read once the loop has read what else was there.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(told).toEqual([
       [SIGTERM, [10, 11], [undefined, 'EPERM']],
       [SIGTERM, [12], [undefined]],
