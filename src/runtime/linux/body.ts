@@ -14,6 +14,7 @@ import {
   decodeFact,
   encodeRequest,
   encodeSpawn,
+  type NumberedFact,
   type SpawnStage,
   type Target,
 } from './body-protocol.ts';
@@ -83,6 +84,12 @@ export class Body {
   readonly #spawns = new Map<number, bigint>();
   readonly #welcome$ = new Subject<Fact<'welcome'>>();
   #number = 0n;
+  /** Facts that were read, with the turn in which they were. */
+  readonly #received: (NumberedFact & { readonly turn: number })[] = [];
+  #turn = 0;
+  #dealsLater = false;
+  /** True once the connection has ended, until that is told. */
+  #hasEnded = false;
   #handled = 0n;
   #acknowledged = 0n;
   #verdictsDue = 0;
@@ -96,8 +103,7 @@ export class Body {
     this.#fd = fd;
     this.pid = pid;
     this.welcome = firstValueFrom(this.#welcome$);
-    // All that processes had written before a fact is read before it: the loop calls back for their pipes in the same turn.
-    this.#watch = edge.watchReadable(fd, () => setImmediate(() => this.#receive()));
+    this.#watch = edge.watchReadable(fd, () => this.#receive());
   }
 
   /** Starts a program; calls back once, in a later turn. */
@@ -108,8 +114,8 @@ export class Body {
   }
 
   /**
-   * Signals processes or groups, once this turn or this fact has been dealt with, or before the next other request; calls back once, with the errno's
-   * name of each, or undefined where it was sent. One process gets its signals in their order.
+   * Signals processes or groups, once this turn or this fact has been dealt with, or before the next other request; calls back
+   * once, with the errno's name of each, or undefined where it was sent. One process gets its signals in their order.
    */
   signal(signal: number, targets: readonly SignalTarget[], told: SignalTold): void {
     if (this.#gatheredTargets === 0) queueMicrotask(() => this.#sendGathered());
@@ -236,26 +242,55 @@ export class Body {
     }, retryDelay);
   }
 
+  /** Reads what has come; it is dealt with when the loop has called back for all else that was there. */
   #receive(): void {
     for (;;) {
       const bytes = this.#edge.receivePacket(this.#fd, receiveBuffer);
       if (bytes < 0) break;
       if (bytes === 0) {
         this.#watch.close();
-        this.gone$.next();
-        return;
+        this.#hasEnded = true;
+        break;
       }
       const numbered = decodeFact(receiveBuffer.subarray(0, bytes));
-      if (numbered === undefined || numbered.number <= this.#handled) continue;
-      this.#handled = numbered.number;
-      if (numbered.fact !== undefined) this.#take(numbered.fact);
+      if (numbered !== undefined) this.#received.push({ ...numbered, turn: this.#turn });
+    }
+    this.#dealLater();
+  }
+
+  #dealLater(): void {
+    if (this.#dealsLater) return;
+    this.#dealsLater = true;
+    setImmediate(() => this.#deal());
+  }
+
+  /**
+   * Deals with facts in their order. An exit waits until the loop has looked for input once more since the fact was read: what
+   * the process has written, which may have come after the loop's last look, is read first.
+   */
+  #deal(): void {
+    this.#dealsLater = false;
+    this.#turn += 1;
+    for (let next = this.#received[0]; next !== undefined; next = this.#received[0]) {
+      if (next.fact?.type === 'exits' && next.turn === this.#turn - 1) break;
+      this.#received.shift();
+      // Whatever the handling throws, the facts behind this one are dealt with.
+      if (this.#received.length > 0) this.#dealLater();
+      if (next.number <= this.#handled) continue;
+      this.#handled = next.number;
+      if (next.fact !== undefined) this.#take(next.fact);
       this.#sendGathered();
     }
+    if (this.#received.length > 0) this.#dealLater();
     if (this.#handled > this.#acknowledged) {
       this.#acknowledged = this.#handled;
       this.#ask({ request: { type: 'acknowledge', fact: this.#handled }, descriptors: [], told: undefined });
     }
     this.#sendAll();
+    if (this.#hasEnded && this.#received.length === 0) {
+      this.#hasEnded = false;
+      this.gone$.next();
+    }
   }
 
   #take(fact: BodyFact): void {
