@@ -92,6 +92,8 @@ export class ProcessTrees {
       isAlone: (own) => ![...this.#trees].some((other) => other !== own && other.underWay),
       onForget: (own) => this.#trees.delete(own),
     });
+    // A daemon that names no start cannot be told from one of another start that is under way at the same time.
+    if (forks) for (const other of this.#trees) other.meet();
     this.#trees.add(tree);
     if (forks) this.#goOn();
     return tree;
@@ -180,6 +182,11 @@ class Tree implements ProcessTree {
 
   hasSeen({ pid, session, startTime }: ProcessEntry): boolean {
     return this.#known.get(pid) === startTime || this.#sessions.has(session);
+  }
+
+  /** Another start begins. */
+  meet(): void {
+    if (this.underWay) this.#alone = false;
   }
 
   /** Another process has the session's number now and may lead another session: no member of the old one is alive. */

@@ -17,11 +17,13 @@ import type { Clock, Kernel, NotifyDatagram, NotifySocket, ProcessView } from '.
 
 /** How many descriptors are kept for one service. */
 const mostKept = 128;
+/** How many datagrams wait at most for the verdict on the start of their sender; further ones are lost. */
+const mostEarly = 256;
 /** The name of a kept descriptor that was sent without one (sd_pid_notify_with_fds(3)). */
 const unnamed = 'stored';
 
 interface NotifyPorts {
-  readonly kernel: Pick<Kernel, 'following' | 'notifying' | 'readOutput'>;
+  readonly kernel: Pick<Kernel, 'defer' | 'following' | 'notifying' | 'readOutput'>;
   readonly clock: Clock;
   /** The facts that decide whether a service may follow a process. */
   readonly claimOf: (service: ServiceSpec, process: ProcessView) => Claim;
@@ -42,8 +44,12 @@ interface Line {
   socket: NotifySocket | undefined;
   subscription: Subscription | undefined;
   access: NotifyAccess;
-  /** The process of the start, whose output belongs to the service. */
+  /** The process of the start, whose output belongs to the service; 0 until chaperone knows it. */
   startPid: number;
+  /** Takes a datagram of the last start. */
+  take: (datagram: NotifyDatagram) => void;
+  /** What came before that: a program may run and speak before chaperone hears that its start has succeeded. */
+  early: NotifyDatagram[];
   mainPid: number;
   exitStatus: number | undefined;
 }
@@ -68,19 +74,32 @@ export class NotifySockets {
    */
   open(service: ServiceSpec, serial: number): string {
     const line = this.#line(service.name);
-    close(line);
+    this.#close(line);
+    line.startPid = 0;
     const socket = this.#ports.kernel.notifying.openSocket(service.name);
     line.socket = socket;
     line.access = 'all';
     line.exitStatus = undefined;
-    line.subscription = socket.datagrams$.subscribe((datagram) => this.#receive(line, service, serial, datagram));
+    line.take = (datagram) => this.#receive(line, service, serial, datagram);
+    line.subscription = socket.datagrams$.subscribe((datagram) => {
+      if (line.startPid > 0 && line.early.length === 0) line.take(datagram);
+      else if (line.early.length < mostEarly) line.early.push(datagram);
+      else this.#drop(datagram);
+    });
     return socket.path;
   }
 
-  /** Sets the process that the start has spawned. */
+  /** Sets the process that the start has spawned. What has come before is taken once the machines know of the start. */
   setStartPid(service: string, pid: number): void {
     const line = this.#lines.get(service);
-    if (line !== undefined) line.startPid = pid;
+    if (line === undefined) return;
+    line.startPid = pid;
+    if (line.early.length === 0) return;
+    const { early } = line;
+    this.#ports.kernel.defer(() => {
+      // After another start has begun, nothing of this one is left here.
+      for (let next = early.shift(); next !== undefined; next = early.shift()) line.take(next);
+    });
   }
 
   /** Sets the process that NOTIFYACCESS=main means. */
@@ -103,7 +122,7 @@ export class NotifySockets {
   forget(service: string): void {
     const line = this.#lines.get(service);
     if (line === undefined) return;
-    close(line);
+    this.#close(line);
     for (const { descriptor } of line.kept.splice(0)) this.#ports.kernel.notifying.closeDescriptor(descriptor);
     this.#lines.delete(service);
   }
@@ -113,10 +132,10 @@ export class NotifySockets {
     return fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(({ input, sendBack, receive }) => {
       const line = this.#line(input.name);
       const subscription = line.facts$.subscribe(sendBack);
-      receive(() => close(line));
+      receive(() => this.#close(line));
       return () => {
         subscription.unsubscribe();
-        close(line);
+        this.#close(line);
       };
     });
   }
@@ -131,6 +150,8 @@ export class NotifySockets {
       subscription: undefined,
       access: 'all',
       startPid: 0,
+      early: [],
+      take: () => undefined,
       mainPid: 0,
       exitStatus: undefined,
     };
@@ -145,7 +166,7 @@ export class NotifySockets {
     // finds them.
     kernel.readOutput(line.startPid);
     if (!hasAccess(line, sender)) {
-      for (const descriptor of descriptors) kernel.notifying.closeDescriptor(descriptor);
+      this.#drop(datagram);
       onMessage(notifyRefused(service.name, sender, line.access));
       return;
     }
@@ -159,6 +180,18 @@ export class NotifySockets {
     const accepted = this.#withAcceptablePid(service, message);
     onNotice(service.name, accepted);
     line.facts$.next({ type: 'notify.received', serial, message: accepted, at: clock.now() });
+  }
+
+  #drop({ descriptors }: NotifyDatagram): void {
+    for (const descriptor of descriptors) this.#ports.kernel.notifying.closeDescriptor(descriptor);
+  }
+
+  #close(line: Line): void {
+    line.subscription?.unsubscribe();
+    line.socket?.close();
+    line.subscription = undefined;
+    line.socket = undefined;
+    for (const datagram of line.early.splice(0)) this.#drop(datagram);
   }
 
   /** Descriptors without FDSTORE are closed at once: BARRIER=1 waits for nothing else. */
@@ -214,11 +247,4 @@ function hasAccess({ access, mainPid }: Line, sender: number): boolean {
     case 'none':
       return false;
   }
-}
-
-function close(line: Line): void {
-  line.subscription?.unsubscribe();
-  line.socket?.close();
-  line.subscription = undefined;
-  line.socket = undefined;
 }
