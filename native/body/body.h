@@ -114,6 +114,8 @@ size_t poll_pending(struct pollfd *polls);
 void take_verdicts(void);
 /* Gives the verdict on a child that has ended. */
 void judge_ended(pid_t pid);
+/* Kills the child of this request if it is still on its way: its spawn fails with ECANCELED. */
+void cancel_pending(uint64_t request);
 /* The time at which a child is given up; 0 for none. */
 int64_t pending_deadline(void);
 

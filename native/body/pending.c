@@ -72,9 +72,9 @@ static bool read_verdict(const struct pending *child) {
 }
 
 /* The verdict does not wait for the death: a child that waits for a dead file system does not hear even SIGKILL. */
-static void give_up(const struct pending *child) {
+static void give_up(const struct pending *child, int error) {
   kill(child->pid, SIGKILL);
-  fail(child, ETIMEDOUT, STAGE_EXEC);
+  fail(child, error, STAGE_EXEC);
 }
 
 void take_verdicts(void) {
@@ -86,7 +86,7 @@ void take_verdicts(void) {
     const bool is_late = child.deadline <= now;
     const bool is_ready = is_late || (i < polled_count && polled[i].revents != 0);
     const bool is_judged = is_ready && read_verdict(&child);
-    if (!is_judged && is_late) give_up(&child);
+    if (!is_judged && is_late) give_up(&child, ETIMEDOUT);
     if (is_judged || is_late) close(child.pipe);
     else children[kept++] = child;
   }
@@ -100,13 +100,26 @@ bool is_pending(pid_t pid) {
   return false;
 }
 
+static void drop(size_t i) {
+  close(children[i].pipe);
+  count--;
+  memmove(children + i, children + i + 1, (count - i) * sizeof *children);
+}
+
 void judge_ended(pid_t pid) {
   for (size_t i = 0; i < count; i++) {
     if (children[i].pid != pid) continue;
     read_verdict(&children[i]);
-    close(children[i].pipe);
-    count--;
-    memmove(children + i, children + i + 1, (count - i) * sizeof *children);
+    drop(i);
+    return;
+  }
+}
+
+void cancel_pending(uint64_t request) {
+  for (size_t i = 0; i < count; i++) {
+    if (children[i].request != request) continue;
+    if (!read_verdict(&children[i])) give_up(&children[i], ECANCELED);
+    drop(i);
     return;
   }
 }

@@ -34,6 +34,8 @@ enum request_type {
   REQUEST_END = 7,
   /* Asks for a FACT_ALONE as soon as no process is left but the brain. No body. */
   REQUEST_WATCH_ALONE = 8,
+  /* A child that is still on its way to its program is killed: its spawn fails with ECANCELED. body: uint64_t, the spawn */
+  REQUEST_CANCEL = 9,
 };
 
 enum fact_type {

@@ -85,6 +85,9 @@ static void carry_out(const struct header *header, const struct packet *packet) 
     case REQUEST_WATCH_ALONE:
       watch_alone(brain_pid());
       break;
+    case REQUEST_CANCEL:
+      if (read_number(packet, &number, sizeof number)) cancel_pending(number);
+      break;
   }
 }
 

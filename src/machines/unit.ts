@@ -14,7 +14,8 @@
  *
  * Events that may arrive in either order, and which of them decides:
  * - An exit may arrive before the report of its spawn: the exit wins; the late report is ignored.
- * - A request to end may arrive before the report of the spawn: the unit keeps it until there is a pid to signal.
+ * - A request to end may arrive before the report of the spawn: the unit cancels the start, and keeps the request for the
+ *   case that the program runs already.
  * - A second `unit.terminate` changes nothing: many programs take a second signal as a demand for haste.
  * - A leader may end while its group is being cleared: the unit ends once a look finds no process left.
  * - A unit is `reaped` only where nothing is left. A process that survives SIGKILL (uninterruptible sleep) keeps the
@@ -143,6 +144,7 @@ export const unitMachine = setup({
       enqueue.sendTo('processes', { type: 'unit.lead', pid: event.pid });
     }),
     askLook: sendTo('processes', { type: 'unit.look' }),
+    askCancel: sendTo('processes', { type: 'unit.cancel' }),
     planLook: enqueueActions(({ context, enqueue }) => {
       enqueue.cancel('look');
       enqueue.raise({ type: 'unit.lookDue' }, { id: 'look', delay: context.pause });
@@ -212,8 +214,8 @@ export const unitMachine = setup({
               { target: 'remaining', actions: ['recordExit', 'tellOwner'] },
             ],
             'unit.seen': {},
-            'unit.terminate': { actions: ['recordTerminate'] },
-            'unit.kill': { actions: ['recordKill'] },
+            'unit.terminate': { actions: ['recordTerminate', 'askCancel'] },
+            'unit.kill': { actions: ['recordKill', 'askCancel'] },
             'unit.lead': {},
             'unit.signal': {},
           },

@@ -264,8 +264,11 @@ export interface Kernel {
   /**
    * Starts a program, and calls back once, in this turn or in a later one: before the program's exit is emitted, and before
    * any other input is handled. A failure is an errno and a stage, never an exit status.
+   *
+   * @returns cancels the start. Where the program does not run yet, the call back comes soon, in a later turn: the start has
+   *   failed with ECANCELED, and no exit follows. Otherwise, and after the call back, it does nothing.
    */
-  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void;
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void;
   /**
    * Emits at once all output that a process has written so far, for a caller that has learned of the process in another
    * way and wants to handle the output first.

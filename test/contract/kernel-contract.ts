@@ -196,6 +196,42 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(order).toEqual(['began', 'exit']);
     });
 
+    it('tells a start that is cancelled once: as failed with ECANCELED and without an exit, or as begun', async () => {
+      const order: string[] = [];
+      harness.kernel.exits$.subscribe(({ exits }) => order.push(...exits.map(() => 'exit')));
+      const cancel = harness.kernel.spawn(request(harness.argv('succeeds')), (outcome) =>
+        order.push(outcome.ok ? 'began' : outcome.error.code),
+      );
+      cancel();
+      cancel();
+      const atOnce = [...order];
+      await alone();
+      await harness.until(() => order.length > 0);
+      expect(atOnce).toEqual([]);
+      expect([['ECANCELED'], ['began', 'exit']]).toContainEqual(order);
+    });
+
+    it('does nothing where a start is cancelled after it was told', async () => {
+      let cancel = (): void => undefined;
+      const outcome = await toldBy<SpawnOutcome>((told) => {
+        cancel = harness.kernel.spawn(request(harness.argv('exits 3')), (verdict) => {
+          cancel();
+          told(verdict);
+        });
+      });
+      cancel();
+      const pid = outcome.ok ? outcome.pid : 0;
+      await harness.until(ended(pid));
+      expect(exitOf(pid)?.status).toEqual({ kind: 'exited', code: 3 });
+      const failures: SpawnOutcome[] = [];
+      const { argv, ...more } = harness.failing('no format');
+      const cancelFailed = harness.kernel.spawn(request(argv, more), (failure) => failures.push(failure));
+      await harness.until(() => failures.length > 0);
+      cancelFailed();
+      await alone();
+      expect(failures).toMatchObject([{ ok: false, error: { code: 'ENOEXEC' } }]);
+    });
+
     it('keeps an exit for a caller that listens when it is told of the start, and that is slow', async () => {
       let seen = false;
       await spawn('succeeds', {}, ({ pid }) => {

@@ -11,7 +11,7 @@ import {
 } from '../../src/model/schedule/scheduled-runs.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
 
@@ -140,6 +140,17 @@ describe('a scheduled service', () => {
     expect(programs.runs).toHaveLength(2);
     expect(news()).toEqual([{ kind: 'skipped' }, { kind: 'runUnspawned', error: noSuchProgram }]);
     expect(counts()).toEqual({ begun: 2, running: 1 });
+  });
+
+  it.each(['stop', 'kill', 'reset'] as const)('does not report a run whose start a %s has cancelled', (end) => {
+    const { trigger, run, news, state, counts, ...commands } = scheduled(cron);
+    trigger.fired();
+    commands[end]();
+    expect(run(0).cancels).toBe(1);
+    run(0).spawnFailed(cancelled);
+    expect(news().filter(({ kind }) => kind !== 'reset')).toEqual([]);
+    expect(state()).toEqual(end === 'reset' ? { ready: 'scheduled' } : 'stopped');
+    expect(counts()).toMatchObject({ running: 0 });
   });
 
   it('reports runs that fail, and no others', () => {

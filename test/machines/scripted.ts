@@ -42,6 +42,7 @@ import { serviceSpec, systemSpec } from '../model/specs.ts';
 export const exit0: ExitStatus = { kind: 'exited', code: 0 };
 export const exit1: ExitStatus = { kind: 'exited', code: 1 };
 export const noSuchProgram: SpawnError = { code: 'ENOENT', stage: 'exec', program: '/bin/web' };
+export const cancelled: SpawnError = { code: 'ECANCELED', stage: 'exec', program: '/bin/web' };
 
 export type { systemSpec };
 
@@ -57,6 +58,8 @@ export class ScriptedRun {
   readonly leads: number[] = [];
   /** How often the unit has looked for left processes. */
   looks = 0;
+  /** How often the unit has cancelled its start. */
+  cancels = 0;
   /** The pid of the leader. */
   pid: number;
   /** How many processes live beside the leader; `look` reports them. */
@@ -127,6 +130,9 @@ export class ScriptedRun {
       case 'unit.look':
         this.looks += 1;
         this.look();
+        break;
+      case 'unit.cancel':
+        this.cancels += 1;
         break;
       case 'unit.lead':
         this.leads.push(request.pid);

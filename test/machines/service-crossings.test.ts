@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceReport } from '../../src/machines/service-events.ts';
-import { exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
+import { cancelled, exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
 
@@ -162,11 +162,11 @@ describe('commands that cross', () => {
     expect(phases()).toEqual(['starting', 'stopping', 'stopped']);
   });
 
-  it('a stop before the report of the spawn: the signal follows the report', () => {
+  it('a stop before the report of the spawn cancels the start; where that is too late, the signal follows the report', () => {
     const { start, stop, run, state } = scriptedService();
     start();
     stop();
-    expect(run().signals).toEqual([]);
+    expect([run().signals, run().cancels]).toEqual([[], 1]);
     run().spawned();
     expect(run().signals).toEqual(['SIGTERM at 0']);
     run().exited(terminated);
@@ -179,6 +179,20 @@ describe('commands that cross', () => {
     stop();
     run().spawnFailed();
     expect(state()).toBe('stopped');
+  });
+
+  it.each([
+    ['stop', { restart: true }],
+    ['kill', { restart: true }],
+    ['stop', { exitKills: true }],
+  ] as const)('a %s that cancels a start is no failure of the service (%j)', (end, changes) => {
+    const service = scriptedService(changes);
+    service.start();
+    service[end]();
+    service.run().spawnFailed(cancelled);
+    expect(service.state()).toBe('stopped');
+    expect(service.phases()).toEqual(['starting', 'stopping', 'stopped']);
+    expect(last(service.reports)).toMatchObject({ change: { phase: 'stopped' } });
   });
 
   it('a start during a stop is for the system to remember: it comes again when the service has ended', () => {

@@ -5,7 +5,7 @@ import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 function scriptedUnit(changes: Partial<ServiceSpec> = {}, resumes?: UnitRun['resumes']) {
   const clock = new SimulatedClock();
@@ -57,6 +57,23 @@ describe('a unit', () => {
     expect(told).toEqual(['spawnFailed at 0']);
   });
 
+  it('is unspawned when its start was cancelled, and signals nobody', () => {
+    const { run, told, state, isOver, kill } = scriptedUnit();
+    kill();
+    run.spawnFailed(cancelled);
+    expect([state(), isOver()]).toEqual(['unspawned', true]);
+    expect(run.signals).toEqual([]);
+    expect(told).toEqual(['spawnFailed at 0']);
+  });
+
+  it('cancels nothing once it was spawned', () => {
+    const { run, terminate, kill } = scriptedUnit();
+    run.spawned();
+    terminate();
+    kill();
+    expect(run.cancels).toBe(0);
+  });
+
   it('is over when its exit comes before the report of its spawn', () => {
     const { run, told, state } = scriptedUnit();
     run.exited();
@@ -65,11 +82,11 @@ describe('a unit', () => {
     expect(told).toEqual(['leaderExited at 0']);
   });
 
-  it('keeps the wish to end until there is a pid to signal', () => {
+  it('cancels a start that is under way, and keeps the wish to end for a program that runs already', () => {
     const { clock, run, terminate, state } = scriptedUnit();
     terminate();
     clock.increment(5_000);
-    expect(run.signals).toEqual([]);
+    expect([run.signals, run.cancels]).toEqual([[], 1]);
     run.spawned();
     expect(state()).toEqual({ present: { clearing: 'terminating' } });
     expect(run.signals).toEqual(['SIGQUIT at 5000']);
@@ -91,6 +108,7 @@ describe('a unit', () => {
   ] as const)('kills at once where both was wished for before the spawn: %s', (_, deeds) => {
     const unit = scriptedUnit();
     for (const deed of deeds) unit[deed]();
+    expect(unit.run.cancels).toBe(2);
     unit.run.spawned();
     expect(unit.state()).toEqual({ present: { clearing: 'killing' } });
     expect(unit.run.signals).toEqual(['SIGKILL at 0']);

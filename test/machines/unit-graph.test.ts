@@ -150,6 +150,16 @@ describe('the unit chart', () => {
     expect(terminated.filter(({ from }) => from.matches({ present: 'clearing' })).map(describeEdge)).toEqual([]);
   });
 
+  it('cancels the start whenever its end is asked for before it was spawned, and never else', () => {
+    const ends = ({ event }: Edge<UnitSnapshot>): boolean => /^unit\.(terminate|kill)$/.test(event.type);
+    const wrong = all.filter((edge) => {
+      const wanted = ends(edge) && edge.from.matches({ present: 'spawning' });
+      return told(edge).includes('unit.cancel') !== wanted;
+    });
+    expect(wrong.map(describeEdge)).toEqual([]);
+    expect(all.some((edge) => told(edge).includes('unit.cancel'))).toBe(true);
+  });
+
   it('tells the owner of each fact about its leader, and once that nothing is left', () => {
     const silent = all.filter((edge) => {
       const facts = told(edge).filter((type) => /^unit\.(spawned|spawnFailed|leaderExited|cleared)$/.test(type));

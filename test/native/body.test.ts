@@ -335,6 +335,51 @@ describe('under a limit', () => {
   });
 });
 
+describe('a start that is cancelled', () => {
+  it('fails at once where its child is on its way, and its exit is not told', async () => {
+    const body = new Puppet();
+    const program = await leasedProgram(body);
+    const held = [1, 2, 3].map(() => body.spawn([program]));
+    await body.serves();
+    const [first = 0n, second = 0n] = held;
+    const children = body.children();
+    body.ask({ type: 'cancel', spawn: second });
+    expect(await body.outcome(second)).toBe('ECANCELED at exec');
+    body.ask({ type: 'cancel', spawn: first });
+    body.ask({ type: 'cancel', spawn: first });
+    expect(await body.outcome(first)).toBe('ECANCELED at exec');
+    await body.untilAsked(() => body.children().length === children.length - 2);
+    const judged = body.facts.flatMap((fact) => ('request' in fact && held.includes(fact.request) ? [fact] : []));
+    expect(judged).toHaveLength(2);
+    expect(body.exits().filter(({ spawn }) => held.includes(spawn))).toEqual([]);
+  });
+
+  it('goes on where its program runs already, and one that is unknown changes nothing', async () => {
+    const body = new Puppet();
+    const request = body.spawn(['/bin/sleep', '1000']);
+    const fact = await body.verdict(request);
+    for (const spawn of [request, 0n, 1_000_000n]) body.ask({ type: 'cancel', spawn });
+    await body.serves();
+    expect(body.exits().filter(({ spawn }) => spawn === request)).toEqual([]);
+    const pid = fact.type === 'spawned' ? fact.pid : 0;
+    body.ask({ type: 'signal', signal: 15, targets: [{ pid, group: false, spawn: request }] });
+    expect((await body.exit(request)).status).toBe(15);
+  });
+
+  it.runIf(isRoot)('fails at once, too, where somebody has stopped its child', async () => {
+    const body = new Puppet();
+    const stopped = body.spawn([await leasedProgram(body)], { uid: nobody });
+    await body.serves();
+    const last = body.children().at(-1) ?? 0;
+    process.kill(last, 'SIGSTOP');
+    await untilState(last, 'T');
+    body.ask({ type: 'cancel', spawn: stopped });
+    expect(await body.outcome(stopped)).toBe('ECANCELED at exec');
+    await body.untilAsked(() => !body.children().includes(last));
+    expect(body.exits().filter(({ spawn }) => spawn === stopped)).toEqual([]);
+  });
+});
+
 describe.runIf(isRoot)('another account', () => {
   it('that holds a program by a lease, or stops a child on its way, has it given up', async () => {
     const body = new Puppet({ patience: 1000 });

@@ -29,6 +29,7 @@ const valid: readonly Uint8Array[] = [
   encodeRequest(0n, { type: 'acknowledge', fact: 1n }),
   encodeRequest(0n, { type: 'budget', budget: 5000 }),
   encodeRequest(0n, { type: 'watchAlone' }),
+  encodeRequest(0n, { type: 'cancel', spawn: 1n }),
   encodeSpawn(0n, spawnOf(['/bin/true', 'x'])).bytes,
   encodeSpawn(
     0n,

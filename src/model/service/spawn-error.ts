@@ -29,6 +29,7 @@ export const errnoReasons: Readonly<Record<string, string>> = {
   E2BIG: 'its arguments and environment are too long',
   EACCES: 'permission denied',
   EAGAIN: 'no more processes are allowed (ulimit -u, or the pids limit of the container)',
+  ECANCELED: 'its start was cancelled',
   EINVAL: 'invalid argument',
   EIO: 'input/output error',
   ELIBACC: 'unix_dgram.node cannot be loaded',

@@ -71,6 +71,8 @@ export type UnitRequest =
       readonly asked?: { readonly signal: SignalName; readonly for: number };
     }
   | { readonly type: 'unit.look' }
+  /** Nobody wants the start any more: unless the program runs already, the start is to fail at once. */
+  | { readonly type: 'unit.cancel' }
   /** This process is the unit's leader from now on. */
   | { readonly type: 'unit.lead'; readonly pid: number };
 

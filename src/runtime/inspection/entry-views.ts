@@ -247,6 +247,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'unit.signal': true,
   'unit.send': true,
   'unit.look': true,
+  'unit.cancel': true,
   'unit.lookDue': true,
   'unit.survivalDue': true,
   'readiness.passed': true,
@@ -386,6 +387,7 @@ function shownRunEvent(event: RunEvent): EventView {
     case 'processes.gone':
     case 'processes.count':
     case 'unit.look':
+    case 'unit.cancel':
     case 'unit.lookDue':
     case 'unit.survivalDue':
     case 'trigger.armed':

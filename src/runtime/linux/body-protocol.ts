@@ -82,7 +82,9 @@ export type BodyRequest =
   /** ms that a stop may take from its signal on. */
   | { readonly type: 'budget'; readonly budget: number }
   | { readonly type: 'end'; readonly status: number }
-  | { readonly type: 'watchAlone' };
+  | { readonly type: 'watchAlone' }
+  /** Kills a child that is still on its way to its program. `spawn`: the number of the request that has started it. */
+  | { readonly type: 'cancel'; readonly spawn: bigint };
 
 export interface BodyExit {
   /** The number of the spawn request that has started the process; 0 for an orphan. */
@@ -122,6 +124,7 @@ const requestTypes = {
   budget: 6,
   end: 7,
   watchAlone: 8,
+  cancel: 9,
 } as const;
 
 const flags = {
@@ -177,6 +180,11 @@ export function encodeRequest(number: bigint, request: BodyRequest): Uint8Array 
     case 'acknowledge': {
       const [bytes, view] = packet('acknowledge', number, 8);
       view.setBigUint64(16, request.fact, true);
+      return bytes;
+    }
+    case 'cancel': {
+      const [bytes, view] = packet('cancel', number, 8);
+      view.setBigUint64(16, request.spawn, true);
       return bytes;
     }
     case 'budget':

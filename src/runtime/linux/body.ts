@@ -52,6 +52,8 @@ type SignalTold = (errors: readonly (string | undefined)[]) => void;
 interface WaitingSpawn {
   readonly request: BodySpawn;
   readonly told: (verdict: BodyVerdict) => void;
+  /** Its number once it was sent. */
+  number?: bigint;
 }
 
 /** ms until a full connection is tried again. */
@@ -106,11 +108,26 @@ export class Body {
     this.#watch = edge.watchReadable(fd, () => this.#receive());
   }
 
-  /** Starts a program; calls back once, in a later turn. */
-  spawn(request: BodySpawn, told: (verdict: BodyVerdict) => void): void {
+  /**
+   * Starts a program; calls back once, in a later turn.
+   *
+   * @returns cancels the start: unless its program runs already, it fails with ECANCELED
+   */
+  spawn(request: BodySpawn, told: (verdict: BodyVerdict) => void): () => void {
     this.#sendGathered();
-    this.#spawnRequests.push({ request, told });
+    const spawn: WaitingSpawn = { request, told };
+    this.#spawnRequests.push(spawn);
     this.#sendAll();
+    return () => this.#cancel(spawn);
+  }
+
+  #cancel(spawn: WaitingSpawn): void {
+    const at = this.#spawnRequests.indexOf(spawn);
+    if (at >= 0) {
+      this.#spawnRequests.splice(at, 1);
+      setImmediate(() => spawn.told({ ok: false, code: 'ECANCELED', stage: 'exec' }));
+    } else if (spawn.number !== undefined && this.#verdicts.has(spawn.number))
+      this.ask({ type: 'cancel', spawn: spawn.number });
   }
 
   /**
@@ -217,6 +234,7 @@ export class Body {
     if (file !== undefined) closeSync(file);
     if (!taken) return false;
     this.#spawnRequests.shift();
+    waiting.number = this.#number;
     this.#verdicts.set(this.#number, told);
     this.#verdictsDue += 1;
     // That the body is gone is told where the connection is read.

@@ -202,7 +202,7 @@ export class LinuxKernel implements Kernel {
     if (this.#connections.delete(id)) closeSync(id);
   }
 
-  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void {
     const program = request.argv[0] ?? '';
     const directory = request.directory === undefined ? {} : { directory: request.directory };
     const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
@@ -214,7 +214,7 @@ export class LinuxKernel implements Kernel {
       : this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
     if (file === undefined) {
       fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
-      return;
+      return () => undefined;
     }
     const opened: number[] = [];
     const outputs: Output[] = [];
@@ -228,7 +228,7 @@ export class LinuxKernel implements Kernel {
       for (const { readEnd } of [streams.stdout, streams.stderr])
         if (readEnd !== undefined) outputs.push(this.#read(readEnd));
       const since = timeOfStarts();
-      this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
+      return this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
         if (!verdict.ok) {
           closeOpened();
           fail(verdict.code, verdict.stage, file);
@@ -244,6 +244,7 @@ export class LinuxKernel implements Kernel {
       const code = codeOf(error);
       if (code === undefined) throw error;
       fail(code, 'pipe');
+      return () => undefined;
     }
   }
 

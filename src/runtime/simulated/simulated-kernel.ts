@@ -303,20 +303,20 @@ export class SimulatedKernel implements Kernel {
     this.#clients.delete(id);
   }
 
-  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+  spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void {
     this.#programs.onFact?.({ kind: 'requested', request });
     if (this.exhausted === 'descriptors') {
       // The pipes are opened before the body is asked.
       const outcome = failedSpawn(request, { code: 'EMFILE', stage: 'pipe' });
       this.#programs.onFact?.({ kind: 'unspawned', request, error: outcome.error });
       told(outcome);
-      return;
+      return () => undefined;
     }
     const delay = this.#programs.spawnDelay?.(request) ?? 0;
-    const judge = (pass: (callback: () => void) => void): void => {
+    const late: SpawnFault | undefined = delay > spawnPatience ? { code: 'ETIMEDOUT', stage: 'exec' } : undefined;
+    const judge = (pass: (callback: () => void) => void, fault = late): void => {
       if (!this.#underWay.delete(judge)) return;
-      const outcome =
-        delay > spawnPatience ? failedSpawn(request, { code: 'ETIMEDOUT', stage: 'exec' }) : this.#spawn(request);
+      const outcome = fault === undefined ? this.#spawn(request) : failedSpawn(request, fault);
       const id = outcome.ok ? this.#idOf(outcome.pid) : undefined;
       this.#verdicts.push(() => {
         if (id !== undefined) this.#programs.onFact?.({ kind: 'begun', id });
@@ -331,6 +331,7 @@ export class SimulatedKernel implements Kernel {
       () => judge((callback) => this.supervisorClock.arrive(callback)),
       Math.min(delay, spawnPatience),
     );
+    return () => judge((callback) => this.#later(callback, 0), { code: 'ECANCELED', stage: 'exec' });
   }
 
   #tellVerdicts(): void {

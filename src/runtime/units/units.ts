@@ -212,6 +212,8 @@ class Unit {
   #killed: Set<number> | undefined;
   #leaderGone = false;
   #over = false;
+  /** Cancels the start; after its verdict it does nothing. */
+  #cancel: () => void = () => undefined;
 
   constructor(run: UnitRun, ports: UnitPorts, tell: Tell, nth: number, keeper: UnitKeeper) {
     this.#run = run;
@@ -237,7 +239,7 @@ class Unit {
       this.#follow(pid, exits.exitOf(pid));
       return;
     }
-    this.#start((pid) => {
+    this.#cancel = this.#start((pid) => {
       if (typeof pid === 'number') this.#tell({ type: 'unit.spawned', serial, pid, at: clock.now() });
       else this.#tell({ type: 'unit.spawnFailed', serial, error: pid, at: clock.now() });
     });
@@ -250,6 +252,9 @@ class Unit {
         break;
       case 'unit.look':
         this.look();
+        break;
+      case 'unit.cancel':
+        this.#cancel();
         break;
       case 'unit.lead':
         this.#lead(request.pid);
@@ -278,14 +283,14 @@ class Unit {
     if (this.#invocation !== undefined) this.#keeper.onTracked(this.#invocation, false);
   }
 
-  /** Spawns the program, and tells its pid or what has failed. */
-  #start(told: (pid: number | SpawnError) => void): void {
+  /** Spawns the program, and tells its pid or what has failed. Returns what cancels the start. */
+  #start(told: (pid: number | SpawnError) => void): () => void {
     const { kernel, clock, notify, onMessage, pidfiles } = this.#ports;
     const { service, connection } = this.#run;
     const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
     if ('code' in notifying) {
       told(notifying);
-      return;
+      return () => undefined;
     }
     const invocation = ownsRemains(service) ? kernel.following.newInvocation() : undefined;
     const environment = environmentOfRun(service, {
@@ -301,7 +306,7 @@ class Unit {
     if (service.exitKills && !isScheduled(service.type)) onMessage(exitKillsAhead(service));
     pidfiles.noteBefore(service);
     const more = { environment, ...notifying.request, ...(connection === undefined ? {} : { connection }) };
-    spawnService(kernel, service, more, (outcome) => {
+    return spawnService(kernel, service, more, (outcome) => {
       // The process has its own copy of the connection, and only the process's end is to close it.
       if (connection !== undefined) kernel.closeConnection(connection);
       if (outcome.ok) this.#began(outcome, invocation);
@@ -523,13 +528,17 @@ function endOf(
   return merge(exits.exitOf(pid), gone$).pipe(take(1));
 }
 
-/** Spawns in the account's home by default; if that cannot be entered, in chaperone's own directory instead. */
+/**
+ * Spawns in the account's home by default; if that cannot be entered, in chaperone's own directory instead.
+ *
+ * @returns cancels the start
+ */
 function spawnService(
   kernel: Kernel,
   service: ServiceSpec,
   more: Pick<SpawnRequest, 'environment' | 'descriptors' | 'pidVariables' | 'connection'>,
   told: (outcome: SpawnOutcome) => void,
-): void {
+): () => void {
   const request: SpawnRequest = {
     ...more,
     argv: service.argv,
@@ -540,20 +549,47 @@ function spawnService(
     stderr: service.stderr === 'log' ? 'pipe' : 'inherit',
     ...(service.account === undefined ? {} : { account: service.account }),
   };
+  const attempts = new Attempts(kernel);
   const home = service.account?.home;
-  if (service.directory !== undefined) spawnAtTerminal(kernel, { ...request, directory: service.directory }, told);
-  else if (home === undefined) spawnAtTerminal(kernel, request, told);
+  if (service.directory !== undefined) attempts.atTerminal({ ...request, directory: service.directory }, told);
+  else if (home === undefined) attempts.atTerminal(request, told);
   else
-    spawnAtTerminal(kernel, { ...request, directory: home }, (outcome) => {
-      if (outcome.ok || outcome.error.stage !== 'directory') told(outcome);
-      else spawnAtTerminal(kernel, request, told);
+    attempts.atTerminal({ ...request, directory: home }, (outcome) => {
+      if (attempts.mayFollow(outcome, 'directory')) attempts.atTerminal(request, told);
+      else told(outcome);
     });
+  return () => attempts.cancel();
 }
 
-/** Spawns at a terminal. Without a foreground group to give (not chaperone's controlling terminal) it does without. */
-function spawnAtTerminal(kernel: Kernel, request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
-  kernel.spawn(request, (outcome) => {
-    if (outcome.ok || outcome.error.stage !== 'terminal') told(outcome);
-    else kernel.spawn({ ...request, stdin: 'inherit' }, told);
-  });
+/** The attempts of one start, one after another. Once it is cancelled, no other attempt follows. */
+class Attempts {
+  readonly #kernel: Kernel;
+  readonly #cancels: (() => void)[] = [];
+  #isCancelled = false;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  /** True where an attempt has failed at this stage, so that another one without what has failed may follow. */
+  mayFollow(outcome: SpawnOutcome, stage: SpawnError['stage']): boolean {
+    return !outcome.ok && outcome.error.stage === stage && !this.#isCancelled;
+  }
+
+  /** Spawns at a terminal. Without a foreground group to give (not chaperone's controlling terminal) it does without. */
+  atTerminal(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+    this.#spawn(request, (outcome) => {
+      if (this.mayFollow(outcome, 'terminal')) this.#spawn({ ...request, stdin: 'inherit' }, told);
+      else told(outcome);
+    });
+  }
+
+  #spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
+    this.#cancels.push(this.#kernel.spawn(request, told));
+  }
 }

@@ -1,4 +1,13 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BodyVerdict } from '../../../src/runtime/linux/body.ts';
@@ -12,6 +21,7 @@ import {
   isRoot,
   nobody,
   openDescriptors,
+  options,
   readAll,
   run,
   scratch,
@@ -62,6 +72,46 @@ function another(...parameters: Parameters<typeof startTestedBody>): TestedBody 
 
 afterEach(() => {
   for (const each of others.splice(0)) each.close();
+});
+
+describe('a start that is cancelled', () => {
+  const cancelled = failed('ECANCELED', 'exec');
+
+  it('before it was sent is never made, and is told of in a later turn, once', async () => {
+    const fresh = another();
+    const verdicts: BodyVerdict[] = [];
+    // Nothing is sent before the body has said how many starts it takes at once.
+    const cancel = fresh.body.spawn(options(['/usr/bin/touch', join(scratch, 'cancelled')]), (verdict) =>
+      verdicts.push(verdict),
+    );
+    const next = verdictOf(['/bin/true'], {}, fresh);
+    cancel();
+    cancel();
+    expect(verdicts).toEqual([]);
+    expect(await next).toEqual(started);
+    await caughtUp(fresh);
+    expect(verdicts).toEqual([cancelled]);
+    expect(existsSync(join(scratch, 'cancelled'))).toBe(false);
+  });
+
+  it('after it was sent has failed, and its end is told to nobody, or it runs', async () => {
+    const fresh = another();
+    await fresh.body.welcome;
+    const before = openDescriptors();
+    const verdicts = await Promise.all(
+      Array.from(
+        { length: 50 },
+        () => new Promise<BodyVerdict>((resolve) => fresh.body.spawn(options(['/bin/true']), resolve)()),
+      ),
+    );
+    for (const verdict of verdicts) expect([started, cancelled]).toContainEqual(verdict);
+    const runs = verdicts.filter(({ ok }) => ok).length;
+    await until(() => childrenOf(fresh.body.pid) === '');
+    await until(() => fresh.exits.size >= runs);
+    await caughtUp(fresh);
+    expect(fresh.exits.size).toBe(runs);
+    expect(openDescriptors()).toEqual(before);
+  });
 });
 
 describe('a start that fails', () => {
