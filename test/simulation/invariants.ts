@@ -202,20 +202,13 @@ export const invariants = {
     const specs = specsOf(run);
     const signalled = new Map<number, Set<string>>();
     const owners = new Owners();
-    const starts = new Starts();
-    return walk(run, (entry, { forced, clearing, draining, killed }) => {
+    return walk(run, (entry, { forced, clearing, killed }) => {
       owners.note(entry);
-      starts.note(entry);
       if (entry.kind !== 'signalled' || forced) return undefined;
       const { root, signal, service, pid } = entry;
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
       if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
-      // Nobody could signal the process before: its start was under way until the time to end was up. In the shutdown what
-      // other runs have left had to wait for that, too.
-      const verdict = draining ? starts.lastVerdict() : starts.lastVerdict(service);
-      const waited = verdict === entry.own || (draining && starts.anyUnderWay());
-      if (!starts.isKnown(root) || waited) return undefined;
       const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
       const own = [
         ...known.map((spec) => spec?.killSignal ?? 'SIGTERM'),
@@ -247,17 +240,13 @@ export const invariants = {
     const lastNotified = new Map<string, number>();
     const lastEnded = new Map<string, number>();
     let reset: readonly string[] = [];
-    const starts = new Starts();
     return walk(run, (entry, state) => {
-      starts.note(entry);
       if (entry.kind === 'notified') lastNotified.set(entry.service, entry.at);
       if (entry.kind === 'ended') lastEnded.set(entry.service, entry.at);
       if (entry.kind === 'deed') reset = entry.deed.do === 'reset' ? entry.deed.names : [];
       if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
         return undefined;
       const { service } = entry.notice;
-      // A start that is under way until the time of the stops is up lets all others stop at once.
-      if (starts.anyUnderWay()) return undefined;
       // A service that takes too long to start, misses its watchdog or reports a failure is ended before its turn.
       if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
       if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
@@ -806,9 +795,7 @@ export const invariants = {
     if (has(run, 'pause')) return undefined;
     const specs = specsOf(run);
     const promises = new Map<string, Promised>();
-    const starts = new Starts();
     return walk(run, (entry, { draining, forced, phases }) => {
-      starts.note(entry);
       if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) {
         const promise = promises.get(entry.service);
         if (promise !== undefined) promise.extended = true;
@@ -850,15 +837,8 @@ export const invariants = {
           return `${entry.service} gets SIGKILL ${promise.due - entry.own} ms before its time is up`;
       }
       if (forced || (draining && entry.kind !== 'look')) return undefined;
-      // Before the verdict on a start there is nobody to kill.
       for (const [service, { due, killed, extended }] of promises)
-        if (
-          starts.underWay(service) === 0 &&
-          entry.own > starts.lastVerdict(service) + grain &&
-          !killed &&
-          !extended &&
-          entry.own > due + grain
-        )
+        if (!killed && !extended && entry.own > due + grain)
           return `the time of ${service} is up for ${entry.own - due} ms, and it has not got SIGKILL`;
       return undefined;
     });

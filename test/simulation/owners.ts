@@ -2,40 +2,22 @@
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Entry } from './run-world.ts';
 
-/** The starts whose verdict chaperone does not know yet, and how long the others have waited for theirs. */
+/** The starts whose verdict chaperone does not know yet, and how long the last one of each service has waited for its own. */
 export class Starts {
   /** By service: the times of the requests, on chaperone's clock. */
   readonly #requests = new Map<string, number[]>();
   readonly #services = new Map<number, string>();
   readonly #waits = new Map<string, number>();
-  readonly #verdicts = new Map<string, number>();
-  readonly #begun = new Set<number>();
 
   note(entry: Entry): void {
     if (entry.kind === 'requested') this.#requestsOf(entry.service).push(entry.own);
     if (entry.kind === 'spawned') this.#services.set(entry.id, entry.service);
-    if (entry.kind === 'begun') this.#begun.add(entry.id);
     if (entry.kind === 'begun') this.#judged(this.#services.get(entry.id) ?? '', entry.own);
     if (entry.kind === 'unspawned') this.#judged(entry.service, entry.own);
   }
 
-  anyUnderWay(): boolean {
-    return [...this.#requests.values()].some((requests) => requests.length > 0);
-  }
-
   underWay(service: string): number {
     return this.#requestsOf(service).length;
-  }
-
-  /** True where chaperone knows of the process that it has started. */
-  isKnown(id: number): boolean {
-    return this.#begun.has(id);
-  }
-
-  /** The time of the last verdict, of any service or of this one, on chaperone's clock. */
-  lastVerdict(service?: string): number {
-    if (service === undefined) return Math.max(0, ...this.#verdicts.values());
-    return this.#verdicts.get(service) ?? 0;
   }
 
   /** ms that the last start has waited for its verdict. */
@@ -44,7 +26,6 @@ export class Starts {
   }
 
   #judged(service: string, at: number): void {
-    this.#verdicts.set(service, at);
     const asked = this.#requestsOf(service).shift();
     if (asked !== undefined) this.#waits.set(service, at - asked);
   }
