@@ -6,6 +6,7 @@ import type { Entry } from '../../src/inspect/entry.ts';
 import { Recording } from '../../src/inspect/page/recording.ts';
 import { chainOf } from '../../src/inspect/page/start-chain.ts';
 import { renderReport } from '../../src/inspect/render-report.ts';
+import { severities } from '../../src/model/log/syslog-names.ts';
 import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
@@ -89,6 +90,50 @@ describe('the status of a cron service', () => {
     supervisor.start(['job.service'], { enable: false, force: false });
     clock.run(4 * second);
     expect(status()?.nextRun).toBe(Date.parse('2030-01-02T02:00:00Z'));
+  });
+});
+
+describe('a stop while a start is under way', () => {
+  /** `held` never reaches its program, and `store` runs since long. */
+  function world() {
+    const store = simpleService('store');
+    const held = simpleService('held', { prerequisites: ['store.service'], restart: true });
+    const made = createWorld(systemOf([store, held]), {
+      has: () => true,
+      script: () => ({ steps: [{ do: 'hang' }] }),
+      spawnDelay: ({ argv: [word] }) => (word === 'held' ? hour : 0),
+    });
+    const alarms: string[] = [];
+    made.assembly.records$.subscribe(({ severity, message }) => {
+      if (severities.indexOf(severity) <= severities.indexOf('warning')) alarms.push(message);
+    });
+    const supervisor = supervised(made);
+    made.assembly.start();
+    made.clock.run(2 * second);
+    const states = () => supervisor.services().map(({ state }) => state);
+    return { ...made, supervisor, states, alarms };
+  }
+
+  it('by hand cancels the start, and the service is stopped at once, without a failure', () => {
+    const { clock, supervisor, states, alarms } = world();
+    expect(states()).toEqual(['ready', 'starting']);
+    supervisor.stop(['held.service'], { disable: false, drain: false });
+    clock.run(2_001);
+    expect(states()).toEqual(['ready', 'stopped']);
+    expect(alarms).toEqual([]);
+  });
+
+  it('of the system cancels the start, and does not hold up what the service needs', () => {
+    const { clock, supervisor, transitions, output, alarms } = world();
+    const before = transitions.length;
+    supervisor.shutdown(0);
+    clock.run(2_100);
+    expect(output()).toMatchObject({ exitStatus: 0 });
+    expect(transitions.slice(before).filter((line) => line.includes('stopped'))).toEqual([
+      expect.stringContaining('cannot execute held: its start was cancelled (ECANCELED)'),
+      expect.stringContaining('SIGTERM'),
+    ]);
+    expect(alarms).toEqual(['Request made to kill system.']);
   });
 });
 
