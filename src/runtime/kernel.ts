@@ -279,8 +279,11 @@ export interface Kernel {
    * one.
    */
   signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void;
-  /** Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. */
-  signalAll(signal: SignalName): void;
+  /**
+   * Signals every process that is left: as PID 1 the whole pid namespace, otherwise all descendants. Calls back once, just before
+   * that, in this turn or in a later one: exits that are emitted earlier do not come of this signal.
+   */
+  signalAll(signal: SignalName, told?: () => void): void;
   /** Makes `childrenGone$` emit in a later turn: as soon as no child is left, dead or alive. */
   watchChildren(): void;
   sink(target: 'stdout' | 'stderr'): Sink;

@@ -101,9 +101,18 @@ async function endAll(): Promise<void> {
     gone = true;
   });
   kernel.watchChildren();
-  const kill = setInterval(() => kernel.signalAll('SIGKILL'), 10);
-  kernel.signalAll('SIGKILL');
+  // What is under way must not reach the processes of the next test.
+  let underWay = 0;
+  const killAll = (): void => {
+    underWay += 1;
+    kernel.signalAll('SIGKILL', () => {
+      underWay -= 1;
+    });
+  };
+  const kill = setInterval(killAll, 10);
+  killAll();
   await until(() => gone).finally(() => clearInterval(kill));
+  await until(() => underWay === 0);
   watch.unsubscribe();
 }
 

@@ -7,22 +7,26 @@ import type { Kernel } from '../kernel.ts';
 export function processTableLogic(kernel: Kernel, say: (message: Message) => void) {
   return fromCallback<SignalAll | CountProcesses, undefined, { type: 'processes.gone'; at: number }>((scope) => {
     const { sendBack, receive } = scope;
-    /** True from a signal to everybody until somebody ends of it. */
-    let reachedNobody = false;
+    /** `asked`: a signal to everybody is on its way; `sent`: nobody has ended of it yet. */
+    let signal: 'none' | 'asked' | 'sent' = 'none';
     const exits = kernel.exits$.subscribe(() => {
-      reachedNobody = false;
+      if (signal === 'sent') signal = 'none';
     });
     const gone = kernel.childrenGone$.subscribe(({ at }) => {
-      if (reachedNobody) say(noProcessesRemain());
-      reachedNobody = false;
+      if (signal !== 'none') say(noProcessesRemain());
+      signal = 'none';
       sendBack({ type: 'processes.gone', at });
     });
     receive((request) => {
-      if (request.type === 'processes.signalAll') {
-        kernel.signalAll(request.signal);
-        reachedNobody = true;
+      if (request.type === 'processes.count') {
+        kernel.watchChildren();
+        return;
       }
-      kernel.watchChildren();
+      signal = 'asked';
+      kernel.signalAll(request.signal, () => {
+        if (signal === 'asked') signal = 'sent';
+        kernel.watchChildren();
+      });
     });
     return () => {
       exits.unsubscribe();

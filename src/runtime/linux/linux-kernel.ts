@@ -313,8 +313,11 @@ export class LinuxKernel implements Kernel {
     );
   }
 
-  signalAll(signal: SignalName): void {
-    this.#body.ask({ type: 'signalAll', signal: signalNumber(signal) });
+  signalAll(signal: SignalName, told?: () => void): void {
+    this.#body.catchUp(() => {
+      told?.();
+      this.#body.ask({ type: 'signalAll', signal: signalNumber(signal) });
+    });
   }
 
   watchChildren(): void {

@@ -393,7 +393,8 @@ export class SimulatedKernel implements Kernel {
     return 'sent';
   }
 
-  signalAll(signal: SignalName): void {
+  signalAll(signal: SignalName, told?: () => void): void {
+    told?.();
     // The signal ends a child on its way to its program, too, which then counts as started.
     for (const judge of [...this.#underWay]) judge((callback) => this.#later(callback, 0));
     for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
