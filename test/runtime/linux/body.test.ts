@@ -452,6 +452,8 @@ describe('descriptors', () => {
     await exitOf(await spawned(['/bin/true'], { descriptors: fds }));
     expect(await verdictOf(['/nowhere'], { descriptors: fds })).toEqual(failed('ENOENT', 'exec'));
     await caughtUp(tested);
+    // A helper closes the body's copies of files, at a time of its own.
+    await until(() => descriptorsOf(tested).length <= (before[1]?.length ?? 0));
     expect([openDescriptors(), descriptorsOf(tested)]).toEqual(before);
     close();
   });
