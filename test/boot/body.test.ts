@@ -261,7 +261,7 @@ describe('where chaperone is not PID 1', () => {
     process.kill(system.pid(), 'SIGKILL');
     await system.waitForLine(/one saves/);
     await until('all have ended', () => (left.some(({ pid }) => isAlive(pid)) ? undefined : true));
-    expect(system.lines('stderr').join('\n')).toMatch(/is dead; ending the services/);
+    await system.waitForLine(/is dead; ending the services/);
   });
 });
 
