@@ -216,7 +216,7 @@ describe('what a process has written', () => {
     expect(turns.length).toBeGreaterThan(10);
   });
 
-  it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', () => {
+  it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', async () => {
     const faulty: NativeEdge = {
       ...edge,
       watchReadable: () => {
@@ -228,9 +228,23 @@ describe('what a process has written', () => {
     const before = readdirSync('/proc/self/fd').length;
     const outcomes: SpawnOutcome[] = [];
     own.spawn({ ...written, stdin: 'inherit', argv: ['touch', ran] }, (outcome) => outcomes.push(outcome));
+    await until(() => outcomes.length > 0);
     expect(outcomes).toMatchObject([{ ok: false, error: { code: 'ENOSPC', stage: 'pipe' } }]);
     expect(readdirSync('/proc/self/fd')).toHaveLength(before);
     expect(existsSync(ran)).toBe(false);
+  });
+
+  it('comes through pipes that are opened when the start goes to the body: those that wait hold none', async () => {
+    const before = readdirSync('/proc/self/fd').length;
+    let ended = 0;
+    const subscription = kernel.exits$.subscribe(({ exits }) => {
+      ended += exits.length;
+    });
+    for (let i = 0; i < 500; i += 1) kernel.spawn({ ...written, argv: ['/bin/true'] }, () => undefined);
+    // The body has 64 children on their way at most, each with two pipes.
+    expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(64 * 4);
+    await until(() => ended === 500);
+    subscription.unsubscribe();
   });
 
   it('is emitted at once where somebody asks for it, before the loop has looked, and no byte of it twice', async () => {

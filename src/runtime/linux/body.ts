@@ -50,7 +50,8 @@ interface GatheredSignal {
 type SignalTold = (errors: readonly (string | undefined)[]) => void;
 
 interface WaitingSpawn {
-  readonly request: BodySpawn;
+  /** A function is called when the request is about to go: what waits holds no descriptors. */
+  request: BodySpawn | (() => BodySpawn);
   readonly told: (verdict: BodyVerdict) => void;
   /** Its number once it was sent. */
   number?: bigint;
@@ -113,7 +114,7 @@ export class Body {
    *
    * @returns cancels the start: unless its program runs already, it fails with ECANCELED
    */
-  spawn(request: BodySpawn, told: (verdict: BodyVerdict) => void): () => void {
+  spawn(request: WaitingSpawn['request'], told: (verdict: BodyVerdict) => void): () => void {
     this.#sendGathered();
     const spawn: WaitingSpawn = { request, told };
     this.#spawnRequests.push(spawn);
@@ -218,15 +219,19 @@ export class Body {
   #sendSpawn(): boolean {
     const [waiting] = this.#spawnRequests;
     if (waiting === undefined || this.#verdictsDue >= this.#spawnsAtOnce) return false;
-    const { request, told } = waiting;
-    const { bytes, memory, descriptors } = encodeSpawn(this.#number + 1n, request);
+    const { told } = waiting;
+    let bytes: Uint8Array;
+    let descriptors: readonly number[];
     let file: number | undefined;
     try {
-      file = memory === undefined ? undefined : this.#edge.memoryFile(memory);
+      if (typeof waiting.request === 'function') waiting.request = waiting.request();
+      const encoded = encodeSpawn(this.#number + 1n, waiting.request);
+      ({ bytes, descriptors } = encoded);
+      if (encoded.memory !== undefined) file = this.#edge.memoryFile(encoded.memory);
     } catch (error) {
+      this.#spawnRequests.shift();
       const code = codeOf(error);
       if (code === undefined) throw error;
-      this.#spawnRequests.shift();
       setImmediate(() => told({ ok: false, code, stage: 'pipe' }));
       return true;
     }

@@ -222,30 +222,28 @@ export class LinuxKernel implements Kernel {
       for (const { watch } of outputs) watch.close();
       closeAll(opened);
     };
-    try {
-      const streams = this.#openStreams(request, opened);
-      // The pipes are watched first, because nothing may fail any more once the process runs.
+    let streams: Streams | undefined;
+    const since = timeOfStarts();
+    // The pipes are opened when the request goes: thousands of starts may wait for that. They are watched before the process
+    // runs, because nothing may fail any more then.
+    const prepare = (): BodySpawn => {
+      streams = this.#openStreams(request, opened);
       for (const { readEnd } of [streams.stdout, streams.stderr])
         if (readEnd !== undefined) outputs.push(this.#read(readEnd));
-      const since = timeOfStarts();
-      return this.#body.spawn(this.#bodySpawn(request, file, streams), (verdict) => {
-        if (!verdict.ok) {
-          closeOpened();
-          fail(verdict.code, verdict.stage, file);
-          return;
-        }
-        closeAll(opened.filter((fd) => fd !== streams.stdout.readEnd && fd !== streams.stderr.readEnd));
-        // What the process writes is read in later turns, when somebody listens to it.
-        for (const { watch } of outputs) watch.resume();
-        told(this.#begin(verdict.pid, streams, outputs, { since, leads: groupOf(request) === 'session' }));
-      });
-    } catch (error) {
-      closeOpened();
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      fail(code, 'pipe');
-      return () => undefined;
-    }
+      return this.#bodySpawn(request, file, streams);
+    };
+    return this.#body.spawn(prepare, (verdict) => {
+      if (!verdict.ok || streams === undefined) {
+        closeOpened();
+        if (!verdict.ok) fail(verdict.code, verdict.stage, file);
+        return;
+      }
+      const kept = [streams.stdout.readEnd, streams.stderr.readEnd];
+      closeAll(opened.filter((fd) => !kept.includes(fd)));
+      // What the process writes is read in later turns, when somebody listens to it.
+      for (const { watch } of outputs) watch.resume();
+      told(this.#begin(verdict.pid, streams, outputs, { since, leads: groupOf(request) === 'session' }));
+    });
   }
 
   /** @param opened gets the descriptors that are opened for it */
