@@ -236,14 +236,18 @@ describe('what a process has written', () => {
 
   it('comes through pipes that are opened when the start goes to the body: those that wait hold none', async () => {
     const before = readdirSync('/proc/self/fd').length;
-    let ended = 0;
+    const outcomes: SpawnOutcome[] = [];
+    const ended = new Set<number>();
     const subscription = kernel.exits$.subscribe(({ exits }) => {
-      ended += exits.length;
+      for (const { pid } of exits) ended.add(pid);
     });
-    for (let i = 0; i < 500; i += 1) kernel.spawn({ ...written, argv: ['/bin/true'] }, () => undefined);
+    for (let i = 0; i < 500; i += 1)
+      kernel.spawn({ ...written, argv: ['/bin/true'] }, (outcome) => outcomes.push(outcome));
     // The body has 64 children on their way at most, each with two pipes.
     expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(64 * 4);
-    await until(() => ended === 500);
+    await until(() => outcomes.length === 500);
+    expect(outcomes.filter(({ ok }) => !ok)).toEqual([]);
+    await until(() => outcomes.every((outcome) => outcome.ok && ended.has(outcome.pid)));
     subscription.unsubscribe();
   });
 
