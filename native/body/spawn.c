@@ -1,6 +1,6 @@
 /*
- * Starts programs. The body is small, so fork(2) is cheap, and the child has descriptors and memory of its own. Nobody
- * waits for the child: it says on a pipe where it fails, and execve(2) closes the pipe.
+ * Starts programs. The body is small, so fork(2) is cheap, and the child has descriptors and memory of its own. The
+ * body does not wait for the child, which writes into a pipe where it fails; execve(2) closes the pipe.
  */
 #include "body.h"
 

@@ -101,7 +101,7 @@ async function endAll(): Promise<void> {
     gone = true;
   });
   kernel.watchChildren();
-  // What is under way must not reach the processes of the next test.
+  // A signal that is sent later would reach the processes of the next test.
   let underWay = 0;
   const killAll = (): void => {
     underWay += 1;
@@ -258,15 +258,7 @@ describe('what a process has written', () => {
     const subscription = kernel.exits$.subscribe((batch) => {
       for (const each of batch.exits) exits.add(each.pid);
     });
-    const request = {
-      argv: harness.argv('prints to both'),
-      environment: { PATH: '/usr/bin:/bin' },
-      ownGroup: true,
-      stdin: 'null',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    } as const;
-    const pid = await spawn(request, (outcome) => {
+    const pid = await spawn({ ...written, argv: harness.argv('prints to both') }, (outcome) => {
       outcome.stdout.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
       outcome.stderr.subscribe((chunk) => heard.push(Buffer.from(chunk).toString()));
       harness.awaitEndSilently(outcome.pid);

@@ -58,7 +58,7 @@ export function sourcesOfBody(): string[] {
 }
 
 export interface Started {
-  /** What runs the body: the words before its path. */
+  /** The command that starts the body: the words before the path of the body. */
   readonly wrapper?: readonly string[];
   readonly program?: string;
   readonly environment?: Readonly<Record<string, string>>;

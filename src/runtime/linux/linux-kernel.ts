@@ -58,7 +58,7 @@ interface OutputEnds {
   readonly readEnd?: number;
 }
 
-/** What becomes 0, 1 and 2 of a new process. */
+/** The descriptors that become stdin, stdout and stderr of a new process. */
 interface Streams {
   readonly stdin: number | OwnStream;
   readonly stdout: OutputEnds;

@@ -75,7 +75,7 @@ export class ProcessTrees {
       }
   }
 
-  /** What a process was that the body has reaped before chaperone heard of its start. */
+  /** The entry of a process that the body had reaped before chaperone heard of the process's start. */
   #vanished(pid: number, startTime: number, leads: boolean): ProcessEntry {
     const session = leads ? pid : (this.#ownSession ?? 0);
     return { pid, parent: this.#self, group: pid, session, startTime, zombie: true };

@@ -48,7 +48,7 @@ interface Line {
   startPid: number;
   /** Takes a datagram of the last start. */
   take: (datagram: NotifyDatagram) => void;
-  /** What came before that: a program may run and speak before chaperone hears that its start has succeeded. */
+  /** Datagrams that came while `startPid` was 0: a program may send before chaperone hears that its start has succeeded. */
   early: NotifyDatagram[];
   mainPid: number;
   exitStatus: number | undefined;

@@ -151,7 +151,7 @@ describe('after every step of any history', () => {
         if (slotOf(after, name).chart === 'backoff') continue;
         if (intent.kind !== 'stopping' || intent.why === 'disabled') continue;
         if (slot !== undefined && isStopping(slot) && slot.intent.drain) continue;
-        // Nobody waits for the end of a service that was only disabled: its job may go on for long.
+        // No stop or start waits for the end of a service that was only disabled: the job of that service may go on for long.
         const waiting = dependentsLeft(after, name).filter(
           (left) => isStopping(left) && left.intent.why !== 'disabled',
         );
