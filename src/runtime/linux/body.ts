@@ -4,7 +4,6 @@
  * cannot take yet is kept and sent when it can.
  */
 import { closeSync } from 'node:fs';
-import { getSystemErrorName } from 'node:util';
 import { firstValueFrom, Subject } from 'rxjs';
 import { codeOf } from '../../model/words/errno.ts';
 import {
@@ -18,6 +17,7 @@ import {
   type SpawnStage,
   type Target,
 } from './body-protocol.ts';
+import { errnoName } from './errno-name.ts';
 import type { NativeEdge, NativeWatch } from './native.ts';
 
 export type BodyVerdict =
@@ -96,7 +96,7 @@ export class Body {
   #handled = 0n;
   #acknowledged = 0n;
   #verdictsDue = 0;
-  /** None before the body has said how many. */
+  /** How many starts the body takes at once; 0 until the body's first fact has told the number. */
   #spawnsAtOnce = 0;
   #retry = false;
 
@@ -357,7 +357,7 @@ export class Body {
   /** The kernel does not take the request at all, for instance because one of the descriptors is closed. */
   #refuse(request: bigint, errno: number): void {
     setImmediate(() => {
-      this.#judge(request, { ok: false, code: getSystemErrorName(-errno), stage: 'pipe' });
+      this.#judge(request, { ok: false, code: errnoName(errno), stage: 'pipe' });
       this.#sendAll();
     });
   }

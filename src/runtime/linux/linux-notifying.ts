@@ -1,11 +1,11 @@
 /** sd_notify(3) on Linux: unix-dgram makes the sockets, the edge receives datagrams with credentials. */
 import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { getSystemErrorName } from 'node:util';
 import { Subject } from 'rxjs';
 import { codeOf } from '../../model/words/errno.ts';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import { isDeserted } from './deserted-socket.ts';
+import { errnoName } from './errno-name.ts';
 import type { NativeEdge } from './native.ts';
 
 type Library = typeof import('./datagram-library.ts');
@@ -69,7 +69,7 @@ export class LinuxNotifying implements Notifying {
   send(path: string, bytes: Uint8Array): string | undefined {
     try {
       const errno = this.#edge.sendDatagram(path, bytes);
-      return errno === 0 ? undefined : getSystemErrorName(-errno);
+      return errno === 0 ? undefined : errnoName(errno);
     } catch (error) {
       return codeOf(error) ?? 'EINVAL';
     }
@@ -139,7 +139,7 @@ function bindWith(library: Library, edge: NativeEdge, path: string): number {
 /** Makes an error with a name as its code from the library's error, whose code is the negated errno. */
 function codedError(failure: unknown): Error {
   const errno = failure instanceof Error && 'errno' in failure ? Number(failure.errno) : 0;
-  const code = errno < 0 ? getSystemErrorName(errno) : 'EIO';
+  const code = errno < 0 ? errnoName(-errno) : 'EIO';
   return Object.assign(new Error(`cannot bind the notify socket: ${code}`), { code });
 }
 
