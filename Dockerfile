@@ -1,4 +1,5 @@
-# Chaperone with a Node of its own, in /usr/local/lib/chaperone: docs/guide/containers.md tells how to add it to another image.
+# Chaperone with a Node of its own, in /usr/local/lib/chaperone, and its programs in /usr/local/bin. /usr/local holds nothing else,
+# so that one line adds it to another image (docs/guide/containers.md). `sv` is in the folder alone: an image may have one of its own.
 
 FROM node:22-bookworm-slim AS build
 RUN apt-get update \
@@ -9,15 +10,11 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
 RUN node scripts/build.mjs
-# The code cache fits exactly the node that made it, so the two stay together. The launcher takes the node beside it.
-RUN mkdir -p /out \
- && cp -r dist/chaperone dist/*.cjs dist/inspect-page dist/main.cache dist/main.cjs.map dist/parts dist/*.node /out/ \
- && cp "$(command -v node)" /out/node \
- && for name in chaperonectl sdnotify telchap; do ln -s chaperone "/out/$name" || exit 1; done
+# Node, stripped, with the loader and the libraries that it needs, so that the folder runs in an image of any other C library.
+RUN node scripts/folder.mjs /out
 
 FROM debian:bookworm-slim
-COPY --from=build /out /usr/local/lib/chaperone
-RUN for name in chaperone chaperonectl sdnotify telchap; do ln -s "../lib/chaperone/$name" /usr/local/bin/ || exit 1; done \
- && mkdir /etc/chaperone.d
+RUN rm -r /usr/local && mkdir /etc/chaperone.d
+COPY --from=build /out /usr/local
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["chaperone"]

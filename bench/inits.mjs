@@ -15,7 +15,7 @@ const patience = 30;
 // It alone adds over 100 ms to the start of Node 20.
 delete process.env.NODE_EXTRA_CA_CERTS;
 
-prepare();
+await prepare();
 mkdirSync(join(root, '.cache'), { recursive: true });
 const stamp = join(root, '.cache/stamp');
 execFileSync('cc', ['-O2', '-o', stamp, join(root, 'bench/stamp.c')]);

@@ -5,7 +5,7 @@
 // Each daemon has a PID namespace and a /dev of its own. One that is not installed is left out. The last column is the
 // longest that chaperone's event loop was blocked, taken in runs of their own: measuring costs.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,17 +89,18 @@ function measure(script) {
   return JSON.parse(readOr(join(folder, 'result')));
 }
 
-/** The same, for longer, through a node that has the probe; the launcher would take NODE_OPTIONS away. */
+/** The same, for longer, with a node beside chaperone that has the probe: chaperone takes NODE_OPTIONS away. */
 function probe(name) {
   const delay = join(folder, 'delay');
   process.env.PROBE_DELAY = delay;
-  const script = chaperone(
-    name,
-    join(folder, 'log'),
-    `${process.execPath} -r ${root}/bench/syslog-probe.cjs ${root}/dist/chaperone.cjs`,
-    5 * Number(values.count),
-  );
-  measure(script);
+  const probed = join(folder, 'probed');
+  if (!existsSync(probed)) {
+    cpSync(join(root, 'dist'), join(probed, 'dist'), { recursive: true });
+    cpSync(join(root, 'build'), join(probed, 'build'), { recursive: true });
+    const wrapper = `#!/bin/sh\nexec ${process.execPath} -r ${root}/bench/syslog-probe.cjs "$@"\n`;
+    writeFileSync(join(probed, 'dist/node'), wrapper, { mode: 0o755 });
+  }
+  measure(chaperone(name, join(folder, 'log'), join(probed, 'dist/chaperone'), 5 * Number(values.count)));
   return JSON.parse(readFileSync(delay, 'utf8'));
 }
 

@@ -15,8 +15,10 @@ _chaperone() {
     '--debug[log everything]' \
     '--no-console-log[no log on stdout and stderr]' \
     '--no-syslog[no /dev/log]' \
-    '*--inspect=-[watch every state\: terminal\[\:SERVICE,...\], json\[\:SERVICE,...\], journal\:FILE, ws\[\:PORT\], web\[\:PORT\]]::KIND,...: ' \
+    '*--inspect=-[watch every state\: terminal\[\:SERVICE,...\], json\[\:...\], journal\:FILE, ws\[\:PORT\], web\[\:PORT\]\[,act\]]::KIND,...: ' \
     '--inspect-reveal[watchers see command lines and environments, too]' \
+    '--interactive[a shell, no services]' \
+    '--safemode[services and pre-start scripts wait until they are started by hand]' \
     '--show-dependencies[print who waits for whom, and start nothing]' \
     '--no-defaults[no more options from _CHAP_OPTIONS]' \
     '--force[no effect\: it is accepted since the original needs it]' \

@@ -5,27 +5,47 @@ _chaperonectl_services() {
     [ -n "$name" ] || continue
     printf -v quoted %q "$name"
     if [[ $name == "$1"* || $quoted == "$1"* ]]; then COMPREPLY+=("$quoted${2-}"); fi
-  done < <(chaperonectl status 2>/dev/null | awk 'NR > 1 { print $1 }')
+  done < <(chaperonectl status 2>/dev/null | awk '!NF { exit } NR > 1 { print $1 }')
 }
 _chaperonectl() {
-  local word=${COMP_WORDS[COMP_CWORD]}
+  local word=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
+  if [[ $word == = ]]; then word=
+  elif [[ $option == = && $COMP_CWORD -gt 2 ]]; then option=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     case $word in
       -*) COMPREPLY=($(compgen -W "--version --help" -- "$word")) ;;
-      *) COMPREPLY=($(compgen -W "check status start stop reset restart enable disable kill logs wait is-ready blame critical-chain dependencies loglevel run inspect reload replay simulate shutdown" -- "$word")) ;;
+      *) COMPREPLY=($(compgen -W "check doctor import status start stop reset restart run-now enable disable kill logs wait is-ready blame critical-chain incidents dependencies loglevel run shell scale inspect top watch reload replay simulate shutdown" -- "$word")) ;;
     esac
     return
   fi
   case ${COMP_WORDS[1]} in
     check)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --config) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--config --user --json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--config --user --portable --json --help" -- "$word")) ;;
+        *) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+      esac ;;
+    doctor)
+      case $option in
+        --config) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+      esac
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--config --json --help" -- "$word")) ;;
         *) : ;;
+      esac ;;
+    import)
+      case $option in
+        --from) COMPREPLY=($(compgen -W "runit supervisord s6-overlay systemd procfile compose" -- "$word")); return ;;
+        --to) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+      esac
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--from --to --json --help" -- "$word")) ;;
+        *) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
       esac ;;
     status)
       case $word in
@@ -33,15 +53,15 @@ _chaperonectl() {
         *) _chaperonectl_services "$word" ;;
       esac ;;
     start)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--force --wait --enable --timeout --json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--force --wait --enable --timeout --with-prerequisites --json --help" -- "$word")) ;;
         *) _chaperonectl_services "$word" ;;
       esac ;;
     stop)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
@@ -49,7 +69,7 @@ _chaperonectl() {
         *) _chaperonectl_services "$word" ;;
       esac ;;
     reset)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
@@ -57,11 +77,19 @@ _chaperonectl() {
         *) _chaperonectl_services "$word" ;;
       esac ;;
     restart)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--force --wait --timeout --json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--force --wait --timeout --with-dependents --json --help" -- "$word")) ;;
+        *) _chaperonectl_services "$word" ;;
+      esac ;;
+    run-now)
+      case $option in
+        --timeout) :; return ;;
+      esac
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--wait --timeout --json --help" -- "$word")) ;;
         *) _chaperonectl_services "$word" ;;
       esac ;;
     enable)
@@ -77,10 +105,10 @@ _chaperonectl() {
     kill)
       case $word in
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
-        *) _chaperonectl_services "$word" ;;
+        *) _chaperonectl_services "$word"; [ "$COMP_CWORD" -lt 3 ] || COMPREPLY+=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS" -- "$word")) ;;
       esac ;;
     logs)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --lines|-n) :; return ;;
       esac
       case $word in
@@ -88,7 +116,7 @@ _chaperonectl() {
         *) _chaperonectl_services "$word" ;;
       esac ;;
     wait)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --for) COMPREPLY=($(compgen -W "ready stopped failed" -- "$word")); return ;;
         --timeout) :; return ;;
       esac
@@ -111,6 +139,14 @@ _chaperonectl() {
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
         *) : ;;
       esac ;;
+    incidents)
+      case $option in
+        --boot) :; return ;;
+      esac
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--boot --json --help" -- "$word")) ;;
+        *) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+      esac ;;
     dependencies)
       case $word in
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
@@ -119,48 +155,71 @@ _chaperonectl() {
     loglevel)
       case $word in
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
-        *) : ;;
+        *) COMPREPLY+=($(compgen -W "debug info notice warning err crit alert emerg" -- "$word")) ;;
       esac ;;
     run)
       case $word in
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
         *) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
       esac ;;
+    shell)
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--help" -- "$word")) ;;
+        *) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
+      esac ;;
+    scale)
+      case $option in
+        --timeout) :; return ;;
+      esac
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--wait --timeout --json --help" -- "$word")) ;;
+        *) _chaperonectl_services "$word" ;;
+      esac ;;
     inspect)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --port|--listen|--via) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--port --listen --via --stdio --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--port --listen --via --stdio --act --help" -- "$word")) ;;
         *) : ;;
+      esac ;;
+    top)
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--help" -- "$word")) ;;
+        *) : ;;
+      esac ;;
+    watch)
+      case $word in
+        -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
+        *) _chaperonectl_services "$word" ;;
       esac ;;
     reload)
       case $word in
         -*) COMPREPLY=($(compgen -W "--dry-run --force --json --help" -- "$word")) ;;
-        *) : ;;
+        *) _chaperonectl_services "$word" ;;
       esac ;;
     replay)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --boot|--tolerance|--until|--service|--speed|--port|--listen) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--boot --list --summary --diff --tolerance --until --service --speed --web --port --listen --html --trace --xstate --otlp --json --help" -- "$word")) ;;
         *) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
       esac ;;
     simulate)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
-        --config|--from|--baseline) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+      case $option in
+        --config|--from|--baseline|--record) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --user|--assume|--tolerance) :; return ;;
         --time|--fail|--what-if) _chaperonectl_services "$word" =; compopt -o nospace 2>/dev/null; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--config --user --time --from --assume --fail --what-if --baseline --tolerance --json --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--config --user --time --from --assume --fail --what-if --baseline --tolerance --record --json --help" -- "$word")) ;;
         *) : ;;
       esac ;;
     shutdown)
       case $word in
         -*) COMPREPLY=($(compgen -W "--json --help" -- "$word")) ;;
-        *) : ;;
+        *) COMPREPLY+=($(compgen -W "now" -- "$word")) ;;
       esac ;;
   esac
 }

@@ -8,8 +8,11 @@ _telchap_services() {
   done < <(telchap status 2>/dev/null | awk 'table && $2 { sub(/\.service$/, "", $2); print $2 } /^---/ { table = 1 }')
 }
 _telchap() {
-  local word=${COMP_WORDS[COMP_CWORD]}
+  local word=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
+  if [[ $word == = ]]; then word=
+  elif [[ $option == = && $COMP_CWORD -gt 2 ]]; then option=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     case $word in
       -*) COMPREPLY=($(compgen -W "--version --help" -- "$word")) ;;
@@ -24,15 +27,15 @@ _telchap() {
         *) _telchap_services "$word" ;;
       esac ;;
     start)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--force --wait --enable --timeout --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--force --wait --enable --timeout --with-prerequisites --help" -- "$word")) ;;
         *) _telchap_services "$word" ;;
       esac ;;
     stop)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
@@ -40,7 +43,7 @@ _telchap() {
         *) _telchap_services "$word" ;;
       esac ;;
     reset)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
@@ -48,11 +51,11 @@ _telchap() {
         *) _telchap_services "$word" ;;
       esac ;;
     restart)
-      case ${COMP_WORDS[COMP_CWORD - 1]} in
+      case $option in
         --timeout) :; return ;;
       esac
       case $word in
-        -*) COMPREPLY=($(compgen -W "--force --wait --timeout --help" -- "$word")) ;;
+        -*) COMPREPLY=($(compgen -W "--force --wait --timeout --with-dependents --help" -- "$word")) ;;
         *) _telchap_services "$word" ;;
       esac ;;
     enable)
@@ -73,12 +76,12 @@ _telchap() {
     loglevel)
       case $word in
         -*) COMPREPLY=($(compgen -W "--help" -- "$word")) ;;
-        *) : ;;
+        *) COMPREPLY+=($(compgen -W "debug info notice warning err crit alert emerg" -- "$word")) ;;
       esac ;;
     shutdown)
       case $word in
         -*) COMPREPLY=($(compgen -W "--help" -- "$word")) ;;
-        *) : ;;
+        *) COMPREPLY+=($(compgen -W "now" -- "$word")) ;;
       esac ;;
   esac
 }

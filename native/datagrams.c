@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,15 @@
 #define FULL_QUEUE 8
 /* How often an empty queue is read again before a flood counts as over. */
 #define PATIENCE 4
+/* A batch ends behind so many bytes: the caller has to write them before it takes more. */
+#define BATCH_BYTES ((size_t)128 * 1024)
+/* Behind a datagram of so many bytes only one is taken at once, because eleven might be more than the caller has room for. */
+#define LARGE_DATAGRAM 4096
+/* The number of an account that the kernel does not tell. */
+#define UNKNOWN_UID UINT32_MAX
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 /* State that is kept between calls, one for each environment: a worker thread has its own. */
 struct instance {
@@ -110,6 +120,29 @@ napi_value edge_send_datagram(napi_env env, napi_callback_info info) {
   return number_of(env, error);
 }
 
+/* connect(2). Tells without a message whether a datagram would reach somebody. */
+static int probe_datagram(const char *path) {
+  struct sockaddr_un address;
+  socklen_t size;
+  const int wrong = unix_address(path, &address, &size);
+  if (wrong != 0) return wrong;
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const int error = connect(fd, (const struct sockaddr *)&address, size) == 0 ? 0 : errno;
+  close(fd);
+  return error;
+}
+
+napi_value edge_probe_datagram(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  char *path;
+  arguments_of(env, info, 1, &argument);
+  if (!read_string(env, argument, "path", &path)) return NULL;
+  const int error = probe_datagram(path);
+  free(path);
+  return number_of(env, error);
+}
+
 /* setsockopt(2), SO_PASSCRED */
 napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -121,25 +154,118 @@ napi_value edge_pass_credentials(napi_env env, napi_callback_info info) {
   return throw_errno(env, "ask for credentials", errno);
 }
 
-/* recvmmsg(2) of waiting datagrams into at most BATCH equal slots. Returns their number, 0 for none, -1 with errno. */
-static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+/* setsockopt(2), SO_PASSRIGHTS */
+napi_value edge_refuse_descriptors(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  napi_value refused;
+  const int off = 0;
+  int fd;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  const bool refuses = setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
+  if (!refuses && errno != ENOPROTOOPT) return throw_errno(env, "refuse descriptors", errno);
+  napi_get_boolean(env, refuses, &refused);
+  return refused;
+}
+
+/* Room, correctly aligned, for the largest control message of one datagram: credentials and descriptors. */
+union control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PASSED_AT_MOST * sizeof(int))];
+};
+
+struct passed {
+  int fds[PASSED_AT_MOST];
+  uint32_t fd_count;
+  bool has_credentials;
+  struct ucred credentials;
+};
+
+static void read_control(struct msghdr *message, struct passed *passed) {
+  passed->fd_count = 0;
+  passed->has_credentials = false;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_RIGHTS) {
+      const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      memcpy(passed->fds + passed->fd_count, CMSG_DATA(header), count * sizeof(int));
+      passed->fd_count += (uint32_t)count;
+    } else if (header->cmsg_type == SCM_CREDENTIALS) {
+      memcpy(&passed->credentials, CMSG_DATA(header), sizeof passed->credentials);
+      passed->has_credentials = true;
+    }
+  }
+}
+
+/* Where a batch goes: as many equal slots, lengths and senders as there are datagrams at most. */
+struct batch {
+  uint8_t *data;
+  size_t slot;
+  uint32_t *lengths;
+  /* The pid and the uid of each sender, or NULL. */
+  uint32_t *senders;
+  size_t count;
+  /* How many descriptors may come along with all datagrams of a call; 0 leaves them to the kernel, which closes them. */
+  size_t most_descriptors;
+  int *descriptors;
+  size_t descriptor_count;
+  size_t bytes;
+  bool is_large;
+};
+
+/* Takes what has come along with a datagram. */
+static void take_control(struct batch *batch, struct msghdr *message, size_t index) {
+  struct passed passed;
+  read_control(message, &passed);
+  if (batch->senders != NULL) {
+    batch->senders[2 * index] = passed.has_credentials ? (uint32_t)passed.credentials.pid : 0;
+    batch->senders[2 * index + 1] = passed.has_credentials ? passed.credentials.uid : UNKNOWN_UID;
+  }
+  /* Where there are no credentials, some descriptors may have taken their room. */
+  if (batch->most_descriptors == 0) {
+    for (uint32_t i = 0; i < passed.fd_count; i++) close(passed.fds[i]);
+    return;
+  }
+  memcpy(batch->descriptors + batch->descriptor_count, passed.fds, passed.fd_count * sizeof(int));
+  batch->descriptor_count += passed.fd_count;
+}
+
+/* recvmmsg(2) of waiting datagrams, at most BATCH. Returns their number, 0 for none, -1 with errno. */
+static int receive_present(int fd, struct batch *batch, size_t taken) {
   struct mmsghdr messages[BATCH];
   struct iovec pieces[BATCH];
-  const unsigned wanted = count < BATCH ? (unsigned)count : BATCH;
+  union control controls[BATCH];
+  const size_t rights = batch->most_descriptors / PASSED_AT_MOST;
+  size_t wanted = batch->count - taken;
   int received;
+  if (wanted > BATCH) wanted = BATCH;
+  if (batch->is_large || taken == 0) wanted = 1;
+  if (rights > 0 && wanted > rights) wanted = rights;
   memset(messages, 0, wanted * sizeof *messages);
-  for (unsigned i = 0; i < wanted; i++) {
-    pieces[i] = (struct iovec){data + i * slot, slot};
+  for (size_t i = 0; i < wanted; i++) {
+    pieces[i] = (struct iovec){batch->data + (taken + i) * batch->slot, batch->slot};
     messages[i].msg_hdr.msg_iov = &pieces[i];
     messages[i].msg_hdr.msg_iovlen = 1;
+    messages[i].msg_hdr.msg_control = &controls[i];
+    messages[i].msg_hdr.msg_controllen = rights > 0 ? sizeof controls[i] : CMSG_SPACE(sizeof(struct ucred));
   }
   do {
     /* With MSG_TRUNC the lengths are those of the datagrams as sent. */
-    received = recvmmsg(fd, messages, wanted, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    received = recvmmsg(fd, messages, (unsigned)wanted, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC, NULL);
   } while (received < 0 && errno == EINTR);
-  for (int i = 0; i < received; i++) lengths[i] = messages[i].msg_len;
+  for (int i = 0; i < received; i++) {
+    const size_t index = taken + (size_t)i;
+    batch->lengths[index] = messages[i].msg_len;
+    batch->bytes += messages[i].msg_len;
+    batch->is_large = messages[i].msg_len >= LARGE_DATAGRAM;
+    take_control(batch, &messages[i].msg_hdr, index);
+  }
   if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
   return received;
+}
+
+static bool has_room(const struct batch *batch, size_t taken) {
+  return taken < batch->count && batch->bytes < BATCH_BYTES && batch->descriptor_count == 0;
 }
 
 /*
@@ -147,11 +273,11 @@ static int receive_present(int fd, uint8_t *data, size_t slot, uint32_t *lengths
  * gives the writer a few turns of the processor, which is cheaper for both sides than a wake-up for every eleven
  * datagrams.
  */
-static ssize_t receive_batch(int fd, uint8_t *data, size_t slot, uint32_t *lengths, size_t count) {
+static ssize_t receive_batch(int fd, struct batch *batch) {
   size_t taken = 0;
   bool flooded = false;
-  for (int idle = 0; taken < count && idle <= (flooded ? PATIENCE : 0);) {
-    const int received = receive_present(fd, data + taken * slot, slot, lengths + taken, count - taken);
+  for (int idle = 0; has_room(batch, taken) && idle <= (flooded ? PATIENCE : 0);) {
+    const int received = receive_present(fd, batch, taken);
     if (received < 0) return taken > 0 ? (ssize_t)taken : -1;
     flooded |= received >= FULL_QUEUE;
     taken += (size_t)received;
@@ -196,57 +322,54 @@ static void set_texts(napi_env env, napi_value texts, const uint8_t *data, size_
   }
 }
 
-/* recvmmsg(2) */
-napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
-  napi_value arguments[4];
-  int fd;
-  uint8_t *data;
-  uint32_t *lengths;
-  size_t size;
-  size_t count;
-  bool wants_texts = false;
-  arguments_of(env, info, 4, arguments);
-  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
-  if (!read_bytes(env, arguments[1], &data, &size)) return NULL;
-  if (!read_words(env, arguments[2], "lengths", &lengths, &count)) return NULL;
-  if (count == 0 || size < count) {
-    refuse(env, "lengths", "room for one datagram and no more datagrams than bytes");
-    return NULL;
-  }
-  napi_is_array(env, arguments[3], &wants_texts);
-  const ssize_t received = receive_batch(fd, data, size / count, lengths, count);
-  if (received < 0) return throw_errno(env, "receive", errno);
-  if (wants_texts) set_texts(env, arguments[3], data, size / count, lengths, (size_t)received);
-  return number_of(env, (double)received);
+/*
+ * Half of the descriptors that this process may have: what comes along with one call of recvmmsg(2) must fit, since what
+ * does not fit is closed by the kernel, in this process.
+ */
+static size_t room_for_descriptors(void) {
+  struct rlimit limit;
+  const size_t most = BATCH * PASSED_AT_MOST;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 2 > most) return most;
+  return limit.rlim_cur / 2 < PASSED_AT_MOST ? PASSED_AT_MOST : (size_t)limit.rlim_cur / 2;
 }
 
-/* Room, correctly aligned, for the largest control message of one datagram: credentials and descriptors. */
-union control {
-  struct cmsghdr header;
-  char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(PASSED_AT_MOST * sizeof(int))];
-};
-
-struct passed {
-  int fds[PASSED_AT_MOST];
-  uint32_t fd_count;
-  bool has_credentials;
-  struct ucred credentials;
-};
-
-static void read_control(struct msghdr *message, struct passed *passed) {
-  passed->fd_count = 0;
-  passed->has_credentials = false;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
-    if (header->cmsg_level != SOL_SOCKET) continue;
-    if (header->cmsg_type == SCM_RIGHTS) {
-      const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      memcpy(passed->fds + passed->fd_count, CMSG_DATA(header), count * sizeof(int));
-      passed->fd_count += (uint32_t)count;
-    } else if (header->cmsg_type == SCM_CREDENTIALS) {
-      memcpy(&passed->credentials, CMSG_DATA(header), sizeof passed->credentials);
-      passed->has_credentials = true;
-    }
+static bool read_batch(napi_env env, const napi_value *arguments, struct batch *batch) {
+  size_t size;
+  size_t senders = 0;
+  bool has_senders = false;
+  if (!read_bytes(env, arguments[1], &batch->data, &size)) return false;
+  if (!read_words(env, arguments[2], "lengths", &batch->lengths, &batch->count)) return false;
+  if (batch->count == 0 || size < batch->count) {
+    return refuse(env, "lengths", "room for one datagram and no more datagrams than bytes");
   }
+  batch->slot = size / batch->count;
+  napi_is_typedarray(env, arguments[4], &has_senders);
+  if (!has_senders) return true;
+  if (!read_words(env, arguments[4], "senders", &batch->senders, &senders)) return false;
+  return senders >= 2 * batch->count || refuse(env, "senders", "two numbers for each datagram");
+}
+
+/* recvmmsg(2) */
+napi_value edge_receive_batch(napi_env env, napi_callback_info info) {
+  napi_value arguments[6];
+  int descriptors[BATCH * PASSED_AT_MOST];
+  struct batch batch = {.descriptors = descriptors};
+  int fd;
+  bool wants_texts = false;
+  bool wants_descriptors = false;
+  arguments_of(env, info, 6, arguments);
+  if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
+  if (!read_batch(env, arguments, &batch)) return NULL;
+  napi_is_array(env, arguments[3], &wants_texts);
+  napi_is_array(env, arguments[5], &wants_descriptors);
+  if (wants_descriptors) batch.most_descriptors = room_for_descriptors();
+  const ssize_t received = receive_batch(fd, &batch);
+  if (received < 0) return throw_errno(env, "receive", errno);
+  if (wants_texts) set_texts(env, arguments[3], batch.data, batch.slot, batch.lengths, (size_t)received);
+  for (uint32_t i = 0; i < batch.descriptor_count; i++) {
+    napi_set_element(env, arguments[5], i, number_of(env, descriptors[i]));
+  }
+  return number_of(env, (double)received);
 }
 
 napi_value credentials_of(napi_env env, const struct ucred *credentials) {

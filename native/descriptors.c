@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,9 +70,10 @@ static int64_t nanoseconds_now(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* fstat(2), by its number: glibc before 2.33 has no symbol for it, and one build of this addon is for every C library. */
 static bool is_fifo(int fd) {
   struct stat status;
-  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+  return syscall(SYS_fstat, fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 /*
@@ -145,6 +147,16 @@ napi_value edge_set_blocking(napi_env env, napi_callback_info info) {
     return throw_errno(env, "change a descriptor", errno);
   }
   return NULL;
+}
+
+/* ioctl(2), FIONREAD */
+napi_value edge_waiting_bytes(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int fd;
+  int count = 0;
+  arguments_of(env, info, 1, &argument);
+  if (!read_int(env, argument, "fd", 0, &fd)) return NULL;
+  return ioctl(fd, FIONREAD, &count) != 0 ? throw_errno(env, "look into a pipe", errno) : number_of(env, count);
 }
 
 /* fcntl(2) */

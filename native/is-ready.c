@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -117,34 +118,97 @@ static bool is_socket(const char *path) {
   return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-/* Another account that can write to the directory could pretend to be chaperone. */
-static bool is_trusted(const char *directory) {
+/* Folders that every account may usually write to, as in src/control/places.ts. */
+static const char *const shared_folders[] = {"/dev/shm", "/tmp"};
+enum { SHARED_FOLDERS = sizeof shared_folders / sizeof shared_folders[0] };
+
+/*
+ * Finds the socket in a directory of chaperone's own. Another account that can write to the directory could pretend to be chaperone,
+ * so its owner has to be one of the accounts. A root without capabilities may not look into the directory of another account: the
+ * connection will tell why.
+ */
+static bool found_in(const char *directory, const uid_t *accounts, size_t count, char *path, size_t size) {
   struct stat status;
-  return lstat(directory, &status) == 0 && (status.st_uid == getuid() || status.st_uid == 0);
-}
-
-/* The socket in a directory of chaperone's own. Returns false where there is none. */
-static bool found_in(const char *directory, char *path, size_t size) {
   const int length = snprintf(path, size, "%s/chaperone.sock", directory);
-  return length > 0 && (size_t)length < size && is_trusted(directory) && is_socket(path);
+  if (length <= 0 || (size_t)length >= size || lstat(directory, &status) != 0) return false;
+  bool trusted = false;
+  for (size_t i = 0; i < count; i++) trusted = trusted || accounts[i] == status.st_uid;
+  if (!trusted) return false;
+  return lstat(path, &status) == 0 ? S_ISSOCK(status.st_mode) : errno == EACCES;
 }
 
-/* The socket that the environment names, else the first there is of those in src/control/places.ts. */
+/* The socket in the directory of an account's chaperone in a shared folder. Returns false where there is none. */
+static bool found_of(uid_t account, const uid_t *accounts, size_t count, char *path, size_t size) {
+  char directory[64];
+  for (size_t i = 0; i < SHARED_FOLDERS; i++) {
+    snprintf(directory, sizeof directory, "%s/chaperone-%u", shared_folders[i], (unsigned)account);
+    if (found_in(directory, accounts, count, path, size)) return true;
+  }
+  return false;
+}
+
+/* Reads the account from the name of its directory, "chaperone-1000". */
+static bool names_account(const char *name, uid_t *account) {
+  static const char prefix[] = "chaperone-";
+  const char *digits = name + sizeof prefix - 1;
+  if (strncmp(name, prefix, sizeof prefix - 1) != 0) return false;
+  const size_t length = strspn(digits, "0123456789");
+  if (length == 0 || length > 10 || digits[length] != '\0' || (digits[0] == '0' && length > 1)) return false;
+  const unsigned long long number = strtoull(digits, NULL, 10);
+  *account = (uid_t)number;
+  return number == (unsigned long long)*account;
+}
+
+/* The lowest account from `least` on that has a directory for a chaperone in a shared folder. Returns false where there is none. */
+static bool next_account(unsigned long long least, uid_t *next) {
+  bool found = false;
+  for (size_t i = 0; i < SHARED_FOLDERS; i++) {
+    DIR *folder = opendir(shared_folders[i]);
+    if (folder == NULL) continue;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+      uid_t account = 0;
+      if (!names_account(entry->d_name, &account) || account < least || (found && account >= *next)) continue;
+      *next = account;
+      found = true;
+    }
+    closedir(folder);
+  }
+  return found;
+}
+
+/* The socket of the chaperone of whatever account, the lowest first. */
+static bool found_of_any(char *path, size_t size) {
+  uid_t account = 0;
+  for (unsigned long long least = 0; next_account(least, &account); least = (unsigned long long)account + 1) {
+    const uid_t accounts[] = {account, 0};
+    if (found_of(account, accounts, 2, path, size)) return true;
+  }
+  return false;
+}
+
+/* The socket that the environment names, else the first there is, as src/control/find-socket.ts looks for it. */
 static const char *find_socket(void) {
   static const char fallback[] = "/dev/chaperone.sock";
   static char path[PATH_MAX + 32];
   char directory[PATH_MAX];
   const char *named = getenv(SOCKET_VARIABLE);
   const char *runtime = getenv("XDG_RUNTIME_DIR");
+  struct stat init;
+  const bool knows_init = lstat("/proc/1", &init) == 0;
+  const uid_t accounts[] = {0, getuid(), knows_init ? init.st_uid : 0};
   if (named != NULL && named[0] != '\0') return named;
   if (is_socket(fallback)) return fallback;
-  if (found_in("/run/chaperone", path, sizeof path)) return path;
+  if (found_in("/run/chaperone", accounts, 3, path, sizeof path)) return path;
   if (runtime != NULL && runtime[0] == '/') {
     const int length = snprintf(directory, sizeof directory, "%s/chaperone", runtime);
-    if (length < (int)sizeof directory && found_in(directory, path, sizeof path)) return path;
+    if (length < (int)sizeof directory && found_in(directory, accounts, 3, path, sizeof path)) return path;
   }
-  snprintf(directory, sizeof directory, "/tmp/chaperone-%u", (unsigned)getuid());
-  return found_in(directory, path, sizeof path) ? path : fallback;
+  if (found_of(accounts[1], accounts, 3, path, sizeof path)) return path;
+  if (knows_init) {
+    const uid_t inits[] = {init.st_uid, 0};
+    if (found_of(init.st_uid, inits, 2, path, sizeof path)) return path;
+  }
+  return accounts[1] == 0 && found_of_any(path, sizeof path) ? path : fallback;
 }
 
 /* connect(2). Returns 0 or an errno. */
@@ -196,10 +260,28 @@ static const char *note(struct reply *reply, size_t length) {
   return reply->body;
 }
 
+/* The text of an answer, behind its opening quotation mark. Inside of a text, a quotation mark has a backslash before it. */
+static const char *text_in(const char *body) {
+  static const char key[] = "\"text\":\"";
+  const char *found = strstr(body, key);
+  return found == NULL ? NULL : found + sizeof key - 1;
+}
+
+/* The closing quotation mark of a text, NULL where that has not come yet. */
+static const char *end_of(const char *text) {
+  for (; *text != '\0' && *text != '"'; text++) {
+    if (*text == '\\' && text[1] != '\0') text++;
+  }
+  return *text == '\0' ? NULL : text;
+}
+
 /* Whether nothing that may still come counts. */
 static bool is_enough(const struct reply *reply, bool json) {
   if (reply->body == NULL) return false;
-  return reply->status == 0 || (!json && (reply->status == HTTP_READY || reply->status == HTTP_NOT_READY));
+  if (reply->status == 0 || (!json && reply->status == HTTP_READY)) return true;
+  if (json || reply->status != HTTP_NOT_READY) return false;
+  const char *text = text_in(reply->body);
+  return text != NULL && end_of(text) != NULL;
 }
 
 /* Reads the reply, and passes its body on to the output where there is one. Returns 0 or an errno. */
@@ -207,7 +289,7 @@ static int hear(int fd, struct reply *reply, struct output *output, long long en
   while (!is_enough(reply, output != NULL)) {
     /* A longer body is only passed on. */
     if (reply->length == REPLY_BYTES) {
-      if (reply->body == NULL) return 0;
+      if (reply->body == NULL || output == NULL) return 0;
       reply->length = (size_t)(reply->body - reply->bytes);
     }
     if (!limit(fd, SO_RCVTIMEO, end)) return ETIMEDOUT;
@@ -260,6 +342,22 @@ static int unreachable(const char *path, int error) {
   return EXIT_unreachable;
 }
 
+/* Says on standard error why the services are not ready, or cannot be asked for. */
+static void tell_why(const char *body) {
+  struct output errors = {.fd = STDERR_FILENO};
+  const char *text = text_in(body);
+  const char *end = text == NULL ? NULL : end_of(text);
+  if (end == NULL) return;
+  for (; text < end; text++) {
+    /* Of the escapes of JSON only these come: chaperone escapes control characters itself. */
+    if (*text != '\\') put_bytes(&errors, text, 1);
+    else if (*++text == 'n') put(&errors, "\n");
+    else put_bytes(&errors, text, 1);
+  }
+  put(&errors, "\n");
+  flush(&errors);
+}
+
 static int answer_with(const struct reply *reply, struct output *output) {
   /* A reader that closes the pipe early is no error. */
   const int error = output == NULL ? 0 : flush(output);
@@ -268,6 +366,7 @@ static int answer_with(const struct reply *reply, struct output *output) {
     return EXIT_failed;
   }
   if (reply->status == HTTP_READY) return EXIT_done;
+  if (output == NULL) tell_why(reply->body);
   return reply->status == HTTP_NOT_READY ? EXIT_failed : status_in(reply->body);
 }
 

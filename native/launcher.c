@@ -1,6 +1,7 @@
 /*
  * The program `chaperone`, by whatever name it is called (tools.h). As `chaperone` it is the body. `sdnotify` needs no Node, nor
- * does `chaperonectl is-ready`. For everything else of chaperonectl and telchap it executes Node with their script.
+ * does `chaperonectl is-ready`. For everything else of chaperonectl, and for telchap, envcp, sdnotify-exec and sv, it executes Node
+ * with their script: Node is looked for beside this program first, so that these programs work in an image without Node.
  *
  * It is linked statically, so that it starts even where the C library does not match.
  */
@@ -9,7 +10,6 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,6 @@
 
 #include "node.h"
 #include "tools.h"
-
-static const char *const node_flags[] = {NODE_FLAGS};
-enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
 
 extern char **environ;
 
@@ -36,7 +33,8 @@ static void fill_stdio(void) {
 
 /* Which program this is, by the last part of the name that it was called by. */
 static const char *program_called(const char *path) {
-  static const char *const tools[] = {"sdnotify", "chaperonectl", "telchap", "own-pid"};
+  static const char *const tools[] = {"sdnotify", "chaperonectl", "telchap", "envcp", "sdnotify-exec", "own-pid",
+                                      "as-service", "dockerops", "sv"};
   const char *slash = path == NULL ? NULL : strrchr(path, '/');
   const char *name = slash == NULL ? path : slash + 1;
   for (size_t i = 0; name != NULL && i < sizeof tools / sizeof tools[0]; i++) {
@@ -47,27 +45,36 @@ static const char *program_called(const char *path) {
 
 static bool is(const char *program, const char *name) { return strcmp(program, name) == 0; }
 
-/* Returns NULL where there is no memory. */
-static char **arguments_for_node(const char *directory, const char *program, int argc, char **argv) {
-  static char script[PATH_MAX + 32];
-  char **arguments = calloc((size_t)argc + FLAG_COUNT + 3, sizeof *arguments);
-  if (arguments == NULL) return NULL;
-  char **next = arguments;
-  snprintf(script, sizeof script, "%s/%s.cjs", directory, program);
-  *next++ = (char *)program;
-  for (int i = 0; i < FLAG_COUNT; i++) *next++ = (char *)node_flags[i];
-  *next++ = script;
-  for (int i = 1; i < argc; i++) *next++ = argv[i];
-  return arguments;
+/*
+ * Variables for the programs of the image: they may name files and options that the Node beside chaperone does not have, and
+ * libraries that do not fit its C library.
+ */
+static bool is_for_others(const char *variable) {
+  static const char *const prefixes[] = {"NODE_OPTIONS=", "LD_", "GLIBC_TUNABLES="};
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0) return true;
+  }
+  return false;
 }
 
-static int run_node(const char *program, int argc, char **argv) {
+/* Hides them from Node: src/cli/given-environment.ts puts them back. Returns false where there is no memory. */
+static bool hide_variables(void) {
+  static const char hidden[] = "_CHAPERONE_";
+  for (char **each = environ; *each != NULL; each++) {
+    if (!is_for_others(*each)) continue;
+    const size_t size = sizeof hidden + strlen(*each);
+    char *variable = malloc(size);
+    if (variable == NULL) return false;
+    snprintf(variable, size, "%s%s", hidden, *each);
+    *each = variable;
+  }
+  return true;
+}
+
+static int run_script(const char *program, int argc, char **argv) {
   const char *directory = own_directory();
   const char *node = find_node(directory);
-  char **arguments = arguments_for_node(directory, program, argc, argv);
-  if (arguments == NULL) return cannot_run(node, ENOMEM);
-  execve(node, arguments, environ);
-  return cannot_run(node, errno);
+  return hide_variables() ? run_node(directory, node, program, argc, argv, environ) : cannot_run(node, ENOMEM);
 }
 
 int main(int argc, char **argv) {
@@ -78,7 +85,8 @@ int main(int argc, char **argv) {
   fill_stdio();
   if (is_body) return body_main(argc, argv);
   if (is(program, "sdnotify")) return sdnotify_main(argc, argv);
+  if (is(program, "as-service")) return as_service_main(STDERR_FILENO + 1);
   if (is(program, "own-pid")) return own_pid_main(argc, argv);
   if (is(program, "chaperonectl") && is_ready_answers(argc, argv, &status)) return status;
-  return run_node(program, argc, argv);
+  return run_script(program, argc, argv);
 }

@@ -62,8 +62,28 @@ static bool found_in(const char *path, bool strictly, char *file, size_t size) {
   return false;
 }
 
+/* CHAPERONE_NODE: the operator may prefer the Node of the image, but not one that somebody else may replace. */
+static const char *wanted_node(const char *wanted) {
+  static char file[PATH_MAX];
+  static char directory[PATH_MAX];
+  struct stat status;
+  const bool is_found = *wanted == '/' && realpath(wanted, file) != NULL && is_program(file);
+  if (is_found) {
+    strcpy(directory, file);
+    *strrchr(directory, '/') = '\0';
+    const bool is_safe = stat(file, &status) == 0 && status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    if (is_safe && is_of_root(*directory == '\0' ? "/" : directory)) return file;
+  }
+  dprintf(STDERR_FILENO, "chaperone: cannot use CHAPERONE_NODE=%s: it is %s\n", wanted,
+          is_found ? "not a file that only root may write to, in a directory that only root may write to"
+                   : "not the absolute path of a program");
+  _exit(is_found ? CANNOT_RUN : NOT_FOUND);
+}
+
 const char *find_node(const char *directory) {
   static char file[PATH_MAX + 8];
+  const char *wanted = getenv("CHAPERONE_NODE");
+  if (wanted != NULL && *wanted != '\0') return wanted_node(wanted);
   snprintf(file, sizeof file, "%s/node", directory);
   if (is_program(file)) return file;
   if (found_in(fixed_places, false, file, sizeof file) || found_in(getenv("PATH"), true, file, sizeof file)) return file;
@@ -72,6 +92,39 @@ const char *find_node(const char *directory) {
           "to; install Node.js 20.19 or later, or copy its node there\n",
           directory, fixed_places);
   _exit(NOT_FOUND);
+}
+
+/*
+ * The loader that came with the node of the folder, with its C library: lib/node is a link to it, so that the process has the
+ * name `node`. NULL where the image's own C library serves, and where another node was chosen.
+ */
+static const char *own_loader(const char *directory, const char *node) {
+  static char file[PATH_MAX + 16];
+  snprintf(file, sizeof file, "%s/node", directory);
+  if (strcmp(file, node) != 0) return NULL;
+  snprintf(file, sizeof file, "%s/lib/node", directory);
+  return is_program(file) ? file : NULL;
+}
+
+int run_node(const char *directory, const char *node, const char *program, int argc, char **argv, char **environment) {
+  static char libraries[PATH_MAX + 8];
+  static char script[PATH_MAX + 32];
+  const char *loader = own_loader(directory, node);
+  snprintf(libraries, sizeof libraries, "%s/lib", directory);
+  snprintf(script, sizeof script, "%s/%s.cjs", directory, program);
+  const char *const by_loader[] = {program, "--inhibit-cache", "--library-path", libraries, "--argv0", program, node};
+  const char *const directly[] = {program};
+  const char *const flags[] = {"--no-deprecation", "--v8-pool-size=1", script};
+  const char *const *first = loader == NULL ? directly : by_loader;
+  const size_t first_count = loader == NULL ? 1 : sizeof by_loader / sizeof by_loader[0];
+  const size_t flag_count = sizeof flags / sizeof flags[0];
+  const char **arguments = calloc(first_count + flag_count + (size_t)argc + 1, sizeof *arguments);
+  if (arguments == NULL) return cannot_run(node, ENOMEM);
+  memcpy(arguments, first, first_count * sizeof *arguments);
+  memcpy(arguments + first_count, flags, sizeof flags);
+  for (int i = 1; i < argc; i++) arguments[first_count + flag_count + (size_t)i - 1] = argv[i];
+  execve(loader == NULL ? node : loader, (char **)arguments, environment);
+  return cannot_run(node, errno);
 }
 
 int cannot_run(const char *node, int error) {

@@ -5,9 +5,13 @@
 #include "edge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,6 +42,8 @@ _Static_assert(sizeof(struct process_info) == 64, "the size is a part of the num
 #define INFO_EXIT (UINT64_C(1) << 3)
 
 #define RANDOM_AT_MOST 64
+/* proc_pid_stat(5): the number of fields from the state, which follows the name, to `arg_start`; `arg_end` is the next one. */
+#define FIELDS_BEFORE_ARGUMENTS 45
 
 /* kill(2) */
 napi_value edge_kill(napi_env env, napi_callback_info info) {
@@ -127,4 +133,45 @@ napi_value edge_signal_pidfd(napi_env env, napi_callback_info info) {
   if (!read_int(env, arguments[0], "fd", 0, &fd)) return NULL;
   if (!read_int(env, arguments[1], "signal", 0, &signal)) return NULL;
   return number_of(env, syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0U) == 0 ? 0 : errno);
+}
+
+/* The bytes of this process's arguments, by which ps(1) shows its command line. Returns false without /proc. */
+static bool find_arguments(uintptr_t *start, uintptr_t *end) {
+  char text[2048];
+  const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  const ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  char *field = strrchr(text, ')');
+  if (field == NULL) return false;
+  field += 2;
+  for (int i = 0; i < FIELDS_BEFORE_ARGUMENTS; i++) {
+    field = strchr(field, ' ');
+    if (field == NULL) return false;
+    field++;
+  }
+  *start = strtoull(field, &field, 10);
+  *end = strtoull(field, NULL, 10);
+  return *start != 0 && *end > *start + 1;
+}
+
+/*
+ * Writes a title over the arguments, as setproctitle(3) of the BSDs, and as the name of the thread. Where a loader was executed
+ * with the path of Node, its arguments are overwritten too, which process.title of Node does not know of.
+ */
+napi_value edge_set_title(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  char *title;
+  uintptr_t start;
+  uintptr_t end;
+  arguments_of(env, info, 1, &argument);
+  if (!read_string(env, argument, "title", &title)) return NULL;
+  prctl(PR_SET_NAME, title, 0, 0, 0);
+  if (find_arguments(&start, &end)) {
+    memset((void *)start, 0, end - start);
+    strncpy((char *)start, title, end - start - 1);
+  }
+  free(title);
+  return NULL;
 }

@@ -205,14 +205,31 @@ static bool check_messages(const struct operation *operation) {
   return false;
 }
 
+static bool is_named(const struct message *message, const char *name) {
+  return message->name_length == strlen(name) && strncmp(message->name, name, message->name_length) == 0;
+}
+
+/*
+ * What follows the message in its datagram. Tools of systemd's that a service runs as helpers report their own errors at its socket:
+ * this line tells chaperone that somebody has asked for this one. Other service managers ignore it.
+ */
+static const char *voucher(const struct message *message) {
+  static const char *const errors[] = {"ERRNO", "BUSERROR", "EXIT_STATUS"};
+  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+    if (is_named(message, errors[i])) return "\nX_CHAPERONE=1";
+  return "";
+}
+
 /* sendmsg(2), which waits while the queue of the receiver is full. Returns 0 or an errno. */
 static int send_message(int fd, const struct sockaddr_un *address, socklen_t size, const struct message *message) {
+  const char *more = voucher(message);
   /* sendmsg(2) only reads what these point to. */
   struct iovec parts[] = {{(char *)message->name, message->name_length},
                           {(char *)"=", 1},
-                          {(char *)message->value, strlen(message->value)}};
+                          {(char *)message->value, strlen(message->value)},
+                          {(char *)more, strlen(more)}};
   const struct msghdr header = {
-      .msg_name = (struct sockaddr_un *)address, .msg_namelen = size, .msg_iov = parts, .msg_iovlen = 3};
+      .msg_name = (struct sockaddr_un *)address, .msg_namelen = size, .msg_iov = parts, .msg_iovlen = 4};
   const long long end = now() + PATIENCE;
   while (limit(fd, SO_SNDTIMEO, end)) {
     if (sendmsg(fd, &header, MSG_NOSIGNAL) >= 0) return 0;
@@ -242,8 +259,7 @@ static void tell_failure(const struct message *message, const char *path, int er
 
 /* The parent of who entered a container from outside is 0: nobody in here can name it. */
 static bool is_nameless(const struct message *message) {
-  return strncmp(message->name, "MAINPID", message->name_length) == 0 && message->name_length == strlen("MAINPID") &&
-         strcmp(message->value, "0") == 0;
+  return is_named(message, "MAINPID") && strcmp(message->value, "0") == 0;
 }
 
 /* Sends all; without --ignore it ends at the first message that cannot be sent. Returns false where that is so, and tells it. */

@@ -15,6 +15,12 @@ int sdnotify_main(int argc, char **argv);
 int own_pid_main(int argc, char **argv);
 
 /*
+ * `as-service`, by which `chaperonectl shell` becomes a program with the rights of a service: a spawn request is read from the
+ * descriptor (body/protocol.h), without descriptors of its own. Returns only where that fails.
+ */
+int as_service_main(int from);
+
+/*
  * `chaperonectl is-ready`, which probes call again and again. Returns true with the exit status where it has answered; false
  * where it has done nothing: for another verb, for its help, and for words that it does not take, which Node has the messages
  * for.

@@ -25,7 +25,7 @@ static const struct {
     ROW(ENOSPC),       ROW(ENOSYS),       ROW(ENOTCONN),   ROW(ENOTDIR),       ROW(ENOTSOCK),     ROW(ENOTSUP),
     ROW(ENOTTY),       ROW(ENXIO),        ROW(EOVERFLOW),  ROW(EPERM),         ROW(EPIPE),        ROW(EPROTOTYPE),
     ROW(ERANGE),       ROW(EROFS),        ROW(ESPIPE),     ROW(ESRCH),         ROW(ESTALE),       ROW(ETIMEDOUT),
-    ROW(ETOOMANYREFS), ROW(ETXTBSY),      ROW(EUSERS),     ROW(EXDEV),
+    ROW(ETOOMANYREFS), ROW(ETXTBSY),      ROW(EUSERS),     ROW(EXDEV),        ROW(ENODATA),
 };
 
 /* strerrorname_np(3), which musl lacks. */

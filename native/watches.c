@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define SIGNAL_COUNT 64
@@ -203,4 +205,18 @@ napi_value edge_watch_readable(napi_env env, napi_callback_info info) {
   set_method(env, result, "resume", resume_watch, watch);
   set_method(env, result, "close", end_watch, watch);
   return result;
+}
+
+/* timerfd_create(2): a timer for the last second there is, which every change of the wall clock cancels. */
+napi_value edge_wall_clock_changes(napi_env env, napi_callback_info info) {
+  (void)info;
+  const struct itimerspec never = {.it_value = {.tv_sec = INT64_MAX}};
+  const int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (fd < 0) return throw_errno(env, "timerfd_create", errno);
+  if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) != 0) {
+    const int error = errno;
+    close(fd);
+    return throw_errno(env, "timerfd_settime", error);
+  }
+  return number_of(env, fd);
 }

@@ -7,8 +7,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
-import { alias, common, root, supported, versionAlone } from './bundle-options.mjs';
+import { alias, bundle, common, root, supported, versionAlone } from './bundle-options.mjs';
 
 /** What has to be run before everything else. */
 const first = 'src/cli/chaperone/first.ts';
@@ -23,7 +22,7 @@ const small = { ...common, minify: true, sourcesContent: false, write: false };
  * @returns what esbuild tells of the chunks: its metafile
  */
 export async function buildBoot({ entry, dist }) {
-  const { outputFiles, metafile } = await build({
+  const { outputFiles, metafile } = await bundle({
     ...small,
     alias,
     plugins: [versionAlone],
@@ -77,7 +76,7 @@ function loadedAtBoot(imports) {
 
 /** Makes one CommonJS file of a text and of the chunks that it imports, except for those that are `left` out. */
 async function joinChunks(contents, chunks, left) {
-  const { outputFiles } = await build({
+  const { outputFiles } = await bundle({
     ...small,
     // The function `load` of late-parts.cjs is the `require` of this code.
     supported,
@@ -108,8 +107,8 @@ const fromMemory = (chunks, left) => ({
 });
 
 function writeMain(dist, { code, map }) {
-  const before = `"use strict";\nconst parts = ((module) => {\n${loader}\nreturn module.exports;\n})({})(() => module.exports);\n((require) => {\n`;
-  const after = '\n})(parts.load);\nmodule.exports.scripts = parts.scripts;\n';
+  const before = `"use strict";\nconst load = ((module) => {\n${loader}\nreturn module.exports;\n})({})(() => module.exports);\n((require) => {\n`;
+  const after = '\n})(load);\n';
   writeFileSync(join(dist, 'main.cjs'), before + code + after);
   writeMap(join(dist, 'main.cjs'), map, before);
 }

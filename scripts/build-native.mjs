@@ -1,5 +1,5 @@
 // Builds dist/edge.node and dist/chaperone with node-gyp, links the other names of chaperone to it, and puts the addon of
-// unix-dgram beside them. Runs as npm's install script, too.
+// unix-dgram beside them. Runs as npm's install script, too; with --names it only links the names.
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
@@ -34,7 +34,7 @@ const outputs = [
 ];
 
 /** The programs that dist/chaperone is when it is called by these names. */
-const names = ['chaperonectl', 'sdnotify', 'telchap'];
+const names = ['chaperonectl', 'dockerops', 'envcp', 'sdnotify', 'sdnotify-exec', 'sv', 'telchap'];
 
 const say = (text) => process.stderr.write(`chaperone: ${text}\n`);
 
@@ -178,10 +178,12 @@ function isLink(path) {
   }
 }
 
-await import('./native-words.mjs');
-if (!upToDate()) {
-  if (build()) outputs.forEach(publish);
-  else process.exitCode = 1;
+if (!process.argv.includes('--names')) {
+  await import('./native-words.mjs');
+  if (!upToDate()) {
+    if (build()) outputs.forEach(publish);
+    else process.exitCode = 1;
+  }
+  if (!publishDatagram()) process.exitCode = 1;
 }
 linkNames();
-if (!publishDatagram()) process.exitCode = 1;

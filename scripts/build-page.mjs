@@ -1,16 +1,16 @@
 // Builds the inspector page: one HTML file, one style sheet and one script, with the layout library beside them, which the page
-// loads in a worker when it first draws a graph. Nothing else is ever fetched.
+// loads in a worker when it first draws a graph, and the search of the log, a worker, too. Nothing else is ever fetched.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { bundle, noteInputs } from './bundle-options.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const target = `${root}/dist/inspect-page`;
 
 mkdirSync(target, { recursive: true });
-await build({
+await bundle({
   absWorkingDir: root,
-  entryPoints: { page: 'src/inspect/page/main.tsx' },
+  entryPoints: { page: 'src/inspect/page/main.tsx', search: 'src/inspect/page/search-worker.ts' },
   outdir: target,
   bundle: true,
   platform: 'browser',
@@ -21,7 +21,7 @@ await build({
   legalComments: 'eof',
   logLevel: 'warning',
 });
-await build({
+await bundle({
   absWorkingDir: root,
   entryPoints: ['src/inspect/page/page.css'],
   outdir: target,
@@ -35,3 +35,4 @@ writeFileSync(
   `${target}/layout.js`,
   licence + readFileSync(`${root}/node_modules/elkjs/lib/elk-worker.min.js`, 'utf8'),
 );
+noteInputs(['node_modules/elkjs/lib/elk-worker.min.js']);

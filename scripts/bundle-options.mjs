@@ -1,6 +1,7 @@
 // What the bundles have in common: options of esbuild.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const common = {
@@ -39,3 +40,23 @@ export const alias = {
 };
 /** An `import()` becomes a `require`: the loader's script has no modules. */
 export const supported = { 'dynamic-import': false };
+
+const bundled = new Set();
+
+/** esbuild's build, which notes the packages whose code is in what it makes. */
+export async function bundle(options) {
+  const result = await build({ ...options, metafile: true });
+  noteInputs(Object.keys(result.metafile.inputs));
+  return result;
+}
+
+/** @param inputs paths relative to the project */
+export function noteInputs(inputs) {
+  for (const path of inputs) {
+    const name = /(?:^|.*\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+    if (name !== undefined) bundled.add(name);
+  }
+}
+
+/** The names of all packages that were noted, for licences and the list of contents. */
+export const bundledPackages = () => [...bundled].sort();

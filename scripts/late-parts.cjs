@@ -7,8 +7,6 @@ const { Script } = require('node:vm');
 /** @param {() => Record<string, object>} atBoot gives what a boot has loaded, by the names by which parts import it */
 module.exports = function lateParts(atBoot) {
   const parts = new Map();
-  /** The compiled code by the path without its extension, for whoever makes the code cache. */
-  const scripts = new Map();
 
   const load = (name) => {
     if (!/^\.\/.*\.js$/.test(name)) return require(name);
@@ -25,11 +23,10 @@ module.exports = function lateParts(atBoot) {
     const path = join(__dirname, 'parts', name.slice(0, -'.js'.length));
     const filename = `${path}.cjs`;
     const script = new Script(readFileSync(filename, 'latin1'), { filename, ...readCache(`${path}.cache`) });
-    scripts.set(path, script);
     return script.runInThisContext();
   };
 
-  return { load, scripts };
+  return load;
 };
 
 function readCache(path) {

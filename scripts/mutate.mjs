@@ -13,7 +13,7 @@ import { prepare, root } from './prepare.mjs';
 
 const version = '9.6.1';
 
-prepare();
+await prepare();
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

@@ -1,24 +1,62 @@
 // Makes a clone ready: installs the dependencies and builds, each only where something has changed since.
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-export function prepare() {
+/** ms between two signs of life: an install may take minutes, and npm says nothing meanwhile. */
+const signOfLife = 2_000;
+
+export async function prepare() {
   if (newest(['package-lock.json']) > newest(['node_modules/.package-lock.json'])) {
-    run('npm', ['ci', '--no-audit', '--no-fund']);
+    await run('install the dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
   }
-  if (newest(['src', 'native', 'package.json', 'binding.gyp', 'scripts']) > newest(['dist/chaperone.cjs'])) {
-    run(process.execPath, ['scripts/build.mjs']);
+  if (!isBuilt()) {
+    await run('build', process.execPath, ['scripts/build.mjs']);
   }
 }
 
-/** Runs a step; what it prints goes to stderr, so that stdout belongs to what is started afterwards. */
-function run(command, args) {
-  process.stderr.write(`> ${command === process.execPath ? 'node' : command} ${args.join(' ')}\n`);
-  execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+/** True where nothing of what `dist/` is built from has changed since it was built. */
+export function isBuilt() {
+  return newest(['src', 'native', 'package.json', 'binding.gyp', 'scripts']) <= newest(['dist/chaperone.cjs']);
+}
+
+/**
+ * Runs a step; what it prints goes to stderr, so that stdout belongs to what is started afterwards. A signal goes on to the step. A
+ * step that fails ends this process, with its status.
+ */
+async function run(what, command, args) {
+  say(`${what}, which is needed once: ${command === process.execPath ? 'node' : command} ${args.join(' ')}`);
+  const begun = Date.now();
+  const seconds = () => `${Math.round((Date.now() - begun) / 1000)} s`;
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  const timer = setInterval(() => say(`  … ${seconds()}`), signOfLife);
+  const passOn = (signal) => child.kill(signal);
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, passOn);
+  const failure = await new Promise((resolve) => {
+    child.on('error', (error) => resolve({ why: error.message, status: 1 }));
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve(undefined);
+      else if (signal === null) resolve({ why: `exit status ${code}`, status: code });
+      else resolve({ why: signal, status: 128 + constants.signals[signal] });
+    });
+  });
+  clearInterval(timer);
+  for (const signal of signals) process.off(signal, passOn);
+  if (failure === undefined) {
+    say(`  done in ${seconds()}`);
+    return;
+  }
+  say(`cannot ${what}: ${failure.why}`);
+  process.exit(failure.status);
+}
+
+function say(text) {
+  process.stderr.write(`> ${text}\n`);
 }
 
 /** The latest change of files, or of anything in folders; 0 where there is nothing. */

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
-prepare();
+await prepare();
 mkdirSync(join(root, '.cache'), { recursive: true });
 const report = join(root, '.cache/vitest.json');
 rmSync(report, { force: true });

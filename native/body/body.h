@@ -70,6 +70,7 @@ int64_t sending_deadline(void);
 bool has_room_for_exits(void);
 /* The number of the last fact that was made, and the last one that the brain has acknowledged. */
 uint64_t last_fact(void);
+uint64_t last_sent(void);
 uint64_t last_acknowledged(void);
 
 /* ---- requests.c ---- */

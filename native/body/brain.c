@@ -31,9 +31,6 @@ static int words = -1;
 static char kept_words[WORDS_BYTES + 1];
 static size_t kept_size;
 
-static const char *const node_flags[] = {NODE_FLAGS};
-enum { FLAG_COUNT = sizeof node_flags / sizeof node_flags[0] };
-
 /* Variables that ld.so(8), the C library, OpenSSL, ICU, V8 or Node act on: they are meant for services, not for the brain. */
 static const char *const put_aside[] = {
     "NODE_", "UV_", "OPENSSL_", "SSL_", "SSLKEYLOGFILE=", "LD_", "MALLOC_", "GLIBC_TUNABLES=", "GCONV_PATH=",
@@ -163,19 +160,6 @@ static char **environment_of_brain(bool saved) {
   return environment;
 }
 
-static char **arguments_of_brain(const char *directory, int argc, char **argv) {
-  static char script[4096 + 16];
-  char **arguments = calloc((size_t)argc + FLAG_COUNT + 3, sizeof *arguments);
-  if (arguments == NULL) return NULL;
-  char **next = arguments;
-  snprintf(script, sizeof script, "%s/chaperone.cjs", directory);
-  *next++ = (char *)(uintptr_t) "chaperone";
-  for (int i = 0; i < FLAG_COUNT; i++) *next++ = (char *)(uintptr_t)node_flags[i];
-  *next++ = script;
-  for (int i = 1; i < argc; i++) *next++ = argv[i];
-  return arguments;
-}
-
 /* Puts a descriptor at its place in the brain. */
 static void place(int fd, int target) {
   if (fd == target) fcntl(fd, F_SETFD, 0);
@@ -184,7 +168,6 @@ static void place(int fd, int target) {
 
 static _Noreturn void become_brain(const char *node, const char *directory, int socket, int environment, int argc,
                                    char **argv) {
-  char **arguments = arguments_of_brain(directory, argc, argv);
   char **variables = environment_of_brain(environment >= 0);
   /* Both go up first: each may lie at the place of the other. */
   const int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, BRAIN_DESCRIPTORS);
@@ -196,9 +179,8 @@ static _Noreturn void become_brain(const char *node, const char *directory, int 
   /* Until the brain notices the end of the connection by itself. */
   prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
   unblock_signals();
-  if (arguments == NULL || variables == NULL) _exit(cannot_run(node, ENOMEM));
-  execve(node, arguments, variables);
-  _exit(cannot_run(node, errno));
+  if (variables == NULL) _exit(cannot_run(node, ENOMEM));
+  _exit(run_node(directory, node, "chaperone", argc, argv, variables));
 }
 
 int start_brain(int argc, char **argv) {

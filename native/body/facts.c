@@ -19,6 +19,7 @@ static struct store facts;
 static size_t begin;
 static size_t sent;
 static uint64_t last_number;
+static uint64_t sent_number;
 static uint64_t acknowledged;
 static bool nobody_listens;
 static int64_t retry;
@@ -80,6 +81,10 @@ uint64_t last_fact(void) {
   return last_number;
 }
 
+uint64_t last_sent(void) {
+  return sent_number;
+}
+
 uint64_t last_acknowledged(void) {
   return acknowledged;
 }
@@ -97,6 +102,9 @@ void send_facts(int socket) {
       if (errno != EAGAIN) retry = now_ms() + RETRY_DELAY;
       return;
     }
+    struct header header;
+    memcpy(&header, facts.bytes + sent + sizeof length, sizeof header);
+    sent_number = header.number;
     sent += sizeof length + rounded(length);
   }
 }

@@ -80,43 +80,29 @@ struct welcome {
 };
 
 enum spawn_flag {
-  SPAWN_UID = 1,
-  SPAWN_GID = 2,
-  SPAWN_GROUPS = 4,
-  SPAWN_UMASK = 8,
-  SPAWN_NICE = 16,
   /* Descriptor 0 is a terminal, whose foreground group becomes the new process's. */
-  SPAWN_TERMINAL = 32,
-  SPAWN_DIRECTORY = 64,
-  SPAWN_NO_NEW_PRIVILEGES = 128,
-  /* `bounding` and `ambient` count. */
-  SPAWN_CAPABILITIES = 256,
+  SPAWN_TERMINAL = 1,
+  SPAWN_DIRECTORY = 2,
   /* The rest of the request is in the memory file that comes as the first descriptor. */
-  SPAWN_IN_MEMORY = 512,
+  SPAWN_IN_MEMORY = 4,
 };
 
 enum spawn_group { SPAWN_SESSION = 0, SPAWN_OWN_GROUP = 1, SPAWN_SAME_GROUP = 2 };
 
 /*
- * After it follow, without gaps: `group_count` uint32_t, `descriptor_count` struct descriptor_map, `limit_count` struct
- * limit, and NUL-terminated strings: file, directory (only with SPAWN_DIRECTORY), `argument_count` arguments,
- * `variable_count` variables, `pid_variable_count` names of variables that are set to the new process's own pid.
+ * After it follow, without gaps: `step_count` struct step, `group_count` uint32_t, `descriptor_count` struct descriptor_map,
+ * and NUL-terminated strings: file, directory (only with SPAWN_DIRECTORY), `argument_count` arguments, `variable_count`
+ * variables, `pid_variable_count` names of variables that are set to the new process's own pid.
  */
 struct spawn_request {
   uint32_t flags;
   uint32_t group;
-  uint32_t uid;
-  uint32_t gid;
-  uint32_t umask;
-  int32_t nice;
+  uint32_t step_count;
   uint32_t group_count;
   uint32_t descriptor_count;
-  uint32_t limit_count;
   uint32_t argument_count;
   uint32_t variable_count;
   uint32_t pid_variable_count;
-  uint64_t bounding;
-  uint64_t ambient;
   /*
    * So many of the descriptors, the last ones, are reading ends of the process's pipes: the process does not get them, and the
    * body keeps them open until the process has ended.
@@ -126,18 +112,38 @@ struct spawn_request {
   uint32_t stop_signal;
 };
 
+/* What a child does before its program, in the order of the request. Numbers are in `first` where nothing else is said. */
+enum step_kind {
+  /* `which`: the resource of setrlimit(2); `first` and `second`: the soft and the hard limit, ~0 for none. */
+  STEP_LIMIT = 0,
+  STEP_NICE = 1,
+  STEP_OOM_SCORE = 2,
+  /* `first`: the bits of 64 processors from `which` * 64 on. The last step of this kind has a `second`, and sets them. */
+  STEP_PROCESSORS = 3,
+  /* A mask of capabilities(7): all others leave the bounding set. */
+  STEP_BOUNDING = 4,
+  /* The `group_count` supplementary groups. */
+  STEP_GROUPS = 5,
+  STEP_GID = 6,
+  /* With `which` capabilities outlast the change of account. */
+  STEP_UID = 7,
+  /* A mask: the permitted, effective, inheritable and ambient capabilities. */
+  STEP_CAPABILITIES = 8,
+  STEP_NO_NEW_PRIVILEGES = 9,
+  STEP_UMASK = 10,
+};
+
+struct step {
+  uint32_t kind;
+  uint32_t which;
+  uint64_t first;
+  uint64_t second;
+};
+
 /* `source`: an index into the descriptors that came with the request, or -1, -2, -3 for the body's own 0, 1, 2. */
 struct descriptor_map {
   int32_t target;
   int32_t source;
-};
-
-/* ~0 is no limit. */
-struct limit {
-  uint32_t resource;
-  uint32_t unused;
-  uint64_t soft;
-  uint64_t hard;
 };
 
 struct signal_request {
@@ -166,12 +172,10 @@ enum stage {
   STAGE_GROUP,
   STAGE_TERMINAL,
   STAGE_STDIO,
-  STAGE_LIMIT,
-  STAGE_GROUPS,
-  STAGE_GID,
-  STAGE_UID,
   STAGE_DIRECTORY,
   STAGE_EXEC,
+  /* From here on: the step with this number less STAGE_STEPS. */
+  STAGE_STEPS = 256,
 };
 
 struct spawn_failed {
@@ -197,5 +201,5 @@ struct exit_record {
 };
 
 _Static_assert(sizeof(struct header) == 16, "the other end reads it");
-_Static_assert(sizeof(struct spawn_request) == 72, "the other end writes it");
+_Static_assert(sizeof(struct spawn_request) == 40, "the other end writes it");
 _Static_assert(sizeof(struct exit_record) == 40, "the other end reads it");

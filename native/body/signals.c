@@ -15,7 +15,7 @@
 #define SIGNAL_OF_CONTAINER_MANAGERS 37
 
 static int descriptor = -1;
-/* The facts about signals that the brain has not acknowledged: one for each number. */
+/* The last fact about each signal. */
 static uint64_t told[SIGNAL_COUNT + 1];
 
 static const int passed_on[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGPWR, SIGUSR1, SIGUSR2, SIGNAL_OF_CONTAINER_MANAGERS};
@@ -51,9 +51,12 @@ int signals_fd(void) {
   return descriptor;
 }
 
-/* Signals coalesce: while the brain has not heard of one, a further one of the same number adds nothing. */
+/*
+ * Signals coalesce: while the brain cannot have heard of one, a further one of the same number adds nothing. One that was sent
+ * may have been dealt with, although it is not acknowledged yet.
+ */
 static void tell_brain(int signal) {
-  if (told[signal] > last_acknowledged()) return;
+  if (told[signal] > last_sent()) return;
   const uint32_t number = (uint32_t)signal;
   keep_fact(FACT_SIGNAL, 1, &number, sizeof number, NULL, 0);
   told[signal] = last_fact();

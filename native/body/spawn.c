@@ -2,6 +2,7 @@
  * Starts programs. The body is small, so fork(2) is cheap, and the child has descriptors and memory of its own. The
  * body does not wait for the child, which writes into a pipe where it fails; execve(2) closes the pipe.
  */
+#include "../tools.h"
 #include "body.h"
 
 #include <errno.h>
@@ -23,14 +24,12 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
-#ifndef PR_CAP_AMBIENT
-#define PR_CAP_AMBIENT 47
-#define PR_CAP_AMBIENT_RAISE 2
-#endif
 
 /* Descriptors that are closed one by one where nothing tells which of them are open. */
 #define CLOSE_AT_MOST 65536
 #define CAPABILITY_COUNT 64
+/* The most processors of a kernel that is built for x86-64, divided by 64. */
+#define PROCESSOR_WORDS 128
 /* The most bytes of a request in a memory file; execve(2) takes no more than 6 MB of arguments and variables. */
 #define REQUEST_BYTES_AT_MOST ((size_t)16 * 1024 * 1024)
 /* Room for ten digits and the NUL byte. */
@@ -44,9 +43,9 @@
 /* A request as the child reads it. All of it points into the packet or the memory file, which only the child uses. */
 struct plan {
   const struct spawn_request *request;
+  const struct step *steps;
   const uint32_t *groups;
   const struct descriptor_map *map;
-  const struct limit *limits;
   const char *file;
   const char *directory;
   char **arguments;
@@ -108,9 +107,9 @@ static bool is_map_valid(const struct descriptor_map *map, uint32_t count, int d
 /* Runs in the child, which has memory of its own. */
 static bool read_plan(struct reader *reader, const struct spawn_request *request, int descriptors, struct plan *plan) {
   plan->request = request;
+  plan->steps = read_array(reader, request->step_count, sizeof *plan->steps);
   plan->groups = read_array(reader, request->group_count, sizeof *plan->groups);
   plan->map = read_array(reader, request->descriptor_count, sizeof *plan->map);
-  plan->limits = read_array(reader, request->limit_count, sizeof *plan->limits);
   plan->file = read_text(reader);
   plan->directory = (request->flags & SPAWN_DIRECTORY) != 0 ? read_text(reader) : NULL;
   plan->arguments = read_texts(reader, request->argument_count);
@@ -121,7 +120,7 @@ static bool read_plan(struct reader *reader, const struct spawn_request *request
 
 /* ---- the child's side ---- */
 
-static _Noreturn void give_up(int error_pipe, enum stage stage) {
+static _Noreturn void give_up(int error_pipe, uint32_t stage) {
   const struct failure failure = {errno, stage};
   /* The message is smaller than PIPE_BUF, so the write is atomic. An error here could not be reported to anyone. */
   const ssize_t written = write(error_pipe, &failure, sizeof failure);
@@ -192,14 +191,6 @@ static bool close_others(int first, int *error_pipe) {
   return true;
 }
 
-static bool set_limits(const struct plan *plan) {
-  for (uint32_t i = 0; i < plan->request->limit_count; i++) {
-    const struct rlimit limit = {plan->limits[i].soft, plan->limits[i].hard};
-    if (setrlimit(plan->limits[i].resource, &limit) != 0) return false;
-  }
-  return true;
-}
-
 static int compare_ids(const void *left, const void *right) {
   const gid_t a = *(const gid_t *)left;
   const gid_t b = *(const gid_t *)right;
@@ -230,39 +221,61 @@ static bool set_groups(const struct plan *plan) {
   return setgroups(size, wanted) == 0;
 }
 
-static bool drop_capabilities(const struct spawn_request *request) {
-  for (int capability = 0; capability < CAPABILITY_COUNT; capability++) {
-    if ((request->bounding >> capability & 1) == 0 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 &&
-        errno != EINVAL)
+/* Only what is in the set is dropped: without privilege dropping fails even where it would change nothing. */
+static bool bound_capabilities(uint64_t kept) {
+  for (int each = 0; each < CAPABILITY_COUNT; each++) {
+    if ((kept >> each & 1) == 0 && prctl(PR_CAPBSET_READ, each, 0, 0, 0) == 1 &&
+        prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0)
       return false;
   }
   return true;
 }
 
-static bool raise_ambient(const struct spawn_request *request) {
-  for (int capability = 0; capability < CAPABILITY_COUNT; capability++) {
-    if ((request->ambient >> capability & 1) != 0 &&
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0)
-      return false;
-  }
+static bool take_capabilities(uint64_t mask) {
+  const uint32_t low = (uint32_t)mask;
+  const uint32_t high = (uint32_t)(mask >> 32);
+  /* As capset(2) has them, whose header the C library lacks: the version and the thread; effective, permitted, inheritable. */
+  const uint32_t header[] = {0x20080522, 0};
+  const uint32_t sets[] = {low, low, low, high, high, high};
+  if (syscall(SYS_capset, header, sets) != 0) return false;
+  for (int each = 0; each < CAPABILITY_COUNT; each++)
+    if ((mask >> each & 1) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, each, 0, 0) != 0) return false;
   return true;
 }
 
-static void become_account(const struct plan *plan, int error_pipe) {
-  const struct spawn_request *request = plan->request;
-  const uint32_t flags = request->flags;
-  if ((flags & SPAWN_CAPABILITIES) != 0 && !drop_capabilities(request)) give_up(error_pipe, STAGE_UID);
-  if ((flags & SPAWN_GROUPS) != 0 && !set_groups(plan)) give_up(error_pipe, STAGE_GROUPS);
-  if ((flags & SPAWN_GID) != 0 && setresgid(request->gid, request->gid, request->gid) != 0) {
-    give_up(error_pipe, STAGE_GID);
+static bool set_oom_score(int score) {
+  const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  return fd >= 0 && dprintf(fd, "%d", score) > 0 && close(fd) == 0;
+}
+
+static bool add_processors(const struct step *step) {
+  static uint64_t mask[PROCESSOR_WORDS];
+  errno = EINVAL;
+  if (step->which >= PROCESSOR_WORDS) return false;
+  mask[step->which] |= step->first;
+  return step->second == 0 || syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) == 0;
+}
+
+static bool take_step(const struct plan *plan, const struct step *step) {
+  const uint32_t number = (uint32_t)step->first;
+  const struct rlimit limit = {step->first, step->second};
+  switch ((enum step_kind)step->kind) {
+    case STEP_LIMIT: return setrlimit(step->which, &limit) == 0;
+    case STEP_NICE: return setpriority(PRIO_PROCESS, 0, (int32_t)number) == 0;
+    case STEP_OOM_SCORE: return set_oom_score((int32_t)number);
+    case STEP_PROCESSORS: return add_processors(step);
+    case STEP_BOUNDING: return bound_capabilities(step->first);
+    case STEP_GROUPS: return set_groups(plan);
+    case STEP_GID: return setresgid(number, number, number) == 0;
+    case STEP_UID:
+      if (step->which != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return false;
+      return setresuid(number, number, number) == 0;
+    case STEP_CAPABILITIES: return take_capabilities(step->first);
+    case STEP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    case STEP_UMASK: umask((mode_t)number); return true;
   }
-  if ((flags & SPAWN_UID) != 0 && setresuid(request->uid, request->uid, request->uid) != 0) {
-    give_up(error_pipe, STAGE_UID);
-  }
-  if ((flags & SPAWN_CAPABILITIES) != 0 && !raise_ambient(request)) give_up(error_pipe, STAGE_UID);
-  if ((flags & SPAWN_NO_NEW_PRIVILEGES) != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    give_up(error_pipe, STAGE_UID);
-  }
+  errno = EINVAL;
+  return false;
 }
 
 static bool is_named(const char *variable, const char *name) {
@@ -305,6 +318,18 @@ static bool open_rest(const struct packet *packet, const struct spawn_request *r
   return true;
 }
 
+/* Returns the stage that has failed, with errno. */
+static uint32_t become(const struct plan *plan) {
+  for (uint32_t i = 0; i < plan->request->step_count; i++)
+    if (!take_step(plan, plan->steps + i)) return STAGE_STEPS + i;
+  /* The change of directory follows the change of account, so that the account's rights decide, as in systemd. */
+  if (plan->directory != NULL && chdir(plan->directory) != 0) return STAGE_DIRECTORY;
+  if (!set_pid_variables(plan)) return STAGE_EXEC;
+  unblock_signals();
+  execve(plan->file, plan->arguments, plan->variables);
+  return STAGE_EXEC;
+}
+
 static _Noreturn void run_child(const struct packet *packet, const struct spawn_request *request, int error_pipe) {
   struct plan plan;
   struct reader reader;
@@ -323,18 +348,24 @@ static _Noreturn void run_child(const struct packet *packet, const struct spawn_
   if (!take_descriptors(&plan, received, &error_pipe, &end) || !close_others(end, &error_pipe)) {
     give_up(error_pipe, STAGE_STDIO);
   }
-  if (!set_limits(&plan)) give_up(error_pipe, STAGE_LIMIT);
-  if ((request->flags & SPAWN_NICE) != 0 && setpriority(PRIO_PROCESS, 0, request->nice) != 0) {
-    give_up(error_pipe, STAGE_LIMIT);
-  }
-  become_account(&plan, error_pipe);
-  if ((request->flags & SPAWN_UMASK) != 0) umask((mode_t)request->umask);
-  /* The change of directory follows the change of account, so that the account's rights decide, as in systemd. */
-  if (plan.directory != NULL && chdir(plan.directory) != 0) give_up(error_pipe, STAGE_DIRECTORY);
-  if (!set_pid_variables(&plan)) give_up(error_pipe, STAGE_EXEC);
-  unblock_signals();
-  execve(plan.file, plan.arguments, plan.variables);
-  give_up(error_pipe, STAGE_EXEC);
+  give_up(error_pipe, become(&plan));
+}
+
+int as_service_main(int from) {
+  struct plan plan;
+  size_t size = 0;
+  char *bytes = malloc(REQUEST_BYTES_AT_MOST);
+  for (ssize_t got = 1; bytes != NULL && got > 0; size += got > 0 ? (size_t)got : 0)
+    got = read(from, bytes + size, REQUEST_BYTES_AT_MOST - size);
+  const struct spawn_request *request = (const struct spawn_request *)(void *)bytes;
+  struct reader reader = {bytes + sizeof *request, size - sizeof *request, false};
+  if (size < sizeof *request || !read_plan(&reader, request, 0, &plan)) return 126;
+  close(from);
+  const uint32_t stage = become(&plan);
+  dprintf(STDERR_FILENO, "chaperonectl shell: %s: %s\n",
+          stage == STAGE_EXEC ? plan.file : stage == STAGE_DIRECTORY ? plan.directory : "cannot take the rights of the service",
+          strerror(errno));
+  return errno == ENOENT ? 127 : 126;
 }
 
 /* ---- the body's side ---- */

@@ -12,6 +12,8 @@ export interface CommandHelp {
   readonly options: readonly Parameter<unknown>[];
   /** The words that the command takes, and what shells complete them with. */
   readonly operands: 'none' | 'words' | 'services' | 'files' | 'command';
+  /** The words that shells offer as the last word, behind the names of services where there are any. */
+  readonly offers?: readonly string[];
   /** Further notes. */
   readonly notes?: string;
   readonly exit: string;

@@ -28,7 +28,10 @@ export function manPage(program: Program, release: string): string {
     '.SH EXIT STATUS',
     ...exitPart(exit),
     '.SH SEE ALSO',
-    ...seeAlso.map((other, index) => `.BR ${roff(other)} (1)${index === seeAlso.length - 1 ? '' : ' ,'}`),
+    ...seeAlso.map(
+      (other, index) =>
+        `.BR ${roff(other)} (${other.endsWith('.d') ? 5 : 1})${index === seeAlso.length - 1 ? '' : ' ,'}`,
+    ),
   ].join('\n')}\n`;
 }
 
@@ -61,7 +64,7 @@ function exitPart(exit: string): readonly string[] {
 }
 
 /** Paragraphs with empty lines between; one that is indented is an example. */
-function paragraphs(text: string): readonly string[] {
+export function paragraphs(text: string): readonly string[] {
   return text
     .trimEnd()
     .split('\n\n')
@@ -73,7 +76,7 @@ function paragraphs(text: string): readonly string[] {
     });
 }
 
-function roff(text: string): string {
+export function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')

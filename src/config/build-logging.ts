@@ -1,11 +1,21 @@
 import { parseSelector } from '../model/log/selector.ts';
 import type { AccountDatabase } from '../model/service/accounts.ts';
 import type { LoggingSpec } from '../model/service/service-spec.ts';
-import type { Defaults } from './build-service.ts';
+import type { Defaults } from './build-context.ts';
 import { type Commands, createEnvironment, sectionLevels } from './environment.ts';
+import { readRotation } from './read-rotation.ts';
 import type { Report } from './report.ts';
 import { accountOf, resolveAccount } from './resolve-account.ts';
-import { boolean, choice, directiveOf, expandedBoolean, expandedText, scalarOf } from './section-values.ts';
+import {
+  boolean,
+  choice,
+  directiveOf,
+  expandedBoolean,
+  expandedInteger,
+  expandedText,
+  overflowOf,
+  scalarOf,
+} from './section-values.ts';
 import type { Section } from './validate.ts';
 import { reportWithin } from './within.ts';
 
@@ -26,6 +36,8 @@ interface LoggingContext {
   readonly report: Report;
   /** The host name that the settings give to all entries. */
   readonly hostname: string | undefined;
+  /** True where a service names the entry for its output. */
+  readonly isNamed: boolean;
 }
 
 /** Reads one logging section; its mistakes go to the report. */
@@ -42,9 +54,13 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
   const syslogHost = text('syslog_host');
   const hostname = text('logrec_hostname') ?? context.hostname;
   const account = accountOf(owner);
+  warnOfNoEffect(section, report);
+  const mode = expandedInteger(section, 'mode', environment, enabled, report);
+  const rotation = readRotation(section, environment, enabled, report);
   return {
     name: section.name,
     selector: readSelector(section, text('selector'), enabled, report),
+    ...(context.isNamed && !section.given.has('selector') ? { namedOnly: true as const } : {}),
     enabled: enabled && owner.kind !== 'missing',
     stdout: boolean(section, 'stdout'),
     stderr: boolean(section, 'stderr'),
@@ -52,7 +68,10 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
     ...(file === undefined ? {} : { file: file.startsWith('/') ? file : `${home(account?.home)}/${file}` }),
     overwrite: boolean(section, 'overwrite'),
     extended: boolean(section, 'extended'),
+    ...(mode === undefined ? {} : { mode }),
+    ...(rotation === undefined ? {} : { rotation }),
     ...readFormat(section),
+    ...readFailing(section),
     ...(syslogHost === undefined ? {} : { syslogHost }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(account === undefined
@@ -62,14 +81,37 @@ export function buildLogging(section: Section, defaults: Defaults, context: Logg
 }
 
 /** Reads `format`, which serves for lines and for packets because an entry seldom writes both. */
-function readFormat(section: Section): Pick<LoggingSpec, 'format' | 'packet' | 'timestamp'> {
+function readFormat(section: Section): Pick<LoggingSpec, 'format' | 'packet' | 'timestamp' | 'parseJson'> {
   const format = choice(section, 'format');
   const timestamp = section.values.get('timestamp');
   return {
     ...(format === 'json' || format === 'plain' ? { format } : {}),
     ...(format === 'rfc3164' || format === 'rfc5424' ? { packet: format } : {}),
     ...(timestamp?.kind === 'choice' ? timestampOf(timestamp.value) : {}),
+    ...(boolean(section, 'parse_json') ? { parseJson: true as const } : {}),
   };
+}
+
+/** What happens when a sink does not keep up, and when it fails. */
+function readFailing(section: Section): Pick<LoggingSpec, 'overflow' | 'onError'> {
+  return {
+    ...(section.values.has('overflow') ? { overflow: overflowOf(section, 'overflow') } : {}),
+    ...(choice(section, 'on_error') === 'drop' ? { onError: 'drop' as const } : {}),
+  };
+}
+
+/** Warns of directives that change nothing where they stand. */
+function warnOfNoEffect(section: Section, report: Report): void {
+  const writesTo = (...keys: string[]): boolean => keys.some((key) => section.given.has(key));
+  const cases: readonly (readonly [key: string, hasEffect: boolean, why: string])[] = [
+    ['parse_json', choice(section, 'format') === 'json', 'its format is not json'],
+    ['overflow', writesTo('file', 'stdout', 'stderr'), 'nobody waits for another syslog daemon'],
+    ['on_error', writesTo('file', 'stdout'), 'it writes neither to a file nor to stdout'],
+  ];
+  for (const [key, hasEffect, why] of cases) {
+    if (!section.values.has(key) || hasEffect) continue;
+    report.warning('no-effect', `${key} of ${section.name} has no effect: ${why}`, section.given.get(key));
+  }
 }
 
 function timestampOf(value: string): Pick<LoggingSpec, 'timestamp'> {

@@ -1,20 +1,19 @@
 /** Builds the definitions of services from their sections and from the command of the command line. */
 
 import { parseScheduleFields } from '../model/schedule/schedule-fields.ts';
-import { isScheduled } from '../model/schedule/scheduled-runs.ts';
+import type { Account } from '../model/service/account.ts';
 import type { AccountDatabase } from '../model/service/accounts.ts';
-import {
-  consoleService,
-  type OutputTarget,
-  type ServiceSpec,
-  type ServiceType,
-} from '../model/service/service-spec.ts';
+import type { NotifyAccess } from '../model/service/notify-message.ts';
+import type { Outputs } from '../model/service/output.ts';
+import { consoleService, type ServiceSpec, type ServiceType } from '../model/service/service-spec.ts';
 import { isPlain } from '../model/words/expand.ts';
 import { oneLine } from '../model/words/printable.ts';
 import { splitWords } from '../model/words/words.ts';
+import type { BuildContext, Defaults } from './build-context.ts';
+import { readHooks } from './build-hooks.ts';
+import { checkTypes, fitOf } from './directive-types.ts';
 import { startTimeouts } from './directives.ts';
 import {
-  type Commands,
   createEnvironment,
   type Environment,
   type EnvironmentLevel,
@@ -27,43 +26,31 @@ import {
   serviceLevel,
 } from './environment.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
+import type { Waiting } from './prerequisites.ts';
+import type { ProbesContext } from './probe-values.ts';
 import { readEnding } from './read-ending.ts';
+import { readProbes } from './read-probes.ts';
+import { readResources } from './read-resources.ts';
+import { readRestart } from './read-restart.ts';
+import { readRuns } from './read-runs.ts';
+import { readAnswers } from './read-ties.ts';
+import { hasValues, readValues, secretLevels } from './read-values.ts';
 import type { Report } from './report.ts';
 import { accountOf, type ResolvedAccount, resolveAccount } from './resolve-account.ts';
 import {
   boolean,
   choice,
   expandedBoolean,
-  expandedChoice,
   expandedInteger,
   expandedText,
+  expandedValue,
   groupsOf,
   integer,
   milliseconds,
   scalarOf,
-  signal,
 } from './section-values.ts';
 import { emptySection, type Section } from './validate.ts';
 import { reportWithin } from './within.ts';
-
-/** Defaults that the settings and the surroundings give to every service. */
-export interface Defaults {
-  /** Outermost first. */
-  readonly levels: readonly EnvironmentLevel[];
-  readonly account: ResolvedAccount;
-  /** True if the settings name a group. */
-  readonly gidGiven: boolean;
-  readonly debug: boolean;
-  readonly ignoreFailures: boolean;
-  readonly startupPause: number;
-  readonly processTimeout: number | undefined;
-}
-
-interface BuildContext {
-  readonly accounts: AccountDatabase;
-  readonly commands: Commands;
-  readonly report: Report;
-}
 
 /** A command to run once everything else stands (reference, section 2, CONSOLE). */
 export interface ConsoleRequest {
@@ -75,57 +62,55 @@ export interface ConsoleRequest {
   readonly task: boolean;
 }
 
+/** What a service is to the others. */
+export interface Surrounded extends Waiting {
+  readonly outputs: Outputs;
+  /** True where outputs of other services go to its standard input. */
+  readonly reads: boolean;
+}
+
 /** Undefined if a mistake leaves nothing to start; all mistakes are reported by then. */
 export function buildService(
   section: Section,
-  prerequisites: readonly string[],
+  { outputs, reads, ...waiting }: Surrounded,
   defaults: Defaults,
   context: BuildContext,
 ): ServiceSpec | undefined {
   const { report, commands } = context;
   const { name } = section;
   const inherited = accountOf(defaults.account);
-  const preliminary = createEnvironment(
-    [...defaults.levels, ...sectionLevels(section, inherited, false), serviceLevel(name)],
-    commands,
-    inherited,
-  );
+  const levels = (account: Account | undefined, own: boolean): readonly EnvironmentLevel[] => [
+    ...defaults.levels,
+    ...sectionLevels(section, account, own),
+    serviceLevel(name),
+    ...secretLevels(section),
+  ];
+  const preliminary = createEnvironment(levels(inherited, false), commands, inherited);
   const switchedOn = expandedBoolean(section, 'enabled', preliminary, report);
   const optional = boolean(section, 'optional');
   const resolved = resolveAccount(section, preliminary, defaults.account, { enabled: switchedOn, optional }, context);
   const account = accountOf(resolved);
   const enabled = switchedOn && resolved.kind !== 'missing';
   const expansion = { owner: name, enabled, report };
-  const environment =
-    resolved.own === true
-      ? createEnvironment(
-          [...defaults.levels, ...sectionLevels(section, account, true), serviceLevel(name)],
-          commands,
-          account,
-        )
-      : preliminary;
+  const environment = resolved.own === true ? createEnvironment(levels(account, true), commands, account) : preliminary;
 
   // All directives are read before a broken service is given up, so that every mistake is reported.
   const type = serviceType(section);
-  const final =
-    resolved.own === true || type === 'notify'
-      ? finalEnvironment(environment, expansion, type === 'notify')
-      : sharedEnvironment(section, defaults, environment, expansion);
+  const final = environmentOf(section, defaults, environment, expansion, resolved.own === true);
   const home = account === undefined ? final.environment['HOME'] : (account.home ?? '/');
+  if (!section.given.has('command')) reportNoCommand(section, report);
   const command = scalarOf(section, 'command');
-  if (!section.given.has('command')) {
-    report.error('missing-directive', `${name} has no command`, section.place, {
-      hint: 'expected "command: PROGRAM ARGUMENTS" in it',
-    });
-  }
-  const expanded =
-    command === undefined ? undefined : readCommand(section, command, environment, enabled, home, context);
-  const stdout = outputTarget(section, 'stdout', environment, enabled, report);
-  const stderr = outputTarget(section, 'stderr', environment, enabled, report);
+  const words = (scalar: YamlScalar, label = `command of ${name}`) =>
+    readCommand(section, scalar, environment, enabled, home, context, label);
+  const expanded = command === undefined ? undefined : words(command);
+  const tied = { ...waiting, ...readAnswers(section, environment, enabled, report) };
+  const rate = expandedValue(section, 'log_rate', environment, enabled, report);
   const directory = expandedText(section, 'directory', environment, enabled, report);
   const ofType = readTypeDirectives(section, type, environment, enabled, report);
+  const resources = readResources(section, { environment, enabled, report, accounts: context.accounts });
   const { ignoreFailures } = defaults;
-  const ending = readEnding(section, { type, ignoreFailures, environment, enabled, report });
+  const course = readCourse(section, { type, ...outputs, environment, enabled, report, words, ignoreFailures });
+  const stopping = readHooks(section, { environment, enabled, defaults, report });
   if (expanded === undefined) return undefined;
 
   return {
@@ -134,30 +119,73 @@ export function buildService(
     command: oneLine(expanded.text),
     argv: expanded.argv,
     enabled,
-    prerequisites,
+    ...tied,
     groups: [...new Set(groupsOf(section).map((group) => group.name))],
     ...(directory === undefined ? {} : { directory }),
     ...final,
     ...(account === undefined ? {} : { account }),
     ...(resolved.kind === 'missing' ? { missingAccount: resolved.name } : {}),
-    stdin: 'null',
-    stdout,
-    stderr,
-    killSignal: signal(section, 'kill_signal'),
-    killMode: choice(section, 'kill_mode') === 'process' ? 'process' : 'group',
+    stdin: reads ? 'pipe' : 'null',
+    ...outputs,
+    ...(rate?.kind === 'rate' ? { logRate: rate.value } : {}),
+    ...stopping,
     ownGroup: boolean(section, 'setpgrp'),
-    ...ending,
     optional,
     processTimeout: section.values.has('process_timeout')
       ? milliseconds(section, 'process_timeout')
       : (defaults.processTimeout ?? startTimeouts[type] * 1000),
     startupPause: section.values.has('startup_pause') ? milliseconds(section, 'startup_pause') : defaults.startupPause,
-    restart: boolean(section, 'restart'),
-    restartDelay: milliseconds(section, 'restart_delay'),
-    restartLimit: integer(section, 'restart_limit'),
+    ...course,
     debug: section.values.has('debug') ? boolean(section, 'debug') : defaults.debug,
     ...ofType,
+    ...resources,
   };
+}
+
+/** The environment of a service that reads values at each start: a variable that it requires may be among them. */
+function environmentWithValues(
+  section: Section,
+  { levels }: Defaults,
+  environment: Environment,
+  expansion: ExpansionContext,
+): Pick<ServiceSpec, 'environment' | 'values'> {
+  const commands = { ...environment.commands, assumesRequired: true };
+  const final = finalEnvironment({ ...environment, commands }, expansion, serviceType(section) === 'notify');
+  // Behind the levels of the settings stands that of the account.
+  return { environment: final.environment, values: readValues(section, environment, expansion, levels.length + 1) };
+}
+
+/** Reads when it counts as ready and healthy, what its end means, and whether it is tried again. */
+function readCourse(
+  section: Section,
+  context: Omit<ProbesContext, 'restart'> & Pick<Defaults, 'ignoreFailures'>,
+): ReturnType<typeof readRestart>['fields'] & ReturnType<typeof readEnding> & ReturnType<typeof readProbes> {
+  const { mode, fields } = readRestart(section, context);
+  return {
+    ...fields,
+    ...readEnding(section, { ...context, returns: mode === 'always' }),
+    ...readProbes(section, { ...context, restart: fields.restart }),
+  };
+}
+
+function reportNoCommand({ name, place }: Section, report: Report): void {
+  report.error('missing-directive', `${name} has no command`, place, {
+    hint: 'expected "command: PROGRAM ARGUMENTS" in it',
+  });
+}
+
+/** @param own the service names an account of its own */
+function environmentOf(
+  section: Section,
+  defaults: Defaults,
+  environment: Environment,
+  expansion: ExpansionContext,
+  own: boolean,
+): Pick<ServiceSpec, 'environment' | 'late' | 'values'> {
+  if (hasValues(section)) return environmentWithValues(section, defaults, environment, expansion);
+  const notifies = serviceType(section) === 'notify';
+  if (own || notifies) return finalEnvironment(environment, expansion, notifies);
+  return sharedEnvironment(section, defaults, environment, expansion);
 }
 
 /** The environments of services that add nothing to the settings' environment, by its levels: all such services share one. */
@@ -195,70 +223,43 @@ function serviceType(section: Section): ServiceType {
   return serviceTypes[choice(section, 'type')] ?? 'simple';
 }
 
-/** Which directives belong to which types only. */
-const typesOf: Readonly<Record<'pidfile' | 'watchdog' | 'port' | 'interval', readonly ServiceType[]>> = {
-  pidfile: ['simple', 'forking'],
-  watchdog: ['notify'],
-  port: ['inetd'],
-  interval: ['cron'],
-};
+function notifyAccess(section: Section): NotifyAccess {
+  const value = choice(section, 'notify_access');
+  return value === 'main' || value === 'all' ? value : 'exec';
+}
 
-/** The directives that only some types have. A missing one is an error, a superfluous one a warning. */
+/** The directives that only some types have. */
 function readTypeDirectives(
   section: Section,
   type: ServiceType,
   environment: Environment,
   enabled: boolean,
   report: Report,
-): Pick<ServiceSpec, 'pidfile' | 'watchdog' | 'port' | 'interval' | 'maxConnections'> {
-  warnScheduled(section, type, report);
+): Pick<ServiceSpec, 'pidfile' | 'watchdog' | 'notifyAccess' | 'port' | 'interval' | 'maxConnections'> &
+  ReturnType<typeof readRuns> {
+  checkTypes(section, type, report);
   const pidfile = expandedText(section, 'pidfile', environment, enabled, report);
   const watchdog = section.values.has('watchdog') ? milliseconds(section, 'watchdog') : 0;
   const port = expandedInteger(section, 'port', environment, enabled, report);
   const interval = readInterval(section, environment, enabled, report);
-  for (const key of ['pidfile', 'watchdog', 'port', 'interval'] as const) {
-    const types = typesOf[key];
-    const required = key !== 'pidfile' && key !== 'watchdog' && types.includes(type);
-    if (required && !section.given.has(key)) {
-      report.error('missing-directive', `${section.name} has no ${key}`, section.place, {
-        hint: `${type} services need one`,
-      });
-    }
-    const scalar = scalarOf(section, key);
-    if (scalar !== undefined && !types.includes(type)) {
-      report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, scalar.place, {
-        hint: `expected type ${types.join(' or ')}`,
-      });
-    }
-  }
-  if (section.given.has('max_connections') && type !== 'inetd') {
-    report.warning(
-      'no-effect',
-      `max_connections of ${section.name} has no effect: its type is ${type}`,
-      section.place,
-      { hint: 'expected type inetd' },
-    );
-  }
-  return {
-    ...(pidfile === undefined || !typesOf.pidfile.includes(type) ? {} : { pidfile: pidfile.trim() }),
-    ...(watchdog === 0 || type !== 'notify' ? {} : { watchdog }),
-    ...(port === undefined ? {} : { port }),
-    ...(interval === undefined ? {} : { interval }),
-    ...(type === 'inetd' ? { maxConnections: integer(section, 'max_connections') } : {}),
-  };
-}
-
-/** Directives about the end of a service; a scheduled service does not end by itself. */
-const directivesAboutEnds: readonly string[] = ['exit_kills', 'restart'];
-
-function warnScheduled(section: Section, type: ServiceType, report: Report): void {
-  if (!isScheduled(type)) return;
-  for (const key of directivesAboutEnds) {
-    if (!section.values.has(key) || !boolean(section, key)) continue;
-    report.warning('no-effect', `${key} of ${section.name} has no effect: its type is ${type}`, section.place, {
-      hint: `${key} is for services that end; a failed ${type === 'cron' ? 'run' : 'connection'} does not affect the next one`,
+  for (const [key, owner] of [
+    ['port', 'inetd'],
+    ['interval', 'cron'],
+  ] as const) {
+    if (type !== owner || section.given.has(key)) continue;
+    report.error('missing-directive', `${section.name} has no ${key}`, section.place, {
+      hint: `${type} services need one`,
     });
   }
+  return {
+    ...(pidfile === undefined || fitOf('pidfile', type) === 'refused' ? {} : { pidfile: pidfile.trim() }),
+    ...(watchdog === 0 || type !== 'notify' ? {} : { watchdog }),
+    ...(type === 'notify' && section.given.has('notify_access') ? { notifyAccess: notifyAccess(section) } : {}),
+    ...(port === undefined ? {} : { port }),
+    ...(interval === undefined ? {} : { interval }),
+    ...readRuns(section, { type, environment, enabled, report }),
+    ...(type === 'inetd' ? { maxConnections: integer(section, 'max_connections') } : {}),
+  };
 }
 
 /** Reads the schedule. Its mistakes go to the report, with their places unless variables were expanded. */
@@ -284,9 +285,14 @@ function readInterval(
   if (read.ok) return text.trim();
   // The values of a disabled service often make sense only in places where it is enabled.
   if (!enabled && !asWritten) return undefined;
-  for (const problem of read.problems) {
-    reportWithin(report, 'bad-schedule', `interval of ${section.name}: ${problem.message}`, scalar, text, problem);
-  }
+  // What the fields are is said once.
+  read.problems.forEach((problem, index) => {
+    const fields = index === 0 ? { hint: 'minute, hour, day, month, day of week; a sixth field has the seconds' } : {};
+    reportWithin(report, 'bad-schedule', `interval of ${section.name}: ${problem.message}`, scalar, text, {
+      ...fields,
+      ...problem,
+    });
+  });
   return undefined;
 }
 
@@ -297,14 +303,16 @@ function readCommand(
   enabled: boolean,
   home: string | undefined,
   { accounts, report }: BuildContext,
+  label: string,
 ): { readonly text: string; readonly argv: readonly string[] } | undefined {
   const asWritten = { text: scalar.text, argv: [scalar.text] };
-  const text = expandDirective(environment, 'command', scalar, { owner: section.name, enabled, report });
+  const key = label.replace(` of ${section.name}`, '');
+  const text = expandDirective(environment, key, scalar, { owner: section.name, enabled, report });
   if (text === undefined) return enabled ? undefined : asWritten;
   const split = splitWords(text);
   if (split.kind === 'unclosed') {
     const place = isPlain(scalar.text) ? placeWithin(scalar, split.index, 1) : scalar.place;
-    report.error('unclosed-quote', `a quote in the command of ${section.name} is never closed`, place, {
+    report.error('unclosed-quote', `a quote in the ${label} is never closed`, place, {
       hint: `expected a closing ${split.quote}`,
     });
     return undefined;
@@ -313,7 +321,7 @@ function readCommand(
   if (first === undefined || first.text === '') {
     // A command often expands to nothing in exactly those places where the service is disabled.
     if (!enabled && !isPlain(scalar.text)) return asWritten;
-    report.error('empty-value', `the command of ${section.name} is empty`, scalar.place, {
+    report.error('empty-value', `the ${label} is empty`, scalar.place, {
       hint: 'expected a program',
     });
     return undefined;
@@ -330,16 +338,6 @@ function expandTilde(word: string, home: string | undefined, accounts: AccountDa
   return directory.endsWith('/') && tail.startsWith('/') ? directory + tail.slice(1) : directory + tail;
 }
 
-function outputTarget(
-  section: Section,
-  key: 'stdout' | 'stderr',
-  environment: Environment,
-  enabled: boolean,
-  report: Report,
-): OutputTarget {
-  return expandedChoice(section, key, environment, enabled, report) === 'inherit' ? 'inherit' : 'log';
-}
-
 /**
  * The service that a command on the command line becomes.
  *
@@ -348,11 +346,11 @@ function outputTarget(
 export function buildConsole(
   { argv, exitKills, task }: ConsoleRequest,
   {
-    prerequisites,
+    waiting,
     interactive,
     account,
   }: {
-    readonly prerequisites: readonly string[];
+    readonly waiting: Waiting;
     readonly interactive: boolean;
     readonly account: ResolvedAccount;
   },
@@ -379,7 +377,7 @@ export function buildConsole(
     command: oneLine(words.join(' ')),
     argv: words,
     enabled: true,
-    prerequisites,
+    ...waiting,
     groups: ['IDLE'],
     ...finalEnvironment(environment, expansion),
     ...(found === undefined ? {} : { account: found }),

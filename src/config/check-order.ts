@@ -1,13 +1,7 @@
 /** Reports what the order of services makes impossible: services that can never start, and stops without enough time. */
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
-import {
-  blocked,
-  leastShare,
-  type Standing,
-  type Standings,
-  stopShare,
-  sufficientBudget,
-} from '../model/order/ordering.ts';
+import { blocked, type Standing, type Standings } from '../model/order/ordering.ts';
+import { budgetFor, overrun, stopNeeds } from '../model/order/stop-budget.ts';
 import { type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
 import type { CheckContext, Outlook } from './check-programs.ts';
 
@@ -92,24 +86,20 @@ export function checkStop(spec: SystemSpec, outlooks: ReadonlyMap<string, Outloo
   // A oneshot has ended before the shutdown and needs no time.
   const lives = (name: string): boolean =>
     outlooks.get(name)?.kind === 'starts' && services.get(name)?.type !== 'oneshot';
-  const alive = graph.names.filter(lives);
-  const top = alive.reduce<string | undefined>(
-    (highest, name) => (layerOf(graph, name) >= layerOf(graph, highest) ? name : highest),
-    undefined,
+  const needs = stopNeeds(
+    graph,
+    graph.names.flatMap((name) => {
+      const service = services.get(name);
+      return service !== undefined && lives(name) ? [service] : [];
+    }),
   );
-  if (top === undefined) return;
   const budget = spec.shutdownTimeout;
-  const layers = new Set(alive.map((name) => layerOf(graph, name))).size;
-  if (layers < 2 || stopShare(layers - 1, budget, budget) >= leastShare) return;
-  const needed = Math.ceil(sufficientBudget(layers) / 100) / 10;
+  if (needs.length < 2 || overrun(needs, budget) === 0) return;
+  const needed = Math.ceil(budgetFor(needs) / 100) / 10;
   report.warning(
     'shutdown-too-short',
-    `services stop in ${layers} layers, one after the other, and a shutdown_timeout of ${budget / 1000} s is too short for that`,
+    `services stop in ${needs.length} layers, one after the other, and a shutdown_timeout of ${budget / 1000} s is too short for that`,
     places.directive('settings', 'shutdown_timeout'),
     { hint: `expected shutdown_timeout ${needed} or more: 1 s for each layer, and a reserve for the last SIGKILL` },
   );
-}
-
-function layerOf(graph: DependencyGraph, name: string | undefined): number {
-  return name === undefined ? -1 : (graph.nodes[name]?.layer ?? 0);
 }

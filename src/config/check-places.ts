@@ -1,5 +1,8 @@
+import { templateOf } from '../model/service/template.ts';
+import type { MergedSections } from './merge.ts';
 import type { YamlNode } from './parse-yaml.ts';
 import type { Place } from './source.ts';
+import type { Section } from './validate.ts';
 
 /** Where everything stands in the files of a configuration, after they were merged. */
 export interface Places {
@@ -9,6 +12,13 @@ export interface Places {
   section(name: string): Place | undefined;
   /** The place of a directive's value, of the one that counts; undefined if it is not given. */
   directive(section: string, key: string): Place | undefined;
+  /** The sections as they are merged; the mistakes in them are left out. */
+  readonly settings: Section | undefined;
+  readonly services: {
+    readonly all: () => Iterable<Section>;
+    /** The section that says what a service is: for an instance, that of its template. */
+    readonly get: (name: string) => Section | undefined;
+  };
 }
 
 interface SectionPlaces {
@@ -17,7 +27,11 @@ interface SectionPlaces {
 }
 
 /** @param roots the documents of each file */
-export function indexPlaces(files: readonly string[], roots: readonly (readonly YamlNode[])[]): Places {
+export function indexPlaces(
+  files: readonly string[],
+  roots: readonly (readonly YamlNode[])[],
+  { settings, services }: Pick<MergedSections, 'settings' | 'services'>,
+): Places {
   const sections = new Map<string, SectionPlaces>();
   for (const root of roots.flat()) {
     if (root.kind !== 'map') continue;
@@ -32,9 +46,17 @@ export function indexPlaces(files: readonly string[], roots: readonly (readonly 
       sections.set(key.text, { place: key.place, directives });
     }
   }
+  // What an instance is, its template says, unless it has a section of its own.
+  const placesOf = (name: string): SectionPlaces | undefined =>
+    sections.get(name) ?? sections.get(templateOf(name) ?? name);
   return {
     files,
-    section: (name) => sections.get(name)?.place,
-    directive: (section, key) => sections.get(section)?.directives.get(key),
+    settings,
+    services: {
+      all: () => services.values(),
+      get: (name) => services.get(name) ?? services.get(templateOf(name) ?? name),
+    },
+    section: (name) => placesOf(name)?.place,
+    directive: (section, key) => placesOf(section)?.directives.get(key),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
 import type { Account } from '../model/service/account.ts';
+import { isShell, programFault, unixLineEnds } from '../model/service/program-file.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
 import type { Places } from './check-places.ts';
@@ -25,7 +26,7 @@ export interface Probe {
   findProgram(word: string, searchPath: string, directory: string): string | undefined;
   /** `unknown`: the caller has no permission to look there. */
   look(path: string): Look | 'missing' | 'unknown';
-  /** The first 256 bytes of a file, in which the kernel looks for the `#!` line; undefined if they cannot be read. */
+  /** The first `headLength` bytes of a file, one character a byte; undefined if they cannot be read. */
   head(path: string): string | undefined;
 }
 
@@ -83,7 +84,8 @@ interface Fault {
   readonly why: string;
 }
 
-function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undefined {
+function findFault(service: ServiceSpec, context: CheckContext): Fault | undefined {
+  const { probe } = context;
   const { name, argv, environment, account } = service;
   const program = argv[0] ?? '';
   const directory = workingDirectory(service, probe);
@@ -123,7 +125,7 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
       kind: 'unusable',
       code: 'program-not-executable',
       message: `the program ${shown} of ${name} may not be executed: ${path} has mode ${mode}`,
-      hint: 'expected an executable file (chmod +x)',
+      hint: `expected an executable file: chmod +x ${path}`,
       why: 'whose program may not be executed',
     };
   }
@@ -134,9 +136,10 @@ function findFault(service: ServiceSpec, { probe }: CheckContext): Fault | undef
       code: 'program-not-permitted',
       message: `${user} may not execute the program ${shown} of ${name}: ${path} has mode ${mode}, owner ${look.uid}:${look.gid}`,
       why: '',
+      hint: 'expected a program that this account may execute: another mode, or another uid',
     };
   }
-  return interpreterFault(service, { path, directory, searchPath }, probe);
+  return fileFault(service, { path, directory, searchPath }, probe) ?? scriptDoubt(service, directory, context);
 }
 
 /** A relative path means a different file in every directory. */
@@ -152,38 +155,78 @@ function relativeDoubt(service: ServiceSpec, directory: string, probe: Probe): F
   return { ...doubt, message: `${message}, and ${directory} does not hold it yet` };
 }
 
-/** The `#!` line, as execve(2) reads it, and what env(1) looks up for it. */
-function interpreterFault(
+/** What the file tells of its own execution: interpreter, loader, format. */
+function fileFault(
   { name }: ServiceSpec,
   { path, directory, searchPath }: { readonly path: string; readonly directory: string; readonly searchPath: string },
   probe: Probe,
 ): Fault | undefined {
   const head = probe.head(path);
   if (head === undefined) return undefined;
-  const script = quote(path);
-  const why = 'whose program cannot be executed';
-  if (!head.startsWith('#!')) {
-    if (head.startsWith('\x7fELF')) return undefined;
-    const what = head === '' ? 'is empty' : 'is no binary and has no "#!" line';
-    const message = `the program ${script} of ${name} ${what}`;
-    return { kind: 'doubt', code: 'unknown-format', message, hint: 'its start will probably fail with ENOEXEC', why };
-  }
-  const line = head.slice(2).split('\n', 1)[0] ?? '';
-  const windows = line.endsWith('\r') ? { hint: 'its lines end as on Windows: CR LF' } : {};
-  const [interpreter = '', ...words] = line.split(/[ \t]+/).filter((word) => word !== '');
-  const missing = (what: string): Fault => ({
-    kind: 'unusable',
-    code: 'interpreter-not-found',
-    message: `the interpreter ${quote(what)} of the program ${script} of ${name} is not found`,
-    ...windows,
-    why,
+  const fault = programFault(head, {
+    exists: (file) => probe.look(absolute(file, directory)) !== 'missing',
+    findProgram: (word) => probe.findProgram(word, searchPath, directory) !== undefined,
   });
-  if (interpreter === '' || probe.look(absolute(interpreter, directory)) === 'missing') return missing(interpreter);
-  if (!/(?:^|\/)env$/.test(interpreter)) return undefined;
-  const command = words.find((word) => !word.startsWith('-') && !word.includes('='));
-  if (command === undefined || probe.findProgram(command, searchPath, directory) !== undefined) return undefined;
-  return missing(command);
+  if (fault === undefined) return undefined;
+  const program = `the program ${quote(path)} of ${name}`;
+  const unusable = { kind: 'unusable', why: 'whose program cannot be executed' } as const;
+  const doubt = { kind: 'doubt', why: '' } as const;
+  switch (fault.kind) {
+    case 'interpreter':
+      return {
+        ...unusable,
+        code: 'interpreter-not-found',
+        message: `the interpreter ${quote(fault.missing)} of ${program} is not found`,
+        hint: fault.windows ? unixLineEnds(path) : 'expected an interpreter that this image has, or another "#!" line',
+      };
+    case 'argument':
+      return {
+        ...doubt,
+        code: 'unknown-format',
+        message: `${program} calls ${quote(fault.interpreter)} with an argument that ends in a carriage return`,
+        hint: unixLineEnds(path),
+      };
+    case 'loader':
+      return {
+        ...unusable,
+        code: 'interpreter-not-found',
+        message: `the loader ${quote(fault.missing)} of ${program} is not found`,
+        hint: 'it was built for another C library (musl or glibc) or machine: expected a build for this image',
+      };
+    case 'empty':
+      return { ...doubt, code: 'unknown-format', message: `${program} is empty`, hint: enoexec };
+    case 'format':
+      return {
+        ...doubt,
+        code: 'unknown-format',
+        message: `${program} is no binary and has no "#!" line`,
+        hint: enoexec,
+      };
+  }
 }
+
+/** The script that a shell is given. */
+function scriptDoubt(service: ServiceSpec, directory: string, context: CheckContext): Fault | undefined {
+  const { name, argv } = service;
+  const { probe } = context;
+  const [program = '', ...words] = argv;
+  const script = words.find((word) => !word.startsWith('-'));
+  const isCommand = words.some((word) => /^-\w*[cs]$/.test(word));
+  if (!isShell(program) || script === undefined || isCommand) return undefined;
+  const path = absolute(script, directory);
+  const doubt = { kind: 'doubt', why: '' } as const;
+  const look = probe.look(path);
+  if (look === 'missing' && script.startsWith('/') && !hasEarlier(service, context)) {
+    const message = `the script ${quote(script)} of ${name} is not found`;
+    return { ...doubt, code: 'program-not-found', message, hint: 'no service that starts before could create it' };
+  }
+  const [first = ''] = typeof look === 'string' || look.kind !== 'file' ? [] : (probe.head(path) ?? '').split('\n', 1);
+  if (!first.endsWith('\r')) return undefined;
+  const message = `the script ${quote(script)} of ${name} has a carriage return at the end of its lines`;
+  return { ...doubt, code: 'unknown-format', message, hint: unixLineEnds(path) };
+}
+
+const enoexec = 'its start will probably fail with ENOEXEC: a script begins with "#!/bin/sh"';
 
 /** Judges by the permission bits alone; capabilities and access lists are not considered. */
 function mayExecute({ mode, uid, gid }: Look, account: Account): boolean {
@@ -204,7 +247,9 @@ function checkDirectory(service: ServiceSpec, context: CheckContext): void {
       hint: 'no service that starts before could create it',
     });
   } else if (typeof look !== 'string' && look.kind !== 'directory') {
-    report.warning('not-a-directory', `the directory ${quote(directory)} of ${name} is no directory`, place);
+    report.warning('not-a-directory', `the directory ${quote(directory)} of ${name} is no directory`, place, {
+      hint: 'expected a directory',
+    });
   }
 }
 

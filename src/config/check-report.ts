@@ -60,9 +60,9 @@ function accountText({ account }: ServiceSpec): string {
 
 function scheduleTable(schedules: readonly ScheduleRow[], timeZone: string): string {
   if (schedules.length === 0) return '';
-  const rows = schedules.map(({ service, note, next }) => [
+  const rows = schedules.map(({ service, note, next, timeZone: own }) => [
     visible(shortName(service)),
-    visible(note),
+    visible(own === undefined ? note : `${note}, ${own}`),
     next.length === 0 ? 'never' : next.map((time) => time.replace('T', ' ')).join('  '),
   ]);
   return `schedules and their next times (${timeZone})\n${columns(rows)}`;
@@ -88,7 +88,7 @@ export function checkJson({ diagnostics, services, schedules, timeZone }: CheckR
     errors,
     warnings: of('warning'),
     services: services.map(serviceJson),
-    schedules: schedules.map((row) => ({ ...row, timeZone })),
+    schedules: schedules.map((row) => ({ timeZone, ...row })),
   };
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
@@ -108,13 +108,14 @@ function place({ file, line, column, length }: NonNullable<Diagnostic['position'
 }
 
 function serviceJson({ spec, layer, starts, note }: ServiceRow) {
-  const { name, type, command, account, prerequisites, groups } = spec;
+  const { name, type, command, account, prerequisites, ties, groups } = spec;
   return {
     name,
     type,
     command,
     account: account === undefined ? null : { name: account.name ?? null, uid: account.uid, gid: account.gid },
     after: prerequisites,
+    ...(ties === undefined ? {} : { ties }),
     groups,
     layer,
     starts,

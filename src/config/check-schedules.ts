@@ -1,9 +1,10 @@
 import { parseScheduleFields } from '../model/schedule/schedule-fields.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
+import { describeDuration } from '../model/words/duration.ts';
 import type { CheckContext } from './check-programs.ts';
 
 /** Gives the times, Unix ms, at which a schedule next runs. */
-export type NextTimes = (interval: string, count: number) => readonly number[];
+export type NextTimes = (interval: string, count: number, timeZone?: string) => readonly number[];
 
 /** A cron service and when it runs. */
 export interface ScheduleRow {
@@ -14,6 +15,8 @@ export interface ScheduleRow {
   readonly note: string;
   /** ISO 8601 in the local zone; fewer than three where the calendar ends. */
   readonly next: readonly string[];
+  /** Where the service has a time zone of its own. */
+  readonly timeZone?: string;
 }
 
 const shownTimes = 3;
@@ -23,13 +26,15 @@ export function checkSchedules(
   nextTimes: NextTimes,
   context: CheckContext,
 ): readonly ScheduleRow[] {
-  return starting.flatMap(({ name, type, interval }) => {
+  return starting.flatMap(({ name, type, interval, cron }) => {
     if (type !== 'cron' || interval === undefined) return [];
     const read = parseScheduleFields(interval);
     if (!read.ok) return [];
     warnOfSeconds(name, read.schedule.fields, context);
-    const next = nextTimes(interval, shownTimes).map(localTime);
-    return [{ service: name, interval, note: read.schedule.note, next }];
+    const times = nextTimes(interval, shownTimes, cron?.timeZone);
+    warnOfJitter(name, cron?.jitter ?? 0, times, context);
+    const zone = cron?.timeZone === undefined ? {} : { timeZone: cron.timeZone };
+    return [{ service: name, interval, note: read.schedule.note, next: times.map(localTime), ...zone }];
   });
 }
 
@@ -52,6 +57,22 @@ function warnOfSeconds(name: string, fields: string, { places, report }: CheckCo
     `interval of ${name} runs ${runs}: the sixth field is the second`,
     places.directive(name, 'interval'),
     { hint: `did you mean "${turned}"?` },
+  );
+}
+
+/** Warns of a jitter that puts a run off until the next one is due: the two become one. */
+function warnOfJitter(
+  name: string,
+  jitter: number,
+  [first, second]: readonly number[],
+  { places, report }: CheckContext,
+): void {
+  if (jitter === 0 || first === undefined || second === undefined || second - first > jitter) return;
+  report.warning(
+    'contradiction',
+    `jitter of ${name} is ${describeDuration(jitter)}, and its next two runs are ${describeDuration(second - first)} apart: runs that are put off until the next one are lost`,
+    places.directive(name, 'jitter'),
+    { hint: 'expected less than the time between two runs' },
   );
 }
 

@@ -10,16 +10,21 @@ import { buildDependencyGraph } from '../model/order/dependency-graph.ts';
 import type { ServiceSpec, SystemSpec } from '../model/service/service-spec.ts';
 import type { Diagnostic } from '../model/words/diagnostic.ts';
 import { checkConflicts } from './check-conflicts.ts';
+import { checkHooks } from './check-hooks.ts';
 import { checkReachable, checkStop, startOutlook } from './check-order.ts';
 import type { Places } from './check-places.ts';
 import { type CheckContext, checkProgram, type Outlook, type Probe } from './check-programs.ts';
 import { checkSchedules, type NextTimes, type ScheduleRow } from './check-schedules.ts';
+import { checkValues } from './check-values.ts';
+import { checkWords } from './check-words.ts';
 import { createReport } from './report.ts';
 
 export interface CheckPorts {
   readonly places: Places;
   readonly probe: Probe;
   readonly nextTimes: NextTimes;
+  /** Names of the variables that a start inherits; absent where that is not known. */
+  readonly inherited?: readonly string[];
 }
 
 /** A service as a start would treat it. */
@@ -41,7 +46,7 @@ export interface Findings {
 }
 
 /** @param spec has been loaded without errors */
-export function checkSystem(spec: SystemSpec, { places, probe, nextTimes }: CheckPorts): Findings {
+export function checkSystem(spec: SystemSpec, { places, probe, nextTimes, inherited }: CheckPorts): Findings {
   const report = createReport();
   const graph = buildDependencyGraph(spec.services);
   const services = new Map(spec.services.map((service) => [service.name, service]));
@@ -56,6 +61,9 @@ export function checkSystem(spec: SystemSpec, { places, probe, nextTimes }: Chec
   }
   const unreachable = checkReachable(outlooks, context);
   checkConflicts(starting, context);
+  checkValues(starting, context);
+  checkWords(starting, inherited, context);
+  checkHooks(spec, starting, context);
   checkSelectors(spec, context);
   checkStop(spec, outlooks, context);
   const schedules = checkSchedules(starting, nextTimes, context);

@@ -1,27 +1,59 @@
+import { calendarUnits } from '../model/log/rotation.ts';
+import { lossAnswers, returnAnswers } from '../model/order/prerequisite.ts';
 import { defaultConnections } from '../model/schedule/scheduled-runs.ts';
+import { resourceNumbers } from '../model/service/resources.ts';
 import type { ServiceType } from '../model/service/service-spec.ts';
+import { conventions } from './convention-table.ts';
 
 /** How a directive's value is written. */
 type ValueKind =
   | 'boolean'
-  /** A number of seconds, fractions allowed, not negative. */
+  /** A number of seconds, fractions allowed, or a time with units, `1m30s`. */
   | 'seconds'
   /** A whole number, not negative. */
   | 'integer'
   /** A number of bytes, with K, M or G behind it for 1,024 of them, and so on. */
   | 'size'
+  /** A time with units, `1m30s`, or a number of seconds; not 0. */
+  | 'span'
+  /** One of `choices`, or a span. */
+  | 'period'
+  /** Mode bits of a file, octal. */
+  | 'fileMode'
+  /** Mode bits that new files do not get, octal. */
+  | 'umask'
   | 'text'
   /** A command line, split as a POSIX shell splits words. */
   | 'command'
   /** One of `choices`. */
   | 'choice'
   | 'signal'
+  /** `no`, `on-failure`, `on-failure:N`, `always`, `unless-stopped`, or a boolean. */
+  | 'restart'
+  /** A whole number, or `unlimited`. */
+  | 'limit'
+  /** A number within `range`, fractions allowed. */
+  | 'number'
+  /** Exit codes and signals: comma-separated, or a list. */
+  | 'endings'
+  /** Signals with pauses between them: `SIGQUIT 10s SIGTERM 5s`. */
+  | 'killSteps'
+  /** Command lines that are expanded and split when they run, with the prefixes `-` and `+`: one, or a list. */
+  | 'hooks'
+  /** One such command line. */
+  | 'hook'
   /** Comma-separated names, or a list of them. */
   | 'names'
   /** Globs for names of variables: a list, or comma-separated. */
   | 'globs'
   /** A map of names to texts. */
   | 'textMap'
+  /** A map of names of limits to numbers, sizes or `unlimited`. */
+  | 'limits'
+  /** A text, or a list of texts; what they mean is said where they are read. */
+  | 'texts'
+  /** Names of files of secrets: a map of variables to paths, or a list of variables. */
+  | 'secrets'
   /** A map of directives of their own: those of `section`. */
   | 'section'
   /** A user or a group, by name or number. */
@@ -29,6 +61,22 @@ type ValueKind =
   /** When a cron service runs. */
   | 'schedule'
   | 'selector'
+  /** A probe, or a tree of probes: read-probes.ts. */
+  | 'probes'
+  /** Compose's map: read-healthcheck.ts. */
+  | 'healthcheck'
+  /** `wait`, `wait TIME`, `block` or `drop`. */
+  | 'overflow'
+  /** Conditions of a start, see read-conditions.ts. */
+  | 'conditions'
+  /** Where a stream goes: one of `choices`, NAME.service or NAME.logging. */
+  | 'output'
+  /** So many in a time: `1000/s`. */
+  | 'rate'
+  /** How many services a template stands for: a number, a range, or a list of names. */
+  | 'instances'
+  /** Whether files made for other inits are read: a boolean, or where they are. */
+  | 'convention'
   /** Who may control what: a map of its own, see read-control.ts. */
   | 'control';
 
@@ -49,8 +97,8 @@ export interface Directive {
   readonly summary: string;
 }
 
-/** The kinds of section, by the suffix of their names (`settings` has none); `inspect` stands within the settings. */
-export type SectionKind = 'settings' | 'inspect' | 'service' | 'logging';
+/** The kinds of section, by the suffix of their names (`settings` has none); `compat`, `inspect` and `metrics` stand within the settings. */
+export type SectionKind = 'settings' | 'compat' | 'inspect' | 'metrics' | 'service' | 'logging';
 
 /** How long a start may take by default, in seconds. */
 export const startTimeouts: Readonly<Record<ServiceType, number>> = {
@@ -64,6 +112,8 @@ export const startTimeouts: Readonly<Record<ServiceType, number>> = {
 
 const serviceTypes: readonly ServiceType[] = ['simple', 'oneshot', 'forking', 'notify', 'inetd', 'cron'];
 const outputTargets = ['log', 'inherit'];
+/** Bytes. The upper bound is what a service can make chaperone keep of one line. */
+const lineSizes = [1024, 1024 ** 2] as const;
 
 const plain = { expands: false } as const;
 const expanded = { expands: true } as const;
@@ -82,6 +132,13 @@ const environmentDirectives: readonly Directive[] = [
 
 const settings: readonly Directive[] = [
   {
+    key: 'compat',
+    kind: 'section',
+    section: 'compat',
+    ...plain,
+    summary: 'which files that were made for other inits are read: a map of the directives below',
+  },
+  {
     key: 'control',
     kind: 'control',
     ...plain,
@@ -96,6 +153,13 @@ const settings: readonly Directive[] = [
     summary: 'stop when nothing runs and nothing is scheduled',
   },
   { key: 'enable_syslog', kind: 'boolean', default: true, ...plain, summary: 'create and serve the log socket' },
+  {
+    key: 'env_expand',
+    kind: 'choice',
+    choices: ['inherited'],
+    ...plain,
+    summary: 'variables in inherited values are expanded, too, but no backticks; without it, inherited values are data',
+  },
   ...environmentDirectives,
   { key: 'idle_delay', kind: 'seconds', default: 1, ...plain, summary: 'pause before the first IDLE service starts' },
   { key: 'ignore_failures', kind: 'boolean', default: false, ...plain, summary: 'default for services' },
@@ -108,6 +172,28 @@ const settings: readonly Directive[] = [
   },
   { key: 'log_socket', kind: 'text', default: '/dev/log', ...expanded, summary: 'path of the log socket' },
   { key: 'logrec_hostname', kind: 'text', ...plain, summary: 'default for logging entries' },
+  {
+    key: 'max_line',
+    kind: 'size',
+    default: '64K',
+    range: lineSizes,
+    ...plain,
+    summary: 'the most bytes of one log record, also with K or M; a longer line becomes several records',
+  },
+  {
+    key: 'metrics',
+    kind: 'section',
+    section: 'metrics',
+    ...plain,
+    summary: 'metrics and health over TCP: a map of the directives below',
+  },
+  {
+    key: 'otel',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'send traces to an OpenTelemetry collector; the variables OTEL_* say to which',
+  },
   { key: 'process_timeout', kind: 'seconds', ...plain, summary: 'default for services; without it, by type' },
   { key: 'startup_pause', kind: 'seconds', default: 0.5, ...plain, summary: 'default for services' },
   {
@@ -134,8 +220,19 @@ const settings: readonly Directive[] = [
   { key: 'gid', kind: 'account', ...expanded, summary: 'default group for services and log files' },
 ];
 
-/** Bytes. The lower bound leaves room for the charts of the machines, which take 50 KiB in each boot. */
+const compat: readonly Directive[] = conventions.map(({ name, paths, on, becomes }) => ({
+  key: name,
+  kind: 'convention',
+  default: on,
+  ...plain,
+  summary: `${paths.map((path) => `\`${path}\``).join(', ')}: ${becomes}`,
+}));
+
+/** Bytes. The lower bound leaves room for the charts of the machines, which take 100 KiB in each boot. */
 const journalSizes = [256 * 1024, 64 * 1024 ** 3] as const;
+
+/** Bytes. A smaller file would be rotated with each few lines. */
+const logSizes = [1024, 1024 ** 4] as const;
 
 const inspect: readonly Directive[] = [
   { key: 'journal', kind: 'text', ...expanded, summary: 'the file in which boots are recorded; an absolute path' },
@@ -148,6 +245,122 @@ const inspect: readonly Directive[] = [
     summary: 'how large the journal may become, in bytes or with K, M or G; the oldest boots go first',
   },
   { key: 'records', kind: 'boolean', default: false, ...plain, summary: 'log records stand in the journal, too' },
+];
+
+const metrics: readonly Directive[] = [
+  {
+    key: 'listen',
+    kind: 'text',
+    ...expanded,
+    summary: 'where metrics and health are served: ADDRESS:PORT, or a port of 127.0.0.1',
+  },
+];
+
+const restartDirectives: readonly Directive[] = [
+  {
+    key: 'restart',
+    kind: 'restart',
+    default: 'no',
+    ...expanded,
+    summary:
+      'whether it is started again after an end: no (false), on-failure (true; an abnormal end, a time-out, the watchdog, unhealthy), on-failure:N (N is the limit), always or unless-stopped (also a normal end); never after a stop by hand',
+  },
+  { key: 'restart_delay', kind: 'seconds', default: 3, ...expanded, summary: 'pause before a restart' },
+  {
+    key: 'restart_delay_max',
+    kind: 'seconds',
+    default: 60,
+    ...expanded,
+    summary: 'with restart_backoff: the longest pause, unless restart_delay is longer',
+  },
+  {
+    key: 'restart_backoff',
+    kind: 'number',
+    default: 1,
+    range: [1, 100],
+    ...expanded,
+    summary: 'the factor by which each pause is longer than the one before it, until the service is stable',
+  },
+  {
+    key: 'restart_jitter',
+    kind: 'number',
+    default: 0,
+    range: [0, 1],
+    ...expanded,
+    summary: 'the fraction of a pause by which chance makes it longer or shorter: 0.1 is up to 10 %',
+  },
+  {
+    key: 'restart_limit',
+    kind: 'limit',
+    default: 5,
+    ...expanded,
+    summary:
+      'tries before it counts as failed, or unlimited; a service that was ready for longer than its last pause and a second more is stable, and has all of them again; a normal end after startup_pause uses up none',
+  },
+  {
+    key: 'restart_window',
+    kind: 'span',
+    ...expanded,
+    summary: 'only the restarts within the last such time count against restart_limit, stable or not',
+  },
+  {
+    key: 'restart_on_start_failure',
+    kind: 'boolean',
+    default: false,
+    ...expanded,
+    summary:
+      'a start that fails is tried again, within the same limit, before it is a failure; for inetd: the opening of its port',
+  },
+  {
+    key: 'restart_prevent',
+    kind: 'endings',
+    ...expanded,
+    summary: 'exit codes and signals after which it is not started again, such as `78, SIGSYS`',
+  },
+  {
+    key: 'success_exit',
+    kind: 'endings',
+    ...expanded,
+    summary:
+      'exit codes and signals that are a normal end, too, such as `143, SIGTERM`; the exit status of the container stays what it is',
+  },
+];
+
+const hookRules =
+  "under the service's account and in its environment; variables are expanded when it runs; - before it: its failure is ignored, +: under chaperone's own account";
+
+const hookDirectives: readonly Directive[] = [
+  {
+    key: 'before_start',
+    kind: 'hooks',
+    ...plain,
+    summary: `a command, or a list of them, that runs before its own; a failing one is a failed start; ${hookRules}`,
+  },
+  {
+    key: 'after_start',
+    kind: 'hooks',
+    ...plain,
+    summary: 'likewise, once it has met its ready condition; it is ready when these have ended; with MAINPID',
+  },
+  {
+    key: 'before_stop',
+    kind: 'hooks',
+    ...plain,
+    summary: 'likewise, when it is to stop and is up, before stop_command and the signals',
+  },
+  {
+    key: 'stop_command',
+    kind: 'hook',
+    ...plain,
+    summary: 'a command that stops it; what is left then gets the signals; prefixes and variables as in before_start',
+  },
+  {
+    key: 'after_stop',
+    kind: 'hooks',
+    ...plain,
+    summary:
+      'as before_start, after every end of it and every failed start, before the next try; with SERVICE_RESULT, EXIT_CODE and EXIT_STATUS (systemd.exec(5)), and EXIT_SIGNAL (a number, 0 after an exit)',
+  },
 ];
 
 const service: readonly Directive[] = [
@@ -174,22 +387,66 @@ const service: readonly Directive[] = [
   },
   {
     key: 'stdout',
-    kind: 'choice',
+    kind: 'output',
     default: 'log',
     choices: outputTargets,
     ...expanded,
-    summary: 'where standard output goes',
+    summary:
+      'where standard output goes; `NAME.logging`: to that entry alone; `NAME.service`: to the standard input of that service',
   },
   {
     key: 'stderr',
-    kind: 'choice',
+    kind: 'output',
     default: 'log',
-    choices: outputTargets,
+    choices: [...outputTargets, 'stdout'],
     ...expanded,
-    summary: 'where standard error goes',
+    summary:
+      'where standard error goes; stdout: to the same place as standard output, in order with it; otherwise as for `stdout`',
   },
-  { key: 'after', kind: 'names', ...plain, summary: 'services and groups that must be ready first' },
+  {
+    key: 'log_rate',
+    kind: 'rate',
+    ...expanded,
+    summary:
+      'how many of its lines are logged at most in a time, such as `1000/s` or `5000/m`; the others are dropped, and counted; without it, all',
+  },
+  {
+    key: 'after',
+    kind: 'names',
+    ...plain,
+    summary:
+      'services and groups that must be ready first, or have reached the stage after a colon: `db.service:healthy`; the stages are started, ready, healthy and exited',
+  },
   { key: 'before', kind: 'names', ...plain, summary: 'services and groups that wait for this one' },
+  {
+    key: 'wants',
+    kind: 'names',
+    ...plain,
+    summary: 'as after, but it goes on without those that have failed, are stopped or cannot start',
+  },
+  {
+    key: 'requires',
+    kind: 'names',
+    ...plain,
+    summary: 'as after, and what becomes of them later is answered by the two directives below',
+  },
+  {
+    key: 'on_prerequisite_failure',
+    kind: 'choice',
+    default: 'stop',
+    choices: lossAnswers,
+    ...expanded,
+    summary:
+      'what it does when a service that it requires has left its stage; stop: it stops, and starts again when that one is back; fail: it is ended and has failed',
+  },
+  {
+    key: 'on_prerequisite_restart',
+    kind: 'choice',
+    default: 'keep',
+    choices: returnAnswers,
+    ...expanded,
+    summary: 'what it does when a service that it requires is back, and it still runs',
+  },
   {
     key: 'service_groups',
     kind: 'names',
@@ -210,12 +467,92 @@ const service: readonly Directive[] = [
       'shutdown: the system shuts down once it has failed and no restart is left, with its exit status; not with exit_kills, ignore_failures or type cron',
   },
   {
+    key: 'on_success',
+    kind: 'choice',
+    default: 'keep',
+    choices: ['keep', 'shutdown'],
+    ...expanded,
+    summary:
+      'shutdown: the system shuts down once it has ended normally, with its exit status; not with exit_kills, restart: always, inetd, cron, and forking without a pidfile',
+  },
+  {
     key: 'ignore_failures',
     kind: 'boolean',
     ...plain,
     summary: 'failures are logged and the system goes on; default from settings',
   },
+  {
+    key: 'instances',
+    kind: 'instances',
+    ...expanded,
+    summary:
+      'of a template `NAME@.service`, required there: `3` (1 to 3), `0-3`, or names, `[mail, web]`; at most 1,000, and 0 for none',
+  },
   { key: 'interval', kind: 'schedule', ...expanded, summary: 'when a cron service runs' },
+  {
+    key: 'timezone',
+    kind: 'text',
+    ...expanded,
+    summary: 'cron services: the time zone of `interval`, such as Europe/Berlin; default from settings',
+  },
+  {
+    key: 'overlap',
+    kind: 'choice',
+    default: 'skip',
+    choices: ['skip', 'queue', 'replace'],
+    ...expanded,
+    summary:
+      'cron services: what becomes of a run that is due while the last one goes on: it is left out; it waits, at most one; it ends the last one',
+  },
+  {
+    key: 'jitter',
+    kind: 'seconds',
+    default: 0,
+    ...expanded,
+    summary: 'cron services: each run begins later by a random time up to this one',
+  },
+  {
+    key: 'run_at_start',
+    kind: 'boolean',
+    default: false,
+    ...expanded,
+    summary: 'cron services: each start of the service begins with a run',
+  },
+  {
+    key: 'catch_up',
+    kind: 'boolean',
+    default: true,
+    ...expanded,
+    summary:
+      'cron services: runs that were missed because the machine was suspended, or its clock was set, lead to one run; false: to none',
+  },
+  {
+    key: 'start_if',
+    kind: 'conditions',
+    ...expanded,
+    summary:
+      'conditions, asked at each start, of a cron service at each run: `{file: PATH}`, `{env: NAME}`, `{env: NAME=VALUE}`, `{command: …}` (0 yes, 1 to 254 no), `{not: …}`, or a list, of which all have to be met; else the service is skipped, and counts as satisfied',
+  },
+  {
+    key: 'reload_command',
+    kind: 'command',
+    ...expanded,
+    summary:
+      'the command that "chaperonectl reload NAME" runs, with the pid of the service in MAINPID; not for oneshot, inetd, cron, and forking without a pidfile',
+  },
+  {
+    key: 'reload_signal',
+    kind: 'signal',
+    ...expanded,
+    summary: 'the signal that "chaperonectl reload NAME" sends to its main process, in place of a command',
+  },
+  {
+    key: 'max_runtime',
+    kind: 'seconds',
+    ...expanded,
+    summary:
+      'how long its process may run, in cron and inetd services each run: a longer one is ended, which is an abnormal end; not for forking without a pidfile',
+  },
   { key: 'port', kind: 'integer', range: [1, 65535], ...expanded, summary: 'the TCP port of an inetd service' },
   {
     key: 'max_connections',
@@ -225,7 +562,21 @@ const service: readonly Directive[] = [
     ...plain,
     summary: 'connections that an inetd service serves at a time; further clients wait',
   },
-  { key: 'kill_signal', kind: 'signal', default: 'SIGTERM', ...plain, summary: 'the signal that stops it' },
+  {
+    key: 'kill_signal',
+    kind: 'killSteps',
+    default: 'SIGTERM',
+    ...expanded,
+    summary: 'the signal that stops it, or several with pauses: `SIGQUIT 10s SIGTERM 5s`',
+  },
+  ...hookDirectives,
+  {
+    key: 'stop_timeout',
+    kind: 'seconds',
+    ...expanded,
+    summary:
+      "from the beginning of a stop to SIGKILL; spans before_stop, stop_command and the signals, and after_stop may take as long again; without it the sum of kill_signal's pauses, else shutdown_timeout",
+  },
   {
     key: 'optional',
     kind: 'boolean',
@@ -241,14 +592,37 @@ const service: readonly Directive[] = [
     summary: 'time to become ready; default from settings, else by type',
   },
   {
+    key: 'ready',
+    kind: 'probes',
+    ...expanded,
+    summary: 'a probe, or a tree of probes, that makes it ready, in place of what its type and startup_pause say',
+  },
+  {
+    key: 'healthy',
+    kind: 'probes',
+    ...expanded,
+    summary: 'a probe, or a tree of probes, that tells again and again whether it works while it is ready',
+  },
+  {
+    key: 'healthcheck',
+    kind: 'healthcheck',
+    ...expanded,
+    summary: 'healthy, as Compose writes it: test, interval, timeout, retries, start_period, start_interval, disable',
+  },
+  {
+    key: 'on_unhealthy',
+    kind: 'choice',
+    choices: ['restart', 'log', 'shutdown'],
+    ...expanded,
+    summary: 'what follows once it is unhealthy; without it restart where restart is on and healthy is given, else log',
+  },
+  {
     key: 'startup_pause',
     kind: 'seconds',
     ...plain,
     summary: 'grace in which an early death is a failed start; default from settings',
   },
-  { key: 'restart', kind: 'boolean', default: false, ...plain, summary: 'restart after an abnormal end' },
-  { key: 'restart_delay', kind: 'seconds', default: 3, ...plain, summary: 'pause before a restart' },
-  { key: 'restart_limit', kind: 'integer', default: 5, ...plain, summary: 'restarts before it counts as failed' },
+  ...restartDirectives,
   {
     key: 'remain_after_exit',
     kind: 'boolean',
@@ -274,9 +648,19 @@ const service: readonly Directive[] = [
     key: 'kill_mode',
     kind: 'choice',
     default: 'group',
-    choices: ['group', 'process'],
+    choices: ['group', 'process', 'mixed'],
+    ...expanded,
+    summary:
+      'what is signalled; mixed: the main process, and once it has ended, or at the time-out, what is left gets SIGKILL',
+  },
+  {
+    key: 'notify_access',
+    kind: 'choice',
+    default: 'exec',
+    choices: ['main', 'exec', 'all'],
     ...plain,
-    summary: 'what is signalled',
+    summary:
+      "notify services: who may send notifications: the main process; exec: root, the accounts of chaperone and of the service, and the service's processes; all: everybody",
   },
   { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
   {
@@ -284,6 +668,85 @@ const service: readonly Directive[] = [
     kind: 'seconds',
     ...plain,
     summary: 'notify services: WATCHDOG=1 has to come within this time, again and again; without it, or 0, never',
+  },
+];
+
+/** What is read at each start. */
+const values: readonly Directive[] = [
+  {
+    key: 'env_file',
+    kind: 'texts',
+    ...expanded,
+    summary: 'files of variables, read at each start; quoting as in systemd; `-PATH` may be missing',
+  },
+  {
+    key: 'env_dir',
+    kind: 'text',
+    ...expanded,
+    summary: 'a folder with a file for each variable (envdir), read at each start',
+  },
+  {
+    key: 'secrets',
+    kind: 'secrets',
+    ...expanded,
+    summary:
+      'variables whose values are read from files at each start, as a map of NAME to PATH, or a list of names (from `/run/secrets/NAME`); one that ends in `_FILE` gets the path; shown nowhere',
+  },
+];
+
+/** What a service may use and do. */
+const resources: readonly Directive[] = [
+  {
+    key: 'limits',
+    kind: 'limits',
+    ...expanded,
+    summary: `limits of setrlimit(2): a map of ${Object.keys(resourceNumbers).join(', ')} to a number, a size such as 2G, \`unlimited\`, or two of them as SOFT:HARD`,
+  },
+  {
+    key: 'nice',
+    kind: 'integer',
+    range: [-20, 19],
+    ...expanded,
+    summary: 'its priority for the scheduler: 19 gives way to all others',
+  },
+  {
+    key: 'umask',
+    kind: 'umask',
+    ...expanded,
+    summary: "the mode bits that its new files do not get, octal; without it chaperone's own",
+  },
+  {
+    key: 'oom_score_adjust',
+    kind: 'integer',
+    range: [-1000, 1000],
+    ...expanded,
+    summary: 'how readily the kernel kills it where memory is short: -1000 never, 1000 first',
+  },
+  {
+    key: 'cpu_affinity',
+    kind: 'texts',
+    ...expanded,
+    summary: 'the processors it may run on, such as `0-3,6`',
+  },
+  {
+    key: 'no_new_privileges',
+    kind: 'boolean',
+    default: false,
+    ...expanded,
+    summary: 'programs with the set-user-ID bit or with capabilities give it no further rights',
+  },
+  {
+    key: 'capabilities',
+    kind: 'texts',
+    ...expanded,
+    summary:
+      'the only capabilities(7) it can have, and has whatever its account is; `[]`: none; without it as chaperone',
+  },
+  {
+    key: 'supplementary_groups',
+    kind: 'texts',
+    ...expanded,
+    summary: 'groups, by name or number, that its account is a member of in addition to its own',
   },
 ];
 
@@ -319,8 +782,66 @@ const logging: readonly Directive[] = [
     ...plain,
     summary: 'how lines tell the time; without it rfc3164 in syslog lines, iso in json, none in plain ones',
   },
+  {
+    key: 'parse_json',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'with format json: a message that is a JSON object stands in the line as that object',
+  },
+  {
+    key: 'overflow',
+    kind: 'overflow',
+    default: 'wait 5s',
+    ...plain,
+    summary:
+      'a sink that is full lets services wait: `wait TIME` at most so long in one stall, `block` without end; `drop`: lines are dropped at once',
+  },
+  {
+    key: 'on_error',
+    kind: 'choice',
+    default: 'stderr',
+    choices: ['stderr', 'drop'],
+    ...plain,
+    summary: 'where the records go while `file` or `stdout` cannot be written',
+  },
   { key: 'enabled', kind: 'boolean', default: true, ...expanded, summary: 'false: takes nothing' },
   { key: 'overwrite', kind: 'boolean', default: false, ...plain, summary: 'truncate at the first opening' },
+  {
+    key: 'mode',
+    kind: 'fileMode',
+    ...expanded,
+    summary: 'mode of created files, octal; without it 0640, or 0660 where a gid is given',
+  },
+  {
+    key: 'max_size',
+    kind: 'size',
+    range: logSizes,
+    ...expanded,
+    summary: 'how large the file may become before it is rotated, in bytes or with K, M or G',
+  },
+  {
+    key: 'rotate_every',
+    kind: 'period',
+    choices: calendarUnits,
+    ...expanded,
+    summary:
+      'hourly, daily, weekly (local time), or a time such as 12h (counted from 1970 on): the first record after it begins a new file',
+  },
+  {
+    key: 'keep',
+    kind: 'integer',
+    range: [0, 10_000],
+    ...expanded,
+    summary: 'how many rotated files stay; without it 5, or with max_age as many as are young enough',
+  },
+  {
+    key: 'max_age',
+    kind: 'span',
+    ...expanded,
+    summary: 'how long after their last record rotated files stay, such as 30d',
+  },
+  { key: 'compress', kind: 'boolean', default: false, ...expanded, summary: 'compress rotated files with gzip' },
   { key: 'extended', kind: 'boolean', default: false, ...plain, summary: 'prefix facility and priority' },
   { key: 'logrec_hostname', kind: 'text', ...expanded, summary: 'hostname to write in the record' },
   { key: 'uid', kind: 'account', ...expanded, summary: 'owner of created files; default from settings' },
@@ -330,15 +851,19 @@ const logging: readonly Directive[] = [
 /** Every directive of the reference, by section and key: what the loader knows, and what a schema is made from. */
 export const directives: Readonly<Record<SectionKind, ReadonlyMap<string, Directive>>> = {
   settings: byKey(settings),
+  compat: byKey(compat),
   inspect: byKey(inspect),
-  service: byKey(service),
+  metrics: byKey(metrics),
+  service: byKey([...service, ...resources, ...values]),
   logging: byKey(logging),
 };
 
 /** Spellings that configurations used before they were renamed. */
 export const oldSpellings: Readonly<Record<SectionKind, ReadonlyMap<string, string>>> = {
   settings: new Map(),
+  compat: new Map(),
   inspect: new Map(),
+  metrics: new Map(),
   service: new Map([['service_group', 'service_groups']]),
   logging: new Map([['filter', 'selector']]),
 };

@@ -1,19 +1,24 @@
 import type { Account } from '../model/service/account.ts';
+import { isHookStage } from '../model/service/hook.ts';
 import {
   type AccountLevel,
   commandKey,
+  isOwnVariable,
   type LateEnvironment,
   lateVariables,
   notifyVariables,
 } from '../model/service/late-environment.ts';
+import { instanceOf } from '../model/service/template.ts';
 import type { DiagnosticCode } from '../model/words/diagnostic-code.ts';
 import {
   createExpander,
+  type DataKind,
   type Expander,
   ExpansionError,
   type ExpansionErrorCode,
   isPlain,
 } from '../model/words/expand.ts';
+import { secretValues } from '../model/words/secrets.ts';
 import { placeWithin, type YamlScalar } from './parse-yaml.ts';
 import type { Report } from './report.ts';
 import type { Section } from './validate.ts';
@@ -22,6 +27,8 @@ import { quote } from './wording.ts';
 /** A command in backticks whose output the configuration needs. */
 export interface CommandRequest {
   readonly command: string;
+  /** Secrets that may have been expanded into the command, and that messages about it must not show. */
+  readonly secrets: readonly string[];
   /** Absent: chaperone's own account. */
   readonly account?: Account;
 }
@@ -31,6 +38,8 @@ export interface Commands {
   /** Outputs by `commandKey`. */
   readonly outputs: ReadonlyMap<string, string>;
   readonly needed: Map<string, CommandRequest>;
+  /** True: a required variable that is not set is no mistake. */
+  readonly assumesRequired: boolean;
 }
 
 /** One level of variables, with the places where they are written. */
@@ -38,6 +47,8 @@ export interface EnvironmentLevel extends AccountLevel {
   /** `settings`, `web.service`; absent for values that are in no file. */
   readonly owner?: string;
   readonly scalars?: ReadonlyMap<string, YamlScalar>;
+  /** The values are stand-ins for secrets, which no directive may show. */
+  readonly secret?: true;
 }
 
 /** The variables that one service (or the settings) can see. */
@@ -63,7 +74,7 @@ const hostVariables = [
 ];
 
 /** The sections of `Level.section`: a service's own is the innermost. */
-const sectionNumbers = { settings: 1, inspect: 1, service: 2, logging: 2 } as const;
+const sectionNumbers = { settings: 1, compat: 1, inspect: 1, metrics: 1, service: 2, logging: 2 } as const;
 
 /**
  * @param levels from the outermost to the innermost
@@ -77,8 +88,17 @@ export function createEnvironment(
   return {
     levels,
     commands,
-    expander: createExpander(levels, { commandOutput: outputsOf(levels, commands, account) }),
+    expander: createExpander(levels, {
+      commandOutput: outputsOf(levels, commands, account),
+      assumesRequired: commands.assumesRequired,
+      late: secretNames(levels),
+    }),
   };
+}
+
+/** The variables whose values are secrets that are read at each start. */
+function secretNames(levels: readonly EnvironmentLevel[]): ReadonlySet<string> {
+  return new Set(levels.flatMap(({ secret, values }) => (secret === true ? [...values.keys()] : [])));
 }
 
 function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own: Account | undefined) {
@@ -86,7 +106,10 @@ function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own:
     const account = level === undefined ? own : levels[level]?.account;
     const key = commandKey(command, account);
     const output = commands.outputs.get(key);
-    if (output === undefined) commands.needed.set(key, { command, ...(account === undefined ? {} : { account }) });
+    if (output === undefined) {
+      const secrets = secretValues(levels.flatMap(({ values }) => [...values]));
+      commands.needed.set(key, { command, secrets, ...(account === undefined ? {} : { account }) });
+    }
     return output;
   };
 }
@@ -94,17 +117,31 @@ function outputsOf(levels: readonly EnvironmentLevel[], commands: Commands, own:
 /**
  * The environment that chaperone was started with, without the variables that its host set for chaperone alone, and
  * with the internal ones that do not depend on a service.
+ *
+ * @param data how the values are expanded, since they come from outside
  */
 export function inheritedLevel(
   environment: Readonly<Record<string, string | undefined>>,
   internal: ReadonlyMap<string, string>,
+  data: DataKind,
 ): EnvironmentLevel {
   const values = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
     if (value !== undefined && !hostVariables.includes(name)) values.set(name, value);
   }
   for (const [name, value] of internal) values.set(name, value);
-  return { values };
+  return { values, data };
+}
+
+/**
+ * The inherited variables whose values look like something to expand; the values are passed on as they are. A shell passes
+ * functions on in variables, too, whose names are none that anybody can refer to.
+ */
+export function unexpandedNames({ levels: [inherited], expander }: Environment): readonly string[] {
+  const seen = new Set(expander.names());
+  return [...(inherited?.values ?? [])].flatMap(([name, value]) =>
+    seen.has(name) && /^[A-Za-z]\w*$/.test(name) && !isPlain(value) ? [name] : [],
+  );
 }
 
 /**
@@ -128,7 +165,7 @@ export function sectionLevels(
   const number = sectionNumbers[section.kind];
   const common = { section: number, ...(account === undefined ? {} : { account }) };
   return [
-    { ...common, values: new Map(brought), ...(inherits === undefined ? {} : { inherits }) },
+    { ...common, values: new Map(brought), data: 'literal', ...(inherits === undefined ? {} : { inherits }) },
     {
       ...common,
       owner: section.name,
@@ -157,7 +194,10 @@ function accountVariables(account: Account): ReadonlyMap<string, string> {
 
 /** The innermost level of a service, whose variables no filter can drop. */
 export function serviceLevel(name: string): EnvironmentLevel {
-  return { values: new Map([['_CHAP_SERVICE', name]]) };
+  const instance = instanceOf(name);
+  const values = new Map([['_CHAP_SERVICE', name]]);
+  if (instance !== undefined) values.set('_CHAP_SERVICE_INSTANCE', instance);
+  return { values, data: 'literal' };
 }
 
 /** Expands a word of the command line; one that cannot be expanded is reported and stays as it is. */
@@ -197,7 +237,10 @@ export function expandDirective(
 ): string | undefined {
   if (isPlain(scalar.text)) return scalar.text;
   try {
-    return environment.expander.expand(scalar.text);
+    const text = environment.expander.expand(scalar.text);
+    if (!environment.expander.wasLate) return text;
+    reportExposed(key, scalar, context);
+    return undefined;
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
     if (error.origin === undefined) reportExpansion(error, `${key} of ${context.owner}`, scalar, context);
@@ -206,6 +249,34 @@ export function expandDirective(
   }
 }
 
+/** Reports a hook whose words would show a secret; what else is wrong with its variables shows when it runs. */
+export function checkHookText(
+  { expander }: Environment,
+  key: string,
+  scalar: YamlScalar,
+  context: ExpansionContext,
+): void {
+  if (isPlain(scalar.text)) return;
+  try {
+    expander.expand(scalar.text, { literalBackticks: true });
+    if (expander.wasLate) reportExposed(key, scalar, context);
+  } catch (error) {
+    if (!(error instanceof ExpansionError)) throw error;
+  }
+}
+
+/** The command lines of all processes are public, and what else directives say stands in logs. */
+function reportExposed(key: string, { place }: YamlScalar, { owner, report }: ExpansionContext): void {
+  report.error('secret-exposed', `${key} of ${owner} would show a secret`, place, {
+    hint:
+      key === 'command' || isHookStage(key)
+        ? 'programs have it in their environment, and a shell has it as $NAME: everybody can read command lines'
+        : 'expected no variable of "secrets", nor one that is made of it',
+  });
+}
+
+const accountNames: ReadonlySet<string> = new Set(['USER', 'LOGNAME']);
+
 /** The environment that a program gets. */
 export interface FinalEnvironment {
   readonly environment: Readonly<Record<string, string>>;
@@ -213,8 +284,7 @@ export interface FinalEnvironment {
 }
 
 /**
- * The environment that a program gets: every variable expanded, without empty values and without names that begin with
- * an underscore. Variables that cannot be expanded are reported and left out; those that depend on the single run are
+ * The environment that a program gets: every variable expanded, also empty ones, and without chaperone's own. Variables that cannot be expanded are reported and left out; those that depend on the single run are
  * left for later, after a trial with stand-ins.
  *
  * @param notifies true if the starts of the service have a notify socket
@@ -225,17 +295,22 @@ export function finalEnvironment(
   notifies = false,
 ): FinalEnvironment {
   const standIns = { ...lateVariables, ...(notifies ? notifyVariables : {}) };
-  const late = new Set(Object.keys(standIns));
-  const withStandIns = [...levels, { values: new Map(Object.entries(standIns)) }];
-  const expander = createExpander(withStandIns, { late, commandOutput: outputsOf(withStandIns, commands, undefined) });
+  const late = new Set([...Object.keys(standIns), ...secretNames(levels)]);
+  const withStandIns = [...levels, { values: new Map(Object.entries(standIns)), data: 'literal' as const }];
+  const expander = createExpander(withStandIns, {
+    late,
+    commandOutput: outputsOf(withStandIns, commands, undefined),
+    assumesRequired: commands.assumesRequired,
+  });
   const final: [string, string][] = [];
   const lateNames: string[] = [];
   for (const name of expander.names()) {
-    if (name.startsWith('_')) continue;
+    if (isOwnVariable(name)) continue;
     try {
       const value = expander.variable(name) ?? '';
       if (expander.wasLate) lateNames.push(name);
-      else if (value !== '') final.push([name, value]);
+      // An account without a name has none of these.
+      else if (value !== '' || !accountNames.has(name)) final.push([name, value]);
     } catch (error) {
       if (!(error instanceof ExpansionError) || error.origin === undefined) throw error;
       reportVariable(withStandIns, error.origin, error, context);

@@ -9,7 +9,7 @@ export interface MergedSections {
 
 /**
  * Puts the files of a configuration together: a later service replaces an earlier one of its name; settings and logging
- * sections are merged key by key, `env_set` variable by variable, and `inspect` directive by directive.
+ * sections are merged key by key, `env_set` variable by variable, and `compat` and `inspect` directive by directive.
  */
 export function mergeSections(files: readonly (readonly Section[])[]): MergedSections {
   let settings: Section | undefined;
@@ -40,7 +40,7 @@ function merged(earlier: Section, section: Section): Section {
   for (const [key, value] of section.values) {
     values.set(key, mergedValue(values.get(key), value));
   }
-  return { ...section, values, given: new Set([...earlier.given, ...section.given]) };
+  return { ...section, values, given: new Map([...earlier.given, ...section.given]) };
 }
 
 function mergedValue(before: Value | undefined, value: Value): Value {

@@ -49,10 +49,40 @@ interface YamlMap {
   readonly entries: readonly YamlEntry[];
 }
 
+/** What the lexer has seen, by offsets in the text. */
+export interface Marks {
+  /** The start of each quoted text that is never closed, by its end. */
+  readonly openQuotes: ReadonlyMap<number, number>;
+  /** Each bracket that is not part of a text, in their order. */
+  readonly brackets: readonly number[];
+}
+
+export interface SyntaxMistake {
+  readonly message: string;
+  readonly place: Place;
+  readonly hint: string;
+}
+
+/** Says what mistakes are. It is much code, which a start loads only where there are some. */
+export interface SyntaxHelp {
+  /** Words the errors of the YAML library, and points at what is to be changed. */
+  describeSyntax(problem: YAMLParseError, source: Source, marks: Marks): SyntaxMistake;
+  /** The mistake of a file that is written for another program. */
+  foreignFile(source: Source): SyntaxMistake | undefined;
+}
+
+/** For a first reading, whose mistakes nobody sees. */
+const noHelp: SyntaxHelp = {
+  describeSyntax: ({ message, pos: [start, end] }, source) => ({ message, place: { source, start, end }, hint: '' }),
+  foreignFile: () => undefined,
+};
+
 /** Deeper than any real configuration, and far below the depth that would overflow the stack of a recursive reader. */
 const deepestNesting = 100;
 /** Most values that aliases may add to a file, against bombs (a few lines that stand for billions of values). */
 const mostAliasedValues = 1_000_000;
+/** Most syntax errors that are looked at, of which many may be on one line. */
+const mostProblems = 200;
 /** Most syntax errors that are reported of one file, since one slip often makes the rest of the file look wrong. */
 const mostSyntaxErrors = 20;
 
@@ -60,7 +90,7 @@ const mostSyntaxErrors = 20;
  * Reads one file into its documents (most files have one, an empty one has none). Mistakes go to the report;
  * undefined where the file cannot be understood.
  */
-export function parseYaml(source: Source, report: Report): readonly YamlNode[] | undefined {
+export function parseYaml(source: Source, report: Report, help: SyntaxHelp = noHelp): readonly YamlNode[] | undefined {
   const binary = binaryOffset(source.text);
   if (binary !== undefined) {
     const what = source.text.charAt(binary) === '\0' ? 'a NUL byte' : 'bytes that are not UTF-8';
@@ -73,16 +103,21 @@ export function parseYaml(source: Source, report: Report): readonly YamlNode[] |
     return undefined;
   }
 
+  const foreign = help.foreignFile(source);
+  if (foreign !== undefined) {
+    report.error('yaml-syntax', foreign.message, foreign.place, { hint: foreign.hint });
+    return undefined;
+  }
   const composed = compose(source, report);
   if (composed === undefined) return undefined;
-  const { documents, openQuotes } = composed;
+  const { documents, marks } = composed;
 
   const errorLines = new Set<number>();
   const problems = documents.flatMap((document) => document.errors);
   // Errors behind a quote that is never closed are only its consequences.
   const openQuote = problems.find((problem) => isOpenQuote(problem));
-  for (const problem of openQuote === undefined ? problems : [openQuote]) {
-    const mistake = describe(problem, source, openQuotes);
+  for (const problem of openQuote === undefined ? problems.slice(0, mostProblems) : [openQuote]) {
+    const mistake = help.describeSyntax(problem, source, marks);
     const { line } = source.position(mistake.place.start, mistake.place.end);
     if (errorLines.has(line) || errorLines.size >= mostSyntaxErrors) continue;
     errorLines.add(line);
@@ -146,6 +181,10 @@ function sliceOf(place: Place): string {
   return place.source.text.slice(place.start, place.end);
 }
 
+export function isOpenQuote(problem: YAMLParseError): boolean {
+  return problem.code === 'MISSING_CHAR' && problem.message.includes('quote');
+}
+
 /** Text contains no NUL, and a decoder turns bytes that are not UTF-8 into U+FFFD. */
 function binaryOffset(text: string): number | undefined {
   const index = text.search(/[\0\ufffd]/);
@@ -154,8 +193,7 @@ function binaryOffset(text: string): number | undefined {
 
 interface Composed {
   readonly documents: Document.Parsed[];
-  /** The start of each quoted text that is never closed, by its end. */
-  readonly openQuotes: ReadonlyMap<number, number>;
+  readonly marks: Marks;
 }
 
 /** Drives the parser directly instead of parseAllDocuments, which would recurse without a bound on nesting. */
@@ -163,11 +201,14 @@ function compose(source: Source, report: Report): Composed | undefined {
   const parser = new Parser();
   const tokens = [];
   const openQuotes = new Map<number, number>();
+  const brackets: number[] = [];
   for (const lexeme of new Lexer().lex(source.text)) {
     const start = parser.offset;
     for (const token of parser.next(lexeme)) tokens.push(token);
     // The lexer returns quoted text in one piece; if the quote is never closed, that piece reaches the end of the file.
     if (/^["']/.test(lexeme)) openQuotes.set(start + lexeme.length, start);
+    // A bracket that is text comes in one piece with the rest of its text.
+    if (/^[{}[\]]$/.test(lexeme)) brackets.push(start);
     if (parser.stack.length > deepestNesting) {
       report.error(
         'nested-too-deep',
@@ -180,77 +221,7 @@ function compose(source: Source, report: Report): Composed | undefined {
   }
   for (const token of parser.end()) tokens.push(token);
   const composer = new Composer({ version: '1.1', merge: true, uniqueKeys: false, logLevel: 'silent' });
-  return { documents: [...composer.compose(tokens)], openQuotes };
-}
-
-interface Mistake {
-  readonly message: string;
-  readonly place: Place;
-  readonly hint: string;
-}
-
-/** Words the YAML library's errors for somebody who does not know YAML's grammar. */
-function describe(problem: YAMLParseError, source: Source, openQuotes: ReadonlyMap<number, number>): Mistake {
-  const [start, end] = problem.pos;
-  const place: Place = { source, start, end: Math.max(end, start + 1) };
-  const found = quote(sliceOf(place).split('\n', 1)[0] ?? '');
-  switch (problem.code) {
-    case 'MISSING_CHAR': {
-      const opening = openQuotes.get(start);
-      if (isOpenQuote(problem) && opening !== undefined) {
-        const mark = source.text.charAt(opening);
-        return {
-          message: 'this quoted text is never closed',
-          place: { source, start: opening, end: opening + 1 },
-          hint: `expected a closing ${mark}`,
-        };
-      }
-      if (problem.message.startsWith('Implicit')) {
-        return { message: `no value after ${found}`, place, hint: 'expected "KEY: VALUE"' };
-      }
-      return { message: lowered(problem.message), place, hint: 'expected "KEY: VALUE"' };
-    }
-    case 'MULTILINE_IMPLICIT_KEY':
-      return { message: 'a key goes on over several lines', place, hint: 'expected "KEY: VALUE" on this line' };
-    case 'BAD_INDENT':
-      if (problem.message.startsWith('Flow')) {
-        const bracket = problem.message.includes('map') ? '}' : ']';
-        return {
-          message: `a "${bracket === '}' ? '{' : '['}" before this place is not closed, or its content is not indented`,
-          place,
-          hint: `expected a closing "${bracket}"`,
-        };
-      }
-      return { message: 'wrong indentation', place, hint: 'expected the same column as the lines it belongs to' };
-    case 'BLOCK_AS_IMPLICIT_KEY':
-      return { message: 'a second ":" in one line', place, hint: 'expected quotes around a value that holds ": "' };
-    case 'BLOCK_IN_FLOW':
-      return { message: 'a "," is missing inside { } or [ ]', place, hint: 'expected a comma between two entries' };
-    case 'BAD_SCALAR_START':
-      return { message: `a value cannot begin with ${found}`, place, hint: 'expected quotes around the value' };
-    case 'BAD_DQ_ESCAPE':
-      return {
-        message: `unknown escape ${quote(source.text.slice(start, start + 2))} in double quotes`,
-        place,
-        hint: 'expected "\\\\" for a backslash, or single quotes',
-      };
-    case 'UNEXPECTED_TOKEN':
-      return {
-        message: `unexpected ${found}`,
-        place,
-        hint: 'expected the end of the value; quotes go around all of it, or around none of it',
-      };
-    default:
-      return { message: lowered(problem.message), place, hint: 'expected valid YAML' };
-  }
-}
-
-function isOpenQuote(problem: YAMLParseError): boolean {
-  return problem.code === 'MISSING_CHAR' && problem.message.includes('quote');
-}
-
-function lowered(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1);
+  return { documents: [...composer.compose(tokens)], marks: { openQuotes, brackets } };
 }
 
 /** Walks one document in the order of its text, because an alias means the last anchor of its name before it. */

@@ -1,6 +1,18 @@
+import type { PrerequisiteStage, Tie, Ties } from '../model/order/prerequisite.ts';
 import { consoleService, shortName } from '../model/service/service-spec.ts';
+import { templateOf } from '../model/service/template.ts';
 import { didYouMean, nearest } from '../model/words/nearest.ts';
 import type { NameReference } from './read-names.ts';
+import type { OutputReference } from './read-outputs.ts';
+import {
+  checkSingleTies,
+  leastStages,
+  type StagedReference,
+  type StageWish,
+  stagedReference,
+  tiesOf,
+  tyingDirectives,
+} from './read-ties.ts';
 import type { Report } from './report.ts';
 import type { Place } from './source.ts';
 import { isUpperCase } from './validate.ts';
@@ -13,6 +25,18 @@ export interface OrderWishes {
   readonly groups: readonly NameReference[];
   readonly after: readonly NameReference[];
   readonly before: readonly NameReference[];
+  readonly wants?: readonly NameReference[];
+  readonly requires?: readonly NameReference[];
+  /** The services that read what it writes: they start before it, and end after it. */
+  readonly writesTo?: readonly OutputReference[];
+  /** The template that the service is an instance of: a name by which all of them are meant. */
+  readonly template?: string;
+}
+
+/** Whom a service waits for, and how, as its definition holds it. */
+export interface Waiting {
+  readonly prerequisites: readonly string[];
+  readonly ties?: Ties;
 }
 
 /** One service waits for another, and whose line says so. */
@@ -24,35 +48,74 @@ interface Wait {
 interface Reason {
   /** The service in whose section the line stands. */
   readonly owner: number;
-  readonly directive: 'after' | 'before' | 'service_groups';
+  readonly directive: Tie['kind'] | 'before' | 'service_groups' | 'stdout' | 'stderr';
   readonly name: string;
   readonly place: Place;
+  /** Absent: ready. */
+  readonly stage?: PrerequisiteStage;
 }
 
 const reservedGroups: readonly string[] = ['INIT', 'IDLE'];
 
 /**
  * Resolves references and groups by section 2 of the reference: for every service the names it waits for because a directive
- * says so, in the order of declaration. What INIT and IDLE imply is left to the dependency graph (for many services it
+ * says so, in the order of declaration, and the stages that others have to reach. What INIT and IDLE imply is left to the dependency graph (for many services it
  * is a great deal), but cycles are found with it. References that are wrong, and cycles, go to the report. Where not every
- * file could be read, `complete` is false: then an undeclared service is not reported.
+ * file could be read, `complete` is false: then an undeclared service is not reported. The name of a template, also of one
+ * without instances, is that of a group.
  */
 export function resolvePrerequisites(
   wishes: readonly OrderWishes[],
   complete: boolean,
   report: Report,
-): readonly (readonly string[])[] {
+  templates: readonly string[] = [],
+): { readonly waiting: readonly Waiting[]; readonly stages: readonly StageWish[] } {
   const names = new NameTable(wishes);
-  const graph = new WaitGraph(wishes, names, readLines(names, wishes, { complete, report }));
+  const graph = new WaitGraph(wishes, names, readLines(names, wishes, { complete, report, templates }));
   const cycles = cyclicComponents(graph.size, (node) => graph.successors(node));
   for (const component of cycles) reportCycle(graph, component, report);
   // In a cycle the members of a large group would yield far too many names, and no service starts anyway.
-  if (cycles.length > 0) return wishes.map(() => []);
-  return wishes.map((_, index) => {
-    const targets = new Set<number>();
-    for (const wait of graph.explicitWaits(index)) targets.add(wait.target);
-    return [...targets].sort((a, b) => a - b).flatMap((target) => wishes[target]?.name ?? []);
+  if (cycles.length > 0) return { waiting: wishes.map(() => ({ prerequisites: [] })), stages: [] };
+  const stages: StageWish[] = [];
+  const waiting = wishes.map((wish, index) => {
+    const reasons = new Map<number, Reason[]>();
+    for (const { target, reason } of graph.explicitWaits(index)) {
+      append(reasons, target, reason);
+      const { stage, directive, place } = reason;
+      const name = wishes[target]?.name;
+      if (stage !== undefined && name !== undefined)
+        stages.push({ owner: wish.name, directive, target: name, stage, place });
+    }
+    return waitingOf(wishes, index, reasons);
   });
+  return { waiting, stages };
+}
+
+function waitingOf(
+  wishes: readonly OrderWishes[],
+  owner: number,
+  reasons: ReadonlyMap<number, readonly Reason[]>,
+): Waiting {
+  const targets = [...reasons.keys()].sort((a, b) => a - b);
+  const named = new Map<string, Tie>();
+  for (const target of targets) {
+    const name = wishes[target]?.name;
+    if (name !== undefined) named.set(name, tieFor(owner, name, reasons.get(target) ?? []));
+  }
+  const ties = tiesOf(named);
+  return { prerequisites: [...named.keys()], ...(ties === undefined ? {} : { ties }) };
+}
+
+/** Of several directives the service's own one counts that names the other one itself, then one that names its group. */
+function tieFor(owner: number, target: string, reasons: readonly Reason[]): Tie {
+  const rank = (reason: Reason): number => {
+    if (reason.owner !== owner || reason.directive === 'before') return 0;
+    const strength = ['wants', 'after', 'requires'].indexOf(reason.directive);
+    return 1 + strength + (reason.name === target ? 3 : 0);
+  };
+  const [deciding] = [...reasons].sort((a, b) => rank(b) - rank(a));
+  const kind = tyingDirectives.find((directive) => directive === deciding?.directive) ?? 'after';
+  return { kind, stages: leastStages(new Set(reasons.map(({ stage = 'ready' }) => stage))) };
 }
 
 /** Which service has which number, and who is in which group. */
@@ -66,7 +129,12 @@ class NameTable {
 
   constructor(wishes: readonly OrderWishes[]) {
     this.indexes = new Map(wishes.map((wish, index) => [wish.name, index]));
-    this.memberships = wishes.map((wish) => new Map(wish.groups.map((group) => [group.name, group])));
+    this.memberships = wishes.map(({ groups, template }) => {
+      const named = new Map(groups.map((group) => [group.name, group]));
+      const [place] = groups;
+      if (template !== undefined && place !== undefined) named.set(template, { name: template, place: place.place });
+      return named;
+    });
     const members = new Map<string, number[]>();
     this.memberships.forEach((groups, index) => {
       for (const name of groups.keys()) append(members, name, index);
@@ -79,7 +147,7 @@ class NameTable {
   }
 }
 
-function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
   else list.push(value);
@@ -95,31 +163,61 @@ interface Lines {
 
 interface LineContext {
   readonly complete: boolean;
+  readonly templates: readonly string[];
   readonly report: Report;
 }
 
-function readLines({ indexes }: NameTable, wishes: readonly OrderWishes[], context: LineContext): Lines {
+function readLines({ indexes, members }: NameTable, wishes: readonly OrderWishes[], context: LineContext): Lines {
   const waitsFor: Target[][] = wishes.map(() => []);
   const groupWaits = new Map<string, Reason[]>();
   wishes.forEach((wish, owner) => {
     checkGroups(wish, context.report);
-    for (const directive of ['after', 'before'] as const) {
-      for (const { name, place } of wish[directive]) {
-        const reason: Reason = { owner, directive, name, place };
+    for (const { directive, name, place } of wish.writesTo ?? []) {
+      const target = indexes.get(name);
+      const reason: Reason = { owner, directive, name, place };
+      if (target !== undefined) waitsFor[owner]?.push({ kind: 'service', target, reason });
+    }
+    for (const [directive, references] of referencesOf(wish, (name) => members.has(name), context.report)) {
+      for (const { name, place, stage } of references) {
+        const reason: Reason = { owner, directive, name, place, ...(stage === undefined ? {} : { stage }) };
         const kind = classify(reason, wish.name, { ...context, wishes, indexes });
         if (kind === 'service') {
           const target = indexes.get(name);
           if (target === undefined) continue;
-          if (directive === 'after') waitsFor[owner]?.push({ kind: 'service', target, reason });
+          if (directive !== 'before') waitsFor[owner]?.push({ kind: 'service', target, reason });
           else waitsFor[target]?.push({ kind: 'service', target: owner, reason });
         } else if (kind === 'group') {
-          if (directive === 'after') waitsFor[owner]?.push({ kind: 'group', reason });
+          if (directive !== 'before') waitsFor[owner]?.push({ kind: 'group', reason });
           else append(groupWaits, name, reason);
         }
       }
     }
   });
   return { waitsFor, groupWaits };
+}
+
+/** The references of one service, without those whose stage is wrong. */
+function referencesOf(
+  wish: OrderWishes,
+  isGroup: (name: string) => boolean,
+  report: Report,
+): readonly (readonly [Tie['kind'] | 'before', readonly StagedReference[]])[] {
+  const tying = tyingDirectives.map((directive) => {
+    const label = `${directive} of ${wish.name}`;
+    const references = wish[directive] ?? [];
+    return [directive, references.flatMap((one) => stagedReference(one, label, isGroup, report) ?? [])] as const;
+  });
+  checkSingleTies(wish.name, tying, report);
+  const before = wish.before.flatMap((reference) => {
+    const read = stagedReference(reference, `before of ${wish.name}`, isGroup, report);
+    if (read?.stage === undefined) return read ?? [];
+    const message = `before of ${wish.name} names a stage: ${quote(reference.name)}`;
+    report.error('no-effect', message, reference.place, {
+      hint: `expected "after: ${wish.name}:${read.stage}" in the section of the service that waits`,
+    });
+    return [];
+  });
+  return [...tying, ['before', before]];
 }
 
 function checkGroups({ name: owner, groups }: OrderWishes, report: Report): void {
@@ -139,7 +237,7 @@ interface ReferenceContext extends LineContext {
 /** Finds out what a reference refers to, and reports mistakes in it. */
 function classify(reason: Reason, owner: string, context: ReferenceContext): 'service' | 'group' | 'nothing' {
   const { directive, name, place } = reason;
-  const { wishes, indexes, complete, report } = context;
+  const { wishes, indexes, complete, templates, report } = context;
   if (name === consoleService) return indexes.has(name) ? 'service' : 'nothing';
   if (name === 'INIT' || name === 'IDLE') return isPossible(reason, owner, report) ? 'group' : 'nothing';
   if (isUpperCase(name)) {
@@ -151,17 +249,21 @@ function classify(reason: Reason, owner: string, context: ReferenceContext): 'se
     });
     return 'nothing';
   }
-  if (!name.endsWith('.service')) return 'group';
+  if (!name.endsWith('.service') || templates.includes(name)) return 'group';
   if (complete && !indexes.has(name)) {
     const message = `${directive} of ${owner} names ${quote(name)}, which is not declared`;
-    report.warning('unknown-service', message, place, { hint: nearService(name, owner, wishes) ?? 'it has no effect' });
+    const instances = templates.includes(templateOf(name) ?? '')
+      ? `it is none of the instances of ${templateOf(name)}`
+      : undefined;
+    const hint = instances ?? nearService(name, owner, wishes) ?? 'it has no effect';
+    report.warning('unknown-service', message, place, { hint });
   }
   return 'service';
 }
 
 /** Reports `after: IDLE` and `before: INIT`, which no order can satisfy. */
 function isPossible({ directive, name, place }: Reason, owner: string, report: Report): boolean {
-  if (directive === 'after' && name === 'IDLE') {
+  if (directive !== 'before' && name === 'IDLE') {
     report.error('impossible-order', `${owner} cannot wait for IDLE: idle services start after all others`, place, {
       hint: 'expected "service_groups: IDLE", to be one of them',
     });
@@ -212,7 +314,12 @@ class WaitGraph {
       if (line.kind === 'service') yield line;
       else {
         // Waits for INIT and IDLE are implied for services outside the group, and there may be thousands on either side.
-        if (reservedGroups.includes(line.reason.name) && !this.#names.isIn(line.reason.name, index)) continue;
+        if (
+          reservedGroups.includes(line.reason.name) &&
+          isImplied(line.reason) &&
+          !this.#names.isIn(line.reason.name, index)
+        )
+          continue;
         for (const target of members.get(line.reason.name) ?? []) {
           if (target !== index) yield { target, reason: line.reason };
         }
@@ -262,6 +369,11 @@ class WaitGraph {
     });
     return steps;
   }
+}
+
+/** True for a reference to INIT that says no more than what INIT means anyway. */
+function isImplied({ directive, stage = 'ready' }: Reason): boolean {
+  return directive !== 'requires' && stage === 'ready';
 }
 
 function reportCycle(graph: WaitGraph, component: ReadonlySet<number>, report: Report): void {

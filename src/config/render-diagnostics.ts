@@ -11,12 +11,17 @@ const context = 30;
  * The mistakes as text for a person, with a head line; empty where there are none. Warnings are left out.
  *
  * @param consequence what follows from the mistakes, such as `nothing was started`
+ * @param program who says so
  */
-export function renderErrors(diagnostics: readonly Diagnostic[], consequence = 'nothing was started'): string {
+export function renderErrors(
+  diagnostics: readonly Diagnostic[],
+  consequence = 'nothing was started',
+  program = 'chaperone',
+): string {
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   const number = countOf(errors);
   const count = number === 1 ? '1 mistake' : `${number} mistakes`;
-  return render(`chaperone: ${count} in the configuration, ${consequence}`, errors);
+  return render(`${program}: ${count} in the configuration, ${consequence}`, errors);
 }
 
 /** The warnings as text for a person, with a head line; empty where there are none. */

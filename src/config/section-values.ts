@@ -1,4 +1,5 @@
 /** Readers of single directives: each returns the given value, else the default of the table. */
+import type { Overflow } from '../model/log/overflow.ts';
 import { parseSignal, type SignalName } from '../model/service/signal.ts';
 import { directives } from './directives.ts';
 import { type Environment, expandDirective } from './environment.ts';
@@ -6,7 +7,7 @@ import type { YamlScalar } from './parse-yaml.ts';
 import type { NameReference } from './read-names.ts';
 import type { Report } from './report.ts';
 import { emptySection, readScalar, type Section, type Value } from './validate.ts';
-import { parseSize } from './values.ts';
+import { parseOverflow, parseSize } from './values.ts';
 
 export function directiveOf(section: Section, key: string) {
   const directive = directives[section.kind].get(key);
@@ -67,6 +68,13 @@ export function choice(section: Section, key: string): string {
   return typeof fallback === 'string' ? fallback : noDefault(section, key);
 }
 
+export function overflowOf(section: Section, key: string): Overflow {
+  const value = section.values.get(key);
+  if (value?.kind === 'overflow') return value.value;
+  const { default: fallback } = directiveOf(section, key);
+  return (typeof fallback === 'string' ? parseOverflow(fallback) : undefined) ?? noDefault(section, key);
+}
+
 export function namesOf(section: Section, key: string): readonly NameReference[] {
   const value = section.values.get(key);
   return value?.kind === 'names' ? value.names : [];
@@ -125,31 +133,25 @@ export function expandedBoolean(
 }
 
 /** The expanded choice of a directive; undefined where it is not given or is none of the choices. */
-export function expandedChoice(
-  section: Section,
-  key: string,
-  environment: Environment,
-  enabled: boolean,
-  report: Report,
-): string | undefined {
-  const value = expandedValue(section, key, environment, enabled, report);
+export function expandedChoice(...directive: Parameters<typeof expandedValue>): string | undefined {
+  const value = expandedValue(...directive);
   return value?.kind === 'choice' ? value.value : undefined;
 }
 
 /** The expanded number of a directive; undefined where it is not given or is no such number. */
-export function expandedInteger(
-  section: Section,
-  key: string,
-  environment: Environment,
-  enabled: boolean,
-  report: Report,
-): number | undefined {
-  const value = expandedValue(section, key, environment, enabled, report);
+export function expandedInteger(...directive: Parameters<typeof expandedValue>): number | undefined {
+  const value = expandedValue(...directive);
   return value?.kind === 'integer' ? value.value : undefined;
 }
 
+/** The expanded time of a directive, ms; undefined where it is not given or is none. */
+export function expandedSpan(...directive: Parameters<typeof expandedValue>): number | undefined {
+  const value = expandedValue(...directive);
+  return value?.kind === 'milliseconds' ? value.value : undefined;
+}
+
 /** The value of a directive that is read once its text is expanded; undefined where it is not given or cannot be read. */
-function expandedValue(
+export function expandedValue(
   section: Section,
   key: string,
   environment: Environment,

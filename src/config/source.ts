@@ -1,4 +1,5 @@
 import type { SourcePosition } from '../model/words/diagnostic.ts';
+import { maskAssignments } from '../model/words/secrets.ts';
 
 /** One file's text and the way back from places in it to the user's own lines and columns. */
 export interface Source {
@@ -19,11 +20,16 @@ export interface Place {
 
 const tabWidth = 8;
 
-/** Prepares the text of one file. Lines end with LF or CRLF; columns are counted in Unicode characters. */
-export function createSource(file: string, raw: string): Source {
+/**
+ * Prepares the text of one file. Lines end with LF or CRLF; columns are counted in Unicode characters.
+ *
+ * @param tabs what becomes of tabs in `text`: files of other programs keep them
+ */
+export function createSource(file: string, raw: string, tabs: 'expanded' | 'kept' = 'expanded'): Source {
   const withoutMark = raw.startsWith('\ufeff') ? raw.slice(1) : raw;
   const rawLines = withoutMark.split('\n');
-  const lines = withoutMark.includes('\t') ? rawLines.map(expandTabs) : rawLines;
+  const width = tabs === 'kept' ? 1 : tabWidth;
+  const lines = width > 1 && withoutMark.includes('\t') ? rawLines.map(expandTabs) : rawLines;
   const lineStarts: number[] = [];
   let offset = 0;
   for (const line of lines) {
@@ -35,9 +41,15 @@ export function createSource(file: string, raw: string): Source {
     const index = lineAt(lineStarts, start);
     const lineStart = lineStarts[index] ?? 0;
     const rawLine = (rawLines[index] ?? '').replace(/\r$/, '');
-    const first = characterAt(rawLine, start - lineStart);
-    const after = characterAt(rawLine, Math.max(start, end) - lineStart);
-    return { file, line: index + 1, column: first + 1, length: Math.max(1, after - first), text: rawLine };
+    const first = characterAt(rawLine, start - lineStart, width);
+    const after = characterAt(rawLine, Math.max(start, end) - lineStart, width);
+    return {
+      file,
+      line: index + 1,
+      column: first + 1,
+      length: Math.max(1, after - first),
+      text: maskAssignments(rawLine),
+    };
   }
 
   return { file, text: lines.join('\n'), position };
@@ -69,13 +81,13 @@ function lineAt(lineStarts: readonly number[], offset: number): number {
 }
 
 /** The index of the user's character that covers an offset of the expanded line. */
-function characterAt(rawLine: string, expandedOffset: number): number {
+function characterAt(rawLine: string, expandedOffset: number, tab: number): number {
   let index = 0;
   let column = 0;
   let offset = 0;
   for (const character of rawLine) {
     const isTab = character === '\t';
-    const width = isTab ? tabWidth - (column % tabWidth) : 1;
+    const width = isTab ? tab - (column % tab) : 1;
     offset += isTab ? width : character.length;
     if (offset > expandedOffset) return index;
     column += width;

@@ -1,3 +1,6 @@
+import { defaultOverflow, type Overflow } from '../model/log/overflow.ts';
+import { parseDuration } from '../model/words/duration.ts';
+
 /** `true/yes/on/y` and `false/no/off/n` in any case; undefined where it is neither. */
 export function parseBoolean(text: string): boolean | undefined {
   switch (text.trim().toLowerCase()) {
@@ -54,6 +57,34 @@ export function parseSeconds(text: string, plain: boolean): number | undefined {
   return undefined;
 }
 
+const spanUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time with units, `500ms`, `1m30s` or `3d`, or a number of seconds, as milliseconds; undefined where it is neither. */
+export function parseSpan(text: string, plain: boolean): number | undefined {
+  const trimmed = text.trim();
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(trimmed)) return parseSeconds(text, plain);
+  const parts = trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g);
+  return Math.round([...parts].reduce((sum, [, count, unit = '']) => sum + Number(count) * (spanUnits[unit] ?? 0), 0));
+}
+
+/** A number, fractions allowed; undefined where it is none. */
+export function parseNumber(text: string): number | undefined {
+  const trimmed = withoutUnderscores(text.trim());
+  return /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(trimmed) ? Number(trimmed) : undefined;
+}
+
+/** Mode bits of a file: three octal digits, with or without a 0 or `0o` before them; undefined where it is none. */
+export function parseFileMode(text: string): number | undefined {
+  const [, digits] = /^(?:0|0o)?([0-7]{3})$/.exec(text.trim()) ?? [];
+  return digits === undefined ? undefined : Number.parseInt(digits, 8);
+}
+
+/** Mode bits that are taken away: octal digits, with or without a 0 or `0o` before them; undefined where it is none. */
+export function parseUmask(text: string): number | undefined {
+  const [, digits] = /^(?:0|0o)?([0-7]{1,3})$/.exec(text.trim()) ?? [];
+  return digits === undefined ? undefined : Number.parseInt(digits, 8);
+}
+
 /** YAML 1.1 lets underscores stand between digits, and not before the first. */
 function withoutUnderscores(text: string): string {
   return /^[+-]?_/.test(text) ? text : text.replaceAll('_', '');
@@ -62,4 +93,15 @@ function withoutUnderscores(text: string): string {
 /** Rounds to whole milliseconds; a negative number stays negative, since it is a mistake however small it is. */
 function roundedAway(ms: number): number {
   return ms < 0 ? Math.floor(ms) : Math.round(ms);
+}
+
+/** `wait`, `wait TIME`, `block` or `drop`; undefined where it is none of these. */
+export function parseOverflow(text: string): Overflow | undefined {
+  const [kind, time, ...more] = text.trim().split(/\s+/);
+  if (more.length > 0 || (time !== undefined && kind !== 'wait')) return undefined;
+  if (kind === 'block' || kind === 'drop') return { kind };
+  if (kind !== 'wait') return undefined;
+  if (time === undefined) return defaultOverflow;
+  const patience = parseDuration(time);
+  return patience === undefined ? undefined : { kind, patience };
 }

@@ -9,6 +9,10 @@ export type RefusalReason =
   | 'notReady'
   | 'notStarted'
   | 'notScheduled'
+  | 'notCron'
+  | 'unscheduled'
+  | 'runs'
+  | 'unreloadable'
   | 'unrestartable'
   | 'unstartable'
   | 'running'
@@ -96,12 +100,15 @@ export function mistake(text: string): Answer {
 }
 
 /** The original's texts (reference, section 6); names without their suffix. */
-const refusals: Readonly<Record<Exclude<RefusalReason, 'unstartable'>, string>> = {
+const refusals: Readonly<Record<Exclude<RefusalReason, 'unstartable' | 'unreloadable'>, string>> = {
   notEnabled: 'can only start services which have been enabled',
   alreadyStarted: "can't restart services without stop/reset",
   notReady: 'services or their prerequisites are not ready',
   notStarted: "can't stop services which aren't started",
   notScheduled: "can't drain services which are not scheduled",
+  notCron: "can't run services now which are no cron services",
+  unscheduled: "can't run services now which are not scheduled",
+  runs: "can't run services now whose last run goes on",
   unrestartable: "can't restart services which could not be started again",
   running: "can't reset services which are running",
   noProcess: "can't signal services which have no process",
@@ -110,7 +117,7 @@ const refusals: Readonly<Record<Exclude<RefusalReason, 'unstartable'>, string>> 
 
 /** @param names without their suffix */
 export function refused(
-  reason: Exclude<RefusalReason, 'unrestartable' | 'unstartable'>,
+  reason: Exclude<RefusalReason, 'unrestartable' | 'unstartable' | 'unreloadable'>,
   names: readonly string[],
 ): Answer {
   return { kind: 'refused', reason, names, text: `Command error: ${refusals[reason]}: ${names.join(', ')}` };
@@ -124,6 +131,17 @@ export function unrestartable(services: readonly Unstartable[]): Answer {
     reason: 'unrestartable',
     names,
     text: `Command error: ${refusals.unrestartable}: ${withReasons(services)}`,
+  };
+}
+
+/** Refuses the reload of services that cannot be told. */
+export function unreloadable(services: readonly Unstartable[]): Answer {
+  const names = services.map(({ name }) => shortName(name));
+  return {
+    kind: 'refused',
+    reason: 'unreloadable',
+    names,
+    text: `Command error: can't reload services: ${withReasons(services)}`,
   };
 }
 

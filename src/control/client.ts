@@ -1,13 +1,6 @@
-/** The client's side: finds the socket, sends one request, takes the reply. It uses only node:net, which loads fastest. */
-import { lstatSync } from 'node:fs';
+/** The client's side: sends one request, takes the reply. It uses only node:net, which loads fastest. */
 import { connect } from 'node:net';
 import { codeOf } from '../model/words/errno.ts';
-import { controlPlaces, socketVariable } from './places.ts';
-
-export interface ClientOptions {
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly uid: number;
-}
 
 export interface ClientReply {
   readonly status: number;
@@ -25,23 +18,6 @@ export class UnreachableError extends Error {
     super(message);
     this.name = 'UnreachableError';
   }
-}
-
-/** The socket that the environment names, else the first there is (reference, section 5.3). */
-export function findSocket({ environment, uid }: ClientOptions): string {
-  const named = environment[socketVariable];
-  if (named !== undefined && named !== '') return named;
-  const places = controlPlaces(environment, uid);
-  const found = places.find(({ directory, own, socket }) => {
-    try {
-      // Another account that can write to the directory could pretend to be chaperone.
-      const owner = own ? lstatSync(directory).uid : 0;
-      return (owner === uid || owner === 0) && lstatSync(socket).isSocket();
-    } catch {
-      return false;
-    }
-  });
-  return found?.socket ?? places[0]?.socket ?? '';
 }
 
 /** Takes a reply as it arrives. */
@@ -65,18 +41,22 @@ export function request(
     body,
     reader,
     limit,
+    signal,
   }: {
     readonly method: 'GET' | 'POST';
     readonly path: string;
     readonly body?: unknown;
     readonly reader?: ReplyReader;
     readonly limit?: number;
+    /** Ends the connection; the reply is what has come by then. */
+    readonly signal?: AbortSignal;
   },
 ): Promise<ClientReply> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => reject(new UnreachableError(`${unreachable}\n(Error is: ${reason})`));
     const socket = connect(socketPath);
     const timer = limit === undefined ? undefined : setTimeout(() => socket.destroy(new Error('ETIMEDOUT')), limit);
+    signal?.addEventListener('abort', () => socket.destroy());
     let head = '';
     let status = 0;
     let text = '';
@@ -117,7 +97,10 @@ export function request(
   });
 }
 
-/** Reads server-sent events (HTML standard, "Server-sent events"), as far as our server makes use of them. */
+/**
+ * Reads server-sent events (HTML standard, "Server-sent events"), as far as our server makes use of them; not those that tell the
+ * time.
+ */
 export class EventReader implements ReplyReader {
   readonly #onEvent: (name: string, data: unknown) => boolean;
   #rest = '';
@@ -134,7 +117,8 @@ export class EventReader implements ReplyReader {
       this.#rest = this.#rest.slice(end + 2);
       const name = /^event: (.*)$/m.exec(block)?.[1];
       const data = /^data: (.*)$/m.exec(block)?.[1];
-      if (name !== undefined && data !== undefined && !this.#onEvent(name, JSON.parse(data))) return false;
+      if (name === undefined || name === 'clock') continue;
+      if (data !== undefined && !this.#onEvent(name, JSON.parse(data))) return false;
     }
     return true;
   }

@@ -4,6 +4,7 @@ import { oneLine } from '../model/words/printable.ts';
 import { splitWords } from '../model/words/words.ts';
 import type { Command } from './command.ts';
 import { type CommandEntry, commandEntry, commandOf, isVerb, verbs } from './commands.ts';
+import { limits } from './limits.ts';
 
 export type CommandParse =
   | { readonly kind: 'command'; readonly command: Command }
@@ -34,8 +35,12 @@ export function parseLine(line: string): CommandParse {
 }
 
 /** Options may stand anywhere behind the verb. */
-export function parseWords([first, ...rest]: readonly string[]): CommandParse {
+export function parseWords(given: readonly string[]): CommandParse {
+  const [first, ...rest] = given;
   if (first === undefined) return { kind: 'empty' };
+  if (given.some(({ length }) => length > limits.word)) {
+    return mistaken(`a word is longer than ${limits.word} characters`);
+  }
   if (!isVerb(first)) return mistaken(`unknown command "${oneLine(first)}"`);
   const entry = commandEntry(first);
   const parsed = parseOptions(rest, entry.options);

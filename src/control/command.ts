@@ -9,17 +9,36 @@ export type WaitGoal = (typeof waitGoals)[number];
 export type Command =
   | { readonly verb: 'status'; readonly names: readonly string[] }
   | { readonly verb: 'loglevel'; readonly level?: Severity }
-  | ({ readonly verb: 'start'; readonly enable: boolean } & ServiceOptions)
+  | ({ readonly verb: 'start'; readonly enable: boolean; readonly withPrerequisites?: true } & ServiceOptions)
   | ({ readonly verb: 'stop'; readonly disable: boolean; readonly drain: boolean } & ServiceOptions)
   | ({ readonly verb: 'reset' } & ServiceOptions)
-  | ({ readonly verb: 'restart' } & ServiceOptions)
+  | ({ readonly verb: 'restart'; readonly withDependents?: true } & ServiceOptions)
+  | {
+      readonly verb: 'run-now';
+      readonly names: readonly string[];
+      readonly wait: boolean;
+      readonly timeout?: number;
+    }
   | { readonly verb: 'enable'; readonly names: readonly string[] }
   | { readonly verb: 'disable'; readonly names: readonly string[] }
   | { readonly verb: 'dependencies' }
   | { readonly verb: 'shutdown'; readonly delay: number; readonly now: boolean }
   | { readonly verb: 'kill'; readonly names: readonly string[]; readonly signal: SignalName }
   | { readonly verb: 'wait'; readonly names: readonly string[]; readonly goal: WaitGoal; readonly timeout?: number }
-  | { readonly verb: 'reload'; readonly dryRun: boolean; readonly force: boolean };
+  | {
+      readonly verb: 'scale';
+      readonly names: readonly string[];
+      readonly count: number;
+      readonly wait: boolean;
+      readonly timeout?: number;
+    }
+  /** Without names: of the configuration. */
+  | {
+      readonly verb: 'reload';
+      readonly names: readonly string[];
+      readonly dryRun: boolean;
+      readonly force: boolean;
+    };
 
 export type Verb = Command['verb'];
 

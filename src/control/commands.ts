@@ -6,10 +6,12 @@
 
 import { parseSeverity, severities } from '../model/log/syslog-names.ts';
 import type { GrantedAction } from '../model/service/control-policy.ts';
-import { parseSignal } from '../model/service/signal.ts';
+import { parseSignal, signalNames } from '../model/service/signal.ts';
+import { mostInstances } from '../model/service/template.ts';
 import { choice, flag, type Given, type Parameter, readSeconds, seconds, value } from '../model/words/parameter.ts';
 import { oneLine } from '../model/words/printable.ts';
 import { type Command, type CommandOf, type Verb, waitGoals } from './command.ts';
+import { readInstanceCount } from './scale.ts';
 
 export interface CommandEntry {
   readonly summary: string;
@@ -19,7 +21,12 @@ export interface CommandEntry {
   /** Whether its words include names of services. */
   readonly names: 'none' | 'any' | 'some';
   /** The last word, if it is not a name. */
-  readonly word?: { readonly parameter: Parameter<unknown>; readonly required: boolean };
+  readonly word?: {
+    readonly parameter: Parameter<unknown>;
+    readonly required: boolean;
+    /** What shells offer for it. */
+    readonly offers: readonly string[];
+  };
   /** True if telchap has the command, because the original has it. */
   readonly telchap: boolean;
   readonly needs: readonly Need<string>[];
@@ -41,15 +48,30 @@ type Need<Field extends string> = GrantedAction | { readonly action: GrantedActi
 type CommandRoute =
   | { readonly at: 'none' }
   | { readonly at: 'service' }
-  /** `requires`: a field that the body must have; `summary`: what the route does, if not the same as the command. */
-  | { readonly at: 'system'; readonly requires?: Parameter<unknown>; readonly summary?: string };
+  /**
+   * `requires`: a field that the body must have; `summary`: what the route does, if not the same as the command; `ofService`: what
+   * POST /v1/services/{name}/VERB does, which takes no options.
+   */
+  | {
+      readonly at: 'system';
+      readonly requires?: Parameter<unknown>;
+      readonly summary?: string;
+      readonly ofService?: string;
+    };
 
 const force = flag('force', 'do it in whatever state the service is');
+const waitRun = flag('wait', 'answer only when the runs have ended, by whether they have succeeded');
 const wait = flag('wait', 'answer only when the services have reached that state');
 const timeout = seconds('timeout', 'SECONDS', 'how long to wait at most', { added: true });
 const enable = flag('enable', 'enable the services first');
 const disable = flag('disable', 'also disable the services, so that nothing starts them');
 const drain = flag('drain', 'cron, inetd: let present runs and connections end by themselves', { added: true });
+const withPrerequisites = flag('with-prerequisites', 'also start what the services wait for and is not up', {
+  added: true,
+});
+const withDependents = flag('with-dependents', 'also restart what is up and waits for the services, directly or not', {
+  added: true,
+});
 const forceRestart = flag('force', 'also restart services that could not be started again');
 const forceReload = flag('force', 'reload even if that stops services that could not be started again');
 const dryRun = flag('dry-run', 'only print what would change');
@@ -71,12 +93,29 @@ const level = value(
   },
   (text) => parseSeverity(text.replace(/^\*\./, '')),
 );
+const instances: Parameter<number | undefined> = {
+  ...value(
+    'count',
+    'COUNT',
+    'how many instances there are to be',
+    {
+      json: 'number',
+      expects: `a number from 0 to ${mostInstances}`,
+      wrong: (text) => `not a number of instances from 0 to ${mostInstances}: ${oneLine(text)}`,
+    },
+    readInstanceCount,
+  ),
+  readJson: (given) => (typeof given === 'number' ? readInstanceCount(String(given)) : undefined),
+};
 const delay: Parameter<number | 'now' | undefined> = {
   ...seconds('delay', 'DELAY|now', 'seconds from now', {
     wrong: (text) => `Specified delay is not a valid decimal number: ${oneLine(text)}`,
   }),
   read: ([text = '']) => (text.toLowerCase() === 'now' ? 'now' : readSeconds(text)),
 };
+
+const reloadAlone =
+  "read chaperone's configuration anew and carry out what has changed; a mistake in it changes nothing";
 
 /** The delay of a shutdown "now", ms, so that the answer can reach the caller. */
 const shutdownNow = 100;
@@ -96,7 +135,7 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
     summary: 'show, or set, the least severe priority that is logged everywhere',
     options: [],
     names: 'none',
-    word: { parameter: level, required: false },
+    word: { parameter: level, required: false, offers: [...severities].reverse() },
     telchap: true,
     needs: [{ with: 'level', action: 'loglevel' }],
     route: { at: 'system', requires: level, summary: 'widen every log selector to a priority' },
@@ -119,16 +158,21 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
   start: {
     summary: 'start services',
     alone: 'without names all that can be started',
-    options: [force, wait, enable, timeout],
+    options: [force, wait, enable, timeout, withPrerequisites],
     names: 'any',
     telchap: true,
     // A forced start ends running processes.
     needs: ['start', { with: 'enable', action: 'enable' }, { with: 'force', action: 'stop' }],
     route: { at: 'service' },
-    read: (names, given) => ({ verb: 'start', ...serviceOptions(names, given), enable: given.get(enable) }),
+    read: (names, given) => ({
+      verb: 'start',
+      ...serviceOptions(names, given),
+      enable: given.get(enable),
+      ...(given.get(withPrerequisites) ? { withPrerequisites: true } : {}),
+    }),
   },
   reset: {
-    summary: 'forget failures and restarts; end what inetd and cron services run',
+    summary: 'forget failures and restarts; end followed daemons, and what inetd and cron services run',
     options: [force, wait, timeout],
     names: 'some',
     telchap: true,
@@ -138,13 +182,31 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
   },
   restart: {
     summary: 'stop services and start them again',
-    options: [forceRestart, wait, timeout],
+    options: [forceRestart, wait, timeout, withDependents],
     names: 'some',
     telchap: true,
     // A forced restart may leave services stopped.
     needs: ['restart', { with: 'force', action: 'stop' }],
     route: { at: 'service' },
-    read: (names, given) => ({ verb: 'restart', ...serviceOptions(names, given) }),
+    read: (names, given) => ({
+      verb: 'restart',
+      ...serviceOptions(names, given),
+      ...(given.get(withDependents) ? { withDependents: true } : {}),
+    }),
+  },
+  'run-now': {
+    summary: 'run cron services now, beside their schedule',
+    options: [waitRun, timeout],
+    names: 'some',
+    telchap: false,
+    needs: ['run-now'],
+    route: { at: 'service' },
+    read: (names, given) => ({
+      verb: 'run-now',
+      names,
+      wait: given.get(waitRun),
+      ...optional('timeout', given.get(timeout)),
+    }),
   },
   enable: {
     summary: 'allow services to be started',
@@ -177,7 +239,7 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
     summary: 'end the system in order, now or after DELAY seconds',
     options: [],
     names: 'none',
-    word: { parameter: delay, required: false },
+    word: { parameter: delay, required: false, offers: ['now'] },
     telchap: true,
     needs: ['shutdown'],
     route: { at: 'system' },
@@ -192,7 +254,7 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
     summary: 'send a signal to the processes of services',
     options: [],
     names: 'some',
-    word: { parameter: signal, required: true },
+    word: { parameter: signal, required: true, offers: signalNames },
     telchap: false,
     needs: ['kill'],
     route: { at: 'service' },
@@ -215,14 +277,33 @@ const entries: { readonly [V in Verb]: EntryOf<V> } = {
       ...optional('timeout', given.get(timeout)),
     }),
   },
+  scale: {
+    summary: 'start or stop instances of templates until there are COUNT of each',
+    options: [wait, timeout],
+    names: 'some',
+    word: { parameter: instances, required: true, offers: [] },
+    telchap: false,
+    needs: ['scale'],
+    route: { at: 'service' },
+    read: (names, given) => {
+      const count = given.get(instances);
+      const options = { wait: given.get(wait), ...optional('timeout', given.get(timeout)) };
+      return count === undefined ? undefined : { verb: 'scale', names, count, ...options };
+    },
+  },
   reload: {
-    summary: 'read the configuration anew and carry out what has changed; a mistake in it changes nothing',
+    summary: 'let services read their own configuration anew, by reload_command or reload_signal',
+    alone: `without names ${reloadAlone}`,
     options: [dryRun, forceReload],
-    names: 'none',
+    names: 'any',
     telchap: false,
     needs: ['reload'],
-    route: { at: 'system' },
-    read: (_, given) => ({ verb: 'reload', dryRun: given.get(dryRun), force: given.get(forceReload) }),
+    route: {
+      at: 'system',
+      summary: reloadAlone,
+      ofService: 'let a service read its own configuration anew, by its reload_command or reload_signal',
+    },
+    read: (names, given) => ({ verb: 'reload', names, dryRun: given.get(dryRun), force: given.get(forceReload) }),
   },
 };
 

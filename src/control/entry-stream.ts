@@ -14,6 +14,8 @@ export interface EntryStreamOptions {
   readonly from: number;
   /** Takes one entry as JSON; returns false to pause the stream until `resume`. */
   readonly take: (json: string) => boolean;
+  /** Hears the time of chaperone, in ms since it began: at the beginning, and again and again. */
+  readonly onClock?: (at: number) => void;
   /** The request was accepted: entries follow. */
   readonly onOpen?: () => void;
   /** The stream has ended. `refusal` is the body of a refusing answer; undefined if the connection ended. */
@@ -26,7 +28,7 @@ export interface EntryStream {
 }
 
 /** Requests entries and passes them on one by one. */
-export function readEntries(line: Line, { from, take, onOpen, onEnd }: EntryStreamOptions): EntryStream {
+export function readEntries(line: Line, { from, take, onClock, onOpen, onEnd }: EntryStreamOptions): EntryStream {
   const decoder = new TextDecoder();
   const waiting: string[] = [];
   let rest = '';
@@ -55,6 +57,8 @@ export function readEntries(line: Line, { from, take, onOpen, onEnd }: EntryStre
     for (const block of blocks) {
       const data = /^event: entry\ndata: (.*)$/m.exec(block)?.[1];
       if (data !== undefined) waiting.push(data);
+      const time = /^event: clock\ndata: \{"at":([\d.]+)\}$/m.exec(block)?.[1];
+      if (time !== undefined) onClock?.(Number(time));
     }
     give();
   };

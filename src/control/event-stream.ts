@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { limits } from './limits.ts';
 
+/** ms between two events that tell the time. */
+const clockInterval = 5_000;
+
 /**
  * Server-sent events to one reader. Events that it does not take in time are dropped and counted, and it is told how
  * many it missed once it reads again: a reader who never reads costs `limits.unread` bytes, and is disconnected after a
@@ -11,7 +14,8 @@ export class EventStream {
   readonly #onDrop: () => void;
   #missed = 0;
 
-  constructor(response: ServerResponse, onDrop: () => void) {
+  /** @param now ms since chaperone began: the time comes first, and again and again, so that a quiet stream shows it, too */
+  constructor(response: ServerResponse, onDrop: () => void, now: () => number) {
     this.#response = response;
     this.#onDrop = onDrop;
     response.writeHead(200, {
@@ -22,6 +26,13 @@ export class EventStream {
     // The reader learns that it is connected before the first event.
     response.write(': connected\n\n');
     response.on('drain', () => this.#tellMissed());
+    const tellTime = (): void => {
+      if (this.hasRoom) this.send('clock', { at: now() });
+    };
+    tellTime();
+    const beat = setInterval(tellTime, clockInterval);
+    beat.unref();
+    response.once('close', () => clearInterval(beat));
   }
 
   /** @param value is sent as JSON, which is one line */
@@ -50,6 +61,11 @@ export class EventStream {
   end(): void {
     this.#tellMissed();
     this.#response.end();
+  }
+
+  /** Calls back once, when the stream is over or its reader is gone. */
+  onClose(callback: () => void): void {
+    this.#response.once('close', callback);
   }
 
   #tellMissed(): void {

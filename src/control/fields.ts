@@ -1,6 +1,7 @@
 /** Reads parameters of HTTP requests: fields of a JSON body, parameters of a query. */
 import { isObject } from '../model/words/json.ts';
 import { fieldName, type Given, type Parameter } from '../model/words/parameter.ts';
+import { limits } from './limits.ts';
 import type { Schema } from './schema.ts';
 
 export interface Fields {
@@ -29,9 +30,17 @@ export function readBody(bytes: Uint8Array, fields: Fields): FieldsResult {
 
 /** Reads the parameters of a query; a list may stand as several parameters of one name. */
 export function readQuery(query: URLSearchParams, fields: Fields): FieldsResult {
+  if (query.size > limits.parameters) {
+    return { kind: 'mistake', message: `the query has more than ${limits.parameters} parameters` };
+  }
+  const byName = new Map<string, string[]>();
+  for (const [name, text] of query) {
+    const texts = byName.get(name);
+    if (texts === undefined) byName.set(name, [text]);
+    else texts.push(text);
+  }
   const entries: [string, unknown][] = [];
-  for (const name of new Set(query.keys())) {
-    const texts = query.getAll(name);
+  for (const [name, texts] of byName) {
     const text = texts.at(-1) ?? '';
     switch (fields.parameters.find((parameter) => fieldName(parameter) === name)?.json) {
       case 'strings':
@@ -59,6 +68,10 @@ function readFields(entries: readonly (readonly [string, unknown])[], { paramete
       return { kind: 'mistake', message: `unknown field ${JSON.stringify(name.slice(0, 100))}` };
     }
     if (value === null || value === undefined) continue;
+    // A list has a bound where its words are used; a program's argument may be long.
+    if (typeof value === 'string' && value.length > limits.word) {
+      return { kind: 'mistake', message: `${fieldName(parameter)} is longer than ${limits.word} characters` };
+    }
     if (parameter.readJson(value) === undefined) return { kind: 'mistake', message: wrongField(parameter, value) };
     found.set(name, value);
   }

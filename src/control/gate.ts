@@ -1,12 +1,14 @@
 /** The entrance of all commands: checks the caller's rights and rate; execute.ts carries them out. */
 import type { GrantedAction } from '../model/service/control-policy.ts';
 import { type Answer, mistake } from './answer.ts';
+import type { Boundary } from './boundary.ts';
 import type { Command } from './command.ts';
 import { type CommandParse, usage } from './command-words.ts';
 import { neededFor } from './commands.ts';
 import { type ExecuteOptions, execute } from './execute.ts';
 import { limits } from './limits.ts';
-import type { Caller, Rights } from './rights.ts';
+import { type Meter, readingCost } from './meter.ts';
+import { accountOf, type Caller, describeCaller, type Rights } from './rights.ts';
 import type { Supervisor } from './supervisor.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -16,7 +18,11 @@ export interface GateOptions {
   /** Monotonic ms. */
   readonly now: () => number;
   readonly timers: ExecuteOptions['timers'];
+  /** Keeps what goes wrong in a request from the rest of the system. */
+  readonly boundary: Boundary;
 }
+
+type CallOptions = Pick<ExecuteOptions, 'aborted' | 'unattended' | 'meter'>;
 
 /** Most accounts whose rate is remembered; the one that has been quiet for longest is forgotten first. */
 const mostAccounts = 1_000;
@@ -25,46 +31,52 @@ export class Gate {
   readonly supervisor: Supervisor;
   readonly rights: Rights;
   readonly timers: ExecuteOptions['timers'];
+  readonly boundary: Boundary;
   readonly #now: () => number;
   readonly #buckets = new Map<number, TokenBucket>();
 
-  constructor({ supervisor, rights, now, timers }: GateOptions) {
+  constructor({ supervisor, rights, now, timers, boundary }: GateOptions) {
     this.supervisor = supervisor;
     this.rights = rights;
-    this.timers = timers;
+    this.boundary = boundary;
+    this.timers = {
+      setTimeout: (callback, delay) => timers.setTimeout(boundary.guard(callback), delay),
+      clearTimeout: (id) => timers.clearTimeout(id),
+    };
     this.#now = now;
   }
 
-  /** Counts one request; returns an answer if there were too many. */
-  admit({ uid }: Caller): Answer | undefined {
-    return this.#bucketOf(uid).take(this.#now())
+  /** Counts one request of so many bytes; returns an answer if there were too many. An owner's requests all weigh the same. */
+  admit(caller: Caller, bytes = 0): Answer | undefined {
+    const cost = this.rights.isOwner(caller) ? 1 : readingCost(bytes);
+    return this.#bucketOf(accountOf(caller)).take(this.#now(), cost)
       ? undefined
       : { kind: 'busy', text: 'Command error: too many requests' };
+  }
+
+  /** Counts what answering the request of a guest has cost. */
+  charge(caller: Caller, meter: Meter): void {
+    if (!this.rights.isOwner(caller)) this.#bucketOf(accountOf(caller)).charge(meter.cost);
   }
 
   /** The refusal for a caller who lacks a right; undefined if it may go on. */
   refuse(caller: Caller, needed: readonly GrantedAction[]): Answer | undefined {
     const missing = needed.filter((action) => !this.rights.may(caller, action));
     if (missing.length === 0) return undefined;
-    return { kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: ${missing.join(', ')}` };
+    return {
+      kind: 'forbidden',
+      text: `Command error: not permitted for ${describeCaller(caller)}: ${missing.join(', ')}`,
+    };
   }
 
   /** Carries a command out if the caller has the rights. */
-  async command(
-    command: Command,
-    caller: Caller,
-    options: Pick<ExecuteOptions, 'aborted' | 'unattended'> = {},
-  ): Promise<Answer> {
+  async command(command: Command, caller: Caller, options: CallOptions): Promise<Answer> {
     const refusal = this.refuse(caller, neededFor(command));
     return refusal ?? execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
   }
 
   /** Carries out a command that came as words, or answers with the mistake in them. */
-  async words(
-    parse: CommandParse,
-    caller: Caller,
-    options: Pick<ExecuteOptions, 'aborted' | 'unattended'> = {},
-  ): Promise<Answer> {
+  async words(parse: CommandParse, caller: Caller, options: CallOptions): Promise<Answer> {
     switch (parse.kind) {
       case 'command':
         return this.command(parse.command, caller, options);

@@ -5,6 +5,7 @@ import { EventStream } from './event-stream.ts';
 import { readBody, readQuery } from './fields.ts';
 import type { Gate } from './gate.ts';
 import { limits } from './limits.ts';
+import { Meter } from './meter.ts';
 import type { ControlCounts } from './metrics.ts';
 import type { Caller } from './rights.ts';
 import { answer, type Reply, type Route } from './route.ts';
@@ -17,6 +18,8 @@ export interface HttpCall {
   /** The request has been read: from here on only the reply takes time. */
   readonly onRead: () => void;
   readonly onDrop: () => void;
+  /** The answer is a stream, and lasts. `patient`: its reader may pause as long as it likes. */
+  readonly onStream: (stream: EventStream, patient: boolean) => void;
 }
 
 export type Found =
@@ -55,45 +58,68 @@ function matchPath(pattern: string, path: string): string | undefined {
   }
 }
 
-/** Answers one request. Never throws: an internal error becomes a 500 and is reported to the caller of this function. */
+/** Answers one request, and counts what that has cost. Rejects only where chaperone itself has a fault. */
 export async function handleRequest(request: IncomingMessage, response: ServerResponse, call: HttpCall): Promise<void> {
-  const { gate, caller, counts, onRead, onDrop } = call;
-  const found = findRoute(request.method ?? '', request.url ?? '');
-  const body = await readAll(request);
-  onRead();
-  if (body === undefined) {
-    write(response, { kind: 'json', status: 413, value: { kind: 'mistake', text: `more than ${limits.body} bytes` } });
+  const { gate, caller, onDrop, onRead } = call;
+  if (request.headers['transfer-encoding'] !== undefined) {
+    refuseChunks(request);
     return;
   }
+  const body = await readAll(request);
+  onRead();
+  const busy = gate.admit(caller, body?.length ?? limits.body);
+  const meter = new Meter();
+  const reply = busy === undefined ? await replyTo({ request, response, body, meter }, call) : answer(busy);
+  if (reply.kind !== 'events') meter.answered = write(response, reply);
+  else if (request.method === 'HEAD') response.writeHead(200, { 'content-type': 'text/event-stream' }).end();
+  else if (!response.destroyed) {
+    const stream = new EventStream(response, onDrop, () => gate.supervisor.status().uptime);
+    call.onStream(stream, reply.patient === true);
+    const end = reply.begin(stream);
+    response.once('close', end);
+  }
+  gate.charge(caller, meter);
+}
+
+/**
+ * Refuses a body without a length: thousands of chunks fit into one packet, each of which would be an event. The answer is
+ * written at once, since the chunks that have come are passed on as long as the connection exists.
+ */
+function refuseChunks(request: IncomingMessage): void {
+  request.on('error', () => undefined);
+  request.socket.write('HTTP/1.1 411 Length Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  request.destroy();
+}
+
+interface ReadRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Undefined if it was too long. */
+  readonly body: Buffer | undefined;
+  readonly meter: Meter;
+}
+
+async function replyTo({ request, response, body, meter }: ReadRequest, call: HttpCall): Promise<Reply> {
+  const { gate, caller, counts } = call;
+  if (body === undefined) {
+    return { kind: 'json', status: 413, value: { kind: 'mistake', text: `more than ${limits.body} bytes` } };
+  }
+  const found = findRoute(request.method ?? '', request.url ?? '');
   if (found.kind === 'missing') {
-    write(response, { kind: 'json', status: 404, value: { kind: 'mistake', text: 'no such path' } });
-    return;
+    return { kind: 'json', status: 404, value: { kind: 'mistake', text: 'no such path' } };
   }
   if (found.kind === 'method') {
     response.setHeader('allow', found.allow.join(', '));
-    write(response, { kind: 'json', status: 405, value: { kind: 'mistake', text: `use ${found.allow.join(' or ')}` } });
-    return;
+    return { kind: 'json', status: 405, value: { kind: 'mistake', text: `use ${found.allow.join(' or ')}` } };
   }
   const { route, name, query } = found;
-  const refusal = gate.admit(caller) ?? gate.refuse(caller, route.needs);
-  if (refusal !== undefined) {
-    write(response, answer(refusal));
-    return;
-  }
+  const refusal = gate.refuse(caller, route.needs);
+  if (refusal !== undefined) return answer(refusal);
   const read = route.method === 'GET' ? readQuery(query, route.fields) : readBody(body, route.fields);
-  if (read.kind === 'mistake') {
-    write(response, answer(mistake(read.message)));
-    return;
-  }
+  if (read.kind === 'mistake') return answer(mistake(read.message));
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const reply = await route.handle({ gate, caller, name, given: read.given, aborted: gone.signal, counts });
-  if (reply.kind !== 'events') write(response, reply);
-  else if (request.method === 'HEAD') response.writeHead(200, { 'content-type': 'text/event-stream' }).end();
-  else if (!response.destroyed) {
-    const end = reply.begin(new EventStream(response, onDrop));
-    response.once('close', end);
-  }
+  return route.handle({ gate, caller, name, given: read.given, aborted: gone.signal, counts, meter });
 }
 
 /** The body; undefined if it is too long. */
@@ -112,17 +138,20 @@ async function readAll(request: IncomingMessage): Promise<Buffer | undefined> {
   return Buffer.concat(chunks);
 }
 
-function write(response: ServerResponse, reply: Exclude<Reply, { kind: 'events' }>): void {
-  if (response.destroyed) return;
+/** @returns how many bytes were answered */
+function write(response: ServerResponse, reply: Exclude<Reply, { kind: 'events' }>): number {
+  if (response.destroyed) return 0;
   const [status, type, text] =
     reply.kind === 'json'
       ? [reply.status, 'application/json; charset=utf-8', `${JSON.stringify(reply.value)}\n`]
       : [200, reply.type, reply.text];
+  const length = Buffer.byteLength(text);
   response.writeHead(status, {
     'content-type': type,
-    'content-length': Buffer.byteLength(text),
+    'content-length': length,
     'cache-control': 'no-store',
     connection: 'close',
   });
   response.end(text);
+  return length;
 }

@@ -1,11 +1,14 @@
 /** The listings of `chaperonectl status`: a table, and everything about one service. */
 
-import { bySlowness, remarksOf, tookOf } from '../facts/critical-chain.ts';
+import { bySlowness, remarksOf, type StartTimes, tookOf, withShortNames } from '../facts/critical-chain.ts';
+import { tieTo, tieWords } from '../model/order/prerequisite.ts';
 import { describeExit } from '../model/service/exit-status.ts';
+import { describePlace } from '../model/service/hook.ts';
+import { describeOutputs } from '../model/service/output.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { describeDuration, roughDuration } from '../model/words/duration.ts';
 import { oneLine } from '../model/words/printable.ts';
-import type { ServiceStatus } from './supervisor.ts';
+import type { ProbeStatus, RestartStatus, ServiceStatus } from './supervisor.ts';
 
 /** @param now Unix ms */
 export function serviceTable(services: readonly ServiceStatus[], now: number): string {
@@ -31,7 +34,8 @@ export function serviceTable(services: readonly ServiceStatus[], now: number): s
     .concat('\n');
 }
 
-function stateText({ state, stage, lastExit }: ServiceStatus): string {
+function stateText({ state, stage, lastExit, health }: ServiceStatus): string {
+  if (state === 'ready' && health === 'unhealthy') return 'ready (unhealthy)';
   if (stage === 'ready.scheduled') return 'ready (scheduled)';
   if (stage === 'ready.exited')
     return lastExit === undefined ? 'ready (exited)' : `ready (exited ${exitWord(lastExit)})`;
@@ -50,16 +54,31 @@ function exitWord({ status }: NonNullable<ServiceStatus['lastExit']>): string {
   }
 }
 
-function noteText(service: ServiceStatus, now: number): string {
+/** Why a service is where it is, and what else there is to say of it. `now`: Unix ms. */
+export function noteText(service: ServiceStatus, now: number): string {
   const parts = [
-    ...(service.state === 'ready' ? [] : [service.why.sentence]),
+    ...(service.state === 'ready' && !isFailing(service) ? [] : [service.why.sentence]),
     ...(service.nextRun === undefined
       ? []
       : [`next ${nextRunText(service.nextRun, service, now)}${lastRunText(service)}`]),
     ...(service.note === undefined ? [] : [oneLine(service.note)]),
+    ...(service.linesDropped === undefined ? [] : [`${service.linesDropped} lines dropped by log_rate`]),
     ...(service.enabled || service.state === 'disabled' ? [] : ['disabled']),
   ];
   return parts.join('; ');
+}
+
+/** True where a probe of a ready service fails, however often it may. */
+function isFailing({ probes = [] }: ServiceStatus): boolean {
+  return probes.some(({ failures }) => failures > 0);
+}
+
+/** `http http://localhost/health passed: 200 in 3 ms, 2 s ago`. */
+function probeText({ probe, standing, failures, retries, last }: ProbeStatus): string {
+  const count = failures === 0 || retries === undefined ? '' : `, ${failures} of ${retries}`;
+  if (last === undefined) return `${probe}: ${standing}`;
+  const output = last.output === undefined ? '' : `: "${oneLine(last.output.trimEnd().slice(-200))}"`;
+  return `${probe}: ${standing}${count}; last: ${last.reason}, ${describeDuration(last.age)} ago${output}`;
 }
 
 /** `03:00 (in 5 h)`; with its date where that is more than a day away, with seconds where it has some. */
@@ -85,6 +104,13 @@ function lastRunText({ lastExit }: ServiceStatus): string {
   return lastExit === undefined ? '' : `, last exit ${exitWord(lastExit)}`;
 }
 
+/** `3 used, 2 left, the next in 4 s`. */
+function restartText({ used, left, nextIn, none }: RestartStatus): string {
+  const next = nextIn === undefined ? '' : `, the next in ${describeDuration(nextIn)}`;
+  const refusal = none === undefined ? '' : `; no other follows (${none})`;
+  return `${used} used, ${left === undefined ? 'no limit' : `${left} left`}${next}${refusal}`;
+}
+
 /** @param now Unix ms */
 export function serviceDetails(service: ServiceStatus, now: number): string {
   const { why, lastExit, lastWords, restarts } = service;
@@ -97,15 +123,26 @@ export function serviceDetails(service: ServiceStatus, now: number): string {
     ['owner', why.condition === undefined ? undefined : why.owner],
     ['because', service.cause],
     ['pid', service.pid === undefined ? undefined : String(service.pid)],
+    ['hook', service.hook === undefined ? undefined : hookText(service.hook)],
     ['processes', service.running === undefined ? undefined : String(service.running)],
-    ['restarts', restarts === undefined ? undefined : `${restarts.used} used, ${restarts.left} left`],
+    ['restarts', restarts === undefined ? undefined : restartText(restarts)],
+    ['health', service.health],
+    ...(service.probes ?? []).map((probe) => [probe.purpose, probeText(probe)] as const),
     ['note', service.note === undefined ? undefined : oneLine(service.note)],
     [
       'last exit',
       lastExit === undefined ? undefined : `${describeExit(lastExit.status)}, pid ${lastExit.pid}, ${ago(lastExit.at)}`,
     ],
     ['next run', service.nextRun === undefined ? undefined : nextRunText(service.nextRun, service, now)],
-    ['after', service.prerequisites.length === 0 ? undefined : service.prerequisites.map(shortName).join(', ')],
+    ['output', service.outputs === undefined ? undefined : describeOutputs(service.outputs)],
+    [
+      'input',
+      service.waitingInput === undefined
+        ? undefined
+        : `${service.waitingInput} bytes of other services wait to be read`,
+    ],
+    ['dropped', service.linesDropped === undefined ? undefined : `${service.linesDropped} lines, because of log_rate`],
+    ['after', service.prerequisites.length === 0 ? undefined : waitTexts(service).join(', ')],
     [
       'last words',
       lastWords === undefined
@@ -118,13 +155,35 @@ export function serviceDetails(service: ServiceStatus, now: number): string {
   return `${service.name}  ${service.stage} for ${describeDuration(service.age)} (${service.type}${enabled})\n${lines.join('\n')}\n`;
 }
 
-/** How long each service took to become ready at its first start, the slowest first. */
-export function blameText(services: readonly ServiceStatus[]): string {
+/** The prerequisites, and how they are waited for: `db (requires, healthy)`. */
+function waitTexts({ prerequisites, ties }: ServiceStatus): readonly string[] {
+  return prerequisites.map((name) => {
+    const words = tieWords(tieTo({ ties }, name));
+    return words === '' ? shortName(name) : `${shortName(name)} (${words})`;
+  });
+}
+
+function hookText(hook: NonNullable<ServiceStatus['hook']>): string {
+  const process = hook.pid === undefined ? '' : `, pid ${hook.pid}`;
+  return `${describePlace(hook)}, for ${describeDuration(hook.ran)}${process}`;
+}
+
+/** A first start, and how many ms it took. */
+export interface BlameEntry extends StartTimes {
+  readonly took: number;
+}
+
+/** How long each service took to become ready at its first start, the slowest first; names without their suffix. */
+export function blame(services: readonly ServiceStatus[]): readonly BlameEntry[] {
   const starts = services.flatMap(({ name, boot }) => (boot === undefined ? [] : [{ ...boot, service: name }]));
-  return bySlowness(starts)
+  return bySlowness(starts).map((start) => ({ ...withShortNames(start), took: tookOf(start) }));
+}
+
+export function blameText(services: readonly ServiceStatus[]): string {
+  return blame(services)
     .map((start) => {
-      const took = `${(tookOf(start) / 1000).toFixed(3).padStart(9)} s`;
-      return `${[took, shortName(start.service), ...remarksOf(start).map(oneLine)].join('  ')}\n`;
+      const took = `${(start.took / 1000).toFixed(3).padStart(9)} s`;
+      return `${[took, start.service, ...remarksOf(start).map(oneLine)].join('  ')}\n`;
     })
     .join('');
 }

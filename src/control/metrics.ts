@@ -1,7 +1,7 @@
 /** `GET /metrics`: the Prometheus text format, version 0.0.4. */
 import { publicStates, systemStates } from '../model/service/public-state.ts';
 import { shortName } from '../model/service/service-spec.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { ServiceStatus, Supervisor } from './supervisor.ts';
 
 /** Measurements of the control surface itself. */
 export interface ControlCounts {
@@ -11,6 +11,9 @@ export interface ControlCounts {
   /** Events and records that readers did not take in time. */
   readonly unread: number;
 }
+
+/** What metrics are made of. */
+export type Measured = Pick<Supervisor, 'status' | 'services' | 'measurements'>;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -23,11 +26,11 @@ interface Family {
 
 export const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function renderMetrics(supervisor: Supervisor, control: ControlCounts): string {
+export function renderMetrics(supervisor: Measured, control: ControlCounts): string {
   return families(supervisor, control).map(renderFamily).join('');
 }
 
-function families(supervisor: Supervisor, control: ControlCounts): readonly Family[] {
+function families(supervisor: Measured, control: ControlCounts): readonly Family[] {
   const status = supervisor.status();
   const services = supervisor.services();
   const measured = supervisor.measurements();
@@ -67,6 +70,7 @@ function families(supervisor: Supervisor, control: ControlCounts): readonly Fami
       'Restarts after an abnormal end.',
       each(({ name }) => measured.restarts[name] ?? 0),
     ),
+    gauge('chaperone_service_healthy', healthHelp, each(healthOf)),
     counter(
       'chaperone_service_exits_total',
       'Ends of processes, by exit code or signal.',
@@ -87,6 +91,9 @@ function families(supervisor: Supervisor, control: ControlCounts): readonly Fami
     gauge('chaperone_loop_delay_seconds', 'The longest time that the event loop was late since the last look.', [
       [{}, measured.loopDelay / 1000],
     ]),
+    counter('chaperone_trace_spans_total', 'Spans for the collector of traces, by what became of them.', [
+      ...Object.entries(measured.traces ?? {}).map(([result, count]) => [{ result }, count] as const),
+    ]),
     gauge('process_resident_memory_bytes', 'Resident set of chaperone.', [[{}, measured.memory.resident]]),
     gauge('chaperone_heap_bytes', 'JavaScript heap in use.', [[{}, measured.memory.heap]]),
     gauge('chaperone_control_connections', 'Connections to the control socket.', [[{}, control.connections]]),
@@ -95,6 +102,12 @@ function families(supervisor: Supervisor, control: ControlCounts): readonly Fami
       [{}, control.unread],
     ]),
   ];
+}
+
+const healthHelp = 'What the probes of healthy say: 1 or 0; absent until they say something.';
+
+function healthOf({ health }: ServiceStatus): number | undefined {
+  return health === 'healthy' ? 1 : health === 'unhealthy' ? 0 : undefined;
 }
 
 function gauge(name: string, help: string, samples: Family['samples']): Family {

@@ -39,8 +39,19 @@ export function controlPlaces(
     place('/dev', false),
     place('/run/chaperone', true),
     ...(runtime?.startsWith('/') ? [place(`${runtime}/chaperone`, true)] : []),
-    place(`/tmp/chaperone-${uid}`, true),
+    ...sharedFolders.map((folder) => accountPlace(folder, uid)),
   ];
+}
+
+/**
+ * The folders that every account may usually write to. A container with a read-only root file system has only the first, unless
+ * something is mounted at the second.
+ */
+export const sharedFolders = ['/dev/shm', '/tmp'] as const;
+
+/** The place of an account's chaperone in a folder that all accounts share. */
+export function accountPlace(folder: string, uid: number): ControlPlace {
+  return place(`${folder}/chaperone-${uid}`, true);
 }
 
 /** sockaddr_un(7): what a path may have, bytes. */

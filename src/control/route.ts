@@ -4,6 +4,7 @@ import type { Given } from '../model/words/parameter.ts';
 import { type Answer, exitStatuses, httpStatuses } from './answer.ts';
 import type { Fields } from './fields.ts';
 import type { Gate } from './gate.ts';
+import type { Meter } from './meter.ts';
 import type { ControlCounts } from './metrics.ts';
 import type { Caller } from './rights.ts';
 import type { SchemaName } from './schema.ts';
@@ -18,6 +19,8 @@ export interface Call {
   /** Aborted when the caller has gone. */
   readonly aborted: AbortSignal;
   readonly counts: () => ControlCounts;
+  /** Counts the work of the request. */
+  readonly meter: Meter;
 }
 
 /** Takes the events of a stream. */
@@ -37,8 +40,11 @@ export interface JsonReply {
 export type Reply =
   | JsonReply
   | { readonly kind: 'text'; readonly type: string; readonly text: string }
-  /** `begin` returns what ends the stream. */
-  | { readonly kind: 'events'; readonly begin: (sink: EventSink) => () => void };
+  /**
+   * `begin` returns what ends the stream. `patient`: a reader may pause as long as it likes, since what waits for it is bounded, and it is
+   * told what it has missed.
+   */
+  | { readonly kind: 'events'; readonly patient?: true; readonly begin: (sink: EventSink) => () => void };
 
 export interface Route {
   readonly method: 'GET' | 'POST';

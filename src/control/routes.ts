@@ -15,9 +15,11 @@ import { limits } from './limits.ts';
 import { follow, lines } from './log-parameters.ts';
 import { metricsType, renderMetrics } from './metrics.ts';
 import { openApi } from './openapi.ts';
-import { answer, type Call, type EventSink, json, type Route } from './route.ts';
+import { readinessOf } from './readiness.ts';
+import { describeCaller } from './rights.ts';
+import { answer, type Call, type EventSink, json, type Reply, type Route } from './route.ts';
 import { selectServices } from './select-services.ts';
-import type { EntryWatch, ServiceStatus } from './supervisor.ts';
+import type { CommandOutput, ControlEvent, EntryWatch, ProbeStatus, ServiceStatus } from './supervisor.ts';
 
 const names = values('name', 'NAME', 'names or globs; none: all');
 const words = values('words', 'WORD', 'the command and its arguments');
@@ -64,7 +66,7 @@ export const routes: readonly Route[] = [
     fields: noFields,
     gives: { kind: 'schema', name: 'Service' },
     handle: (call) => {
-      const selected = selectServices(call.gate.supervisor.services(), [call.name]);
+      const selected = selectServices(call.gate.supervisor.services(), [call.name], call.meter);
       if (selected.kind === 'answer') return answer(selected.answer);
       return json(visible(selected.services[0], call));
     },
@@ -78,7 +80,7 @@ export const routes: readonly Route[] = [
     fields: noFields,
     gives: { kind: 'schema', name: 'HistoryLine', list: true },
     handle: (call) => {
-      const selected = selectServices(call.gate.supervisor.services(), [call.name]);
+      const selected = selectServices(call.gate.supervisor.services(), [call.name], call.meter);
       if (selected.kind === 'answer') return answer(selected.answer);
       const [service] = selected.services;
       return json(service === undefined ? [] : (call.gate.supervisor.history(service.name) ?? []));
@@ -94,15 +96,15 @@ export const routes: readonly Route[] = [
     needs: [],
     fields: { parameters: [words], required: [words] },
     gives: { kind: 'schema', name: 'Answer' },
-    handle: async ({ gate, caller, aborted, given }) =>
-      answer(await gate.words(parseWords(given.get(words)), caller, { aborted })),
+    handle: async ({ gate, caller, aborted, meter, given }) =>
+      answer(await gate.words(parseWords(given.get(words)), caller, { aborted, meter })),
   },
   {
     method: 'GET',
     path: '/v1/ready',
     id: 'ready',
     summary:
-      'For probes: 200 where every service, or each that is named, is ready or disabled; 503 otherwise. One that has ended ' +
+      'For probes: 200 where every service, or each that is named, is ready and not unhealthy, or disabled; 503 otherwise. One that has ended ' +
       'normally counts as ready with remain_after_exit; else it counts only where it is named, and as not ready.',
     needs: [],
     fields: fields(names),
@@ -110,12 +112,12 @@ export const routes: readonly Route[] = [
     handle: (call) => {
       const selected = select(call);
       if ('kind' in selected) return answer(selected);
-      const named = call.given.get(names).length > 0;
-      const wanting = selected.filter((service) => !passesProbe(service, named));
       const { state } = call.gate.supervisor.status();
-      const ready = wanting.length === 0 && state !== 'draining';
+      const { ready, wanting, text } = readinessOf(selected, call.given.get(names).length > 0, state);
+      if (ready) return json({ ready, system: state, waitsFor: {} });
       const waitsFor = Object.fromEntries(wanting.map(({ name, why }) => [name, why.sentence]));
-      return json({ ready, system: state, waitsFor }, ready ? 200 : 503);
+      // The text comes first: a client may read no further.
+      return json({ ready, system: state, text, waitsFor }, 503);
     },
   },
   {
@@ -147,6 +149,17 @@ export const routes: readonly Route[] = [
     },
   },
   {
+    method: 'POST',
+    path: '/v1/services/{name}/program',
+    id: 'program',
+    summary:
+      'What `chaperonectl shell` needs to run a command as the service, its secrets included. Only for owners of the socket.',
+    needs: [],
+    fields: { parameters: [argv], required: [argv] },
+    gives: { kind: 'object' },
+    handle: programAsService,
+  },
+  {
     method: 'GET',
     path: '/v1/logs',
     id: 'logs',
@@ -158,8 +171,8 @@ export const routes: readonly Route[] = [
       const selected = select(call);
       if ('kind' in selected) return answer(selected);
       const all = call.given.get(names).length === 0;
-      const wanted = new Set(selected.map(({ name }) => name));
-      return { kind: 'events', begin: (sink) => sendLogs(call, sink, (record) => all || concerns(record, wanted)) };
+      const selects = all ? () => true : ofServices(selected.map(({ name }) => name));
+      return { kind: 'events', begin: (sink) => sendLogs(call, sink, selects) };
     },
   },
   {
@@ -178,9 +191,11 @@ export const routes: readonly Route[] = [
       return {
         kind: 'events',
         begin: (sink) => {
-          const subscription = call.gate.supervisor.events$.subscribe((event) => {
-            if (all || event.type === 'system' || wanted.has(event.service)) sink.send(event.type, event);
-          });
+          const subscription = call.gate.supervisor.events$.subscribe(
+            call.gate.boundary.guard((event: ControlEvent) => {
+              if (all || event.type === 'system' || wanted.has(event.service)) sink.send(event.type, event);
+            }),
+          );
           return () => subscription.unsubscribe();
         },
       };
@@ -197,10 +212,13 @@ export const routes: readonly Route[] = [
     gives: { kind: 'events' },
     handle: ({ gate, caller, given }) => {
       if (!gate.rights.isOwner(caller)) {
-        return answer({ kind: 'forbidden', text: `Command error: not permitted for uid ${caller.uid}: inspect` });
+        return answer({
+          kind: 'forbidden',
+          text: `Command error: not permitted for ${describeCaller(caller)}: inspect`,
+        });
       }
       const request = { records: given.get(records), from: given.get(from) ?? 0 };
-      return { kind: 'events', begin: (sink) => sendEntries(gate, request, sink) };
+      return { kind: 'events', patient: true, begin: (sink) => sendEntries(gate, request, sink) };
     },
   },
   {
@@ -221,52 +239,52 @@ export const routes: readonly Route[] = [
     needs: [],
     fields: noFields,
     gives: { kind: 'object' },
-    handle: ({ gate }) => json(openApi(routes, gate.supervisor.status().version)),
+    handle: ({ gate }) => json(description(gate.supervisor.status().version)),
   },
 ];
+
+let described: { readonly version: string; readonly value: object } | undefined;
+
+/** The OpenAPI description, which is made once. */
+function description(version: string): object {
+  if (described?.version !== version) described = { version, value: openApi(routes, version) };
+  return described.value;
+}
 
 /** The services that the query names, or all; an answer if one does not exist. */
 function select(call: Call): readonly ServiceStatus[] | Answer {
   const services = call.gate.supervisor.services();
   const wanted = call.given.get(names);
   if (wanted.length === 0) return services;
-  const selected = selectServices(services, wanted);
+  const selected = selectServices(services, wanted, call.meter);
   return selected.kind === 'answer' ? selected.answer : selected.services;
-}
-
-/** True if a probe counts the service as ready. If all services are asked for, one that has ended normally is left out. */
-function passesProbe({ state, remainAfterExit }: ServiceStatus, named: boolean): boolean {
-  switch (state) {
-    case 'ready':
-    case 'disabled':
-      return true;
-    case 'exited':
-      return !named || remainAfterExit === true;
-    case 'pending':
-    case 'starting':
-    case 'stopping':
-    case 'backoff':
-    case 'stopped':
-    case 'failed':
-      return false;
-  }
 }
 
 /** The part of a service's status that the caller may see. */
 function visible(service: ServiceStatus | undefined, { gate, caller }: Call): Partial<ServiceStatus> {
   if (service === undefined) return {};
   if (gate.rights.may(caller, 'logs')) return service;
-  const { lastWords: _, ...rest } = service;
-  return rest;
+  const { lastWords: _, probes, ...rest } = service;
+  return probes === undefined ? rest : { ...rest, probes: probes.map(withoutOutput) };
 }
 
-function concerns({ service, program }: LogRecord, wanted: ReadonlySet<string>): boolean {
-  if (service !== undefined) return wanted.has(service);
-  return [...wanted].some((name) => shortName(name) === program);
+/** Leaves the output of a probe's command out: like the log, it may hold secrets of the service. */
+function withoutOutput({ last, ...probe }: ProbeStatus): ProbeStatus {
+  if (last === undefined) return probe;
+  const { output: _, ...rest } = last;
+  return { ...probe, last: rest };
+}
+
+/** Tells whether a record is of one of these services; one that came through syslog is known by its program's name. */
+function ofServices(names: readonly string[]): (record: LogRecord) => boolean {
+  const services = new Set(names);
+  const programs = new Set(names.map(shortName));
+  return ({ service, program }) =>
+    service === undefined ? program !== undefined && programs.has(program) : services.has(service);
 }
 
 function sendLogs({ gate, given }: Call, sink: EventSink, selects: (record: LogRecord) => boolean): () => void {
-  const { supervisor } = gate;
+  const { supervisor, boundary } = gate;
   const follows = given.get(follow);
   const wanted = Math.min(limits.records, given.get(lines) ?? (follows ? 10 : limits.records));
   const last = supervisor.recentRecords().filter(selects);
@@ -275,14 +293,16 @@ function sendLogs({ gate, given }: Call, sink: EventSink, selects: (record: LogR
     sink.end();
     return () => undefined;
   }
-  const subscription = supervisor.records$.subscribe((record) => {
-    if (selects(record)) sink.send('record', recordJson(record));
-  });
+  const subscription = supervisor.records$.subscribe(
+    boundary.guard((record: LogRecord) => {
+      if (selects(record)) sink.send('record', recordJson(record));
+    }),
+  );
   return () => subscription.unsubscribe();
 }
 
 function sendEntries(
-  { supervisor }: Gate,
+  { supervisor, boundary }: Gate,
   request: { readonly records: boolean; readonly from: number },
   sink: EventSink,
 ): () => void {
@@ -292,35 +312,48 @@ function sendEntries(
     sink.send('entry', entry);
     return sink.hasRoom;
   };
-  supervisor.watch({ ...request, onEntry }).then(
-    (begun) => {
-      watch = begun;
-      if (over) begun.close();
-      else sink.onDrain(() => begun.resume());
-    },
-    () => sink.end(),
-  );
+  const begin = async (): Promise<void> => {
+    const begun = await supervisor.watch({ ...request, onEntry });
+    watch = begun;
+    if (over) begun.close();
+    else sink.onDrain(() => begun.resume());
+  };
+  boundary.settle(begin(), () => sink.end());
   return () => {
     over = true;
     watch?.close();
   };
 }
 
-function recordJson({ time, facility, severity, program, pid, message, service }: LogRecord): object {
-  return { time, facility, severity, program, pid, message, service };
+function recordJson({ time, facility, severity, program, pid, message, service, continuation }: LogRecord): object {
+  return { time, facility, severity, program, pid, message, service, continuation };
 }
 
-function runCommand({ supervisor }: Gate, argv: readonly string[], sink: EventSink): () => void {
+async function programAsService({ gate, caller, name, given, meter }: Call): Promise<Reply> {
+  if (!gate.rights.isOwner(caller)) {
+    return answer({ kind: 'forbidden', text: `Command error: not permitted for ${describeCaller(caller)}: shell` });
+  }
+  const command = given.get(argv);
+  if (command.length === 0) return answer(mistake('argv is empty'));
+  const selected = selectServices(gate.supervisor.services(), [name], meter);
+  if (selected.kind === 'answer') return answer(selected.answer);
+  const [service] = selected.services;
+  if (service === undefined || selected.services.length > 1) return answer(mistake('exactly one service is needed'));
+  const program = await gate.supervisor.programOf(service.name, command);
+  if (typeof program === 'string')
+    return answer({ kind: 'failed', names: [service.name], text: `Command error: ${program}` });
+  return json({ program: Buffer.from(program).toString('base64') });
+}
+
+function runCommand({ supervisor, boundary }: Gate, argv: readonly string[], sink: EventSink): () => void {
   const run = supervisor.run(argv);
   const subscription = new Subscription();
-  subscription.add(run.output$.subscribe((output) => sink.send('output', output)));
-  run.outcome.then(
-    (outcome) => {
-      sink.send('end', outcome);
-      sink.end();
-    },
-    () => sink.end(),
-  );
+  subscription.add(run.output$.subscribe(boundary.guard((output: CommandOutput) => sink.send('output', output))));
+  const finish = async (): Promise<void> => {
+    sink.send('end', await run.outcome);
+    sink.end();
+  };
+  boundary.settle(finish(), () => sink.end());
   return () => {
     subscription.unsubscribe();
     run.cancel();

@@ -5,15 +5,18 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Answer } from './answer.ts';
+import { Boundary } from './boundary.ts';
 import { CommandLines } from './command-lines.ts';
+import type { EventStream } from './event-stream.ts';
 import { Gate, type GateOptions } from './gate.ts';
 import { handleRequest } from './http.ts';
 import { limits } from './limits.ts';
+import { Meter } from './meter.ts';
 import type { ControlCounts } from './metrics.ts';
 import { parseCommand, protocolOf, RawCommand, rawAnswer } from './raw-protocol.ts';
-import type { Caller } from './rights.ts';
+import { accountOf, type Caller } from './rights.ts';
 
-export interface ControlServerOptions extends GateOptions {
+export interface ControlServerOptions extends Omit<GateOptions, 'boundary'> {
   /** The caller at the other end; undefined if the kernel does not name it. */
   readonly callerOf: (socket: Socket) => Caller | undefined;
   /** Reports an error in chaperone itself, which fails the request but not the system. */
@@ -24,22 +27,28 @@ export interface ControlServerOptions extends GateOptions {
 
 interface Connection {
   readonly caller: Caller;
-  readonly guest: boolean;
+  readonly group: Group;
 }
+
+/** Who shares places with whom. */
+type Group = 'host' | 'owner' | 'guest';
 
 export class ControlServer {
   readonly #options: ControlServerOptions;
+  readonly #boundary: Boundary;
   readonly #gate: Gate;
   readonly #http: Server;
   readonly #connections = new Map<Socket, Connection>();
   readonly #lines = new CommandLines();
   readonly #deadlines = new Map<Socket, number>();
+  readonly #streams = new Set<EventStream>();
   #refused = 0;
   #unread = 0;
 
   constructor(options: ControlServerOptions) {
     this.#options = options;
-    this.#gate = new Gate(options);
+    this.#boundary = new Boundary(options.onError);
+    this.#gate = new Gate({ ...options, boundary: this.#boundary });
     this.#http = createServer(
       { maxHeaderSize: limits.head, keepAlive: false, requireHostHeader: false },
       (request, response) => {
@@ -50,6 +59,11 @@ export class ControlServer {
           return;
         }
         response.shouldKeepAlive = false;
+        const giveUp = (): void => {
+          socket.destroy();
+        };
+        this.#boundary.emitter(request, giveUp);
+        this.#boundary.emitter(response, giveUp);
         handleRequest(request, response, {
           gate: this.#gate,
           caller: connection.caller,
@@ -58,13 +72,19 @@ export class ControlServer {
           onDrop: () => {
             this.#unread += 1;
           },
+          onStream: (stream, patient) => {
+            this.#streams.add(stream);
+            stream.onClose(() => this.#streams.delete(stream));
+            if (patient) this.#clearDeadline(socket);
+          },
         }).catch((error: unknown) => {
           // A request that broke off in the middle is no error.
-          if (!socket.destroyed) this.#options.onError(error);
+          if (!socket.destroyed) this.#boundary.report(error);
           socket.destroy();
         });
       },
     );
+    this.#boundary.emitter(this.#http, () => undefined);
     this.#http.on('clientError', (_, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       else socket.destroy();
@@ -80,14 +100,22 @@ export class ControlServer {
 
   /** Takes a connection; it may half-close. */
   accept(socket: Socket): void {
+    const giveUp = (): void => {
+      socket.destroy();
+    };
+    this.#boundary.emitter(socket, giveUp);
+    this.#boundary.run(() => this.#accept(socket), giveUp);
+  }
+
+  #accept(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     const caller = this.#options.callerOf(socket);
-    if (caller === undefined || !this.#hasRoom(caller)) {
+    if (caller === undefined || !this.#makeRoom(caller)) {
       this.#refused += 1;
       socket.destroy();
       return;
     }
-    this.#connections.set(socket, { caller, guest: !this.#options.rights.isOwner(caller) });
+    this.#connections.set(socket, { caller, group: this.#groupOf(caller) });
     const late = this.#gate.timers.setTimeout(() => socket.destroy(), limits.requestTime);
     this.#deadlines.set(socket, late);
     socket.once('close', () => {
@@ -111,20 +139,39 @@ export class ControlServer {
 
   /** Carries out text from the FIFO, to which only its owner may write. */
   takeLines(chunk: Uint8Array): void {
+    this.#boundary.run(() => this.#takeLines(chunk));
+  }
+
+  #takeLines(chunk: Uint8Array): void {
     const owner = { uid: 0, gid: 0, groups: [] };
     const before = this.#lines.dropped;
     for (const line of this.#lines.add(chunk)) {
       const busy = this.#gate.admit(owner);
       if (busy !== undefined) this.#options.onLine(busy);
       else {
-        this.#gate
-          .words(parseCommand(line), owner, { unattended: true })
-          .then((answer) => this.#options.onLine(answer), this.#options.onError);
+        this.#boundary.settle(
+          this.#gate
+            .words(parseCommand(line), owner, { unattended: true, meter: new Meter() })
+            .then((answer) => this.#options.onLine(answer)),
+        );
       }
     }
     if (this.#lines.dropped > before) {
       this.#options.onLine({ kind: 'mistake', text: `a command is longer than ${limits.line} bytes` });
     }
+  }
+
+  /** Ends all streams; resolves once each reader has got the rest, and the mark of the end. */
+  async end(): Promise<void> {
+    await Promise.all(
+      [...this.#streams].map(
+        (stream) =>
+          new Promise<void>((resolve) => {
+            stream.onClose(resolve);
+            stream.end();
+          }),
+      ),
+    );
   }
 
   close(): void {
@@ -152,12 +199,37 @@ export class ControlServer {
     look(socket.writableLength, socket.bytesWritten - socket.writableLength);
   }
 
-  #hasRoom(caller: Caller): boolean {
-    if (this.#connections.size >= limits.connections) return false;
-    if (this.#options.rights.isOwner(caller)) return true;
-    const guests = [...this.#connections.values()].filter(({ guest }) => guest);
-    const own = guests.filter(({ caller: { uid } }) => uid === caller.uid);
-    return guests.length < limits.guestConnections && own.length < limits.accountConnections;
+  #groupOf(caller: Caller): Group {
+    const { rights } = this.#options;
+    return rights.isHost(caller) ? 'host' : rights.isOwner(caller) ? 'owner' : 'guest';
+  }
+
+  /**
+   * Finds a place for a caller. Root and chaperone's own account have places that nobody else can take. Where the places of
+   * the others are all taken, an account that has fewer than its share gets one from the account that has most: its youngest
+   * connection is closed.
+   */
+  #makeRoom(caller: Caller): boolean {
+    const group = this.#groupOf(caller);
+    const inGroup = [...this.#connections].filter(([, other]) => other.group === group);
+    if (group === 'host') return inGroup.length < limits.connections.host;
+    const account = accountOf(caller);
+    const byAccount = new Map<number, Socket[]>();
+    for (const [socket, other] of inGroup) {
+      const sockets = byAccount.get(accountOf(other.caller));
+      if (sockets === undefined) byAccount.set(accountOf(other.caller), [socket]);
+      else sockets.push(socket);
+    }
+    const own = byAccount.get(account)?.length ?? 0;
+    if (group === 'guest' && own >= limits.accountConnections) return false;
+    if (inGroup.length < limits.connections[group]) return true;
+    const largest = [...byAccount.values()].reduce((one, other) => (other.length > one.length ? other : one));
+    const youngest = largest.at(-1);
+    if (youngest === undefined || largest.length <= own + 1) return false;
+    this.#refused += 1;
+    this.#connections.delete(youngest);
+    youngest.destroy();
+    return true;
   }
 
   #readRaw(socket: Socket, caller: Caller, first: Buffer): void {
@@ -172,17 +244,16 @@ export class ControlServer {
       this.#expectReader(socket);
       const gone = new AbortController();
       socket.once('close', () => gone.abort());
+      const meter = new Meter();
       const busy = this.#gate.admit(caller);
-      const answered = busy ?? this.#gate.words(command.parse(), caller, { aborted: gone.signal });
-      Promise.resolve(answered).then(
-        (answer) => {
-          if (!socket.destroyed) socket.end(rawAnswer(answer));
-        },
-        (error: unknown) => {
-          this.#options.onError(error);
-          socket.destroy();
-        },
-      );
+      const answered = busy ?? this.#gate.words(command.parse(), caller, { aborted: gone.signal, meter });
+      const send = (answer: Answer): void => {
+        const text = rawAnswer(answer);
+        meter.answered = Buffer.byteLength(text);
+        this.#gate.charge(caller, meter);
+        if (!socket.destroyed) socket.end(text);
+      };
+      this.#boundary.settle(Promise.resolve(answered).then(send), () => socket.destroy());
     };
     const take = (chunk: Buffer): void => {
       if (quiet !== undefined) timers.clearTimeout(quiet);

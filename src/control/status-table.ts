@@ -8,16 +8,23 @@ function statusWord(service: ServiceStatus): string {
   switch (service.stage) {
     case 'starting.awaitingNotify':
       return 'activating';
+    case 'starting.asking':
+    case 'starting.beforeStart':
     case 'starting.spawning':
     case 'starting.settling':
     case 'starting.awaitingExit':
     case 'starting.awaitingPidfile':
+    case 'starting.awaitingProbe':
+    case 'starting.afterStart':
       return 'starting';
     case 'ready.running':
+    case 'stopping.beforeStop':
+    case 'stopping.stopCommand':
     case 'stopping.terminating':
     case 'stopping.clearing':
     case 'stopping.draining':
     case 'stopping.killing':
+    case 'stopping.afterStop':
       return 'running';
     case 'ready.exited':
     case 'exited':
@@ -32,6 +39,8 @@ function statusWord(service: ServiceStatus): string {
     case 'disabled':
       return 'disabled';
     case 'pending':
+      // To the original, a service is starting from the request on. A service that waits in vain would be that for ever.
+      return service.why.owner === 'you' ? '-' : 'starting';
     case 'stopped':
       if (!service.enabled) return 'disabled';
       return service.prerequisitesReady ? 'ready' : '-';
@@ -50,7 +59,7 @@ function briefly(status: ExitStatus): string {
 }
 
 function restartsLeft({ restarts }: ServiceStatus): string {
-  return restarts === undefined || restarts.left === 0 ? '' : `+r#${restarts.left}`;
+  return restarts?.left === undefined || restarts.left === 0 ? '' : `+r#${restarts.left}`;
 }
 
 /** Head lines and the table `pid name enabled status note`, sorted by name. */

@@ -8,9 +8,15 @@ import type { StartTimes } from '../facts/critical-chain.ts';
 import type { HistoryLine } from '../facts/history.ts';
 import type { LogRecord } from '../model/log/log-record.ts';
 import type { Severity } from '../model/log/syslog-names.ts';
+import type { Ties } from '../model/order/prerequisite.ts';
 import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
+import type { RunAnswer, RunResult } from '../model/schedule/scheduled-runs.ts';
 import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { HookPlace } from '../model/service/hook.ts';
+import type { Outputs } from '../model/service/output.ts';
+import type { ProbePurpose, ProbeStanding } from '../model/service/probe.ts';
 import type { PublicState, SystemState } from '../model/service/public-state.ts';
+import type { ReloadOutcome } from '../model/service/reload-method.ts';
 import type { ServiceType } from '../model/service/service-spec.ts';
 import type { ServiceStage } from '../model/service/service-stage.ts';
 import type { SignalName } from '../model/service/signal.ts';
@@ -23,6 +29,8 @@ export interface ServiceStatus {
   readonly name: string;
   readonly type: ServiceType;
   readonly enabled: boolean;
+  /** True: not enabled only because of the way in which the system was started. */
+  readonly held?: true;
   /** True: the service counts as ready after a normal end. */
   readonly remainAfterExit?: true;
   readonly state: PublicState;
@@ -34,12 +42,24 @@ export interface ServiceStatus {
   readonly age: number;
   readonly why: Why;
   readonly pid?: number;
+  /** True: the process is the one that a pidfile or MAINPID has named. */
+  readonly followed?: true;
+  /** The hook that runs. `pid`: absent before its spawn; `ran`: ms since it, or its stage, began. */
+  readonly hook?: HookPlace & { readonly pid?: number; readonly ran: number };
   /** inetd, cron: how many processes of the service run. */
   readonly running?: number;
-  /** Only if the service has `restart`. */
-  readonly restarts?: { readonly used: number; readonly left: number };
+  /** It reads its own configuration anew, or says so by RELOADING=1. */
+  readonly reloading?: true;
+  /** Why the last reload of the present run has failed: `reload_command: exit 1`. */
+  readonly reloadFailure?: string;
+  /** Only if the service may be tried again after an end. */
+  readonly restarts?: RestartStatus;
   readonly note?: string;
   readonly lastExit?: { readonly pid: number; readonly status: ExitStatus; readonly at: number };
+  /** Only where the service is ready and has `healthy`; `unknown`: its probes have decided nothing yet. */
+  readonly health?: 'unknown' | 'healthy' | 'unhealthy';
+  /** The probes that are at work: of `ready` while the service starts, of `healthy` while it is ready. */
+  readonly probes?: readonly ProbeStatus[];
   /** Why the service failed or is about to restart: `exit 1`. */
   readonly cause?: string;
   /** Unix ms of the next run of a cron service. */
@@ -48,11 +68,49 @@ export interface ServiceStatus {
   readonly timeZone?: string;
   /** Only for callers who may do everything, since a line of a log may hold secrets. */
   readonly lastWords?: { readonly stream: 'stdout' | 'stderr'; readonly line: string; readonly age: number };
+  /** Where its output goes, if not all of it goes into the log: a service, an entry, or `inherit`. */
+  readonly outputs?: Outputs;
+  /** How many bytes wait in the pipe that it reads from, if other services write to it. */
+  readonly waitingInput?: number;
+  /** How many of its lines were dropped because of its `log_rate`; absent where none were. */
+  readonly linesDropped?: number;
   readonly prerequisites: readonly string[];
+  /** By the name of a prerequisite: how it is waited for, where it is not simply to be ready. */
+  readonly ties?: Ties;
   /** True if all prerequisites are ready, have ended normally, or are disabled. */
   readonly prerequisitesReady: boolean;
-  /** The first start, ms since chaperone began; absent until that start is over. */
+  /** The first start, ms since chaperone began; absent until it begins. */
   readonly boot?: BootTimes;
+}
+
+export interface RestartStatus {
+  /** The tries that count against the limit. */
+  readonly used: number;
+  /** Absent where there is no limit. */
+  readonly left?: number;
+  /** ms until the next try, where one comes. */
+  readonly nextIn?: number;
+  /** Why no try follows: `restart_prevent: 78`. */
+  readonly none?: string;
+}
+
+export interface ProbeStatus {
+  readonly purpose: ProbePurpose;
+  /** Without arguments, queries and headers. */
+  readonly probe: string;
+  readonly standing: ProbeStanding;
+  /** Failures in a row that count. */
+  readonly failures: number;
+  /** Only of `healthy`: how many failures in a row make the service unhealthy. */
+  readonly retries?: number;
+  readonly last?: {
+    readonly passed: boolean;
+    readonly reason: string;
+    /** How long ago, ms. */
+    readonly age: number;
+    /** What a command wrote last: only for callers who may read the log. */
+    readonly output?: string;
+  };
 }
 
 /** When a service went through the stages of its first start, ms since chaperone began; names with their suffix. */
@@ -65,6 +123,8 @@ export interface SystemStatus {
   readonly uptime: number;
   /** ms since chaperone began at which the system was up; absent until then. */
   readonly ready?: number;
+  /** ms since chaperone began at which the boot was over: the system was up, or had begun to end; absent until then. */
+  readonly bootOver?: number;
   /** Of the body, which is PID 1 in a container. */
   readonly pid: number;
   /** The pid of the brain: Node, which runs everything but the body. */
@@ -106,9 +166,14 @@ export type RunOutcome =
   | { readonly kind: 'ended'; readonly status: ExitStatus }
   | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 };
 
+export interface CommandOutput {
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
 export interface CommandRun {
   /** The command's output; completes when the command has closed both streams and ended. */
-  readonly output$: Observable<{ readonly stream: 'stdout' | 'stderr'; readonly text: string }>;
+  readonly output$: Observable<CommandOutput>;
   readonly outcome: Promise<RunOutcome>;
   /** Ends the command with its process group. */
   readonly cancel: () => void;
@@ -144,6 +209,8 @@ export interface Measurements {
   /** The longest delay of the event loop since the last measurement, ms. */
   readonly loopDelay: number;
   readonly memory: { readonly resident: number; readonly heap: number };
+  /** Spans that a collector of traces has taken, and those that it has not; absent where no traces are sent. */
+  readonly traces?: { readonly sent: number; readonly lost: number };
 }
 
 export interface StartRequest {
@@ -167,6 +234,23 @@ export interface ReloadRequest {
   readonly force: boolean;
 }
 
+/** What `scale` does with one template; names of services with their suffix, those that stop with the highest first. */
+export interface ScaleChange {
+  /** With its suffix: `worker@.service`. */
+  readonly template: string;
+  readonly count: number;
+  readonly started: readonly string[];
+  readonly stopped: readonly string[];
+}
+
+export type ScaleResult =
+  | { readonly kind: 'begun'; readonly changes: readonly ScaleChange[] }
+  /** There are no such templates. */
+  | { readonly kind: 'unknown'; readonly names: readonly string[] }
+  /** The files name the instances of these templates one by one. */
+  | { readonly kind: 'listed'; readonly names: readonly string[] }
+  | Extract<ReloadResult, { readonly kind: 'unstartable' | 'mistakes' | 'ending' }>;
+
 /** A watcher who gets everything that happens, entry by entry. */
 export interface WatchRequest {
   /** True: also log records. */
@@ -180,6 +264,13 @@ export interface WatchRequest {
 export interface EntryWatch {
   resume(): void;
   close(): void;
+}
+
+/** A run that somebody has asked for. */
+export interface RunNow {
+  readonly answer: RunAnswer;
+  /** Settles once the run has ended, where it was not refused. */
+  readonly ended: Promise<RunResult>;
 }
 
 export interface Supervisor {
@@ -211,13 +302,24 @@ export interface Supervisor {
    * Services that are restarted together with them count as available.
    */
   unrestartable(names: readonly string[]): readonly Unstartable[];
+  /** Runs a cron service now. */
+  runNow(name: string): RunNow;
+  /** Lets one service read its own configuration anew, and tells what has come of it once that is known. */
+  reloadService(name: string): Promise<ReloadOutcome>;
   setEnabled(names: readonly string[], enabled: boolean): void;
   kill(name: string, signal: SignalName): Promise<KillOutcome>;
   /** @param delay ms */
   shutdown(delay: number): void;
   forceLogLevel(level: Severity): void;
   run(argv: readonly string[]): CommandRun;
+  /**
+   * What makes a process of a caller a program with the account, the environment, the directory and the limits of a service, in bytes
+   * that native/tools.h describes; or why that cannot be, in words. The environment holds the secrets of the service.
+   */
+  programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string>;
   /** Sends the present state first, then everything that happens. */
   watch(request: WatchRequest): Promise<EntryWatch>;
   reload(request: ReloadRequest): Promise<ReloadResult>;
+  /** Takes full names of templates: each is to have so many instances, until the files say something else of it. */
+  scale(templates: readonly string[], count: number): Promise<ScaleResult>;
 }

@@ -17,12 +17,20 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes a token; false if there is none. */
-  take(now: number): boolean {
+  /**
+   * Takes tokens; false if there is not even one. What costs more than there is leaves a debt, which has to be earned before
+   * the next is given.
+   */
+  take(now: number, cost = 1): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) * this.#perMs);
     this.#at = now;
     if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    this.#tokens -= cost;
     return true;
+  }
+
+  /** Takes tokens in any case. */
+  charge(cost: number): void {
+    this.#tokens -= cost;
   }
 }

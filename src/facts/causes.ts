@@ -1,4 +1,6 @@
-import { endsStart, type Happening, type Moved, systemActor, textOf } from './fact.ts';
+import { endsStart, type Happening, type Moved, type RequestVerb, systemActor, textOf } from './fact.ts';
+
+const asksForNeither: readonly RequestVerb[] = ['kill', 'run-now', 'reload'];
 
 /** The past facts, by number, that may be the cause of a service's next move. */
 interface Known {
@@ -9,6 +11,8 @@ interface Known {
   /** The last of the service's processes has ended. */
   end: number | undefined;
   moved: number | undefined;
+  /** Something has happened to a prerequisite, and this service has not started since. */
+  tied: number | undefined;
 }
 
 /** Finds the fact that caused a happening. It keeps four numbers for each service. */
@@ -30,6 +34,12 @@ export class Causes {
         // The service reports these two before it says in which of their states it is.
         const { phase } = happening.change;
         return phase === 'starting' || phase === 'stopping' ? undefined : this.#known.get(happening.service)?.moved;
+      }
+      case 'service.tied': {
+        const other = this.#known.get(happening.cause.prerequisite);
+        // One that is to be stopped has not moved yet: those that require it end first.
+        if (happening.cause.how !== 'stopped') return other?.moved;
+        return other?.request ?? other?.tied ?? this.#reload ?? other?.moved;
       }
       case 'system.draining': {
         const { end } = happening;
@@ -54,11 +64,17 @@ export class Causes {
       }
       case 'requested':
         if (happening.verb === 'shutdown') this.#shutdown = seq;
-        // A signal by hand asks neither for a start nor for a stop.
-        if (happening.verb !== 'kill') for (const service of happening.services) this.#of(service).request = seq;
+        // Another number of instances is another configuration.
+        if (happening.verb === 'scale') this.#reload = seq;
+        // A signal, a run or a reload by hand asks neither for a start nor for a stop.
+        else if (!asksForNeither.includes(happening.verb))
+          for (const service of happening.services) this.#of(service).request = seq;
         break;
       case 'reloaded':
         this.#reload = seq;
+        break;
+      case 'service.tied':
+        this.#of(happening.service).tied = seq;
         break;
       case 'signalled':
         this.#signal = seq;
@@ -77,6 +93,7 @@ export class Causes {
   #ofService({ actor, event }: Moved): number | undefined {
     const known = this.#known.get(actor);
     switch (event.type) {
+      case 'instance.start':
       case 'service.start': {
         const waitedFor = textOf(event, 'waitedFor');
         if (waitedFor !== undefined) return this.#known.get(waitedFor)?.outcome ?? this.#removal(waitedFor);
@@ -109,6 +126,8 @@ export class Causes {
         return this.#reload;
       case 'shutdown':
         return this.#draining;
+      case 'prerequisite':
+        return known?.tied;
       default:
         return undefined;
     }
@@ -127,15 +146,18 @@ export class Causes {
     if (actor === systemActor) return;
     const known = this.#of(actor);
     known.moved = seq;
-    if (endsStart(to)) known.outcome = seq;
+    // Some wait for the spawn alone.
+    if (endsStart(to) || event.type === 'unit.spawned') known.outcome = seq;
+    if (event.type !== 'service.start' && event.type !== 'instance.start') return;
     // The request is answered: a later start of the service has another cause.
-    if (event.type === 'service.start') known.request = undefined;
+    known.request = undefined;
+    known.tied = undefined;
   }
 
   #of(service: string): Known {
     const known = this.#known.get(service);
     if (known !== undefined) return known;
-    const made: Known = { outcome: undefined, request: undefined, end: undefined, moved: undefined };
+    const made: Known = { outcome: undefined, request: undefined, end: undefined, moved: undefined, tied: undefined };
     this.#known.set(service, made);
     return made;
   }

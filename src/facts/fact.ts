@@ -8,6 +8,7 @@
  * line.
  */
 import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { ProbePurpose } from '../model/service/probe.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { SystemNotice } from '../model/service/system-notice.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
@@ -44,10 +45,32 @@ export interface Notified {
   readonly message: JsonObject;
 }
 
+/** A probe of a service has come to another result, or fails and has not yet failed for good. */
+export interface Probed {
+  readonly type: 'probed';
+  readonly service: string;
+  readonly purpose: ProbePurpose;
+  /** Without arguments and headers: `http http://localhost/health`. */
+  readonly probe: string;
+  readonly passed: boolean;
+  /** `503 in 12 ms`; never the output of a command. */
+  readonly reason: string;
+  /** Failures that count, in a row. */
+  readonly failures: number;
+  /** How many of them make the service unhealthy; for a start, 0. */
+  readonly retries: number;
+}
+
 export type ProcessFact =
-  /** A process was started for a service, or for one of its runs. */
-  | { readonly type: 'run.began'; readonly service: string; readonly pid: number }
-  | { readonly type: 'run.ended'; readonly service: string; readonly pid: number; readonly status: ExitStatus }
+  /** A process was started for a service, or for one of its runs. `hook`: for which of its hooks, `before_start 1 of 2`. */
+  | { readonly type: 'run.began'; readonly service: string; readonly pid: number; readonly hook?: string }
+  | {
+      readonly type: 'run.ended';
+      readonly service: string;
+      readonly pid: number;
+      readonly status: ExitStatus;
+      readonly hook?: string;
+    }
   /** A process has ended that chaperone had not started for a service. */
   | { readonly type: 'orphan.reaped'; readonly pid: number; readonly status: ExitStatus }
   /** A command beside the services was started. */
@@ -60,10 +83,21 @@ export type RequestFact =
   | { readonly type: 'reloaded' }
   | { readonly type: 'signalled'; readonly signal: SignalName };
 
-export type RequestVerb = 'start' | 'stop' | 'restart' | 'reset' | 'enable' | 'disable' | 'kill' | 'shutdown';
+export type RequestVerb =
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'reset'
+  | 'enable'
+  | 'disable'
+  | 'kill'
+  | 'run-now'
+  | 'reload'
+  | 'scale'
+  | 'shutdown';
 
 /** Everything that can happen, before it has its number and its time. */
-export type Happening = Moved | Notified | ProcessFact | RequestFact | SystemNotice;
+export type Happening = Moved | Notified | Probed | ProcessFact | RequestFact | SystemNotice;
 
 interface Told {
   /** The number of the fact, counted from 1 since chaperone began. */
@@ -77,12 +111,13 @@ interface Told {
 export type Fact = Told & Happening;
 
 /** A fact that inspectors are shown and that journals hold. */
-export type ShownFact = Told & (Moved | Notified | ProcessFact | RequestFact);
+export type ShownFact = Told & (Moved | Notified | Probed | ProcessFact | RequestFact);
 
 export function isShown(fact: Fact): fact is ShownFact {
   switch (fact.type) {
     case 'moved':
     case 'notified':
+    case 'probed':
     case 'run.began':
     case 'run.ended':
     case 'orphan.reaped':
@@ -114,9 +149,15 @@ export function hasStarted(path: string): boolean {
   return path.startsWith('ready') || path === 'exited';
 }
 
+/** True in the states of a service, or of a container, in which its start is under way. */
+export function isStart(path: string): boolean {
+  return path.startsWith('starting') || path === 'creating' || path.startsWith('running');
+}
+
 /** True in the states in which a service's first start is over: it has started, the start has failed, or it was stopped. */
 export function endsStart(path: string): boolean {
-  return hasStarted(path) || path === 'failed' || path === 'stopped';
+  // `disabled` is where a start leads that was skipped.
+  return hasStarted(path) || path === 'failed' || path === 'stopped' || path === 'disabled';
 }
 
 /** The text under a key of a view; undefined where there is none. */

@@ -126,6 +126,8 @@ function sizeOf(fact: Fact): number {
       return objectSize + sizeOfView(fact.event) + sizeOfView(fact.context);
     case 'notified':
       return objectSize + sizeOfView(fact.message);
+    case 'probed':
+      return objectSize + fact.probe.length + fact.reason.length;
     case 'requested':
       return objectSize + fact.services.length * fieldSize;
     default:

@@ -5,13 +5,15 @@
 
 import type { JsonObject } from '../model/words/json.ts';
 import type { StartTimes } from './critical-chain.ts';
-import { type EventView, hasStarted, textOf } from './fact.ts';
+import { type EventView, hasStarted, isStart, textOf } from './fact.ts';
 
 /** A move of a service, as far as the fold reads it. */
 export interface StartMove {
   readonly seq: number;
   /** ms since chaperone began. */
   readonly at: number;
+  /** The path of the state that the service has left; `nowhere` where its chart has only begun. */
+  readonly from: string;
   /** The path of the state that the service has come to. */
   readonly to: string;
   readonly event: EventView;
@@ -31,6 +33,8 @@ export interface FirstStart {
   readonly at: number;
   /** The full name of the prerequisite that released the service, if the service had to wait for one. */
   readonly waitedFor?: string;
+  /** True: the service had no start ahead of it until a person asked for this one. */
+  readonly byHand?: true;
   /** Absent while the start lasts. Restarts after failures belong to the start. */
   readonly end?: StartEnd;
   /** When the outcome of the start ceased to hold: the service that was ready went down, or the failed one started again. */
@@ -42,18 +46,20 @@ export type Loss = NonNullable<StartTimes['lost']>;
 
 /** Adds a move of the service; returns the same object where the move changes nothing of the first start. */
 export function followStart(start: FirstStart | undefined, move: StartMove): FirstStart | undefined {
-  const { seq, at, to } = move;
+  const { seq, at, from, to } = move;
   if (start === undefined) {
-    if (!to.startsWith('starting')) return undefined;
+    if (!isStart(to)) return undefined;
     const waitedFor = textOf(move.event, 'waitedFor') ?? textOf(move.context, 'waitedFor');
-    return { seq, at, ...(waitedFor === undefined ? {} : { waitedFor }) };
+    // A service that was pending would have started in any case, whoever asked for it meanwhile.
+    const byHand = from !== 'pending' && textOf(move.event, 'askedBy') === 'hand';
+    return { seq, at, ...(waitedFor === undefined ? {} : { waitedFor }), ...(byHand ? { byHand } : {}) };
   }
   const { end, lost } = start;
   if (end === undefined) {
     const over = endOf(move);
     return over === undefined ? start : { ...start, end: over };
   }
-  const starts = to.startsWith('starting');
+  const starts = isStart(to);
   if (lost === undefined) {
     if (holds(end, to)) return start;
     return {
@@ -72,7 +78,7 @@ function endOf({ at, to, context }: StartMove): StartEnd | undefined {
 
 /** True if the outcome of a start still holds in this state. */
 function holds({ ready }: StartEnd, to: string): boolean {
-  return ready ? hasStarted(to) : !to.startsWith('starting');
+  return ready ? hasStarted(to) : !isStart(to);
 }
 
 /** Why a service that was ready is so no longer. Only a failure leaves a cause in the context of the chart. */
@@ -80,15 +86,25 @@ function causeOfLoss({ event, context }: StartMove): string {
   return textOf(context, 'cause') ?? (textOf(event, 'why') === 'reload' ? 'a reload' : 'a stop');
 }
 
-/** The times of a first start that is over; undefined while it lasts, and where there was none. */
-export function startTimes(service: string, start: FirstStart | undefined): StartTimes | undefined {
-  if (start?.end === undefined) return undefined;
-  const { at, waitedFor, end, lost } = start;
+/**
+ * The times of a first start; undefined where there was none.
+ *
+ * @param now ms since chaperone began: up to here a start lasts that is not over
+ */
+export function startTimes(service: string, start: FirstStart | undefined, now: number): StartTimes | undefined {
+  if (start === undefined) return undefined;
+  const { at, waitedFor, byHand, end, lost } = start;
   return {
     service,
     started: at,
-    ...(end.ready ? { ready: end.at } : { failed: { at: end.at, cause: end.cause } }),
+    ...(byHand === undefined ? {} : { byHand }),
+    ...timesOfEnd(end, now),
     ...(waitedFor === undefined ? {} : { waitedFor }),
     ...(lost === undefined ? {} : { lost }),
   };
+}
+
+function timesOfEnd(end: StartEnd | undefined, now: number): Pick<StartTimes, 'ready' | 'failed' | 'lasts'> {
+  if (end === undefined) return { lasts: now };
+  return end.ready ? { ready: end.at } : { failed: { at: end.at, cause: end.cause } };
 }

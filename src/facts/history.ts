@@ -1,8 +1,12 @@
 /** The history of one service since chaperone began, as lines for people and programs. */
 
-import { isScheduled, type ScheduleNews } from '../model/schedule/scheduled-runs.ts';
+import { seconds } from '../model/log/messages.ts';
+import { isScheduled, type RunAnswer, type ScheduleNews } from '../model/schedule/scheduled-runs.ts';
+import { describeNoAnswer } from '../model/service/condition.ts';
 import { describeExit } from '../model/service/exit-status.ts';
+import { describeReload, type ReloadNews } from '../model/service/reload-method.ts';
 import { describeSpawnError } from '../model/service/spawn-error.ts';
+import { describeDuration } from '../model/words/duration.ts';
 import type { Fact } from './fact.ts';
 import type { Past } from './feed.ts';
 import { TerminalPrinter } from './terminal-printer.ts';
@@ -55,11 +59,19 @@ function noteOf({ type }: ConfiguredService, fact: Fact): string | undefined {
   switch (fact.type) {
     case 'notified':
       return `says ${noticeText(fact.message)}`;
+    case 'probed':
+      return `${fact.purpose}: ${fact.probe} ${fact.passed ? 'passes' : 'fails'}: ${fact.reason}`;
+    case 'service.healthy':
+      return 'is healthy';
+    case 'service.unhealthy':
+      return `is unhealthy; on_unhealthy: ${fact.answer}`;
     case 'requested':
       return `"${fact.verb}" was asked for`;
     case 'run.began':
+      if (fact.hook !== undefined) return `${fact.hook} has begun, pid ${fact.pid}`;
       return isScheduled(type) ? `a run has begun, pid ${fact.pid}` : undefined;
     case 'run.ended':
+      if (fact.hook !== undefined) return `${fact.hook} has ended with ${describeExit(fact.status)}, pid ${fact.pid}`;
       return isScheduled(type) ? `a run has ended with ${describeExit(fact.status)}, pid ${fact.pid}` : undefined;
     case 'service.noticed':
       return newsText(fact.news);
@@ -72,16 +84,50 @@ function noteOf({ type }: ConfiguredService, fact: Fact): string | undefined {
   }
 }
 
-function newsText(news: ScheduleNews): string | undefined {
+function newsText(news: ScheduleNews | ReloadNews): string | undefined {
   switch (news.kind) {
+    case 'reloading':
+      return 'is reloading';
+    case 'reloaded':
+      return news.outcome.kind === 'done'
+        ? `reloaded in ${describeDuration(news.outcome.took)}`
+        : `was not reloaded: ${describeReload(news.outcome)}`;
     case 'skipped':
       return 'a run was skipped, since the one before still goes on';
+    case 'queued':
+      return news.again ? 'another run is due, and counts with the one that waits' : 'a run waits for the one before';
+    case 'replaced':
+      return 'a run is ended for the next one';
+    case 'unmet':
+      return `a run was skipped: ${news.why}`;
+    case 'unasked':
+      return `a run could not begin: start_if: ${describeNoAnswer(news.failure)}`;
+    case 'overran':
+      return `a run lasted longer than max_runtime, ${seconds(news.limit)} s, and is ended`;
+    case 'runAsked':
+      return runAsked(news.answer);
     case 'runUnspawned':
       return `a run could not begin: ${describeSpawnError(news.error)}`;
     case 'reset':
       return 'its runs were told to end by a reset';
     case 'runFailed':
+    case 'runAnswered':
     case 'clearing':
       return undefined;
+  }
+}
+
+function runAsked(answer: RunAnswer): string {
+  switch (answer) {
+    case 'begun':
+      return '"run-now" begins a run';
+    case 'waits':
+      return '"run-now" lets a run wait for the one before';
+    case 'replaces':
+      return '"run-now" ends the present run for another one';
+    case 'busy':
+      return '"run-now" was refused, since a run goes on';
+    case 'unscheduled':
+      return '"run-now" was refused, since it is not scheduled';
   }
 }

@@ -52,7 +52,7 @@ export class MilestoneTable {
         break;
       case 'run.ended': {
         const own = this.#services.get(fact.service);
-        if (own === undefined) break;
+        if (own === undefined || fact.hook !== undefined) break;
         own.lastExit = { pid: fact.pid, status: fact.status, at: time };
         const key = describeExit(fact.status);
         const counted = own.exits.has(key) || own.exits.size < mostEnds ? key : otherEnds;

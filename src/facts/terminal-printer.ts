@@ -1,9 +1,7 @@
-import type { PublicState, SystemState } from '../model/service/public-state.ts';
+import { type Hue, hueOf } from './hues.ts';
 import type { Transition } from './transition.ts';
 
-type Hue = 'grey' | 'blue' | 'green' | 'cyan' | 'amber' | 'purple' | 'red';
-
-/** The colour of each state, the same wherever states are shown; SGR parameters. */
+/** SGR parameters. */
 const sgr: Readonly<Record<Hue, string>> = {
   grey: '90',
   blue: '34',
@@ -13,25 +11,6 @@ const sgr: Readonly<Record<Hue, string>> = {
   purple: '35',
   red: '31',
 };
-
-/** By the first part of a state's path: that is a public state, or how the system's chart ends. */
-const hues: Readonly<Record<PublicState | SystemState | 'halted', Hue>> = {
-  disabled: 'grey',
-  pending: 'grey',
-  stopped: 'grey',
-  halted: 'grey',
-  starting: 'blue',
-  booting: 'blue',
-  ready: 'green',
-  exited: 'cyan',
-  up: 'green',
-  stopping: 'amber',
-  draining: 'amber',
-  backoff: 'purple',
-  failed: 'red',
-};
-
-const hueOf: ReadonlyMap<string, Hue> = new Map(Object.entries(hues));
 
 const narrowestActor = 10;
 const stateWidth = 24;
@@ -68,7 +47,7 @@ export class TerminalPrinter {
   }
 
   #paintState(state: string, text: string): string {
-    const hue = hueOf.get(state.split('.')[0] ?? '');
+    const hue = hueOf(state);
     return hue === undefined ? text : this.#paint(sgr[hue], text);
   }
 

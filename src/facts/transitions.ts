@@ -2,6 +2,7 @@ import { seconds } from '../model/log/messages.ts';
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
 import { type ServiceType, shortName } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
+import { cutList } from '../model/words/cut-list.ts';
 import { isObject, type Json, type JsonObject } from '../model/words/json.ts';
 import { oneLine } from '../model/words/printable.ts';
 import { type ChainLink, criticalChain, type StartTimes, slowest, withShortNames } from './critical-chain.ts';
@@ -14,14 +15,15 @@ import type { Transition } from './transition.ts';
 export interface ConfiguredService {
   /** The service's name with its suffix. */
   readonly name: string;
-  readonly type: ServiceType;
+  /** `container`: it is an instance of a platform, and its program is an image. */
+  readonly type: ServiceType | 'container';
   /** The program without its arguments. */
   readonly program: string;
   readonly killSignal: SignalName;
   /** ms after the spawn in which the death of the process counts as a failed start. */
   readonly startupPause: number;
   /** Absent where the service is not restarted. `delay` in ms. */
-  readonly restart?: { readonly limit: number; readonly delay: number };
+  readonly restart?: { readonly limit?: number; readonly delay: number; readonly always?: true };
   /** The path of the file that names the process to follow. */
   readonly pidfile?: string;
 }
@@ -29,9 +31,9 @@ export interface ConfiguredService {
 /** The lines for people that a fact leads to. */
 export type Line =
   | { readonly kind: 'transition'; readonly transition: Transition }
-  /** The system is up: the chain that decided how long the boot took, and the slowest services. */
+  /** The boot is over, well or badly: the chain that decided how long it took, and the slowest services. */
   | {
-      readonly kind: 'ready';
+      readonly kind: 'booted';
       readonly at: number;
       readonly criticalChain: readonly ChainLink[];
       readonly slowest: readonly StartTimes[];
@@ -54,7 +56,7 @@ interface Known {
 const noLines: readonly Line[] = [];
 
 /** First states of an actor that are not worth a line. */
-const silentStates: readonly string[] = ['pending', 'disabled'];
+const silentStates: readonly string[] = ['pending', 'disabled', 'absent'];
 
 /** How many requests are remembered so that the moves that they cause can name them. */
 const mostRequests = 256;
@@ -123,17 +125,15 @@ export class Transitions {
   #moveSystem(fact: MoveFact): readonly Line[] {
     const { at, from, to, event, context } = fact;
     const isFirst = from === nowhere;
+    const own = textOf(context, 'detail');
     const detail =
-      to === 'up'
-        ? `ready in ${(at / 1000).toFixed(3)} s`
-        : isFirst
-          ? sizeText(context)
-          : systemDetail(context, to, event);
+      own ?? (to === 'up' ? readyText(at) : isFirst ? sizeText(context) : systemDetail(context, to, event));
     const line = transitionOf(fact, systemActor, { detail, event: isFirst ? undefined : event });
-    const times = to === 'up' ? this.#startTimes() : [];
+    const isOver = to === 'up' || (from.startsWith('booting') && (to.startsWith('draining') || to === 'failed'));
+    const times = isOver ? this.#startTimes(at) : [];
     return times.length === 0
       ? [line]
-      : [line, { kind: 'ready', at, criticalChain: criticalChain(times, at), slowest: slowest(times) }];
+      : [line, { kind: 'booted', at, criticalChain: criticalChain(times, at), slowest: slowest(times) }];
   }
 
   #moveService(fact: MoveFact): readonly Line[] {
@@ -147,14 +147,14 @@ export class Transitions {
     const waited = isContinued ? at - known.since : undefined;
     known.since = at;
     if (from === nowhere && silentStates.includes(to)) return noLines;
-    if (event.type === 'service.start') {
+    if (isStartOrder(event)) {
       const other = textOf(event, 'waitedFor');
       known.waitedFor = other === undefined ? undefined : shortName(other);
     }
     const { waitedFor } = known;
     const detail = this.#serviceDetail(known, fact, waited);
     if (event.type === 'unit.spawned') known.spawnedAt = at;
-    const hadToWait = event.type === 'service.start' && waitedFor !== undefined;
+    const hadToWait = isStartOrder(event) && waitedFor !== undefined;
     // An exit that leads to `ready.running` is raised again there, and is shown with the move that follows.
     const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
     return [
@@ -169,9 +169,9 @@ export class Transitions {
     ];
   }
 
-  #startTimes(): readonly StartTimes[] {
+  #startTimes(now: number): readonly StartTimes[] {
     return [...this.#starts].flatMap(([service, start]) => {
-      const times = startTimes(service, start);
+      const times = startTimes(service, start, now);
       return times === undefined ? [] : [withShortNames(times)];
     });
   }
@@ -188,16 +188,20 @@ export class Transitions {
     waited?: number,
   ): string {
     const { spawnedAt, waitedFor } = known;
+    const own = textOf(context, 'detail');
+    if (own !== undefined) return withWait(own, event, waitedFor, waited);
     const config = this.#services.get(service);
     const cause = textOf(context, 'cause') ?? '';
     const restarts = numberOf(context, 'restarts') ?? 0;
     const pausePassed = `startup_pause of ${seconds(config?.startupPause ?? 0)} s passed`;
     if (to === 'ready.scheduled') return textOf(context, 'note') ?? '';
     if (to.startsWith('backoff')) {
-      const limit = numberOf(context, 'restartLimit') ?? 0;
-      return `${cause}; restart ${restarts} of ${limit} in ${seconds(config?.restart?.delay ?? 0)} s`;
+      const pause = numberOf(context, 'pause') ?? config?.restart?.delay ?? 0;
+      return `${cause}; ${restartText(restarts, numberOf(context, 'restartLimit'))} in ${seconds(pause)} s`;
     }
-    if (to === 'failed') return cause;
+    if (to === 'failed') return `${cause}${noTryText(context)}`;
+    if (to === 'exited' && textOf(context, 'noTry') !== undefined)
+      return `${textOf(context, 'lastExit') ?? ''}${noTryText(context)}`;
     // A scheduled service has many runs: its stop is over when the last of them has ended.
     if (config !== undefined && isScheduled(config.type) && from.startsWith('stopping')) {
       if (to === 'stopped') return 'nothing runs any more';
@@ -219,17 +223,10 @@ export class Transitions {
       }
       case 'unit.cleared':
         return 'nothing of its run is left';
-      case 'service.stop': {
-        if (!to.startsWith('stopping')) return 'service.stop';
-        if (numberOf(context, 'running') === 0) return 'none of its runs goes on';
-        if (to === 'stopping.draining') return `${runText(context, from)} may finish`;
-        const killAfter = numberOf(event, 'killAfter');
-        const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
-        const signal = textOf(context, 'endSignal') ?? config?.killSignal ?? 'SIGTERM';
-        const target = runText(context, from);
-        // What a failed run has left was told to end before the stop came, and gets no second signal.
-        return `${from === 'stopping.clearing' ? `${signal} was sent to ${target} before` : `${signal} to ${target}`}${kill}`;
-      }
+      case 'conditions.met':
+        return 'its conditions are met';
+      case 'service.stop':
+        return stopText({ from, to, event, context }, config?.killSignal);
       case 'service.kill':
         return 'SIGKILL';
       case 'service.retire':
@@ -237,8 +234,9 @@ export class Transitions {
       case 'service.reset':
         return 'service.reset';
       case 'readiness.passed': {
+        if (from === 'starting.awaitingProbe') return 'its probes have passed';
         const pid = numberOf(event, 'pid');
-        return pid === undefined ? readyText(known) : `pid ${pid} from ${config?.pidfile ?? 'its pid file'}`;
+        return pid === undefined ? notifiedText(known) : `pid ${pid} from ${config?.pidfile ?? 'its pid file'}`;
       }
       case 'readiness.failed':
         return failureText(known) ?? cause;
@@ -247,15 +245,73 @@ export class Transitions {
       case 'leader.missed':
         return `pid ${numberOf(event, 'pid') ?? 0} has ended meanwhile`;
       case 'watchdog.missed':
+      case 'health.failed':
         return cause;
+      case 'hooks.passed':
+      case 'hooks.ended': {
+        const stage = stageOfHooks(from);
+        return stage === undefined ? 'its hooks have ended' : `${stage} has ended`;
+      }
+      case 'hooks.failed':
+        return `${textOf(event, 'hook') ?? ''}: ${textOf(event, 'failure') ?? ''}`;
       default:
         // This is an event of XState itself: a pause has passed, or a time-out.
-        if (to === 'ready.running' || to === 'starting.awaitingPidfile') return pausePassed;
+        if (to === 'ready.running' || to === 'starting.awaitingPidfile' || to === 'starting.afterStart')
+          return pausePassed;
         if (to === 'stopping.killing') return 'SIGKILL';
-        if (to.startsWith('starting')) return `restart ${restarts}`;
+        if (to.startsWith('starting')) return restartText(restarts, undefined);
         return to.startsWith('stopping') ? cause : '';
     }
   }
+}
+
+function isStartOrder({ type }: EventView): boolean {
+  return type === 'service.start' || type === 'instance.start';
+}
+
+/** The words that a chart has for its own move, with what it was waiting for before. */
+function withWait(own: string, event: EventView, waitedFor: string | undefined, waited: number | undefined): string {
+  if (!isStartOrder(event) || waitedFor === undefined) return own;
+  return `${own}  (was waiting for ${waitedFor}${waited === undefined ? '' : `, ${milliseconds(waited)}`})`;
+}
+
+/** What a stop of a service begins with. */
+function stopText(
+  { from, to, event, context }: Pick<MoveFact, 'from' | 'to' | 'event' | 'context'>,
+  kills = 'SIGTERM',
+): string {
+  if (!to.startsWith('stopping')) return 'service.stop';
+  if (numberOf(context, 'running') === 0) return 'none of its runs goes on';
+  if (to === 'stopping.draining') return `${runText(context, from)} may finish`;
+  const killAfter = numberOf(event, 'killAfter');
+  const kill = killAfter === undefined ? '' : `, SIGKILL after ${milliseconds(killAfter)}`;
+  const signal = textOf(context, 'endSignal') ?? kills;
+  const hook = textOf(context, 'hook');
+  if (hook !== undefined && /beforeStop|stopCommand|afterStop/.test(to)) return `${hook} runs${kill}`;
+  const run = runText(context, from);
+  const target = hook === undefined ? run : from === 'starting.beforeStart' ? hook : `${run} and ${hook}`;
+  // What a failed run has left was told to end before the stop came, and gets no second signal.
+  const because = textOf(event, 'because');
+  const why = because === undefined ? '' : `; ${because}`;
+  return `${from === 'stopping.clearing' ? `${signal} was sent to ${target} before` : `${signal} to ${target}`}${kill}${why}`;
+}
+
+/** `restart 2 of 5`; a restart after a normal end has no number where none has used up a try. */
+function restartText(number: number, limit: number | undefined): string {
+  if (number === 0) return 'restart';
+  return limit === undefined ? `restart ${number}` : `restart ${number} of ${limit}`;
+}
+
+/** Why no restart follows, where restarts are configured. */
+function noTryText(context: JsonObject): string {
+  const why = textOf(context, 'noTry');
+  return why === undefined ? '' : `; no restart follows (${why})`;
+}
+
+/** The directive whose hooks ran in a stage of the chart, where the stage has a name for them: `beforeStart` is `before_start`. */
+function stageOfHooks(stage: string): string | undefined {
+  const [, name] = /\.(beforeStart|afterStart|beforeStop|stopCommand|afterStop)$/.exec(stage) ?? [];
+  return name?.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function transitionOf(
@@ -302,7 +358,18 @@ function systemDetail(context: JsonObject, to: string, event: EventView): string
   }
   if (to === 'draining.clearing') return 'SIGTERM to what is left';
   if (to === 'draining.killing') return 'SIGKILL to what is left';
-  return event.type === 'processes.gone' ? 'no process is left' : '';
+  const killed = to === 'halted' ? killedIn(context) : [];
+  return [...(event.type === 'processes.gone' ? ['no process is left'] : []), ...killed].join('; ');
+}
+
+const mostKilled = 5;
+
+/** The services that had to be killed in the shutdown. */
+function killedIn(context: JsonObject): readonly string[] {
+  const { stops } = context;
+  const rows = Array.isArray(stops) ? stops.map(objectOf) : [];
+  const names = rows.flatMap((row) => (row['killed'] === true ? [shortName(textOf(row, 'service') ?? '')] : []));
+  return names.length === 0 ? [] : [`killed: ${cutList(names, mostKilled)}`];
 }
 
 /** Whom a stop is for, in words. `from`: the state in which the stop finds the service. */
@@ -312,6 +379,7 @@ function runText(context: JsonObject, from: string): string {
   const pid = numberOf(context, 'pid');
   if (pid !== undefined) return `pid ${pid}`;
   if (from === 'starting.spawning') return 'its process';
+  if (from === 'starting.asking') return 'the command of start_if';
   return from.startsWith('starting') || from.startsWith('ready')
     ? 'what its start left behind'
     : 'the remaining processes of its run';
@@ -322,7 +390,7 @@ function leftText(left: number): string {
 }
 
 /** The words for becoming ready, from the service's last notification: readiness follows that at once. */
-function readyText({ notice }: Known): string {
+function notifiedText({ notice }: Known): string {
   return notice?.['ready'] === true ? noticeText(notice) : 'READY=1';
 }
 
@@ -330,6 +398,11 @@ function failureText({ notice }: Known): string | undefined {
   if (notice === undefined) return undefined;
   const { errno, busError } = notice;
   return errno === undefined && busError === undefined ? undefined : noticeText(notice);
+}
+
+/** @param at ms since chaperone began */
+export function readyText(at: number): string {
+  return `ready in ${(at / 1000).toFixed(3)} s`;
 }
 
 /** The parts of a notification that are shown, in the form in which they were sent. */

@@ -1,7 +1,10 @@
 /** What changed from one recorded boot to another. */
+import { remarksOf } from '../facts/critical-chain.ts';
 import { shortName } from '../model/service/service-spec.ts';
+import { dateOf } from '../model/words/date.ts';
+import { oneLine } from '../model/words/printable.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
-import { aligned, dateOf, seconds } from './render-report.ts';
+import { aligned, seconds } from './render-report.ts';
 
 export type ServiceChangeKind =
   | 'added'
@@ -44,18 +47,22 @@ export interface Tolerance {
 
 export const defaultTolerance: Tolerance = { share: 0.2, least: 100 };
 
-export function diffBoots(a: BootReport, b: BootReport, tolerance: Tolerance): BootDiff {
+/** Writes a duration, ms. */
+export type Span = (ms: number) => string;
+
+/** @param span writes durations in what is said of services, and of what became worse */
+export function diffBoots(a: BootReport, b: BootReport, tolerance: Tolerance, span: Span = seconds): BootDiff {
   const before = new Map(a.services.map((service) => [service.name, service]));
   const after = new Map(b.services.map((service) => [service.name, service]));
   const moved = movedServices(before, after);
   const services = [...after.values()].map((service) =>
-    diffService(before.get(service.name), service, moved.has(service.name), tolerance),
+    diffService(before.get(service.name), service, moved.has(service.name), tolerance, span),
   );
   const removed = [...before.values()]
     .filter(({ name }) => !after.has(name))
-    .map((service) => diffService(service, undefined, false, tolerance));
+    .map((service) => diffService(service, undefined, false, tolerance, span));
   const all = [...services, ...removed];
-  return { a, b, services: all, regressions: regressionsOf(a, b, all, tolerance) };
+  return { a, b, services: all, regressions: regressionsOf(a, b, all, tolerance, span) };
 }
 
 function diffService(
@@ -63,6 +70,7 @@ function diffService(
   b: ServiceReport | undefined,
   moved: boolean,
   tolerance: Tolerance,
+  span: Span,
 ): ServiceDiff {
   const changes: { kind: ServiceChangeKind; text: string }[] = [];
   const note = (kind: ServiceChangeKind, text: string): void => void changes.push({ kind, text });
@@ -75,7 +83,7 @@ function diffService(
     if (lastFailure(a) !== undefined && failure === undefined && b.ready !== undefined)
       note('recovered', 'did not fail this time');
     if (a.took !== undefined && b.took !== undefined && differs(a.took, b.took, tolerance)) {
-      note(b.took > a.took ? 'slower' : 'faster', describeChange(a.took, b.took));
+      note(b.took > a.took ? 'slower' : 'faster', describeChange(a.took, b.took, span));
     }
     if (a.restarts !== b.restarts) note('restarts', `restarts: ${b.restarts} instead of ${a.restarts}`);
     if (a.took !== undefined && b.took === undefined && failure === undefined)
@@ -83,7 +91,7 @@ function diffService(
     const bothStarted = a.started !== undefined && b.started !== undefined;
     if (bothStarted && a.waitedFor !== b.waitedFor) note('waits', `waited for ${waited(b)} instead of ${waited(a)}`);
     else if (a.waited !== undefined && b.waited !== undefined && differs(a.waited, b.waited, tolerance)) {
-      note('waits', `waited for ${waited(b)} ${seconds(b.waited)} instead of ${seconds(a.waited)}`);
+      note('waits', `waited for ${waited(b)} ${span(b.waited)} instead of ${span(a.waited)}`);
     }
     if (moved) note('order', `started as number ${(b.position ?? 0) + 1} instead of ${(a.position ?? 0) + 1}`);
     const [gone, come] = [without(a.waitsFor, b.waitsFor), without(b.waitsFor, a.waitsFor)];
@@ -153,11 +161,14 @@ function regressionsOf(
   b: BootReport,
   services: readonly ServiceDiff[],
   { share, least }: Tolerance,
+  span: Span,
 ): readonly string[] {
   const found: string[] = [];
   if (b.ready === undefined) found.push('the system did not become ready');
   else if (a.ready !== undefined && b.ready - a.ready > Math.max(least, a.ready * share)) {
-    found.push(`ready later by more than ${describeTolerance({ share, least })}: ${describeChange(a.ready, b.ready)}`);
+    found.push(
+      `ready later by more than ${describeTolerance({ share, least }, span)}: ${describeChange(a.ready, b.ready, span)}`,
+    );
   }
   const { end } = b;
   if (end !== undefined && !isOrderly(end.exitStatus))
@@ -174,67 +185,107 @@ function isOrderly(exitStatus: number): boolean {
   return exitStatus === 0 || exitStatus === 130;
 }
 
-function describeTolerance({ share, least }: Tolerance): string {
-  return share === 0 ? seconds(least) : `${Math.round(share * 100)} % (and ${seconds(least)})`;
+function describeTolerance({ share, least }: Tolerance, span: Span): string {
+  return share === 0 ? span(least) : `${Math.round(share * 100)} % (and ${span(least)})`;
 }
 
 /** `+0.533 s (+79 %)`. */
-function describeChange(a: number, b: number): string {
+function describeChange(a: number, b: number, span: Span): string {
   const sign = b >= a ? '+' : '−';
   const part = a === 0 ? '' : ` (${sign}${Math.round((Math.abs(b - a) / a) * 100)} %)`;
-  return `${sign}${seconds(Math.abs(b - a))}${part}`;
+  return `${sign}${span(Math.abs(b - a))}${part}`;
+}
+
+/** A line about the boots as a whole. */
+export interface DiffLine {
+  readonly what: string;
+  readonly a: string;
+  readonly b: string;
+  readonly change: string;
+}
+
+/** What can be said of both boots as a whole. */
+export function bootLines({ a, b }: BootDiff, span: Span = seconds): readonly DiffLine[] {
+  const change = a.ready === undefined || b.ready === undefined ? '' : describeChange(a.ready, b.ready, span);
+  const missing = {
+    what: 'missing',
+    a: missingOf(a, span),
+    b: missingOf(b, span),
+    change: 'what happened then is not compared',
+  };
+  return [
+    { what: 'boot', a: nameOf(a), b: nameOf(b), change: '' },
+    { what: 'ready in', a: readyOf(a, span), b: readyOf(b, span), change },
+    { what: 'ended', a: endOf(a, span), b: endOf(b, span), change: '' },
+    ...(a.lost + b.lost === 0 ? [] : [missing]),
+  ];
+}
+
+/** What has changed of a service, in words; empty where nothing has. */
+export function changeText({ changes }: ServiceDiff): string {
+  return changes.map(({ text }) => text).join('; ');
+}
+
+/** Whether `b` is worse than `a`: a sentence, and the reasons. */
+export function verdictOf({ regressions }: BootDiff): readonly string[] {
+  return regressions.length === 0 ? ['B is no worse than A.'] : ['B is worse than A:', ...regressions];
 }
 
 /** The difference as people read it: what changed, in aligned columns, and in the end whether `b` is worse. */
-export function renderDiff({ a, b, services, regressions }: BootDiff): string {
+export function renderDiff(difference: BootDiff): string {
+  const { a, b, services } = difference;
   const changed = services.filter(({ changes }) => changes.length > 0);
   const rows = [
     ['', 'A', 'B', ''],
-    ['boot', nameOf(a), nameOf(b), ''],
-    [
-      'ready in',
-      readyOf(a),
-      readyOf(b),
-      a.ready === undefined || b.ready === undefined ? '' : describeChange(a.ready, b.ready),
-    ],
-    ['ended', endOf(a), endOf(b), ''],
+    ...bootLines(difference).map((line) => [line.what, line.a, line.b, line.change]),
     ['', '', '', ''],
     ...(changed.length === 0 ? [] : [['SERVICE', '', '', 'CHANGES']]),
     ...changed.map((service) => [
       shortName(service.name),
-      tookOf(service.a),
-      tookOf(service.b),
-      service.changes.map(({ text }) => text).join('; '),
+      startText(service.a),
+      startText(service.b),
+      changeText(service),
     ]),
   ];
   const same = services.length - changed.length;
   const rest = same === 0 ? [] : [`${same} ${same === 1 ? 'service' : 'services'} as before`];
-  const verdict =
-    regressions.length === 0
-      ? ['B is no worse than A.']
-      : ['B is worse than A:', ...regressions.map((text) => `  ${text}`)];
+  const [verdict = '', ...reasons] = verdictOf(difference);
   const chains =
     chainOf(a) === chainOf(b) ? [] : ['', `critical chain A  ${chainOf(a)}`, `critical chain B  ${chainOf(b)}`];
-  return `${[...aligned(rows), ...rest, ...chains, '', ...verdict].join('\n')}\n`;
+  return `${[...aligned(rows), ...rest, ...chains, '', verdict, ...reasons.map((text) => `  ${text}`)].join('\n')}\n`;
 }
 
 function nameOf({ epoch, boot }: BootReport): string {
   return `${dateOf(epoch)} ${boot.slice(0, 8)}`;
 }
 
-function readyOf({ ready }: BootReport): string {
-  return ready === undefined ? 'never' : seconds(ready);
+function readyOf({ ready }: BootReport, span: Span): string {
+  return ready === undefined ? 'never' : span(ready);
 }
 
-function endOf({ end, duration }: BootReport): string {
-  return end === undefined ? `no end within ${seconds(duration)}` : `exit status ${end.exitStatus}`;
+function endOf({ end, duration }: BootReport, span: Span): string {
+  return end === undefined ? `no end within ${span(duration)}` : `exit status ${end.exitStatus}`;
+}
+
+/** `12,345 entries, 280.000 s to 1260.000 s`. */
+function missingOf({ gaps, lost }: BootReport, span: Span): string {
+  const [first] = gaps;
+  const last = gaps.at(-1);
+  if (first === undefined || last === undefined) return '–';
+  return `${lost.toLocaleString('en')} entries, ${span(first.from)} to ${span(last.to)}`;
 }
 
 function chainOf({ criticalChain }: BootReport): string {
-  return criticalChain.length === 0 ? '–' : criticalChain.map(({ service }) => service).join(' ← ');
+  if (criticalChain.length === 0) return '–';
+  return criticalChain.map((link) => [link.service, ...remarksOf(link).map(oneLine)].join(', ')).join(' ← ');
 }
 
-function tookOf(service: ServiceReport | undefined): string {
+/** How long the first start took, also where it failed or was not over: the boot waited for it all the same. */
+export function startText(service: ServiceReport | undefined, span: Span = seconds): string {
   if (service === undefined) return '–';
-  return service.took === undefined ? service.state : seconds(service.took);
+  const { started, took, failed, lasts, state } = service;
+  if (took !== undefined) return span(took);
+  if (started === undefined) return state;
+  if (failed !== undefined) return `${span(failed.at - started)}, failed`;
+  return lasts === undefined ? state : `${span(lasts - started)}, not ready`;
 }

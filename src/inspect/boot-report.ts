@@ -5,7 +5,16 @@ import { hasStarted } from '../facts/fact.ts';
 import { startTimes } from '../facts/first-start.ts';
 import type { JsonObject } from '../model/words/json.ts';
 import type { EndEntry, Entry } from './entry.ts';
-import { applyEntry, createReplica, type Replica, readyTime, type Track } from './replica.ts';
+import {
+  applyEntry,
+  bootOver,
+  createReplica,
+  type Gap,
+  type Replica,
+  readyTime,
+  startsOf,
+  type Track,
+} from './replica.ts';
 
 export interface ServiceReport {
   /** With its suffix. */
@@ -22,6 +31,10 @@ export interface ServiceReport {
   readonly took?: number;
   /** How its first start failed, if that was not ready in the end. */
   readonly failed?: { readonly at: number; readonly cause: string };
+  /** ms since the boot at which the record ends, where its first start was still under way. */
+  readonly lasts?: number;
+  /** True where a person asked for the first start of the service: that start is no part of the boot. */
+  readonly byHand?: true;
   /** The service, by full name, that let it go in the end, and for how many ms it waited. */
   readonly waitedFor?: string;
   readonly waited?: number;
@@ -46,19 +59,26 @@ export interface BootReport {
   readonly duration: number;
   /** How the boot ended; absent if the record breaks off because chaperone was killed or still runs. */
   readonly end?: Pick<EndEntry, 'exitStatus' | 'cause'>;
-  /** Entries that are not in the record. */
+  /** Entries that are not in the record, and of which times. */
   readonly lost: number;
-  /** Up to the instant at which the system was up: from the last service back; names without suffix. */
+  readonly gaps: readonly Gap[];
+  /** True: only the beginning of the record was asked for, up to `duration`. */
+  readonly part?: true;
+  /** Up to the instant at which the boot was over, or the record ends: from the last service back; names without suffix. */
   readonly criticalChain: readonly ChainLink[];
   /** In the order of the configuration. */
   readonly services: readonly ServiceReport[];
 }
 
-/** Summarizes the entries of one boot. */
-export function reportOf(entries: Iterable<Entry>): BootReport {
+/**
+ * Summarizes the entries of one boot.
+ *
+ * @param extent `part`: these are the first entries of more
+ */
+export function reportOf(entries: Iterable<Entry>, extent: 'whole' | 'part' = 'whole'): BootReport {
   const replica = createReplica();
   for (const entry of entries) applyEntry(replica, entry);
-  return reportOfReplica(replica);
+  return { ...reportOfReplica(replica), ...(extent === 'part' ? { part: true } : {}) };
 }
 
 /** ms that each service took from its start until it was ready, by full names; services that never were are not among them. */
@@ -67,11 +87,11 @@ export function durationsOf(entries: Iterable<Entry>): Map<string, number> {
   return new Map(services.flatMap(({ name, took }) => (took === undefined ? [] : [[name, took] as const])));
 }
 
-function reportOfReplica(replica: Replica): BootReport {
-  const { boot, end, at, lost, services } = replica;
+/** Summarizes what a replica has been told. */
+export function reportOfReplica(replica: Replica): BootReport {
+  const { boot, end, at, lost, gaps, services } = replica;
   const positions = startOrder([...services.values()]);
-  const reports = [...services.values()].map((track) => serviceReport(track, positions.get(track.name)));
-  const times = [...services.values()].flatMap(({ name, firstStart }) => startTimes(name, firstStart) ?? []);
+  const reports = [...services.values()].map((track) => serviceReport(track, positions.get(track.name), at));
   const ready = readyTime(replica);
   return {
     boot: boot?.boot ?? '',
@@ -82,15 +102,18 @@ function reportOfReplica(replica: Replica): BootReport {
     duration: at,
     ...(end === undefined ? {} : { end: { exitStatus: end.exitStatus, cause: end.cause } }),
     lost,
-    criticalChain: criticalChain(times.map(withShortNames), ready),
+    gaps,
+    criticalChain: criticalChain(startsOf(replica, at).map(withShortNames), bootOver(replica)),
     services: reports,
   };
 }
 
-function serviceReport({ name, config, segments, firstStart }: Track, position: number | undefined): ServiceReport {
-  const started = firstStart?.at;
-  const end = firstStart?.end;
-  const waitedFor = firstStart?.waitedFor;
+function serviceReport(
+  { name, config, segments, firstStart }: Track,
+  position: number | undefined,
+  now: number,
+): ServiceReport {
+  const { started, ready: firstReady, failed, lasts, byHand, waitedFor } = startTimes(name, firstStart, now) ?? {};
   const ready = segments.find(({ state }) => hasStarted(state))?.from;
   const before = segments.find(({ state }) => state === 'pending');
   const failures = segments
@@ -101,8 +124,10 @@ function serviceReport({ name, config, segments, firstStart }: Track, position: 
     ...(started === undefined ? {} : { started }),
     ...(ready === undefined ? {} : { ready }),
     ...(position === undefined ? {} : { position }),
-    ...(started === undefined || end?.ready !== true ? {} : { took: end.at - started }),
-    ...(end?.ready === false ? { failed: { at: end.at, cause: end.cause } } : {}),
+    ...(started === undefined || firstReady === undefined ? {} : { took: firstReady - started }),
+    ...(failed === undefined ? {} : { failed }),
+    ...(lasts === undefined ? {} : { lasts }),
+    ...(byHand === undefined ? {} : { byHand }),
     ...(waitedFor === undefined ? {} : { waitedFor }),
     ...(waitedFor === undefined || started === undefined || before === undefined
       ? {}

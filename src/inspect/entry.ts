@@ -12,6 +12,8 @@
 import type { ShownFact } from '../facts/fact.ts';
 import type { ConfiguredService } from '../facts/transitions.ts';
 import type { Facility, Severity } from '../model/log/syslog-names.ts';
+import type { Ties } from '../model/order/prerequisite.ts';
+import type { Outputs } from '../model/service/output.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
 
 /**
@@ -22,9 +24,11 @@ export const entryVersion = 3;
 
 interface EntryBase {
   /**
-   * Counts from 1 in each boot. None is missing but where a `@chaperone.lost` says so, and log records that nobody asked for.
+   * Counts from 1 in each boot. None is missing but where a `@chaperone.lost` or `unasked` says so.
    */
   readonly seq: number;
+  /** How many numbers are missing right before this entry, since they belong to log records that were not asked for here. */
+  readonly unasked?: number;
   /** ms since chaperone began, on its monotonic clock; never less than in the entry before. */
   readonly at: number;
 }
@@ -41,6 +45,8 @@ export interface BootEntry extends EntryBase {
   readonly epoch: number;
   readonly hostname: string;
   readonly pid: number;
+  /** The name of the project, where the entries are those of a platform: its services are containers, and what runs in them. */
+  readonly project?: string;
   readonly services: readonly ServiceEntry[];
 }
 
@@ -57,9 +63,13 @@ export interface ServiceEntry extends ConfiguredService {
   readonly groups: readonly string[];
   /** Services, by full names, that have to be ready before it starts: the edges of the dependency graph. */
   readonly waitsFor: readonly string[];
+  /** By the name of such a service: how it is waited for, where it is not simply to be ready. */
+  readonly ties?: Ties;
   /** Counts from 0: its layer in the dependency graph. */
   readonly layer: number;
   readonly ignoreFailures: boolean;
+  /** Where its output goes, if not all of it goes into the log. */
+  readonly outputs?: Outputs;
   /** The whole command line, which may be secret: only where `--inspect-reveal` asked for it. */
   readonly command?: string;
   /** By name, the same. */
@@ -72,7 +82,7 @@ export interface ServiceEntry extends ConfiguredService {
  */
 export interface DefinitionEntry extends EntryBase {
   readonly type: '@chaperone.definition';
-  /** `system`, `service`, `scheduled`, `unit`, `readiness`. */
+  /** `system`, `service`, `scheduled`, `unit`, `readiness`, `health`, `probe`. */
   readonly machine: string;
   readonly definition: Json;
 }
@@ -113,12 +123,20 @@ export interface EventEntry extends EntryBase {
   readonly event: JsonObject & { readonly type: string };
 }
 
+/** A transition that a step has taken: paths of states. Without `to` it leads nowhere else. */
+export interface Taken {
+  readonly from: string;
+  readonly to?: string;
+}
+
 /** An actor has taken a step: one for each microstep of a machine, before the effects of the step. */
 export interface SnapshotEntry extends EntryBase {
   readonly type: '@xstate.snapshot';
   readonly sessionId: string;
   /** What caused the step. */
   readonly event: JsonObject & { readonly type: string };
+  /** The transitions of the chart that the step has taken; absent where it took none, and for other actors than machines. */
+  readonly taken?: readonly Taken[];
   readonly snapshot: SnapshotView;
 }
 
@@ -140,10 +158,22 @@ export interface LogEntry extends EntryBase {
   readonly message: string;
 }
 
-/** Entries before this one were dropped, since a bound was reached. */
+/** Entries before this one were dropped, since a bound was reached. What is still known of that time stands before it. */
 export interface LostEntry extends EntryBase {
   readonly type: '@chaperone.lost';
   readonly count: number;
+  /** ms since chaperone began: the entries are missing from here on until `at`. Absent: from the entry before this one. */
+  readonly from?: number;
+}
+
+/**
+ * The sum of all entries before it: how each service came to its state, and the actors that live. It stands in journals alone, and
+ * replaces what was taken out in front of it; where nothing is missing there, it tells nothing new. `seq` and `at` are those of the
+ * last entry in it.
+ */
+export interface SumEntry extends EntryBase {
+  readonly type: '@chaperone.sum';
+  readonly entries: readonly Entry[];
 }
 
 /** The last entry of a boot that came to its end. */
@@ -166,12 +196,22 @@ export type Entry =
   | LostEntry
   | EndEntry;
 
+/**
+ * The time of the server: a stream of entries begins with it, and brings it again and again, so that a reader knows the time also
+ * when nothing happens. It is no entry, and has no number.
+ */
+export interface ClockLine {
+  readonly type: '@chaperone.clock';
+  /** ms since chaperone began. */
+  readonly at: number;
+}
+
 /** True if this version of chaperone can read the entries of a boot with that version number, which may be any number. */
 export function isReadable({ version }: { readonly version: number }): boolean {
   return version === entryVersion;
 }
 
-/** True for the machine of a service: cron and inetd services have one of their own. */
-export function isServiceMachine(machine: string | undefined): machine is 'service' | 'scheduled' {
-  return machine === 'service' || machine === 'scheduled';
+/** True for the machine of a service: cron and inetd services have one of their own, and so have the instances of a platform. */
+export function isServiceMachine(machine: string | undefined): machine is 'service' | 'scheduled' | 'instance' {
+  return machine === 'service' || machine === 'scheduled' || machine === 'instance';
 }

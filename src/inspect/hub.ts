@@ -80,6 +80,11 @@ export class Hub {
     this.#bounds = { ...defaultBounds, ...bounds };
   }
 
+  /** Monotonic ms since chaperone began. */
+  now(): number {
+    return this.#source.now();
+  }
+
   watch(options: WatchOptions): Watch {
     this.#open();
     const watcher = new Watcher(options, this.#bounds.queue, (error) => {
@@ -131,7 +136,9 @@ export class Hub {
     const before = this.#base.entries();
     const count = this.#left - before.length;
     const lost: readonly Entry[] =
-      first === undefined || count <= 0 ? [] : [{ type: '@chaperone.lost', seq: first.seq - 1, at: first.at, count }];
+      first === undefined || count <= 0
+        ? []
+        : [{ type: '@chaperone.lost', seq: first.seq - 1, at: first.at, from: 0, count }];
     return [...before, ...lost, ...kept.filter(({ seq }) => first === undefined || seq >= first.seq)];
   }
 
@@ -171,11 +178,16 @@ class Watcher {
   /** Entries that came while the watcher was paused. */
   readonly #queue = new Ring<Entry>();
   #lost = 0;
+  /** The last entry that the watcher has got. */
+  #last: Pick<Entry, 'seq' | 'at'>;
+  /** True until a `@chaperone.lost` has told of what is missing among the first entries. */
+  #sparse = false;
   #takes = false;
   #ended = false;
 
-  constructor({ records = false, onEntry }: WatchOptions, bound: number, fail: (error: unknown) => void) {
+  constructor({ records = false, from = 1, onEntry }: WatchOptions, bound: number, fail: (error: unknown) => void) {
     this.records = records;
+    this.#last = { seq: from - 1, at: 0 };
     this.#onEntry = onEntry;
     this.#bound = bound;
     this.#fail = fail;
@@ -183,6 +195,7 @@ class Watcher {
 
   begin(known: readonly Entry[]): void {
     this.#known = known;
+    this.#sparse = known.some(({ type }) => type === '@chaperone.lost');
     this.resume();
   }
 
@@ -223,14 +236,18 @@ class Watcher {
     if (next !== undefined && this.#lost > 0) {
       const count = this.#lost;
       this.#lost = 0;
-      return { type: '@chaperone.lost', seq: next.seq - 1, at: next.at, count };
+      return { type: '@chaperone.lost', seq: next.seq - 1, at: next.at, from: this.#last.at, count };
     }
     return this.#queue.shift();
   }
 
   #give(entry: Entry): void {
+    const unasked =
+      this.records || this.#sparse || entry.type === '@chaperone.lost' ? 0 : entry.seq - this.#last.seq - 1;
+    if (entry.type === '@chaperone.lost') this.#sparse = false;
+    this.#last = entry;
     try {
-      if (!this.#onEntry(entry)) this.#takes = false;
+      if (!this.#onEntry(unasked > 0 ? { ...entry, unasked } : entry)) this.#takes = false;
     } catch (error) {
       this.#fail(error);
     }

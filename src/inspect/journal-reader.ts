@@ -3,7 +3,8 @@
  * version, which a newer or an older chaperone has written, is not guessed at.
  */
 import { isObject } from '../model/words/json.ts';
-import { type BootEntry, type Entry, entryVersion, isReadable } from './entry.ts';
+import { type BootEntry, type Entry, entryVersion, isReadable, type SumEntry } from './entry.ts';
+import { entriesOfSum, withGaps } from './journal-gaps.ts';
 
 /** One boot of a journal. */
 export interface JournalBoot {
@@ -35,6 +36,16 @@ export interface JournalEnd {
 
 const mostProblems = 5;
 
+/** A boot while it is read. */
+interface Reading {
+  readonly entry: BootEntry;
+  /** The entries that follow each other, up to the number `lastSeq`. */
+  readonly entries: Entry[];
+  lastSeq: number;
+  /** Entries behind a gap. Where what is missing comes after all, these are lines of another boot. */
+  readonly beyond: Entry[];
+}
+
 /** True where this reader knows what the boot's entries mean. */
 export function isKnownVersion({ entry }: JournalBoot): boolean {
   return isReadable(entry);
@@ -51,7 +62,7 @@ export class JournalReader {
   readonly #decoder = new TextDecoder();
   #rest = '';
   #line = 0;
-  #boot: { readonly entry: BootEntry; readonly entries: Entry[]; lastSeq: number } | undefined;
+  #boot: Reading | undefined;
   #boots = 0;
   #skipped = 0;
   #unknown = 0;
@@ -94,24 +105,50 @@ export class JournalReader {
     if (isBoot(value)) {
       this.#finish();
       this.#boots += 1;
-      this.#boot = { entry: value, entries: [value], lastSeq: value.seq };
+      this.#boot = { entry: value, entries: [value], lastSeq: value.seq, beyond: [] };
       return;
     }
     this.#settleBroken();
     if (this.#boot === undefined) this.#skip(this.#problem(1, `no boot has begun here: ${excerpt(line)}`));
     else if (!isReadable(this.#boot.entry)) return;
     else if (isEntry(value)) this.#add(this.#boot, value);
-    else if (isUnknown(value)) this.#unknown += 1;
+    else if (isSum(value)) this.#addSum(this.#boot, value);
+    else if (isUnknown(value)) this.#pass(this.#boot, value.seq);
     else this.#skip(this.#problem(1, `this is no entry: ${excerpt(line)}`));
   }
 
-  #add(boot: { readonly entries: Entry[]; lastSeq: number }, entry: Entry): void {
-    if (entry.seq <= boot.lastSeq) {
-      this.#skip(this.#problem(1, `entry ${entry.seq} stands behind entry ${boot.lastSeq}`));
+  #add(boot: Reading, entry: Entry): void {
+    const { entries, beyond } = boot;
+    const { seq, unasked = 0 } = entry;
+    const last = beyond.at(-1)?.seq ?? boot.lastSeq;
+    const follows = seq === boot.lastSeq + 1 + unasked;
+    if (follows && beyond.length > 0 && seq <= last) {
+      this.#skip(this.#problem(1, `${beyond.length} lines of another boot stand before entry ${seq}`), beyond.length);
+      beyond.length = 0;
+    } else if (seq <= last) {
+      this.#skip(this.#problem(1, `entry ${seq} stands behind entry ${last}`));
       return;
     }
-    boot.lastSeq = entry.seq;
-    boot.entries.push(entry);
+    if (beyond.length > 0 || !(follows || entry.type === '@chaperone.lost')) {
+      beyond.push(entry);
+      return;
+    }
+    boot.lastSeq = seq;
+    entries.push(entry);
+  }
+
+  /** Counts an entry that only a later version knows. Its number is not missing. */
+  #pass(boot: Reading, seq: number): void {
+    this.#unknown += 1;
+    if (seq === boot.lastSeq + 1) boot.lastSeq = seq;
+  }
+
+  /** A sum tells something new only where entries before it are missing. */
+  #addSum({ entries, beyond }: Reading, sum: SumEntry): void {
+    const target = beyond.length > 0 ? beyond : entries;
+    const last = target.at(-1);
+    if (last === undefined || last.seq >= sum.seq) return;
+    for (const entry of entriesOfSum(sum, [...entries, ...beyond], isEntry)) beyond.push(entry);
   }
 
   /** The broken line is not the last one of the boot, so the boot is not torn. */
@@ -125,22 +162,24 @@ export class JournalReader {
     if (this.#boot === undefined) this.#settleBroken();
     this.#broken = undefined;
     if (this.#boot === undefined) return;
-    const { entry, entries } = this.#boot;
+    const { entry, entries, beyond } = this.#boot;
     this.#boot = undefined;
-    this.#onBoot({ number: this.#boots, entry, entries, torn });
+    this.#onBoot({ number: this.#boots, entry, entries: withGaps(entries, beyond), torn });
   }
 
   #problem(column: number, text: string): JournalProblem {
     return { line: this.#line, column, text };
   }
 
-  #skip(problem: JournalProblem): void {
-    this.#skipped += 1;
+  #skip(problem: JournalProblem, lines = 1): void {
+    this.#skipped += lines;
     if (this.#problems.length < mostProblems) this.#problems.push(problem);
   }
 }
 
-function isPlaced(value: unknown): value is Readonly<Record<string, unknown>> & { readonly type: string } {
+function isPlaced(
+  value: unknown,
+): value is Readonly<Record<string, unknown>> & { readonly type: string; readonly seq: number } {
   return (
     isObject(value) &&
     typeof value['type'] === 'string' &&
@@ -157,8 +196,12 @@ function isEntry(value: unknown): value is Entry {
   return isPlaced(value) && Object.hasOwn(shapes, value.type) && fits(value);
 }
 
+function isSum(value: unknown): value is SumEntry {
+  return isPlaced(value) && value.type === '@chaperone.sum' && Array.isArray(value['entries']);
+}
+
 /** An entry of a type that came later. */
-function isUnknown(value: unknown): boolean {
+function isUnknown(value: unknown): value is Pick<Entry, 'seq'> {
   return isPlaced(value) && value.type.startsWith('@') && !Object.hasOwn(shapes, value.type);
 }
 

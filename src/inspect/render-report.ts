@@ -1,30 +1,36 @@
 /** A recorded boot in figures, as people read them. */
 
 import { bySlowness, remarksOf, renderChain, tookOf } from '../facts/critical-chain.ts';
+import { readyText } from '../facts/transitions.ts';
 import { shortName } from '../model/service/service-spec.ts';
+import { dateOf } from '../model/words/date.ts';
 import { oneLine } from '../model/words/printable.ts';
 import type { BootReport, ServiceReport } from './boot-report.ts';
 import type { JournalBoot } from './journal-reader.ts';
 import { isKnownVersion, versionText } from './journal-reader.ts';
+import type { Gap } from './replica.ts';
 
 /** @param wanted services that are told of, by full name */
 export function renderReport(report: BootReport, wanted: (service: string) => boolean = () => true): string {
   const services = report.services.filter(({ name }) => wanted(name));
-  const { ready, end, lost, duration } = report;
+  const { ready, end, gaps, duration, part } = report;
   const lines = [
     oneLine(
       `boot ${report.boot.slice(0, 8)}  ${dateOf(report.epoch)}  ${report.hostname}, chaperone ${report.chaperone}`,
     ),
-    ready === undefined ? 'never became ready' : `ready in ${seconds(ready)}`,
+    ...(part === undefined ? [] : [`only up to ${seconds(duration)}, and as it was known then:`]),
+    ready === undefined ? (part === undefined ? 'never became ready' : 'not ready yet') : readyText(ready),
     ...(report.criticalChain.length === 0 ? [] : [oneLine(renderChain(report.criticalChain, ready))]),
-    end === undefined
-      ? `no end recorded; the last entry is from ${seconds(duration)}`
-      : `ended after ${seconds(duration)} with exit status ${end.exitStatus}: ${oneLine(end.cause)}`,
-    ...(lost === 0 ? [] : [`${lost} entries were lost`]),
+    ...(end !== undefined
+      ? [`ended after ${seconds(duration)} with exit status ${end.exitStatus}: ${oneLine(end.cause)}`]
+      : part === undefined
+        ? [`no end recorded; the last entry is from ${seconds(duration)}`]
+        : []),
+    ...gaps.map((gap) => `${gapText(gap)}: what happened then is not counted`),
     ...section('blame', blame(services)),
     ...section('restarts', restarts(services)),
     ...section('failures', failures(services)),
-    ...section('never ready', neverReady(services)),
+    ...section(part === undefined ? 'never ready' : 'not ready yet', neverReady(services)),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -58,11 +64,15 @@ function section(title: string, lines: readonly string[]): readonly string[] {
 /** As `chaperonectl blame`, with what each start waited for. */
 function blame(services: readonly ServiceReport[]): readonly string[] {
   const starts = services.flatMap((service) => {
-    const { name, started, took, failed, waitedFor, waited = 0 } = service;
-    if (started === undefined || (took === undefined && failed === undefined)) return [];
+    const { name, started, took, failed, lasts, byHand, waitedFor, waited = 0 } = service;
+    if (started === undefined) return [];
     const wait = waitedFor === undefined ? '' : `waited ${seconds(waited)} for ${shortName(waitedFor)}`;
-    const end = failed === undefined ? { ready: started + (took ?? 0) } : { failed };
-    return [{ name, started, ...end, wait }];
+    const end = {
+      ...(took === undefined ? {} : { ready: started + took }),
+      ...(failed === undefined ? {} : { failed }),
+      ...(lasts === undefined ? {} : { lasts }),
+    };
+    return [{ name, started, ...(byHand === undefined ? {} : { byHand }), ...end, wait }];
   });
   return aligned(
     bySlowness<(typeof starts)[number]>(starts).map((start) => [
@@ -112,9 +122,10 @@ function neverReady(services: readonly ServiceReport[]): readonly string[] {
   );
 }
 
-export function dateOf(epoch: number): string {
-  const date = new Date(epoch);
-  return Number.isNaN(date.getTime()) ? '?' : `${date.toISOString().slice(0, 19)}Z`;
+/** `of the time from 280.000 s to 1260.000 s 12,345 entries are missing`. */
+export function gapText({ from, to, count }: Gap): string {
+  const missing = count === 1 ? '1 entry is missing' : `${count.toLocaleString('en')} entries are missing`;
+  return `of the time from ${seconds(from)} to ${seconds(to)} ${missing}`;
 }
 
 export function seconds(ms: number): string {

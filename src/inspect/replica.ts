@@ -6,8 +6,10 @@
  * replicas share is cloned by the first of them that changes it.
  */
 
-import { systemActor } from '../facts/fact.ts';
-import { type FirstStart, followStart } from '../facts/first-start.ts';
+import type { StartTimes } from '../facts/critical-chain.ts';
+import { hasStarted, systemActor } from '../facts/fact.ts';
+
+import { type FirstStart, followStart, startTimes } from '../facts/first-start.ts';
 import type { MoveFact } from '../facts/milestones.ts';
 import { statePath } from '../facts/transition.ts';
 import type { Json, JsonObject } from '../model/words/json.ts';
@@ -41,8 +43,6 @@ export interface ReplicaActor {
   readonly ended?: number;
   /** The last event of the actor, its sender, and its time. */
   readonly lastEvent?: { readonly at: number; readonly event: EntryEvent; readonly sourceId?: string };
-  /** How often each of its transitions was taken, by `edgeKey`. */
-  readonly counts: ReadonlyMap<string, number>;
   /** The entry that changed it last. */
   readonly seq: number;
 }
@@ -77,6 +77,13 @@ export interface Track {
   readonly firstStart?: FirstStart;
 }
 
+/** A time of which entries are missing, in ms since chaperone began. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
 /** The sum of the entries up to `seq`. */
 export interface Replica {
   /** The last entry that is in it; 0 before the first. */
@@ -85,8 +92,9 @@ export interface Replica {
   readonly at: number;
   readonly boot: BootEntry | undefined;
   readonly end: EndEntry | undefined;
-  /** Entries that were dropped before they could be told. */
+  /** Entries that are missing, and where. */
   readonly lost: number;
+  readonly gaps: readonly Gap[];
   /** Processes reaped that nobody had asked for. */
   readonly orphans: number;
   /** By session ids, in the order in which they began. */
@@ -113,7 +121,6 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface OwnActor extends Mutable<ReplicaActor> {
   owner: Owner;
-  counts: Map<string, number>;
 }
 
 interface OwnTrack extends Mutable<Track> {
@@ -133,11 +140,6 @@ export interface LiveReplica extends Mutable<Replica> {
   owner: Owner;
 }
 
-/** Names one transition of a chart: `pending -service.start-> starting.spawning`. */
-export function edgeKey(from: string, event: string, to: string): string {
-  return `${from} -${event}-> ${to}`;
-}
-
 export function createReplica(bounds: ReplicaBounds = {}): LiveReplica {
   const owner = {};
   return {
@@ -146,6 +148,7 @@ export function createReplica(bounds: ReplicaBounds = {}): LiveReplica {
     boot: undefined,
     end: undefined,
     lost: 0,
+    gaps: [],
     orphans: 0,
     actors: new Map(),
     services: new Map(),
@@ -176,9 +179,25 @@ export function readyTime({ system }: Replica): number | undefined {
   return system.segments.find(({ state }) => state === 'up')?.from;
 }
 
+/** ms since chaperone began at which the boot was over: the system was up, or had begun to end; undefined while it goes on. */
+export function bootOver({ system }: Replica): number | undefined {
+  return system.segments.find(({ state }) => !state.startsWith('booting'))?.from;
+}
+
+/** The first starts of all services, as they were at an instant (ms since chaperone began). */
+export function startsOf({ services }: Replica, now: number): readonly StartTimes[] {
+  return [...services.values()].flatMap(({ name, firstStart, segments }) => {
+    const times = startTimes(name, firstStart, now);
+    if (times === undefined) return [];
+    const isDown = times.ready !== undefined && times.lost !== undefined && !hasStarted(segments.at(-1)?.state ?? '');
+    return [isDown ? { ...times, downAt: now } : times];
+  });
+}
+
 /** Applies one entry. Entries come in order; a `@chaperone.boot` resets the replica. */
 export function applyEntry(replica: LiveReplica, entry: Entry): void {
   if (entry.type === '@chaperone.boot') Object.assign(replica, createReplica(replica.bounds));
+  const before = replica.at;
   replica.seq = entry.seq;
   replica.at = entry.at;
   switch (entry.type) {
@@ -201,7 +220,6 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
         path: statePath(snapshot.value),
         since: at,
         begun: at,
-        counts: new Map(),
         seq,
       };
       replica.actors.set(entry.sessionId, actor);
@@ -219,7 +237,7 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
     case '@xstate.snapshot': {
       const actor = ownActor(replica, entry.sessionId);
       if (actor === undefined) break;
-      step(replica, actor, entry.event, entry.snapshot);
+      step(replica, actor, entry.snapshot);
       break;
     }
     case '@chaperone.fact':
@@ -228,6 +246,7 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
       break;
     case '@chaperone.lost':
       replica.lost += entry.count;
+      replica.gaps = [...replica.gaps, { from: entry.from ?? before, to: entry.at, count: entry.count }];
       break;
     case '@chaperone.end':
       replica.end = entry;
@@ -237,16 +256,12 @@ export function applyEntry(replica: LiveReplica, entry: Entry): void {
   }
 }
 
-function step(replica: LiveReplica, actor: OwnActor, event: EntryEvent, snapshot: SnapshotView): void {
+function step(replica: LiveReplica, actor: OwnActor, snapshot: SnapshotView): void {
   const from = actor.path;
   actor.snapshot = snapshot;
   actor.seq = replica.seq;
   actor.path = statePath(snapshot.value);
   if (actor.path !== from) actor.since = replica.at;
-  if (from !== '') {
-    const key = edgeKey(from, event.type, actor.path);
-    actor.counts.set(key, (actor.counts.get(key) ?? 0) + 1);
-  }
   if (snapshot.status !== 'active' && actor.ended === undefined) end(replica, actor);
 }
 
@@ -288,7 +303,7 @@ function move(replica: LiveReplica, fact: MoveFact): void {
 }
 
 function trackOf(replica: LiveReplica, { machine, service }: ReplicaActor): OwnTrack | undefined {
-  if (machine === 'system') return ownSystem(replica);
+  if (machine === 'system' || machine === 'platform') return service === undefined ? ownSystem(replica) : undefined;
   if (!isServiceMachine(machine) || service === undefined) return undefined;
   return ownService(replica, service);
 }
@@ -319,7 +334,7 @@ function ownTrack(track: Track, owner: Owner): OwnTrack {
 function ownActor(replica: LiveReplica, sessionId: string): OwnActor | undefined {
   const known = replica.actors.get(sessionId);
   if (known === undefined || known.owner === replica.owner) return known;
-  const own: OwnActor = { ...known, counts: new Map(known.counts), owner: replica.owner };
+  const own: OwnActor = { ...known, owner: replica.owner };
   replica.actors.set(sessionId, own);
   return own;
 }

@@ -1,9 +1,11 @@
 import { renderChain, renderSlowest } from '../facts/critical-chain.ts';
+import { systemActor } from '../facts/fact.ts';
 import { TerminalPrinter } from '../facts/terminal-printer.ts';
 import { type Line, type TransitionOptions, Transitions } from '../facts/transitions.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { matchesGlob } from '../model/words/glob.ts';
 import type { Entry } from './entry.ts';
+import { gapText } from './render-report.ts';
 
 export interface TranscriptOptions extends TransitionOptions {
   /** `json`: one transition a line, as `Transition` has it. */
@@ -13,9 +15,10 @@ export interface TranscriptOptions extends TransitionOptions {
   readonly services?: readonly string[];
 }
 
-/** Entries are missing before this. */
+/** Entries are missing before this: from `from` to `at`, both in ms. */
 interface Lost {
   readonly kind: 'lost';
+  readonly from: number;
   readonly at: number;
   readonly count: number;
 }
@@ -25,6 +28,9 @@ export class Transcript {
   readonly #options: TranscriptOptions;
   readonly #transitions: Transitions;
   #printer: TerminalPrinter;
+  #lastAt = 0;
+  /** A platform is no system: its transitions have a name of their own. */
+  #systemName: string = systemActor;
 
   constructor(options: TranscriptOptions) {
     this.#options = options;
@@ -34,16 +40,29 @@ export class Transcript {
 
   /** Whole lines, each with its newline; empty if the entry is not shown. */
   write(entry: Entry): string {
-    if (entry.type === '@chaperone.boot') this.#transitions.reset();
+    if (entry.type === '@chaperone.boot') {
+      this.#transitions.reset();
+      this.#systemName = entry.project === undefined ? systemActor : 'platform';
+    }
     if (entry.type === '@chaperone.boot' || entry.type === '@chaperone.reload') {
       this.#transitions.configure(entry.services);
       const names = entry.services.map(({ name }) => shortName(name)).filter((name) => this.#shows(name));
-      this.#printer = new TerminalPrinter(['system', ...names], this.#options.colour ?? false);
+      this.#printer = new TerminalPrinter([this.#systemName, ...names], this.#options.colour ?? false);
     }
-    if (entry.type === '@chaperone.lost') return this.#writeLine({ kind: 'lost', at: entry.at, count: entry.count });
+    const before = this.#lastAt;
+    this.#lastAt = entry.at;
+    if (entry.type === '@chaperone.lost') {
+      const { at, from = before, count } = entry;
+      return this.#writeLine({ kind: 'lost', from, at, count });
+    }
     if (entry.type !== '@chaperone.fact') return '';
     const lines = this.#transitions.take(entry.fact);
-    return lines.length === 0 ? '' : lines.map((line) => this.#writeLine(line)).join('');
+    return lines.length === 0 ? '' : lines.map((line) => this.#writeLine(this.#named(line))).join('');
+  }
+
+  #named(line: Line): Line {
+    if (line.kind !== 'transition' || line.transition.actor !== systemActor) return line;
+    return { ...line, transition: { ...line.transition, actor: this.#systemName } };
   }
 
   #writeLine(line: Line | Lost): string {
@@ -52,19 +71,19 @@ export class Transcript {
     switch (line.kind) {
       case 'transition':
         return `${this.#printer.line(line.transition)}\n`;
-      case 'ready': {
+      case 'booted': {
         const { at, criticalChain: chain, slowest: slow } = line;
         const notes = [renderChain(chain, at), ...(slow.length > 1 ? [renderSlowest(slow)] : [])];
         return notes.map((text) => `${this.#printer.note(text)}\n`).join('');
       }
       case 'lost':
-        return `${this.#printer.note(`${line.count} entries were lost here`)}\n`;
+        return `${this.#printer.note(gapText({ from: line.from, to: line.at, count: line.count }))}\n`;
     }
   }
 
   #shows(actor: string): boolean {
     const { services = [] } = this.#options;
-    if (services.length === 0 || actor === 'system') return true;
+    if (services.length === 0 || actor === this.#systemName) return true;
     return isWanted(actor, services);
   }
 }
@@ -78,9 +97,9 @@ function jsonOf(line: Line | Lost): object {
   switch (line.kind) {
     case 'transition':
       return line.transition;
-    case 'ready':
+    case 'booted':
       return { at: line.at, criticalChain: line.criticalChain, slowest: line.slowest };
     case 'lost':
-      return { at: line.at, lost: line.count };
+      return { at: line.at, from: line.from, lost: line.count };
   }
 }

@@ -2,7 +2,7 @@
 
 import { isObject, type Json, type JsonObject } from '../model/words/json.ts';
 import type { ActorEntry, Entry, SnapshotView } from './entry.ts';
-import type { Registry } from './registry.ts';
+import { Registry } from './registry.ts';
 
 interface WireBase {
   readonly sessionId: string;
@@ -80,6 +80,16 @@ export function toWire(entry: Entry, registry: Registry): WireMessage | undefine
     case '@chaperone.lost':
     case '@chaperone.end':
       return undefined;
+  }
+}
+
+/** The messages of a recorded boot. */
+export function* messagesOf(entries: Iterable<Entry>): Generator<WireMessage> {
+  const registry = new Registry();
+  for (const entry of entries) {
+    registry.apply(entry);
+    const message = toWire(entry, registry);
+    if (message !== undefined) yield message;
   }
 }
 

@@ -38,14 +38,14 @@ import { effectiveChange } from '../model/ledger/changes.ts';
 import { isAllOver, isQuiet, isQuietButScheduled, type Ledger, newLedger } from '../model/ledger/ledger.ts';
 import type { ReloadRequest } from '../model/ledger/reload.ts';
 import type { ServiceRequest } from '../model/ledger/requests.ts';
-import { isReplacing, phaseOf, type Slot } from '../model/ledger/slot.ts';
+import { isReplacing, isStopping, phaseOf, type Slot } from '../model/ledger/slot.ts';
 import { isSettled } from '../model/ledger/starts.ts';
 import { type LedgerEvent, step } from '../model/ledger/step.ts';
 import { killGrace } from '../model/ledger/stops.ts';
 import type { DependencyGraph } from '../model/order/dependency-graph.ts';
 import { shutdownReserve } from '../model/order/ordering.ts';
 import { isScheduled } from '../model/schedule/scheduled-runs.ts';
-import { isEnded, isLive, type ServicePhase } from '../model/service/service-phase.ts';
+import { isEnded, isLive, type ServiceChange, type ServicePhase } from '../model/service/service-phase.ts';
 import { consoleService, type ServiceSpec, type SystemSpec, shortName } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import {
@@ -72,6 +72,13 @@ export type SystemCommand =
       readonly type: 'services.signal';
       readonly names: readonly string[];
       readonly signal: SignalName;
+      readonly at: number;
+    }
+  /** Somebody asks for a run of a cron service, or for the reload of a service; the service's answer names the request. */
+  | {
+      readonly type: 'services.run' | 'services.reload';
+      readonly name: string;
+      readonly request: number;
       readonly at: number;
     }
   | ServiceRequest;
@@ -106,6 +113,8 @@ export interface SystemInput {
   readonly graph: DependencyGraph;
   /** Programs that were missing before anything started; any of them ends the system. */
   readonly missingPrograms: readonly MissingProgram[];
+  /** Where the chance of restart_jitter begins in this boot; absent: 0. */
+  readonly seed?: number;
 }
 
 export interface SystemOutput {
@@ -121,6 +130,7 @@ export interface SystemOutput {
 
 interface SystemContext {
   readonly ledger: Ledger;
+  readonly seed: number;
   readonly missingPrograms: readonly MissingProgram[];
   /** True while chaperone has, or is about to have, children. */
   readonly childrenLeft: boolean;
@@ -171,6 +181,12 @@ const requests = {
   'services.disable': { actions: [takeEvent] },
 } as const;
 
+/** The answers to a service that is unhealthy, while the system does not end. */
+const unhealthy = [
+  { guard: 'endsUnhealthy', target: '#system.draining', actions: ['noteTime', 'sayHealth', 'recordEnd'] },
+  { actions: ['sayHealth', takeEvent] },
+] as const;
+
 export const systemMachine = setup({
   types: {
     context: {} as SystemContext,
@@ -219,20 +235,25 @@ export const systemMachine = setup({
             break;
           }
           case 'stop': {
-            const { drain, leaves, killAfter, why } = order;
-            const remains = leaves === undefined ? {} : { leaves };
-            const within = killAfter === undefined ? {} : { killAfter };
-            enqueue.sendTo(id, { type: 'service.stop', drain, why, ...remains, ...within, at });
+            const { kind: _, name: __, ...stop } = order;
+            enqueue.sendTo(id, { type: 'service.stop', ...stop, at });
             break;
           }
+          case 'reload':
+            enqueue.sendTo(id, { type: 'service.reload', because: order.because, at });
+            break;
           case 'kill':
-            enqueue.sendTo(id, { type: 'service.kill', grace: order.grace, at });
+            enqueue.sendTo(id, { type: 'service.kill', grace: order.grace, ...(order.last ? { last: true } : {}), at });
             break;
           case 'retire':
             enqueue.sendTo(id, { type: 'service.retire', at });
             break;
           case 'reset':
-            enqueue.sendTo(id, { type: 'service.reset', killAfter: system.shutdownTimeout, at });
+            enqueue.sendTo(id, {
+              type: 'service.reset',
+              killAfter: ledger.slots.get(order.name)?.spec.stopTimeout ?? system.shutdownTimeout,
+              at,
+            });
             break;
           case 'reconfigure':
             enqueue.sendTo(id, { type: 'service.reconfigure', spec: order.spec, at });
@@ -241,7 +262,7 @@ export const systemMachine = setup({
           case 'add':
             if (order.kind === 'replace') enqueue.stopChild(id);
             enqueue.assign(({ spawn, self }) => {
-              spawnService(spawn, self, order.spec);
+              spawnService(spawn, self, order.spec, context.seed);
               return {};
             });
             break;
@@ -292,6 +313,12 @@ export const systemMachine = setup({
       assertEvent(event, 'service.noticed');
       enqueue.emit({ type: 'service.noticed', service: event.name, news: event.news });
     }),
+    sayHealth: enqueueActions(({ event, enqueue }) => {
+      assertEvent(event, ['service.healthy', 'service.unhealthy']);
+      const { name: service } = event;
+      if (event.type === 'service.healthy') enqueue.emit({ type: event.type, service, again: event.again });
+      else enqueue.emit({ type: event.type, service, cause: event.cause, answer: event.answer });
+    }),
     sayWaiting: enqueueActions(({ context, enqueue }) => {
       enqueue.emit({ type: 'system.waiting', services: scheduledNames(context) });
       enqueue.assign({ saidWaiting: true });
@@ -302,6 +329,16 @@ export const systemMachine = setup({
       for (const name of names)
         if (ledger.slots.get(name) !== undefined)
           enqueue.sendTo(serviceActorId(name), { type: 'service.signal', signal, at });
+    }),
+    passRequest: enqueueActions(({ context: { ledger }, event, enqueue }) => {
+      assertEvent(event, ['services.run', 'services.reload']);
+      const { name, request, at } = event;
+      if (ledger.slots.get(name) !== undefined)
+        enqueue.sendTo(serviceActorId(name), {
+          type: event.type === 'services.run' ? 'service.run' : 'service.reload',
+          request,
+          at,
+        });
     }),
     recordEnd: assign({ end: ({ context, event }) => context.end ?? endBy(context, event) }),
     endMissing: assign({
@@ -340,6 +377,11 @@ export const systemMachine = setup({
         if (!isEnded(chart)) enqueue.stopChild(serviceActorId(spec.name));
       enqueue.cancel('stops');
       enqueue.stopChild('processTable');
+      const { spec, drain, at } = ledger;
+      if (drain !== undefined && drain.stops.length > 0) {
+        const budget = spec.shutdownTimeout;
+        enqueue.emit({ type: 'system.stopped', took: at - drain.deadline + budget, budget, stops: drain.stops });
+      }
       enqueue.emit({ type: 'system.halted' });
     }),
   },
@@ -347,6 +389,9 @@ export const systemMachine = setup({
     programsMissing: ({ context }) => context.missingPrograms.length > 0,
     /** True for a service that a reload is about to replace: its own failures and exits have no consequence. */
     isReplaced: ({ context, event }) => 'name' in event && isReplaced(context, event.name),
+    /** True where an unhealthy service ends the system, unless a reload is about to replace the service. */
+    endsUnhealthy: ({ context, event }) =>
+      event.type === 'service.unhealthy' && event.answer === 'shutdown' && !isReplaced(context, event.name),
     /** True for a failed start without `ignore_failures`, and for an end that ends the system at any time. */
     endsSystem: ({ context, event }) => endsSystem(context, event, true),
     endsSystemLater: ({ context, event }) => endsSystem(context, event, false),
@@ -374,8 +419,10 @@ export const systemMachine = setup({
 }).createMachine({
   id: 'system',
   context: ({ input, spawn, self }) => {
-    for (const spec of input.spec.services) spawnService(spawn, self, spec);
+    const { seed = 0 } = input;
+    for (const spec of input.spec.services) spawnService(spawn, self, spec, seed);
     return {
+      seed,
       ledger: newLedger(input.spec, input.graph),
       missingPrograms: input.missingPrograms,
       childrenLeft: false,
@@ -394,10 +441,16 @@ export const systemMachine = setup({
   on: {
     'processes.gone': { actions: ['noteTime', 'recordGone'] },
     'service.noticed': { actions: ['noteTime', 'notice'] },
+    'service.spawned': { actions: [takeEvent] },
+    'service.healthy': { actions: ['sayHealth', takeEvent] },
+    'service.unhealthy': { actions: ['sayHealth', takeEvent] },
     'service.extended': { actions: [takeEvent] },
     'service.survived': { actions: [takeEvent] },
+    'service.afterStop': { actions: [takeEvent] },
     'stops.due': { actions: [takeEvent] },
     'services.signal': { actions: ['noteTime', 'passSignals'] },
+    'services.run': { actions: ['noteTime', 'passRequest'] },
+    'services.reload': { actions: ['noteTime', 'passRequest'] },
     'system.reload': {},
     'services.start': {},
     'services.stop': {},
@@ -427,6 +480,7 @@ export const systemMachine = setup({
           { guard: 'isReplaced', actions: ['noteTime'] },
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
+        'service.unhealthy': unhealthy,
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ...requests,
       },
@@ -486,6 +540,7 @@ export const systemMachine = setup({
           { guard: 'isReplaced', actions: ['noteTime'] },
           { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ],
+        'service.unhealthy': unhealthy,
         'system.shutdown': { target: 'draining', actions: ['noteTime', 'recordEnd'] },
         ...requests,
       },
@@ -546,11 +601,17 @@ export const systemMachine = setup({
       on: {
         'processes.gone': {},
         'service.noticed': {},
+        'service.healthy': {},
+        'service.unhealthy': {},
         'service.changed': {},
         'service.exitKills': {},
+        'service.spawned': {},
         'service.extended': {},
         'service.survived': {},
+        'service.afterStop': {},
         'services.signal': {},
+        'services.run': {},
+        'services.reload': {},
         'stops.due': {},
         'system.shutdown': {},
       },
@@ -620,13 +681,14 @@ function deadlineOf({ drain }: Ledger): number {
 function spawnService(
   spawn: (
     src: 'service' | 'scheduled',
-    options: { id: string; input: { spec: ServiceSpec; system: SystemRef } },
+    options: { id: string; input: { spec: ServiceSpec; system: SystemRef; seed: number } },
   ) => unknown,
   system: SystemRef,
   spec: ServiceSpec,
+  seed: number,
 ): void {
   const id = serviceActorId(spec.name);
-  spawn(isScheduled(spec.type) ? 'scheduled' : 'service', { id, input: { spec, system } });
+  spawn(isScheduled(spec.type) ? 'scheduled' : 'service', { id, input: { spec, system, seed } });
 }
 
 /** True where a service is about to end because of a reload. */
@@ -640,10 +702,20 @@ function endsSystem(context: SystemContext, event: SystemEvent, boots: boolean):
   const slot = context.ledger.slots.get(event.name);
   if (slot === undefined || isReplacing(slot)) return false;
   const change = effectiveChange(slot, event.change);
+  // A stop that is asked for is answered by no policy.
+  if (!isStopping(slot) && successOf(slot, change) !== undefined) return true;
   if (change.phase !== 'failed') return false;
   const { during } = change;
-  if (slot.spec.onFailure === 'shutdown' && !(during === 'start' && slot.askedBy === 'hand')) return true;
-  return boots && during === 'start' && !slot.spec.ignoreFailures;
+  const endsAlways = slot.spec.onFailure === 'shutdown' && !isAskedFor(slot);
+  if (endsAlways && !(during === 'start' && slot.askedBy === 'hand')) return true;
+  // A service that has been ready before, and is back because a prerequisite is, is no part of the boot any more.
+  const isBoot = slot.askedBy !== undefined || !slot.hasBeenReady;
+  return boots && during === 'start' && isBoot && !slot.spec.ignoreFailures;
+}
+
+/** True for a stop that somebody has asked for. One because of a prerequisite may be a failure of the service itself. */
+function isAskedFor(slot: Slot): boolean {
+  return isStopping(slot) && slot.intent.why !== 'prerequisite';
 }
 
 /** The id of a service's actor: `service:web` for `web.service`. */
@@ -657,9 +729,13 @@ function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | 
       return event.end;
     case 'service.exitKills':
       return { kind: 'exitKills', service: event.name, outcome: event.outcome };
+    case 'service.unhealthy':
+      return { kind: 'serviceFailed', service: event.name, cause: event.cause, onUnhealthy: true };
     case 'service.changed': {
       const slot = ledger.slots.get(event.name);
       const change = slot === undefined ? event.change : effectiveChange(slot, event.change);
+      const success = slot === undefined ? undefined : successOf(slot, change);
+      if (success !== undefined) return { kind: 'succeeded', service: event.name, outcome: success };
       if (change.phase !== 'failed') return end;
       const onFailure = slot?.spec.onFailure === 'shutdown';
       const { cause } = change;
@@ -670,9 +746,17 @@ function endBy({ ledger, end }: SystemContext, event: SystemEvent): SystemEnd | 
   }
 }
 
+/** How a service with `on_success: shutdown` has ended, if the change is its normal end. */
+function successOf({ spec }: Slot, change: ServiceChange): RunOutcome | undefined {
+  if (spec.onSuccess === undefined) return undefined;
+  // The start command of another service than a oneshot leaves the service itself behind.
+  const isDone = change.phase === 'exited' || (change.phase === 'ready.exited' && spec.type === 'oneshot');
+  return isDone && change.end !== undefined ? { kind: 'exit', status: change.end.status } : undefined;
+}
+
 /** True for the service whose own end is the reason of the shutdown: it counts as ended, not as stopped. */
 function endedBy({ end }: SystemContext, name: string): boolean {
-  return end?.kind === 'exitKills' && end.service === name;
+  return (end?.kind === 'exitKills' || end?.kind === 'succeeded') && end.service === name;
 }
 
 function scheduledNames({ ledger }: SystemContext): readonly string[] {

@@ -1,15 +1,16 @@
 /**
  * A unit: one run of one program, from the request to spawn it until no process of it is left. To a unit belong the
- * process group of its leader and, for services that leave daemons behind, all processes that its start has left
+ * process group of its leader and, for hooks and services that leave daemons behind, all processes that its start has left
  * (reference 1.2, `kill_mode`); with `kill_mode: process` only the leader belongs to it.
  *
- *     spawning → alive → clearing (terminating → killing → surviving) → reaped
+ *     spawning → alive → clearing ([finishing →] terminating → killing → surviving) → reaped
  *        ↓         ↓ ↑        ↑
  *     unspawned  remaining ───┘
  *
  * The leader is the process that was spawned, until a pidfile or MAINPID names another (`unit.lead`). The unit reports
  * the leader's end to its owner at once, with the number of processes that are left; the owner judges what that end
- * means. Where processes are left, or another leader may still be named, the unit is `remaining`: it lives on, takes
+ * means. A unit that reads what other services write finds the end of its input before it is signalled for the last time
+ * (`finishing`): it may end by itself then. Where processes are left, or another leader may still be named, the unit is `remaining`: it lives on, takes
  * another leader, and ends when the owner says so. Every signal that chaperone sends to a service is a transition here.
  *
  * Events that may arrive in either order, and which of them decides:
@@ -17,21 +18,50 @@
  * - A request to end may arrive before the report of the spawn: the unit cancels the start, and keeps the request for the
  *   case that the program runs already.
  * - A second `unit.terminate` changes nothing: many programs take a second signal as a demand for haste.
+ * - Where a stop has several signals (`kill_signal: SIGQUIT 10s SIGTERM`), each next one follows its pause, unless the unit has
+ *   ended or was told to kill.
+ * - With `kill_mode: mixed` the signals go to the leader. Once it has ended, or where it had before, the others get SIGKILL.
  * - A leader may end while its group is being cleared: the unit ends once a look finds no process left.
  * - A unit is `reaped` only where nothing is left. A process that survives SIGKILL (uninterruptible sleep) keeps the
  *   unit in `surviving`; the unit reports it to the owner (`unit.survived`), who decides how long to wait.
  */
-import { type ActorRef, assertEvent, assign, enqueueActions, fromCallback, type Snapshot, sendTo, setup } from 'xstate';
+import {
+  type ActorRef,
+  and,
+  assertEvent,
+  assign,
+  enqueueActions,
+  fromCallback,
+  type Snapshot,
+  sendTo,
+  setup,
+} from 'xstate';
+import { killGrace } from '../model/ledger/stops.ts';
+import type { KillStep } from '../model/service/hook.ts';
 import { ownsRemains } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { SignalOutcome, UnitFact, UnitReport, UnitRequest, UnitRun } from '../model/service/unit-events.ts';
 import { stamped } from './stamped.ts';
 
 export type UnitCommand =
-  /** Ends the unit with this signal; SIGKILL follows only with `unit.kill`. */
-  | { readonly type: 'unit.terminate'; readonly signal: SignalName; readonly at: number }
-  /** SIGKILL now. `grace`: ms after which the unit reports processes that still live as survivors. */
-  | { readonly type: 'unit.kill'; readonly grace: number; readonly at: number }
+  /**
+   * Ends the unit with this signal, or these one after another; SIGKILL follows only with `unit.kill`. `patience`: ms in which the unit
+   * may end by itself before the signal, because it finds the end of its input.
+   */
+  | {
+      readonly type: 'unit.terminate';
+      readonly signal: SignalName;
+      readonly steps?: readonly KillStep[];
+      readonly patience?: number;
+      readonly at: number;
+    }
+  /**
+   * SIGKILL now. `grace`: ms after which the unit reports processes that still live as survivors. `last`: nothing follows it, not even
+   * after_stop.
+   */
+  | { readonly type: 'unit.kill'; readonly grace: number; readonly last?: true; readonly at: number }
+  /** The system is ending: what does not run yet is not to begin. What runs goes on. */
+  | { readonly type: 'unit.retire' }
   /** Another process becomes the leader of the unit. */
   | { readonly type: 'unit.lead'; readonly pid: number }
   /** Somebody sends a signal by hand. */
@@ -39,7 +69,7 @@ export type UnitCommand =
 
 /** Timers that the unit raises itself. */
 interface OwnTimer {
-  readonly type: 'unit.lookDue' | 'unit.survivalDue';
+  readonly type: 'unit.lookDue' | 'unit.survivalDue' | 'unit.signalDue' | 'unit.patienceDue';
 }
 
 export type UnitEvent = UnitCommand | UnitFact | UnitReport | OwnTimer;
@@ -58,6 +88,8 @@ interface UnitContext extends UnitInput {
   readonly wish: Extract<UnitCommand, { type: 'unit.terminate' | 'unit.kill' }> | undefined;
   /** The signal that has asked the unit to end, and when. */
   readonly asked: { readonly signal: SignalName; readonly at: number } | undefined;
+  /** The signals that are still to come, the next one first; `pause`: ms from the signal before it. */
+  readonly toCome: readonly KillStep[];
   readonly grace: number;
   /** Monotonic ms from which on living processes count as survivors of SIGKILL. */
   readonly survivesAt: number;
@@ -115,9 +147,34 @@ export const unitMachine = setup({
     recordKill: assign(when('unit.kill', (_, event) => ({ wish: event, grace: event.grace }))),
     recordSignal: assign(when('unit.signalled', (_, { signal, outcome }) => ({ signalled: { signal, outcome } }))),
     sendTerminate: enqueueActions(({ context, enqueue }) => {
-      const signal = context.wish?.type === 'unit.terminate' ? context.wish.signal : 'SIGTERM';
-      enqueue.assign({ asked: { signal, at: context.at }, pause: firstPause, signalled: { signal, outcome: 'sent' } });
+      const { wish, at } = context;
+      const { signal, steps = [] } =
+        wish?.type === 'unit.terminate' ? wish : ({ signal: 'SIGTERM', steps: undefined } as const);
+      const toCome = steps.slice(1).map((step, index) => ({ ...step, pause: steps[index]?.pause ?? 0 }));
+      enqueue.assign({ asked: { signal, at }, toCome, pause: firstPause, signalled: { signal, outcome: 'sent' } });
       enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'stop' });
+      const [next] = toCome;
+      if (next !== undefined) enqueue.raise({ type: 'unit.signalDue' }, { id: 'signal', delay: next.pause });
+    }),
+    /** The signal before has not ended the unit within its pause. */
+    sendNext: enqueueActions(({ context, enqueue }) => {
+      const [now, ...toCome] = context.toCome;
+      if (now === undefined) return;
+      const { signal, pause } = now;
+      const at = Math.max(context.at, (context.asked?.at ?? context.at) + pause);
+      enqueue.assign({ at, asked: { signal, at }, toCome, signalled: { signal, outcome: 'sent' } });
+      enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'stop' });
+      const [next] = toCome;
+      if (next !== undefined) enqueue.raise({ type: 'unit.signalDue' }, { id: 'signal', delay: next.pause });
+    }),
+    endInput: enqueueActions(({ context: { wish }, enqueue }) => {
+      const delay = wish?.type === 'unit.terminate' ? (wish.patience ?? 0) : 0;
+      enqueue.sendTo('processes', { type: 'unit.finish' });
+      enqueue.raise({ type: 'unit.patienceDue' }, { id: 'patience', delay });
+    }),
+    impatience: enqueueActions(({ context: { wish, at }, enqueue }) => {
+      enqueue.cancel('patience');
+      if (wish?.type === 'unit.terminate') enqueue.assign({ at: Math.max(at, wish.at + (wish.patience ?? 0)) });
     }),
     sendKill: enqueueActions(({ context, enqueue }) => {
       const { asked, at } = context;
@@ -129,6 +186,7 @@ export const unitMachine = setup({
         purpose: 'stop',
         ...(asked === undefined ? {} : { asked: { signal: asked.signal, for: at - asked.at } }),
       });
+      enqueue.cancel('signal');
       enqueue.cancel('survival');
       enqueue.raise({ type: 'unit.survivalDue' }, { id: 'survival', delay: context.grace });
     }),
@@ -157,14 +215,21 @@ export const unitMachine = setup({
     resumesLeaderless: ({ context }) => context.run.resumes?.pid === 0,
     killWanted: ({ context }) => context.wish?.type === 'unit.kill',
     terminateWanted: ({ context }) => context.wish?.type === 'unit.terminate',
+    isMixed: ({ context }) => isMixed(context),
+    /** A wish to end that came before the leader's end: what the leader has left gets SIGKILL. */
+    killsRest: ({ context }) => isMixed(context) && context.wish?.type === 'unit.terminate',
+    leavesMixed: ({ context, event }) => isMixed(context) && event.type === 'unit.leaderExited' && event.left > 0,
+    isPatient: ({ context: { wish, leaderGone }, event }) => {
+      const terminate = event.type === 'unit.terminate' ? event : wish;
+      return !leaderGone && terminate?.type === 'unit.terminate' && (terminate.patience ?? 0) > 0;
+    },
     /** The leader has ended, no process is left, and neither a pidfile nor MAINPID can name another leader. */
-    isOver: ({ context, event }) =>
-      event.type === 'unit.leaderExited' && event.left === 0 && !mayLead(context.run.service),
+    isOver: ({ context, event }) => event.type === 'unit.leaderExited' && event.left === 0 && !mayBeLed(context.run),
     nothingLeft: ({ context, event }) =>
       (event.type === 'unit.leaderExited' && event.left === 0) ||
       (event.type === 'unit.seen' && event.left === 0 && context.leaderGone),
     /** The processes that the leader had left have ended by themselves. */
-    isDone: ({ context, event }) => event.type === 'unit.seen' && event.left === 0 && !mayLead(context.run.service),
+    isDone: ({ context, event }) => event.type === 'unit.seen' && event.left === 0 && !mayBeLed(context.run),
     leaderGone: ({ context }) => context.leaderGone,
     leavesLiving: ({ context, event }) => event.type === 'unit.seen' && event.fresh && context.leaderGone,
   },
@@ -176,7 +241,8 @@ export const unitMachine = setup({
     leaderGone: input.run.resumes?.pid === 0,
     wish: undefined,
     asked: undefined,
-    grace: 0,
+    toCome: [],
+    grace: killGrace,
     survivesAt: 0,
     pause: firstPause,
     signalled: undefined,
@@ -193,11 +259,14 @@ export const unitMachine = setup({
         'unit.spawnFailed': {},
         'unit.signalled': { actions: ['recordSignal'] },
         'unit.signal': { actions: ['sendByHand'] },
+        'unit.retire': {},
         // Events that the unit sends and never receives.
         'unit.cleared': {},
         'unit.survived': {},
         'unit.lookDue': {},
         'unit.survivalDue': {},
+        'unit.signalDue': {},
+        'unit.patienceDue': {},
       },
       states: {
         spawning: {
@@ -216,6 +285,7 @@ export const unitMachine = setup({
             'unit.seen': {},
             'unit.terminate': { actions: ['recordTerminate', 'askCancel'] },
             'unit.kill': { actions: ['recordKill', 'askCancel'] },
+            'unit.retire': { actions: ['askCancel'] },
             'unit.lead': {},
             'unit.signal': {},
           },
@@ -223,6 +293,7 @@ export const unitMachine = setup({
         alive: {
           always: [
             { guard: 'killWanted', target: 'clearing.killing' },
+            { guard: and(['terminateWanted', 'isPatient']), target: 'clearing.finishing' },
             { guard: 'terminateWanted', target: 'clearing' },
           ],
           on: {
@@ -231,7 +302,10 @@ export const unitMachine = setup({
               { target: 'remaining', actions: ['recordExit', 'tellOwner'] },
             ],
             'unit.seen': {},
-            'unit.terminate': { target: 'clearing', actions: ['recordTerminate'] },
+            'unit.terminate': [
+              { guard: 'isPatient', target: 'clearing.finishing', actions: ['recordTerminate'] },
+              { target: 'clearing', actions: ['recordTerminate'] },
+            ],
             'unit.kill': { target: 'clearing.killing', actions: ['recordKill'] },
             'unit.lead': { actions: ['recordLead', 'askLead'] },
           },
@@ -240,6 +314,7 @@ export const unitMachine = setup({
         remaining: {
           always: [
             { guard: 'killWanted', target: 'clearing.killing' },
+            { guard: 'killsRest', target: 'clearing.killing' },
             { guard: 'terminateWanted', target: 'clearing' },
           ],
           on: {
@@ -248,7 +323,10 @@ export const unitMachine = setup({
               { guard: 'isDone', target: '#unit.reaped', actions: ['noteTime', 'tellCleared'] },
               { actions: ['noteTime'] },
             ],
-            'unit.terminate': { target: 'clearing', actions: ['recordTerminate'] },
+            'unit.terminate': [
+              { guard: 'isMixed', target: 'clearing.killing', actions: ['recordTerminate'] },
+              { target: 'clearing', actions: ['recordTerminate'] },
+            ],
             'unit.kill': { target: 'clearing.killing', actions: ['recordKill'] },
             'unit.lead': { target: 'alive', actions: ['recordLead', 'askLead'] },
           },
@@ -271,7 +349,27 @@ export const unitMachine = setup({
             'unit.lead': { actions: ['recordLead', 'askLead'] },
           },
           states: {
-            terminating: { entry: ['sendTerminate'] },
+            /** The unit finds the end of its input, and is signalled if it goes on. */
+            finishing: {
+              entry: ['endInput'],
+              on: {
+                'unit.patienceDue': { target: 'terminating', actions: ['impatience'] },
+                'unit.leaderExited': [
+                  { guard: 'nothingLeft', target: '#unit.reaped', actions: ['recordExit', 'tellOwner'] },
+                  { guard: 'leavesMixed', target: 'killing', actions: ['recordExit', 'tellOwner'] },
+                  // What the leader has left reads nothing more.
+                  { target: 'terminating', actions: ['recordExit', 'tellOwner', 'planLook'] },
+                ],
+                'unit.kill': { target: 'killing', actions: ['recordKill'] },
+              },
+            },
+            terminating: {
+              entry: ['sendTerminate'],
+              on: {
+                'unit.signalDue': { actions: ['sendNext'] },
+                'unit.leaderExited': { guard: 'leavesMixed', target: 'killing', actions: ['recordExit', 'tellOwner'] },
+              },
+            },
             /** The unit was asked to end by the chart that this one replaces. */
             resuming: { entry: ['askLook'] },
             killing: {
@@ -291,6 +389,14 @@ export const unitMachine = setup({
     unspawned: { type: 'final' },
   },
 });
+
+function isMixed({ run }: UnitContext): boolean {
+  return run.beside === undefined && run.service.killMode === 'mixed';
+}
+
+function mayBeLed({ beside, service }: UnitRun): boolean {
+  return beside === undefined && mayLead(service);
+}
 
 /** True where a process that the service names may become the leader in place of the spawned one. */
 export function mayLead(service: UnitRun['service']): boolean {

@@ -16,6 +16,7 @@ import type { ExitRouter } from '../streams/exit-router.ts';
 import type { ProcessExit } from './kernel.ts';
 import type { LogSinks } from './logging/log-sinks.ts';
 import type { LiveProcesses } from './units/live-processes.ts';
+import type { StartEnvironment } from './units/start-environment.ts';
 
 /** A whole system, ready to start. */
 export interface Assembly {
@@ -24,6 +25,8 @@ export interface Assembly {
   readonly spec: () => SystemSpec;
   /** The definition of a service; a service that a reload has removed keeps its definition until it has ended. */
   readonly serviceOf: (name: string) => ServiceSpec | undefined;
+  /** The environment with which a service would be started now. */
+  readonly environmentOf: (service: ServiceSpec) => Promise<StartEnvironment>;
   /** The facts of everything that happens. */
   readonly feed: Feed;
   /** The notices of the system machine among those facts. */
@@ -35,7 +38,11 @@ export interface Assembly {
   /** The next run of a cron service, Unix ms. */
   readonly nextRun: (service: string) => number | undefined;
   /** The last line that a service wrote. */
-  readonly lastWords: (service: string) => LastWords | undefined;
+  readonly lastWords: (service: string) => readonly LastWords[];
+  /** How many bytes wait in the pipe that a service reads from; undefined where it has none. */
+  readonly waitingInput: (service: string) => number | undefined;
+  /** How many lines of a service were dropped because of its `log_rate`. */
+  readonly linesDropped: (service: string) => number;
   readonly say: (message: Message) => void;
   /** All log records. */
   readonly records$: Observable<LogRecord>;
@@ -46,8 +53,12 @@ export interface Assembly {
   readonly signal: (service: string, signal: SignalName) => Promise<SignalOutcome>;
   /** Starts the boot. */
   readonly start: () => void;
-  /** Puts another configuration in force; the plan has to be made of the services' states in this same turn. */
-  readonly reload: (spec: SystemSpec, plan: ReloadPlan) => void;
+  /**
+   * Puts another configuration in force; the plan has to be made of the services' states in this same turn.
+   *
+   * @param because `scale`: only numbers of instances have changed
+   */
+  readonly reload: (spec: SystemSpec, plan: ReloadPlan, because?: 'reload' | 'scale') => void;
   /** Ends the system in order; a repeated SIGINT skips the order. */
   readonly shutdown: (end: SystemEnd) => void;
   /** Reads what is left in the log socket, and removes the socket. */

@@ -4,12 +4,17 @@
  * interfaces.
  */
 import type { Observable } from 'rxjs';
+import type { LogSender } from '../model/log/log-record.ts';
+import type { Rotation } from '../model/log/rotation.ts';
 import type { Connection } from '../model/schedule/scheduled-runs.ts';
 import type { Account } from '../model/service/account.ts';
 import type { ExitStatus } from '../model/service/exit-status.ts';
+import type { NotifySender } from '../model/service/notify-access.ts';
+import type { Resources } from '../model/service/resources.ts';
 import type { FileOwner } from '../model/service/service-spec.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { SpawnError } from '../model/service/spawn-error.ts';
+import type { FileRequest, FileResult } from '../model/service/value-sources.ts';
 
 /** Monotonic and wall-clock time, and timers. Timers may be longer than 2³¹ ms. */
 export interface Clock {
@@ -17,10 +22,18 @@ export interface Clock {
   now(): number;
   /** Monotonic ms from an arbitrary start. It goes on while chaperone is stopped. */
   realTime(): number;
+  /** CLOCK_MONOTONIC in ms, as programs read it, for times that they tell. */
+  monotonicTime(): number;
   /** The largest delay in ms of a timer since that real time: chaperone was stopped, or did not get the processor. */
   lateness(since: number): number;
   /** Unix time in ms. */
   wallTime(): number;
+  /**
+   * Calls back when the wall clock was set, and after the machine was suspended, which stops the other clocks.
+   *
+   * @returns ends it
+   */
+  onWallJump(listener: () => void): () => void;
   /** Calls back once, after at least `delay` ms, and after all input that has arrived by then was read. */
   setTimeout(callback: () => void, delay: number): TimerId;
   clearTimeout(id: TimerId): void;
@@ -34,30 +47,61 @@ export interface SpawnRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly directory?: string;
   readonly account?: Account;
+  /** Limits, priorities and rights of the new process; absent: chaperone's own. */
+  readonly resources?: Resources;
   readonly ownGroup: boolean;
   /** With which the process is asked to end where the machines cannot say so any more; absent: SIGTERM. */
   readonly stopSignal?: SignalName;
   /** `terminal`: chaperone's own stdin; the new process group becomes the foreground group of the terminal. */
-  readonly stdin: 'null' | 'inherit' | 'terminal';
-  readonly stdout: 'pipe' | 'inherit';
-  readonly stderr: 'pipe' | 'inherit';
-  /** A listener's client that replaces all three streams above. Its descriptor here stays open until it is closed. */
+  readonly stdin: 'null' | 'inherit' | 'terminal' | Channel;
+  readonly stdout: 'pipe' | 'inherit' | Channel;
+  /** `stdout`: the same file as stdout. */
+  readonly stderr: 'pipe' | 'inherit' | 'stdout' | Channel;
+  /** A listener's client that replaces stdin and stdout. Its descriptor here stays open until it is closed. */
   readonly connection?: Connection;
   /** Descriptors of chaperone that become descriptors 3, 4, and so on. */
   readonly descriptors?: readonly number[];
   /** Names of variables that are set to the new process's own pid. */
   readonly pidVariables?: readonly string[];
+  /** Further descriptors of the process, by number from 3 on: each is the writing end of a pipe of its own. */
+  readonly pipes?: readonly number[];
+}
+
+/**
+ * A pipe that chaperone holds open at both ends: processes write into it and read from it, and what is in it outlives them all.
+ * Writes of up to 4,096 bytes (PIPE_BUF) stay whole, whoever else writes.
+ */
+export interface Channel {
+  /** How many bytes were written and not read yet. */
+  waiting(): number;
+  /** Closes the writing end here: once no process has it open, a reader finds the end behind what is left. */
+  finish(): void;
+  /** Closes both ends here. */
+  close(): void;
 }
 
 export type SpawnOutcome =
   | {
       readonly ok: true;
       readonly pid: number;
-      /** The output of the process and its descendants; completes when the last one closes it. Hot after the call. */
+      /** The output of the process and its descendants; completes when the last one closes it. Hot after the call. Empty where it is not a pipe of its own. */
       readonly stdout: Observable<Uint8Array>;
       readonly stderr: Observable<Uint8Array>;
+      readonly output: OutputControl;
+      /** What is written to the pipes that the request asked for, in their order. Hot after the call. */
+      readonly pipes: readonly Observable<Uint8Array>[];
     }
   | { readonly ok: false; readonly error: SpawnError };
+
+/** Holds the output of one process and its descendants back. */
+export interface OutputControl {
+  /**
+   * Stops the reading: once the pipes are full, the writers wait. What a process has written before its end is emitted with the
+   * end all the same, and so is what `readOutput` asks for.
+   */
+  readonly pause: () => void;
+  readonly resume: () => void;
+}
 
 /** CPU time in ms, peak resident set in KiB. */
 export interface ResourceUsage {
@@ -86,13 +130,16 @@ export interface ExitBatch {
 /** `vanished`: there is no such process (ESRCH). `denied`: not ours to signal (EPERM). */
 export type SignalOutcome = 'sent' | 'vanished' | 'denied';
 
+/** @param rest begins with a line that was not written, or of which a part was written that cannot be removed */
+export type WriteDone = (errorCode?: string, rest?: Uint8Array) => void;
+
 /** A destination for whole lines. Writes are done in order, one at a time. */
 export interface Sink {
   /**
    * Calls back when the bytes are written, or with the code of an error (ENOSPC, EPIPE …). With `rest` there may be
-   * room again later: it holds the bytes that were not written, to be tried again. Never throws.
+   * room again later: it holds the lines that were not written, to be tried again. It begins with a whole line. Never throws.
    */
-  write(bytes: Uint8Array, done: (errorCode?: string, rest?: Uint8Array) => void): void;
+  write(bytes: Uint8Array, done: WriteDone): void;
   /** True for a terminal, which people read. */
   readonly terminal?: boolean;
   /** Closes the sink after the last write. Absent where the sink exists as long as chaperone. */
@@ -122,20 +169,21 @@ export interface ProcessView {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** The effective user of the process. */
+  /** The effective user of the process, which is that of its saved and real ones too, or is 0. */
   readonly uid: number;
-  /** True where the process descends from chaperone. */
-  readonly descendant: boolean;
   /** The time of the process's start, for comparisons: a later start is never smaller, and larger from 10 ms on. */
   readonly began: number;
 }
+
+/** A process of a tree or a group. */
+export type TreeMember = Pick<ProcessView, 'pid' | 'group' | 'began'>;
 
 /** The tree of a start: the started process, all its descendants, and the daemons among them. */
 export interface ProcessTree {
   /** Call this once, when the started process has been reaped: from then on its children are chaperone's. */
   startEnded(): void;
   /** The members that are alive now. */
-  members(): readonly Pick<ProcessView, 'pid' | 'group'>[];
+  members(): readonly TreeMember[];
   /** Stops looking for members. */
   forget(): void;
 }
@@ -144,13 +192,39 @@ export interface PidfileText {
   /** A value that changes with the file: its identity, the time of its last change, its text. */
   readonly stamp: string;
   readonly text: string;
+  /** True where only root can have put the file at its path. */
+  readonly byRoot: boolean;
 }
+
+/** What a server is asked. The host `localhost` is both of its addresses. */
+export type ServerQuestion =
+  | {
+      readonly kind: 'connect';
+      readonly to: { readonly host: string; readonly port: number } | { readonly path: string };
+    }
+  | {
+      readonly kind: 'request';
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+      /** The path of the socket that is connected to in place of the URL's host. */
+      readonly unix?: string;
+      readonly wantsBody: boolean;
+    };
+
+export type ServerAnswer =
+  | { readonly kind: 'accepted' }
+  /** No redirect is followed. `body`: its first 64 KiB, empty where it was not wanted. */
+  | { readonly kind: 'answered'; readonly status: number; readonly body: string }
+  /** The errno's name, or what went wrong. */
+  | { readonly kind: 'failed'; readonly code: string };
 
 /** The part of the port that finds and follows processes which chaperone did not start. */
 export interface Following {
   /** Chaperone's own effective user. */
   readonly uid: number;
-  /** The living process with this pid; undefined where there is none, or only a zombie. */
+  /** True for the processes that chaperone itself consists of. */
+  isOwn(pid: number): boolean;
+  /** The living process with this pid; undefined where there is none, or only a zombie, and for the id of a thread. */
   lookUp(pid: number): ProcessView | undefined;
   /**
    * Emits once when the process is dead, whoever its parent is, and completes. The status is of kind `unknown` where
@@ -168,10 +242,17 @@ export interface Following {
   track(pid: number, invocation: string, forks: boolean): ProcessTree;
   /** The invocation of the tracked start to whose tree the process belongs. */
   invocationOf(pid: number): string | undefined;
+  /**
+   * The living children of chaperone that it has not started itself, and that have this variable (`NAME=value`) in their initial
+   * environment: daemons that a start has left, where no other start had that variable.
+   */
+  daemonsOf(variable: string): readonly number[];
   /** Tracks the process group that the process leads. Call it in the turn in which the process was spawned. */
   trackGroup(pid: number): ProcessTree;
-  /** Undefined where there is no such regular file. */
+  /** Undefined where there is no such regular file, and where an account other than root and chaperone's has linked it there. */
   readPidfile(path: string): PidfileText | undefined;
+  /** A value that changes with the file: its identity and the time of its last change. Undefined where there is none. */
+  stampOf(path: string): string | undefined;
   /** Removes a pidfile and returns the code of an error; a missing file is no error. */
   removePidfile(path: string): string | undefined;
 }
@@ -179,9 +260,9 @@ export interface Following {
 export interface NotifyDatagram {
   readonly bytes: Uint8Array;
   readonly truncated: boolean;
-  /** The sender's pid; undefined where the kernel does not tell; 0 for a process outside of this pid namespace. */
-  readonly sender?: number;
-  /** Descriptors that came with the datagram; the receiver has to close them. */
+  /** Undefined where the kernel does not tell. */
+  readonly sender?: NotifySender;
+  /** Descriptors that came with the datagram; the receiver has to close them by `closeDescriptor`. */
   readonly descriptors: readonly number[];
 }
 
@@ -198,6 +279,7 @@ export interface NotifySocket {
 export interface Notifying {
   /** Makes a socket that every account may write to that knows its name. Throws with `code`. */
   openSocket(service: string): NotifySocket;
+  /** Closes a descriptor that a service has sent, at the latest when the turn ends, and does not wait for it. */
   closeDescriptor(descriptor: number): void;
   /** Tells whether two descriptors are the same file. */
   isSameFile(one: number, other: number): boolean;
@@ -217,7 +299,6 @@ export interface JournalRequest {
   readonly maxSize: number;
 }
 
-/** A log file, which is opened at the first write. */
 export interface LogFileRequest {
   /** Absolute, with sequences of strftime(3). Reopened when the name changes or belongs to another file. */
   readonly path: string;
@@ -225,17 +306,41 @@ export interface LogFileRequest {
   readonly overwrite: boolean;
   /** The owner of the file and of missing directories, where chaperone creates them. */
   readonly owner?: FileOwner;
+  /** The mode of a file that chaperone creates; absent: 0640, or 0660 where a group is given. */
+  readonly mode?: number;
+  readonly rotation?: Rotation;
+}
+
+/** A log file. It is opened by `open`, and else at the first write. */
+export interface LogFile extends Sink {
+  /**
+   * Makes and opens the file at once, or only its directory, where its name changes with time.
+   *
+   * @returns the code of an error; the next write tries again
+   */
+  open(): string | undefined;
+  /** Takes another owner, mode or rotation for what is made from now on. */
+  adapt(request: LogFileRequest): void;
+}
+
+/** What was sent to the log socket at once. */
+export interface LogDatagram {
+  /** Raw bytes, or, where they are printable ASCII and tabs, their text without NULs and white space at the end. */
+  readonly content: Uint8Array | string;
+  /** How many bytes of a datagram that was too long are missing. */
+  readonly lost: number;
+  /** Undefined where the kernel does not tell. */
+  readonly sender: LogSender | undefined;
 }
 
 export type LogSocketOutcome =
   | {
       readonly ok: true;
       /**
-       * Datagrams that came together, in order. Each is raw bytes, or, where it is printable ASCII and tabs, its text
-       * without NULs and white space at the end. The observer must not keep them: their memory is reused once it
+       * Datagrams that came together, in order. The observer must not keep them: their memory is reused once it
        * returns. Nothing is read without an observer.
        */
-      readonly datagrams$: Observable<readonly (Uint8Array | string)[]>;
+      readonly datagrams$: Observable<readonly LogDatagram[]>;
       /** Emits the datagrams that are left, and removes the socket. */
       readonly close: () => void;
     }
@@ -245,6 +350,8 @@ export interface Kernel {
   /** The pid of chaperone, which is that of the body. */
   readonly pid: number;
   readonly hostname: string;
+  /** A whole number below 2³² that chance has drawn for this boot: whatever else is left to chance follows from it. */
+  readonly seed: number;
   /** Exits of children and adopted orphans, batch by batch. */
   readonly exits$: Observable<ExitBatch>;
   /** Emits when no child is left, dead or alive, for each time that `watchChildren` has asked. */
@@ -257,8 +364,12 @@ export interface Kernel {
    * @returns the path of the program, or undefined where there is none
    */
   findProgram(word: string, searchPath: string, directory: string | undefined): string | undefined;
+  /** Tells once whether something of this path exists: in this turn or in a later one, since a file system may be slow. */
+  fileExists(path: string, told: (exists: boolean) => void): void;
   /** Listens on a TCP port for IPv6 and IPv4, or only for IPv4 where there is no IPv6. */
   listen(port: number): ListenOutcome;
+  /** Makes a pipe for processes; every account may open it again as /dev/stdin or /dev/stdout. Throws with `code` (EMFILE). */
+  openChannel(): Channel;
   /** Closes chaperone's own descriptor of a connection; a second call does nothing. */
   closeConnection(connection: Connection): void;
   /**
@@ -287,9 +398,16 @@ export interface Kernel {
   /** Makes `childrenGone$` emit in a later turn: as soon as no child is left, dead or alive. */
   watchChildren(): void;
   sink(target: 'stdout' | 'stderr'): Sink;
+  /**
+   * Asks a server once. Calls back once, in a later turn; a server that does not answer is waited for without end.
+   *
+   * @returns cancels it: no call back follows
+   */
+  ask(question: ServerQuestion, told: (answer: ServerAnswer) => void): () => void;
   readonly following: Following;
   readonly notifying: Notifying;
-  fileSink(request: LogFileRequest): Sink;
+  /** @param onTrouble is called with the code of an error when the file cannot be rotated; it grows on then */
+  fileSink(request: LogFileRequest, onTrouble: (errorCode: string) => void): LogFile;
   /** The sink of a journal. A refusal without a rest is final. Codes: errno names, `NOT_A_FILE`, `NOT_A_JOURNAL`. */
   journalSink(request: JournalRequest): Sink;
   /** Each line is one UDP packet. @param host `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; 514 without a port */
@@ -300,6 +418,11 @@ export interface Kernel {
    * @param holdOn is called between datagrams: true leaves the other datagrams to the next turn of the loop
    */
   openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome;
+  /**
+   * Reads whole files for the variables of services, without waiting for them, and calls back once, in a later turn. Of files
+   * in folders of others no link is followed that those could have made.
+   */
+  readValues(requests: readonly FileRequest[], told: (results: readonly FileResult[]) => void): void;
   /** Calls back at the end of this turn, before any other input is handled. */
   defer(callback: () => void): void;
 }

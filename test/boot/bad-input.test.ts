@@ -1,4 +1,5 @@
 /** Bad input that needs a real file system; input that memory can show is in test/config/bad-input.test.ts. */
+
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -18,9 +19,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { parseAccounts } from '../../src/model/service/accounts.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
+import { inDist } from '../dist.ts';
 import { boot, isRoot } from './namespace.ts';
 
-const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+const program = inDist('chaperonectl.cjs');
 const accounts = parseAccounts('root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n');
 
 function folder(): string {
@@ -86,13 +88,15 @@ describe('a configuration on a disk', () => {
   it('holds what is no file', () => {
     const directory = folder();
     mkdirSync(join(directory, 'folder.conf'));
-    expect(messages(directory)).toEqual([]);
+    const named = 'the folder "DIR/folder.conf" is not read: a configuration is one folder of files';
+    expect(messages(directory)).toEqual([named]);
     expect(spawnSync('mkfifo', [join(directory, 'fifo.conf')]).status).toBe(0);
     symlinkSync('loop.conf', join(directory, 'loop.conf'));
     symlinkSync('/nonexistent', join(directory, 'nowhere.conf'));
     symlinkSync('/dev/zero', join(directory, 'zero.conf'));
     expect(messages(directory)).toEqual([
       'cannot read the configuration "DIR/fifo.conf": it is not a regular file',
+      named,
       'cannot read the file "DIR/loop.conf": too many symbolic links (ELOOP)',
       'cannot read the configuration "DIR/zero.conf": it is not a regular file',
       'cannot read the file "DIR/nowhere.conf": it does not exist (ENOENT)',

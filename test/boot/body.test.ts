@@ -1,8 +1,10 @@
 /** The body, which is PID 1, and the brain, its child: what each does when the other one cannot. */
+
 import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 import {
   type Booted,
   boot,
@@ -290,7 +292,7 @@ function withRawVariable(): string {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-raw-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const script = join(directory, 'chaperone');
-  const program = join(import.meta.dirname, '../../dist/chaperone');
+  const program = inDist('chaperone');
   writeFileSync(script, `#!/bin/sh\nRAW=$(printf 'a\\377b\\303') exec ${program} "$@"\n`, { mode: 0o755 });
   return script;
 }

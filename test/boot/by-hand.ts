@@ -1,8 +1,10 @@
 /** Actions of a person on a running system: the tools, edits of the configuration, and looks at the status. */
+
 import { spawn } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { inDist } from '../dist.ts';
 import { type Booted, boot, config, logAll, type ProcessState, until } from './namespace.ts';
 
 export type Sections = Parameters<typeof config>[0];
@@ -48,7 +50,8 @@ export const ctl = (system: Booted, ...words: readonly string[]): Promise<Outcom
 
 function tool(system: Booted, program: string, words: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(import.meta.dirname, '../../dist', program), words, {
+    const [file = '', ...args] = [...system.inside(), inDist(program), ...words];
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
     });
@@ -61,6 +64,17 @@ function tool(system: Booted, program: string, words: readonly string[]): Promis
       );
     });
   });
+}
+
+/** Sends one request to the control socket, from inside of the PID namespace, and gives the body of the answer. */
+export async function ask(system: Booted, method: 'GET' | 'POST', path: string, body?: unknown): Promise<string> {
+  const script = `
+    const [socketPath, method, path, body] = process.argv.slice(1);
+    require('node:http').request({ socketPath, method, path }, (answer) => answer.pipe(process.stdout)).end(body);
+  `;
+  const request = [system.path('control.sock'), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])];
+  const [file = '', ...args] = [...system.inside(), process.execPath, '--eval', script, ...request];
+  return text(spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] }).stdout);
 }
 
 /** The entry of one service in `chaperonectl status --json`. */

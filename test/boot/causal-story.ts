@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { parseWords } from '../../src/control/command-words.ts';
 import { execute } from '../../src/control/execute.ts';
+import { Meter } from '../../src/control/meter.ts';
 import type { SystemOutput } from '../../src/machines/system.ts';
 import { parseAccounts } from '../../src/model/service/accounts.ts';
 import { type SystemSpec, shortName } from '../../src/model/service/service-spec.ts';
@@ -163,6 +164,7 @@ export async function tellStory(seed: number): Promise<Story> {
     environment: {},
     widen: () => undefined,
     reload: () => Promise.resolve({ kind: 'ending' }),
+    scale: () => Promise.resolve({ kind: 'ending' }),
     inspection: () => Promise.resolve(world.inspection),
   });
   const chapters: Chapter[] = [];
@@ -188,7 +190,7 @@ export async function tellStory(seed: number): Promise<Story> {
       case 'command': {
         const parsed = parseWords(happening.words);
         if (parsed.kind !== 'command') throw new Error(`no command: ${happening.words.join(' ')}`);
-        answers.push((await execute(parsed.command, { supervisor, timers: clock })).kind);
+        answers.push((await execute(parsed.command, { supervisor, timers: clock, meter: new Meter() })).kind);
         break;
       }
       case 'end':

@@ -109,6 +109,30 @@ describe('what decided how long a boot took', () => {
     await agrees(system);
   });
 
+  it('is known while the boot goes on, and where it fails: the start that hangs or has failed', async () => {
+    const system = begin({
+      ...journaled,
+      'prepare.service': task('true'),
+      'hung.service': {
+        type: 'notify',
+        command: `sh -c 'while ! test -e ${here}/go; do sleep 0.02; done; exit 3'`,
+        after: 'prepare.service',
+      },
+      'slow.service': task('sleep 60'),
+      'extra.service': stay({ enabled: false }),
+    });
+    await untilState(system, 'hung', 'starting');
+    await telchap(system, 'start', '--enable', '--wait', 'extra');
+
+    expect((await ctl(system, 'critical-chain')).stdout).toMatch(/^critical chain: slow \d+\.\d+ s, not ready yet$/m);
+    expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}hung {2}not ready yet$/m);
+    put(system, 'go');
+    expect(await system.exit).not.toBe(0);
+    const summary = (await ctl(system, 'replay', '--summary', system.path('journal'))).stdout;
+    expect(summary).toMatch(/^never became ready$/m);
+    expect(summary).toMatch(/^critical chain: hung \d+\.\d+ s, failed: .* ← prepare \d+\.\d+ s$/m);
+  });
+
   it('is no service that was started or restarted by hand after the boot', async () => {
     const system = await up({
       ...journaled,
@@ -120,9 +144,36 @@ describe('what decided how long a boot took', () => {
     expect(before).toMatch(/web .* ← broken /);
     await telchap(system, 'start', '--enable', '--wait', 'extra');
     await telchap(system, 'restart', '--wait', 'web');
-    expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}extra$/m);
+    expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}extra {2}started by hand$/m);
     expect((await ctl(system, 'critical-chain')).stdout).toBe(before);
     await agrees(system);
+  });
+});
+
+describe('what failed', () => {
+  it('is told with how long that took, and what became of what waits for it', async () => {
+    const system = await up({
+      ...journaled,
+      'db.service': {
+        command: `$(FIXTURES)/take-order ${here}/order`,
+        startup_pause: 0.05,
+        restart: true,
+        restart_delay: 0.5,
+      },
+      'api.service': stay({ after: 'db.service' }),
+      'web.service': stay({ after: 'api.service' }),
+    });
+    expect((await ctl(system, 'incidents')).stdout).toBe('no service has failed\n');
+    put(system, 'order', '3');
+    await system.waitForLine(/db\.service restart succeeded/);
+    await untilState(system, 'db', 'ready');
+    const incident = ' +\\d+\\.\\d+ s {2}db: exit 3, down for \\d(\\.\\d)? s\\n +2 behind it: api kept · web kept\\n';
+    // The journal of this boot holds no log.
+    const words = ' +before it: "awaits an order as \\d+"\\n';
+    expect((await ctl(system, 'incidents')).stdout).toMatch(new RegExp(`^${incident}${words}$`));
+    system.signal('SIGTERM');
+    await system.exit;
+    expect((await ctl(system, 'incidents', system.path('journal'))).stdout).toMatch(new RegExp(`^${incident}$`));
   });
 });
 

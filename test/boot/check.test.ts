@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 import { boot, config, isRoot } from './namespace.ts';
 
-const program = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+const program = inDist('chaperonectl.cjs');
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'chaperone-check-'));
@@ -141,6 +142,75 @@ describe('chaperonectl check, on a real file system', () => {
     // The command has ended: its process is gone, or waits for its new parent to reap it.
     const status = `/proc/${readFileSync(pidPath, 'utf8').trim()}/status`;
     while (existsSync(status) && !/^State:\s+Z/m.test(readIfThere(status))) await look();
+  });
+
+  describe('with FILE...', () => {
+    function checkFiles(directory: string, ...words: readonly string[]) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [program, 'check', '--json', ...words], {
+        cwd: directory,
+        env: { PATH: '/usr/bin:/bin' },
+        encoding: 'utf8',
+      });
+      return { status, stderr, ...(stdout === '' ? {} : JSON.parse(stdout)) };
+    }
+
+    it('reads these files, from where it is called, in their order', () => {
+      const directory = folder();
+      writeFileSync(join(directory, 'b.conf'), 'a.service: { command: "true" }\nsettings: { env_set: { X: b } }\n');
+      writeFileSync(join(directory, 'a.txt'), 'a.service: { command: "echo $(X) $(_CHAP_CONFIG_DIR)" }\n');
+      const found = checkFiles(directory, 'b.conf', 'a.txt');
+      expect(found).toMatchObject({ status: 0, errors: [], warnings: [] });
+      expect(found.services).toMatchObject([{ name: 'a.service', command: `echo b ${directory}` }]);
+      expect(checkFiles(directory, 'a.txt', './b.conf', 'a.txt', '.').services).toMatchObject([{ command: 'true' }]);
+    });
+
+    it('reads folders, too, and tells which of several has a mistake or is missing', () => {
+      const directory = folder();
+      mkdirSync(join(directory, 'x.d'));
+      writeFileSync(join(directory, 'x.d/one.conf'), 'a.service: { command: "true" }\n');
+      writeFileSync(join(directory, 'two.conf'), 'b.service: { command: "true", typo: 1 }\n');
+      const found = checkFiles(directory, 'x.d', 'two.conf', 'none.conf');
+      expect(found.status).toBe(1);
+      expect(found.errors).toMatchObject([
+        { code: 'no-configuration', message: `the configuration "${directory}/none.conf" does not exist` },
+        { code: 'unknown-key', file: join(directory, 'two.conf'), line: 1 },
+      ]);
+      expect(checkFiles(directory, '--config', 'x.d', 'two.conf')).toEqual({
+        status: 2,
+        stderr: 'chaperonectl check: takes --config PATH or FILE..., not both\ntry "chaperonectl check --help"\n',
+      });
+    });
+
+    it('with --portable says the same on every machine, and runs nothing', () => {
+      const directory = folder();
+      const text = `web.service:
+  command: /opt/nowhere/serve --port $(PORT) \`touch ${directory}/ran\` > x
+  uid: nobody-of-that-name
+  gid: nogroup-of-that-name
+  directory: /nowhere
+  after: db
+db.service: { command: no-such-program $(HOST:?which), restart: true, exit_kills: true }
+`;
+      writeFileSync(join(directory, 'x.conf'), text);
+      const here = checkFiles(directory, 'x.conf');
+      expect(here.errors.map(({ code }: { readonly code: string }) => code)).toEqual([
+        'unknown-user',
+        'required-variable',
+      ]);
+      rmSync(join(directory, 'ran'), { force: true });
+      const portable = checkFiles(directory, '--portable', 'x.conf');
+      expect(portable).toMatchObject({ status: 0, errors: [] });
+      expect(portable.warnings.map(({ code }: { readonly code: string }) => code)).toEqual([
+        'no-shell',
+        'empty-group',
+        'no-effect',
+      ]);
+      expect(portable.services).toMatchObject([
+        { name: 'web.service', account: { name: 'nobody-of-that-name' }, starts: true },
+        { name: 'db.service', starts: true },
+      ]);
+      expect(existsSync(join(directory, 'ran'))).toBe(false);
+    });
   });
 
   it('calls a mistake what a start calls a failure', async () => {

@@ -244,6 +244,41 @@ describe('the terminal', () => {
     expect(terminal.screen()).toMatch(/^\/dev\/\S+\n$/);
   });
 
+  const warned = `{
+    "a.service": { "command": "true", "after": "nowhere.service" },
+    "a.service": { "command": "true", "after": "nowhere.service" },
+    "own.logging": { "selector": "*.*", "stderr": true },
+    "device.logging": { "selector": "*.*", "file": "/dev/stdout" },
+  }`;
+
+  it('shows a task and nothing else where there would be warnings and log lines', async () => {
+    const terminal = openTerminal({ files: { 'x.conf': warned, 'y.yml': '' }, args: ['--task', 'echo', 'done'] });
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.screen()).toBe('done\n');
+  });
+
+  it.each([
+    [['--task', '/nowhere'], 127, /^chaperone: cannot run the command: .*\n$/],
+    [
+      ['--create-user', 'no:/nowhere', '--task', 'true'],
+      1,
+      /^chaperone: 1 mistake in the configuration, nothing was started\n/,
+    ],
+  ])('shows why a task cannot run: %j', async (args, status, text) => {
+    const terminal = openTerminal({ files: { 'x.conf': '{}' }, args });
+    expect(await terminal.exit).toBe(status);
+    expect(terminal.screen()).toMatch(text);
+  });
+
+  it('lets a task make its lines end with a line feed alone, for a shell that reads them', async () => {
+    const terminal = openTerminal({
+      files: { 'x.conf': warned },
+      args: ['--task', 'sh', '-c', 'stty -onlcr; echo one; echo two'],
+    });
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.raw()).toBe('one\ntwo\n');
+  });
+
   it('that closes ends the shell, and so the container', async () => {
     const terminal = await openShell(only({ 'a.service': untilDie, settings: { idle_delay: 0.05 } }));
     const bash = await untilRuns(terminal, 'bash');

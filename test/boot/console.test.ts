@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Booted,
   type BootOptions,
@@ -54,7 +55,7 @@ const statuses: readonly (readonly [number, readonly string[]])[] = [
   [128 + 15, ['sh', '-c', 'kill $$']],
 ];
 const refusals: readonly (readonly [number, readonly string[], string])[] = [
-  [126, ['/etc/passwd'], 'cannot execute /etc/passwd: permission denied (EACCES)'],
+  [126, ['/etc/passwd'], 'cannot execute /etc/passwd: it has mode 0644, and chmod +x makes it executable (EACCES)'],
   [127, ['no-such-program'], "executable 'no-such-program' not found"],
   [127, [''], "executable '' not found"],
   [
@@ -146,6 +147,35 @@ describe('--task', () => {
     expect(system.status).toBe(0);
     expect(system.lines('stdout')).toEqual(['out', 'unended']);
     expect(system.lines('stderr')).toEqual(['err']);
+  });
+
+  it.each(['/dev/stdout', '/proc/self/fd/1'])('leaves stdout to the command where a log goes to %s', async (file) => {
+    const folder = mkdtempSync(join(tmpdir(), 'chaperone-stdout-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const printed = async (args: readonly string[]): Promise<string> => {
+      const path = join(folder, 'out');
+      const stdout = openSync(path, 'a');
+      const sections = only({ 'device.logging': { selector: '*.debug', file } });
+      const { status } = await run(['echo', 'done'], { ...sections, args, stdout });
+      closeSync(stdout);
+      const text = readFileSync(path, 'utf8');
+      rmSync(path);
+      return `${status} ${text}`;
+    };
+    expect(await printed(['--task'])).toBe('0 done\n');
+    expect(await printed(['--no-console-log'])).toBe('0 done\n');
+    expect(await printed([])).toContain("CONSOLE attempting start 'echo done'");
+  });
+
+  it('leaves stdout to the command where inspectors print, and where the configuration has warnings', async () => {
+    const task = await run(['echo', 'done'], {
+      ...only({ 'a.service': { command: 'true', after: 'nowhere.service' } }),
+      args: ['--task', '--inspect'],
+    });
+    expect(task.lines('stdout')).toEqual(['done']);
+    const errors = task.lines('stderr').join('\n');
+    expect(errors).toContain('1 warning about the configuration');
+    expect(errors).toMatch(/CONSOLE +pending → starting/);
   });
 
   it('passes a great deal of output on whole', async () => {
@@ -463,7 +493,7 @@ describe('a signal to chaperone while the command runs', () => {
 describe('the command line', () => {
   it.each([
     [['--help'], 0, /^usage: chaperone \[options\]/],
-    [['--version'], 0, /^chaperone \d+\.\d+\.\d+$/],
+    [['--version'], 0, /^This is 'chaperone' version \d+\.\d+\.\d+$/],
   ] as const)('%j is answered on stdout', async (args, status, first) => {
     const system = await run(args);
     expect(system.status).toBe(status);

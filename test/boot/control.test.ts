@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { verbsOf } from '../../src/cli/chaperonectl/verbs.ts';
+import { inDist } from '../dist.ts';
 import { type Booted, boot, config, isRoot, logAll } from './namespace.ts';
 
-const tools = join(import.meta.dirname, '../../dist');
+const tools = inDist();
 
 interface Outcome {
   readonly status: number;
@@ -34,7 +35,8 @@ function tool(system: Booted, words: readonly string[], account?: Account): Prom
     const { uid = 0, groups = [] } = account ?? {};
     const become = `process.setgroups(${JSON.stringify(groups)}); process.setgid(${uid}); process.setuid(${uid});`;
     const asOther = ['-e', `${become} process.argv.splice(1, 0, "tool"); require(${JSON.stringify(program)})`, '--'];
-    const [file, args] = account === undefined ? [program, rest] : [process.execPath, [...asOther, ...rest]];
+    const command = account === undefined ? [program, ...rest] : [process.execPath, ...asOther, ...rest];
+    const [file = '', ...args] = [...system.inside(), ...command];
     const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
@@ -113,7 +115,9 @@ describe.runIf(isRoot)('control', () => {
     expect((await ctl(system, 'wait', 'web', '--timeout', '0.1')).status).toBe(7);
     const json: unknown = JSON.parse((await ctl(system, 'status', '--json')).stdout);
     expect(json).toMatchObject([{ name: 'slow.service' }, { name: 'web.service', state: 'pending' }]);
-    expect((await ctl(system, 'kill', 'slow', 'TERM')).stdout).toBe('SIGTERM sent.\n');
+    expect((await ctl(system, 'kill', 'slow', 'CONT')).stdout).toBe('SIGCONT sent.\n');
+    // The failed start ends the system, and with it the program that has asked for it, perhaps before its answer.
+    await ctl(system, 'kill', 'slow', 'TERM');
     await system.waitForLine(/sending SIGTERM to slow\.service as asked$/);
     expect(await system.exit).toBe(1);
   });
@@ -139,8 +143,8 @@ describe.runIf(isRoot)('control', () => {
     };
     const system = bootControlled({ 'web.service': sleeper, 'store.service': sleeper });
     await system.waitForLine(/ready\.$/);
-    // `replay` reads a journal and `inspect` serves a page; both have tests of their own.
-    const others = ['replay', 'inspect'];
+    // What reads files, serves a page, fills a terminal, runs a program or goes on without an end has tests of its own.
+    const others = ['replay', 'import', 'inspect', 'top', 'shell', 'watch'];
     for (const { name, options } of verbsOf('chaperonectl').filter((verb) => !others.includes(verb.name))) {
       expect(
         options.map((option) => option.name),
@@ -183,6 +187,19 @@ describe.runIf(isRoot)('control', () => {
     }
   });
 
+  it('shows log records on one line each, without characters that terminals obey', async () => {
+    const system = bootControlled({
+      'web.service': { command: `sh -c 'printf "red \\033[31m\\n"; exec sleep 1000'` },
+      settings: { max_line: '1K' },
+      'long.service': { command: `sh -c 'printf "%01030d\\n" 7; exec sleep 1000'` },
+    });
+    await system.waitForLine(/ready\.$/);
+    expect((await ctl(system, 'logs', 'web')).stdout).toMatch(/^\S+ web\[\d+\]: red \\x1b\[31m\n$/);
+    expect((await ctl(system, 'logs', 'long')).stdout).toMatch(
+      /^\S+ long\[\d+\]: 0{1024}\n\S+ long\[\d+\]: \[continued\] 000007\n$/,
+    );
+  });
+
   it('services find the socket in their environment, and it is gone at the end', async () => {
     const system = bootControlled({ 'web.service': { command: "sh -c 'echo at $CHAPERONE_SOCKET; exec sleep 1000'" } });
     const [, path = ''] = await system.waitForLine(/at (\S+\.sock)$/);
@@ -195,6 +212,12 @@ describe.runIf(isRoot)('control', () => {
     });
     expect((await ctl(system, 'logs', 'web', '--lines', '1')).stdout).toContain('at /');
     expect((await ctl(system, 'blame')).stdout).toMatch(/ s {2}web\n/);
+    const [start, ...others] = JSON.parse((await ctl(system, 'blame', '--json')).stdout);
+    expect([start, others]).toEqual([
+      { service: 'web', started: expect.any(Number), ready: expect.any(Number), took: expect.any(Number) },
+      [],
+    ]);
+    expect(start.took).toBeCloseTo(start.ready - start.started);
     expect((await telchap(system, 'shutdown')).stdout).toBe('Shutting down now\n');
     expect(await system.exit).toBe(0);
     expect([path, existsSync(path), existsSync(system.path('control'))]).toEqual([

@@ -146,7 +146,7 @@ describe('a cron service that cannot be', () => {
       /^chaperone: 1 mistake in the configuration, nothing was started$/,
       /x\.conf:4:20: interval of job\.service: hour 25 is not from 0 to 23 \[bad-schedule\]$/,
       /^ +4 \| +"interval": "0 25 \* \* \*",$/,
-      /^ +\| +\^\^$/,
+      /^ +\| +\^\^ minute, hour, day, month, day of week; a sixth field has the seconds$/,
     ]);
   });
 
@@ -174,6 +174,7 @@ describe('a cron service that cannot be', () => {
       'chaperone: system failed: job.service could not be started',
       "  why     executable './no-such-program' not found",
       '  command ./no-such-program',
+      '  do      install what is missing, or correct "command"',
       '  stopped base; exit status 1',
     ]);
   });
@@ -215,7 +216,7 @@ describe('a cron service that cannot be', () => {
     await system.waitForLine(/job\.service exit status for pid=\d+ is '<ProcStatus exit_status=0>'/);
     writeFileSync(system.path('job'), '#!/no/such/interpreter\n');
     await system.waitForLine(
-      /cron service job\.service failed to start: cannot execute \.\/job: it, or the interpreter/,
+      /cron service job\.service failed to start: cannot execute \.\/job: its interpreter "\/no\/such\/interpreter" does not exist \(ENOENT\)/,
     );
     writeFileSync(system.path('job'), '#!/bin/sh\necho back again\n');
     await system.waitForLine(/job\[\d+\]: back again/);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { listed, telchap, up } from './by-hand.ts';
 import { boot, config, expectOrder, here, logAll, until, untilFile, untilSaid } from './namespace.ts';
 
 const pidfile = `${here}/job.pid`;
@@ -296,6 +297,44 @@ describe('a forking service', () => {
     expect(await system.exit).toBe(0);
     const told = new RegExp(`(exit status for pid=|from unknown pid: )${pid} `);
     expect(system.lines().filter((line) => told.test(line))).toHaveLength(1);
+  });
+});
+
+describe('telchap reset', () => {
+  const daemon = `$(FIXTURES)/daemonize ${pidfile} $(FIXTURES)/obey TERM 'daemon stops'`;
+  const notifier = '$(FIXTURES)/notify.py fork READY=1,MAINPID=$$ say "obeying TERM"';
+
+  it.each([
+    ['a forking service with a pidfile', forking({ command: daemon, pidfile }), /\]: daemon stops$/],
+    ['a simple service with a pidfile', { command: daemon, pidfile, startup_pause: 0.1 }, /\]: daemon stops$/],
+    ['a service that others need', forking({ command: daemon, pidfile, before: 'other.service' }), /\]: daemon stops$/],
+    ['a notify service with MAINPID', { type: 'notify', command: notifier, startup_pause: 0.1 }, /\]: terminated$/],
+  ])('of %s ends the daemon, and the service starts anew', async (_title, job, stops) => {
+    const system = await up({
+      'job.service': job,
+      'other.service': { command: 'sleep infinity', startup_pause: 0.05 },
+    });
+    await untilSaid(system, 'obeying TERM', ['job']);
+    const first = (await listed(system, 'job')).pid;
+    expect(await telchap(system, 'reset', 'job')).toMatchObject({ status: 0, text: 'services reset.\n' });
+    expect(await telchap(system, 'start', 'job', '--wait')).toMatchObject({ status: 0, text: 'services started.\n' });
+    const second = (await listed(system, 'job')).pid;
+    expect(second).not.toBe(first);
+    expectOrder(system.lines('stdout'), [
+      /job\.service received reset/,
+      /using SIGTERM to terminate job\.service/,
+      stops,
+      /job\.service stopped/,
+      /job\.service attempting start/,
+      /obeying TERM/,
+    ]);
+    expect(await telchap(system, 'reset', '--wait', 'job')).toMatchObject({ status: 0, text: 'services reset.\n' });
+    expect(await listed(system, 'job')).toMatchObject({ state: 'stopped' });
+    expect(system.lines().filter((line) => stops.test(line))).toHaveLength(2);
+    expect(existsSync(system.path('job.pid'))).toBe(false);
+    expect(await telchap(system, 'reset', 'other')).toMatchObject({
+      text: "Command error: can't reset services which are running: other\n",
+    });
   });
 });
 

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
+import { inDist } from '../dist.ts';
 import { boot, config, expectOrder, logAll, until } from './namespace.ts';
 
-const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
+const edge = loadEdge(inDist('edge.node'));
 const stay = { command: 'sleep infinity', startup_pause: 0.1 } as const;
 
 interface Host {
@@ -91,8 +91,8 @@ describe('the host of chaperone', () => {
       files: { 'x.conf': config({ 'a.service': { type: 'oneshot', command: 'false' }, ...logAll }) },
     });
     expect(await system.exit).toBe(1);
-    await until('it stops', () => (host.datagrams.includes('ERRNO=8') ? true : undefined));
-    expect(host.datagrams).toEqual(['ERRNO=8', 'STOPPING=1']);
+    await until('it stops', () => (host.datagrams.includes('ERRNO=8\nX_CHAPERONE=1') ? true : undefined));
+    expect(host.datagrams).toEqual(['ERRNO=8\nX_CHAPERONE=1', 'STOPPING=1']);
   });
 
   it('that does not listen is a warning, and nothing waits for it', async () => {

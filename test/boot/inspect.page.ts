@@ -1,19 +1,21 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import axe from 'axe-core';
 import { expect, it, onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 import { openPage, statesOf, useBrowser } from '../inspect/page/browser.ts';
 import { type Booted, boot } from './namespace.ts';
 
 useBrowser();
 
-const chaperonectl = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+const chaperonectl = inDist('chaperonectl.cjs');
 const files = {
   'services.conf': `
 store.service: { type: oneshot, command: "sh -c 'echo the store is there'" }
-web.service: { command: "sleep 1000", startup_pause: 0.1, after: store.service, env_set: { TOKEN: hush-hush } }
+web.service: { command: "sleep 1000", startup_pause: 0.1, after: store.service, env_set: { TOKEN: hush-hush, GREETING: hello-there } }
 flaky.service: { command: "sh -c 'test -e $0 && exec sleep 1000; touch $0; sleep 0.3; exit 3' crashed", directory: $(_CHAP_CONFIG_DIR), startup_pause: 0.1, restart: true, restart_delay: 0.2 }
 all.logging: { selector: "*.info", stdout: true }
 `,
@@ -25,8 +27,13 @@ async function pageOf(system: Booted): Promise<string> {
 }
 
 /** Runs chaperonectl until it prints the address of the page. */
-function control(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
-  const child = spawn(process.execPath, [chaperonectl, ...words], { env: { ...process.env, ...env } });
+function control(
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  inside: readonly string[] = [],
+): Promise<string> {
+  const [file = '', ...args] = [...inside, process.execPath, chaperonectl, ...words];
+  const child = spawn(file, args, { env: { ...process.env, ...env } });
   onTestFinished(() => {
     child.kill();
   });
@@ -63,14 +70,14 @@ it('shows a chaperone that runs: chaperonectl inspect, over its socket or throug
   const system = boot({ files });
   await system.waitForLine(/ready\.$/);
   const socket = system.path('control.sock');
-  const near = await openPage(await control(['inspect'], { CHAPERONE_SOCKET: socket }));
+  const near = await openPage(await control(['inspect'], { CHAPERONE_SOCKET: socket }, system.inside()));
   await near.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
 
   // `docker exec -i NAME` runs a command where chaperone is; this script does the same.
   const reach = system.path('reach');
   writeFileSync(
     reach,
-    `#!/bin/sh\n[ "$1" = chaperonectl ] || exit 9\nshift\nCHAPERONE_SOCKET=${socket} exec ${process.execPath} ${chaperonectl} "$@"\n`,
+    `#!/bin/sh\n[ "$1" = chaperonectl ] || exit 9\nshift\nCHAPERONE_SOCKET=${socket} exec ${system.inside().join(' ')} ${process.execPath} ${chaperonectl} "$@"\n`,
   );
   chmodSync(reach, 0o755);
   const far = await openPage(await control(['inspect', '--via', reach], { CHAPERONE_SOCKET: '/nowhere' }));
@@ -81,6 +88,51 @@ it('shows a chaperone that runs: chaperonectl inspect, over its socket or throug
     await control(['inspect', '--via', `${reach} chaperonectl inspect --stdio`], { CHAPERONE_SOCKET: '/nowhere' }),
   );
   await whole.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+});
+
+it('acts where that is asked for, for an account that the kernel names, after a question, and is seen as an event from outside', async () => {
+  const system = boot({ files, args: ['--inspect=web,act'] });
+  const url = await pageOf(system);
+  await system.waitForLine(/ready\.$/);
+  // This browser is outside of the PID namespace: it is told the commands instead.
+  const outside = await openPage(url, { hash: '#service=web.service' });
+  await outside.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+  await expect
+    .poll(() => outside.locator('.act code').allTextContents())
+    .toEqual(['chaperonectl stop web', 'chaperonectl restart web']);
+  const send = (where: readonly string[], action: string): string => {
+    const body = JSON.stringify({ action, service: 'web.service' });
+    const program = `fetch(process.argv[1], { method: 'POST', body: process.argv[2], headers: { 'content-type': 'application/json', origin: new URL(process.argv[1]).origin } }).then(async (r) => console.log(r.status, await r.text()))`;
+    const [file = '', ...args] = [...where, process.execPath, '-e', program, `${url}act`, body];
+    return execFileSync(file, args, { encoding: 'utf8' });
+  };
+  expect(send([], 'stop')).toMatch(/^403 .*\nnot permitted for uid \d+ from outside of the container: stop/);
+  expect(send(system.inside(), 'stop')).toMatch(/^200 \{"ok":true/);
+  await outside.waitForSelector('[data-service="web.service"][data-state="stopped"]');
+  await outside.keyboard.press('4');
+  await outside.waitForSelector('.seq-row >> text=service.stop');
+
+  // The page of chaperonectl acts with the rights of who runs it.
+  const reach = system.path('reach-act');
+  const inner = [...system.inside(), process.execPath, chaperonectl].join(' ');
+  writeFileSync(reach, `#!/bin/sh\nshift\nCHAPERONE_SOCKET=${system.path('control.sock')} exec ${inner} "$@"\n`);
+  chmodSync(reach, 0o755);
+  const page = await openPage(await control(['inspect', '--act', '--via', reach], { CHAPERONE_SOCKET: '/nowhere' }), {
+    hash: '#service=web.service',
+  });
+  await page.getByRole('button', { name: 'Start…' }).click();
+  expect(await page.locator('dialog[open] h2').textContent()).toBe('Start web?');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.waitForSelector('.confirm:not([open])', { state: 'attached' });
+  expect(await page.locator('[data-service-state]').getAttribute('data-service-state')).toBe('stopped');
+  await page.getByRole('button', { name: 'Start…' }).click();
+  await page.locator('[data-confirm]').click();
+  await page.waitForSelector('[data-service="web.service"][data-state="ready.running"]');
+  await page.getByRole('button', { name: 'Restart…' }).click();
+  await page.evaluate(axe.source);
+  expect(
+    await page.evaluate('axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))'),
+  ).toEqual([]);
 });
 
 it('tells command lines and environments only where that is asked for', async () => {
@@ -101,10 +153,13 @@ it('tells command lines and environments only where that is asked for', async ()
   };
   const hidden = await read([]);
   expect(hidden).toContain('"name":"web.service"');
+  expect(hidden).not.toContain('hello-there');
   expect(hidden).not.toContain('hush-hush');
   expect(hidden).not.toContain('sleep 1000');
   const revealed = await read(['--inspect-reveal']);
-  expect(revealed).toContain('"TOKEN":"hush-hush"');
+  expect(revealed).toContain('"GREETING":"hello-there"');
+  expect(revealed).toContain('"TOKEN":"***"');
+  expect(revealed).not.toContain('hush-hush');
   expect(revealed).toContain('"command":"sleep 1000"');
 });
 
@@ -118,5 +173,8 @@ it('shows a journal: chaperonectl replay --web', async () => {
   expect(await system.exit).toBe(0);
   const page = await openPage(await control(['replay', '--web', journal], {}));
   await page.waitForSelector('[data-connection=complete]');
-  expect(await statesOf(page)).toMatchObject({ 'web.service': 'stopped' });
+  // It opens where the system was up.
+  expect(await statesOf(page)).toMatchObject({ 'web.service': 'ready.running' });
+  await page.keyboard.press('End');
+  await expect.poll(() => statesOf(page)).toMatchObject({ 'web.service': 'stopped' });
 });

@@ -122,7 +122,8 @@ describe('--inspect', () => {
 
 describe('the control socket', () => {
   it('tells who comes late what there is, then what happens, and nothing that is secret', async () => {
-    const system = boot({ files });
+    // Without a PID namespace: from outside of one this test would be a guest.
+    const system = boot({ files, pid1: false });
     await system.waitForLine(/chaperone version \S+, ready\./);
     const { entries, status } = watchEntries(system, '?records');
     expect(await status).toBe(200);
@@ -172,7 +173,8 @@ function knock(url: URL, headers: Readonly<Record<string, string>> = {}): Promis
 
 describe('--inspect=ws', () => {
   it("tells @statelyai/inspect's own receiver every actor and every state, in order", async () => {
-    const system = boot({ args: ['--inspect=ws'], files });
+    // Without a PID namespace: from outside of one this test would be a guest of the control socket.
+    const system = boot({ args: ['--inspect=ws'], files, pid1: false });
     const url = await door(system);
     const seen: StatelyInspectionEvent[] = [];
     createWebSocketReceiver({ server: url.href }).subscribe((event) => {

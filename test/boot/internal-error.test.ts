@@ -3,9 +3,10 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inDist } from '../dist.ts';
 import { boot, config, fixtures, readProcess } from './namespace.ts';
 
-const dist = join(import.meta.dirname, '../../dist');
+const dist = inDist();
 const home = mkdtempSync(join(tmpdir(), 'chaperone-faulty-'));
 
 beforeAll(() => {

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type BootReport, reportOf } from '../../src/inspect/boot-report.ts';
 import { type JournalBoot, type JournalEnd, JournalReader } from '../../src/inspect/journal-reader.ts';
 import { renderEntry } from '../../src/inspect/journal-writer.ts';
+import { inDist } from '../dist.ts';
 import { bootEntry, serviceEntry } from '../inspect/hand-made.ts';
 import { type Booted, boot, config, logAll, until } from './namespace.ts';
 
@@ -39,7 +40,7 @@ function read(path: string): Journal {
   return { ...reader.end(), found: found.map((one) => ({ ...one, report: reportOf(one.entries) })) };
 }
 
-const chaperonectl = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+const chaperonectl = inDist('chaperonectl.cjs');
 
 function replay(...words: readonly string[]) {
   return spawnSync(process.execPath, [chaperonectl, 'replay', ...words], { encoding: 'utf8' });

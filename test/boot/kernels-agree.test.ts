@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { request } from '../../src/control/client.ts';
 import { shortName } from '../../src/model/service/service-spec.ts';
 import { messageOf } from '../../src/model/words/errno.ts';
+import { ask } from './by-hand.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
 import { boot, fixtures, isRoot } from './namespace.ts';
 
@@ -40,6 +40,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
+/** The answer to a command that has ended the system: the client is a process of the same namespace, and dies with it. */
+const unheard = 'unheard';
+
 function isReached(now: Chapter['reached'], wanted: Chapter['reached']): boolean {
   return Object.entries(wanted).every(([name, { states, path }]) => {
     const here = now[name];
@@ -59,8 +62,6 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
   const fifos = new Map<string, number>();
   const answers: string[] = [];
   let standing: Course['standing'] = {};
-  const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
-    request(system.path('control.sock'), { method, path, ...(body === undefined ? {} : { body }) });
 
   for (const [index, { happening, reached }] of chapters.entries()) {
     switch (happening.kind) {
@@ -75,13 +76,13 @@ async function live({ config, services, chapters, course }: Story): Promise<Cour
         break;
       }
       case 'command': {
-        const { body } = await ask('POST', '/v1/commands', { words: happening.words });
-        answers.push(String(JSON.parse(body).kind));
+        const answer = await ask(system, 'POST', '/v1/commands', { words: happening.words });
+        answers.push(answer === '' ? unheard : String(JSON.parse(answer).kind));
         break;
       }
       case 'end': {
-        const { body } = await ask('GET', '/v1/services');
-        const all: readonly { readonly name: string; readonly state: string }[] = JSON.parse(body);
+        const answer = await ask(system, 'GET', '/v1/services');
+        const all: readonly { readonly name: string; readonly state: string }[] = JSON.parse(answer);
         standing = Object.fromEntries(all.map(({ name, state }) => [shortName(name), state]));
         system.signal('SIGTERM');
         break;
@@ -104,7 +105,10 @@ async function difference(seed: number): Promise<string | undefined> {
   const happenings = story.chapters.map(({ happening }) => JSON.stringify(happening)).join('\n  ');
   try {
     const course = await live(story);
-    if (isDeepStrictEqual(course, story.course)) return undefined;
+    const { answers } = course;
+    // Only the last answer may be missing.
+    const heard = answers.at(-1) === unheard ? [...answers.slice(0, -1), story.course.answers.at(-1)] : answers;
+    if (isDeepStrictEqual({ ...course, answers: heard }, story.course)) return undefined;
     throw new Error(`lived:   ${JSON.stringify(course)}\nmade up: ${JSON.stringify(story.course)}`);
   } catch (error) {
     const why = messageOf(error);

@@ -1,20 +1,22 @@
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Booted, boot, config, isRoot, until } from './namespace.ts';
+import { inDist } from '../dist.ts';
+import { type Booted, boot, config, expectOrder, isRoot, until } from './namespace.ts';
 
-const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+const numberOf = (name: string): number => Number(/\.(\d+)/.exec(name)?.[1] ?? 0);
+/** What a file holds; nothing where it is missing, for a moment too: it may be renamed at any time. */
+function text(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 const hasLogrotate = spawnSync('sh', ['-c', 'PATH=$PATH:/usr/sbin command -v logrotate']).status === 0;
 
 /** A command that prints each line of the file `say` in the test's directory, and ends with the file. */
@@ -87,12 +89,96 @@ describe('a log file', () => {
     };
     expect([facts('a'), facts('a/own.log')]).toEqual([
       [7001, 7002, '755'],
-      [7001, 7002, '644'],
+      [7001, 7002, '640'],
     ]);
     expect([facts('b'), facts('b/group.log')]).toEqual([
       [0, 7003, '775'],
-      [0, 7003, '664'],
+      [0, 7003, '660'],
     ]);
+  });
+
+  it.runIf(isRoot)(
+    'exists before the first service starts, empty, with owner and mode; so do the folders of others',
+    async () => {
+      const system = boot({
+        files: {
+          'x.conf': config({
+            'first.service': {
+              type: 'oneshot',
+              service_groups: 'INIT',
+              command: `sh -c "cd $(_CHAP_CONFIG_DIR) && stat -c '%n %u:%g %a %s' logs logs/one.log logs/two.log dated && ls dated"`,
+            },
+            'one.logging': { file: '$(_CHAP_CONFIG_DIR)/logs/one.log', selector: 'mail.*', uid: 7001, gid: 7002 },
+            'two.logging': { file: '$(_CHAP_CONFIG_DIR)/logs/two.log', selector: 'mail.*', mode: '0604' },
+            'three.logging': { file: '$(_CHAP_CONFIG_DIR)/dated/%Y.log', selector: 'mail.*' },
+            'off.logging': { file: '$(_CHAP_CONFIG_DIR)/logs/off.log', enabled: false },
+            'all.logging': { selector: 'daemon.*', stdout: true, format: 'plain' },
+          }),
+        },
+      });
+      expect(await system.exit).toBe(0);
+      expect(system.lines('stdout')).toEqual([
+        `logs 7001:7002 775 ${statSync(system.path('logs')).size}`,
+        'logs/one.log 7001:7002 660 0',
+        'logs/two.log 0:0 604 0',
+        `dated 0:0 755 ${statSync(system.path('dated')).size}`,
+      ]);
+    },
+  );
+
+  it.runIf(isRoot)('that cannot be made is told of before the first service starts', async () => {
+    const system = boot({
+      before: 'touch file theirs.log && chown 1000 theirs.log',
+      files: {
+        'x.conf': config({
+          'first.service': { type: 'oneshot', command: 'echo started' },
+          'one.logging': { file: '$(_CHAP_CONFIG_DIR)/file/one.log', selector: 'mail.*' },
+          'two.logging': { file: '$(_CHAP_CONFIG_DIR)/theirs.log', selector: 'mail.*' },
+          'all.logging': { selector: '*.info', stdout: true, format: 'plain' },
+        }),
+      },
+    });
+    expect(await system.exit).toBe(0);
+    expectOrder(system.lines('stdout'), [
+      /^cannot write log records to \S+\/file\/one\.log \(ENOTDIR/,
+      /^cannot write log records to \S+\/theirs\.log \(FOREIGN_FILE, it belongs to another account\)/,
+      /^started$/,
+    ]);
+  });
+
+  it('has each of 200,000 lines once and in order under rotation and compression', async () => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'count.service': { type: 'oneshot', command: 'seq 200000' },
+          'stay.service': { command: 'sleep 1000', kill_signal: 'SIGKILL' },
+          'file.logging': {
+            file: '$(_CHAP_CONFIG_DIR)/logs/count.log',
+            format: 'plain',
+            selector: 'daemon.*',
+            max_size: '32K',
+            overflow: 'block',
+            keep: 100,
+            compress: true,
+          },
+        }),
+      },
+    });
+    const log = system.path('logs/count.log');
+    await until('the last line is written', () => (text(log).endsWith('\n200000\n') ? true : undefined));
+    await end(system);
+    const names = readdirSync(system.path('logs'))
+      .filter((name) => /^count\.log(\.\d+(\.gz)?)?$/.test(name))
+      // The end may have come between a complete copy and the removal of its original, which the next boot does.
+      .filter((name, _, all) => !all.includes(`${name}.gz`))
+      .sort((one, other) => numberOf(other) - numberOf(one));
+    expect(names.length).toBeGreaterThan(30);
+    const content = names.map((name) => {
+      const bytes = readFileSync(system.path(`logs/${name}`));
+      return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+    });
+    for (const each of content) expect(each.length).toBeLessThanOrEqual(32 * 1024);
+    expect(content.join('')).toBe(Array.from({ length: 200_000 }, (_, index) => `${index + 1}\n`).join(''));
   });
 
   it('is truncated with overwrite, and otherwise continued', async () => {
@@ -183,7 +269,7 @@ describe('lines for a terminal', () => {
         'all.logging': { selector: 'daemon.warning', stdout: true, format },
       }),
     );
-    const chaperone = [join(import.meta.dirname, '../../dist/chaperone'), '--no-syslog', '--config', file];
+    const chaperone = [inDist('chaperone'), '--no-syslog', '--config', file];
     const atTerminal = 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)';
     const { stdout } = spawnSync('python3', ['-c', atTerminal, ...chaperone], {
       encoding: 'utf8',

@@ -28,19 +28,30 @@ function losses(lines: readonly string[]): readonly number[] {
   });
 }
 
+/** The bytes that a process has written so far; -1 where it has ended. */
+function written(pid: number): number {
+  const path = `/proc/${pid}/io`;
+  return existsSync(path) ? Number(/^wchar: (\d+)$/m.exec(readFileSync(path, 'latin1'))?.[1] ?? 0) : -1;
+}
+
 async function end(system: Booted): Promise<void> {
   system.signal('SIGTERM');
   expect(await system.exit).toBe(0);
 }
 
+/** A FIFO that nobody reads, and a descriptor to write to it. */
+function unread(): { readonly fifo: string; readonly fd: number } {
+  const folder = mkdtempSync(join(tmpdir(), 'chaperone-fifo-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const fifo = join(folder, 'stdout');
+  expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+  // The FIFO is opened for reading and writing, because opening it for writing alone waits for a reader.
+  return { fifo, fd: openSync(fifo, 'r+') };
+}
+
 describe('a stdout that nobody reads', () => {
-  it('holds up neither services nor files, and hears afterwards what it missed', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'chaperone-fifo-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const fifo = join(folder, 'stdout');
-    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
-    // The FIFO is opened for reading and writing, because opening it for writing alone waits for a reader.
-    const fd = openSync(fifo, 'r+');
+  it('holds up a service no longer than it may, and hears afterwards what it missed', async () => {
+    const { fifo, fd } = unread();
     const total = 60_000;
     const system = boot({
       stdout: fd,
@@ -48,7 +59,7 @@ describe('a stdout that nobody reads', () => {
         'x.conf': config({
           'flood.service': { type: 'oneshot', command: `seq -f %060.0f ${total}` },
           'on.service': { command: 'sleep 1000', after: 'flood' },
-          'console.logging': { selector: 'daemon.*', stdout: true },
+          'console.logging': { selector: 'daemon.*', stdout: true, overflow: 'wait 200ms' },
           'file.logging': { selector: 'daemon.*', file: '$(_CHAP_CONFIG_DIR)/out', format: 'plain' },
         }),
       },
@@ -67,8 +78,103 @@ describe('a stdout that nobody reads', () => {
   });
 });
 
+describe('a stdout that is read slowly', () => {
+  it('gets every line of two services, which wait for it, while a third one does not', async () => {
+    const { fifo, fd } = unread();
+    const total = 40_000;
+    const system = boot({
+      stdout: fd,
+      files: {
+        'x.conf': config({
+          'one.service': { command: `seq -f 1%060.0f ${total}` },
+          'two.service': { command: `seq -f 2%060.0f ${total}` },
+          'free.service': { command: `sh -c 'seq ${total}; touch $(_CHAP_CONFIG_DIR)/went; exec sleep 1000'` },
+          'console.logging': { selector: '[one].*;[two].*', stdout: true, overflow: 'block' },
+          'file.logging': { selector: '[free].*', file: '$(_CHAP_CONFIG_DIR)/free', format: 'plain' },
+        }),
+      },
+    });
+    await until('the third service has written', () => (existsSync(system.path('went')) ? true : undefined));
+    await untilGrown(system.path('free'), total);
+    // Both others wait in write(2): they cannot have ended.
+    expect(system.processes().filter(({ name }) => name === 'seq')).toHaveLength(2);
+    const reader = openSync(fifo, 'r');
+    const seen = spawnReader(reader);
+    await until('all lines have come', () =>
+      seen.lines().filter((line) => /(one|two)\[\d+\]: /.test(line)).length === 2 * total ? true : undefined,
+    );
+    await end(system);
+    closeSync(fd);
+    for (const name of ['one', 'two']) {
+      const numbers = seen
+        .lines()
+        .flatMap((line) => new RegExp(` ${name}\\[\\d+\\]: .0*(\\d+)$`).exec(line)?.[1] ?? []);
+      expect(numbers).toEqual(Array.from({ length: total }, (_, index) => String(index + 1)));
+    }
+    seen.stop();
+  });
+
+  it('does not hold up a stop: nobody waits after the signal', async () => {
+    const { fd } = unread();
+    const system = boot({
+      stdout: fd,
+      files: {
+        'x.conf': config({
+          'flood.service': {
+            command: `sh -c 'trap "seq 1000; touch $(_CHAP_CONFIG_DIR)/stopped; exit 0" TERM; touch $(_CHAP_CONFIG_DIR)/begun; seq 100000000 & wait'`,
+          },
+          'console.logging': { selector: '*.*', stdout: true, overflow: 'block' },
+        }),
+      },
+    });
+    await until('the service has begun', () => (existsSync(system.path('begun')) ? true : undefined));
+    const writer = await until('the service writes', () => system.processes().find(({ name }) => name === 'seq'));
+    // A process that is blocked in write(2) sleeps, with its bytes written so far unchanged.
+    let before = -1;
+    await until('the service is blocked', () => {
+      const now = written(writer.pid);
+      const isBlocked = now === before && now > 0;
+      before = now;
+      return isBlocked ? true : undefined;
+    });
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(existsSync(system.path('stopped'))).toBe(true);
+    closeSync(fd);
+  });
+});
+
 describe('a full disk', () => {
-  it('holds up nobody, and gets what waited once there is room', async () => {
+  it('has its records on stderr until there is room, and the later ones in the file', async () => {
+    const system = boot({
+      before: 'mkdir full && mount -t tmpfs -o size=64k tmpfs full && head -c 60000 /dev/zero > full/ballast',
+      files: {
+        'x.conf': config({
+          'voice.service': { type: 'oneshot', command: 'seq -f %060.0f 200' },
+          'free.service': {
+            after: 'voice',
+            command: `sh -c 'while ! test -e "$0/go"; do sleep 0.02; done; rm "$0/full/ballast"; while ! grep -q again "$0/full/log"; do echo and again; sleep 0.02; done; touch "$0/seen"; exec sleep 1000' $(_CHAP_CONFIG_DIR)`,
+          },
+          'file.logging': { selector: 'daemon.*', file: '$(_CHAP_CONFIG_DIR)/full/log', format: 'plain' },
+        }),
+      },
+    });
+    await system.waitForLine(
+      /cannot write log records to .*\/full\/log \(ENOSPC, the disk is full\); they go to stderr/,
+    );
+    await system.waitForLine(/^0*200$/);
+    spawnSync('touch', [system.path('go')]);
+    await system.waitForLine(/log records go to .*\/full\/log again$/);
+    await until('the file has later records', () => (existsSync(system.path('seen')) ? true : undefined));
+    const inside = linesOf(`/proc/${system.pid()}/root${system.path('full/log')}`);
+    await end(system);
+    const numbers = [...inside, ...system.lines('stderr')].filter((line) => /^\d{60}$/.test(line));
+    expect(numbers.map(Number).toSorted((one, other) => one - other)).toEqual(
+      Array.from({ length: 200 }, (_, index) => index + 1),
+    );
+  });
+
+  it('holds up nobody, and gets what waited once there is room, where records are not to go to stderr', async () => {
     const system = boot({
       before: 'mkdir full && mount -t tmpfs -o size=64k tmpfs full && head -c 60000 /dev/zero > full/ballast',
       files: {
@@ -79,7 +185,12 @@ describe('a full disk', () => {
             after: 'voice',
             command: `sh -c 'while ! test -e "$0/go"; do sleep 0.02; done; rm "$0/full/ballast"; while ! grep -q "0200$" "$0/full/log"; do sleep 0.02; done; wc -l < "$0/full/log"' $(_CHAP_CONFIG_DIR)`,
           },
-          'file.logging': { selector: 'daemon.*;![free].*', file: '$(_CHAP_CONFIG_DIR)/full/log', format: 'plain' },
+          'file.logging': {
+            selector: 'daemon.*;![free].*',
+            file: '$(_CHAP_CONFIG_DIR)/full/log',
+            format: 'plain',
+            on_error: 'drop',
+          },
           'console.logging': { selector: '*.*', stdout: true },
         }),
       },
@@ -96,7 +207,7 @@ describe('a full disk', () => {
       files: {
         'x.conf': config({
           'voice.service': { type: 'oneshot', command: 'echo hello' },
-          'file.logging': { file: '/dev/full' },
+          'file.logging': { file: '/dev/full', on_error: 'drop' },
         }),
       },
     });

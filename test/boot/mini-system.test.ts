@@ -12,10 +12,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 import { type Booted, boot, isRoot, until } from './namespace.ts';
 
 const sample = join(import.meta.dirname, '../../config/mini-system');
-const dist = join(import.meta.dirname, '../../dist');
+const dist = inDist();
 
 const accounts = {
   passwd: 'root:x:0:0:root:/root:/bin/sh\nother:x:500:500::/home/other:/bin/sh\n',

@@ -1,12 +1,13 @@
 /** Runs the built chaperone as PID 1 of a PID namespace of its own, and reports what happens in it. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 
-const built = join(import.meta.dirname, '../../dist/chaperone');
 /** Programs for services; their directory is `$(FIXTURES)` in every configuration. */
 export const fixtures = join(import.meta.dirname, '../fixtures');
 /** The folder of a system's configuration, as the configuration itself names it. */
@@ -85,6 +86,11 @@ export interface Booted {
   pid(): number;
   /** The pid of the brain. */
   brain(): number;
+  /**
+   * The words before a command that run it in chaperone's PID namespace, as `docker exec` does: whoever talks to the control
+   * socket from outside has a guest's rights. None where there is no namespace, or none any more.
+   */
+  inside(): readonly string[];
   /** All descendants of chaperone, including zombies, but not its own brain. */
   processes(): readonly ProcessState[];
   path(name: string): string;
@@ -93,7 +99,7 @@ export interface Booted {
 /** Starts chaperone; processes that are left after the test are ended. */
 export function boot(options: BootOptions): Booted {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-boot-'));
-  const program = options.program ?? built;
+  const program = options.program ?? inDist('chaperone');
   if (!existsSync(program)) throw new Error(`${program} is missing: run "node scripts/build.mjs" first`);
   const config = writeConfiguration(directory, options);
   // The machine's own /dev must not be touched.
@@ -189,6 +195,7 @@ export function boot(options: BootOptions): Booted {
       for (const each of [brain(), pid()]) process.kill(each, signal);
     },
     brain,
+    inside: () => (options.pid1 === false || ended ? [] : [...enterCommand(), '--target', String(pid()), '--']),
     processes: () => descendantsOf(pid()).filter((each) => !isBrain(each, pid())),
     path: (name) => join(directory, name),
   };
@@ -252,7 +259,9 @@ export function descendantsOf(ancestor: number): readonly ProcessState[] {
 export function isBrain({ pid, parent }: ProcessState, body: number): boolean {
   if (parent !== body) return false;
   try {
-    return /^chaperone\0.*\/chaperone\.cjs\0/s.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+    // The brain gives itself a title once it has read its command line.
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+    return /^\[chaperone\]|^chaperone\0.*\/chaperone\.cjs\0/s.test(words);
   } catch {
     return false;
   }
@@ -327,6 +336,12 @@ function namespaceCommand(): readonly string[] {
   throw new Error(
     `cannot make a PID namespace: these tests need root or unprivileged user namespaces\n${complaints.join('\n')}`,
   );
+}
+
+/** nsenter(1) with the flags that fit those of unshare(1). */
+function enterCommand(): readonly string[] {
+  const withUser = namespaceCommand().includes('--user') ? ['--user', '--preserve-credentials'] : [];
+  return ['nsenter', ...withUser, '--pid'];
 }
 
 function chaperonePid(child: ChildProcess, pid1: boolean): number {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { request } from '../../src/control/client.ts';
+import { ctl } from './by-hand.ts';
 import { boot, config, expectOrder, fixtures, here, logAll } from './namespace.ts';
 
 const next = { type: 'oneshot', command: 'echo next ran', after: 'job.service' } as const;
@@ -343,12 +343,10 @@ describe('a notify service', () => {
       },
     });
     await system.waitForLine(/ready\.$/);
-    const { body } = await request(system.path('control.sock'), {
-      method: 'POST',
-      path: '/v1/commands',
-      body: { words: ['start', '--enable', '--wait', 'job'] },
+    expect(await ctl(system, 'start', '--enable', '--wait', 'job')).toMatchObject({
+      status: 0,
+      text: 'services started.\n',
     });
-    expect(JSON.parse(body)).toMatchObject({ kind: 'done', text: 'services started.' });
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
   });

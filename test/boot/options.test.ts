@@ -131,6 +131,7 @@ describe('the environment of services', () => {
     expect(said.filter((line) => !/^(?:_|PWD|SHLVL)=?/.test(line)).sort()).toEqual([
       expect.stringMatching(/^CHAPERONE_SOCKET=/),
       'GLOBAL=g',
+      expect.stringMatching(/^INVOCATION_ID=[0-9a-f]{32}$/),
       'KEPT2=k2',
       'OWN=g-$(KEPT)',
       expect.stringMatching(/^PATH=\/extra:/),

@@ -147,6 +147,7 @@ describe.each(failures)('a service that $title', ({ service, headline, why, last
       expect.stringMatching(headline),
       expect.stringMatching(why),
       `  command ${service.command.replace('$(FIXTURES)', fixtures)}`,
+      expect.stringMatching(/^ {2}do {6}\S/),
       ...(last === undefined ? [] : [expect.stringMatching(last)]),
       '  waiting web.service, worker.service never started',
       '  stopped base; exit status 1',
@@ -234,13 +235,32 @@ describe('a missing program', () => {
   });
 
   it.each([
-    { what: 'may not be executed', mode: '644', why: /cannot execute .*\/script: permission denied \(EACCES\)$/ },
+    {
+      what: 'may not be executed',
+      mode: '644',
+      script: '#!/bin/sh\n',
+      why: /cannot execute .*\/script: it has mode 0644, and chmod \+x makes it executable \(EACCES\)$/,
+    },
     {
       what: 'has no interpreter',
       mode: '755',
-      why: /cannot execute .*\/script: it, or the interpreter it names, does not exist \(ENOENT\)$/,
+      script: '#!/nowhere/interpreter\n',
+      why: /cannot execute .*\/script: its interpreter "\/nowhere\/interpreter" does not exist \(ENOENT\)$/,
     },
-  ])('is not one that $what: "optional" does not help', async ({ mode, why }) => {
+    {
+      what: 'has Windows line ends',
+      mode: '755',
+      script: '#!/bin/sh\r\necho hello\r\n',
+      why: /cannot execute .*\/script: its interpreter "\/bin\/sh\\r" does not exist, for its lines end as on Windows \(CR LF\): sed -i 's\/\\r\$\/\/' \S*\/script \(ENOENT\)$/,
+    },
+    {
+      what: 'has no #! line',
+      mode: '755',
+      script: 'echo hello\n',
+      why: /cannot execute .*\/script: it is neither a program for this machine nor a script with a #! line \(ENOEXEC\)$/,
+    },
+    { what: 'is empty', mode: '755', script: '', why: /cannot execute .*\/script: it is empty \(ENOEXEC\)$/ },
+  ])('is not one that $what: "optional" does not help', async ({ mode, script: text, why }) => {
     const script = '$(_CHAP_CONFIG_DIR)/chaperone.d/script';
     const system = boot({
       files: {
@@ -248,10 +268,49 @@ describe('a missing program', () => {
           'mode.service': { type: 'oneshot', command: `chmod ${mode} ${script}`, service_groups: 'INIT' },
           'lost.service': { command: script, optional: true },
         }),
-        script: '#!/nowhere/interpreter\n',
+        script: text,
       },
     });
     expect(await system.exit).toBe(1);
     expectOrder(system.lines('stderr'), [/^chaperone: system failed: lost\.service could not be started$/, why]);
+  });
+
+  it.each<[what: string, command: string, advice: RegExp]>([
+    [
+      'an env that finds no interpreter because of Windows line ends',
+      '$(_CHAP_CONFIG_DIR)/chaperone.d/script',
+      /do +\S*\/script: its interpreter "sh\\r" does not exist, for its lines end as on Windows \(CR LF\): sed -i 's\/\\r\$\/\/' \S*\/script$/,
+    ],
+    [
+      'a script with Windows line ends that a shell is given',
+      'sh -e $(_CHAP_CONFIG_DIR)/chaperone.d/script',
+      /do +\S*\/script: its lines end as on Windows \(CR LF\): sed -i 's\/\\r\$\/\/' \S*\/script$/,
+    ],
+    [
+      'a command that was written for a shell',
+      'sleep 0 && sleep 1',
+      /do +write sh -c 'sleep 0 && sleep 1': no shell reads the command, and "&&" is a word of a shell$/,
+    ],
+    [
+      'a variable that nobody sets',
+      'sleep $(NOBODY_SETS_IT)',
+      /do +set NOBODY_SETS_IT, in "env_set" or for the container/,
+    ],
+  ])('%s is named where the start fails', async (_, command, advice) => {
+    const system = boot({
+      files: {
+        'x.conf': config({
+          'mode.service': {
+            type: 'oneshot',
+            command: 'chmod 755 $(_CHAP_CONFIG_DIR)/chaperone.d/script',
+            service_groups: 'INIT',
+          },
+          'job.service': { type: 'oneshot', command },
+        }),
+        script: '#!/usr/bin/env sh\r\nexit 3\r\n',
+      },
+    });
+    expect(await system.exit).toBe(1);
+    expectOrder(system.lines('stderr'), [/^chaperone: system failed: job\.service did not become ready$/, advice]);
   });
 });

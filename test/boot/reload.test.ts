@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { inDist } from '../dist.ts';
 import { type Booted, boot, config, expectOrder, fixtures, isRoot, logAll, until } from './namespace.ts';
 
 type Sections = Parameters<typeof config>[0];
@@ -29,7 +29,8 @@ function edit(system: Booted, services: Sections): void {
 
 function ctl(system: Booted, ...words: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(import.meta.dirname, '../../dist/chaperonectl'), words, {
+    const [file = '', ...args] = [...system.inside(), inDist('chaperonectl'), ...words];
+    const child = spawn(file, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], CHAPERONE_SOCKET: system.path('control.sock') },
     });
@@ -52,9 +53,17 @@ function pidOf(status: string): unknown {
 }
 
 function raw(system: Booted, command: string): Promise<string> {
-  const socket = connect(system.path('control.sock'));
-  socket.write(command);
-  return text(socket);
+  const script =
+    'require("net").connect(process.argv[1]).on("connect", function () { this.write(process.argv[2]); this.pipe(process.stdout) })';
+  const [file = '', ...args] = [
+    ...system.inside(),
+    process.execPath,
+    '-e',
+    script,
+    system.path('control.sock'),
+    command,
+  ];
+  return text(spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] }).stdout);
 }
 
 describe.runIf(isRoot)('a reload', () => {

@@ -28,6 +28,8 @@ export interface Screen {
   run(line: string, pattern: RegExp): Promise<RegExpExecArray>;
   /** Everything shown so far, without escapes and carriage returns. */
   screen(): string;
+  /** The same with its carriage returns and escapes. */
+  raw(): string;
   resize(rows: number, columns: number): void;
   /** Closes the terminal, as closing a window does. */
   hangUp(): void;
@@ -45,6 +47,7 @@ export function openScreen({ command, env, controlling }: ScreenOptions): Screen
     env: { ...env },
   });
 
+  let raw = '';
   let shown = '';
   let read = 0;
   let ended = false;
@@ -55,7 +58,9 @@ export function openScreen({ command, env, controlling }: ScreenOptions): Screen
   const decoder = new StringDecoder('utf8');
   const plain = plainText();
   child.stdout.on('data', (chunk: Buffer) => {
-    shown += plain(decoder.write(chunk));
+    const text = decoder.write(chunk);
+    raw += text;
+    shown += plain(text);
     wake();
   });
   // The terminal may be gone before the last key arrives.
@@ -111,6 +116,7 @@ export function openScreen({ command, env, controlling }: ScreenOptions): Screen
       return waitFor(pattern);
     },
     screen: () => shown,
+    raw: () => raw,
     resize: (rows, columns) => send(`size ${rows} ${columns}`),
     hangUp: () => send('hangup'),
     leave: () => child.stdin.end(),

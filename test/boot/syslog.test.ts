@@ -113,10 +113,10 @@ describe('/dev/log', () => {
     ]);
   });
 
-  it('shows what cannot be shown as escapes', async () => {
+  it('keeps line feeds and control characters in JSON', async () => {
     expect(brief(await logged('$FIXTURES/log-client.py binary'))).toEqual([
-      'user.notice raw - a\\xff\\xfeb\\x1b[31m\\x01 end',
-      'user.notice raw - line one#012line two',
+      'user.notice raw - a\\xff\\xfeb\u001b[31m\u0001 end',
+      'user.notice raw - line one\nline two',
       'syslog.err - - no priority at all',
       'user.notice tool pid a path for a tag',
     ]);

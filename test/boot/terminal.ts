@@ -1,13 +1,15 @@
 /** Runs the built chaperone as PID 1 of a PID namespace at a pseudo-terminal, types, and reads the screen. */
+
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { inDist } from '../dist.ts';
 import { descendantsOf, fixtures, type ProcessState, until } from './namespace.ts';
 import { openScreen, type Screen } from './screen.ts';
 
-const built = join(import.meta.dirname, '../../dist/chaperone');
+const built = inDist('chaperone');
 
 export interface TerminalOptions {
   /** Files of the configuration directory, by name. */

@@ -267,7 +267,7 @@ describe('a file that changes while it is read', () => {
       // Where a check looks for places afterwards: they may be others, but they are places of that text.
       const reader = fickle([first, second]);
       loadConfiguration('/x.conf', { reader, environment: {}, accounts, interactive: false });
-      const place = readPlaces('/x.conf', reader).directive('a.service', 'command');
+      const place = readPlaces('/x.conf', { reader }).directive('a.service', 'command');
       const position = place?.source.position(place.start, place.end);
       expect(position?.line).toBe([1, 4, undefined, undefined, undefined][second]);
     }
@@ -340,7 +340,7 @@ describe('values that cannot be', () => {
 
       chaperone.d/x.conf:4:14: interval of a.service: minute 61 is not from 0 to 59 [bad-schedule]
           4 |   interval: "61 24 32 13 8 60"
-            |              ^^
+            |              ^^ minute, hour, day, month, day of week; a sixth field has the seconds
 
       chaperone.d/x.conf:4:17: interval of a.service: hour 24 is not from 0 to 23 [bad-schedule]
           4 |   interval: "61 24 32 13 8 60"

@@ -25,7 +25,7 @@ function check(text: string, { files = {}, path = '/bin' }: Given = {}): Finding
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   if (spec === undefined) throw new Error('no configuration');
   return checkSystem(spec, {
-    places: readPlaces('x.conf', reader),
+    places: readPlaces('x.conf', { reader }),
     probe: fakeProbe(files),
     nextTimes: (interval, count) => {
       const result = parseSchedule(interval, 'UTC');
@@ -102,7 +102,7 @@ describe('programs', () => {
   it('may not be executed', () => {
     const files = { '/srv/x': { mode: 0o644 }, '/srv/d': folder, '/srv/own': { mode: 0o700, uid: 1000, ...binary } };
     expect(said('a.service: { command: /srv/x }', { files })).toEqual([
-      'error 1:23+6 the program "/srv/x" of a.service may not be executed: /srv/x has mode 0644 | expected an executable file (chmod +x)',
+      'error 1:23+6 the program "/srv/x" of a.service may not be executed: /srv/x has mode 0644 | expected an executable file: chmod +x /srv/x',
     ]);
     expect(said('a.service: { command: /srv/x, optional: true }', { files })).toHaveLength(1);
     expect(said('a.service: { command: /srv/d }', { files })).toEqual([
@@ -111,7 +111,7 @@ describe('programs', () => {
     expect(
       said('a.service: { command: /srv/own, uid: joe }\nb.service: { command: /srv/own, uid: www }', { files }),
     ).toEqual([
-      'warning 2:23+8 www may not execute the program "/srv/own" of b.service: /srv/own has mode 0700, owner 1000:0',
+      'warning 2:23+8 www may not execute the program "/srv/own" of b.service: /srv/own has mode 0700, owner 1000:0 | expected a program that this account may execute: another mode, or another uid',
     ]);
     const grouped = { '/srv/x': { mode: 0o710, gid: 4, ...binary } };
     expect(said('a.service: { command: /srv/x, uid: joe }', { files: grouped })).toEqual([]);
@@ -127,19 +127,19 @@ describe('programs', () => {
     };
     const of = (name: string) => said(`a.service: { command: /srv/${name} }`, { files });
     expect(of('bash')).toEqual([
-      'error 1:23+9 the interpreter "/bin/bash" of the program "/srv/bash" of a.service is not found',
+      'error 1:23+9 the interpreter "/bin/bash" of the program "/srv/bash" of a.service is not found | expected an interpreter that this image has, or another "#!" line',
     ]);
     expect(of('windows')).toEqual([
-      'error 1:23+12 the interpreter "/bin/sh␍" of the program "/srv/windows" of a.service is not found | its lines end as on Windows: CR LF',
+      'error 1:23+12 the interpreter "/bin/sh␍" of the program "/srv/windows" of a.service is not found | its lines end as on Windows (CR LF): sed -i \'s/\\r$//\' /srv/windows',
     ]);
     expect(of('python')).toEqual([
-      'error 1:23+11 the interpreter "python3" of the program "/srv/python" of a.service is not found',
+      'error 1:23+11 the interpreter "python3" of the program "/srv/python" of a.service is not found | expected an interpreter that this image has, or another "#!" line',
     ]);
     expect(of('text')).toEqual([
-      'warning 1:23+9 the program "/srv/text" of a.service is no binary and has no "#!" line | its start will probably fail with ENOEXEC',
+      'warning 1:23+9 the program "/srv/text" of a.service is no binary and has no "#!" line | its start will probably fail with ENOEXEC: a script begins with "#!/bin/sh"',
     ]);
     expect(of('empty')).toEqual([
-      'warning 1:23+10 the program "/srv/empty" of a.service is empty | its start will probably fail with ENOEXEC',
+      'warning 1:23+10 the program "/srv/empty" of a.service is empty | its start will probably fail with ENOEXEC: a script begins with "#!/bin/sh"',
     ]);
   });
 
@@ -165,7 +165,7 @@ describe('directories', () => {
     ]);
     expect(said(`a.service: { command: "true", enabled: false }\n${later}`)).toHaveLength(1);
     expect(said('b.service: { command: sleep 1, directory: /bin/sh }')).toEqual([
-      'warning 1:43+7 the directory "/bin/sh" of b.service is no directory',
+      'warning 1:43+7 the directory "/bin/sh" of b.service is no directory | expected a directory',
     ]);
   });
 
@@ -348,7 +348,7 @@ describe('places', () => {
       'd/1.conf': 'a.service: { command: one, port: 1 }\nsettings: { shutdown_timeout: 1, debug: 1 }\n',
       'd/2.conf': '\na.service: { command: two }\nsettings: { shutdown_timeout: 2, debug: }\n',
     });
-    const places = readPlaces('d', reader);
+    const places = readPlaces('d', { reader });
     const at = (section: string, key: string) => {
       const place = places.directive(section, key);
       if (place === undefined) return undefined;
@@ -467,5 +467,53 @@ describe('what is printed', () => {
         },
       ],
     });
+  });
+});
+
+describe('hooks', () => {
+  it('whose programs are missing are named, unless they may fail or are made out of variables', () => {
+    const text = `
+web.service:
+  command: /bin/web
+  before_start: [/bin/web, 'prepare --all', -log it, $(TOOL) x, ./made-before]
+  stop_command: /sbin/quit
+`;
+    const findings = said(text, { files: { '/bin/web': binary } }).filter((line) => line.includes('is not found'));
+    expect(findings).toEqual([
+      'warning 4:28+15 the program "prepare" in before_start 2 of 5 of web.service is not found | looked for in /bin',
+      'warning 5:17+10 the program "/sbin/quit" in stop_command of web.service is not found | there is no such file',
+    ]);
+  });
+
+  it('are read for what only a shell understands', () => {
+    const text = 'web.service:\n  command: /bin/web\n  after_stop: -/bin/web > /tmp/x\n';
+    expect(said(text, { files: { '/bin/web': binary } })).toContainEqual(
+      expect.stringContaining(
+        '">" in after_stop of web.service is passed on as an argument: no shell reads the command',
+      ),
+    );
+  });
+});
+
+describe('a stop that takes longer than the shutdown lets it', () => {
+  const service = (more: string): string => `web.service:\n  command: /bin/web\n  ${more}\n`;
+  const about = (text: string): readonly string[] =>
+    said(text, { files: { '/bin/web': binary } }).filter((line) => line.includes('shutdown'));
+
+  it('is named with the directive that says so, and what would be enough', () => {
+    expect(about(service('stop_timeout: 1m'))).toEqual([
+      'warning 3:17+2 a stop of web.service may take 60 s (stop_timeout), and in a shutdown only 7.5 s (shutdown_timeout 8 s) | expected shutdown_timeout 60.5 or more, and as much of whoever stops the container (docker stop --time)',
+    ]);
+    expect(about(service('kill_signal: SIGQUIT 10s SIGTERM 5s'))).toEqual([
+      'warning 3:16+22 a stop of web.service may take 15 s (kill_signal), and in a shutdown only 7.5 s (shutdown_timeout 8 s) | expected shutdown_timeout 15.5 or more, and as much of whoever stops the container (docker stop --time)',
+    ]);
+  });
+
+  it('leaves a second to each layer below', () => {
+    const two = (stop: string): string =>
+      `db.service: { command: /bin/web }\nweb.service: { command: /bin/web, after: db.service, stop_timeout: ${stop} }\n`;
+    expect(about(two('6s'))).toEqual([]);
+    expect(about(two('7s'))).toEqual([expect.stringContaining('in a shutdown only 6.5 s')]);
+    expect(about(`settings: { shutdown_timeout: 30 }\n${two('7s')}`)).toEqual([]);
   });
 });

@@ -129,7 +129,7 @@ describe('the words of the command', () => {
     const environment = { PATH: '/bin', OTHER: 'o', _HIDDEN: 'h' };
     const service = consoleOf(text, ['$(PATH)', '$(OTHER)', '$(_HIDDEN)', '$(WHO)'], { environment });
     expect(service.argv).toEqual(['/opt:/bin', 'o', 'h', 'CONSOLE']);
-    expect(service.environment).toEqual({ PATH: '/opt:/bin', OTHER: 'o', WHO: 'CONSOLE' });
+    expect(service.environment).toEqual({ PATH: '/opt:/bin', OTHER: 'o', _HIDDEN: 'h', WHO: 'CONSOLE' });
   });
 
   it('report what cannot be expanded', () => {

@@ -65,7 +65,7 @@ describe('control: allow', () => {
 
       chaperone.d/x.conf:7:17: everybody of allow of control of settings names no right [empty-value]
           7 |       everybody:
-            |                 ^ expected all, or some of start, stop, restart, reset, kill, enable, disable, loglevel, logs, reload, run, shutdown
+            |                 ^ expected all, or some of start, stop, restart, reset, kill, enable, disable, loglevel, logs, reload, scale, run, run-now, shutdown
 
       chaperone.d/x.conf:8:5: unknown key "alow" in control of settings [unknown-key]
           8 |     alow: {}

@@ -63,9 +63,9 @@ DB2.logging: {}
           2 | web.service: {command: x, service_group: IDLE, Restart: yes}
             |                           ^^^^^^^^^^^^^ did you mean "service_groups"?
 
-      chaperone.d/x.conf:2:48: unknown key "Restart" in web.service [unknown-key]
+      chaperone.d/x.conf:2:48: "Restart" in web.service is a word of systemd [unknown-key]
           2 | web.service: {command: x, service_group: IDLE, Restart: yes}
-            |                                                ^^^^^^^ did you mean "restart"?
+            |                                                ^^^^^^^ write "restart: on-failure"
 
       chaperone.d/x.conf:3:13: "filter" in a.logging is the old spelling of "selector" [old-spelling]
           3 | a.logging: {filter: "*.*", stout: yes}
@@ -154,19 +154,19 @@ text.service: /bin/x
 
       chaperone.d/x.conf:7:20: process_timeout of web.service is negative: "-1" [out-of-range]
           7 |   process_timeout: -1
-            |                    ^^ expected a number of seconds, 0 or more
+            |                    ^^ expected a number of seconds, or a time such as 500ms or 1m30s
 
-      chaperone.d/x.conf:8:18: startup_pause of web.service is not a number of seconds: "soon" [not-a-time]
+      chaperone.d/x.conf:8:18: startup_pause of web.service is not a time: "soon" [not-a-time]
           8 |   startup_pause: soon
-            |                  ^^^^ expected a number of seconds, 0 or more
+            |                  ^^^^ expected a number of seconds, or a time such as 500ms or 1m30s
 
-      chaperone.d/x.conf:9:18: restart_delay of web.service is not a number of seconds: ".inf" [not-a-time]
+      chaperone.d/x.conf:9:18: restart_delay of web.service is not a time: ".inf" [not-a-time]
           9 |   restart_delay: .inf
-            |                  ^^^^ expected a number of seconds, 0 or more
+            |                  ^^^^ expected a number of seconds, or a time such as 500ms or 1m30s
 
       chaperone.d/x.conf:10:18: restart_limit of web.service is not a whole number: "1.5" [not-a-number]
          10 |   restart_limit: 1.5
-            |                  ^^^ expected a whole number, 0 or more
+            |                  ^^^ expected a whole number, 0 or more, or unlimited
 
       chaperone.d/x.conf:11:16: kill_signal of web.service is no signal: "SIGTREM" [not-a-signal]
          11 |   kill_signal: SIGTREM
@@ -186,7 +186,7 @@ text.service: /bin/x
 
       chaperone.d/x.conf:15:11: stdout of web.service is not known: "stderr" [not-a-choice]
          15 |   stdout: stderr
-            |           ^^^^^^ expected log or inherit
+            |           ^^^^^^ expected log, inherit, NAME.service or NAME.logging
 
       chaperone.d/x.conf:16:12: env_set of web.service is a list and not a map [wrong-shape]
          16 |   env_set: [A=1]
@@ -194,11 +194,11 @@ text.service: /bin/x
 
       chaperone.d/x.conf:20:20: process_timeout of late.service is too long a time: "1e300" [out-of-range]
          20 |   process_timeout: 1e300
-            |                    ^^^^^ expected a number of seconds, 0 or more
+            |                    ^^^^^ expected a number of seconds, or a time such as 500ms or 1m30s
 
       chaperone.d/x.conf:21:16: kill_signal of late.service is no signal: "99" [not-a-signal]
          21 |   kill_signal: 99
-            |                ^^ expected a signal such as SIGTERM, or its number
+            |                ^^ expected a signal such as SIGTERM, or its number, or several with times between them: SIGQUIT 10s SIGTERM 5s
 
       chaperone.d/x.conf:22:13: "A=B" in env_set of late.service is not a name for a variable [bad-variable-name]
          22 |   env_set: {"A=B": 1, C: [1], D: "a\\0b"}
@@ -508,27 +508,27 @@ c.logging: {selector: "*.info;"}
       chaperone.d/x.conf:1:22: this quoted text is never closed [yaml-syntax]
           1 | a.service: {command: 'x}
             |                      ^ expected a closing '
-      chaperone.d/x.conf:2:1: a "{" before this place is not closed, or its content is not indented [yaml-syntax]
-          2 | b.service: {command: y}
-            | ^ expected a closing "}"
+      chaperone.d/x.conf:1:12: this "{" is not closed before line 2, or what stands in it is not indented there [yaml-syntax]
+          1 | a.service: {command: x
+            |            ^ expected a closing "}"
       chaperone.d/x.conf:3:3: a key goes on over several lines [yaml-syntax]
           3 |   enabled true
             |   ^^^^^^^^^^^^ expected "KEY: VALUE" on this line
-      chaperone.d/x.conf:3:1: wrong indentation [yaml-syntax]
+      chaperone.d/x.conf:3:2: wrong indentation [yaml-syntax]
           3 |  enabled: true
-            | ^ expected the same column as the lines it belongs to
+            |  ^^^^^^^ expected it in column 3, as "command" above
       chaperone.d/x.conf:2:12: a second ":" in one line [yaml-syntax]
           2 |   command: foo: bar
-            |            ^ expected quotes around a value that holds ": "
+            |            ^^^^^^^^ expected quotes around a value that holds ": "
       chaperone.d/x.conf:2:12: a value cannot begin with "\`" [yaml-syntax]
           2 |   command: \`date\`
             |            ^ expected quotes around the value
       chaperone.d/x.conf:2:18: unexpected "bar" [yaml-syntax]
           2 |   command: "foo" bar
             |                  ^^^ expected the end of the value; quotes go around all of it, or around none of it
-      chaperone.d/x.conf:1:22: a "," is missing inside { } or [ ] [yaml-syntax]
+      chaperone.d/x.conf:1:23: a "," is missing here, before "type" [yaml-syntax]
           1 | a.service: {command: x type: simple}
-            |                      ^^^^^^^^^^^^^^ expected a comma between two entries
+            |                       ^ expected "," between two entries of { } or [ ]
       chaperone.d/x.conf:1:12: unexpected "]" [yaml-syntax]
           1 | a.service: ]
             |            ^ expected the end of the value; quotes go around all of it, or around none of it

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { commandKey } from '../../src/model/service/late-environment.ts';
+import { commandKey, environmentOfRun } from '../../src/model/service/late-environment.ts';
 import { loggingSpec, systemSpec } from '../model/specs.ts';
 import { accounts, errorsOf, loadFiles, loadText, serviceOf, specOf, warningsOf } from './loading.ts';
 import { memoryReader } from './memory-reader.ts';
@@ -31,8 +31,20 @@ describe('files', () => {
       'd.conf~': 'not: read',
       'sub/x.conf': 'not: read',
       'dir.conf/x': 'not: read',
+      'conf.d/x.conf': 'not: read',
+      'web.conf.d/x.conf': 'not: read',
+      'e.JSON': 'not: read',
+      'f.ini': 'not: read',
+      'README.md': 'not: read',
+      'g.conf.disabled': 'not: read',
     });
-    expect(diagnostics).toEqual([]);
+    expect(diagnostics.map(({ severity, message, hint }) => `${severity} ${message} | ${hint}`)).toEqual([
+      'warning the file "chaperone.d/c.yml" is not read: only *.conf and *.yaml are | rename it to "c.yaml"',
+      'warning the file "chaperone.d/e.JSON" is not read: only *.conf and *.yaml are | rename it to "e.yaml"',
+      'warning the file "chaperone.d/f.ini" is not read: only *.conf and *.yaml are | rename it to "f.conf"',
+      'warning the folder "chaperone.d/web.conf.d" is not read: a configuration is one folder of files | put its files beside it',
+      'warning the folder "chaperone.d/dir.conf" is not read: a configuration is one folder of files | put its files beside it',
+    ]);
     expect(spec?.services.map(({ name }) => name)).toEqual(
       ['first', 'second', 'third', 'fourth'].map((name) => `${name}.service`),
     );
@@ -127,6 +139,8 @@ c.service:
       D: '1_000',
       E: 'x',
       F: '2001-01-01',
+      G: '',
+      H: '',
       I: '1.10',
     });
   });
@@ -315,11 +329,92 @@ describe('environment', () => {
     const text = `settings: {env_set: {PATH: "/usr/bin:$(PATH)", G: "$(INNER)", N: "$(NOTIFY_SOCKET:+set)"}}\n${web('env_set: {PATH: "/opt:$(PATH)", INNER: in, _OWN: x, HOME: ""}')}`;
     expect(serviceOf(text, { environment }).environment).toEqual({
       PATH: '/opt:/usr/bin:/bin',
-      REF: 'service=web.service in s',
+      REF: 'service=$(_CHAP_SERVICE) $(INNER) $(_SECRET)',
       G: 'in',
       INNER: 'in',
       LISTEN_PORT: '80',
+      N: '',
+      HOME: '',
+      EMPTY: '',
+      _SECRET: 's',
+      _OWN: 'x',
     });
+  });
+
+  it('expands inherited values where the settings say so, but runs nothing in them', () => {
+    const text = `settings: {env_expand: inherited}\n${web('env_set: {INNER: in}', 'directory: "/$(REF) $(TICK)"')}`;
+    const given = { ...environment, TICK: '`touch /x` $(`touch /y`) $(INNER:+`touch /z`)' };
+    const { spec, commands, diagnostics } = loadText(text, { environment: given });
+    expect([commands, diagnostics]).toEqual([[], []]);
+    expect(spec?.services[0]).toMatchObject({
+      directory: '/service=web.service in s `touch /x` $(`touch /y`) `touch /z`',
+      environment: { REF: 'service=web.service in s', TICK: '`touch /x` $(`touch /y`) `touch /z`' },
+    });
+  });
+
+  describe.each([
+    ['backticks within a word', 'q`touch /x`w'],
+    ['a command as a form', 'q$(`touch /x`)w'],
+    ['a variable', '$(HOME)/$\u007bUSER:-x}'],
+    ['a form that would be an error', '$(NOBODY:?stop)'],
+    ['a reference to itself', '$(DB_PASSWORD)'],
+    ['an escaped form', '\\$(HOME)'],
+    ['a half of a form', 'a$(b'],
+  ])('%s in an inherited value', (_, value) => {
+    const given = { HOME: '/root', DB_PASSWORD: value };
+    const one = (text: string): ReturnType<typeof loadText> => loadText(text, { environment: given });
+
+    it('is passed on as it is', () => {
+      const { spec, commands } = one(web());
+      expect(commands).toEqual([]);
+      expect(spec?.services[0]?.environment['DB_PASSWORD']).toBe(value);
+    });
+
+    it.each([
+      ['a value of the settings', `settings: {env_set: {OWN: "<$(DB_PASSWORD)>"}}\n${web()}`],
+      ['a value of a service', web('env_set: {OWN: "<$(DB_PASSWORD)>"}')],
+      ['a value through another', web('env_set: {MID: "$(DB_PASSWORD)", OWN: "<$(MID)>"}')],
+      ['a default', web('env_set: {OWN: "<$(NOTHING:-$(DB_PASSWORD))>"}')],
+      ['a replacement', web('env_set: {OWN: "$(DB_PASSWORD:/^(?s)(.*)$/<\\\\1>/)"}')],
+      ['what a replacement leaves', web('env_set: {OWN: "<$(DB_PASSWORD:/NOWHERE//)>"}')],
+      ['a value that is known only at a start', web('env_set: {OWN: "$(_CHAP_SERVICE_SERIAL:+<$(DB_PASSWORD)>)"}')],
+      ['its own name', web('env_set: {DB_PASSWORD: "<$(DB_PASSWORD)>"}')],
+    ])('is data in %s', (_where, text) => {
+      const { spec, commands, diagnostics } = one(text);
+      expect(commands).toEqual([]);
+      expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+      const service = spec?.services[0];
+      if (service === undefined) throw new Error('there is a service');
+      const run = environmentOfRun(service, { _CHAP_SERVICE_SERIAL: '1' });
+      expect(run['OWN'] ?? run['DB_PASSWORD']).toBe(`<${value}>`);
+    });
+
+    it('is data in a directive', () => {
+      const { spec, commands } = one(web('directory: "/srv/$(DB_PASSWORD)"', 'command: "run \'$(DB_PASSWORD)\'"'));
+      expect(commands).toEqual([]);
+      expect(spec?.services[0]).toMatchObject({ argv: ['run', value], directory: `/srv/${value}` });
+    });
+  });
+
+  it('warns once of inherited values that look as if they should be expanded, by their names', () => {
+    const given = {
+      PATH: '/bin',
+      DB_PASSWORD: 'q`touch /x`w',
+      OTHER: '$\u007bx}',
+      DROPPED: '$(y)',
+      'BASH_FUNC_f%%': '() { echo $\u007b1} }',
+      _CHAP_OPTIONS: '$(z)',
+    };
+    const { diagnostics } = loadText(`settings: {env_unset: [DROPPED]}\n${web()}b.service: {command: x}\n`, {
+      environment: given,
+    });
+    expect(diagnostics.map(({ severity, code, message }) => [severity, code, message])).toEqual([
+      [
+        'warning',
+        'unexpanded-value',
+        'the inherited variables DB_PASSWORD, OTHER hold $(…), $\u007b…} or backticks, which are passed on as they are',
+      ],
+    ]);
   });
 
   it('follows the account', () => {
@@ -336,16 +431,15 @@ describe('environment', () => {
     expect(unnamed).toEqual({ HOME: '/', GLOBAL: '/' });
   });
 
-  it('asks for the commands in backticks, also of inherited values, each once an account', () => {
+  it('asks for the commands in backticks, each once an account', () => {
     const text = `settings: {uid: www, env_set: {A: "\`date\`"}}
 a.service: {command: "/bin/a \`date\` \`id -u\`"}
 b.service: {command: /bin/b, uid: joe, env_set: {B: "\`id -u\`"}}
 off.service: {command: x, enabled: "\`true\`"}
 `;
-    const { spec, commands } = loadText(text, { environment: { PS1: '`whoami`' } });
+    const { spec, commands } = loadText(text, { environment: { PS1: 'whoami' } });
     expect(spec).toBeUndefined();
     expect(commands.map(({ command, account }) => [command, account?.name])).toEqual([
-      ['whoami', undefined],
       ['date', 'www'],
       ['id -u', 'www'],
       ['id -u', 'joe'],
@@ -353,13 +447,13 @@ off.service: {command: x, enabled: "\`true\`"}
     ]);
     const outputs = new Map(commands.map(({ command, account }) => [commandKey(command, account), `<${command} >`]));
     const second = loadText(text, {
-      environment: { PS1: '`whoami`' },
-      outputs: outputs.set(commandKey('true', commands[1]?.account), ''),
+      environment: { PS1: 'whoami' },
+      outputs: outputs.set(commandKey('true', commands[0]?.account), ''),
     });
     expect(second.commands).toEqual([]);
     expect(second.spec?.services).toMatchObject([
       // What a command gives is split into words, too.
-      { argv: ['/bin/a', '<date', '>', '<id', '-u', '>'], environment: { A: '<date >', PS1: '<whoami >' } },
+      { argv: ['/bin/a', '<date', '>', '<id', '-u', '>'], environment: { A: '<date >', PS1: 'whoami' } },
       { environment: { A: '<date >', B: '<id -u >' } },
       { enabled: false },
     ]);

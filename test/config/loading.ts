@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { type LoadContext, type LoadResult, loadConfiguration } from '../../src/config/load.ts';
+import { mistakeHelp } from '../../src/config/mistake-help.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
 import { parseAccounts } from '../../src/model/service/accounts.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
@@ -14,7 +15,14 @@ export const accounts = parseAccounts(
 export function loadFiles(files: Readonly<Record<string, MemoryFile>>, context: Partial<LoadContext> = {}): LoadResult {
   const inside = Object.entries(files).map(([name, content]): [string, MemoryFile] => [`chaperone.d/${name}`, content]);
   const reader = memoryReader(Object.fromEntries(inside));
-  return loadConfiguration('chaperone.d', { reader, environment: {}, accounts, interactive: false, ...context });
+  return loadConfiguration('chaperone.d', {
+    reader,
+    environment: {},
+    accounts,
+    interactive: false,
+    help: mistakeHelp,
+    ...context,
+  });
 }
 
 /** Loads one file. */

@@ -22,7 +22,7 @@ describe('an interval', () => {
 
 chaperone.d/x.conf:4:14: interval of report.service: minute 61 is not from 0 to 59 [bad-schedule]
     4 |   interval: "61 25 * * *"
-      |              ^^
+      |              ^^ minute, hour, day, month, day of week; a sixth field has the seconds
 
 chaperone.d/x.conf:4:17: interval of report.service: hour 25 is not from 0 to 23 [bad-schedule]
     4 |   interval: "61 25 * * *"

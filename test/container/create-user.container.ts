@@ -187,7 +187,6 @@ describe("--create-user with a mounted folder's owner", () => {
     { uid: 4321, gid: 8765, line: 'uid=4321(joe) gid=8765(joe) groups=8765(joe)' },
     // The image's own user has this uid: joe is a second name of it, and the first one is shown.
     { uid: 1000, gid: 1000, line: 'uid=1000(app) gid=1000(app) groups=1000(app)' },
-    { uid: 0, gid: 0, line: 'uid=0(root) gid=0(root) groups=0(root)' },
   ])('$uid:$gid writes into it', async ({ uid, gid, line }) => {
     const path = folder(uid, gid);
     const outcome = await run(
@@ -196,6 +195,20 @@ describe("--create-user with a mounted folder's owner", () => {
       ['--volume', `${path}:/apps`],
     );
     expect(outcome).toEqual({ status: 0, stdout: [line, 'joe', `${uid}:${gid}`], stderr: [] });
+  });
+
+  it('is refused for a folder of root, unless the uid is written', async () => {
+    const options = ['--volume', `${folder(0, 0)}:/apps`];
+    const refused = await run(debian, ['--create-user', 'joe:/apps', '--task', 'id'], options);
+    expect(refused).toMatchObject({ status: 1, stdout: [] });
+    expect(refused.stderr.join('\n')).toContain(
+      'cannot create the user joe: /apps belongs to root, and joe would be root by another name',
+    );
+    expect(refused.stderr.join('\n')).toContain('write the uid: --create-user joe:/apps:UID');
+    expect(await run(debian, ['--create-user', 'joe:/apps:1234', '--task', 'id', '-u'], options)).toMatchObject({
+      status: 0,
+      stdout: ['1234'],
+    });
   });
 
   it('runs a mini-system that lies in it', async () => {

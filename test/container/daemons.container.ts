@@ -206,7 +206,8 @@ describe('a container that does not come up', () => {
       /^chaperone: system failed: second\.service did not become ready$/,
       /why +simple service, ended with exit 1 within 5 s of its start/,
       /command redis-server --save ''/,
-      /last +".*(Address already in use|Failed listening on port 6379).*"/,
+      /^ {2}last +"/,
+      /".*(Address already in use|Failed listening on port 6379).*"/,
       /stopped .*exit status 1$/,
     ]);
     expectOrder(container.lines(), [

@@ -12,6 +12,8 @@ export const userImage = 'chaperone-test/user';
 /** ms after which a test gives up waiting. */
 const patience = 60_000;
 const pollInterval = 50;
+/** ms after which a page is asked for again. */
+const answerTimeout = 5_000;
 
 export interface ContainerOptions {
   readonly image?: string;
@@ -45,6 +47,8 @@ export interface Container {
   /** Resolves with the container's exit status, when all its output was read. */
   exit(): Promise<number>;
   exec(...command: readonly string[]): Promise<CommandResult>;
+  /** `docker exec --user`. */
+  execAs(user: string, ...command: readonly string[]): Promise<CommandResult>;
   /** `docker stop`, and the exit status: 137 where the engine had to kill it. */
   stop(): Promise<number>;
   /** Reads the log from its beginning: needed after the container was started again. */
@@ -132,6 +136,7 @@ export async function start({ image, files, options = [], args = [] }: Container
         look();
       }),
     exec: (...command) => tryDocker('exec', id, ...command),
+    execAs: (user, ...command) => tryDocker('exec', '--user', user, id, ...command),
     stop: async () => {
       await docker('stop', id);
       return exit();
@@ -152,11 +157,23 @@ export async function eventually<T>(what: string, probe: () => Promise<T | undef
   }
 }
 
+/** Resolves when all services are ready. Rejects with the whole log where the container ends before. */
+export async function untilReady(container: Container): Promise<void> {
+  await eventually('all services are ready', async () => {
+    const { status } = await container.exec('/usr/local/lib/chaperone/chaperonectl', 'is-ready');
+    if (status === 0) return true;
+    if (await container.isRunning()) return undefined;
+    throw new Error(`the container has ended:\n${container.lines().join('\n')}`);
+  });
+}
+
 /** The text of a page, as soon as it is served. */
 export function page(url: string): Promise<string> {
   return eventually(`${url} is served`, async () => {
     try {
-      const response = await fetch(url, { headers: { connection: 'close' } });
+      // A connection that the engine's proxy closes at once may leave the very first fetch of a process without any answer.
+      const signal = AbortSignal.timeout(answerTimeout);
+      const response = await fetch(url, { headers: { connection: 'close' }, signal });
       return response.ok ? await response.text() : undefined;
     } catch {
       // Nobody listens yet.

@@ -1,7 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import { docker, start, tryDocker } from './engine.ts';
+import { config } from '../boot/namespace.ts';
+import { clientEnvironment, docker, start, tryDocker, userImage } from './engine.ts';
 
+const programs = Object.keys(manifest.bin);
 const folder = '/usr/local/lib/chaperone';
 
 describe('the image of the Dockerfile', () => {
@@ -18,7 +24,7 @@ describe('the image of the Dockerfile', () => {
     );
     const parts = await docker('run', '--rm', '--entrypoint', '/usr/bin/du', 'chaperone', '-a', '-k', folder);
     process.stdout.write(`layers, the last one first\n${layers}\nin KiB\n${parts}\n`);
-    expect(layers.split('\n').filter((line) => !line.startsWith('0B'))).toHaveLength(3);
+    expect(layers.split('\n').filter((line) => !line.startsWith('0B'))).toHaveLength(2);
   });
 
   it('holds what a run needs and nothing of the build', async () => {
@@ -42,7 +48,7 @@ describe('the image of the Dockerfile', () => {
     expect((await tryDocker('run', '--rm', '--entrypoint', '/bin/ls', 'chaperone', '/src')).status).not.toBe(0);
   });
 
-  it.each(['chaperone', 'chaperonectl', 'sdnotify', 'telchap'])('has %s in PATH', async (name) => {
+  it.each(programs)('has %s in PATH', async (name) => {
     const { version } = manifest;
     expect(await docker('run', '--rm', '--entrypoint', name, 'chaperone', '--version')).toContain(version);
     const path = ['--entrypoint', '/usr/bin/readlink', 'chaperone', '-f', `/usr/local/bin/${name}`];
@@ -80,5 +86,42 @@ describe('an image with the three lines of the guide', () => {
     const container = await start({});
     await container.waitForLine(/hello\[\d+\]: hello from the image/);
     expect(await container.exit()).toBe(0);
+  });
+
+  it('prints what a task prints at a terminal, so that a shell can run it', async () => {
+    const shown = {
+      'own.logging': { selector: '*.debug', stdout: true },
+      'a.service': { command: 'true', after: 'b.service' },
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'chaperone-task-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'a.conf'), config(shown));
+    const launcher = 'stty -onlcr; echo "if true; then"; echo "echo launched"; echo "fi"';
+    const line = 'docker run -t --rm --volume "$0:/etc/chaperone.d:ro" "$1" --task sh -c "$2" | sh';
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', line, folder, userImage, launcher], {
+      env: clientEnvironment,
+      encoding: 'utf8',
+    });
+    expect([status, stdout, stderr]).toEqual([0, 'launched\n', '']);
+  });
+
+  it('has every program in PATH, although it has no Node of its own', async () => {
+    const container = await start({
+      files: { 'a.conf': config({ 'waits.service': { command: 'sleep infinity' } }) },
+    });
+    await container.waitForLine(/chaperone version \S+, ready\.$/);
+    expect((await container.exec('sh', '-c', 'command -v node')).status).not.toBe(0);
+    for (const name of programs) {
+      const { status, stdout, stderr } = await container.exec(name, '--version');
+      expect([status, stdout, stderr]).toEqual([0, expect.stringContaining(manifest.version), '']);
+    }
+    const { status, stdout } = await container.exec('telchap', 'status');
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^\d+ +waits\.service +true +running /m)]);
+    const copied = await container.exec(
+      'sh',
+      '-c',
+      "echo '$(WHO)' | WHO=you envcp - && sdnotify-exec sdnotify --ready",
+    );
+    expect([copied.status, copied.stdout, copied.stderr]).toEqual([0, 'you\n', '']);
   });
 });

@@ -107,6 +107,46 @@ describe('rights', () => {
     expect(await container.exit()).toBe(0);
   });
 
+  it('under --user 10001:3000 --group-add 2000, a service may be given that account, and keeps the groups', async () => {
+    const container = await start({
+      options: ['--user', '10001:3000', '--group-add', '2000', '--cap-drop', 'ALL'],
+      files: { 'x.conf': config({ 'own.service': { type: 'oneshot', command: 'id -G', uid: '10001' }, ...logAll }) },
+    });
+    await container.waitForLine(/own\[\d+\]: 3000 2000$/);
+    expect(await container.exit()).toBe(0);
+  });
+
+  it('docker exec -u 0 finds the socket of another account, where root may', async () => {
+    const folder = '/usr/local/lib/chaperone';
+    const files = { 'x.conf': config({ 'base.service': obey('base stops'), ...logAll }) };
+    const options = ['--read-only', '--user', '10001'];
+    const [container, dropped] = await Promise.all([
+      start({ options, files }),
+      start({ options: [...options, '--cap-drop', 'ALL'], files }),
+    ]);
+    await container.waitForLine(/ready\.$/);
+    expect(await container.execAs('0', `${folder}/telchap`, 'status')).toMatchObject({ status: 0, stderr: '' });
+    expect(await container.execAs('0', `${folder}/chaperonectl`, 'is-ready', 'base')).toMatchObject({ status: 0 });
+    await dropped.waitForLine(/ready\.$/);
+    const refused = await dropped.execAs('0', `${folder}/telchap`, 'status');
+    expect(refused).toMatchObject({ status: 6, stdout: '' });
+    expect(refused.stderr).toContain('EACCES /dev/shm/chaperone-10001/chaperone.sock');
+    expect(await dropped.exec(`${folder}/telchap`, 'status')).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('with nothing that can be written says so in one line, and what mends it', async () => {
+    const container = await start({
+      options: ['--read-only', '--user', '10001', '--cap-drop', 'ALL', '--tmpfs', '/dev/shm:ro'],
+      files: { 'x.conf': config({ 'own.service': { type: 'oneshot', command: 'echo served' }, ...logAll }) },
+    });
+    await container.waitForLine(/own\[\d+\]: served$/);
+    expect(await container.exit()).toBe(0);
+    const lines = container.lines().filter((line) => line.includes('emptyDir'));
+    expect(lines).toEqual([
+      expect.stringMatching(/no directory for the control socket can be written, .*--tmpfs \/tmp$/),
+    ]);
+  });
+
   // Control's directory is closed to others, and their notifications must come through all the same.
   it('with control in /run, a service of another account tells that it is ready', async () => {
     const { options, before } = settings.find(({ name }) => name === 'a read-only /dev') ?? {};

@@ -16,7 +16,7 @@ export interface Setting {
 }
 
 const all = { pid1: true, orphansReaped: true, otherAccount: 'works', control: '/dev/chaperone.sock' } as const;
-const ofUser = { otherAccount: 'EPERM', control: '/tmp/chaperone-1000/chaperone.sock' } as const;
+const ofUser = { otherAccount: 'EPERM', control: '/dev/shm/chaperone-1000/chaperone.sock' } as const;
 const mayMount = ['--cap-add', 'SYS_ADMIN', '--security-opt', 'apparmor=unconfined'];
 
 export const settings: readonly Setting[] = [
@@ -47,6 +47,20 @@ export const settings: readonly Setting[] = [
     options: ['--user', '1000', '--tmpfs', '/run:uid=1000'],
     ...ofUser,
     control: '/run/chaperone/chaperone.sock',
+  },
+  {
+    ...all,
+    name: '`--read-only --user 10001 --group-add 2000 --cap-drop ALL`',
+    options: ['--read-only', '--user', '10001', '--group-add', '2000', '--cap-drop', 'ALL'],
+    otherAccount: 'EPERM',
+    control: '/dev/shm/chaperone-10001/chaperone.sock',
+  },
+  {
+    ...all,
+    name: '`--user 10001:3000 --group-add 2000`, no `/dev/shm`',
+    options: ['--user', '10001:3000', '--group-add', '2000', '--tmpfs', '/dev/shm:ro'],
+    otherAccount: 'EPERM',
+    control: '/tmp/chaperone-10001/chaperone.sock',
   },
   { ...all, name: '`--security-opt no-new-privileges`', options: ['--security-opt', 'no-new-privileges'] },
   { ...all, name: '`--init`', options: ['--init'], pid1: false },

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { config } from '../boot/namespace.ts';
 import { listenAt } from '../cli/sdnotify/notify-sockets.ts';
+import { inDist } from '../dist.ts';
 import { clientEnvironment, eventually, tryDocker } from './engine.ts';
 
-const dist = join(import.meta.dirname, '../../dist');
+const dist = inDist();
 /** The programs under test come in a volume. */
 const image = 'chaperone';
 let count = 0;
@@ -94,7 +95,7 @@ describe('sdnotify-exec docker run', () => {
   it('tells outside when it fails, and ends with its status', async () => {
     const outside = runInContainer('notify ERRNO=3; exit 4');
     expect(await outside.end).toEqual({ status: 4, stderr: '', left: [] });
-    expect(outside.take()).toEqual(['ERRNO=3']);
+    expect(outside.take()).toEqual(['ERRNO=3\nX_CHAPERONE=1']);
   });
 
   it('hears a program that runs as another account', async () => {
@@ -120,7 +121,7 @@ describe('sdnotify-exec docker run --detach', () => {
   it('ends with --wait-ready when it fails, with the number that it gives', async () => {
     const outside = runInContainer('notify ERRNO=3; exit 4', ['--wait-ready'], ['--detach']);
     expect(await outside.end).toEqual({ status: 3, stderr: '', left: [] });
-    expect(outside.take()).toEqual(['ERRNO=3']);
+    expect(outside.take()).toEqual(['ERRNO=3\nX_CHAPERONE=1']);
   });
 
   it('ends with --wait-stop when it stops, and is the main process until then', async () => {
@@ -152,7 +153,7 @@ describe('sdnotify-exec docker run with chaperone in the container', () => {
     const outside = runChaperone({ 'web.service': { type: 'oneshot', command: "sh -c 'exit 3'" } });
     const { status, left } = await outside.end;
     expect([status, left]).toEqual([1, []]);
-    expect(outside.take()).toContainEqual(expect.stringMatching(/^ERRNO=[1-9]\d*$/));
+    expect(outside.take()).toContainEqual(expect.stringMatching(/^ERRNO=[1-9]\d*\nX_CHAPERONE=1$/));
   });
 
   it('fails with --wait-ready where a service does', async () => {

@@ -1,44 +1,10 @@
 /** `docker run -it`, typed at a real pseudo-terminal. */
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { keys, openScreen, type Screen } from '../boot/screen.ts';
-import { clientEnvironment, tryDocker, userImage } from './engine.ts';
+import { describe, expect, it } from 'vitest';
+import { keys, type Screen } from '../boot/screen.ts';
+import { tryDocker } from './engine.ts';
+import { runInteractively } from './interactive.ts';
 
 const prompted = /ready> /;
-let containers = 0;
-
-/** `docker run -it` of the command; the container is removed after the test. */
-function runInteractively(
-  args: readonly string[],
-  options: readonly string[] = [],
-): Screen & { readonly name: string } {
-  containers += 1;
-  const name = `chaperone-terminal-${process.pid}-${containers}`;
-  const screen = openScreen({
-    command: [
-      'docker',
-      'run',
-      '-it',
-      '--name',
-      name,
-      '--env',
-      'PS1=ready> ',
-      '--env',
-      'TERM=dumb',
-      ...options,
-      userImage,
-      ...args,
-    ],
-    env: clientEnvironment,
-    controlling: true,
-  });
-  onTestFinished(async () => {
-    screen.leave();
-    await tryDocker('rm', '--force', '--volumes', name);
-    await screen.exit;
-  });
-  return { ...screen, name };
-}
-
 const empty = ['--config', '/nowhere', '--no-console-log'];
 const shell = [...empty, 'bash', '--norc', '-i'];
 
@@ -75,6 +41,8 @@ describe('docker run -it', () => {
     await screen.waitFor(prompted);
     await screen.run('echo status=$?', /^status=130$/m);
     await screen.run('kill -0 1 && echo alive=$((20 + 1))', /^alive=21$/m);
+    // A Ctrl-D that is typed before the shell reads its next line is lost when the shell switches the terminal's mode.
+    await screen.waitFor(prompted);
     screen.type(keys.endOfFile);
     // Ctrl-D at an empty line: the status of the last command.
     expect(await screen.exit).toBe(0);

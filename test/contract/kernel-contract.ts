@@ -1,14 +1,21 @@
 import type { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LogSender } from '../../src/model/log/log-record.ts';
 import type { Connection } from '../../src/model/schedule/scheduled-runs.ts';
+import type { Account } from '../../src/model/service/account.ts';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
+import type { FileRequest, FileResult } from '../../src/model/service/value-sources.ts';
 import type {
+  Channel,
   Clock,
   ExitBatch,
   Kernel,
   Listener,
+  LogDatagram,
   ProcessTree,
+  ServerAnswer,
+  ServerQuestion,
   SignalOutcome,
   SpawnOutcome,
   SpawnRequest,
@@ -28,7 +35,12 @@ export type ProgramName =
   | 'hangs with a child'
   | 'ends after 50 ms'
   | 'writes its pid'
+  | 'serves'
+  | 'serves and is silent'
+  | 'writes to descriptor 5'
   | 'notifies'
+  | 'relays its input'
+  | 'fills a pipe'
   | 'exits on SIGUSR1 without its child'
   | 'leaves a zombie'
   | 'has a child that exits 3'
@@ -43,6 +55,8 @@ export interface Harness {
   argv(program: ProgramName): readonly string[];
   /** Where 'writes its pid' writes, before it hangs. */
   readonly pidfile: string;
+  /** Where 'serves' answers 503 with a body, and 'serves and is silent' accepts and never answers. */
+  readonly socket: string;
   failing(error: SpawnErrorName): Partial<SpawnRequest> & Pick<SpawnRequest, 'argv'>;
   /** Lets time pass until the condition holds. Rejects when it never does. */
   until(condition: () => boolean): Promise<void>;
@@ -55,12 +69,19 @@ export interface Harness {
   newPath(name: string): string;
   /** The text of a file; '' where there is none. */
   read(path: string): string;
+  exists(path: string): boolean;
+  /** Of what services read: a file that says `A=1`, a folder with a file `B` that says `2`, and a path that nothing stands at. */
+  readonly values: { readonly file: string; readonly folder: string; readonly missing: string };
   /** What is sent before anybody listens is kept. */
   readonly early: boolean;
   /** The kernel tells how a process has ended to one that is not its parent. */
   readonly tellsStatus: boolean;
+  /** An account that programs may be started with; absent where only root may do so, and the test is not root. */
+  readonly otherAccount?: Account;
   /** Sends one datagram as a program would; returns false where nobody would get it. */
-  sendLog(path: string, text: string): boolean;
+  sendLog(path: string, text: string, sender?: LogSender): boolean;
+  /** The pid of the process that calls `sendLog`. */
+  readonly ownPid: number;
   /** Ends what the test left. */
   close(): Promise<void>;
 }
@@ -131,6 +152,16 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       if (!outcome.ok) throw new Error(`cannot spawn "${program}": ${outcome.error.code} at ${outcome.error.stage}`);
       return outcome;
     };
+    /** Starts a program that relays what is written to a channel. */
+    const spawnRelay = async (channel: Channel) => {
+      const read = { text: '' };
+      const { pid } = await spawn('relays its input', { stdin: channel }, ({ stdout }) =>
+        stdout.subscribe((chunk) => {
+          read.text += decoder.decode(chunk);
+        }),
+      );
+      return { pid, read };
+    };
     const signal = (pid: number, name: SignalName, target: 'process' | 'group'): Promise<SignalOutcome> =>
       toldBy<SignalOutcome>((told) => harness.kernel.signal(pid, name, target, told));
     /** Collects the output of a program from its beginning. */
@@ -161,6 +192,62 @@ export function describeKernelContract(name: string, open: () => Harness): void 
     const toldElsewhere = (status: ExitStatus): ExitStatus => (harness.tellsStatus ? status : unknown);
     const exitOf = (pid: number) => batches.flatMap(({ exits }) => exits).find((exit) => exit.pid === pid);
     const ended = (pid: number) => (): boolean => exitOf(pid) !== undefined;
+
+    describe('a channel', () => {
+      let channel: Channel;
+
+      beforeEach(() => {
+        channel = harness.kernel.openChannel();
+      });
+
+      afterEach(() => channel.close());
+
+      it('keeps what is written until somebody reads it, over the ends of both', async () => {
+        const { pid: writer } = await spawn('prints to both', { stdout: channel, stderr: 'stdout' });
+        await harness.until(ended(writer));
+        expect(channel.waiting()).toBe(8);
+        const first = await spawnRelay(channel);
+        await harness.until(() => first.read.text === 'out\nerr\n');
+        expect(channel.waiting()).toBe(0);
+        await signal(first.pid, 'SIGKILL', 'group');
+        await harness.until(ended(first.pid));
+        const { pid: again } = await spawn('prints to both', { stdout: channel, stderr: channel });
+        await harness.until(ended(again));
+        const second = await spawnRelay(channel);
+        await harness.until(() => second.read.text === 'out\nerr\n');
+        expect(exitOf(second.pid)).toBeUndefined();
+      });
+
+      it('ends for the reader once it is finished and its writers are gone', async () => {
+        const { pid: writer } = await spawn('hangs', { stdout: channel });
+        const { pid: printer } = await spawn('prints to both', { stdout: channel });
+        await harness.until(ended(printer));
+        channel.finish();
+        const reader = await spawnRelay(channel);
+        await harness.until(() => reader.read.text === 'out\n');
+        const { pid: other } = await spawn('ends after 50 ms');
+        await harness.until(ended(other));
+        expect(exitOf(reader.pid)).toBeUndefined();
+        await signal(writer, 'SIGKILL', 'group');
+        await harness.until(ended(reader.pid));
+        expect(exitOf(reader.pid)?.status).toEqual({ kind: 'exited', code: 0 });
+      });
+
+      it('lets a writer wait while it is full, and loses nothing', async () => {
+        const { pid: writer } = await spawn('fills a pipe', { stdout: channel });
+        await harness.until(() => channel.waiting() > 60_000);
+        const { pid: other } = await spawn('ends after 50 ms');
+        await harness.until(ended(other));
+        expect(exitOf(writer)).toBeUndefined();
+        const reader = await spawnRelay(channel);
+        await harness.until(ended(writer));
+        const all = Array.from({ length: 10_000 }, (_, index) => `line ${String(index + 1).padStart(5, '0')}\n`).join(
+          '',
+        );
+        await harness.until(() => reader.read.text.length >= all.length);
+        expect(reader.read.text === all).toBe(true);
+      });
+    });
 
     it('spawns a program and tells its exit status', async () => {
       const { pid } = await spawn('exits 3');
@@ -349,11 +436,18 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         parent: harness.kernel.pid,
         group: pid,
         uid: harness.kernel.following.uid,
-        descendant: true,
       });
       harness.kernel.signal(pid, 'SIGKILL', 'process');
       await harness.until(ended(pid));
       expect(harness.kernel.following.lookUp(pid)).toBeUndefined();
+    });
+
+    it('tells the account of a process, and which processes are its own', async () => {
+      const { following } = harness.kernel;
+      const { pid } = await spawn('hangs', harness.otherAccount === undefined ? {} : { account: harness.otherAccount });
+      expect(following.lookUp(pid)?.uid).toBe(harness.otherAccount?.uid ?? following.uid);
+      expect(following.isOwn(pid)).toBe(false);
+      expect(following.isOwn(harness.kernel.pid)).toBe(true);
     });
 
     it('tells the end of a process that it watches, once, also of one that is dead already', async () => {
@@ -447,6 +541,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(worker).toMatchObject({ group: pid });
       expect(others).toEqual([]);
       const workerPid = worker?.pid ?? 0;
+      expect(worker?.began).toBe(following.lookUp(workerPid)?.began);
       await harness.until(ended((await spawn('ends after 50 ms')).pid));
       expect(group.members()).toEqual([expect.objectContaining({ pid: workerPid })]);
       expect(await signal(workerPid, 'SIGKILL', 'process')).toBe('sent');
@@ -538,6 +633,28 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(following.invocationOf(stranger.pid)).toBeUndefined();
     });
 
+    it('counts the daemons of a start by a variable of its environment', async () => {
+      const { following } = harness.kernel;
+      const environment = { PATH: '/usr/bin:/bin', WHOSE: 'mine' };
+      const strangers = [
+        await spawn('hangs', { environment }),
+        await spawn('leaves a daemon', { environment: { ...environment, WHOSE: 'others' } }),
+      ];
+      const { pid } = await spawn('leaves a daemon', { environment });
+      expect(following.daemonsOf('WHOSE=nobody')).toEqual([]);
+      await harness.until(ended(pid));
+      await harness.until(ended(strangers[1]?.pid ?? 0));
+      const found = () => ['WHOSE=mine', 'WHOSE=others'].map((each) => following.daemonsOf(each));
+      // A child of a start becomes a daemon by what it does itself, which may take a moment longer than its parent.
+      await harness.until(() => found().every(({ length }) => length === 1));
+      const [mine, others] = found();
+      expect([pid, ...strangers.map((stranger) => stranger.pid), ...(others ?? [])]).not.toContain(mine?.[0]);
+      expect(following.daemonsOf('WHOSE')).toEqual([]);
+      harness.kernel.signalAll('SIGKILL');
+      await alone();
+      expect(following.daemonsOf('WHOSE=mine')).toEqual([]);
+    });
+
     it.each(['its tree', 'its group'])('knows %s, where a start has ended before it is told', async (what) => {
       const { following } = harness.kernel;
       const trees: ProcessTree[] = [];
@@ -552,6 +669,89 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       for (const tree of trees) tree.forget();
     });
 
+    it('tells what a server answers, by its path, and that nobody is there', async () => {
+      const { socket, kernel } = harness;
+      const ask = (question: ServerQuestion) => toldBy<ServerAnswer>((told) => kernel.ask(question, told));
+      const connect = { kind: 'connect', to: { path: socket } } as const;
+      const request = { kind: 'request', url: 'http://localhost/x', headers: { A: 'b' }, unix: socket } as const;
+      expect(await ask(connect)).toEqual({ kind: 'failed', code: 'ENOENT' });
+      const { read } = await spawnReading('serves');
+      await harness.until(() => read.text.includes('serves'));
+      expect(await ask(connect)).toEqual({ kind: 'accepted' });
+      expect(await ask({ ...request, wantsBody: false })).toEqual({ kind: 'answered', status: 503, body: '' });
+      expect(await ask({ ...request, wantsBody: true })).toEqual({
+        kind: 'answered',
+        status: 503,
+        body: 'out of order',
+      });
+    });
+
+    it('tells that nobody listens at a port', async () => {
+      const port = await harness.freePort();
+      const ask = (question: ServerQuestion) => toldBy<ServerAnswer>((told) => harness.kernel.ask(question, told));
+      const refused = { kind: 'failed', code: 'ECONNREFUSED' };
+      expect(await ask({ kind: 'connect', to: { host: 'localhost', port } })).toEqual(refused);
+      const url = `http://localhost:${port}/`;
+      expect(await ask({ kind: 'request', url, headers: {}, wantsBody: true })).toEqual(refused);
+    });
+
+    it('waits for a server that never answers until it is cancelled, and then tells nothing', async () => {
+      const { socket, kernel } = harness;
+      const { read } = await spawnReading('serves and is silent');
+      await harness.until(() => read.text.includes('serves'));
+      expect(await toldBy<ServerAnswer>((told) => kernel.ask({ kind: 'connect', to: { path: socket } }, told))).toEqual(
+        {
+          kind: 'accepted',
+        },
+      );
+      const told: ServerAnswer[] = [];
+      const question = {
+        kind: 'request',
+        url: 'http://localhost/',
+        headers: {},
+        unix: socket,
+        wantsBody: true,
+      } as const;
+      const cancels = [1, 2].map(() => kernel.ask(question, (answer) => told.push(answer)));
+      const { pid } = await spawn('ends after 50 ms');
+      await harness.until(ended(pid));
+      for (const cancel of cancels) cancel();
+      const { pid: later } = await spawn('ends after 50 ms');
+      await harness.until(ended(later));
+      expect(told).toEqual([]);
+    });
+
+    it('reads what is written to a further descriptor, and tells its end', async () => {
+      const read = { text: '', closed: false };
+      await spawn('writes to descriptor 5', { pipes: [4, 5] }, ({ pipes }) =>
+        pipes[1]?.subscribe({
+          next: (chunk) => {
+            read.text += decoder.decode(chunk);
+          },
+          complete: () => {
+            read.closed = true;
+          },
+        }),
+      );
+      await harness.until(() => read.closed);
+      expect(read.text).toBe('ready\n');
+    });
+
+    it('tells a file that has changed from one that has not', async () => {
+      const { following } = harness.kernel;
+      following.removePidfile(harness.pidfile);
+      expect(following.stampOf(harness.pidfile)).toBeUndefined();
+      await spawn('writes its pid');
+      await harness.until(() => following.stampOf(harness.pidfile) !== undefined);
+      const first = following.stampOf(harness.pidfile);
+      expect(following.stampOf(harness.pidfile)).toBe(first);
+      following.removePidfile(harness.pidfile);
+      await spawn('writes its pid');
+      await harness.until(() => following.stampOf(harness.pidfile) !== undefined);
+      expect(following.stampOf(harness.pidfile)).not.toBe(first);
+      following.removePidfile(harness.pidfile);
+    });
+
     it('reads a pidfile, tells one writing from the next, and removes it', async () => {
       const { following } = harness.kernel;
       expect(following.readPidfile(harness.pidfile)).toBeUndefined();
@@ -563,6 +763,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const second = await spawn('writes its pid');
       await harness.until(() => following.readPidfile(harness.pidfile)?.text.trim() === String(second.pid));
       expect(following.readPidfile(harness.pidfile)?.stamp).not.toBe(stamp);
+      expect(following.readPidfile(harness.pidfile)?.byRoot).toBe(following.uid === 0);
       expect(following.removePidfile(harness.pidfile)).toBeUndefined();
       expect(following.readPidfile(harness.pidfile)).toBeUndefined();
     });
@@ -572,7 +773,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const heard: string[] = [];
       let complete = false;
       socket.datagrams$.subscribe({
-        next: ({ bytes, sender }) => heard.push(`${decoder.decode(bytes)} from ${sender}`),
+        next: ({ bytes, sender }) => heard.push(`${decoder.decode(bytes)} from ${sender?.pid} of ${sender?.uid}`),
         complete: () => {
           complete = true;
         },
@@ -580,7 +781,12 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const environment = { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: socket.path };
       const { pid } = await spawn('notifies', { environment });
       await harness.until(() => heard.length > 0);
-      expect(heard).toEqual([`READY=1 from ${pid}`]);
+      expect(heard).toEqual([`READY=1 from ${pid} of ${harness.kernel.following.uid}`]);
+      if (harness.otherAccount !== undefined) {
+        const other = await spawn('notifies', { environment, account: harness.otherAccount });
+        await harness.until(() => heard.length > 1);
+        expect(heard.splice(1)).toEqual([`READY=1 from ${other.pid} of ${harness.otherAccount.uid}`]);
+      }
       socket.close();
       socket.close();
       expect(complete).toBe(true);
@@ -627,12 +833,32 @@ export function describeKernelContract(name: string, open: () => Harness): void 
         await harness.until(() => taken.length === 1);
         const [connection] = taken;
         if (connection === undefined) throw new Error('no client');
-        const { pid } = await spawn('prints to both', { connection });
+        const { pid } = await spawn('prints to both', { connection, stderr: 'stdout' });
         harness.kernel.closeConnection(connection);
         await harness.until(() => client.ended());
         expect(client.text()).toBe('out\nerr\n');
         await harness.until(ended(pid));
         harness.kernel.closeConnection(connection);
+      });
+
+      it('hands a client to a program whose errors go elsewhere', async () => {
+        const port = await harness.freePort();
+        listen(port);
+        const client = harness.connect(port);
+        await harness.until(() => taken.length === 1);
+        const [connection] = taken;
+        if (connection === undefined) throw new Error('no client');
+        let errors = '';
+        const { pid } = await spawn('prints to both', { connection, stderr: 'pipe' }, ({ stdout, stderr }) => {
+          stdout.subscribe(() => expect.unreachable('the client gets it'));
+          stderr.subscribe((chunk) => {
+            errors += decoder.decode(chunk);
+          });
+        });
+        harness.kernel.closeConnection(connection);
+        await harness.until(ended(pid));
+        await harness.until(() => client.ended());
+        expect([client.text(), errors]).toEqual(['out\n', 'err\n']);
       });
 
       it('lets clients wait while it is paused', async () => {
@@ -702,7 +928,7 @@ export function describeKernelContract(name: string, open: () => Harness): void 
 
     it('writes lines to a file that it makes, in order', async () => {
       const path = harness.newPath('logs/today.log');
-      const sink = harness.kernel.fileSink({ path, overwrite: false });
+      const sink = harness.kernel.fileSink({ path, overwrite: false }, () => undefined);
       let written = 0;
       const count = (): void => {
         written += 1;
@@ -715,6 +941,16 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       expect(harness.read(path)).toBe('one\ntwo\nthree\n');
     });
 
+    it('makes a file at once where that is asked for, unless its name changes with time', async () => {
+      const [fixed, dated] = [harness.newPath('logs/100%%.log'), harness.newPath('logs/%Y.log')];
+      for (const path of [fixed, dated]) {
+        const sink = harness.kernel.fileSink({ path, overwrite: false }, () => undefined);
+        expect(sink.open()).toBeUndefined();
+      }
+      const [made, missing] = [fixed.replace('%%', '%'), dated.replace('%Y', String(new Date().getFullYear()))];
+      expect([harness.exists(made), harness.read(made), harness.exists(missing)]).toEqual([true, '', false]);
+    });
+
     it('emits the datagrams of a log socket in order, also those that were sent before anybody listened', async () => {
       const path = harness.newPath('log');
       const socket = harness.kernel.openLogSocket(path, () => false);
@@ -722,7 +958,9 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const texts: string[] = [];
       if (harness.early) expect(harness.sendLog(path, 'early')).toBe(true);
       socket.datagrams$.subscribe((datagrams) =>
-        texts.push(...datagrams.map((data) => (typeof data === 'string' ? data : decoder.decode(data)))),
+        texts.push(
+          ...datagrams.map(({ content }) => (typeof content === 'string' ? content : decoder.decode(content))),
+        ),
       );
       if (!harness.early) harness.sendLog(path, 'early');
       await harness.until(() => texts.length === 1);
@@ -732,6 +970,68 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       socket.close();
       expect(harness.sendLog(path, 'late')).toBe(false);
       socket.close();
+    });
+
+    it('tells who has sent a datagram to a log socket', async () => {
+      const path = harness.newPath('log');
+      const socket = harness.kernel.openLogSocket(path, () => false);
+      if (!socket.ok) throw new Error(socket.code);
+      const senders: (LogSender | undefined)[] = [];
+      socket.datagrams$.subscribe((datagrams) => senders.push(...datagrams.map(({ sender }) => sender)));
+      const uid = harness.kernel.following.uid;
+      const own = { pid: harness.ownPid, uid };
+      harness.sendLog(path, '<13>app: text', own);
+      await harness.until(() => senders.length === 1);
+      expect(senders).toEqual([own]);
+      expect(harness.kernel.following.isOwn(harness.ownPid)).toBe(true);
+      expect(harness.kernel.following.isOwn(harness.kernel.pid)).toBe(true);
+      expect(harness.kernel.following.isOwn(harness.ownPid + 1_000_000)).toBe(false);
+      socket.close();
+    });
+
+    it('makes the senders to a log socket wait as long as it is told to hold on', async () => {
+      const path = harness.newPath('log');
+      let holds = true;
+      let asked = 0;
+      const socket = harness.kernel.openLogSocket(path, () => {
+        asked += 1;
+        return holds;
+      });
+      if (!socket.ok) throw new Error(socket.code);
+      const received: LogDatagram[] = [];
+      socket.datagrams$.subscribe((datagrams) => received.push(...datagrams));
+      harness.sendLog(path, '<13>app: text');
+      if (harness.early) {
+        await harness.until(() => asked > 3);
+        expect(received).toEqual([]);
+      }
+      holds = false;
+      await harness.until(() => received.length === 1);
+      socket.close();
+    });
+
+    it('reads values in a later turn, and tells them in the order in which they were asked for', async () => {
+      const { file, folder, missing } = harness.values;
+      let told: readonly FileResult[] | undefined;
+      const asked: readonly FileRequest[] = [
+        { kind: 'folder', path: folder },
+        { kind: 'file', path: missing },
+        { kind: 'file', path: file },
+        { kind: 'place', path: file },
+        { kind: 'place', path: missing },
+      ];
+      harness.kernel.readValues(asked, (results) => {
+        told = results;
+      });
+      expect(told).toBeUndefined();
+      await harness.until(() => told !== undefined);
+      expect(told).toEqual([
+        { ok: true, texts: [['B', '2']] },
+        { ok: false, code: 'ENOENT' },
+        { ok: true, texts: [['', 'A=1']] },
+        { ok: true, texts: [] },
+        { ok: false, code: 'ENOENT' },
+      ]);
     });
 
     it('defers something to the end of the turn', async () => {

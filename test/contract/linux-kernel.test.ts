@@ -1,9 +1,23 @@
 import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { release, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { ProcessTree, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 import { startBody } from '../../src/runtime/linux/connect-body.ts';
@@ -11,7 +25,13 @@ import { LinuxClock } from '../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
 import type { NativeEdge } from '../../src/runtime/linux/native.ts';
+import { inDist } from '../dist.ts';
 import { describeKernelContract, type Harness, type ProgramName, type SpawnErrorName } from './kernel-contract.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'chaperone-contract-'));
+const serving = join(folder, 'web.sock');
+writeFileSync(join(folder, 'answer'), '503\nout of order');
+const server = `rm -f ${serving}; exec python3 ${join(import.meta.dirname, '../fixtures/server.py')} ${serving}`;
 
 const shell: Readonly<Record<ProgramName, string>> = {
   succeeds: 'exit 0',
@@ -25,10 +45,15 @@ const shell: Readonly<Record<ProgramName, string>> = {
   'leaves a writer': 'echo early; (sleep 0.3; echo late) 2>/dev/null & exit 0',
   'hangs with a child': 'sleep 1000 & echo forked; wait',
   'ends after 50 ms': 'exec sleep 0.05',
+  serves: `${server} ${join(folder, 'answer')}`,
+  'serves and is silent': `${server} silent`,
+  'writes to descriptor 5': 'echo ready >&5',
   'writes its pid': 'echo $$ > "$0"; exec sleep 1000',
   notifies: `exec python3 -c 'import os, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])'`,
+  'relays its input': 'exec cat',
+  'fills a pipe': "exec seq -f 'line %05g' 1 10000",
   'exits on SIGUSR1 without its child': 'trap "exit 0" USR1; sleep 1000 & echo forked; wait',
   'leaves a zombie': python(`r, w = os.pipe()
 if os.fork() == 0:
@@ -55,7 +80,6 @@ function python(source: string): string {
   return `exec python3 -c 'import os, time\n${source}'`;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'chaperone-contract-'));
 const denied = join(folder, 'denied');
 const noFormat = join(folder, 'no-format');
 const pidfile = join(folder, 'web.pid');
@@ -72,17 +96,20 @@ const failing: Readonly<Record<SpawnErrorName, ReturnType<Harness['failing']>>> 
   'too long': { argv: ['/bin/true', 'x'.repeat(200_000)] },
 };
 
-const edge = loadEdge(fileURLToPath(new URL('../../dist/edge.node', import.meta.url)));
+const edge = loadEdge(inDist('edge.node'));
 const clock = new LinuxClock();
-const body = startBody(edge, fileURLToPath(new URL('../../dist/chaperone', import.meta.url)));
+const body = startBody(edge, inDist('chaperone'));
 const kernel = new LinuxKernel({ edge, body, clock, descriptorLimit: edge.descriptorLimit() });
 kernel.open();
 await kernel.notifying.load();
+await kernel.loadFiles();
+await kernel.loadProbes();
 
 /** PIDFD_INFO_EXIT is of Linux 6.15. */
 const [major = 0, minor = 0] = release().split('.').map(Number);
 const tellsStatus = major > 6 || (major === 6 && minor >= 15);
 
+const isRoot = process.getuid?.() === 0;
 /** ms after which waiting is given up. */
 const patience = 20_000;
 
@@ -140,18 +167,31 @@ function freePort(): Promise<number> {
   });
 }
 
+function valueFiles(): Harness['values'] {
+  const path = mkdtempSync(join(folder, 'values-'));
+  mkdirSync(join(path, 'folder'));
+  writeFileSync(join(path, 'file'), 'A=1');
+  writeFileSync(join(path, 'folder', 'B'), '2');
+  return { file: join(path, 'file'), folder: join(path, 'folder'), missing: join(path, 'missing') };
+}
+
 function open(): Harness {
   return {
     kernel,
     clock,
     argv: (program) => ['/bin/sh', '-c', shell[program], pidfile],
     pidfile,
+    socket: serving,
     failing: (error) => failing[error],
     until,
     newPath: (name) => join(mkdtempSync(join(folder, 'new-')), name),
+    values: valueFiles(),
+    exists: (path) => existsSync(path),
     read: (path) => (existsSync(path) ? readFileSync(path, 'utf8') : ''),
     early: true,
     tellsStatus,
+    ...(isRoot ? { otherAccount: { uid: 1000, gid: 1000, groups: [1000] } } : {}),
+    ownPid: process.pid,
     sendLog: (path, text) => edge.sendDatagram(path, Buffer.from(text)) === 0,
     awaitEndSilently: (pid) => {
       // The body reaps it; this loop lets nobody here run who could hear of that.
@@ -173,6 +213,7 @@ function open(): Harness {
       return { text: () => text, ended: () => ended };
     },
     close: async () => {
+      rmSync(serving, { force: true });
       for (const client of clients.splice(0)) client.destroy();
       await endAll();
     },
@@ -194,27 +235,42 @@ describe('what a process has written', () => {
     const turns: number[] = [];
     let turn = 0;
     let bytes = 0;
-    let done = false;
-    await spawn({ ...written, argv: ['head', '-c', '1000000', '/dev/zero'] }, ({ stdout }) => {
+    let open = 2;
+    const complete = (): void => {
+      open -= 1;
+    };
+    await spawn({ ...written, argv: ['head', '-c', '1000000', '/dev/zero'] }, ({ stdout, stderr }) => {
       stdout.subscribe({
         next: (piece) => {
           bytes += piece.length;
           turns.push(turn);
         },
-        complete: () => {
-          done = true;
-        },
+        complete,
       });
+      stderr.subscribe({ complete });
     });
     await until(() => {
       turn += 1;
-      return done;
+      return open === 0;
     });
     expect(bytes).toBe(1_000_000);
-    // The last piece may be read at the exit of the process, in the same turn as another one.
-    expect(new Set(turns).size).toBeGreaterThanOrEqual(turns.length - 1);
+    // The last pieces may be read in the same turn as others: at the exit of the process, and because stderr has ended, which
+    // is read after what was written to stdout before.
+    expect(new Set(turns).size).toBeGreaterThanOrEqual(turns.length - 5);
     expect(turns.length).toBeGreaterThan(10);
   });
+
+  /** The open pipes, each by its descriptor and the number that no other pipe has. */
+  const pipes = (): readonly string[] =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const link = readlinkSync(`/proc/self/fd/${fd}`);
+        return link.startsWith('pipe:') ? [`${fd} ${link}`] : [];
+      } catch {
+        // This was the descriptor by which the folder was read.
+        return [];
+      }
+    });
 
   it('comes through pipes that are watched before the process runs: where that fails, none runs, and no pipe is left', async () => {
     const faulty: NativeEdge = {
@@ -225,12 +281,13 @@ describe('what a process has written', () => {
     };
     const own = new LinuxKernel({ edge: faulty, body, clock, descriptorLimit: edge.descriptorLimit() });
     const ran = join(folder, 'ran');
-    const before = readdirSync('/proc/self/fd').length;
+    // Descriptors of processes that have ended before may be closed meanwhile: what counts is that none is new.
+    const before = new Set(pipes());
     const outcomes: SpawnOutcome[] = [];
     own.spawn({ ...written, stdin: 'inherit', argv: ['touch', ran] }, (outcome) => outcomes.push(outcome));
     await until(() => outcomes.length > 0);
     expect(outcomes).toMatchObject([{ ok: false, error: { code: 'ENOSPC', stage: 'pipe' } }]);
-    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+    expect(pipes().filter((each) => !before.has(each))).toEqual([]);
     expect(existsSync(ran)).toBe(false);
   });
 
@@ -270,6 +327,103 @@ describe('what a process has written', () => {
     subscription.unsubscribe();
     kernel.readOutput(pid);
     expect(heard).toHaveLength(3);
+  });
+});
+
+describe('a process that is looked up', () => {
+  const { following } = kernel;
+
+  it('is none where the number is that of a thread, though a signal to it would reach the process', () => {
+    const threads = readdirSync('/proc/self/task').map(Number);
+    expect(threads.length).toBeGreaterThan(1);
+    const found = threads.filter(
+      (thread) => existsSync(`/proc/${thread}/stat`) && following.lookUp(thread) !== undefined,
+    );
+    expect(found).toEqual([process.pid]);
+    expect(following.isOwn(process.pid)).toBe(true);
+    expect(following.isOwn(body.pid)).toBe(true);
+  });
+
+  it.runIf(isRoot).each([
+    ['whose account is one of others', 'os.setuid(1000)', 1000],
+    ['that acts as another account, and is root', 'os.seteuid(1000)', 0],
+    ['that acts as root, and is not', 'os.setresuid(1000, 0, 1000)', 0],
+    ['that may become root again', 'os.setresuid(1000, 1000, 0)', 0],
+  ])('%s has an account of its own', async (_what, act, uid) => {
+    const ready = join(mkdtempSync(join(folder, 'uid-')), 'ready');
+    chmodSync(dirname(ready), 0o777);
+    chmodSync(folder, 0o755);
+    const argv = ['python3', '-c', `import os, time\n${act}\nopen(${JSON.stringify(ready)}, "w")\ntime.sleep(1000)`];
+    const pid = await spawn(
+      {
+        argv,
+        environment: { PATH: '/usr/bin:/bin' },
+        ownGroup: true,
+        stdin: 'null',
+        stdout: 'inherit',
+        stderr: 'inherit',
+      },
+      () => undefined,
+    );
+    await until(() => existsSync(ready));
+    expect(following.lookUp(pid)?.uid).toBe(uid);
+    edge.kill(pid, 9);
+  });
+});
+
+describe.runIf(isRoot)('a pidfile', () => {
+  const { following } = kernel;
+  /** A folder of root's with a pidfile, and one of another account. */
+  function folders() {
+    const own = mkdtempSync(join(folder, 'own-'));
+    const theirs = mkdtempSync(join(folder, 'theirs-'));
+    const path = join(own, 'web.pid');
+    writeFileSync(path, '7\n');
+    chownSync(theirs, 1000, 1000);
+    return { own, theirs, path, at: join(theirs, 'web.pid') };
+  }
+
+  it("is root's where root alone can have put it there, through links of root's, too", () => {
+    const { own, path } = folders();
+    symlinkSync(own, join(own, 'folder'));
+    symlinkSync('folder/web.pid', join(own, 'other'));
+    expect(following.readPidfile(path)).toMatchObject({ text: '7\n', byRoot: true });
+    expect(following.readPidfile(join(own, 'other'))).toMatchObject({ text: '7\n', byRoot: true });
+    expect(following.readPidfile(join(own, 'folder/folder/./web.pid'))).toMatchObject({ text: '7\n', byRoot: true });
+  });
+
+  it('is not where another account owns it or can have moved it there, and is not read where that account has linked it there', () => {
+    const { own, theirs, path, at } = folders();
+    const seen: (boolean | undefined)[] = [];
+    const look = (name: string): void => {
+      seen.push(following.readPidfile(name)?.byRoot);
+      rmSync(name, { recursive: true });
+    };
+    const link = (target: string, name: string): void => {
+      symlinkSync(target, name);
+      lchownSync(name, 1000, 1000);
+    };
+    writeFileSync(at, '7\n');
+    chownSync(at, 1000, 1000);
+    look(at);
+    link(path, at);
+    look(at);
+    link(own, join(theirs, 'run'));
+    expect(following.readPidfile(join(theirs, 'run/web.pid'))).toBeUndefined();
+    link('run/web.pid', at);
+    look(at);
+    linkSync(path, at);
+    look(at);
+    // Somebody who may write to the folder can have moved it there.
+    renameSync(path, at);
+    look(at);
+    writeFileSync(path, '7\n');
+    expect(following.readPidfile(path)?.byRoot).toBe(true);
+    chmodSync(own, 0o777);
+    seen.push(following.readPidfile(path)?.byRoot);
+    chmodSync(own, 0o1777);
+    expect(following.readPidfile(path)?.byRoot).toBe(true);
+    expect(seen).toEqual([false, undefined, undefined, undefined, false, false]);
   });
 });
 

@@ -9,6 +9,8 @@ const wait = (ms: number): Step => ({ do: 'wait', ms });
 const fork = (...steps: readonly Step[]): Step => ({ do: 'fork', script: { steps } });
 const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
 
+const socket = '/run/web.sock';
+
 const programs: Readonly<Record<ProgramName, Script>> = {
   succeeds: { steps: [] },
   'exits 3': { steps: [{ do: 'exit', code: 3 }] },
@@ -23,8 +25,17 @@ const programs: Readonly<Record<ProgramName, Script>> = {
   },
   'hangs with a child': { steps: [{ do: 'fork', script: { steps: [hang] } }, print('forked\n'), hang] },
   'ends after 50 ms': { steps: [{ do: 'wait', ms: 50 }] },
+  serves: {
+    steps: [{ do: 'serve', at: socket, answer: { status: 503, body: 'out of order' } }, print('serves\n'), hang],
+  },
+  'serves and is silent': { steps: [{ do: 'serve', at: socket, answer: 'hangs' }, print('serves\n'), hang] },
+  'writes to descriptor 5': { steps: [{ do: 'print', text: 'ready\n', to: { fd: 5 } }] },
   'writes its pid': { steps: [{ do: 'write', path: '/run/web.pid', text: '$$\n' }, hang] },
   notifies: { steps: [{ do: 'notify', text: 'READY=1' }] },
+  'relays its input': { steps: [{ do: 'relay', ms: 0 }] },
+  'fills a pipe': {
+    steps: Array.from({ length: 10_000 }, (_, index) => print(`line ${String(index + 1).padStart(5, '0')}\n`)),
+  },
   'exits on SIGUSR1 without its child': {
     steps: [fork(hang), print('forked\n'), hang],
     onSignal: { SIGUSR1: [{ do: 'exit', code: 0 }] },
@@ -54,6 +65,7 @@ function open(tellsStatus: boolean): Harness {
     has: (name) => byName.has(name),
     script: ([name = '']) => byName.get(name),
     fault: ({ argv: [name = ''] }) => faultsByName.get(name),
+    valueFile: (path) => ({ '/values/file': 'A=1', '/values/folder': 'B=2\n' })[path],
     tellsStatus,
   });
   return {
@@ -61,16 +73,21 @@ function open(tellsStatus: boolean): Harness {
     clock,
     argv: (program) => [program],
     pidfile: '/run/web.pid',
+    socket,
     failing: (error) => ({ argv: [error] }),
     until: async (condition) => {
       clock.run(clock.now() + 60_000, condition);
       if (!condition()) throw new Error('nothing more happens, and the condition does not hold');
     },
     newPath: (name) => `/var/${name}`,
+    values: { file: '/values/file', folder: '/values/folder', missing: '/values/missing' },
     read: (path) => kernel.files.get(path) ?? '',
+    exists: (path) => kernel.files.has(path),
     early: false,
     tellsStatus,
-    sendLog: (path, text) => kernel.sendLog(path, text),
+    otherAccount: { uid: 1000, gid: 1000, groups: [1000] },
+    sendLog: (path, text, sender) => kernel.sendLog(path, text, sender),
+    ownPid: kernel.pid,
     awaitEndSilently: () => undefined,
     freePort: async () => 8080,
     connect: (port) => {

@@ -15,7 +15,9 @@ describe('a command line', () => {
     ['stop --dis web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: true, drain: false }],
     ['stop --drain web', { verb: 'stop', names: ['web'], force: false, wait: false, disable: false, drain: true }],
     ['restart --force --wait web', { verb: 'restart', names: ['web'], force: true, wait: true }],
-    ['reload --dry --force', { verb: 'reload', dryRun: true, force: true }],
+    ['reload --dry --force', { verb: 'reload', names: [], dryRun: true, force: true }],
+    ['reload web store', { verb: 'reload', names: ['web', 'store'], dryRun: false, force: false }],
+    ['run-now --wait --timeout 5 job', { verb: 'run-now', names: ['job'], wait: true, timeout: 5_000 }],
     ['stop -- --odd', { verb: 'stop', names: ['--odd'], force: false, wait: false, disable: false, drain: false }],
     ['wait web --for=failed --timeout 0.5', { verb: 'wait', names: ['web'], goal: 'failed', timeout: 500 }],
     ['stop -- --force', { verb: 'stop', names: ['--force'], force: false, wait: false, disable: false, drain: false }],
@@ -60,9 +62,9 @@ it('the usage is what the original prints, with what has come since', () => {
   expect(usage).toBe(`Usage: telchap status [<servname> ...]
        telchap loglevel [<level>]
        telchap stop [--force] [--wait] [--disable] [--drain] [--timeout=<seconds>] <servname> ...
-       telchap start [--force] [--wait] [--enable] [--timeout=<seconds>] [<servname> ...]
+       telchap start [--force] [--wait] [--enable] [--timeout=<seconds>] [--with-prerequisites] [<servname> ...]
        telchap reset [--force] [--wait] [--timeout=<seconds>] <servname> ...
-       telchap restart [--force] [--wait] [--timeout=<seconds>] <servname> ...
+       telchap restart [--force] [--wait] [--timeout=<seconds>] [--with-dependents] <servname> ...
        telchap enable <servname> ...
        telchap disable <servname> ...
        telchap dependencies

@@ -2,8 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/control/answer.ts';
 import { parseLine } from '../../src/control/command-words.ts';
 import { execute } from '../../src/control/execute.ts';
+import { Meter } from '../../src/control/meter.ts';
+import { explainState, type Hold } from '../../src/model/service/why.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { patternOf, referenceAnswers } from '../fixtures/reference-lines.ts';
+import { serviceSpec } from '../model/specs.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
 
 function world() {
@@ -20,7 +23,12 @@ function world() {
 function say(line: string, supervisor = world(), clock = new VirtualClock(), aborted?: AbortSignal): Promise<Answer> {
   const parsed = parseLine(line);
   if (parsed.kind !== 'command') throw new Error(`"${line}" is no command`);
-  return execute(parsed.command, { supervisor, timers: clock, ...(aborted === undefined ? {} : { aborted }) });
+  return execute(parsed.command, {
+    supervisor,
+    timers: clock,
+    meter: new Meter(),
+    ...(aborted === undefined ? {} : { aborted }),
+  });
 }
 
 async function text(line: string, supervisor = world()): Promise<string> {
@@ -107,6 +115,26 @@ describe('what is asked of the supervisor', () => {
     const supervisor = world();
     expect((await say(line, supervisor)).kind).toBe('done');
     expect(supervisor.asked).toEqual([asked]);
+  });
+});
+
+describe('the name of a template', () => {
+  const workers = () =>
+    new FakeSupervisor([
+      serviceStatus('worker@1.service', 'ready'),
+      serviceStatus('worker@2.service', 'ready'),
+      serviceStatus('worker.service', 'ready'),
+      serviceStatus('workers@3.service', 'ready'),
+    ]);
+
+  it.each(['worker@', 'worker@.service'])('%s means all of its instances', async (name) => {
+    const supervisor = workers();
+    expect(await text(`stop ${name}`, supervisor)).toBe('services stopping.');
+    expect(supervisor.asked).toEqual(['stop worker@1.service worker@2.service']);
+  });
+
+  it('is no name where there are none', async () => {
+    expect(await text('stop web@', workers())).toBe('Command error: no such service: web@');
   });
 });
 
@@ -332,11 +360,28 @@ Services:
 pid  name             enabled  status    note    
 ---  ---------------  -------  --------  --------
 -    extra.service    false    disabled  -       
--    late.service     true     -         -       
+-    late.service     true     starting  -       
 -    prepare.service  true     started   -       
 61   store.service    true     running   512 keys
 -    web-two.service  true     exit(3)   -       
 -    web.service      true     ready     -       
 `);
+  });
+
+  const holds: readonly (readonly [Hold, string])[] = [
+    [{ kind: 'none' }, 'starting'],
+    [{ kind: 'prerequisites', names: ['db.service'] }, 'starting'],
+    [{ kind: 'stage', group: 'INIT', names: ['db.service'] }, 'starting'],
+    [{ kind: 'idleDelay' }, 'starting'],
+    [{ kind: 'reload', names: ['db.service'] }, 'starting'],
+    [{ kind: 'blocked', names: ['db.service'], roots: ['db.service'] }, '-'],
+  ];
+
+  it.each(holds)('of a service that waits (%j) says %s', async (hold, word) => {
+    const why = explainState({ stage: 'pending', since: 0, spec: serviceSpec(), hold, restartsUsed: 0 });
+    const supervisor = new FakeSupervisor([
+      serviceStatus('late.service', 'pending', { prerequisitesReady: false, why }),
+    ]);
+    expect(await text('status', supervisor)).toMatch(new RegExp(`late\\.service +true +${word} `));
   });
 });

@@ -9,6 +9,8 @@ import type {
   Measurements,
   ReloadRequest,
   ReloadResult,
+  RunNow,
+  ScaleResult,
   ServiceStatus,
   StartRequest,
   StopRequest,
@@ -20,7 +22,9 @@ import type { HistoryLine } from '../../src/facts/history.ts';
 import type { LogRecord } from '../../src/model/log/log-record.ts';
 import type { Severity } from '../../src/model/log/syslog-names.ts';
 import type { Unstartable } from '../../src/model/order/reload-plan.ts';
+import type { RunAnswer, RunResult } from '../../src/model/schedule/scheduled-runs.ts';
 import { type PublicState, publicStates } from '../../src/model/service/public-state.ts';
+import type { ReloadOutcome } from '../../src/model/service/reload-method.ts';
 import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import { explainState } from '../../src/model/service/why.ts';
@@ -66,9 +70,14 @@ export class FakeSupervisor implements Supervisor {
   state: SystemStatus['state'] = 'up';
   level: Severity | undefined;
   killOutcome: KillOutcome = 'sent';
+  runAnswer: RunAnswer = 'begun';
+  runEnded: Promise<RunResult> = Promise.resolve({ kind: 'exit', status: { kind: 'exited', code: 0 } });
+  /** What comes of a service's reload, where that does not succeed. */
+  reloadOutcomes: Readonly<Record<string, ReloadOutcome>> = {};
   /** What could not be started again. */
   lost: readonly Unstartable[] = [];
   reloadResult: ReloadResult = { kind: 'planned', plan: { steps: [], settings: [] }, warnings: '', unstartable: [] };
+  scaleResult: ScaleResult = { kind: 'begun', changes: [] };
   commandRun: CommandRun = {
     output$: NEVER,
     outcome: Promise.resolve({ kind: 'ended', status: { kind: 'exited', code: 0 } }),
@@ -85,6 +94,11 @@ export class FakeSupervisor implements Supervisor {
 
   constructor(list: readonly ServiceStatus[] = []) {
     this.list = list;
+  }
+
+  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string> {
+    this.asked.push(`program of ${name}: ${argv.join(' ')}`);
+    return argv[0] === '/bin/sh' ? new Uint8Array([1, 2, 3]) : `cannot execute ${argv[0]}`;
   }
 
   /** Puts a service into another state, and tells. */
@@ -179,6 +193,16 @@ export class FakeSupervisor implements Supervisor {
     return this.lost.filter(({ name }) => names.includes(name));
   }
 
+  runNow(name: string): RunNow {
+    this.#note('run-now', [name], {});
+    return { answer: this.runAnswer, ended: this.runEnded };
+  }
+
+  async reloadService(name: string): Promise<ReloadOutcome> {
+    this.#note('reload', [name], {});
+    return this.reloadOutcomes[name] ?? { kind: 'done', took: 12 };
+  }
+
   setEnabled(names: readonly string[], enabled: boolean): void {
     this.#note(enabled ? 'enable' : 'disable', names, {});
   }
@@ -200,6 +224,11 @@ export class FakeSupervisor implements Supervisor {
   run(argv: readonly string[]): CommandRun {
     this.asked.push(`run ${argv.join(' ')}`);
     return this.commandRun;
+  }
+
+  async scale(templates: readonly string[], count: number): Promise<ScaleResult> {
+    this.#note('scale', [...templates, String(count)], {});
+    return this.scaleResult;
   }
 
   async reload({ dryRun, force }: ReloadRequest): Promise<ReloadResult> {

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import { Boundary } from '../../src/control/boundary.ts';
 import { Gate } from '../../src/control/gate.ts';
 import { limits } from '../../src/control/limits.ts';
+import { Meter } from '../../src/control/meter.ts';
 import { createRights } from '../../src/control/rights.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { FakeSupervisor } from './fake-supervisor.ts';
@@ -11,6 +13,7 @@ it('remembers the rates of a thousand accounts, and forgets the account that has
     rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
     now: () => 0,
     timers: new VirtualClock(),
+    boundary: new Boundary((error) => expect.unreachable(String(error))),
   });
   const isAdmitted = (uid: number): boolean => gate.admit({ uid, gid: 0, groups: [] }) === undefined;
   const useUp = (uid: number): void => {
@@ -24,4 +27,44 @@ it('remembers the rates of a thousand accounts, and forgets the account that has
   // Account 3 is now the one that has been quiet for longest; then account 2 is, which has asked before account 1.
   for (let uid = 1_001; uid <= 1_999; uid += 1) isAdmitted(uid);
   expect([isAdmitted(1), isAdmitted(2)]).toEqual([false, true]);
+});
+
+it('counts a heavy request of a guest as several, and lets the guest in again once the debt is earned', () => {
+  let now = 0;
+  const gate = new Gate({
+    supervisor: new FakeSupervisor([]),
+    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
+    now: () => now,
+    timers: new VirtualClock(),
+    boundary: new Boundary((error) => expect.unreachable(String(error))),
+  });
+  const guest = { uid: 1000, gid: 1000, groups: [] };
+  const heavy = new Meter();
+  heavy.steps = limits.stepsPerRequest * limits.requestBurst;
+  heavy.answered = limits.answeredPerRequest * limits.requestsPerSecond;
+  expect(gate.admit(guest)).toBeUndefined();
+  gate.charge(guest, heavy);
+  expect(gate.admit(guest)?.kind).toBe('busy');
+  now = 900;
+  expect(gate.admit(guest)?.kind).toBe('busy');
+  now = 1_100;
+  expect(gate.admit(guest)).toBeUndefined();
+  // An owner's requests weigh what they weighed before, and another guest has a limit of its own.
+  const owner = { uid: 0, gid: 0, groups: [] };
+  gate.charge(owner, heavy);
+  expect([gate.admit(owner), gate.admit({ ...guest, uid: 1001 })]).toEqual([undefined, undefined]);
+});
+
+it('counts the bytes of a request', () => {
+  const gate = new Gate({
+    supervisor: new FakeSupervisor([]),
+    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
+    now: () => 0,
+    timers: new VirtualClock(),
+    boundary: new Boundary((error) => expect.unreachable(String(error))),
+  });
+  const guest = { uid: 1000, gid: 1000, groups: [] };
+  let admitted = 0;
+  while (gate.admit(guest, limits.body) === undefined) admitted += 1;
+  expect(admitted).toBe(Math.ceil(limits.requestBurst / (1 + limits.body / limits.readPerRequest)));
 });

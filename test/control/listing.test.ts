@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { blameText, serviceDetails, serviceTable } from '../../src/control/listing.ts';
+import { blame, blameText, serviceDetails, serviceTable } from '../../src/control/listing.ts';
 import { bootTime, serviceStatus } from './fake-supervisor.ts';
 
 const hour = 3_600_000;
@@ -59,6 +59,17 @@ daemon   exited (unknown)     4 s    –         –  its process has ended norm
   });
 });
 
+it.each([
+  [{ used: 3, left: 2 }, '3 used, 2 left'],
+  [{ used: 3, left: 2, nextIn: 4_000 }, '3 used, 2 left, the next in 4 s'],
+  [{ used: 40 }, '40 used, no limit'],
+  [{ used: 0, left: 5, none: 'restart_prevent: 78' }, '0 used, 5 left; no other follows (restart_prevent: 78)'],
+])('the restarts %j', (restarts, text) => {
+  expect(serviceDetails(serviceStatus('web.service', 'failed', { restarts }), now)).toContain(
+    `\n  restarts    ${text}\n`,
+  );
+});
+
 it('everything about one service', () => {
   const details = serviceDetails(
     serviceStatus('web.service', 'backoff', {
@@ -72,7 +83,7 @@ it('everything about one service', () => {
     now,
   );
   expect(details).toBe(`web.service  backoff for 4 s (simple, disabled)
-  waits for   restart_delay to pass; restart 0 of 5
+  waits for   restart_delay to pass; restart
   owner       restart_delay
   because     exit 1
   restarts    3 used, 2 left
@@ -91,6 +102,14 @@ it('blame names the slowest first, with the cause where a start failed, and who 
     }),
     serviceStatus('never.service', 'failed'),
   ];
+  expect(blame(services)).toEqual([
+    { service: 'slow', started: 20, ready: 1_520, waitedFor: 'quick', took: 1_500 },
+    {
+      ...{ service: 'broken', started: 20, failed: { at: 420, cause: 'exit 2\u001b[2J' } },
+      ...{ lost: { at: 900, cause: 'exit 2' }, took: 400 },
+    },
+    { service: 'quick', started: 5, ready: 20, took: 15 },
+  ]);
   expect(blameText(services)).toBe(
     '    1.500 s  slow\n    0.400 s  broken  failed: exit 2\\x1b[2J\n    0.015 s  quick\n',
   );

@@ -36,6 +36,19 @@ describe('rights', () => {
     expect(rights.isOwner({ uid: 1001, gid: 27, groups: [27] })).toBe(false);
   });
 
+  it('a caller from outside of the PID namespace has what everybody has, whatever its uid and groups', () => {
+    for (const uid of [0, 400, 500, 1000]) {
+      const caller = { uid, gid: 27, groups: [27], isForeign: true } as const;
+      expect([uid, everything.filter((action) => rights.may(caller, action))]).toEqual([uid, ['logs']]);
+      expect([rights.isOwner(caller), rights.isHost(caller)]).toEqual([false, false]);
+    }
+  });
+
+  it('only root and chaperone always find room', () => {
+    const isHost = (uid: number): boolean => rights.isHost({ uid, gid: 0, groups: [] });
+    expect([0, 400, 500, 1000].map(isHost)).toEqual([true, true, false, false]);
+  });
+
   it('the group 0 is no root', () => {
     const strict = createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) });
     expect(strict.may({ uid: 9, gid: 0, groups: [0] }, 'stop')).toBe(false);
@@ -78,7 +91,7 @@ describe('what a command needs', () => {
     for (const parameter of fieldsOf(entry)) {
       const text = parameter.choices?.[0] ?? { signal: 'TERM', level: 'info' }[parameter.name] ?? '1';
       const texts = new Map<string, readonly string[]>([[parameter.name, [text]]]);
-      if (entry.word?.required === true) texts.set('signal', ['TERM']);
+      if (entry.word?.required === true) texts.set(entry.word.parameter.name, [verb === 'scale' ? '3' : 'TERM']);
       const command = commandOf(verb, ['web'], givenBy(texts));
       expect(command).toBeDefined();
       if (command !== undefined) {

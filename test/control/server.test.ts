@@ -1,16 +1,23 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
 import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { usage } from '../../src/control/command-words.ts';
+import { readBody, readQuery } from '../../src/control/fields.ts';
+import { findRoute } from '../../src/control/http.ts';
 import { limits } from '../../src/control/limits.ts';
+import { Meter } from '../../src/control/meter.ts';
 import { openApi } from '../../src/control/openapi.ts';
+import type { Caller } from '../../src/control/rights.ts';
 import { routes } from '../../src/control/routes.ts';
 import { schemas } from '../../src/control/schema.ts';
+import { selectServices } from '../../src/control/select-services.ts';
 import type { LogRecord } from '../../src/model/log/log-record.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { badRequests } from './bad-requests.ts';
 import { FakeSupervisor, serviceStatus } from './fake-supervisor.ts';
-import { readAll, readUntil, serve } from './serving.ts';
+import { readAll, readUntil, type Serving, serve } from './serving.ts';
 
 const guest = { uid: 1000, gid: 1000, groups: [] };
 
@@ -77,6 +84,21 @@ describe("the original's raw text", () => {
 });
 
 describe('HTTP', () => {
+  it('gives what a shell needs to be as a service to owners alone, whatever others are granted', async () => {
+    const supervisor = world();
+    const serving = await serve(supervisor, [{ to: { kind: 'everybody' }, actions: 'all' }]);
+    const shell = { argv: ['/bin/sh'] };
+    expect(await serving.http('POST', '/v1/services/web/program', shell)).toMatchObject({ status: 200 });
+    expect((await serving.http('POST', '/v1/services/web/program', { argv: ['nothing'] })).status).toBe(409);
+    expect((await serving.http('POST', '/v1/services/web/program', { argv: [] })).status).toBe(400);
+    expect((await serving.http('POST', '/v1/services/*/program', shell)).status).toBe(400);
+    expect((await serving.http('POST', '/v1/services/no/program', shell)).status).toBe(404);
+    expect(supervisor.asked).toEqual(['program of web.service: /bin/sh', 'program of web.service: nothing']);
+    serving.caller = guest;
+    expect((await serving.http('POST', '/v1/services/web/program', shell)).status).toBe(403);
+    expect(supervisor.asked).toHaveLength(2);
+  });
+
   it('tells the system and the services as their schemas say', async () => {
     const { http } = await serve(world());
     const system = await http('GET', '/v1/status');
@@ -250,6 +272,7 @@ describe('HTTP', () => {
     const { http } = await serve(supervisor);
     const waiting = await http('GET', '/v1/ready');
     expect([waiting.status, waiting.json]).toMatchObject([503, { ready: false, waitsFor: { 'web.service': /start/ } }]);
+    expect(waiting.json).toMatchObject({ text: expect.stringMatching(/^web is not ready: waits for a start/) });
     expect((await http('GET', '/v1/ready?name=store')).status).toBe(200);
     supervisor.move('web.service', 'exited');
     expect((await http('GET', '/v1/ready')).status).toBe(200);
@@ -262,7 +285,12 @@ describe('HTTP', () => {
     supervisor.move('web.service', 'ready');
     expect((await http('GET', '/v1/ready')).status).toBe(200);
     supervisor.state = 'draining';
-    expect((await http('GET', '/v1/ready')).status).toBe(503);
+    const ending = await http('GET', '/v1/ready');
+    expect([ending.status, ending.json]).toMatchObject([503, { text: 'the system is shutting down' }]);
+    supervisor.state = 'up';
+    supervisor.list = Array.from({ length: 23 }, (_, index) => serviceStatus(`s${index}.service`, 'failed'));
+    const { text = '' } = Object(Object((await http('GET', '/v1/ready')).json));
+    expect([text.split('\n').length, text.split('\n').at(-1)]).toEqual([21, 'and 3 more']);
   });
 
   it('gives metrics that parse', async () => {
@@ -358,7 +386,8 @@ describe('streams', () => {
     const { http, connect } = await serve(supervisor);
     const { text } = await http('GET', '/v1/logs?name=web&lines=2');
     expect([...text.matchAll(/"message":"(\w+)"/g)].map(([, word]) => word)).toEqual(['two', 'three']);
-    for (const [, json = ''] of text.matchAll(/^data: (.*)$/gm)) conforms('Record', JSON.parse(json));
+    for (const [, json = ''] of text.matchAll(/^event: record\ndata: (.*)$/gm)) conforms('Record', JSON.parse(json));
+    expect(text).toMatch(/^: connected\n\nevent: clock\ndata: \{"at":[\d.]+\}\n\n/);
     const socket = await connect();
     socket.write('GET /v1/logs?follow&lines=0 HTTP/1.0\r\n\r\n');
     await readUntil(socket, ': connected');
@@ -411,6 +440,22 @@ describe('streams', () => {
   });
 });
 
+it('streams end with their last chunk, and with what was missed', async () => {
+  const supervisor = world();
+  const { connect, server } = await serve(supervisor);
+  const streams = await Promise.all(
+    ['/v1/events', '/v1/logs?follow&lines=0', '/v1/inspect'].map(async (path) => {
+      const socket = await connect();
+      socket.write(`GET ${path} HTTP/1.1\r\n\r\n`);
+      await readUntil(socket, ': connected');
+      return { rest: readAll(socket) };
+    }),
+  );
+  await server.end();
+  for (const { rest } of streams) expect(await rest).toMatch(/0\r\n\r\n$/);
+  await expect.poll(() => server.counts().connections).toBe(0);
+});
+
 describe('limits', () => {
   it('of time: a reader who takes nothing for half a minute is let go, one who reads is not', async () => {
     const supervisor = world();
@@ -438,6 +483,25 @@ describe('limits', () => {
     supervisor.records$.next(record('still there'));
     expect(await readUntil(reader, 'still there')).toContain('still there');
     expect(stalled.bytesRead).toBeLessThan(limits.unread * 2);
+  });
+
+  it('of time: a watcher of everything may pause, loses entries, and is told how many', async () => {
+    const supervisor = world();
+    const clock = new VirtualClock();
+    const { connect, server } = await serve(supervisor, [], clock);
+    const socket = await connect();
+    socket.write('GET /v1/inspect HTTP/1.0\r\n\r\n');
+    await readUntil(socket, ': connected');
+    socket.pause();
+    await expect.poll(() => supervisor.watches.length).toBe(1);
+    const [watch] = supervisor.watches;
+    for (let seq = 1; seq < 5_000; seq += 1) watch?.onEntry({ seq, text: 'x'.repeat(1_000) });
+    expect(server.counts().unread).toBeGreaterThan(1_000);
+    for (let times = 0; times < 10; times += 1) clock.run(clock.now() + limits.stalledTime);
+    expect(server.counts().connections).toBe(1);
+    const heard = readUntil(socket, 'event: missed');
+    socket.resume();
+    expect(await heard).toContain('event: entry');
   });
 
   it('of time: who does not finish a request is let go', async () => {
@@ -471,6 +535,78 @@ describe('limits', () => {
     expect(await serving.exchange('loglevel')).toContain('NOT SET');
   });
 
+  /** Opens a stream for an account; undefined where it finds no room. */
+  const openStream = async (serving: Serving, caller: Caller): Promise<Socket | undefined> => {
+    serving.caller = caller;
+    const socket = await serving.connect();
+    socket.write('GET /v1/events HTTP/1.0\r\n\r\n');
+    return readUntil(socket, ': connected').then(
+      () => socket,
+      () => undefined,
+    );
+  };
+
+  it('of connections: two accounts that take all places give each that comes its share', async () => {
+    const serving = await serve(world());
+    const greedy: Socket[] = [];
+    for (let count = 0; count < limits.connections.guest; count += 1) {
+      const socket = await openStream(serving, { ...guest, uid: 1000 + (count % 2) });
+      if (socket === undefined) throw new Error('there was room');
+      greedy.push(socket);
+    }
+    const gone = (): number => greedy.filter(({ destroyed }) => destroyed).length;
+    expect(gone()).toBe(0);
+    const modest: (Socket | undefined)[] = [];
+    for (let count = 0; count < 12; count += 1) modest.push(await openStream(serving, { ...guest, uid: 1002 }));
+    // A third account gets places until it has nearly as many as the others: of 32, not more than 11.
+    expect(modest.map((socket) => socket !== undefined)).toEqual([...Array(10).fill(true), false, false]);
+    await expect.poll(gone).toBe(10);
+    // The eldest connections are the last to go.
+    expect(greedy.slice(0, 20).some(({ destroyed }) => destroyed)).toBe(false);
+    expect(await openStream(serving, { ...guest, uid: 1003 })).toBeDefined();
+    expect(serving.server.counts().connections).toBe(limits.connections.guest);
+  });
+
+  it.each([
+    { who: 'root', caller: { uid: 0, gid: 0, groups: [] } },
+    { who: "chaperone's own account", caller: { uid: 400, gid: 400, groups: [] } },
+  ])('of connections: $who gets in, however many others there are', async ({ caller }) => {
+    const serving = await serve(world(), [], undefined, { uid: 400, owners: [500, 501, 502] });
+    for (let count = 0; count < limits.connections.owner + 3; count += 1) {
+      await openStream(serving, { uid: 500 + (count % 3), gid: 1, groups: [] });
+    }
+    for (let count = 0; count < limits.connections.guest + 3; count += 1) {
+      await openStream(serving, { uid: 1000 + (count % 5), gid: 1, groups: [] });
+    }
+    serving.caller = caller;
+    expect(await serving.exchange('loglevel')).toContain('NOT SET');
+  });
+
+  it('of connections: foreign callers are one account, whatever uid they have, and take no place of root', async () => {
+    const serving = await serve(world());
+    const opened: (Socket | undefined)[] = [];
+    for (let count = 0; count < limits.accountConnections + 2; count += 1) {
+      opened.push(await openStream(serving, { uid: count % 3, gid: 0, groups: [0], isForeign: true }));
+    }
+    expect(opened.filter((socket) => socket !== undefined)).toHaveLength(limits.accountConnections);
+    expect(serving.server.counts().refused).toBe(2);
+    serving.caller = { uid: 0, gid: 0, groups: [] };
+    expect(await serving.exchange('loglevel')).toContain('NOT SET');
+  });
+
+  it('a foreign caller reads the status, and is refused what root may do', async () => {
+    const supervisor = world();
+    const serving = await serve(supervisor, [{ to: { kind: 'everybody' }, actions: ['start'] }]);
+    serving.caller = { uid: 0, gid: 0, groups: [0], isForeign: true };
+    expect(await serving.exchange('status')).toMatch(/^RESULT\n/);
+    expect(await serving.exchange('start web')).toBe('RESULT\nservice start-up queued.');
+    expect(await serving.exchange('shutdown now')).toBe(
+      'RESULT\nCommand error: not permitted for uid 0 from outside of the container: shutdown',
+    );
+    expect((await serving.http('GET', '/v1/inspect')).status).toBe(403);
+    expect(supervisor.asked).toEqual(['start web.service']);
+  });
+
   it('of requests', async () => {
     const serving = await serve(world());
     serving.caller = guest;
@@ -502,5 +638,63 @@ describe('the FIFO', () => {
     await expect.poll(() => lines.length).toBe(5);
     expect(supervisor.asked).toEqual(['start web.service', 'stop store.service', 'loglevel info']);
     expect(lines.map(({ kind }) => kind).sort()).toEqual(['done', 'done', 'done', 'mistake', 'mistake']);
+  });
+});
+
+describe('bad requests of a guest', () => {
+  it.each(badRequests)('$what: is answered, and is no fault of chaperone', async (bad) => {
+    const serving = await serve(world());
+    serving.caller = guest;
+    const socket = await serving.connect();
+    const body = bad.body ?? '';
+    const length = bad.bytewise === true ? 'transfer-encoding: chunked' : `content-length: ${Buffer.byteLength(body)}`;
+    const sent = bad.bytewise === true ? [...body].map((byte) => `1\r\n${byte}\r\n`).join('') : body;
+    // The rest of a refused request may find the connection closed, so an error of the socket is none of the test.
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    socket.write(`${bad.method} ${bad.target} HTTP/1.1\r\n${length}\r\n\r\n${sent}`);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(answer).toMatch(/^HTTP\/1\.1 (200|400|403|404|411|413) /);
+    expect(serving.errors).toEqual([]);
+    serving.caller = { uid: 1001, gid: 1001, groups: [] };
+    expect(await serving.exchange('status')).toMatch(/^RESULT\n/);
+  });
+
+  it.each(badRequests)('$what: takes a bounded number of steps among 5,000 services', ({ target, body }) => {
+    const services = Array.from({ length: 5_000 }, (_, index) => ({ name: `service-number-${index}.service` }));
+    const found = findRoute(body === undefined ? 'GET' : 'POST', target);
+    if (found.kind !== 'route') return;
+    const { route, query, name } = found;
+    const read = body === undefined ? readQuery(query, route.fields) : readBody(Buffer.from(body), route.fields);
+    if (read.kind === 'mistake') return;
+    const [list] = route.fields.parameters;
+    const given: unknown = list === undefined ? [] : read.given.get(list);
+    const names = [name, ...(Array.isArray(given) ? given : [])];
+    const meter = new Meter();
+    selectServices(services, names, meter);
+    // What one glob may take beyond the bound is its own length.
+    expect(meter.steps).toBeLessThan(limits.globSteps + (limits.globs + 1) * limits.glob);
+  });
+
+  it('refuses more parameters than a query may have, before it looks at them', async () => {
+    const { http } = await serve(world());
+    const many = Array.from({ length: limits.parameters + 1 }, (_, index) => `${index}=`).join('&');
+    expect((await http('GET', `/v1/services?${many}`)).json).toMatchObject({
+      kind: 'mistake',
+      text: `the query has more than ${limits.parameters} parameters`,
+    });
+  });
+
+  it('refuses globs that need too much work, and tells what is allowed', async () => {
+    const services = Array.from({ length: 2_000 }, (_, index) => serviceStatus(`${'e'.repeat(60)}${index}`, 'ready'));
+    const { http } = await serve(new FakeSupervisor(services));
+    const costly = await http('POST', '/v1/commands', { words: ['status', `*${'e*'.repeat(20)}x*`] });
+    expect([costly.status, costly.json]).toMatchObject([
+      400,
+      { text: expect.stringContaining('the names need too much work: at most 100 globs') },
+    ]);
+    expect((await http('POST', '/v1/commands', { words: ['status', 'eee*7'] })).status).toBe(200);
   });
 });

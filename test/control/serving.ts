@@ -41,6 +41,7 @@ export async function serve(
   supervisor: FakeSupervisor,
   grants: readonly Grant[] = [],
   clock: Clock = new LinuxClock(),
+  { uid = 0, owners = [] }: { readonly uid?: number; readonly owners?: readonly number[] } = {},
 ): Promise<Serving> {
   const directory = mkdtempSync(join(tmpdir(), 'chaperone-control-'));
   const path = join(directory, 'sock');
@@ -48,7 +49,7 @@ export async function serve(
   const lines: Answer[] = [];
   const server = new ControlServer({
     supervisor,
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants }) }),
+    rights: createRights({ uid, policy: () => ({ owners, grants }) }),
     timers: clock,
     now: () => clock.now(),
     callerOf: () => serving.caller,

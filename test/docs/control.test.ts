@@ -6,9 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { optionsOf } from '../../src/cli/command-help.ts';
 import { completion, type Shell } from '../../src/cli/completions.ts';
+import { configurationManPage } from '../../src/cli/configuration-page.ts';
 import { manPage } from '../../src/cli/man-page.ts';
 import { programs } from '../../src/cli/programs.ts';
 import { referencePage } from '../../src/cli/reference-page.ts';
+import { directives } from '../../src/config/directives.ts';
 import { openApi } from '../../src/control/openapi.ts';
 import { routes } from '../../src/control/routes.ts';
 
@@ -18,6 +20,7 @@ const nextVersion = '0.1';
 
 const files = [
   ['docs/reference/control.md', referencePage],
+  ['docs/man/chaperone.d.5', () => configurationManPage(nextVersion)],
   ['docs/reference/openapi.json', () => `${JSON.stringify(openApi(routes, nextVersion), undefined, 2)}\n`],
   ...programs.flatMap((program) => [
     [`docs/man/${program.name}.1`, () => manPage(program, nextVersion)] as const,
@@ -35,8 +38,9 @@ const controlPrograms = ['telchap', 'chaperonectl'] as const;
 
 it('every program that is installed has a man page, and completions are delivered', () => {
   const { bin: installed, man, files: delivered } = manifest;
-  expect(programs.map(({ name }) => name).sort()).toEqual(Object.keys(installed).sort());
-  expect([...man].sort()).toEqual(programs.map(({ name }) => `docs/man/${name}.1`).sort());
+  const inPath = programs.filter(({ apart }) => apart !== true);
+  expect(inPath.map(({ name }) => name).sort()).toEqual(Object.keys(installed).sort());
+  expect([...man].sort()).toEqual([...inPath.map(({ name }) => `docs/man/${name}.1`), 'docs/man/chaperone.d.5'].sort());
   expect(delivered).toContain('completions');
 });
 
@@ -52,7 +56,10 @@ function fakeTools(): string {
   const listing =
     '\\nServices:\\n\\npid  name  enabled\\n---  ----  -------\\n61   web.service  true\\n-    worker.service  true\\n';
   writeFileSync(join(bin, 'telchap'), `#!/bin/sh\nprintf '${listing}'\n`);
-  writeFileSync(join(bin, 'chaperonectl'), `#!/bin/sh\nprintf 'NAME STATE\\nweb ready\\nworker ready\\n'\n`);
+  writeFileSync(
+    join(bin, 'chaperonectl'),
+    `#!/bin/sh\nprintf 'NAME STATE\\nweb ready\\nworker ready\\n\\nbrain pid 2\\n'\n`,
+  );
   for (const program of controlPrograms) chmodSync(join(bin, program), 0o755);
   return `${bin}:${process.env['PATH']}`;
 }
@@ -76,8 +83,24 @@ describe.each(controlPrograms)('%s', (program) => {
     expect(complete(['sta'])).toEqual(['status', 'start']);
     expect(complete(['stop', 'w'])).toEqual(['web', 'worker']);
     expect(complete(['start', '--e'])).toEqual(['--enable']);
-    if (program === 'chaperonectl') expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
-    if (program === 'chaperonectl') expect(complete(['simulate', '--time', 'wo'])).toEqual(['worker=']);
+    expect(complete(['stop', ''])).toEqual(['web', 'worker']);
+    expect(complete(['loglevel', 'w'])).toEqual(['warning']);
+    expect(complete(['shutdown', ''])).toEqual(['now']);
+    if (program === 'telchap') return;
+    expect(complete(['replay', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
+    expect(complete(['simulate', '--time', 'wo'])).toEqual(['worker=']);
+    // Bash takes "=" for a word of its own.
+    expect(complete(['simulate', '--time', '=', 'wo'])).toEqual(['worker=']);
+    expect(complete(['wait', 'web', '--for', ''])).toEqual(['ready', 'stopped', 'failed']);
+    expect(complete(['wait', '--for', '='])).toEqual(['ready', 'stopped', 'failed']);
+    expect(complete(['wait', '--for', '=', 'st'])).toEqual(['stopped']);
+    expect(complete(['wait', '--for', '=', 'stopped', 'wo'])).toEqual(['worker']);
+    expect(complete(['check', '--config', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
+    expect(complete(['check', '--config', '=', `${bin}/telc`])).toEqual([`${bin}/telchap`]);
+    expect(complete(['kill', 'w'])).toEqual(['web', 'worker']);
+    expect(complete(['kill', 'SIGH'])).toEqual(['']);
+    expect(complete(['kill', 'web', 'SIGH'])).toEqual(['SIGHUP']);
+    expect(complete(['kill', 'web', 'w'])).toEqual(['web', 'worker']);
   });
 
   it.runIf(has('fish'))('completes in fish', () => {
@@ -92,13 +115,21 @@ describe.each(controlPrograms)('%s', (program) => {
     expect(complete('sta')).toEqual(['start', 'status']);
     expect(complete('stop w')).toEqual(['web', 'worker']);
     expect(complete('start --e')).toEqual(['--enable']);
-    if (program === 'chaperonectl') expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
-    if (program === 'chaperonectl') expect(complete('simulate --time wo')).toEqual(['worker=']);
+    expect(complete('loglevel w')).toEqual(['warning']);
+    if (program === 'telchap') return;
+    expect(complete(`replay ${bin}/telc`)).toEqual([`${bin}/telchap`]);
+    expect(complete('simulate --time wo')).toEqual(['worker=']);
+    expect(complete('wait --for st')).toEqual(['stopped']);
+    expect(complete('wait --for=st')).toEqual(['--for=stopped']);
+    expect(complete(`check --config ${bin}/telc`)).toEqual([`${bin}/telchap`]);
+    expect(complete('kill w')).toEqual(['web', 'worker']);
+    expect(complete('kill SIGH')).toEqual(['']);
+    expect(complete('kill web SIGH')).toEqual(['SIGHUP']);
   });
 
   it.runIf(has('zsh'))('completes in zsh', () => {
     // Without a terminal: what _describe would offer is printed instead.
-    const script = `compdef() { : }; _describe() { local name=$2; print -l -- "\${(P@)name}" }; source ${file('zsh')}`;
+    const script = `compdef() { : }; compset() { : }; _files() { print files }; _describe() { local name=$2; print -l -- "\${(P@)name}" }; source ${file('zsh')}`;
     const offer = (words: string, current: number, prefix: string): readonly string[] =>
       execFileSync(
         'zsh',
@@ -114,8 +145,30 @@ describe.each(controlPrograms)('%s', (program) => {
     expect(offer('', 2, "''")).toContain('status');
     expect(offer('stop', 3, "''")).toEqual(['web', 'worker']);
     expect(offer('start', 3, '--')).toContain('--enable');
-    if (program === 'chaperonectl') expect(offer('simulate --time', 4, "''")).toEqual(['web', 'worker']);
+    expect(offer('loglevel', 3, "''")).toContain('warning');
+    if (program === 'telchap') return;
+    expect(offer('simulate --time', 4, "''")).toEqual(['web', 'worker']);
+    expect(offer('wait --for', 4, "''")).toEqual(['ready', 'stopped', 'failed']);
+    expect(offer('wait --for=st', 3, '--for=st')).toEqual(['ready', 'stopped', 'failed']);
+    expect(offer('check --config', 4, "''")).toEqual(['files']);
+    expect(offer('check --config=/e', 3, '--config=/e')).toEqual(['files']);
+    expect(offer('kill', 3, "''")).toEqual(['web', 'worker']);
+    expect(offer('kill web', 4, "''")).toEqual(expect.arrayContaining(['web', 'worker', 'SIGHUP']));
   });
+});
+
+it.runIf(has('mandoc'))('the man page of the configuration is without mistakes, and tells of every directive', () => {
+  const page = new URL('docs/man/chaperone.d.5', root).pathname;
+  const { stdout } = spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', page], { encoding: 'utf8' });
+  expect(stdout.split('\n').filter((line) => line !== '' && !/missing date/.test(line))).toEqual([]);
+  const text = execFileSync('mandoc', ['-T', 'utf8', page], { encoding: 'utf8' });
+  const plain = text
+    .split('\b')
+    .map((piece, index, pieces) => (index === pieces.length - 1 ? piece : piece.slice(0, -1)))
+    .join('');
+  for (const section of Object.values(directives)) {
+    for (const key of section.keys()) expect(plain).toMatch(new RegExp(`^ +${key}\\b`, 'm'));
+  }
 });
 
 describe.each(programs.map((program) => [program.name, program] as const))('%s', (name, program) => {

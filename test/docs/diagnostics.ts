@@ -4,6 +4,7 @@
  */
 import { checkSystem } from '../../src/config/check.ts';
 import { type LoadContext, loadConfiguration, readPlaces } from '../../src/config/load.ts';
+import { mistakeHelp } from '../../src/config/mistake-help.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
 import { inOrder } from '../../src/config/report.ts';
 import type { DiagnosticCode } from '../../src/model/words/diagnostic-code.ts';
@@ -11,6 +12,7 @@ import { boot } from '../boot/namespace.ts';
 import { type FakeFile, fakeProbe } from '../config/fake-probe.ts';
 import { accounts } from '../config/loading.ts';
 import { memoryReader } from '../config/memory-reader.ts';
+import { loadImage } from '../conventions/memory-image.ts';
 import { chaperonectlCheck, reloadWith } from './diagnostic-runs.ts';
 
 export interface DiagnosticEntry {
@@ -36,19 +38,36 @@ const path = '/etc/chaperone.d/web.conf';
 function told(text: string | { readonly error: string }, { context = {}, files = {} }: Surroundings = {}): string {
   const reader = memoryReader({ [path]: text });
   const environment = { PATH: '/bin' };
-  const loaded = loadConfiguration(path, { reader, environment, accounts, interactive: false, ...context });
+  const loaded = loadConfiguration(path, {
+    reader,
+    environment,
+    accounts,
+    interactive: false,
+    help: mistakeHelp,
+    ...context,
+  });
   const { spec, diagnostics } = loaded;
   const found =
     spec === undefined
       ? []
-      : checkSystem(spec, { places: readPlaces(path, reader), probe: fakeProbe(files), nextTimes: () => [] })
-          .diagnostics;
+      : checkSystem(spec, {
+          places: readPlaces(path, { reader }),
+          probe: fakeProbe(files),
+          nextTimes: () => [],
+          inherited: Object.keys(environment),
+        }).diagnostics;
   const all = inOrder([...diagnostics, ...found], [path]);
   return `${renderErrors(all)}\n${renderWarnings(all)}`;
 }
 
 function entry(meaning: string, text: string, advice: string, surroundings?: Surroundings): DiagnosticEntry {
   return { meaning, text, advice, run: () => told(text, surroundings) };
+}
+
+/** What is told about an image that holds one file of another init. */
+function imageTold(file: string, text: string): string {
+  const { diagnostics } = loadImage({ [file]: text });
+  return `${renderErrors(diagnostics)}\n${renderWarnings(diagnostics)}`;
 }
 
 /** A service of which one line is of interest. */
@@ -82,6 +101,32 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     advice: 'Mend those that are shown: most of the others are often of the same cause.',
   },
 
+  'not-read': {
+    meaning:
+      'A file in the folder of the configuration looks like one of its files, and its name says otherwise; or it is a folder.',
+    run: () => {
+      const reader = memoryReader({ [path]: service(sleep), '/etc/chaperone.d/db.yml': service(sleep) });
+      const surroundings = { reader, environment: { PATH: '/bin' }, accounts, interactive: false };
+      return renderWarnings(loadConfiguration('/etc/chaperone.d', surroundings).diagnostics);
+    },
+    advice: 'Rename it: only `*.conf` and `*.yaml` are read, in the byte order of their names. Or move it elsewhere.',
+  },
+  'no-counterpart': {
+    meaning: 'A file of another init asks for something that chaperone does not have, or does in another way.',
+    text: '[supervisord]\nlogfile=/var/log/supervisord.log\n[eventlistener:mail]\ncommand=crashmail\n',
+    run: () =>
+      imageTold(
+        '/etc/supervisord.conf',
+        '[supervisord]\nlogfile=/var/log/supervisord.log\n[eventlistener:mail]\ncommand=crashmail\n',
+      ),
+    advice: 'Everything else in the file counts. Where nothing is missing, take it away, or leave it and the warning.',
+  },
+  'ini-syntax': {
+    meaning: "A line of one of supervisord's files is neither a section nor an option.",
+    text: '[program:web]\ncommand\n',
+    run: () => imageTold('/etc/supervisord.conf', '[program:web]\ncommand\n'),
+    advice: 'Write `NAME=VALUE` behind a section such as `[program:NAME]`. Further lines of a value are indented.',
+  },
   // YAML
   'yaml-syntax': entry(
     'The file is not YAML. Its other mistakes are told once it is.',
@@ -173,9 +218,9 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'Add it.',
   ),
   'no-effect': entry(
-    'A directive is given that the service, being of its type, has no use for.',
+    'A directive is given that has no use here: the service is not of the type for it, or the logging entry has no file or no rotation.',
     service(sleep, 'port: 8080'),
-    'Take it away, or correct the `type`.',
+    'Take it away, or correct the `type`; give the entry what the hint names.',
   ),
   contradiction: entry(
     'Two directives of a service ask for opposite things.',
@@ -196,17 +241,17 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
   ),
   'not-a-boolean': entry(
     'The value is neither true nor false.',
-    service(sleep, 'restart: maybe'),
+    service(sleep, 'setpgrp: maybe'),
     'Write `true` or `false`.',
   ),
   'not-a-time': entry(
-    'The value is not a number of seconds.',
-    service(sleep, 'restart_delay: 5m'),
-    'Write seconds without a unit: `300`, or `0.5`.',
+    'The value is not a time.',
+    service(sleep, 'restart: true', 'restart_delay: 5 minutes'),
+    'Write seconds without a unit: `300`, or `0.5`. `rotate_every` and `max_age` of a logging entry take units, too: `12h`.',
   ),
   'not-a-number': entry(
     'The value is not a whole number.',
-    service(sleep, 'restart_limit: many'),
+    service(sleep, 'restart: true', 'restart_limit: many'),
     'Write digits alone.',
   ),
   'not-a-size': entry(
@@ -214,10 +259,25 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'settings:\n  inspect: { journal: /var/log/boot.journal, max_size: 16 megabytes }\nweb.service: { command: sleep infinity }\n',
     'Write a number, with K, M or G directly behind it for 1,024 bytes and so on.',
   ),
+  'not-a-mode': entry(
+    'The value is not the mode of a file.',
+    'all.logging: { file: /var/log/all.log, mode: rw-r----- }\nweb.service: { command: sleep infinity }\n',
+    'Write three octal digits, with a 0 before them if you like: `0640`.',
+  ),
   'not-a-signal': entry(
     'The value names no signal.',
     service(sleep, 'kill_signal: SIGTREM'),
     'Write a name such as `SIGTERM`, or its number.',
+  ),
+  'not-an-ending': entry(
+    'The value is a list of ends of processes, and something in it is neither an exit code nor a signal.',
+    service(sleep, 'restart: true', 'restart_prevent: EX_CONFIG'),
+    'Write exit codes from 0 to 255 and names of signals, with commas between them: `78, SIGSYS`.',
+  ),
+  'not-a-rate': entry(
+    'The value is no number of lines in a time.',
+    service(sleep, 'log_rate: many'),
+    'Write `1000/s`, `5000/m` or `10/500ms`; the number is 1 or more.',
   ),
   'not-a-choice': entry(
     'The value is none of those that the directive can have.',
@@ -245,9 +305,19 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'Write `NAME: value`.',
   ),
   'bad-path': entry(
-    'The log socket or the journal has a path that is not absolute, or the socket one that is too long for the kernel.',
+    'The log socket, the journal or a probe has a path that is not absolute, or a socket one that is too long for the kernel.',
     'settings: { log_socket: run/log }\nweb.service: { command: sleep infinity }\n',
     'Begin it with `/`. A socket has a path of at most 107 bytes.',
+  ),
+  'bad-url': entry(
+    'The `http` probe of a service names no URL of http or https.',
+    service(sleep, 'ready: { http: "localhost:8080/health" }'),
+    'Write it whole: `http://localhost:8080/health`.',
+  ),
+  'bad-address': entry(
+    'The address of `metrics` is no address with a port. Names are none, since what they mean may change.',
+    'settings: { metrics: { listen: "localhost:9101" } }\nweb.service: { command: sleep infinity }\n',
+    'Write `127.0.0.1:9101`, `[::1]:9101` or only the port, which is one of 127.0.0.1 then.',
   ),
   'bad-schedule': entry(
     'The `interval` of a cron service is no schedule.',
@@ -286,6 +356,11 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
   ),
 
   // Variables and commands in backticks
+  'unknown-variable': entry(
+    '`$(NAME)` names a variable that nobody sets, so that the text stays as it is.',
+    service('command: sleep $(DURATION)', 'env_set:', '  DURATIONS: 3'),
+    'Correct the name, set the variable in `env_set` or for the container, or write `$(NAME:-DEFAULT)`.',
+  ),
   'required-variable': entry(
     'A variable is not set that `$(NAME:?message)` requires. The message is the one that the configuration gives.',
     service('command: sleep "$(SECONDS:?say how long)"'),
@@ -314,6 +389,18 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     service(sleep, 'env_set: { NAME: "`echo $(_CHAP_SERVICE_SERIAL)`" }'),
     'Let a shell do it, as part of the command of the service.',
   ),
+  'secret-exposed': entry(
+    'A directive is made of a variable of `secrets`. The command lines of all processes are public, and what directives say stands in logs.',
+    service("command: sh -c 'exec db --password $(DB_PASSWORD)'", 'secrets: [DB_PASSWORD]'),
+    'Let the program take it from its environment. A shell has it as `$DB_PASSWORD`, which stays as it is, or take `DB_PASSWORD_FILE`, whose value is the path.',
+  ),
+  'unexpanded-value': {
+    meaning:
+      'A variable that chaperone has inherited holds what looks like a form or a command in backticks. Inherited values are data: they are passed on as they are, and nothing in them is run.',
+    run: () => chaperonectlCheck({ text: service(sleep), env: { GREETING: 'hello $(NAME)' } }),
+    advice:
+      'If the value means what it says, nothing is to be done. If variables in it shall be expanded, write `env_expand: inherited` in the settings; backticks in it stay as they are in any case.',
+  },
   'command-failed': {
     meaning: 'A command in backticks has failed, and counts as one that printed nothing.',
     text: service(sleep, 'env_set: { NAME: "`exit 3`" }'),
@@ -334,6 +421,11 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     advice: 'Let one command do it all.',
   },
 
+  'exposed-metrics': entry(
+    'Metrics and health are served at an address that others than this container reach. Nobody is asked who he is there.',
+    'settings: { metrics: { listen: "0.0.0.0:9101" } }\nweb.service: { command: sleep infinity }\n',
+    'Serve them at 127.0.0.1, or let only the network of whoever collects them reach the port.',
+  ),
   // Accounts
   'unknown-user': entry(
     'A user does not exist on this system: in `uid`, in `control`, or in `--user`.',
@@ -362,6 +454,11 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
   },
 
   // Order
+  'empty-group': entry(
+    'A name in `after` or `before` is that of a group, since it has no suffix, and no service is in that group; a service has nearly that name.',
+    `${service(sleep, 'after: db')}db.service:\n  ${sleep}\n`,
+    'Write `db.service` for the service. Groups are what `service_groups` of other services names.',
+  ),
   'unknown-service': entry(
     '`after` or `before` names a service that no file declares. It has no effect.',
     `store.service: { command: sleep infinity }\n${service(sleep, 'after: stor.service')}`,
@@ -371,6 +468,11 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'A service is to come after `IDLE`, which is what comes last, or before `INIT`, which comes first.',
     service(sleep, 'after: IDLE'),
     'Let it be one of them: `service_groups: IDLE`.',
+  ),
+  'unknown-entry': entry(
+    '`stdout` or `stderr` names a logging entry that no file declares.',
+    `audit.logging: { stdout: true }\n${service(sleep, 'stdout: audt.logging')}`,
+    'Correct the name, or declare the entry.',
   ),
   'dependency-cycle': entry(
     'Services wait for each other in a circle, so that none could start.',
@@ -433,6 +535,11 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'Correct owner or mode. Access lists and capabilities are not looked at, so it may be meant as it is.',
     { files: { '/srv/serve': { mode: 0o700, text: '\x7fELF' } } },
   ),
+  'no-shell': entry(
+    'The command holds what only a shell understands, such as `&&`, `>` or `$HOME`, and Chaperone starts programs without a shell: it goes to the program as an argument.',
+    service("command: sh -c 'exec sleep infinity' > /dev/null"),
+    "Write what the hint says: a directive, `$(NAME)` for a variable, or a shell, whose script stands in quotes: `command: sh -c 'cd /srv && exec ./serve'`.",
+  ),
   'relative-program': entry(
     'The program has a relative path, which means another file in each directory.',
     service('command: ./serve'),
@@ -459,6 +566,17 @@ export const diagnosticEntries: Readonly<Record<DiagnosticCode, DiagnosticEntry>
     'The `directory` of a service is a file.',
     service(sleep, 'directory: /bin/sh'),
     'Correct it.',
+  ),
+  'values-not-found': entry(
+    'A file of `env_file` or `secrets`, or the folder of `env_dir`, is not there. It is read at each start, which fails without it.',
+    service(sleep, 'env_file: /etc/web.env', 'secrets: [DB_PASSWORD]'),
+    'Nothing, where it will be there when the service starts. Otherwise correct the path, or let an `env_file` be missing: `-/etc/web.env`.',
+  ),
+  'values-unreadable': entry(
+    'What `env_file` or `secrets` names is no file, or what `env_dir` names is no folder.',
+    service(sleep, 'env_file: /etc'),
+    'Name a file, or the folder in `env_dir`.',
+    { files: { '/etc': { kind: 'directory' } } },
   ),
   'addon-not-loaded': {
     meaning:

@@ -14,11 +14,13 @@ const stages: readonly SpawnErrorStage[] = [
   'uid',
   'clone',
   'notify',
+  'values',
   'pipe',
   'group',
   'terminal',
   'stdio',
   'limit',
+  'setting',
 ];
 
 function cell(text: string): string {

@@ -73,6 +73,8 @@ const shapes = shapesOf(readFileSync(new URL('src/inspect/entry.ts', root), 'utf
 const typeNames: Readonly<Record<string, string>> = {
   'readonly string[]': 'array of strings',
   'readonly ServiceEntry[]': 'array of services (below)',
+  'readonly Entry[]': 'array of entries',
+  'readonly Taken[]': 'array of `{"from":STATE,"to":STATE}`',
   'JsonObject & { readonly type: string }': 'object with a `type` (below)',
   JsonObject: 'object (below)',
   Json: 'any',
@@ -84,7 +86,8 @@ const typeNames: Readonly<Record<string, string>> = {
   ShownFact: 'a fact (below)',
   'typeof entryVersion': `\`${entryVersion}\``,
   'Readonly<Record<string, string>>': 'object of strings',
-  '{ readonly limit: number; readonly delay: number }': '`{"limit":N,"delay":N}`',
+  '{ readonly limit?: number; readonly delay: number; readonly always?: true }':
+    '`{"limit":N,"delay":N,"always":true}`; `limit` and `always` only where there are such',
 };
 
 function typeOf(type: string): string {
@@ -130,6 +133,18 @@ const facts: Readonly<Record<ShownFact['type'], readonly [text: string, fields: 
     'A service has said something on its notify socket, other than that it is alive.',
     { service: 'its full name', message: 'what it has said: as in the event `notify.received`' },
   ],
+  probed: [
+    'A probe of a service has come to another result, or has failed again and has not yet made the service unhealthy.',
+    {
+      service: 'its full name',
+      purpose: '`ready` or `healthy`',
+      probe: 'its name, without arguments, queries and headers',
+      passed: 'whether it has passed',
+      reason: 'what it was told: `503 in 12 ms`; never the output of a command',
+      failures: 'failures in a row that count',
+      retries: 'how many of them make the service unhealthy; 0 for `ready`',
+    },
+  ],
   'run.began': ['A process was started for a service.', { service: 'its full name', pid: 'of the process' }],
   'run.ended': [
     'The leader of a run of a service has ended.',
@@ -144,7 +159,7 @@ const facts: Readonly<Record<ShownFact['type'], readonly [text: string, fields: 
   requested: [
     'Somebody has asked for something by a command.',
     {
-      verb: '`start`, `stop`, `restart`, `reset`, `enable`, `disable`, `kill`, `shutdown`',
+      verb: '`start`, `stop`, `restart`, `reset`, `enable`, `disable`, `kill`, `run-now`, `reload` (of one service), `shutdown`',
       services: 'the full names of the services that it is asked for',
     },
   ],
@@ -170,14 +185,18 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     live: 'services that are still to be stopped',
     deadline:
       'ms since the boot, on the clock that stands still in a stall, at which the time for the shutdown is used up',
+    stops:
+      'once it has halted: `[{"service":NAME,"took":MS,"how":TEXT,"killed":true}]`, the slowest stops and those in which somebody was killed; `killed` only there',
   },
   service: {
     service: 'its name, with suffix',
     serial: 'how many runs it has had; that of the last one',
     pid: 'of the process that is the leader of its run, while that lives',
     followed: '`true`: that process was not started by Chaperone, but named by a pidfile or MAINPID',
-    restarts: 'restarts so far; only with `restart`',
-    restartLimit: '`restart_limit`',
+    restarts: 'tries that count; only where some end is followed by another try',
+    restartLimit: '`restart_limit`; absent where there is none',
+    pause: 'ms until the next try, from the beginning of the pause',
+    noTry: 'why no other try follows: `restart_prevent: 78`',
     waitedFor: 'the service, with suffix, that let it go in the end',
     cause: 'why it has failed, or will have once nothing of its run is left',
     endSignal: 'the signal that has asked its process to end, where that is not its kill signal: SIGABRT of a watchdog',
@@ -185,6 +204,7 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     lastExit: 'how the leader of its last run ended',
     deadline:
       'ms since the boot, on the clock that stands still in a stall, at which its start has taken too long, or at which SIGKILL is due',
+    health: '`healthy` or `unhealthy`: what its probes say; absent until they say something',
     announced: '`reloading` or `stopping`: what it has said of itself',
   },
   scheduled: {
@@ -195,6 +215,10 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     nextRun: 'cron: Unix ms of the next run',
     waitedFor: 'the service, with suffix, that let it go in the end',
     cause: 'why its schedule or its port cannot be kept',
+    restarts: 'tries to open its port; only with `restart_on_start_failure`',
+    restartLimit: '`restart_limit`; absent where there is none',
+    pause: 'ms until the next try, from the beginning of the pause',
+    noTry: 'why no other try follows',
     note: 'its schedule, or its port',
     lastExit: 'how its last run ended',
   },
@@ -214,6 +238,17 @@ const contexts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     deadline: 'ms since the boot, on the clock that stands still in a stall, at which the start has taken too long',
     trouble: 'what is wrong with the pidfile',
   },
+  health: { service: 'the service, with suffix', serial: 'the serial of the run' },
+  probe: {
+    service: 'the service, with suffix',
+    serial: 'the serial of the run',
+    purpose: '`ready` or `healthy`',
+    probe: 'its name, without arguments, queries and headers',
+    standing: '`open`, `passed` or `failed`',
+    retries: 'how many failures in a row make the service unhealthy',
+    failures: 'failures in a row that count',
+    last: 'what it was told last',
+  },
 };
 
 /** What stands in events besides their type. Of events of XState's own there is only the type. */
@@ -223,6 +258,7 @@ const eventFields: Readonly<Record<string, string>> = {
   client: 'inetd: the address of a client',
   clientPort: 'inetd: its port',
   again: '`services.stop`: and start them again',
+  answer: '`service.unhealthy`: `restart`, `log` or `shutdown`',
   askedBy: '`service.start`: `hand` where a command has asked for it, `reload` where a reload brings it',
   deadline: '`readiness.extended`: ms since the boot, on that clock, at which the start has taken too long',
   disable: '`services.stop`: and disable them',
@@ -231,18 +267,23 @@ const eventFields: Readonly<Record<string, string>> = {
   end: 'why the system is to end',
   ended: 'how a process ended, in words',
   error: 'why a program could not be started',
+  failures: '`probe.passed`, `probe.failed`: failures in a row that count',
   force: 'whatever state the services are in',
   forced: 'at once, without order',
   grace: 'ms after which what is left in spite of SIGKILL is said to survive',
+  index: '`probe.passed`, `probe.failed`: the number of the probe in its tree, from 0',
   killAfter: 'ms until SIGKILL',
   left: 'how many processes of the run are left besides its leader',
   message: '`notify.received`: what was said, by keys such as `ready`, `status`, `mainPid`, `watchdogInterval` (ms)',
   names: 'services, with suffix',
   news: '`service.noticed`: of what kind',
   outcome: '`unit.signalled`: `sent`, `vanished` (nothing was there) or `denied`',
+  passed: '`check.answered`: whether the probe has passed',
   phase: '`service.changed`: the state of its chart, with `starting` and `stopping` as a whole',
   pid: 'of the process',
+  probe: '`health.failed`: the name of the probe',
   purpose: '`unit.send`: `stop`, or `hand` where somebody sends the signal by hand',
+  reason: 'what a probe was told',
   serial: 'the run that it is about',
   service: 'with suffix',
   signal: 'its name',
@@ -279,9 +320,9 @@ file: newline-delimited JSON in UTF-8, an entry a line, boot after boot. The sam
 - **Version 2** came with machines of other names and shapes. \`process\` is \`unit\`, one run with its process group, and its events are
   \`unit.spawned\`, \`unit.leaderExited\` and so on. A cron or inetd service is one actor of the machine \`scheduled\`; in version 1
   it was one of \`service\` with a child. Who waits for a pidfile or READY=1 is \`readiness\`, a child of the service.
-- **The bound** is \`max_size\`. When the file would grow beyond it, the oldest whole boots are taken out, never a part of one. A boot
-  that alone fills the journal keeps its beginning: what comes after that is not recorded, and its number stands in a
-  \`@chaperone.lost\` before the end.
+- **The bound** is \`max_size\`. When the file would grow beyond it, the oldest whole boots are taken out. A boot
+  that alone fills the journal keeps its beginning and its newest part: what lies between is taken out in sections, each of which begins
+  with a \`@chaperone.sum\`. \`chaperonectl\` takes from it what is still known of that time, and says from when to when entries are missing.
 - **Access.** The file is made with mode 0600, and its directories where they are missing. It has to be a regular file that is empty or a
   journal already; a symbolic link is not followed. One that cannot be written to is said once, in the log, and this boot is not
   recorded. On a full disk entries wait (up to 1 MiB) until there is room; what is lost is counted. Two chaperones need two journals.
@@ -342,6 +383,7 @@ function manyEntries(): readonly Entry[] {
         ignoreFailures: true,
         prerequisites: index > 3 ? ['s0.service'] : [],
         ...(type === 'forking' ? { pidfile: '/run/s.pid' } : {}),
+        ...(type === 'notify' ? { stdout: 's0.service' as const } : {}),
         ...(type === 'cron' ? { interval: '* * * * * *' } : {}),
         ...(type === 'inetd' ? { port: 8_000 } : {}),
       }),
@@ -366,7 +408,7 @@ describe('docs/reference/journal.md', () => {
 
   it('has a word for every field', () => {
     expect(entryShapes.map(({ type }) => type)).toContain('@chaperone.lost');
-    expect(entryShapes).toHaveLength(10);
+    expect(entryShapes).toHaveLength(11);
     for (const name of ['EntryBase', 'ServiceEntry', 'SnapshotView'])
       expect(shape(name).fields.length).toBeGreaterThan(1);
   });
@@ -455,13 +497,17 @@ function exampleJournal(): string {
           };
         },
       });
-      return entries
-        .filter(({ type }) => type !== '@chaperone.log')
-        .map((entry) =>
-          entry.type === '@chaperone.boot'
-            ? { ...entry, boot: digit.repeat(32), hostname: 'api-7f9c', epoch: entry.epoch + index * 3_600_000 }
-            : entry,
-        );
+      return (
+        entries
+          .filter(({ type }) => type !== '@chaperone.log')
+          // A journal without records numbers what it holds.
+          .map((entry, nth) => ({ ...entry, seq: nth + 1 }))
+          .map((entry) =>
+            entry.type === '@chaperone.boot'
+              ? { ...entry, boot: digit.repeat(32), hostname: 'api-7f9c', epoch: entry.epoch + index * 3_600_000 }
+              : entry,
+          )
+      );
     })
     .map(renderEntry)
     .join('');

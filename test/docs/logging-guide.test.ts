@@ -22,6 +22,10 @@ const services = {
   'worker.service': { type: 'oneshot', command: 'echo worker says', after: 'web' },
 };
 
+const toolFile = {
+  'tool.conf': config({ 'tool.service': { type: 'oneshot', command: 'logger -p user.err -t tool it broke' } }),
+};
+
 /** Runs a recipe as it stands; `keep` shows what is in /var/log, file by file. */
 async function run(name: string, options: BootOptions = {}) {
   tried.add(name);
@@ -51,6 +55,26 @@ it('JSON for docker logs', async () => {
   );
   expect(records).toContainEqual(expect.objectContaining({ severity: 'warning', message: 'worker warns' }));
   expect(records).not.toContainEqual(expect.objectContaining({ severity: 'debug' }));
+});
+
+it('JSON for Loki', async () => {
+  const { stdout } = await run('loki', {
+    files: {
+      'services.conf': config({
+        'web.service': { type: 'oneshot', command: `sh -c 'echo "{\\"level\\":\\"info\\"}"; echo plain'` },
+      }),
+      'logging.conf': recipes.get('loki') ?? '',
+    },
+  });
+  const messages = stdout.map((line): unknown => JSON.parse(line));
+  expect(messages).toContainEqual(expect.objectContaining({ message: { level: 'info' } }));
+  expect(messages).toContainEqual(expect.objectContaining({ message: 'plain' }));
+});
+
+it('what happens when a sink does not keep up', async () => {
+  const { stdout, files } = await run('overflow');
+  expect(stdout).toContainEqual(expect.stringMatching(/ worker\[\d+\]: worker says$/));
+  expect(files).toEqual([expect.stringMatching(/^audit\.log:.* sudo: root did it$/)]);
 });
 
 it('a split audit log', async () => {
@@ -92,6 +116,43 @@ it('a file for each service', async () => {
   ]);
   expect(stdout).toContainEqual(expect.stringMatching(/ tool: it broke$/));
   expect(stdout).not.toContainEqual(expect.stringMatching(/says$/));
+});
+
+it('one entry for one service', async () => {
+  const { stdout, files } = await run('named', { files: { 'logging.conf': recipes.get('named') ?? '', ...toolFile } });
+  expect([...files].sort()).toEqual(['access.log:web says', 'errors.log:it broke', 'errors.log:worker warns']);
+  expect(stdout).toContainEqual(expect.stringMatching(/ tool: it broke$/));
+  expect(stdout).not.toContainEqual(expect.stringMatching(/says$/));
+});
+
+it('a service that takes the log of others', async () => {
+  tried.add('consumer');
+  const system = boot({ files: { 'logging.conf': recipes.get('consumer') ?? '' } });
+  await system.waitForLine(/collector\[\d+\]: collected web says$/);
+  await system.waitForLine(/collector\[\d+\]: collected worker warns$/);
+  system.signal('SIGTERM');
+  expect(await system.exit).toBe(0);
+  expect(system.lines()).not.toContainEqual(expect.stringMatching(/ web\[\d+\]: /));
+});
+
+it('at most so many lines', async () => {
+  const { stdout } = await run('rate', { files: { 'logging.conf': recipes.get('rate') ?? '' } });
+  const lines = stdout.filter((line) => / chatty\[\d+\]: \d+$/.test(line));
+  expect(lines.length).toBeGreaterThanOrEqual(100);
+  const [, dropped = ''] =
+    /: (\d+) lines of chatty\.service dropped: more than its log_rate of 100\/s$/m.exec(stdout.join('\n')) ?? [];
+  expect(Number(dropped)).toBe(1000 - lines.length);
+});
+
+it('rotation', async () => {
+  const { files } = await run('rotation', {
+    before: 'mount -t tmpfs tmpfs /var/log && (yes filling | head -c 10485760) > /var/log/app.log',
+    keep: 'ls /var/log | sed s,^,FILE:/var/log/, && grep -H says /var/log/app.log | sed s,^,FILE:,',
+  });
+  expect(files).toContainEqual('app.log');
+  // The container may end before the compression does.
+  expect(files).toContainEqual(expect.stringMatching(/^app\.log\.1(\.gz)?$/));
+  expect(files).toContainEqual(expect.stringMatching(/^app\.log:.* web\[\d+\]: web says$/));
 });
 
 it('has no recipe that is not run', () => {

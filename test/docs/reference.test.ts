@@ -9,7 +9,9 @@ import { fieldName } from '../../src/model/words/parameter.ts';
 
 const headings: Readonly<Record<SectionKind, string>> = {
   settings: '## settings',
+  compat: '## settings: compat',
   inspect: '## settings: inspect',
+  metrics: '## settings: metrics',
   service: '## NAME.service',
   logging: '## NAME.logging',
 };
@@ -20,7 +22,8 @@ Generated from [\`src/config/directives.ts\`](../../src/config/directives.ts) by
 
 A configuration is one file, or the \`*.conf\` and \`*.yaml\` files of a folder in byte order of their names: YAML, in which each
 top-level key is \`settings\`, \`NAME.service\` or \`NAME.logging\`. A later \`NAME.service\` replaces an earlier one; \`settings\` and
-\`NAME.logging\` are merged key by key. Times are seconds, fractions allowed.
+\`NAME.logging\` are merged key by key. Times are seconds, fractions allowed, or have
+units: \`500ms\`, \`1m30s\`, \`12h\`, \`3d\`. A top-level key that begins with \`x-\` is skipped: it is a place for YAML anchors.
 
 In directives marked *env* variables are expanded: \`$(V)\` or \`\${V}\`, \`$(V:-default)\`, \`$(V:+if set)\`, \`$(V:_if not set)\`,
 \`$(V:?message)\`, \`$(V:|yes|no)\`, \`$(V:|glob|equal|not equal)\`, \`$(V:/regex/replacement/i)\`. Values in \`env_set\` are expanded too.
@@ -39,9 +42,10 @@ function defaultOf({ default: value }: Directive): string {
 
 function row(directive: Directive): string {
   const choices = directive.choices;
-  const notes = [directive.expands ? '*env*' : '', choices === undefined ? '' : `one of ${choices.join(', ')}`].filter(
-    (note) => note !== '',
-  );
+  const notes = [
+    directive.expands ? '*env*' : '',
+    choices === undefined || directive.kind === 'period' ? '' : `one of ${choices.join(', ')}`,
+  ].filter((note) => note !== '');
   const summary = [directive.summary, ...notes].join('; ');
   return `| \`${directive.key}\` | ${defaultOf(directive)} | ${cell(summary)} |`;
 }
@@ -60,7 +64,7 @@ function furtherNeeds(): string {
 }
 
 function configurationPage(): string {
-  const sections = (['settings', 'inspect', 'service', 'logging'] as const).map((kind) =>
+  const sections = (['settings', 'compat', 'inspect', 'metrics', 'service', 'logging'] as const).map((kind) =>
     [
       headings[kind],
       '',
@@ -107,6 +111,16 @@ takes its value only after \`=\`. Options end at the first word that is none.
 \`_CHAP_OPTIONS\` is split into words as a shell does it, and supplies what the command line leaves out: options and the command. What
 both give, the command line decides. \`--create-user\` beats \`--user\`, and \`--exitkills\` beats \`--no-exitkills\`, wherever they come from.
 
+## A task
+
+Under \`--task\` stdout belongs to the command: \`docker run IMAGE --task get-launcher > launcher.sh\` writes what the command prints and nothing
+else. Chaperone logs nothing to stdout and stderr, also where the \`file\` of a \`.logging\` section is one of them (\`/dev/stdout\`); inspectors that
+print (\`--inspect\`) print to stderr, and so do warnings about the configuration.
+
+A terminal has one output for both. Where stderr is a terminal, a task shows no warnings about the configuration either: whatever else is on
+the screen says why the command could not be run. The terminal ends lines with a carriage return; a command whose output a shell is to
+read (\`docker run -t IMAGE --task get-launcher | sh\`) turns that off by \`stty -onlcr\`.
+
 ## Inspection
 
 \`--inspect\` is \`--inspect=terminal\`; several kinds stand with commas between, or in several \`--inspect\`. A comma may stand in an
@@ -119,7 +133,7 @@ argument, too: only a word that is a kind begins another one (\`terminal:web,sto
 | \`json[:SERVICE,…]\` | the same, one JSON object a line |
 | \`journal:FILE\` | writes everything to a file, to be replayed |
 | \`ws[:[ADDRESS:]PORT]\` | a WebSocket that speaks the format of \`@statelyai/inspect\`, for its tools |
-| \`web[:[ADDRESS:]PORT]\` | [a page](../guide/inspect-page.md) to watch it all |
+| \`web[:[ADDRESS:]PORT][,act]\` | [a page](../guide/inspect-page.md) to watch it all; with \`act\` it [may start and stop services](../guide/inspect-page.md#acting) |
 
 Without a port the system chooses one; without an address it is 127.0.0.1. The URL, with a random token in it, is told on stderr and
 in no log. What cannot be opened is a warning, and everything starts all the same.

@@ -32,6 +32,10 @@ function service(line: string): string {
   return `a.service:\n  command: "true"\n  ${line}\n`;
 }
 
+function template(instances: string): string {
+  return `a@.service:\n  command: "true"\n  instances: ${instances}\n`;
+}
+
 describe('the JSON Schema', () => {
   it('is the one that is shipped (else: npm run docs)', () => {
     const text = `${JSON.stringify(schema, undefined, 2)}\n`;
@@ -40,7 +44,7 @@ describe('the JSON Schema', () => {
   });
 
   it('has every directive of the reference, with its default and its variables', () => {
-    for (const kind of ['settings', 'inspect', 'service', 'logging'] satisfies SectionKind[]) {
+    for (const kind of ['settings', 'compat', 'inspect', 'metrics', 'service', 'logging'] satisfies SectionKind[]) {
       const known = [...directives[kind].values()].filter(({ key }) => !extraKeys[kind].includes(key));
       const rows = known.map(({ key, default: fallback, expands }) => ({ key, default: fallback, env: expands }));
       expect(rows, kind).toEqual(referenceTables[kind]);
@@ -91,13 +95,25 @@ const good = [
   service('after: [b.service, "c, d", INIT]'),
   service('after: b.service, c.service ,'),
   service('service_groups: [INIT, "one,two"]'),
+  service('wants: b.service:started'),
+  service(
+    'requires: [b.service, "c.service:exited"]\n  on_prerequisite_failure: "$(X:-fail)"\n  on_prerequisite_restart: restart',
+  ),
   service('before:'),
   ...['true', 'yes', 'on', 'y', 'No', 'OFF', '"n"', 'False', 'TRUE'].map((word) => service(`restart: ${word}`)),
   ...['true', '""', '" "', '"$(MYSQL:+true)"', `\${X:-no}`, '"`echo yes`"'].map((word) => service(`enabled: ${word}`)),
   ...['0', '0.5', '5', '"7.5"', '1_000', '0x10', '1:30', '1e2', '.5', '5.', '+3', '0755', '0b11'].map((number) =>
     service(`process_timeout: ${number}`),
   ),
-  ...['0', '5', '"5"', '0x1f', '1_0'].map((number) => service(`restart_limit: ${number}`)),
+  ...['no', 'on-failure', 'on-failure:3', 'always', 'unless-stopped', '""', '"$(X:-always)"'].map((word) =>
+    service(`restart: ${word}`),
+  ),
+  ...['0', '5', '"5"', '0x1f', '1_0', 'unlimited', '"$(N:-7)"'].map((number) => service(`restart_limit: ${number}`)),
+  ...['1', '1.5', '"2"', '100', '+2'].map((number) => service(`restart: true\n  restart_backoff: ${number}`)),
+  ...['0', '.25', '1', '0.5'].map((number) => service(`restart: true\n  restart_jitter: ${number}`)),
+  ...['143', 'SIGTERM', '143, SIGTERM', '[143, SIGTERM]', '[143, "TERM, 3"]', '"$(X:-5)"', '[]'].map((ends) =>
+    service(`success_exit: ${ends}`),
+  ),
   ...['80', '"80"', '65535', '"$(PORT:-80)"', `\${PORT:-80}`, '0x50'].map((port) =>
     service(`type: inetd\n  port: ${port}`),
   ),
@@ -105,8 +121,22 @@ const good = [
     (signal) => service(`kill_signal: ${signal}`),
   ),
   ...['log', 'inherit', '"$(X:-inherit)"', '""', '" log "'].map((target) => service(`stdout: ${target}`)),
+  ...['b.service', '"$(X:-b.service)"', '" b.service "'].map(
+    (target) => `${service(`stderr: ${target}`)}b.service: { command: "true", enabled: "$(X:+yes)" }\n`,
+  ),
+  ...['100', '1000/s', '5/500ms', '"10 / 2s"', '"$(RATE:-1/m)"'].map((rate) => service(`log_rate: ${rate}`)),
   ...['simple', 'oneshot', 'forking', 'notify', '" simple "'].map((type) => service(`type: ${type}`)),
+  ...['3', '"0"', '0-3', '" 0 - 3 "', '[mail, web]', 'mail, web', '[1, 2]', '"$(N:-2)"', '["$(N:-2)"]'].map(template),
   service('type: cron\n  interval: "@hourly"'),
+  service(
+    'type: cron\n  interval: "@hourly"\n  timezone: Europe/Berlin\n  overlap: queue\n  jitter: 5m\n  run_at_start: on\n  catch_up: no',
+  ),
+  service('max_runtime: 1h30m'),
+  service('reload_signal: HUP'),
+  service('reload_command: "web-ctl reload $MAINPID"'),
+  ...['{ file: /x }', '[{ env: X }, { env: X=on }]', '{ not: [{ command: "true" }] }', '{ file: "$(D:-/x)" }', ''].map(
+    (condition) => service(`start_if: ${condition}`),
+  ),
   service('type: cron\n  interval: "$(EVERY:-0 3 * * *)"'),
   ...['root', '33', '"0"', '"$(WHO:-root)"', ''].map((uid) => service(`uid: ${uid}`)),
   service('env_set: { A: 1, B: true, C: 080, D: , E: "$(F)", "with space": x }'),
@@ -126,11 +156,28 @@ const good = [
   'settings: { inspect: { journal: /var/log/journal, records: yes } }\n',
   'settings: { inspect: { journal: "$(X:+/x)" } }\n',
   'settings: { inspect: }\n',
+  ...['false', 'yes', '/etc/sv', '[/etc/sv, /srv/sv]', '[]', ''].map(
+    (value) => `settings: { compat: { runit: ${value} } }\n`,
+  ),
+  ...['1m', '1m30s', '500ms', '1.5h', '3d', '0s'].map((time) => service(`process_timeout: ${time}`)),
+  ...['10', '-5', '"-20"', '"$(NICE:-3)"'].map((nice) => service(`nice: ${nice}`)),
+  ...['022', '"0077"', '7', '0o27', '""'].map((umask) => service(`umask: ${umask}`)),
+  ...['0', '"0-3"', '[0, "2-3"]', '"$(CPUS:-0)"', ''].map((cpus) => service(`cpu_affinity: ${cpus}`)),
+  ...['[]', '[KILL]', 'NET_ADMIN', '"cap_kill, CHOWN"'].map((names) => service(`capabilities: ${names}`)),
+  service('limits: { nofile: 1024:4096, core: 0, nproc: unlimited, as: 2G, stack: , cpu: "$(CPU:-30s)" }'),
+  service('limits:'),
+  service('supplementary_groups: [root, 5, "$(G:-6)"]'),
+  service('oom_score_adjust: -1000\n  no_new_privileges: true'),
+  'x-common: &c { restart: yes }\na.service: { <<: *c, command: x }\nx-anything: [1, [2]]\n',
   'settings: { env_set: { A: b }, uid: "$(WHO:-root)", shutdown_timeout: 0.5, idle_delay: 2 }\n',
 ].filter((text) => text !== 'x: &x');
 
 /** Texts that both refuse. */
 const bad = [
+  ...['many', '-1/s', '1/w', '1.5/s'].map((rate) => service(`log_rate: ${rate}`)),
+  service('stdout: stdout'),
+  service('stdout: b.servce'),
+  ...['1001', '-1', '[a b]', 'a b', '{ a: b }', '[[a]]', 'a/b'].map(template),
   'settings: { control: all }\n',
   'settings: { control: { alow: } }\n',
   'settings: { control: { allow: { root: all } } }\n',
@@ -167,15 +214,25 @@ const bad = [
   'settings: { command: x }',
   'settings: { inspect: yes }',
   'settings: { inspect: [journal] }',
+  ...['sv', '3', '{ path: /etc/sv }', '[sv]', '[[/etc/sv]]'].map(
+    (value) => `settings: { compat: { runit: ${value} } }`,
+  ),
   'settings: { inspect: { jornal: /x } }',
   'settings: { inspect: { journal: { a: b } } }',
   'settings: { inspect: { records: perhaps } }',
   ...['0', '262143', '-1', '16T', 'M', '1.5M', '"16 M"', 'true', '[1]'].map(
     (bytes) => `settings: { inspect: { max_size: ${bytes} } }`,
   ),
-  ...['perhaps', '1', '0', '""', 'maybe yes', '"$(X)"', '[]', '{}'].map((word) => service(`restart: ${word}`)),
+  ...['perhaps', '1', '0', 'on-failure:0', 'on-failure:x', 'never', 'maybe yes', '[]', '{}'].map((word) =>
+    service(`restart: ${word}`),
+  ),
+  ...['0.5', '101', '-1', 'twice', 'true', '[2]'].map((number) =>
+    service(`restart: true\n  restart_backoff: ${number}`),
+  ),
+  ...['1.5', '-0.1', 'some'].map((number) => service(`restart: true\n  restart_jitter: ${number}`)),
+  ...['256', '-1', '{}', '[[1]]', '1.5'].map((ends) => service(`success_exit: ${ends}`)),
   ...['perhaps', '1', '[true]'].map((word) => service(`enabled: ${word}`)),
-  ...['-1', 'soon', '1m', '""', '"-0.5"', '1e400', '.inf', '[1]', 'true', '1e15', '"$(T)"'].map((number) =>
+  ...['-1', 'soon', '1 m', '2w', '""', '"-0.5"', '1e400', '.inf', '[1]', 'true', '1e15', '"$(T)"'].map((number) =>
     service(`process_timeout: ${number}`),
   ),
   ...['-1', '1.5', 'many', '1e3x', 'true'].map((number) => service(`restart_limit: ${number}`)),
@@ -190,6 +247,11 @@ const bad = [
   service('after: [a, [b]]'),
   service('after: { b.service: true }'),
   service('type: cron'),
+  service('type: cron\n  interval: "@hourly"\n  overlap: often'),
+  service('reload_signal: SIGNOPE'),
+  ...['[]', '{}', 'yes', '{ file: [x] }', '{ file: x }', '{ env: "" }', '{ file: /x, env: X }', '{ files: /x }'].map(
+    (condition) => service(`start_if: ${condition}`),
+  ),
   service('type: cron\n  interval:'),
   service('type: inetd'),
   service('env_set: [A]'),
@@ -200,6 +262,12 @@ const bad = [
   service('env_inherit: { A: 1 }'),
   service('env_unset: [[A]]'),
   ...['-1', '4294967295', '[0]', '{}'].map((uid) => service(`uid: ${uid}`)),
+  ...['20', '-21', 'low', '[1]', '1.5'].map((nice) => service(`nice: ${nice}`)),
+  ...['u=rwx', '"0888"', '-1', '[022]', '"01777"'].map((umask) => service(`umask: ${umask}`)),
+  ...['{ a: b }', '[[0]]'].map((cpus) => service(`cpu_affinity: ${cpus}`)),
+  service('limits: nofile'),
+  service('limits: { nofile: [1] }'),
+  service('oom_score_adjust: 1001'),
   'x.logging: { selector: [a] }',
   'x.logging: { file: { a: b } }',
   'x.logging: { stdout: log }',
@@ -212,13 +280,24 @@ const beyondSchema: readonly (readonly [string, string])[] = [
   [service('service_groups: NOBODY'), 'reserved names'],
   [service('after: a.service'), 'a cycle'],
   [service('uid: nobody-of-that-name'), 'accounts'],
+  [service('limits: { nofiles: 1 }'), 'names of limits, which may be of any case'],
+  [service('limits: { nofile: 2:1 }'), 'what a limit says'],
+  [service('umask: 0888'), 'octal digits of a number'],
+  [service('capabilities: [KIL]'), 'names of capabilities'],
+  [service('cpu_affinity: one'), 'what a list of processors says'],
   [service('gid: 5'), 'a gid without a uid, which may stand in another file'],
   [service('type: cron\n  interval: "61 * * * *"'), 'what a schedule says'],
+  [service('type: cron\n  interval: "@hourly"\n  timezone: Nowhere/Else'), 'time zones'],
+  [service('overlap: queue'), 'which directive fits which type'],
   ['x.logging: { selector: "nothing" }', 'what a selector says'],
   ['a.service: { command: "sh -c \'open" }', 'quotes in a command'],
   [service('process_timeout: "1:30"'), 'quotes around a number to the base of 60'],
   [service('restart_limit: 5.0'), 'a whole number with a point'],
+  [service('success_exit: SIGNOPE'), 'the names of all signals'],
+  [service('success_exit: 3, 300'), 'numbers in a list'],
+  [service('restart_window: 5m'), 'directives that need another one'],
   [service('directory: "$(X:?no X)"'), 'variables'],
+  ['settings: { metrics: { listen: "localhost:9101" } }', 'addresses, which variables may make'],
   ['settings: { inspect: { journal: here } }', 'absolute paths, which variables may make'],
   ['settings: { inspect: { max_size: 65G } }', 'sums'],
   ['settings: { inspect: { max_size: 255K } }', 'sums'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { inDist } from '../dist.ts';
 
 const guide = readFileSync(new URL('../../docs/guide/simulate.md', import.meta.url), 'utf8');
 const [workflow = ''] = /(?<=```yaml\n)[\s\S]*?(?=```)/.exec(guide) ?? [];
@@ -21,7 +22,7 @@ function pullRequest(base: string, head: string) {
   const workspace = join(directory, 'repository');
   mkdirSync(join(workspace, 'chaperone.d'), { recursive: true });
   mkdirSync(join(directory, 'bin'));
-  const tool = join(import.meta.dirname, '../../dist/chaperonectl.cjs');
+  const tool = inDist('chaperonectl.cjs');
   symlinkSync(tool, join(directory, 'bin/chaperonectl'));
   const environment = {
     PATH: `${join(directory, 'bin')}:${dirname(process.execPath)}:/usr/bin:/bin`,

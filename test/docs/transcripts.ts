@@ -86,6 +86,17 @@ web.service: { command: sleep infinity, after: migrate.service }
       'Give it more time (`process_timeout`, 60 s by default), or find out what it waits for: its last words say it here.',
   },
   {
+    title: 'The container ends at once: a command that was written for a shell',
+    config: `web.service:
+  type: oneshot
+  command: sleep 0.1 && echo ready
+`,
+    shows: explanation,
+    exit: 1,
+    advice:
+      'Chaperone starts programs without a shell. `chaperonectl check` finds such a command before it fails, also one that fails nowhere and does something else.',
+  },
+  {
     title: 'The container ends at once: a script whose interpreter is missing',
     config: `web.service: { command: $(_CHAP_CONFIG_DIR)/chaperone.d/script }
 `,
@@ -174,7 +185,7 @@ web.service: { command: sleep infinity, after: migrate.service }
     shows: explanation,
     exit: 1,
     advice:
-      'Whatever is followed is signalled at the stop: PID 1 never is, and others are only where they descend from Chaperone or run under the account of the service.',
+      'Whatever is followed is signalled at the stop. So PID 1, Chaperone itself, the processes of other services and those that are older than the start never are. A pidfile that root alone can have put there may name any other process; one of another account, only a process that belongs to the service or runs under its account.',
   },
   {
     title: 'A notify service does not become ready: redis',
@@ -223,7 +234,8 @@ store.service:
 `,
     shows: explanation,
     exit: 1,
-    advice: 'The number is one of errno(3): 13 is `EACCES`, permission denied. `errno -l` lists them.',
+    advice:
+      'The number is one of errno(3): 13 is `EACCES`, permission denied. `errno -l` lists them. Only the main process reports errors so, and `sdnotify ERRNO=13` in a shell script; once the started process has ended and has named no other, any process that may send does. The error of a helper, such as `systemctl`, which inherits NOTIFY_SOCKET, becomes the note of the service.',
   },
   {
     title: 'A notify service is ended by its watchdog',
@@ -239,6 +251,22 @@ store.service:
     exit: 1,
     advice:
       'It has to send `WATCHDOG=1` within each `watchdog` seconds, best twice as often; SIGABRT leaves a core where cores are allowed. A missed beat is a failure that `restart: true` answers.',
+  },
+  {
+    title: 'A notification does not count',
+    config: `web.service:
+  type: notify
+  notify_access: main
+  command: >-
+    sh -c 'python3 -c "import os, socket;
+    socket.socket(1, 2).sendto(bytes(\\"READY=1\\", \\"ascii\\"), os.environ[\\"NOTIFY_SOCKET\\"])";
+    exec sleep infinity'
+  process_timeout: 0.5
+`,
+    shows: /which may not send any/,
+    exit: 1,
+    advice:
+      "The credentials of the sender decide. With `notify_access: exec`, the default, root, the accounts of Chaperone and of the service, and the service's own processes may send; a short program that has gone before Chaperone looks counts by its account alone. Everybody in the container can find a notify socket, so `all` is for containers whose processes all trust each other.",
   },
   {
     title: 'A notify service names a process that is not there',
@@ -307,7 +335,7 @@ report.service: { type: cron, interval: "30 2 * * *", command: "true" }
     shows: /running CMD|will not run again/,
     exit: 0,
     advice:
-      'A job never runs beside itself: a tick that finds the last run alive is skipped. One that hangs needs a limit of its own, such as `timeout 50 COMMAND`.',
+      'A job never runs beside itself: a tick that finds the last run alive is skipped. Ticks that were missed because the clock was set forward, or the machine was suspended, lead to one run, at once. One that hangs needs a limit of its own, such as `timeout 50 COMMAND`.',
   },
   {
     title: 'A job fails',

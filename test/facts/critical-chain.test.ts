@@ -42,6 +42,34 @@ describe('the critical chain', () => {
     expect(criticalChain(times)).toEqual([byHand, late, web, store, prepare]);
   });
 
+  it('leaves out what a person has started while the boot goes on, unless a service of the boot waited for it', () => {
+    const byHand: StartTimes = { service: 'extra', started: 100, byHand: true, lasts: 700 };
+    expect(criticalChain([byHand, prepare, store, web])).toEqual([web, store, prepare]);
+    const idle: StartTimes = { service: 'idle', started: 1_664, ready: 2_164 };
+    expect(criticalChain([{ ...byHand, ready: 1_600 }, prepare, store, web, idle])[1]).toEqual(web);
+    const { lasts: _, ...over } = { ...byHand, ready: 600 };
+    const after: StartTimes = { service: 'after', started: 600, ready: 665, waitedFor: 'extra' };
+    const chain = criticalChain([over, web, after]);
+    expect(renderChain(chain)).toBe('critical chain: after 0.065 s ← extra 0.500 s, started by hand');
+  });
+
+  it('begins with the start that has lasted longest while the boot goes on, whatever else is over', () => {
+    const young: StartTimes = { service: 'young', started: 60_000, lasts: 90_001 };
+    const hung: StartTimes = { service: 'hung', started: 15, lasts: 90_000, waitedFor: 'prepare' };
+    const old: StartTimes = { service: 'old', started: 0, ready: 90_000 };
+    for (const times of [
+      [prepare, old, young, hung],
+      [hung, young, old, prepare],
+    ])
+      expect(renderChain(criticalChain(times))).toBe('critical chain: hung 89.985 s, not ready yet ← prepare 0.015 s');
+    // Once the boot is over, a start that lasts was no part of it.
+    expect(criticalChain([prepare, hung], 15)).toEqual([prepare]);
+  });
+
+  it('says so where nothing has started', () => {
+    expect(renderChain(criticalChain([]))).toBe('critical chain: nothing has started');
+  });
+
   it('leaves out restarts that came only after the next service was released', () => {
     const lost = { at: 157, cause: 'exit 5' };
     expect(criticalChain([prepare, web, { ...store, lost }], 664)).toEqual([web, store, prepare]);
@@ -131,5 +159,25 @@ describe('the critical chain', () => {
         }
       }),
     );
+  });
+
+  it('begins, while the boot goes on, with a service that has gone down again', () => {
+    const db: StartTimes = {
+      service: 'db',
+      started: 0,
+      ready: 100,
+      lost: { at: 500, cause: 'exit 1', again: 600 },
+      downAt: 900,
+    };
+    const api: StartTimes = { service: 'api', started: 100, waitedFor: 'db', lasts: 900 };
+    expect(criticalChain([api, db])).toEqual([{ service: 'db', started: 0, lasts: 900, restartedAfter: 'exit 1' }]);
+    expect(renderChain(criticalChain([api, db]))).toBe(
+      'critical chain: db 0.900 s, not ready yet, restarted after exit 1',
+    );
+    // One that is up again waits for nothing, and what was over stays as it was.
+    const { downAt: _, ...up } = db;
+    expect(criticalChain([api, up]).map(({ service }) => service)).toEqual(['api', 'db']);
+    const late: StartTimes = { service: 'late', started: 100, ready: 400, waitedFor: 'db' };
+    expect(criticalChain([late, db], 450).map(({ service }) => service)).toEqual(['late', 'db']);
   });
 });

@@ -11,21 +11,36 @@ const begin: Step = [10, 'starting.spawning', release];
 function followed(...steps: readonly Step[]): FirstStart | undefined {
   return steps.reduce<FirstStart | undefined>(
     (start, [at, to, event = { type: 'step' }, context = {}], index) =>
-      followStart(start, { seq: index + 1, at, to, event, context }),
+      followStart(start, { seq: index + 1, at, from: steps[index - 1]?.[1] ?? 'pending', to, event, context }),
     undefined,
   );
 }
 
 function timesOf(...steps: readonly Step[]) {
-  return startTimes('web.service', followed(...steps));
+  return startTimes('web.service', followed(...steps), 1_000);
 }
 
 describe('the first start of a service', () => {
-  it('begins with the first move to a starting state, and has no times before it is over', () => {
+  it('begins with the first move to a starting state, and lasts until it is over', () => {
     expect(followed([0, 'pending'])).toBeUndefined();
     const start = followed([0, 'pending'], begin, [12, 'starting.settling', { type: 'unit.spawned' }]);
     expect(start).toEqual({ seq: 2, at: 10, waitedFor: 'db.service' });
-    expect(startTimes('web.service', start)).toBeUndefined();
+    expect(startTimes('web.service', start, 90_000)).toEqual({
+      service: 'web.service',
+      started: 10,
+      lasts: 90_000,
+      waitedFor: 'db.service',
+    });
+    expect(startTimes('web.service', undefined, 90_000)).toBeUndefined();
+  });
+
+  it.each<readonly [string, string, EventView, boolean]>([
+    ['that was disabled', 'disabled', { type: 'service.start', askedBy: 'hand' }, true],
+    ['that waited after the request', 'disabled', { ...release, askedBy: 'hand' }, true],
+    ['that would have started in any case', 'pending', { type: 'service.start', askedBy: 'hand' }, false],
+    ['that a reload has enabled', 'disabled', { type: 'service.start', askedBy: 'reload' }, false],
+  ])('is by hand where a person asked for a service %s', (_, from, event, byHand) => {
+    expect(timesOf([0, from], [10, 'starting.spawning', event])?.byHand ?? false).toBe(byHand);
   });
 
   it('knows whom the service had waited for from the event, or else from the context of the chart', () => {
@@ -85,7 +100,7 @@ describe('the first start of a service', () => {
       [110, 'ready.running'],
       [120, 'failed', { type: 'unit.leaderExited' }, { cause: 'exit 6' }],
     );
-    expect(startTimes('web', lost)).toMatchObject({ ready: 30, lost: { at: 90, cause, again: 100 } });
+    expect(startTimes('web', lost, 1_000)).toMatchObject({ ready: 30, lost: { at: 90, cause, again: 100 } });
   });
 
   it('is not made again where the service goes down for good', () => {
@@ -108,6 +123,8 @@ describe('the first start of a service', () => {
 
   it('stays the same object where a move changes nothing of it', () => {
     const start = followed(begin, [30, 'ready.running']);
-    expect(followStart(start, { seq: 9, at: 50, to: 'exited', event: { type: 'step' }, context: {} })).toBe(start);
+    expect(
+      followStart(start, { seq: 9, at: 50, from: 'ready.running', to: 'exited', event: { type: 'step' }, context: {} }),
+    ).toBe(start);
   });
 });

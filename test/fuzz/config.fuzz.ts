@@ -3,9 +3,11 @@
  * has to become a system or diagnostics.
  */
 import { loadConfiguration } from '../../src/config/load.ts';
+import { mistakeHelp } from '../../src/config/mistake-help.ts';
 import { renderErrors, renderWarnings } from '../../src/config/render-diagnostics.ts';
 import { parseAccounts } from '../../src/model/service/accounts.ts';
 import { commandKey } from '../../src/model/service/late-environment.ts';
+import { shellSyntax } from '../../src/model/service/shell-syntax.ts';
 import type { Diagnostic } from '../../src/model/words/diagnostic.ts';
 import { memoryReader } from '../config/memory-reader.ts';
 import { check } from './target.ts';
@@ -14,6 +16,7 @@ export const dictionary = [
   ...['settings: {', 'a.service: {', 'b.service:', 'c.logging:', 'command: ', '  type: ', 'oneshot', 'notify', 'cron'],
   ...['forking', 'inetd', 'simple', 'after: ', 'before: ', 'env_set:', 'env_inherit:', 'env_unset:', 'uid: ', 'gid: '],
   ...['restart: true', 'interval: ', '"*/5 * * * *"', 'port: ', 'pidfile: ', 'service_groups: ', 'IDLE', 'INIT', 'www'],
+  ...['depends_on: ', 'environment: ', 'ExecStart: ', 'services:\n', '[Unit]\nA=', ' && ', ' > x', '$HOME', 'sh -c '],
   ...['selector: ', '"*.info;!kern.*"', 'stdout: ', 'stderr: ', 'file: ', 'kill_signal: ', 'SIGTERM', 'directory: '],
   ...[
     'optional: ',
@@ -61,6 +64,9 @@ const environment = { PATH: '/usr/bin:/bin', A: '$(B)', B: 'b$(A)', HOME: '/root
 export function fuzz(data: Buffer): void {
   const texts = data.toString().split(/\n?%%\n/);
   const files = Object.fromEntries(texts.map((text, index) => [`/etc/chaperone.d/${index}.conf`, text]));
+  for (const text of texts)
+    for (const { index, text: found } of shellSyntax(text))
+      check(index >= 0 && found !== '', 'shell syntax has a place');
   const outputs = new Map<string, string>();
   // Commands may stand in commands: one round for each level of them.
   for (let round = 0; round < 4; round += 1) {
@@ -71,6 +77,7 @@ export function fuzz(data: Buffer): void {
         accounts,
         interactive: false,
         outputs,
+        help: mistakeHelp,
         console: { argv: ['sh'], exitKills: true, task: false },
       });
     const { spec, diagnostics, commands } = load();

@@ -18,7 +18,9 @@ export function fuzz(data: Buffer): void {
   const text = data.toString();
   if (withCommands === undefined || !Buffer.from(text).equals(data)) return;
   try {
-    const expected = createExpander([{ values: variables }], { commandOutput: runCommand }).expand(text);
+    const expected = createExpander([{ values: variables, data: 'literal' }], { commandOutput: runCommand }).expand(
+      text,
+    );
     check(withCommands.equals(Buffer.from(expected)), 'envcp gives what an expansion of the whole text gives');
   } catch (error) {
     // The bounds count for the whole text there, and for each form here.

@@ -125,12 +125,14 @@ describe('durationsOf', () => {
 
 describe('renderReport', () => {
   it('says it in aligned columns', () => {
-    expect(renderReport({ ...reportOf(boot), boot: '0123456789', lost: 3 })).toMatchInlineSnapshot(`
+    expect(
+      renderReport({ ...reportOf(boot), boot: '0123456789', gaps: [{ from: 900, to: 1_000, count: 3 }] }),
+    ).toMatchInlineSnapshot(`
       "boot 01234567  2030-01-01T00:00:00Z  simulated, chaperone 0.0.0
       ready in 0.820 s
       critical chain: web 0.500 s (61 %) ← store 0.300 s (37 %) ← prepare 0.020 s (2 %)
       ended after 10.000 s with exit status 0: SIGTERM
-      3 entries were lost
+      of the time from 0.900 s to 1.000 s 3 entries are missing: what happened then is not counted
 
       blame
            0.500 s  web      waited 0.320 s for store

@@ -87,6 +87,39 @@ describe('JournalReader', () => {
     expect(problems[0]?.text).toBe('entry 5 stands behind entry 13');
   });
 
+  it('says how many entries are missing, and from when to when', () => {
+    const whole = webBoot();
+    const { found, skipped } = read(lines([...whole.slice(0, 5), ...whole.slice(8)]));
+    const { at, seq } = whole[8] ?? never();
+    const lost = { type: '@chaperone.lost', seq: seq - 1, at, from: whole[4]?.at, count: 3 };
+    expect(found[0]?.entries).toEqual([...whole.slice(0, 5), lost, ...whole.slice(8)]);
+    expect(skipped).toBe(0);
+  });
+
+  it('misses nothing where a gap is told, or belongs to records that were not asked for', () => {
+    const whole = webBoot();
+    const { at, seq } = whole[8] ?? never();
+    const told: Entry = { type: '@chaperone.lost', seq: seq - 1, at, from: 0, count: 3 };
+    for (const entries of [
+      [...whole.slice(0, 5), told, ...whole.slice(8)],
+      // Sparse entries, as somebody gets them who comes late: the mark behind them tells of all.
+      [...whole.slice(0, 3), ...whole.slice(5, 6), told, ...whole.slice(8)],
+      [...whole.slice(0, 5), ...whole.slice(8).map((entry, index) => (index === 0 ? { ...entry, unasked: 3 } : entry))],
+    ])
+      expect(read(lines(entries)).found[0]?.entries).toEqual(entries);
+  });
+
+  it('skips lines of another boot, and says so', () => {
+    const [boot, ...rest] = webBoot();
+    const foreign = rest.slice(0, 3).map((entry): Entry => ({ ...entry, seq: entry.seq + 500 }));
+    const { found, skipped, problems } = read(
+      lines([boot ?? never(), ...rest.slice(0, 4), ...foreign, ...rest.slice(4)]),
+    );
+    expect(found[0]?.entries).toEqual(webBoot());
+    expect(skipped).toBe(3);
+    expect(problems[0]?.text).toBe('3 lines of another boot stand before entry 6');
+  });
+
   it('knows no boot in what is no journal', () => {
     expect(read('')).toMatchObject({ boots: 0, skipped: 0 });
     expect(read('# Configuration\nsettings: {}\n')).toMatchObject({
@@ -144,3 +177,7 @@ describe('JournalReader', () => {
     expect(counts[1]).toBeGreaterThan(9 * (counts[0] ?? 0));
   });
 });
+
+function never(): never {
+  throw new Error('there is no such entry');
+}

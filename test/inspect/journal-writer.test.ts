@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
-import { bootLineStart, JournalWriter } from '../../src/inspect/journal-writer.ts';
+import { bootLineStart, JournalWriter, sectionLineStart } from '../../src/inspect/journal-writer.ts';
+import { renumbered, withFacts } from './entries.ts';
 import { bootEntry, numbered, serviceEntry, webBoot } from './hand-made.ts';
 
 class Target {
@@ -51,21 +52,30 @@ describe('JournalWriter', () => {
     expect(target.text.indexOf('\n')).toBe(target.text.length - 1);
   });
 
-  it('keeps the beginning of a boot that fills the journal, and tells of the rest before its end', () => {
-    const entries = [
-      bootEntry([]),
-      ...ticks(2_000, 2),
-      ...numbered([[9, { type: '@chaperone.end', exitStatus: 0, cause: 'x'.repeat(5_000) }]], 2_002),
-    ];
-    const { target, full } = write(entries, 65_536);
-    expect(Buffer.byteLength(target.text)).toBeLessThanOrEqual(65_536);
+  it('begins a section after each quarter of the journal, with the sum of what came before', () => {
+    const start = renumbered(withFacts(webBoot().slice(0, -1)));
+    const { target, full } = write([...start, ...ticks(900, start.length + 1)], 65_536);
+    const written = target.text.split('\n').slice(0, -1);
+    const starts = written.flatMap((line, index) => (line.startsWith(sectionLineStart) ? [index] : []));
+    expect(starts.length).toBeGreaterThan(3);
+    for (const [index, start] of starts.entries()) {
+      const section = written.slice(start, starts[index + 1]).join('\n');
+      if (index < starts.length - 1) expect(section.length).toBeGreaterThan(65_536 / 8);
+      expect(section.length).toBeLessThan(65_536 / 3);
+      const sum = JSON.parse(written[start] ?? '');
+      expect(sum).toMatchObject({ seq: JSON.parse(written[start - 1] ?? '').seq });
+      const moves = sum.entries.filter(({ type }: Entry) => type === '@chaperone.fact');
+      expect(moves.length).toBeGreaterThan(0);
+    }
     expect(full()).toBe(1);
-    const written = target.entries();
-    const kept = written.length - 2;
-    expect(kept).toBeGreaterThan(300);
-    expect(written.slice(0, kept)).toEqual(entries.slice(0, kept));
-    expect(written.at(-2)).toEqual({ type: '@chaperone.lost', seq: 2_001, at: 1_999, count: 2_001 - kept });
-    expect(written.at(-1)).toMatchObject({ type: '@chaperone.end', seq: 2_002, cause: 'x'.repeat(1_024) });
+  });
+
+  it('leaves out of a sum what would fill the section', () => {
+    const services = Array.from({ length: 300 }, (_, index) => serviceEntry(`s${index}`));
+    const { target } = write([bootEntry(services), ...ticks(600, 2)], 65_536);
+    const sums = target.text.split('\n').filter((line) => line.startsWith(sectionLineStart));
+    expect(sums.length).toBeGreaterThan(2);
+    for (const sum of sums) expect(sum.length).toBeLessThan(65_536 / 8);
   });
 
   it('leaves out what its target has no room for, and says so before it goes on', () => {
@@ -92,6 +102,6 @@ describe('JournalWriter', () => {
     for (const entry of ticks(1, 8)) writer.write(entry);
     target.room = 512 * 1024;
     for (const entry of ticks(1, 9)) writer.write(entry);
-    expect(target.entries()[1]).toEqual({ type: '@chaperone.lost', seq: 8, at: 0, count: 6 });
+    expect(target.entries()[1]).toEqual({ type: '@chaperone.lost', seq: 8, at: 0, from: 0, count: 6 });
   });
 });

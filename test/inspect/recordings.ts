@@ -7,7 +7,7 @@ import type { SystemSpec } from '../../src/model/service/service-spec.ts';
 import { configFiles } from '../../src/runtime/linux/config-files.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
-import { createWorld, simpleService, systemOf, type World } from '../simulation/world.ts';
+import { createWorld, simpleService, systemOf, type World, type WorldOptions } from '../simulation/world.ts';
 
 const wait = (ms: number): Step => ({ do: 'wait', ms });
 const print = (text: string, to: 'stdout' | 'stderr' = 'stdout'): Step => ({ do: 'print', text, to });
@@ -75,6 +75,15 @@ export function sampleRecording(): Entry[] {
   return record(sampleSpec(), { has: () => true, script }, 20_000, 10_000);
 }
 
+/** The last service of a boot never says READY=1; nothing else happens. */
+export function hangingWorld(): World {
+  const services = [
+    simpleService('store'),
+    simpleService('web', { type: 'notify', processTimeout: 3_600_000, prerequisites: ['store.service'] }),
+  ];
+  return createWorld(systemOf(services), { has: () => true, script: () => ({ steps: [hang], onSignal: quietly }) });
+}
+
 /** A store that never says READY=1, and everything that waits for it. */
 export function deadlockRecording(): Entry[] {
   const after = (...names: string[]) => ({ prerequisites: names.map((name) => `${name}.service`) });
@@ -106,12 +115,12 @@ export function deadlockRecording(): Entry[] {
 }
 
 /** A service that crashes until it has used up its restarts, beside two that stand. */
-export function crashLoopRecording(): Entry[] {
+export function crashLoopRecording(until = 60_000): Entry[] {
   const world = crashLoopWorld();
-  return recorded(world, 60_000);
+  return recorded(world, until);
 }
 
-export function crashLoopWorld(): World {
+export function crashLoopWorld(options: WorldOptions = {}): World {
   const services = [
     simpleService('store', { startupPause: 200 }),
     simpleService('web', {
@@ -139,7 +148,25 @@ export function crashLoopWorld(): World {
     if (name === 'report') return { steps: [wait(700), print('all is well\n')] };
     return { steps: [hang], onSignal: quietly };
   };
-  return createWorld(systemOf(services), { has: () => true, script });
+  return createWorld(systemOf(services), { has: () => true, script }, options);
+}
+
+/** db is killed and comes up again; two services wait for it, directly or not, and one does not. */
+export function incidentRecording(): Entry[] {
+  let run = 0;
+  const services = [
+    simpleService('db', { startupPause: 100, restart: true, restartDelay: 2_000 }),
+    simpleService('api', { prerequisites: ['db.service'], startupPause: 100 }),
+    simpleService('web', { prerequisites: ['api.service'], startupPause: 100 }),
+    simpleService('other', { startupPause: 100 }),
+  ];
+  const script = ([name]: readonly string[]): Script => {
+    if (name === 'db') run += 1;
+    return name === 'db' && run === 1
+      ? { steps: [wait(5_000), print('cannot fork: out of memory\n', 'stderr'), { do: 'exit', code: 3 }] }
+      : { steps: [hang], onSignal: quietly };
+  };
+  return record(systemOf(services), { has: () => true, script }, 20_000);
 }
 
 /** 300 services in ten layers; one in fifty crashes once. */

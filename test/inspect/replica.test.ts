@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/inspect/entry.ts';
-import { applyEntry, copyReplica, createReplica, edgeKey, type Replica } from '../../src/inspect/replica.ts';
+import { applyEntry, copyReplica, createReplica, type Replica } from '../../src/inspect/replica.ts';
 import { Timeline } from '../../src/inspect/timeline.ts';
 import { withFacts } from './entries.ts';
 import { bootEntry, numbered, serviceEntry, webBoot } from './hand-made.ts';
@@ -39,13 +39,6 @@ describe('applyEntry', () => {
     });
     expect(actors.get('x:0')?.path).toBe('');
     expect({ seq, at, end }).toMatchObject({ seq: 13, at: 99, end: { exitStatus: 0 } });
-  });
-
-  it('counts the transitions of an actor', () => {
-    const counts = replicaOf(withFacts(webBoot())).actors.get('x:1')?.counts;
-    expect(counts?.get(edgeKey('starting.settling', 'xstate.after', 'ready.running'))).toBe(2);
-    expect(counts?.get(edgeKey('pending', 'service.start', 'starting.preparing'))).toBe(1);
-    expect([...(counts?.values() ?? [])].reduce((sum, count) => sum + count, 0)).toBe(7);
   });
 
   it('lays the past of a service out in segments, without the states that nobody finds it in', () => {

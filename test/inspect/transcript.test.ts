@@ -310,6 +310,8 @@ it('tells of a scheduled service whose runs may finish when they have', () => {
 
 it('says where entries are missing', () => {
   const lost: Entry = { type: '@chaperone.lost', seq: 9, at: 1, count: 4 };
-  expect(write([lost], { format: 'text' })).toBe('          4 entries were lost here\n');
-  expect(write([lost], { format: 'json' })).toBe('{"at":1,"lost":4}\n');
+  expect(write([lost], { format: 'text' })).toBe(
+    '          of the time from 0.000 s to 0.001 s 4 entries are missing\n',
+  );
+  expect(write([lost], { format: 'json' })).toBe('{"at":1,"from":0,"lost":4}\n');
 });

@@ -2,18 +2,13 @@ import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { expect, it } from 'vitest';
 import { createMachine } from 'xstate';
 import type { Entry } from '../../src/inspect/entry.ts';
-import { Registry } from '../../src/inspect/registry.ts';
-import { toWire, type WireMessage } from '../../src/inspect/wire.ts';
+import { messagesOf, type WireMessage } from '../../src/inspect/wire.ts';
 import type { JsonObject } from '../../src/model/words/json.ts';
 import { simpleService, systemOf } from '../simulation/world.ts';
 import { recorded } from './recorded.ts';
 
 function wire(entries: readonly Entry[]): readonly WireMessage[] {
-  const registry = new Registry();
-  return entries.flatMap((entry) => {
-    registry.apply(entry);
-    return toWire(entry, registry) ?? [];
-  });
+  return [...messagesOf(entries)];
 }
 
 const services = [simpleService('store'), simpleService('web', { prerequisites: ['store.service'] })];

@@ -2,6 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { setup } from 'xstate';
 import { renderDiagram } from '../../scripts/machine-diagram.ts';
+import { healthMachine } from '../../src/machines/health.ts';
+import { hooksMachine } from '../../src/machines/hooks.ts';
+import { probeMachine } from '../../src/machines/probe.ts';
 import { readinessMachine } from '../../src/machines/readiness.ts';
 import { scheduledMachine } from '../../src/machines/scheduled.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
@@ -9,6 +12,9 @@ import { systemMachine } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 
 const machines = {
+  health: healthMachine,
+  hooks: hooksMachine,
+  probe: probeMachine,
   readiness: readinessMachine,
   scheduled: scheduledMachine,
   service: serviceMachine,
@@ -16,7 +22,10 @@ const machines = {
   unit: unitMachine,
 };
 const summaries: Readonly<Record<keyof typeof machines, string>> = {
-  readiness: 'What a start waits for beyond its process: a pidfile, or the word of the service itself.',
+  hooks: 'The hooks of one stage of a service, such as before_start: one unit after another.',
+  health: 'What the probes of `healthy` say together, while a service is ready.',
+  probe: 'One probe of a service: what it asks or listens for, again and again.',
+  readiness: 'What a start waits for beyond its process: a pidfile, the word of the service itself, or its probes.',
   scheduled: 'One cron or inetd service: what starts its runs, and the runs themselves.',
   service: 'One simple, oneshot, forking or notify service, from the configuration to the end of the system.',
   system: 'The whole system: it starts the services by the dependency graph and stops them against it.',
@@ -37,6 +46,9 @@ function page(name: keyof typeof machines): string {
 
 describe('the diagrams in docs/machines', () => {
   it.each([
+    'health',
+    'hooks',
+    'probe',
     'readiness',
     'scheduled',
     'service',

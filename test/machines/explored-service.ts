@@ -1,10 +1,17 @@
 import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
+import { conditionsMachine, type LookedFact } from '../../src/machines/conditions.ts';
+import { healthMachine } from '../../src/machines/health.ts';
+import { hooksMachine } from '../../src/machines/hooks.ts';
+import { type CheckFact, type CheckRequest, type CheckRun, probeMachine } from '../../src/machines/probe.ts';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
+import { type ReloadReport, type ReloadTarget, reloadMachine } from '../../src/machines/reload.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import type { ServiceEvent, ServiceInput, ServiceReport } from '../../src/machines/service-events.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
+import type { Hooks } from '../../src/model/service/hook.ts';
 import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
+import type { Probe } from '../../src/model/service/probe.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
@@ -22,6 +29,12 @@ export const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'service.reset': true,
   'service.signal': true,
   'service.reconfigure': true,
+  'service.reload': true,
+  'conditions.met': true,
+  'conditions.unmet': true,
+  'conditions.failed': true,
+  'reload.ended': true,
+  'reload.over': true,
   'service.resumed': true,
   'unit.spawned': true,
   'unit.spawnFailed': true,
@@ -31,10 +44,18 @@ export const eventTypes: Readonly<Record<ServiceEvent['type'], true>> = {
   'readiness.passed': true,
   'readiness.failed': true,
   'readiness.extended': true,
+  'health.passed': true,
+  'health.failed': true,
   'notify.received': true,
   'watchdog.missed': true,
+  'runtime.exceeded': true,
   'restarts.forgotten': true,
   'leader.missed': true,
+  'hooks.began': true,
+  'hooks.passed': true,
+  'hooks.failed': true,
+  'hooks.ended': true,
+  'hooks.survived': true,
 };
 
 export const killed: ExitStatus = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false };
@@ -43,10 +64,19 @@ function commands(at: number): readonly ServiceEvent[] {
   return [
     { type: 'service.start', at },
     { type: 'service.stop', drain: false, killAfter: 5_000, at },
+    {
+      type: 'service.stop',
+      drain: false,
+      killAfter: 5_000,
+      because: { prerequisite: 'db', how: 'crashed' },
+      fails: true,
+      at,
+    },
     { type: 'service.kill', grace: 1_000, at },
     { type: 'service.retire', at },
     { type: 'service.reset', killAfter: 5_000, at },
     { type: 'service.signal', signal: 'SIGHUP', at },
+    { type: 'service.reload', request: 3, at },
   ];
 }
 
@@ -83,7 +113,7 @@ function unitFacts({ context: { serial, spec, pid }, value }: ServiceSnapshot, a
 }
 
 /** The facts that the readiness machine may report while it is there. */
-function readinessFacts({ context, children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+function readinessFacts({ context, children, value }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
   if (children['readiness'] === undefined) return [];
   const { serial, spec } = context;
   const timeout: ServiceEvent = {
@@ -92,6 +122,25 @@ function readinessFacts({ context, children }: ServiceSnapshot, at: number): rea
     cause: { kind: 'timeout', timeout: spec.processTimeout, pid: 0 },
     at,
   };
+  if (JSON.stringify(value) === '{"starting":"awaitingProbe"}') {
+    return [
+      { type: 'readiness.passed', serial, at },
+      { type: 'readiness.extended', serial, deadline: at + 40_000, at },
+      {
+        type: 'readiness.failed',
+        serial,
+        cause: {
+          kind: 'unready',
+          probe: 'tcp localhost:80',
+          reason: 'ECONNREFUSED',
+          timeout: spec.processTimeout,
+          pid: 0,
+        },
+        at,
+      },
+      { type: 'readiness.passed', serial: serial - 1, at },
+    ];
+  }
   return spec.type === 'notify'
     ? [
         { type: 'readiness.passed', serial, at },
@@ -107,6 +156,33 @@ function readinessFacts({ context, children }: ServiceSnapshot, at: number): rea
         timeout,
         { type: 'readiness.failed', serial: serial - 1, cause: { kind: 'spawn', error: noSuchProgram }, at },
       ];
+}
+
+/** The facts that the hooks which run may report. */
+function hookFacts({ context: { serial, hook, hooks } }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  if (hook === undefined || hooks === undefined) return [];
+  const failure = { kind: 'exit', status: exit1 } as const;
+  return [
+    { type: 'hooks.began', serial, hook: { ...hook, nth: 2, of: 2 }, pid: 30, at },
+    { type: 'hooks.passed', serial, at },
+    { type: 'hooks.failed', serial, hook, failure, at },
+    { type: 'hooks.ended', serial, at },
+    { type: 'hooks.survived', serial, at },
+    { type: 'hooks.passed', serial: serial - 1, at },
+    { type: 'hooks.failed', serial: serial - 1, hook, failure, at },
+    { type: 'hooks.ended', serial: serial - 1, at },
+  ];
+}
+
+/** What the probes of `healthy` may say while they are there. */
+function healthFacts({ context: { serial }, children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  if (children['health'] === undefined) return [];
+  const failed = { type: 'health.failed', probe: 'tcp localhost:80', reason: 'ECONNREFUSED', at } as const;
+  return [
+    { type: 'health.passed', serial, at },
+    { ...failed, serial },
+    { ...failed, serial: serial - 1 },
+  ];
 }
 
 /** Facts of an earlier run, or of an earlier start. */
@@ -138,30 +214,77 @@ const notices: readonly NotifyMessage[] = [
 
 /** All events that may come in a state, except the delays of the chart. */
 export function eventsFor(snapshot: ServiceSnapshot): readonly ServiceEvent[] {
-  const { serial, spec, at: before } = snapshot.context;
+  const { serial, spec, pid, at: before } = snapshot.context;
   const at = before + 10;
   const runs = snapshot.matches({ ready: 'running' });
   return [
     ...commands(at),
     reconfigured(snapshot, at),
-    ...unitFacts(snapshot, at),
+    // Before the hooks of before_start have passed, there is no unit that could report.
+    ...(snapshot.context.unit === undefined && snapshot.context.hooks !== undefined ? [] : unitFacts(snapshot, at)),
+    ...hookFacts(snapshot, at),
     ...staleFacts(snapshot, at),
     ...readinessFacts(snapshot, at),
+    ...reloadFacts(snapshot, at),
+    ...conditionFacts(snapshot, at),
+    ...(spec.maxRuntime !== undefined && pid !== 0 && (runs || snapshot.matches('starting'))
+      ? [{ type: 'runtime.exceeded' } as const]
+      : []),
+    ...healthFacts(snapshot, at),
     ...(runs ? [{ type: 'restarts.forgotten' } as const] : []),
-    ...(runs && spec.watchdog !== undefined ? [{ type: 'watchdog.missed' } as const] : []),
+    ...(runs && spec.watchdog !== undefined ? [{ type: 'watchdog.missed', at } as const] : []),
     ...(spec.type === 'notify'
       ? notices.map((message): ServiceEvent => ({ type: 'notify.received', serial, message, at }))
       : []),
   ];
 }
 
+/** The facts that what asks the conditions of a start may report while it is there, and those of an earlier start. */
+function conditionFacts({ context: { serial }, children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  if (children['conditions'] === undefined) return [];
+  const failure = { kind: 'timeout', timeout: 30_000 } as const;
+  return [
+    { type: 'conditions.met', serial, at },
+    { type: 'conditions.unmet', serial, why: 'the file /x is not there', at },
+    { type: 'conditions.failed', serial, failure, at },
+    { type: 'unit.cleared', serial, at },
+    { type: 'conditions.met', serial: serial - 1, at },
+  ];
+}
+
+/** The facts that the reload machine may report while it is there. */
+function reloadFacts({ children }: ServiceSnapshot, at: number): readonly ServiceEvent[] {
+  if (children['reload'] === undefined) return [];
+  return [
+    { type: 'reload.ended', outcome: { kind: 'done', took: 5 }, at },
+    { type: 'reload.over', at },
+  ];
+}
+
 export const system = createActor(fromCallback<ServiceReport>(() => {}));
+const probe = probeMachine.provide({ actors: { check: fromCallback<CheckRequest, CheckRun, CheckFact>(() => {}) } });
 export const machine = serviceMachine.provide({
   actors: {
     unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }),
     readiness: readinessMachine.provide({
-      actors: { pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}) },
+      actors: { pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}), probe },
     }),
+    hooks: hooksMachine.provide({
+      actors: { unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }) },
+    }),
+    conditions: conditionsMachine.provide({
+      actors: {
+        unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }),
+        lookup: fromCallback<EventObject, ServiceSpec, LookedFact>(() => {}),
+      },
+    }),
+    reload: reloadMachine.provide({
+      actors: {
+        unit: unitMachine.provide({ actors: { processes: fromCallback(() => {}) } }),
+        reloader: fromCallback<EventObject, ReloadTarget, ReloadReport>(() => {}),
+      },
+    }),
+    health: healthMachine.provide({ actors: { probe } }),
     notifications: fromCallback<NotifyRequest, ServiceSpec, NotifyFact>(() => {}),
   },
 });
@@ -176,7 +299,7 @@ export function reportsIn(sent: readonly Sent[]): readonly ServiceReport[] {
 }
 
 function isReport(event: EventObject): event is ServiceReport {
-  return /^service\.(changed|exitKills|noticed|extended|survived)$/.test(event.type);
+  return /^service\.(changed|exitKills|noticed|healthy|unhealthy|extended|survived|afterStop)$/.test(event.type);
 }
 
 /** Explores all states of a service whose specification has these changes. */
@@ -191,14 +314,32 @@ export function exploreService(changes: Partial<ServiceSpec>): Exploration<Servi
       context.followed,
       context.hasBeenReady,
       context.restartsUsed,
+      context.streak,
+      context.noTry?.kind,
       context.verdict !== undefined,
       context.retired,
       context.settled,
+      ...(context.spec.hooks === undefined
+        ? []
+        : [context.hooks === undefined, context.hook?.stage, context.owes, context.aim]),
+      context.reload !== undefined,
+      context.health,
     ],
   });
 }
 
 const pidfile = '/run/web.pid';
+
+/** A probe of a port. */
+export const tcpProbe: Probe = {
+  kind: 'probe',
+  check: { kind: 'tcp', host: 'localhost', port: 80 },
+  interval: 100,
+  longest: 1_000,
+  timeout: 1_000,
+  retries: 2,
+  startPeriod: 0,
+};
 
 /** The kinds of services that the chart tells apart, and what a failure of each leads to. */
 export const kinds = [
@@ -209,12 +350,26 @@ export const kinds = [
   { kind: 'forking, the process alone', type: 'forking', killMode: 'process' },
   { kind: 'forking with a pidfile', type: 'forking', pidfile },
   { kind: 'notify', type: 'notify', watchdog: 1_000 },
+  { kind: 'simple with conditions', type: 'simple', startIf: { kind: 'file', path: '/x' } },
+  { kind: 'simple with a max_runtime', type: 'simple', maxRuntime: 60_000 },
+  { kind: 'notify, reloaded by a signal', type: 'notify', reload: { kind: 'signal', signal: 'SIGHUP' } },
+  { kind: 'simple with probes', type: 'simple', ready: tcpProbe, healthy: tcpProbe, onUnhealthy: 'restart' },
+  { kind: 'simple with a pidfile and probes', type: 'simple', pidfile, ready: tcpProbe },
+  { kind: 'forking with probes', type: 'forking', ready: tcpProbe },
+  { kind: 'forking with probes, the process alone', type: 'forking', killMode: 'process', ready: tcpProbe },
+  { kind: 'notify with probes', type: 'notify', ready: tcpProbe, healthy: tcpProbe, onUnhealthy: 'log' },
 ] as const;
 
 const policies = [
   { policy: 'once', restart: false, exitKills: false },
   { policy: 'restarted', restart: true, exitKills: false },
   { policy: 'exit_kills', restart: true, exitKills: true },
+  {
+    policy: 'always and from the first start on',
+    restart: true,
+    exitKills: false,
+    restartPolicy: { always: true, startFailure: true, backoff: 2, prevent: ['SIGTERM'] },
+  },
 ] as const;
 
 /** The kinds with their explorations. */
@@ -225,4 +380,37 @@ export function exploredVariants() {
       return { name: `${kind}, ${policy}`, spec, exploration: exploreService(spec) };
     }),
   );
+}
+
+const hook = { command: 'true' } as const;
+
+/** Hooks at every stage, for the kinds of services whose ends differ. */
+export const hooks: Hooks = {
+  commands: {
+    before_start: [hook, hook],
+    after_start: [hook],
+    before_stop: [hook],
+    stop_command: [hook],
+    after_stop: [hook],
+  },
+  afterStopTimeout: 5_000,
+};
+
+export function exploredHooked() {
+  const hooked = [
+    { name: 'simple', spec: { type: 'simple', restart: true, restartLimit: 1 } },
+    { name: 'simple with exit_kills', spec: { type: 'simple', exitKills: true } },
+    {
+      name: 'simple with after_stop alone',
+      spec: { type: 'simple', hooks: { ...hooks, commands: { after_stop: [hook] } } },
+    },
+    { name: 'oneshot', spec: { type: 'oneshot', remainAfterExit: true } },
+    { name: 'oneshot that does not remain', spec: { type: 'oneshot', remainAfterExit: false } },
+    { name: 'forking with a pidfile', spec: { type: 'forking', pidfile, restart: true, restartLimit: 1 } },
+    { name: 'notify', spec: { type: 'notify', watchdog: 1_000 } },
+  ] as const satisfies readonly { readonly name: string; readonly spec: Partial<ServiceSpec> }[];
+  return hooked.map(({ name, spec }) => {
+    const whole: Partial<ServiceSpec> = { hooks, ...spec };
+    return { name, spec: whole, exploration: exploreService(whole) };
+  });
 }

@@ -2,6 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { createActor, type EventObject, fromCallback, SimulatedClock, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/facts/transition.ts';
 import {
+  type CheckFact,
+  type CheckRequest,
+  type CheckRun,
+  type ProbeFact,
+  probeMachine,
+} from '../../src/machines/probe.ts';
+import {
   type ReadinessFact,
   type ReadinessInput,
   readinessMachine,
@@ -23,16 +30,19 @@ import {
   stranded,
   unanswered,
 } from './explore.ts';
+import { tcpProbe } from './explored-service.ts';
 import { exit1 } from './scripted.ts';
 
 type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
-type ReadinessEvent = NotifyFact | PidfileFact;
+type ReadinessEvent = NotifyFact | PidfileFact | ProbeFact;
 
 /** The compiler keeps this list complete. */
 const eventTypes: Readonly<Record<ReadinessEvent['type'], true>> = {
   'notify.received': true,
   'pidfile.found': true,
   'pidfile.seen': true,
+  'probe.passed': true,
+  'probe.failed': true,
 };
 
 const messages: readonly NotifyMessage[] = [
@@ -48,23 +58,35 @@ const events: readonly ReadinessEvent[] = [1, 2].flatMap((serial): readonly Read
   { type: 'pidfile.found', serial, pid: 20, at: 5 },
   { type: 'pidfile.found', serial, pid: 20, ended: { status: exit1, age: 3 }, at: 5 },
   { type: 'pidfile.seen', serial, trouble: 'garbage', at: 5 },
+  ...[0, 1].flatMap((index): readonly ReadinessEvent[] => [
+    { type: 'probe.passed', serial, index, state: { standing: 'passed', failures: 0 }, at: 5 },
+    { type: 'probe.failed', serial, index, state: { standing: 'open', failures: 1 }, at: 5 },
+  ]),
   ...messages.map((message): ReadinessEvent => ({ type: 'notify.received', serial, message, at: 5 })),
 ]);
 
 const owner = createActor(fromCallback<ReadinessFact>(() => {}));
 const machine = readinessMachine.provide({
-  actors: { pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}) },
+  actors: {
+    pidfile: fromCallback<EventObject, StartOf, PidfileFact>(() => {}),
+    probe: probeMachine.provide({ actors: { check: fromCallback<CheckRequest, CheckRun, CheckFact>(() => {}) } }),
+  },
 });
 
 function inputFor(changes: Partial<ServiceSpec>): ReadinessInput {
-  return { service: serviceSpec(changes), serial: 2, owner, deadline: 30_000, at: 0 };
+  const probes = changes.ready !== undefined;
+  return { service: serviceSpec(changes), serial: 2, owner, deadline: 30_000, probes, at: 0 };
 }
 
 function exploreReadiness(changes: Partial<ServiceSpec>): Exploration<ReadinessSnapshot> {
   return explore(machine, {
     input: inputFor(changes),
     events: ({ status }: ReadinessSnapshot) => (status === 'done' ? [] : events),
-    distinguish: ({ context }: ReadinessSnapshot) => [context.trouble, context.deadline],
+    distinguish: ({ context }: ReadinessSnapshot) => [
+      context.trouble,
+      context.deadline,
+      JSON.stringify(context.states),
+    ],
   });
 }
 
@@ -72,6 +94,17 @@ const pidfile = '/run/web.pid';
 const variants = [
   { name: 'a pidfile', exploration: exploreReadiness({ type: 'forking', pidfile }) },
   { name: 'notify', exploration: exploreReadiness({ type: 'notify' }) },
+  {
+    name: 'probes',
+    exploration: exploreReadiness({ type: 'simple', ready: { kind: 'all', of: [tcpProbe, tcpProbe] } }),
+  },
+  {
+    name: 'notify and a probe',
+    exploration: exploreReadiness({
+      type: 'notify',
+      ready: { kind: 'all', of: [{ ...tcpProbe, check: { kind: 'notify' } }, tcpProbe] },
+    }),
+  },
 ];
 
 function describeEdge({ from, event, to }: Edge<ReadinessSnapshot>): string {

@@ -9,6 +9,7 @@ import {
   type TriggerCommand,
   type TriggerFact,
 } from '../../src/model/schedule/scheduled-runs.ts';
+import type { ReloadNews } from '../../src/model/service/reload-method.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
@@ -79,7 +80,7 @@ function scriptedSchedule(spec: ServiceSpec) {
     counts: () => runCounts(actor.getSnapshot().context),
     children: () => Object.keys(actor.getSnapshot().children).sort(),
     phases: () => reports.flatMap((report) => (report.type === 'service.changed' ? [report.change.phase] : [])),
-    news: (): readonly ScheduleNews[] =>
+    news: (): readonly (ScheduleNews | ReloadNews)[] =>
       reports.flatMap((report) => (report.type === 'service.noticed' ? [report.news] : [])),
     survivors: () => reports.filter(({ type }) => type === 'service.survived').length,
     start: () => actor.send({ type: 'service.start', at: at() }),

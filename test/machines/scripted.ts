@@ -60,6 +60,8 @@ export class ScriptedRun {
   looks = 0;
   /** How often the unit has cancelled its start. */
   cancels = 0;
+  /** How often it was told to find the end of its input. */
+  finishes = 0;
   /** The pid of the leader. */
   pid: number;
   /** How many processes live beside the leader; `look` reports them. */
@@ -130,6 +132,9 @@ export class ScriptedRun {
       case 'unit.look':
         this.looks += 1;
         this.look();
+        break;
+      case 'unit.finish':
+        this.finishes += 1;
         break;
       case 'unit.cancel':
         this.cancels += 1;
@@ -354,12 +359,17 @@ function describeNotice(notice: SystemNotice): string {
     case 'service.skipped':
     case 'service.queued':
     case 'service.released':
+    case 'service.reset':
     case 'service.blocked':
     case 'service.removed':
     case 'service.survives':
+    case 'service.healthy':
+    case 'service.unhealthy':
       return `${shortName(notice.service)} ${notice.type.slice('service.'.length)}`;
     case 'service.changed':
       return `${shortName(notice.service)} ${notice.change.phase}`;
+    case 'service.tied':
+      return `${shortName(notice.service)} tied to ${shortName(notice.cause.prerequisite)}: ${notice.consequence}`;
     case 'service.noticed':
       return `${shortName(notice.service)} noticed ${notice.news.kind}`;
     case 'system.waiting':
@@ -368,6 +378,7 @@ function describeNotice(notice: SystemNotice): string {
       return `system draining ${notice.end.kind}`;
     case 'system.clearing':
       return `system clearing ${notice.signal} since ${notice.begun}`;
+    case 'system.stopped':
     case 'system.ready':
     case 'system.forced':
     case 'system.halted':

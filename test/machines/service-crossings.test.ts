@@ -42,7 +42,12 @@ describe('a simple service', () => {
     expect(last(reports)).toEqual({
       type: 'service.changed',
       name: 'web.service',
-      change: { phase: 'failed', cause: { kind: 'exit', status: exit1, pid: 101 }, during: 'start' },
+      change: {
+        phase: 'failed',
+        cause: { kind: 'exit', status: exit1, pid: 101 },
+        during: 'start',
+        noTry: { kind: 'start' },
+      },
       at: 0,
     });
   });

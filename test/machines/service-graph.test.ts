@@ -5,28 +5,47 @@ import { mayLead } from '../../src/machines/unit.ts';
 import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { serviceStages } from '../../src/model/service/service-stage.ts';
 import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
-import { eventTypes, exploredVariants, exploreService, reportsIn, type ServiceSnapshot } from './explored-service.ts';
+import {
+  eventTypes,
+  exploredHooked,
+  exploredVariants,
+  exploreService,
+  reportsIn,
+  type ServiceSnapshot,
+} from './explored-service.ts';
 import { phaseSteps } from './phase-steps.ts';
 
 const live = ['starting', 'ready.running', 'stopping'];
 
 /** True where a run is in progress, or still has to be cleared away. */
-function mustHaveUnit({ value }: ServiceSnapshot): boolean {
+function mustHaveUnit({ value, context: { spec } }: ServiceSnapshot): boolean {
   const path = statePath(value);
+  // The start of a forking service may have left nothing, and its probes may pass all the same.
+  if (path === 'starting.awaitingProbe' && spec.type === 'forking') return false;
   return live.some((state) => path === state || path.startsWith(`${state}.`));
 }
 
 /** True where processes that a run has left may be there. */
 function mayHaveUnit(snapshot: ServiceSnapshot): boolean {
-  return mustHaveUnit(snapshot) || snapshot.matches('exited') || snapshot.matches({ ready: 'exited' });
+  return (
+    mustHaveUnit(snapshot) ||
+    snapshot.matches('starting') ||
+    snapshot.matches('exited') ||
+    snapshot.matches({ ready: 'exited' })
+  );
+}
+
+/** The conditions of the start were not met. */
+function isSkipped(snapshot: ServiceSnapshot): boolean {
+  return snapshot.matches('disabled') && snapshot.context.skipped !== undefined;
 }
 
 function hasEnded(snapshot: ServiceSnapshot): boolean {
-  return snapshot.matches('stopped') || snapshot.matches('failed');
+  return snapshot.matches('stopped') || snapshot.matches('failed') || isSkipped(snapshot);
 }
 
 function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
-  return /^(unit|readiness)\./.test(event.type) || event.type.startsWith('xstate.after.');
+  return /^(unit|readiness|hooks|conditions)\./.test(event.type) || event.type.startsWith('xstate.after.');
 }
 
 function isStale({ from, event }: Edge<ServiceSnapshot>): boolean {
@@ -54,7 +73,9 @@ function sentToUnit({ sent }: Edge<ServiceSnapshot>): readonly string[] {
 
 const variants = exploredVariants();
 const disabled = exploreService({ enabled: false });
-const all = [...variants.map(({ exploration }) => exploration), disabled];
+const hooked = exploredHooked().map(({ exploration }) => exploration);
+const withoutHooks = [...variants.map(({ exploration }) => exploration), disabled];
+const all = [...withoutHooks, ...hooked];
 const allEdges = all.flatMap(({ edges }) => edges);
 
 describe('the service chart', () => {
@@ -107,16 +128,18 @@ describe('the service chart', () => {
   });
 
   it('tells its unit to end only where it begins to stop it, or is told to kill', () => {
-    const ending = allEdges.filter((edge) => sentToUnit(edge).some((type) => /terminate|kill/.test(type)));
+    const ending = withoutHooks
+      .flatMap(({ edges }) => edges)
+      .filter((edge) => sentToUnit(edge).some((type) => /terminate|kill/.test(type)));
     expect(ending.length).toBeGreaterThan(0);
     expect(ending.filter(({ to }) => !to.matches('stopping')).map(describeEdge)).toEqual([]);
     const again = ending.filter(
       ({ from, event, to }) => statePath(from.value) === statePath(to.value) && event.type !== 'service.kill',
     );
     expect(again.map(describeEdge)).toEqual([]);
-    const silent = allEdges.filter(
-      (edge) => !edge.from.matches('stopping') && edge.to.matches('stopping') && sentToUnit(edge).length === 0,
-    );
+    const silent = withoutHooks
+      .flatMap(({ edges }) => edges)
+      .filter((edge) => !edge.from.matches('stopping') && edge.to.matches('stopping') && sentToUnit(edge).length === 0);
     expect(silent.map(describeEdge)).toEqual([]);
   });
 
@@ -148,7 +171,8 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     expect(started.length).toBeGreaterThan(0);
     const wrong = started.filter(
       ({ from, event, to }) =>
-        (event.type !== 'service.start' && !from.matches('backoff')) || !to.matches({ starting: 'spawning' }),
+        (event.type !== 'service.start' && !from.matches('backoff')) ||
+        !to.matches({ starting: 'startIf' in spec ? 'asking' : 'spawning' }),
     );
     expect(wrong.map(describeEdge)).toEqual([]);
     // No start happens while anything of the last run is left.
@@ -159,7 +183,9 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     const wrong = states.filter((snapshot) => {
       const { unit, hasUnit } = snapshot.context;
       const has = unit !== undefined;
-      const isThere = snapshot.children['unit'] !== undefined;
+      const asks = snapshot.children['conditions'] !== undefined;
+      if (snapshot.matches({ starting: 'asking' }) !== asks && !snapshot.matches('stopping')) return true;
+      const isThere = snapshot.children['unit'] !== undefined || asks;
       if (has !== hasUnit || has !== isThere) return true;
       return mustHaveUnit(snapshot) ? !has : has && !mayHaveUnit(snapshot);
     });
@@ -184,6 +210,7 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
       ({ event }) =>
         event.type !== 'unit.spawnFailed' &&
         event.type !== 'unit.cleared' &&
+        !event.type.startsWith('conditions.') &&
         !(event.type === 'unit.leaderExited' && 'left' in event && event['left'] === 0),
     );
     expect(early.map(describeEdge)).toEqual([]);
@@ -240,8 +267,34 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     const paused = states.filter((snapshot) => snapshot.matches('backoff'));
     // A oneshot service is ready only by its end, and does not fail afterwards.
     const mayFailLater = spec.type !== 'oneshot' && (spec.type !== 'forking' || 'pidfile' in spec);
-    expect(paused.length > 0).toBe(mayFailLater && spec.restart && !spec.exitKills);
+    const again = 'restartPolicy' in spec;
+    expect(paused.length > 0).toBe((mayFailLater || again) && spec.restart && !spec.exitKills);
     expect(states.filter(({ context }) => context.restartsUsed > spec.restartLimit)).toEqual([]);
+  });
+
+  it('answers a normal end by a restart exactly where restart is always, and nothing speaks against it', () => {
+    const always = 'restartPolicy' in spec;
+    const rested = edges.filter(({ from, to }) => !from.matches('exited') && to.matches('exited'));
+    const refused = rested.filter(({ to: { context } }) => context.noTry?.kind === 'prevented' || context.retired);
+    expect(rested.filter((edge) => always && !refused.includes(edge)).map(describeEdge)).toEqual([]);
+    const returned = edges.filter((edge) => reported(edge).includes('exited') && !edge.to.matches('exited'));
+    expect(returned.length > 0).toBe(
+      always && spec.type !== 'oneshot' && (spec.type !== 'forking' || 'pidfile' in spec),
+    );
+  });
+
+  it('comes back from a pause only by its end or a start, and never pauses after a stop', () => {
+    const back = edges.filter(({ from, to }) => from.matches('backoff') && to.matches('starting'));
+    expect(
+      back.filter(({ event }) => event.type !== 'service.start' && !event.type.startsWith('xstate.after.')),
+    ).toEqual([]);
+    const stopped = states.filter((state) => state.matches({ stopping: 'terminating' }) || state.matches('stopped'));
+    const paused = canReach(
+      exploration,
+      (state) => state.matches('backoff'),
+      (edge) => isFactOrDelay(edge) && !edge.from.matches('backoff'),
+    );
+    expect(stopped.map(exploration.key).filter((state) => paused.has(state))).toEqual([]);
   });
 
   it('has failed with a cause', () => {
@@ -261,16 +314,43 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     expect(started.map(describeEdge)).toEqual([]);
   });
 
+  it('is skipped only where it has conditions, and spawns nothing before they are met', () => {
+    const skipped = states.filter(isSkipped);
+    expect(skipped.length > 0).toBe('startIf' in spec);
+    expect(skipped.filter(({ context }) => context.unit !== undefined || context.pid !== 0)).toEqual([]);
+    const spawned = edges.filter(({ from, to }) => !from.children['unit'] && to.children['unit'] !== undefined);
+    const early = spawned.filter(({ event }) => 'startIf' in spec && event.type !== 'conditions.met');
+    expect(early.map(describeEdge)).toEqual([]);
+    expect(spawned.length).toBeGreaterThan(0);
+  });
+
   it('leaves stopped and failed only by a start', () => {
     const left = edges.filter(({ from, to }) => hasEnded(from) && !hasEnded(to));
     expect(left.filter(({ event }) => event.type !== 'service.start').map(describeEdge)).toEqual([]);
   });
 
-  it('never goes on starting after a stop or a kill, and has no verdict any more', () => {
+  it('never goes on starting after a stop or a kill, and has a verdict only where the stop is a failure', () => {
     const told = edges.filter(({ event }) => event.type === 'service.stop' || event.type === 'service.kill');
     expect(told.filter(({ to }) => !hasEnded(to) && !to.matches('stopping')).map(describeEdge)).toEqual([]);
-    const judged = told.filter(({ to }) => to.matches('stopping') && to.context.verdict !== undefined);
-    expect(judged.map(describeEdge)).toEqual([]);
+    const wrong = told.filter(({ from, event, to }) => {
+      if (!to.matches('stopping')) return false;
+      const ofStop = event.type === 'service.stop' && 'fails' in event;
+      const expected = ofStop || (event.type === 'service.kill' && from.context.verdict?.kind === 'prerequisite');
+      return to.context.verdict?.kind !== (expected ? 'prerequisite' : undefined);
+    });
+    expect(wrong.map(describeEdge)).toEqual([]);
+  });
+
+  it('fails because of its prerequisite once nothing runs, and is not tried again', () => {
+    const failing = states.filter(
+      (snapshot) => snapshot.matches('stopping') && snapshot.context.verdict?.kind === 'prerequisite',
+    );
+    expect(failing.length).toBeGreaterThan(0);
+    const ends = edges.filter(
+      ({ from, to }) =>
+        from.matches('stopping') && from.context.verdict?.kind === 'prerequisite' && !to.matches('stopping'),
+    );
+    expect(new Set(ends.map(({ to }) => statePath(to.value)))).toEqual(new Set(['failed']));
   });
 
   it('explores to the end with the exits of its processes alone', () => {

@@ -44,7 +44,11 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'service.exitKills': true,
   'service.noticed': true,
   'service.extended': true,
+  'service.spawned': true,
   'service.survived': true,
+  'service.afterStop': true,
+  'service.healthy': true,
+  'service.unhealthy': true,
   'stops.due': true,
   'processes.gone': true,
   'services.start': true,
@@ -53,6 +57,8 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'services.enable': true,
   'services.disable': true,
   'services.signal': true,
+  'services.run': true,
+  'services.reload': true,
 };
 
 const unit = unitMachine.provide({ actors: { processes: fromCallback(() => {}) } });
@@ -87,8 +93,10 @@ function reports(snapshot: SystemSnapshot): readonly SystemEvent[] {
       'ready.running': !scheduled,
       'ready.exited': !scheduled && type !== 'simple',
       exited: !scheduled && type !== 'oneshot',
-      // A stop drops the failure of a service that has failed meanwhile.
-      failed: !told,
+      // A stop drops the failure of a service that has failed meanwhile; a stop because of a prerequisite may be one itself.
+      failed: told
+        ? isStopping(slot) && slot.intent.fails === true
+        : chart !== 'ready.exited' && chart !== 'exited' && chart !== 'backoff',
       backoff: hasBeenReady && !retired && !told,
       stopped:
         chart === 'stopping' || told || chart === 'failed' || (retired && (chart === 'pending' || chart === 'backoff')),
@@ -142,6 +150,7 @@ function changeTo(phase: ServicePhase, hasBeenReady: boolean): ServiceChange {
     case 'stopped':
       return { phase };
     case 'disabled':
+      return { phase, skipped: 'X is not set' };
     case 'pending':
       throw new Error(`${phase} is not reported`);
   }

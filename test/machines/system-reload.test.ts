@@ -107,7 +107,7 @@ describe('a reload', () => {
     expect(news(system)).toEqual([]);
     system.run('store.service').exited(exit1);
     system.clock.increment(10);
-    expect(news(system)).toEqual(['store backoff', 'store starting', 'store ready.running']);
+    expect(news(system)).toEqual(['store backoff', 'store reset', 'store starting', 'store ready.running']);
     system.ask(byHand('stop', 'store.service'));
     expect(system.run('store.service').signals).toEqual(['SIGINT at 10']);
   });
@@ -124,7 +124,7 @@ describe('a reload', () => {
     expect(news(system)).toEqual([]);
     expect(system.phase('web.service')).toBe('stopped');
     system.ask(byHand('stop', 'store.service'));
-    expect(news(system)).toEqual(['store stopping', 'store stopped']);
+    expect(news(system)).toEqual(['store reset', 'store stopping', 'store stopped']);
     expect(system.phase('store.service')).toBe('disabled');
   });
 
@@ -288,7 +288,7 @@ describe('a reload', () => {
     system.clock.increment(5_000);
     system.ask(byHand(deed, 'last.service'));
     system.clock.increment(3_000);
-    expect(news(system)).toEqual(['last stopping', 'web stopped']);
+    expect(news(system)).toEqual(['last reset', 'last stopping', 'web stopped']);
     expect(system.phase('store.service')).toBe('ready.running');
     system.clock.increment(5_000);
     expect(news(system).slice(0, 3)).toEqual(['last stopped', 'store stopping', 'store stopped']);
@@ -382,7 +382,7 @@ describe('a shutdown', () => {
     system.ask(byHand('stop', 'store.service'));
     news(system);
     system.ask(byHand('restart', 'web.service'));
-    expect(news(system)).toEqual(['web stopping', 'web stopped', 'web blocked']);
+    expect(news(system)).toEqual(['web reset', 'web stopping', 'web stopped', 'web blocked']);
     expect(system.phase('web.service')).toBe('pending');
     system.shutdown();
     expect(system.state()).toEqual({ draining: 'clearing' });

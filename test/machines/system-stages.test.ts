@@ -69,8 +69,10 @@ describe('while IDLE services wait', () => {
     system.news();
     system.ask(stop(true, 'store', 'web'));
     expect(system.news()).toEqual([
+      'web reset',
       'web stopping',
       'web stopped',
+      'store reset',
       'store stopping',
       'store stopped',
       'store released',
@@ -130,9 +132,15 @@ describe('requests that meet each other', () => {
     system.news();
     system.ask(stop(false, 'store', 'web'));
     system.ask(start('other'));
-    expect(system.news()).toEqual(['web stopping', 'other released', 'other starting', 'other ready.running']);
+    expect(system.news()).toEqual([
+      'web reset',
+      'web stopping',
+      'other released',
+      'other starting',
+      'other ready.running',
+    ]);
     system.clock.increment(8_000);
-    expect(system.news()).toEqual(['web stopped', 'store stopping', 'store stopped']);
+    expect(system.news()).toEqual(['web stopped', 'store reset', 'store stopping', 'store stopped']);
   });
 
   it('a forced start first ends an exited service with the processes that it left', () => {
@@ -146,9 +154,15 @@ describe('requests that meet each other', () => {
     system.ask(start('daemon'));
     expect(system.news()).toEqual([]);
     system.ask(start('task', { force: true }));
-    expect(system.news()).toEqual(['task stopped', 'task released', 'task starting']);
+    expect(system.news()).toEqual(['task reset', 'task stopped', 'task released', 'task starting']);
     system.ask(start('daemon', { force: true }));
-    expect(system.news()).toEqual(['daemon stopping', 'daemon stopped', 'daemon released', 'daemon starting']);
+    expect(system.news()).toEqual([
+      'daemon reset',
+      'daemon stopping',
+      'daemon stopped',
+      'daemon released',
+      'daemon starting',
+    ]);
   });
 
   it('a forced start leaves a prerequisite alone that is starting already', () => {
@@ -181,7 +195,7 @@ describe('requests that meet each other', () => {
     system.ask(stop(false, 'store'));
     expect(system.news()).toEqual(['web stopping']);
     system.clock.increment(8_000);
-    expect(system.news()).toEqual(['web stopped', 'web removed', 'store stopping', 'store stopped']);
+    expect(system.news()).toEqual(['web stopped', 'store reset', 'web removed', 'store stopping', 'store stopped']);
   });
 
   it('a service that comes back disabled while it is being stopped stays so', () => {

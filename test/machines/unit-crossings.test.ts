@@ -26,7 +26,8 @@ function scriptedUnit(changes: Partial<ServiceSpec> = {}, resumes?: UnitRun['res
     state: () => actor.getSnapshot().value,
     isOver: () => actor.getSnapshot().status === 'done',
     context: () => actor.getSnapshot().context,
-    terminate: (signal: SignalName = 'SIGQUIT') => actor.send({ type: 'unit.terminate', signal, at: clock.now() }),
+    terminate: (signal: SignalName = 'SIGQUIT', patience = 0) =>
+      actor.send({ type: 'unit.terminate', signal, patience, at: clock.now() }),
     kill: (grace = 1_000) => actor.send({ type: 'unit.kill', grace, at: clock.now() }),
     lead: (pid: number) => actor.send({ type: 'unit.lead', pid }),
     signal: (signal: SignalName) => actor.send({ type: 'unit.signal', signal }),
@@ -157,6 +158,66 @@ describe('a unit', () => {
       actor.start();
     });
     expect(String(error)).toContain('internal error: the port processes is not provided');
+  });
+});
+
+describe('a unit that finds the end of its input', () => {
+  it('is over without a signal where it ends by itself', () => {
+    const { clock, run, isOver, terminate } = scriptedUnit();
+    run.spawned();
+    terminate('SIGTERM', 500);
+    expect([run.finishes, run.signals]).toEqual([1, []]);
+    clock.increment(499);
+    run.exited();
+    expect(isOver()).toBe(true);
+    expect(run.signals).toEqual([]);
+  });
+
+  it('is signalled once its time is up, and once only', () => {
+    const { clock, run, state, terminate } = scriptedUnit();
+    run.spawned();
+    terminate('SIGTERM', 500);
+    terminate('SIGQUIT');
+    clock.increment(500);
+    expect(run.signals).toEqual(['SIGTERM at 500']);
+    expect(state()).toEqual({ present: { clearing: 'terminating' } });
+    clock.increment(5_000);
+    expect([run.finishes, run.signals]).toEqual([1, ['SIGTERM at 500']]);
+  });
+
+  it('has what its leader has left signalled at once', () => {
+    const { clock, run, terminate } = scriptedUnit();
+    run.spawned();
+    terminate('SIGTERM', 500);
+    clock.increment(100);
+    run.exited(exit0, 2);
+    expect(run.signals).toEqual(['SIGTERM at 100']);
+    clock.increment(1_000);
+    expect(run.signals).toEqual(['SIGTERM at 100']);
+  });
+
+  it('is killed at any time', () => {
+    const { clock, run, terminate, kill } = scriptedUnit();
+    run.spawned();
+    terminate('SIGTERM', 500);
+    clock.increment(100);
+    kill();
+    clock.increment(1_000);
+    expect(run.signals).toEqual(['SIGKILL at 100']);
+  });
+
+  it('finds it also where the stop came before the spawn, and not where the leader is gone', () => {
+    const { clock, run, terminate } = scriptedUnit();
+    terminate('SIGTERM', 500);
+    run.spawned();
+    expect([run.finishes, run.signals]).toEqual([1, []]);
+    clock.increment(500);
+    expect(run.signals).toHaveLength(1);
+    const other = scriptedUnit();
+    other.run.spawned();
+    other.run.exited(exit0, 1);
+    other.terminate('SIGTERM', 500);
+    expect([other.run.finishes, other.run.signals]).toEqual([0, ['SIGTERM at 0']]);
   });
 });
 

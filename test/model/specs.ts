@@ -41,6 +41,7 @@ export function systemSpec(services: readonly ServiceSpec[], changes: Partial<Sy
     detectExit: true,
     enableSyslog: true,
     logSocket: '/dev/log',
+    maxLine: 65_536,
     statusInterval: 30_000,
     journal: { maxSize: 16 * 1024 * 1024, records: false },
     control: { owners: [], grants: [] },

@@ -35,6 +35,32 @@ async function holdByLease(body: Puppet): Promise<bigint> {
   return body.spawn([await leasedProgram(body)]);
 }
 
+describe('a signal', () => {
+  const heard = (body: Puppet): number =>
+    body.facts.filter((fact) => fact.type === 'signal' && fact.signal === 1).length;
+
+  it('that comes after an earlier one was told is told, too, although that one is not acknowledged', async () => {
+    const body = new Puppet();
+    await body.serves();
+    body.acknowledges = false;
+    for (let count = 1; count <= 3; count++) {
+      process.kill(body.pid, 'SIGHUP');
+      await body.until(() => heard(body) === count);
+    }
+  });
+
+  it('that comes again and again for a brain that does not read takes no more room than the connection has', async () => {
+    const body = new Puppet();
+    await body.serves();
+    body.acknowledges = false;
+    body.stopReading();
+    for (let count = 0; count < 20_000; count++) process.kill(body.pid, 'SIGHUP');
+    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${body.pid}/status`, 'utf8'))?.[1])).toBeLessThan(
+      4_096,
+    );
+  });
+});
+
 describe('exits', () => {
   it('of one wake-up come in one fact, also while another child is on its way', async () => {
     const body = new Puppet({ patience: 1000 });

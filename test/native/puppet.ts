@@ -1,4 +1,5 @@
 /** A body that a test has started, and whose brain is the test. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -25,10 +26,12 @@ import {
 } from '../../src/runtime/linux/body-protocol.ts';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
 import type { NativeWatch } from '../../src/runtime/linux/native.ts';
+import { inDist } from '../dist.ts';
+import { type Shorthand, stepped } from './steps.ts';
 
 export const root = join(import.meta.dirname, '../..');
-export const edge = loadEdge(join(root, 'dist/edge.node'));
-export const built = join(root, 'dist/chaperone');
+export const edge = loadEdge(inDist('edge.node'));
+export const built = inDist('chaperone');
 export const isRoot = process.getuid?.() === 0;
 export const nobody = 65534;
 export const devNull = openSync('/dev/null', 'r+');
@@ -66,7 +69,7 @@ export interface Started {
   readonly patience?: number;
 }
 
-type Spawn = Partial<Omit<BodySpawn, 'argv'>>;
+type Spawn = Partial<Omit<BodySpawn, 'argv'>> & Shorthand;
 
 export class Puppet {
   readonly child: ChildProcess;
@@ -286,8 +289,7 @@ export function spawnOf(argv: readonly string[], more: Spawn = {}): BodySpawn {
     ]),
     group: 'session',
     terminal: false,
-    limits: [],
     pidVariables: [],
-    ...more,
+    ...stepped(more),
   };
 }

@@ -11,7 +11,8 @@ export async function liveThrough(started: Started): Promise<Puppet> {
   expect(await body.outcome(body.spawn(['/does/not/exist']))).toBe('ENOENT at exec');
   expect(await body.outcome(body.spawn(['/bin/true'], { directory: '/does/not/exist' }))).toBe('ENOENT at directory');
   expect(await body.outcome(body.spawn(['/bin/true'], { limits: [{ resource: 99, soft: 1, hard: 1 }] }))).toBe(
-    'EINVAL at limit',
+    // The number of the step of the child that the kernel has refused.
+    'EINVAL at 0',
   );
   const named = body.spawn(['/bin/sh', '-c', 'test "$OWN" = $$'], { pidVariables: ['OWN'], environment: ['OWN=x'] });
   expect((await body.exit(named)).status).toBe(0);

@@ -21,11 +21,13 @@ import {
   violations,
 } from './invariants.ts';
 import type { WorldPlan } from './plan.ts';
+import { promises } from './promises.ts';
+import { type Counts, judgeReach, Reach } from './reach.ts';
 import { journalOf, runWorld, type WorldRun } from './run-world.ts';
 import { shrink } from './shrink.ts';
 
 const usage = `usage: npm run simulate -- [--seeds N] [--from S] [--time 120s] [--jobs N] [--kept FOLDER] [--out FOLDER]
-                           [--first] [--no-shrink] [--digest]
+                           [--first] [--no-shrink] [--digest] [--reach]
        npm run simulate -- --seed S
        npm run simulate -- --world FILE
 `;
@@ -44,6 +46,7 @@ const options = {
   first: { type: 'boolean' },
   digest: { type: 'boolean' },
   tally: { type: 'boolean' },
+  reach: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
 
@@ -58,6 +61,8 @@ function readOptions() {
 
 /** How many seeds are shrunk of those that fail in the same way. */
 const mostShrunk = 3;
+/** Places that were met less often than this are printed. */
+const rare = 5;
 
 interface Request {
   readonly from: number;
@@ -70,6 +75,8 @@ interface Request {
   /** True: stops at the first seed that fails. */
   readonly first: boolean;
   readonly digest: boolean;
+  /** True: counts what the worlds meet. */
+  readonly reach: boolean;
 }
 
 interface Tally {
@@ -81,6 +88,8 @@ interface Tally {
   last: number;
   readonly failures: { readonly seed: number; readonly invariant: string; readonly text: string }[];
   digest: string;
+  /** Empty where it is not counted. */
+  reach: Counts;
 }
 
 async function main(): Promise<number> {
@@ -105,6 +114,7 @@ async function main(): Promise<number> {
     shrinks: values['no-shrink'] !== true,
     first: values.first === true,
     digest: values.digest === true,
+    reach: values.reach === true,
   };
   const jobs = Number(values.jobs ?? 1);
   const numbers = [request.from, request.seeds, request.stride, request.time, jobs];
@@ -119,21 +129,33 @@ async function main(): Promise<number> {
   }
   report(tally, request, jobs);
   if (request.shrinks) await explain(tally, out);
-  return tally.failures.length + kept === 0 ? 0 : 1;
+  const missed = request.reach ? reportReach(tally) : 0;
+  return tally.failures.length + kept + missed === 0 ? 0 : 1;
 }
 
 async function runSeeds(request: Request): Promise<Tally> {
   const began = performance.now();
   const before = process.cpuUsage();
-  const tally: Tally = { worlds: 0, services: 0, ms: 0, cpu: 0, last: request.from, failures: [], digest: '' };
+  const tally: Tally = {
+    worlds: 0,
+    services: 0,
+    ms: 0,
+    cpu: 0,
+    last: request.from,
+    failures: [],
+    digest: '',
+    reach: {},
+  };
   const hash = createHash('sha256');
+  const reach = request.reach ? new Reach() : undefined;
   for (let index = 0; index < request.seeds && performance.now() - began < request.time; index++) {
     const seed = (request.from + index * request.stride) % 2 ** 32;
-    const run = runWorld(generateWorld(seed), { trace: request.digest });
+    const run = runWorld(generateWorld(seed), { trace: request.digest, inspect: reach?.inspect });
     tally.last = seed;
     tally.worlds += 1;
     if (run === undefined) continue;
     tally.services += run.spec.services.length;
+    reach?.read(run);
     if (request.digest)
       hash.update(`${seed}\n${run.transitions.join('\n')}\n${run.log}\n${JSON.stringify(run.history)}\n`);
     for (const { invariant, text } of violations(run)) tally.failures.push({ seed, invariant, text });
@@ -144,6 +166,7 @@ async function runSeeds(request: Request): Promise<Tally> {
   const { user, system } = process.cpuUsage(before);
   tally.ms = performance.now() - began;
   tally.cpu = (user + system) / 1_000;
+  tally.reach = reach?.counts() ?? {};
   tally.digest = request.digest ? hash.digest('hex') : '';
   return tally;
 }
@@ -160,6 +183,7 @@ async function runJobs(request: Request, jobs: number): Promise<Tally> {
         ...(Number.isFinite(request.seeds) ? [`--seeds=${count}`] : []),
         ...(Number.isFinite(request.time) ? [`--time=${request.time}ms`] : []),
         ...(request.first ? ['--first'] : []),
+        ...(request.reach ? ['--reach'] : []),
       ]);
     }),
   );
@@ -171,7 +195,14 @@ async function runJobs(request: Request, jobs: number): Promise<Tally> {
     last: Math.max(...tallies.map(({ last }) => last)),
     failures: tallies.flatMap(({ failures }) => failures).sort((a, b) => a.seed - b.seed),
     digest: '',
+    reach: sumOf(tallies.map(({ reach }) => reach)),
   };
+}
+
+function sumOf(all: readonly Counts[]): Counts {
+  const sum: Record<string, number> = {};
+  for (const counts of all) for (const [place, count] of Object.entries(counts)) sum[place] = (sum[place] ?? 0) + count;
+  return sum;
 }
 
 function runChild(args: readonly string[]): Promise<Tally> {
@@ -210,6 +241,17 @@ function report(tally: Tally, request: Request, jobs: number): void {
     for (const { seed, text } of alike.slice(0, 5)) print(`    seed ${seed} ${firstLine(text)}`);
   }
   if (seeds.size > 0) print(`\n${seeds.size} seeds fail`);
+}
+
+/** @returns how many places no world has met although worlds are to meet them */
+function reportReach({ reach }: Tally): number {
+  const { unmet, frequent, rarest, met } = judgeReach(reach);
+  print(`\n${met} places met, ${unmet.length} not; the rarest:`);
+  for (const [place, count] of rarest.filter(([, times]) => times < rare))
+    print(`${String(count).padStart(8)}  ${place}`);
+  for (const place of frequent) print(`worlds meet often what test/simulation/reach-table.ts calls seldom: ${place}`);
+  for (const place of unmet) print(`✗ no world meets: ${place}`);
+  return unmet.length;
 }
 
 /** Shrinks the first seed of each kind of failure, and prints how to run it again. */
@@ -278,7 +320,8 @@ function tell({ transitions, history, end }: WorldRun, broken: readonly Violatio
   print(
     `\nended with ${end.output === undefined ? 'nothing' : `${end.output.end.kind}, exit status ${end.output.exitStatus}`}`,
   );
-  for (const { invariant, text } of broken) print(`✗ ${invariant}\n    ${text}`);
+  for (const { invariant, text } of broken)
+    print(`✗ ${invariant}\n    ${text}\n    the promise: ${promises[invariant]}`);
   if (broken.length === 0) print('✓ all invariants hold');
 }
 

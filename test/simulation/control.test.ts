@@ -7,25 +7,13 @@ import { Recording } from '../../src/inspect/page/recording.ts';
 import { chainOf } from '../../src/inspect/page/start-chain.ts';
 import { renderReport } from '../../src/inspect/render-report.ts';
 import { severities } from '../../src/model/log/syslog-names.ts';
-import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
+import type { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
-import { createWorld, simpleService, systemOf, type World } from './world.ts';
+import { supervised } from './supervised.ts';
+import { createWorld, simpleService, systemOf } from './world.ts';
 
 const second = 1_000;
 const hour = 3_600 * second;
-
-function supervised(world: World): AssemblySupervisor {
-  return new AssemblySupervisor({
-    assembly: world.assembly,
-    kernel: world.kernel,
-    clock: world.clock,
-    version: '1.2.3',
-    environment: {},
-    widen: () => undefined,
-    reload: () => Promise.resolve({ kind: 'ending' }),
-    inspection: () => Promise.resolve(world.inspection),
-  });
-}
 
 describe('the status of a cron service', () => {
   const begin = Date.parse('2030-01-01T22:00:00Z');
@@ -45,6 +33,18 @@ describe('the status of a cron service', () => {
     const status = () => supervisor.services()[0];
     return { ...made, supervisor, status };
   }
+
+  it('tells its next run at once after the clock was set back or forward', () => {
+    const { status, clock } = world();
+    clock.setWallTime(Date.parse('2029-05-15T22:00:00Z'));
+    expect(status()?.nextRun).toBe(Date.parse('2029-05-16T01:00:00Z'));
+    expect(status()?.why.condition).toBe('its next run in 3 h');
+    clock.setWallTime(Date.parse('2029-05-16T00:59:00Z'));
+    expect(status()?.why.condition).toBe('its next run in 1 m');
+    clock.run(clock.now() + 60 * second);
+    expect(status()?.nextRun).toBe(Date.parse('2029-05-17T01:00:00Z'));
+    expect(status()?.lastExit).toMatchObject({ status: { kind: 'exited', code: 3 } });
+  });
 
   it('tells its next run, and why it waits', () => {
     const { status, clock } = world();
@@ -331,7 +331,7 @@ describe('what decided how long a boot took', () => {
     clock.run(20 * second);
     expect(supervisor.service('byhand.service')).toMatchObject({
       state: 'ready',
-      boot: { started: 2_000, ready: 5_000 },
+      boot: { started: 2_000, byHand: true, ready: 5_000 },
     });
     expect(liveChain(supervisor)).toBe(chain);
     expect(transitions.join('\n')).toContain(chain);
@@ -339,7 +339,7 @@ describe('what decided how long a boot took', () => {
     expect(renderReport(report).split('\n')[2]).toBe(chain);
     const recording = new Recording();
     recording.append(entries);
-    expect(renderChain(chainOf(recording.head).map(withShortNames), report.ready)).toBe(chain);
+    expect(renderChain(chainOf(recording.head, recording.lastAt).map(withShortNames), report.ready)).toBe(chain);
   });
 
   it('is blamed on the same services by the status and by a journal, failed starts included', () => {

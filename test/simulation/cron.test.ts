@@ -118,13 +118,48 @@ describe('a cron service', () => {
     expect(world.runs).toEqual(['2031-01-01T00:00']);
   });
 
-  it('runs once after a pause of an hour, and then by its schedule', () => {
+  it('runs once at the end of a suspend of an hour, and then by its schedule', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '*/5 * * * *' });
     world.pass(7 * minute);
-    // Chaperone's own clock stops while the container is paused; the wall clock goes on.
+    // All clocks but the wall clock stop while a machine is suspended.
     world.clock.setWallTime(world.clock.wallTime() + hour);
     world.pass(9 * minute);
-    expect(world.runs).toEqual(['2030-01-01T00:05', '2030-01-01T01:10', '2030-01-01T01:15']);
+    expect(world.runs).toEqual(['2030-01-01T00:05', '2030-01-01T01:07', '2030-01-01T01:10', '2030-01-01T01:15']);
+  });
+
+  it('runs once after a pause of the container, within seconds', () => {
+    const world = cronWorld('2030-01-01T00:00:00Z', { interval: '*/5 * * * *' });
+    world.pass(7 * minute);
+    world.kernel.supervisorClock.stall(hour);
+    world.pass(hour + 2 * second);
+    expect(world.runs).toEqual(['2030-01-01T00:05', '2030-01-01T01:07']);
+    world.pass(4 * minute);
+    expect(world.runs.slice(2)).toEqual(['2030-01-01T01:10']);
+  });
+
+  it('runs once where the clock is set forward during a pause', () => {
+    const world = cronWorld('2030-01-01T00:00:00Z', { interval: '0 12 * * *' });
+    world.pass(minute);
+    world.kernel.supervisorClock.stall(minute);
+    world.pass(second);
+    world.clock.setWallTime(Date.parse('2030-01-03T13:00:00Z'));
+    world.pass(second);
+    expect(world.runs).toEqual([]);
+    world.pass(minute);
+    expect(world.runs).toEqual(['2030-01-03T13:00']);
+    world.pass(day);
+    expect(world.runs.slice(1)).toEqual(['2030-01-04T12:00']);
+  });
+
+  it('is not woken by a change of the clock once it is stopped', () => {
+    const world = cronWorld('2030-01-01T00:00:00Z', { interval: '0 12 * * *' });
+    world.pass(minute);
+    world.kernel.deliver('SIGTERM');
+    world.pass(minute);
+    expect(world.output()).toMatchObject({ exitStatus: 0 });
+    world.clock.setWallTime(Date.parse('2030-01-03T13:00:00Z'));
+    world.pass(minute);
+    expect(world.runs).toEqual([]);
   });
 
   it('goes on with a clock that is set back by an hour', () => {

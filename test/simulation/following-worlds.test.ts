@@ -130,6 +130,78 @@ describe('a notify service', () => {
   });
 });
 
+describe('the notify socket of a service', () => {
+  const account = { uid: 33, gid: 33, groups: [33] };
+  const own = simpleService('web', { type: 'notify', account, ignoreFailures: true });
+  /** Runs a script until 1,000 ms, then the visit, and then to 5,000 ms. */
+  const attacked = (
+    script: readonly Step[],
+    visit: (kernel: World['kernel']) => void,
+    { reusesPids = false, killMode = 'group' }: { reusesPids?: boolean; killMode?: 'group' | 'process' } = {},
+  ): World => {
+    const programs = { has: () => true, script: () => ({ steps: script }), reusesPids };
+    const result = createWorld(systemOf([{ ...own, killMode }]), programs);
+    result.clock.setTimeout(() => visit(result.kernel), 1_000);
+    result.clock.setTimeout(() => result.kernel.deliver('SIGTERM'), 5_000);
+    result.assembly.start();
+    result.clock.run();
+    return result;
+  };
+  const states = (result: World) => phases(result).map((phase) => phase.split(' ')[0]);
+  const fine = ['starting', 'ready.running', 'stopping', 'stopped'];
+
+  it('is not heard by a process with the number of one that was its own', () => {
+    // The daemon reaps its worker, so that chaperone does not hear of its end.
+    const daemon = fork(fork(wait(500)), wait(200), say('READY=1\nMAINPID=$$'), hang);
+    const visitors: number[] = [];
+    const result = attacked(
+      [daemon, wait(100)],
+      (kernel) => {
+        for (let count = 0; count < 3; count += 1) {
+          const pid = kernel.enter(1_000, { steps: [wait(1_000)] });
+          visitors.push(pid);
+          kernel.intrude('web.service', { text: 'ERRNO=5\nX_CHAPERONE=1', sender: { pid, uid: 1_000 } });
+        }
+      },
+      { reusesPids: true },
+    );
+    // The starter and the worker had these numbers.
+    expect(visitors).toEqual([2, 4, 5]);
+    expect(states(result)).toEqual(fine);
+  });
+
+  it.each([
+    'group',
+    'process',
+  ] as const)('is heard by its processes of other accounts, with kill_mode: %s', (killMode) => {
+    const worker: Step = {
+      do: 'fork',
+      detached: true,
+      uid: 34,
+      script: { steps: [wait(100), say('READY=1'), wait(2_000)] },
+    };
+    const result = attacked([worker, hang], () => undefined, { killMode });
+    expect(phases(result)[1]).toBe('ready.running 100');
+  });
+
+  it('is not heard by the processes of another service', () => {
+    const result = createWorld(
+      systemOf([own, simpleService('other', { account: { uid: 34, gid: 34, groups: [34] } })]),
+      { has: () => true, script: ([name]) => ({ steps: name === 'web' ? [say('READY=1'), hang] : [hang] }) },
+    );
+    result.clock.setTimeout(() => {
+      for (const pid of result.kernel.livePids) {
+        const uid = result.kernel.following.lookUp(pid)?.uid ?? 0;
+        if (uid === 34) result.kernel.intrude('web.service', { text: 'ERRNO=5\nX_CHAPERONE=1', sender: { pid, uid } });
+      }
+    }, 1_000);
+    result.clock.setTimeout(() => result.kernel.deliver('SIGTERM'), 5_000);
+    result.assembly.start();
+    result.clock.run();
+    expect(phases(result).filter((phase) => /failed|backoff/.test(phase))).toEqual([]);
+  });
+});
+
 /** A daemon that takes the steps of daemons in random order. */
 function randomScript(random: Random): Script {
   const steps: Step[] = [];

@@ -1,7 +1,9 @@
 /** Replays the history of a world: the state of every service, from the service's own reports and people's requests. */
+import { type PrerequisiteStage, type Tie, tieTo } from '../../src/model/order/prerequisite.ts';
 import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, isLive, isReadyPhase, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import type { Entry, WorldRun } from './run-world.ts';
 
 type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'notice' }> & {
@@ -12,6 +14,12 @@ type Notice<T extends string> = Extract<Entry & { kind: 'notice' }, { kind: 'not
 export interface State {
   readonly phases: Map<string, ServicePhase>;
   readonly disabled: Set<string>;
+  /** The services whose last start was skipped, because its conditions were not met. */
+  readonly skipped: Set<string>;
+  /** The services that were stopped while they waited for their first start: they tell it a moment later. */
+  readonly takenOut: Set<string>;
+  /** The services of whose process chaperone has been told since they began to start. */
+  readonly spawned: Set<string>;
   /** The services that had been ready once. */
   readonly wereReady: Set<string>;
   /** The services that somebody asked to stop, until they have ended. */
@@ -52,6 +60,9 @@ export function walk(
   const state: State = {
     phases: new Map(run.spec.services.map(({ name, enabled }) => [name, enabled ? 'pending' : 'disabled'])),
     disabled: new Set(run.spec.services.filter(({ enabled }) => !enabled).map(({ name }) => name)),
+    skipped: new Set(),
+    takenOut: new Set(),
+    spawned: new Set(),
     wereReady: new Set(),
     asked: new Set(),
     stopped: new Set(),
@@ -68,6 +79,8 @@ export function walk(
     ready: false,
     killed: undefined,
   };
+  /** By process: the service it was spawned for. */
+  const spawning = new Map<number, string>();
   for (const [index, entry] of run.history.entries()) {
     const answer = visit(entry, state, index);
     if (answer !== undefined) return `at ${entry.at} ms: ${answer}`;
@@ -101,8 +114,12 @@ export function walk(
       }
       for (const name of entry.gone) state.endFirst.set(name, new Set(state.asked));
     }
+    if (entry.kind === 'spawned') spawning.set(entry.id, entry.service);
+    // While chaperone is paused, a process has begun that it does not know of: nobody starts because of it.
+    if (entry.kind === 'begun') state.spawned.add(spawning.get(entry.id) ?? '');
     if (entry.kind !== 'notice') continue;
     const { notice } = entry;
+    if (notice.type === 'service.tied') applyConsequence(notice, state);
     if (notice.type === 'system.draining') state.draining = true;
     if (notice.type === 'system.forced') state.forced = true;
     if (notice.type === 'system.clearing') state.clearing = true;
@@ -111,6 +128,10 @@ export function walk(
     if (notice.type !== 'service.changed') continue;
     const { phase } = notice.change;
     state.phases.set(notice.service, phase);
+    state.takenOut.delete(notice.service);
+    if (phase === 'disabled') state.skipped.add(notice.service);
+    else state.skipped.delete(notice.service);
+    if (phase === 'starting') state.spawned.delete(notice.service);
     if (phase === 'starting') state.wishes.delete(notice.service);
     if (phase === 'backoff' && !state.stopped.has(notice.service)) state.wishes.set(notice.service, 'rest');
     // A service that has ended while it was disabled does not start then.
@@ -127,6 +148,16 @@ export function walk(
     for (const first of state.endFirst.values()) first.delete(notice.service);
   }
   return undefined;
+}
+
+/** What follows from a prerequisite is a stop as if somebody had asked for it, and perhaps a start after that. */
+function applyConsequence({ service, consequence }: SystemNotice & { type: 'service.tied' }, state: State): void {
+  if (consequence === 'reload') return;
+  state.asked.add(service);
+  if (consequence === 'fail') {
+    state.stopped.add(service);
+    state.wishes.delete(service);
+  } else state.wishes.set(service, 'end');
 }
 
 /** True where the service has nothing to stop, so that no end has to be waited for. */
@@ -214,6 +245,7 @@ function applyDeed(given: Deed, state: State): void {
     case 'stop':
     case 'restart':
       for (const name of deed.names) {
+        if (deed.do === 'stop' && state.phases.get(name) === 'pending') state.takenOut.add(name);
         if (deed.do === 'stop' && deed.disable) disabled.add(name);
         if (isOver(state, name)) continue;
         asked.add(name);
@@ -254,12 +286,70 @@ export function isUp(phase: ServicePhase): boolean {
 }
 
 /** True where the service's dependents may start, by section 2 of the reference. */
-export function lets(spec: ServiceSpec, { phases, disabled, gone }: State): boolean {
+export function lets(spec: ServiceSpec, { phases, disabled, skipped, gone }: State): boolean {
   if (gone.has(spec.name)) return true;
   const phase = phases.get(spec.name) ?? 'pending';
   if (isUp(phase)) return true;
   if (phase === 'failed' && spec.ignoreFailures) return true;
+  // The conditions of its start were not met: that counts even where the configuration has disabled it, and somebody started it.
+  if (phase === 'disabled' && (spec.enabled || skipped.has(spec.name))) return true;
   return disabled.has(spec.name) && (isEnded(phase) || phase === 'pending');
+}
+
+/** True where the service lets another one start that has this tie to it. */
+export function meets(run: WorldRun, spec: ServiceSpec, tie: Tie, state: State): boolean {
+  const phase = state.phases.get(spec.name) ?? 'pending';
+  // A stop by hand of one that waits lets those go that merely want it, before that one has told its new state.
+  const isDone = isEnded(phase) || state.takenOut.has(spec.name);
+  if (tie.kind === 'wants' && (isDone || isHopeless(run, spec, state))) return true;
+  return tie.stages.every((stage) => stands(spec, stage, state));
+}
+
+export function stands(spec: ServiceSpec, stage: PrerequisiteStage, state: State): boolean {
+  const { phases, gone, spawned } = state;
+  const phase = phases.get(spec.name) ?? 'pending';
+  if (gone.has(spec.name)) return true;
+  switch (stage) {
+    case 'started':
+      return lets(spec, state) || (phase === 'starting' && spawned.has(spec.name));
+    case 'ready':
+      return lets(spec, state);
+    case 'exited':
+      return lets(spec, state) && phase !== 'ready.running' && phase !== 'ready.scheduled';
+    case 'healthy':
+      throw new Error('no world has health probes');
+  }
+}
+
+/** True for a service that waits, and never starts unless somebody starts another one that has ended. */
+function isHopeless(run: WorldRun, spec: ServiceSpec, state: State): boolean {
+  const phase = state.phases.get(spec.name) ?? 'pending';
+  const waits = phase === 'pending' || (isEnded(phase) && state.wishes.has(spec.name));
+  if (!waits || lets(spec, state)) return false;
+  const specs = specsOf(run);
+  const isDown = (other: ServiceSpec, stages: Tie['stages']): boolean => {
+    if (stages.every((stage) => stands(other, stage, state))) return false;
+    const isDone = isEnded(state.phases.get(other.name) ?? 'pending') || state.takenOut.has(other.name);
+    const isAtRest = isDone && !state.wishes.has(other.name);
+    return isAtRest || isHopeless(run, other, state);
+  };
+  const isHeld = spec.prerequisites.some((name) => {
+    const other = specs.get(name);
+    const { kind, stages } = tieTo(spec, name);
+    return other !== undefined && kind !== 'wants' && isDown(other, stages);
+  });
+  const stage = systemStage(spec);
+  return (
+    isHeld ||
+    run.spec.services.some(
+      (other) => systemStage(other) < stage && !state.wereReady.has(other.name) && isDown(other, ['ready']),
+    )
+  );
+}
+
+/** INIT comes before all others, IDLE after them. */
+export function systemStage({ groups }: ServiceSpec): number {
+  return groups.includes('INIT') ? 0 : groups.includes('IDLE') ? 2 : 1;
 }
 
 export function specsOf(run: WorldRun): ReadonlyMap<string, ServiceSpec> {

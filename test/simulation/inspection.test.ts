@@ -2,10 +2,10 @@ import { describe, expect, it, vi } from 'vitest';
 import { statePath } from '../../src/facts/transition.ts';
 import type { Entry } from '../../src/inspect/entry.ts';
 import { Registry } from '../../src/inspect/registry.ts';
-import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import { inspect } from '../../src/runtime/inspection/inspection.ts';
 import { Random } from './random.ts';
 import { randomWorld } from './random-world.ts';
+import { supervised } from './supervised.ts';
 import { createWorld, serviceActors, simpleService, systemOf, type World } from './world.ts';
 
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
@@ -198,14 +198,7 @@ it('commands beside the services are told by their pids, not by their words', ()
             ],
     }),
   });
-  const supervisor = new AssemblySupervisor({
-    ...world,
-    version: '0.0.0',
-    environment: { PASSWORD: secret },
-    widen: () => undefined,
-    reload: () => Promise.resolve({ kind: 'ending' }),
-    inspection: () => Promise.resolve(world.inspection),
-  });
+  const supervisor = supervised(world, { version: '0.0.0', environment: { PASSWORD: secret } });
   const entries = record(world);
   world.assembly.start();
   supervisor.run(['tool', secret]);

@@ -73,6 +73,20 @@ const plan: WorldPlan = {
       ],
     }),
     service('last', { groups: ['IDLE'] }),
+    service('hooked', {
+      spec: {
+        killSteps: [
+          { signal: 'SIGTERM', pause: 400 },
+          { signal: 'SIGINT', pause: 400 },
+        ],
+        stopTimeout: 800,
+      },
+      programs: [{ steps: [{ do: 'hang' }], onSignal: { SIGTERM: 'ignore' } }],
+      hooks: {
+        before_start: [{ mayFail: false, program: { steps: [] } }],
+        after_stop: [{ mayFail: false, program: { steps: [{ do: 'wait', ms: 10 }] } }],
+      },
+    }),
     service('daemon', {
       spec: { pidfile: '/run/daemon.pid' },
       programs: [
@@ -125,6 +139,11 @@ function inserted(index: number, ...happenings: readonly Happening[]): WorldRun 
 
 function edited(matches: (entry: Entry) => boolean, edit: (entry: Entry) => readonly Entry[]): WorldRun {
   return withHistory(run.history.flatMap((entry) => (matches(entry) ? edit(entry) : [entry])));
+}
+
+/** The same for the history with the processes of hooks. */
+function editedWhole(matches: (entry: Entry) => boolean, edit: (entry: Entry) => readonly Entry[]): WorldRun {
+  return { ...run, whole: run.whole.flatMap((entry) => (matches(entry) ? edit(entry) : [entry])) };
 }
 
 /** The history whose looks show a service in another state than it was in. */
@@ -189,13 +208,43 @@ const failedToStart: ServiceChange = {
   during: 'start',
 };
 
+/** The same history, of a service with another definition. */
+function redefined(name: string, changes: Partial<ServiceSpec>): WorldRun {
+  const services = run.spec.services.map((spec) => (spec.name === name ? { ...spec, ...changes } : spec));
+  return { ...run, spec: { ...run.spec, services } };
+}
+
 const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
+  'no hook outlives its service': () =>
+    editedWhole(
+      (entry) => entry.kind === 'ended' && entry.service.startsWith('hooked:'),
+      () => [],
+    ),
+  'hooks run in their order, one after another': () =>
+    editedWhole(
+      (entry) => entry.kind === 'spawned' && entry.service === 'hooked:before_start:1.service',
+      (entry) => [{ ...entry, service: 'hooked:after_start:1.service' }],
+    ),
+  'after_stop follows each run exactly once': () =>
+    editedWhole(
+      (entry) => entry.kind === 'requested' && entry.service === 'hooked:after_stop:1.service',
+      (entry) => [entry, entry],
+    ),
+  'no signal of a stop comes before its pause': () =>
+    editedWhole(
+      (entry) => entry.kind === 'sends' && entry.service === 'hooked.service' && entry.signal === 'SIGINT',
+      (entry) => [{ ...entry, own: entry.own - 10 }],
+    ),
   'nothing starts before its prerequisites are ready': () => inserted(0, released('web.service')),
   'nothing starts before the stage before it stands': () => inserted(0, released('last.service')),
   'every start was let go, or is a restart after its pause': () =>
     inserted(0, { kind: 'requested', service: 'db.service', definition: 0 }),
+  'a service reads what others write to it, each line once and in order': () =>
+    inserted(0, { kind: 'took', service: 'db.service', text: 'hello\n' }),
   'nothing starts once shutdown has begun': () => inserted(run.history.length, released('db.service')),
   'nothing waits without a reason': () => misjudged('db.service', { phase: 'pending' }),
+  'no secret is told to anybody but its service': () => ({ ...run, end: { ...run.end, leaks: ['the log'] } }),
+  'whoever starts has what is read for it': () => ({ ...run, end: { ...run.end, unfed: ['db.service'] } }),
   'every started process is waited for': () =>
     edited(
       (entry) => entry.kind === 'reaped',
@@ -216,7 +265,11 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'SIGKILL leaves time to end': () =>
     inserted(indexOf(isNotice('system.draining')), signalToDb('SIGTERM'), signalToDb('SIGKILL')),
   'dependents stop before what they depend on': () =>
-    inserted(indexOf(isNotice('system.draining')) + 1, changed('db.service', { phase: 'stopping' })),
+    inserted(
+      indexOf(isNotice('system.draining')) + 1,
+      { kind: 'told', service: 'db.service', by: 'stop' },
+      changed('db.service', { phase: 'stopping' }),
+    ),
   'the exit status tells the cause': () => ({
     ...run,
     end: { ...run.end, output: run.end.output && { ...run.end.output, exitStatus: 1 } },
@@ -229,11 +282,22 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
   'every event is answered by the state it arrives in': () =>
     inserted(0, { kind: 'unanswered', actor: 'service:db', state: 'pending', event: 'unit.leaderExited' }),
   'status never contradicts the process table': () => misjudged('db.service', { pid: 999 }),
+  'why names whoever holds a service up': () => ({
+    ...misjudged('web.service', { phase: 'pending', owner: 'db' }),
+    spec: redefined('web.service', { prerequisites: ['db.service'] }).spec,
+  }),
   'a service goes only where its chart leads': () =>
     inserted(0, changed('web.service', { phase: 'ready.running', pid: 2, restarted: false })),
   'a start takes no longer than it may': () =>
     edited(isChangeOf('web.service', 'ready.running'), (entry) => [{ ...entry, own: entry.own + 1 }]),
-  'restarts have a limit': () => respecified('flaky.service', { restartLimit: 0 }),
+  'restarts have a limit, and a reason': () => respecified('flaky.service', { restartLimit: 0 }),
+  'a restart pause is as long as the policy says': () => respecified('flaky.service', { restartDelay: 5_000 }),
+  'a stop by hand is answered by no policy': () =>
+    inserted(
+      indexOf(isDraining),
+      { kind: 'deed', deed: { do: 'stop', names: ['db.service'], disable: false } },
+      changed('db.service', { phase: 'starting', serial: 2 }),
+    ),
   'a notify service is ready only after it has said so': () =>
     edited(
       (entry) => entry.kind === 'notified',
@@ -241,6 +305,13 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     ),
   'a service has no more processes at a time than it may': () =>
     inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service' }),
+  'a skipped service runs no process': () => redefined('db.service', { startIf: { kind: 'file', path: '/run/never' } }),
+  'nothing runs longer than max_runtime and its stop': () => redefined('db.service', { maxRuntime: 1 }),
+  'a run and a reload by hand are answered': () =>
+    inserted(0, {
+      kind: 'fact',
+      fact: { type: 'requested', verb: 'reload', services: ['db.service'], seq: 0, at: 0 },
+    }),
   'a cron or inetd service fails only at its start': () =>
     inserted(
       indexOf(isNotice('system.draining')),
@@ -250,6 +321,20 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
         restarted: false,
         wasReady: false,
       }),
+    ),
+  'status tells the time at which a schedule will run': () =>
+    edited(
+      (entry) => entry.kind === 'look',
+      (entry) => [
+        entry.kind !== 'look'
+          ? entry
+          : {
+              ...entry,
+              services: entry.services.map((each) =>
+                each.due === undefined ? each : { ...each, due: each.due + 100 },
+              ),
+            },
+      ],
     ),
   'detect_exit ends what is idle, and nothing that lives': () =>
     edited(isNotice('system.draining'), (entry) => [
@@ -293,6 +378,30 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     const spawn = run.history.find(isSpawnOf('web.service'));
     return misjudged('db.service', { pid: spawn?.kind === 'spawned' ? spawn.pid : 0 });
   },
+  'no datagram of a stranger changes a service': () => {
+    const fault = {
+      fault: 'intruder',
+      service: 'api.service',
+      texts: ['ERRNO=5'],
+      from: 'itself',
+      descriptors: 1,
+      of: 'db.service',
+      pidfile: '',
+      duration: 100,
+      when: { ms: 1_000 },
+    } as const;
+    const attacked = runWorld({ ...plan, faults: [fault] });
+    if (attacked === undefined) throw new Error('the plan contradicts itself');
+    expect(violations(attacked)).toEqual([]);
+    const last = attacked.history.at(-1);
+    return { ...attacked, history: [...attacked.history, ...(last === undefined ? [] : [last])] };
+  },
+  'nobody follows or signals a process that has entered from outside': () =>
+    inserted(
+      indexOf(isDraining),
+      { kind: 'entered', id: 900, pid: 900 },
+      { kind: 'leads', service: 'db.service', pid: 900, group: 900 },
+    ),
   'nothing is stopped that could not be started again': () =>
     inserted(
       indexOf(isChangeOf('web.service', 'ready.running')) + 1,
@@ -307,7 +416,10 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     ),
   'a process is asked to end once': () => inserted(indexOf(isDraining), signalToDb('SIGTERM')),
   'what is disabled never starts unasked': () =>
-    inserted(indexOf(isRequestOfDb), { kind: 'deed', deed: { do: 'disable', names: ['db.service'] } }),
+    editedWhole(isRequestOfDb, (entry) => {
+      const { at, own } = entry;
+      return [{ at, own, kind: 'deed', deed: { do: 'disable', names: ['db.service'] } }, entry];
+    }),
   'a start that was asked for is never forgotten': () =>
     edited(isDraining, (entry) => {
       const look = run.history.find(({ kind }) => kind === 'look');
@@ -351,6 +463,26 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     const { services } = respecified('db.service', { onFailure: 'shutdown' }).spec;
     return { ...early, spec: { ...run.spec, services } };
   },
+  'nobody runs on whose prerequisite has left its stage, unless it keeps on': () => {
+    const early = inserted(
+      indexOf(isChangeOf('web.service', 'ready.running')) + 1,
+      changed('db.service', { phase: 'stopping' }),
+    );
+    const ties = { 'db.service': { kind: 'requires', stages: ['ready'] } } as const;
+    return { ...early, spec: respecified('web.service', { ties }).spec };
+  },
+  'what a prerequisite does is what the directives say, and names its cause': () => {
+    const cause = { prerequisite: 'db.service', how: 'crashed' } as const;
+    const fact: Fact = { seq: 9_999, at: 0, type: 'service.tied', service: 'web.service', cause, consequence: 'stop' };
+    return inserted(indexOf(isDraining), { kind: 'fact', fact });
+  },
+  'nobody waits for ever for one that it only wants': () =>
+    inserted(indexOf(isDraining), {
+      kind: 'notice',
+      notice: { type: 'service.blocked', service: 'db.service', roots: ['api.service'] },
+    }),
+  'what ends normally with on_success: shutdown ends the system': () =>
+    respecified('migrate.service', { onSuccess: 'shutdown' }),
   'times never go back': () => refact((fact) => (fact.seq === 20 ? { ...fact, at: fact.at - 1 } : fact)),
   'each cause names a fact that came before': () =>
     refact((fact) => (fact.by === undefined ? fact : { ...fact, by: fact.seq + 1 })),
@@ -359,6 +491,35 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
       ({ kind }) => kind === 'rebuilt',
       (entry) => (entry.kind === 'rebuilt' ? [{ ...entry, difference: 'it was here, and is there' }] : [entry]),
     ),
+  'no probe runs for a service that does not': () => inserted(0, { kind: 'asked', service: 'db.service' }),
+  'no probe outlives its service': () =>
+    inserted(
+      indexOf(isChangeOf('db.service', 'stopping')),
+      { kind: 'spawned', id: 9_000, pid: 9_000, service: 'probe:db.service' },
+      { kind: 'begun', id: 9_000 },
+    ),
+  'unhealthy is answered as on_unhealthy says': () =>
+    inserted(indexOf(isChangeOf('db.service', 'stopping')), {
+      kind: 'notice',
+      notice: {
+        type: 'service.unhealthy',
+        service: 'db.service',
+        cause: { kind: 'unhealthy', probe: 'tcp localhost:80', reason: 'ECONNREFUSED', pid: 2 },
+        answer: 'restart',
+      },
+    }),
+  'a service with probes is ready only once they have passed': () =>
+    respecified('db.service', {
+      ready: {
+        kind: 'probe',
+        check: { kind: 'tcp', host: 'localhost', port: 80 },
+        interval: 100,
+        longest: 1_000,
+        timeout: 1_000,
+        retries: 1,
+        startPeriod: 0,
+      },
+    }),
   'the system ends, and nothing in it breaks': () => ({ ...run, end: { ...run.end, error: 'internal error' } }),
 };
 

@@ -4,13 +4,37 @@
  */
 
 import type { Fact } from '../../src/facts/fact.ts';
+import { type Tie, tieTo } from '../../src/model/order/prerequisite.ts';
 import { isScheduled, mostRuns } from '../../src/model/schedule/scheduled-runs.ts';
-import { shellStatus } from '../../src/model/service/exit-status.ts';
+import { answerOf, type Condition, questionsOf } from '../../src/model/service/condition.ts';
+import { type ExitStatus, shellStatus } from '../../src/model/service/exit-status.ts';
+import { hooksOf } from '../../src/model/service/hook.ts';
+import {
+  describeProbe,
+  type OnUnhealthy,
+  type ProbeState,
+  probesOf,
+  standingOfTree,
+} from '../../src/model/service/probe.ts';
 import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
-import { isChange, isOver, isTriggered, isUp, lets, type State, specsOf, walk } from './history.ts';
+import {
+  isChange,
+  isOver,
+  isTriggered,
+  isUp,
+  lets,
+  meets,
+  type State,
+  specsOf,
+  stands,
+  systemStage,
+  walk,
+} from './history.ts';
+import { hookInvariants } from './hook-invariants.ts';
 import { Groups, Owners, Starts } from './owners.ts';
-import type { Entry, WorldRun } from './run-world.ts';
+import { hookOf } from './plan.ts';
+import { besideOf, commandOf, type Entry, ofProbe, runWorld, type WorldRun } from './run-world.ts';
 
 export type Invariant = (run: WorldRun) => string | undefined;
 
@@ -22,10 +46,6 @@ function has(run: WorldRun, fault: string): boolean {
   return run.plan.faults.some((each) => each.fault === fault);
 }
 
-function stageOf({ groups }: ServiceSpec): number {
-  return groups.includes('INIT') ? 0 : groups.includes('IDLE') ? 2 : 1;
-}
-
 /** True for types whose main process may change, so that the spawned process does not show everything. */
 function mayMove(spec: ServiceSpec | undefined): boolean {
   if (spec === undefined) return false;
@@ -33,22 +53,182 @@ function mayMove(spec: ServiceSpec | undefined): boolean {
   return type === 'forking' || type === 'notify' || pidfile !== undefined;
 }
 
+function hasStopHooks(spec: ServiceSpec | undefined): boolean {
+  return hooksOf(spec?.hooks, 'before_stop').length > 0 || hooksOf(spec?.hooks, 'stop_command').length > 0;
+}
+
+type Backoff = Extract<Extract<Entry, { kind: 'notice' }>['notice'], { type: 'service.changed' }>['change'] & {
+  phase: 'backoff';
+};
+
+/** One try that follows an end. */
+interface Again {
+  readonly spec: ServiceSpec;
+  readonly change: Backoff;
+  /** The number of its pause, from the last time at which the service was stable. */
+  readonly number: number;
+  /** The tries that count against the limit, this one included. */
+  readonly counted: number;
+  /** A normal end after startup_pause, which uses up no try. */
+  readonly isFree: boolean;
+}
+
+/** Counts the tries of every service, as the reference says. */
+class Tries {
+  readonly #numbers = new Map<string, number>();
+  readonly #counted = new Map<string, number>();
+  /** With a window: when each try came. */
+  readonly #times = new Map<string, number[]>();
+  readonly #pauses = new Map<string, number>();
+  readonly #readyAt = new Map<string, number>();
+  readonly #settled = new Map<string, boolean>();
+  /** Services of which a datagram may have made their tries forgotten, if it was permitted. */
+  readonly #unsure = new Set<string>();
+
+  note(entry: Entry, specs: ReadonlyMap<string, ServiceSpec>): Again | undefined {
+    if (entry.kind === 'deed' && entry.deed.do === 'reset') for (const name of entry.deed.names) this.#forget(name);
+    if (entry.kind === 'notified' && entry.text.includes('RESTART_RESET=1')) {
+      this.#forget(entry.service);
+      if (specs.get(entry.service)?.notifyAccess !== undefined) this.#unsure.add(entry.service);
+    }
+    if (entry.kind !== 'notice') return undefined;
+    const { notice } = entry;
+    if (notice.type === 'service.released') this.#forget(notice.service);
+    if (notice.type !== 'service.changed') return undefined;
+    const { service, change } = notice;
+    const spec = specs.get(service);
+    if (spec === undefined) return undefined;
+    const wasReady = entry.own - (this.#readyAt.get(service) ?? entry.own);
+    this.#readyAt.delete(service);
+    if (wasReady > 0 && wasReady >= (this.#pauses.get(service) ?? 0) + stableMargin) this.#rest(service);
+    if (change.phase === 'ready.running') this.#readyAt.set(service, entry.own);
+    if (change.phase === 'starting') this.#settled.delete(service);
+    if (change.phase === 'exited') this.#settled.set(service, change.wasReady);
+    if (change.phase !== 'backoff' || this.#unsure.has(service)) return undefined;
+    return this.#count(spec, change, entry.own);
+  }
+
+  #count(spec: ServiceSpec, change: Backoff, at: number): Again {
+    const { name, restartPolicy: { window } = {} } = spec;
+    const isFree = change.normal === true && this.#settled.get(name) === true;
+    const number = Math.max(1, (this.#numbers.get(name) ?? 0) + (isFree ? 0 : 1));
+    this.#numbers.set(name, number);
+    this.#pauses.set(name, change.delay);
+    const since = window === undefined ? Number.NEGATIVE_INFINITY : at - window;
+    const times = [
+      ...(this.#times.get(name) ?? []).filter((time) => time > since),
+      ...(isFree ? [] : [at + change.delay]),
+    ];
+    this.#times.set(name, times);
+    const counted = window === undefined ? (this.#counted.get(name) ?? 0) + (isFree ? 0 : 1) : times.length;
+    this.#counted.set(name, counted);
+    return { spec, change, number, counted, isFree };
+  }
+
+  /** The service was stable. With a window, its tries go on counting. */
+  #rest(name: string): void {
+    this.#numbers.delete(name);
+    this.#counted.delete(name);
+    this.#pauses.delete(name);
+  }
+
+  #forget(name: string): void {
+    this.#rest(name);
+    this.#times.delete(name);
+  }
+}
+
+function isEnding(ending: number | string, status: ExitStatus): boolean {
+  return status.kind === 'exited' ? status.code === ending : status.kind === 'signaled' && status.signal === ending;
+}
+
+/** The service whose start begins: it reads its values, or, where it has none to read, asks for its process at once. */
+function startBegun({ plan }: WorldRun, entry: Entry): string | undefined {
+  if (entry.kind === 'read') return entry.service;
+  if (entry.kind !== 'requested') return undefined;
+  const reads = plan.services.some(({ name, values }) => name === entry.service && values !== undefined);
+  return reads ? undefined : entry.service;
+}
+
+/** The service whose schedule was due: it runs, or its last run goes on. */
+function scheduledRun(run: WorldRun, entry: Entry): string | undefined {
+  const begun = startBegun(run, entry);
+  if (begun !== undefined) return begun;
+  if (entry.kind !== 'notice' || entry.notice.type !== 'service.noticed') return undefined;
+  return entry.notice.news.kind === 'skipped' ? entry.notice.service : undefined;
+}
+
+/** True where each tick of a cron service is a run, or is skipped. */
+function runsAtTicks(spec: ServiceSpec | undefined): boolean {
+  const { jitter, overlap, catchUp } = spec?.cron ?? {};
+  return (
+    spec?.type === 'cron' &&
+    spec.startIf === undefined &&
+    jitter === undefined &&
+    overlap === undefined &&
+    catchUp === undefined
+  );
+}
+
+/** The services that are told to reload: somebody asks for it, or a prerequisite is back. */
+function servicesToReload(entry: Entry): readonly string[] {
+  if (entry.kind === 'fact' && entry.fact.type === 'requested')
+    return entry.fact.verb === 'reload' ? entry.fact.services : [];
+  if (entry.kind !== 'notice' || entry.notice.type !== 'service.tied') return [];
+  return entry.notice.consequence === 'reload' ? [entry.notice.service] : [];
+}
+
+/** A run is ended for itself: it has lasted too long, or the next one replaces it. */
+function endsRun(entry: Entry): entry is Entry & { readonly notice: { readonly service: string } } {
+  if (entry.kind !== 'notice' || entry.notice.type !== 'service.noticed') return false;
+  const { kind } = entry.notice.news;
+  return kind === 'overran' || kind === 'replaced';
+}
+
+/** A run that `run-now` replaces is told of only after its signal, in the same instant: the system still answers the request. */
+function isRunEndedAt({ history }: WorldRun, index: number, service: string): boolean {
+  const at = history[index]?.own;
+  for (const entry of history.slice(index + 1)) {
+    if (entry.own !== at) return false;
+    if (endsRun(entry) && entry.notice.service === service) return true;
+  }
+  return false;
+}
+
+/** True for what follows at once on an unhealthy service. */
+function isAnswer(entry: Entry, service: string, answer: OnUnhealthy): boolean {
+  if (answer === 'restart')
+    return isChange(entry) && entry.notice.service === service && entry.notice.change.phase === 'stopping';
+  return entry.kind === 'notice' && entry.notice.type === 'system.draining';
+}
+
 /** The phases that may follow each phase. */
 const ways: Readonly<Record<ServicePhase, readonly ServicePhase[]>> = {
   disabled: ['starting', 'stopped'],
   pending: ['starting', 'stopped'],
-  starting: ['ready.running', 'ready.exited', 'exited', 'ready.scheduled', 'stopping', 'stopped', 'backoff', 'failed'],
+  starting: [
+    'disabled',
+    'ready.running',
+    'ready.exited',
+    'exited',
+    'ready.scheduled',
+    'stopping',
+    'stopped',
+    'backoff',
+    'failed',
+  ],
   'ready.running': ['exited', 'stopping', 'backoff', 'failed'],
-  'ready.exited': ['ready.running', 'stopping', 'stopped'],
-  exited: ['ready.running', 'stopping', 'stopped'],
+  // A service fails in these and in its pause because of its prerequisite; in `exited` also where no try is left.
+  'ready.exited': ['ready.running', 'stopping', 'stopped', 'failed'],
+  exited: ['ready.running', 'stopping', 'stopped', 'backoff', 'failed'],
   'ready.scheduled': ['stopping'],
-  backoff: ['starting', 'stopped'],
-  stopping: ['starting', 'stopped', 'backoff', 'failed'],
+  backoff: ['starting', 'stopped', 'failed'],
+  stopping: ['starting', 'stopped', 'backoff', 'failed', 'exited', 'ready.exited'],
   stopped: ['starting'],
   failed: ['starting', 'stopped'],
 };
 
-/** ms beyond its restart delay for which a service has to be ready before its restarts are forgotten. */
+/** ms beyond its last pause for which a service has to be ready before its restarts are forgotten. */
 const stableMargin = 1_000;
 /** ms between two looks at the processes that a daemon has left behind. */
 const longestLook = 250;
@@ -58,12 +238,16 @@ const longestReaping = 1_275 + longestLook;
 const clearGrace = 2_000;
 /** ms by which SIGKILL may be late: stops that are due at nearly the same time are handled together. */
 const grain = 20;
+/** ms after which a start is given up whose values are not read. */
+const readPatience = 10_000;
 /** ms that the kernel may take to end a process after SIGKILL. */
 const killGrace = 1_000;
 /** ms between the first signal and SIGKILL that every process gets, while the system does not end. */
 const leastGrace = 1_000;
 
 export const invariants = {
+  ...hookInvariants,
+
   'nothing starts before its prerequisites are ready': (run) => {
     const specs = specsOf(run);
     return walk(run, (entry, state) => {
@@ -71,7 +255,7 @@ export const invariants = {
       const { service } = entry.notice;
       const held = specs.get(service)?.prerequisites.find((name) => {
         const spec = specs.get(name);
-        return spec !== undefined && !lets(spec, state);
+        return spec !== undefined && !meets(run, spec, tieTo(specs.get(service), name), state);
       });
       return held === undefined ? undefined : `${service} starts while ${held} is ${state.phases.get(held)}`;
     });
@@ -84,7 +268,7 @@ export const invariants = {
       const spec = specs.get(entry.notice.service);
       if (spec === undefined) return undefined;
       const held = run.spec.services.find(
-        (other) => stageOf(other) < stageOf(spec) && !state.wereReady.has(other.name) && !lets(other, state),
+        (other) => systemStage(other) < systemStage(spec) && !state.wereReady.has(other.name) && !lets(other, state),
       );
       return held === undefined
         ? undefined
@@ -101,8 +285,7 @@ export const invariants = {
         const { notice } = entry;
         if (notice.type === 'service.released') allowed.set(notice.service, entry.own);
         if (notice.type !== 'service.changed') return undefined;
-        if (notice.change.phase === 'backoff')
-          allowed.set(notice.service, entry.own + (specs.get(notice.service)?.restartDelay ?? 0));
+        if (notice.change.phase === 'backoff') allowed.set(notice.service, entry.own + notice.change.delay);
         else if (notice.change.phase === 'stopped') allowed.delete(notice.service);
         return undefined;
       }
@@ -125,6 +308,8 @@ export const invariants = {
         released.set(entry.notice.service, entry.own);
       }
       if (!draining || entry.kind !== 'requested') return undefined;
+      // A condition that follows another one is still asked before its service's turn to stop comes; nothing starts by it.
+      if (commandOf(entry.service)?.kind === 'condition') return undefined;
       // Of services that are released together, the first may end the system: the others have their start already.
       return entry.own === begin && released.get(entry.service) === begin ? undefined : `${entry.service} starts`;
     });
@@ -141,6 +326,13 @@ export const invariants = {
     walk(run, (entry, state) =>
       entry.kind === 'look' && !state.draining && state.replaced.size > 0 ? unheld(run, entry, state) : undefined,
     ),
+
+  // Supervision, values from files: "given to that service alone, shown nowhere".
+  'no secret is told to anybody but its service': ({ end: { leaks } }) =>
+    leaks[0] === undefined ? undefined : `a secret stands in ${leaks[0]}`,
+
+  'whoever starts has what is read for it': ({ end: { unfed } }) =>
+    unfed[0] === undefined ? undefined : `${unfed[0]} was started without its values`,
 
   'every started process is waited for': (run) => {
     const open = new Map<number, string>();
@@ -159,10 +351,16 @@ export const invariants = {
 
   'an end is told of the one that has ended': (run) => {
     const ended = new Set<string>();
+    /** What services have said their own exit status will be. */
+    const said = new Set<string>();
     const owners = new Owners();
     const specs = specsOf(run);
     return walk(run, (entry) => {
       owners.note(entry);
+      if (entry.kind === 'notified') {
+        const status = /^EXIT_STATUS=(\d+)$/m.exec(entry.text)?.[1];
+        if (status !== undefined) said.add(`${entry.service} ${status}`);
+      }
       if (entry.kind === 'ended') {
         ended.add(`${entry.pid} ${shellStatus(entry.status)}`);
         for (const service of [entry.service, owners.ownerOf(entry)]) {
@@ -177,6 +375,9 @@ export const invariants = {
         'end' in change ? change.end : 'cause' in change && change.cause.kind === 'exit' ? change.cause : undefined;
       if (end === undefined) return undefined;
       const told = `${service} ${end.pid} ${end.status.kind === 'unknown' ? '?' : shellStatus(end.status)}`;
+      // What the kernel does not tell, the service may have told.
+      if (has(run, 'statusUntold') && end.status.kind === 'exited' && said.has(`${service} ${end.status.code}`))
+        return undefined;
       // After a stall nobody can tell whether the process that a pidfile names has ever lived.
       if (end.status.kind === 'unknown' && has(run, 'pause')) return undefined;
       // Nor, once that process is dead, to which service it belonged.
@@ -204,12 +405,15 @@ export const invariants = {
     const owners = new Owners();
     return walk(run, (entry, { forced, clearing, killed }) => {
       owners.note(entry);
-      if (entry.kind !== 'signalled' || forced) return undefined;
+      // A command beside a service has no say in its end.
+      if (entry.kind !== 'signalled' || forced || besideOf(entry.service) !== undefined) return undefined;
       const { root, signal, service, pid } = entry;
       const seen = signalled.get(root) ?? new Set();
       signalled.set(root, seen.add(signal));
       if (signal !== 'SIGKILL' || killed === service || has(run, 'pause')) return undefined;
       const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
+      // What is left of a group gets SIGKILL at once with `mixed`, and the hooks of a stop may use up its time.
+      if (known.some((spec) => spec?.killMode === 'mixed' || hasStopHooks(spec))) return undefined;
       const own = [
         ...known.map((spec) => spec?.killSignal ?? 'SIGTERM'),
         ...(known.some((spec) => spec?.type === 'notify') ? ['SIGABRT'] : []),
@@ -221,45 +425,92 @@ export const invariants = {
 
   'SIGKILL leaves time to end': (run) => {
     const signalled = new Map<number, number>();
-    return walk(run, (entry, { draining, killed }) => {
+    const specs = specsOf(run);
+    const owners = new Owners();
+    return walk(run, (entry, state) => {
+      const { draining, killed } = state;
+      owners.note(entry);
       if (entry.kind !== 'signalled' || draining || entry.signal === 'SIGCONT') return undefined;
+      const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
+      if (known.some((spec) => spec?.killMode === 'mixed' || hasStopHooks(spec))) return undefined;
       const since = signalled.get(entry.root);
       if (entry.signal !== 'SIGKILL') {
         if (since === undefined) signalled.set(entry.root, entry.own);
         return undefined;
       }
-      const least = Math.min(leastGrace, run.spec.shutdownTimeout);
+      const own = known.map((spec) => spec?.stopTimeout ?? leastGrace);
+      const given = Math.min(leastGrace, run.spec.shutdownTimeout, ...own);
+      // The input of a removed service that reads from others ends first, and the signal has at least half of the time.
+      const reads = known.some((spec) => spec?.stdin === 'pipe' && state.gone.has(spec.name));
+      const least = reads ? given / 2 : given;
       if (since === undefined || entry.own - since >= least || has(run, 'pause')) return undefined;
       if (killed === entry.service) return undefined;
       return `pid ${entry.pid} of ${entry.service} gets SIGKILL after ${entry.own - since} ms`;
     });
   },
 
-  'dependents stop before what they depend on': (run) => {
+  'no probe runs for a service that does not': (run) =>
+    walk(run, (entry, { phases }) => {
+      const service =
+        entry.kind === 'asked' ? entry.service : entry.kind === 'requested' ? ofProbe(entry.service) : undefined;
+      if (service === undefined) return undefined;
+      const phase = phases.get(service);
+      return phase === 'starting' || phase === 'ready.running' ? undefined : `a probe of ${service}, which is ${phase}`;
+    }),
+
+  'no probe outlives its service': (run) => {
+    const commands = new Map<number, { readonly pid: number; readonly service: string }>();
+    const begun = new Set<number>();
+    return walk(run, (entry) => {
+      if (entry.kind === 'spawned') {
+        const service = ofProbe(entry.service);
+        if (service !== undefined) commands.set(entry.id, { pid: entry.pid, service });
+      }
+      if (entry.kind === 'begun' && commands.has(entry.id)) begun.add(entry.id);
+      if (entry.kind === 'ended' || (entry.kind === 'signalled' && entry.signal === 'SIGKILL')) begun.delete(entry.id);
+      if (!isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      // At the beginning of a stop the command is killed in the same turn.
+      if (['starting', 'ready.running', 'stopping'].includes(change.phase)) return undefined;
+      for (const id of begun) {
+        const command = commands.get(id);
+        if (command?.service === service)
+          return `pid ${command.pid} of a probe of ${service}, which is ${change.phase}`;
+      }
+      return undefined;
+    });
+  },
+
+  'unhealthy is answered as on_unhealthy says': (run) => {
     const specs = specsOf(run);
-    const lastNotified = new Map<string, number>();
-    const lastEnded = new Map<string, number>();
-    let reset: readonly string[] = [];
+    return walk(run, (entry, { draining, replaced }, index) => {
+      if (entry.kind !== 'notice' || entry.notice.type !== 'service.unhealthy') return undefined;
+      const { service, answer } = entry.notice;
+      const wanted = draining ? 'log' : specs.get(service)?.onUnhealthy;
+      if (answer !== wanted) return `${service} is unhealthy, and answered with ${answer} instead of ${wanted}`;
+      const next = run.history.slice(index + 1).find((other) => isAnswer(other, service, answer));
+      const isDone = answer === 'log' || (answer === 'shutdown' && replaced.has(service)) || next?.own === entry.own;
+      return isDone ? undefined : `${service} is unhealthy, and ${answer} does not follow`;
+    });
+  },
+
+  'dependents stop before what they depend on': (run) => {
+    const told = new Set<string>();
     return walk(run, (entry, state) => {
-      if (entry.kind === 'notified') lastNotified.set(entry.service, entry.at);
-      if (entry.kind === 'ended') lastEnded.set(entry.service, entry.at);
-      if (entry.kind === 'deed') reset = entry.deed.do === 'reset' ? entry.deed.names : [];
-      if (!isChange(entry) || entry.notice.change.phase !== 'stopping' || state.forced || has(run, 'pause'))
-        return undefined;
-      const { service } = entry.notice;
-      // A service that takes too long to start, misses its watchdog or reports a failure is ended before its turn.
-      if (state.phases.get(service) === 'starting' || specs.get(service)?.watchdog !== undefined) return undefined;
-      if (lastNotified.get(service) === entry.at || reset.includes(service)) return undefined;
-      // The service has crashed by itself, and its left processes are cleared away.
-      const spec = specs.get(service);
-      const heard = spec !== undefined && mayMove(spec) ? longestReaping : longestLook;
-      if (entry.at - (lastEnded.get(service) ?? Number.NEGATIVE_INFINITY) <= heard) return undefined;
+      if (entry.kind === 'told' && entry.by === 'stop') told.add(entry.service);
+      if (!isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      // A service that crashes, or that its own chart ends (a time limit, the watchdog), has no turn to wait for.
+      const isOrdered = told.delete(service);
+      if (!isOrdered || change.phase !== 'stopping' || state.forced || has(run, 'pause')) return undefined;
       const other = run.spec.services.find(({ name, prerequisites }) => {
         if (!prerequisites.includes(service) || state.lost.has(name)) return false;
         const phase = state.phases.get(name) ?? 'pending';
         // A service that was removed is no longer needed by others.
         const isKept = !state.gone.has(service);
-        if (state.draining && isKept) return !isEnded(phase) && !(state.gone.has(name) && phase === 'pending');
+        // A stop by hand that was under way when the system began to end waits only for what runs.
+        const mayWait = phase === 'pending' && (state.gone.has(name) || state.asked.has(service));
+        if (state.draining && isKept) return !isEnded(phase) && !mayWait;
         if (!isKept && state.endFirst.get(service)?.has(name) !== true) return false;
         return state.asked.has(name) && state.asked.has(service) && isLive(phase);
       });
@@ -306,6 +557,11 @@ export const invariants = {
             ? expect(failureStatus(end.cause), `${end.service} has on_failure: shutdown`)
             : `${end.service} has no on_failure: shutdown`;
         }
+        if (end.onUnhealthy) {
+          return specsOf(run).get(end.service)?.onUnhealthy === 'shutdown'
+            ? expect(1, `${end.service} has on_unhealthy: shutdown`)
+            : `${end.service} has no on_unhealthy: shutdown`;
+        }
         return failed?.endsWith(end.service) === true
           ? expect(1, `${end.service} has failed to start`)
           : `${end.service} is said to have failed to start, and has not`;
@@ -313,6 +569,12 @@ export const invariants = {
         return run.plan.services.some(({ installed }) => !installed)
           ? expect(1, 'programs are missing')
           : 'no program is missing';
+      case 'succeeded': {
+        const spec = specsOf(run).get(end.service);
+        if (spec?.onSuccess === undefined) return `${end.service} has no on_success: shutdown`;
+        if (end.outcome.kind === 'spawn') return `${end.service} was never started`;
+        return expect(shellStatus(end.outcome.status), `as ${end.service} has it`);
+      }
       case 'exitKills': {
         const spec = specsOf(run).get(end.service);
         if (spec?.exitKills !== true) return `${end.service} has no exit_kills`;
@@ -363,9 +625,9 @@ export const invariants = {
   },
 
   'every accepted log record was written or counted': (run) => {
-    for (const { name, accepted, written, counted, waitingBytes } of run.end.sinks) {
+    for (const { name, accepted, written, counted, extra, waitingBytes } of run.end.sinks) {
       if (waitingBytes > 0) return `${waitingBytes} bytes still wait for ${name}`;
-      if (written > accepted) return `${name} has ${written} lines of ${accepted}`;
+      if (written > accepted + extra) return `${name} has ${written} lines of ${accepted + extra}`;
       if (written + counted < accepted) return `${name}: ${accepted} accepted, ${written} written, ${counted} counted`;
     }
     return undefined;
@@ -380,17 +642,25 @@ export const invariants = {
     const specs = specsOf(run);
     const endedAt = new Map<string | number, number>();
     const starts = new Starts();
+    const reads: Extract<Entry, { readonly kind: 'read' }>[] = [];
     return walk(run, (entry) => {
       starts.note(entry);
+      if (entry.kind === 'read') reads.push(entry);
       if (entry.kind === 'ended') endedAt.set(entry.service, entry.at).set(entry.pid, entry.at);
       if (entry.kind !== 'look') return undefined;
-      for (const { name, state, stage, pid, running } of entry.services) {
+      for (const { name, state, stage, pid, running, asking } of entry.services) {
         const spec = specs.get(name);
         if (spec === undefined) continue;
         const own = entry.processes.filter(({ id, root, service }) => id === root && service === name);
-        // A run counts from its request on.
-        const runs = own.length + starts.underWay(name);
-        if (stage === 'ready.scheduled' && running !== runs)
+        // A run counts from its request on, or from when its values are read, or its conditions asked: no other run may
+        // begin from then on.
+        const runs = own.length + starts.underWay(name) + asking;
+        const reading = reads.filter(
+          ({ service, at }) => service === name && (has(run, 'pause') || at + longestRead(run, name) >= entry.at),
+        );
+        const isCounted = running !== undefined && running >= runs && running <= runs + reading.length;
+        // A run that has hooks counts while these run, too.
+        if (stage === 'ready.scheduled' && spec.hooks === undefined && !isCounted)
           return `${name} is said to have ${running} processes, and has ${runs}`;
         if (stage === 'ready.running') {
           // Where a daemon has crashed, its left processes are cleared away before the end is reported. A pidfile names
@@ -410,6 +680,29 @@ export const invariants = {
         if (idle && own.length > 0) return `${name} is ${state}, and pid ${own[0]?.pid} of it lives`;
         if (!isScheduled(spec.type) && own.some((process) => process.pid !== pid))
           return `${name} is ${stage} as pid ${pid}, and pid ${own[0]?.pid} lives`;
+      }
+      return undefined;
+    });
+  },
+
+  // Experience: the answer to "why" names whoever has to act, and nobody else.
+  'why names whoever holds a service up': (run) => {
+    const specs = specsOf(run);
+    return walk(run, (entry, { replaced, asked, renewed }) => {
+      if (entry.kind !== 'look') return undefined;
+      const states = new Map(entry.services.map(({ name, state }) => [name, state]));
+      for (const { name, phase, owner } of entry.services) {
+        const spec = specs.get(name);
+        if (phase !== 'pending' || spec === undefined) continue;
+        for (const word of owner.split(/, | and /)) {
+          const held = `${word}.service`;
+          if (!specs.has(held) && !states.has(held)) continue;
+          if (!states.has(held)) return `${name} waits for ${held}, which is configured no more`;
+          // Whoever waits for a stage, or for one that a reload or a request ends, may wait for one that is ready.
+          const isPlain = tieTo(spec, held).stages.join() === 'ready' && spec.prerequisites.includes(held);
+          const isSettled = ![replaced, asked, renewed].some((set) => set.has(held));
+          if (isPlain && isSettled && states.get(held) === 'ready') return `${name} waits for ${held}, which is ready`;
+        }
       }
       return undefined;
     });
@@ -439,37 +732,68 @@ export const invariants = {
       if (spec === undefined || phases.get(service) !== 'starting' || extended.has(service)) return undefined;
       if (starts.underWay(service) > 0) return undefined;
       const took = entry.own - (began.get(service) ?? entry.own);
-      // The time counts from the verdict on the start.
-      const most = longestStart(spec) + starts.lastWait(service);
+      // The time counts from the verdict on the start, before which values may have been read.
+      // The end of a command may be told late.
+      const lates = run.plan.faults.map((fault) => (fault.fault === 'coalescedExits' ? fault.delay : 0));
+      const asked =
+        spec.startIf !== undefined && asksCommand(spec.startIf) ? Math.max(0, ...lates) + spec.processTimeout : 0;
+      const most = asked + longestStart(spec) + starts.lastWait(service) + longestRead(run, service);
       return took > most ? `${service} was starting for ${took} ms, and may be for ${most}` : undefined;
     });
   },
 
-  'restarts have a limit': (run) => {
+  // Reference, `restart`, `restart_limit` and `restart_window`.
+  'restarts have a limit, and a reason': (run) => {
     const specs = specsOf(run);
-    const used = new Map<string, number>();
-    const readyAt = new Map<string, number>();
+    const tries = new Tries();
     return walk(run, (entry) => {
-      if (entry.kind === 'deed' && entry.deed.do === 'reset') for (const name of entry.deed.names) used.delete(name);
-      if (entry.kind === 'notified' && entry.text.includes('RESTART_RESET=1')) used.delete(entry.service);
-      if (entry.kind !== 'notice') return undefined;
-      const { notice } = entry;
-      if (notice.type === 'service.released') used.delete(notice.service);
-      if (notice.type !== 'service.changed') return undefined;
-      const { service, change } = notice;
-      const spec = specs.get(service);
-      if (spec === undefined) return undefined;
-      const stable = entry.own - (readyAt.get(service) ?? entry.own) >= spec.restartDelay + stableMargin;
-      readyAt.delete(service);
-      if (stable) used.delete(service);
-      if (change.phase === 'ready.running') readyAt.set(service, entry.own);
-      if (change.phase !== 'backoff') return undefined;
-      const count = (used.get(service) ?? 0) + 1;
-      used.set(service, count);
-      if (!spec.restart || spec.exitKills) return `${service} is restarted, and is not to be`;
-      return count > spec.restartLimit
-        ? `${service} is restarted for the ${count}th time of ${spec.restartLimit}`
+      const again = tries.note(entry, specs);
+      if (again === undefined) return undefined;
+      const { spec, counted, isFree } = again;
+      const { change } = again;
+      const { restartPolicy: policy = {}, exitKills, restart, restartLimit, name } = spec;
+      const may = change.normal ? policy.always : change.first ? policy.startFailure : restart;
+      if (may !== true || exitKills) return `${name} is tried again, and is not to be`;
+      const { cause } = change;
+      const isPrevented = cause.kind === 'exit' && policy.prevent?.some((ending) => isEnding(ending, cause.status));
+      if (isPrevented === true) return `${name} is tried again after an end that restart_prevent has`;
+      if (isFree) return undefined;
+      return counted > restartLimit ? `${name} is tried for the ${counted}th time of ${restartLimit}` : undefined;
+    });
+  },
+
+  // Reference: "n-th pause = min(max(restart_delay_max, restart_delay), delay × backoffⁿ⁻¹), ± jitter (a fraction)".
+  'a restart pause is as long as the policy says': (run) => {
+    const specs = specsOf(run);
+    const tries = new Tries();
+    return walk(run, (entry) => {
+      const again = tries.note(entry, specs);
+      if (again === undefined) return undefined;
+      const { spec, number, change } = again;
+      const { delayMax = 60_000, backoff = 1, jitter = 0 } = spec.restartPolicy ?? {};
+      const pause = Math.min(Math.max(delayMax, spec.restartDelay), spec.restartDelay * backoff ** (number - 1));
+      const isShort = change.delay < pause * (1 - jitter) - 1;
+      return isShort || change.delay > pause * (1 + jitter) + 1
+        ? `${spec.name} pauses for ${change.delay} ms, and its ${number}th pause is ${pause} ms ± ${jitter}`
         : undefined;
+    });
+  },
+
+  'a stop by hand is answered by no policy': (run) => {
+    const released = new Set<string>();
+    return walk(run, (entry, { stopped }) => {
+      if (entry.kind === 'notice' && entry.notice.type === 'service.released') released.add(entry.notice.service);
+      if (entry.kind === 'deed') released.clear();
+      if (entry.kind === 'notice' && entry.notice.type === 'system.draining') {
+        const { end } = entry.notice;
+        const isPolicy = end.kind === 'succeeded' || (end.kind === 'serviceFailed' && end.onFailure === true);
+        return isPolicy && stopped.has(end.service)
+          ? `the end of ${end.service}, which was to stop, ends all`
+          : undefined;
+      }
+      if (!isChange(entry) || entry.notice.change.phase !== 'starting') return undefined;
+      const { service } = entry.notice;
+      return stopped.has(service) && !released.has(service) ? `${service} starts again, and was to stop` : undefined;
     });
   },
 
@@ -481,9 +805,31 @@ export const invariants = {
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
       if (change.phase === 'starting') said.delete(service);
-      if (specs.get(service)?.type !== 'notify' || !isUp(change.phase) || phases.get(service) !== 'starting')
-        return undefined;
+      const spec = specs.get(service);
+      // Where there are probes, they decide.
+      const decides = spec?.type === 'notify' && spec.ready === undefined;
+      if (!decides || !isUp(change.phase) || phases.get(service) !== 'starting') return undefined;
       return said.has(service) ? undefined : `${service} is ${change.phase}, and has not said READY=1`;
+    });
+  },
+
+  'a service with probes is ready only once they have passed': (run) => {
+    const specs = specsOf(run);
+    const passed = new Map<string, Set<string>>();
+    return walk(run, (entry, { phases }) => {
+      if (entry.kind === 'fact' && entry.fact.type === 'probed' && entry.fact.purpose === 'ready' && entry.fact.passed)
+        passed.get(entry.fact.service)?.add(entry.fact.probe);
+      if (entry.kind === 'notified' && /^READY=1/m.test(entry.text)) passed.get(entry.service)?.add('notify');
+      if (!isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      if (change.phase === 'starting') passed.set(service, new Set());
+      const tree = specs.get(service)?.ready;
+      if (tree === undefined || !isUp(change.phase) || phases.get(service) !== 'starting') return undefined;
+      const states = probesOf(tree).map(({ check }): ProbeState => {
+        const has = passed.get(service)?.has(describeProbe(check)) === true;
+        return { standing: has ? 'passed' : 'open', failures: 0 };
+      });
+      return standingOfTree(tree, states) === 'passed' ? undefined : `${service} is ${change.phase} before its probes`;
     });
   },
 
@@ -511,16 +857,130 @@ export const invariants = {
     });
   },
 
+  'a skipped service runs no process': (run) => {
+    const specs = specsOf(run);
+    /** Commands of conditions that have said yes, in a row, and not yet started anything. */
+    const agreed = new Map<string, number>();
+    const leaders = new Set<number>();
+    return walk(run, (entry) => {
+      if (entry.kind === 'spawned') leaders.add(entry.id);
+      if (entry.kind === 'ended') {
+        const command = leaders.has(entry.id) ? commandOf(entry.service) : undefined;
+        if (command?.kind !== 'condition') return undefined;
+        const { service } = command;
+        const isYes = answerOf(entry.status) === (specs.get(service)?.startIf?.kind !== 'not');
+        agreed.set(service, isYes ? (agreed.get(service) ?? 0) + 1 : 0);
+      }
+      if (entry.kind !== 'requested') return undefined;
+      const { service } = entry;
+      const condition = specs.get(service)?.startIf;
+      if (condition === undefined) return undefined;
+      const needed = questionsOf(condition).filter(({ kind }) => kind === 'command').length;
+      // An inetd service asks before it listens, not at each connection.
+      if (specs.get(service)?.type === 'inetd' && needed > 0) return undefined;
+      if (needed > 0) {
+        const yes = agreed.get(service) ?? 0;
+        agreed.set(service, yes - needed);
+        return yes < needed ? `${service} is started, and a command of start_if has not said yes` : undefined;
+      }
+      // The file never exists, and the variable is never set.
+      return condition.kind !== 'not' ? `${service} is started, and its conditions are never met` : undefined;
+    });
+  },
+
+  // What chaperone itself cannot hasten is left out: it is stopped, or SIGKILL has no effect.
+  'nothing runs longer than max_runtime and its stop': (run) => {
+    if (has(run, 'pause') || has(run, 'stuck')) return undefined;
+    const specs = specsOf(run);
+    const began = new Map<number, { readonly at: number; readonly service: string }>();
+    return walk(run, (entry, { draining }) => {
+      if (entry.kind === 'spawned') began.set(entry.id, { at: entry.at, service: entry.service });
+      if (entry.kind === 'ended') began.delete(entry.id);
+      // From then on the time of the stop counts.
+      for (const [id, { service }] of began)
+        if (draining || (entry.kind === 'told' && entry.service === service)) began.delete(id);
+      for (const [id, { at, service }] of began) {
+        const { maxRuntime, type, pidfile } = specs.get(service) ?? {};
+        if (maxRuntime === undefined || type === 'notify' || pidfile !== undefined) continue;
+        if (entry.at - at <= maxRuntime + clearGrace + killGrace + grain) continue;
+        began.delete(id);
+        return `a process of ${service} runs for ${entry.at - at} ms, with a max_runtime of ${maxRuntime} ms`;
+      }
+      return undefined;
+    });
+  },
+
+  'a run and a reload by hand are answered': (run) => {
+    const open = new Map<string, number>();
+    const count = (verb: string, service: string, by: number): void => {
+      open.set(`${verb} of ${service}`, (open.get(`${verb} of ${service}`) ?? 0) + by);
+    };
+    let halted = false;
+    for (const entry of run.history) {
+      if (entry.kind === 'fact' && entry.fact.type === 'requested') {
+        const { verb, services } = entry.fact;
+        for (const service of services) if (verb === 'run-now' || verb === 'reload') count(verb, service, 1);
+      }
+      if (entry.kind !== 'notice') continue;
+      if (entry.notice.type === 'system.halted') halted = true;
+      if (entry.notice.type !== 'service.noticed') continue;
+      const { service, news } = entry.notice;
+      if (news.kind === 'runAsked') count('run-now', service, -1);
+      if (news.kind === 'reloaded' && news.request !== undefined) count('reload', service, -1);
+    }
+    const [first] = [...open].filter(([, left]) => left !== 0);
+    return first === undefined || !halted ? undefined : `${first[0]}: ${first[1]} requests have no answer`;
+  },
+
   'a cron or inetd service fails only at its start': (run) => {
     const specs = specsOf(run);
     return walk(run, (entry) => {
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
       if (!isScheduled(specs.get(service)?.type ?? 'simple')) return undefined;
-      if (change.phase === 'failed' && change.during === 'run') return `${service} has failed after its start`;
+      if (change.phase === 'failed' && change.during === 'run' && change.cause.kind !== 'prerequisite')
+        return `${service} has failed after its start`;
+      // A port that cannot be opened may be tried again.
+      if (change.phase === 'backoff' && change.first === true) return undefined;
       return ['ready.running', 'ready.exited', 'exited', 'backoff'].includes(change.phase)
         ? `${service} is ${change.phase}`
         : undefined;
+    });
+  },
+
+  // Reference 2: "only cron looks at the wall clock"; what `why` and status tell has to come true, whatever way the clock goes.
+  'status tells the time at which a schedule will run': (run) => {
+    // After a stall chaperone's clock differs from the virtual clock.
+    if (has(run, 'pause')) return undefined;
+    const specs = specsOf(run);
+    const told = new Map<string, number>();
+    return walk(run, (entry, { phases }) => {
+      for (const [service, due] of told)
+        if (entry.at > due + grain) return `${service} has not run, ${entry.at - due} ms after the time that was told`;
+      // A look follows, in the same instant.
+      if (entry.kind === 'fault' && entry.fault === 'clockJump') told.clear();
+      if (entry.kind === 'notice' && entry.notice.type === 'system.draining') told.clear();
+      if (entry.kind === 'deed' && 'names' in entry.deed) for (const name of entry.deed.names) told.delete(name);
+      if (entry.kind === 'deed' && 'name' in entry.deed) told.delete(entry.deed.name);
+      if (entry.kind === 'reloaded') for (const name of [...entry.names, ...entry.gone]) told.delete(name);
+      if (isChange(entry)) told.delete(entry.notice.service);
+      const ran = scheduledRun(run, entry);
+      const due = ran === undefined ? undefined : told.get(ran);
+      if (ran !== undefined && due !== undefined) {
+        told.delete(ran);
+        if (entry.at < due - grain) return `${ran} runs ${due - entry.at} ms before the time that was told`;
+      }
+      if (entry.kind !== 'look') return undefined;
+      // The hooks of a run come before its command, and a failing one in place of it.
+      for (const { name, due: next } of entry.services)
+        if (
+          runsAtTicks(specs.get(name)) &&
+          specs.get(name)?.hooks === undefined &&
+          phases.get(name) === 'ready.scheduled' &&
+          next !== undefined
+        )
+          told.set(name, next);
+      return undefined;
     });
   },
 
@@ -583,13 +1043,22 @@ export const invariants = {
 
   'after a reload the system equals a fresh boot': (run) => {
     const specs = specsOf(run);
+    /** By service that was disabled while it ran, and that a reload has changed since: the definition of what goes on. */
+    const kept = new Map<string, number>();
     return walk(run, (entry, state) => {
+      if (entry.kind === 'reloaded')
+        for (const name of entry.names)
+          if (state.disabled.has(name) && isLive(state.phases.get(name) ?? 'pending') && !kept.has(name))
+            kept.set(name, state.definitions.get(name) ?? 0);
+      if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff'))
+        kept.delete(entry.notice.service);
       if (entry.kind === 'requested') {
         const { service } = entry;
         // A service that still has to be stopped goes on as before: it restarts, and its schedule is kept.
-        if (state.asked.has(service)) return undefined;
+        if (state.asked.has(service) || besideOf(service) !== undefined) return undefined;
         if (state.gone.has(service)) return `${service} starts, and is configured no more`;
-        const wanted = state.definitions.get(service) ?? 0;
+        // What was disabled by hand goes on as it is, and with it the start or run whose hooks of before_start run.
+        const wanted = kept.get(service) ?? state.definitions.get(service) ?? 0;
         return entry.definition === wanted
           ? undefined
           : `${service} starts as ${entry.definition} has it, and ${wanted} is in force`;
@@ -641,17 +1110,18 @@ export const invariants = {
     const specs = specsOf(run);
     const ending = new Set<string>();
     const reset = new Set<string>();
-    return walk(run, (entry, { phases, draining }) => {
+    return walk(run, (entry, { phases, draining }, index) => {
       // A disabled service is not told to end the processes that its runs have left.
       if (entry.kind === 'told' && entry.leaves !== true) (entry.by === 'stop' ? ending : reset).add(entry.service);
       if (isChange(entry) && isTriggered(entry.notice.change.phase)) ending.delete(entry.notice.service);
+      if (endsRun(entry)) reset.add(entry.notice.service);
       if (entry.kind !== 'sends' || entry.purpose === 'hand' || draining) return undefined;
       const { service, signal } = entry;
       const phase = phases.get(service);
       // The service itself ends its failed run.
       const hasOwnEnd = !isScheduled(specs.get(service)?.type ?? 'simple');
       if (hasOwnEnd && phase !== 'exited' && phase !== 'ready.exited') return undefined;
-      return ending.has(service) || reset.has(service)
+      return ending.has(service) || reset.has(service) || isRunEndedAt(run, index, service)
         ? undefined
         : `${service} sends ${signal}, and nobody has told it to stop`;
     });
@@ -687,6 +1157,34 @@ export const invariants = {
     });
   },
 
+  // Reference 2, "notify": "A datagram from a sender that is not permitted changes nothing and is said once."
+  'no datagram of a stranger changes a service': (run) => {
+    if (!has(run, 'intruder')) return undefined;
+    const silent = run.plan.faults.map((fault) => (fault.fault === 'intruder' ? { ...fault, texts: [] } : fault));
+    const calm = runWorld({ ...run.plan, faults: silent })?.history.filter(isOfService) ?? [];
+    const own = run.history.filter(isOfService);
+    const [mine, other] = [own, calm].map(inAnyOrder);
+    for (let index = 0; index < Math.max(own.length, calm.length); index += 1) {
+      const [with_, without] = [mine?.[index], other?.[index]];
+      if (with_ !== without) return `with the datagrams ${with_}, and without them ${without}`;
+    }
+    return undefined;
+  },
+
+  // Reference 2, "Which pid may be followed": "one owned by another account [...] only a member of this service's own tree or a
+  // process of its own account".
+  'nobody follows or signals a process that has entered from outside': (run) => {
+    const strangers = new Map<number, number>();
+    return walk(run, (entry) => {
+      if (entry.kind === 'entered') strangers.set(entry.pid, entry.id);
+      if (entry.kind === 'left') strangers.delete(entry.pid);
+      if (entry.kind === 'leads' && strangers.has(entry.pid)) return `${entry.service} follows pid ${entry.pid}`;
+      if (entry.kind === 'signalled' && strangers.get(entry.pid) === entry.id)
+        return `pid ${entry.pid} gets ${entry.signal}`;
+      return undefined;
+    });
+  },
+
   // Reference 6, telchap: "nothing that runs is stopped by `restart` or `reload` when it could not be started again (a prerequisite
   // is down): refused with the reason, `--force` goes on".
   'nothing is stopped that could not be started again': (run) => {
@@ -698,8 +1196,11 @@ export const invariants = {
       for (const name of names) {
         if (isOver(state, name) || state.disabled.has(name) || state.stopped.has(name) || state.gone.has(name))
           continue;
-        const needs = specs.get(name)?.prerequisites.filter((other) => !gone.includes(other)) ?? [];
-        const down = needs.find((other) => isDown(specs, other, state, { begun: names, gone }));
+        const spec = specs.get(name);
+        const needs = spec?.prerequisites.filter((other) => !gone.includes(other)) ?? [];
+        const down = needs.find((other) =>
+          isDown(specs, other, state, { begun: names, gone, tie: tieTo(spec, other) }),
+        );
         if (down !== undefined) return `${name} is restarted while ${down} is ${state.phases.get(down)}`;
       }
       return undefined;
@@ -711,13 +1212,21 @@ export const invariants = {
   'every signal to a service was asked for by its unit': (run) => {
     const owners = new Owners();
     let sends: { readonly at: number; readonly service: string; readonly signal: string }[] = [];
+    const specs = specsOf(run);
     return walk(run, (entry, { clearing }) => {
       owners.note(entry);
+      // The signal of a reload is for the main process alone, and does not go through its unit.
+      for (const service of servicesToReload(entry)) {
+        const reload = specs.get(service)?.reload;
+        if (reload?.kind === 'signal') sends.push({ at: entry.at, service, signal: reload.signal });
+      }
       if (entry.kind === 'sends') {
         sends = sends.filter(({ at }) => at === entry.at);
         sends.push(entry);
       }
       if (entry.kind !== 'signalled' || entry.signal === 'SIGCONT' || clearing) return undefined;
+      // A command beside a service is killed when its unit ends.
+      if (besideOf(entry.service) !== undefined && entry.signal === 'SIGKILL') return undefined;
       const known = owners.ownersOf(entry);
       const asked = sends.some(
         ({ at, service, signal }) => at === entry.at && signal === entry.signal && known.has(service),
@@ -732,12 +1241,26 @@ export const invariants = {
   // Stop order: a service is told to stop once, and then "gets SIGKILL".
   'a process is asked to end once': (run) => {
     const asked = new Map<number, string>();
+    const specs = specsOf(run);
+    const owners = new Owners();
     let byHand = false;
+    /** When each service was last told to reload. */
+    const reloaded = new Map<string, number>();
     return walk(run, (entry, { clearing }) => {
+      owners.note(entry);
+      for (const service of servicesToReload(entry)) reloaded.set(service, entry.at);
       if (entry.kind === 'sends') byHand = entry.purpose === 'hand';
       if (entry.kind !== 'signalled' || clearing || byHand) return undefined;
       const { id, pid, service, signal } = entry;
       if (signal === 'SIGCONT' || signal === 'SIGKILL') return undefined;
+      // A stop may have several signals; another invariant is about these.
+      if ([...owners.ownersOf(entry)].some((name) => specs.get(name)?.killSteps !== undefined)) return undefined;
+      // The signal of a reload asks no process to end.
+      const isReload = [...owners.ownersOf(entry)].some((name) => {
+        const reload = specs.get(name)?.reload;
+        return reload?.kind === 'signal' && reload.signal === signal && reloaded.get(name) === entry.at;
+      });
+      if (isReload) return undefined;
       const before = asked.get(id);
       asked.set(id, signal);
       return before === undefined ? undefined : `pid ${pid} of ${service} gets ${signal} after ${before}`;
@@ -746,14 +1269,41 @@ export const invariants = {
 
   // Reference 6, telchap: "`start` refuses what is disabled (without `--enable`)"; "`disable` of one that is pending or in backoff
   // ends that wait"; section 2: cron's "`disable` unschedules".
-  'what is disabled never starts unasked': (run) =>
-    walk(run, (entry, { disabled, asked }) => {
-      if (entry.kind !== 'requested') return undefined;
+  'what is disabled never starts unasked': (run) => {
+    const specs = specsOf(run);
+    /** When a reload has begun services that were not disabled by then. */
+    const begun = new Map<string, number>();
+    /** Services that have asked a condition, and have not started since. */
+    const answering = new Set<string>();
+    return walk({ ...run, history: run.whole }, (entry, { disabled, asked }) => {
+      if (entry.kind === 'reloaded')
+        for (const name of entry.names) if (!disabled.has(name)) begun.set(name, entry.own);
+      const asking = startBegun(run, entry);
+      if (asking === undefined) return undefined;
+      // What is read at a start that asks its conditions is read for their commands.
+      const { startIf } = specs.get(asking) ?? {};
+      if (entry.kind === 'read' && startIf !== undefined && asksCommand(startIf)) return undefined;
+      // What was let go before the disable goes on with its conditions.
+      const command = commandOf(asking);
+      if (command?.kind === 'condition') {
+        if (!disabled.has(command.service)) answering.add(command.service);
+        return disabled.has(command.service) && !asked.has(command.service) && !answering.has(command.service)
+          ? `${command.service} asks its conditions, and is disabled`
+          : undefined;
+      }
+      if (answering.delete(asking)) return undefined;
+      // A start, and a run of a schedule, begins with its first hook of before_start: what follows in it goes on.
+      const hook = hookOf(asking);
+      const service = hook?.service ?? asking;
+      const isFirst = hook === undefined || (hook.stage === 'before_start' && hook.nth === 1);
+      const goesOn = hook === undefined && hooksOf(specs.get(service)?.hooks, 'before_start').length > 0;
+      if (!isFirst || goesOn) return undefined;
+      // A disable that comes while the reload of that instant is carried out is too late.
+      if ('own' in entry && begun.get(service) === entry.own) return undefined;
       // A service that has to stop after others goes on until its turn comes.
-      return disabled.has(entry.service) && !asked.has(entry.service)
-        ? `${entry.service} starts, and is disabled`
-        : undefined;
-    }),
+      return disabled.has(service) && !asked.has(service) ? `${service} starts, and is disabled` : undefined;
+    });
+  },
 
   // Reference 6, telchap: "`start` of a service that is still ending waits for its end, then starts; `disable` of one that is pending
   // or in backoff ends that wait, `enable` takes it up again". Whether it may start then, 'nothing waits without a reason' asks.
@@ -779,7 +1329,10 @@ export const invariants = {
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
       const spec = specs.get(service);
-      if (spec?.type !== 'simple' || spec.pidfile !== undefined) return undefined;
+      // With probes, any end before they pass is a failed start.
+      if (spec?.type !== 'simple' || spec.pidfile !== undefined || spec.ready !== undefined) return undefined;
+      // With hooks of after_start the service becomes ready later.
+      if (hooksOf(spec.hooks, 'after_start').length > 0) return undefined;
       if (change.phase !== 'failed' || change.during !== 'start' || change.cause.kind !== 'exit') return undefined;
       const ran = (ended.get(`${service} ${change.cause.pid}`) ?? 0) - (spawned.get(service) ?? 0);
       return ran > spec.startupPause
@@ -795,6 +1348,7 @@ export const invariants = {
     if (has(run, 'pause')) return undefined;
     const specs = specsOf(run);
     const promises = new Map<string, Promised>();
+    const steps = new LaterSignals();
     return walk(run, (entry, { draining, forced, phases }) => {
       if (entry.kind === 'notified' && entry.text.includes('EXTEND_TIMEOUT')) {
         const promise = promises.get(entry.service);
@@ -826,19 +1380,31 @@ export const invariants = {
         }
       }
       if (entry.kind === 'sends' && entry.purpose === 'stop') {
+        // The time of a command beside a service is the service's.
+        if (besideOf(entry.service) !== undefined) return undefined;
         const promise = promises.get(entry.service);
         // The service itself ends a failed run, and processes that drained runs have left.
-        const isOwn = promise === undefined || (promise.by === 'reset' && promise.at < entry.own);
-        if (isOwn && entry.signal !== 'SIGKILL')
-          promises.set(entry.service, newPromise('itself', entry.own + clearGrace, entry.own));
+        const isFirst = !steps.isLater(entry, specs.get(entry.service)?.killSteps);
+        const isOwn = isFirst && (promise === undefined || (promise.by === 'reset' && promise.at < entry.own));
+        // Another invariant is about runs that are ended for themselves.
+        const { maxRuntime, cron, type = 'simple' } = specs.get(entry.service) ?? {};
+        const endsRuns = isScheduled(type) && (maxRuntime !== undefined || cron?.overlap === 'replace');
+        if (endsRuns && promise !== undefined) promise.hastened = true;
+        if (isOwn && !endsRuns && entry.signal !== 'SIGKILL')
+          promises.set(
+            entry.service,
+            newPromise('itself', entry.own + (specs.get(entry.service)?.stopTimeout ?? clearGrace), entry.own),
+          );
         if (promise === undefined || entry.signal !== 'SIGKILL') return undefined;
         promise.killed = true;
-        if (entry.own < promise.due && !promise.hastened && !forced)
+        const isMixed = specs.get(entry.service)?.killMode === 'mixed';
+        if (entry.own < promise.due && !promise.hastened && !forced && !isMixed)
           return `${entry.service} gets SIGKILL ${promise.due - entry.own} ms before its time is up`;
       }
       if (forced || (draining && entry.kind !== 'look')) return undefined;
+      // Hooks of after_stop have a time of their own.
       for (const [service, { due, killed, extended }] of promises)
-        if (!killed && !extended && entry.own > due + grain)
+        if (!killed && !extended && specs.get(service)?.hooks === undefined && entry.own > due + grain)
           return `the time of ${service} is up for ${entry.own - due} ms, and it has not got SIGKILL`;
       return undefined;
     });
@@ -885,15 +1451,97 @@ export const invariants = {
     const specs = specsOf(run);
     const byHand = new Set<string>();
     let failed: { readonly service: string; readonly at: number } | undefined;
-    return walk(run, (entry, { draining, replaced }) => {
+    return walk(run, (entry, { draining, replaced, asked }) => {
       if (entry.kind === 'deed' && 'names' in entry.deed) for (const name of entry.deed.names) byHand.add(name);
       if (entry.kind === 'notice' && entry.notice.type === 'system.draining') failed = undefined;
       if (failed !== undefined && entry.at > failed.at) return `${failed.service} has failed, and the system goes on`;
       if (draining || !isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      if (specs.get(service)?.onFailure !== 'shutdown' || change.phase !== 'failed' || replaced.has(service))
-        return undefined;
+      if (specs.get(service)?.onFailure !== 'shutdown' || change.phase !== 'failed') return undefined;
+      if (replaced.has(service) || asked.has(service)) return undefined;
       if (change.during === 'run' || !byHand.has(service)) failed = { service, at: entry.at };
+      return undefined;
+    });
+  },
+
+  // supervision.md, Dependents: "it left its stage (crash, stop by hand, failed …; a normal end is none), at once, tries left or
+  // not: `keep` · `stop` … · `fail`", and "stopped by hand: this one ends *first*".
+  'nobody runs on whose prerequisite has left its stage, unless it keeps on': (run) => {
+    const specs = specsOf(run);
+    return walk(run, (entry, state, index) => {
+      if (!isChange(entry) || state.draining) return undefined;
+      const { service, change } = entry.notice;
+      const spec = specs.get(service);
+      // A pause that follows a normal end comes of that end, which is no loss.
+      const isPause = change.phase === 'backoff' && change.normal === true;
+      const isNormal = isPause || change.phase === 'exited' || change.phase === 'ready.exited';
+      if (spec === undefined || isNormal || state.disabled.has(service) || state.gone.has(service)) return undefined;
+      // A service whose failure is ignored, or whose start was skipped, has never reached its stage: its start by hand does not
+      // leave it.
+      const phase = state.phases.get(service);
+      if (phase === 'failed' || phase === 'disabled') return undefined;
+      const then = { ...state, phases: new Map(state.phases).set(service, change.phase) };
+      const left = run.spec.services.find((other) => {
+        const tie = tieTo(other, service);
+        if (tie.kind !== 'requires' || (other.onPrerequisiteFailure ?? 'stop') === 'keep') return false;
+        const stood = tie.stages.every((stage) => stands(spec, stage, state));
+        if (!stood || tie.stages.every((stage) => stands(spec, stage, then))) return false;
+        const now = state.phases.get(other.name) ?? 'pending';
+        const runs = isLive(now) || (now === 'ready.exited' && ownsRemains(other));
+        return runs && !state.asked.has(other.name) && !state.gone.has(other.name) && !answers(run, index, other.name);
+      });
+      return left === undefined ? undefined : `${left.name} goes on although ${service} is ${change.phase}`;
+    });
+  },
+
+  // supervision.md, Dependents: "Each consequence names its cause in log, status and page."
+  'what a prerequisite does is what the directives say, and names its cause': (run) => {
+    const specs = specsOf(run);
+    const facts = new Map<number, Fact>();
+    return walk(run, (entry) => {
+      if (entry.kind !== 'fact') return undefined;
+      const { fact } = entry;
+      facts.set(fact.seq, fact);
+      if (fact.type === 'moved' && fact.event['why'] === 'prerequisite' && fact.event['because'] === undefined)
+        return `${fact.actor} stops because of a prerequisite, and does not say which`;
+      if (fact.type !== 'service.tied') return undefined;
+      const { service, cause, consequence, by } = fact;
+      const spec = specs.get(service);
+      if (spec === undefined) return `${service} is not configured`;
+      if (tieTo(spec, cause.prerequisite).kind !== 'requires')
+        return `${service} does not require ${cause.prerequisite}`;
+      const directive =
+        cause.how === 'returned' ? (spec.onPrerequisiteRestart ?? 'keep') : (spec.onPrerequisiteFailure ?? 'stop');
+      if (directive !== consequence) return `${service} is to ${directive}, and answers with ${consequence}`;
+      return by !== undefined && facts.has(by) ? undefined : `no fact says what has happened to ${cause.prerequisite}`;
+    });
+  },
+
+  // supervision.md, Dependents: "`wants` waits until it has reached its stage *or* failed, is stopped or skipped".
+  'nobody waits for ever for one that it only wants': (run) => {
+    const specs = specsOf(run);
+    return walk(run, (entry, state) => {
+      if (entry.kind !== 'notice' || entry.notice.type !== 'service.blocked') return undefined;
+      const { service, roots } = entry.notice;
+      const spec = specs.get(service);
+      if (spec === undefined || state.draining) return undefined;
+      const strict = spec.prerequisites.filter((name) => tieTo(spec, name).kind !== 'wants');
+      const isStaged = run.spec.services.some((other) => systemStage(other) < systemStage(spec) && roots.length > 0);
+      return strict.length > 0 || isStaged ? undefined : `${service} is held up, and only wants what it waits for`;
+    });
+  },
+
+  'what ends normally with on_success: shutdown ends the system': (run) => {
+    const specs = specsOf(run);
+    let ended: { readonly service: string; readonly at: number } | undefined;
+    return walk(run, (entry, { draining, asked }) => {
+      if (entry.kind === 'notice' && entry.notice.type === 'system.draining') ended = undefined;
+      if (ended !== undefined && entry.at > ended.at) return `${ended.service} has ended, and the system goes on`;
+      if (draining || !isChange(entry)) return undefined;
+      const { service, change } = entry.notice;
+      const spec = specs.get(service);
+      const isEnd = change.phase === 'exited' || (change.phase === 'ready.exited' && spec?.type === 'oneshot');
+      if (spec?.onSuccess !== undefined && isEnd && !asked.has(service)) ended = { service, at: entry.at };
       return undefined;
     });
   },
@@ -938,6 +1586,35 @@ export const invariants = {
     });
   },
 
+  // Supervision, output to somebody: nothing is lost, doubled or mixed on the way, whoever is restarted, and what stays unread is told.
+  'a service reads what others write to it, each line once and in order': (run) => {
+    const specs = specsOf(run);
+    /** By reader: the lines on their way. */
+    const lines = new Map<string, string[]>();
+    const wrong = walk(run, (entry) => {
+      if (entry.kind === 'wrote') {
+        const reader = specs.get(entry.service)?.stdout ?? 'log';
+        lines.set(reader, [...(lines.get(reader) ?? []), entry.text]);
+      } else if (entry.kind === 'took') {
+        const next = lines.get(entry.service)?.shift();
+        if (next !== entry.text)
+          return `${entry.service} reads ${JSON.stringify(entry.text)} and not ${JSON.stringify(next)}`;
+      } else if (entry.kind === 'unread') {
+        for (let left = entry.bytes; left > 0; ) {
+          const next = lines.get(entry.service)?.shift();
+          if (next === undefined) return `${entry.service} has ${left} bytes unread that nobody has written`;
+          left -= next.length;
+        }
+      }
+      return undefined;
+    });
+    if (wrong !== undefined) return wrong;
+    const lost = [...lines].find(([, left]) => left.length > 0);
+    return lost === undefined || run.end.output === undefined
+      ? undefined
+      : `${lost[0]} has not read ${lost[1].length} lines, and nobody says so`;
+  },
+
   // Architecture: a chart that is made anew from what it knows goes on as the one that was not interrupted would have.
   'a rebuilt chart goes on as the uninterrupted one': (run) =>
     walk(run, (entry) =>
@@ -951,6 +1628,23 @@ export const invariants = {
     return run.end.output === undefined ? `it still runs after ${run.end.at} ms` : undefined;
   },
 } as const satisfies Readonly<Record<string, Invariant>>;
+
+/** Tells the later signals of `kill_signal` from the first ones: only the first one begins the time of an end. */
+class LaterSignals {
+  /** By service: the signals that follow if the ones before them end nothing. */
+  readonly #due = new Map<string, { readonly at: number; readonly nth: number }[]>();
+
+  isLater(entry: Entry & { readonly kind: 'sends' }, steps: ServiceSpec['killSteps'] = []): boolean {
+    const { service, own, signal } = entry;
+    if (signal === 'SIGKILL') return false;
+    const due = this.#due.get(service) ?? [];
+    const now = due.find(({ at, nth }) => Math.abs(at - own) < 1 && steps[nth]?.signal === signal);
+    const nth = now?.nth ?? 0;
+    const next = steps[nth + 1] === undefined ? [] : [{ at: own + (steps[nth]?.pause ?? 0), nth: nth + 1 }];
+    this.#due.set(service, [...due.filter((one) => one !== now && one.at > own - 1), ...next]);
+    return now !== undefined;
+  }
+}
 
 interface Promised {
   /** The command that has told the service to end; `itself` for a failed run or left processes. */
@@ -968,6 +1662,20 @@ interface Promised {
 
 function newPromise(by: Promised['by'], due: number, at: number): Promised {
   return { by, at, due, killed: by === 'reset', extended: false, hastened: false };
+}
+
+/** True where the very same event answers for the service: what follows of a change is told right after it. */
+function answers({ history }: WorldRun, index: number, service: string): boolean {
+  const at = history[index]?.own;
+  for (const entry of history.slice(index + 1)) {
+    if (entry.own !== at) return false;
+    if (entry.kind !== 'notice') continue;
+    if (entry.notice.type === 'service.tied' && entry.notice.service === service) return true;
+    // It ends by itself at the same time, or the system does.
+    if (entry.notice.type === 'system.draining') return true;
+    if (isChange(entry) && entry.notice.service === service && isEnded(entry.notice.change.phase)) return true;
+  }
+  return false;
 }
 
 /** The services that this request ends and starts again, without force, and those that are removed with it. */
@@ -991,15 +1699,16 @@ function isDown(
   specs: ReadonlyMap<string, ServiceSpec>,
   name: string,
   state: State,
-  change: { readonly begun: readonly string[]; readonly gone: readonly string[] },
+  change: { readonly begun: readonly string[]; readonly gone: readonly string[]; readonly tie: Tie },
 ): boolean {
-  const { begun, gone } = change;
+  const { begun, gone, tie } = change;
   const spec = specs.get(name);
-  if (spec === undefined || gone.includes(name) || state.gone.has(name)) return false;
+  if (spec === undefined || tie.kind === 'wants' || gone.includes(name) || state.gone.has(name)) return false;
   const begins = begun.includes(name) && !state.disabled.has(name);
-  if (!begins && (lets(spec, state) || state.wishes.has(name))) return false;
+  if (!begins && (tie.stages.every((one) => stands(spec, one, state)) || state.wishes.has(name))) return false;
   const phase = begins ? 'pending' : (state.phases.get(name) ?? 'pending');
-  if (phase === 'pending') return spec.prerequisites.some((other) => isDown(specs, other, state, change));
+  if (phase === 'pending')
+    return spec.prerequisites.some((other) => isDown(specs, other, state, { ...change, tie: tieTo(spec, other) }));
   return phase === 'stopped' || phase === 'failed';
 }
 
@@ -1016,15 +1725,19 @@ function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: S
   };
   for (const spec of run.spec.services) {
     if (phases.get(spec.name) !== 'pending') continue;
-    const stage = stageOf(spec);
+    const stage = systemStage(spec);
     // IDLE services wait for idle_delay; once the system is up they wait only for their prerequisites.
     if (stage === 2 && !state.ready) continue;
     const waits = run.spec.services.some(
       (other) =>
         // A service that a reload is about to replace counts as ready only in its new definition.
-        (stageOf(other) < stage && !state.wereReady.has(other.name) && (!open(other) || state.asked.has(other.name))) ||
+        (systemStage(other) < stage &&
+          !state.wereReady.has(other.name) &&
+          (!open(other) || state.asked.has(other.name))) ||
         (spec.prerequisites.includes(other.name) &&
-          (!open(other) || state.asked.has(other.name) || state.renewed.has(other.name))) ||
+          (!meets(run, other, tieTo(spec, other.name), { ...state, phases }) ||
+            state.asked.has(other.name) ||
+            state.renewed.has(other.name))) ||
         (other !== spec && state.replaced.has(other.name) && sharesWith(spec, other)),
     );
     if (!waits) return `${spec.name} is pending, and nothing holds it`;
@@ -1056,9 +1769,11 @@ export function violations(run: WorldRun): readonly Violation[] {
 export const invariantNames = Object.keys(invariants).filter((name): name is InvariantName => name in invariants);
 
 function failureStatus(cause: FailureCause): number {
-  if (cause.kind === 'exit') return shellStatus(cause.status);
+  // Whoever was given up after a normal end has failed all the same.
+  if (cause.kind === 'exit') return shellStatus(cause.status) || 1;
   if (cause.kind !== 'spawn') return 1;
-  return cause.error.code === 'ENOENT' && cause.error.stage !== 'directory' ? 127 : 126;
+  // What could not be found may be a folder or a file of values, too.
+  return cause.error.code === 'ENOENT' && !['directory', 'values'].includes(cause.error.stage) ? 127 : 126;
 }
 
 /** The last service that has failed without `ignore_failures` and was neither started nor stopped since. */
@@ -1107,9 +1822,16 @@ function statusOfMains(run: WorldRun): { readonly service: string; readonly stat
 function isWrittenByOthers(run: WorldRun, service: string, pidfile: string): boolean {
   const { plan, spec } = run;
   const shares = spec.services.some((other) => other.name !== service && other.pidfile === pidfile);
-  const claims = plan.faults.some((fault) => fault.fault === 'claim' && fault.service === service);
+  const claims = plan.faults.some(
+    (fault) => (fault.fault === 'claim' || fault.fault === 'intruder') && fault.service === service,
+  );
   const programs = plan.services.flatMap((other) => (other.name === service ? [] : other.programs));
   return shares || claims || JSON.stringify(programs).includes(JSON.stringify(pidfile));
+}
+
+/** True for what happens to services, by whatever cause; words in the log are none of it. */
+function isOfService({ kind }: Entry): boolean {
+  return kind !== 'fault';
 }
 
 function isAfter(run: WorldRun, entry: Entry, type: string): boolean {
@@ -1117,8 +1839,31 @@ function isAfter(run: WorldRun, entry: Entry, type: string): boolean {
   return other !== undefined && run.history.indexOf(other) < run.history.indexOf(entry);
 }
 
+/** The most ms that a start of the service may read its values. */
+function longestRead({ plan }: WorldRun, service: string): number {
+  const reads = plan.faults.flatMap((fault) =>
+    fault.fault === 'values' && fault.service === service ? [Math.min(fault.duration, readPatience)] : [],
+  );
+  return Math.max(0, ...reads);
+}
+
 /** The most ms from the beginning of a start until it is over. */
-function longestStart({ type, startupPause, processTimeout, pidfile }: ServiceSpec): number {
+/** The entries as text; those of one instant in the order of their texts, since more datagrams are read in another order. */
+function inAnyOrder(entries: readonly Entry[]): readonly string[] {
+  return entries
+    .map((entry) => ({ at: entry.at, text: JSON.stringify(entry).replaceAll(/"(?:seq|cause)":\d+,?/g, '') }))
+    .sort((a, b) => a.at - b.at || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
+    .map(({ text }) => text);
+}
+
+function asksCommand(condition: Condition): boolean {
+  return questionsOf(condition).some(({ kind }) => kind === 'command');
+}
+
+function longestStart({ type, startupPause, processTimeout, pidfile, hooks, ready }: ServiceSpec): number {
+  // "`process_timeout` spans all" hooks, and the pause of a simple service may begin just before its end.
+  if (hooks !== undefined && !isScheduled(type)) return startupPause + processTimeout;
+  if (ready !== undefined) return processTimeout;
   switch (type) {
     case 'simple':
       return startupPause + (pidfile === undefined ? 0 : Math.max(0, processTimeout - startupPause));

@@ -123,10 +123,73 @@ describe('the log socket', () => {
   });
 });
 
+describe('what another account logs', () => {
+  const sender = { pid: 77, uid: 1000 };
+
+  it('has in JSON what it says and what is known', () => {
+    const world = up([logging('a', { selector: '*.*', file: '/json', format: 'json', timestamp: 'none' })]);
+    for (const text of ['<13>web[77]: one', '<13>web[78]: two', '<13>web: three', '<174>chaperone[1]: four'])
+      world.kernel.sendLog('/dev/log', text, sender);
+    world.kernel.sendLog('/dev/log', '<174>chaperone[1]: five', { pid: 1, uid: 0 });
+    pass(world, 100);
+    const known = (message: string): unknown => {
+      const all = linesOf(world.kernel.files.get('/json')).map((line): Record<string, unknown> => JSON.parse(line));
+      const found = Object.entries(all.find((each) => each['message'] === message) ?? {});
+      return Object.fromEntries(found.filter(([name]) => !['host', 'facility', 'severity'].includes(name)));
+    };
+    expect(known('one')).toEqual({ program: 'web', pid: 77, trust: 'known', sender, message: 'one' });
+    expect(known('two')).toEqual({ program: 'web', pid: 78, trust: 'claimed', sender, message: 'two' });
+    expect(known('three')).toEqual({ program: 'web', trust: 'claimed', sender, message: 'three' });
+    expect(known('four')).toEqual({ program: 'chaperone?', pid: 1, trust: 'claimed', sender, message: 'four' });
+    expect(known('five')).toMatchObject({ program: 'chaperone', trust: 'known' });
+  });
+});
+
+describe('a flood of one account', () => {
+  it('costs no line of another while a sink is stuck, and what it has lost itself is told', () => {
+    const entry = { selector: 'user.*', file: '/full', format: 'json', timestamp: 'none', onError: 'drop' } as const;
+    const world = up([logging('a', entry)]);
+    world.kernel.sinkFaults.set('/full', 'ENOSPC');
+    const [loud, quiet] = [
+      { pid: 70, uid: 1000 },
+      { pid: 71, uid: 1001 },
+    ] as const;
+    const flood = `<13>loud: ${'x'.repeat(60_000)}`;
+    for (let index = 0; index < 50; index++) {
+      for (let times = 0; times < 2; times++) world.kernel.sendLog('/dev/log', flood, loud);
+      world.kernel.sendLog('/dev/log', `<13>quiet: ${index}`, quiet);
+    }
+    pass(world, 3_000);
+    world.kernel.sinkFaults.delete('/full');
+    pass(world, 3_000);
+    const records = linesOf(world.kernel.files.get('/full')).map((each): { program: string; message: string } =>
+      JSON.parse(each),
+    );
+    const messagesOf = (name: string) =>
+      records.filter(({ program }) => program === name).map(({ message }) => message);
+    expect(messagesOf('quiet')).toEqual(Array.from({ length: 50 }, (_, index) => String(index)));
+    const kept = messagesOf('loud').length;
+    expect(kept).toBeGreaterThanOrEqual(10);
+    expect(messagesOf('chaperone')).toEqual([
+      `${100 - kept} records of uid 1000 were dropped because /full did not take so many in time`,
+    ]);
+  });
+});
+
+describe('what is longer than max_line', () => {
+  it('becomes several records, each but the first marked', () => {
+    const world = up([logging('a', { selector: 'user.*', file: '/out', timestamp: 'none' })], { maxLine: 1_000 });
+    send(world, `<13>web[7]: ${'x'.repeat(2_100)}`);
+    expect(
+      linesOf(world.kernel.files.get('/out')).map((line) => line.replace(/x+/, (text) => `${text.length}`)),
+    ).toEqual(['simulated web[7]: 1000', 'simulated web[7]: [continued] 1000', 'simulated web[7]: [continued] 100']);
+  });
+});
+
 describe('a sink that fails', () => {
   it('is said elsewhere, once, and the others go on', () => {
     const world = up([
-      logging('a', { selector: 'user.*', file: '/broken' }),
+      logging('a', { selector: 'user.*', file: '/broken', onError: 'drop' }),
       logging('b', { selector: '*.*', file: '/fine', format: 'plain' }),
     ]);
     world.kernel.sinkFaults.set('/broken', 'EACCES');
@@ -136,7 +199,7 @@ describe('a sink that fails', () => {
     send(world, '<13>x: three');
     const fine = linesOf(world.kernel.files.get('/fine'));
     expect(fine.filter((line) => line.startsWith('cannot write'))).toEqual([
-      'cannot write log records to /broken (EACCES, permission denied); the records that are lost are counted',
+      'cannot write log records to /broken (EACCES, permission denied); those that are lost are counted',
     ]);
     expect(fine).toEqual(expect.arrayContaining(['one', 'two', 'three']));
     const broken = linesOf(world.kernel.files.get('/broken'));
@@ -144,8 +207,29 @@ describe('a sink that fails', () => {
     expect(broken[1]).toMatch(/ 2 log records were dropped because \/broken refused them \(EACCES\)$/);
   });
 
+  it('has its records go to stderr until it works again, which is said there at once', () => {
+    const world = up([logging('a', { selector: 'user.*', file: '/broken', format: 'plain' })]);
+    world.kernel.sinkFaults.set('/broken', 'ENOSPC');
+    send(world, '<13>x: one', '<13>x: two');
+    expect(linesOf(world.kernel.written.stderr)).toEqual([
+      expect.stringMatching(
+        / chaperone\[1\]: cannot write log records to \/broken \(ENOSPC, the disk is full\); they go to stderr until that works again$/,
+      ),
+      'one',
+      'two',
+    ]);
+    pass(world, 1_000);
+    world.kernel.sinkFaults.delete('/broken');
+    send(world, '<13>x: three', '<13>x: four');
+    expect(linesOf(world.kernel.files.get('/broken'))).toEqual(['three', 'four']);
+    expect(linesOf(world.kernel.written.stderr).slice(3)).toEqual([
+      expect.stringMatching(/ chaperone\[1\]: log records go to \/broken again$/),
+    ]);
+  });
+
   it('has what it missed once its disk has room again, and the words of its own format', () => {
-    const world = up([logging('a', { selector: 'user.*', file: '/full', format: 'json', timestamp: 'none' })]);
+    const entry = { selector: 'user.*', file: '/full', format: 'json', timestamp: 'none', onError: 'drop' } as const;
+    const world = up([logging('a', entry)]);
     world.kernel.sinkFaults.set('/full', 'ENOSPC');
     const line = 'x'.repeat(4_000);
     for (let index = 0; index < 500; index++) world.kernel.sendLog('/dev/log', `<13>x: ${line}`);

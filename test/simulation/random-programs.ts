@@ -12,6 +12,17 @@ export function randomScript(random: Random): Script {
   return { steps: [...steps, randomEnd(random)], ...randomReaction(random) };
 }
 
+/** A hook: most end soon and well. */
+export function randomHookScript(random: Random): Script {
+  const work: Step = { do: 'wait', ms: random.pick([0, 0, 20, 100, 400]) };
+  const steps: Step[] = random.chance(0.08)
+    ? [{ do: 'fork', script: { steps: [hang], ...randomReaction(random) }, detached: random.chance(0.5) }, work]
+    : [work];
+  if (random.chance(0.05)) return { steps: [...steps, hang], ...randomReaction(random) };
+  if (random.chance(0.1)) return { steps: [...steps, { do: 'exit', code: 3 }], ...randomReaction(random) };
+  return { steps, ...randomReaction(random) };
+}
+
 /**
  * A leader with children in its own group, which may outlive it: it dies by a signal, exits by itself, or exits when
  * told to.
@@ -69,6 +80,28 @@ export function randomWrapperScript(random: Random, pidfile: string): Script {
 /** The same program, with a child beside it. */
 export function withChild(random: Random, script: Script): Script {
   return { ...script, steps: [{ do: 'fork', script: child(random) }, ...script.steps] };
+}
+
+/** A program that passes on what others write to it, and ends with them or before. */
+export function relay(random: Random): Script {
+  const steps: readonly Step[] = [{ do: 'relay', ms: random.pick([0, 0, 1, 30, 400]) }];
+  if (random.chance(0.2)) return { steps: [...steps, hang], ...reactsWith('ignore') };
+  return {
+    steps: random.chance(0.8) ? steps : [...steps, hang],
+    ...(random.chance(0.5) ? {} : randomReaction(random)),
+  };
+}
+
+/** The same program, which writes numbered lines before each of its steps; sometimes more than a pipe holds. */
+export function withLines(random: Random, name: string, script: Script): Script {
+  let count = 0;
+  const lines = (most: number): readonly Step[] =>
+    Array.from({ length: random.integer(0, most) }, (): Step => {
+      count += 1;
+      return { do: 'print', text: `${name} ${count}${random.chance(0.1) ? ' '.padEnd(3_000, 'x') : ''}\n` };
+    });
+  const steps = script.steps.flatMap((step): readonly Step[] => [...lines(random.chance(0.1) ? 60 : 4), step]);
+  return { ...script, steps };
 }
 
 /** A process that a leader leaves in its group: it may ignore the kill signal, hang, or end later. */

@@ -297,7 +297,7 @@ function ask(
 /** The pid and restarts of a service from its own chart. Scheduled services have neither. */
 function runOf(actor: ServiceActor | undefined): { readonly pid: number; readonly restartsUsed: number } {
   const context = actor?.getSnapshot().context;
-  return context !== undefined && 'restartsUsed' in context ? context : { pid: 0, restartsUsed: 0 };
+  return context !== undefined && 'pid' in context ? context : { pid: 0, restartsUsed: 0 };
 }
 
 /** A kernel that records spawns and passes all calls on. */

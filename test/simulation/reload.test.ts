@@ -3,9 +3,9 @@ import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-sp
 import type { Diagnostic } from '../../src/model/words/diagnostic.ts';
 import type { Configured } from '../../src/runtime/boot/configure.ts';
 import { Reloader } from '../../src/runtime/boot/reloader.ts';
-import { AssemblySupervisor } from '../../src/runtime/control/assembly-supervisor.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { loggingSpec } from '../model/specs.ts';
+import { supervised } from './supervised.ts';
 import { createWorld, simpleService, systemOf } from './world.ts';
 
 const hang: Script = { steps: [{ do: 'hang' }] };
@@ -37,6 +37,7 @@ function running(services: readonly ServiceSpec[], { scripts = {}, before = {} }
   const problems: string[] = [];
   const reloader = new Reloader({
     kernel,
+    clock,
     assembly,
     configure: async (): Promise<Configured> => {
       files.read += 1;
@@ -47,16 +48,10 @@ function running(services: readonly ServiceSpec[], { scripts = {}, before = {} }
     },
     prepare: async () => problems.shift(),
   });
-  const supervisor = new AssemblySupervisor({
-    assembly,
-    kernel,
-    clock,
-    version: '1.2.3',
-    environment: {},
-    widen: () => undefined,
-    reload: (request) => reloader.reload(request),
-    inspection: () => Promise.resolve(inspection),
-  });
+  const supervisor = supervised(
+    { assembly, kernel, clock, inspection },
+    { reload: (request) => reloader.reload(request), scale: (templates, count) => reloader.scale(templates, count) },
+  );
   assembly.start();
   const pass = (ms = 2_000): void => clock.run(clock.now() + ms);
   pass();
@@ -334,7 +329,7 @@ describe('what a reload changes beside services', () => {
     world.assembly.records$.subscribe(({ program, message }) => {
       if (program === 'leaver') lines.push(message);
     });
-    expect(world.assembly.lastWords('leaver.service')?.line).toBe('early');
+    expect(world.assembly.lastWords('leaver.service').map(({ line }) => line)).toEqual(['early']);
     world.edit([web]);
     await world.reload();
     world.pass();
@@ -342,7 +337,7 @@ describe('what a reload changes beside services', () => {
     expect(lines).toEqual([]);
     world.pass(20_000);
     expect(lines).toEqual(['late']);
-    expect(world.assembly.lastWords('leaver.service')).toBeUndefined();
+    expect(world.assembly.lastWords('leaver.service')).toEqual([]);
   });
 
   it('closes the descriptors that a removed service has stored', async () => {

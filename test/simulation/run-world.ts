@@ -12,9 +12,12 @@ import type { LogRecord } from '../../src/model/log/log-record.ts';
 import { severities } from '../../src/model/log/syslog-names.ts';
 import { isScheduled } from '../../src/model/schedule/scheduled-runs.ts';
 import type { ExitStatus } from '../../src/model/service/exit-status.ts';
+import type { NotifySender } from '../../src/model/service/notify-access.ts';
+import { isConsumer } from '../../src/model/service/output.ts';
+import { type ProbeTree, probesOf } from '../../src/model/service/probe.ts';
 import type { PublicState } from '../../src/model/service/public-state.ts';
 import type { ServicePhase } from '../../src/model/service/service-phase.ts';
-import type { LoggingSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { SystemNotice } from '../../src/model/service/system-notice.ts';
@@ -24,7 +27,20 @@ import { AssemblySupervisor } from '../../src/runtime/control/assembly-superviso
 import { attachInspector } from '../../src/runtime/inspection/inspectors.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { KernelFact, NotifyFate } from '../../src/runtime/simulated/simulated-kernel.ts';
-import { type Deed, type Fault, type FaultName, type Moment, specOf, type When, type WorldPlan } from './plan.ts';
+import {
+  type CommandKind,
+  commandKinds,
+  type Deed,
+  type Fault,
+  type FaultName,
+  hookOf,
+  type Moment,
+  secretOf,
+  specOf,
+  valuesPath,
+  type When,
+  type WorldPlan,
+} from './plan.ts';
 import { differenceOfRebuilt } from './rebuilt.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -34,6 +50,8 @@ export type Entry = { readonly at: number; readonly own: number } & Happening;
 export type Happening =
   /** Chaperone asks the kernel for a start of the service. */
   | { readonly kind: 'requested'; readonly service: string; readonly definition: number }
+  /** A start of the service reads the service's values, before it asks for the process. */
+  | { readonly kind: 'read'; readonly service: string }
   | {
       readonly kind: 'spawned';
       readonly id: number;
@@ -60,6 +78,10 @@ export type Happening =
       readonly child: boolean;
       readonly service: string;
     }
+  /** A process has entered from outside. */
+  | { readonly kind: 'entered'; readonly id: number; readonly pid: number }
+  /** A process that had entered from outside has ended. */
+  | { readonly kind: 'left'; readonly id: number; readonly pid: number }
   | { readonly kind: 'reaped'; readonly ids: readonly number[] }
   | {
       readonly kind: 'signalled';
@@ -69,7 +91,13 @@ export type Happening =
       readonly signal: SignalName;
       readonly service: string;
     }
-  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number }
+  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: NotifySender }
+  /** A probe of the service asks at a port or a socket. */
+  | { readonly kind: 'asked'; readonly service: string }
+  /** The service has written a line to the pipe of another one, or has taken one from its own. */
+  | { readonly kind: 'wrote' | 'took'; readonly service: string; readonly text: string }
+  /** Chaperone says how many bytes a service has not read and will not read any more. */
+  | { readonly kind: 'unread'; readonly service: string; readonly bytes: number }
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
   /** A fact of the feed. */
   | { readonly kind: 'fact'; readonly fact: Fact }
@@ -123,9 +151,15 @@ export interface LookedService {
   readonly name: string;
   readonly state: PublicState;
   readonly stage: ServiceStage;
+  /** Who can end its wait, as `why` says. */
+  readonly owner: string;
   readonly phase: ServicePhase;
   readonly pid?: number;
   readonly running?: number;
+  /** Runs whose conditions are asked. */
+  readonly asking: number;
+  /** Virtual ms of the next run of a schedule, as the status tells it. */
+  readonly due?: number;
   /** Child actors of the service that should not be there. */
   readonly strays: readonly string[];
 }
@@ -152,6 +186,10 @@ export interface End {
   readonly subscriptions: readonly string[];
   readonly sinks: readonly SinkAccount[];
   readonly pidfiles: Readonly<Record<string, string | undefined>>;
+  /** Where secrets stand that only their services may have. */
+  readonly leaks: readonly string[];
+  /** Services that were started without what is read for them. */
+  readonly unfed: readonly string[];
 }
 
 /** Counts of lines. */
@@ -160,13 +198,18 @@ export interface SinkAccount {
   readonly accepted: number;
   readonly written: number;
   readonly counted: number;
+  /** Lines that it gets in place of other sinks, or that are said there directly. */
+  readonly extra: number;
   readonly waitingBytes: number;
 }
 
 export interface WorldRun {
   readonly plan: WorldPlan;
   readonly spec: SystemSpec;
+  /** Without the processes of hooks. */
   readonly history: readonly Entry[];
+  /** With the processes of hooks, each of them under the name of its program. */
+  readonly whole: readonly Entry[];
   readonly end: End;
   readonly transitions: readonly string[];
   /** The text of the log at stdout. */
@@ -180,17 +223,30 @@ const aftermath = 3_500;
 /** How many looks are taken at one world. */
 const mostLooks = 40;
 const lookInterval = 2_500;
+/** The account of intruders, which no service has. */
+const intruderUid = 1_000;
+/** A number that no process of a world gets. */
+const neverPid = 4_000_000;
 /** The variable in a service's environment that names the reload which has defined it. */
 const definition = 'DEFINITION';
 const journalFile = '/journal';
 /** The signals that programs react to. */
 const killSignals: readonly SignalName[] = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGABRT'];
+/** Stands on stderr also where no logging entry puts it there. */
+const failureSentence = /cannot write log records to|log records go to \S+ again/;
 const lostSentence = /\d+ log records were dropped because/;
 
+interface RunOptions {
+  /** True: the transitions are kept as `--inspect` prints them. */
+  readonly trace?: boolean;
+  /** Receives XState's inspection events. */
+  readonly inspect?: ((event: InspectionEvent) => void) | undefined;
+}
+
 /** @returns undefined where the plan's configuration contradicts itself */
-export function runWorld(plan: WorldPlan, options: { readonly trace?: boolean } = {}): WorldRun | undefined {
+export function runWorld(plan: WorldPlan, { trace = false, inspect }: RunOptions = {}): WorldRun | undefined {
   const spec = specOf(plan);
-  return spec === undefined ? undefined : new Runner(plan, spec, options.trace ?? false).run();
+  return spec === undefined ? undefined : new Runner(plan, spec, trace, inspect).run();
 }
 
 /** The journal of a world, as `--inspect=journal` writes it. */
@@ -199,12 +255,15 @@ export async function journalOf(plan: WorldPlan): Promise<string> {
   return spec === undefined ? '' : new Runner(plan, spec, false).journal();
 }
 
+type FaultOf<N extends FaultName> = Extract<Fault, { readonly fault: N }>;
+
 class Runner {
   readonly #plan: WorldPlan;
   readonly #spec: SystemSpec;
   readonly #world: World;
   readonly #supervisor: AssemblySupervisor;
   readonly #history: Entry[] = [];
+  readonly #whole: Entry[] = [];
   /** The processes by their ids. */
   readonly #processes = new Map<number, { readonly pid: number; readonly root: number; readonly service: string }>();
   readonly #unreaped = new Set<number>();
@@ -219,19 +278,22 @@ class Runner {
     { readonly nth: number; readonly delay: number; readonly action: () => void }[]
   >();
   readonly #accepted = new Map<string, number>();
-  readonly #faults: { readonly [N in FaultName]: readonly Extract<Fault, { readonly fault: N }>[] };
+  readonly #faults: { readonly [N in FaultName]: readonly FaultOf<N>[] };
+  /** How often the values of each service were read. */
+  readonly #reads = new Map<string, number>();
+  readonly #unfed: string[] = [];
   #looks = 0;
   #reloads = 0;
   #over = false;
 
-  constructor(plan: WorldPlan, spec: SystemSpec, trace: boolean) {
+  constructor(plan: WorldPlan, spec: SystemSpec, trace: boolean, inspect?: (event: InspectionEvent) => void) {
     this.#plan = plan;
     this.#spec = spec;
-    const of = <N extends FaultName>(name: N) =>
-      plan.faults.filter((each): each is Extract<Fault, { readonly fault: N }> => each.fault === name);
+    const of = <N extends FaultName>(name: N) => plan.faults.filter((each): each is FaultOf<N> => each.fault === name);
     this.#faults = {
       spawnError: of('spawnError'),
       slowSpawn: of('slowSpawn'),
+      values: of('values'),
       killed: of('killed'),
       stopped: of('stopped'),
       stuck: of('stuck'),
@@ -239,6 +301,7 @@ class Runner {
       notification: of('notification'),
       mainPidMoves: of('mainPidMoves'),
       claim: of('claim'),
+      intruder: of('intruder'),
       statusUntold: of('statusUntold'),
       rebuilt: of('rebuilt'),
       coalescedExits: of('coalescedExits'),
@@ -275,14 +338,23 @@ class Runner {
           const start = (this.#starts.get(service) ?? 0) + 1;
           return this.#faults.slowSpawn.find((fault) => fault.service === service && fault.start === start)?.duration;
         },
+        valueFile: (path) => this.#valueAt(path),
+        readDelay: ([request]) => this.#delayOfRead(request?.path ?? ''),
         listenFault: (port) => portFaults.get(port),
         notifyFate: (service) => this.#fateOf(service),
         ...(coalesced === undefined ? {} : { deliveryDelay: () => coalesced.delay }),
+        seed: this.#plan.seed,
         reusesPids: this.#faults.reusedPids.length > 0,
         tellsStatus: this.#faults.statusUntold.length === 0,
         onFact: (fact) => this.#recordFact(fact),
       },
-      { trace, inspect: (event) => this.#inspect(event) },
+      {
+        trace,
+        inspect: (event) => {
+          this.#inspect(event);
+          inspect?.(event);
+        },
+      },
     );
     const { assembly, inspection, kernel } = this.#world;
     this.#supervisor = new AssemblySupervisor({
@@ -293,6 +365,7 @@ class Runner {
       environment: {},
       widen: () => undefined,
       reload: async () => ({ kind: 'mistakes', report: 'a world has no files', diagnostics: [] }),
+      scale: async () => ({ kind: 'unknown', names: [] }),
       inspection: () => Promise.resolve(inspection),
     });
     for (const [service, enabled] of installed)
@@ -303,6 +376,7 @@ class Runner {
     const { assembly, kernel, clock } = this.#world;
     const entries = this.#spec.logging.filter(({ enabled }) => enabled);
     assembly.records$.subscribe((record) => this.#accept(entries, record));
+    assembly.records$.subscribe((record) => this.#noteUnread(record));
     assembly.feed.facts$.subscribe((fact) => this.#note({ kind: 'fact', fact }));
     assembly.notices$.subscribe((notice) => this.#recordNotice(notice));
     for (const fault of this.#faults.oldPidfile) {
@@ -331,6 +405,7 @@ class Runner {
       plan: this.#plan,
       spec: checked,
       history: this.#history,
+      whole: this.#whole,
       end: this.#endOf(output, error),
       transitions: this.#world.transitions,
       log: kernel.written.stdout,
@@ -373,6 +448,21 @@ class Runner {
   }
 
   #scriptOf(service: string): Script | undefined {
+    const hook = hookOf(service);
+    if (hook !== undefined) {
+      const owner = this.#plan.services.find(({ name }) => name === hook.service);
+      return owner?.hooks?.[hook.stage]?.[hook.nth - 1]?.program;
+    }
+    const command = commandOf(service);
+    if (command !== undefined) {
+      const { commands = {} } = this.#plan.services.find(({ name }) => name === command.service) ?? {};
+      return inTurn(commands[command.kind] ?? [], this.#starts.get(service) ?? 1);
+    }
+    const asker = ofProbe(service);
+    if (asker !== undefined) {
+      const { probes = [] } = this.#plan.services.find(({ name }) => name === asker) ?? {};
+      return inTurn(probes, this.#starts.get(service) ?? 1);
+    }
     const plan = this.#plan.services.find(({ name }) => name === service);
     if (plan === undefined || !plan.installed || plan.programs.length === 0) return undefined;
     const start = this.#starts.get(service) ?? 1;
@@ -381,6 +471,55 @@ class Runner {
     const factor = this.#faults.slow.find((fault) => fault.service === service)?.factor;
     if (script === undefined || (stuck === undefined && factor === undefined)) return script;
     return changedScript(script, stuck, factor ?? 1);
+  }
+
+  #valueAt(path: string): string | { readonly code: string } | undefined {
+    const plan = this.#plan.services.find(({ name }) => valuesPath(name) === path);
+    if (plan === undefined) return undefined;
+    const read = (this.#reads.get(plan.name) ?? 0) + 1;
+    this.#reads.set(plan.name, read);
+    this.#note({ kind: 'read', service: plan.name });
+    const code = this.#faultOfRead(plan.name, read)?.code;
+    if (code !== undefined) return { code };
+    return plan.values === 'secret' ? `${secretOf(plan.name)}\n` : `VALUE='${secretOf(plan.name)}'\n`;
+  }
+
+  /** It is asked after the files were read. */
+  #delayOfRead(path: string): number | undefined {
+    const service = path.replace(valuesPath(''), '');
+    return this.#faultOfRead(service, this.#reads.get(service) ?? 0)?.duration;
+  }
+
+  #faultOfRead(service: string, read: number): FaultOf<'values'> | undefined {
+    return this.#faults.values.find((fault) => fault.service === service && fault.read === read);
+  }
+
+  /** A process that has not what was read for it; where a file may be missing, its variable may be, too. */
+  #feeds(service: string, environment: Readonly<Record<string, string>>): boolean {
+    // A command beside a service has what the service has.
+    const owner = besideOf(service) ?? service;
+    const { values } = this.#plan.services.find(({ name }) => name === owner) ?? {};
+    if (values === undefined) return environment['VALUE'] === undefined;
+    if (values === 'optional' && environment['VALUE'] === undefined) return true;
+    return environment['VALUE'] === secretOf(owner);
+  }
+
+  /** Where the secrets of services stand; what programs write is theirs, and these write none. */
+  #leaks(): readonly string[] {
+    const { kernel, assembly } = this.#world;
+    const secrets = this.#plan.services.filter(({ values }) => values !== undefined).map(({ name }) => secretOf(name));
+    if (secrets.length === 0) return [];
+    const texts: readonly (readonly [string, string])[] = [
+      ['the log', `${kernel.written.stdout}${kernel.written.stderr}`],
+      ...[...kernel.files].map(([name, text]) => [name, text] as const),
+      ['packets', kernel.packets.join()],
+      ['words to the host', kernel.sent.join()],
+      ['the status', JSON.stringify([this.#supervisor.services(), this.#supervisor.status()])],
+      ['the history', JSON.stringify(this.#history)],
+      ['the configuration', JSON.stringify(assembly.spec())],
+      ['the transitions', this.#world.transitions.join()],
+    ];
+    return texts.filter(([, text]) => secrets.some((secret) => text.includes(secret))).map(([name]) => name);
   }
 
   #fateOf(service: string): NotifyFate | undefined {
@@ -397,13 +536,20 @@ class Runner {
       case 'late':
         return [{ delay: fault.delay }];
       case 'foreign':
-        return [{ delay: fault.delay, sender: 0 }];
+        return [{ delay: fault.delay, sender: { pid: 0, uid: 0 } }];
     }
   }
 
   #note(happening: Happening): void {
     const { clock, kernel } = this.#world;
-    this.#history.push({ at: clock.now(), own: kernel.supervisorClock.now(), ...happening });
+    const entry = { at: clock.now(), own: kernel.supervisorClock.now(), ...happening };
+    this.#whole.push(entry);
+    if (!this.#isOfHook(happening)) this.#history.push(entry);
+  }
+
+  #isOfHook(happening: Happening): boolean {
+    if (happening.kind === 'begun') return hookOf(this.#serviceOf(happening.id)) !== undefined;
+    return 'service' in happening && happening.service !== undefined && hookOf(happening.service) !== undefined;
   }
 
   #recordFact(fact: KernelFact): void {
@@ -417,6 +563,21 @@ class Runner {
         });
         break;
       }
+      case 'asked': {
+        const { place } = fact;
+        const asking = this.#spec.services.find(({ ready, healthy }) =>
+          [ready, healthy].some((tree) => tree !== undefined && placesOf(tree).includes(place)),
+        );
+        this.#note({ kind: 'asked', service: asking?.name ?? '' });
+        break;
+      }
+      case 'wrote':
+      case 'took':
+        this.#note({ kind: fact.kind, service: this.#processes.get(fact.root)?.service ?? '', text: fact.text });
+        break;
+      case 'entered':
+        this.#note(fact);
+        break;
       case 'begun':
         this.#begun.add(fact.id);
         this.#note(fact);
@@ -427,6 +588,7 @@ class Runner {
         this.#processes.set(id, { pid, root: id, service });
         this.#alive.add(id);
         this.#note({ kind: 'spawned', id, pid, service });
+        if (!this.#feeds(service, request.environment)) this.#unfed.push(service);
         this.#happened('spawned', service);
         break;
       }
@@ -443,6 +605,10 @@ class Runner {
         break;
       }
       case 'ended': {
+        if (!this.#processes.has(fact.id)) {
+          this.#note({ kind: 'left', id: fact.id, pid: fact.pid });
+          break;
+        }
         const service = this.#serviceOf(fact.id);
         this.#alive.delete(fact.id);
         if (fact.child) this.#unreaped.add(fact.id);
@@ -489,8 +655,11 @@ class Runner {
       case 'service.skipped':
       case 'service.queued':
       case 'service.released':
+      case 'service.reset':
       case 'service.blocked':
       case 'service.noticed':
+      case 'service.healthy':
+      case 'service.unhealthy':
       case 'service.survives':
       case 'service.removed':
       case 'system.waiting':
@@ -591,6 +760,14 @@ class Runner {
       case 'kill':
         supervisor.kill(deed.name, deed.signal);
         break;
+      // The commands look names up: no request comes for a service that a reload has taken away, or to run another than cron.
+      case 'run-now':
+        for (const { name, type } of this.#world.assembly.spec().services)
+          if (name === deed.name && type === 'cron') supervisor.runNow(name);
+        break;
+      case 'reload-service':
+        for (const name of this.#known([deed.name])) void supervisor.reloadService(name);
+        break;
       case 'shutdown':
         supervisor.shutdown(deed.delay);
         break;
@@ -628,8 +805,10 @@ class Runner {
       .filter(({ name }) => !gone.includes(name))
       .map((service) => ({
         ...service,
+        // A configuration cannot name a service that it does not have.
+        ...(isConsumer(service.stdout) && gone.includes(service.stdout) ? { stdout: 'log' as const } : {}),
         prerequisites: service.prerequisites.filter((name) => !gone.includes(name)),
-        ...(names.includes(service.name) ? { environment: { ...service.environment, [definition]: String(nth) } } : {}),
+        ...(names.includes(service.name) ? redefined(service, String(nth)) : {}),
       }));
     if (services.length === 0) return;
     const { plan, missing, spec, unstartable } = candidateOf(kernel, assembly, { ...before, services });
@@ -658,6 +837,9 @@ class Runner {
       case 'claim':
         this.#claim(fault);
         break;
+      case 'intruder':
+        this.#intrude(fault);
+        break;
       case 'rebuilt':
         this.#rebuild();
         break;
@@ -683,6 +865,7 @@ class Runner {
         break;
       case 'spawnError':
       case 'slowSpawn':
+      case 'values':
       case 'stuck':
       case 'slow':
       case 'notification':
@@ -697,7 +880,7 @@ class Runner {
     this.#look();
   }
 
-  #claim({ service, of, by }: Extract<Fault, { readonly fault: 'claim' }>): void {
+  #claim({ service, of, by }: FaultOf<'claim'>): void {
     const { kernel } = this.#world;
     const pid = this.#victimOf(of);
     const claimant = this.#victimOf(service);
@@ -709,6 +892,21 @@ class Runner {
     }
     const path = this.#spec.services.find(({ name }) => name === service)?.pidfile;
     if (path !== undefined) kernel.writeFile(path, `${pid}\n`);
+  }
+
+  #intrude({ service, texts, from, descriptors, of, pidfile, duration }: FaultOf<'intruder'>): void {
+    const { kernel } = this.#world;
+    const pid = kernel.enter(intruderUid, { steps: [{ do: 'wait', ms: duration }] });
+    const other = this.#victimOf(of) ?? pid;
+    const filled = (text: string): string => text.replaceAll('$$', String(pid)).replaceAll('$of', String(other));
+    const sender = {
+      itself: { pid, uid: intruderUid },
+      nobody: { pid: neverPid, uid: intruderUid },
+      elsewhere: { pid: 0, uid: 0 },
+    }[from];
+    for (const text of texts) kernel.intrude(service, { text: filled(text), sender, descriptors });
+    const path = this.#spec.services.find(({ name }) => name === service)?.pidfile;
+    if (path !== undefined && pidfile !== '') kernel.writeFile(path, filled(pidfile), intruderUid);
   }
 
   #rebuild(): void {
@@ -746,6 +944,7 @@ class Runner {
     if (snapshot.status !== 'active' || snapshot.matches('halted') || this.#looks >= mostLooks) return;
     this.#looks += 1;
     const { ledger } = snapshot.context;
+    const { clock } = this.#world;
     const services = this.#supervisor.services().map((service): LookedService => {
       const slot = ledger.slots.get(service.name);
       const actor = snapshot.children[serviceActorId(service.name)]?.getSnapshot();
@@ -753,22 +952,28 @@ class Runner {
         name: service.name,
         state: service.state,
         stage: service.stage,
+        owner: service.why.owner,
         phase: slot === undefined ? 'pending' : phaseOf(slot),
         ...(service.pid === undefined ? {} : { pid: service.pid }),
         ...(service.running === undefined ? {} : { running: service.running }),
+        ...(service.nextRun === undefined ? {} : { due: clock.now() + service.nextRun - clock.wallTime() }),
+        asking: Object.keys(actor?.children ?? {}).filter((id) => id.startsWith('ask-')).length,
         strays: straysOf(actor),
       };
     });
     const processes = [...this.#alive, ...this.#unreaped].flatMap((id) => {
       const process = this.#processes.get(id);
-      return process === undefined || !this.#begun.has(process.root) ? [] : [{ id, ...process }];
+      const isCounted = process !== undefined && this.#begun.has(process.root) && hookOf(process.service) === undefined;
+      return isCounted ? [{ id, ...process }] : [];
     });
     this.#note({ kind: 'look', system: this.#supervisor.status().state, services, processes });
   }
 
   #accept(entries: readonly LoggingSpec[], record: LogRecord): void {
-    for (const { selector, stdout, stderr, file, syslogHost } of entries) {
-      if (!selects(selector, record)) continue;
+    for (const { name, namedOnly, selector, stdout, stderr, file, syslogHost } of entries) {
+      const takes =
+        record.entry === undefined ? namedOnly !== true && selects(selector, record) : record.entry === name;
+      if (!takes) continue;
       const sinks = [
         ...(stdout ? ['stdout'] : []),
         ...(stderr ? ['stderr'] : []),
@@ -779,6 +984,11 @@ class Runner {
     }
   }
 
+  #noteUnread({ own, message }: LogRecord): void {
+    const [, service, bytes] = /^(\S+) has not read the last (\d+) bytes/.exec(message) ?? [];
+    if (own === true && service !== undefined) this.#note({ kind: 'unread', service, bytes: Number(bytes) });
+  }
+
   #endOf(output: SystemOutput | undefined, error: string | undefined): End {
     const { assembly, kernel, clock } = this.#world;
     const texts = new Map<string, readonly string[]>([
@@ -787,6 +997,7 @@ class Runner {
       ['syslog host logs', kernel.packets],
       ...[...kernel.files].map(([name, text]): [string, readonly string[]] => [name, text.split('\n')]),
     ]);
+    const diverted = assembly.sinks.all().reduce((sum, { divertedTotal }) => sum + divertedTotal, 0);
     const kept = this.#history.reduce(
       (sum, entry) => sum + (entry.kind === 'notified' && entry.text.includes('FDSTORE=1') ? 1 : 0),
       0,
@@ -810,13 +1021,19 @@ class Runner {
         ...(kernel.childrenGone$.observed ? ['childrenGone'] : []),
         ...(kernel.exits$.observers.length > 1 ? ['exits'] : []),
       ],
-      sinks: assembly.sinks.all().map(({ name, droppedTotal, waitingBytes }) => ({
+      sinks: assembly.sinks.all().map(({ name, droppedTotal, divertedTotal, waitingBytes }) => ({
         name,
         accepted: this.#accepted.get(name) ?? 0,
         written: (texts.get(name) ?? []).filter((line) => line !== '' && !lostSentence.test(line)).length,
-        counted: droppedTotal,
+        counted: droppedTotal + divertedTotal,
+        extra:
+          name === 'stderr'
+            ? diverted + (texts.get(name) ?? []).filter((line) => failureSentence.test(line)).length
+            : 0,
         waitingBytes,
       })),
+      leaks: this.#leaks(),
+      unfed: this.#unfed,
       pidfiles: Object.fromEntries(
         this.#spec.services.flatMap(({ name, pidfile }) =>
           pidfile === undefined ? [] : [[name, kernel.readFile(pidfile)]],
@@ -824,6 +1041,15 @@ class Runner {
       ),
     };
   }
+}
+
+/** Another environment, by which a start shows which definition of the service it has. */
+function redefined({ environment, values }: ServiceSpec, nth: string): Pick<ServiceSpec, 'environment' | 'values'> {
+  const level = { values: new Map([[definition, nth]]) };
+  return {
+    environment: { ...environment, [definition]: nth },
+    ...(values === undefined ? {} : { values: { ...values, levels: [level], outer: 1 } }),
+  };
 }
 
 type InspectedEvent = Extract<InspectionEvent, { readonly type: '@xstate.event' }>;
@@ -839,7 +1065,11 @@ function isTyped<T extends Observed['type']>(
 /** The service of a unit that makes a request. */
 function serviceOfUnit(ref: InspectedEvent['sourceRef']): string | undefined {
   const snapshot: unknown = ref?.getSnapshot();
-  return isUnitSnapshot(snapshot) ? snapshot.context.run.service.name : undefined;
+  if (!isUnitSnapshot(snapshot)) return undefined;
+  const { service, beside } = snapshot.context.run;
+  if (beside?.kind === 'hook') return `${beside.hook.command}.service`;
+  if (beside?.kind === 'helper') return `${beside.role === 'reload_command' ? 'reload' : 'condition'}:${service.name}`;
+  return beside?.kind === 'probe' ? `${probePrefix}${service.name}` : service.name;
 }
 
 function isUnitSnapshot(snapshot: unknown): snapshot is SnapshotFrom<typeof unitMachine> {
@@ -856,15 +1086,53 @@ function isOf(snapshot: unknown, id: string): boolean {
   return typeof machine === 'object' && machine !== null && 'id' in machine && machine.id === id;
 }
 
+/** The script of the nth start (from 1). */
+function inTurn(scripts: readonly Script[], nth: number): Script | undefined {
+  return scripts[(nth - 1) % Math.max(1, scripts.length)];
+}
+
+/** The word that stands before the name of a service in the program of a probe's command. */
+const probePrefix = 'probe:';
+
+/** The service whose probe a program is, by the name that the program has as a service. */
+export function ofProbe(service: string): string | undefined {
+  return service.startsWith(probePrefix) ? service.slice(probePrefix.length) : undefined;
+}
+
+/** The service beside which a program runs: as the command of a probe, a condition or a reload; undefined for other programs. */
+export function besideOf(service: string): string | undefined {
+  return ofProbe(service) ?? commandOf(service)?.service;
+}
+
+/** Which command of a service a program is: that of a condition, or that of a reload. */
+export function commandOf(name: string): { readonly service: string; readonly kind: CommandKind } | undefined {
+  const kind = commandKinds.find((each) => name.startsWith(`${each}:`));
+  return kind === undefined ? undefined : { kind, service: name.slice(kind.length + 1) };
+}
+
+/** The ports and sockets that probes ask at. */
+function placesOf(tree: ProbeTree): readonly (number | string)[] {
+  return probesOf(tree).flatMap(({ check }) => {
+    if (check.kind === 'tcp') return [check.port];
+    if (check.kind === 'unix') return [check.path];
+    return check.kind === 'http' ? [check.unix ?? Number(new URL(check.url).port)] : [];
+  });
+}
+
 /** Child actors of a service that should not be there: a service knows each of its units. */
 function straysOf(actor: unknown): readonly string[] {
   if (typeof actor !== 'object' || actor === null || !('children' in actor) || !('context' in actor)) return [];
   const { children, context } = actor;
   if (typeof children !== 'object' || children === null || typeof context !== 'object' || context === null) return [];
   const expected = new Set(['notifications', 'readiness', 'trigger']);
-  if ('hasUnit' in context && context.hasUnit === true) expected.add('unit');
+  // Nobody asks for the health of a service that does not run.
+  if ('value' in actor && statePath(actor.value) === 'ready.running') expected.add('health');
+  if ('hook' in context && context.hook !== undefined) expected.add('hooks');
+  if ('hasUnit' in context && context.hasUnit === true) for (const id of ['unit', 'conditions']) expected.add(id);
+  if ('reload' in context && context.reload !== undefined) expected.add('reload');
   if ('runs' in context && typeof context.runs === 'object' && context.runs !== null)
-    for (const run of Object.values(context.runs)) expected.add(`unit-${String(run.place)}`);
+    for (const run of Object.values(context.runs))
+      for (const kind of ['unit', 'ask']) expected.add(`${kind}-${String(run.place)}`);
   return Object.keys(children).filter((id) => !expected.has(id));
 }
 

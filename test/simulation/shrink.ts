@@ -119,6 +119,7 @@ function* smallerCommand(command: Command): Generator<Command> {
 
 function* smallerFault(fault: Fault): Generator<Fault> {
   if ('duration' in fault) for (const duration of fewerMs(fault.duration)) yield { ...fault, duration };
+  if (fault.fault === 'intruder') for (const texts of fewer(fault.texts)) yield { ...fault, texts };
   if (fault.fault === 'mainPidMoves') for (const child of smallerScript(fault.child)) yield { ...fault, child };
   if ('when' in fault) for (const when of smallerWhen(fault.when)) yield { ...fault, when };
 }
@@ -139,6 +140,10 @@ function* smallerService(service: ServicePlan): Generator<ServicePlan> {
   for (const after of fewer(service.after)) yield { ...service, after };
   for (const before of fewer(service.before)) yield { ...service, before };
   for (const spec of withoutKeys(service.spec)) yield { ...service, spec };
+  if (service.values !== undefined) {
+    const { values: _, ...rest } = service;
+    yield rest;
+  }
   if (!service.installed) yield { ...service, installed: true };
   for (const [index, program] of service.programs.entries()) {
     for (const script of smallerScript(program)) yield { ...service, programs: service.programs.with(index, script) };

@@ -5,6 +5,7 @@ import type { scheduledMachine } from '../../src/machines/scheduled.ts';
 import type { serviceMachine } from '../../src/machines/service.ts';
 import { type SystemOutput, serviceActorId } from '../../src/machines/system.ts';
 import { parseSchedule } from '../../src/model/schedule/schedule.ts';
+import { composeValues } from '../../src/model/service/compose-values.ts';
 import type { ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import type { Assembly } from '../../src/runtime/assembly.ts';
@@ -14,6 +15,7 @@ import type { Kernel } from '../../src/runtime/kernel.ts';
 import { attachLogging } from '../../src/runtime/logging/logging.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
+import { Checks } from '../../src/runtime/units/checks.ts';
 import { loggingSpec, serviceSpec, systemSpec } from '../model/specs.ts';
 
 /** A whole system on the simulated kernel, in virtual time. */
@@ -38,6 +40,8 @@ export interface WorldOptions {
   readonly keepNotices?: boolean;
   /** Receives XState's inspection events. */
   readonly inspect?: (event: InspectionEvent) => void;
+  /** The chance that puts ticks off; by default there is none. */
+  readonly random?: () => number;
   /** Wraps the kernel before the supervisor gets it. */
   readonly wrap?: (kernel: SimulatedKernel) => Kernel;
 }
@@ -45,7 +49,7 @@ export interface WorldOptions {
 export function createWorld(
   spec: SystemSpec,
   programs: SimulatedPrograms,
-  { trace = true, keepNotices = true, inspect: listen, wrap = (kernel) => kernel }: WorldOptions = {},
+  { trace = true, keepNotices = true, inspect: listen, random = () => 0, wrap = (kernel) => kernel }: WorldOptions = {},
 ): World {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, programs);
@@ -54,7 +58,10 @@ export function createWorld(
   const assembly = assemble(wrap(kernel), kernel.supervisorClock, spec, {
     version: '0.0.0',
     attachLogging,
+    random,
     loadSchedules: () => parseSchedule,
+    loadValues: () => composeValues,
+    makeChecks: (ports) => new Checks(ports),
   });
   if (listen !== undefined) assembly.system.system.inspect(listen);
   const inspection = inspect({

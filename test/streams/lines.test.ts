@@ -2,17 +2,16 @@ import fc from 'fast-check';
 import { from, Subject, take } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
-import { type Line, lines } from '../../src/streams/lines.ts';
+import { type Line, type LineCutter, lines } from '../../src/streams/lines.ts';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 function bytes(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-function line(text: string, cut = 0): Line {
-  return { bytes: bytes(text), cut };
+function line(text: string): Line {
+  return { text, continues: false, continued: false };
 }
 
 function scheduler(): TestScheduler {
@@ -20,12 +19,19 @@ function scheduler(): TestScheduler {
 }
 
 /** All lines of some chunks. */
-function linesOf(chunks: readonly Uint8Array[], maxBytes = 1_000): readonly { text: string; cut: number }[] {
-  const all: { text: string; cut: number }[] = [];
+function linesOf(chunks: readonly Uint8Array[], maxBytes = 1_000): readonly Line[] {
+  const all: Line[] = [];
   from(chunks)
     .pipe(lines(maxBytes))
-    .subscribe(({ bytes: kept, cut }) => all.push({ text: decoder.decode(kept), cut }));
+    .subscribe((each) => all.push(each));
   return all;
+}
+
+/** The texts of lines, with `+` for each side on which a further piece of the line follows. */
+function piecesOf(chunks: readonly Uint8Array[], maxBytes: number): readonly string[] {
+  return linesOf(chunks, maxBytes).map(
+    ({ text, continues, continued }) => `${continues ? '+' : ''}${text}${continued ? '+' : ''}`,
+  );
 }
 
 function chunksOf(text: string, ...sizes: readonly number[]): readonly Uint8Array[] {
@@ -69,10 +75,10 @@ describe('lines', () => {
     });
   });
 
-  it('passes on an error, and the unfinished line is lost with it', () => {
+  it('passes on an error, after the unfinished line', () => {
     scheduler().run(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('-a-#', { a: bytes('one\ntwo') });
-      expectObservable(source.pipe(lines(100))).toBe('-x-#', { x: line('one') });
+      expectObservable(source.pipe(lines(100))).toBe('-x-(y#)', { x: line('one'), y: line('two') });
       expectSubscriptions(source.subscriptions).toBe('^--!');
     });
   });
@@ -94,28 +100,17 @@ describe('lines', () => {
     const source = new Subject<Uint8Array>();
     const line$ = source.pipe(lines(100));
     const [first, second]: [string[], string[]] = [[], []];
-    line$.subscribe((each) => first.push(decoder.decode(each.bytes)));
+    line$.subscribe((each) => first.push(each.text));
     source.next(bytes('ab'));
-    line$.subscribe((each) => second.push(decoder.decode(each.bytes)));
+    line$.subscribe((each) => second.push(each.text));
     source.next(bytes('c\n'));
     expect([first, second]).toEqual([['abc'], ['c']]);
-  });
-
-  it('takes the carriage return with the end of the line, wherever the chunks fall', () => {
-    const expected = [
-      { text: 'one', cut: 0 },
-      { text: 't\rwo', cut: 0 },
-      { text: '', cut: 0 },
-      { text: 'three', cut: 0 },
-    ];
-    const text = 'one\r\nt\rwo\n\r\nthree\r\n';
-    for (let size = 1; size < text.length; size++) expect(linesOf(chunksOf(text, size))).toEqual(expected);
   });
 
   it('is not disturbed by a reader that uses its buffer again', () => {
     const source = new Subject<Uint8Array>();
     const seen: string[] = [];
-    source.pipe(lines(100)).subscribe((each) => seen.push(decoder.decode(each.bytes)));
+    source.pipe(lines(100)).subscribe((each) => seen.push(each.text));
     const buffer = bytes('one');
     source.next(buffer);
     buffer.set(bytes('xxx'));
@@ -123,48 +118,80 @@ describe('lines', () => {
     expect(seen).toEqual(['one']);
   });
 
-  it('keeps the first bytes of a line that is too long, and counts the others', () => {
-    expect(linesOf([bytes('abcdefgh\nxy\n')], 5)).toEqual([
-      { text: 'abcde', cut: 3 },
-      { text: 'xy', cut: 0 },
-    ]);
-    expect(linesOf(chunksOf('abcdefgh', 2, 2, 2), 5)).toEqual([{ text: 'abcde', cut: 3 }]);
-    expect(linesOf([bytes('abcde\n')], 5)).toEqual([{ text: 'abcde', cut: 0 }]);
-    expect(linesOf([bytes('abcd\r\n')], 5)).toEqual([{ text: 'abcd', cut: 0 }]);
+  it('divides a line that is too long', () => {
+    expect(piecesOf([bytes('abcdefgh\nxy\n')], 5)).toEqual(['abcde+', '+fgh', 'xy']);
+    expect(piecesOf(chunksOf('abcdefghijklm', 2, 2, 2), 5)).toEqual(['abcde+', '+fghij+', '+klm']);
+    expect(piecesOf([bytes('abcde\n')], 5)).toEqual(['abcde']);
+    expect(piecesOf([bytes('abcdefghij\n')], 5)).toEqual(['abcde+', '+fghij']);
   });
 
-  it('does not count the carriage return as a part of the line that was cut', () => {
-    expect(linesOf([bytes('abcde\r\n')], 5)).toEqual([{ text: 'abcde', cut: 0 }]);
-    expect(linesOf([bytes('abcdefg\r\n')], 5)).toEqual([{ text: 'abcde', cut: 2 }]);
+  it('divides no character', () => {
+    expect(piecesOf([bytes('abcü\n')], 4)).toEqual(['abc+', '+ü']);
+    expect(piecesOf([bytes('a😀😀\n')], 5)).toEqual(['a😀+', '+😀']);
+    expect(piecesOf([bytes('ab😀\n')], 5)).toEqual(['ab+', '+😀']);
+    // No text at all: it is divided where the bytes are too many.
+    expect(piecesOf([new Uint8Array(6).fill(0x80)], 4)).toEqual(['\\x80\\x80\\x80\\x80+', '+\\x80\\x80']);
   });
 
   it('keeps bounded memory of a line that never ends', () => {
     const source = new Subject<Uint8Array>();
-    const seen: Line[] = [];
-    source.pipe(lines(8_192)).subscribe((each) => seen.push(each));
+    let longest = 0;
+    let total = 0;
+    let cutter: LineCutter | undefined;
+    const take = lines(8_192, (made) => {
+      cutter = made;
+    });
+    source.pipe(take).subscribe(({ text }) => {
+      longest = Math.max(longest, text.length);
+      total += text.length;
+    });
     const chunk = new Uint8Array(65_536).fill(0x61);
-    // 1 GiB: more than what could be kept, as one array or as many.
-    for (let index = 0; index < 16_384; index++) source.next(chunk);
+    for (let index = 0; index < 1_024; index++) {
+      source.next(chunk);
+      expect(cutter?.rest.length).toBeLessThanOrEqual(8_192);
+    }
     source.next(bytes('\n'));
-    const [only] = seen;
-    expect(seen).toHaveLength(1);
-    expect(only?.bytes).toHaveLength(8_192);
-    expect(only?.cut).toBe(16_384 * 65_536 - 8_192);
+    expect({ longest, total }).toEqual({ longest: 8_192, total: 1_024 * 65_536 });
+  });
+
+  it('shows the unfinished line, and emits it when that is asked for', () => {
+    const source = new Subject<Uint8Array>();
+    const seen: string[] = [];
+    const cutters: LineCutter[] = [];
+    source.pipe(lines(100, (made) => cutters.push(made))).subscribe(({ text }) => seen.push(text));
+    const [cutter] = cutters;
+    source.next(bytes('one\ntw'));
+    expect(cutter?.rest).toBe('tw');
+    cutter?.end();
+    cutter?.end();
+    source.next(bytes('o\n'));
+    expect({ seen, rest: cutter?.rest }).toEqual({ seen: ['one', 'tw', 'o'], rest: '' });
   });
 
   it('gives the same lines for any chunks', () => {
     const texts = fc
-      .array(fc.constantFrom('a', 'b', '\r', '\n', '\n', 'ü'), { maxLength: 60 })
+      .array(fc.constantFrom('a', 'b', '\r', '\n', '\n', 'ü', '😀'), { maxLength: 60 })
       .map((all) => all.join(''));
     fc.assert(
       fc.property(
         texts,
         fc.array(fc.nat(6), { maxLength: 60 }),
-        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 4, max: 12 }),
         (text, sizes, max) => {
           expect(linesOf(chunksOf(text, ...sizes), max)).toEqual(linesOf([bytes(text)], max));
         },
       ),
+    );
+  });
+
+  it('loses no byte, however short the pieces are', () => {
+    const texts = fc.array(fc.constantFrom('a', 'ü', '😀', '\n'), { maxLength: 60 }).map((all) => all.join(''));
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 4, max: 9 }), (text, max) => {
+        const joined = linesOf([bytes(text)], max).map((each) => `${each.text}${each.continued ? '' : '\n'}`);
+        const expected = text === '' || text.endsWith('\n') ? text : `${text}\n`;
+        expect(joined.join('')).toBe(expected);
+      }),
     );
   });
 

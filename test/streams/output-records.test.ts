@@ -7,7 +7,7 @@ import { type OutputSource, outputRecords } from '../../src/streams/output-recor
 const encoder = new TextEncoder();
 
 function source(changes: Partial<OutputSource> = {}): OutputSource {
-  return { program: 'web', pid: 12, stream: 'stdout', wallTime: () => 1_000, ...changes };
+  return { program: 'web', pid: 12, stream: 'stdout', maxLine: 8_192, wallTime: () => 1_000, ...changes };
 }
 
 function record(message: string, changes: Partial<LogRecord> = {}): LogRecord {
@@ -45,9 +45,14 @@ describe('outputRecords', () => {
     expect(recordsOf('\n  \n\t\n  x  \r\n\n').map(({ message }) => message)).toEqual(['  x']);
   });
 
-  it('makes the line printable', () => {
+  it('drops none of them where one entry alone takes the records', () => {
+    const kept = recordsOf('\n  \n  x  \n\ty\t\n', { entry: 'web.logging' });
+    expect(kept).toEqual(['', '  ', '  x  ', '\ty\t'].map((message) => record(message, { entry: 'web.logging' })));
+  });
+
+  it('keeps what a line has, and writes bytes that are no text as escapes', () => {
     expect(recordsOf(Uint8Array.of(0x1b, 0x5b, 0x41, 0xff, 0x0a)).map(({ message }) => message)).toEqual([
-      '\\x1b[A\\xff',
+      '\u001b[A\\xff',
     ]);
   });
 
@@ -69,8 +74,22 @@ describe('outputRecords', () => {
     expect(recordsOf('x\n')[0]).not.toHaveProperty('service');
   });
 
-  it('marks a line that was cut', () => {
-    const [only] = recordsOf(`${'x'.repeat(8_200)}\n`);
-    expect(only?.message).toBe(`${'x'.repeat(8_192)} [… 8 bytes cut]`);
+  it('divides a line that is too long, and marks the later pieces', () => {
+    expect(recordsOf(`<3>${'x'.repeat(8)}  ${'y'.repeat(12)} \nz\n`, { maxLine: 12 })).toEqual([
+      record('xxxxxxxx ', { severity: 'err' }),
+      record(' yyyyyyyyyyy', { severity: 'err', continuation: true }),
+      record('y', { severity: 'err', continuation: true }),
+      record('z'),
+    ]);
+  });
+
+  it('drops no blank piece within a line', () => {
+    const text = `a${' '.repeat(20)}b\n`;
+    const all = recordsOf(text, { maxLine: 8 });
+    expect(all.map(({ message }) => message).join('')).toBe(text.trimEnd());
+  });
+
+  it('takes no prefix from the middle of a line', () => {
+    expect(recordsOf('abcd<3>x\n', { maxLine: 4 })).toEqual([record('abcd'), record('<3>x', { continuation: true })]);
   });
 });

@@ -8,6 +8,7 @@ const hour = 60 * minute;
 /** A clock on the scheduler's frames whose wall time can be set; `timers` counts what was set. */
 class FrameClock implements WallClock {
   timers = 0;
+  readonly listeners = new Set<() => void>();
   readonly #scheduler: TestScheduler;
   readonly #live = new Map<number, { unsubscribe(): void }>();
   #offset = 0;
@@ -24,8 +25,22 @@ class FrameClock implements WallClock {
     return this.#scheduler.now() + this.#offset;
   }
 
+  realTime(): number {
+    return this.#scheduler.now();
+  }
+
   jump(ms: number): void {
+    this.jumpUntold(ms);
+    for (const listener of this.listeners) listener();
+  }
+
+  jumpUntold(ms: number): void {
     this.#offset += ms;
+  }
+
+  onWallJump(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   setTimeout(callback: () => void, delay: number): number {
@@ -68,9 +83,9 @@ describe('ticks', () => {
     scheduler.run(() => {
       const clock = new FrameClock(scheduler);
       const subscription = ticks(every(hour), clock).subscribe();
-      expect(clock.pending).toBe(1);
+      expect([clock.pending, clock.listeners.size]).toEqual([1, 1]);
       subscription.unsubscribe();
-      expect(clock.pending).toBe(0);
+      expect([clock.pending, clock.listeners.size]).toEqual([0, 0]);
     });
   });
 
@@ -82,9 +97,35 @@ describe('ticks', () => {
     });
   });
 
-  it('that were missed together are one: the clock is set forward by an hour', () => {
+  it('that were missed together are one, at once: the clock is set forward by an hour, or the machine was suspended', () => {
     run(({ cold, expectObservable }, clock) => {
       cold('10m 1ms x').subscribe(() => clock.jump(hour));
+      expectObservable(ticks(every(5 * minute), clock), '21m !').toBe(
+        '5m a 4m 59s 999ms b c 4m 59s 998ms d 4m 59s 999ms e',
+        {
+          a: 5 * minute,
+          b: 10 * minute,
+          c: 70 * minute + 1,
+          d: 75 * minute,
+          e: 80 * minute,
+        },
+      );
+    });
+  });
+
+  it('of one a day come at once where a clock is set forward over it', () => {
+    run(({ cold, expectObservable }, clock) => {
+      cold('10m x').subscribe(() => clock.jump(30 * hour));
+      expectObservable(ticks(every(24 * hour, false), clock), '1100m !').toBe('10m a 1069m 59s 999ms b', {
+        a: 30 * hour + 10 * minute,
+        b: 48 * hour,
+      });
+    });
+  });
+
+  it('that were missed together are one within an hour where nobody tells of the jump', () => {
+    run(({ cold, expectObservable }, clock) => {
+      cold('10m 1ms x').subscribe(() => clock.jumpUntold(hour));
       // The timer of 15 min finds that it is 75 min; the next is due at 80.
       expectObservable(ticks(every(5 * minute), clock), '21m !').toBe(
         '5m a 4m 59s 999ms b 4m 59s 999ms c 4m 59s 999ms d',
@@ -95,6 +136,50 @@ describe('ticks', () => {
           d: 80 * minute,
         },
       );
+    });
+  });
+
+  it('are told of by the time at which they will be, whatever way the clock goes', () => {
+    const scheduler = new TestScheduler(() => {});
+    scheduler.run(() => {
+      const clock = new FrameClock(scheduler);
+      clock.jump(231 * 24 * hour);
+      let due: number | undefined;
+      const subscription = ticks(every(5 * minute), clock, (time) => {
+        due = time;
+      }).subscribe();
+      const told = (ms: number) => {
+        clock.jump(ms);
+        return (due ?? 0) - clock.wallTime();
+      };
+      expect(told(-231 * 24 * hour)).toBe(5 * minute);
+      expect(told(2 * minute)).toBe(3 * minute);
+      expect(told(7 * 24 * hour)).toBe(3 * minute);
+      // A correction: the clock has shown this minute already.
+      expect(told(-30_000)).toBe(3 * minute + 30_000);
+      expect(told(-2 * hour)).toBe(3 * minute + 30_000);
+      subscription.unsubscribe();
+    });
+  });
+
+  it('do not come for what a clock that is set back passed before it was set', () => {
+    run(({ cold, expectObservable }, clock) => {
+      clock.jump(12 * hour);
+      // From 12:30 to 08:10.
+      cold('30m x').subscribe(() => clock.jump(-4 * hour - 20 * minute));
+      expectObservable(ticks(every(4 * hour, false), clock), '261m !').toBe('260m a', { a: 12 * hour });
+    });
+  });
+
+  it('come where the clock is set to their very time', () => {
+    run(({ cold, expectObservable }, clock) => {
+      clock.jump(23 * hour);
+      cold('30m x').subscribe(() => {
+        clock.jumpUntold(-15 * hour - 30 * minute + 2);
+        clock.jump(0);
+      });
+      const expected = { a: 8 * hour + 2 };
+      expectObservable(ticks(every(8 * hour, false), clock), '31m !').toBe('30m a', expected);
     });
   });
 

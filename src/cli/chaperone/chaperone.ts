@@ -4,7 +4,7 @@ import { runDaemon } from '../../runtime/boot/main.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { helpText } from '../command-help.ts';
 import { version } from '../version.ts';
-import { chaperone, parseOptions } from './options.ts';
+import { chaperone, parseOptions, processTitle } from './options.ts';
 
 /** Longest time to write a line for people, ms. */
 const writeTimeout = 1_000;
@@ -20,6 +20,7 @@ const print = (fd: 1 | 2, text: string): void => {
 const invocation = parseOptions(process.argv.slice(2), process.env);
 switch (invocation.kind) {
   case 'run':
+    edge.setTitle(processTitle(invocation.command));
     void runDaemon({ edge, version, request: invocation });
     break;
   case 'help':
@@ -27,7 +28,7 @@ switch (invocation.kind) {
     edge.exitNow(0);
     break;
   case 'version':
-    print(1, `chaperone ${version}\n`);
+    print(1, `This is 'chaperone' version ${version}\n`);
     edge.exitNow(0);
     break;
   case 'mistake':

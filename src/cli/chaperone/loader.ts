@@ -2,6 +2,7 @@
  * Loads the bundle with the machine code that V8 kept of an earlier run (scripts/code-cache.mjs), which halves what loading
  * costs over bare Node. V8 refuses a cache of another version or other flags by itself; then it compiles as usual.
  */
+import '../exec-path.ts';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
+import { parseBoolean } from '../../config/values.ts';
 import { parseSeverity, type Severity, severities } from '../../model/log/syslog-names.ts';
+import { modeVariables } from '../../model/service/boot-mode.ts';
 import { parseUserRequest, type UserRequest } from '../../model/service/user-request.ts';
 import { type InspectRequest, parseInspectRequests } from '../../model/words/inspect-request.ts';
 import {
@@ -45,7 +47,9 @@ const noExitkills = flag('no-exitkills', 'the end of the command does not end th
 });
 const task = flag('task', '--no-console-log --disable-services --exitkills');
 const disableServices = flag('disable-services', 'start nothing but the command');
-const ignoreFailures = flag('ignore-failures', 'no failure of a service ends the system');
+const ignoreFailures = flag('ignore-failures', 'no failure of a service ends the system', {
+  beside: { option: 'disable-services', briefly: 'go on' },
+});
 const logLevel = value('log-level', 'LEVEL', 'log LEVEL and worse everywhere', {
   expects: `a priority: ${[...severities].reverse().join(', ')}`,
 });
@@ -56,7 +60,7 @@ const inspect: Parameter<readonly InspectRequest[]> = {
   ...values(
     'inspect',
     'KIND,...',
-    'watch every state: terminal[:SERVICE,...], json[:SERVICE,...], journal:FILE, ws[:PORT], web[:PORT]',
+    'watch every state: terminal[:SERVICE,...], json[:...], journal:FILE, ws[:PORT], web[:PORT][,act]',
   ),
   added: true,
   takes: 'attached',
@@ -73,6 +77,11 @@ const inspectReveal = flag('inspect-reveal', 'watchers see command lines and env
   added: true,
 });
 const showDependencies = flag('show-dependencies', 'print who waits for whom, and start nothing');
+const interactive = flag('interactive', 'a shell, no services', { added: true });
+const safemode = flag('safemode', 'services and pre-start scripts wait until they are started by hand', {
+  added: true,
+  beside: { option: 'interactive', briefly: 'services wait' },
+});
 const noDefaults = flag('no-defaults', `no more options from ${optionsVariable}`);
 const force = flag('force', 'no effect: it is accepted since the original needs it', {
   beside: { option: 'no-defaults', briefly: 'no effect' },
@@ -84,7 +93,8 @@ export const chaperone: CommandHelp = {
   description: 'Starts the services of a configuration, then the command; ends them in order.\n',
   options: [
     ...[config, user, createUser, defaultHome, exitkills, noExitkills, task, disableServices, ignoreFailures],
-    ...[logLevel, debug, noConsoleLog, noSyslog, inspect, inspectReveal, showDependencies, noDefaults, force],
+    ...[logLevel, debug, noConsoleLog, noSyslog, inspect, inspectReveal, interactive, safemode],
+    ...[showDependencies, noDefaults, force],
     ...[version, { ...help, beside: { option: version.name, briefly: help.summary } }],
   ],
   operands: 'command',
@@ -93,6 +103,11 @@ export const chaperone: CommandHelp = {
 `,
   dense: true,
 };
+
+/** What ps(1) shows in place of this process's command line, as the original has it: `[chaperone] bash -l`. */
+export function processTitle(command: readonly string[]): string {
+  return ['[chaperone]', ...command].join(' ');
+}
 
 /** The options of one list of words, before defaults. */
 interface ParsedWords {
@@ -113,6 +128,7 @@ export function parseOptions(words: readonly string[], environment: NodeJS.Proce
   return invocationOf(
     givenBy(new Map([...more.texts, ...given.texts])),
     given.words.length > 0 ? given.words : more.words,
+    environment,
   );
 }
 
@@ -140,7 +156,7 @@ function readInspect(texts: readonly string[]): readonly InspectRequest[] | unde
   return requests.filter((_, index) => shown.indexOf(shown[index] ?? '') === index);
 }
 
-function invocationOf({ get }: Given, command: readonly string[]): Invocation {
+function invocationOf({ get }: Given, command: readonly string[], environment: NodeJS.ProcessEnv): Invocation {
   if (get(help)) return { kind: 'help' };
   if (get(version)) return { kind: 'version' };
   for (const option of [task, disableServices]) {
@@ -169,7 +185,16 @@ function invocationOf({ get }: Given, command: readonly string[]): Invocation {
     ...(level.level === undefined ? {} : { logLevel: level.level }),
     syslog: !get(noSyslog),
     showDependencies: get(showDependencies),
+    mode: {
+      interactive: get(interactive) || asks(environment[modeVariables.interactive]),
+      safe: get(safemode) || asks(environment[modeVariables.safe]),
+    },
   };
+}
+
+/** Images and tools write True and False; whatever else stands there is somebody else's variable. */
+function asks(text: string | undefined): boolean {
+  return text !== undefined && parseBoolean(text) === true;
 }
 
 type LogLevel =

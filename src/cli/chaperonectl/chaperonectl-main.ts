@@ -1,11 +1,12 @@
 import { exitStatuses } from '../../control/answer.ts';
 import { didYouMean } from '../../model/words/nearest.ts';
 import { oneLine } from '../../model/words/printable.ts';
+import type { VerbHelp } from '../verb-help.ts';
 import { findVerb } from './find-verb.ts';
-import { print, refuse } from './print.ts';
+import { print, refuse, tellMistake } from './print.ts';
 import { type Request, readWords } from './read-words.ts';
 import { json } from './verb-options.ts';
-import { type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
+import { verbHelp, verbsOf } from './verbs.ts';
 
 /** What a verb's file exports. */
 interface Verb {
@@ -19,10 +20,16 @@ const ownVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   logs: () => import('./logs.ts'),
   'is-ready': () => import('./is-ready.ts'),
   check: () => import('./check.ts'),
+  doctor: () => import('./doctor.ts'),
+  import: () => import('./import.ts'),
   blame: () => import('./blame.ts'),
   'critical-chain': () => import('./critical-chain.ts'),
+  incidents: () => import('./incidents.ts'),
   run: () => import('./run-beside.ts'),
+  shell: () => import('./shell.ts'),
   inspect: () => import('./inspect.ts'),
+  top: () => import('./top.ts'),
+  watch: () => import('./watch.ts'),
   replay: () => import('./replay.ts'),
   simulate: () => import('./simulate.ts'),
 };
@@ -52,12 +59,8 @@ async function runVerb(verb: VerbHelp, words: readonly string[]): Promise<number
     case 'help':
       await print(1, verbHelp('chaperonectl', verb));
       return exitStatuses.done;
-    case 'mistake': {
-      const { message: text } = reading;
-      if (!isAskedForJson(verb, words)) return refuse(`chaperonectl ${verb.name}`, text);
-      await print(1, `${JSON.stringify({ kind: 'mistake', text, exitStatus: exitStatuses.mistake })}\n`);
-      return exitStatuses.mistake;
-    }
+    case 'mistake':
+      return tellMistake(verb.name, reading.message, isAskedForJson(verb, words));
     case 'request': {
       const load = ownVerbs[verb.name] ?? (async () => (await import('./send-command.ts')).commandVerb(verb.name));
       const { run } = await load();

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { checkSystem, type Findings } from '../../config/check.ts';
 import type { Probe } from '../../config/check-programs.ts';
@@ -7,41 +7,73 @@ import { checkJson, renderCheck } from '../../config/check-report.ts';
 import type { NextTimes } from '../../config/check-schedules.ts';
 import { readPlaces } from '../../config/load.ts';
 import { inOrder } from '../../config/report.ts';
+import { parseAccounts } from '../../model/service/accounts.ts';
+import { headLength } from '../../model/service/program-file.ts';
 import { signalNumber } from '../../model/service/signal.ts';
 import type { Diagnostic } from '../../model/words/diagnostic.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import { type Configured, configure } from '../../runtime/boot/configure.ts';
 import { type CommandPorts, exitsOf } from '../../runtime/boot/run-commands.ts';
+import { settleTimeZone } from '../../runtime/boot/settle-time-zone.ts';
 import { configFiles } from '../../runtime/linux/config-files.ts';
 import { startBody } from '../../runtime/linux/connect-body.ts';
 import { findProgram } from '../../runtime/linux/find-program.ts';
+import { imageConventions } from '../../runtime/linux/image-files.ts';
 import { ownEnvironment } from '../../runtime/linux/launch-environment.ts';
 import { LinuxClock } from '../../runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
+import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
 import { missingPath } from '../missing-path.ts';
 import { reasonOf, writeAll } from '../program-io.ts';
 import type { Request } from './read-words.ts';
-import { config as configOption, json, user as userOption } from './verb-options.ts';
+import { config as configOption, json, portable as portableOption, user as userOption } from './verb-options.ts';
 
 interface Start {
+  /** The first path as it was given, and further ones. */
   readonly config: string;
+  readonly more: readonly string[];
   readonly user?: string;
+  readonly portable: boolean;
 }
 
+type Loaded = Omit<Configured, 'messages'> & {
+  readonly messages: Configured['messages'];
+  /** The variables that a start inherits; absent where they are not those of this machine. */
+  readonly inherited?: readonly string[];
+};
+
 /** Checks the named configuration and prints the findings. */
-export async function run({ given }: Request): Promise<number> {
+export async function run({ given, words }: Request): Promise<number> {
   const user = given.get(userOption);
-  const config = given.get(configOption) ?? defaultConfig;
-  const configured = await load({ config, ...(user === undefined ? {} : { user }) });
-  const { path, spec } = configured;
-  const places = readPlaces(path, configFiles);
-  const missing = missingPath(config, path);
+  const named = given.get(configOption);
+  if (named !== undefined && words.length > 0) {
+    const mistake = 'chaperonectl check: takes --config PATH or FILE..., not both';
+    await writeAll(2, Buffer.from(`${mistake}\ntry "chaperonectl check --help"\n`));
+    return 2;
+  }
+  const [config = named ?? defaultConfig, ...more] = words.map((word) => resolve(word));
+  const start = { config, more, portable: given.get(portableOption), ...(user === undefined ? {} : { user }) };
+  const configured = start.portable ? loadPortable(start) : await load(start);
+  const { path, spec, inherited } = configured;
+  // Behind the reading of the environment, which services get.
+  if (!start.portable) await settleTimeZone(process.env);
+  const places = readPlaces(path, {
+    reader: configFiles,
+    more,
+    ...(start.portable ? {} : { conventions: imageConventions(process.env) }),
+  });
+  const missing = [missingPath(config, path, spec), ...more.map((each) => missingPath(each, each))].flat();
   let findings: Findings = { diagnostics: [], services: [], schedules: [] };
   if (spec !== undefined && missing.length === 0) {
     const cron = spec.services.some(({ type }) => type === 'cron');
-    findings = checkSystem(spec, { places, probe, nextTimes: cron ? await loadNextTimes() : () => [] });
+    findings = checkSystem(spec, {
+      places,
+      probe: start.portable ? blindProbe : probe,
+      nextTimes: cron ? await loadNextTimes() : () => [],
+      ...(inherited === undefined ? {} : { inherited }),
+    });
   }
   const diagnostics = inOrder(
     [
@@ -61,8 +93,22 @@ export async function run({ given }: Request): Promise<number> {
   return print(given.get(json) ? checkJson(report) : renderCheck(report), status);
 }
 
+/** Loads the configuration and runs nothing; accounts, variables and outputs of commands are assumed. */
+function loadPortable({ config, more, user }: Start): Loaded {
+  const { spec, diagnostics, path } = loadWithStandIns(
+    { configPath: config, more, assumesRequired: true, ...(user === undefined ? {} : { user }) },
+    {
+      reader: configFiles,
+      environment: {},
+      accounts: parseAccounts('', ''),
+      findProgram: (word) => word,
+    },
+  );
+  return { path, diagnostics, messages: [], ...(spec === undefined ? {} : { spec }) };
+}
+
 /** Loads the configuration as a start does, commands in backticks included. */
-async function load({ config, user }: Start): Promise<Configured> {
+async function load({ config, more, user }: Start): Promise<Loaded> {
   const edge = loadEdge(join(__dirname, 'edge.node'));
   const clock = new LinuxClock();
   const { environment } = ownEnvironment(process.env);
@@ -88,18 +134,19 @@ async function load({ config, user }: Start): Promise<Configured> {
         told(outcome);
       }),
   };
-  return configure(
-    { configPath: config, ...(user === undefined ? {} : { user }) },
+  const configured = await configure(
+    { configPath: config, more, ...(user === undefined ? {} : { user }) },
     { kernel: commands, exitOf: exitsOf(kernel), clock, edge, environment, interactive: isatty(0) },
   );
+  return { ...configured, inherited: Object.keys(environment) };
 }
 
 /** The next times of schedules. Only this needs cron-parser, which is slow to load. */
 async function loadNextTimes(): Promise<NextTimes> {
   const { parseSchedule } = await import('../../model/schedule/schedule.ts');
   const now = Date.now();
-  return (interval, count) => {
-    const result = parseSchedule(interval);
+  return (interval, count, timeZone) => {
+    const result = parseSchedule(interval, timeZone);
     const times: number[] = [];
     for (let time: number | undefined = now; result.ok && times.length < count; ) {
       time = result.schedule.next(time);
@@ -110,8 +157,13 @@ async function loadNextTimes(): Promise<NextTimes> {
   };
 }
 
-/** Bytes of a script that the kernel reads to find its first line. */
-const headLength = 256;
+/** Sees nothing, so that nothing is said about files. */
+const blindProbe: Probe = {
+  directory: '/',
+  findProgram: (word) => word,
+  look: () => 'unknown',
+  head: () => undefined,
+};
 
 const probe: Probe = {
   directory: process.cwd(),

@@ -1,15 +1,17 @@
 /** Functions that all verbs that talk to a running chaperone share. */
 import { exitStatuses } from '../../control/answer.ts';
-import { findSocket, type ReplyReader, request, UnreachableError } from '../../control/client.ts';
+import { type ReplyReader, request, UnreachableError } from '../../control/client.ts';
+import { findSocket } from '../../control/find-socket.ts';
 import { print } from './print.ts';
 import { type CommandReply, readReply } from './reply.ts';
 
-export async function get(path: string, reader?: ReplyReader, limit?: number) {
+export async function get(path: string, reader?: ReplyReader, limit?: number, signal?: AbortSignal) {
   return request(socketPath(), {
     method: 'GET',
     path,
     ...(reader === undefined ? {} : { reader }),
     ...(limit === undefined ? {} : { limit }),
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 

@@ -2,9 +2,10 @@
 import { exitStatuses } from '../../control/answer.ts';
 import { parseOptions } from '../../model/words/option-parser.ts';
 import { help, version as versionOption } from '../command-help.ts';
+import type { VerbHelp } from '../verb-help.ts';
 import { version } from '../version.ts';
 import { print, refuse } from './print.ts';
-import { type ControlProgram, programHelp, type VerbHelp, verbsOf } from './verbs.ts';
+import { type ControlProgram, programHelp, verbsOf } from './verbs.ts';
 
 type Finding =
   /** The answer is printed: the help, the version or a mistake. */

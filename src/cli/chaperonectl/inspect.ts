@@ -4,23 +4,31 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { exitStatuses } from '../../control/answer.ts';
 import { UnreachableError } from '../../control/client.ts';
 import { type EntryStream, type Line, readEntries } from '../../control/entry-stream.ts';
-import { codeOf } from '../../model/words/errno.ts';
+import { callLine, eventsIn } from '../../control/line-call.ts';
+import type { BootEntry } from '../../inspect/entry.ts';
+import { type FoundRecord, searchRecords } from '../../inspect/record-search.ts';
+import type { LogRecord } from '../../model/log/log-record.ts';
+import { type ActPort, pageActions } from '../../runtime/inspection/page-act.ts';
 import type { EntrySource } from '../../runtime/inspection/page-server.ts';
 import { socketPath, withControl } from './control-call.ts';
+import { openSocket, unreachable } from './control-line.ts';
 import { print } from './print.ts';
 import type { Request } from './read-words.ts';
 import { readReply } from './reply.ts';
 import { serveUntilSignal } from './serve-page.ts';
-import { listen, port, stdio, via } from './verb-options.ts';
+import { act, listen, port, stdio, via } from './verb-options.ts';
 
 interface Page {
   readonly port: number;
   readonly listen: string | undefined;
   /** A command that reaches into the container, such as `docker exec -i NAME`. */
   readonly via: string | undefined;
+  /** The page may act. */
+  readonly act: boolean;
 }
 
 /** ms between two attempts to reach a chaperone that has gone. */
@@ -30,7 +38,7 @@ export function run({ given }: Request): Promise<number> {
   const { get } = given;
   const through = get(via);
   return withControl(async () => {
-    if (!get(stdio)) return serve({ port: get(port) ?? 0, listen: get(listen), via: through });
+    if (!get(stdio)) return serve({ port: get(port) ?? 0, listen: get(listen), via: through, act: get(act) });
     if (through === undefined) return bridge();
     await print(2, 'chaperonectl inspect: --stdio and --via exclude each other\ntry "chaperonectl inspect --help"\n');
     return exitStatuses.mistake;
@@ -56,9 +64,11 @@ function bridge(): Promise<number> {
   });
 }
 
-async function serve({ port, listen, via }: Page): Promise<number> {
+async function serve({ port, listen, via, act: acts }: Page): Promise<number> {
   const open = via === undefined ? openSocket : () => openVia(via);
-  let boot: string | undefined;
+  let boot: Pick<BootEntry, 'boot' | 'epoch'> | undefined;
+  let heard: { readonly at: number; readonly clock: number } | undefined;
+  const now = (): number | undefined => heard && heard.at + (performance.now() - heard.clock);
   const take = (json: string): boolean => {
     boot = bootOf(json) ?? boot;
     return true;
@@ -70,8 +80,12 @@ async function serve({ port, listen, via }: Page): Promise<number> {
       readEntries(line, {
         from: 0,
         take,
+        onClock: (at) => {
+          heard = { at, clock: performance.now() };
+        },
         onOpen: () => first(undefined),
         onEnd: (refusal) => {
+          heard = undefined;
           if (refusal === undefined) first(exitStatuses.unreachable);
           else {
             const { text, exitStatus } = readReply(refusal);
@@ -92,14 +106,24 @@ async function serve({ port, listen, via }: Page): Promise<number> {
     if (failure === exitStatuses.unreachable) throw new UnreachableError('chaperone hung up before it answered');
     return failure;
   }
-  return serveUntilSignal('chaperonectl inspect', { port, listen, source: relay(open, () => boot) }, print);
+  return serveUntilSignal(
+    'chaperonectl inspect',
+    { port, listen, source: relay(open, () => boot, now), ...(acts ? { act: ownAct(open) } : {}) },
+    print,
+  );
 }
 
 /** Makes a separate connection for each page. */
-function relay(open: () => Promise<Line>, boot: () => string | undefined): EntrySource {
+function relay(
+  open: () => Promise<Line>,
+  boot: () => Pick<BootEntry, 'boot' | 'epoch'> | undefined,
+  now: () => number | undefined,
+): EntrySource {
   return {
     complete: false,
-    boot,
+    boot: () => boot()?.boot,
+    now,
+    records: async (query) => searchRecords(await recordsOf(open, boot()?.epoch ?? 0), query, nextTurn),
     watch: (from, take, end) => {
       let stream: EntryStream | undefined;
       let over = false;
@@ -116,14 +140,6 @@ function relay(open: () => Promise<Line>, boot: () => string | undefined): Entry
       };
     },
   };
-}
-
-function openSocket(): Promise<Line> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(socketPath());
-    socket.once('connect', () => resolve({ readable: socket, writable: socket, close: () => socket.destroy() }));
-    socket.once('error', (error) => reject(unreachable(error)));
-  });
 }
 
 /** The words of the command are the shell's to split. One that ends with `--stdio` is whole. */
@@ -148,16 +164,49 @@ function openVia(command: string): Promise<Line> {
   });
 }
 
-function bootOf(json: string): string | undefined {
-  if (!json.includes('"@chaperone.boot"')) return undefined;
-  const entry: unknown = JSON.parse(json);
-  return typeof entry === 'object' && entry !== null && 'boot' in entry && typeof entry.boot === 'string'
-    ? entry.boot
-    : undefined;
+/** Lets the page act for the account that runs this, and for root: the control socket decides what that account may do. */
+function ownAct(open: () => Promise<Line>): ActPort {
+  const own = process.getuid?.();
+  return {
+    may: ({ uid, isForeign }) => (isForeign !== true && (uid === own || uid === 0) ? pageActions : []),
+    act: async ({ action, service }) => {
+      const path = `/v1/services/${encodeURIComponent(service)}/${action}`;
+      // A name is never a pattern here: what the person has seen is what happens.
+      if (/[*?[]/.test(service)) return { ok: false, text: `there is no service ${JSON.stringify(service)}` };
+      const { status, body } = await callLine(await open(), 'POST', path, {});
+      return { ok: status === 200, text: readReply(body).text };
+    },
+  };
 }
 
-function unreachable(error: Error): UnreachableError {
-  return new UnreachableError(
-    `chaperone does not seem to be listening, is it running?\n(Error is: ${codeOf(error) ?? error.message})`,
+/** The records that chaperone keeps, as it tells them on the control socket. */
+async function recordsOf(open: () => Promise<Line>, epoch: number): Promise<readonly FoundRecord[]> {
+  const { status, body } = await callLine(await open(), 'GET', '/v1/logs');
+  if (status !== 200) return [];
+  return eventsIn(body, 'record').map((data) => {
+    const { time, severity, facility, program, pid, service, message }: LogRecord = JSON.parse(data);
+    return {
+      at: Math.max(0, time - epoch),
+      ...{ severity, facility, program, message },
+      ...(pid === undefined ? {} : { pid }),
+      ...(service === undefined ? {} : { service }),
+    };
+  });
+}
+
+function bootOf(json: string): Pick<BootEntry, 'boot' | 'epoch'> | undefined {
+  if (!json.includes('"@chaperone.boot"')) return undefined;
+  const entry: unknown = JSON.parse(json);
+  return isBoot(entry) ? entry : undefined;
+}
+
+function isBoot(entry: unknown): entry is Pick<BootEntry, 'boot' | 'epoch'> {
+  return (
+    typeof entry === 'object' &&
+    entry !== null &&
+    'boot' in entry &&
+    typeof entry.boot === 'string' &&
+    'epoch' in entry &&
+    typeof entry.epoch === 'number'
   );
 }

@@ -29,9 +29,17 @@ export type Warn = (line: string) => Promise<void>;
  *
  * @param file may end with `#BOOT`
  * @param choice which boot: its number, from the end where negative, or how its id begins; undefined: the last
+ * @param onBoot hears of every boot in the journal
+ * @param lister the command that lists the boots, for a person who has named one that is not there
  * @throws JournalFileError
  */
-export async function loadBoot(file: string, choice: string | undefined, warn: Warn): Promise<JournalBoot> {
+export async function loadBoot(
+  file: string,
+  choice: string | undefined,
+  warn: Warn,
+  onBoot: (boot: JournalBoot, path: string) => void = () => undefined,
+  lister = 'chaperonectl replay --list',
+): Promise<JournalBoot> {
   const [, path = file, inFile] = /^(.*)#(-?\w+)$/s.exec(file) ?? [];
   const wanted = inFile ?? choice ?? '-1';
   let known = 0;
@@ -39,14 +47,13 @@ export async function loadBoot(file: string, choice: string | undefined, warn: W
   let kept: JournalBoot[] = [];
   await readJournal(path, warn, (boot) => {
     known = boot.number;
+    onBoot(boot, path);
     kept = [...kept, boot].filter((candidate) => isWantedBoot(candidate, wanted, known, 'so far'));
   });
   const [boot, another] = kept.filter((candidate) => isWantedBoot(candidate, wanted, known));
   if (another !== undefined) throw new JournalFileError(`boot ${wanted} is not unique in ${path}: give more of it`);
   if (boot === undefined) {
-    throw new JournalFileError(
-      `there is no boot ${wanted} in ${path}, which has ${known}; see "chaperonectl replay --list"`,
-    );
+    throw new JournalFileError(`there is no boot ${wanted} in ${path}, which has ${known}; see "${lister}"`);
   }
   if (!isKnownVersion(boot)) {
     throw new JournalFileError(

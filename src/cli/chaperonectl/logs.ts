@@ -1,5 +1,6 @@
 import { EventReader } from '../../control/client.ts';
 import { follow, lines } from '../../control/log-parameters.ts';
+import { continuationMark, onOneLine } from '../../model/log/log-format.ts';
 import { get, refused, withControl } from './control-call.ts';
 import { print } from './print.ts';
 import type { Request } from './read-words.ts';
@@ -36,5 +37,6 @@ function lineOf(name: string, data: unknown): string {
   if (!('time' in data && 'program' in data && 'message' in data)) return '';
   const time = new Date(Number(data.time)).toISOString();
   const pid = 'pid' in data && data.pid !== undefined ? `[${String(data.pid)}]` : '';
-  return `${time} ${String(data.program)}${pid}: ${String(data.message)}\n`;
+  const continued = 'continuation' in data && data.continuation === true ? continuationMark : '';
+  return `${onOneLine(`${time} ${String(data.program)}${pid}: ${continued}${String(data.message)}`)}\n`;
 }

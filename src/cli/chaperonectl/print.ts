@@ -18,3 +18,10 @@ export async function refuse(program: string, message: string): Promise<number> 
   await print(2, `${program}: ${message}\ntry "${program} --help"\n`);
   return exitStatuses.mistake;
 }
+
+/** The same for a verb of chaperonectl that prints the answer of chaperone: with --json, a mistake is an answer, too. */
+export async function tellMistake(verb: string, text: string, asJson: boolean): Promise<number> {
+  if (!asJson) return refuse(`chaperonectl ${verb}`, text);
+  await print(1, `${JSON.stringify({ kind: 'mistake', text, exitStatus: exitStatuses.mistake })}\n`);
+  return exitStatuses.mistake;
+}

@@ -9,10 +9,11 @@ export function readServices(body: string): readonly ServiceStatus[] {
   return Array.isArray(value) ? value.filter(isService) : [];
 }
 
-/** ms since chaperone began at which the system was up; undefined until then. */
-export function readReady(body: string): number | undefined {
+/** ms since chaperone began: the present, or when the system was up, or the boot over in either way; undefined until then. */
+export function readMoment(body: string, moment: 'ready' | 'bootOver' | 'uptime'): number | undefined {
   const value = parseJson(body);
-  return isObject(value) && typeof value['ready'] === 'number' ? value['ready'] : undefined;
+  const at = isObject(value) ? value[moment] : undefined;
+  return typeof at === 'number' ? at : undefined;
 }
 
 /** The pid of the brain. */

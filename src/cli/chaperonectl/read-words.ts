@@ -3,8 +3,8 @@ import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
 import type { Given } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import { help, optionsOf } from '../command-help.ts';
+import type { VerbHelp } from '../verb-help.ts';
 import { json } from './verb-options.ts';
-import type { VerbHelp } from './verbs.ts';
 
 /** What a verb is given. */
 export interface Request {

@@ -1,4 +1,5 @@
 /** Shows a recorded boot: as it happened, in figures, or compared with another boot. Needs no running chaperone. */
+import { basename, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { exitStatuses } from '../../control/answer.ts';
 import { defaultTolerance, diffBoots, renderDiff, type Tolerance } from '../../inspect/boot-diff.ts';
@@ -14,6 +15,7 @@ import { parseDuration } from '../../model/words/duration.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { Given, Parameter } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
+import type { OtherBoot } from '../../runtime/inspection/page-server.ts';
 import { writeAll } from '../program-io.ts';
 import { JournalFileError, loadBoot, readJournal, type Warn } from './journal-file.ts';
 import type { Request } from './read-words.ts';
@@ -34,13 +36,27 @@ interface Replay {
   readonly json: boolean;
 }
 
-type Mode = 'transcript' | 'summary' | 'list' | 'diff' | 'web';
+/** `compare`: --diff and --web. */
+type Mode = 'transcript' | 'summary' | 'list' | 'diff' | 'web' | 'compare' | 'html' | 'trace' | 'xstate' | 'otlp';
 
 /** The output and the clock, which tests replace. */
 export interface ReplayPorts {
   readonly print: (fd: 1 | 2, text: string) => Promise<void>;
   readonly colour: boolean;
   readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** The command that a person has given: its mistakes and warnings begin with it. */
+interface Called {
+  readonly program: 'chaperonectl' | 'dockerops';
+  readonly verb: 'replay' | 'diff';
+}
+
+interface NamedPorts extends ReplayPorts {
+  /** The command, as a person writes it. */
+  readonly command: string;
+  /** The command that lists the boots of a file. */
+  readonly lister: string;
 }
 
 const processPorts: ReplayPorts = {
@@ -54,11 +70,17 @@ const outputPiece = 64 * 1024;
 /** The longest pause of a replay, ms. */
 const longestPause = 3_000;
 
-export async function run(given: Request, ports: ReplayPorts = processPorts): Promise<number> {
+export async function run(
+  given: Request,
+  replaced: ReplayPorts = processPorts,
+  { program, verb }: Called = { program: 'chaperonectl', verb: 'replay' },
+): Promise<number> {
+  const command = `${program} ${verb}`;
+  const ports: NamedPorts = { ...replaced, command, lister: `${program} replay --list` };
   try {
     const request = readRequest(given);
     if (typeof request === 'string') {
-      await ports.print(2, `chaperonectl replay: ${oneLine(request)}\ntry "chaperonectl replay --help"\n`);
+      await ports.print(2, `${command}: ${oneLine(request)}\ntry "${command} --help"\n`);
       return exitStatuses.mistake;
     }
     return await replay(request, ports);
@@ -66,12 +88,12 @@ export async function run(given: Request, ports: ReplayPorts = processPorts): Pr
     // A reader that closes the pipe early is no error.
     if (codeOf(error) === 'EPIPE') return exitStatuses.done;
     if (!(error instanceof JournalFileError)) throw error;
-    await ports.print(2, `chaperonectl replay: ${oneLine(error.message)}\n`);
+    await ports.print(2, `${command}: ${oneLine(error.message)}\n`);
     return error.exitStatus;
   }
 }
 
-async function replay(request: Replay, ports: ReplayPorts): Promise<number> {
+async function replay(request: Replay, ports: NamedPorts): Promise<number> {
   const [first = '', second] = request.files;
   switch (request.mode) {
     case 'list':
@@ -79,15 +101,23 @@ async function replay(request: Replay, ports: ReplayPorts): Promise<number> {
     case 'diff':
       return diff(first, second, request, ports);
     case 'summary':
-      return summarize(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+      return summarize(await load(first, request.boot, ports), request, ports);
     case 'web':
-      return show(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+      return show(await shownBoot(first, request.boot, ports), request, ports);
+    case 'compare':
+      return compare(first, second, request, ports);
+    case 'html':
+    case 'trace':
+    case 'xstate':
+      return exportAs(request.mode, await load(first, request.boot, ports), request, ports);
+    case 'otlp':
+      return send(await load(first, request.boot, ports), request, ports);
     case 'transcript':
-      return transcribe(await loadBoot(first, request.boot, warnOn(ports)), request, ports);
+      return transcribe(await load(first, request.boot, ports), request, ports);
   }
 }
 
-async function list(file: string, { json }: Replay, ports: ReplayPorts): Promise<number> {
+async function list(file: string, { json }: Replay, ports: NamedPorts): Promise<number> {
   const boots: { boot: JournalBoot; report: BootReport }[] = [];
   await readJournal(file, warnOn(ports), (boot) => boots.push({ boot, report: reportOf(boot.entries) }));
   const rows = boots.map(({ boot, report: { boot: id, epoch, hostname, ready, end, duration, services } }) => ({
@@ -98,17 +128,93 @@ async function list(file: string, { json }: Replay, ports: ReplayPorts): Promise
   return exitStatuses.done;
 }
 
+/** A boot with all of its journal, of which the page can show another one beside it. */
+interface ShownBoot {
+  readonly boot: JournalBoot;
+  readonly others: readonly OtherBoot[];
+}
+
+async function shownBoot(file: string, choice: string | undefined, ports: NamedPorts): Promise<ShownBoot> {
+  const others: OtherBoot[] = [];
+  const boot = await load(file, choice, ports, ({ number, entry }, path) =>
+    others.push({
+      ...{ boot: entry.boot, epoch: entry.epoch, number, file: basename(path) },
+      load: async () => (await load(`${path}#${number}`, undefined, ports)).entries,
+    }),
+  );
+  return { boot, others };
+}
+
 /** Serves the boot as a page until a signal comes. */
-async function show(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
+async function show({ boot, others }: ShownBoot, request: Replay, ports: NamedPorts, hash = ''): Promise<number> {
   const { serveUntilSignal } = await import('./serve-page.ts');
   const { recordedSource } = await import('../../runtime/inspection/recorded-source.ts');
   const { port, listen } = request;
-  const source = recordedSource(shownEntries(boot, request).entries);
-  return serveUntilSignal('chaperonectl replay', { port, listen, source }, ports.print);
+  const { entries, reached } = shownEntries(boot, request);
+  if (request.until !== undefined && !reached) return neverCame(ports);
+  const source = { ...recordedSource(entries), others };
+  return serveUntilSignal(ports.command, { port, listen, source, hash }, ports.print);
 }
 
-async function summarize(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
-  const report = reportOf(shownEntries(boot, request).entries);
+/** Serves a page that shows B beside A. */
+async function compare(file: string, other: string | undefined, request: Replay, ports: NamedPorts): Promise<number> {
+  const a = await shownBoot(file, other === undefined ? '-2' : undefined, ports);
+  const b = await shownBoot(other ?? file, undefined, ports);
+  const others = other === undefined ? a.others : [...a.others, ...b.others];
+  const place = new URLSearchParams({ view: 'compare', with: a.boot.entry.boot });
+  return show({ boot: b.boot, others }, request, ports, `#${place}`);
+}
+
+/** Prints the boot for another program, or for a browser. */
+async function exportAs(
+  mode: 'html' | 'trace' | 'xstate',
+  boot: JournalBoot,
+  request: Replay,
+  ports: NamedPorts,
+): Promise<number> {
+  const { entries, reached } = shownEntries(boot, request);
+  if (request.until !== undefined && !reached) return neverCame(ports);
+  if (mode === 'trace') {
+    const { traceOf } = await import('../../inspect/trace.ts');
+    await ports.print(1, `${JSON.stringify(traceOf(entries))}\n`);
+  } else if (mode === 'xstate') {
+    const { messagesOf } = await import('../../inspect/wire.ts');
+    let text = '';
+    for (const message of messagesOf(entries)) {
+      text += `${JSON.stringify(message)}\n`;
+      if (text.length < outputPiece) continue;
+      await ports.print(1, text);
+      text = '';
+    }
+    await ports.print(1, text);
+  } else {
+    const { pageFile } = await import('./page-file.ts');
+    await ports.print(1, pageFile(entries, join(__dirname, 'inspect-page')));
+  }
+  return exitStatuses.done;
+}
+
+/** Sends the boot to a collector of traces, and tells how many of its spans were taken. */
+async function send(boot: JournalBoot, request: Replay, ports: NamedPorts): Promise<number> {
+  const { entries, reached } = shownEntries(boot, request);
+  if (request.until !== undefined && !reached) return neverCame(ports);
+  const { sendRecording } = await import('./otlp.ts');
+  const result = await sendRecording(entries, process.env);
+  const { collector, sent, lost, problem } = result;
+  if (request.json) await ports.print(1, `${JSON.stringify(result)}\n`);
+  else if (problem === undefined) await ports.print(1, `${sent} spans were sent to ${collector}\n`);
+  else
+    await ports.print(
+      2,
+      `${ports.command}: ${lost} spans were not taken by ${oneLine(collector)}, and ${sent} were: ${oneLine(problem)}\n`,
+    );
+  return problem === undefined ? exitStatuses.done : exitStatuses.failed;
+}
+
+async function summarize(boot: JournalBoot, request: Replay, ports: NamedPorts): Promise<number> {
+  const { entries, reached } = shownEntries(boot, request);
+  if (request.until !== undefined && !reached) return neverCame(ports);
+  const report = reportOf(entries, request.until === undefined ? 'whole' : 'part');
   const wanted = (name: string): boolean =>
     request.services.length === 0 || isWanted(shortName(name), request.services);
   const services = report.services.filter(({ name }) => wanted(name));
@@ -120,16 +226,16 @@ async function diff(
   file: string,
   other: string | undefined,
   { json, tolerance }: Replay,
-  ports: ReplayPorts,
+  ports: NamedPorts,
 ): Promise<number> {
-  const a = await loadBoot(file, other === undefined ? '-2' : undefined, warnOn(ports));
-  const b = await loadBoot(other ?? file, undefined, warnOn(ports));
+  const a = await load(file, other === undefined ? '-2' : undefined, ports);
+  const b = await load(other ?? file, undefined, ports);
   const result = diffBoots(reportOf(a.entries), reportOf(b.entries), tolerance);
   await ports.print(1, json ? `${JSON.stringify(result)}\n` : renderDiff(result));
   return result.regressions.length === 0 ? exitStatuses.done : exitStatuses.failed;
 }
 
-async function transcribe(boot: JournalBoot, request: Replay, ports: ReplayPorts): Promise<number> {
+async function transcribe(boot: JournalBoot, request: Replay, ports: NamedPorts): Promise<number> {
   const { json, services, speed, until } = request;
   const { entries, reached } = shownEntries(boot, request);
   const transcript = new Transcript({ format: json ? 'json' : 'text', colour: ports.colour && !json, services });
@@ -149,11 +255,17 @@ async function transcribe(boot: JournalBoot, request: Replay, ports: ReplayPorts
   }
   if (until !== undefined) text += renderStates(entries, json, services);
   await ports.print(1, text);
-  if (until !== undefined && !reached) await ports.print(2, 'chaperonectl replay: that never came: this is the end\n');
-  else if (!reached && entries.at(-1)?.type !== '@chaperone.end' && !json) {
-    await ports.print(1, `${''.padStart(10)}the record ends here: chaperone was killed, or still runs\n`);
+  if (until !== undefined && !reached) return neverCame(ports);
+  if (!reached && entries.at(-1)?.type !== '@chaperone.end' && !json) {
+    const cut = boot.torn ? ' in the middle of a line' : '';
+    await ports.print(1, `${''.padStart(10)}the record ends here${cut}: chaperone was killed, or still runs\n`);
   }
   return exitStatuses.done;
+}
+
+async function neverCame(ports: NamedPorts): Promise<number> {
+  await ports.print(2, `${ports.command}: what --until names never came\n`);
+  return exitStatuses.failed;
 }
 
 /** The last line of a boot. */
@@ -201,17 +313,24 @@ function shownEntries(boot: JournalBoot, { until }: Replay) {
   return until === undefined ? { entries: boot.entries, reached: false } : entriesUntil(boot.entries, until);
 }
 
+type OnBoot = (boot: JournalBoot, path: string) => void;
+
+function load(file: string, choice: string | undefined, ports: NamedPorts, onBoot?: OnBoot): Promise<JournalBoot> {
+  return loadBoot(file, choice, warnOn(ports), onBoot, ports.lister);
+}
+
 const warnOn =
-  ({ print }: ReplayPorts): Warn =>
+  ({ print, command }: NamedPorts): Warn =>
   (line) =>
-    print(2, `chaperonectl replay: ${oneLine(line)}\n`);
+    print(2, `${command}: ${oneLine(line)}\n`);
 
 /** The mistake in the request; undefined if there is none. */
 function readRequest({ given: { get, has }, words: files }: Request): Replay | string {
   const modes = modeOptions.filter(([, option]) => get(option)).map(([name]) => name);
-  const [mode = 'transcript'] = modes;
-  if (modes.length > 1) return `--${modes.join(' and --')} do not go together`;
-  const most = mode === 'diff' ? 2 : 1;
+  const isComparison = modes.length === 2 && modes.includes('diff') && modes.includes('web');
+  if (modes.length > 1 && !isComparison) return `--${modes.join(' and --')} do not go together`;
+  const mode: Mode = isComparison ? 'compare' : (modes[0] ?? 'transcript');
+  const most = mode === 'diff' || mode === 'compare' ? 2 : 1;
   if (files.length === 0) return 'a journal is needed: FILE';
   if (files.length > most) return `too many files: ${files.slice(most).join(' ')}`;
   const point = get(options.until);
@@ -243,25 +362,30 @@ const modeOptions = [
   ['list', options.list],
   ['diff', options.diff],
   ['web', options.web],
+  ['html', options.html],
+  ['trace', options.trace],
+  ['xstate', options.xstate],
+  ['otlp', options.otlp],
 ] as const;
 
 /** The forms of replay in which each option is allowed. */
 const optionModes: readonly (readonly [Parameter<unknown>, readonly [Mode, ...Mode[]]])[] = [
-  [options.boot, ['transcript', 'summary', 'web']],
-  [options.until, ['transcript', 'summary', 'web']],
+  [options.boot, ['transcript', 'summary', 'web', 'html', 'trace', 'xstate', 'otlp']],
+  [options.until, ['transcript', 'summary', 'web', 'html', 'trace', 'xstate', 'otlp']],
   [options.service, ['transcript', 'summary']],
   [options.speed, ['transcript']],
   [options.tolerance, ['diff']],
-  [options.port, ['web']],
-  [options.listen, ['web']],
+  [options.port, ['web', 'compare']],
+  [options.listen, ['web', 'compare']],
 ];
 
 function misplacedOption(has: Given['has'], mode: Mode): string | undefined {
   for (const [option, modes] of optionModes) {
     if (!has(option) || modes.includes(mode)) continue;
     if (mode === 'transcript') return `--${option.name} needs --${modes[0]}`;
-    const instead = option === options.boot && mode === 'diff' ? ': name the boots as FILE#N' : '';
-    return `--${option.name} means nothing with --${mode}${instead}`;
+    const ofTwo = mode === 'diff' || mode === 'compare';
+    const instead = option === options.boot && ofTwo ? ': name the boots as FILE#N' : '';
+    return `--${option.name} means nothing with --${mode === 'compare' ? 'diff --web' : mode}${instead}`;
   }
   return undefined;
 }

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { renderErrors, renderWarnings } from '../../config/render-diagnostics.ts';
 import { exitStatuses } from '../../control/answer.ts';
+import { Meter } from '../../control/meter.ts';
 import { selectServices } from '../../control/select-services.ts';
 import { durationsOf } from '../../inspect/boot-report.ts';
+import type { Entry } from '../../inspect/entry.ts';
 import {
   type ForecastReport,
   forecastJson,
@@ -11,16 +13,19 @@ import {
   renderForecast,
   type TimeOrigin,
 } from '../../inspect/forecast.ts';
+import { renderEntry } from '../../inspect/journal-writer.ts';
 import { type BootAssumptions, type Mishap, parseMishap, readyBy } from '../../model/order/boot-assumptions.ts';
 import { parseAccounts } from '../../model/service/accounts.ts';
 import { type ServiceSpec, shortName } from '../../model/service/service-spec.ts';
 import { parseDuration } from '../../model/words/duration.ts';
 import type { Given } from '../../model/words/parameter.ts';
 import { oneLine } from '../../model/words/printable.ts';
+import { inspect } from '../../runtime/inspection/inspection.ts';
 import { configFiles, readAccountFile } from '../../runtime/linux/config-files.ts';
 import { findProgram } from '../../runtime/linux/find-program.ts';
+import { imageConventions } from '../../runtime/linux/image-files.ts';
 import { ownEnvironment } from '../../runtime/linux/launch-environment.ts';
-import { forecastBoot } from '../../runtime/simulated/forecast-boot.ts';
+import { forecastBoot, type SimulatedSystem } from '../../runtime/simulated/forecast-boot.ts';
 import { loadWithStandIns } from '../../runtime/simulated/stand-ins.ts';
 import { defaultConfig } from '../default-config.ts';
 import { missingPath } from '../missing-path.ts';
@@ -46,6 +51,8 @@ interface Forecast {
   /** ms. */
   readonly assume: number;
   readonly baseline?: string;
+  /** A journal that the boot is added to. */
+  readonly record?: string;
   /** ms. */
   readonly tolerance: number;
 }
@@ -72,16 +79,18 @@ export async function run({ given }: Request): Promise<number> {
 }
 
 async function simulate(request: Forecast): Promise<number> {
+  const { environment } = ownEnvironment(process.env);
   const { spec, diagnostics, path, standIns } = loadWithStandIns(
     { configPath: request.config, ...(request.user === undefined ? {} : { user: request.user }) },
     {
       reader: configFiles,
-      environment: ownEnvironment(process.env).environment,
+      environment,
       accounts: parseAccounts(readAccountFile('/etc/passwd'), readAccountFile('/etc/group')),
       findProgram,
+      conventions: imageConventions(environment),
     },
   );
-  const found = [...diagnostics, ...missingPath(request.config, path)];
+  const found = [...diagnostics, ...missingPath(request.config, path, spec)];
   await print(2, renderWarnings(found));
   if (spec === undefined || found.some(({ severity }) => severity === 'error')) {
     const unrun = standIns.commands.map((command) => `\`${command}\``).join(', ');
@@ -99,9 +108,10 @@ async function simulate(request: Forecast): Promise<number> {
   const mishaps = readMishaps(request.fail, spec.services);
   const assumptions: BootAssumptions = { times, mishaps, otherwise: request.assume };
   const baseline = request.baseline === undefined ? undefined : readBaselineFile(request.baseline);
+  const lines: string[] = [];
   const report: ForecastReport = {
     path,
-    forecast: forecastBoot(spec, assumptions),
+    forecast: forecastBoot(spec, assumptions, (system) => recordInto(lines, system)),
     origins: new Map(spec.services.map((service) => [service.name, originOf(service, given, measured)])),
     mishaps,
     otherwise: request.assume,
@@ -116,14 +126,42 @@ async function simulate(request: Forecast): Promise<number> {
         }),
     ...(baseline === undefined ? {} : { baseline: { ready: baseline, tolerance: request.tolerance } }),
   };
+  if (request.record !== undefined) addTo(request.record, lines);
   await print(1, request.json ? forecastJson(report) : renderForecast(report));
   return report.forecast.kind === 'ready' && !isWorse(report) ? exitStatuses.done : exitStatuses.failed;
+}
+
+/** Writes down what happens in a system, as a journal has it. */
+function recordInto(lines: string[], system: SimulatedSystem): void {
+  const onError = (error: unknown): void => {
+    throw error;
+  };
+  inspect({ ...system, version: 'simulate', onError }).hub.watch({
+    onEntry: (entry) => {
+      lines.push(renderEntry(dated(entry)));
+      return true;
+    },
+  });
+}
+
+/** The boot as one of now: virtual time has no date. */
+function dated(entry: Entry): Entry {
+  return entry.type === '@chaperone.boot' ? { ...entry, epoch: Date.now() } : entry;
+}
+
+function addTo(journal: string, lines: readonly string[]): void {
+  try {
+    appendFileSync(journal, lines.join(''));
+  } catch (error) {
+    throw new Mistake(`cannot write ${journal}: ${reasonOf(error) ?? String(error)}`, exitStatuses.failed);
+  }
 }
 
 function readRequest({ get }: Given): Forecast {
   const user = get(options.user);
   const from = get(options.from);
   const baseline = get(options.baseline);
+  const record = get(options.record);
   const laterBy = get(options.laterBy);
   if (laterBy !== undefined && baseline === undefined) throw new Mistake('--tolerance needs --baseline');
   return {
@@ -136,6 +174,7 @@ function readRequest({ get }: Given): Forecast {
     whatIf: get(options.whatIf),
     assume: durationOf('--assume', get(options.assume) ?? defaultTime),
     ...(baseline === undefined ? {} : { baseline }),
+    ...(record === undefined ? {} : { record }),
     tolerance: durationOf('--tolerance', laterBy ?? '0'),
   };
 }
@@ -199,8 +238,9 @@ function readSetting(
 ): { readonly text: string; readonly chosen: readonly ServiceSpec[] } {
   const [, name = '', text = ''] = /^(.+?)=(.*)$/.exec(setting) ?? [];
   if (name === '') throw new Mistake(`${option} ${setting}: expected NAME=VALUE`);
-  const selection = selectServices(services, [name]);
+  const selection = selectServices(services, [name], new Meter());
   if (selection.kind === 'services') return { text, chosen: selection.services };
+  if (selection.answer.kind === 'mistake') throw new Mistake(`${option} ${setting}: ${selection.answer.text}`);
   const known = services.map((service) => shortName(service.name)).join(', ');
   throw new Mistake(`${option} ${setting}: no such service; there are ${known}`, exitStatuses.noSuchService);
 }

@@ -1,4 +1,4 @@
-import { blameText, serviceDetails, serviceTable } from '../../control/listing.ts';
+import { serviceDetails, serviceTable } from '../../control/listing.ts';
 import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import { get, refused, withControl } from './control-call.ts';
@@ -36,11 +36,7 @@ function servicesPath(names: readonly string[]): string {
 }
 
 /** Reads services and prints them in one of their forms. */
-export async function show(
-  names: readonly string[],
-  json: boolean,
-  form: 'table' | 'details' | 'blame',
-): Promise<number> {
+async function show(names: readonly string[], json: boolean, form: 'table' | 'details'): Promise<number> {
   const { status, body } = await get(servicesPath(names));
   if (status !== 200) return refused(body, json);
   const services = readServices(body);
@@ -49,9 +45,7 @@ export async function show(
     ? body
     : form === 'table'
       ? `${serviceTable(services, now)}${await brainLine()}`
-      : form === 'blame'
-        ? blameText(services)
-        : services.map((service) => serviceDetails(service, now)).join('\n');
+      : services.map((service) => serviceDetails(service, now)).join('\n');
   await print(1, text);
   return 0;
 }

@@ -1,12 +1,14 @@
+import '../given-environment.ts';
 import { exitStatuses } from '../../control/answer.ts';
 import { usage } from '../../control/command-words.ts';
 import { parseOptions } from '../../model/words/option-parser.ts';
 import { oneLine } from '../../model/words/printable.ts';
 import { help, optionsOf } from '../command-help.ts';
+import type { VerbHelp } from '../verb-help.ts';
 import { sendCommand, withControl } from './control-call.ts';
 import { findVerb } from './find-verb.ts';
 import { print, refuse } from './print.ts';
-import { type VerbHelp, verbHelp, verbsOf } from './verbs.ts';
+import { verbHelp, verbsOf } from './verbs.ts';
 
 /** The original's tool: one command to the running chaperone, and its answer. */
 async function main(given: readonly string[]): Promise<number> {

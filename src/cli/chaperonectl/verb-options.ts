@@ -1,15 +1,29 @@
 /** The options of chaperonectl's verbs that are no commands to a running chaperone. */
-import { flag, value, values } from '../../model/words/parameter.ts';
+import { choice, flag, value, values } from '../../model/words/parameter.ts';
 import { defaultConfig } from '../default-config.ts';
 
 export const json = flag('json', 'print JSON');
 
 export const history = flag('history', 'all that has happened to each, as far as that is kept');
 
+export const importFrom = choice('from', 'KIND', 'what the files are of; else what they look like', [
+  'runit',
+  'supervisord',
+  's6-overlay',
+  'systemd',
+  'procfile',
+  'compose',
+]);
+export const to = value('to', 'DIR|-', 'the folder to write to; - is standard output', {
+  expects: 'a folder',
+  completes: 'files',
+});
+
 export const config = value('config', 'PATH', `a file, or a directory; else ${defaultConfig}`, {
   expects: 'a path',
   completes: 'files',
 });
+export const portable = flag('portable', 'leave out what depends on this machine: programs, accounts, variables');
 export const user = value('user', 'USER', 'as "chaperone --user USER" would start it', { expects: 'a user' });
 
 export const port = value(
@@ -26,6 +40,7 @@ export const listen = value('listen', 'ADDRESS', 'the address of the page; 127.0
 export const via = value('via', 'COMMAND', 'reach chaperone through a command such as "docker exec -i NAME"', {
   expects: 'a command',
 });
+export const act = flag('act', 'the page may start, stop and restart services, for the account that runs this');
 export const stdio = flag('stdio', 'the other end of --via: standard input and output are the control socket');
 
 export const boot = value('boot', 'N|ID', 'which boot: its number, from the end where negative; or how its id begins', {
@@ -49,6 +64,11 @@ export const speed = value(
   (text) => (text === 'max' || (/^\d+(?:\.\d+)?$/.test(text) && Number(text) > 0) ? text : undefined),
 );
 export const web = flag('web', 'show it as the inspector page, and say where');
+export const html = flag('html', 'print the inspector page with the boot in it, as one file for a browser');
+export const trace = flag('trace', 'print it as trace events for Perfetto or chrome://tracing');
+export const xstate = flag('xstate', "print it as messages of @statelyai/inspect, one a line, for Stately's tools");
+
+export const otlp = flag('otlp', 'send it as traces to an OpenTelemetry collector, which the variables OTEL_* name');
 
 export const time = values('time', 'NAME=TIME', 'it takes that long to become ready: db=2s', {
   expects: 'NAME=TIME',
@@ -69,6 +89,15 @@ export const whatIf = values('what-if', 'NAME=TIME', 'what the boot would gain b
   expects: 'NAME=TIME',
   completes: 'assignments',
 });
+export const record = value(
+  'record',
+  'FILE',
+  'add the boot to a journal, for replay: beside a measured one, for example',
+  {
+    expects: 'a file',
+    completes: 'files',
+  },
+);
 export const baseline = value('baseline', 'FILE', 'fail where READY is later than in that --json', {
   expects: 'a file',
   completes: 'files',

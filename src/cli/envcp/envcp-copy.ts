@@ -1,13 +1,13 @@
 import {
-  chownSync,
   closeSync,
+  constants,
   fchmodSync,
+  fchownSync,
   fstatSync,
   fsync,
   futimesSync,
   linkSync,
   lstatSync,
-  open,
   openSync,
   readFileSync,
   realpathSync,
@@ -16,9 +16,11 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf } from '../../model/words/errno.ts';
+import { doLater, doNow } from '../../runtime/linux/file-steps.ts';
+import { closeFolder, locate, openAt, PathRefusal, type Place, pathIn } from '../../runtime/linux/safe-open.ts';
 import { reasonOf, writeAll } from '../program-io.ts';
 
 /** Files that cannot be copied; the message begins with "cannot". */
@@ -42,18 +44,22 @@ interface Copy {
   readonly stats: Stats;
   /** As the user would write it. */
   readonly path: string;
-  /** An open descriptor, or a path to write to, where it is no regular file. */
-  readonly stream?: number | string;
-  /** Where links lead to. */
-  readonly file: string;
-  readonly existing?: Stats;
+  readonly target: Target;
 }
+
+/** Where a copy goes. */
+type Target =
+  | { readonly kind: 'descriptor'; readonly fd: number }
+  /** A FIFO, a device: it is written to directly. */
+  | { readonly kind: 'stream'; readonly place: Place }
+  | { readonly kind: 'file'; readonly place: Place; readonly existing?: Stats };
 
 /**
  * Copies files, all or none: first everything is checked, then everything is read and transformed, then each file is
  * written to a temporary beside its destination and synced, and only then, in one go, do all of them take their
  * destinations' names. A signal in between leaves nothing behind. What is no regular file (a FIFO, a device) is
- * written to directly.
+ * written to directly. Links that another account has made or could replace are not followed, and everything is changed
+ * through descriptors: root often copies into a folder that belongs to a service.
  *
  * @returns pairs of source and destination
  * @throws CopyError, and whatever `transform` throws
@@ -64,24 +70,29 @@ export async function copyFiles(request: CopyRequest): Promise<readonly (readonl
     const input = attempt(`read ${source}`, () => readFileSync(source));
     return request.transform(input, source);
   });
-  const temporaries = new Map<Copy, string>();
+  const temporaries = new Map<Place, string>();
   const removeTemporaries = (): void => {
     for (const path of temporaries.values()) removeQuietly(path);
   };
   const unwatch = watchSignals(removeTemporaries);
   try {
     for (const [index, copy] of copies.entries()) {
-      if (copy.stream === undefined)
-        await writeTemporary(copy, contents[index] ?? Buffer.alloc(0), request, temporaries);
+      const content = contents[index] ?? Buffer.alloc(0);
+      if (copy.target.kind === 'file') await writeTemporary(copy, copy.target, content, { ...request, temporaries });
     }
-    for (const [index, { path, stream }] of copies.entries()) {
-      if (stream !== undefined) await writeStream(stream, path, contents[index] ?? Buffer.alloc(0));
+    for (const [index, { path, target }] of copies.entries()) {
+      if (target.kind !== 'file') await writeStream(target, path, contents[index] ?? Buffer.alloc(0));
     }
     // All renames happen in one turn of the loop, so that a signal finds either none or all of them done.
-    for (const [copy, temporary] of temporaries) takeName(copy, temporary, request.overwrite);
+    for (const { target, path } of copies) {
+      const temporary = target.kind === 'file' ? temporaries.get(target.place) : undefined;
+      if (target.kind === 'file' && temporary !== undefined)
+        attempt(`write ${path}`, () => takeName(target, temporary, request.overwrite));
+    }
   } finally {
     removeTemporaries();
     unwatch();
+    for (const { target } of copies) if (target.kind !== 'descriptor') closeFolder(target.place.folder);
   }
   return copies.map(({ source, path }) => [source, path]);
 }
@@ -95,7 +106,7 @@ function attempt<Result>(what: string, action: () => Result): Result {
 }
 
 function translate(what: string, error: unknown): unknown {
-  const reason = reasonOf(error);
+  const reason = error instanceof PathRefusal ? error.message : reasonOf(error);
   return reason === undefined ? error : new CopyError(`cannot ${what}: ${reason}`);
 }
 
@@ -109,13 +120,14 @@ function planCopies({ sources, destination, overwrite, suffix }: CopyRequest): r
     const stats = attempt(`read ${source}`, () => statSync(source));
     if (stats.isDirectory()) throw new CopyError(`cannot copy ${source}: it is a directory`);
     const path = isDirectory ? join(destination, withoutSuffix(basename(source), suffix)) : destination;
-    const copy: Copy = { source, stats, path, ...inspectDestination(path, overwrite) };
-    const other = taken.get(copy.file);
-    if (other !== undefined && copy.stream === undefined) {
-      throw new CopyError(`cannot copy ${other} and ${source} to the same file ${path}`);
+    const target = inspectDestination(path, overwrite);
+    if (target.kind === 'file') {
+      const file = join(target.place.folder.path, target.place.name);
+      const other = taken.get(file);
+      if (other !== undefined) throw new CopyError(`cannot copy ${other} and ${source} to the same file ${path}`);
+      taken.set(file, source);
     }
-    taken.set(copy.file, source);
-    return copy;
+    return { source, stats, path, target };
   });
 }
 
@@ -124,22 +136,32 @@ function withoutSuffix(name: string, suffix: string): string {
   return suffix !== '' && name.endsWith(suffix) && name !== suffix ? name.slice(0, -suffix.length) : name;
 }
 
-function inspectDestination(path: string, overwrite: boolean): Pick<Copy, 'file' | 'stream' | 'existing'> {
+function inspectDestination(path: string, overwrite: boolean): Target {
   // Opened by name, a redirected one would be truncated, and a socket could not be opened at all.
   const [, standard] = /^\/(?:dev|proc\/self)\/(std(?:out|err)|fd\/\d+)$/.exec(path) ?? [];
   if (standard !== undefined) {
-    const stream = standard === 'stdout' ? 1 : standard === 'stderr' ? 2 : Number(standard.slice('fd/'.length));
-    return { file: path, stream };
+    const fd = standard === 'stdout' ? 1 : standard === 'stderr' ? 2 : Number(standard.slice('fd/'.length));
+    return { kind: 'descriptor', fd };
   }
-  const existing = statOf(path);
+  if (statOf(path)?.isDirectory() === true) throw new CopyError(`cannot write ${path}: it is a directory`);
+  if (path.endsWith('/')) throw new CopyError(`cannot write ${path}: not a directory`);
+  const place = attempt(`write ${path}`, () => placeOf(path));
+  const existing = lstatSync(pathIn(place.folder, place.name), { throwIfNoEntry: false });
   if (existing === undefined) {
-    if (isLink(path)) throw new CopyError(`cannot write ${path}: it is a symbolic link to nowhere`);
-    return { file: path };
+    if (place.linked) throw new CopyError(`cannot write ${path}: it is a symbolic link to nowhere`);
+    return { kind: 'file', place };
   }
-  if (existing.isDirectory()) throw new CopyError(`cannot write ${path}: it is a directory`);
-  if (!existing.isFile()) return { file: path, stream: path };
+  if (!existing.isFile()) return { kind: 'stream', place };
   if (!overwrite) throw new CopyError(`cannot overwrite ${path}: it exists, and --overwrite is not given`);
-  return { file: attempt(`write ${path}`, () => realpathSync(path)), existing };
+  return { kind: 'file', place, existing };
+}
+
+/** Where links lead to. The kernel alone can follow some links of /proc, so that their targets are found by name. */
+function placeOf(path: string): Place {
+  const place = doNow(locate(path.startsWith('/') ? path : `${process.cwd()}/${path}`));
+  if (!place.magic || statOf(path)?.isFile() !== true) return place;
+  closeFolder(place.folder);
+  return doNow(locate(realpathSync(path)));
 }
 
 /** undefined: no file exists there. */
@@ -147,27 +169,27 @@ function statOf(path: string): Stats | undefined {
   return attempt(`write ${path}`, () => statSync(path, { throwIfNoEntry: false }));
 }
 
-function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+const syncFile = promisify(fsync);
+
+interface TemporaryOptions extends Pick<CopyRequest, 'archive'> {
+  /** Gets the path of each temporary once it exists. */
+  readonly temporaries: Map<Place, string>;
 }
 
-const syncFile = promisify(fsync);
-const openFile = promisify(open);
-
 async function writeTemporary(
-  copy: Copy,
+  { path, stats }: Copy,
+  { place, existing }: Target & { readonly kind: 'file' },
   content: Buffer,
-  { archive }: CopyRequest,
-  temporaries: Map<Copy, string>,
+  { archive, temporaries }: TemporaryOptions,
 ): Promise<void> {
-  const { file, path, stats, existing } = copy;
   try {
     // Of a new file the kernel takes the umask off; any other gets its final mode only when it has its owner.
-    const fd = createTemporary(copy, archive || existing !== undefined ? 0o600 : stats.mode & 0o777, temporaries);
+    const mode = archive || existing !== undefined ? 0o600 : stats.mode & 0o777;
+    const fd = createTemporary(place, mode, temporaries);
     try {
       await writeAll(fd, content);
       const model = archive ? stats : existing;
-      if (model !== undefined) takeAttributes(fd, temporaries.get(copy) ?? file, model);
+      if (model !== undefined) takeAttributes(fd, model);
       if (archive) futimesSync(fd, stats.atimeMs / 1_000, stats.mtimeMs / 1_000);
       await syncFile(fd);
     } finally {
@@ -178,13 +200,13 @@ async function writeTemporary(
   }
 }
 
-function createTemporary(copy: Copy, mode: number, temporaries: Map<Copy, string>): number {
+function createTemporary(place: Place, mode: number, temporaries: Map<Place, string>): number {
   for (;;) {
     const unique = Math.random().toString(36).slice(2);
-    const temporary = join(dirname(copy.file), `.envcp-${process.pid}-${unique}`);
+    const temporary = pathIn(place.folder, `.envcp-${process.pid}-${unique}`);
     try {
       const fd = openSync(temporary, 'wx', mode);
-      temporaries.set(copy, temporary);
+      temporaries.set(place, temporary);
       return fd;
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
@@ -193,11 +215,11 @@ function createTemporary(copy: Copy, mode: number, temporaries: Map<Copy, string
 }
 
 /** Owner and mode; who may not give a file away keeps it, and then it gives its rights to nobody else. */
-function takeAttributes(fd: number, temporary: string, { uid, gid, mode }: Stats): void {
+function takeAttributes(fd: number, { uid, gid, mode }: Stats): void {
   const own = fstatSync(fd);
   const chown = (newUid: number, newGid: number): boolean => {
     try {
-      chownSync(temporary, newUid, newGid);
+      fchownSync(fd, newUid, newGid);
       return true;
     } catch (error) {
       if (codeOf(error) !== 'EPERM') throw error;
@@ -209,30 +231,41 @@ function takeAttributes(fd: number, temporary: string, { uid, gid, mode }: Stats
   fchmodSync(fd, mode & (owned ? 0o7777 : 0o777));
 }
 
-async function writeStream(stream: number | string, path: string, content: Buffer): Promise<void> {
+async function writeStream(target: Exclude<Target, { kind: 'file' }>, path: string, content: Buffer): Promise<void> {
   try {
-    const fd = typeof stream === 'number' ? stream : await openFile(stream, 'w');
-    await writeAll(fd, content);
-    if (fd !== stream) closeSync(fd);
+    if (target.kind === 'descriptor') {
+      await writeAll(target.fd, content);
+      return;
+    }
+    const { fd, stats } = await doLater(openAt(target.place, { flags: constants.O_WRONLY, anyOwner: true }));
+    try {
+      if (stats.isFile()) throw new CopyError(`cannot write ${path}: it has become a file meanwhile`);
+      await writeAll(fd, content);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw translate(`write ${path}`, error);
   }
 }
 
 /** Gives a finished temporary its name; without `overwrite` not if somebody made a file of that name meanwhile. */
-function takeName({ file, path, existing }: Copy, temporary: string, overwrite: boolean): void {
-  attempt(`write ${path}`, () => {
-    if (existing === undefined && !overwrite) {
-      try {
-        linkSync(temporary, file);
-        return;
-      } catch (error) {
-        // Not every file system has hard links.
-        if (codeOf(error) === 'EEXIST') throw error;
-      }
+function takeName(
+  { place, existing }: Target & { readonly kind: 'file' },
+  temporary: string,
+  overwrite: boolean,
+): void {
+  const file = pathIn(place.folder, place.name);
+  if (existing === undefined && !overwrite) {
+    try {
+      linkSync(temporary, file);
+      return;
+    } catch (error) {
+      // Not every file system has hard links.
+      if (codeOf(error) === 'EEXIST') throw error;
     }
-    renameSync(temporary, file);
-  });
+  }
+  renameSync(temporary, file);
 }
 
 function removeQuietly(path: string): void {

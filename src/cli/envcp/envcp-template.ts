@@ -27,7 +27,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * A function that expands the forms in a file's bytes. What lies outside of forms passes byte for byte, whatever its
  * encoding; values are put in as UTF-8. Every form is expanded by itself, so that the bounds of an expansion
- * count for each and not for the file.
+ * count for each and not for the file. The values come from outside, and are put in as they are.
  *
  * The returned function throws TemplateError.
  */
@@ -41,7 +41,11 @@ export function createTemplateExpander(options: TemplateOptions): (input: Buffer
 
   const variables = Object.entries(options.environment).map(([name, value = '']): [string, string] => [name, value]);
   const commandOutput = (command: string): string => runCommand?.(command, placeOf(current)) ?? `\`${command}\``;
-  const textual = createExpander([{ values: new Map(variables) }], { commandOutput, prefix, brackets });
+  const textual = createExpander([{ values: new Map(variables), data: 'literal' }], {
+    commandOutput,
+    prefix,
+    brackets,
+  });
   let bytewise: Expander | undefined;
 
   function expandForm(bytes: Buffer): Buffer {
@@ -50,7 +54,7 @@ export function createTemplateExpander(options: TemplateOptions): (input: Buffer
       form = decoder.decode(bytes);
     } catch {
       const values = new Map(variables.map(([name, value]) => [toBytewise(name), toBytewise(value)]));
-      bytewise ??= createExpander([{ values }], {
+      bytewise ??= createExpander([{ values, data: 'literal' }], {
         commandOutput: (command) => toBytewise(commandOutput(Buffer.from(command, 'latin1').toString())),
         prefix: prefixBytes,
         brackets,
@@ -96,8 +100,7 @@ export function createTemplateExpander(options: TemplateOptions): (input: Buffer
       return expandForm(form);
     } catch (error) {
       if (!(error instanceof ExpansionError)) throw error;
-      const where = error.origin === undefined ? '' : ` (in the value of ${error.origin.name})`;
-      throw new TemplateError(`${placeOf(current)}: ${error.message}${where}`);
+      throw new TemplateError(`${placeOf(current)}: ${error.message}`);
     }
   }
 }

@@ -1,3 +1,4 @@
+import '../given-environment.ts';
 import type { spawnSync } from 'node:child_process';
 import { reasonOf, writeAll } from '../program-io.ts';
 import { mistake, type Reply, readProgramWords } from '../program-words.ts';

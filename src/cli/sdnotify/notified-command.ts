@@ -21,6 +21,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { type NotifySender, unknownSender } from '../../model/service/notify-access.ts';
 import { parseNotifyMessage } from '../../model/service/notify-message.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { printable } from '../../model/words/printable.ts';
@@ -29,6 +30,7 @@ import { findProgram } from '../../runtime/linux/find-program.ts';
 import type { NativeEdge, NativeWatch } from '../../runtime/linux/native.ts';
 import { expandCommand } from './notify-command.ts';
 import { forwardedPart } from './notify-forward.ts';
+import { type CommandProcesses, judge, maySend } from './notify-judge.ts';
 import { describeErrno } from './notify-output.ts';
 import { createRelay, type Relay } from './notify-relay.ts';
 import { type NotifySocket, openNotifySocket } from './notify-socket.ts';
@@ -78,6 +80,10 @@ export class NotifiedCommand {
   readonly #program: string;
   /** The command's pid; undefined before its start and after its end. */
   #pid: number | undefined;
+  /** The processes that may speak for the command. */
+  #processes: CommandProcesses = { startPid: 0, startEnded: false, named: undefined };
+  /** True once somebody was told of who may not send. */
+  #refusalTold = false;
   /** True once a signal has asked for the end. */
   #asked = false;
   #finished = false;
@@ -96,6 +102,7 @@ export class NotifiedCommand {
     edge.watchSignal(endOfContainer, () => this.#passOn(endOfContainer));
     const outer = process.env['NOTIFY_SOCKET'] || undefined;
     this.#socket = openNotifySocket(edge, operation.socket);
+    edge.passCredentials(this.#socket.fd);
     process.on('exit', this.#socket.remove);
     this.#command = expandCommand(operation.command, {
       environment: process.env,
@@ -122,6 +129,7 @@ export class NotifiedCommand {
       child.on('error', (error) => this.#cannotStart(spawnErrno(error), 'exec'));
       child.on('exit', (code, signal) => this.#ended(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
       this.#pid = child.pid;
+      this.#processes = { ...this.#processes, startPid: child.pid ?? 0 };
     } catch (error) {
       this.#cannotStart(spawnErrno(error), 'exec');
     }
@@ -162,9 +170,12 @@ export class NotifiedCommand {
   #receive(): void {
     for (;;) {
       const datagrams = this.#edge.receiveDatagrams(this.#socket.fd, batch);
-      for (const { bytes, truncated, descriptors } of datagrams) {
-        if (truncated) this.#say('a notification of more than 256 KiB is left out');
-        else this.#handle(bytes);
+      for (const { bytes, truncated, descriptors, credentials = unknownSender } of datagrams) {
+        // An empty datagram asks whether somebody reads the socket.
+        if (!maySend(credentials, this.#socket.path)) {
+          if (bytes.length > 0) this.#refuse(credentials);
+        } else if (truncated) this.#say('a notification of more than 256 KiB is left out');
+        else this.#handle(bytes, credentials);
         // The descriptor is closed only now, since BARRIER=1 waits for that.
         for (const descriptor of descriptors) closeSync(descriptor);
       }
@@ -172,13 +183,20 @@ export class NotifiedCommand {
     }
   }
 
-  #handle(bytes: Buffer): void {
+  #refuse({ pid, uid }: NotifySender): void {
+    if (!this.#refusalTold) this.#say(`pid ${pid} of uid ${uid} may not send notifications here: they are left out`);
+    this.#refusalTold = true;
+  }
+
+  #handle(bytes: Buffer, sender: NotifySender): void {
     const { mode } = this.#operation;
-    const forwarded = this.#relay && forwardedPart(bytes, { keepMainPid: mode !== 'stop' });
+    const verdict = judge(sender, parseNotifyMessage(bytes), this.#processes);
+    const { errno, ready, stopping, mainPid } = verdict.message;
+    if (mainPid !== undefined) this.#processes = { ...this.#processes, named: mainPid };
+    const forwarded = this.#relay && forwardedPart(bytes, verdict, { keepMainPid: mode !== 'stop' });
     if (forwarded !== undefined) this.#relay?.pass(forwarded);
     this.#tell(`${printable(bytes)}${forwarded === undefined ? '' : ' (passed on)'}`);
     if (this.#finished || mode === 'command') return;
-    const { errno, ready, stopping } = parseNotifyMessage(bytes);
     if (errno !== undefined) {
       this.#finish(Math.min(errno, highestStatus));
     } else if (mode === 'ready' ? ready : stopping) {
@@ -194,6 +212,7 @@ export class NotifiedCommand {
     const { mode } = this.#operation;
     this.#pid = undefined;
     this.#receive();
+    this.#processes = { ...this.#processes, startEnded: true };
     if (this.#finished) return;
     this.#tell(`${this.#program} has ended with ${status}`);
     if (mode === 'command' || this.#asked || status !== 0) this.#finish(status);

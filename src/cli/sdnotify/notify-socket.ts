@@ -39,7 +39,7 @@ export function openNotifySocket(edge: NativeEdge, wanted: string | undefined): 
 
 function openPrivate(edge: NativeEdge): NotifySocket {
   const { path, fd } = attempt('a new folder', () => {
-    const folder = mkdtempSync(`${temporaryFolder()}/sdnotify-`);
+    const folder = makeTemporary();
     const file = `${folder}/notify.sock`;
     try {
       return { path: file, fd: edge.bindDatagram(file) };
@@ -60,9 +60,22 @@ function openPrivate(edge: NativeEdge): NotifySocket {
   };
 }
 
-function temporaryFolder(): string {
-  const wish = resolve(process.env['TMPDIR'] || '/tmp');
-  return Buffer.byteLength(`${wish}/sdnotify-XXXXXX/notify.sock`) > longestPath ? '/tmp' : wish;
+/** Makes a new folder in the one that TMPDIR names; without it, in the first folder that can be written. */
+function makeTemporary(): string {
+  const wish = process.env['TMPDIR'];
+  if (wish === undefined || wish === '') return makeInShared();
+  const folder = resolve(wish);
+  const fits = Buffer.byteLength(`${folder}/sdnotify-XXXXXX/notify.sock`) <= longestPath;
+  return fits ? mkdtempSync(`${folder}/sdnotify-`) : makeInShared();
+}
+
+function makeInShared(): string {
+  try {
+    return mkdtempSync('/tmp/sdnotify-');
+  } catch {
+    // /tmp is read-only in a container whose root file system is.
+    return mkdtempSync('/dev/shm/sdnotify-');
+  }
 }
 
 /** Removes the file only while it is still this socket's. */
@@ -79,8 +92,7 @@ function remover(path: string): () => void {
 function isLeftBehind(edge: NativeEdge, path: string): boolean {
   if (path.startsWith('@')) return false;
   try {
-    // A listener ignores an empty datagram.
-    return lstatSync(path).isSocket() && edge.sendDatagram(path, Buffer.alloc(0)) === constants.errno.ECONNREFUSED;
+    return lstatSync(path).isSocket() && edge.probeDatagram(path) === constants.errno.ECONNREFUSED;
   } catch {
     return false;
   }

@@ -2,6 +2,7 @@
  * The program sdnotify-exec: makes a notify socket, and runs a command that sends its messages there (see
  * notified-command.ts).
  */
+import '../given-environment.ts';
 import { join } from 'node:path';
 import { loadEdge } from '../../runtime/linux/load-edge.ts';
 import { mistake, type Reply, readProgramWords } from '../program-words.ts';

@@ -1,6 +1,5 @@
 /** Turns the definition of a machine into the states and edges of a chart that can be drawn. */
 import type { Json, JsonObject } from '../../model/words/json.ts';
-import type { Step } from './recording.ts';
 
 export interface ChartState {
   /** The state's path in the machine, such as `starting.settling`; empty for the machine itself. */
@@ -50,7 +49,7 @@ export function chartOf(name: string, definition: Json): Chart {
       if (guard === unseenGuard) continue;
       for (const target of listOf(transition['target'])) {
         const to = pathOf(textOf(target) ?? '');
-        const id = `${path} → ${to}`;
+        const id = edgeId(path, to);
         const edge = edges.get(id) ?? { from: path, to, labels: [], events: [] };
         edges.set(id, edge);
         const label = `${eventText(event)}${guard === undefined ? '' : ` [${guard}]`}`;
@@ -73,22 +72,9 @@ export function eventText(event: string): string {
   return event.replace(/^xstate\.(done|error)\.(actor|state)\./, '$1 ');
 }
 
-/** The edge of a step: it leads from the innermost state that handles the event. */
-export function edgeOf(chart: Chart, { from, to, event }: Pick<Step, 'from' | 'to' | 'event'>): ChartEdge | undefined {
-  if (from === to && from === '') return undefined;
-  let best: ChartEdge | undefined;
-  for (const edge of chart.edges) {
-    if (!contains(edge.from, from) || !contains(edge.to, to)) continue;
-    if (!edge.events.includes(event) && !edge.events.includes('')) continue;
-    if (from === to && edge.from !== edge.to && !edge.events.includes(event)) continue;
-    if (
-      best === undefined ||
-      edge.from.length > best.from.length ||
-      (edge.from === best.from && edge.to.length > best.to.length)
-    )
-      best = edge;
-  }
-  return best;
+/** The id of the edge between two states; the path of the machine itself is empty. */
+export function edgeId(from: string, to: string): string {
+  return `${from} → ${to}`;
 }
 
 /** Is true for the state itself and for the states inside it. */

@@ -1,5 +1,5 @@
 /** Reads the stream of entries and reconnects when the stream breaks off; it requests no entry twice. */
-import { type Entry, isReadable } from '../entry.ts';
+import { type ClockLine, type Entry, isReadable } from '../entry.ts';
 
 /** A connection counts as lost after this many ms without an entry or a heartbeat. */
 const silence = 15_000;
@@ -11,6 +11,8 @@ export interface ConnectionPorts {
   readonly lastSeq: () => number;
   readonly boot: () => string | undefined;
   readonly onEntries: (entries: readonly Entry[]) => void;
+  /** The time of chaperone, in ms since it began. */
+  readonly onClock: (at: number) => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
   /** All entries have arrived. */
@@ -57,7 +59,11 @@ async function readOnce(ports: ConnectionPorts, onSuccess: () => void): Promise<
       clearTimeout(alarm);
       if (done) return ends ? 'complete' : 'lost';
       alarm = setTimeout(() => abort.abort(), silence);
-      const entries = lines.add(value);
+      const entries: Entry[] = [];
+      for (const line of lines.add(value)) {
+        if (line.type === '@chaperone.clock') ports.onClock(line.at);
+        else entries.push(line);
+      }
       if (entries.some((entry) => entry.type === '@chaperone.boot' && !isReadable(entry))) {
         ports.onRefused('This page cannot read what is told here: it comes from another version of chaperone.');
         return 'refused';
@@ -72,12 +78,12 @@ async function readOnce(ports: ConnectionPorts, onSuccess: () => void): Promise<
   }
 }
 
-/** Reads entries, one on each line; an empty line is a heartbeat. */
+/** Reads entries and times, one on each line; an empty line is a heartbeat. */
 class LineReader {
   readonly #decoder = new TextDecoder();
   #rest = '';
 
-  add(chunk: Uint8Array): Entry[] {
+  add(chunk: Uint8Array): (Entry | ClockLine)[] {
     const text = this.#rest + this.#decoder.decode(chunk, { stream: true });
     const end = text.lastIndexOf('\n');
     if (end < 0) {

@@ -1,13 +1,22 @@
 import { remarksOf, tookOf } from '../../facts/critical-chain.ts';
+import { type Ties, tieWords } from '../../model/order/prerequisite.ts';
+import { describeOutputs } from '../../model/service/output.ts';
 import { shortName } from '../../model/service/service-spec.ts';
+import type { JsonObject } from '../../model/words/json.ts';
+import type { LogEntry, ServiceEntry } from '../entry.ts';
 import type { Segment } from '../replica.ts';
-import { eventText } from './chart-model.ts';
+import { Act } from './act.tsx';
+import { CompareDetails } from './compare.tsx';
+import { IncidentList } from './incidents.tsx';
 import { blockingPath, type ServiceNow } from './instant.ts';
+import { isError } from './recording.ts';
+import { chainInside } from './start-chain.ts';
 import { ActorDetails, valueText } from './statechart.tsx';
 import { StateIcon, StateLabel } from './states.tsx';
 import { goTo, instant, recording, select, selection, show, version, view } from './store.ts';
 import { criticalPath, epoch } from './timeline.tsx';
-import { condition, duration, eventDetail, instantText } from './words.ts';
+import { lastNotAbove } from './virtual.tsx';
+import { condition, duration, instantText } from './words.ts';
 
 const shownHistory = 12;
 
@@ -21,6 +30,8 @@ export function Details() {
     <aside class="details" aria-label="Details" tabIndex={0}>
       {view.value === 'statechart' ? (
         <ActorDetails />
+      ) : view.value === 'compare' ? (
+        <CompareDetails />
       ) : service === undefined ? (
         <SystemDetails />
       ) : (
@@ -56,6 +67,8 @@ function SystemDetails() {
           </ul>
         </>
       )}
+      <IncidentList />
+      <LastLines service={undefined} />
       <h3>Critical chain</h3>
       {chain.length === 0 ? (
         <p class="soft">Nothing is ready yet.</p>
@@ -76,6 +89,35 @@ function SystemDetails() {
       <History segments={replica.system.segments} />
     </>
   );
+}
+
+/** The probes that are at work for a service: each is an actor of its own. */
+function Probes({ service }: { readonly service: string }) {
+  const { replica } = instant.value;
+  const probes = [...replica.actors.values()].filter(
+    (actor) => actor.machine === 'probe' && actor.service === service && actor.ended === undefined,
+  );
+  if (probes.length === 0) return null;
+  return (
+    <>
+      <h3>Probes</h3>
+      <ul class="plain" data-probes>
+        {probes.map(({ sessionId, snapshot: { context = {} } }) => (
+          <li key={sessionId}>
+            {String(context['purpose'])}: {String(context['probe'])}{' '}
+            <span class="soft">
+              {[context['standing'], probeCount(context), context['last']].filter(Boolean).join(', ')}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** `2 of 3` for a probe that fails. */
+function probeCount({ failures, retries }: JsonObject): string | undefined {
+  return failures === undefined ? undefined : `${String(failures)} of ${String(retries ?? '∞')}`;
 }
 
 function ServiceDetails({ service }: { readonly service: ServiceNow }) {
@@ -102,6 +144,8 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
         />{' '}
         <span class="soft">for {duration(Math.max(0, at - service.since))}</span>
       </p>
+      <Act service={service} />
+      <Probes service={name} />
       {because === undefined ? null : (
         <>
           <h3>Why</h3>
@@ -169,6 +213,7 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
           </dl>
         </details>
       )}
+      {config.type === 'container' ? <Inside container={name} /> : null}
       <p class="links">
         <button type="button" class="link" onClick={() => show('statechart')}>
           statechart
@@ -184,15 +229,95 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
           </button>
         )}
       </p>
+      <LastLines service={name} />
       <h3>History</h3>
       <History segments={track?.segments ?? []} />
-      <Related title="Waits for" names={config.waitsFor} />
+      <Output outputs={config.outputs} />
+      <Related title="Waits for" names={config.waitsFor} ties={config.ties} />
       <Related title="Waited for by" names={dependents} />
     </>
   );
 }
 
-function Related({ title, names }: { readonly title: string; readonly names: readonly string[] }) {
+/** What decided how long the Chaperone in a container took, and what each start waited for. */
+function Inside({ container }: { readonly container: string }) {
+  const { replica, at } = instant.value;
+  const chain = chainInside(replica, container, at);
+  if (chain.length === 0) return null;
+  return (
+    <>
+      <h3>Inside</h3>
+      <ol class="plain chain" data-inside={container}>
+        {chain.map((link) => (
+          <li key={link.service}>
+            <span>
+              <ServiceLink name={link.service} />{' '}
+              <span class="soft">
+                {[...remarksOf(link), ...(link.waitedFor === undefined ? [] : [`waited for ${link.waitedFor}`])].join(
+                  ', ',
+                )}
+              </span>
+            </span>
+            <span class="number">{duration(tookOf(link))}</span>
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+/** Lines that an instant shows, and how many records are looked at for them. */
+const shownLines = 3;
+const mostRead = 5_000;
+
+/** The last lines up to the shown instant: those of a service, or of all. */
+function LastLines({ service }: { readonly service: string | undefined }) {
+  const { count, at } = instant.value;
+  const { logs } = recording;
+  const lines: { readonly index: number; readonly entry: LogEntry }[] = [];
+  const last = lastNotAbove(logs, count - 1);
+  for (let place = last; place >= 0 && place > last - mostRead && lines.length < shownLines; place -= 1) {
+    const index = logs[place] ?? 0;
+    const entry = recording.logAt(index);
+    if (entry !== undefined && (service === undefined || entry.service === service)) lines.unshift({ index, entry });
+  }
+  if (lines.length === 0) return null;
+  return (
+    <>
+      <h3>
+        Lines up to {instantText(at, epoch())}{' '}
+        <button type="button" class="link" onClick={() => show('log')}>
+          show in the log
+        </button>
+      </h3>
+      <ol class="plain lines" data-last-lines>
+        {lines.map(({ index, entry }) => (
+          <li key={index}>
+            <button type="button" class="link time" onClick={() => goTo(index + 1)}>
+              {instantText(entry.at, epoch())}
+            </button>
+            <span class={isError(entry.severity) ? 'bad' : ''}>{entry.message}</span>
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function Output({ outputs }: { readonly outputs: ServiceEntry['outputs'] }) {
+  const text = outputs === undefined ? undefined : describeOutputs(outputs);
+  return text === undefined ? null : <p class="soft">{text}</p>;
+}
+
+function Related({
+  title,
+  names,
+  ties,
+}: {
+  readonly title: string;
+  readonly names: readonly string[];
+  readonly ties?: Ties | undefined;
+}) {
   if (names.length === 0) return null;
   return (
     <>
@@ -201,6 +326,7 @@ function Related({ title, names }: { readonly title: string; readonly names: rea
         {names.slice(0, 24).map((name) => (
           <li key={name}>
             <ServiceLink name={name} />
+            {ties?.[name] === undefined ? null : <span class="soft"> {tieWords(ties[name])}</span>}
           </li>
         ))}
         {names.length > 24 ? <li class="soft">and {names.length - 24} more</li> : null}
@@ -222,11 +348,7 @@ function History({ segments }: { readonly segments: readonly Segment[] }) {
           </button>
           <span>
             {segment.state}
-            {segment.event === undefined ? null : (
-              <span class="soft">
-                {eventText(segment.event.type)} {eventDetail(segment.event)}
-              </span>
-            )}
+            <span class="soft">{recording.words.get(segment.seq)}</span>
           </span>
         </li>
       ))}

@@ -1,4 +1,5 @@
 /** The graph of the services that wait for each other: its nodes and edges, their places, and which of them are highlighted. */
+import { plainTie, type Tie } from '../../model/order/prerequisite.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, type Placed, textWidth } from './layout.ts';
 import { instant, recording } from './store.ts';
@@ -25,6 +26,8 @@ export interface GraphNode {
 export interface GraphModel {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly LayoutEdge[];
+  /** How services wait along an edge, where that is not simply until ready; by the edge's id. */
+  readonly ties: ReadonlyMap<string, Tie>;
   /** The node that stands for a service. */
   readonly nodeOf: ReadonlyMap<string, string>;
 }
@@ -52,6 +55,7 @@ export function modelOf(folded: ReadonlySet<string>): GraphModel {
     return { id, label, members: names, stage, width: Math.max(72, width) };
   });
   const edges = new Map<string, LayoutEdge>();
+  const ties = new Map<string, Tie>();
   for (const service of recording.services.values())
     for (const other of service.waitsFor) {
       const from = nodeOf.get(other);
@@ -59,8 +63,10 @@ export function modelOf(folded: ReadonlySet<string>): GraphModel {
       if (from === undefined || to === undefined || from === to) continue;
       const id = edgeId(from, to);
       edges.set(id, { id, from, to });
+      const tie = service.ties?.[other];
+      if (tie !== undefined) ties.set(id, tie);
     }
-  const model = { nodes, edges: [...edges.values()], nodeOf };
+  const model = { nodes, edges: [...edges.values()], ties, nodeOf };
   memo = { configuration, folded, model };
   return model;
 }
@@ -130,6 +136,13 @@ export function marksOf(
 
 function edgeId(from: string, to: string): string {
   return `${from} → ${to}`;
+}
+
+/** An edge in words: `web requires db healthy`. */
+export function edgeWords(id: string, { kind, stages }: Tie = plainTie): string {
+  const [from, to] = endsOf(id).map(shortName);
+  const verb = kind === 'after' ? 'waits for' : kind;
+  return `${to} ${verb} ${from}${stages.join() === 'ready' ? '' : `: ${stages.join(', ')}`}`;
 }
 
 /** The nodes that an edge leads from and to. */

@@ -1,9 +1,11 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { behindText } from '../../facts/incidents.ts';
 import { type PublicState, publicStates } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import {
   around,
+  edgeWords,
   endsOf,
   type GraphModel,
   type GraphNode,
@@ -14,6 +16,7 @@ import {
   modelOf,
   neighbour,
 } from './graph-model.ts';
+import { chosenIncident, servicesBehind } from './incidents.tsx';
 import { blockingPath, holders, type ServiceNow } from './instant.ts';
 import type { Layout, Placed } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
@@ -33,11 +36,16 @@ export function GraphView() {
   const service = picked === undefined ? undefined : now.services.get(picked);
   const path = picked === undefined ? undefined : blockingPath(now.services, picked);
   const waits = service?.state === 'pending' && path !== undefined && path.size > 1;
+  const incident = incidentPath();
   const groups = groupsOf();
   return (
     <section class="graph" aria-label="Graph">
       <div class="view-tools">
-        <p class="why-line">{whyLine(service, waits ? path : undefined)}</p>
+        <p class="why-line">
+          {incident === undefined
+            ? whyLine(service, waits ? path : undefined)
+            : (chosenIncident.value?.behind.map((each) => behindText(each, duration)).join(' · ') ?? '')}
+        </p>
         {groups.length === 0 ? null : (
           <fieldset class="chips">
             <legend>Fold groups</legend>
@@ -61,9 +69,24 @@ export function GraphView() {
       {layout === undefined ? (
         <p class="empty">Laying out {model.nodes.length} services…</p>
       ) : (
-        <Drawn model={model} layout={layout} path={waits ? path : undefined} picked={picked} />
+        <Drawn model={model} layout={layout} path={incident ?? (waits ? path : undefined)} picked={picked} />
       )}
     </section>
+  );
+}
+
+/** The service that has failed and all that wait for it, each with those of them that it waits for itself. */
+function incidentPath(): ReadonlyMap<string, readonly string[]> | undefined {
+  const incident = chosenIncident.value;
+  if (incident === undefined || incident.behind.length === 0) return undefined;
+  const within = new Set([incident.service, ...servicesBehind.value]);
+  return new Map(
+    [...within].map((name) => [
+      name,
+      name === incident.service
+        ? []
+        : (instant.value.graph.nodes[name]?.prerequisites.filter((other) => within.has(other)) ?? []),
+    ]),
   );
 }
 
@@ -148,9 +171,11 @@ function Edges({
           return edge === undefined ? null : (
             <path
               key={id}
-              class={`edge${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`}
+              class={`edge ${model.ties.get(id)?.kind ?? 'after'}${litEdges.has(id) ? ' lit' : ''}${near.has(id) ? ' near' : ''}`}
               d={edge.path}
-            />
+            >
+              <title>{edgeWords(id, model.ties.get(id))}</title>
+            </path>
           );
         })}
     </g>

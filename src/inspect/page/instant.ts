@@ -1,9 +1,10 @@
 /** The state of all services at one instant, and which services hold up which. */
 
-import { hasStarted } from '../../facts/fact.ts';
+import { hasStarted, isStart } from '../../facts/fact.ts';
 import { buildDependencyGraph, type DependencyGraph } from '../../model/order/dependency-graph.ts';
 import { holdOf } from '../../model/order/hold.ts';
 import { blockedBy, type Standing, type Standings } from '../../model/order/ordering.ts';
+import { type HookStage, hookStages } from '../../model/service/hook.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
 import { phaseOfPath, type ServicePhase } from '../../model/service/service-phase.ts';
 import { isServiceStage } from '../../model/service/service-stage.ts';
@@ -27,7 +28,7 @@ export interface ServiceNow {
   readonly why?: Why;
 }
 
-/** A service that waits for no other one, and all services that wait for it. */
+/** A service that waits for no other one, and all services that wait for it; none where it holds up only the end of the boot. */
 export interface Blocker {
   readonly name: string;
   readonly waiting: readonly string[];
@@ -46,7 +47,12 @@ export interface Instant {
 
 export function graphOf(services: Iterable<ServiceEntry>): DependencyGraph {
   return buildDependencyGraph(
-    [...services].map(({ name, waitsFor, groups }) => ({ name, groups, prerequisites: waitsFor })),
+    [...services].map(({ name, waitsFor, groups, ties }) => ({
+      name,
+      groups,
+      prerequisites: waitsFor,
+      ...(ties === undefined ? {} : { ties }),
+    })),
   );
 }
 
@@ -66,6 +72,7 @@ export function instantOf(
       phase,
       hasBeenReady: segments.some(({ state }) => hasStarted(state)),
       ignoreFailures: config.ignoreFailures,
+      spawned: segment?.state !== 'starting.spawning',
     });
     found.push({ config, segment, phase });
   }
@@ -78,7 +85,7 @@ export function instantOf(
   for (const { config, segment, phase } of found) {
     const pending = ending ? ({ kind: 'ending' } as const) : holdOf(graph, standings, held, config.name, idling);
     const hold = phase === 'pending' ? pending : undefined;
-    const why = whyOf(config, segment, segment?.state ?? phase, hold, epoch);
+    const why = whyOf(config, segment, segment?.state ?? phase, hold, { epoch, at: replica.at });
     services.set(config.name, {
       name: config.name,
       config,
@@ -90,7 +97,7 @@ export function instantOf(
       ...(why === undefined ? {} : { why }),
     });
   }
-  return { count, at: replica.at, replica, services, blockers: blockersOf(services, standings), graph };
+  return { count, at: replica.at, replica, services, blockers: blockersOf(services, standings, system), graph };
 }
 
 function whyOf(
@@ -98,15 +105,16 @@ function whyOf(
   segment: Segment | undefined,
   stage: string,
   hold: Hold | undefined,
-  epoch: number,
+  { epoch, at }: { readonly epoch: number; readonly at: number },
 ): Why | undefined {
   // An inetd or cron service waits for a client or a moment, which only its configuration names; the entries do not hold that part.
-  if (!isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
+  if (type === 'container' || !isServiceStage(stage) || stage === 'ready.scheduled') return undefined;
   const context = segment?.context ?? {};
   const pid = context['pid'];
   const running = context['running'];
   const restarts = context['restarts'];
-  const cause = context['cause'];
+  const { cause, noTry } = context;
+  const hooks = typeof context['hook'] === 'string' ? stageOfHook(context['hook']) : undefined;
   const endSignal = typeof context['endSignal'] === 'string' ? parseSignal(context['endSignal']) : undefined;
   return explainState({
     stage,
@@ -116,8 +124,10 @@ function whyOf(
       killSignal,
       startupPause,
       restart: restart !== undefined,
-      restartLimit: restart?.limit ?? 0,
+      // An entry without a limit has none.
+      restartLimit: restart === undefined ? 0 : (restart.limit ?? Number.POSITIVE_INFINITY),
       restartDelay: restart?.delay ?? 0,
+      ...(restart?.always === true ? { restartPolicy: { always: true } } : {}),
       ...(pidfile === undefined ? {} : { pidfile }),
     },
     hold: hold ?? { kind: 'none' },
@@ -125,8 +135,17 @@ function whyOf(
     ...(typeof pid === 'number' ? { pid } : {}),
     ...(typeof running === 'number' ? { running } : {}),
     ...(typeof cause === 'string' ? { cause } : {}),
+    ...(typeof noTry === 'string' ? { noTry } : {}),
     ...(endSignal === undefined ? {} : { endSignal }),
+    // The entries tell when the stage began; its hooks stand on the timeline.
+    ...(hooks === undefined ? {} : { hook: { stage: hooks, nth: 1, of: 1, pid: 0, ran: at - (segment?.from ?? at) } }),
   });
+}
+
+/** The stage in `before_start 2 of 3`. */
+function stageOfHook(text: string): HookStage | undefined {
+  const [name] = text.split(' ', 1);
+  return hookStages.find((stage) => stage === name);
 }
 
 /** The services that a service waits for at this instant. */
@@ -151,8 +170,14 @@ export function blockingPath(
   return path;
 }
 
-function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standings): readonly Blocker[] {
+function blockersOf(
+  services: ReadonlyMap<string, ServiceNow>,
+  standings: Standings,
+  system: string | undefined,
+): readonly Blocker[] {
   const waiting = new Map<string, Set<string>>();
+  if (system?.startsWith('booting') === true)
+    for (const { name, state } of services.values()) if (state === 'starting') waiting.set(name, new Set());
   const roots = new Map<string, ReadonlySet<string>>();
   const rootsOf = (name: string): ReadonlySet<string> => {
     const known = roots.get(name);
@@ -179,7 +204,7 @@ function blockersOf(services: ReadonlyMap<string, ServiceNow>, standings: Standi
 
 /** The phase of a state of a service's chart. A state outside all phases counts as pending: no service stays in it between two events. */
 function phaseOf(path: string): ServicePhase {
-  return phaseOfPath(path) ?? 'pending';
+  return phaseOfPath(path) ?? (isStart(path) ? 'starting' : 'pending');
 }
 
 export function stateOfPath(path: string): PublicState {

@@ -1,5 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { comparedServices } from './compare.tsx';
 import { views } from './link.ts';
+import { shownServices } from './rows.ts';
 import { Legend } from './states.tsx';
 import {
   cursor,
@@ -10,13 +12,15 @@ import {
   select,
   selection,
   show,
-  shownServices,
+  shownStates,
   stepBy,
+  view,
   wallClock,
   zoomed,
 } from './store.ts';
 import { toggleTheme } from './theme.ts';
-import { panBy, stepSegment, zoomBy } from './timeline.tsx';
+import { stepSegment } from './timeline.tsx';
+import { lately, panBy, zoomBy } from './zooming.ts';
 
 interface Key {
   /** The values of `event.key`, with `Shift+` in front where the shift key matters. */
@@ -71,6 +75,22 @@ const keys: readonly Key[] = [
       zoomed.value = undefined;
     },
   },
+  {
+    keys: ['b'],
+    shown: 'b',
+    does: 'show the boot',
+    act: () => {
+      zoomed.value = { kind: 'boot' };
+    },
+  },
+  {
+    keys: ['n'],
+    shown: 'n',
+    does: 'show the last 5 minutes',
+    act: () => {
+      zoomed.value = { kind: 'last', ms: lately };
+    },
+  },
   { keys: ['h'], shown: 'h', does: 'earlier', act: () => panBy(-0.25) },
   { keys: ['l'], shown: 'l', does: 'later', act: () => panBy(0.25) },
   {
@@ -97,13 +117,14 @@ const keys: readonly Key[] = [
     does: 'choose nothing',
     act: () => {
       if (search.value !== '') search.value = '';
+      else if (shownStates.value.length > 0 && selection.value === undefined) shownStates.value = [];
       else select(undefined);
     },
   },
 ];
 
 function stepSelection(by: 1 | -1): void {
-  const services = shownServices.value;
+  const services = view.value === 'compare' ? comparedServices.value : shownServices.value;
   const at = selection.value === undefined ? -1 : services.indexOf(selection.value);
   const next = at < 0 ? (by > 0 ? 0 : services.length - 1) : Math.max(0, Math.min(services.length - 1, at + by));
   select(services[next]);

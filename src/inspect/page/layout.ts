@@ -1,5 +1,6 @@
 /** Lays graphs out in a worker, which is loaded when the first layout is requested. */
 import elkApi, { type ELK as Elk, type ElkNode } from 'elkjs/lib/elk-api.js';
+import { layoutAddress } from './embedded.ts';
 
 export interface LayoutNode {
   readonly id: string;
@@ -41,7 +42,7 @@ export interface Layout {
   readonly edges: ReadonlyMap<string, PlacedEdge>;
 }
 
-let elk: Elk | undefined;
+let elk: Promise<Elk> | undefined;
 const made = new Map<string, Promise<Layout>>();
 /** The number of layouts that are cached. */
 const kept = 20;
@@ -55,15 +56,14 @@ export function layOut(
   const key = JSON.stringify([nodes, edges, options]);
   const known = made.get(key);
   if (known !== undefined) return known;
-  const layouter = elk ?? new elkApi.default({ workerFactory: () => new Worker('layout.js') });
-  elk = layouter;
+  elk ??= layoutAddress().then((address) => new elkApi.default({ workerFactory: () => new Worker(address) }));
   const graph: ElkNode = {
     id: 'root',
     layoutOptions: { 'elk.json.edgeCoords': 'ROOT', 'elk.json.shapeCoords': 'ROOT', ...options },
     children: nodes.map(toElk),
     edges: edges.map(({ id, from, to }) => ({ id, sources: [from], targets: [to] })),
   };
-  const result = layouter.layout(graph).then(fromElk);
+  const result = elk.then((layouter) => layouter.layout(graph)).then(fromElk);
   if (made.size >= kept) made.clear();
   made.set(key, result);
   return result;

@@ -1,14 +1,18 @@
 /** The inspector page: six views of one stream of entries. */
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import { followEntries } from './connection.ts';
+import { askWhatIsAllowed, Confirmation } from './act.tsx';
+import { CompareView } from './compare.tsx';
+import { type ConnectionPorts, followEntries } from './connection.ts';
 import { Details } from './details.tsx';
+import { embeddedEntries } from './embedded.ts';
 import { GraphView, prepareGraph } from './graph.tsx';
 import { Header, Notices, Tabs } from './header.tsx';
 import { Help, handleKey } from './keys.tsx';
 import type { View } from './link.ts';
 import { LogView } from './log.tsx';
 import { MessagesView } from './messages.tsx';
+import { findBoots } from './other.ts';
 import { Scrubber } from './scrubber.tsx';
 import { prepareChart, StatechartView } from './statechart.tsx';
 import { Patterns } from './states.tsx';
@@ -16,6 +20,8 @@ import {
   announcement,
   connection,
   flush,
+  hearClock,
+  openAtUp,
   openPlace,
   placeHash,
   receive,
@@ -33,6 +39,7 @@ const viewsByName: Readonly<Record<View, () => preact.JSX.Element>> = {
   statechart: StatechartView,
   messages: MessagesView,
   log: LogView,
+  compare: CompareView,
 };
 
 function Page() {
@@ -49,6 +56,7 @@ function Page() {
       </main>
       <Scrubber />
       <Help />
+      <Confirmation />
       <div class="unseen" aria-live="polite">
         {announcement.value}
       </div>
@@ -90,7 +98,7 @@ effect(() => {
   }, 700);
 });
 
-void followEntries({
+const ports: ConnectionPorts = {
   lastSeq: () => {
     flush();
     return recording.lastSeq;
@@ -100,6 +108,7 @@ void followEntries({
     return recording.boot?.boot;
   },
   onEntries: receive,
+  onClock: hearClock,
   onOpen: () => {
     announcement.value = connection.value.kind === 'lost' ? 'Connected again.' : '';
     connection.value = { kind: 'live' };
@@ -113,8 +122,20 @@ void followEntries({
     connection.value = { kind: 'complete' };
     flush();
     tick();
+    openAtUp();
   },
   onRefused: (reason) => {
     connection.value = { kind: 'refused', reason };
   },
+};
+
+void embeddedEntries().then((entries) => {
+  if (entries === undefined) {
+    void findBoots();
+    void askWhatIsAllowed();
+    return followEntries(ports);
+  }
+  ports.onOpen();
+  ports.onEntries(entries);
+  return ports.onComplete();
 });

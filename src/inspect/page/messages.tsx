@@ -1,7 +1,7 @@
 import { shortName } from '../../model/service/service-spec.ts';
 import { isServiceMachine } from '../entry.ts';
 import { eventText } from './chart-model.ts';
-import { goToIndex, instant, recording, search, selection, shownServices, version } from './store.ts';
+import { foundServices, goToIndex, instant, recording, search, selection, version } from './store.ts';
 import { epoch } from './timeline.tsx';
 import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { duration, eventDetail, instantText } from './words.ts';
@@ -196,7 +196,7 @@ function rowsOf(picked: string | undefined): readonly Row[] {
     made.seen > recording.events.length
   )
     made = { picked, filter, configuration: recording.configuration, rows: [], seen: 0 };
-  const named = filter === '' ? undefined : new Set(shownServices.value);
+  const named = filter === '' ? undefined : new Set(foundServices.value);
   for (; made.seen < recording.events.length; made.seen += 1) {
     const index = recording.events[made.seen] ?? 0;
     const entry = recording.eventAt(index);

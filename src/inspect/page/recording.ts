@@ -1,15 +1,26 @@
 /** The entries of one boot as the page keeps them, with the indices that its views use for look-ups. */
 
 import type { ShownFact } from '../../facts/fact.ts';
-import { noticeText } from '../../facts/transitions.ts';
+import { noticeText, Transitions } from '../../facts/transitions.ts';
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { isScheduled } from '../../model/schedule/scheduled-runs.ts';
 import { describeExit, type ExitStatus } from '../../model/service/exit-status.ts';
 import type { Json } from '../../model/words/json.ts';
-import type { BootEntry, DefinitionEntry, EndEntry, Entry, EventEntry, LogEntry, ServiceEntry } from '../entry.ts';
+import type {
+  BootEntry,
+  DefinitionEntry,
+  EndEntry,
+  Entry,
+  EventEntry,
+  LogEntry,
+  ServiceEntry,
+  SnapshotEntry,
+  Taken,
+} from '../entry.ts';
 import { Registry } from '../registry.ts';
-import { applyEntry, createReplica, type LiveReplica, type Replica } from '../replica.ts';
+import { applyEntry, createReplica, type Gap, type LiveReplica, type Replica } from '../replica.ts';
 import { Timeline } from '../timeline.ts';
+import { edgeId } from './chart-model.ts';
 
 export type MarkKind = 'spawn' | 'exit' | 'crash' | 'notify' | 'restart' | 'run' | 'error';
 
@@ -28,6 +39,8 @@ export interface Step {
   readonly event: string;
   readonly from: string;
   readonly to: string;
+  /** The edges of the chart that the step has taken, by their ids; a step within one state takes none. */
+  readonly edges: readonly string[];
 }
 
 interface KnownActor {
@@ -62,6 +75,9 @@ export class Recording {
   /** The steps of each actor, by the actor's session id. */
   readonly steps = new Map<string, Step[]>();
   readonly services = new Map<string, ServiceEntry>();
+  /** What each move means, in the words of the terminal, by the `seq` of its entry. */
+  readonly words = new Map<number, string>();
+  #transitions = new Transitions();
   /** Raised by each boot and reload, so that everything that was derived from `services` is computed again. */
   configuration = 0;
   boot: BootEntry | undefined;
@@ -70,6 +86,9 @@ export class Recording {
   readonly #head: LiveReplica = createReplica();
   #timeline = new Timeline(this.entries);
   readonly #paths = new Map<string, string>();
+  /** When the actors were first told of, if facts from before that were told first. */
+  #watchedFrom: number | undefined;
+  #hasPast = false;
 
   /** @param most the largest number of entries that are kept */
   constructor(most = mostEntries) {
@@ -91,6 +110,20 @@ export class Recording {
   /** The state after the first `count` entries; the next call changes the returned object. */
   after(count: number): Replica {
     return count >= this.entries.length ? this.#head : this.#timeline.after(count);
+  }
+
+  /** The times of which entries are missing. */
+  get gaps(): readonly Gap[] {
+    return this.#head.gaps;
+  }
+
+  /**
+   * From this instant on everything is known that happened; of the time before, only what chaperone keeps by itself. 0 where
+   * somebody has watched from the beginning on.
+   */
+  get detailFrom(): number {
+    const since = this.gaps.findLast(({ from }) => from === 0)?.to ?? 0;
+    return Math.max(since, this.#watchedFrom ?? 0);
   }
 
   /** The number of entries that are not later than an instant, in ms. */
@@ -150,6 +183,7 @@ export class Recording {
         break;
       case '@xstate.actor': {
         const { sessionId, name, machine, service, parentId } = entry;
+        this.#watchedFrom ??= this.#hasPast ? entry.at : 0;
         this.actors.set(sessionId, { name, machine, service, parentId });
         this.steps.set(sessionId, []);
         this.#paths.set(sessionId, this.#head.actors.get(sessionId)?.path ?? '');
@@ -159,7 +193,7 @@ export class Recording {
         this.events.push(index);
         break;
       case '@xstate.snapshot':
-        this.#step(index, entry.sessionId, entry.event);
+        this.#step(index, entry);
         break;
       case '@chaperone.log':
         this.logs.push(index);
@@ -172,6 +206,9 @@ export class Recording {
         this.end = entry;
         break;
       case '@chaperone.fact':
+        this.#hasPast = true;
+        for (const line of this.#transitions.take(entry.fact))
+          if (line.kind === 'transition') this.words.set(entry.seq, line.transition.detail);
         this.#markFact(index, entry.fact);
         break;
       case '@chaperone.definition':
@@ -180,18 +217,21 @@ export class Recording {
     }
   }
 
-  #step(index: number, sessionId: string, event: EventEntry['event']): void {
-    const at = this.entries[index]?.at ?? 0;
+  #step(index: number, { sessionId, at, event, taken = [] }: SnapshotEntry): void {
     const to = this.#head.actors.get(sessionId)?.path ?? '';
     const from = this.#paths.get(sessionId) ?? '';
     this.#paths.set(sessionId, to);
-    this.steps.get(sessionId)?.push({ index, at, event: event.type, from, to });
+    this.steps.get(sessionId)?.push({ index, at, event: event.type, from, to, edges: taken.flatMap(edgeOfTaken) });
   }
 
   /** Marks are made of facts, since these also tell of the time before somebody watched. */
   #markFact(index: number, fact: ShownFact): void {
     switch (fact.type) {
       case 'run.began': {
+        if (fact.hook !== undefined) {
+          this.#mark(fact.service, 'run', index, `${fact.hook}, pid ${fact.pid}`);
+          break;
+        }
         const type = this.services.get(fact.service)?.type;
         const isRun = type !== undefined && isScheduled(type);
         this.#mark(fact.service, isRun ? 'run' : 'spawn', index, `pid ${fact.pid}`);
@@ -199,7 +239,8 @@ export class Recording {
       }
       case 'run.ended': {
         const text = describeExit(fact.status);
-        this.#mark(fact.service, text === 'exit 0' ? 'exit' : 'crash', index, `${text}, pid ${fact.pid}`);
+        const what = fact.hook === undefined ? '' : `${fact.hook}: `;
+        this.#mark(fact.service, text === 'exit 0' ? 'exit' : 'crash', index, `${what}${text}, pid ${fact.pid}`);
         break;
       }
       case 'notified': {
@@ -208,6 +249,14 @@ export class Recording {
         if (isEvent) this.#mark(fact.service, 'notify', index, noticeText(fact.message));
         break;
       }
+      case 'probed':
+        this.#mark(
+          fact.service,
+          fact.passed ? 'notify' : 'error',
+          index,
+          `${fact.purpose}: ${fact.probe}: ${fact.reason}`,
+        );
+        break;
       case 'moved':
         if (fact.from === 'backoff' && fact.to.startsWith('starting'))
           this.#mark(fact.actor, 'restart', index, 'restart');
@@ -233,14 +282,18 @@ export class Recording {
   #configure(services: readonly ServiceEntry[]): void {
     this.services.clear();
     for (const service of services) this.services.set(service.name, service);
+    this.#transitions.configure(services);
     this.configuration += 1;
   }
 
   #clear(): void {
     this.entries.length = 0;
     for (const list of [this.logs, this.events, this.errors]) list.length = 0;
-    for (const map of [this.marks, this.actors, this.steps, this.services, this.#paths]) map.clear();
+    for (const map of [this.marks, this.actors, this.steps, this.services, this.words, this.#paths]) map.clear();
+    this.#transitions = new Transitions();
     this.end = undefined;
+    this.#watchedFrom = undefined;
+    this.#hasPast = false;
     this.#base = new Registry();
     this.#forgotten = 0;
     this.#timeline = new Timeline(this.entries);
@@ -259,6 +312,10 @@ export class Recording {
     const entry = this.entries[index];
     return entry?.type === '@xstate.event' ? entry : undefined;
   }
+}
+
+function edgeOfTaken({ from, to }: Taken): readonly string[] {
+  return to === undefined ? [] : [edgeId(from, to)];
 }
 
 /** The text of an end, such as `exit 1`, from an event that went through JSON. */

@@ -4,6 +4,14 @@ export interface Domain {
   readonly to: number;
 }
 
+/** What the user has chosen to see of the time: two of the choices move while the system goes on. */
+export type Zoom =
+  | ({ readonly kind: 'span' } & Domain)
+  /** From the beginning until the system was up. */
+  | { readonly kind: 'boot' }
+  /** The last `ms` of what is known. */
+  | { readonly kind: 'last'; readonly ms: number };
+
 /** The shortest span of time that can be shown, in ms. */
 const shortest = 5;
 
@@ -12,6 +20,25 @@ export function wholeDomain(last: number, live: boolean): Domain {
   if (!live) return { from: 0, to: Math.max(1, last * 1.01) };
   const step = niceStep(Math.max(last, 100) / 4);
   return { from: 0, to: Math.max(1, Math.ceil((last * 1.02) / step) * step) };
+}
+
+/**
+ * The shown span of time.
+ *
+ * @param over ms at which the boot was over; undefined while it goes on
+ * @param last ms of the newest instant
+ */
+export function domainOf(zoomed: Zoom | undefined, over: number | undefined, last: number, live: boolean): Domain {
+  switch (zoomed?.kind) {
+    case undefined:
+      return wholeDomain(last, live);
+    case 'span':
+      return zoomed;
+    case 'boot':
+      return { from: 0, to: Math.max(1, (over ?? last) * 1.05) };
+    case 'last':
+      return { from: Math.max(0, last - zoomed.ms), to: Math.max(1, last) };
+  }
 }
 
 export function zoom({ from, to }: Domain, factor: number, around: number): Domain {

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { shortName } from '../../model/service/service-spec.ts';
 import type { Json } from '../../model/words/json.ts';
 import { isServiceMachine } from '../entry.ts';
-import { type Chart, type ChartState, chartOf, contains, edgeOf, eventText } from './chart-model.ts';
+import { type Chart, type ChartState, chartOf, contains, eventText } from './chart-model.ts';
 import { type Layout, type LayoutEdge, type LayoutNode, layOut, textWidth } from './layout.ts';
 import { PanZoom } from './panzoom.tsx';
 import type { Step } from './recording.ts';
@@ -26,6 +26,11 @@ export function StatechartView() {
           <p class="why-line" data-actor-path={actor.path}>
             <strong>{actor.path}</strong> for {duration(instant.value.at - actor.since)}
             {actor.snapshot.status === 'active' ? '' : `, ${actor.snapshot.status}`}
+            {recording.detailFrom === 0 ? null : (
+              <span class="soft" data-counted-from={recording.detailFrom}>
+                ; transitions are counted from {instantText(recording.detailFrom, epoch())} on
+              </span>
+            )}
           </p>
         )}
       </div>
@@ -102,9 +107,9 @@ function Drawn({
   const layout = useLayout(chart);
   if (layout === undefined) return <p class="empty">Laying out the chart…</p>;
   const steps = stepsUntil(sessionId, instant.value.count);
-  const counts = countsOf(chart, steps);
-  const last = steps.findLast(({ from, to }) => from !== to);
-  const lastEdge = last === undefined ? undefined : edgeOf(chart, last);
+  const counts = countsOf(steps);
+  const last = steps.findLast(({ edges }) => edges.length > 0);
+  const lastEdges = new Set(last?.edges);
   const activeLeaf = layout.nodes.get(path.split('|')[0] ?? '');
   return (
     <PanZoom
@@ -162,7 +167,7 @@ function Drawn({
         const place = layout.edges.get(edge.id);
         if (place === undefined) return null;
         const count = counts.get(edge.id) ?? 0;
-        const kind = edge === lastEdge ? '-last' : count > 0 ? '-taken' : '';
+        const kind = lastEdges.has(edge.id) ? '-last' : count > 0 ? '-taken' : '';
         return (
           <g key={edge.id} class={`ce${kind === '' ? '' : ` ce${kind}`}`} data-edge={edge.id} data-count={count}>
             <path d={place.path} marker-end={`url(#arrow${kind})`}>
@@ -170,7 +175,7 @@ function Drawn({
             </path>
             {count === 0 ? null : (
               <text x={place.middle.x} y={place.middle.y + 4} text-anchor="middle">
-                {edge === lastEdge && last !== undefined ? `${eventText(last.event)} ` : ''}×{count}
+                {lastEdges.has(edge.id) && last !== undefined ? `${eventText(last.event)} ` : ''}×{count}
               </text>
             )}
           </g>
@@ -190,7 +195,7 @@ export function ActorDetails() {
   const steps = stepsUntil(sessionId, instant.value.count);
   const last = steps.findLast(({ from, to }) => from !== to);
   const { lastEvent } = actor;
-  const counts = chart === undefined ? undefined : countsOf(chart, steps);
+  const counts = countsOf(steps);
   const next = chart?.edges.filter((edge) => edge.from !== '' && contains(edge.from, actor.path)) ?? [];
   return (
     <>
@@ -237,7 +242,7 @@ export function ActorDetails() {
           <li key={edge.id}>
             <span>
               → <strong>{edge.to}</strong>
-              {counts?.has(edge.id) === true ? <span class="number"> ×{counts.get(edge.id)}</span> : null}
+              {counts.has(edge.id) ? <span class="number"> ×{counts.get(edge.id)}</span> : null}
             </span>
             <span class="soft">{edge.labels.join(', ')}</span>
           </li>
@@ -264,19 +269,10 @@ function stepsUntil(sessionId: string, count: number): readonly Step[] {
   return low === steps.length ? steps : steps.slice(0, low);
 }
 
-function countsOf(chart: Chart, steps: readonly Step[]): ReadonlyMap<string, number> {
-  const kinds = new Map<string, { step: Step; count: number }>();
-  for (const step of steps) {
-    const key = `${step.from} ${step.event} ${step.to}`;
-    const kind = kinds.get(key);
-    if (kind === undefined) kinds.set(key, { step, count: 1 });
-    else kind.count += 1;
-  }
+/** How often each edge was taken, by its id. */
+function countsOf(steps: readonly Step[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { step, count } of kinds.values()) {
-    const edge = edgeOf(chart, step);
-    if (edge !== undefined) counts.set(edge.id, (counts.get(edge.id) ?? 0) + count);
-  }
+  for (const { edges } of steps) for (const id of edges) counts.set(id, (counts.get(id) ?? 0) + 1);
   return counts;
 }
 

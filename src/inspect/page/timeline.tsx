@@ -1,12 +1,16 @@
 import { signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { type ChainLink, endOfStart } from '../../facts/critical-chain.ts';
-import type { PublicState } from '../../model/service/public-state.ts';
 import { shortName } from '../../model/service/service-spec.ts';
-import type { Segment } from '../replica.ts';
-import { stateOfPath } from './instant.ts';
+import { Axis, AxisLines } from './axis.tsx';
+import { barsOf, marksOf, nearestMark } from './bars.ts';
+import { servicesBehind } from './incidents.tsx';
+import type { Instant } from './instant.ts';
+import { type Sort, sorts } from './order.ts';
+import { Overview } from './overview.tsx';
 import type { Mark } from './recording.ts';
-import { type Domain, pan, ticks, tickText, zoom } from './scale.ts';
+import { shownServices } from './rows.ts';
+import type { Domain } from './scale.ts';
 import { chainOf, waitedForIn } from './start-chain.ts';
 import { StateIcon, StateShape } from './states.tsx';
 import {
@@ -18,23 +22,25 @@ import {
   goToTime,
   instant,
   now,
+  readyAt,
   recording,
   select,
   selection,
-  shownServices,
+  shownStates,
+  sort,
+  toggleState,
+  troubleFirst,
   version,
   wallClock,
   zoomed,
 } from './store.ts';
 import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { condition, duration, instantText, segmentText } from './words.ts';
+import { type Drag, dragTo, endDrag, lately, placeOn, wheel, zoomBy } from './zooming.ts';
 
 const rowHeight = 26;
 const barTop = 8;
 const barHeight = 12;
-/** Bars that are narrower than this many pixels are merged with their neighbours. */
-const narrowest = 2;
-
 interface Pointed {
   readonly service: string;
   readonly at: number;
@@ -54,42 +60,29 @@ export function TimelineView() {
   const scale = (at: number): number => ((at - span.from) / (span.to - span.from)) * width;
   const rows = services.slice(window.first, window.last);
   const at = cursorAt.value;
+  const all = recording.services.size;
   return (
     <section class="timeline" aria-label="Timeline">
+      <TimelineTools />
       <div class="tl-head">
-        <div class="tl-tools">
-          <button type="button" onClick={() => zoomBy(0.5)} aria-label="Zoom in" title="Zoom in (+)">
-            +
-          </button>
-          <button type="button" onClick={() => zoomBy(2)} aria-label="Zoom out" title="Zoom out (−)">
-            −
-          </button>
-          <button
-            type="button"
-            onClick={() => {
-              zoomed.value = undefined;
-            }}
-            disabled={zoomed.value === undefined}
-            title="Show all (0)"
-          >
-            All
-          </button>
-          <button
-            type="button"
-            aria-pressed={wallClock.value}
-            onClick={() => {
-              wallClock.value = !wallClock.value;
-            }}
-            title="Wall clock or time since the boot (c)"
-          >
-            Clock
-          </button>
-        </div>
+        <p class="tl-count soft" data-rows={services.length}>
+          {services.length === all ? `${all} services` : `${services.length} of ${all} services`}
+        </p>
         <div class="tl-plot" ref={plot}>
-          <Axis span={span} width={width} />
+          <Overview width={width} />
+          <Axis span={span} width={width} ready={readyAt.value} />
         </div>
       </div>
-      <div class="tl-body" ref={ref}>
+      <div
+        class="tl-body"
+        ref={ref}
+        onWheel={(event) => {
+          const { current } = plot;
+          if (current === null) return;
+          const { scrollHeight, clientHeight } = event.currentTarget;
+          wheel(event, Math.max(0, placeOn(current, event)), width, scrollHeight > clientHeight);
+        }}
+      >
         <ul class="tl-rows" style={{ height: `${services.length * rowHeight}px` }} aria-label="Services">
           {rows.map((name, offset) => (
             <Row
@@ -102,60 +95,116 @@ export function TimelineView() {
             />
           ))}
         </ul>
+        <Unknown scale={scale} height={services.length * rowHeight} />
+        <AxisLines span={span} width={width} height={services.length * rowHeight} />
         <CriticalPath services={services} scale={scale} width={width} />
         {at >= span.from && at <= span.to ? (
           <div class={`tl-cursor${cursor.value === undefined ? ' follows' : ''}`} aria-hidden="true">
             <div style={{ left: `${scale(at)}px`, height: `${services.length * rowHeight}px` }} />
           </div>
         ) : null}
-        {services.length === 0 ? <p class="empty">No service has that in its name.</p> : null}
+        {services.length === 0 ? (
+          <p class="empty">
+            {shownStates.value.length === 0
+              ? 'No service has that in its name.'
+              : `No service is ${shownStates.value.join(' or ')} at this instant.`}
+          </p>
+        ) : null}
       </div>
       <Readout />
     </section>
   );
 }
 
-export function zoomBy(factor: number): void {
-  const { from, to } = domain.value;
-  const at = cursorAt.value;
-  zoomed.value = zoom(
-    { from, to },
-    factor,
-    cursor.value !== undefined && at >= from && at <= to ? at : (from + to) / 2,
-  );
-}
-
-export function panBy(share: number): void {
-  const { from, to } = domain.value;
-  zoomed.value = pan({ from, to }, (to - from) * share);
-}
-
-function Axis({ span, width }: { readonly span: Domain; readonly width: number }) {
-  const epoch = wallClock.value ? recording.boot?.epoch : undefined;
-  const marks = ticks(span, width);
-  const step = (marks[1] ?? span.to) - (marks[0] ?? span.from);
+function TimelineTools() {
+  const { kind } = zoomed.value ?? { kind: 'all' };
+  const choices = [
+    { name: 'All', title: 'All of the time (0)', chosen: kind === 'all', zoom: undefined },
+    { name: 'Boot', title: 'Until the system was up (b)', chosen: kind === 'boot', zoom: { kind: 'boot' } },
+    {
+      name: 'Last 5 minutes',
+      title: 'Follows the newest (n)',
+      chosen: kind === 'last',
+      zoom: { kind: 'last', ms: lately },
+    },
+  ] as const;
   return (
-    <svg class="axis" width={width} height={rowHeight} aria-hidden="true">
-      {marks.map((at) => {
-        const x = ((at - span.from) / (span.to - span.from)) * width;
-        const text = epoch === undefined ? tickText(at, step) : wallTick(at, step, epoch);
-        return (
-          <g key={at} transform={`translate(${x} 0)`}>
-            <line y1="18" y2="26" />
-            <text y="14" text-anchor={x < 14 ? 'start' : x > width - 26 ? 'end' : 'middle'}>
-              {text}
-            </text>
-          </g>
-        );
-      })}
-    </svg>
+    <div class="view-tools tl-tools">
+      <span class="buttons">
+        {choices.map(({ name, title, chosen, zoom }) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={chosen}
+            title={title}
+            onClick={() => {
+              zoomed.value = zoom;
+            }}
+          >
+            {name}
+          </button>
+        ))}
+        <button type="button" onClick={() => zoomBy(0.5)} aria-label="Zoom in" title="Zoom in (+)">
+          +
+        </button>
+        <button type="button" onClick={() => zoomBy(2)} aria-label="Zoom out" title="Zoom out (−)">
+          −
+        </button>
+        <button
+          type="button"
+          aria-pressed={wallClock.value}
+          onClick={() => {
+            wallClock.value = !wallClock.value;
+          }}
+          title="Wall clock or time since the boot (c)"
+        >
+          Clock
+        </button>
+      </span>
+      <label class="choice">
+        Sort{' '}
+        <select
+          id="sort"
+          value={sort.value}
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            sort.value = sorts.find((name) => name === value) ?? 'order';
+          }}
+        >
+          {sorts.map((name) => (
+            <option key={name} value={name}>
+              {sortNames[name]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button
+        type="button"
+        aria-pressed={troubleFirst.value}
+        title="Services that have failed stand above all others until they have been up for a minute"
+        onClick={() => {
+          troubleFirst.value = !troubleFirst.value;
+        }}
+      >
+        Trouble first
+      </button>
+      {shownStates.value.map((state) => (
+        <button key={state} type="button" title={`Show all states again`} onClick={() => toggleState(state)}>
+          <StateIcon state={state} />
+          only {state} ✕
+        </button>
+      ))}
+    </div>
   );
 }
 
-function wallTick(at: number, step: number, epoch: number): string {
-  const text = instantText(at, epoch);
-  return step < 1000 ? text.slice(3) : text.slice(0, 8);
-}
+const sortNames: Readonly<Record<Sort, string>> = {
+  order: 'as configured',
+  start: 'by start',
+  duration: 'by duration',
+  state: 'by state',
+  name: 'by name',
+};
 
 interface RowProps {
   readonly name: string;
@@ -173,7 +222,7 @@ function Row({ name, index, count, width, span }: RowProps) {
   const label = `${shortName(name)}, ${service.state} since ${instantText(service.since)}${because === undefined ? '' : `, ${because}`}`;
   return (
     <li
-      class={`tl-row${picked ? ' picked' : ''}`}
+      class={`tl-row${picked ? ' picked' : ''}${servicesBehind.value.has(name) ? ' behind' : ''}`}
       style={{ top: `${index * rowHeight}px` }}
       aria-setsize={count}
       aria-posinset={index + 1}
@@ -198,23 +247,14 @@ function Row({ name, index, count, width, span }: RowProps) {
   );
 }
 
-interface Bar {
-  readonly x: number;
-  width: number;
-  state: PublicState;
-  many: boolean;
-}
-
 function Bars({ name, width, span }: { readonly name: string; readonly width: number; readonly span: Domain }) {
-  const drag = useRef<{ x: number; from: number; to: number; moved: boolean } | undefined>(undefined);
+  const drag = useRef<Drag | undefined>(undefined);
   version.value;
   const end = Math.max(now.value, recording.lastAt);
   const segments = recording.head.services.get(name)?.segments ?? [];
   const marks = recording.marks.get(name) ?? [];
-  const timeOf = (event: PointerEvent): number => {
-    const box = event.currentTarget instanceof Element ? event.currentTarget.getBoundingClientRect() : { left: 0 };
-    return span.from + ((event.clientX - box.left) / width) * (span.to - span.from);
-  };
+  const timeAt = (x: number): number => span.from + (x / width) * (span.to - span.from);
+  const near = ((span.to - span.from) / width) * 5;
   return (
     <svg
       class="tl-bars"
@@ -222,29 +262,25 @@ function Bars({ name, width, span }: { readonly name: string; readonly width: nu
       height={rowHeight}
       aria-hidden="true"
       onPointerDown={(event) => {
-        drag.current = { x: event.clientX, from: span.from, to: span.to, moved: false };
+        const x = placeOn(event.currentTarget, event);
+        drag.current = { kind: event.shiftKey ? 'mark' : 'pan', x, span, moved: false };
         event.currentTarget.setPointerCapture(event.pointerId);
       }}
       onPointerMove={(event) => {
-        const held = drag.current;
-        if (held !== undefined) {
-          const moved = event.clientX - held.x;
-          if (held.moved || Math.abs(moved) > 4) {
-            held.moved = true;
-            zoomed.value = pan({ from: held.from, to: held.to }, (-moved / width) * (held.to - held.from));
-          }
+        const x = placeOn(event.currentTarget, event);
+        if (drag.current !== undefined) {
+          dragTo(drag.current, x, width);
           return;
         }
-        const at = timeOf(event);
-        const mark = nearestMark(marks, at, ((span.to - span.from) / width) * 5);
-        pointed.value = { service: name, at, ...(mark === undefined ? {} : { mark }) };
+        const mark = nearestMark(marks, timeAt(x), near);
+        pointed.value = { service: name, at: timeAt(x), ...(mark === undefined ? {} : { mark }) };
       }}
       onPointerUp={(event) => {
         const held = drag.current;
         drag.current = undefined;
-        if (held === undefined || held.moved) return;
-        const at = timeOf(event);
-        const mark = nearestMark(marks, at, ((span.to - span.from) / width) * 5);
+        if (held === undefined || endDrag(held)) return;
+        const at = timeAt(placeOn(event.currentTarget, event));
+        const mark = nearestMark(marks, at, near);
         select(name);
         if (mark === undefined) goToTime(at);
         else goToIndex(mark.index);
@@ -253,12 +289,17 @@ function Bars({ name, width, span }: { readonly name: string; readonly width: nu
         pointed.value = undefined;
       }}
     >
-      {barsOf(segments, span, width, end).map(({ x, width: wide, state, many }) => (
+      {barsOf(segments, { span, width, end, shown: cursorAt.value }).map(({ x, width: wide, state, many, text }) => (
         <g key={x} class={`bar b-${state}${many ? ' many' : ''}`}>
           <rect x={x} y={barTop} width={wide} height={barHeight} />
           {wide > 18 && (state === 'failed' || state === 'backoff') ? (
             <StateShape state={state} x={x + 9} y={barTop + barHeight / 2} />
           ) : null}
+          {text === undefined ? null : (
+            <text x={x + (state === 'failed' || state === 'backoff' ? 18 : 5)} y={barTop + barHeight - 2.5}>
+              {text}
+            </text>
+          )}
         </g>
       ))}
       {marksOf(marks, span, width).map(({ kind, x, index, count }) => (
@@ -281,85 +322,32 @@ const markPaths: Readonly<Record<Mark['kind'], string>> = {
   error: 'M0 21.5L3.6 26H-3.6Z',
 };
 
-/** Turns segments into bars; neighbours that are too narrow to be seen are merged into one bar. */
-function barsOf(segments: readonly Segment[], { from, to }: Domain, width: number, end: number): readonly Bar[] {
-  const bars: Bar[] = [];
-  const scale = width / (to - from);
-  for (const segment of segments) {
-    const until = segment.to ?? end;
-    if (until < from) continue;
-    if (segment.from > to) break;
-    const x = Math.max(0, (segment.from - from) * scale);
-    const right = Math.min(width, (until - from) * scale);
-    const state = stateOfPath(segment.state);
-    const last = bars.at(-1);
-    if (last !== undefined && last.state === state && !last.many) {
-      last.width = Math.max(last.width, right - last.x);
-      continue;
-    }
-    if (last !== undefined && right - x < narrowest && x - (last.x + last.width) < 0.5) {
-      if (last.width <= narrowest * 2 || last.many) {
-        last.many = last.many || last.state !== state;
-        last.width = Math.max(last.width, right - last.x);
-        if (severity[state] > severity[last.state]) last.state = state;
-        continue;
-      }
-    }
-    bars.push({ x, width: Math.max(narrowest, right - x), state, many: false });
-  }
-  return bars;
-}
-
-/** A bar that was merged from several states shows the state with the highest number. */
-const severity: Readonly<Record<PublicState, number>> = {
-  disabled: 0,
-  stopped: 0,
-  pending: 1,
-  exited: 2,
-  ready: 3,
-  starting: 4,
-  stopping: 5,
-  backoff: 6,
-  failed: 7,
-};
-
-interface DrawnMark {
-  readonly kind: Mark['kind'];
-  readonly x: number;
-  readonly index: number;
-  count: number;
-}
-
-function marksOf(marks: readonly Mark[], { from, to }: Domain, width: number): readonly DrawnMark[] {
-  const drawn: DrawnMark[] = [];
-  const last = new Map<Mark['kind'], DrawnMark>();
-  for (const { kind, at, index } of marks) {
-    if (at < from || at > to) continue;
-    const x = ((at - from) / (to - from)) * width;
-    const before = last.get(kind);
-    if (before !== undefined && x - before.x < 7) {
-      before.count += 1;
-      continue;
-    }
-    const mark = { kind, x, index, count: 1 };
-    last.set(kind, mark);
-    drawn.push(mark);
-  }
-  // Every restart spawns a process, so the mark of the restart stands for both.
-  return drawn.filter(
-    ({ kind, x }) => kind !== 'spawn' || !drawn.some((other) => other.kind === 'restart' && Math.abs(other.x - x) < 4),
+/** The times of which less is known: those of which entries are missing, and the one before somebody watched. */
+function Unknown({ scale, height }: { readonly scale: (at: number) => number; readonly height: number }) {
+  const { gaps, detailFrom } = recording;
+  return (
+    <div class="tl-unknown" aria-hidden="true">
+      {gaps.map(({ from, to, count }) => (
+        <div
+          key={to}
+          class="gap"
+          style={{
+            left: `${scale(from)}px`,
+            width: `${Math.max(3, scale(to) - scale(from))}px`,
+            height: `${height}px`,
+          }}
+          data-gap={count}
+        />
+      ))}
+      {detailFrom === 0 ? null : (
+        <div
+          class="detail"
+          style={{ left: `${scale(detailFrom)}px`, height: `${height}px` }}
+          data-detail={detailFrom}
+        />
+      )}
+    </div>
   );
-}
-
-function nearestMark(marks: readonly Mark[], at: number, within: number): Mark | undefined {
-  let nearest: Mark | undefined;
-  for (const mark of marks)
-    if (
-      Math.abs(mark.at - at) <= within &&
-      Math.abs(mark.at - at) <= Math.abs((nearest?.at ?? Number.POSITIVE_INFINITY) - at)
-    )
-      nearest = mark;
-  return nearest;
 }
 
 function CriticalPath({
@@ -395,11 +383,12 @@ function CriticalPath({
   );
 }
 
-let memo: { readonly count: number; readonly chain: readonly ChainLink[] } | undefined;
+let memo: { readonly instant: Instant; readonly chain: readonly ChainLink[] } | undefined;
 
+/** What the boot waited for, as far as it is known at the shown instant: that knows no future. */
 export function criticalPath(): readonly ChainLink[] {
-  const count = version.value;
-  if (memo?.count !== count) memo = { count, chain: chainOf(recording.head) };
+  const shown = instant.value;
+  if (memo?.instant !== shown) memo = { instant: shown, chain: chainOf(shown.replica, shown.at) };
   return memo.chain;
 }
 
@@ -416,13 +405,18 @@ function Readout() {
 }
 
 function textAt({ service, at, mark }: Pointed): string | undefined {
-  const { replica, now: end } = { replica: recording.head, now: Math.max(now.value, recording.lastAt) };
+  // An event at the shown instant or before it is told as it was known then; a later one is told as it is known now.
+  const shown = instant.value;
+  const { replica, now: end } =
+    at <= shown.at
+      ? { replica: shown.replica, now: shown.at }
+      : { replica: recording.head, now: Math.max(now.value, recording.lastAt) };
   const name = shortName(service);
   if (mark !== undefined) return `${name} · ${markNames[mark.kind]} at ${instantText(mark.at, epoch())}: ${mark.text}`;
   const segment = replica.services.get(service)?.segments.findLast(({ from }) => from <= at);
   if (segment === undefined) return undefined;
   const since = `${name} · ${instantText(segment.from, epoch())}`;
-  if (segment.state !== 'pending') return `${since} · ${segmentText(segment, end)}`;
+  if (segment.state !== 'pending') return `${since} · ${segmentText(segment, end, recording.words.get(segment.seq))}`;
   const lasted = duration((segment.to ?? end) - segment.from);
   if (segment.to === undefined) {
     const waiting = instant.value.services.get(service);

@@ -1,19 +1,16 @@
 /** The texts of the page about states and times. */
 
 import { shortName } from '../../model/service/service-spec.ts';
+import { describeDuration } from '../../model/words/duration.ts';
 import type { JsonObject } from '../../model/words/json.ts';
 import type { Segment } from '../replica.ts';
-import { eventText } from './chart-model.ts';
 import type { ServiceNow } from './instant.ts';
 import { exitText } from './recording.ts';
 
-/** The text of a duration: `12 ms`, `1.24 s`, `4 m 2 s`, `3 h 5 m`. */
+/** The text of a duration: `12 ms`, and from a second on as everywhere: `1.2 s`, `4 m 2 s`, `3 h 5 m`. */
 export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} m ${Math.floor((ms % 60_000) / 1000)} s`;
-  return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} m`;
+  const whole = Math.round(ms);
+  return whole < 1000 ? `${Math.max(0, whole)} ms` : describeDuration(ms);
 }
 
 /** The text of an instant: seconds since the boot, or the wall clock's time if an epoch (Unix ms) is given. */
@@ -62,13 +59,12 @@ export function eventDetail(event: JsonObject): string {
   return parts.join(', ');
 }
 
-/** Describes a stay in a state: `starting.settling for 300 ms, after unit.spawned (pid 14)`. */
-export function segmentText(segment: Segment, now: number): string {
+/**
+ * Describes a stay in a state: `backoff for 300 ms: exit 1; restart 2 of 5 in 3 s`.
+ *
+ * @param words what the move to this state means
+ */
+export function segmentText(segment: Segment, now: number, words = ''): string {
   const lasted = `${segment.to === undefined ? 'for' : 'lasted'} ${duration((segment.to ?? now) - segment.from)}`;
-  const detail = segment.event === undefined ? '' : eventDetail(segment.event);
-  const after =
-    segment.event === undefined
-      ? ''
-      : `, after ${eventText(segment.event.type).replace(/^after /, '')}${detail === '' ? '' : ` (${detail})`}`;
-  return `${segment.state} ${lasted}${after}`;
+  return `${segment.state} ${lasted}${words === '' ? '' : `: ${words}`}`;
 }

@@ -1,6 +1,10 @@
 /** What a service reports of itself, and what follows from that for the others. */
-import { isEnded, isReadyPhase, type ServiceChange } from '../service/service-phase.ts';
+import { isLostStanding } from '../order/ordering.ts';
+import { tieTo } from '../order/prerequisite.ts';
+import type { ExitStatus } from '../service/exit-status.ts';
+import { isEnded, isReadyPhase, type ServiceChange, type ServicePhase } from '../service/service-phase.ts';
 import { isOutcome, type RunOutcome } from '../service/system-end.ts';
+import { answerChange } from './dependents.ts';
 import { type Draft, firstClosedStage } from './ledger.ts';
 import {
   definitionOf,
@@ -15,9 +19,18 @@ import {
   queued,
   type Slot,
   satisfiesDependents,
+  standingOf,
 } from './slot.ts';
 import { release, releaseAll, sayBlocked } from './starts.ts';
-import { advanceStops, lastStageLeft, leaveLine, letOthersStop, letStagesStop, requestStops } from './stops.ts';
+import {
+  advanceStops,
+  lastStageLeft,
+  leaveLine,
+  letOthersStop,
+  letStagesStop,
+  recordStop,
+  requestStops,
+} from './stops.ts';
 
 /** @param last this change ends the system, so no further service is started */
 export function noteChange(draft: Draft, name: string, change: ServiceChange, last = false): void {
@@ -27,18 +40,31 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
   const stage = lastStageLeft(draft);
   const isReady = isReadyPhase(change.phase);
   const outcome = outcomeOf(change);
+  const told = effectiveChange(before, change);
+  const isToldAlready = before.endTold === true && change.phase === 'stopped';
   draft.put(name, {
     chart: change.phase,
     hasBeenReady: before.hasBeenReady || isReady,
-    ...(isReady ? { askedBy: undefined } : {}),
+    ...(isReady && !isRenewing(before) ? { askedBy: undefined } : {}),
+    ...(change.phase === 'disabled' ? { skipped: true } : before.skipped === true ? { skipped: false } : {}),
     ...(outcome === undefined ? {} : { outcome }),
+    // A verdict on health lasts as long as the run, and a spawn counts only in its start.
+    ...(before.healthy === undefined || isUp(change) ? {} : { healthy: undefined }),
+    ...(before.spawned === undefined ? {} : { spawned: undefined }),
+    ...(before.endTold === undefined ? {} : { endTold: undefined }),
+    ...(change.phase === 'backoff' && told.phase === 'stopped' ? { endTold: true } : {}),
   });
   const { ignoreFailures } = before.spec;
-  draft.tell({ type: 'service.changed', service: name, change: effectiveChange(before, change), ignoreFailures });
+  if (change.phase === 'starting' && before.chart === 'backoff') draft.tell({ type: 'service.reset', service: name });
+  if (!isToldAlready) draft.tell({ type: 'service.changed', service: name, change: told, ignoreFailures });
+  if (!last) answerChange(draft, before, change);
   if (change.phase === 'backoff') pause(draft, name, before);
   // The automatic restart takes the place of the start that was requested meanwhile.
   if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
-  if (isEnded(change.phase)) finishStop(draft, name);
+  if (isEnded(change.phase)) {
+    recordStop(draft, before, statusOf(outcome));
+    finishStop(draft, name);
+  } else startAgain(draft, name, change.phase);
   if (draft.drain !== undefined) {
     letStagesStop(draft, stage);
     return;
@@ -48,21 +74,38 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
   if (mayBlock(draft, name)) sayBlocked(draft);
 }
 
+/** True where the start that somebody has asked for comes after the present run, which still waits for its stop. */
+function isRenewing(slot: Slot): boolean {
+  return isStopping(slot) && slot.intent.next === 'start' && slot.intent.why !== 'prerequisite';
+}
+
+function isUp({ phase }: ServiceChange): boolean {
+  return phase === 'ready.running' || phase === 'ready.exited';
+}
+
 /** Only the end of a service can be the reason why another one, or the service itself, never starts. */
 function mayBlock(draft: Draft, name: string): boolean {
   const slot = draft.get(name);
   const node = draft.node(name);
   if (slot === undefined || node === undefined) return false;
   if (phaseOf(slot) === 'pending') {
-    const mayNeverStand = (other: Slot | undefined): boolean =>
-      other !== undefined && (isLost(other) || other.saidBlocked);
     return (
-      firstClosedStage(draft.counters) < node.stage ||
-      node.prerequisites.some((other) => mayNeverStand(draft.get(other)))
+      firstClosedStage(draft.counters) < node.stage || node.prerequisites.some((other) => mayHoldUp(draft, name, other))
     );
   }
-  if (!isLost(slot)) return false;
-  return !opensStage(slot) || node.dependents.some((other) => draft.get(other)?.saidBlocked === false);
+  if (isLost(slot) && !opensStage(slot)) return true;
+  return node.dependents.some(
+    (other) =>
+      draft.get(other)?.saidBlocked === false && isLostStanding(standingOf(slot), tieTo(draft.node(other), name)),
+  );
+}
+
+/** True if the prerequisite may be the reason why the service never starts. */
+function mayHoldUp(draft: Draft, name: string, prerequisite: string): boolean {
+  const slot = draft.get(prerequisite);
+  return (
+    slot !== undefined && (slot.saidBlocked || isLostStanding(standingOf(slot), tieTo(draft.node(name), prerequisite)))
+  );
 }
 
 function isLost(slot: Slot): boolean {
@@ -71,7 +114,8 @@ function isLost(slot: Slot): boolean {
 
 /** The change as the ledger records it: a service that was disabled meanwhile is not restarted. */
 export function effectiveChange({ enabled }: Slot, change: ServiceChange): ServiceChange {
-  return change.phase === 'backoff' && !enabled ? { phase: 'failed', cause: change.cause, during: 'run' } : change;
+  if (change.phase !== 'backoff' || enabled) return change;
+  return change.normal === true ? { phase: 'stopped' } : { phase: 'failed', cause: change.cause, during: 'run' };
 }
 
 /** How the service's last run ended, if the change says so. */
@@ -85,12 +129,17 @@ function outcomeOf(change: ServiceChange): RunOutcome | undefined {
     case 'failed':
       return isOutcome(change.cause) ? change.cause : undefined;
     case 'starting':
+    case 'disabled':
     case 'ready.running':
     case 'ready.exited':
     case 'ready.scheduled':
     case 'stopping':
       return undefined;
   }
+}
+
+function statusOf(outcome: RunOutcome | undefined): { readonly status?: ExitStatus } {
+  return outcome?.kind === 'exit' ? { status: outcome.status } : {};
 }
 
 /** The service was disabled while it ran: it is not restarted unless somebody enables it again. */
@@ -134,10 +183,24 @@ function finishStop(draft: Draft, name: string): void {
   if (intent.kind === 'again') draft.put(name, { intent: slot.enabled ? queued : nothingIntended });
   if (intent.kind !== 'stopping') return;
   const again = intent.next === 'start' && slot.enabled && draft.drain === undefined;
-  draft.put(name, { intent: again ? queued : nothingIntended });
+  draft.put(name, {
+    intent: again ? queued : nothingIntended,
+    ...(again || slot.because === undefined ? {} : { because: undefined }),
+  });
   if (intent.behind > 0 && draft.drain === undefined) leaveLine(draft, new Set([name]));
   letOthersStop(draft, intent.ahead);
   if (intent.why === 'gone') draft.remove(name);
+}
+
+/** A start was requested while the hooks of after_stop followed a normal end. */
+function startAgain(draft: Draft, name: string, phase: ServicePhase): void {
+  const slot = draft.get(name);
+  if (slot?.intent.kind !== 'again' || (phase !== 'exited' && phase !== 'ready.exited')) return;
+  draft.put(name, { intent: nothingIntended });
+  if (!slot.enabled || draft.drain !== undefined) return;
+  draft.put(name, { askedBy: 'hand' });
+  requestStops(draft, new Map([[name, { why: 'hand', next: 'start' }]]));
+  advanceStops(draft, [name]);
 }
 
 /** Starts the services that this change allows to start. */

@@ -3,8 +3,10 @@
  * every event looks at all of them. A ledger is never changed: `Draft` makes the next one and copies only what changes.
  */
 import type { DependencyGraph, DependencyNode } from '../order/dependency-graph.ts';
+import type { PrerequisiteCause } from '../order/prerequisite.ts';
 import { isEnded, liveCount, type ServicePhase } from '../service/service-phase.ts';
 import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
+import type { StopRecord } from '../service/stop-record.ts';
 import type { SystemNotice } from '../service/system-notice.ts';
 import {
   type Asker,
@@ -30,9 +32,15 @@ export type Order =
       /** True: running processes of the service live on; the chart only starts no further ones. */
       readonly leaves?: true;
       readonly killAfter?: number;
+      /** What has happened to a service that this one requires. */
+      readonly because?: PrerequisiteCause;
+      /** True: the service has failed, for that cause, once it has ended. */
+      readonly fails?: true;
     }
-  /** `grace`: ms that the kernel has to end processes that got SIGKILL. */
-  | { readonly kind: 'kill'; readonly name: string; readonly grace: number }
+  /** Asks a service that is up to read its configuration anew. */
+  | { readonly kind: 'reload'; readonly name: string; readonly because: PrerequisiteCause }
+  /** `grace`: ms that the kernel has to end processes that got SIGKILL. `last`: nothing follows it, not even after_stop. */
+  | { readonly kind: 'kill'; readonly name: string; readonly grace: number; readonly last?: true }
   | { readonly kind: 'retire'; readonly name: string }
   | { readonly kind: 'reset'; readonly name: string }
   | { readonly kind: 'reconfigure'; readonly name: string; readonly spec: ServiceSpec }
@@ -52,6 +60,8 @@ export interface Drain {
   readonly neverStarted: readonly string[];
   /** Services that were told to stop, in that order. */
   readonly stopped: readonly string[];
+  /** The stops that are over, in that order. */
+  readonly stops: readonly StopRecord[];
 }
 
 /** How many slots are in which condition. Counts by stage and layer leave out services that are no longer configured. */

@@ -21,6 +21,7 @@ import type { DependencyGraph } from '../order/dependency-graph.ts';
 import type { ReloadPlan } from '../order/reload-plan.ts';
 import { type PublicState, publicStateOf } from '../service/public-state.ts';
 import type { ServiceSpec, SystemSpec } from '../service/service-spec.ts';
+import { addTied } from './dependents.ts';
 import { Draft, type Ledger, ledgerOf, type Order } from './ledger.ts';
 import {
   definitionOf,
@@ -75,10 +76,12 @@ export function reloaded(
     [...inOrder, ...gone],
   );
   const draft = new Draft(ledger, at);
+  addTied(draft, changes.stops);
   requestStops(draft, changes.stops, before.graph, true);
+  // Of those that are gone and do not wait for each other the last are told first: the highest instance of a template.
   advanceStops(
     draft,
-    draft.all().map(({ spec: { name } }) => name),
+    [...inOrder, ...gone.reverse()].map(({ spec: { name } }) => name),
   );
   return { ledger: draft.done(), orders: [...changes.orders, ...draft.orders] };
 }

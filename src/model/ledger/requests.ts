@@ -1,7 +1,10 @@
 /** Requests by people and programs for single services. All of them are ignored during a shutdown. */
 
+import { reachesAll } from '../order/ordering.ts';
+import { tieTo } from '../order/prerequisite.ts';
 import { isScheduled } from '../schedule/scheduled-runs.ts';
 import { isAtRest, isEnded, isLive } from '../service/service-phase.ts';
+import { addTied } from './dependents.ts';
 import type { Draft } from './ledger.ts';
 import {
   definitionOf,
@@ -11,7 +14,7 @@ import {
   phaseOf,
   queued,
   type Slot,
-  satisfiesDependents,
+  standingOf,
 } from './slot.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
 import { advanceStops, leaveLine, requestStops, type StopRequest } from './stops.ts';
@@ -41,7 +44,10 @@ export type ServiceRequest =
   | {
       readonly type: 'services.reset';
       readonly names: readonly string[];
+      /** True: running services are stopped, too. */
       readonly force: boolean;
+      /** Those of the services whose process a pidfile or MAINPID has named: the reset ends that daemon. */
+      readonly followed?: readonly string[];
       readonly at: number;
     }
   | {
@@ -102,6 +108,12 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
       stops.set(name, { why: 'hand', next: 'start' });
     }
   }
+  endInOrder(draft, stops);
+}
+
+/** Stops the services, after those that require them. */
+function endInOrder(draft: Draft, stops: Map<string, StopRequest>): void {
+  addTied(draft, stops);
   requestStops(draft, stops);
   advanceStops(draft, stops.keys());
 }
@@ -110,9 +122,10 @@ function start(draft: Draft, { names, enable: enables, force }: ServiceRequest &
 function withUnready(draft: Draft, names: readonly string[]): readonly string[] {
   const found = new Set(names);
   for (const name of found) {
-    for (const other of draft.node(name)?.prerequisites ?? []) {
+    const node = draft.node(name);
+    for (const other of node?.prerequisites ?? []) {
       const slot = draft.get(other);
-      if (slot !== undefined && !satisfiesDependents(slot)) found.add(other);
+      if (slot !== undefined && !reachesAll(standingOf(slot), tieTo(node, other))) found.add(other);
     }
   }
   return [...found];
@@ -125,7 +138,7 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
     const slot = slotOf(draft, name);
     if (slot === undefined) continue;
     const enabled = slot.enabled && !request.disable;
-    draft.put(name, { enabled, resumes: false });
+    draft.put(name, { enabled, resumes: false, because: undefined });
     if (!isAtRest(slot.chart)) {
       const drains = drain && isScheduled(definitionOf(slot).type);
       stops.set(name, { why: 'hand', next: again ? 'start' : 'rest', drain: drains });
@@ -134,31 +147,40 @@ function stop(draft: Draft, request: ServiceRequest & { type: 'services.stop' })
       if (enabled) draft.put(name, { intent: queued, askedBy: 'hand', saidBlocked: false });
     } else if (slot.intent.kind === 'queued') takeOutOfLine(draft, name, slot);
   }
-  requestStops(draft, stops);
-  advanceStops(draft, stops.keys());
+  endInOrder(draft, stops);
 }
 
 /** Takes a service out of the queue. A pending chart is told to become stopped; any other has ended already. */
 function takeOutOfLine(draft: Draft, name: string, { chart }: Slot): void {
   draft.put(name, { intent: nothingIntended, ...(chart === 'pending' ? { chart: 'stopped' } : {}) });
+  draft.tell({ type: 'service.reset', service: name });
   if (chart === 'pending') draft.order({ kind: 'stop', name, why: 'hand', drain: false });
 }
 
-function reset(draft: Draft, { names, force }: ServiceRequest & { type: 'services.reset' }): void {
+function reset(draft: Draft, request: ServiceRequest & { type: 'services.reset' }): void {
   const stops = new Map<string, StopRequest>();
-  for (const name of names) {
+  for (const name of request.names) {
     const slot = slotOf(draft, name);
     if (slot === undefined) continue;
-    const { chart } = slot;
     draft.put(name, { resumes: false });
-    // A service that has finished can be started again; with force, a running one too.
-    const ends =
-      chart === 'ready.exited' || chart === 'exited' || (force && isLive(chart) && chart !== 'ready.scheduled');
-    if (ends && !isStopping(slot)) stops.set(name, { why: 'hand', next: 'rest' });
+    if (isEndedBy(request, slot) && !isStopping(slot)) stops.set(name, { why: 'hand', next: 'rest' });
+    else if (!isScheduled(definitionOf(slot).type)) draft.tell({ type: 'service.reset', service: name });
     draft.order({ kind: 'reset', name });
   }
-  requestStops(draft, stops);
-  advanceStops(draft, stops.keys());
+  endInOrder(draft, stops);
+}
+
+/**
+ * True if the reset ends the service, so that it can be started again: it has finished, or what it started lives on as a daemon;
+ * with force, also where it runs.
+ */
+function isEndedBy(
+  { force, followed = [] }: ServiceRequest & { type: 'services.reset' },
+  { chart, spec }: Slot,
+): boolean {
+  if (chart === 'ready.exited' || chart === 'exited') return true;
+  if (chart === 'ready.scheduled') return false;
+  return isLive(chart) && (force || (chart === 'ready.running' && followed.includes(spec.name)));
 }
 
 function enable(draft: Draft, name: string): void {

@@ -1,15 +1,17 @@
 /** A slot holds everything that the ledger knows of one service and intends to do with it. */
 import { type Standing, satisfies } from '../order/ordering.ts';
+import type { PrerequisiteCause } from '../order/prerequisite.ts';
 import { isScheduled } from '../schedule/scheduled-runs.ts';
+import { hooksOf } from '../service/hook.ts';
 import { isAtRest, isLive, type ServicePhase } from '../service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../service/service-spec.ts';
 import type { RunOutcome } from '../service/system-end.ts';
 
 /**
  * Why a service is being stopped. `disabled`: it was disabled while it was queued, scheduled or about to restart.
- * `gone`: a reload has taken it out of the configuration.
+ * `gone`: a reload has taken it out of the configuration. `prerequisite`: something has happened to a service that it requires.
  */
-export type StopReason = 'hand' | 'reload' | 'gone' | 'disabled' | 'shutdown';
+export type StopReason = 'hand' | 'reload' | 'gone' | 'disabled' | 'shutdown' | 'prerequisite';
 
 /** A stop, from the request to the end of the service. */
 export interface Stopping {
@@ -19,6 +21,8 @@ export interface Stopping {
   readonly next: 'rest' | 'start';
   /** True: only the schedule or the listening ends; running processes may finish. */
   readonly drain: boolean;
+  /** True: the service has failed once it has ended, because of what has happened to a service that it requires. */
+  readonly fails?: true;
   /** True once the chart has been told to stop. */
   readonly told: boolean;
   /** How many services have to end before this one is told to stop. */
@@ -29,6 +33,10 @@ export interface Stopping {
   readonly share?: number;
   /** Monotonic ms at which SIGKILL is due; absent before the stop was told and after SIGKILL was sent. */
   readonly killAt?: number;
+  /** Monotonic ms at which the chart was told to stop. */
+  readonly toldAt?: number;
+  /** SIGKILL was ordered. */
+  readonly killed?: true;
 }
 
 export type Intent =
@@ -61,6 +69,16 @@ export interface Slot {
   readonly askedBy: Asker | undefined;
   /** True once a log line has said that the service cannot start as things stand. */
   readonly saidBlocked: boolean;
+  /** True once the process of the present start has been spawned, where the chart reports that. */
+  readonly spawned?: boolean | undefined;
+  /** The verdict of the health probe while the service is up; undefined before its first one, and without a probe. */
+  readonly healthy?: boolean | undefined;
+  /** True for a service that pauses after a normal end, and whose pause was told as that end, because it was disabled by then. */
+  readonly endTold?: boolean | undefined;
+  /** What makes this service stop, and keeps it from its next start: until that start, or a request by hand. */
+  readonly because?: PrerequisiteCause | undefined;
+  /** True once the last start was skipped: its conditions were not met. Dependents count it as satisfied, like a disabled service. */
+  readonly skipped?: boolean;
   /** How the last run ended, or why it could not begin. */
   readonly outcome?: RunOutcome;
 }
@@ -88,10 +106,11 @@ export function newSlot(spec: ServiceSpec): Slot {
  * The phase of a service as status shows it: the chart does not know that the service is queued, or was disabled
  * by hand.
  */
-export function phaseOf({ chart, enabled, intent }: Slot): ServicePhase {
+export function phaseOf({ chart, enabled, intent, skipped }: Slot): ServicePhase {
   const rests = isAtRest(chart);
   if (!enabled && rests) return 'disabled';
   if (intent.kind === 'queued') return 'pending';
+  if (skipped === true && chart === 'disabled') return 'disabled';
   return rests && chart !== 'failed' ? 'stopped' : chart;
 }
 
@@ -113,11 +132,17 @@ export function opensStage(slot: Slot): boolean {
   return slot.hasBeenReady || (satisfiesDependents(slot) && !isStopping(slot));
 }
 
-/** True if a stop takes time: a process of the service runs, or processes that its start left behind may run. */
+/** True if a stop takes time: a process of the service runs, or processes that its start left behind or hooks may run. */
 export function needsTime(slot: Slot): boolean {
   const { chart, intent } = slot;
   if (intent.kind === 'lost') return false;
-  return isLive(chart) || ((chart === 'ready.exited' || chart === 'exited') && ownsRemains(definitionOf(slot)));
+  if (isLive(chart)) return true;
+  if (chart !== 'ready.exited' && chart !== 'exited') return false;
+  const spec = definitionOf(slot);
+  return (
+    ownsRemains(spec) ||
+    (['before_stop', 'stop_command', 'after_stop'] as const).some((stage) => hooksOf(spec.hooks, stage).length > 0)
+  );
 }
 
 /** The definition that the chart uses. */
@@ -131,10 +156,20 @@ export function needsOtherChart(slot: Slot, spec: ServiceSpec = slot.spec): bool
 }
 
 /** The facts of a slot that the rules of ordering need. */
+export function standingOf(slot: Slot): Standing;
+export function standingOf(slot: Slot | undefined): Standing | undefined;
 export function standingOf(slot: Slot | undefined): Standing | undefined {
   if (slot === undefined) return undefined;
-  const { hasBeenReady, spec } = slot;
-  return { phase: phaseOf(slot), hasBeenReady, ignoreFailures: spec.ignoreFailures };
+  const { hasBeenReady, spec, spawned, healthy } = slot;
+  return { phase: phaseOf(slot), hasBeenReady, ignoreFailures: spec.ignoreFailures, spawned, healthy };
+}
+
+/** The facts of a slot for the question who can never start: a service that is to be stopped counts as one that stops. */
+export function outlookOf(slot: Slot | undefined): Standing | undefined {
+  const standing = standingOf(slot);
+  return slot === undefined || standing === undefined || !isStopping(slot)
+    ? standing
+    : { ...standing, phase: 'stopping' };
 }
 
 /** True if a stop is requested or under way. */

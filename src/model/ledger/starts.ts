@@ -1,5 +1,6 @@
 /** Decides which pending services start now, and which can never start. */
-import { blocked, blockedBy } from '../order/ordering.ts';
+import { blocked, blockedBy, meets } from '../order/ordering.ts';
+import { type Tie, tieTo } from '../order/prerequisite.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { type Draft, firstClosedStage, type Ledger } from './ledger.ts';
 import {
@@ -7,9 +8,9 @@ import {
   isReplacing,
   isStopping,
   nothingIntended,
+  outlookOf,
   phaseOf,
   type Slot,
-  satisfiesDependents,
   standingOf,
 } from './slot.ts';
 
@@ -18,17 +19,32 @@ export function release(draft: Draft, names: readonly string[], waitedFor?: stri
   if (draft.drain !== undefined) return;
   const { slots } = draft.before;
   const inOrder = names.length < 2 ? names : [...names].sort((a, b) => slots.position(a) - slots.position(b));
+  const hopeless = blockedNow(draft);
   for (const name of inOrder) {
     const slot = draft.get(name);
-    if (slot === undefined || !mayStart(draft, name, slot)) continue;
+    if (slot === undefined || !mayStart(draft, name, slot, hopeless)) continue;
     // The phase is set before the chart reports it, so that the service is not started twice.
-    draft.put(name, { chart: 'starting', intent: nothingIntended, saidBlocked: false });
+    draft.put(name, {
+      chart: 'starting',
+      intent: nothingIntended,
+      saidBlocked: false,
+      ...(slot.because === undefined ? {} : { because: undefined }),
+    });
     draft.tell({ type: 'service.released', service: name });
     // A service that starts after its own end was not waiting for another one.
     const isOther = waitedFor !== undefined && waitedFor !== name;
     const asker = slot.askedBy === undefined ? {} : { askedBy: slot.askedBy };
     draft.order({ kind: 'start', name, ...asker, ...(isOther ? { waitedFor } : {}) });
   }
+}
+
+/** The pending services that can never start, found out only when somebody asks. No start of another service changes them. */
+function blockedNow(draft: Draft): () => ReadonlySet<string> {
+  let found: ReadonlySet<string> | undefined;
+  return () => {
+    found ??= blocked(draft.graph, { get: (name) => outlookOf(draft.get(name)) });
+    return found;
+  };
 }
 
 /** Starts every pending service that nothing holds up. */
@@ -44,7 +60,7 @@ export function releaseAll(draft: Draft, waitedFor?: string): void {
 /** Emits, once for each pending service, that it cannot start as things stand. */
 export function sayBlocked(draft: Draft): void {
   if (draft.counters.pending === 0) return;
-  const standings = { get: (name: string) => standingOf(draft.get(name)) };
+  const standings = { get: (name: string) => outlookOf(draft.get(name)) };
   const unsaid = [...blocked(draft.graph, standings)].filter((name) => draft.get(name)?.saidBlocked === false);
   if (unsaid.length === 0) return;
   const roots = blockedBy(draft.graph, standings);
@@ -52,6 +68,8 @@ export function sayBlocked(draft: Draft): void {
     draft.put(name, { saidBlocked: true });
     draft.tell({ type: 'service.blocked', service: name, roots: roots.get(name) ?? [] });
   }
+  // Whoever merely wants one of them goes on without it.
+  release(draft, [...new Set(unsaid.flatMap((name) => draft.node(name)?.dependents ?? []))]);
 }
 
 /**
@@ -64,7 +82,7 @@ export function isSettled({ counters, graph, slots }: Ledger, stages: number): b
   const open = sum(counters.open);
   if (open === 0) return true;
   if (sum(counters.active) > 0) return false;
-  const held = blocked(graph, { get: (name) => standingOf(slots.get(name)) });
+  const held = blocked(graph, { get: (name) => outlookOf(slots.get(name)) });
   let hopeless = 0;
   for (const name of held) {
     const isOpen = slots.get(name)?.hasBeenReady === false;
@@ -73,18 +91,23 @@ export function isSettled({ counters, graph, slots }: Ledger, stages: number): b
   return hopeless === open;
 }
 
-function mayStart(draft: Draft, name: string, slot: Slot): boolean {
+function mayStart(draft: Draft, name: string, slot: Slot, hopeless: () => ReadonlySet<string>): boolean {
   const node = draft.node(name);
   if (node === undefined || phaseOf(slot) !== 'pending') return false;
   if (node.stage > firstClosedStage(draft.counters) || (node.stage === 2 && !draft.idleReleased)) return false;
   // The prerequisite that starts last is the likeliest to be missing, so it is checked first.
-  const missing = node.prerequisites.findLast((other) => !letsDependentsStart(draft.get(other)));
+  const missing = node.prerequisites.findLast(
+    (other) => !letsDependentsStart(draft.get(other), tieTo(node, other), hopeless),
+  );
   return missing === undefined && !sharesWithStopping(draft, slot);
 }
 
-/** True if a prerequisite lets its dependents start: a ready service that is about to be stopped does not. */
-function letsDependentsStart(slot: Slot | undefined): boolean {
-  return slot === undefined || (satisfiesDependents(slot) && !isStopping(slot));
+/** True if a prerequisite lets a dependent with this tie start: a ready service that is about to be stopped does not. */
+function letsDependentsStart(slot: Slot | undefined, tie: Tie, hopeless: () => ReadonlySet<string>): boolean {
+  if (slot === undefined) return true;
+  if (isStopping(slot)) return false;
+  const isBlocked = tie.kind === 'wants' && slot.saidBlocked && hopeless().has(slot.spec.name);
+  return meets(standingOf(slot), tie, isBlocked);
 }
 
 /** True if a service that a reload stops still has the port or the pidfile of this one. */

@@ -1,11 +1,12 @@
 /** One step of the system: an event (a fact or a request) yields the next ledger and orders for the system machine. */
 import type { ServiceChange } from '../service/service-phase.ts';
 import { noteChange } from './changes.ts';
+import { noteHealth, noteSpawned } from './dependents.ts';
 import { Draft, type Ledger, type Order } from './ledger.ts';
 import { type ReloadRequest, reloaded } from './reload.ts';
 import { carryOut, type ServiceRequest } from './requests.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
-import { beginDrain, extendStop, killAll, killOverdue, noteSurvivor } from './stops.ts';
+import { allowAfterStop, beginDrain, extendStop, killAll, killOverdue, noteSurvivor } from './stops.ts';
 
 export type LedgerEvent =
   | ServiceRequest
@@ -17,8 +18,13 @@ export type LedgerEvent =
       readonly last?: true;
       readonly at: number;
     }
+  | { readonly type: 'service.spawned'; readonly name: string; readonly at: number }
+  /** The verdict of the probes of `healthy`: the first one, and each that differs from the last. */
+  | { readonly type: 'service.healthy' | 'service.unhealthy'; readonly name: string; readonly at: number }
   /** The service asks for more time to stop, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
+  /** The service's run has ended, and its hooks of after_stop begin. */
+  | { readonly type: 'service.afterStop'; readonly name: string; readonly at: number }
   /** A process of the service survives SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number }
   | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
@@ -50,8 +56,18 @@ export function step(before: Ledger, event: LedgerEvent): Step {
     case 'service.changed':
       noteChange(draft, event.name, event.change, event.last ?? false);
       break;
+    case 'service.spawned':
+      noteSpawned(draft, event.name);
+      break;
+    case 'service.healthy':
+    case 'service.unhealthy':
+      noteHealth(draft, event.name, event.type === 'service.healthy');
+      break;
     case 'service.extended':
       extendStop(draft, event.name, event.until);
+      break;
+    case 'service.afterStop':
+      allowAfterStop(draft, event.name);
       break;
     case 'service.survived':
       noteSurvivor(draft, event.name);

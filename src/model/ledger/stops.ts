@@ -5,11 +5,23 @@
  */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
 import { stopShare } from '../order/ordering.ts';
+import type { StopRecord } from '../service/stop-record.ts';
 import type { Draft } from './ledger.ts';
-import { isLeaving, isOver, isStopping, nothingIntended, phaseOf, type Slot, type Stopping } from './slot.ts';
+import {
+  definitionOf,
+  isLeaving,
+  isOver,
+  isStopping,
+  nothingIntended,
+  phaseOf,
+  type Slot,
+  type Stopping,
+} from './slot.ts';
 
 /** What a stop request says about one service that has not ended. */
-export type StopRequest = Pick<Stopping, 'why' | 'next'> & { readonly drain?: boolean };
+export type StopRequest = Pick<Stopping, 'why' | 'next' | 'fails'> & {
+  readonly drain?: boolean;
+};
 
 /**
  * Records that services are to be stopped, and in which order by this graph. No chart is told yet.
@@ -104,10 +116,14 @@ function orderGone(draft: Draft, added: ReadonlySet<string>, order: (first: stri
 
 /** Merges a later request for the same service. A draining stop has to be told again when the later request does not drain. */
 function changedStop(stop: Stopping, { why, next, drain = false }: StopRequest): Stopping {
+  // A chart that has been told that it fails does so, unless it is told anew.
+  const { fails, ...rest } = stop;
   const isFinal = stop.why === 'reload' || stop.why === 'gone';
   const hastens = stop.drain && (!drain || (stop.why === 'disabled' && why !== 'disabled'));
+  const kept = stop.told && !hastens && fails !== undefined ? { fails } : {};
   return {
-    ...stop,
+    ...rest,
+    ...kept,
     why: isFinal && why !== 'gone' ? stop.why : why,
     next,
     drain: stop.drain && drain,
@@ -164,7 +180,7 @@ export function advanceStops(draft: Draft, names: Iterable<string>): void {
     if (slot === undefined || !isStopping(slot) || slot.intent.told || isOver(slot)) continue;
     const pauses = slot.chart === 'backoff' && draft.drain === undefined;
     if (slot.intent.behind > 0 && !pauses) continue;
-    if (draft.drain === undefined) tellStop(draft, name, slot, draft.spec.shutdownTimeout);
+    if (draft.drain === undefined) tellStop(draft, name, slot, stopTimeoutOf(draft, slot));
     else if ((draft.node(name)?.stage ?? 2) >= lastStageLeft(draft)) tellInDrain(draft, name, slot);
   }
 }
@@ -172,10 +188,17 @@ export function advanceStops(draft: Draft, names: Iterable<string>): void {
 function tellStop(draft: Draft, name: string, slot: Slot & { readonly intent: Stopping }, share: number): void {
   const { drain, killAt: _, ...intent } = slot.intent;
   const killAt = draft.at + share;
-  draft.put(name, { intent: { ...intent, drain, told: true, ...(drain ? {} : { share, killAt }) } });
+  draft.put(name, {
+    intent: { ...intent, drain, told: true, toldAt: draft.at, ...(drain ? {} : { share, killAt }) },
+  });
   if (!drain) draft.due = Math.min(draft.due ?? killAt, killAt);
+  if (draft.drain === undefined && intent.why === 'hand') draft.tell({ type: 'service.reset', service: name });
   const leaves = drain && intent.why === 'disabled' ? { leaves: true as const } : {};
-  draft.order({ kind: 'stop', name, why: intent.why, drain, ...leaves, ...(drain ? {} : { killAfter: share }) });
+  const { because } = slot;
+  const cause = intent.why !== 'prerequisite' || because === undefined ? {} : { because };
+  const fails = intent.fails === undefined ? {} : { fails: intent.fails };
+  const within = drain ? {} : { killAfter: share };
+  draft.order({ kind: 'stop', name, why: intent.why, drain, ...leaves, ...within, ...cause, ...fails });
 }
 
 /** The last stage with a service that has not ended: earlier stages wait for it. */
@@ -195,7 +218,24 @@ export function shareOf(draft: Draft, name: string): number {
   const left = (draft.drain?.deadline ?? 0) - draft.at;
   const layer = draft.node(name)?.layer;
   const below = layer === undefined ? undefined : slowBelow(draft, layer);
-  return stopShare(below, left, draft.spec.shutdownTimeout);
+  const slot = draft.get(name);
+  const wanted = slot === undefined ? undefined : definitionOf(slot).stopTimeout;
+  return stopShare(below, left, draft.spec.shutdownTimeout, wanted);
+}
+
+/** ms from the beginning of a stop to SIGKILL, while the system does not end. */
+function stopTimeoutOf(draft: Draft, slot: Slot): number {
+  return definitionOf(slot).stopTimeout ?? draft.spec.shutdownTimeout;
+}
+
+/** The run has ended, and its hooks of after_stop may take as long again. */
+export function allowAfterStop(draft: Draft, name: string): void {
+  const slot = draft.get(name);
+  if (slot === undefined || !isStopping(slot) || !slot.intent.told || slot.intent.drain) return;
+  const share = draft.drain === undefined ? stopTimeoutOf(draft, slot) : shareOf(draft, name);
+  const killAt = draft.at + share;
+  draft.put(name, { intent: { ...slot.intent, share, killAt } });
+  draft.due = Math.min(draft.due ?? killAt, killAt);
 }
 
 /** Layers below one in which a stop takes time. */
@@ -239,7 +279,7 @@ export function killOverdue(draft: Draft): void {
       continue;
     }
     const { killAt: _, ...intent } = slot.intent;
-    draft.put(slot.spec.name, { intent });
+    draft.put(slot.spec.name, { intent: { ...intent, killed: true } });
     draft.order({ kind: 'kill', name: slot.spec.name, grace: graceOf(draft, slot.intent.share ?? 0) });
   }
   draft.due = due;
@@ -262,6 +302,18 @@ export function extendStop(draft: Draft, name: string, until: number): void {
   draft.put(name, { intent: { ...slot.intent, killAt: Math.max(slot.intent.killAt, until) } });
 }
 
+/** Keeps for the report of a shutdown how the stop of a service went. */
+export function recordStop(draft: Draft, slot: Slot, end: Pick<StopRecord, 'status' | 'survived'>): void {
+  const { chart, intent } = slot;
+  // A service that ended by itself before it was told has not used any of the time.
+  if (draft.drain === undefined || intent.kind !== 'stopping' || intent.toldAt === undefined) return;
+  if (chart !== 'stopping') return;
+  const { name, killSignal } = definitionOf(slot);
+  const killed = intent.killed === undefined ? {} : { killed: intent.killed };
+  const record = { service: name, took: draft.at - intent.toldAt, asked: killSignal, ...killed, ...end };
+  draft.drain = { ...draft.drain, stops: [...draft.drain.stops, record] };
+}
+
 /** Records that a process of the service survives SIGKILL. */
 export function noteSurvivor(draft: Draft, name: string): void {
   const slot = draft.get(name);
@@ -269,6 +321,7 @@ export function noteSurvivor(draft: Draft, name: string): void {
   const waits = draft.drain === undefined;
   draft.tell({ type: 'service.survives', service: name, waits });
   if (waits) return;
+  recordStop(draft, slot, { survived: true });
   const ahead = isStopping(slot) ? slot.intent.ahead : [];
   const stage = lastStageLeft(draft);
   draft.put(name, { intent: { kind: 'lost' } });
@@ -282,9 +335,9 @@ export function killAll(draft: Draft): void {
     if (isOver(slot)) continue;
     if (isStopping(slot)) {
       const { killAt: _, ...intent } = slot.intent;
-      draft.put(slot.spec.name, { intent });
+      draft.put(slot.spec.name, { intent: { ...intent, killed: true } });
     }
-    draft.order({ kind: 'kill', name: slot.spec.name, grace: killGrace });
+    draft.order({ kind: 'kill', name: slot.spec.name, grace: killGrace, last: true });
   }
   draft.due = undefined;
 }
@@ -298,6 +351,7 @@ export function beginDrain(draft: Draft): void {
       slot.chart === 'pending' && phaseOf(slot) === 'pending' ? [slot.spec.name] : [],
     ),
     stopped: [],
+    stops: [],
   };
   const goneEdges: [string, string][] = [];
   for (const slot of slots) {
@@ -332,7 +386,12 @@ export function beginDrain(draft: Draft): void {
 function stopInDrain({ intent }: Slot): Stopping {
   const told = intent.kind === 'stopping' && intent.told && !intent.drain;
   const kept = told
-    ? { share: intent.share ?? 0, ...(intent.killAt === undefined ? {} : { killAt: intent.killAt }) }
+    ? {
+        share: intent.share ?? 0,
+        ...(intent.killAt === undefined ? {} : { killAt: intent.killAt }),
+        ...(intent.toldAt === undefined ? {} : { toldAt: intent.toldAt }),
+        ...(intent.killed === undefined ? {} : { killed: intent.killed }),
+      }
     : {};
   return { kind: 'stopping', why: 'shutdown', next: 'rest', drain: false, told, behind: 0, ahead: [], ...kept };
 }

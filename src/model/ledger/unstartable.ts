@@ -1,6 +1,6 @@
 /** Finds running services that a restart or reload must not stop because they could not start again. */
 import type { DependencyGraph } from '../order/dependency-graph.ts';
-import { blocked, isLost, opensStage, type Standing } from '../order/ordering.ts';
+import { blocked, holdsUp, isLost, opensStage, type Standing } from '../order/ordering.ts';
 import type { ReloadPlan, Unstartable } from '../order/reload-plan.ts';
 import { type ServiceSpec, shortName } from '../service/service-spec.ts';
 import type { Ledger } from './ledger.ts';
@@ -50,7 +50,7 @@ export function unstartableAfter(
 
 /** The standing of a service after all planned stops. */
 function afterwards(slot: Slot, { ignoreFailures }: ServiceSpec, begins: boolean): Standing {
-  const now = { phase: slot.chart, hasBeenReady: slot.hasBeenReady, ...standingOf(slot), ignoreFailures };
+  const now = { ...standingOf(slot), ignoreFailures };
   if (begins) return { ...now, phase: 'pending' };
   if (!isStopping(slot)) return now;
   if (!slot.enabled) return { ...now, phase: 'disabled' };
@@ -72,8 +72,9 @@ function endedForGood(
     return standing(other)?.phase === 'failed' ? 'has failed' : 'is stopped';
   };
   const reasonsFor = (name: string): readonly string[] => {
-    const { prerequisites = [], stage = 0 } = graph.nodes[name] ?? {};
-    const direct = prerequisites.filter((other) => isLost(standings, other) || held.has(other));
+    const node = graph.nodes[name];
+    const { prerequisites = [], stage = 0 } = node ?? {};
+    const direct = prerequisites.filter((other) => holdsUp(standings, node, other, held));
     if (direct.length > 0) return direct.map((other) => `${shortName(other)} ${why(other)}`);
     const earlier = graph.names.filter((other) => {
       const known = standing(other);

@@ -4,6 +4,7 @@
  * All of it is in local time, as syslog daemons write it.
  */
 
+import { escapeControls } from '../words/printable.ts';
 import { type LogRecord, type StructuredElement, tagOf } from './log-record.ts';
 import { type Facility, priorityNumber, type Severity } from './syslog-names.ts';
 
@@ -23,8 +24,12 @@ export interface LineStyle {
   readonly timestamp?: TimestampFormat | undefined;
   /** Puts `facility.priority ` before each line; JSON has both anyway. */
   readonly extended?: boolean | undefined;
+  /** True for a terminal: what would change the order of letters on it is escaped. */
+  readonly terminal?: boolean | undefined;
   /** Colours lines by severity, for terminals; JSON stays as it is. */
   readonly colour?: boolean | undefined;
+  /** JSON: a message that is a JSON object becomes that object, and no text. */
+  readonly parseJson?: boolean | undefined;
 }
 
 /** Writes one record as one line, without the line end. */
@@ -32,13 +37,23 @@ export type LineFormatter = (record: LogRecord) => string;
 
 /** Makes the function that writes an entry's lines. */
 export function lineFormatter(style: LineStyle): LineFormatter {
-  const { format = 'syslog', extended = false, colour = false } = style;
-  const write = formatters[format](style);
-  if (format === 'json') return write;
+  const { format = 'syslog', extended = false, colour = false, terminal = false } = style;
+  const formatted = formatters[format](style);
+  const raw: LineFormatter = terminal ? (record) => withoutOverrides(formatted(record)) : formatted;
+  if (format === 'json') return raw;
+  const write: LineFormatter = (record) => onOneLine(raw(record));
   const prefixed: LineFormatter = extended
     ? (record) => `${extendedNames(record.facility, record.severity)} ${write(record)}`
     : write;
   return colour ? (record) => coloured(prefixed(record), record.severity) : prefixed;
+}
+
+/** Marks and controls of the direction of text (Unicode Bidirectional Algorithm, section 2): they let a line look like another. */
+const overrides = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** In JSON, too, the escape is what JSON itself would write. */
+function withoutOverrides(line: string): string {
+  return line.replace(overrides, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 const formatters: Readonly<Record<LineFormat, (style: LineStyle) => LineFormatter>> = {
@@ -48,28 +63,44 @@ const formatters: Readonly<Record<LineFormat, (style: LineStyle) => LineFormatte
     return (record) => `${time(record.time)} ${hostOverride ?? record.host ?? host} ${tagged(record)}`;
   },
   plain: ({ timestamp = 'none' }) => {
-    const text = ({ unprioritized, message }: LogRecord) => (unprioritized === true ? `??: ${message}` : message);
+    const text = (record: LogRecord) =>
+      record.unprioritized === true || record.impostor === true ? tagged(record) : lineText(record);
     if (timestamp === 'none') return text;
     const time = timestamp === 'iso' ? isoTime : syslogTime;
     return (record) => `${time(record.time)} ${text(record)}`;
   },
-  json: ({ host, hostOverride, timestamp = 'iso' }) => {
+  json: ({ host, hostOverride, timestamp = 'iso', parseJson = false }) => {
     const source = rememberingLast((record) => jsonSource(record, hostOverride ?? record.host ?? host));
-    if (timestamp === 'none') return (record) => `{${source(record)}${jsonContent(record)}}`;
+    if (timestamp === 'none') return (record) => `{${source(record)}${jsonContent(record, parseJson)}}`;
     const time = timestamp === 'iso' ? isoTime : syslogTime;
-    return (record) => `{"time":"${time(record.time)}",${source(record)}${jsonContent(record)}}`;
+    return (record) => `{"time":"${time(record.time)}",${source(record)}${jsonContent(record, parseJson)}}`;
   },
 };
 
 /** `Mon dd HH:MM:SS HOST TAG[PID]: MESSAGE`, as syslog daemons write their files (RFC 3164, section 4.1.2 and 4.1.3). */
 export function formatRecord(record: LogRecord, host: string): string {
-  return `${syslogTime(record.time)} ${record.host ?? host} ${tagged(record)}`;
+  return onOneLine(`${syslogTime(record.time)} ${record.host ?? host} ${tagged(record)}`);
 }
 
 /** `TAG[PID]: MESSAGE`, or the message alone if the record has no tag. */
 function tagged(record: LogRecord): string {
   const tag = tagOf(record);
-  return tag === '' ? record.message : `${tag}: ${record.message}`;
+  return tag === '' ? lineText(record) : `${tag}: ${lineText(record)}`;
+}
+
+/** Stands before the second and later pieces of a line that was too long. */
+export const continuationMark = '[continued] ';
+/** Control characters except for the tab, the C1 range among them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
+const controls = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/;
+
+function lineText({ message, continuation }: LogRecord): string {
+  return continuation === true ? `${continuationMark}${message}` : message;
+}
+
+/** Text of a record on one line: a line end becomes `#012`, as in rsyslog, and any other control character `\xHH`. */
+export function onOneLine(text: string): string {
+  return controls.test(text) ? escapeControls(text.replaceAll('\n', '#012')) : text;
 }
 
 /** `facility.priority`, with `warn` for `warning`, as the original writes it. */
@@ -79,13 +110,14 @@ function extendedNames(facility: Facility, severity: Severity): string {
 
 /** The fields of a JSON line before the message. */
 function jsonSource(record: LogRecord, host: string): string {
-  const { facility, severity, program, pid, processId, service, messageId } = record;
+  const { facility, severity, program, pid, processId, service, messageId, sender, trust } = record;
   let text = `"host":${quoted(host)},"facility":"${facility}","severity":"${severity}"`;
   if (program !== '' && record.unprioritized !== true) text += `,"program":${quoted(program)}`;
   if (pid !== undefined) text += `,"pid":${pid}`;
   else if (processId !== undefined) text += `,"pid":${quoted(processId)}`;
   if (service !== undefined) text += `,"service":${quoted(service)}`;
   if (messageId !== undefined) text += `,"messageId":${quoted(messageId)}`;
+  if (sender !== undefined) text += `,"trust":"${trust}","sender":{"pid":${sender.pid},"uid":${sender.uid}}`;
   return record.unprioritized === true ? `${text},"unprioritized":true` : text;
 }
 
@@ -110,21 +142,41 @@ function sameSource(one: LogRecord, other: LogRecord): boolean {
     one.host === other.host &&
     one.processId === other.processId &&
     one.messageId === other.messageId &&
+    one.sender?.pid === other.sender?.pid &&
+    one.sender?.uid === other.sender?.uid &&
+    one.trust === other.trust &&
     one.unprioritized === other.unprioritized
   );
 }
 
-function jsonContent({ message, structuredData }: LogRecord): string {
-  const text = `,"message":${quoted(message)}`;
+function jsonContent({ message, continuation, structuredData }: LogRecord, parse: boolean): string {
+  const value = (parse ? objectText(message) : undefined) ?? quoted(message);
+  const text = `${continuation === true ? ',"continuation":true' : ''},"message":${value}`;
   return structuredData === undefined ? text : `${text},"structuredData":${jsonElements(structuredData)}`;
+}
+
+/** The text of a JSON object, as it stands in the message; undefined where the message is none. */
+function objectText(message: string): string | undefined {
+  if (message.charCodeAt(0) !== 0x7b && !message.trimStart().startsWith('{')) return undefined;
+  try {
+    const value: unknown = JSON.parse(message);
+    // The text itself is kept, because numbers may be too large for JavaScript and a name may stand twice. A line end may
+    // only stand between its parts.
+    return controls.test(message) ? JSON.stringify(value) : message.trim();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Text that JSON escapes and that is left to JSON.stringify. A lone surrogate is escaped, too. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
-const escapes = /["\\\u0000-\u001f\ud800-\udfff]/;
+const escapes = /["\\\u0000-\u001f\u007f-\u009f\ud800-\udfff]/;
+/** Control characters that JSON allows in its texts, and terminals obey. */
+const lateControls = /[\u007f-\u009f]/g;
 
 function quoted(text: string): string {
-  return escapes.test(text) ? JSON.stringify(text) : `"${text}"`;
+  if (!escapes.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replace(lateControls, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 }
 
 /** `{ID: {NAME: VALUE}}`, and a list of values where a name stands twice. Text, so that no name meets Object's own. */
@@ -214,37 +266,57 @@ function offset(date: Date, separator: string): string {
 
 /**
  * Bytes of one packet. RFC 3164 speaks of 1024 and RFC 5424 of 2048 that every receiver must take, but what is in use takes
- * 8 KiB and more (rsyslog's maxMessageSize), and what is cut is lost.
+ * 8 KiB and more (rsyslog's maxMessageSize).
  */
 export const longestPacket = 8192;
 
-/** Makes the function that writes records as UDP packets for another syslog daemon. */
+/**
+ * Makes the function that writes records as UDP packets for another syslog daemon. A record that is longer than a packet gives
+ * several, each on a line of its own.
+ */
 export function packetFormatter(
   format: PacketFormat,
   { host, hostOverride, limit = longestPacket }: Pick<LineStyle, 'host' | 'hostOverride'> & { readonly limit?: number },
 ): LineFormatter {
-  const write = format === 'rfc3164' ? oldPacket : newPacket;
-  return (record) => cutToBytes(write(record, hostOverride ?? record.host ?? host), limit);
+  const headOf = format === 'rfc3164' ? oldHead : newHead;
+  return (record) => {
+    const head = headOf(record, hostOverride ?? record.host ?? host);
+    return packets(head, onOneLine(lineText(record)), limit).join('\n');
+  };
 }
 
-/** `<PRI>Mon dd HH:MM:SS HOST TAG[PID]: MESSAGE`, RFC 3164 section 4.1. */
-function oldPacket(record: LogRecord, host: string): string {
+/** `<PRI>Mon dd HH:MM:SS HOST TAG[PID]:`, RFC 3164 section 4.1. */
+function oldHead(record: LogRecord, host: string): string {
   const { program, pid, processId, unprioritized } = record;
   const name = unprioritized === true ? '??' : program.replace(/[^!-9;-Z\\^-~]+/g, '_');
   const process = pid ?? processId?.replace(/[^!-Z\\^-~]+/g, '_');
   // Without a tag the receiver would take the message's first word for one.
   const tag = `${name === '' ? '-' : name}${process === undefined ? '' : `[${process}]`}`;
-  return `<${priorityNumber(record.facility, record.severity)}>${syslogTime(record.time)} ${word(host, 255)} ${tag}: ${record.message}`;
+  return `<${priorityNumber(record.facility, record.severity)}>${syslogTime(record.time)} ${word(host, 255)} ${tag}:`;
 }
 
-/** `<PRI>1 TIME HOST APP-NAME PROCID MSGID STRUCTURED-DATA MESSAGE`, RFC 5424 section 6. */
-function newPacket(record: LogRecord, host: string): string {
-  const { facility, severity, time, message, messageId, structuredData } = record;
+/** `<PRI>1 TIME HOST APP-NAME PROCID MSGID STRUCTURED-DATA`, RFC 5424 section 6. */
+function newHead(record: LogRecord, host: string): string {
+  const { facility, severity, time, messageId, structuredData } = record;
   const program = record.unprioritized === true ? '??' : record.program;
   const process = record.pid === undefined ? (record.processId ?? '') : String(record.pid);
   const names = `${word(host, 255)} ${word(program, 48)} ${word(process, 128)} ${word(messageId ?? '', 32)}`;
-  const head = `<${priorityNumber(facility, severity)}>1 ${isoTime(time)} ${names} ${elementsText(structuredData)}`;
-  return message === '' ? head : `${head} ${message}`;
+  return `<${priorityNumber(facility, severity)}>1 ${isoTime(time)} ${names} ${elementsText(structuredData)}`;
+}
+
+/** The packets of one record; one whose head alone is too long is cut. */
+function packets(head: string, text: string, limit: number): readonly string[] {
+  const whole = text === '' ? head : `${head} ${text}`;
+  const [first, rest] = cutToBytes(whole, limit);
+  const all = [first];
+  for (let left = rest; left !== ''; ) {
+    const [piece, more] = cutToBytes(`${head} ${continuationMark}${left}`, limit);
+    // Without room for any of the text behind the head, the loop would not end.
+    if (piece.length <= head.length + continuationMark.length + 1) break;
+    all.push(piece);
+    left = more;
+  }
+  return all;
 }
 
 /** A header field: printable ASCII without spaces, `-` for nothing. */
@@ -259,7 +331,7 @@ function elementsText(elements: readonly StructuredElement[] | undefined): strin
   const name = (text: string) => text.replace(/[^!-~]|[=\]"]/g, '_').slice(0, 32) || '_';
   return elements
     .map(({ id, params }) => {
-      const values = params.map(([key, value]) => ` ${name(key)}="${value.replace(/["\\\]]/g, '\\$&')}"`);
+      const values = params.map(([key, value]) => ` ${name(key)}="${onOneLine(value).replace(/["\\\]]/g, '\\$&')}"`);
       return `[${name(id)}${values.join('')}]`;
     })
     .join('');
@@ -267,11 +339,11 @@ function elementsText(elements: readonly StructuredElement[] | undefined): strin
 
 const encoder = new TextEncoder();
 
-/** Text of at most so many bytes of UTF-8, cut between two characters. */
-function cutToBytes(text: string, limit: number): string {
-  if (text.length * 3 <= limit) return text;
+/** Divides text after at most so many bytes of UTF-8, between two characters. */
+function cutToBytes(text: string, limit: number): readonly [head: string, rest: string] {
+  if (text.length * 3 <= limit) return [text, ''];
   const { read } = encoder.encodeInto(text, new Uint8Array(limit));
-  return read === text.length ? text : text.slice(0, read);
+  return [text.slice(0, read), text.slice(read)];
 }
 
 // Names of files.
@@ -305,6 +377,13 @@ export function strftime(pattern: string, date: Date): string {
     const value = conversions[letter]?.(date);
     return value === undefined ? whole : padded(value, flags, width === '' ? undefined : Math.min(Number(width), 255));
   });
+}
+
+/** True where `strftime` gives another text at another time. */
+export function variesWithTime(pattern: string): boolean {
+  return [...pattern.matchAll(conversion)].some(
+    ([, , , , letter = '']) => letter in conversions && !'%nt'.includes(letter),
+  );
 }
 
 /** A number with the width and the character that pads it, or text. */

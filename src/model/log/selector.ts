@@ -71,6 +71,9 @@ const priorityHint = 'expected *, debug, info, notice, warn, err, crit, alert or
 
 /** Characters of a record that a regular expression looks through, so that the time of one record is bounded, too. */
 const longestSearched = 8192;
+/** The same times the instructions of the expression: a large one looks through less of a record, though at least this much. */
+const mostWork = 2 * 1024 * 1024;
+const leastSearched = 1024;
 
 /** Carries a mistake out of the reader. */
 class SelectorMistake extends Error {
@@ -457,23 +460,27 @@ function upTo(severity: Severity): number {
   return (2 << severityNumber(severity)) - 1;
 }
 
+/** @param name in lower case; one that ends in `@` means all instances of a template */
 function programMatcher(name: string): (record: LogRecord) => boolean {
+  const matches = (program: string): boolean =>
+    name.endsWith('@') && name.length > 1 ? program.startsWith(name) : program === name;
   // Records of one program come in runs that share the same string.
   let last = '';
   let answer = false;
   return ({ program }) => {
     if (program !== last) {
       last = program;
-      answer = program.toLowerCase() === name;
+      answer = matches(program.toLowerCase());
     }
     return answer;
   };
 }
 
-function regexMatcher({ test }: Regex): (record: LogRecord) => boolean {
+function regexMatcher({ test, size }: Regex): (record: LogRecord) => boolean {
+  const longest = Math.min(longestSearched, Math.max(leastSearched, Math.floor(mostWork / size)));
   return (record) => {
     const text = searched(record);
-    return test(text.length > longestSearched ? text.slice(0, longestSearched) : text);
+    return test(text.length > longest ? text.slice(0, longest) : text);
   };
 }
 

@@ -1,23 +1,30 @@
 /**
  * Parses what arrives at `/dev/log` into records: RFC 3164 with its deviations, RFC 5424, and text without any `<PRI>`.
  *
- * - One datagram may hold several records, each ended by a NUL. Empty ones are dropped, and white space at the end goes.
- * - A record stays one record and one line, as in rsyslog (`$EscapeControlCharactersOnReceive on`): a line feed inside of
- *   it becomes rsyslog's `#012`, any other control character but the tab `\xHH`. Bytes that are not UTF-8 become `\xHH` too.
+ * - One datagram may hold several records, each ended by a NUL, or each with its length before it (RFC 6587, octet
+ *   counting). Empty ones are dropped, and white space at the end goes.
+ * - A text of several lines is one record. A line feed does not end a record even where `<PRI>` follows: a program that logs
+ *   what others have given it would otherwise log records of their making. The message is the text as it came; whoever
+ *   writes it into a line escapes what a line cannot hold.
+ * - Only what is certainly a tag or a host becomes one; all other words stay in the message. A timestamp that no calendar
+ *   has, such as `Feb 31`, is text.
  * - The time is when it was received, as in rsyslog (`$SystemLogUseSysTimeStamp on`) and busybox: RFC 3164 knows neither
  *   year nor zone. Only RFC 5424's own timestamp is complete, and counts.
  * - `<PRI>` beyond 191 or with no number is none: the text is kept whole and taken as syslog.err, as the reference says.
+ * - A message of more bytes than a line may have becomes several records.
+ * - What the kernel tells of the sender stands beside what the record says. A record that would look like one of chaperone's
+ *   own is marked, whoever has sent it.
  *
  * Every record of the container comes through here, so the usual one is cheap: it is decoded once, cut by looking at
- * single characters, and its tag is looked up among those that came before.
+ * single characters, and its tag and its timestamp are looked up among those that came before.
  */
 
-import { printable } from '../words/printable.ts';
-import type { LogRecord, StructuredElement } from './log-record.ts';
+import { decodeText, escapeControls } from '../words/printable.ts';
+import type { LogRecord, LogSender, StructuredElement } from './log-record.ts';
 import { type Facility, facilities, priorityValues, type Severity, severities } from './syslog-names.ts';
 
-/** Bytes of one record that are kept. */
-export const longestRecord = 8192;
+/** Bytes of a message that one record holds, where the configuration says nothing else. */
+export const longestLine = 64 * 1024;
 
 /** What is known of a datagram besides its bytes. */
 export interface Reception {
@@ -25,46 +32,91 @@ export interface Reception {
   readonly time: number;
   /** The host to name in records that name none; absent: formats put the local host there. */
   readonly host?: string;
+  /** The name of this host. A record without a pid may begin with it, or with an address, before its tag. */
+  readonly localHost?: string;
+  /** Bytes of a message that one record holds. */
+  readonly maxLine?: number;
+  /** Who has sent the datagram; absent where the kernel does not tell. */
+  readonly sender?: LogSender | undefined;
+  /** True where chaperone itself has sent it, and may use its own name. */
+  readonly isOwn?: boolean;
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
-
-/** Control characters but for the tab, the C1 range among them. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
-const controls = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/;
 
 const space = 0x20;
 const nul = 0;
-const lineFeed = 10;
 
 /**
  * Parses a datagram into its records; never throws.
  *
- * @param datagram text is one record that needs no decoding: printable ASCII and tabs, without white space at its end
+ * @param datagram text is one datagram that needs no decoding: printable ASCII and tabs, without white space at its end
+ * @param lost how many bytes of the datagram were not received, because it was too long; the last record says so
  */
-export function parseDatagram(datagram: Uint8Array | string, reception: Reception): LogRecord[] {
-  if (typeof datagram === 'string') {
-    if (datagram.length === 0) return [];
-    if (datagram.length <= longestRecord) return [parseRecord(datagram, reception)];
-    return parseDatagram(encoder.encode(datagram), reception);
-  }
-  const bytes = datagram;
+export function parseDatagram(datagram: Uint8Array | string, reception: Reception, lost = 0): LogRecord[] {
+  const records = typeof datagram === 'string' ? parsePlain(datagram, reception) : parseAll(datagram, reception);
+  const last = lost > 0 ? records.pop() : undefined;
+  return last === undefined ? records : [...records, { ...last, message: `${last.message} [… ${lost} bytes cut]` }];
+}
+
+function parsePlain(datagram: string, reception: Reception): LogRecord[] {
+  if (datagram.length === 0) return [];
+  // A seeming escape of a byte has to be told from a real one.
+  if (isDigit(datagram.charCodeAt(0)) || datagram.includes('\\x')) return parseAll(encoder.encode(datagram), reception);
+  return inPieces(parseRecord(datagram, datagram, reception), reception);
+}
+
+function parseAll(bytes: Uint8Array, reception: Reception): LogRecord[] {
   const end = trimmedEnd(bytes, 0, bytes.length);
   if (end === 0) return [];
-  if (end <= longestRecord) {
-    const text = cleanText(end === bytes.length ? bytes : bytes.subarray(0, end));
-    if (text !== undefined) return [parseRecord(text, reception)];
-  }
+  const frames = countedFrames(bytes, end);
+  if (frames !== undefined) return frames.flatMap(([start, stop]) => parseBytes(bytes, start, stop, reception));
   const records: LogRecord[] = [];
   for (let start = 0; start < end; ) {
     const found = bytes.indexOf(nul, start);
     const stop = found === -1 || found > end ? end : found;
-    const trimmed = trimmedEnd(bytes, start, stop);
-    if (trimmed > start) records.push(parseRecord(readable(bytes.subarray(start, trimmed)), reception));
+    records.push(...parseBytes(bytes, start, stop, reception));
     start = stop + 1;
   }
   return records;
+}
+
+function parseBytes(bytes: Uint8Array, start: number, stop: number, reception: Reception): LogRecord[] {
+  const end = trimmedEnd(bytes, start, stop);
+  if (end === start) return [];
+  const text = decodeText(bytes.subarray(start, end));
+  return inPieces(parseRecord(text, searched(text), reception), reception);
+}
+
+/** The text that regular expressions of selectors search: one printable line. */
+function searched(text: string): string {
+  return escapeControls(text.replaceAll('\n', '#012'));
+}
+
+/** A datagram of at most 999,999 bytes has no longer count. */
+const longestCount = 6;
+
+/** Start and end of each record that has its length before it (RFC 6587, section 3.4.1); undefined where one has none. */
+function countedFrames(bytes: Uint8Array, end: number): (readonly [start: number, stop: number])[] | undefined {
+  const frames: (readonly [number, number])[] = [];
+  for (let at = 0; at < end; ) {
+    let start = at;
+    let count = 0;
+    for (; start < at + longestCount && isDigit(bytes[start] ?? 0); start++)
+      count = count * 10 + (bytes[start] ?? 0) - 0x30;
+    if (start === at || count === 0 || bytes[start] !== space || !hasPriority(bytes, start + 1)) return undefined;
+    // The last record may be shorter than its count says: the white space at the end has gone, or the datagram was cut.
+    at = Math.min(start + 1 + count, end);
+    frames.push([start + 1, at]);
+    while (at < end && isBlank(bytes[at] ?? 0)) at += 1;
+  }
+  return frames;
+}
+
+function hasPriority(bytes: Uint8Array, start: number): boolean {
+  let at = start + 1;
+  while (at < start + 4 && isDigit(bytes[at] ?? 0)) at += 1;
+  return bytes[start] === 0x3c && at > start + 1 && bytes[at] === 0x3e;
 }
 
 /** Where the bytes end without the white space and the NULs that come last. */
@@ -78,34 +130,27 @@ function isBlank(byte: number): boolean {
   return byte === space || byte === nul || (byte >= 9 && byte <= 13);
 }
 
-/** The text where nothing in it has to be escaped. */
-function cleanText(bytes: Uint8Array): string | undefined {
-  try {
-    const text = decoder.decode(bytes);
-    return controls.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
+/** The record, or several where its message is too long for one; all of them have the text that selectors search. */
+function inPieces(record: LogRecord, { maxLine = longestLine }: Reception): LogRecord[] {
+  const { message } = record;
+  const pieces = message.length * 3 <= maxLine ? [message] : piecesOf(message, maxLine);
+  if (pieces.length === 1) return [record];
+  return pieces.map((piece, index) => ({ ...record, message: piece, ...(index === 0 ? {} : { continuation: true }) }));
 }
 
-/** One record as one printable line, cut where it is too long. */
-function readable(bytes: Uint8Array): string {
-  if (bytes.length <= longestRecord) return escaped(bytes);
-  let end = longestRecord;
-  // The cut must not split a UTF-8 character.
-  while (end > longestRecord - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return `${escaped(bytes.subarray(0, end))} [… ${bytes.length - end} bytes cut]`;
-}
+/** The longest character takes four bytes: in less room nothing could be cut off. */
+const leastRoom = 4;
 
-function escaped(bytes: Uint8Array): string {
-  const lines: string[] = [];
-  for (let start = 0; start <= bytes.length; ) {
-    const found = bytes.indexOf(lineFeed, start);
-    const end = found === -1 ? bytes.length : found;
-    lines.push(printable(bytes.subarray(start, end)));
-    start = end + 1;
+/** Cuts a text into pieces of at most so many bytes of UTF-8, between characters. */
+function piecesOf(text: string, most: number): string[] {
+  const room = new Uint8Array(Math.max(leastRoom, most));
+  const pieces: string[] = [];
+  for (let start = 0; start < text.length; ) {
+    const { read } = encoder.encodeInto(text.slice(start), room);
+    pieces.push(text.slice(start, start + read));
+    start += read;
   }
-  return lines.join('#012');
+  return pieces;
 }
 
 interface Priority {
@@ -134,17 +179,66 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** Parses the text of one record, which is one printable line. */
-function parseRecord(text: string, reception: Reception): LogRecord {
-  const priority = readPriority(text);
-  const kind = priority === undefined ? undefined : prioritiesByNumber[priority.number];
-  if (priority === undefined || kind === undefined) return withoutPriority(text, reception);
-  const { end } = priority;
-  const numbered = text.charCodeAt(end) === 0x31 && text.charCodeAt(end + 1) === space;
-  return (numbered ? parseNew(text, end + 2, kind, reception) : undefined) ?? parseOld(text, end, kind, reception);
+/** A record that has a priority. */
+interface Source {
+  readonly text: string;
+  /** The text that selectors search. */
+  readonly raw: string;
+  readonly kind: Priority;
+  readonly reception: Reception;
 }
 
-function withoutPriority(text: string, { time, host }: Reception): LogRecord {
+/** Parses the text of one record. */
+function parseRecord(text: string, raw: string, reception: Reception): LogRecord {
+  const priority = readPriority(text);
+  const kind = priority === undefined ? undefined : prioritiesByNumber[priority.number];
+  if (priority === undefined || kind === undefined) return withoutPriority(text, raw, reception);
+  const { end } = priority;
+  const numbered = text.charCodeAt(end) === 0x31 && text.charCodeAt(end + 1) === space;
+  const source = { text, raw, kind, reception };
+  const record = (numbered ? parseNew(source, end + 2) : undefined) ?? parseOld(source, end);
+  return reception.isOwn !== true && claimsOwnName(record) ? impostor(record) : record;
+}
+
+const ownName = 'chaperone';
+/** What cannot be seen, or changes how a letter looks. */
+const invisible = /[\p{C}\p{M}\p{Z}\p{Default_Ignorable_Code_Point}]+/gu;
+/** The programs that were asked about before. */
+const knownClaims = new Map<string, boolean>();
+/** As many characters of a message may look like a tag. */
+const longestLookalike = 64;
+
+/** True for a record whose line would look like one of chaperone's own. */
+function claimsOwnName({ program, message }: LogRecord): boolean {
+  // A line without a tag shows the message where the tag would be.
+  if (program === '') return claimsName(message.slice(0, longestLookalike), /^chaperone[[:]/i);
+  let claims = knownClaims.get(program);
+  if (claims === undefined) {
+    claims = claimsName(program, /^chaperone(?![\p{L}\p{N}_.\-/@+#~%()$])/iu);
+    if (knownClaims.size >= mostKnownTags) knownClaims.clear();
+    knownClaims.set(program, claims);
+  }
+  return claims;
+}
+
+function claimsName(text: string, form: RegExp): boolean {
+  return form.test(text.normalize('NFKC').replace(invisible, ''));
+}
+
+/** The record with a mark that every format shows. */
+function impostor(record: LogRecord): LogRecord {
+  const { sender } = record;
+  return { ...record, program: `${ownName}?`, impostor: true, ...(sender === undefined ? {} : { trust: 'claimed' }) };
+}
+
+/** Whether the kernel confirms the pid that a record names. */
+function trustIn(pid: number | undefined, { sender }: Reception): LogRecord['trust'] {
+  if (sender === undefined) return undefined;
+  return sender.pid !== 0 && sender.pid === pid ? 'known' : 'claimed';
+}
+
+function withoutPriority(text: string, raw: string, reception: Reception): LogRecord {
+  const { time, host, sender } = reception;
   return {
     time,
     facility: 'syslog',
@@ -153,7 +247,9 @@ function withoutPriority(text: string, { time, host }: Reception): LogRecord {
     pid: undefined,
     message: text,
     host,
-    raw: text,
+    raw,
+    sender,
+    trust: trustIn(undefined, reception),
     unprioritized: true,
   };
 }
@@ -162,6 +258,8 @@ interface Tag {
   readonly program: string;
   readonly pid: number | undefined;
   readonly processId: string | undefined;
+  /** True for `TAG[PID]:`, which is no word of any text. */
+  readonly certain: boolean;
 }
 
 /** The words that stood where a tag may stand, with what was read from them; null for what is no tag. */
@@ -180,11 +278,25 @@ function readTag(word: string): Tag | null {
   return tag;
 }
 
+/**
+ * The name of a program as syslog(3) writes it: at least one letter, and of other characters only those that occur in names:
+ * no quotes, braces or signs of equality, which stand in JSON and in logfmt. `::` joins names, one colon does not.
+ */
+const programName = /^(?:\/|(?=.*\p{L})[\p{L}\p{M}\p{N}_.\-/@+#~%()$]+(?:::[\p{L}\p{M}\p{N}_.\-/@+#~%()$]+)*)$/u;
+/** Before `[PID]:` a colon may stand, too, but not that of a URL. */
+const nameOfProcess = /^(?!.*:\/\/)(?=.*\p{L})[\p{L}\p{M}\p{N}_.\-/@+#~%()$:]+$/u;
+const processText = /^[^\s\p{C}[\]]*$/u;
+
 function splitTag(word: string): Tag | null {
   const [, name, process, colon] = /^([^[\]]+?)(?:\[([^[\]]*)\])?(:?)$/.exec(word) ?? [];
-  if (name === undefined || (process === undefined && colon === '')) return null;
-  if (/^:*$/.test(name)) return null;
-  return { program: lastPart(name), ...processOf(process) };
+  if (name === undefined) return null;
+  if (process === undefined) {
+    return colon === ':' && programName.test(name) ? { program: lastPart(name), ...noProcess, certain: false } : null;
+  }
+  // Without a colon, `x[i]` may be a word of a formula; `x[7]` is taken for a process.
+  const fits = colon === ':' ? processText.test(process) : /^\d{1,10}$/.test(process);
+  if (!fits || !nameOfProcess.test(name)) return null;
+  return { program: lastPart(name), ...processOf(process), certain: colon === ':' };
 }
 
 function lastPart(name: string): string {
@@ -192,14 +304,16 @@ function lastPart(name: string): string {
   return name.slice(name.replace(/\/+$/, '').lastIndexOf('/') + 1).replace(/\/+$/, '') || name;
 }
 
+const noProcess = { pid: undefined, processId: undefined };
+
 function processOf(text: string | undefined): Pick<Tag, 'pid' | 'processId'> {
-  if (text === undefined || text === '') return { pid: undefined, processId: undefined };
+  if (text === undefined || text === '') return noProcess;
   // The kernel counts up to 2^22.
   return /^\d{1,10}$/.test(text) ? { pid: Number(text), processId: undefined } : { pid: undefined, processId: text };
 }
 
 /** RFC 3164: `[TIMESTAMP] [HOST] [TAG:] MESSAGE`, each of the three with or without. */
-function parseOld(text: string, start: number, kind: Priority, reception: Reception): LogRecord {
+function parseOld({ text, raw, kind, reception }: Source, start: number): LogRecord {
   // Cisco and some libraries put a space behind <PRI>.
   const begin = skipSpaces(text, start);
   const stamped = afterTimestamp(text, begin);
@@ -211,19 +325,19 @@ function parseOld(text: string, start: number, kind: Priority, reception: Recept
   if (tag === null && stamped !== -1) {
     const next = end + 1;
     const nextEnd = wordEnd(text, next);
+    const word = text.slice(at, end);
     // The word is a host only if a tag follows; otherwise it is the first word of a message without a tag.
-    const second = end < text.length && isHost(text, at, end) ? readTag(text.slice(next, nextEnd)) : null;
-    if (second !== null) {
-      host = text.slice(at, end);
+    const second = text.charCodeAt(end) === space && isHost(text, at, end) ? readTag(text.slice(next, nextEnd)) : null;
+    // "the time: now" has the same form, so that a host is one that is known, or it stands before `TAG[PID]:`.
+    if (second !== null && (second.certain || isKnownHost(word, reception.localHost))) {
+      host = word;
       tag = second;
       at = next;
       end = nextEnd;
     } else {
-      const glued = gluedTag(text, at, end);
-      if (glued !== -1) {
-        tag = readTag(text.slice(at, glued));
-        end = glued;
-      }
+      const glued = gluedTag.exec(word)?.[0].length;
+      tag = glued === undefined ? null : readTag(word.slice(0, glued));
+      if (glued !== undefined && tag !== null) end = at + glued;
     }
   }
   const { facility, severity } = kind;
@@ -237,20 +351,24 @@ function parseOld(text: string, start: number, kind: Priority, reception: Recept
     processId: tag?.processId,
     message,
     host,
-    raw: text,
+    raw,
+    sender: reception.sender,
+    trust: trustIn(tag?.pid, reception),
   };
 }
 
-/** Where a tag ends that its message follows without a space, `TAG:MESSAGE`; -1 where there is none. */
-function gluedTag(text: string, start: number, end: number): number {
-  const bracket = text.indexOf('[', start);
-  const colon = text.indexOf(':', start);
-  if (bracket > start && bracket < end && (colon === -1 || bracket < colon)) {
-    const close = text.indexOf(']', bracket);
-    if (close === -1 || close > end) return -1;
-    return text.charCodeAt(close + 1) === 0x3a ? close + 2 : close + 1;
-  }
-  return colon > start && colon < end ? colon + 1 : -1;
+/**
+ * A tag that its message follows without a space, `TAG[PID]:MESSAGE`, `TAG[7]MESSAGE` or `TAG:MESSAGE`. The last form is one only
+ * where no further colon, slash or the like follows, and a letter behind the first: `https://x`, `10.0.0.1:80`, `INFO:root:hello`
+ * and `C:\\x` are texts.
+ */
+const gluedTag =
+  /^[^[\]:]+(?:::[^[\]:]+)*\[(?:[^[\]]*\]:|\d{1,10}\])|^\p{L}[\p{L}\p{N}_.-]*:(?=\p{L}[^:/\\"'{}[\]<>=]*$)/u;
+
+/** True for this host and for an address. */
+function isKnownHost(word: string, local: string | undefined): boolean {
+  if (word === 'localhost' || /^\d{1,3}(?:\.\d{1,3}){3}$|^(?=.*:.*:)[\da-fA-F:.]+(?:%\w+)?$/.test(word)) return true;
+  return local !== undefined && (word === local || local.startsWith(`${word}.`) || word.startsWith(`${local}.`));
 }
 
 function isHost(text: string, start: number, end: number): boolean {
@@ -270,9 +388,12 @@ function isHost(text: string, start: number, end: number): boolean {
   return end > start;
 }
 
+/** Where a word ends; a word that is too long for a tag and for a host counts as one of just too many characters. */
 function wordEnd(text: string, start: number): number {
-  const found = text.indexOf(' ', start);
-  return found === -1 ? text.length : found;
+  const last = Math.min(text.length, start + longestTag + 1);
+  let at = start;
+  while (at < last && text.charCodeAt(at) > space) at += 1;
+  return at;
 }
 
 function skipSpaces(text: string, start: number): number {
@@ -281,37 +402,51 @@ function skipSpaces(text: string, start: number): number {
   return at;
 }
 
-/** `Jan  5 04:03:02` in its variants, and RFC 3339; the end of it, -1 where there is none. */
+/** `Jan  5 04:03:02` in its variants, and RFC 3339. */
 const oldTimestamp =
-  /(?:\w{3} {1,2}\d{1,2} (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: \d{4}(?= ))?(?: [A-Z]{3,4}(?=:))?:?|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: ?Z|[+-]\d{2}:?\d{2})?)(?= |$)/y;
+  /(?:(?<name>\w{3}) {1,2}(?<day>\d{1,2}) (?:(?<year>\d{4}) )?(?<clock>\d{2}:\d{2}:\d{2})(?:[.,]\d{1,9})?(?: (?<later>\d{4})(?= ))?(?: [A-Z]{3,4}(?=:))?:?|(?<date>\d{4}-\d{2}-\d{2})[T ](?<time>\d{2}:\d{2}:\d{2})(?:[.,]\d{1,9})?(?: ?Z|[+-]\d{2}:?\d{2})?)(?= |$)/y;
 
+const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** `Mmm dd HH:MM:SS`, which nearly all records have, and nearly all the same in one second. */
+let lastStamp = '';
+const stampLength = 15;
+
+/** Where the timestamp ends; -1 where there is none, or one that does not exist. */
 function afterTimestamp(text: string, start: number): number {
-  // `Mmm dd HH:MM:SS ` first: nearly all records have this form.
-  if (
-    text.charCodeAt(start + 3) === space &&
-    text.charCodeAt(start + 6) === space &&
-    text.charCodeAt(start + 9) === 0x3a &&
-    text.charCodeAt(start + 12) === 0x3a &&
-    text.charCodeAt(start + 15) === space &&
-    isDigit(text.charCodeAt(start + 5)) &&
-    isDigit(text.charCodeAt(start + 7)) &&
-    isDigit(text.charCodeAt(start + 14)) &&
-    !isDigit(text.charCodeAt(start))
-  ) {
-    return start + 15;
-  }
+  const usual = start + stampLength;
+  if (lastStamp !== '' && text.startsWith(lastStamp, start) && text.charCodeAt(usual) === space) return usual;
   oldTimestamp.lastIndex = start;
-  return oldTimestamp.test(text) ? oldTimestamp.lastIndex : -1;
+  const { name, day, year, later, clock, date, time } = oldTimestamp.exec(text)?.groups ?? {};
+  const end = oldTimestamp.lastIndex;
+  if (date !== undefined) {
+    const [years, months, days] = date.split('-').map(Number);
+    return existsDay(years, months, days) && existsClock(time) ? end : -1;
+  }
+  if (name === undefined) return -1;
+  // Without a year it may be a leap year.
+  const exists =
+    existsDay(Number(year ?? later ?? 2000), monthNames.indexOf(name) + 1, Number(day)) && existsClock(clock);
+  if (exists && end === usual) lastStamp = text.slice(start, end);
+  return exists ? end : -1;
+}
+
+function existsDay(year = 0, month = 0, day = 0): boolean {
+  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
+}
+
+/** `HH:MM:SS`, with leap seconds. */
+function existsClock(clock = ''): boolean {
+  return /^(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)$/.test(clock);
 }
 
 /** RFC 5424 behind `<PRI>1 `; undefined where it is not of that form, and then it is read as RFC 3164. */
-function parseNew(text: string, start: number, kind: Priority, reception: Reception): LogRecord | undefined {
+function parseNew({ text, raw, kind, reception }: Source, start: number): LogRecord | undefined {
   const timeEnd = text.indexOf(' ', start);
   const hostEnd = timeEnd === -1 ? -1 : text.indexOf(' ', timeEnd + 1);
   const nameEnd = hostEnd === -1 ? -1 : text.indexOf(' ', hostEnd + 1);
   const processEnd = nameEnd === -1 ? -1 : text.indexOf(' ', nameEnd + 1);
   const idEnd = processEnd === -1 ? -1 : text.indexOf(' ', processEnd + 1);
-  if (idEnd === -1) return undefined;
+  if (idEnd === -1 || unprintable.test(text.slice(start, idEnd))) return undefined;
   const time = readTime(text.slice(start, timeEnd));
   if (time === undefined) return undefined;
   const data = readStructuredData(text, idEnd + 1);
@@ -334,9 +469,14 @@ function parseNew(text: string, start: number, kind: Priority, reception: Recept
     host,
     messageId: orNil(text.slice(processEnd + 1, idEnd)),
     structuredData: data.elements,
-    raw: text,
+    raw,
+    sender: reception.sender,
+    trust: trustIn(pid, reception),
   };
 }
+
+/** Control and format characters, and white space other than the usual one. */
+const unprintable = /[^\P{C} ]|[^\S ]/u;
 
 function orNil(text: string): string | undefined {
   return text === '-' || text === '' ? undefined : text;
@@ -349,7 +489,9 @@ let lastTime = 0;
 function readTime(text: string): number | null | undefined {
   if (text === '-') return null;
   if (text === lastTimestamp) return lastTime;
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const form = /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(text);
+  // Date.parse takes the 31st of February for the 3rd of March.
+  if (form === null || !existsDay(Number(form[1]), Number(form[2]), Number(form[3]))) return undefined;
   const time = Date.parse(text);
   if (Number.isNaN(time)) return undefined;
   lastTimestamp = text;

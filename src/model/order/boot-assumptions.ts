@@ -55,7 +55,11 @@ export function parseMishap(text: string): Mishap | undefined {
  * What makes a service ready: its `program`; the end of its startup `pause`, unless the program fails meanwhile; or nothing
  * that takes time (`schedule`).
  */
-export function readyBy({ type, pidfile }: Pick<ServiceSpec, 'type' | 'pidfile'>): 'program' | 'pause' | 'schedule' {
+export function readyBy({
+  type,
+  pidfile,
+  ready,
+}: Pick<ServiceSpec, 'type' | 'pidfile' | 'ready'>): 'program' | 'pause' | 'schedule' {
   if (isScheduled(type)) return 'schedule';
-  return type === 'simple' && pidfile === undefined ? 'pause' : 'program';
+  return type === 'simple' && pidfile === undefined && ready === undefined ? 'pause' : 'program';
 }

@@ -1,5 +1,6 @@
 import { shortName } from '../service/service-spec.ts';
-import type { DependencyGraph } from './dependency-graph.ts';
+import type { DependencyGraph, DependencyNode } from './dependency-graph.ts';
+import { tieTo, tieWords } from './prerequisite.ts';
 
 const separator = ' | ';
 
@@ -34,8 +35,8 @@ export function dependencyChart({ names, nodes }: DependencyGraph): string {
     const start = Math.max(0, ...(prerequisites[index] ?? []).map((other) => ends.get(other) ?? 0));
     return row(shortNames[index] ?? '', `${' '.repeat(start)}${'='.repeat((ends.get(name) ?? 0) - start)}`);
   });
-  const lists = names.map((_, index) =>
-    row(shortNames[index] ?? '', (prerequisites[index] ?? []).map(shortName).join(', ')),
+  const lists = names.map((name, index) =>
+    row(shortNames[index] ?? '', (prerequisites[index] ?? []).map((other) => waitText(other, nodes[name])).join(', ')),
   );
   return [
     `${' '.repeat(width + separator.length)}${shortNames.join(separator)}`,
@@ -44,4 +45,10 @@ export function dependencyChart({ names, nodes }: DependencyGraph): string {
     ...lists,
     '',
   ].join('\n');
+}
+
+/** `db`, or where it is not simply to be ready `db (requires, healthy)`. */
+function waitText(name: string, node: DependencyNode | undefined): string {
+  const words = tieWords(tieTo(node, name));
+  return words === '' ? shortName(name) : `${shortName(name)} (${words})`;
 }

@@ -1,7 +1,10 @@
+import type { Ties } from './prerequisite.ts';
+
 /** The part of a service that ordering needs. */
 interface Dependent {
   readonly name: string;
   readonly prerequisites: readonly string[];
+  readonly ties?: Ties;
   readonly groups: readonly string[];
 }
 
@@ -30,6 +33,9 @@ export interface DependencyNode {
   readonly layer: number;
   readonly prerequisites: readonly string[];
   readonly dependents: readonly string[];
+  readonly ties?: Ties;
+  /** Those of the dependents that require it; absent if there are none. */
+  readonly requiredBy?: readonly string[];
 }
 
 /** The configuration asks for an order that does not exist. Code DEPENDENCY_CYCLE. */
@@ -98,11 +104,15 @@ export function buildDependencyGraph(services: readonly Dependent[]): Dependency
   for (const name of names) {
     const service = byName.get(name);
     if (service === undefined) continue;
+    const waiting = dependents.get(name) ?? [];
+    const requiredBy = waiting.filter((other) => byName.get(other)?.ties?.[name]?.kind === 'requires');
     nodes[name] = {
       stage: stageOf(service.groups),
       layer: layers.get(name) ?? 0,
       prerequisites: service.prerequisites.filter((prerequisite) => byName.has(prerequisite)),
-      dependents: dependents.get(name) ?? [],
+      dependents: waiting,
+      ...(service.ties === undefined ? {} : { ties: service.ties }),
+      ...(requiredBy.length === 0 ? {} : { requiredBy }),
     };
   }
   return { names, nodes, layerCount };

@@ -1,9 +1,14 @@
 import { isEnded, type ServicePhase } from '../service/service-phase.ts';
 import type { DependencyGraph, DependencyNode } from './dependency-graph.ts';
+import { type PrerequisiteStage, plainTie, type Tie, tieTo } from './prerequisite.ts';
 
 /** What ordering has to know about each service: its phase, and whether its failure holds others up. */
 export interface Standing {
   readonly phase: ServicePhase;
+  /** The process of the start that is under way has been spawned; only services that others wait for at `started` say so. */
+  readonly spawned?: boolean | undefined;
+  /** What the service's health probe says; undefined before its first verdict, and without a probe. */
+  readonly healthy?: boolean | undefined;
   /** True once the service was ready: from then on it holds up no later stage, even while it is restarted. */
   readonly hasBeenReady: boolean;
   readonly ignoreFailures: boolean;
@@ -12,6 +17,44 @@ export interface Standing {
 /** Standings of services by name: a map, or anything else that can look them up. */
 export interface Standings {
   get(name: string): Standing | undefined;
+}
+
+/** True where a service stands at this stage or beyond it. A disabled one stands at every stage, and so does an ignored failure. */
+function reaches(standing: Omit<Standing, 'hasBeenReady'>, stage: PrerequisiteStage): boolean {
+  const { phase, ignoreFailures, spawned, healthy } = standing;
+  if (phase === 'disabled' || (phase === 'failed' && ignoreFailures)) return true;
+  switch (stage) {
+    case 'started':
+      return satisfies(standing) || (phase === 'starting' && spawned === true);
+    case 'ready':
+      return satisfies(standing);
+    case 'healthy':
+      return satisfies(standing) && healthy === true;
+    case 'exited':
+      return phase === 'exited' || phase === 'ready.exited';
+  }
+}
+
+/** True where a service stands at every stage of the tie. */
+export function reachesAll(standing: Omit<Standing, 'hasBeenReady'>, { stages }: Tie): boolean {
+  return stages.every((stage) => reaches(standing, stage));
+}
+
+/**
+ * True where a service lets one start that has this tie to it.
+ *
+ * @param isBlocked the service is pending and can never start as things stand
+ */
+export function meets(standing: Omit<Standing, 'hasBeenReady'>, tie: Tie, isBlocked: boolean): boolean {
+  return reachesAll(standing, tie) || (tie.kind === 'wants' && (isBlocked || isSpent(standing, tie)));
+}
+
+/** True where a service does not reach the stages of the tie by itself any more: it has ended, or is unhealthy. */
+function isSpent({ phase, healthy }: Omit<Standing, 'hasBeenReady'>, { stages, kind }: Tie): boolean {
+  if (isEnded(phase)) return true;
+  if (!stages.includes('healthy')) return false;
+  // A service that is unhealthy may recover: only one that merely wants it goes on without.
+  return phase === 'exited' || phase === 'ready.exited' || (kind === 'wants' && healthy === false);
 }
 
 /** True where dependents may start: ready, exited, disabled, or failed with `ignore_failures`. */
@@ -50,7 +93,7 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
     if (standing === undefined) continue;
     if (isLost(standings, name) && !opensStage(standing)) nextBlocked = true;
     if (standing.phase !== 'pending') continue;
-    const held = node.prerequisites.some((other) => result.has(other) || isLost(standings, other));
+    const held = node.prerequisites.some((other) => holdsUp(standings, node, other, result));
     if (stageBlocked || held) {
       result.add(name);
       // A service that was ready once and is pending again holds up no later stage.
@@ -60,13 +103,25 @@ export function blocked(graph: DependencyGraph, standings: Standings): ReadonlyS
   return result;
 }
 
+/** True where a service never starts as things stand because of this prerequisite. `held`: pending ones that never start. */
+export function holdsUp(
+  standings: Standings,
+  node: DependencyNode | undefined,
+  prerequisite: string,
+  held: { has(name: string): boolean },
+): boolean {
+  const tie = tieTo(node, prerequisite);
+  return tie.kind !== 'wants' && (held.has(prerequisite) || isLost(standings, prerequisite, tie));
+}
+
 /**
  * For each blocked service the services at the roots of what holds it up: they have ended, wait for nothing themselves,
  * and would have to be started by hand.
  */
 export function blockedBy(graph: DependencyGraph, standings: Standings): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
-  const rootsOf = (name: string): readonly string[] => (isLost(standings, name) ? [name] : (found.get(name) ?? []));
+  const rootsOf = (name: string, tie = plainTie): readonly string[] =>
+    isLost(standings, name, tie) ? [name] : (found.get(name) ?? []);
   const stages = new Map<number, readonly string[]>();
   const rootsBefore = (stage: number): readonly string[] => {
     const known = stages.get(stage);
@@ -75,15 +130,16 @@ export function blockedBy(graph: DependencyGraph, standings: Standings): Readonl
       const standing = standings.get(name);
       return standing !== undefined && nodeOf(graph, name).stage < stage && !opensStage(standing);
     });
-    const roots = union(holding.map(rootsOf));
+    const roots = union(holding.map((name) => rootsOf(name)));
     stages.set(stage, roots);
     return roots;
   };
   // The names are in the order of the graph: the roots of what a service waits for are known before its own.
   for (const name of blocked(graph, standings)) {
-    const { prerequisites, stage } = nodeOf(graph, name);
-    const direct = union(prerequisites.map(rootsOf));
-    found.set(name, direct.length > 0 ? direct : rootsBefore(stage));
+    const node = nodeOf(graph, name);
+    const holding = node.prerequisites.filter((other) => holdsUp(standings, node, other, found));
+    const direct = union(holding.map((other) => rootsOf(other, tieTo(node, other))));
+    found.set(name, direct.length > 0 ? direct : rootsBefore(node.stage));
   }
   return found;
 }
@@ -115,18 +171,15 @@ export const leastShare = 1_000;
  * @param below layers below it in which a stop takes time; undefined where no graph tells how many come after it
  * @param left ms of the whole budget that are left
  * @param budget the whole of it, ms
+ * @param wanted the `stop_timeout` of the service: it may take so much more than an equal part as leaves a second to each layer below
  */
-export function stopShare(below: number | undefined, left: number, budget: number): number {
+export function stopShare(below: number | undefined, left: number, budget: number, wanted?: number): number {
   const usable = Math.max(0, left - shutdownReserve(budget));
-  if (below === undefined) return usable / 2;
+  if (below === undefined) return Math.min(usable / 2, wanted ?? usable);
   const equal = usable / (below + 1);
   const sparing = usable - below * leastShare;
+  if (wanted !== undefined) return Math.min(wanted, sparing > 0 ? sparing : equal);
   return sparing > 0 ? Math.min(equal, sparing) : equal;
-}
-
-/** A shutdown budget that gives each of so many layers its least share, ms. */
-export function sufficientBudget(layers: number): number {
-  return layers * leastShare + mostReserved;
 }
 
 function nodeOf(graph: DependencyGraph, name: string): DependencyNode {
@@ -140,8 +193,12 @@ export function opensStage(standing: Standing): boolean {
   return standing.hasBeenReady || satisfies(standing);
 }
 
-/** True if the service has ended without becoming ready, so that its dependents cannot start. */
-export function isLost(standings: Standings, name: string): boolean {
+/** True if the service has ended without reaching the stages of the tie, so that dependents with such a tie cannot start. */
+export function isLost(standings: Standings, name: string, tie = plainTie): boolean {
   const standing = standings.get(name);
-  return standing !== undefined && isEnded(standing.phase) && !satisfies(standing);
+  return standing !== undefined && isLostStanding(standing, tie);
+}
+
+export function isLostStanding(standing: Standing, tie = plainTie): boolean {
+  return isSpent(standing, tie) && !reachesAll(standing, tie);
 }

@@ -5,6 +5,7 @@
 
 import type { PublicState } from '../service/public-state.ts';
 import { consoleService, type ServiceSpec, type SystemSpec } from '../service/service-spec.ts';
+import type { RestartPolicy } from '../service/tries.ts';
 import { buildDependencyGraph } from './dependency-graph.ts';
 
 export type ReloadAction =
@@ -36,7 +37,9 @@ export interface ReloadPlan {
 type SpecKey = keyof ServiceSpec;
 
 /** What each part of a service's definition means for its process; a key that is missing here does not compile. */
-const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' | 'inPlace'>> = {
+const effects: Readonly<
+  Record<Exclude<SpecKey, 'name' | 'enabled' | 'held' | 'announcesSpawn'>, 'process' | 'inPlace'>
+> = {
   type: 'process',
   command: 'process',
   argv: 'process',
@@ -48,15 +51,28 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   stdin: 'process',
   stdout: 'process',
   stderr: 'process',
+  logRate: 'inPlace',
   ownGroup: 'process',
   pidfile: 'process',
   port: 'process',
   interval: 'process',
+  cron: 'process',
+  maxRuntime: 'inPlace',
+  reload: 'inPlace',
+  startIf: 'inPlace',
   watchdog: 'process',
+  notifyAccess: 'process',
   maxConnections: 'process',
   prerequisites: 'inPlace',
+  ties: 'inPlace',
+  onPrerequisiteFailure: 'inPlace',
+  onPrerequisiteRestart: 'inPlace',
   groups: 'inPlace',
   killSignal: 'inPlace',
+  killSteps: 'inPlace',
+  stopTimeout: 'inPlace',
+  // Hooks count from the next time on at which they run.
+  hooks: 'inPlace',
   exitKills: 'inPlace',
   ignoreFailures: 'inPlace',
   optional: 'inPlace',
@@ -65,11 +81,20 @@ const effects: Readonly<Record<Exclude<SpecKey, 'name' | 'enabled'>, 'process' |
   restart: 'inPlace',
   restartDelay: 'inPlace',
   restartLimit: 'inPlace',
+  restartPolicy: 'inPlace',
+  successExit: 'inPlace',
   onFailure: 'inPlace',
+  onSuccess: 'inPlace',
   remainAfterExit: 'inPlace',
   // Which processes belong to a service is determined at its start.
   killMode: 'process',
+  resources: 'process',
+  values: 'process',
   debug: 'inPlace',
+  // A probe of a start may need a descriptor, or have seen lines of output.
+  ready: 'process',
+  healthy: 'process',
+  onUnhealthy: 'inPlace',
 };
 
 /** Names of directives where the key of the spec differs. */
@@ -79,19 +104,47 @@ const directiveNames: Readonly<Partial<Record<SpecKey, string>>> = {
   missingAccount: 'account',
   ownGroup: 'setpgrp',
   prerequisites: 'after',
+  ties: 'wants, requires',
+  onPrerequisiteFailure: 'on_prerequisite_failure',
+  onPrerequisiteRestart: 'on_prerequisite_restart',
   groups: 'service_groups',
+  logRate: 'log_rate',
   killSignal: 'kill_signal',
+  killSteps: 'kill_signal',
+  stopTimeout: 'stop_timeout',
   exitKills: 'exit_kills',
   ignoreFailures: 'ignore_failures',
   processTimeout: 'process_timeout',
   startupPause: 'startup_pause',
   restartDelay: 'restart_delay',
   restartLimit: 'restart_limit',
+  resources: 'limits and rights',
+  values: 'environment',
+  successExit: 'success_exit',
   onFailure: 'on_failure',
+  onSuccess: 'on_success',
   remainAfterExit: 'remain_after_exit',
   killMode: 'kill_mode',
+  notifyAccess: 'notify_access',
   maxConnections: 'max_connections',
+  cron: 'schedule',
+  maxRuntime: 'max_runtime',
+  reload: 'reload_command',
+  startIf: 'start_if',
+  onUnhealthy: 'on_unhealthy',
 };
+
+/** The directives of a restart policy; a key that is missing here does not compile. */
+const policyNames: Readonly<Record<keyof RestartPolicy, string>> = {
+  always: 'restart',
+  startFailure: 'restart_on_start_failure',
+  delayMax: 'restart_delay_max',
+  backoff: 'restart_backoff',
+  jitter: 'restart_jitter',
+  window: 'restart_window',
+  prevent: 'restart_prevent',
+};
+const policyKeys = Object.keys(policyNames).filter((key): key is keyof RestartPolicy => key in policyNames);
 
 /**
  * @param stateOf where each service of `before` stands
@@ -153,7 +206,7 @@ function planService(
   }
   const changed = changedKeys(before, after);
   const otherZone = zoneChanged && after.type === 'cron';
-  const reasons = [...reasonsOf(changed), ...(otherZone ? ['time zone changed'] : [])];
+  const reasons = [...reasonsOf(changed, before, after), ...(otherZone ? ['time zone changed'] : [])];
   if (name === consoleService) return planConsole(after, state, changed, reasons);
   if (!after.enabled) {
     if (before.enabled && isUp(state)) return { action: 'stop', name, reasons: ['disabled', ...reasons] };
@@ -227,7 +280,13 @@ function needsProcess(key: EffectKey): boolean {
 const effectKeys = Object.keys(effects).filter(isEffectKey);
 
 /** The directives whose change leaves the process alone. */
-export const inPlaceDirectives = effectKeys.filter((key) => !needsProcess(key)).map(directiveName);
+export const inPlaceDirectives = [
+  ...new Set(
+    effectKeys
+      .filter((key) => !needsProcess(key))
+      .flatMap((key) => (key === 'restartPolicy' ? Object.values(policyNames) : [directiveName(key)])),
+  ),
+];
 
 function directiveName(key: SpecKey): string {
   return directiveNames[key] ?? key;
@@ -237,12 +296,17 @@ function isEffectKey(key: string): key is EffectKey {
   return Object.hasOwn(effects, key);
 }
 
-function reasonsOf(keys: readonly SpecKey[]): readonly string[] {
-  return [...new Set(keys.map((key) => `${directiveName(key)} changed`))];
+function reasonsOf(keys: readonly SpecKey[], before: ServiceSpec, after: ServiceSpec): readonly string[] {
+  const names = keys.flatMap((key) => (key === 'restartPolicy' ? changedPolicy(before, after) : [directiveName(key)]));
+  return [...new Set(names.map((name) => `${name} changed`))];
+}
+
+function changedPolicy({ restartPolicy: before = {} }: ServiceSpec, { restartPolicy: after = {} }: ServiceSpec) {
+  return policyKeys.flatMap((key) => (same(before[key], after[key]) ? [] : [policyNames[key]]));
 }
 
 /** Settings that are no part of a service; a key that is missing here does not compile. */
-const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'fileCount'>, string>> = {
+const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'templates' | 'fileCount'>, string>> = {
   logging: 'logging',
   idleDelay: 'idle_delay',
   shutdownTimeout: 'shutdown_timeout',
@@ -251,8 +315,13 @@ const settingNames: Readonly<Record<Exclude<keyof SystemSpec, 'services' | 'file
   statusInterval: 'status_interval',
   timeZone: 'time zone',
   logSocket: 'log socket',
+  maxLine: 'max_line',
   journal: 'inspect',
+  otel: 'otel',
+  metrics: 'metrics',
   control: 'control',
+  watched: 'compat',
+  variableFolder: 'compat',
 };
 
 function changedSettings(before: SystemSpec, after: SystemSpec): readonly string[] {

@@ -1,8 +1,10 @@
 /** What is said between a cron or inetd service, its trigger and its runs. */
-import type { ExitStatus } from '../service/exit-status.ts';
+import { describeNoAnswer, type NoAnswer } from '../service/condition.ts';
+import { describeExit, type ExitStatus } from '../service/exit-status.ts';
 import type { FailureCause } from '../service/service-phase.ts';
 import type { ServiceSpec, ServiceType } from '../service/service-spec.ts';
-import type { SpawnError } from '../service/spawn-error.ts';
+import { describeSpawnError, type SpawnError } from '../service/spawn-error.ts';
+import { describeDuration } from '../words/duration.ts';
 import { parseScheduleFields } from './schedule-fields.ts';
 
 /** A client that was accepted. `id` names it to the kernel port, which holds its descriptor. */
@@ -30,17 +32,64 @@ export interface TriggerCommand {
 export type ScheduleNews =
   /** cron: the last run goes on at the next tick. */
   | { readonly kind: 'skipped' }
+  /** cron, `overlap: queue`: the next run waits for the end of the present one. `again`: one run waits already, and stands for both. */
+  | { readonly kind: 'queued'; readonly again: boolean }
+  /** cron, `overlap: replace`: these runs are ended for the next one. */
+  | { readonly kind: 'replaced'; readonly pids: readonly number[] }
+  /** A run has lasted longer than max_runtime, ms, and is ended. */
+  | { readonly kind: 'overran'; readonly pid: number; readonly limit: number }
+  /** cron: the conditions of a run are not met. */
+  | { readonly kind: 'unmet'; readonly why: string }
+  /** cron: a condition of a run gave no answer. */
+  | { readonly kind: 'unasked'; readonly failure: NoAnswer }
+  /** cron: somebody has asked for a run. */
+  | { readonly kind: 'runAsked'; readonly request: number; readonly answer: RunAnswer }
+  /** cron: the run that these requests have asked for has ended, or will not begin. */
+  | { readonly kind: 'runAnswered'; readonly requests: readonly number[]; readonly result: RunResult }
   | { readonly kind: 'runFailed'; readonly pid: number; readonly status: ExitStatus }
   | { readonly kind: 'runUnspawned'; readonly error: SpawnError }
   /** inetd: handlers that still run when the service ends. */
   | { readonly kind: 'clearing'; readonly pids: readonly number[] }
   | { readonly kind: 'reset' };
 
+/** What comes of a request for a run. `waits`: it begins once the present run has ended. */
+export type RunAnswer = 'begun' | 'waits' | 'replaces' | 'busy' | 'unscheduled';
+
+/** How a run ended that somebody has asked for. `cut`: a stop, a reset or the next run has ended it, or it never began. */
+export type RunResult =
+  | { readonly kind: 'exit'; readonly status: ExitStatus }
+  | { readonly kind: 'spawn'; readonly error: SpawnError }
+  | { readonly kind: 'overran'; readonly limit: number }
+  /** Its conditions were not met, or gave no answer. */
+  | { readonly kind: 'unmet'; readonly why: string }
+  | { readonly kind: 'unasked'; readonly failure: NoAnswer }
+  | { readonly kind: 'cut' };
+
+/** `exit 3`, `ran longer than max_runtime, 30 s`. */
+export function describeRun(result: RunResult): string {
+  switch (result.kind) {
+    case 'exit':
+      return describeExit(result.status);
+    case 'spawn':
+      return describeSpawnError(result.error);
+    case 'overran':
+      return `ran longer than max_runtime, ${describeDuration(result.limit)}`;
+    case 'unmet':
+      return `skipped: ${result.why}`;
+    case 'unasked':
+      return `start_if: ${describeNoAnswer(result.failure)}`;
+    case 'cut':
+      return 'was ended by a stop, a reset or its next run';
+  }
+}
+
 /** What a scheduled service has done so far. */
 export interface RunCounts {
   /** Runs that were begun. */
   readonly begun: number;
   readonly running: number;
+  /** True where a run waits for the end of the present one. */
+  readonly waits?: true;
 }
 
 /** What a scheduled service shows of itself in status listings. */
@@ -51,7 +100,7 @@ export function scheduledNote({ type, interval = '', port = 0 }: ServiceSpec, { 
 }
 
 /** True for the types whose runs are started by a schedule or by clients, and not by the service's own start. */
-export function isScheduled(type: ServiceType): boolean {
+export function isScheduled(type: ServiceType | 'container'): boolean {
   switch (type) {
     case 'cron':
     case 'inetd':
@@ -60,6 +109,7 @@ export function isScheduled(type: ServiceType): boolean {
     case 'oneshot':
     case 'forking':
     case 'notify':
+    case 'container':
       return false;
   }
 }

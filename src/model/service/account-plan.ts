@@ -6,8 +6,8 @@
  * - A uid that was written (`joe:1234`) must be free: like useradd(8), two names for one uid are refused.
  * - A uid that comes from a path's owner (`joe:/apps`) may belong to another name: joe becomes a second name for it, as with
  *   `useradd --non-unique`. That is what the path form is for: with `docker run -v $PWD:/apps` the folder belongs to whoever
- *   the host says, often 1000, which the image calls `node`; or to root, and then joe is root by another name. The older
- *   entry comes first in the file, so that the uid is still shown by its name.
+ *   the host says, often 1000, which the image calls `node`. The older entry comes first in the file, so that the uid is
+ *   still shown by its name. A folder of root's is refused: joe would be root by another name, and nobody asked for that.
  * - No uid: the one after the highest in use from UID_MIN to UID_MAX of login.defs(5), else the lowest free one.
  * - A gid without a group gets a group named after the user, or `joe-GID` where that name is another group's.
  * - No gid: the group named after the user; where there is none it is made, with the number of the uid if that is free.
@@ -76,6 +76,14 @@ export function planAccount(request: UserRequest, texts: AccountTexts, facts: Ac
   const existing = users.find((user) => user.name === name);
   if (existing !== undefined) return compare(existing, askedUid, askedGid, request);
   if (hasEntry(texts.passwd, name)) return refuse(name, 'its line in /etc/passwd is damaged');
+
+  if (request.uid === undefined && facts.owner?.uid === 0) {
+    return refuse(
+      name,
+      `${request.path} belongs to root, and ${name} would be root by another name`,
+      `write the uid: --create-user ${name}:${request.path}:UID; or give the folder to another account first`,
+    );
+  }
 
   const holder = request.uid === undefined ? undefined : users.find((user) => user.uid === request.uid);
   if (holder !== undefined) {

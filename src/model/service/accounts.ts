@@ -28,9 +28,15 @@ export interface AccountDatabase {
   findGroup(nameOrId: string): GroupEntry | undefined;
   /**
    * The account of a user, and of a group where one is given, else of the user's primary group. Numbers need no entry:
-   * a uid without one belongs to group 0, as with `docker run --user`.
+   * chaperone's own uid without one belongs to chaperone's own group, and another to group 0, as with `docker run --user`.
    */
   account(user: string, group?: string): AccountLookup;
+}
+
+/** The ids of chaperone itself. */
+export interface OwnIds {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** (uid_t)-1 means "no change" to the kernel, so it can never be an account. */
@@ -40,7 +46,7 @@ export const largestId = 0xffff_fffe;
  * Reads the texts of passwd(5) and group(5). Lines that are no entries (comments, NIS lines, damaged ones) are skipped
  * as musl skips them, and of two entries with one name or number the first counts.
  */
-export function parseAccounts(passwd: string, group: string): AccountDatabase {
+export function parseAccounts(passwd: string, group: string, own?: OwnIds): AccountDatabase {
   const users = parseUsers(passwd);
   const groups = parseGroups(group);
   const usersByName = firstBy(users, (user) => user.name);
@@ -70,7 +76,7 @@ export function parseAccounts(passwd: string, group: string): AccountDatabase {
     const user = findUser(userText);
     const uid = user?.uid ?? parseId(userText);
     if (uid === undefined) return { kind: 'unknownUser', user: userText };
-    let gid = user?.gid ?? 0;
+    let gid = user?.gid ?? (uid === own?.uid ? own.gid : 0);
     if (groupText !== undefined) {
       const given = findGroup(groupText)?.gid ?? parseId(groupText);
       if (given === undefined) return { kind: 'unknownGroup', group: groupText };

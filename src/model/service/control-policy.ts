@@ -12,7 +12,9 @@ export const grantableActions = [
   'loglevel',
   'logs',
   'reload',
+  'scale',
   'run',
+  'run-now',
   'shutdown',
 ] as const;
 

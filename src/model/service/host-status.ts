@@ -39,6 +39,7 @@ export function errnoOf(end: SystemEnd): number | undefined {
     case 'signal':
       return end.signal === 'SIGINT' ? EINTR : undefined;
     case 'command':
+    case 'succeeded':
       return undefined;
     case 'exitKills':
       return errnoOfOutcome(end.outcome);
@@ -59,6 +60,8 @@ export function errnoOf(end: SystemEnd): number | undefined {
 function errnoOfCause(cause: FailureCause): number | undefined {
   if (isOutcome(cause)) return errnoOfOutcome(cause);
   switch (cause.kind) {
+    case 'hook':
+      return cause.failure.kind === 'timeout' ? ETIMEDOUT : errnoOfOutcome(cause.failure);
     // Bad parameters.
     case 'listen':
     case 'schedule':
@@ -67,9 +70,16 @@ function errnoOfCause(cause: FailureCause): number | undefined {
       return cause.trouble === 'absent' ? ENOENT : EINVAL;
     case 'reported':
       return cause.errno ?? EIO;
+    case 'condition':
+      return cause.failure.kind === 'timeout' ? ETIMEDOUT : errnoOfOutcome(cause.failure);
     case 'timeout':
+    case 'overrun':
     case 'watchdog':
+    case 'unready':
+    case 'unhealthy':
       return ETIMEDOUT;
+    case 'prerequisite':
+      return EIO;
   }
 }
 

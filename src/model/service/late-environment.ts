@@ -38,20 +38,25 @@ export function commandKey(command: string, account: Account | undefined): strin
   return `${owner}\0${command}`;
 }
 
+/** True for a variable of chaperone's own, which programs do not get. */
+export function isOwnVariable(name: string): boolean {
+  return name.startsWith('_CHAP');
+}
+
 /**
  * The environment of one run: the same object at each run where it does not depend on the run.
  *
- * @param known the late variables of this run; those that do not begin with an underscore are given to the program
+ * @param known the late variables of this run; those that are not chaperone's own are given to the program
  */
 export function environmentOfRun(
   { environment, late }: ConfiguredEnvironment,
   known: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const given = Object.entries(known).filter(([name]) => !name.startsWith('_'));
+  const given = Object.entries(known).filter(([name]) => !isOwnVariable(name));
   if (late === undefined && given.length === 0) return environment;
-  const result: Record<string, string> = { ...environment, ...Object.fromEntries(given) };
-  if (late === undefined) return result;
-  const levels: AccountLevel[] = [...late.levels, { values: new Map(Object.entries(known)) }];
+  const result = new Map([...Object.entries(environment), ...given]);
+  if (late === undefined) return Object.fromEntries(result);
+  const levels: AccountLevel[] = [...late.levels, { values: new Map(Object.entries(known)), data: 'literal' }];
   const expander = createExpander(levels, {
     commandOutput: (command, level) => {
       const account = level === undefined ? undefined : levels[level]?.account;
@@ -60,9 +65,9 @@ export function environmentOfRun(
   });
   for (const name of late.names) {
     const value = attempt(() => expander.variable(name));
-    if (value !== undefined && value !== '') result[name] = value;
+    if (value !== undefined) result.set(name, value);
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
 /** An expansion that passed with stand-ins may fail with the true values: then the variable is not set. */

@@ -30,6 +30,8 @@ export interface NotifyMessage {
   readonly storeRemove?: true;
   /** FDNAME=: the name of the descriptors, checked. */
   readonly storeName?: string;
+  /** X_CHAPERONE=1: sdnotify or sdnotify-exec was told to say this, so that it is the service's word and not a helper's. */
+  readonly vouched?: true;
 }
 
 export type NotifyAccess = 'none' | 'main' | 'exec' | 'all';
@@ -100,6 +102,8 @@ function readField(name: string, value: string): Field {
       return value === '1' ? { storeRemove: true } : {};
     case 'FDNAME':
       return isDescriptorName(value) ? { storeName: value } : {};
+    case 'X_CHAPERONE':
+      return value === '1' ? { vouched: true } : {};
     default:
       return {};
   }

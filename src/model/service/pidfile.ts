@@ -23,8 +23,6 @@ export function parsePidfile(text: string): PidfileContent {
 /** What is known of a process that a service names to be followed. */
 export interface Candidate {
   readonly pid: number;
-  /** True if the process descends from chaperone. */
-  readonly descendant: boolean;
   readonly uid: number;
   /** When the process began; comparable with the value of other processes. */
   readonly began: number;
@@ -39,19 +37,29 @@ export interface Claim {
   readonly owner: string | undefined;
   /** When the process of the service's last start began. */
   readonly startBegan: number | undefined;
+  /** True where the process is chaperone itself. */
+  readonly isOwn: boolean;
 }
 
 /**
- * Why a process may not be followed. `first`: it is PID 1. `owned`: it belongs to another service, and a process has one owner.
+ * Why a process may not be followed. `first`: it is PID 1. `own`: it is chaperone itself. `owned`: it belongs to another service, and a
+ * process has one owner. `foreign`: only root may name it.
  */
-export type FollowRefusal = 'first' | 'foreign' | 'owned' | 'old';
+export type FollowRefusal = 'first' | 'own' | 'foreign' | 'owned' | 'old';
 
-/** Why a pid from a pidfile or MAINPID is refused; undefined if it may be followed (reference 1.2). */
-export function refusalOf({ pid, descendant, uid, began }: Candidate, claim: Claim): FollowRefusal | undefined {
+/**
+ * Why a pid from a pidfile or MAINPID is refused; undefined if it may be followed (reference 2).
+ *
+ * @param byRoot true where root has written the pidfile, or sent MAINPID
+ */
+export function refusalOf({ pid, uid, began }: Candidate, claim: Claim, byRoot: boolean): FollowRefusal | undefined {
+  const { service, owner, accountUid, startBegan } = claim;
   if (pid <= 1) return 'first';
-  if (claim.owner !== undefined && claim.owner !== claim.service) return 'owned';
-  if (!descendant && uid !== claim.accountUid) return 'foreign';
-  // A process that this service owned already may be older than the start.
-  const isOld = claim.startBegan !== undefined && began < claim.startBegan;
-  return isOld && claim.owner === undefined ? 'old' : undefined;
+  if (claim.isOwn) return 'own';
+  if (owner !== undefined && owner !== service) return 'owned';
+  // A process that this service owned already may be of any account, and older than the start.
+  if (owner === service) return undefined;
+  // A service that runs as root has the account of everybody else's root processes.
+  if (!byRoot && (uid !== accountUid || uid === 0)) return 'foreign';
+  return startBegan !== undefined && began < startBegan ? 'old' : undefined;
 }

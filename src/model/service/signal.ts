@@ -35,6 +35,9 @@ const signalNumbers = {
 
 type StandardSignal = keyof typeof signalNumbers;
 
+/** The names of the signals that are not real-time signals. */
+export const signalNames: readonly string[] = Object.keys(signalNumbers);
+
 /** `SIGTERM`, or `SIGRTMIN+n` as glibc counts (SIGRTMIN is 34). */
 export type SignalName = StandardSignal | `SIGRTMIN+${number}`;
 

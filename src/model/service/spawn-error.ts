@@ -1,13 +1,20 @@
 /** What chaperone was doing for the new process when the system refused, in the order of the stages. */
 export type SpawnErrorStage =
+  | 'hook'
+  | 'words'
   | 'lookup'
   | 'notify'
+  /** Reading the files that hold its variables. */
+  | 'values'
+  | 'descriptor'
   | 'pipe'
   | 'clone'
   | 'group'
   | 'terminal'
   | 'stdio'
   | 'limit'
+  /** What a directive of the service sets for its process: a limit, a priority, a right. */
+  | 'setting'
   | 'groups'
   | 'gid'
   | 'uid'
@@ -22,6 +29,13 @@ export interface SpawnError {
   /** The program as it was looked up or executed. */
   readonly program: string;
   readonly directory?: string;
+  /**
+   * `exec`: what is wrong with the program's file, where that is known; continues "cannot execute X: ". `setting` and `values`:
+   * what could not be done; continues "cannot ".
+   */
+  readonly detail?: string;
+  /** `setting`: what chaperone needs where that is not permitted. */
+  readonly needs?: string;
 }
 
 /** What each errno means for somebody who wants to start a program. */
@@ -41,17 +55,31 @@ export const errnoReasons: Readonly<Record<string, string>> = {
   ENOEXEC: 'it is neither a program for this machine nor a script with a #! line',
   ENOMEM: 'out of memory',
   ENOTDIR: 'a part of the path is not a directory',
+  ENOSPC: 'no space left on the device',
   EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
   ETXTBSY: 'the file is open for writing',
 };
+
+/** How a container with a read-only root file system gets a folder for sockets. */
+export const writableFolderHint =
+  'mount a writable folder at /tmp, in Kubernetes an emptyDir volume, with docker --tmpfs /tmp';
+
+/** What making a directory meets where chaperone may not write. */
+const withoutFolder: readonly string[] = ['EACCES', 'ENOENT', 'ENOSPC', 'EPERM', 'EROFS'];
 
 /** One sentence, beginning "cannot …", that says what failed and why. */
 export function describeSpawnError(error: SpawnError): string {
   const reason = errnoReasons[error.code] ?? error.code;
   switch (error.stage) {
+    case 'hook':
+      return error.detail ?? `not started: ${reason} (${error.code})`;
+    case 'words':
+      return `cannot make words of the command: ${error.detail ?? reason}`;
     case 'lookup':
       return `executable '${error.program}' not found`;
     case 'exec':
+      if (error.detail !== undefined) return `cannot execute ${error.program}: ${error.detail} (${error.code})`;
       return error.code === 'ENOENT'
         ? `cannot execute ${error.program}: it, or the interpreter it names, does not exist (ENOENT)`
         : `cannot execute ${error.program}: ${reason} (${error.code})`;
@@ -64,7 +92,16 @@ export function describeSpawnError(error: SpawnError): string {
     case 'clone':
       return `cannot create a process: ${reason} (${error.code})`;
     case 'notify':
-      return `cannot make the notify socket: ${reason} (${error.code})`;
+      return `cannot make the notify socket: ${reason} (${error.code})${withoutFolder.includes(error.code) ? `; ${writableFolderHint}` : ''}`;
+    case 'values':
+      return `cannot ${error.detail ?? 'read the values of its variables'}`;
+    case 'setting': {
+      const needs = error.needs !== undefined && (error.code === 'EPERM' || error.code === 'EACCES');
+      const more = needs ? `; chaperone needs ${error.needs}` : '';
+      return `cannot ${error.detail ?? 'prepare the process'}: ${reason} (${error.code})${more}`;
+    }
+    case 'descriptor':
+      return `cannot give it ${error.detail ?? 'a descriptor for its probe'}`;
     case 'pipe':
       return `cannot make a pipe: ${reason} (${error.code})`;
     case 'group':

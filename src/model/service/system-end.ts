@@ -11,12 +11,18 @@ export type SystemEnd =
   /** Somebody requested the shutdown. `failed`: the last service that had failed by then. */
   | { readonly kind: 'command'; readonly failed?: ServiceFailure }
   | { readonly kind: 'exitKills'; readonly service: string; readonly outcome: RunOutcome }
-  /** `onFailure`: the service has `on_failure: shutdown`, so that any failure of it ends the system. */
+  /** The service has ended normally, and has `on_success: shutdown`. */
+  | { readonly kind: 'succeeded'; readonly service: string; readonly outcome: RunOutcome }
+  /**
+   * `onFailure`: the service has `on_failure: shutdown`, so that any failure of it ends the system; `onUnhealthy`: it is unhealthy,
+   * and has `on_unhealthy: shutdown`.
+   */
   | {
       readonly kind: 'serviceFailed';
       readonly service: string;
       readonly cause: FailureCause;
       readonly onFailure?: true;
+      readonly onUnhealthy?: true;
     }
   /** Programs of enabled services are missing; nothing was started. */
   | { readonly kind: 'missingPrograms'; readonly problems: readonly MissingProgram[] }
@@ -59,10 +65,11 @@ export function exitStatusOf(end: SystemEnd): number {
     case 'command':
       return end.failed === undefined ? 0 : failureStatus(end.failed.cause);
     case 'exitKills':
+    case 'succeeded':
       return outcomeStatus(end.outcome);
     case 'serviceFailed':
       // With --task the command is the purpose of the container: its status is the container's.
-      return end.service === consoleService || end.onFailure ? failureStatus(end.cause) : 1;
+      return end.service === consoleService || end.onFailure || end.onUnhealthy ? failureStatus(end.cause) : 1;
     case 'missingPrograms':
     case 'internalError':
       return 1;
@@ -74,9 +81,9 @@ export function exitStatusOf(end: SystemEnd): number {
   }
 }
 
-/** The exit status for a failure; 1 if chaperone itself ended the service. */
+/** The exit status for a failure; 1 if chaperone itself ended the service, or gave it up after a normal end. */
 function failureStatus(cause: FailureCause): number {
-  return isOutcome(cause) ? outcomeStatus(cause) : 1;
+  return (isOutcome(cause) && outcomeStatus(cause)) || 1;
 }
 
 /** True if the cause is the end of a run, or the reason why it could not begin. */
@@ -87,5 +94,6 @@ export function isOutcome(cause: FailureCause): cause is Extract<FailureCause, R
 /** As a shell has it: 127 where a command is not found, 126 where it may not run. */
 function outcomeStatus(outcome: RunOutcome): number {
   if (outcome.kind === 'exit') return shellStatus(outcome.status);
-  return outcome.error.code === 'ENOENT' && outcome.error.stage !== 'directory' ? 127 : 126;
+  const { code, stage } = outcome.error;
+  return code === 'ENOENT' && (stage === 'exec' || stage === 'lookup') ? 127 : 126;
 }

@@ -1,6 +1,7 @@
 /** Events between a service, its unit, and the ports that reach the kernel. `at` is monotonic time in ms. */
 
 import type { Connection } from '../schedule/scheduled-runs.ts';
+import type { Beside } from './beside.ts';
 import type { ExitStatus } from './exit-status.ts';
 import type { NotifyMessage } from './notify-message.ts';
 import type { PidfileTrouble } from './pidfile.ts';
@@ -15,6 +16,8 @@ export interface UnitRun {
   readonly serial: number;
   /** inetd: the client that becomes its standard input, output and error. */
   readonly connection?: Connection;
+  /** Absent: the service's own command runs. For others than hooks `service` is what `besideSpec` makes. */
+  readonly beside?: Beside;
   /**
    * A run that is there already: of a chart that is made anew. Nothing is spawned. `pid` is its leader's, 0 where that
    * has ended; `asked`: it has been asked to end.
@@ -41,6 +44,8 @@ export type UnitFact =
       readonly age: number;
       /** True if the service's pidfile, written since the start, names the leader. */
       readonly named?: true;
+      /** The end of what the command of a probe has written. */
+      readonly said?: string;
       readonly at: number;
     }
   /** The leader had ended before, and now the last process of the unit has ended. */
@@ -71,6 +76,8 @@ export type UnitRequest =
       readonly asked?: { readonly signal: SignalName; readonly for: number };
     }
   | { readonly type: 'unit.look' }
+  /** The unit is to find the end of its standard input behind what other services have written so far. */
+  | { readonly type: 'unit.finish' }
   /** Nobody wants the start any more: unless the program runs already, the start is to fail at once. */
   | { readonly type: 'unit.cancel' }
   /** This process is the unit's leader from now on. */

@@ -1,5 +1,5 @@
-import { matchesGlob } from './glob.ts';
-import { compileRegex, type Regex, type RegexLack, shownRegex } from './regex.ts';
+import { compileGlob, type Glob } from './glob.ts';
+import { compileRegex, type Regex, type RegexLack, type Replacer, shownRegex } from './regex.ts';
 
 /** Why an expansion cannot be done. */
 export type ExpansionErrorCode =
@@ -36,7 +36,14 @@ export interface Level {
   readonly inherits?: readonly string[];
   /** Globs: names that are not seen from further in, wherever they are set (`env_unset`). */
   readonly drops?: readonly string[];
+  /**
+   * The values come from outside, and nothing in them is run: `literal` ones are not expanded at all, in the others
+   * backticks stay as they are. Without it, they are expanded like all that a configuration says.
+   */
+  readonly data?: DataKind;
 }
+
+export type DataKind = 'literal' | 'withoutCommands';
 
 export interface ExpanderOptions {
   /**
@@ -47,6 +54,8 @@ export interface ExpanderOptions {
   readonly commandOutput?: (command: string, level: number | undefined) => string | undefined;
   /** Names of variables whose values are stand-ins: the true ones are known only when a service starts. */
   readonly late?: ReadonlySet<string>;
+  /** True: `$(V:?message)` gives nothing where V is not set; else that is an error. */
+  readonly assumesRequired?: boolean;
   /** What begins a form: a prefix, then one of the opening brackets `(`, `{` and `[`. By default `$`, and `(` or `{`. */
   readonly prefix?: string;
   readonly brackets?: string;
@@ -76,6 +85,8 @@ export interface Expander {
 const longestResult = 131_072;
 /** Characters that one expansion may produce on its way, so that values that double each other end quickly. */
 const mostWork = 4 * 1024 * 1024;
+/** The characters of a value, times the instructions of the expression that is matched against it. */
+const mostMatching = 16 * 1024 * 1024;
 /** The work that each form counts as, since a form that yields little text costs time, too. */
 const formCost = 64;
 const deepestNesting = 100;
@@ -110,12 +121,14 @@ class LevelExpander implements Expander {
   readonly #commandOutput: NonNullable<ExpanderOptions['commandOutput']>;
   readonly #late: ReadonlySet<string>;
   readonly #prefix: string;
+  readonly #assumesRequired: boolean;
   readonly #brackets: string;
   readonly #formStart: RegExp;
   readonly #finished = new Map<string, { readonly text: string; readonly late: boolean }>();
   /** Errors of values that wait for a command, kept because a second expansion would cost as much as the first. */
   readonly #pendingValues = new Map<string, ExpansionError>();
   readonly #running = new Set<string>();
+  readonly #globs = new Map<string, Glob>();
   #work = 0;
   /** A cycle was cut since the current evaluation began. */
   #cut = false;
@@ -124,6 +137,7 @@ class LevelExpander implements Expander {
 
   constructor(levels: readonly Level[], options: ExpanderOptions) {
     const { commandOutput = () => undefined, late = new Set<string>(), prefix = '$', brackets = '({' } = options;
+    this.#assumesRequired = options.assumesRequired ?? false;
     this.#levels = levels;
     this.#commandOutput = commandOutput;
     this.#late = late;
@@ -162,12 +176,24 @@ class LevelExpander implements Expander {
   #levelOf(name: string, below: number, section?: number): number {
     for (let level = below - 1; level >= 0; level -= 1) {
       const current = this.#levels[level];
-      if (current === undefined || matchesAny(name, current.drops)) return -1;
+      if (current === undefined || this.#matchesAny(name, current.drops)) return -1;
       if (current.values.has(name)) return level;
       const filtered = current.inherits !== undefined && (section === undefined || current.section !== section);
-      if (filtered && !matchesAny(name, current.inherits)) return -1;
+      if (filtered && !this.#matchesAny(name, current.inherits)) return -1;
     }
     return -1;
+  }
+
+  #matchesAny(name: string, globs: readonly string[] | undefined): boolean {
+    return globs?.some((glob) => glob === '*' || this.#globOf(glob).matches(name)) ?? false;
+  }
+
+  #globOf(text: string): Glob {
+    const known = this.#globs.get(text);
+    if (known !== undefined) return known;
+    const glob = compileGlob(text);
+    this.#globs.set(text, glob);
+    return glob;
   }
 
   #evaluate(name: string, level: number): string {
@@ -179,7 +205,12 @@ class LevelExpander implements Expander {
     }
     const pending = this.#pendingValues.get(key);
     if (pending !== undefined) throw pending;
-    const raw = this.#levels[level]?.values.get(name) ?? '';
+    const { values, data } = this.#levels[level] ?? { values: new Map<string, string>() };
+    const raw = values.get(name) ?? '';
+    if (data === 'literal') {
+      this.#sawLate ||= this.#late.has(name);
+      return raw;
+    }
     if (this.#running.has(key)) {
       this.#cut = true;
       return raw;
@@ -191,7 +222,7 @@ class LevelExpander implements Expander {
     this.#sawLate = this.#late.has(name);
     this.#running.add(key);
     try {
-      const text = this.#expandText(raw, { frame, nesting: 0, literalBackticks: false });
+      const text = this.#expandText(raw, { frame, nesting: 0, literalBackticks: data === 'withoutCommands' });
       // A value that hangs on a cycle depends on where the cycle was entered: keeping it would make the order of
       // questions count.
       if (!this.#cut) this.#finished.set(key, { text, late: this.#sawLate });
@@ -274,7 +305,7 @@ class LevelExpander implements Expander {
     if (place.literalBackticks || body.trim() === '') return undefined;
     const lateBefore = this.#sawLate;
     this.#sawLate = false;
-    const command = this.#expandText(body, { ...place, nesting: place.nesting + 1 });
+    const command = unseal(this.#expandText(body, { ...place, nesting: place.nesting + 1 }));
     const commandIsLate = this.#sawLate;
     this.#sawLate ||= lateBefore;
     if (commandIsLate) {
@@ -309,7 +340,7 @@ class LevelExpander implements Expander {
       case '_':
         return value === '' ? expandOperand(operand) : '';
       case '?':
-        if (value !== '') return value;
+        if (value !== '' || this.#assumesRequired) return value;
         throw new ExpansionError('EXPANSION_REQUIRED', expandOperand(operand).trim() || `${name} is not set`);
       case '|':
         return choose(
@@ -318,7 +349,8 @@ class LevelExpander implements Expander {
           expandOperand,
         );
       default:
-        return expandOperand(replaceMatches(value, operand));
+        // What stands in the value is data by now: only what the replacement brings is expanded.
+        return unseal(expandOperand(replaceMatches(value, operand, (text) => seal(text, this.#prefix))));
     }
   }
 
@@ -332,10 +364,6 @@ class LevelExpander implements Expander {
     const close = closingBracket(text, index + this.#prefix.length);
     return close < 0 ? text.length : close + 1;
   }
-}
-
-function matchesAny(name: string, globs: readonly string[] | undefined): boolean {
-  return globs?.some((glob) => glob === '*' || matchesGlob(name, glob)) ?? false;
 }
 
 function escapeRegex(text: string): string {
@@ -400,7 +428,10 @@ function choose(value: string, parts: readonly string[], expandOperand: (text: s
   const [first = '', second = '', third] = parts;
   if (third !== undefined) {
     const glob = expandOperand(first).toLowerCase();
-    return expandOperand(matchesGlob(value.toLowerCase(), glob) ? second : third);
+    const work = { left: mostWork };
+    const matches = compileGlob(glob).matches(value.toLowerCase(), work);
+    if (work.left < 0) throw new ExpansionError('EXPANSION_TOO_LARGE', 'the glob has too many * for such a long value');
+    return expandOperand(matches ? second : third);
   }
   if (value !== '') return expandOperand(first);
   return parts.length === 1 ? '' : expandOperand(second);
@@ -419,8 +450,34 @@ function readRegex(written: string, flags: string): Regex {
   throw new ExpansionError('EXPANSION_BAD_REGEX', `${shownRegex(written)} cannot be used: ${result.reason}${advice}`);
 }
 
+/** A character that no text has (Unicode calls it a noncharacter): behind it stands the number of a sealed character. */
+const sealMark = '\uFDD0';
+
+/** Hides whatever could begin a form, so that an expansion leaves the text alone. */
+function seal(text: string, prefix: string): string {
+  if (text === '') return text;
+  let sealed = '';
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    const isSpecial = character === '`' || character === '\\' || character === sealMark || prefix.includes(character);
+    sealed += isSpecial ? `${sealMark}${String.fromCharCode(sealedFrom + text.charCodeAt(index))}` : character;
+  }
+  return sealed;
+}
+
+/** Sealed characters stand so many code units further on, where none of them begins a form. */
+const sealedFrom = 0x4000;
+
+/** Undoes `seal`. */
+function unseal(text: string): string {
+  if (!text.includes(sealMark)) return text;
+  return text.replace(/\uFDD0([\s\S])/g, (_, hidden: string) =>
+    String.fromCharCode((hidden.charCodeAt(0) - sealedFrom + 0x10000) % 0x10000),
+  );
+}
+
 /** `REGEX/REPLACEMENT/FLAGS`: the last two slashes that are not escaped are the separators. */
-function replaceMatches(value: string, operand: string): string {
+function replaceMatches(value: string, operand: string, keep: (text: string) => string): string {
   const slashes = [...operand.matchAll(/(?<!\\)\//g)].map((match) => match.index);
   const last = slashes.at(-1);
   const middle = slashes.at(-2);
@@ -436,14 +493,21 @@ function replaceMatches(value: string, operand: string): string {
   }
   const replacement = operand.slice(middle + 1, last).replaceAll('\\/', '/');
   const regex = readRegex(operand.slice(0, middle), flags);
+  if (value.length * regex.size > mostMatching) {
+    throw new ExpansionError(
+      'EXPANSION_TOO_LARGE',
+      `a value of ${value.length} characters is too long for such a regex`,
+    );
+  }
   let length = 0;
-  return regex.replaceAll(value, (match, groups) => {
+  const replace: Replacer = (match, groups) => {
     const put = replacement.replace(/\\(?:(\d{1,2})|([\\nt]))/g, (_, digits?: string, escaped?: string) => {
-      if (digits !== undefined) return [match, ...groups][Number(digits)] ?? '';
+      if (digits !== undefined) return keep([match, ...groups][Number(digits)] ?? '');
       return escaped === 'n' ? '\n' : escaped === 't' ? '\t' : '\\';
     });
     length += put.length;
     if (length > mostWork) throw new ExpansionError('EXPANSION_TOO_LARGE', 'the replacement grows too large');
     return put;
-  });
+  };
+  return regex.replaceAll(value, replace, keep);
 }

@@ -3,7 +3,9 @@ export type InspectRequest =
   | { readonly kind: 'terminal' | 'json'; readonly services: readonly string[] }
   | { readonly kind: 'journal'; readonly file: string }
   /** Without a port the system chooses one; without an address it is the loopback one. */
-  | { readonly kind: 'ws' | 'web'; readonly address?: string; readonly port?: number };
+  | { readonly kind: 'ws'; readonly address?: string; readonly port?: number }
+  /** `act`: the page may start and stop services, as far as who uses it may. */
+  | { readonly kind: 'web'; readonly address?: string; readonly port?: number; readonly act?: true };
 
 type Kind = InspectRequest['kind'];
 
@@ -16,7 +18,7 @@ const forms: Readonly<Record<Kind, string>> = {
   json: 'json[:SERVICE,…]',
   journal: 'journal:FILE',
   ws: 'ws[:[ADDRESS:]PORT]',
-  web: 'web[:[ADDRESS:]PORT]',
+  web: 'web[:[ADDRESS:]PORT][,act]',
 };
 
 const highestPort = 65_535;
@@ -27,11 +29,11 @@ const highestPort = 65_535;
  */
 export function parseInspectRequests(text: string): InspectRequests {
   const requests: InspectRequest[] = [];
-  for (const { word, argument } of splitKinds(text)) {
+  for (const { word, argument, act } of splitKinds(text)) {
     if (!isKind(word)) {
       return { kind: 'mistake', message: `cannot inspect to "${word}": expected ${Object.values(forms).join(', ')}` };
     }
-    const request = readRequest(word, argument);
+    const request = readRequest(word, argument, act);
     if (request === undefined) {
       const given = argument === undefined ? word : `${word}:${argument}`;
       return { kind: 'mistake', message: `cannot inspect to "${given}": expected ${forms[word]}` };
@@ -41,19 +43,27 @@ export function parseInspectRequests(text: string): InspectRequests {
   return { kind: 'requests', requests };
 }
 
-function splitKinds(text: string): readonly { readonly word: string; readonly argument: string | undefined }[] {
-  const parts: { word: string; argument: string | undefined }[] = [];
+interface Part {
+  readonly word: string;
+  argument: string | undefined;
+  /** `act` stood behind `web`. */
+  act: boolean;
+}
+
+function splitKinds(text: string): readonly Part[] {
+  const parts: Part[] = [];
   for (const part of text.split(',')) {
     const [word = '', ...rest] = part.split(':');
     const last = parts.at(-1);
-    if (last?.argument !== undefined && !isKind(word)) last.argument += `,${part}`;
-    else parts.push({ word, argument: rest.length === 0 ? undefined : rest.join(':') });
+    if (last?.word === 'web' && part === 'act' && !last.act) last.act = true;
+    else if (last?.argument !== undefined && !isKind(word)) last.argument += `,${part}`;
+    else parts.push({ word, argument: rest.length === 0 ? undefined : rest.join(':'), act: false });
   }
   return parts;
 }
 
 /** Undefined if the argument is not valid for this kind. */
-function readRequest(kind: Kind, argument: string | undefined): InspectRequest | undefined {
+function readRequest(kind: Kind, argument: string | undefined, act: boolean): InspectRequest | undefined {
   switch (kind) {
     case 'terminal':
     case 'json': {
@@ -62,18 +72,25 @@ function readRequest(kind: Kind, argument: string | undefined): InspectRequest |
     }
     case 'journal':
       return argument === undefined || argument === '' ? undefined : { kind, file: argument };
-    case 'ws':
-    case 'web':
-      return argument === undefined ? { kind } : readEndpoint(kind, argument);
+    case 'ws': {
+      const place = readEndpoint(argument);
+      return place === undefined ? undefined : { kind, ...place };
+    }
+    case 'web': {
+      const place = readEndpoint(argument);
+      return place === undefined ? undefined : { kind, ...place, ...(act ? { act } : {}) };
+    }
   }
 }
 
-function readEndpoint(kind: 'ws' | 'web', text: string): InspectRequest | undefined {
+/** The place to listen at: the system's choice without an argument; undefined where the argument is no place. */
+function readEndpoint(text: string | undefined): { readonly port?: number; readonly address?: string } | undefined {
+  if (text === undefined) return {};
   const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]:|([^:[\]]+):)?(\d{1,5})$/.exec(text) ?? [];
   const address = bracketed ?? plain;
   const port = Number(digits);
   if (digits === '' || port > highestPort) return undefined;
-  return { kind, port, ...(address === undefined ? {} : { address }) };
+  return { port, ...(address === undefined ? {} : { address }) };
 }
 
 function isKind(word: string): word is Kind {

@@ -44,7 +44,7 @@ export function parseOptions(
   parameters: Parameters,
   { untilWord = false }: ParseSettings = {},
 ): OptionsParse {
-  const texts = new Map<string, readonly string[]>();
+  const texts = new Map<string, string[]>();
   const words: string[] = [];
   const owners = new Map<number, readonly string[]>();
   for (let index = 0; index < given.length; ) {
@@ -64,7 +64,11 @@ export function parseOptions(
     }
     const reading = readOption(word, given[index + 1], parameters);
     if (reading.kind === 'mistake') return reading;
-    for (const { name, text } of reading.given) texts.set(name, [...(texts.get(name) ?? []), text]);
+    for (const { name, text } of reading.given) {
+      const before = texts.get(name);
+      if (before === undefined) texts.set(name, [text]);
+      else before.push(text);
+    }
     for (let used = 0; used < reading.used; used += 1)
       owners.set(
         index + used,

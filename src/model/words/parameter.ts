@@ -140,7 +140,7 @@ const longestTime = 10 * 365 * 86_400;
 
 /** Seconds of a command line or of JSON, as ms; undefined for what is negative or longer than ten years. */
 export function readSeconds(text: string): number | undefined {
-  return /^\+?(\d+\.?\d*|\.\d+)$/.test(text) ? inTime(Number(text)) : undefined;
+  return /^\+?(\d+(\.\d*)?|\.\d+)$/.test(text) ? inTime(Number(text)) : undefined;
 }
 
 function inTime(seconds: number): number | undefined {

@@ -4,35 +4,57 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be found
 const controls = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 
+/** A backslash that begins what looks like an escape of one byte. */
+const seemingEscape = /\\(?=x[0-9a-f]{2})/g;
+
 /**
- * Bytes of unknown origin as one printable line: UTF-8 where they are UTF-8, each other byte as `\xHH`; control characters
- * as `\xHH` too, but for the tab.
+ * Bytes of unknown origin as text. What is UTF-8 stays as it is, control characters included; each other byte becomes
+ * `\xHH`. That can be undone: a backslash that stood before `xHH` in the bytes becomes `\x5c`.
  */
-export function printable(bytes: Uint8Array): string {
-  return escapeControls(decodeLoosely(bytes));
-}
-
-function escapeControls(text: string): string {
-  return text.replace(controls, (character) => hexEscape(character.charCodeAt(0)));
-}
-
-function decodeLoosely(bytes: Uint8Array): string {
+export function decodeText(bytes: Uint8Array): string {
   try {
-    return decoder.decode(bytes);
+    return withoutSeemingEscapes(decoder.decode(bytes));
   } catch {
-    let text = '';
-    for (let start = 0; start < bytes.length; ) {
-      const length = sequenceLength(bytes, start);
-      if (length === 0) {
-        text += hexEscape(bytes[start] ?? 0);
-        start += 1;
-      } else {
-        text += decoder.decode(bytes.subarray(start, start + length));
-        start += length;
-      }
-    }
-    return text;
+    return decodePieces(bytes);
   }
+}
+
+/** As `decodeText`, on one line: control characters become `\xHH`, too, except for the tab. */
+export function printable(bytes: Uint8Array): string {
+  return escapeControls(decodeText(bytes));
+}
+
+/** Control characters as the `\xHH` of their bytes in UTF-8, except for the tab. */
+export function escapeControls(text: string): string {
+  return text.replace(controls, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x80 ? hexEscape(code) : `\\xc2${hexEscape(code)}`;
+  });
+}
+
+function withoutSeemingEscapes(text: string): string {
+  return text.includes('\\x') ? text.replace(seemingEscape, '\\x5c') : text;
+}
+
+function decodePieces(bytes: Uint8Array): string {
+  let text = '';
+  let plain = 0;
+  const take = (end: number): void => {
+    if (end > plain) text += withoutSeemingEscapes(decoder.decode(bytes.subarray(plain, end)));
+  };
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    take(at);
+    text += hexEscape(bytes[at] ?? 0);
+    at += 1;
+    plain = at;
+  }
+  take(bytes.length);
+  return text;
 }
 
 /** The length of the well-formed UTF-8 sequence at `start`, 0 where there is none (RFC 3629, section 4). */
@@ -67,5 +89,6 @@ function hexEscape(byte: number): string {
 
 /** Text of several lines as one printable line, for log records and tables. */
 export function oneLine(text: string): string {
-  return escapeControls(text.trim().replace(/\s*\n\s*/g, ' '));
+  // A run of white space is looked at once, whatever is in it: /\s*\n\s*/ would begin anew at each of its characters.
+  return escapeControls(text.trim().replace(/\s+/g, (space) => (space.includes('\n') ? ' ' : space)));
 }

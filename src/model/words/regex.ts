@@ -21,10 +21,16 @@ export type Replacer = (match: string, groups: readonly (string | undefined)[]) 
 
 /** A compiled expression. */
 export interface Regex {
+  /** Instructions of the program: what one character of a text costs at worst. */
+  readonly size: number;
   /** Tells whether a text contains a match. */
   readonly test: (text: string) => boolean;
-  /** Replaces every match in the text; an empty match directly behind another match counts, as in Python. */
-  readonly replaceAll: (text: string, replacer: Replacer) => string;
+  /**
+   * Replaces every match in the text; an empty match directly behind another match counts, as in Python.
+   *
+   * @param keep makes what becomes of the text between the matches; without it that stays as it is
+   */
+  readonly replaceAll: (text: string, replacer: Replacer, keep?: (between: string) => string) => string;
 }
 
 /** Features that a linear-time engine cannot have; each user of expressions suggests another way around them. */
@@ -74,16 +80,25 @@ export function compileRegex(written: string, { ignoreCase = false, dotAll = fal
   return {
     ok: true,
     regex: {
+      size,
       test: ignoreCase ? withShortcut(source, compiled) : (text) => compiled.test(text),
-      replaceAll: (text, replacer) =>
+      replaceAll: (text, replacer, keep = (between) => between) => {
+        let result = '';
+        let copied = 0;
         compiled.matcher(text).replaceAll((match: string, ...rest: unknown[]) => {
           // Groups, the match's index, the text, and named groups where there are any.
           const groups = rest.slice(0, compiled.groupCount());
-          return replacer(
+          const index = Number(rest[compiled.groupCount()]);
+          result += keep(text.slice(copied, index));
+          result += replacer(
             match,
             groups.map((group) => (typeof group === 'string' ? group : undefined)),
           );
-        }),
+          copied = index + match.length;
+          return '';
+        });
+        return result + keep(text.slice(copied));
+      },
     },
   };
 }

@@ -3,15 +3,26 @@
  * that the tests cover the system that really runs.
  */
 import { filter, ReplaySubject, Subject, Subscription } from 'rxjs';
-import { type Actor, createActor } from 'xstate';
+import { type Actor, type CallbackActorLogic, createActor, fromCallback } from 'xstate';
 import { isNotice } from '../../facts/fact.ts';
 import { Feed } from '../../facts/feed.ts';
+import type { CheckFact, CheckRequest, CheckRun } from '../../machines/probe.ts';
 import { outputOf, type SystemOutput, type systemMachine } from '../../machines/system.ts';
 import { formatRecord } from '../../model/log/log-format.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
-import { type Message, messagesFor, readyMessage, signalIgnored, sinkRefuses } from '../../model/log/messages.ts';
+import {
+  linesOverRate,
+  type Message,
+  messagesFor,
+  readyMessage,
+  rotationFails,
+  signalIgnored,
+  sinkRefuses,
+  sinkWorksAgain,
+} from '../../model/log/messages.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import type { ReloadPlan } from '../../model/order/reload-plan.ts';
+import { describePlace, type HookPlace } from '../../model/service/hook.ts';
 import type { Claim } from '../../model/service/pidfile.ts';
 import type { ServiceSpec, SystemSpec } from '../../model/service/service-spec.ts';
 import { endingSignals, type SignalName } from '../../model/service/signal.ts';
@@ -22,12 +33,19 @@ import { type ExitRouter, routeExits } from '../../streams/exit-router.ts';
 import type { Assembly } from '../assembly.ts';
 import { messageView } from '../inspection/entry-views.ts';
 import type { Clock, Kernel, ProcessExit, ProcessView } from '../kernel.ts';
+import { Flows } from '../logging/flows.ts';
+import { LogRates } from '../logging/log-rates.ts';
 import { LogSinks } from '../logging/log-sinks.ts';
 import type { AttachLogging } from '../logging/logging.ts';
 import { serveSyslog } from '../logging/syslog.ts';
+import { Channels } from '../units/channels.ts';
+import type { CheckPorts, Checks } from '../units/checks.ts';
 import { LiveProcesses } from '../units/live-processes.ts';
+import { lookupLogic } from '../units/lookup.ts';
 import { NotifySockets } from '../units/notify-sockets.ts';
 import { Pidfiles } from '../units/pidfiles.ts';
+import { reloaderLogic } from '../units/reloader.ts';
+import type { EnvironmentPorts } from '../units/start-environment.ts';
 import { type TriggerPorts, triggerLogic } from '../units/trigger.ts';
 import { Units } from '../units/units.ts';
 import { ChartFacts } from './chart-facts.ts';
@@ -41,8 +59,14 @@ export interface AssembleOptions {
   readonly version: string;
   /** Connects the records with the sinks that the configuration names. */
   readonly attachLogging: AttachLogging;
+  /** Random numbers from 0 to 1, 1 excluded; by default those of the runtime. */
+  readonly random?: () => number;
   /** Called when the first cron service starts. */
   readonly loadSchedules: TriggerPorts['loadSchedules'];
+  /** Called when the first service starts that has values in files. */
+  readonly loadValues: EnvironmentPorts['loadValues'];
+  /** Makes what asks and listens for probes; called where a service has one. */
+  readonly makeChecks?: (ports: CheckPorts) => Checks;
   /** True where log lines for a terminal may have colours. */
   readonly colours?: boolean;
   /** The host that wants notifications from chaperone itself, if there is one. */
@@ -71,14 +95,18 @@ class JoinedAssembly implements Assembly {
   readonly #host: HostNotifier | undefined;
   readonly #pidfiles: Pidfiles;
   readonly #notify: NotifySockets;
+  readonly #channels: Channels;
   readonly #units: Units;
+  readonly #rates: LogRates;
   readonly #lastLines = new LastLines();
+  readonly #flows: Flows;
   /** The next run of each cron service, Unix ms. */
   readonly #nextRuns = new Map<string, number>();
   readonly #services: Map<string, ServiceSpec>;
   readonly #signals = new Subscription();
   /** Messages to log before anything starts. */
   readonly #messages: readonly Message[];
+  #checks: Checks | undefined;
   #endSyslog = (): void => undefined;
   #orphans = 0;
   #interrupted = false;
@@ -93,18 +121,22 @@ class JoinedAssembly implements Assembly {
     const ahead = clock.realTime() - clock.now();
     this.feed = new Feed({ now: () => clock.realTime() - ahead, wallTime: () => clock.wallTime() });
     this.notices$ = this.feed.facts$.pipe(filter(isNotice));
+    this.#flows = new Flows(clock);
     this.sinks = this.#makeSinks();
     this.#logging = this.#attachLogging(config);
+    this.sinks.openFiles(config.logging);
     const { spec, missing, messages } = preflight(kernel, config);
     this.#messages = messages;
     this.#services = new Map(spec.services.map((service) => [service.name, service]));
     this.exits = this.#routeExits();
     this.#pidfiles = this.#makePidfiles();
     this.#notify = this.#makeNotifySockets();
+    this.#channels = new Channels({ kernel, serviceOf: this.serviceOf, onMessage: this.say });
+    this.#rates = new LogRates(clock, (service, lines, rate) => this.say(linesOverRate(service, lines, rate)));
     this.#units = this.#makeUnits();
     this.system = createActor(joinedMachine, {
       id: 'system',
-      input: { spec, graph: buildDependencyGraph(spec.services), missingPrograms: missing },
+      input: { spec, graph: buildDependencyGraph(spec.services), missingPrograms: missing, seed: kernel.seed },
       clock: {
         setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
         clearTimeout: (id) => clock.clearTimeout(id),
@@ -124,6 +156,11 @@ class JoinedAssembly implements Assembly {
   readonly flush = (): void => this.#logging.flush();
 
   readonly nextRun = (service: string): number | undefined => this.#nextRuns.get(service);
+
+  readonly environmentOf = (service: ServiceSpec) => this.#units.environmentOf(service);
+  readonly waitingInput = (service: string) => this.#channels.waiting(service);
+
+  readonly linesDropped = (service: string) => this.#rates.dropped(service);
 
   readonly lastWords = (service: string) => this.#lastLines.of(service);
 
@@ -152,9 +189,10 @@ class JoinedAssembly implements Assembly {
     this.system.start();
   };
 
-  readonly reload = (next: SystemSpec, plan: ReloadPlan): void => {
+  readonly reload = (next: SystemSpec, plan: ReloadPlan, because: 'reload' | 'scale' = 'reload'): void => {
     const before = this.spec();
     for (const service of next.services) this.#services.set(service.name, service);
+    this.sinks.openFiles(next.logging);
     this.#logging.replace(next.logging);
     if (before.enableSyslog !== next.enableSyslog || before.logSocket !== next.logSocket) {
       this.#endSyslog();
@@ -163,7 +201,7 @@ class JoinedAssembly implements Assembly {
     }
     this.#host?.setStatusInterval(next.statusInterval);
     const graph = buildDependencyGraph(next.services);
-    this.feed.tell({ type: 'reloaded' });
+    if (because === 'reload') this.feed.tell({ type: 'reloaded' });
     this.system.send({ type: 'system.reload', spec: next, graph, plan, at: this.#clock.now() });
   };
 
@@ -182,6 +220,7 @@ class JoinedAssembly implements Assembly {
       program: 'chaperone',
       pid: this.#kernel.pid,
       message: text,
+      own: true,
       ...(revealing === undefined ? {} : { revealing }),
     };
   }
@@ -196,14 +235,24 @@ class JoinedAssembly implements Assembly {
       kernel,
       clock: this.#clock,
       warningLine: (text) => `${formatRecord(this.#warningRecord(text), kernel.hostname)}\n`,
-      onRefusal: (sink, errorCode) => this.say(sinkRefuses(sink, errorCode)),
+      onRefusal: (sink, errorCode, diverted) => this.#sayShown(sinkRefuses(sink, errorCode, diverted)),
+      onRecovery: (sink) => this.#sayShown(sinkWorksAgain(sink)),
+      onRotationTrouble: (path, errorCode) => this.#sayShown(rotationFails(path, errorCode)),
     });
+  }
+
+  /** Says what has to be seen: on stderr where no logging entry shows it. */
+  #sayShown(message: Message): void {
+    const record = this.#ownRecord(message);
+    this.records$.next(record);
+    if (!this.#logging.isShown(record)) this.sinks.stderr.write(`${formatRecord(record, this.#kernel.hostname)}\n`);
   }
 
   #attachLogging({ logging }: SystemSpec): ReturnType<AttachLogging> {
     const kernel = this.#kernel;
     return this.#options.attachLogging(this.records$, logging, {
       sinks: this.sinks,
+      flows: this.#flows,
       host: kernel.hostname,
       colours: this.#options.colours ?? false,
       warningRecord: (text) => this.#warningRecord(text),
@@ -232,6 +281,7 @@ class JoinedAssembly implements Assembly {
       accountUid: account?.uid ?? this.#kernel.following.uid,
       owner: this.#units.ownerOf(process),
       startBegan: this.live.startOf(name),
+      isOwn: this.#kernel.following.isOwn(process.pid),
     };
   }
 
@@ -270,15 +320,42 @@ class JoinedAssembly implements Assembly {
       live,
       pidfiles: this.#pidfiles,
       notify: this.#notify,
+      loadValues: this.#options.loadValues,
+      checks: this.#checksOf,
+      channels: this.#channels,
       onMessage: this.say,
       onSignalled: (outcome) => this.#signalled.push(outcome),
-      onBegin: ({ name }, pid) => feed.tell({ type: 'run.began', service: name, pid }),
-      onEnd: ({ name }, { pid, status }) => feed.tell({ type: 'run.ended', service: name, pid, status }),
+      onBegin: ({ name }, pid, hook) => feed.tell({ type: 'run.began', service: name, pid, ...hookField(hook) }),
+      onEnd: ({ name }, { pid, status }, hook) =>
+        feed.tell({ type: 'run.ended', service: name, pid, status, ...hookField(hook) }),
       onOutput: (service, stream, record) => {
         // Processes that a removed service has left behind may write for ever: nobody asks for their lines any more.
         if (this.#services.has(service.name)) this.#lastLines.note(service.name, stream, record, this.#clock.now());
-        this.records$.next(record);
+        const { logRate } = this.serviceOf(service.name) ?? service;
+        if (this.#rates.admits(service.name, logRate)) this.records$.next(record);
       },
+      onOpen: ({ name }, stream, cutter) => this.#lastLines.watch(name, stream, cutter),
+      onFlow: ({ name }, output) => this.#flows.of(name).add(output),
+      maxLine: () => this.spec().maxLine,
+    });
+  }
+
+  /** What asks and listens for probes: it is made for the first service that has one. */
+  readonly #checksOf = (): Checks => {
+    const { makeChecks } = this.#options;
+    if (makeChecks === undefined) throw new Error('internal error: the code for probes is not loaded');
+    this.#checks ??= makeChecks({ kernel: this.#kernel, clock: this.#clock });
+    return this.#checks;
+  };
+
+  #checkLogic(): CallbackActorLogic<CheckRequest, CheckRun, CheckFact> {
+    return fromCallback(({ input, sendBack, receive }) => {
+      let drop = (): void => undefined;
+      receive(({ type }) => {
+        drop();
+        drop = type === 'check.ask' ? this.#checksOf().check(input, sendBack) : () => undefined;
+      });
+      return () => drop();
     });
   }
 
@@ -289,6 +366,7 @@ class JoinedAssembly implements Assembly {
       trigger: triggerLogic({
         kernel: this.#kernel,
         clock: this.#clock,
+        random: this.#options.random ?? Math.random,
         timeZone: () => this.spec().timeZone,
         loadSchedules: this.#options.loadSchedules,
         onMessage: this.say,
@@ -298,7 +376,15 @@ class JoinedAssembly implements Assembly {
         },
       }),
       pidfile: this.#pidfiles.logic(),
+      lookup: lookupLogic({
+        kernel: this.#kernel,
+        clock: this.#clock,
+        loadValues: this.#options.loadValues,
+        onMessage: this.say,
+      }),
+      reloader: reloaderLogic({ kernel: this.#kernel, clock: this.#clock, live: this.live, onMessage: this.say }),
       notifications: this.#notify.logic(),
+      check: this.#checkLogic(),
       processTable: processTableLogic(this.#kernel, this.say),
       charts: new ChartFacts({ feed, nextRun }),
     });
@@ -322,22 +408,42 @@ class JoinedAssembly implements Assembly {
     for (const message of messagesFor(notice, this.serviceOf, this.#clock.now())) this.say(message);
     if (notice.type === 'service.removed') this.#forget(notice.service);
     if (notice.type === 'system.ready') this.say(readyMessage(this.#options.version));
-    this.#lastLines.follow(notice);
+    this.#lastLines.follow(notice, this.#clock.now());
+    this.#followFlow(notice);
     this.#host?.hear(notice);
     // All work is done, so the machines are no longer needed.
+    if (notice.type === 'system.halted') this.#finishOutputs();
     if (notice.type === 'system.halted') this.#clock.setTimeout(() => this.#leave(), 0);
+  }
+
+  #finishOutputs(): void {
+    this.#channels.closeAll();
+    this.#rates.finish((service) => this.serviceOf(service)?.logRate);
+  }
+
+  /** Nobody who is to end waits for a sink: the wait would use up the time for the stop. */
+  #followFlow(notice: SystemNotice): void {
+    if (notice.type === 'system.draining') this.#flows.releaseAll();
+    if (notice.type !== 'service.changed') return;
+    if (notice.change.phase === 'stopping') this.#flows.of(notice.service).release();
+    else if (notice.change.phase === 'starting') this.#flows.of(notice.service).engage();
   }
 
   #forget(name: string): void {
     this.#services.delete(name);
+    this.#flows.forget(name);
+    this.#channels.forget(name);
+    this.#rates.forget(name);
     this.#nextRuns.delete(name);
     this.live.forgetService(name);
     this.#notify.forget(name);
+    this.#checks?.forget(name);
     this.#pidfiles.forget(name);
   }
 
   #leave(): void {
     this.#signals.unsubscribe();
+    this.#lastLines.finish();
     const output = outputOf(this.system.getSnapshot());
     this.#host?.end(output.end);
     this.outcome$.next(output);
@@ -346,7 +452,10 @@ class JoinedAssembly implements Assembly {
 
   #beginSyslog({ enableSyslog, logSocket }: SystemSpec): void {
     const { records$, sinks, say } = this;
-    if (enableSyslog) this.#endSyslog = serveSyslog(this.#kernel, this.#clock, logSocket, { records$, sinks, say });
+    if (enableSyslog) {
+      const maxLine = (): number => this.spec().maxLine;
+      this.#endSyslog = serveSyslog(this.#kernel, this.#clock, logSocket, { records$, sinks, say, maxLine });
+    }
   }
 
   /** Carries out what a signal to chaperone means (reference, section 5.6). */
@@ -356,4 +465,9 @@ class JoinedAssembly implements Assembly {
     else if (signal === 'SIGHUP' && onHangup !== undefined) onHangup();
     else this.say(signalIgnored(signal));
   }
+}
+
+/** The field of a fact that tells which hook a process is. */
+function hookField(hook: HookPlace | undefined): { readonly hook?: string } {
+  return hook === undefined ? {} : { hook: describePlace(hook) };
 }

@@ -6,13 +6,18 @@ import {
   type EventObject,
   fromCallback,
 } from 'xstate';
+import { conditionsMachine } from '../../machines/conditions.ts';
+import { type CheckFact, type CheckRequest, type CheckRun, probeMachine } from '../../machines/probe.ts';
 import { readinessMachine } from '../../machines/readiness.ts';
+import { reloadMachine } from '../../machines/reload.ts';
 import { scheduledMachine } from '../../machines/scheduled.ts';
 import { serviceMachine } from '../../machines/service.ts';
 import { systemMachine } from '../../machines/system.ts';
 import { unitMachine } from '../../machines/unit.ts';
+import type { lookupLogic } from '../units/lookup.ts';
 import type { NotifySockets } from '../units/notify-sockets.ts';
 import type { Pidfiles } from '../units/pidfiles.ts';
+import type { reloaderLogic } from '../units/reloader.ts';
 import type { triggerLogic } from '../units/trigger.ts';
 import type { Units } from '../units/units.ts';
 import type { ChartFacts } from './chart-facts.ts';
@@ -23,7 +28,11 @@ export interface Ports {
   readonly processes: ReturnType<Units['logic']>;
   readonly trigger: ReturnType<typeof triggerLogic>;
   readonly pidfile: ReturnType<Pidfiles['logic']>;
+  readonly lookup: ReturnType<typeof lookupLogic>;
+  readonly reloader: ReturnType<typeof reloaderLogic>;
   readonly notifications: ReturnType<NotifySockets['logic']>;
+  /** Asks and listens for probes. */
+  readonly check: CallbackActorLogic<CheckRequest, CheckRun, CheckFact>;
   readonly processTable: ReturnType<typeof processTableLogic>;
   readonly charts: ChartFacts;
 }
@@ -66,7 +75,13 @@ function joinMachines() {
       enter: ({ context, event, system }, { stage }) => portsOf.get(system)?.charts.scheduled(context, event, stage),
     },
   });
+  join(probeMachine, {
+    actors: { check: port((ports) => ports.check) },
+    actions: { note: ({ context, system }) => portsOf.get(system)?.charts.probe(context) },
+  });
   join(readinessMachine, { actors: { pidfile: port((ports) => ports.pidfile) } });
+  join(conditionsMachine, { actors: { lookup: port((ports) => ports.lookup) } });
+  join(reloadMachine, { actors: { reloader: port((ports) => ports.reloader) } });
   join(serviceMachine, {
     actors: { notifications: port((ports) => ports.notifications) },
     actions: {

@@ -1,9 +1,9 @@
 /** The daemon: runs an assembly on Linux, and makes PID 1 end in order whatever happens. */
+import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { renderErrors, renderWarnings } from '../../config/render-diagnostics.ts';
 import { placesFor, socketVariable } from '../../control/places.ts';
 import type { SystemOutput } from '../../machines/system.ts';
-import { explainEnd } from '../../model/log/explain.ts';
+import { explainEnd, noAdvice, type StartAdvice } from '../../model/log/explain.ts';
 import {
   cannotSubreap,
   configurationError,
@@ -17,7 +17,13 @@ import {
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { dependencyChart } from '../../model/order/dependency-chart.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
-import { consoleService, type ServiceSpec, type SystemSpec } from '../../model/service/service-spec.ts';
+import { type BootMode, inMode, modeVariables } from '../../model/service/boot-mode.ts';
+import {
+  consoleService,
+  type LoggingSpec,
+  type ServiceSpec,
+  type SystemSpec,
+} from '../../model/service/service-spec.ts';
 import { endingSignals, type SignalName } from '../../model/service/signal.ts';
 import type { UserRequest } from '../../model/service/user-request.ts';
 import { messageOf } from '../../model/words/errno.ts';
@@ -26,23 +32,36 @@ import type { Assembly } from '../assembly.ts';
 import { AssemblySupervisor, type ControlPorts } from '../control/assembly-supervisor.ts';
 import { type ControlSocket, openControlSocket } from '../control/control-socket.ts';
 import { serveControl } from '../control/serve-control.ts';
+import type { InspectedControl } from '../inspection/inspector-port.ts';
 import { LateInspection } from '../inspection/late-inspection.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import { configFiles } from '../linux/config-files.ts';
 import { connectBody } from '../linux/connect-body.ts';
+import { leadsTo } from '../linux/leads-to.ts';
 import { LinuxClock } from '../linux/linux-clock.ts';
 import { LinuxKernel } from '../linux/linux-kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
 import { type LateLogging, lateLogging } from '../logging/late-logging.ts';
 import type { SinkQueue } from '../logging/sink-queue.ts';
 import { onDemand } from '../on-demand.ts';
+import type { KeepPorts } from '../persistence/keep-folders.ts';
 import { sourceStack } from '../source-stack.ts';
+import type { CheckPorts, Checks } from '../units/checks.ts';
 import { endAfterBody } from './after-body.ts';
 import { assemble } from './assemble.ts';
-import { type ConfigurePorts, type ConfigureRequest, configure } from './configure.ts';
+import {
+  type Again,
+  type Configured,
+  type ConfigurePorts,
+  type ConfigureRequest,
+  configurationPath,
+  configure,
+} from './configure.ts';
 import { hostRequest } from './host-notifier.ts';
+import { LateOutward } from './late-outward.ts';
 import type { Reloader } from './reloader.ts';
 import { exitsOf } from './run-commands.ts';
+import { settleTimeZone } from './settle-time-zone.ts';
 
 export interface DaemonOptions {
   readonly edge: NativeEdge;
@@ -50,6 +69,8 @@ export interface DaemonOptions {
   readonly request: DaemonRequest;
   /** Wraps the kernel; tests use it to inject faults. */
   readonly wrapKernel?: (kernel: Kernel) => Kernel;
+  /** Wraps the operations that move folders to a volume; tests end the program at one of them. */
+  readonly wrapDisk?: KeepPorts['wrapDisk'];
 }
 
 /** The options of the command line. */
@@ -80,6 +101,8 @@ export interface DaemonRequest {
   readonly syslog: boolean;
   /** Print the dependencies and start nothing. */
   readonly showDependencies: boolean;
+  /** What a person wants in place of the services. */
+  readonly mode: BootMode;
 }
 
 /** Everything that exists for as long as the daemon runs. */
@@ -92,6 +115,8 @@ interface Daemon {
   readonly logging: LateLogging;
   readonly control: ControlSocket;
   readonly inspection: LateInspection;
+  /** Absent until the boot is about to begin. */
+  outward?: LateOutward;
 }
 
 /** The least and the most ms for flushing the logs at the end; between them the rest of the shutdown budget counts. */
@@ -109,7 +134,7 @@ const keepAlive = 2 ** 31 - 1;
 /** Boots the configuration and ends the process with the system's exit status. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { edge } = options;
-  const clock = new LinuxClock();
+  const clock = new LinuxClock(edge);
   const launch = connectBody(edge, process.env) ?? refuseToRunAlone(edge);
   const { body, descriptorLimit = edge.descriptorLimit() } = launch;
   const linux = new LinuxKernel({ edge, body, clock, descriptorLimit });
@@ -118,15 +143,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   linux.open();
   const deserted = body.gone$.subscribe(() => edge.exitNow(1));
   const host = hostRequest(launch.environment, kernel.pid);
-  const ports = { edge, kernel, clock, environment: launch.environment, interactive: isatty(0) };
-  const { spec, messages } = await configureOrLeave(options, linux, { ...ports, exitOf: exitsOf(kernel) });
+  const environment = withMode(launch.environment, options.request.mode);
+  const ports = { edge, kernel, clock, environment, interactive: isatty(0) };
+  const zoneWarnings = await settleTimeZone(process.env);
+  const kept = await keepFoldersOrLeave(options, linux, ports);
+  const { spec, messages, again, refresh } = await configureOrLeave(options, linux, {
+    ...ports,
+    exitOf: exitsOf(kernel),
+  });
   linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
-
-  const unloaded = await loadNotifying(linux, spec);
-  if (unloaded !== undefined) {
-    writeError({ edge, linux }, `chaperone: ${unloaded}\n`);
-    return linux.exit(1);
-  }
+  await loadPartsOrLeave(linux, edge, spec);
 
   const uid = process.getuid?.() ?? 0;
   const control = openControlSocket({ edge, places: placesFor(launch.environment, uid), uid });
@@ -134,11 +160,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     clock,
     onFailure: (problem) => writeError({ edge, linux }, `chaperone: ${problem}\n`),
   });
-  const reloader = onDemand(() => loadReloader(options, { linux, ports, assembly, control }));
-  const assembly = assemble(kernel, clock, withControlSocket(spec, control), {
+  const { directory } = kept;
+  const reloader = onDemand(() =>
+    loadReloader(options, { linux, ports, assembly, control, directory, again, refresh }),
+  );
+  const variables = await variablesOf(spec, kernel, environment);
+  const assembly = assemble(variables.kernel, clock, inDirectory(withControlSocket(spec, control), directory), {
     version: options.version,
     attachLogging: logging.attachLogging,
-    loadSchedules: async () => (await import('../../model/schedule/schedule.ts')).parseSchedule,
+    ...lateCode,
     ...(host === undefined ? {} : { host }),
     onHangup: () => {
       assembly.say(hangupReceived());
@@ -156,40 +186,50 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     logging,
     version: options.version,
     reveal: options.request.inspectReveal,
+    // Under --task stdout belongs to the command.
+    output: options.request.task ? 'stderr' : 'stdout',
   });
+  variables.say = assembly.say;
   const daemon: Daemon = { edge, linux, kernel, clock, assembly, logging, control, inspection };
   guard(daemon);
   deserted.unsubscribe();
   body.gone$.subscribe(() => followBody(daemon));
   const supervisor = superviseFor(daemon, options, {
-    environment: launch.environment,
+    environment,
     reload: async (request) => (await reloader()).reload(request),
+    scale: async (templates, count) => (await reloader()).scale(templates, count),
   });
-  serveControl({
+  daemon.outward = serveOutside(daemon, supervisor, { version: options.version, environment: launch.environment });
+
+  followOutcome(daemon);
+  sayAtBoot(daemon, [...zoneWarnings, ...kept.messages, ...messages], (await body.welcome).subreaperError);
+  await attachTo(inspection, inspectorsOf(options.request, spec), {
+    supervisor,
+    uid,
+    policy: () => assembly.spec().control,
+  });
+  await daemon.outward.follow();
+  assembly.start();
+  if (spec.watched !== undefined) await reloader();
+  early.unsubscribe();
+}
+
+/** Serves the control socket, and makes ready what leaves the container. */
+function serveOutside(
+  { control, edge, clock, assembly }: Daemon,
+  supervisor: AssemblySupervisor,
+  { version, environment }: Pick<ControlPorts, 'version' | 'environment'>,
+): LateOutward {
+  const counts = serveControl({
     socket: control,
     supervisor,
     edge,
     clock,
-    uid,
+    uid: process.getuid?.() ?? 0,
     policy: () => assembly.spec().control,
     say: assembly.say,
   });
-
-  assembly.outcome$.subscribe({
-    next: (output) => leave(daemon, output),
-    error: (error: unknown) => {
-      sayDying(daemon, error);
-      abandonMachines(daemon);
-    },
-  });
-  for (const message of messages) assembly.say(message);
-  for (const problem of control.problems) assembly.say(warning(problem));
-  sayPlace(kernel, assembly, (await body.welcome).subreaperError);
-  setInterval(() => undefined, keepAlive);
-  const inspectors = inspectorsOf(options.request, spec);
-  if (inspectors.length > 0) await inspection.attach(inspectors);
-  assembly.start();
-  early.unsubscribe();
+  return new LateOutward({ assembly, clock, supervisor, counts, version, environment });
 }
 
 function refuseToRunAlone(edge: NativeEdge): never {
@@ -203,37 +243,49 @@ interface ReloadParts {
   readonly ports: Omit<ConfigurePorts, 'exitOf' | 'kernel'> & Pick<Daemon, 'kernel'>;
   readonly assembly: Assembly;
   readonly control: ControlSocket;
+  /** The working directory, where its folder has moved. */
+  readonly directory: string | undefined;
+  /** Makes the configuration of the boot with other numbers of instances, and with other folders of services. */
+  readonly again: Again | undefined;
+  /** Looks into the folders of services that the boot has read. */
+  readonly refresh: Configured['refresh'];
 }
 
 /** The code is loaded late, because most systems are never asked to reload. */
 async function loadReloader(
   { request }: DaemonOptions,
-  { linux, ports, assembly, control }: ReloadParts,
+  { linux, ports, assembly, control, directory, again, refresh }: ReloadParts,
 ): Promise<Reloader> {
   const { Reloader } = await import('./reloader.ts');
+  const adapt = (spec: SystemSpec): SystemSpec =>
+    inDirectory(withControlSocket(applyRequest(spec, request, [1, linux.errors]), control), directory);
+  const adapted = ({ spec, again: more, ...rest }: Configured): Configured => ({
+    ...rest,
+    ...(spec === undefined ? {} : { spec: adapt(spec) }),
+    ...(more === undefined ? {} : { again: async (scales, exitOf) => adapted(await more(scales, exitOf)) }),
+  });
   return new Reloader({
     kernel: ports.kernel,
+    clock: ports.clock,
     assembly,
-    configure: async () => {
-      const { spec, ...rest } = await configure(againstRunning(request, ports), {
-        ...ports,
-        exitOf: assembly.exits.exitOf,
-      });
-      return spec === undefined ? rest : { ...rest, spec: withControlSocket(applyRequest(spec, request), control) };
-    },
+    configure: async (scales) =>
+      adapted(await configure(againstRunning(request, ports), { ...ports, exitOf: assembly.exits.exitOf }, scales)),
+    again: again === undefined ? undefined : async (scales, exitOf) => adapted(await again(scales, exitOf)),
+    refresh,
     prepare: (spec) => {
       linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
-      return loadNotifying(linux, spec);
+      return loadParts(linux, spec);
     },
   });
 }
 
 /** Makes the supervisor that answers requests on the control socket. */
 function superviseFor(
-  { assembly, kernel, clock, logging, control, inspection }: Daemon,
+  daemon: Daemon,
   { version, request: { logLevel } }: DaemonOptions,
-  { environment, reload }: Pick<ControlPorts, 'environment' | 'reload'>,
+  { environment, reload, scale }: Pick<ControlPorts, 'environment' | 'reload' | 'scale'>,
 ): AssemblySupervisor {
+  const { assembly, kernel, linux, clock, logging, control, inspection } = daemon;
   return new AssemblySupervisor({
     assembly,
     kernel,
@@ -246,17 +298,67 @@ function superviseFor(
       assembly.say(logLevelForced(level));
     },
     reload,
+    scale,
+    programOf: (request) => linux.programOf(request),
+    traces: () => daemon.outward?.traces(),
     inspection: inspection.load,
   });
 }
 
+/** The code of probes, which most systems do not need. */
+const probes = {
+  module: undefined as typeof import('../units/checks.ts') | undefined,
+  async load(linux: LinuxKernel): Promise<void> {
+    await linux.loadProbes();
+    probes.module ??= await import('../units/checks.ts');
+  },
+  make(ports: CheckPorts): Checks {
+    if (probes.module === undefined) throw new Error('internal error: the code for probes is not loaded');
+    return new probes.module.Checks(ports);
+  },
+};
+
+/** What only some services need. */
+const lateCode = {
+  makeChecks: probes.make,
+  loadSchedules: async () => (await import('../../model/schedule/schedule.ts')).parseSchedule,
+  loadValues: async () => (await import('../../model/service/compose-values.ts')).composeValues,
+};
+
+function hasProbes({ ready, healthy }: ServiceSpec): boolean {
+  return ready !== undefined || healthy !== undefined;
+}
+
+async function loadPartsOrLeave(linux: LinuxKernel, edge: NativeEdge, spec: SystemSpec): Promise<void> {
+  const unloaded = await loadParts(linux, spec);
+  if (unloaded === undefined) return undefined;
+  writeError({ edge, linux }, `chaperone: ${unloaded}\n`);
+  linux.exit(1);
+  return new Promise(() => undefined);
+}
+
+/** Loads what only some configurations need. Returns why that is not possible. */
+async function loadParts(linux: LinuxKernel, spec: SystemSpec): Promise<string | undefined> {
+  try {
+    if (spec.logging.some(({ file }) => file !== undefined)) await linux.loadFiles();
+    if (spec.services.some(hasProbes)) await probes.load(linux);
+  } catch (error) {
+    return `cannot load the code for log files: ${messageOf(error)}`;
+  }
+  return loadDatagrams(linux, spec);
+}
+
 /**
- * Loads the addon for sd_notify where the configuration has a notify service, even a disabled one, which may be started
- * by hand. Returns why the addon cannot be loaded.
+ * Loads the addon that makes sockets, for the log socket, and where the configuration has a notify service, even a disabled
+ * one, which may be started by hand. Returns why the addon cannot be loaded where a service needs it; the log socket can do
+ * without.
  */
-async function loadNotifying({ notifying }: LinuxKernel, { services }: SystemSpec): Promise<string | undefined> {
+async function loadDatagrams(
+  { notifying }: LinuxKernel,
+  { services, enableSyslog }: SystemSpec,
+): Promise<string | undefined> {
   const all = services.filter(({ type }) => type === 'notify');
-  if (all.length === 0) return undefined;
+  if (all.length === 0 && !enableSyslog) return undefined;
   const first = all.find(({ enabled }) => enabled);
   try {
     await notifying.load();
@@ -272,22 +374,74 @@ function leaveEarly(linux: LinuxKernel, signal: SignalName): void {
   if (endingSignals.includes(signal)) linux.exit(signal === 'SIGINT' ? 130 : 0);
 }
 
+/** Where the image has a folder of variables: the kernel that starts each program with what stands there by then. */
+async function variablesOf(
+  { variableFolder: folder }: SystemSpec,
+  kernel: Kernel,
+  given: Readonly<Record<string, string>>,
+): Promise<{ readonly kernel: Kernel; say: Assembly['say'] }> {
+  const told: { say: Assembly['say'] } = { say: () => undefined };
+  if (folder === undefined) return { ...told, kernel };
+  const { ContainerEnvironment } = await import('./container-environment.ts');
+  const variables = new ContainerEnvironment({ folder, given, say: (message) => told.say(message) });
+  return Object.assign(told, { kernel: variables.wrap(kernel) });
+}
+
+/** Lets folders live on a volume where the environment asks for it; where that is not possible, ends the process. */
+async function keepFoldersOrLeave(
+  { request, wrapDisk }: DaemonOptions,
+  linux: LinuxKernel,
+  { edge, clock, environment }: Pick<ConfigurePorts, 'edge' | 'clock' | 'environment'>,
+): Promise<{ readonly messages: readonly Message[]; readonly directory?: string }> {
+  if (request.showDependencies || !Object.keys(environment).some((name) => name.startsWith('PERSISTENT_'))) {
+    return { messages: [] };
+  }
+  const say = (text: string): void => writeError({ edge, linux }, `chaperone: ${text}\n`);
+  const { keepFolders } = await import('../persistence/keep-folders.ts');
+  const config = configurationPath(request.configPath, request.createUser?.name ?? request.user);
+  const wrap = wrapDisk === undefined ? {} : { wrapDisk };
+  const kept = await keepFolders({ edge, clock, environment, config, say, ...wrap });
+  if (kept.ok) return kept;
+  say(kept.why);
+  // Whoever looks for what is wrong needs a container that runs.
+  if (request.mode.safe) return { messages: [warning(kept.why)] };
+  linux.exit(1);
+  return new Promise(() => undefined);
+}
+
+/**
+ * Services that begin in chaperone's own directory begin in a directory of that path, where there is one: the body is still in the
+ * folder that was there before.
+ */
+function inDirectory(spec: SystemSpec, directory: string | undefined): SystemSpec {
+  if (directory === undefined) return spec;
+  const services = spec.services.map((service) =>
+    service.directory === undefined && service.account === undefined ? { ...service, directory } : service,
+  );
+  return { ...spec, services };
+}
+
 /** Returns the configuration as it will run; where it has errors, prints them and ends the process. */
 async function configureOrLeave(
   { request }: DaemonOptions,
   linux: LinuxKernel,
   ports: ConfigurePorts,
-): Promise<{ readonly spec: SystemSpec; readonly messages: readonly Message[] }> {
+): Promise<Pick<Configured, 'messages' | 'again' | 'refresh'> & { readonly spec: SystemSpec }> {
   const { edge } = ports;
   const say = (text: string): void => writeError({ edge, linux }, text);
   const end = (status: number): Promise<never> => {
     linux.exit(status);
     return new Promise(() => undefined);
   };
-  const { spec, diagnostics, messages, path } = await configure(withConsole(request, ports), ports);
-  say(renderWarnings(diagnostics));
+  const { spec, diagnostics, messages, path, again, refresh } = await configure(withConsole(request, ports), ports);
+  // `docker run -t IMAGE --task COMMAND | sh` has stderr in the same pipe as stdout: no word may come between those of the command.
+  const warns = spec === undefined || !(request.task && isatty(linux.errors));
+  if (diagnostics.length > 0) {
+    const { renderErrors, renderWarnings } = await import('../../config/render-diagnostics.ts');
+    if (warns) say(renderWarnings(diagnostics));
+    if (spec === undefined) say(renderErrors(diagnostics));
+  }
   if (spec === undefined) {
-    say(renderErrors(diagnostics));
     const first = diagnostics.find(({ severity }) => severity === 'error');
     if (first !== undefined) say(`\n${configurationError(first).text}\n`);
     return end(1);
@@ -304,16 +458,31 @@ async function configureOrLeave(
     return end(1);
   }
   const forced = request.logLevel === undefined ? [] : [logLevelForced(request.logLevel)];
-  return { spec: applyRequest(spec, request), messages: [...messages, ...forced] };
+  const kept = { ...(again === undefined ? {} : { again }), ...(refresh === undefined ? {} : { refresh }) };
+  return { spec: applyRequest(spec, request, [1, linux.errors]), messages: [...messages, ...forced], ...kept };
 }
 
 function withConsole(
   request: DaemonRequest,
   { interactive }: Pick<ConfigurePorts, 'interactive'>,
 ): DaemonRequest & ConfigureRequest {
-  const { command, task } = request;
-  if (command.length === 0) return request;
-  return { ...request, console: { argv: command, exitKills: request.exitKills ?? interactive, task } };
+  const { command, task, mode, exitKills } = request;
+  if (command.length > 0) return { ...request, console: { argv: command, exitKills: exitKills ?? interactive, task } };
+  if (!mode.interactive) return request;
+  const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
+  return { ...request, console: { argv: [shell], exitKills: exitKills ?? true, task: false } };
+}
+
+/** Programs see in which way the system was started. */
+function withMode(
+  environment: Readonly<Record<string, string>>,
+  { interactive, safe }: BootMode,
+): Readonly<Record<string, string>> {
+  return {
+    ...environment,
+    ...(interactive ? { [modeVariables.interactive]: 'True' } : {}),
+    ...(safe ? { [modeVariables.safe]: 'True' } : {}),
+  };
 }
 
 /** The command line's request, adapted for a reload: the user that the boot was to create exists already. */
@@ -324,7 +493,8 @@ function againstRunning(
   return withConsole({ ...request, ...(createUser === undefined ? {} : { user: createUser.name }) }, ports);
 }
 
-function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
+/** @param console the descriptors of stdout and stderr */
+function applyRequest(spec: SystemSpec, request: DaemonRequest, console: readonly number[]): SystemSpec {
   const services = spec.services.map((service) => {
     const isConsole = service.name === consoleService;
     return {
@@ -337,17 +507,30 @@ function applyRequest(spec: SystemSpec, request: DaemonRequest): SystemSpec {
   });
   const { logLevel } = request;
   const logging = spec.logging.map((entry) => ({
-    ...entry,
-    ...(request.consoleLog ? {} : { stdout: false, stderr: false }),
+    ...(request.consoleLog ? entry : withoutConsole(entry, console)),
     ...(logLevel === undefined ? {} : { widenTo: logLevel }),
   }));
-  return { ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog };
+  return inMode({ ...spec, services, logging, enableSyslog: spec.enableSyslog && request.syslog }, request.mode);
+}
+
+/** The entry without stdout and stderr, also where its file is one of them: /dev/stdout. */
+function withoutConsole({ file, ...rest }: LoggingSpec, console: readonly number[]): LoggingSpec {
+  const kept = file === undefined || leadsTo(file, console) ? {} : { file };
+  return { ...rest, ...kept, stdout: false, stderr: false };
 }
 
 /** The inspectors of the command line; without any journal among them, the one of the settings is added. */
 function inspectorsOf({ inspect }: DaemonRequest, { journal: { path } }: SystemSpec): readonly InspectRequest[] {
   if (path === undefined || inspect.some(({ kind }) => kind === 'journal')) return inspect;
   return [...inspect, { kind: 'journal', file: path }];
+}
+
+async function attachTo(
+  inspection: LateInspection,
+  inspectors: readonly InspectRequest[],
+  control: InspectedControl,
+): Promise<void> {
+  if (inspectors.length > 0) await inspection.attach(inspectors, control);
 }
 
 /** Adds the path of the control socket to the environment of services. */
@@ -361,6 +544,16 @@ function withControlSocket(spec: SystemSpec, { path }: ControlSocket): SystemSpe
     return { ...service, environment };
   });
   return { ...spec, services };
+}
+
+function sayAtBoot(
+  { assembly, control, kernel }: Daemon,
+  messages: readonly Message[],
+  subreaperError: string | undefined,
+): void {
+  for (const message of messages) assembly.say(message);
+  for (const problem of control.problems) assembly.say(warning(problem));
+  sayPlace(kernel, assembly, subreaperError);
 }
 
 /** Says where chaperone is not PID 1, and whether orphans come to it. */
@@ -381,11 +574,22 @@ function followBody({ edge, linux, clock, assembly }: Daemon): void {
   });
 }
 
+function followOutcome(daemon: Daemon): void {
+  daemon.assembly.outcome$.subscribe({
+    next: (output) => leave(daemon, output),
+    error: (error: unknown) => {
+      sayDying(daemon, error);
+      abandonMachines(daemon);
+    },
+  });
+}
+
 /**
  * An uncaught error first drains the system in order, because the machines are still intact. After a second error they
  * may not be, and the processes are ended without them.
  */
 function guard(daemon: Daemon): void {
+  setInterval(() => undefined, keepAlive);
   const { edge, assembly } = daemon;
   let errors = 0;
   process.on('uncaughtException', (error) => {
@@ -402,10 +606,23 @@ function abandonMachines(daemon: Daemon): void {
   flushAndExit(daemon, { lines: [], timeout: shortestFlush, end: () => daemon.edge.exitNow(1) });
 }
 
-/** Logs why the system ended, and exits once all lines are written. */
+/** Leaves with advice where a service could not start; only then the code that gives it is loaded. */
 function leave(daemon: Daemon, output: SystemOutput): void {
+  const { kind } = output.end;
+  if (kind !== 'serviceFailed' && kind !== 'missingPrograms') {
+    leaveWith(noAdvice, daemon, output);
+    return;
+  }
+  import('./start-advice.ts').then(
+    ({ startAdvice }) => leaveWith(startAdvice, daemon, output),
+    () => leaveWith(noAdvice, daemon, output),
+  );
+}
+
+/** Logs why the system ended, and exits once all lines are written. */
+function leaveWith(advice: StartAdvice, daemon: Daemon, output: SystemOutput): void {
   const { assembly, clock } = daemon;
-  const lines = explainEnd(output, assembly.serviceOf, assembly.lastWords, clock.now());
+  const lines = explainEnd(output, assembly.serviceOf, assembly.lastWords, clock.now(), advice);
   const left = Math.max(shortestFlush, Math.min(longestFlush, output.deadline - clock.now()));
   flushAndExit(daemon, { lines, timeout: left, end: () => daemon.linux.exit(output.exitStatus) });
 }
@@ -420,7 +637,7 @@ interface LastThings {
 
 /** Flushes the sinks, writes the last lines to stderr, and ends; sinks that take nothing get half of the time. */
 function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void {
-  const { clock, assembly, logging, control, inspection } = daemon;
+  const { clock, assembly, logging, control, inspection, outward } = daemon;
   const { sinks } = assembly;
   const exit = (): void => {
     control.close();
@@ -428,7 +645,7 @@ function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void
   };
   const endInspection = (): void => {
     clock.setTimeout(exit, longestFarewell);
-    inspection.close().then(exit, exit);
+    Promise.all([inspection.close(), control.end(), outward?.close(longestFarewell)]).then(exit, exit);
   };
   clock.setTimeout(exit, timeout);
   let said = false;
@@ -440,7 +657,7 @@ function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void
       const { name, waitingBytes } = queue;
       return `chaperone: ${name} did not take the last ${waitingBytes} bytes of the ${sinks.contentOf(queue)} in time`;
     });
-    for (const line of [...report, ...lines]) sinks.stderr.write(`${line}\n`);
+    for (const block of [...report.map((line) => [line]), lines]) sinks.stderr.write(logging.block(block));
     whenAllFinished([sinks.stderr, ...slow], endInspection);
   };
   clock.setTimeout(sayLast, timeout / 2);

@@ -5,6 +5,7 @@ import { isNormal, procStatus } from '../../model/service/exit-status.ts';
 import { commandKey } from '../../model/service/late-environment.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { oneLine } from '../../model/words/printable.ts';
+import { maskSecrets } from '../../model/words/secrets.ts';
 import type { Clock, Kernel, ProcessExit, SpawnOutcome } from '../kernel.ts';
 
 /** The exits of a kernel, for the time before the exit router is there. */
@@ -49,7 +50,10 @@ export async function runCommands(
   const work = async (): Promise<void> => {
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const result = await runCommand(request, ports);
-      if (result.failure !== undefined) ports.onMessage(commandFailed(request.command, result.failure));
+      if (result.failure !== undefined) {
+        const [command, reason] = [request.command, result.failure].map((text) => maskSecrets(text, request.secrets));
+        ports.onMessage(commandFailed(command ?? '', reason ?? ''));
+      }
       outputs.set(commandKey(request.command, request.account), result.failure === undefined ? result.output : '');
     }
   };

@@ -1,6 +1,7 @@
 /** Implements the supervisor port on an assembly: snapshots of its machines, and commands to them. */
-import { type Observable, Subject, Subscription } from 'rxjs';
+import { filter, map, type Observable, Subject, Subscription } from 'rxjs';
 import type { SnapshotFrom } from 'xstate';
+import { Boundary } from '../../control/boundary.ts';
 import type {
   CommandRun,
   ControlEvent,
@@ -9,7 +10,10 @@ import type {
   Measurements,
   ReloadRequest,
   ReloadResult,
+  RestartStatus,
+  RunNow,
   RunOutcome,
+  ScaleResult,
   ServiceStatus,
   StartRequest,
   StopRequest,
@@ -17,7 +21,7 @@ import type {
   SystemStatus,
   WatchRequest,
 } from '../../control/supervisor.ts';
-import { type RequestVerb, systemActor } from '../../facts/fact.ts';
+import { type Fact, type RequestVerb, systemActor } from '../../facts/fact.ts';
 import { type FirstStart, startTimes } from '../../facts/first-start.ts';
 import { type HistoryLine, historyOf } from '../../facts/history.ts';
 import type { MoveFact } from '../../facts/milestones.ts';
@@ -26,33 +30,54 @@ import { statePath } from '../../facts/transition.ts';
 import { runCounts, type scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
 import { mayRestart } from '../../machines/service-outcomes.ts';
-import { serviceActorId } from '../../machines/system.ts';
+import { type SystemCommand, serviceActorId } from '../../machines/system.ts';
 import type { Ledger } from '../../model/ledger/ledger.ts';
 import type { ServiceRequest } from '../../model/ledger/requests.ts';
-import { isOver, isStopping, phaseOf, type Slot, satisfiesDependents, standingOf } from '../../model/ledger/slot.ts';
+import { isOver, isStopping, phaseOf, type Slot, standingOf } from '../../model/ledger/slot.ts';
 import { holders } from '../../model/ledger/starts.ts';
 import { stopsBefore } from '../../model/ledger/stops.ts';
 import { unrestartable } from '../../model/ledger/unstartable.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
-import { alreadyStarted, shutdownScheduled } from '../../model/log/messages.ts';
+import { alreadyStarted, shutdownScheduled, warning } from '../../model/log/messages.ts';
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { dependencyChart } from '../../model/order/dependency-chart.ts';
-import { holdOf } from '../../model/order/hold.ts';
-import { blockedBy, type Standings } from '../../model/order/ordering.ts';
+import { holdOf, stagesToReach } from '../../model/order/hold.ts';
+import { blockedBy, meets, type Standings } from '../../model/order/ordering.ts';
+import { describeCause, tieTo } from '../../model/order/prerequisite.ts';
 import type { Unstartable } from '../../model/order/reload-plan.ts';
-import { type RunCounts, scheduledNote } from '../../model/schedule/scheduled-runs.ts';
+import {
+  type RunAnswer,
+  type RunCounts,
+  type RunResult,
+  type ScheduleNews,
+  scheduledNote,
+} from '../../model/schedule/scheduled-runs.ts';
 import { describeFailure } from '../../model/service/describe-end.ts';
 import type { ExitStatus } from '../../model/service/exit-status.ts';
+import { describeOutputs } from '../../model/service/output.ts';
 import { type PublicState, publicStateOf } from '../../model/service/public-state.ts';
+import { describeReload, type ReloadNews, type ReloadOutcome } from '../../model/service/reload-method.ts';
+import {
+  countAt,
+  describeNoTry,
+  mayBeTried,
+  pauseOf,
+  type Tried,
+  triesLeft,
+} from '../../model/service/restart-policy.ts';
 import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../../model/service/service-phase.ts';
+import { type ServiceSpec, shortName } from '../../model/service/service-spec.ts';
 import { isServiceStage, type ServiceStage } from '../../model/service/service-stage.ts';
 import type { SignalName } from '../../model/service/signal.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
 import { explainState, type Hold, type WaitFacts } from '../../model/service/why.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { Assembly } from '../assembly.ts';
 import { serviceEntry } from '../inspection/entry-views.ts';
 import type { Inspection } from '../inspection/inspection.ts';
 import type { Clock, Kernel, SpawnOutcome } from '../kernel.ts';
+import type { LinuxKernel } from '../linux/linux-kernel.ts';
+import { type ProbeFacts, probeFacts } from './probe-status.ts';
 
 export interface ControlPorts {
   readonly assembly: Assembly;
@@ -64,7 +89,11 @@ export interface ControlPorts {
   readonly logLevel?: Severity;
   /** Makes every log selector take this severity, too. */
   readonly widen: (level: Severity) => void;
+  /** Absent where no process can become a service's: on the kernel of the simulations. */
+  readonly programOf?: LinuxKernel['programOf'];
   readonly reload: (request: ReloadRequest) => Promise<ReloadResult>;
+  readonly scale: Supervisor['scale'];
+  readonly traces?: () => Measurements['traces'];
   /** Makes the inspection when somebody attaches for the first time. */
   readonly inspection: () => Promise<Inspection>;
 }
@@ -108,9 +137,13 @@ export class AssemblySupervisor implements Supervisor {
   readonly #ports: ControlPorts;
   readonly #records = new SizedRing<LogRecord>(mostCharacters, ({ message }) => message.length, mostRecords);
   #recordsIn = 0;
+  /** The number of the last request that a service answers. */
+  #requests = 0;
   #systemState: SystemStatus['state'] = 'booting';
   /** ms since chaperone began at which the system was up. */
   #ready: number | undefined;
+  /** ms since chaperone began at which the system was up, or had begun to end. */
+  #bootOver: number | undefined;
   #logLevel: Severity | undefined;
   /** When the system is to be shut down: monotonic ms, and Unix ms. */
   #shutdown: { readonly due: number; readonly at: number } | undefined;
@@ -124,10 +157,15 @@ export class AssemblySupervisor implements Supervisor {
     this.#logLevel = ports.logLevel;
     const { assembly } = ports;
     this.records$ = assembly.records$;
-    assembly.records$.subscribe((record) => this.#keep(record));
-    assembly.feed.facts$.subscribe((fact) => {
-      if (fact.type === 'moved') this.#noteMove(fact);
-    });
+    const boundary = new Boundary((error) =>
+      assembly.say(warning(`the control socket cannot keep what happens: ${messageOf(error)}`)),
+    );
+    assembly.records$.subscribe(boundary.guard((record: LogRecord) => this.#keep(record)));
+    assembly.feed.facts$.subscribe(
+      boundary.guard((fact: Fact) => {
+        if (fact.type === 'moved') this.#noteMove(fact);
+      }),
+    );
   }
 
   status(): SystemStatus {
@@ -152,6 +190,7 @@ export class AssemblySupervisor implements Supervisor {
       state: this.#systemState,
       uptime: assembly.feed.now(),
       ...(this.#ready === undefined ? {} : { ready: this.#ready }),
+      ...(this.#bootOver === undefined ? {} : { bootOver: this.#bootOver }),
       pid: kernel.pid,
       brain: process.pid,
       services: slots.size,
@@ -195,6 +234,7 @@ export class AssemblySupervisor implements Supervisor {
       this.#watchLoop(clock.now());
     }
     const { rss, heapUsed } = process.memoryUsage();
+    const traces = this.#ports.traces?.();
     const services = [...assembly.feed.allMilestones()].filter(([name]) => name !== systemActor);
     const loopDelay = this.#loopDelay;
     this.#loopDelay = 0;
@@ -212,6 +252,7 @@ export class AssemblySupervisor implements Supervisor {
       restarts: Object.fromEntries(services.map(([name, { restarts }]) => [name, restarts])),
       loopDelay,
       memory: { resident: rss, heap: heapUsed },
+      ...(traces === undefined ? {} : { traces }),
     };
   }
 
@@ -230,7 +271,8 @@ export class AssemblySupervisor implements Supervisor {
   }
 
   reset(names: readonly string[], { force }: { readonly force: boolean }): void {
-    this.#send('reset', { type: 'services.reset', names, force });
+    const followed = names.filter((name) => this.service(name)?.followed === true);
+    this.#send('reset', { type: 'services.reset', names, force, followed });
   }
 
   restart(names: readonly string[], { force }: { readonly force: boolean }): void {
@@ -240,6 +282,56 @@ export class AssemblySupervisor implements Supervisor {
 
   unrestartable(names: readonly string[]): readonly Unstartable[] {
     return unrestartable(this.#ledger(), names);
+  }
+
+  runNow(name: string): RunNow {
+    const request = this.#nextRequest();
+    let answer: RunAnswer = 'unscheduled';
+    const ended = new Promise<RunResult>((resolve) => {
+      const subscription = this.#newsOf(name).subscribe((news) => {
+        if (news.kind === 'runAsked' && news.request === request) answer = news.answer;
+        if (news.kind !== 'runAnswered' || !news.requests.includes(request)) return;
+        subscription.unsubscribe();
+        resolve(news.result);
+      });
+      this.#ask('run-now', { type: 'services.run', name, request });
+      if (answer === 'busy' || answer === 'unscheduled') subscription.unsubscribe();
+    });
+    return { answer, ended };
+  }
+
+  reloadService(name: string): Promise<ReloadOutcome> {
+    const request = this.#nextRequest();
+    if (this.#systemState === 'draining') return Promise.resolve({ kind: 'notRunning' });
+    return new Promise((resolve) => {
+      const subscription = this.#newsOf(name).subscribe((news) => {
+        if (news.kind !== 'reloaded' || news.request !== request) return;
+        queueMicrotask(() => subscription.unsubscribe());
+        resolve(news.outcome);
+      });
+      this.#ask('reload', { type: 'services.reload', name, request });
+    });
+  }
+
+  #nextRequest(): number {
+    this.#requests += 1;
+    return this.#requests;
+  }
+
+  #newsOf(name: string): Observable<ScheduleNews | ReloadNews> {
+    return this.#ports.assembly.notices$.pipe(
+      filter((notice) => notice.type === 'service.noticed'),
+      filter(({ service }) => service === name),
+      map(({ news }) => news),
+    );
+  }
+
+  /** Passes a request on that the service itself answers. */
+  #ask(verb: RequestVerb, request: Unstamped<SystemCommand & { type: 'services.run' | 'services.reload' }>): void {
+    const { assembly, clock } = this.#ports;
+    if (this.#systemState === 'draining') return;
+    assembly.feed.tell({ type: 'requested', verb, services: [request.name] });
+    assembly.system.send({ ...request, at: clock.now() });
   }
 
   setEnabled(names: readonly string[], enabled: boolean): void {
@@ -301,6 +393,27 @@ export class AssemblySupervisor implements Supervisor {
     };
   }
 
+  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string> {
+    const { assembly, programOf } = this.#ports;
+    const service = assembly.serviceOf(name);
+    if (service === undefined || programOf === undefined) return `${name} is not there`;
+    const made = await assembly.environmentOf(service);
+    if (!made.ok) return describeSpawnError(made.error);
+    const { account, directory, resources } = service;
+    const program = programOf({
+      argv,
+      environment: made.environment,
+      ...(account === undefined ? {} : { account }),
+      ...(directory === undefined ? {} : { directory }),
+      ...(resources === undefined ? {} : { resources }),
+      ownGroup: true,
+      stdin: 'null',
+      stdout: 'inherit',
+      stderr: 'inherit',
+    });
+    return program instanceof Uint8Array ? program : describeSpawnError(program);
+  }
+
   /** Passes the output of a command on until the command has ended. */
   #collect(
     { pid, ...streams }: SpawnOutcome & { readonly ok: true },
@@ -334,6 +447,11 @@ export class AssemblySupervisor implements Supervisor {
     // A system that ends answers at once; the reloader checks again, because the shutdown may begin while files are read.
     if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
     return this.#ports.reload(request);
+  }
+
+  scale(templates: readonly string[], count: number): Promise<ScaleResult> {
+    if (this.#systemState === 'draining') return Promise.resolve({ kind: 'ending' });
+    return this.#ports.scale(templates, count);
   }
 
   #ledger(): Ledger {
@@ -376,53 +494,61 @@ export class AssemblySupervisor implements Supervisor {
     const stage =
       phase === 'disabled' || phase === 'pending' || phase === 'stopped' ? phase : (stageOf(snapshot) ?? 'pending');
     const run = isScheduledSnapshot(snapshot) ? scheduledFacts(snapshot) : serviceFacts(snapshot, stage, now);
-    const words = assembly.lastWords(name);
-    const { verdict, restartsUsed = 0, pid } = run;
-    const cause = verdict === undefined ? undefined : describeFailure(spec.type, verdict);
-    const left = run.left ?? timeLeft(slot, stage, age, now);
-    const note = run.counts === undefined ? run.status : scheduledNote(spec, run.counts);
+    const words = assembly.lastWords(name).at(-1);
+    const { verdict, pid } = run;
+    const tries = mayBeTried(spec) ? { ...snapshot.context, spec, at: now } : undefined;
+    // Until the next start, what has happened to a prerequisite explains more than the end of the last run.
+    const because = slot.because === undefined ? undefined : describeCause(slot.because, shortName);
+    const cause = because ?? (verdict === undefined ? undefined : describeFailure(spec.type, verdict));
+    const left = run.left ?? timeLeft(slot, stage, { age, now, pause: snapshot.context.pause });
+    const note = noteOf(slot, run);
     const nextRun = assembly.nextRun(name);
-    const { timeZone } = ledger.spec;
+    const timeZone = spec.cron?.timeZone ?? ledger.spec.timeZone;
     const why = explainState({
       stage,
       since,
       spec,
       hold: phase === 'pending' ? this.#pendingHold(slot) : { kind: 'none' },
       ...this.#stopOf(slot, snapshot),
-      restartsUsed,
+      ...(tries === undefined ? { restartsUsed: 0 } : triesOf(tries)),
       ...(pid === undefined ? {} : { pid }),
-      ...(run.counts === undefined ? {} : { running: run.counts.running }),
+      ...runWaits(slot, run),
       ...(left === undefined ? {} : { left }),
-      ...(nextRun === undefined ? {} : { nextRun: nextRun - clock.wallTime() }),
+      ...(nextRun === undefined ? {} : { nextRun: Math.max(0, nextRun - clock.wallTime()) }),
       ...(cause === undefined ? {} : { cause }),
+      ...(because === undefined ? {} : { because }),
       ...(run.endSignal === undefined ? {} : { endSignal: run.endSignal }),
+      ...(run.hook === undefined ? {} : { hook: run.hook }),
+      ...(run.probing === undefined ? {} : { probing: run.probing }),
+      ...(run.failing === undefined ? {} : { failing: run.failing }),
     });
-    const boot = bootTimes(name, past?.firstStart);
+    const boot = bootTimes(name, past?.firstStart, assembly.feed.now());
     return {
       name,
       type: spec.type,
       enabled,
+      ...(spec.held === true && !enabled ? { held: true as const } : {}),
       ...(spec.remainAfterExit ? { remainAfterExit: true } : {}),
       state: publicStateOf(phase),
       stage,
       since,
       age,
       why,
-      ...(pid === undefined ? {} : { pid }),
-      ...(run.counts === undefined ? {} : { running: run.counts.running }),
-      ...(spec.restart
-        ? { restarts: { used: restartsUsed, left: Math.max(0, spec.restartLimit - restartsUsed) } }
-        : {}),
+      ...statusOfRun(run),
+      ...(tries === undefined ? {} : { restarts: restartStatus(tries, stage === 'backoff' ? left : undefined) }),
       ...(note === undefined ? {} : { note }),
       ...(past?.lastExit === undefined ? {} : { lastExit: past.lastExit }),
       ...(cause === undefined || cause === '' ? {} : { cause }),
       ...(nextRun === undefined ? {} : { nextRun }),
       ...(nextRun === undefined || timeZone === undefined ? {} : { timeZone }),
       ...(words === undefined ? {} : { lastWords: { stream: words.stream, line: words.line, age: now - words.at } }),
+      ...outputFacts(spec, assembly),
       prerequisites: spec.prerequisites,
+      ...(spec.ties === undefined ? {} : { ties: spec.ties }),
       prerequisitesReady: spec.prerequisites.every((other) => {
         const prerequisite = ledger.slots.get(other);
-        return prerequisite === undefined || satisfiesDependents(prerequisite);
+        if (prerequisite === undefined) return true;
+        return meets(standingOf(prerequisite), tieTo(spec, other), prerequisite.saidBlocked);
       }),
       ...(boot === undefined ? {} : { boot }),
     };
@@ -441,7 +567,7 @@ export class AssemblySupervisor implements Supervisor {
       const slot = ledger.slots.get(name);
       return slot !== undefined && isStopping(slot);
     });
-    if (going.length > 0) return { kind: 'prerequisites', names: going };
+    if (going.length > 0) return { kind: 'prerequisites', names: going, ...stagesToReach(spec, going) };
     const holding = holders(ledger.slots, spec);
     return holding.length > 0 ? { kind: 'reload', names: holding } : hold;
   }
@@ -480,6 +606,7 @@ export class AssemblySupervisor implements Supervisor {
     if (state === this.#systemState) return;
     this.#systemState = state;
     if (state === 'up') this.#ready = at;
+    if (state !== 'booting') this.#bootOver ??= at;
     this.events$.next({ type: 'system', time: this.#ports.clock.wallTime(), state });
   }
 
@@ -518,37 +645,129 @@ function isScheduledSnapshot(snapshot: ServiceSnapshot | ScheduledSnapshot): sna
   return 'runs' in snapshot.context;
 }
 
+type Tries = Pick<Tried, 'spec' | 'restartsUsed' | 'streak' | 'recent' | 'noTry' | 'at'>;
+
+function triesOf(tries: Tries): Pick<WaitFacts, 'restartsUsed' | 'nextPause' | 'noTry'> {
+  return {
+    restartsUsed: countAt(tries),
+    nextPause: pauseOf(tries.spec, tries.streak + 1, 0),
+    ...(tries.noTry === undefined ? {} : { noTry: describeNoTry(tries.noTry) }),
+  };
+}
+
+function restartStatus(tries: Tries, nextIn: number | undefined): RestartStatus {
+  const left = triesLeft(tries);
+  return {
+    used: countAt(tries),
+    ...(left === undefined ? {} : { left }),
+    ...(nextIn === undefined ? {} : { nextIn }),
+    ...(tries.noTry === undefined ? {} : { none: describeNoTry(tries.noTry) }),
+  };
+}
+
 /** The facts of a chart that a status shows. */
-interface RunFacts {
+interface RunFacts extends ProbeFacts {
   readonly pid?: number;
+  /** True where a pidfile or MAINPID has named the process. */
+  readonly followed?: boolean;
   readonly counts?: RunCounts;
   readonly verdict?: FailureCause | undefined;
-  readonly restartsUsed?: number;
   readonly endSignal?: SignalName | undefined;
+  readonly hook?: NonNullable<WaitFacts['hook']>;
   readonly status?: string | undefined;
+  /** Why the last start was skipped. */
+  readonly skipped?: string | undefined;
+  /** ms that the present run may still last. */
+  readonly runLeft?: number;
+  /** Set while it reloads: ms until that counts as failed; Infinity where the service reloads by itself. */
+  readonly reloading?: number;
+  /** Why the last reload of the run has failed. */
+  readonly reloadFailure?: string;
   /** ms until the timer of the state fires. */
   readonly left?: number;
 }
 
 function scheduledFacts({ context, value }: ScheduledSnapshot): RunFacts {
   const hasRuns = typeof value === 'object';
-  return { verdict: context.verdict, ...(hasRuns ? { counts: runCounts(context) } : {}) };
+  return { verdict: context.verdict, skipped: context.skipped, ...(hasRuns ? { counts: runCounts(context) } : {}) };
 }
 
-function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: number): RunFacts {
-  const { verdict, restartsUsed, status, pid, deadline, endSignal } = context;
+function statusOfRun(run: RunFacts): Partial<ServiceStatus> {
+  const { pid, followed, hook, counts, reloading, reloadFailure, health, probes } = run;
+  return {
+    ...(pid === undefined ? {} : { pid }),
+    ...(followed === true ? { followed: true } : {}),
+    ...(hook === undefined ? {} : { hook: statusOfHook(hook) }),
+    ...(counts === undefined ? {} : { running: counts.running }),
+    ...(reloading === undefined ? {} : { reloading: true }),
+    ...(reloadFailure === undefined ? {} : { reloadFailure }),
+    ...(health === undefined ? {} : { health }),
+    ...(probes === undefined ? {} : { probes }),
+  };
+}
+
+function serviceFacts({ context, children }: ServiceSnapshot, stage: ServiceStage, now: number): RunFacts {
+  const { verdict, status, pid, deadline, endSignal, hook } = context;
   const isTimed =
+    stage === 'starting.beforeStart' ||
+    stage === 'starting.afterStart' ||
     stage === 'starting.awaitingExit' ||
     stage === 'starting.awaitingPidfile' ||
     stage === 'starting.awaitingNotify' ||
+    stage === 'starting.awaitingProbe' ||
     stage === 'stopping.clearing';
   return {
     verdict,
-    restartsUsed,
     endSignal,
     status,
-    ...(pid === 0 ? {} : { pid }),
+    skipped: context.skipped,
+    ...(pid === 0 || context.spec.maxRuntime === undefined
+      ? {}
+      : { runLeft: Math.max(0, context.spawnedAt + context.spec.maxRuntime - now) }),
+    ...(pid === 0 ? {} : { pid, followed: context.followed }),
+    ...(hook === undefined
+      ? {}
+      : {
+          hook: { stage: hook.stage, nth: hook.nth, of: hook.of, pid: hook.pid, ran: Math.max(0, now - hook.since) },
+        }),
+    ...reloadFacts(context, now),
     ...(isTimed && deadline !== undefined ? { left: Math.max(0, deadline - now) } : {}),
+    ...probeFacts(context, children, now),
+  };
+}
+
+/** What `why` has to know of the run. */
+function runWaits(
+  slot: Slot,
+  { counts, reloading, skipped, runLeft }: RunFacts,
+): Pick<WaitFacts, 'running' | 'runWaits' | 'reloading' | 'skipped' | 'runLeft'> {
+  return {
+    ...(counts === undefined ? {} : { running: counts.running }),
+    ...(counts?.waits === true ? { runWaits: true } : {}),
+    ...(reloading === undefined ? {} : { reloading }),
+    ...(isSkipped(slot) && skipped !== undefined ? { skipped } : {}),
+    ...(runLeft === undefined ? {} : { runLeft }),
+  };
+}
+
+function isSkipped({ skipped, enabled, chart }: Slot): boolean {
+  return skipped === true && enabled && chart === 'disabled';
+}
+
+function noteOf(slot: Slot, { skipped = '', counts, status }: RunFacts): string | undefined {
+  if (isSkipped(slot)) return `skipped: ${skipped}`;
+  return counts === undefined ? status : scheduledNote(slot.spec, counts);
+}
+
+function reloadFacts(
+  { reload, lastReload, announced, spec }: ServiceSnapshot['context'],
+  now: number,
+): Pick<RunFacts, 'reloading' | 'reloadFailure'> {
+  const failure = lastReload === undefined || lastReload.kind === 'done' ? undefined : describeReload(lastReload);
+  const ownWord = announced === 'reloading' ? { reloading: Number.POSITIVE_INFINITY } : {};
+  return {
+    ...(reload === undefined ? ownWord : { reloading: Math.max(0, reload.since + spec.processTimeout - now) }),
+    ...(failure === undefined ? {} : { reloadFailure: failure }),
   };
 }
 
@@ -556,14 +775,22 @@ function serviceFacts({ context }: ServiceSnapshot, stage: ServiceStage, now: nu
  * ms until the pause that a service is in has passed, or until the ledger sends SIGKILL to a service that was told to stop.
  *
  * @param age ms that the service has spent in this stage
+ * @param pause ms of its restart pause
  */
-function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): number | undefined {
+function timeLeft(
+  slot: Slot,
+  stage: ServiceStage,
+  { age, now, pause = 0 }: { readonly age: number; readonly now: number; readonly pause: number | undefined },
+): number | undefined {
   switch (stage) {
     case 'starting.settling':
       return Math.max(0, slot.spec.startupPause - age);
     case 'backoff':
-      return Math.max(0, slot.spec.restartDelay - age);
-    case 'stopping.terminating': {
+      return Math.max(0, pause - age);
+    case 'stopping.beforeStop':
+    case 'stopping.stopCommand':
+    case 'stopping.terminating':
+    case 'stopping.afterStop': {
       const killAt = isStopping(slot) ? slot.intent.killAt : undefined;
       return killAt === undefined ? undefined : Math.max(0, killAt - now);
     }
@@ -572,9 +799,27 @@ function timeLeft(slot: Slot, stage: ServiceStage, age: number, now: number): nu
   }
 }
 
-function bootTimes(name: string, start: FirstStart | undefined): ServiceStatus['boot'] {
-  const times = startTimes(name, start);
+function statusOfHook({ pid, ...hook }: NonNullable<WaitFacts['hook']>): NonNullable<ServiceStatus['hook']> {
+  return pid === 0 ? hook : { ...hook, pid };
+}
+
+function bootTimes(name: string, start: FirstStart | undefined, now: number): ServiceStatus['boot'] {
+  const times = startTimes(name, start, now);
   if (times === undefined) return undefined;
   const { service: _, ...boot } = times;
   return boot;
+}
+
+/** Where the output of a service goes, and what becomes of it. */
+function outputFacts(
+  { name, stdin, stdout, stderr }: ServiceSpec,
+  assembly: Pick<Assembly, 'waitingInput' | 'linesDropped'>,
+): Pick<ServiceStatus, 'outputs' | 'waitingInput' | 'linesDropped'> {
+  const waitingInput = stdin === 'pipe' ? (assembly.waitingInput(name) ?? 0) : undefined;
+  const linesDropped = assembly.linesDropped(name);
+  return {
+    ...(describeOutputs({ stdout, stderr }) === undefined ? {} : { outputs: { stdout, stderr } }),
+    ...(waitingInput === undefined ? {} : { waitingInput }),
+    ...(linesDropped === 0 ? {} : { linesDropped }),
+  };
 }

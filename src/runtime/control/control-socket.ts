@@ -3,21 +3,13 @@
  * starts, because the environment of services names the socket. The code that answers is loaded with the first
  * connection.
  */
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-} from 'node:fs';
+import { accessSync, closeSync, constants, lstatSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { type ControlPlace, longestSocketPath } from '../../control/places.ts';
+import { writableFolderHint } from '../../model/service/spawn-error.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { NativeEdge } from '../linux/native.ts';
+import { checkFolder, makeOwnFolder, PathRefusal, withMode } from '../linux/safe-open.ts';
 
 export interface ControlSocketOptions {
   readonly edge: Pick<NativeEdge, 'makeFifo'>;
@@ -32,8 +24,18 @@ export interface ControlSocket {
   readonly fifo?: string;
   /** Reasons why a file could not be created, for the log. */
   readonly problems: readonly string[];
-  /** Passes connections on from now on, beginning with those that have waited. */
-  readonly serve: (onConnection: (socket: Socket) => void, onLines: (chunk: Buffer) => void) => void;
+  /**
+   * Passes connections on from now on, beginning with those that have waited.
+   *
+   * @param onEnd ends the answers that last
+   */
+  readonly serve: (
+    onConnection: (socket: Socket) => void,
+    onLines: (chunk: Buffer) => void,
+    onEnd: () => Promise<void>,
+  ) => void;
+  /** Ends the answers that last; resolves once their readers have got the rest. */
+  readonly end: () => Promise<void>;
   /** Removes the created files. */
   readonly close: () => void;
 }
@@ -60,7 +62,7 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
   });
   server.on('error', () => undefined);
 
-  const place = options.places.find((each) => isUsable(each, options));
+  const place = options.places.find((each) => isUsable(each, problems));
   const path = place === undefined ? undefined : listen(server, place.socket, made, options, problems);
   const fifo =
     place === undefined
@@ -69,13 +71,21 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
           if (takeLines !== undefined) takeLines(chunk);
           else if (chunks.length < mostWaiting) chunks.push(chunk);
         });
-  if (place === undefined) problems.push('no directory for the control socket can be written');
+  if (place === undefined) {
+    const tried = options.places.map(({ directory }) => directory).join(', ');
+    problems.push(
+      `no directory for the control socket can be written, so telchap and chaperonectl cannot reach this chaperone (tried: ${tried}): ${writableFolderHint}`,
+    );
+  }
 
+  let endAnswers = (): Promise<void> => Promise.resolve();
   return {
     ...(path === undefined ? {} : { path }),
     ...(fifo === undefined ? {} : { fifo: fifo.path }),
     problems,
-    serve: (onConnection, onLines) => {
+    end: () => endAnswers(),
+    serve: (onConnection, onLines, onEnd) => {
+      endAnswers = onEnd;
       handOver = onConnection;
       takeLines = onLines;
       for (const socket of waiting.splice(0)) onConnection(socket);
@@ -89,29 +99,18 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
   };
 }
 
-function isUsable({ directory, own, socket }: ControlPlace, options: ControlSocketOptions): boolean {
+function isUsable({ directory, own, socket }: ControlPlace, problems: string[]): boolean {
   if (Buffer.byteLength(socket) > longestSocketPath) return false;
   try {
-    if (own) {
-      makeDirectory(directory);
-      const stats = lstatSync(directory);
-      // The owner of a foreign directory, or of the target of a link, could replace the files in it.
-      if (!stats.isDirectory() || stats.uid !== options.uid) return false;
-      chmodSync(directory, 0o700);
-    }
+    // In a folder where another account could replace files, none is made: a socket has no descriptor to be changed by.
+    if (own) makeOwnFolder(directory, 0o700);
+    else checkFolder(directory);
     accessSync(directory, constants.W_OK | constants.X_OK);
-  } catch {
+  } catch (error) {
+    if (error instanceof PathRefusal) problems.push(`no control socket is made in ${directory}: ${error.message}`);
     return false;
   }
   return !isListening(socket);
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  }
 }
 
 /** True where another chaperone listens there: proc_net_unix(5), flag SO_ACCEPTCON. */
@@ -137,8 +136,7 @@ function listen(
     removeStale(path, uid);
     // bind(2) and listen(2) have been called when this returns; an error comes later as an event, and there is no file
     // then.
-    server.listen(path);
-    chmodSync(path, 0o666);
+    withMode(0o666, () => server.listen(path));
     made.push({ path, inode: lstatSync(path).ino });
     return path;
   } catch (error) {
@@ -156,10 +154,10 @@ function openFifo(
 ): { readonly path: string; readonly socket: Socket } | undefined {
   try {
     removeStale(path, uid);
-    edge.makeFifo(path, 0o600);
+    withMode(0o600, () => edge.makeFifo(path, 0o600));
     made.push({ path, inode: lstatSync(path).ino });
     // Opened for reading and writing, the FIFO always has a writer: it never ends, and the opening does not block.
-    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     try {
       const socket = new Socket({ fd, readable: true, writable: false });
       socket.on('error', () => undefined);

@@ -1,5 +1,7 @@
 /** Joins the control socket with the code that answers, which is loaded at the first request. */
 import type { Socket } from 'node:net';
+import { Boundary } from '../../control/boundary.ts';
+import type { ControlCounts } from '../../control/metrics.ts';
 import { type Caller, createRights } from '../../control/rights.ts';
 import type { ControlServer } from '../../control/server.ts';
 import type { Supervisor } from '../../control/supervisor.ts';
@@ -25,15 +27,17 @@ export interface ServeControlOptions {
   readonly say: (message: Message) => void;
 }
 
-export function serveControl(options: ServeControlOptions): void {
+/** @returns the measurements of the control surface */
+export function serveControl(options: ServeControlOptions): () => ControlCounts {
   const { socket, say } = options;
-  const server = onDemand(() => loadServer(options));
-  const withServer = (use: (server: ControlServer) => void, giveUp: () => void): void => {
-    server().then(use, (error: unknown) => {
-      say(warning(`the control socket cannot be served: ${messageOf(error)}`));
-      giveUp();
-    });
-  };
+  let loaded: ControlServer | undefined;
+  const server = onDemand(async () => {
+    loaded = await loadServer(options);
+    return loaded;
+  });
+  const boundary = new Boundary((error) => say(warning(`the control socket cannot be served: ${messageOf(error)}`)));
+  const withServer = (use: (server: ControlServer) => void, giveUp: () => void): void =>
+    boundary.settle(server().then(use), giveUp);
   socket.serve(
     (connection) =>
       withServer(
@@ -45,7 +49,9 @@ export function serveControl(options: ServeControlOptions): void {
         (ready) => ready.takeLines(chunk),
         () => undefined,
       ),
+    async () => loaded?.end(),
   );
+  return () => loaded?.counts() ?? { connections: 0, refused: 0, unread: 0 };
 }
 
 async function loadServer(options: ServeControlOptions): Promise<ControlServer> {
@@ -68,8 +74,8 @@ function callerOf(edge: PeerEdge, connection: Socket): Caller | undefined {
   try {
     const fd = descriptorOf(connection);
     if (fd === undefined) return undefined;
-    const { uid, gid } = edge.peerCredentials(fd);
-    return { uid, gid, groups: groupsOf(edge, fd) };
+    const { pid, uid, gid } = edge.peerCredentials(fd);
+    return { uid, gid, groups: groupsOf(edge, fd), ...(pid > 0 ? {} : { isForeign: true }) };
   } catch {
     return undefined;
   }

@@ -2,11 +2,17 @@
  * The parts of the machines that inspectors may see: a list of all fields that are shown. Specifications, environments
  * and arguments of commands never pass through here.
  */
-import type { AnyMachineSnapshot, SnapshotFrom } from 'xstate';
+
+import type { AnyMachineSnapshot, AnyTransitionDefinition, SnapshotFrom } from 'xstate';
 import type { EventView } from '../../facts/fact.ts';
 import { statePath } from '../../facts/transition.ts';
-import type { ServiceEntry, SnapshotView } from '../../inspect/entry.ts';
+import type { ServiceEntry, SnapshotView, Taken } from '../../inspect/entry.ts';
+import type { ConditionsEvent, conditionsMachine } from '../../machines/conditions.ts';
+import type { HealthFact, healthMachine } from '../../machines/health.ts';
+import type { HooksCommand, HooksFact, hooksMachine } from '../../machines/hooks.ts';
+import type { CheckFact, CheckRequest, ProbeFact, probeMachine } from '../../machines/probe.ts';
 import type { readinessMachine } from '../../machines/readiness.ts';
+import type { ReloadEvent, reloadMachine } from '../../machines/reload.ts';
 import { runCounts, type ScheduledEvent, type scheduledMachine } from '../../machines/scheduled.ts';
 import type { serviceMachine } from '../../machines/service.ts';
 import type { ServiceEvent } from '../../machines/service-events.ts';
@@ -14,21 +20,35 @@ import type { CountProcesses, SignalAll, SystemEvent, systemMachine } from '../.
 import type { UnitEvent, unitMachine } from '../../machines/unit.ts';
 import { isStopping } from '../../model/ledger/slot.ts';
 import type { DependencyGraph } from '../../model/order/dependency-graph.ts';
+import { describeCause, type PrerequisiteCause } from '../../model/order/prerequisite.ts';
 import { scheduledNote, type TriggerCommand } from '../../model/schedule/scheduled-runs.ts';
+import { describeNoAnswer } from '../../model/service/condition.ts';
 import { describeEnd, describeFailure } from '../../model/service/describe-end.ts';
 import { describeExit } from '../../model/service/exit-status.ts';
+import { describeHookFailure, describePlace } from '../../model/service/hook.ts';
 import type { NotifyMessage } from '../../model/service/notify-message.ts';
+import { describeOutputs } from '../../model/service/output.ts';
+import { describeProbe } from '../../model/service/probe.ts';
+import { describeReload } from '../../model/service/reload-method.ts';
+import { describeNoTry, mayBeTried, type TryMemory } from '../../model/service/restart-policy.ts';
 import { liveCount } from '../../model/service/service-phase.ts';
 import type { ServiceSpec } from '../../model/service/service-spec.ts';
 import { describeSpawnError } from '../../model/service/spawn-error.ts';
+import { describeStop, type StopRecord, shownStops } from '../../model/service/stop-record.ts';
 import type { NotifyRequest, PidfileFact, UnitRequest } from '../../model/service/unit-events.ts';
 import type { Json, JsonObject } from '../../model/words/json.ts';
+import { shownCommand, shownEnvironment } from '../../model/words/secrets.ts';
 
 export type SystemSnapshot = SnapshotFrom<typeof systemMachine>;
 export type ServiceSnapshot = SnapshotFrom<typeof serviceMachine>;
 type ScheduledSnapshot = SnapshotFrom<typeof scheduledMachine>;
 type UnitSnapshot = SnapshotFrom<typeof unitMachine>;
 type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
+type HooksSnapshot = SnapshotFrom<typeof hooksMachine>;
+type ConditionsSnapshot = SnapshotFrom<typeof conditionsMachine>;
+type ReloadSnapshot = SnapshotFrom<typeof reloadMachine>;
+type HealthSnapshot = SnapshotFrom<typeof healthMachine>;
+type ProbeSnapshot = SnapshotFrom<typeof probeMachine>;
 
 /** Facts of a service that are not in its snapshot. */
 export interface ServiceFacts {
@@ -45,12 +65,19 @@ type ShownEvent =
   | ServiceEvent
   | ScheduledEvent
   | UnitEvent
+  | HooksCommand
   | UnitRequest
   | PidfileFact
+  | ProbeFact
+  | CheckFact
+  | CheckRequest
+  | HealthFact
   | NotifyRequest
   | TriggerCommand
   | SignalAll
-  | CountProcesses;
+  | CountProcesses
+  | ReloadEvent
+  | ConditionsEvent;
 
 /** An actor's state, reduced to what may be shown. */
 export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): SnapshotView {
@@ -64,6 +91,13 @@ export function snapshotView(snapshot: unknown, facts: ServiceFacts = {}): Snaps
   if (isMachine<UnitSnapshot>(snapshot, 'unit')) return machineView(status, snapshot, unitContext(snapshot));
   if (isMachine<ReadinessSnapshot>(snapshot, 'readiness'))
     return machineView(status, snapshot, readinessContext(snapshot));
+  if (isMachine<HooksSnapshot>(snapshot, 'hooks')) return machineView(status, snapshot, hooksContext(snapshot));
+  if (isMachine<ConditionsSnapshot>(snapshot, 'conditions'))
+    return machineView(status, snapshot, conditionsContext(snapshot));
+  if (isMachine<ReloadSnapshot>(snapshot, 'reload')) return machineView(status, snapshot, reloadContext(snapshot));
+  if (isMachine<ProbeSnapshot>(snapshot, 'probe')) return machineView(status, snapshot, probeContext(snapshot));
+  if (isMachine<HealthSnapshot>(snapshot, 'health'))
+    return machineView(status, snapshot, { service: snapshot.context.service.name, serial: snapshot.context.serial });
   return { status };
 }
 
@@ -80,7 +114,12 @@ export function machineOf(snapshot: unknown): string | undefined {
     case 'service':
     case 'scheduled':
     case 'unit':
+    case 'hooks':
     case 'readiness':
+    case 'reload':
+    case 'conditions':
+    case 'health':
+    case 'probe':
       return id;
     default:
       return undefined;
@@ -93,6 +132,11 @@ export function serviceOf(snapshot: unknown): string | undefined {
   if (isMachine<ScheduledSnapshot>(snapshot, 'scheduled')) return snapshot.context.spec.name;
   if (isMachine<UnitSnapshot>(snapshot, 'unit')) return snapshot.context.run.service.name;
   if (isMachine<ReadinessSnapshot>(snapshot, 'readiness')) return snapshot.context.service.name;
+  if (isMachine<HooksSnapshot>(snapshot, 'hooks')) return snapshot.context.service.name;
+  if (isMachine<ReloadSnapshot>(snapshot, 'reload')) return snapshot.context.service.name;
+  if (isMachine<ConditionsSnapshot>(snapshot, 'conditions')) return snapshot.context.service.name;
+  if (isMachine<HealthSnapshot>(snapshot, 'health')) return snapshot.context.service.name;
+  if (isMachine<ProbeSnapshot>(snapshot, 'probe')) return snapshot.context.service.name;
   return undefined;
 }
 
@@ -119,30 +163,47 @@ export function serviceContext(
   stage: string,
   { waitedFor, killAt }: ServiceFacts,
 ): JsonObject {
-  const { spec, serial, pid, followed, verdict, lastEnd, status, announced } = context;
+  const { spec, serial, pid, followed, verdict, lastEnd, status, announced, health } = context;
   const deadline = deadlineIn(stage, context.deadline, killAt);
   const view: Record<string, Json> = { service: spec.name, serial };
   // With pid 0 the service is not spawned yet, or its run has no leader any more.
   if (pid !== 0) view['pid'] = pid;
   if (followed) view['followed'] = true;
-  if (spec.restart) {
-    view['restarts'] = context.restartsUsed;
-    view['restartLimit'] = spec.restartLimit;
-  }
+  noteTries(view, context, stage);
   if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
   if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
   if (status !== undefined && status !== '') view['note'] = status;
   if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
   if (deadline !== undefined) view['deadline'] = deadline;
+  if (health !== undefined) view['health'] = health;
   if (announced !== undefined) view['announced'] = announced;
+  if (context.skipped !== undefined) view['skipped'] = context.skipped;
+  if (context.reload !== undefined) view['reloading'] = true;
+  if (context.lastReload !== undefined && context.lastReload.kind !== 'done')
+    view['reload'] = describeReload(context.lastReload);
   if (context.endSignal !== undefined) view['endSignal'] = context.endSignal;
+  if (context.hook !== undefined) view['hook'] = describePlace(context.hook);
   return view;
+}
+
+/** Shows how many tries a service has left, where a try may follow one of its ends. */
+function noteTries(
+  view: Record<string, Json>,
+  memory: TryMemory & { readonly spec: ServiceSpec },
+  stage: string,
+): void {
+  const { spec, restartsUsed, pause, noTry } = memory;
+  if (!mayBeTried(spec)) return;
+  view['restarts'] = restartsUsed;
+  if (Number.isFinite(spec.restartLimit)) view['restartLimit'] = spec.restartLimit;
+  if (stage === 'backoff' && pause !== undefined) view['pause'] = pause;
+  if (noTry !== undefined) view['noTry'] = describeNoTry(noTry);
 }
 
 /** Monotonic ms at which a start or a stop has taken too long. The system's stop has the limit `killAt`. */
 function deadlineIn(stage: string, own: number | undefined, killAt: number | undefined) {
-  if (stage.startsWith('starting') || stage === 'stopping.clearing') return own;
-  return stage === 'stopping.terminating' ? killAt : undefined;
+  if (stage.startsWith('starting') || stage === 'stopping.clearing' || stage === 'stopping.afterStop') return own;
+  return /^stopping\.(terminating|beforeStop|stopCommand)$/.test(stage) ? killAt : undefined;
 }
 
 /** The fields of a cron or inetd service's context that may be shown. */
@@ -151,12 +212,15 @@ export function scheduledContext(
   stage: string,
   { waitedFor, nextRun }: ServiceFacts,
 ): JsonObject {
-  const { spec, serial, verdict, lastEnd } = context;
+  const { spec, serial, verdict, lastEnd, skipped } = context;
   const counts = runCounts(context);
   const view: Record<string, Json> = { service: spec.name, serial, begun: counts.begun, running: counts.running };
+  noteTries(view, context, stage);
+  if (counts.waits === true) view['waiting'] = true;
   if (nextRun !== undefined) view['nextRun'] = nextRun;
   if (waitedFor !== undefined) view['waitedFor'] = waitedFor;
   if (verdict !== undefined) view['cause'] = describeFailure(spec.type, verdict);
+  if (skipped !== undefined) view['skipped'] = skipped;
   const note = stage === 'pending' ? '' : scheduledNote(spec, counts);
   if (note !== '') view['note'] = note;
   if (lastEnd !== undefined) view['lastExit'] = describeExit(lastEnd.status);
@@ -178,12 +242,24 @@ export function systemContext({ ledger, end }: SystemSnapshot['context'], stage:
     view['live'] = liveCount(counters.phases);
     if (drain !== undefined) view['deadline'] = drain.deadline;
   }
+  if (stage === 'halted' && drain !== undefined && drain.stops.length > 0) view['stops'] = stopsView(drain.stops);
   return view;
+}
+
+/** The slowest stops of a shutdown, and those in which somebody was killed. */
+function stopsView(stops: readonly StopRecord[]): Json {
+  return shownStops(stops).rows.map((stop) => ({
+    service: stop.service,
+    took: stop.took,
+    how: describeStop(stop),
+    ...(stop.killed === true ? { killed: true } : {}),
+  }));
 }
 
 function unitContext({ context: { run, pid, signalled } }: UnitSnapshot): JsonObject {
   const { service, serial, connection } = run;
   const view: Record<string, Json> = { service: service.name, serial, program: programOf(service) };
+  if (run.beside?.kind === 'hook') view['hook'] = describePlace(run.beside);
   if (connection !== undefined) {
     view['client'] = connection.address;
     view['clientPort'] = connection.port;
@@ -193,9 +269,32 @@ function unitContext({ context: { run, pid, signalled } }: UnitSnapshot): JsonOb
   return view;
 }
 
-function readinessContext({ context: { service, serial, deadline, trouble } }: ReadinessSnapshot): JsonObject {
+function readinessContext({ context }: ReadinessSnapshot): JsonObject {
+  const { service, serial, deadline, trouble, probes } = context;
   const view = { service: service.name, serial, deadline };
-  return service.type === 'notify' ? view : { ...view, trouble };
+  return service.type === 'notify' || probes === true ? view : { ...view, trouble };
+}
+
+function probeContext({ context: { service, serial, purpose, probe, state } }: ProbeSnapshot): JsonObject {
+  const { standing, failures, last } = state;
+  const view: Record<string, Json> = { service: service.name, serial, purpose, probe: describeProbe(probe.check) };
+  view['standing'] = standing;
+  if (purpose === 'healthy') view['retries'] = probe.retries;
+  if (failures > 0) view['failures'] = failures;
+  if (last !== undefined) view['last'] = last.reason;
+  return view;
+}
+
+function hooksContext({ context: { service, serial, stage, nth } }: HooksSnapshot): JsonObject {
+  return { service: service.name, serial, stage, nth };
+}
+
+function conditionsContext({ context: { service, serial, began } }: ConditionsSnapshot): JsonObject {
+  return { service: service.name, serial, deadline: began + service.processTimeout };
+}
+
+function reloadContext({ context: { service, serial, method, pid, began } }: ReloadSnapshot): JsonObject {
+  return { service: service.name, serial, method: method.kind, pid, deadline: began + service.processTimeout };
 }
 
 function programOf({ argv }: ServiceSpec): string {
@@ -216,12 +315,17 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.reset': true,
   'service.signal': true,
   'service.reconfigure': true,
+  'service.reload': true,
   'service.resumed': true,
   'service.changed': true,
   'service.exitKills': true,
   'service.noticed': true,
+  'service.healthy': true,
+  'service.unhealthy': true,
   'service.extended': true,
+  'service.spawned': true,
   'service.survived': true,
+  'service.afterStop': true,
   'services.start': true,
   'services.stop': true,
   'services.reset': true,
@@ -243,14 +347,36 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'unit.signalled': true,
   'unit.terminate': true,
   'unit.kill': true,
+  'unit.retire': true,
   'unit.lead': true,
   'unit.signal': true,
   'unit.send': true,
   'unit.look': true,
+  'unit.finish': true,
   'unit.cancel': true,
   'unit.lookDue': true,
+  'unit.patienceDue': true,
   'unit.survivalDue': true,
+  'unit.signalDue': true,
+  'hooks.terminate': true,
+  'hooks.kill': true,
+  'hooks.began': true,
+  'hooks.passed': true,
+  'hooks.failed': true,
+  'hooks.ended': true,
+  'hooks.survived': true,
+  'conditions.looked': true,
+  'conditions.met': true,
+  'conditions.unmet': true,
+  'conditions.failed': true,
   'readiness.passed': true,
+  'probe.passed': true,
+  'probe.failed': true,
+  'check.answered': true,
+  'check.ask': true,
+  'check.drop': true,
+  'health.passed': true,
+  'health.failed': true,
   'readiness.failed': true,
   'readiness.extended': true,
   'trigger.armed': true,
@@ -263,13 +389,56 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'notify.received': true,
   'notify.close': true,
   'watchdog.missed': true,
+  'runtime.exceeded': true,
   'restarts.forgotten': true,
   'leader.missed': true,
   'reset.overdue': true,
+  'service.run': true,
+  'services.run': true,
+  'services.reload': true,
+  'reload.began': true,
+  'reload.signalled': true,
+  'reload.giveUp': true,
+  'reload.ended': true,
+  'reload.over': true,
+  'run.overran': true,
+  'run.due': true,
 };
 
 function isShown(event: { readonly type: string }): event is ShownEvent {
   return Object.hasOwn(shownTypes, event.type);
+}
+
+/** What a person has asked of services. */
+function shownRequest(event: Extract<ShownEvent, { readonly type: `services.${string}` }>): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'services.run':
+    case 'services.reload':
+      return { type, service: event.name, request: event.request };
+    case 'services.start':
+      return { type, names: event.names, enable: event.enable, force: event.force };
+    case 'services.stop':
+      return { type, names: event.names, disable: event.disable, again: event.again, drain: event.drain };
+    case 'services.reset':
+      return { type, names: event.names, force: event.force };
+    case 'services.enable':
+    case 'services.disable':
+      return { type, names: event.names };
+    case 'services.signal':
+      return { type, names: event.names, signal: event.signal };
+  }
+}
+
+function shownStop(event: Extract<ShownEvent, { readonly type: 'service.stop' }>): EventView {
+  const { type, why, drain, killAfter } = event;
+  return {
+    type,
+    ...(why === undefined ? {} : { why }),
+    drain,
+    ...(killAfter === undefined ? {} : { killAfter }),
+    ...becauseView(event),
+  };
 }
 
 function shownEvent(event: ShownEvent): EventView {
@@ -282,14 +451,13 @@ function shownEvent(event: ShownEvent): EventView {
         ...(event.waitedFor === undefined ? {} : { waitedFor: event.waitedFor }),
       };
     case 'service.stop':
-      return {
-        type,
-        ...(event.why === undefined ? {} : { why: event.why }),
-        drain: event.drain,
-        ...(event.killAfter === undefined ? {} : { killAfter: event.killAfter }),
-      };
+      return shownStop(event);
+    case 'service.reload':
+      return { type, ...(event.request === undefined ? {} : { request: event.request }), ...becauseView(event) };
     case 'service.kill':
       return { type, grace: event.grace };
+    case 'service.run':
+      return { type, request: event.request };
     case 'service.reset':
       return { type, killAfter: event.killAfter };
     case 'service.signal':
@@ -298,22 +466,25 @@ function shownEvent(event: ShownEvent): EventView {
       return { type, service: event.name, phase: event.change.phase };
     case 'service.exitKills':
     case 'service.survived':
+    case 'service.spawned':
+    case 'service.afterStop':
+    case 'service.healthy':
       return { type, service: event.name };
+    case 'service.unhealthy':
+      return { type, service: event.name, cause: describeFailure('simple', event.cause), answer: event.answer };
     case 'service.noticed':
       return { type, service: event.name, news: event.news.kind };
     case 'service.extended':
       return { type, service: event.name, until: event.until };
+    case 'services.run':
+    case 'services.reload':
     case 'services.start':
-      return { type, names: event.names, enable: event.enable, force: event.force };
     case 'services.stop':
-      return { type, names: event.names, disable: event.disable, again: event.again, drain: event.drain };
     case 'services.reset':
-      return { type, names: event.names, force: event.force };
     case 'services.enable':
     case 'services.disable':
-      return { type, names: event.names };
     case 'services.signal':
-      return { type, names: event.names, signal: event.signal };
+      return shownRequest(event);
     case 'system.shutdown':
       return { type, end: describeEnd(event.end), forced: event.forced };
     case 'service.retire':
@@ -321,13 +492,48 @@ function shownEvent(event: ShownEvent): EventView {
     case 'service.resumed':
     case 'system.reload':
       return { type };
+    case 'hooks.terminate':
+    case 'hooks.kill':
+    case 'hooks.began':
+    case 'hooks.failed':
+    case 'hooks.passed':
+    case 'hooks.ended':
+    case 'hooks.survived':
+      return shownHooksEvent(event);
+    case 'probe.passed':
+    case 'probe.failed':
+    case 'check.answered':
+    case 'check.ask':
+    case 'check.drop':
+    case 'health.passed':
+    case 'health.failed':
+      return shownProbeEvent(event);
     default:
       return shownRunEvent(event);
   }
 }
 
+/** What has happened to a prerequisite, in words: `db.service has crashed`. */
+function becauseView({ because }: { readonly because?: PrerequisiteCause }): JsonObject {
+  return because === undefined ? {} : { because: describeCause(because) };
+}
+
 /** The events of runs, and of the actors that watch and start them. */
-type RunEvent = Exclude<ShownEvent, { readonly type: `${'service' | 'services' | 'system'}.${string}` }>;
+type RunEvent = Exclude<
+  ShownEvent,
+  { readonly type: `${'service' | 'services' | 'system' | 'hooks' | 'probe' | 'check' | 'health'}.${string}` }
+>;
+
+function leaderExitedView({
+  type,
+  serial,
+  pid,
+  status,
+  left,
+  age,
+}: Extract<RunEvent, { readonly type: 'unit.leaderExited' }>): EventView {
+  return { type, serial, pid, status: { ...status }, ended: describeExit(status), left, age };
+}
 
 function shownRunEvent(event: RunEvent): EventView {
   const { type } = event;
@@ -347,17 +553,10 @@ function shownRunEvent(event: RunEvent): EventView {
     case 'unit.spawnFailed':
       return { type, serial: event.serial, error: describeSpawnError(event.error) };
     case 'unit.leaderExited':
-      return {
-        type,
-        serial: event.serial,
-        pid: event.pid,
-        status: { ...event.status },
-        ended: describeExit(event.status),
-        left: event.left,
-        age: event.age,
-      };
+      return leaderExitedView(event);
     case 'unit.cleared':
     case 'unit.survived':
+    case 'run.overran':
       return { type, serial: event.serial };
     case 'unit.seen':
       return { type, left: event.left };
@@ -387,16 +586,88 @@ function shownRunEvent(event: RunEvent): EventView {
     case 'processes.gone':
     case 'processes.count':
     case 'unit.look':
+    case 'unit.finish':
     case 'unit.cancel':
+    case 'unit.retire':
     case 'unit.lookDue':
+    case 'unit.signalDue':
+    case 'unit.patienceDue':
     case 'unit.survivalDue':
     case 'trigger.armed':
     case 'trigger.pause':
     case 'trigger.resume':
     case 'notify.close':
     case 'watchdog.missed':
+    case 'runtime.exceeded':
     case 'restarts.forgotten':
     case 'reset.overdue':
+    case 'run.due':
+      return { type };
+    default:
+      return shownHelperEvent(event);
+  }
+}
+
+type HelperEvent = Extract<RunEvent, { readonly type: `${'reload' | 'conditions'}.${string}` }>;
+
+/** The events of reloads and of conditions. */
+function shownHelperEvent(event: HelperEvent): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'reload.signalled':
+      return { type, outcome: event.outcome };
+    case 'reload.ended':
+      return { type, outcome: describeReload(event.outcome) };
+    case 'conditions.unmet':
+      return { type, serial: event.serial, why: event.why };
+    case 'conditions.failed':
+      return { type, serial: event.serial, cause: describeNoAnswer(event.failure) };
+    case 'conditions.met':
+      return { type, serial: event.serial };
+    case 'conditions.looked':
+    case 'reload.began':
+    case 'reload.giveUp':
+    case 'reload.over':
+      return { type };
+  }
+}
+
+function shownHooksEvent(event: HooksCommand | HooksFact): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'hooks.terminate':
+      return { type, signal: event.signal };
+    case 'hooks.kill':
+      return { type, grace: event.grace };
+    case 'hooks.began':
+      return { type, serial: event.serial, hook: describePlace(event.hook), pid: event.pid };
+    case 'hooks.failed': {
+      const { serial, hook, failure } = event;
+      return { type, serial, hook: describePlace(hook), failure: describeHookFailure(failure) };
+    }
+    case 'hooks.passed':
+    case 'hooks.ended':
+    case 'hooks.survived':
+      return { type, serial: event.serial };
+  }
+}
+
+function shownProbeEvent(event: ProbeFact | CheckFact | CheckRequest | HealthFact): EventView {
+  const { type } = event;
+  switch (event.type) {
+    case 'probe.passed':
+    case 'probe.failed': {
+      const { last, failures } = event.state;
+      return { type, serial: event.serial, index: event.index, failures, reason: last?.reason ?? '' };
+    }
+    case 'check.answered':
+      return { type, passed: event.passed, reason: event.reason };
+    case 'health.failed':
+      return { type, serial: event.serial, probe: event.probe, reason: event.reason };
+    case 'health.passed':
+      return { type, serial: event.serial };
+    case 'check.ask':
+    case 'check.drop':
       return { type };
   }
 }
@@ -457,13 +728,23 @@ function entryOf(spec: ServiceSpec, graph: DependencyGraph, reveal: boolean): Se
     groups: spec.groups,
     program: programOf(spec),
     waitsFor: node?.prerequisites ?? [],
+    ...(node?.ties === undefined ? {} : { ties: node.ties }),
     layer: node?.layer ?? 0,
     ignoreFailures: spec.ignoreFailures,
+    ...(describeOutputs(spec) === undefined ? {} : { outputs: { stdout: spec.stdout, stderr: spec.stderr } }),
     killSignal: spec.killSignal,
     startupPause: spec.startupPause,
-    ...(spec.restart ? { restart: { limit: spec.restartLimit, delay: spec.restartDelay } } : {}),
+    ...(mayBeTried(spec)
+      ? {
+          restart: {
+            ...(Number.isFinite(spec.restartLimit) ? { limit: spec.restartLimit } : {}),
+            delay: spec.restartDelay,
+            ...(spec.restartPolicy?.always === true ? { always: true as const } : {}),
+          },
+        }
+      : {}),
     ...(spec.pidfile === undefined ? {} : { pidfile: spec.pidfile }),
-    ...(reveal ? { command: spec.command, environment: spec.environment } : {}),
+    ...(reveal ? { command: shownCommand(spec), environment: shownEnvironment(spec.environment) } : {}),
   };
 }
 
@@ -480,6 +761,14 @@ export function definitionView(machine: unknown): Json {
   const view = nodeView(root);
   views.set(config, view);
   return view;
+}
+
+/** The transitions that a step has taken, each with the paths of its states. */
+export function takenView(transitions: readonly AnyTransitionDefinition[]): readonly Taken[] {
+  return transitions.flatMap(({ source, target }): readonly Taken[] => {
+    const from = source.path.join('.');
+    return target === undefined ? [{ from }] : target.map(({ path }) => ({ from, to: path.join('.') }));
+  });
 }
 
 /** The JSON by machine configuration, which machines share that differ only in their implementations. */

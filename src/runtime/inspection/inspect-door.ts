@@ -53,12 +53,25 @@ export function admitsWith(
 const localNames: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
 function isOwn({ address }: Door, text: string, port?: number): boolean {
-  if (!URL.canParse(text)) return false;
-  const { hostname, port: given } = new URL(text);
+  const url = urlOf(text);
+  if (url === undefined) return false;
+  const { hostname, port: given } = url;
   if (port !== undefined && Number(given === '' ? 80 : given) !== port) return false;
   // A listener on all addresses has many names; a numeric address cannot be the name of a foreign page.
   if (address === '0.0.0.0' || address === '::') return localNames.includes(hostname) || isAddress(hostname);
   return localNames.includes(hostname) || hostname === urlHost(address);
+}
+
+/**
+ * undefined where the text is no URL. `URL.canParse` is not asked: once compiled, it may take other bytes above 127 for valid
+ * than the constructor does (Node 20).
+ */
+function urlOf(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isAddress(hostname: string): boolean {

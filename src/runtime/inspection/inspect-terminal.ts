@@ -2,9 +2,10 @@ import { isWanted, Transcript } from '../../inspect/transcript.ts';
 import { warning } from '../../model/log/messages.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
+import { shownCommand } from '../../model/words/secrets.ts';
 import type { AttachInspector } from './inspector-port.ts';
 
-/** Prints each transition to stdout as it happens. */
+/** Prints each transition as it happens. */
 export const attach: AttachInspector<Extract<InspectRequest, { kind: 'terminal' | 'json' }>> = (
   hub,
   { kind, services },
@@ -13,7 +14,10 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'terminal' 
   const unknown = services.filter((wanted) => !configured().some(({ name }) => isWanted(shortName(name), [wanted])));
   if (unknown.length > 0)
     say(warning(`nothing of ${unknown.join(', ')} will be seen in the inspection: there is no such service`));
-  const commandOf = (service: string): string | undefined => configured().find(({ name }) => name === service)?.command;
+  const commandOf = (service: string): string | undefined => {
+    const spec = configured().find(({ name }) => name === service);
+    return spec === undefined ? undefined : shownCommand(spec);
+  };
   const transcript = new Transcript(
     kind === 'json' ? { format: 'json', services } : { format: 'text', colour, services, commandOf },
   );

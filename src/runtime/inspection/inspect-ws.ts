@@ -1,10 +1,13 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { Boundary } from '../../control/boundary.ts';
 import type { Hub } from '../../inspect/hub.ts';
 import { Registry } from '../../inspect/registry.ts';
 import { toWire } from '../../inspect/wire.ts';
 import { warning } from '../../model/log/messages.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import { admits, type Door, loopback, newToken, urlHost } from './inspect-door.ts';
 import type { AttachInspector } from './inspector-port.ts';
@@ -24,7 +27,7 @@ const longestMessage = 1_024;
 const goingAway = 1001;
 
 /** Sends entries in the format of `@statelyai/inspect`, so that its tools can read them. */
-export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web' }>> = (
+export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' }>> = (
   hub,
   { address = loopback, port = 0 },
   { announce, say },
@@ -33,11 +36,19 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
   // The hub keeps the entries from the beginning on for the first inspector, whenever it connects.
   const keeping = hub.watch({ onEntry: () => true });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessage });
+  const boundary = new Boundary((error) => say(warning(`a connection to the inspector failed: ${messageOf(error)}`)));
   const server = createServer({ requestTimeout: requestTime, headersTimeout: requestTime }, (_, response) =>
     response.writeHead(426, { connection: 'close' }).end(),
   );
   server.maxConnections = mostConnections;
-  server.on('upgrade', (request, socket, head) => {
+  boundary.emitter(server, () => undefined);
+  boundary.emitter(sockets, () => undefined);
+  server.on('connection', (socket) =>
+    boundary.emitter(socket, () => {
+      socket.destroy();
+    }),
+  );
+  const take = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
     const { port: own } = addressOf(server.address());
     const refused = admits(door, own, request);
@@ -45,8 +56,16 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
       socket.end(`HTTP/1.1 ${refused ?? '503 Service Unavailable'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (watcher) => serve(hub, watcher));
-  });
+    sockets.handleUpgrade(request, socket, head, (watcher) => serve(hub, watcher, boundary));
+  };
+  server.on('upgrade', (request, socket, head) =>
+    boundary.run(
+      () => take(request, socket, head),
+      () => {
+        socket.destroy();
+      },
+    ),
+  );
   server.on('error', (error) => say(warning(`cannot inspect to ws: ${error.message}`)));
   server.listen({ host: address, port }, () => {
     const { port: own } = addressOf(server.address());
@@ -59,11 +78,13 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'ws' | 'web
   };
 };
 
-function serve(hub: Hub, watcher: WebSocket): void {
+function serve(hub: Hub, watcher: WebSocket, boundary: Boundary): void {
+  const giveUp = (): void => watcher.terminate();
+  boundary.emitter(watcher, giveUp);
   const registry = new Registry();
-  const onSent = (): void => {
+  const onSent = boundary.guard((): void => {
     if (watcher.bufferedAmount < mostWaiting / 2) watch.resume();
-  };
+  }, giveUp);
   const watch = hub.watch({
     onEntry: (entry) => {
       registry.apply(entry);

@@ -1,23 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import type { InspectionEvent } from 'xstate';
-import { type EventView, type Fact, isShown } from '../../facts/fact.ts';
+import { Boundary } from '../../control/boundary.ts';
+import { type Fact, isShown } from '../../facts/fact.ts';
 import type { Past } from '../../facts/feed.ts';
-import { entryVersion, isServiceMachine, type SnapshotView } from '../../inspect/entry.ts';
+import { entryVersion } from '../../inspect/entry.ts';
 import type { HubSource, News } from '../../inspect/hub.ts';
 import type { LogRecord } from '../../model/log/log-record.ts';
 import type { Assembly } from '../assembly.ts';
 import type { Clock, Kernel } from '../kernel.ts';
 import {
   configurationOf,
-  definitionView,
   eventView,
   killTimeOf,
   machineOf,
   serviceEntries,
   serviceOf,
   snapshotView,
-  statusOf,
 } from './entry-views.ts';
+import { Observation, type Tell, type Views } from './observation.ts';
 
 export interface InspectionPorts {
   readonly assembly: Pick<Assembly, 'system' | 'feed' | 'records$' | 'outcome$' | 'nextRun'>;
@@ -29,34 +28,18 @@ export interface InspectionPorts {
   readonly onError: (error: unknown) => void;
 }
 
-type Tell = (news: News) => void;
-
-/** The fields of an XState actor that its inspection shows. */
-interface ObservedActor {
-  readonly sessionId: string;
-  readonly id: string;
-  readonly _parent?: { readonly sessionId: string } | undefined;
-  readonly getSnapshot: () => unknown;
-}
-
-/** What is remembered of a live actor. */
-interface Known {
-  readonly service: string | undefined;
-  status: SnapshotView['status'];
-  /** The prerequisite that the actor's service waited for last. */
-  waitedFor: string | undefined;
-}
-
 /** Turns the events of an assembly into entries. It listens to the machines only from `open` until it is closed. */
 export function inspectionSource(ports: InspectionPorts): HubSource {
   const { assembly, onError, reveal = false } = ports;
   const boot = randomBytes(16).toString('hex');
   return {
     now: () => assembly.feed.now(),
-    open: (tell) => {
+    open: (tellHub) => {
+      const boundary = new Boundary(onError);
+      const tell = boundary.guard(tellHub);
       tell(bootNews(ports, boot));
       tellPast(assembly.feed.past(), tell);
-      const observation = new Observation(tell, assembly, reveal);
+      const observation = new Observation(tell, viewsOf(assembly, reveal));
       observation.begin(assembly.system);
       const observer = assembly.system.system.inspect((event) => {
         try {
@@ -66,27 +49,49 @@ export function inspectionSource(ports: InspectionPorts): HubSource {
           onError(error);
         }
       });
-      const facts = assembly.feed.facts$.subscribe((fact) => {
-        if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
-      });
+      const facts = assembly.feed.facts$.subscribe(
+        boundary.guard((fact: Fact) => {
+          if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
+        }),
+      );
       return () => {
         observer.unsubscribe();
         facts.unsubscribe();
       };
     },
     openRecords: (tell) => {
-      const records = assembly.records$.subscribe((record) => {
+      const take = new Boundary(onError).guard((record: LogRecord) => {
         if (record.revealing !== true) tell(recordNews(record));
       });
+      const records = assembly.records$.subscribe(take);
       return () => records.unsubscribe();
     },
     onError,
   };
 }
 
+/** What is shown of the supervisor's machines. */
+function viewsOf(assembly: Pick<Assembly, 'nextRun' | 'system'>, reveal: boolean): Views {
+  return {
+    machineOf,
+    serviceOf,
+    eventView,
+    configurationOf,
+    services: (snapshot) => serviceEntries(snapshot, reveal),
+    snapshotView: (snapshot, { service, waitedFor }) => {
+      if (service === undefined) return snapshotView(snapshot, { waitedFor });
+      const nextRun = assembly.nextRun(service);
+      const killAt = killTimeOf(assembly.system.getSnapshot(), service);
+      return snapshotView(snapshot, { waitedFor, nextRun, killAt });
+    },
+  };
+}
+
 function bootNews({ assembly, kernel, clock, version, reveal = false }: InspectionPorts, boot: string): News {
   return {
     type: '@chaperone.boot',
+    // What is told next has happened before, and no entry is earlier than the one before it.
+    at: 0,
     version: entryVersion,
     chaperone: version,
     boot,
@@ -103,7 +108,7 @@ function tellPast({ kept, lost, since, facts }: Past, tell: Tell): void {
     for (const fact of past) if (isShown(fact)) tell({ type: '@chaperone.fact', at: fact.at, fact });
   };
   tellAll(kept);
-  if (lost > 0) tell({ type: '@chaperone.lost', at: since, count: lost });
+  if (lost > 0) tell({ type: '@chaperone.lost', at: since, from: 0, count: lost });
   tellAll(facts);
 }
 
@@ -117,169 +122,4 @@ function recordNews({ severity, facility, program, pid, service, message }: LogR
     ...(service === undefined ? {} : { service }),
     message,
   };
-}
-
-class Observation {
-  readonly #tell: Tell;
-  readonly #assembly: Pick<Assembly, 'nextRun' | 'system'>;
-  readonly #known = new Map<string, Known>();
-  readonly #defined = new Set<string>();
-  readonly #reveal: boolean;
-  #configuration: unknown;
-  #lastEvent: unknown;
-  #lastView: EventView = { type: '' };
-  /** Actors that XState announced before they had a state. */
-  #born: ObservedActor[] = [];
-
-  constructor(tell: Tell, assembly: Pick<Assembly, 'nextRun' | 'system'>, reveal: boolean) {
-    this.#tell = tell;
-    this.#reveal = reveal;
-    this.#assembly = assembly;
-  }
-
-  /** Sends the entries of an existing actor and its children. */
-  begin(actor: unknown): void {
-    if (!isActor(actor)) return;
-    const snapshot = snapshotOf(actor);
-    this.#introduce(actor, snapshot);
-    this.#configuration ??= configurationOf(snapshot);
-    if (typeof snapshot !== 'object' || snapshot === null || !('children' in snapshot)) return;
-    const { children } = snapshot;
-    if (typeof children !== 'object' || children === null) return;
-    for (const child of Object.values(children)) this.begin(child);
-  }
-
-  take(event: InspectionEvent): void {
-    const { actorRef } = event;
-    if (event.type === '@xstate.actor') {
-      if (isActor(actorRef)) this.#born.push(actorRef);
-      return;
-    }
-    // XState sends its snapshots after the effects of the step: a cause would stand below what it caused.
-    if (event.type === '@xstate.event') this.#takeEvent(event);
-    else if (event.type === '@xstate.microstep') this.#takeStep(actorRef.sessionId, event);
-    else if (event.type === '@xstate.snapshot') this.#takeEnd(actorRef.sessionId, event);
-  }
-
-  #takeEvent({ actorRef, sourceRef, event }: Extract<InspectionEvent, { type: '@xstate.event' }>): void {
-    this.#introduceBorn();
-    const { sessionId } = actorRef;
-    const known = this.#known.get(sessionId);
-    const view = this.#eventView(event);
-    if (known !== undefined && view.type === 'service.start') {
-      known.waitedFor = typeof view['waitedFor'] === 'string' ? view['waitedFor'] : undefined;
-    }
-    this.#tell(
-      sourceRef === undefined
-        ? { type: '@xstate.event', sessionId, event: view }
-        : { type: '@xstate.event', sessionId, sourceId: sourceRef.sessionId, event: view },
-    );
-  }
-
-  #takeStep(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.microstep' }>): void {
-    this.#tellReload(snapshot);
-    this.#introduceBorn();
-    const known = this.#known.get(sessionId);
-    if (known === undefined) return;
-    this.#tell({
-      type: '@xstate.snapshot',
-      sessionId,
-      event: this.#eventView(event),
-      snapshot: this.#view(snapshot, known),
-    });
-    this.#note(sessionId, known, statusOf(snapshot));
-  }
-
-  /** Sends the entry of a reload; it has to precede the actors of new services. */
-  #tellReload(snapshot: unknown): void {
-    const configuration = configurationOf(snapshot);
-    if (configuration === undefined || configuration === this.#configuration) return;
-    this.#configuration = configuration;
-    this.#tell({ type: '@chaperone.reload', services: serviceEntries(snapshot, this.#reveal) });
-  }
-
-  /** Takes the state of actors that are no machines and send no microsteps, and the errors of all actors. */
-  #takeEnd(sessionId: string, { event, snapshot }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
-    const known = this.#known.get(sessionId);
-    const status = statusOf(snapshot);
-    if (known === undefined || status === known.status) return;
-    this.#introduceBorn();
-    this.#tell({
-      type: '@xstate.snapshot',
-      sessionId,
-      event: this.#eventView(event),
-      snapshot: this.#view(snapshot, known),
-    });
-    this.#note(sessionId, known, status);
-  }
-
-  #note(sessionId: string, known: Known, status: SnapshotView['status']): void {
-    known.status = status;
-    if (status !== 'active') this.#known.delete(sessionId);
-  }
-
-  #introduceBorn(): void {
-    while (this.#born[0] !== undefined) {
-      const snapshot = snapshotOf(this.#born[0]);
-      // A new actor takes its first steps while it is made, and its children come after it.
-      if (snapshot === undefined) return;
-      const actor = this.#born.shift();
-      if (actor !== undefined) this.#introduce(actor, snapshot);
-    }
-  }
-
-  #introduce(actor: ObservedActor, snapshot: unknown): void {
-    const { sessionId, id, _parent: parent } = actor;
-    const machine = machineOf(snapshot);
-    const parentId = parent?.sessionId;
-    const service = serviceOf(snapshot) ?? (parentId === undefined ? undefined : this.#known.get(parentId)?.service);
-    if (machine !== undefined && !this.#defined.has(machine)) {
-      this.#defined.add(machine);
-      this.#tell({ type: '@chaperone.definition', machine, definition: definitionView(logicOf(snapshot)) });
-    }
-    const known: Known = { service, status: 'active', waitedFor: undefined };
-    this.#known.set(sessionId, known);
-    this.#tell({
-      type: '@xstate.actor',
-      sessionId,
-      ...(parentId === undefined ? {} : { parentId }),
-      name: isServiceMachine(machine) ? (service ?? id) : id,
-      ...(machine === undefined ? {} : { machine }),
-      ...(service === undefined ? {} : { service }),
-      snapshot: this.#view(snapshot, known),
-    });
-  }
-
-  /** An event arrives and causes a step in the same moment, so that one view serves both entries. */
-  #eventView(event: { readonly type: string }): EventView {
-    if (event !== this.#lastEvent) {
-      this.#lastEvent = event;
-      this.#lastView = eventView(event);
-    }
-    return this.#lastView;
-  }
-
-  #view(snapshot: unknown, { service, waitedFor }: Known): SnapshotView {
-    if (service === undefined) return snapshotView(snapshot, { waitedFor });
-    const nextRun = this.#assembly.nextRun(service);
-    const killAt = killTimeOf(this.#assembly.system.getSnapshot(), service);
-    return snapshotView(snapshot, { waitedFor, nextRun, killAt });
-  }
-}
-
-/** The actor's snapshot; undefined while the actor is still being made, when some builds of XState throw. */
-function snapshotOf(actor: ObservedActor): unknown {
-  try {
-    return actor.getSnapshot();
-  } catch {
-    return undefined;
-  }
-}
-
-function logicOf(snapshot: unknown): unknown {
-  return typeof snapshot === 'object' && snapshot !== null && 'machine' in snapshot ? snapshot.machine : undefined;
-}
-
-function isActor(value: unknown): value is ObservedActor {
-  return typeof value === 'object' && value !== null && 'sessionId' in value && 'id' in value && 'getSnapshot' in value;
 }

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { Boundary } from '../../control/boundary.ts';
 import { JournalWriter } from '../../inspect/journal-writer.ts';
-import { journalFull, journalRefuses } from '../../model/log/messages.ts';
+import { journalFull, journalRefuses, warning } from '../../model/log/messages.ts';
+import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
 import type { AttachInspector } from './inspector-port.ts';
 
@@ -14,13 +16,15 @@ export const attach: AttachInspector<Extract<InspectRequest, { kind: 'journal' }
   { sinks, defer, journal, say },
 ) => {
   const path = resolve(file);
+  const boundary = new Boundary((error) => say(warning(`the journal ${path} failed: ${messageOf(error)}`)));
   const { maxSize, records } = journal;
-  const queue = sinks.journal({ path, maxSize }, (errorCode) => {
+  const onRefusal = boundary.guard((errorCode: string) => {
     say(journalRefuses(path, errorCode));
     if (!passing.includes(errorCode)) watch.close();
   });
+  const queue = sinks.journal({ path, maxSize }, onRefusal);
   // The message is deferred, because the machines may be in the middle of a step.
-  const writer = new JournalWriter(queue, maxSize, () => defer(() => say(journalFull(path))));
+  const writer = new JournalWriter(queue, maxSize, () => defer(boundary.guard(() => say(journalFull(path)))));
   const watch = hub.watch({
     records,
     onEntry: (entry) => {

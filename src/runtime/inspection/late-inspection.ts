@@ -1,4 +1,3 @@
-import { isatty } from 'node:tty';
 import { warning } from '../../model/log/messages.ts';
 import { messageOf } from '../../model/words/errno.ts';
 import type { InspectRequest } from '../../model/words/inspect-request.ts';
@@ -7,16 +6,18 @@ import type { Clock, Kernel } from '../kernel.ts';
 import type { LateLogging } from '../logging/late-logging.ts';
 import { onDemand } from '../on-demand.ts';
 import type { Inspection } from './inspection.ts';
-import type { CloseInspector, InspectorPorts } from './inspector-port.ts';
+import type { CloseInspector, InspectedControl, InspectorPorts } from './inspector-port.ts';
 
 export interface LateInspectionPorts {
   readonly assembly: Assembly;
   readonly kernel: Kernel;
   readonly clock: Clock;
-  readonly logging: Pick<LateLogging, 'inTurn'>;
+  readonly logging: Pick<LateLogging, 'inTurn' | 'block'>;
   readonly version: string;
   /** True where entries show parts of services that may be secret. */
   readonly reveal: boolean;
+  /** Where inspectors print. */
+  readonly output: 'stdout' | 'stderr';
 }
 
 /** Inspection that costs nothing until somebody asks for it: even its code is loaded only then. */
@@ -36,15 +37,16 @@ export class LateInspection {
   });
 
   /** Attaches the inspectors of the command line. One that fails is logged and does not hinder the boot. */
-  async attach(requests: readonly InspectRequest[]): Promise<void> {
-    const { assembly, kernel, clock, logging } = this.#ports;
+  async attach(requests: readonly InspectRequest[], control: InspectedControl): Promise<void> {
+    const { assembly, kernel, clock, logging, output } = this.#ports;
     const ports: InspectorPorts = {
+      control,
       services: () => assembly.spec().services,
       clock,
-      write: (text) => logging.inTurn(() => assembly.sinks.stdout.write(text)),
+      write: (text) => logging.inTurn(() => assembly.sinks[output].write(text)),
       // https://no-color.org
-      colour: isatty(1) && (process.env['NO_COLOR'] ?? '') === '',
-      announce: (text) => logging.inTurn(() => assembly.sinks.stderr.write(`chaperone: ${text}\n`)),
+      colour: assembly.sinks[output].isTerminal && (process.env['NO_COLOR'] ?? '') === '',
+      announce: (text) => logging.inTurn(() => assembly.sinks.stderr.write(logging.block([`chaperone: ${text}`]))),
       say: assembly.say,
       sinks: assembly.sinks,
       defer: (callback) => kernel.defer(callback),

@@ -1,9 +1,25 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Entry, LogEntry } from '../../inspect/entry.ts';
+import type { FoundRecord } from '../../inspect/record-search.ts';
 import type { EntrySource } from './page-server.ts';
 
+function foundRecord({ type: _type, seq: _seq, unasked: _unasked, ...record }: LogEntry): FoundRecord {
+  return record;
+}
+
 /** Serves complete entries to a page: those of a journal. */
-export function recordedSource(entries: readonly { readonly seq: number }[]): EntrySource {
+export function recordedSource(entries: readonly Entry[]): EntrySource {
   return {
     complete: true,
+    // A page drops the oldest entries of a long recording.
+    records: async (query) => {
+      const { searchRecords } = await import('../../inspect/record-search.ts');
+      return searchRecords(
+        entries.filter((entry) => entry.type === '@chaperone.log').map(foundRecord),
+        query,
+        nextTurn,
+      );
+    },
     boot: () => undefined,
     watch: (from, take, end) => {
       let next = entries.findIndex(({ seq }) => seq >= from);

@@ -9,31 +9,36 @@ export const packetBytes = 32 * 1024;
 const headerBytes = 16;
 
 /** The stage at which a spawn failed, in the order of the stages. */
-export type SpawnStage = Exclude<SpawnErrorStage, 'lookup' | 'notify'>;
+export type SpawnStage = Extract<
+  SpawnErrorStage,
+  'pipe' | 'clone' | 'group' | 'terminal' | 'stdio' | 'directory' | 'exec'
+>;
 
-const stages: readonly SpawnStage[] = [
-  'pipe',
-  'clone',
-  'group',
-  'terminal',
-  'stdio',
-  'limit',
-  'groups',
-  'gid',
-  'uid',
-  'directory',
-  'exec',
-];
+const stages: readonly SpawnStage[] = ['pipe', 'clone', 'group', 'terminal', 'stdio', 'directory', 'exec'];
+/** Stages from here on are steps, by their place in the request. */
+const firstStep = 256;
 
-/** RLIM_INFINITY is -1. */
-export interface ResourceLimit {
-  /** The number of setrlimit(2). */
-  readonly resource: number;
-  readonly soft: number;
-  readonly hard: number;
+const stepKinds = {
+  limit: 0,
+  nice: 1,
+  oomScore: 2,
+  processors: 3,
+  bounding: 4,
+  groups: 5,
+  gid: 6,
+  uid: 7,
+  capabilities: 8,
+  noNewPrivileges: 9,
+  umask: 10,
+} as const;
+
+/** What the child does before its program; native/body/protocol.h says what the numbers mean. -1 is RLIM_INFINITY. */
+export interface ChildStep {
+  readonly kind: keyof typeof stepKinds;
+  readonly which?: number;
+  readonly first: number | bigint;
+  readonly second?: number;
 }
-
-export const descriptorResource = 7;
 
 export interface BodySpawn {
   /** The program's path for execve(2): it contains a slash. */
@@ -53,16 +58,10 @@ export interface BodySpawn {
   readonly group: 'session' | 'group' | 'none';
   /** True: the process's group becomes the foreground group of the terminal that is the body's stdin; needs group `group`. */
   readonly terminal: boolean;
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Supplementary groups; left alone where the process has exactly these already, in any order. */
+  /** In their order. */
+  readonly steps: readonly ChildStep[];
+  /** Supplementary groups, for the step that sets them; left alone where the process has exactly these already, in any order. */
   readonly groups?: readonly number[];
-  readonly umask?: number;
-  readonly nice?: number;
-  readonly limits: readonly ResourceLimit[];
-  readonly noNewPrivileges?: boolean;
-  /** Bit masks of capabilities(7): those that are kept in the bounding set, and those that are raised in the ambient set. */
-  readonly capabilities?: { readonly bounding: bigint; readonly ambient: bigint };
   /** Names of variables whose value is the process's own pid, whatever `environment` says. */
   readonly pidVariables: readonly string[];
 }
@@ -109,7 +108,13 @@ export type BodyFact =
     }
   | { readonly type: 'signal'; readonly signal: number }
   | { readonly type: 'spawned'; readonly request: bigint; readonly pid: number }
-  | { readonly type: 'spawnFailed'; readonly request: bigint; readonly code: string; readonly stage: SpawnStage }
+  | {
+      readonly type: 'spawnFailed';
+      readonly request: bigint;
+      readonly code: string;
+      /** A number: the index of the step that failed. */
+      readonly stage: SpawnStage | number;
+    }
   | { readonly type: 'exits'; readonly exits: readonly BodyExit[] }
   | { readonly type: 'alone' }
   /** For each target of the request, in its order: undefined, or the errno's name. */
@@ -127,18 +132,7 @@ const requestTypes = {
   cancel: 9,
 } as const;
 
-const flags = {
-  uid: 1,
-  gid: 2,
-  groups: 4,
-  umask: 8,
-  nice: 16,
-  terminal: 32,
-  directory: 64,
-  noNewPrivileges: 128,
-  capabilities: 256,
-  inMemory: 512,
-} as const;
+const flags = { terminal: 1, directory: 2, inMemory: 4 } as const;
 
 const groupings = { session: 0, group: 1, none: 2 } as const;
 
@@ -206,7 +200,8 @@ export interface EncodedSpawn {
   readonly descriptors: readonly number[];
 }
 
-const spawnHeadBytes = 72;
+const spawnHeadBytes = 40;
+const stepBytes = 24;
 
 export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   const texts = [
@@ -225,52 +220,52 @@ export function encodeSpawn(number: bigint, spawn: BodySpawn): EncodedSpawn {
   return { bytes, memory: fits ? undefined : rest, descriptors: [...descriptors, ...(spawn.kept ?? [])] };
 }
 
+/** The program of a request without descriptors, for `as-service` (native/tools.h). */
+export function encodeProgram(spawn: BodySpawn): Uint8Array {
+  const { bytes, memory } = encodeSpawn(0n, { ...spawn, descriptors: new Map() });
+  const head = bytes.subarray(headerBytes);
+  return memory === undefined ? head : Uint8Array.from([...head, ...memory]);
+}
+
 function writeHead(view: DataView, spawn: BodySpawn, fits: boolean): void {
-  const { uid, gid, umask, nice, groups, capabilities } = spawn;
   const set =
-    (uid === undefined ? 0 : flags.uid) |
-    (gid === undefined ? 0 : flags.gid) |
-    (groups === undefined ? 0 : flags.groups) |
-    (umask === undefined ? 0 : flags.umask) |
-    (nice === undefined ? 0 : flags.nice) |
     (spawn.terminal ? flags.terminal : 0) |
     (spawn.directory === undefined ? 0 : flags.directory) |
-    (spawn.noNewPrivileges === true ? flags.noNewPrivileges : 0) |
-    (capabilities === undefined ? 0 : flags.capabilities) |
     (fits ? 0 : flags.inMemory);
   const numbers = [
     set,
     groupings[spawn.group],
-    uid ?? 0,
-    gid ?? 0,
-    umask ?? 0,
-    nice ?? 0,
-    groups?.length ?? 0,
+    spawn.steps.length,
+    spawn.groups?.length ?? 0,
     spawn.descriptors.size,
-    spawn.limits.length,
     spawn.argv.length,
     spawn.environment.length,
     spawn.pidVariables.length,
+    spawn.kept?.length ?? 0,
+    spawn.stopSignal ?? 0,
   ];
   numbers.forEach((each, index) => {
     view.setUint32(headerBytes + index * 4, each, true);
   });
-  view.setBigUint64(headerBytes + 48, capabilities?.bounding ?? 0n, true);
-  view.setBigUint64(headerBytes + 56, capabilities?.ambient ?? 0n, true);
-  view.setUint32(headerBytes + 64, spawn.kept?.length ?? 0, true);
-  view.setUint32(headerBytes + 68, spawn.stopSignal ?? 0, true);
 }
 
-/** What follows the head: groups, descriptors, limits, texts. */
+/** What follows the head: steps, groups, descriptors, texts. */
 function encodeRest(
-  { groups = [], descriptors, limits }: BodySpawn,
+  { groups = [], descriptors, steps }: BodySpawn,
   strings: Uint8Array,
 ): { readonly descriptors: readonly number[]; readonly rest: Uint8Array } {
-  const size = groups.length * 4 + descriptors.size * 8 + limits.length * 24 + strings.length;
+  const size = steps.length * stepBytes + groups.length * 4 + descriptors.size * 8 + strings.length;
   const rest = new Uint8Array(size);
   const view = new DataView(rest.buffer);
   const passed: number[] = [];
   let at = 0;
+  for (const { kind, which = 0, first, second = 0 } of steps) {
+    view.setUint32(at, stepKinds[kind], true);
+    view.setUint32(at + 4, which, true);
+    view.setBigInt64(at + 8, BigInt(first), true);
+    view.setBigInt64(at + 16, BigInt(second), true);
+    at += stepBytes;
+  }
   for (const group of groups) {
     view.setUint32(at, group, true);
     at += 4;
@@ -279,12 +274,6 @@ function encodeRest(
     view.setInt32(at, target, true);
     view.setInt32(at + 4, typeof source === 'number' ? passed.push(source) - 1 : -1 - source.body, true);
     at += 8;
-  }
-  for (const { resource, soft, hard } of limits) {
-    view.setUint32(at, resource, true);
-    view.setBigInt64(at + 8, BigInt(soft), true);
-    view.setBigInt64(at + 16, BigInt(hard), true);
-    at += 24;
   }
   rest.set(strings, at);
   return { descriptors: passed, rest };
@@ -329,7 +318,7 @@ function readFact(view: DataView, type: number, count: number): BodyFact | undef
         type: 'spawnFailed',
         request: view.getBigUint64(16, true),
         code: errorName(view.getInt32(24, true)) ?? 'EIO',
-        stage: stages[view.getUint32(28, true)] ?? 'exec',
+        stage: stageOf(view.getUint32(28, true)),
       };
     case 5:
       return { type: 'exits', exits: Array.from({ length: count }, (_, index) => readExit(view, 16 + index * 40)) };
@@ -344,6 +333,10 @@ function readFact(view: DataView, type: number, count: number): BodyFact | undef
     default:
       return undefined;
   }
+}
+
+function stageOf(number: number): SpawnStage | number {
+  return number >= firstStep ? number - firstStep : (stages[number] ?? 'exec');
 }
 
 function readExit(view: DataView, at: number): BodyExit {

@@ -22,7 +22,8 @@ import type { NativeEdge, NativeWatch } from './native.ts';
 
 export type BodyVerdict =
   | { readonly ok: true; readonly pid: number }
-  | { readonly ok: false; readonly code: string; readonly stage: SpawnStage };
+  /** A number as stage: the index of the step that failed. */
+  | { readonly ok: false; readonly code: string; readonly stage: SpawnStage | number };
 
 /** A signal's target; `spawned` where this end has started the process. */
 export interface SignalTarget {

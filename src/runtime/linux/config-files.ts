@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { ConfigReader } from '../../config/reader.ts';
 
 /** The most bytes of one file; a larger file is no configuration. */
@@ -23,6 +23,11 @@ export const configFiles: ConfigReader = {
     throw Object.assign(new Error(`${path} changes while it is read`), { code: 'ECHANGED' });
   },
 };
+
+/** True where something stands at the path, be it a link that leads nowhere. */
+export function pathExists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
 
 /** The text of a file; undefined where it changed meanwhile: half a configuration may be a valid other one. */
 function readWhole(path: string): string | undefined {

@@ -1,17 +1,25 @@
 /**
  * The file of an inspection journal. It holds one boot after the other; when it would exceed its limit, the oldest
- * whole boots are removed. All calls run in a thread of libuv's pool.
+ * whole boots are removed, and where only one boot is left, sections behind its first one. All calls run in a thread of libuv's pool.
  *
  * The shorter file is written beside the old one and renamed in one step, so that a crash loses neither. Where that is
  * not possible (the file is a mount of its own, its directory is not writable, the disk is full), the rest is moved
  * down within the file; a crash in the middle of that leaves one broken line, which readers skip.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { bootLineStart } from '../../inspect/journal-writer.ts';
+import { close, constants, fstat, ftruncate, read, write } from 'node:fs';
+import { rename, unlink } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { bootLineStart, sectionLineStart } from '../../inspect/journal-writer.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { JournalRequest, Sink } from '../kernel.ts';
+import { doLater } from './file-steps.ts';
+import { closeFolder, openAt, openFile, type Place, pathIn } from './safe-open.ts';
+
+const statFile = promisify(fstat);
+const truncateFile = promisify(ftruncate);
+const readFile = promisify(read);
+const writeFile = promisify(write);
+const closeFile = promisify(close);
 
 /** How many bytes are read and copied at a time. */
 const pieceSize = 256 * 1024;
@@ -24,7 +32,8 @@ const passing: readonly string[] = ['ENOSPC', 'EDQUOT'];
 type Objection = 'NOT_A_FILE' | 'NOT_A_JOURNAL';
 
 interface OpenJournal {
-  readonly handle: FileHandle;
+  readonly fd: number;
+  readonly place: Place;
   readonly size: number;
   /** The offset at which this boot begins. */
   readonly bootStart: number;
@@ -58,12 +67,12 @@ export class JournalSink implements Sink {
     try {
       let journal = this.#journal ?? (await openJournal(this.#request.path));
       this.#journal = journal;
-      if (journal.size + bytes.length > this.#request.maxSize && journal.bootStart > 0) {
+      if (journal.size + bytes.length > this.#request.maxSize) {
         journal = await this.#shorten(journal, this.#request.maxSize - bytes.length);
         this.#journal = journal;
       }
       while (at < bytes.length) {
-        const { bytesWritten } = await journal.handle.write(bytes, at, bytes.length - at, journal.size);
+        const { bytesWritten } = await writeFile(journal.fd, bytes, at, bytes.length - at, journal.size);
         at += bytesWritten;
         journal = { ...journal, size: journal.size + bytesWritten };
         this.#journal = journal;
@@ -77,56 +86,71 @@ export class JournalSink implements Sink {
   }
 
   /**
-   * Removes the oldest boots.
+   * Removes the oldest boots, and then the oldest sections of this boot but the first one.
    *
-   * @param room the most bytes that may be left beside this boot, which always stays
+   * @param room the most bytes that may be left
    */
   async #shorten(journal: OpenJournal, room: number): Promise<OpenJournal> {
+    const { size, bootStart } = journal;
     const target = Math.min(room, this.#request.maxSize * keptShare);
-    const start = (await bootStarts(journal)).find((at) => journal.size - at <= target) ?? journal.bootStart;
-    const handle = (await replaced(this.#request.path, journal, start)) ?? (await movedDown(journal, start));
-    return { handle, size: journal.size - start, bootStart: journal.bootStart - start };
+    const starts = [0, ...(await lineStarts(journal, bootLineStart, 0, bootStart))];
+    const start = starts.find((at) => size - at <= target) ?? bootStart;
+    const left = start === 0 ? journal : await withoutPiece(journal, { from: 0, to: start });
+    if (left.bootStart > 0 || left.size <= room) return left;
+    const [first, ...others] = await lineStarts(left, sectionLineStart, 0, left.size);
+    const next = others.find((at) => first !== undefined && left.size - (at - first) <= target) ?? others.at(-1);
+    return first === undefined || next === undefined ? left : withoutPiece(left, { from: first, to: next });
   }
 
   #close(): void {
-    this.#journal?.handle.close().catch(() => undefined);
+    if (this.#journal === undefined) return;
+    close(this.#journal.fd, () => undefined);
+    closeFolder(this.#journal.place.folder);
     this.#journal = undefined;
   }
 }
 
 /**
- * Opens the journal for one more boot. O_NOFOLLOW, because the owner of the directory could otherwise make chaperone
- * write to another file.
+ * Opens the journal for one more boot. One that an application has made beforehand, or may write to, is not used: it would
+ * learn from it what only root is to know.
  */
 async function openJournal(path: string): Promise<OpenJournal> {
-  await mkdir(dirname(path), { recursive: true });
-  const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const { fd, stats, place } = await doLater(
+    openFile(path, {
+      // Opening a FIFO must not block.
+      flags: constants.O_RDWR | constants.O_NONBLOCK,
+      create: { mode: 0o600 },
+      make: { mode: 0o755 },
+      followLast: false,
+      forbidden: 0o022,
+    }),
+  );
   try {
-    const stats = await handle.stat();
     if (!stats.isFile()) throw failure('NOT_A_FILE' satisfies Objection);
-    if (stats.size === 0) return { handle, size: 0, bootStart: 0 };
-    const [start = ''] = (await readPiece(handle, 0, bootLineStart.length)).toString('latin1').split('\n');
+    if (stats.size === 0) return { fd, place, size: 0, bootStart: 0 };
+    const [start = ''] = (await readPiece(fd, 0, bootLineStart.length)).toString('latin1').split('\n');
     // A torn first line may be shorter than the mark.
     if (!bootLineStart.startsWith(start)) throw failure('NOT_A_JOURNAL' satisfies Objection);
     // The last boot may have ended in the middle of a line.
-    const last = await readPiece(handle, stats.size - 1, 1);
+    const last = await readPiece(fd, stats.size - 1, 1);
     const torn = last[0] !== 0x0a;
-    if (torn) await handle.write('\n', stats.size);
+    if (torn) await writeFile(fd, Buffer.from('\n'), 0, 1, stats.size);
     const size = stats.size + (torn ? 1 : 0);
-    return { handle, size, bootStart: size };
+    return { fd, place, size, bootStart: size };
   } catch (error) {
-    await handle.close();
+    await closeFile(fd);
+    closeFolder(place.folder);
     throw error;
   }
 }
 
-/** The offsets at which the earlier boots begin, the oldest first. */
-async function bootStarts({ handle, bootStart }: OpenJournal): Promise<readonly number[]> {
-  const starts = [0];
-  const mark = Buffer.from(`\n${bootLineStart}`);
-  for (let at = 0; at < bootStart; at += pieceSize) {
+/** The offsets of the lines that begin so, but for the first line of the file, in order. */
+async function lineStarts({ fd }: OpenJournal, begin: string, from: number, to: number): Promise<readonly number[]> {
+  const starts: number[] = [];
+  const mark = Buffer.from(`\n${begin}`);
+  for (let at = from; at < to; at += pieceSize) {
     // Pieces overlap, because a mark may cross the end of a piece.
-    const piece = await readPiece(handle, at, Math.min(pieceSize + mark.length - 1, bootStart - at));
+    const piece = await readPiece(fd, at, Math.min(pieceSize + mark.length - 1, to - at));
     for (let found = piece.indexOf(mark); found !== -1; found = piece.indexOf(mark, found + 1)) {
       starts.push(at + found + 1);
     }
@@ -134,48 +158,80 @@ async function bootStarts({ handle, bootStart }: OpenJournal): Promise<readonly 
   return starts;
 }
 
-/** Replaces the file by a new one with the content from `start` on; undefined where that is not possible. */
-async function replaced(path: string, { handle, size }: OpenJournal, start: number): Promise<FileHandle | undefined> {
-  const beside = `${path}.new`;
-  let copy: FileHandle | undefined;
+/** A part of the file: whole lines. */
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+}
+
+async function withoutPiece(journal: OpenJournal, piece: Piece): Promise<OpenJournal> {
+  const fd = (await replaced(journal, piece)) ?? (await movedDown(journal, piece));
+  const length = piece.to - piece.from;
+  return {
+    ...journal,
+    fd,
+    size: journal.size - length,
+    bootStart: journal.bootStart >= piece.to ? journal.bootStart - length : journal.bootStart,
+  };
+}
+
+/** Replaces the file by a new one without the piece; undefined where that is not possible. */
+async function replaced({ fd, place, size }: OpenJournal, { from, to }: Piece): Promise<number | undefined> {
+  const { folder, name } = place;
+  const beside = `${name}.new`;
+  const remove = (): Promise<void> => unlink(pathIn(folder, beside)).catch(() => undefined);
+  let copy: number | undefined;
   try {
-    const { uid, gid, mode } = await handle.stat();
-    await rm(beside, { force: true });
-    copy = await open(beside, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
-    await copyDown(handle, copy, start, size);
-    await copy.chmod(mode & 0o777);
-    await copy.chown(uid, gid);
-    await rename(beside, path);
-    await handle.close();
+    const { uid, gid, mode } = await statFile(fd);
+    await remove();
+    // A new file only, so that a crash has left nothing in it.
+    const opened = await doLater(
+      openAt(
+        { ...place, name: beside },
+        {
+          flags: constants.O_RDWR,
+          create: { mode: mode & 0o777 },
+          owner: { uid, gid, gidGiven: false },
+        },
+      ),
+    );
+    copy = opened.fd;
+    if (!opened.created) throw failure('EEXIST');
+    await copyBytes(fd, copy, { from: 0, to: from }, 0);
+    await copyBytes(fd, copy, { from: to, to: size }, from);
+    await rename(pathIn(folder, beside), pathIn(folder, name));
+    await closeFile(fd);
     return copy;
   } catch {
-    await copy?.close();
-    await rm(beside, { force: true }).catch(() => undefined);
+    if (copy !== undefined) await closeFile(copy);
+    await remove();
     return undefined;
   }
 }
 
-async function movedDown({ handle, size }: OpenJournal, start: number): Promise<FileHandle> {
-  await copyDown(handle, handle, start, size);
-  await handle.truncate(size - start);
-  return handle;
+async function movedDown({ fd, size }: OpenJournal, { from, to }: Piece): Promise<number> {
+  await copyBytes(fd, fd, { from: to, to: size }, from);
+  await truncateFile(fd, size - (to - from));
+  return fd;
 }
 
-async function copyDown(from: FileHandle, to: FileHandle, start: number, end: number): Promise<void> {
-  for (let at = start; at < end; at += pieceSize) {
-    const piece = await readPiece(from, at, Math.min(pieceSize, end - at));
+/** Copies a part of a file to an offset; within one file, only to a lower one. */
+async function copyBytes(source: number, target: number, { from, to }: Piece, offset: number): Promise<void> {
+  for (let at = from; at < to; at += pieceSize) {
+    const piece = await readPiece(source, at, Math.min(pieceSize, to - at));
     for (let written = 0; written < piece.length; ) {
-      written += (await to.write(piece, written, piece.length - written, at - start + written)).bytesWritten;
+      written += (await writeFile(target, piece, written, piece.length - written, offset + at - from + written))
+        .bytesWritten;
     }
   }
 }
 
 /** Up to `length` bytes; fewer at the end of the file. */
-async function readPiece(handle: FileHandle, at: number, length: number): Promise<Buffer> {
+async function readPiece(fd: number, at: number, length: number): Promise<Buffer> {
   const piece = Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
-    const { bytesRead } = await handle.read(piece, filled, length - filled, at + filled);
+    const { bytesRead } = await readFile(fd, piece, filled, length - filled, at + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

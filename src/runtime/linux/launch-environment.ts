@@ -17,14 +17,14 @@ export function readLaunchEnvironment(fd: number): LaunchEnvironment {
   }
   closeSync(fd);
   const [limits = '', ...variables] = fromBytes(bytes).split('\0');
-  const environment: Record<string, string> = {};
-  for (const variable of variables) {
+  const pairs = variables.flatMap((variable): readonly (readonly [string, string])[] => {
     const equals = variable.indexOf('=');
-    if (equals > 0) environment[variable.slice(0, equals)] = variable.slice(equals + 1);
-  }
+    return equals > 0 ? [[variable.slice(0, equals), variable.slice(equals + 1)]] : [];
+  });
   const limit = /^(-1|\d+):(-1|\d+)$/.exec(limits);
   return {
-    environment,
+    // Not by assignment, which does something else for a variable with the name `__proto__`.
+    environment: Object.fromEntries(pairs),
     descriptorLimit: limit === null ? undefined : { soft: Number(limit[1]), hard: Number(limit[2]) },
   };
 }

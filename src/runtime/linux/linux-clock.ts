@@ -1,4 +1,6 @@
 import type { Clock, TimerId } from '../kernel.ts';
+import type { NativeEdge } from './native.ts';
+import { WallJumps } from './wall-jumps.ts';
 
 /** The longest timer of Node, ms: a longer one fires at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -37,6 +39,12 @@ export class LinuxClock implements Clock {
   #nextDue = Number.POSITIVE_INFINITY;
   /** The late timers: when on the real clock, and by how many ms; the latest comes last. */
   readonly #late: { at: number; by: number }[] = [];
+  readonly #jumps: WallJumps;
+
+  /** @param edge tells at once of changes of the wall clock; without it they are noticed within some seconds */
+  constructor(edge?: Pick<NativeEdge, 'wallClockChanges' | 'watchReadable'>) {
+    this.#jumps = new WallJumps(edge);
+  }
 
   /**
    * All input that arrived during a stall is read before any timer fires. The handlers of that input need the corrected
@@ -63,6 +71,10 @@ export class LinuxClock implements Clock {
     return performance.now();
   }
 
+  monotonicTime(): number {
+    return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+  }
+
   lateness(since: number): number {
     // A stall that no timer has noticed yet shows in the next due time.
     this.now();
@@ -84,6 +96,10 @@ export class LinuxClock implements Clock {
 
   wallTime(): number {
     return Date.now();
+  }
+
+  onWallJump(listener: () => void): () => void {
+    return this.#jumps.listen(listener);
   }
 
   setTimeout(callback: () => void, delay: number): TimerId {

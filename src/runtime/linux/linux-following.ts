@@ -1,13 +1,16 @@
 /** Follows processes on Linux that chaperone did not start, by /proc, pidfds and pidfiles. */
-import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync, statSync } from 'node:fs';
 import { Observable, type Subscriber } from 'rxjs';
 import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { Clock, Following, PidfileText, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
 import type { Body } from './body.ts';
+import { doNow } from './file-steps.ts';
 import type { NativeEdge } from './native.ts';
 import { forgetProcesses, readProcess, uidOf } from './process-table.ts';
 import type { ProcessTrees } from './process-trees.ts';
+import { isPutByRoot } from './root-files.ts';
+import { closeFolder, openFile, removeFile } from './safe-open.ts';
 
 /** How many bytes of a pidfile are read: a number with white space around it. */
 const longestPidfile = 64;
@@ -40,7 +43,11 @@ export class LinuxFollowing implements Following {
     const uid = uidOf(pid);
     if (entry === undefined || uid === undefined || entry.zombie) return undefined;
     const { parent, group, startTime } = entry;
-    return { pid, parent, group, uid, descendant: isDescendant(parent, this.#body.pid), began: startTime };
+    return { pid, parent, group, uid, began: startTime };
+  }
+
+  isOwn(pid: number): boolean {
+    return pid === this.#body.pid || pid === process.pid;
   }
 
   watchEnd(pid: number): Observable<ExitStatus> {
@@ -77,6 +84,10 @@ export class LinuxFollowing implements Following {
     return this.#trees.invocationOf(pid);
   }
 
+  daemonsOf(variable: string): readonly number[] {
+    return this.#trees.daemonsOf(variable);
+  }
+
   trackGroup(pid: number): ProcessTree {
     return this.#trees.trackGroup(pid);
   }
@@ -85,7 +96,10 @@ export class LinuxFollowing implements Following {
     let fd: number;
     try {
       // The file may be a FIFO or a terminal: opening it must not make chaperone wait.
-      fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+      const opened = doNow(openFile(path, { flags, anyOwner: true, forbidden: 0 }));
+      closeFolder(opened.place.folder);
+      fd = opened.fd;
     } catch {
       return undefined;
     }
@@ -94,7 +108,8 @@ export class LinuxFollowing implements Following {
       if (!stats.isFile()) return undefined;
       const buffer = Buffer.alloc(longestPidfile);
       const text = buffer.toString('latin1', 0, readSync(fd, buffer, 0, longestPidfile, 0));
-      return { text, stamp: `${stats.dev}:${stats.ino}:${stats.mtimeNs}:${text}` };
+      const stamp = `${stats.dev}:${stats.ino}:${stats.mtimeNs}:${text}`;
+      return { text, stamp, byRoot: isPutByRoot(path, stats) };
     } catch {
       return undefined;
     } finally {
@@ -102,13 +117,21 @@ export class LinuxFollowing implements Following {
     }
   }
 
+  stampOf(path: string): string | undefined {
+    try {
+      const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+      return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+    } catch {
+      return undefined;
+    }
+  }
+
   removePidfile(path: string): string | undefined {
     try {
-      unlinkSync(path);
+      doNow(removeFile(path));
       return undefined;
     } catch (error) {
-      const code = codeOf(error) ?? 'EIO';
-      return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : code;
+      return codeOf(error) ?? 'EIO';
     }
   }
 
@@ -157,13 +180,4 @@ export class LinuxFollowing implements Following {
     timer = this.#clock.setTimeout(look, 0);
     return () => this.#clock.clearTimeout(timer);
   }
-}
-
-/** True where one of the ancestors is chaperone. The chain is short; it breaks where a process vanishes. */
-function isDescendant(parent: number, self: number): boolean {
-  for (let pid = parent, steps = 0; pid > 0 && steps < 1_000; steps += 1) {
-    if (pid === self) return true;
-    pid = readProcess(pid)?.parent ?? 0;
-  }
-  return false;
 }

@@ -5,19 +5,25 @@
 import { closeSync, fchownSync, openSync, stat, write } from 'node:fs';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
-import { NEVER, type Observable, Subject } from 'rxjs';
+import { EMPTY, Subject } from 'rxjs';
 import type { Connection } from '../../model/schedule/scheduled-runs.ts';
 import { type ExitStatus, fromWaitStatus } from '../../model/service/exit-status.ts';
 import { type SignalName, signalName, signalNumber } from '../../model/service/signal.ts';
+import type { SpawnError, SpawnErrorStage } from '../../model/service/spawn-error.ts';
+import type { FileRequest, FileResult } from '../../model/service/value-sources.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type {
+  Channel,
   Clock,
   ExitBatch,
   JournalRequest,
   Kernel,
   ListenOutcome,
+  LogFile,
   LogFileRequest,
   LogSocketOutcome,
+  ServerAnswer,
+  ServerQuestion,
   SignalOutcome,
   Sink,
   SpawnOutcome,
@@ -25,18 +31,22 @@ import type {
 } from '../kernel.ts';
 import { onDemand } from '../on-demand.ts';
 import type { Body } from './body.ts';
-import { type BodyExit, type BodySpawn, descriptorResource } from './body-protocol.ts';
-import { FileSink } from './file-sink.ts';
+import { type BodyExit, type BodySpawn, encodeProgram } from './body-protocol.ts';
+import { type ChildSetup, childSetup } from './child-steps.ts';
+import { credentialsFor } from './credentials.ts';
+import { Discarder } from './discarder.ts';
 import { findProgram } from './find-program.ts';
+import { LinuxChannel } from './linux-channel.ts';
 import { LinuxFollowing } from './linux-following.ts';
 import { LinuxListener } from './linux-listener.ts';
 import { LinuxNotifying } from './linux-notifying.ts';
 import { openLogSocket } from './log-socket.ts';
-import type { NativeEdge, NativeWatch } from './native.ts';
+import type { NativeEdge } from './native.ts';
 import { OomKills } from './oom-kills.ts';
+import { Outputs, ProcessOutput } from './outputs.ts';
 import { allProcesses, forgetProcesses, timeOfStarts } from './process-table.ts';
 import { ProcessTrees } from './process-trees.ts';
-import { RemoteSink } from './remote-sink.ts';
+import { whyNotExecuted } from './why-not-executed.ts';
 
 export interface LinuxKernelOptions {
   readonly edge: NativeEdge;
@@ -63,22 +73,10 @@ interface Streams {
   readonly stdin: number | OwnStream;
   readonly stdout: OutputEnds;
   readonly stderr: OutputEnds;
+  /** By the number that the process has for the writing end. */
+  readonly pipes: readonly (OutputEnds & { readonly target: number })[];
 }
 
-interface Output {
-  readonly fd: number;
-  readonly bytes$: Subject<Uint8Array>;
-  readonly watch: NativeWatch;
-  ended: boolean;
-}
-
-/** The capacity of a pipe in bytes, pipe(7): a process that has ended cannot have left more in it. */
-const drainBuffer = new Uint8Array(65_536);
-/**
- * The most bytes that are read from one output in one turn: short lines make thousands of records, and the turn has to
- * end. All outputs share the buffer, because the bytes are copied before the next read.
- */
-const readBuffer = new Uint8Array(16_384);
 /** ms until a write to a descriptor is tried again that another program has made non-blocking. */
 const retryDelay = 10;
 
@@ -95,6 +93,7 @@ const exitPatience = 1_000;
 export class LinuxKernel implements Kernel {
   readonly pid: number;
   readonly hostname = hostname();
+  readonly seed = Math.floor(Math.random() * 2 ** 32);
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
   readonly signals$ = new Subject<SignalName>();
@@ -105,15 +104,16 @@ export class LinuxKernel implements Kernel {
   readonly #edge: NativeEdge;
   readonly #body: Body;
   readonly #descriptorLimit: LinuxKernelOptions['descriptorLimit'];
-  readonly #outputs = new Map<number, readonly Output[]>();
-  /** Pipes that a descendant holds open after the end of the process that they were made for. */
-  readonly #lingering = new Set<Output>();
+  readonly #outputs = new Outputs();
   /** Descriptors of accepted clients that are still open. */
   readonly #connections = new Map<number, LinuxListener>();
   readonly #variables = new WeakMap<SpawnRequest['environment'], readonly string[]>();
   #nullDevice: number | undefined;
+  #fileSink: typeof import('./file-sink.ts').FileSink | undefined;
+  #askServer: typeof import('./ask-server.ts').askServer | undefined;
   #errors = 2;
   readonly #oomKills = new OomKills();
+  readonly #discarder: Discarder;
 
   constructor({ edge, body, clock, descriptorLimit }: LinuxKernelOptions) {
     this.pid = body.pid;
@@ -123,7 +123,8 @@ export class LinuxKernel implements Kernel {
     this.#descriptorLimit = descriptorLimit;
     this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
     this.following = new LinuxFollowing(edge, clock, this.#trees, body);
-    this.notifying = new LinuxNotifying(edge);
+    this.#discarder = new Discarder(edge);
+    this.notifying = new LinuxNotifying(edge, this.#discarder);
   }
 
   /** Starts to listen: to signals, and to what happened before. Call it once, when subscribers are in place. */
@@ -182,6 +183,10 @@ export class LinuxKernel implements Kernel {
     return findProgram(word, searchPath, directory ?? process.cwd());
   }
 
+  fileExists(path: string, told: (exists: boolean) => void): void {
+    stat(path, (error) => told(error === null));
+  }
+
   listen(port: number): ListenOutcome {
     const tried: string[] = [];
     for (const family of [6, 4] as const) {
@@ -198,6 +203,10 @@ export class LinuxKernel implements Kernel {
     throw new Error('internal error: no address family was tried');
   }
 
+  openChannel(): Channel {
+    return new LinuxChannel(this.#edge);
+  }
+
   closeConnection({ id }: Connection): void {
     if (this.#connections.delete(id)) closeSync(id);
   }
@@ -205,61 +214,140 @@ export class LinuxKernel implements Kernel {
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void {
     const program = request.argv[0] ?? '';
     const directory = request.directory === undefined ? {} : { directory: request.directory };
-    const fail = (code: string, stage: (SpawnOutcome & { ok: false })['error']['stage'], file = program): void =>
-      told({ ok: false, error: { code, stage, program: file, ...directory } });
+    const searchPath = request.environment['PATH'] ?? '';
+    const fail = (
+      code: string,
+      stage: SpawnErrorStage,
+      path = program,
+      more: Pick<SpawnError, 'detail' | 'needs'> = {},
+    ): void => told({ ok: false, error: { code, stage, program: path, ...directory, ...more } });
 
     // Of a path that no directory changes, execve(2) says as much as a look at the file would.
-    const file = program.startsWith('/')
-      ? program
-      : this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
+    const file = program.startsWith('/') ? program : this.findProgram(program, searchPath, request.directory);
     if (file === undefined) {
       fail('ENOENT', program.includes('/') ? 'exec' : 'lookup');
       return () => undefined;
     }
-    const opened: number[] = [];
-    const outputs: Output[] = [];
-    const closeOpened = (): void => {
-      for (const { watch } of outputs) watch.close();
-      closeAll(opened);
+    const why = (code: string): Pick<SpawnError, 'detail'> => {
+      const detail = whyNotExecuted(code, file, { searchPath, directory: request.directory ?? process.cwd() });
+      return detail === undefined ? {} : { detail };
     };
+    const opened: number[] = [];
     let streams: Streams | undefined;
+    let output: ProcessOutput | undefined;
+    let pipes: ProcessOutput | undefined;
     const since = timeOfStarts();
+    let settle = (): void => undefined;
+    const setup = this.#setupOf(request);
     // The pipes are opened when the request goes: thousands of starts may wait for that. They are watched before the process
     // runs, because nothing may fail any more then.
     const prepare = (): BodySpawn => {
+      settle = this.#trees.requested();
       streams = this.#openStreams(request, opened);
-      for (const { readEnd } of [streams.stdout, streams.stderr])
-        if (readEnd !== undefined) outputs.push(this.#read(readEnd));
-      return this.#bodySpawn(request, file, streams);
+      output = new ProcessOutput(this.#edge, readEndsOf(streams));
+      // Nothing holds these back: they are no output.
+      pipes = new ProcessOutput(this.#edge, pipeEndsOf(streams));
+      return this.#bodySpawn(request, file, streams, setup);
     };
     return this.#body.spawn(prepare, (verdict) => {
-      if (!verdict.ok || streams === undefined) {
-        closeOpened();
-        if (!verdict.ok) fail(verdict.code, verdict.stage, file);
+      if (!verdict.ok || streams === undefined || output === undefined) {
+        settle();
+        output?.abandon();
+        pipes?.abandon();
+        closeAll(opened);
+        if (verdict.ok) return;
+        const { code, stage } = verdict;
+        if (typeof stage !== 'number') fail(code, stage, file, stage === 'exec' ? why(code) : {});
+        else {
+          const { detail, needs, stage: refused = 'exec' } = setup.steps[stage] ?? {};
+          fail(code, refused, file, {
+            ...(detail === undefined ? {} : { detail }),
+            ...(needs === undefined ? {} : { needs }),
+          });
+        }
         return;
       }
-      const kept = [streams.stdout.readEnd, streams.stderr.readEnd];
+      const kept = [...readEndsOf(streams), ...pipeEndsOf(streams)];
       closeAll(opened.filter((fd) => !kept.includes(fd)));
       // What the process writes is read in later turns, when somebody listens to it.
-      for (const { watch } of outputs) watch.resume();
-      told(this.#begin(verdict.pid, streams, outputs, { since, leads: groupOf(request) === 'session' }));
+      output.resume();
+      pipes?.resume();
+      const written = pipeEndsOf(streams).map((fd) => pipes?.bytesOf(fd) ?? EMPTY);
+      const outcome = this.#begin(verdict.pid, streams, output, {
+        pipes: written,
+        since,
+        leads: groupOf(request) === 'session',
+      });
+      settle();
+      told(outcome);
+    });
+  }
+
+  /** What `as-service` reads to become the program of a request, with standard streams of its own; or why that cannot be. */
+  programOf(request: SpawnRequest): Uint8Array | SpawnError {
+    const program = request.argv[0] ?? '';
+    const file = this.findProgram(program, request.environment['PATH'] ?? '', request.directory);
+    if (file === undefined) return { code: 'ENOENT', stage: program.includes('/') ? 'exec' : 'lookup', program };
+    const { argv, environment, directory } = request;
+    return encodeProgram({
+      file,
+      argv,
+      environment: this.#variablesOf(environment),
+      descriptors: new Map(),
+      group: 'none',
+      terminal: false,
+      ...this.#setupOf(request),
+      pidVariables: [],
+      ...(directory === undefined ? {} : { directory }),
     });
   }
 
   /** @param opened gets the descriptors that are opened for it */
   #openStreams(request: SpawnRequest, opened: number[]): Streams {
     const { connection, account } = request;
-    if (connection !== undefined)
-      return { stdin: connection.id, stdout: { fd: connection.id }, stderr: { fd: connection.id } };
+    if (connection !== undefined) {
+      const stdout = { fd: connection.id };
+      return { stdin: connection.id, stdout, stderr: this.#openErrors(request, stdout, opened), pipes: [] };
+    }
+    const stdout = this.#openOutput(request.stdout, 1, account, opened);
     return {
-      stdin: request.stdin === 'null' ? this.#openNull() : ownStream(0),
-      stdout: request.stdout === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(1) },
-      stderr: request.stderr === 'pipe' ? this.#openPipe(account, opened) : { fd: ownStream(2) },
+      stdin: this.#openInput(request.stdin),
+      stdout,
+      stderr: this.#openErrors(request, stdout, opened),
+      pipes: (request.pipes ?? []).map((target) => ({ target, ...this.#openPipe(account, opened) })),
     };
   }
 
-  #bodySpawn(request: SpawnRequest, file: string, { stdin, stdout, stderr }: Streams): BodySpawn {
-    const { account } = request;
+  #openInput(stdin: SpawnRequest['stdin']): Streams['stdin'] {
+    if (stdin === 'null') return this.#openNull();
+    return typeof stdin === 'string' ? ownStream(0) : this.#channelOf(stdin).readEnd;
+  }
+
+  #openOutput(
+    target: SpawnRequest['stdout'],
+    own: 1 | 2,
+    account: SpawnRequest['account'],
+    opened: number[],
+  ): OutputEnds {
+    if (target === 'pipe') return this.#openPipe(account, opened);
+    return { fd: target === 'inherit' ? ownStream(own) : this.#channelOf(target).writeEnd };
+  }
+
+  #openErrors({ stderr, account }: SpawnRequest, { fd }: OutputEnds, opened: number[]): OutputEnds {
+    return stderr === 'stdout' ? { fd } : this.#openOutput(stderr, 2, account, opened);
+  }
+
+  #channelOf(channel: Channel): LinuxChannel {
+    if (!(channel instanceof LinuxChannel)) throw new Error('internal error: a channel of another kernel');
+    return channel;
+  }
+
+  #bodySpawn(
+    request: SpawnRequest,
+    file: string,
+    { stdin, stdout, stderr, pipes }: Streams,
+    setup: ChildSetup,
+  ): BodySpawn {
     return {
       file,
       argv: request.argv,
@@ -269,16 +357,25 @@ export class LinuxKernel implements Kernel {
         [1, stdout.fd],
         [2, stderr.fd],
         ...(request.descriptors ?? []).map((fd, index) => [3 + index, fd] as const),
+        ...pipes.map(({ target, fd }) => [target, fd] as const),
       ]),
-      kept: [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined),
+      kept: [...readEndsOf({ stdout, stderr }), ...pipeEndsOf({ pipes })],
       group: groupOf(request),
       ...(request.stopSignal === undefined ? {} : { stopSignal: signalNumber(request.stopSignal) }),
       terminal: request.stdin === 'terminal',
-      limits: [{ resource: descriptorResource, ...this.#descriptorLimit }],
+      ...setup,
       pidVariables: request.pidVariables ?? [],
       ...(request.directory === undefined ? {} : { directory: request.directory }),
-      ...(account === undefined ? {} : { uid: account.uid, gid: account.gid, groups: account.groups }),
     };
+  }
+
+  #setupOf({ account, resources }: SpawnRequest): ChildSetup {
+    return childSetup({
+      descriptorLimit: this.#descriptorLimit,
+      ...(account === undefined ? {} : { ids: credentialsFor(account) }),
+      ownGroups: () => process.getgroups?.() ?? [],
+      resources,
+    });
   }
 
   /** `NAME=value` strings, made once for each service: its starts share one object where the environment stays the same. */
@@ -294,15 +391,27 @@ export class LinuxKernel implements Kernel {
   #begin(
     pid: number,
     { stdout, stderr }: Streams,
-    outputs: readonly Output[],
-    { since, leads }: { readonly since: number; readonly leads: boolean },
+    output: ProcessOutput,
+    {
+      since,
+      leads,
+      pipes,
+    }: Pick<SpawnOutcome & { readonly ok: true }, 'pipes'> & {
+      readonly since: number;
+      readonly leads: boolean;
+    },
   ): SpawnOutcome {
     forgetProcesses();
     this.#trees.started(pid, since, leads);
-    if (outputs.length > 0) this.#outputs.set(pid, outputs);
-    const streamOf = (readEnd: number | undefined): Observable<Uint8Array> =>
-      outputs.find(({ fd }) => fd === readEnd)?.bytes$ ?? NEVER;
-    return { ok: true, pid, stdout: streamOf(stdout.readEnd), stderr: streamOf(stderr.readEnd) };
+    this.#outputs.add(pid, output);
+    return {
+      ok: true,
+      pid,
+      stdout: output.bytesOf(stdout.readEnd),
+      stderr: output.bytesOf(stderr.readEnd),
+      output,
+      pipes,
+    };
   }
 
   signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
@@ -329,27 +438,45 @@ export class LinuxKernel implements Kernel {
     return { write: (bytes, done) => this.#writeAll(fd, bytes, done), terminal: isatty(fd) };
   }
 
-  fileSink(request: LogFileRequest): Sink {
-    return new FileSink(request, this.#clock);
+  /** Await this before the first log file is used. The code is loaded only here, because many systems have no log file. */
+  async loadFiles(): Promise<void> {
+    this.#fileSink = (await import('./file-sink.ts')).FileSink;
+  }
+
+  /** Await this before the first probe. The code is loaded only here, because many systems have no probes. */
+  async loadProbes(): Promise<void> {
+    this.#askServer = (await import('./ask-server.ts')).askServer;
+  }
+
+  ask(question: ServerQuestion, told: (answer: ServerAnswer) => void): () => void {
+    if (this.#askServer === undefined) throw new Error('internal error: the code for probes is not loaded');
+    return this.#askServer(question, told);
+  }
+
+  fileSink(request: LogFileRequest, onTrouble: (errorCode: string) => void): LogFile {
+    if (this.#fileSink === undefined) throw new Error('internal error: the code for log files is not loaded');
+    return new this.#fileSink(request, this.#clock, onTrouble);
   }
 
   journalSink(request: JournalRequest): Sink {
-    const sink = onDemand(async () => new (await import('./journal-sink.ts')).JournalSink(request));
-    return {
-      write: (bytes, done) =>
-        void sink().then(
-          (loaded) => loaded.write(bytes, done),
-          () => done('EIO'),
-        ),
-    };
+    return lateSink(async () => new (await import('./journal-sink.ts')).JournalSink(request));
   }
 
   remoteSink(host: string): Sink {
-    return new RemoteSink(host, this.#clock);
+    return lateSink(async () => new (await import('./remote-sink.ts')).RemoteSink(host, this.#clock));
   }
 
   openLogSocket(path: string, holdOn: () => boolean): LogSocketOutcome {
-    return openLogSocket(this.#edge, path, holdOn);
+    const ports = { edge: this.#edge, library: this.notifying.library, discarder: this.#discarder };
+    return openLogSocket(ports, path, holdOn);
+  }
+
+  readValues(requests: readonly FileRequest[], told: (results: readonly FileResult[]) => void): void {
+    // The code is loaded only here, because few services read their values from files.
+    import('./value-files.ts')
+      .then(({ readValueFiles }) => readValueFiles(requests))
+      .catch((error: unknown) => requests.map((): FileResult => ({ ok: false, code: codeOf(error) ?? 'EIO' })))
+      .then(told);
   }
 
   defer(callback: () => void): void {
@@ -371,7 +498,7 @@ export class LinuxKernel implements Kernel {
     forgetProcesses();
     // The groups are looked at before subscribers hear of the exits and change something.
     const leaving = new Set(exits.map(({ pid }) => pid).filter((pid) => this.#livesIn(pid)));
-    this.#drainOutputs(exits.map(({ pid }) => pid));
+    this.#outputs.exited(exits.map(({ pid }) => pid));
     for (const { pid } of exits) this.#trees.ended(pid);
     // The counter is read once per batch: which of several killed processes it means cannot be known.
     const oom = exits.some(({ status }) => isKilled(fromWaitStatus(status))) && this.#oomKills.take() > 0;
@@ -409,65 +536,44 @@ export class LinuxKernel implements Kernel {
     return { fd: writeEnd, readEnd };
   }
 
-  /** The watch begins once it is resumed. */
-  #read(fd: number): Output {
-    const output: Output = {
-      fd,
-      bytes$: new Subject(),
-      watch: this.#edge.watchReadable(fd, () => this.#readPiece(output)),
-      ended: false,
-    };
-    output.watch.pause();
-    return output;
-  }
-
-  /** Reads one piece per turn, because a flooding service must not delay signals and timers. */
-  #readPiece(output: Output): void {
-    const { bytes, ended } = this.#edge.readNow(output.fd, readBuffer);
-    if (bytes > 0) output.bytes$.next(readBuffer.slice(0, bytes));
-    if (ended && !output.ended) this.#end(output);
-  }
-
-  #end(output: Output): void {
-    output.ended = true;
-    this.#lingering.delete(output);
-    output.watch.close();
-    closeSync(output.fd);
-    output.bytes$.complete();
-  }
-
   readOutput(pid: number): void {
-    for (const output of this.#outputs.get(pid) ?? []) this.#drain(output);
-  }
-
-  /**
-   * Reads the output that a process wrote before its end, so that its last lines precede its exit even if a grandchild
-   * keeps the pipes open. An orphan wrote to the pipes of a service that has ended.
-   */
-  #drainOutputs(pids: readonly number[]): void {
-    if (pids.some((pid) => !this.#outputs.has(pid))) {
-      for (const output of this.#lingering) this.#drain(output);
-    }
-    for (const pid of pids) {
-      for (const output of this.#outputs.get(pid) ?? []) {
-        this.#drain(output);
-        if (!output.ended) this.#lingering.add(output);
-      }
-      this.#outputs.delete(pid);
-    }
-  }
-
-  /** Reads only once, because a descendant that keeps writing would otherwise never let this end. */
-  #drain(output: Output): void {
-    if (output.ended) return;
-    const { bytes } = this.#edge.readNow(output.fd, drainBuffer);
-    if (bytes > 0) output.bytes$.next(drainBuffer.slice(0, bytes));
+    this.#outputs.read(pid);
   }
 
   #openNull(): number {
     this.#nullDevice ??= openSync('/dev/null', 'r');
     return this.#nullDevice;
   }
+}
+
+function readEndsOf({ stdout, stderr }: Pick<Streams, 'stdout' | 'stderr'>): readonly number[] {
+  return [stdout.readEnd, stderr.readEnd].filter((fd) => fd !== undefined);
+}
+
+function pipeEndsOf({ pipes }: Pick<Streams, 'pipes'>): readonly number[] {
+  return pipes.map(({ readEnd }) => readEnd).filter((fd) => fd !== undefined);
+}
+
+/** A sink whose code is loaded with the first write: many systems have none of its kind. */
+function lateSink(load: () => Promise<Sink>): Sink {
+  const sink = onDemand(load);
+  let used = false;
+  return {
+    write: (bytes, done) => {
+      used = true;
+      sink().then(
+        (loaded) => loaded.write(bytes, done),
+        () => done('EIO'),
+      );
+    },
+    close: () => {
+      if (!used) return;
+      sink().then(
+        (loaded) => loaded.close?.(),
+        () => undefined,
+      );
+    },
+  };
 }
 
 /** Errors of bind(2) where IPv6 is off, or has no address. */

@@ -1,44 +1,55 @@
 /** sd_notify(3) on Linux: unix-dgram makes the sockets, the edge receives datagrams with credentials. */
-import { chmodSync, closeSync, type Dirent, fstatSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, type Dirent, fstatSync, lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Subject } from 'rxjs';
+import { sharedFolders } from '../../control/places.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { NotifyDatagram, Notifying, NotifySocket } from '../kernel.ts';
 import { isDeserted } from './deserted-socket.ts';
+import type { Discarder } from './discarder.ts';
 import { errnoName } from './errno-name.ts';
 import type { NativeEdge } from './native.ts';
+import { makeOwnFolder, withMode } from './safe-open.ts';
 
-type Library = typeof import('./datagram-library.ts');
+export type DatagramLibrary = typeof import('./datagram-library.ts');
 
 /** The most bytes of a unix socket's address, unix(7), without the last NUL. */
-const longestPath = 107;
+export const longestPath = 107;
 /** How many datagrams one call of the edge takes; the loop around it takes the rest. */
 const receiveLimit = 64;
-/** How many calls one turn of the loop makes: a sender that is faster than chaperone must not block the loop. */
+/** How many calls one turn of the loop makes, and how many bytes they take: a fast sender must not block the loop. */
 const mostCalls = 16;
+const mostBytes = 1024 * 1024;
 
 export class LinuxNotifying implements Notifying {
   readonly #edge: NativeEdge;
-  #library: Library | undefined;
+  readonly #discarder: Discarder;
+  #library: DatagramLibrary | undefined;
   #directory: string | undefined;
 
-  constructor(edge: NativeEdge) {
+  constructor(edge: NativeEdge, discarder: Discarder) {
     this.#edge = edge;
+    this.#discarder = discarder;
   }
 
-  /** Await this before the first socket is opened. The addon is loaded only here, because most systems need none. */
+  /** Await this before the first socket is opened, also the log socket. */
   async load(): Promise<void> {
     this.#library = await import('./datagram-library.ts');
   }
 
+  /** What makes sockets, once it is loaded. */
+  get library(): DatagramLibrary | undefined {
+    return this.#library;
+  }
+
   openSocket(service: string): NotifySocket {
-    if (this.#library === undefined) throw Object.assign(new Error('unix-dgram is not loaded'), { code: 'ELIBACC' });
+    const library = this.#library;
+    if (library === undefined) throw Object.assign(new Error('unix-dgram is not loaded'), { code: 'ELIBACC' });
     const name = `${service.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 40)}-${this.#edge.randomHex(8)}`;
     const path = join(this.#directoryFor(name), name);
-    const fd = bindWith(this.#library, this.#edge, path);
     // Every account that knows the name may write, because a service may have changed its account; the directory hides
     // names.
-    chmodSync(path, 0o666);
+    const fd = withMode(0o666, () => bindWith(library, this.#edge, path));
     this.#edge.passCredentials(fd);
     const datagrams$ = new Subject<NotifyDatagram>();
     let open = true;
@@ -58,7 +69,7 @@ export class LinuxNotifying implements Notifying {
   }
 
   closeDescriptor(descriptor: number): void {
-    closeSync(descriptor);
+    this.#discarder.later(descriptor);
   }
 
   isSameFile(one: number, other: number): boolean {
@@ -77,13 +88,15 @@ export class LinuxNotifying implements Notifying {
 
   /** Takes all waiting datagrams: a socket holds about ten, and further senders have to wait. */
   #receive(fd: number, datagrams$: Subject<NotifyDatagram>, isOpen: () => boolean): void {
-    for (let calls = 0; calls < mostCalls && isOpen(); calls += 1) {
+    let taken = 0;
+    for (let calls = 0; calls < mostCalls && taken < mostBytes && isOpen(); calls += 1) {
       const received = this.#edge.receiveDatagrams(fd, receiveLimit);
+      for (const { bytes } of received) taken += bytes.length;
       for (const { bytes, truncated, credentials, descriptors } of received) {
-        const sender = credentials === undefined ? {} : { sender: credentials.pid };
+        const sender = credentials === undefined ? {} : { sender: { pid: credentials.pid, uid: credentials.uid } };
         // The handler of an earlier datagram may have closed the socket.
         if (isOpen()) datagrams$.next({ bytes, truncated, descriptors, ...sender });
-        else for (const descriptor of descriptors) closeSync(descriptor);
+        else for (const descriptor of descriptors) this.#discarder.later(descriptor);
       }
       if (received.length < receiveLimit) return;
     }
@@ -99,13 +112,14 @@ export class LinuxNotifying implements Notifying {
     const candidates = [
       '/run/chaperone-notify',
       ...(runtime === undefined || !runtime.startsWith('/') ? [] : [join(runtime, 'chaperone-notify')]),
-      `/tmp/chaperone-notify-${process.geteuid?.() ?? 0}`,
+      ...sharedFolders.map((folder) => `${folder}/chaperone-notify-${process.geteuid?.() ?? 0}`),
     ];
     let last: unknown;
     for (const candidate of candidates) {
       if (Buffer.byteLength(join(candidate, name)) > longestPath) continue;
       try {
-        makePrivate(candidate);
+        // Other accounts may pass through the directory, but not list it: the names of the sockets are secrets.
+        makeOwnFolder(candidate, 0o711);
         removeDeserted(this.#edge, candidate);
         this.#directory = candidate;
         return candidate;
@@ -119,15 +133,23 @@ export class LinuxNotifying implements Notifying {
 
 /**
  * The library makes and binds the socket; then its descriptor is taken over. The library itself would receive no
- * credentials, and the kernel discards the descriptors of a datagram whose receiver does not ask for them.
+ * credentials, and the kernel closes the descriptors of a datagram whose receiver does not ask for them.
+ *
+ * @param prepare sets options of the socket before it has a name
  */
-function bindWith(library: Library, edge: NativeEdge, path: string): number {
+export function bindWith(
+  library: DatagramLibrary,
+  edge: NativeEdge,
+  path: string,
+  prepare: (fd: number) => void = () => undefined,
+): number {
   const socket = library.createSocket('unix_dgram');
   let failure: unknown;
   socket.on('error', (error) => {
     failure = error;
   });
   try {
+    prepare(socket.fd);
     socket.bind(path);
     if (failure !== undefined) throw codedError(failure);
     return edge.duplicate(socket.fd);
@@ -140,14 +162,7 @@ function bindWith(library: Library, edge: NativeEdge, path: string): number {
 function codedError(failure: unknown): Error {
   const errno = failure instanceof Error && 'errno' in failure ? Number(failure.errno) : 0;
   const code = errno < 0 ? errnoName(-errno) : 'EIO';
-  return Object.assign(new Error(`cannot bind the notify socket: ${code}`), { code });
-}
-
-/** Lets other accounts pass through the directory, but not list it: the names of the sockets are secrets. */
-function makePrivate(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
-  if (!isOwn(directory)) throw Object.assign(new Error(`${directory} is not ours`), { code: 'EACCES' });
-  chmodSync(directory, 0o711);
+  return Object.assign(new Error(`cannot bind the socket: ${code}`), { code });
 }
 
 /** False for a link, or for a directory in /tmp of another account, which cannot be trusted. */

@@ -16,6 +16,8 @@ export interface NativeEdge {
   watchSignal(signal: number, callback: () => void): void;
   /** _exit(2): no handler runs and no thread is waited for. */
   exitNow(status: number): never;
+  /** What ps(1) shows in place of the command line, cut where that was shorter, and its first 15 bytes as the name of the process. */
+  setTitle(title: string): void;
   /** getrandom(2): `count` bytes, 1 to 64, as hexadecimal digits. Node's own crypto takes a millisecond to load. */
   randomHex(count: number): string;
   /** getrlimit(2) for RLIMIT_NOFILE; RLIM_INFINITY is -1. */
@@ -25,6 +27,8 @@ export interface NativeEdge {
    * non-blocking, but a service that is given a socket expects a blocking one. Throws with `code`.
    */
   setBlocking(fd: number, blocking: boolean): void;
+  /** ioctl(2) FIONREAD: how many bytes wait in a pipe to be read. Throws with `code`. */
+  waitingBytes(fd: number): number;
   /** fcntl(2), F_DUPFD_CLOEXEC: another descriptor of the same description. Throws with `code`. */
   duplicate(fd: number): number;
   /**
@@ -76,20 +80,52 @@ export interface NativeEdge {
    * @returns 0 or the errno: ENOENT and ECONNREFUSED where nobody listens, EAGAIN where the receiver's queue is full
    */
   sendDatagram(path: string, bytes: Uint8Array): number;
+  /**
+   * connect(2) to an AF_UNIX datagram socket: tells whether somebody listens, who notices nothing of it.
+   *
+   * @param path as for `bindDatagram`
+   * @returns 0 or the errno: ENOENT and ECONNREFUSED where nobody listens
+   */
+  probeDatagram(path: string): number;
   /** setsockopt(2) SO_PASSCRED: datagrams that are sent from now on arrive with credentials. Throws with `code`. */
   passCredentials(fd: number): void;
   /**
-   * recvmmsg(2): takes the waiting datagrams, without credentials and descriptors. It allocates only the texts.
+   * setsockopt(2) SO_PASSRIGHTS (Linux 6.16): who sends descriptors to this socket gets EPERM from now on. Throws with `code`.
+   *
+   * @returns false where the kernel cannot refuse them
+   */
+  refuseDescriptors(fd: number): boolean;
+  /**
+   * Closes descriptors that other accounts have sent, without waiting: close(2) waits as long as they like. A child process
+   * holds what may wait, and is killed once it is closed here.
+   *
+   * @returns how many children are not reaped yet; a further call, also with no descriptors, reaps them
+   */
+  discard(descriptors: readonly number[]): number;
+  /**
+   * recvmmsg(2): takes the waiting datagrams. It allocates only the texts.
    *
    * @param into is cut into as many slots of equal size as `lengths` is long: datagram i begins at
    * `i * Math.floor(into.length / lengths.length)`
    * @param lengths gets the lengths as sent, in bytes: a datagram that is longer than its slot was truncated
    * @param texts gets each datagram's text without the NULs and the white space at its end, where all of it is printable ASCII
    * or tabs: cheaper than to decode it afterwards. `undefined` where it is not, or was truncated
-   * @returns how many datagrams were taken; fewer than `lengths.length` where no more were there
+   * @param senders gets two numbers for each datagram: the sender's pid, 0 for none that this pid namespace sees, and the
+   * sender's uid. Where the kernel tells neither, they are 0 and 4294967295; `passCredentials` asks for them.
+   * @param descriptors an empty list, which gets the descriptors that came along; they are the caller's to close. Without it
+   * they are closed by the kernel, and this process waits for that.
+   * @returns how many datagrams were taken; fewer than `lengths.length` where no more were there, behind 128 KiB, and behind
+   * the first descriptors
    * @throws Error with `code` where none could be taken
    */
-  receiveBatch(fd: number, into: Uint8Array, lengths: Uint32Array, texts?: (string | undefined)[]): number;
+  receiveBatch(
+    fd: number,
+    into: Uint8Array,
+    lengths: Uint32Array,
+    texts?: (string | undefined)[],
+    senders?: Uint32Array,
+    descriptors?: number[],
+  ): number;
   /**
    * recvmsg(2) until nothing is left or `limit` datagrams are taken. The descriptors are the caller's to close.
    *
@@ -136,6 +172,37 @@ export interface NativeEdge {
   receivePacket(fd: number, into: Uint8Array): number;
   /** memfd_create(2): the descriptor of a file in memory with these bytes. Throws with `code`. */
   memoryFile(bytes: Uint8Array): number;
+  /**
+   * timerfd_create(2) with TFD_TIMER_CANCEL_ON_SET: a descriptor that is readable once the wall clock was set, or the machine was
+   * suspended. Reading it fails with ECANCELED, and it waits for the next time then. Throws with `code` (EINVAL: gVisor).
+   */
+  wallClockChanges(): number;
+  /**
+   * mknod(2): a FIFO, a socket or a device, as the type in `mode` says. An existing file is not replaced.
+   *
+   * @param path bytes, as for the functions below
+   * @param device as stat(2) tells it; 0 where it is no device
+   * @throws Error with `code`: EPERM for a device without the right to make one
+   */
+  makeNode(path: Uint8Array, mode: number, device: number): void;
+  /** llistxattr(2): the names, each with a NUL behind it. Throws with `code`: ENOTSUP where the file system has none. */
+  listAttributes(path: Uint8Array): Buffer;
+  /** lgetxattr(2). Throws with `code`. */
+  getAttribute(path: Uint8Array, name: Uint8Array): Buffer;
+  /** lsetxattr(2). Throws with `code`: ENOTSUP where the file system has no such attributes, EPERM without the right. */
+  setAttribute(path: Uint8Array, name: Uint8Array, value: Uint8Array): void;
+  /**
+   * utimensat(2): the times of last access and of last change, in seconds and nanoseconds. Node's own functions lose the
+   * nanoseconds. Symbolic links are not followed. Throws with `code`.
+   */
+  setTimes(path: Uint8Array, accessed: number, accessedRest: number, changed: number, changedRest: number): void;
+  /**
+   * lseek(2) with SEEK_DATA and SEEK_HOLE: the next bytes from an offset on that stand on the disk; undefined where only a
+   * hole follows. Throws with `code`.
+   */
+  nextData(fd: number, from: number): { begin: number; end: number } | undefined;
+  /** syncfs(2): returns when everything of the descriptor's file system is on its disk. Throws with `code`. */
+  syncFileSystem(fd: number): void;
 }
 
 /** The functions need no `this`, and do nothing once the watch is closed. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 /** USER_HZ, the same on every machine that Node runs on. */
 const ticksPerSecond = 100;
@@ -36,7 +36,7 @@ export function readProcess(pid: number): ProcessEntry | undefined {
 const statBuffer = Buffer.alloc(2_048);
 
 /** Reads in half of the time of readFileSync, because there may be thousands of processes. */
-function readStat(pid: number): string {
+export function readStat(pid: number): string {
   const fd = openSync(`/proc/${pid}/stat`, 'r');
   try {
     return statBuffer.toString('latin1', 0, readSync(fd, statBuffer, 0, statBuffer.length, 0));
@@ -89,13 +89,30 @@ export function timeOfStarts(): number {
   }
 }
 
-/** The effective uid of a process, which is the owner of /proc/PID. */
+/**
+ * The account of a process, proc_pid_status(5): its effective uid, or 0 where its real or its saved one is root's. Undefined where there
+ * is no such process, or where the number is that of a thread: /proc finds threads by their ids, and kill(2) signals their processes.
+ */
 export function uidOf(pid: number): number | undefined {
   try {
-    return statSync(`/proc/${pid}`).uid;
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const [, group] = /^Tgid:\t(\d+)$/m.exec(status) ?? [];
+    const [, real, effective, saved] = /^Uid:\t(\d+)\t(\d+)\t(\d+)\t/m.exec(status) ?? [];
+    if (Number(group) !== pid || effective === undefined) return undefined;
+    return real === '0' || saved === '0' ? 0 : Number(effective);
   } catch {
     return undefined;
   }
+}
+
+/** True where one of the ancestors of a process is this one. The chain is short; it breaks where a process vanishes. */
+export function descendsFrom(pid: number, ancestor: number): boolean {
+  let parent = readProcess(pid)?.parent ?? 0;
+  for (let steps = 0; parent > 0 && steps < 1_000; steps += 1) {
+    if (parent === ancestor) return true;
+    parent = readProcess(parent)?.parent ?? 0;
+  }
+  return false;
 }
 
 function processIds(): readonly number[] {

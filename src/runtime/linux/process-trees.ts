@@ -8,8 +8,8 @@
  * - for certain, when its environment has the INVOCATION_ID of the start (systemd.exec(5)): a fork inherits it, and so
  *   does a program, unless it was started with an environment of its own (env -i);
  * - by circumstance, for forking services, when it is a child of chaperone that no service started, began after the
- *   start did, is in a session which no other start knows, and no other start of a forking service was under way: such
- *   a daemon was faster than the looks. Daemons without the INVOCATION_ID that two simultaneous starts leave within
+ *   start did, is in a session which no other start knows, no other start of a forking service was under way, and no
+ *   start of any service is under way now: such a daemon was faster than the looks. Daemons without the INVOCATION_ID that two simultaneous starts leave within
  *   milliseconds belong to neither. They are orphans like those of a simple service, and live until the shutdown. After
  *   its start, a member's descendants and its session are members, too.
  *
@@ -19,7 +19,7 @@
  * has a member. After that the number may belong to another group: see `Group`.
  */
 import { readFileSync } from 'node:fs';
-import type { Clock, ProcessTree, ProcessView, TimerId } from '../kernel.ts';
+import type { Clock, ProcessTree, TimerId, TreeMember } from '../kernel.ts';
 import { allProcesses, childrenOf, type ProcessEntry, readProcess } from './process-table.ts';
 
 /** ms from one look at the descendants to the next; the looks at a start that takes long become ever rarer. */
@@ -46,6 +46,8 @@ export class ProcessTrees {
   /** The tracked groups, by number. */
   readonly #groups = new Map<number, Group>();
   readonly #groupExists: (group: number) => boolean;
+  /** Starts that were asked for, and of which nothing was heard yet: their processes look like orphans. */
+  #requested = 0;
   #beat: TimerId | undefined;
 
   /** @param groupExists a cheap test that is true where a group has a member, dead or alive */
@@ -54,6 +56,14 @@ export class ProcessTrees {
     this.#self = self;
     this.#groupExists = groupExists;
     this.#ownSession = readProcess(self)?.session;
+  }
+
+  /** Call this when a start is asked for; returns the function to call once it is known what came of that, after `started`. */
+  requested(): () => void {
+    this.#requested += 1;
+    return () => {
+      this.#requested -= 1;
+    };
   }
 
   /**
@@ -90,6 +100,7 @@ export class ProcessTrees {
       ownSession: this.#ownSession,
       isStrange: (entry) => this.#isStrange(entry),
       isAlone: (own) => ![...this.#trees].some((other) => other !== own && other.underWay),
+      isSettled: () => this.#requested === 0,
       onForget: (own) => this.#trees.delete(own),
     });
     // A daemon that names no start cannot be told from one of another start that is under way at the same time.
@@ -106,6 +117,13 @@ export class ProcessTrees {
     if (seen !== undefined) return seen.invocation;
     const mark = markOf(pid);
     return [...this.#trees].find((tree) => tree.mark === mark)?.invocation;
+  }
+
+  daemonsOf(variable: string): readonly number[] {
+    return allProcesses()
+      .filter(({ pid, parent, zombie }) => parent === this.#self && !zombie && !this.#started.has(pid))
+      .map(({ pid }) => pid)
+      .filter((pid) => environmentOf(pid).includes(variable));
   }
 
   trackGroup(pid: number): ProcessTree {
@@ -137,17 +155,31 @@ interface Surroundings {
   readonly isStrange: (entry: ProcessEntry) => boolean;
   /** True where no other tracked start is under way. */
   readonly isAlone: (own: Tree) => boolean;
+  /** True where chaperone knows of all processes that it has started. */
+  readonly isSettled: () => boolean;
   readonly onForget: (own: Tree) => void;
 }
 
 /** `INVOCATION_ID=…` from a process's initial environment; undefined where it is absent or not readable. */
 function markOf(pid: number): string | undefined {
+  return environmentOf(pid).find((variable) => variable.startsWith('INVOCATION_ID='));
+}
+
+/** The variables of a process's initial environment; none where they are not readable. */
+function environmentOf(pid: number): readonly string[] {
   try {
-    const variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
-    return variables.find((variable) => variable.startsWith('INVOCATION_ID='));
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
   } catch {
-    return undefined;
+    return [];
   }
+}
+
+function isAlive({ zombie }: ProcessEntry): boolean {
+  return !zombie;
+}
+
+function memberOf({ pid, group, startTime }: ProcessEntry): TreeMember {
+  return { pid, group, began: startTime };
 }
 
 class Tree implements ProcessTree {
@@ -197,7 +229,7 @@ class Tree implements ProcessTree {
   startEnded(): void {
     this.underWay = false;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#alone &&= this.#around.isAlone(this);
+    this.#alone &&= this.#around.isAlone(this) && this.#around.isSettled();
     const root = this.#root;
     if (root === undefined) return;
     for (const entry of allProcesses()) {
@@ -213,7 +245,7 @@ class Tree implements ProcessTree {
     return mark === undefined ? this.#alone : mark === this.mark;
   }
 
-  members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+  members(): readonly TreeMember[] {
     const entries = allProcesses();
     const since = this.#root?.startTime ?? Number.POSITIVE_INFINITY;
     const members = new Map<number, ProcessEntry>();
@@ -227,7 +259,7 @@ class Tree implements ProcessTree {
     }
     this.#known.clear();
     for (const entry of members.values()) this.#note(entry);
-    return [...members.values()].filter(({ zombie }) => !zombie).map(({ pid, group }) => ({ pid, group }));
+    return [...members.values()].filter(isAlive).map(memberOf);
   }
 
   forget(): void {
@@ -286,7 +318,7 @@ class Group implements ProcessTree {
     this.members();
   }
 
-  members(): readonly Pick<ProcessView, 'pid' | 'group'>[] {
+  members(): readonly TreeMember[] {
     const leader = this.#leader;
     if (this.#gone || leader === undefined) return [];
     if (!this.#exists(this.#pid)) {
@@ -303,7 +335,7 @@ class Group implements ProcessTree {
     const goesOn = namesake !== undefined || inGroup.some((entry) => this.#known.get(entry.pid) === entry.startTime);
     const own = goesOn ? inGroup : inGroup.filter(({ session }) => session === leader.session);
     this.#known = new Map(own.map(({ pid, startTime }) => [pid, startTime]));
-    return own.filter(({ zombie }) => !zombie).map(({ pid, group }) => ({ pid, group }));
+    return own.filter(isAlive).map(memberOf);
   }
 
   vanish(): void {

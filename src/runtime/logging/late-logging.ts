@@ -1,6 +1,8 @@
 import type { LogRecord } from '../../model/log/log-record.ts';
+import { defaultOverflow } from '../../model/log/overflow.ts';
 import { messageOf } from '../../model/words/errno.ts';
 import type { Clock } from '../kernel.ts';
+import type { Bottleneck } from './flows.ts';
 import type { AttachLogging, Logging, UnattachedLogging } from './logging.ts';
 
 export interface LateLogging {
@@ -8,6 +10,7 @@ export interface LateLogging {
   /** Runs an action in order with the records: at once, or after the records that still wait. */
   readonly inTurn: (action: () => void) => void;
   readonly widen: Logging['widen'];
+  readonly block: Logging['block'];
   /** Loads winston now; resolves when every record so far has been passed to its sinks; rejects while winston cannot be loaded. */
   readonly ready: () => Promise<void>;
 }
@@ -32,8 +35,29 @@ const lateness = 5;
 const longestWait = 500;
 /** As many characters are no longer kept for the sake of the boot. */
 const keptForBoot = 256 * 1024;
+/** From as many characters on services wait. */
+const fullFrom = 1024 * 1024;
 /** The size of a record or an action beside its text, in characters. */
 const overhead = 200;
+
+/** The records that are kept until winston is loaded: services wait while they are many. */
+class EarlyRecords implements Bottleneck {
+  readonly holdsBack = true;
+  readonly lastProgress = 0;
+  readonly #callbacks: (() => void)[] = [];
+
+  onRoom(callback: () => void): void {
+    this.#callbacks.push(callback);
+  }
+
+  onProgress(callback: () => void): void {
+    this.#callbacks.push(callback);
+  }
+
+  end(): void {
+    for (const callback of this.#callbacks.splice(0)) callback();
+  }
+}
 
 /**
  * Logging that does not delay the boot: winston, whose loading would take a quarter of chaperone's start, is loaded
@@ -65,6 +89,8 @@ export function lateLogging({ clock, onFailure, load = () => import('./logging.t
     }
   };
   const widen: Logging['widen'] = (level) => inTurn(() => logging?.widen(level));
+  const plainBlock = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+  const block: Logging['block'] = (lines) => (logging?.block ?? plainBlock)(lines);
   const replace: Logging['replace'] = (specs) => inTurn(() => logging?.replace(specs));
   let failure: string | undefined;
   const fail = (error: unknown): void => {
@@ -83,10 +109,16 @@ export function lateLogging({ clock, onFailure, load = () => import('./logging.t
 
   const attachLogging: AttachLogging = (records$, entries, context) => {
     const log = (record: LogRecord): void => logging?.log(record);
+    const place = new EarlyRecords();
+    const keep = (record: LogRecord, records: (() => void)[]): void => {
+      if (hasRoom(record.message.length)) records.push(() => log(record));
+      else dropped += 1;
+      if (record.service !== undefined) context.flows.of(record.service).note(place, defaultOverflow);
+      if (kept >= fullFrom) context.flows.meetFull(place);
+    };
     records$.subscribe((record) => {
       if (early === undefined) log(record);
-      else if (hasRoom(record.message.length)) early.push(() => log(record));
-      else dropped += 1;
+      else keep(record, early);
     });
     const attach = ({ makeLogging }: LoggingModule): void => {
       logging = makeLogging(entries, context);
@@ -94,6 +126,7 @@ export function lateLogging({ clock, onFailure, load = () => import('./logging.t
       const waiting = early ?? [];
       early = undefined;
       for (const action of waiting) action();
+      place.end();
       if (dropped > 0) {
         log(context.warningRecord(`${dropped} log records were dropped because logging had not begun yet`));
       }
@@ -115,7 +148,7 @@ export function lateLogging({ clock, onFailure, load = () => import('./logging.t
       return trial;
     };
     beginSettled(clock.now());
-    return { flush, widen, replace };
+    return { flush, widen, replace, isShown: (record) => logging?.isShown(record) ?? false };
   };
-  return { attachLogging, inTurn, ready, widen };
+  return { attachLogging, inTurn, ready, widen, block };
 }

@@ -1,15 +1,23 @@
 import { recordsDropped } from '../../model/log/messages.ts';
 import type { Sink } from '../kernel.ts';
+import type { Bottleneck } from './flows.ts';
 
-/** The most bytes that wait for one sink. */
-const queueLimit = 1024 * 1024;
+/** From this many waiting bytes on a queue is full: services wait, or their lines are dropped. */
+const fullFrom = 1024 * 1024;
+/** Once no more bytes than these wait, services go on. */
+const roomFrom = fullFrom / 2;
+/**
+ * The most bytes that wait for one sink. What services wrote before they had to wait, and what chaperone says itself, is taken
+ * by a full queue.
+ */
+const queueLimit = 8 * fullFrom;
 /** The most bytes of one write: many small lines are written together. */
 const largestWrite = 64 * 1024;
 /** From this many bytes on a lingering sink writes without waiting. */
 const worthWriting = 32 * 1024;
 /** ms without a finished write after which a sink counts as stuck. */
 const patience = 500;
-/** ms until a sink that had no room gets the same lines again. */
+/** ms until a sink that has failed is tried again. */
 const retryDelay = 1_000;
 
 export interface SinkQueueOptions {
@@ -23,14 +31,20 @@ export interface SinkQueueOptions {
   /** Monotonic ms. */
   readonly now?: () => number;
   /** Called at the first refusal after a successful write. */
-  readonly onRefusal?: (errorCode: string) => void;
+  readonly onRefusal?: (errorCode: string, diverts: boolean) => void;
+  /** Called at the first successful write after a refusal. */
+  readonly onRecovery?: () => void;
+  /** Takes the lines that the sink refuses, until the sink works again; without it, they are held or dropped. */
+  readonly standIn?: (lines: Uint8Array) => void;
+  /** False: nobody ever waits for this sink. */
+  readonly holdsBack?: boolean;
 }
 
 /**
- * A bounded queue of text for one sink, in order. When a reader does not read, further lines are dropped and counted,
- * and nothing else in the system is held up.
+ * A bounded queue of text for one sink, in order. When a reader does not read, services are made to wait (flows.ts), or lines are
+ * dropped and counted, and nothing else in the system is held up.
  */
-export class SinkQueue {
+export class SinkQueue implements Bottleneck {
   readonly name: string;
   readonly #sink: Sink;
   readonly #options: SinkQueueOptions;
@@ -47,10 +61,17 @@ export class SinkQueue {
   #stalled = false;
   /** True where a write was refused since the last successful one. */
   #refused = false;
+  /** While a stand-in takes the lines: when the sink is tried again. */
+  #retryAt = 0;
+  /** True where the stand-in takes the lines while the sink fails. */
+  #diverts: boolean;
+  #diverted = 0;
   #leaving = false;
   #lingering = false;
   #lastProgress = 0;
   #idle: (() => void)[] = [];
+  #onRoom: (() => void)[] = [];
+  #onProgress: (() => void)[] = [];
 
   /**
    * @param onDrop formats a whole line of the sentence that says how many lines were dropped
@@ -60,6 +81,7 @@ export class SinkQueue {
     this.name = name;
     this.#noticeLine = onDrop;
     this.#options = options;
+    this.#diverts = options.standIn !== undefined;
   }
 
   /** True where the sink is a terminal. */
@@ -72,9 +94,18 @@ export class SinkQueue {
     this.#noticeLine = noticeLine;
   }
 
+  /** Says whether the stand-in, if there is one, takes the lines while the sink fails; true where this was never called. */
+  setDiverts(diverts: boolean): void {
+    this.#diverts = diverts && this.#options.standIn !== undefined;
+  }
+
   /** Appends whole lines, each with its end. */
   write(text: string): void {
     const bytes = encoded(text);
+    if (this.#refused && this.#diverts && !this.#isDue()) {
+      this.#divert(bytes);
+      return;
+    }
     if (this.#waitingBytes + bytes.length > queueLimit) {
       this.#dropped += countLines(bytes);
       return;
@@ -85,9 +116,34 @@ export class SinkQueue {
     }
   }
 
-  /** True while another line would be dropped. */
+  /** True where lines of those who can wait have no room any more. */
   get isFull(): boolean {
-    return this.#waitingBytes >= queueLimit;
+    return this.#waitingBytes >= fullFrom;
+  }
+
+  /** True where it helps to wait for this sink: nobody waits for one that has failed. */
+  get holdsBack(): boolean {
+    return this.#options.holdsBack !== false && !this.#refused && !this.#leaving;
+  }
+
+  /** True while the sink fails and nothing takes its lines instead. */
+  get losesLines(): boolean {
+    return this.#refused && !this.#diverts;
+  }
+
+  /** Monotonic ms of the last finished write. */
+  get lastProgress(): number {
+    return this.#lastProgress;
+  }
+
+  /** Calls back once, when there is room again, or when nobody should wait for this sink any more. */
+  onRoom(callback: () => void): void {
+    this.#onRoom.push(callback);
+  }
+
+  /** Calls back once, after the next finished write. */
+  onProgress(callback: () => void): void {
+    this.#onProgress.push(callback);
   }
 
   /** How many lines were lost from the beginning on. */
@@ -95,14 +151,29 @@ export class SinkQueue {
     return this.#droppedBefore + this.#dropped;
   }
 
+  /** How many lines the stand-in has got from the beginning on. */
+  get divertedTotal(): number {
+    return this.#diverted;
+  }
+
   /** True while the queue is more than half full and its sink makes progress: soon there is room again. */
   get isBusy(): boolean {
     const { now } = this.#options;
-    return this.#waitingBytes > queueLimit / 2 && now !== undefined && now() - this.#lastProgress < patience;
+    return this.#waitingBytes > roomFrom && now !== undefined && now() - this.#lastProgress < patience;
   }
 
-  /** How many more bytes the queue takes. */
+  /** How many more bytes the queue takes before it is full. */
   get room(): number {
+    return fullFrom - this.#waitingBytes;
+  }
+
+  /** How many more bytes the queue takes before it is half full. */
+  get halfRoom(): number {
+    return roomFrom - this.#waitingBytes;
+  }
+
+  /** How many more bytes the queue takes at all. */
+  get lastRoom(): number {
     return queueLimit - this.#waitingBytes;
   }
 
@@ -111,9 +182,19 @@ export class SinkQueue {
     return this.#waitingBytes;
   }
 
+  /** Takes note that the sink cannot be written to, before the first line comes. */
+  refuse(errorCode: string): void {
+    this.#noteRefusal(errorCode);
+  }
+
   /** Counts a line that the caller has not formatted, because the queue is full. */
   drop(): void {
     this.#dropped += 1;
+  }
+
+  /** The same, where the caller itself will say how many lines were dropped. */
+  dropSilently(): void {
+    this.#droppedBefore += 1;
   }
 
   /** Calls back once everything that was written so far is through; at once where nothing waits. */
@@ -129,6 +210,7 @@ export class SinkQueue {
   /** As `whenIdle`, but does not wait for room: a sink without room is tried only once more. */
   whenFinished(callback: () => void): void {
     this.#leaving = true;
+    callAll(this.#onRoom);
     this.whenIdle(callback);
     if (this.#stalled) this.#pump();
   }
@@ -136,8 +218,7 @@ export class SinkQueue {
   /** Ends the queue: the sink is closed once the waiting lines are through. Lines without room are lost then. */
   end(): void {
     this.whenFinished(() => {
-      this.#waiting = [];
-      this.#waitingBytes = 0;
+      this.#empty();
       this.#stalled = false;
       this.#sink.close?.();
     });
@@ -148,26 +229,61 @@ export class SinkQueue {
     this.#waitingBytes += bytes.length;
   }
 
+  /** Forgets what waits, and returns it. */
+  #empty(): Buffer {
+    const all = Buffer.concat(this.#waiting, this.#waitingBytes);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    return all;
+  }
+
+  #isDue(): boolean {
+    const { now } = this.#options;
+    return now !== undefined && !this.#writing && now() >= this.#retryAt;
+  }
+
   #pump(): void {
     if (this.#writing) return;
     this.#stalled = false;
     this.#lingering = false;
     if (this.#waiting.length === 0) {
-      for (const callback of this.#idle.splice(0)) callback();
+      callAll(this.#idle);
       return;
     }
     this.#writing = true;
     const batch = this.#take();
+    if (this.#waitingBytes <= roomFrom) callAll(this.#onRoom);
     this.#sink.write(batch, (errorCode, rest) => {
       this.#writing = false;
-      if (errorCode === undefined) {
-        this.#refused = false;
-        this.#lastProgress = this.#options.now?.() ?? 0;
-        this.#sayDropped();
-      } else this.#meetRefusal(errorCode, rest === undefined ? countLines(batch) : 0);
-      if (rest !== undefined) this.#stall(Buffer.from(rest));
+      if (errorCode === undefined) this.#noteSuccess();
+      else if (this.#diverts) this.#divertAll(errorCode, rest ?? batch);
+      else this.#meetRefusal(errorCode, rest === undefined ? countLines(batch) : 0);
+      if (rest !== undefined && !this.#diverts) this.#stall(Buffer.from(rest));
       else if (!this.#gather()) this.#pump();
     });
+  }
+
+  #noteSuccess(): void {
+    const recovers = this.#refused;
+    this.#refused = false;
+    this.#lastProgress = this.#options.now?.() ?? 0;
+    callAll(this.#onProgress);
+    this.#sayDropped();
+    if (recovers) this.#options.onRecovery?.();
+  }
+
+  /** Gives the stand-in what the sink refuses, and what waits behind it. */
+  #divertAll(errorCode: string, lines: Uint8Array): void {
+    this.#retryAt = (this.#options.now?.() ?? 0) + retryDelay;
+    this.#noteRefusal(errorCode);
+    this.#divert(lines);
+    if (this.#waitingBytes > 0) this.#divert(this.#empty());
+    callAll(this.#onRoom);
+  }
+
+  #divert(lines: Uint8Array): void {
+    this.#diverted += countLines(lines);
+    this.#options.standIn?.(lines);
   }
 
   /** Waits for further lines, if some came during the last write and no caller waits for the end of writing. */
@@ -186,17 +302,22 @@ export class SinkQueue {
   #meetRefusal(errorCode: string, lost: number): void {
     this.#dropped += lost;
     this.#refusal = errorCode;
-    if (this.#refused) return;
-    this.#refused = true;
-    this.#options.onRefusal?.(errorCode);
+    this.#noteRefusal(errorCode);
+    callAll(this.#onRoom);
   }
 
-  /** Puts the rest of a batch that met a full disk back to the front, and tries again later. */
+  #noteRefusal(errorCode: string): void {
+    if (this.#refused) return;
+    this.#refused = true;
+    this.#options.onRefusal?.(errorCode, this.#diverts);
+  }
+
+  /** Puts the rest of a batch that met no room back to the front, and tries again later. */
   #stall(rest: Buffer): void {
     this.#waiting.unshift(rest);
     this.#waitingBytes += rest.length;
     this.#stalled = true;
-    if (this.#leaving) for (const callback of this.#idle.splice(0)) callback();
+    if (this.#leaving) callAll(this.#idle);
     this.#options.after?.(retryDelay, () => {
       if (this.#stalled) this.#pump();
     });
@@ -216,13 +337,17 @@ export class SinkQueue {
   }
 
   #sayDropped(): void {
-    if (this.#dropped === 0 || this.#waitingBytes > queueLimit / 2) return;
+    if (this.#dropped === 0 || this.#waitingBytes > roomFrom) return;
     const { text } = recordsDropped(this.#dropped, this.name, this.#refusal);
     this.#droppedBefore += this.#dropped;
     this.#dropped = 0;
     this.#refusal = undefined;
     this.#append(Buffer.from(this.#noticeLine(text)));
   }
+}
+
+function callAll(callbacks: (() => void)[]): void {
+  for (const callback of callbacks.splice(0)) callback();
 }
 
 const encoder = new TextEncoder();
@@ -235,7 +360,7 @@ function encoded(text: string): Buffer {
   return Buffer.from(scratch.subarray(0, encoder.encodeInto(text, scratch).written));
 }
 
-function countLines(bytes: Buffer): number {
+function countLines(bytes: Uint8Array): number {
   let count = 0;
   for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) count += 1;
   return count;

@@ -1,16 +1,19 @@
 import type { Subject } from 'rxjs';
-import type { LogRecord } from '../../model/log/log-record.ts';
+import type { LogRecord, LogSender } from '../../model/log/log-record.ts';
 import { type Message, syslogServed, syslogUnavailable } from '../../model/log/messages.ts';
-import { parseDatagram } from '../../model/log/syslog-parse.ts';
+import { parseDatagram, type Reception } from '../../model/log/syslog-parse.ts';
 import { codeOf } from '../../model/words/errno.ts';
-import type { Clock, Kernel } from '../kernel.ts';
+import type { Clock, Kernel, LogDatagram } from '../kernel.ts';
 import type { LogSinks } from './log-sinks.ts';
+import { SenderHold } from './sender-hold.ts';
 
 interface SyslogTargets {
   readonly records$: Subject<LogRecord>;
   /** The sinks that make clients wait while they are busy. */
   readonly sinks: LogSinks;
   readonly say: (message: Message) => void;
+  /** Bytes of a message that one record holds. */
+  readonly maxLine: () => number;
 }
 
 /**
@@ -22,21 +25,32 @@ export function serveSyslog(
   kernel: Kernel,
   clock: Clock,
   path: string,
-  { records$, sinks, say }: SyslogTargets,
+  { records$, sinks, say, maxLine }: SyslogTargets,
 ): () => void {
-  const socket = kernel.openLogSocket(path, () => sinks.areBusy);
+  const hold = new SenderHold(clock, () => sinks.areBusy);
+  const socket = kernel.openLogSocket(path, () => hold.holds());
   if (!socket.ok) {
     say(syslogUnavailable(path, socket.code));
     return () => undefined;
   }
   say(syslogServed(path));
+  const take = (datagrams: readonly LogDatagram[]): void => {
+    const time = clock.wallTime();
+    const receptionOf = (sender: LogSender | undefined): Reception => ({
+      time,
+      localHost: kernel.hostname,
+      maxLine: maxLine(),
+      sender,
+      isOwn: sender !== undefined && kernel.following.isOwn(sender.pid),
+    });
+    let reception = receptionOf(undefined);
+    for (const { content, lost, sender } of datagrams) {
+      if (sender !== reception.sender) reception = receptionOf(sender);
+      for (const record of parseDatagram(content, reception, lost)) records$.next(record);
+    }
+  };
   socket.datagrams$.subscribe({
-    next: (datagrams) => {
-      const reception = { time: clock.wallTime() };
-      for (const datagram of datagrams) {
-        for (const record of parseDatagram(datagram, reception)) records$.next(record);
-      }
-    },
+    next: take,
     error: (error: unknown) => {
       const code = codeOf(error) ?? String(error);
       say(syslogUnavailable(path, code));

@@ -3,33 +3,44 @@
  * chaperone could notice a difference: exits are reported later and in batches, chaperone adopts orphans, a pipe ends
  * when its last holder has ended, a signal to a vanished process gives ESRCH.
  */
-import { NEVER, Observable, Subject } from 'rxjs';
-import { strftime } from '../../model/log/log-format.ts';
+import { EMPTY, Observable, Subject } from 'rxjs';
+import { strftime, variesWithTime } from '../../model/log/log-format.ts';
+import type { LogSender } from '../../model/log/log-record.ts';
 import type { Connection } from '../../model/schedule/scheduled-runs.ts';
 import type { ExitStatus } from '../../model/service/exit-status.ts';
+import type { NotifySender } from '../../model/service/notify-access.ts';
 import type { SignalName } from '../../model/service/signal.ts';
 import type { SpawnError, SpawnErrorStage } from '../../model/service/spawn-error.ts';
+import type { FileRequest, FileResult } from '../../model/service/value-sources.ts';
 import type {
+  Channel,
   ExitBatch,
   Following,
   JournalRequest,
   Kernel,
   ListenOutcome,
+  LogDatagram,
+  LogFile,
   LogFileRequest,
   LogSocketOutcome,
   NotifyDatagram,
   Notifying,
   NotifySocket,
+  OutputControl,
   PidfileText,
   ProcessExit,
   ProcessTree,
   ProcessView,
+  ServerAnswer,
+  ServerQuestion,
   SignalOutcome,
   Sink,
   SpawnOutcome,
   SpawnRequest,
+  TreeMember,
 } from '../kernel.ts';
-import type { Script, Step } from './script.ts';
+import type { Script, ServedAnswer, ServedPlace, Step } from './script.ts';
+import { SimulatedChannel } from './simulated-channel.ts';
 import { SimulatedListener } from './simulated-listener.ts';
 import { SupervisorClock } from './supervisor-clock.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -58,6 +69,8 @@ export type KernelFact =
       /** True where chaperone is the process's parent. */
       readonly child: boolean;
     }
+  /** A process has entered from outside. */
+  | { readonly kind: 'entered'; readonly id: number; readonly pid: number }
   /** Chaperone was told of the ends of these processes. */
   | { readonly kind: 'reaped'; readonly ids: readonly number[] }
   /** A signal that chaperone sent has reached the process. */
@@ -68,11 +81,15 @@ export type KernelFact =
       readonly root: number;
       readonly signal: SignalName;
     }
+  /** Chaperone asks whoever answers at a place. */
+  | { readonly kind: 'asked'; readonly place: ServedPlace }
+  /** A process has written to a channel, or has taken a line from one. */
+  | { readonly kind: 'wrote' | 'took'; readonly root: number; readonly text: string }
   /** A datagram has arrived at an open notify socket. */
-  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: number };
+  | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: NotifySender };
 
 /** The deliveries of one datagram: each after `delay` ms, and from `sender` where that is another process. */
-export type NotifyFate = readonly { readonly delay: number; readonly sender?: number }[];
+export type NotifyFate = readonly { readonly delay: number; readonly sender?: NotifySender }[];
 
 /** The programs of the simulated machine, and its faults. */
 export interface SimulatedPrograms {
@@ -90,10 +107,16 @@ export interface SimulatedPrograms {
   acceptFault?(): string | undefined;
   /** The deliveries of a service's datagram. Undefined: it arrives as it was sent. */
   notifyFate?(service: string): NotifyFate | undefined;
+  /** The text of a file of values, or an errno's name as `code`; undefined: it does not exist. */
+  valueFile?(path: string): string | { readonly code: string } | undefined;
+  /** ms that reading values takes. Undefined: none, but a later turn. */
+  readDelay?(requests: readonly FileRequest[]): number | undefined;
   /** ms from the first end to the SIGCHLD that reports it together with all later ends. */
   deliveryDelay?(): number;
   /** True where the lowest free pid is reused; otherwise pids only grow. */
   readonly reusesPids?: boolean;
+  /** Where chance begins in this world. */
+  readonly seed?: number;
   /** False: the kernel tells only the parent how a process has ended. */
   readonly tellsStatus?: boolean;
   onFact?(fact: KernelFact): void;
@@ -102,8 +125,12 @@ export interface SimulatedPrograms {
 interface Pipe {
   readonly bytes$: Subject<Uint8Array>;
   readonly holders: Set<number>;
+  /** What was written while chaperone does not read; undefined while it does. */
+  held?: Uint8Array[] | undefined;
   /** The connection that this pipe stands for. */
   readonly client?: number;
+  /** The channel that the pipe leads into; chaperone reads nothing of it then. */
+  readonly channel?: SimulatedChannel;
 }
 
 /** The client's side of a connection. */
@@ -122,10 +149,13 @@ interface SimulatedProcess {
   /** The ids of the process's ancestors, beginning with the one that chaperone has started, and its own id. */
   readonly lineage: readonly number[];
   readonly uid: number;
-  readonly notifySocket: string | undefined;
+  readonly environment: SpawnRequest['environment'];
   readonly ended$: Subject<ExitStatus>;
+  readonly stdin: SimulatedChannel | undefined;
   readonly stdout: Pipe | undefined;
   readonly stderr: Pipe | undefined;
+  /** The pipes of probes, by the number of the descriptor. */
+  readonly pipes: ReadonlyMap<number, Pipe>;
   readonly script: Script;
   /** The timer of the process's next step. */
   timer: number | undefined;
@@ -145,7 +175,17 @@ interface Socket {
   readonly datagrams$: Subject<NotifyDatagram>;
 }
 
+/** A datagram that somebody sends to a notify socket. */
+export interface SentDatagram {
+  readonly text: string;
+  readonly sender: NotifySender;
+  /** How many descriptors come along. */
+  readonly descriptors?: number;
+}
+
 const ownPid = 1;
+/** The parent of a process that has entered from outside, as its own namespace tells it. */
+const outside = 0;
 /** As in the body: ms after which a child is given up that has not reached its program. */
 const spawnPatience = 10_000;
 /** As on Linux: ms after which observers give up to wait for the status of a process that its parent does not reap. */
@@ -154,10 +194,12 @@ const statusPatience = 1_275;
 const ignoredByDefault: readonly SignalName[] = ['SIGCONT', 'SIGCHLD', 'SIGWINCH', 'SIGURG'];
 const noUsage = { userTime: 0, systemTime: 0, maxRss: 0 };
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 export class SimulatedKernel implements Kernel {
   readonly pid = ownPid;
   readonly hostname = 'simulated';
+  readonly seed: number;
   readonly exits$ = new Subject<ExitBatch>();
   readonly childrenGone$ = new Subject<{ readonly at: number }>();
   readonly signals$ = new Subject<SignalName>();
@@ -182,7 +224,7 @@ export class SimulatedKernel implements Kernel {
   readonly clock: VirtualClock;
   /** The clock for chaperone, which can stall. */
   readonly supervisorClock: SupervisorClock;
-  readonly #files = new Map<string, { readonly text: string; readonly version: number }>();
+  readonly #files = new Map<string, { readonly text: string; readonly version: number; readonly uid: number }>();
   readonly #sockets = new Map<string, Socket>();
   #nextVersion = 1;
   #nextSocket = 1;
@@ -190,11 +232,13 @@ export class SimulatedKernel implements Kernel {
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
   readonly #listeners = new Map<number, SimulatedListener>();
+  /** Who answers where, by place. */
+  readonly #servers = new Map<ServedPlace, { readonly id: number; readonly answer: ServedAnswer }>();
   /** Clients that were accepted and are still open. */
   readonly #connections = new Map<number, SimulatedListener>();
   readonly #clients = new Map<number, SimulatedClient>();
   #nextConnection = 1;
-  readonly #logSockets = new Map<string, Subject<readonly Uint8Array[]>>();
+  readonly #logSockets = new Map<string, Subject<readonly LogDatagram[]>>();
   #nextPid = ownPid + 1;
   #nextId = 1;
   /** The invocation of each tracked start, by the id of its process. */
@@ -216,11 +260,12 @@ export class SimulatedKernel implements Kernel {
     this.clock = clock;
     this.supervisorClock = new SupervisorClock(clock);
     this.#programs = programs;
+    this.seed = programs.seed ?? 0;
   }
 
-  /** All living processes except chaperone. */
+  /** All living processes except chaperone, and those that have entered from outside. */
   get livePids(): readonly number[] {
-    return [...this.#table.keys()];
+    return [...this.#table.values()].filter((process) => !isStranger(process)).map(({ pid }) => pid);
   }
 
   /** The connections that chaperone holds open itself. */
@@ -270,6 +315,10 @@ export class SimulatedKernel implements Kernel {
     return this.#programs.has(word) ? word : undefined;
   }
 
+  fileExists(path: string, told: (exists: boolean) => void): void {
+    this.supervisorClock.setTimeout(() => told(this.#files.has(path)), 0);
+  }
+
   listen(port: number): ListenOutcome {
     const code =
       this.#programs.listenFault?.(port) ??
@@ -289,6 +338,12 @@ export class SimulatedKernel implements Kernel {
     return { ok: true, listener };
   }
 
+  openChannel(): Channel {
+    const code = exhaustionCode(this.exhausted);
+    if (code !== undefined) throw Object.assign(new Error(`${code}: a channel`), { code });
+    return new SimulatedChannel();
+  }
+
   closeConnection({ id }: Connection): void {
     this.#connections.delete(id);
     // A process that holds the connection keeps it open.
@@ -301,6 +356,22 @@ export class SimulatedKernel implements Kernel {
     const client = this.#clients.get(id);
     if (client !== undefined) client.ended = true;
     this.#clients.delete(id);
+  }
+
+  readValues(requests: readonly FileRequest[], told: (results: readonly FileResult[]) => void): void {
+    const results = requests.map(({ kind, path }): FileResult => {
+      const file = this.#programs.valueFile?.(path) ?? { code: 'ENOENT' };
+      if (typeof file !== 'string') return { ok: false, code: file.code };
+      if (kind === 'place') return { ok: true, texts: [] };
+      // The text of a folder has a line for each file: `NAME=TEXT`.
+      const lines = kind === 'file' ? [] : file.split('\n').filter((line) => line !== '');
+      const texts = lines.map((line) => [line.split('=', 1)[0] ?? '', line.replace(/^[^=]*=/, '')] as const);
+      return { ok: true, texts: kind === 'file' ? [['', file]] : texts };
+    });
+    this.clock.setTimeout(
+      () => this.supervisorClock.arrive(() => told(results)),
+      this.#programs.readDelay?.(requests) ?? 0,
+    );
   }
 
   spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void {
@@ -350,29 +421,45 @@ export class SimulatedKernel implements Kernel {
     const { connection } = request;
     if (connection !== undefined) {
       const socket = this.#socketOf(connection);
-      const { id, pid } = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
-        stdout: socket,
-        stderr: socket,
-        uid: request.account?.uid ?? 0,
-        notifySocket: undefined,
-      });
-      this.spawned.push({ pid, request });
-      this.#programs.onFact?.({ kind: 'spawned', id, pid, request });
-      return { ok: true, pid, stdout: NEVER, stderr: NEVER };
+      const stderr = request.stderr === 'stdout' ? socket : makePipe(request.stderr);
+      return this.#begin(script, request, { stdout: socket, stderr });
     }
-    const makePipe = (target: 'pipe' | 'inherit'): Pipe | undefined =>
-      target === 'pipe' ? { bytes$: new Subject(), holders: new Set() } : undefined;
     const stdout = makePipe(request.stdout);
-    const stderr = makePipe(request.stderr);
+    return this.#begin(script, request, {
+      stdout,
+      stderr: request.stderr === 'stdout' ? stdout : makePipe(request.stderr),
+    });
+  }
+
+  #begin(
+    script: Script,
+    request: SpawnRequest,
+    { stdout, stderr }: Pick<SimulatedProcess, 'stdout' | 'stderr'>,
+  ): SpawnOutcome {
+    const pipes = new Map(
+      (request.pipes ?? []).map((fd): [number, Pipe] => [fd, { bytes$: new Subject(), holders: new Set() }]),
+    );
     const { id, pid } = this.#start(script, { pid: ownPid, lineage: [] }, request.ownGroup ? 'own' : ownPid, {
+      stdin: request.stdin instanceof SimulatedChannel ? request.stdin : undefined,
       stdout,
       stderr,
+      pipes,
       uid: request.account?.uid ?? 0,
-      notifySocket: request.environment['NOTIFY_SOCKET'],
+      environment: request.environment,
     });
     this.spawned.push({ pid, request });
     this.#programs.onFact?.({ kind: 'spawned', id, pid, request });
-    return { ok: true, pid, stdout: stdout?.bytes$ ?? new Subject(), stderr: stderr?.bytes$ ?? new Subject() };
+    // Chaperone reads neither what a client gets, nor what another program does.
+    const isRead = (pipe: Pipe | undefined): pipe is Pipe =>
+      pipe !== undefined && pipe.client === undefined && pipe.channel === undefined;
+    return {
+      ok: true,
+      pid,
+      stdout: isRead(stdout) ? stdout.bytes$ : EMPTY,
+      stderr: isRead(stderr) && stderr !== stdout ? stderr.bytes$ : EMPTY,
+      output: controlOf([stdout, stderr].filter(isRead)),
+      pipes: [...pipes.values()].map(({ bytes$ }) => bytes$),
+    };
   }
 
   signal(pid: number, signal: SignalName, target: 'process' | 'group', told?: (outcome: SignalOutcome) => void): void {
@@ -397,7 +484,10 @@ export class SimulatedKernel implements Kernel {
     told?.();
     // The signal ends a child on its way to its program, too, which then counts as started.
     for (const judge of [...this.#underWay]) judge((callback) => this.#later(callback, 0));
-    for (const process of [...this.#table.values()]) this.#receiveFromChaperone(process, signal);
+    for (const process of [...this.#table.values()]) {
+      if (isStranger(process)) this.#receive(process, signal);
+      else this.#receiveFromChaperone(process, signal);
+    }
   }
 
   watchChildren(): void {
@@ -405,8 +495,9 @@ export class SimulatedKernel implements Kernel {
     this.#planDelivery();
   }
 
-  writeFile(path: string, text: string): void {
-    this.#files.set(path, { text, version: this.#nextVersion++ });
+  /** @param uid of the file's owner */
+  writeFile(path: string, text: string, uid = 0): void {
+    this.#files.set(path, { text, version: this.#nextVersion++, uid });
   }
 
   readFile(path: string): string | undefined {
@@ -417,14 +508,36 @@ export class SimulatedKernel implements Kernel {
     return [...this.#sockets.keys()];
   }
 
+  ask(question: ServerQuestion, told: (answer: ServerAnswer) => void): () => void {
+    const place = placeOf(question);
+    this.#programs.onFact?.({ kind: 'asked', place });
+    const answer = this.#servers.get(place)?.answer ?? 'refuses';
+    let isCancelled = false;
+    const reply = (value: ServerAnswer, delay = 0): void => {
+      this.#later(() => {
+        if (!isCancelled) told(value);
+      }, delay);
+    };
+    if (answer === 'refuses') reply({ kind: 'failed', code: typeof place === 'number' ? 'ECONNREFUSED' : 'ENOENT' });
+    else if (question.kind === 'connect') reply({ kind: 'accepted' });
+    else if (answer !== 'hangs') {
+      const body = question.wantsBody ? (answer.body ?? '') : '';
+      reply({ kind: 'answered', status: answer.status, body }, answer.delay);
+    }
+    return () => {
+      isCancelled = true;
+    };
+  }
+
   readonly following: Following = {
     uid: 0,
     lookUp: (pid): ProcessView | undefined => {
       const process = this.#table.get(pid);
       if (process === undefined) return undefined;
       const { id, parent, group, uid } = process;
-      return { pid, parent, group, uid, descendant: true, began: id };
+      return { pid, parent, group, uid, began: id };
     },
+    isOwn: (pid) => pid === ownPid,
     watchEnd: (pid) =>
       new Observable((subscriber) => {
         const process = this.#table.get(pid) ?? this.#zombies.find((zombie) => zombie.pid === pid);
@@ -441,7 +554,7 @@ export class SimulatedKernel implements Kernel {
       this.#invocations.set(id, invocation);
       return {
         startEnded: () => undefined,
-        members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(id)),
+        members: () => [...this.#table.values()].filter(({ lineage }) => lineage.includes(id)).map(memberOf),
         forget: () => this.#invocations.delete(id),
       };
     },
@@ -449,17 +562,31 @@ export class SimulatedKernel implements Kernel {
       const root = this.#table.get(pid)?.lineage.find((id) => this.#invocations.has(id));
       return root === undefined ? undefined : this.#invocations.get(root);
     },
+    daemonsOf: (variable) =>
+      [...this.#table.values()]
+        .filter(
+          ({ parent, lineage, environment }) =>
+            parent === ownPid &&
+            lineage.length > 1 &&
+            Object.entries(environment).some(([name, value]) => `${name}=${value}` === variable),
+        )
+        .map(({ pid }) => pid),
     trackGroup: (pid): ProcessTree => {
       const id = this.#idOf(pid);
       return {
         startEnded: () => undefined,
-        members: () => [...this.#table.values()].filter(({ group, lineage }) => group === pid && lineage.includes(id)),
+        members: () =>
+          [...this.#table.values()].filter(({ group, lineage }) => group === pid && lineage.includes(id)).map(memberOf),
         forget: () => undefined,
       };
     },
     readPidfile: (path): PidfileText | undefined => {
       const file = this.#files.get(path);
-      return file === undefined ? undefined : { text: file.text, stamp: String(file.version) };
+      return file === undefined ? undefined : { text: file.text, stamp: String(file.version), byRoot: file.uid === 0 };
+    },
+    stampOf: (path) => {
+      const file = this.#files.get(path);
+      return file === undefined ? undefined : String(file.version);
     },
     removePidfile: (path) => {
       this.#files.delete(path);
@@ -499,11 +626,20 @@ export class SimulatedKernel implements Kernel {
     });
   }
 
-  fileSink({ path }: LogFileRequest): Sink {
-    return this.#sinkOf(path, (text) => {
+  fileSink({ path }: LogFileRequest): LogFile {
+    const add = (text: string): void => {
       const name = strftime(path, new Date(this.clock.wallTime()));
       this.files.set(name, (this.files.get(name) ?? '') + text);
-    });
+    };
+    return {
+      ...this.#sinkOf(path, add),
+      open: () => {
+        const code = this.sinkFaults.get(path);
+        if (code === undefined && !variesWithTime(path)) add('');
+        return code;
+      },
+      adapt: () => undefined,
+    };
   }
 
   journalSink({ path }: JournalRequest): Sink {
@@ -521,7 +657,7 @@ export class SimulatedKernel implements Kernel {
   openLogSocket(path: string): LogSocketOutcome {
     const code = this.sinkFaults.get(path) ?? exhaustionCode(this.exhausted);
     if (code !== undefined) return { ok: false, code };
-    const datagrams$ = new Subject<readonly Uint8Array[]>();
+    const datagrams$ = new Subject<readonly LogDatagram[]>();
     this.#logSockets.set(path, datagrams$);
     return {
       ok: true,
@@ -533,9 +669,9 @@ export class SimulatedKernel implements Kernel {
   }
 
   /** Logs as a program; false where there is no socket. */
-  sendLog(path: string, datagram: string): boolean {
+  sendLog(path: string, datagram: string, sender?: LogSender): boolean {
     const socket = this.#logSockets.get(path);
-    this.supervisorClock.arrive(() => socket?.next([encoder.encode(datagram)]));
+    this.supervisorClock.arrive(() => socket?.next([{ content: encoder.encode(datagram), lost: 0, sender }]));
     return socket !== undefined;
   }
 
@@ -592,11 +728,11 @@ export class SimulatedKernel implements Kernel {
     script: Script,
     parent: Pick<SimulatedProcess, 'pid' | 'lineage'>,
     group: 'own' | number,
-    inherited: Pick<SimulatedProcess, 'stdout' | 'stderr' | 'uid' | 'notifySocket'>,
+    inherited: Pick<SimulatedProcess, 'stdin' | 'stdout' | 'stderr' | 'pipes' | 'uid' | 'environment'>,
   ): SimulatedProcess {
     const pid = this.#freePid();
     const id = this.#nextId++;
-    const { stdout, stderr, uid, notifySocket } = inherited;
+    const { stdin, stdout, stderr, pipes, uid, environment } = inherited;
     const process: SimulatedProcess = {
       id,
       pid,
@@ -604,10 +740,12 @@ export class SimulatedKernel implements Kernel {
       group: group === 'own' ? pid : group,
       lineage: [...parent.lineage, id],
       uid,
-      notifySocket,
+      environment,
       ended$: new Subject(),
+      stdin,
       stdout,
       stderr,
+      pipes,
       script,
       timer: undefined,
       next: undefined,
@@ -616,6 +754,7 @@ export class SimulatedKernel implements Kernel {
     this.#table.set(pid, process);
     stdout?.holders.add(id);
     stderr?.holders.add(id);
+    for (const pipe of pipes.values()) pipe.holders.add(id);
     // The new program does nothing before the call that started it has returned.
     this.#plan(process, script.steps, 0);
     return process;
@@ -651,11 +790,38 @@ export class SimulatedKernel implements Kernel {
         this.#plan(process, steps.slice(index + 1), step.ms);
         return;
       }
+      if (step.do === 'relay') {
+        const line = process.stdin === undefined ? 'end' : process.stdin.take();
+        if (line === 'end') continue;
+        const rest = steps.slice(index);
+        if (line === undefined) this.#block(process, rest, (retry) => process.stdin?.onInput(retry));
+        else {
+          const text = decoder.decode(line);
+          this.#programs.onFact?.({ kind: 'took', root: process.lineage[0] ?? process.id, text });
+          this.#act(process, { do: 'print', text });
+          this.#plan(process, rest, step.ms);
+        }
+        return;
+      }
+      const channel = step.do === 'print' ? channelOf(process, step) : undefined;
+      if (step.do === 'print' && channel?.hasRoom(encoder.encode(step.text).length) === false) {
+        this.#block(process, steps.slice(index), (retry) => channel.onRoom(retry));
+        return;
+      }
       this.#act(process, step);
       // The process may have ended by itself, or a subscriber may have ended or signalled it at once.
       if (!this.#isAlive(process) || process.next !== undefined) return;
     }
     this.#end(process, { kind: 'exited', code: 0 });
+  }
+
+  /** Makes the process wait in read(2) or write(2) until it may try again; a signal that it handles takes it out of there. */
+  #block(process: SimulatedProcess, steps: readonly Step[], onChange: (retry: () => void) => void): void {
+    process.next = { steps, due: this.clock.now() };
+    onChange(() => {
+      const waits = this.#isAlive(process) && process.next?.steps === steps && process.timer === undefined;
+      if (waits) this.#plan(process, steps, 0);
+    });
   }
 
   #isAlive({ pid, id }: SimulatedProcess): boolean {
@@ -665,8 +831,15 @@ export class SimulatedKernel implements Kernel {
   #act(process: SimulatedProcess, step: Step): void {
     switch (step.do) {
       case 'print': {
-        const pipe = step.to === 'stderr' ? process.stderr : process.stdout;
-        this.supervisorClock.arrive(() => pipe?.bytes$.next(encoder.encode(step.text)));
+        const pipe = pipeOf(process, step.to);
+        if (pipe?.channel !== undefined) {
+          if (pipe.channel.write(encoder.encode(step.text)))
+            this.#programs.onFact?.({ kind: 'wrote', root: process.lineage[0] ?? process.id, text: step.text });
+          break;
+        }
+        this.supervisorClock.arrive(() => {
+          if (pipe !== undefined) emit(pipe, encoder.encode(step.text));
+        });
         break;
       }
       case 'exit':
@@ -676,12 +849,10 @@ export class SimulatedKernel implements Kernel {
         this.#end(process, { kind: 'signaled', signal: step.signal, coreDumped: false });
         break;
       case 'fork': {
-        const { id, pid, lineage } = this.#start(
-          step.script,
-          process,
-          step.detached === true ? 'own' : process.group,
-          process,
-        );
+        const { id, pid, lineage } = this.#start(step.script, process, step.detached === true ? 'own' : process.group, {
+          ...process,
+          uid: step.uid ?? process.uid,
+        });
         this.#programs.onFact?.({ kind: 'forked', id, pid, root: lineage[0] ?? id });
         break;
       }
@@ -689,11 +860,16 @@ export class SimulatedKernel implements Kernel {
         this.writeFile(
           step.path,
           step.text.replaceAll('$$', () => String(process.pid)),
+          process.uid,
         );
         break;
       case 'notify':
         this.#notify(process, step);
         break;
+      case 'serve':
+        this.#servers.set(step.at, { id: process.id, answer: step.answer });
+        break;
+      case 'relay':
       case 'wait':
       case 'hang':
         break;
@@ -761,10 +937,19 @@ export class SimulatedKernel implements Kernel {
       this.clock.setTimeout(() => this.#othersZombies.delete(zombie), reapsAfter);
       this.#tellEnd(ended$, status, reapsAfter);
     }
-    for (const pipe of [process.stdout, process.stderr]) {
+    for (const [place, server] of this.#servers) if (server.id === id) this.#servers.delete(place);
+    for (const pipe of new Set([process.stdout, process.stderr, ...process.pipes.values()])) {
       if (pipe === undefined) continue;
       pipe.holders.delete(id);
-      if (pipe.holders.size === 0) this.supervisorClock.arrive(() => pipe.bytes$.complete());
+      if (pipe.channel !== undefined) {
+        pipe.channel.noteWriters();
+        continue;
+      }
+      const isOver = pipe.holders.size === 0;
+      this.supervisorClock.arrive(() => {
+        emitHeld(pipe);
+        if (isOver) pipe.bytes$.complete();
+      });
     }
   }
 
@@ -782,26 +967,57 @@ export class SimulatedKernel implements Kernel {
     );
   }
 
-  #notify({ pid, notifySocket = '' }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
+  #notify({ pid, uid, environment }: SimulatedProcess, { text, descriptors = 0 }: Step & { do: 'notify' }): void {
+    const notifySocket = environment['NOTIFY_SOCKET'] ?? '';
     const socket = this.#sockets.get(notifySocket);
     if (socket === undefined) return;
-    const { service, datagrams$ } = socket;
+    const { service } = socket;
     const said = text.replaceAll('$$', () => String(pid));
-    const deliver = (sender: number): void =>
-      this.supervisorClock.arrive(() => {
-        // A closed socket loses the datagrams that wait in it.
-        if (this.#sockets.get(notifySocket) !== socket) return;
-        const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
-        for (const descriptor of sent) this.openDescriptors.add(descriptor);
-        this.#programs.onFact?.({ kind: 'notified', service, text: said, sender });
-        datagrams$.next({ bytes: encoder.encode(said), truncated: false, sender, descriptors: sent });
-      });
+    const deliver = (sender: NotifySender): void =>
+      this.#deliver(notifySocket, socket, { text: said, sender, descriptors }, () =>
+        this.#programs.onFact?.({ kind: 'notified', service, text: said, sender }),
+      );
+    const own = { pid, uid };
     const fate = this.#programs.notifyFate?.(service);
     if (fate === undefined) {
-      deliver(pid);
+      deliver(own);
       return;
     }
-    for (const { delay, sender = pid } of fate) this.clock.setTimeout(() => deliver(sender), delay);
+    for (const { delay, sender = own } of fate) this.clock.setTimeout(() => deliver(sender), delay);
+  }
+
+  /** @param arrives is called just before the datagram is read */
+  #deliver(path: string, socket: Socket, datagram: SentDatagram, arrives: () => void): void {
+    const { text, sender, descriptors = 0 } = datagram;
+    this.supervisorClock.arrive(() => {
+      // A closed socket loses the datagrams that wait in it.
+      if (this.#sockets.get(path) !== socket) return;
+      const sent = Array.from({ length: descriptors }, () => this.#nextDescriptor++);
+      for (const descriptor of sent) this.openDescriptors.add(descriptor);
+      arrives();
+      socket.datagrams$.next({ bytes: encoder.encode(text), truncated: false, sender, descriptors: sent });
+    });
+  }
+
+  /** Starts a process that no process of the container has started, as `docker exec` does. Returns its pid. */
+  enter(uid: number, script: Script): number {
+    const inherited = {
+      stdin: undefined,
+      stdout: undefined,
+      stderr: undefined,
+      pipes: new Map(),
+      uid,
+      environment: {},
+    };
+    const { id, pid } = this.#start(script, { pid: outside, lineage: [] }, 'own', inherited);
+    this.#programs.onFact?.({ kind: 'entered', id, pid });
+    return pid;
+  }
+
+  /** Sends a datagram to the notify socket of a service as somebody who has read the socket's name in /proc/net/unix. */
+  intrude(service: string, datagram: SentDatagram): void {
+    for (const [path, socket] of this.#sockets)
+      if (socket.service === service) this.#deliver(path, socket, datagram, () => undefined);
   }
 
   /** Plans a SIGCHLD: signals coalesce, so that one delivery takes all exits so far. */
@@ -837,9 +1053,67 @@ export class SimulatedKernel implements Kernel {
   }
 }
 
+function pipeOf(
+  { stdout, stderr, pipes, environment }: SimulatedProcess,
+  to: (Step & { do: 'print' })['to'],
+): Pipe | undefined {
+  if (to === undefined || to === 'stdout') return stdout;
+  if (to === 'stderr') return stderr;
+  return pipes.get(typeof to.fd === 'number' ? to.fd : Number(environment[to.fd]));
+}
+
+function placeOf(question: ServerQuestion): ServedPlace {
+  if (question.kind === 'connect') return 'path' in question.to ? question.to.path : question.to.port;
+  const { port, protocol } = new URL(question.url);
+  return question.unix ?? (port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+}
+
+function makePipe(target: SpawnRequest['stderr']): Pipe | undefined {
+  if (target === 'pipe') return { bytes$: new Subject(), holders: new Set() };
+  if (!(target instanceof SimulatedChannel)) return undefined;
+  return { bytes$: new Subject(), holders: target.writers, channel: target };
+}
+
+function channelOf(process: SimulatedProcess, { to }: Step & { do: 'print' }): SimulatedChannel | undefined {
+  return pipeOf(process, to)?.channel;
+}
+
+function emit({ bytes$, held }: Pipe, bytes: Uint8Array): void {
+  if (held === undefined) bytes$.next(bytes);
+  else held.push(bytes);
+}
+
+function emitHeld(pipe: Pipe): void {
+  for (const bytes of pipe.held?.splice(0) ?? []) pipe.bytes$.next(bytes);
+}
+
+function controlOf(pipes: readonly Pipe[]): OutputControl {
+  return {
+    pause: () => {
+      for (const pipe of pipes) pipe.held ??= [];
+    },
+    resume: () => {
+      for (const pipe of pipes) {
+        const waiting = pipe.held ?? [];
+        pipe.held = undefined;
+        // The observer of one piece may stop the reading again.
+        for (const bytes of waiting) emit(pipe, bytes);
+      }
+    },
+  };
+}
+
 function failedSpawn(request: SpawnRequest, { code, stage }: SpawnFault): SpawnOutcome & { readonly ok: false } {
   const directory = request.directory === undefined ? {} : { directory: request.directory };
   return { ok: false, error: { code, stage, program: request.argv[0] ?? '', ...directory } };
+}
+
+function isStranger({ parent }: SimulatedProcess): boolean {
+  return parent === outside;
+}
+
+function memberOf({ id, pid, group }: SimulatedProcess): TreeMember {
+  return { pid, group, began: id };
 }
 
 function exhaustionCode(what: SimulatedKernel['exhausted']): string | undefined {

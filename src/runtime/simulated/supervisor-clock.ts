@@ -47,12 +47,29 @@ export class SupervisorClock implements Clock {
     return this.#clock.now();
   }
 
+  monotonicTime(): number {
+    return this.#clock.now();
+  }
+
   lateness(since: number): number {
     return this.#stalls.reduce((most, { at, by }) => (at >= since ? Math.max(most, by) : most), 0);
   }
 
   wallTime(): number {
     return this.#clock.wallTime();
+  }
+
+  onWallJump(listener: () => void): () => void {
+    let listens = true;
+    const end = this.#clock.onWallJump(() =>
+      this.arrive(() => {
+        if (listens) listener();
+      }),
+    );
+    return () => {
+      listens = false;
+      end();
+    };
   }
 
   setTimeout(callback: () => void, delay: number): TimerId {

@@ -16,6 +16,7 @@ const wallStart = 1_893_456_000_000;
 export class VirtualClock implements Clock {
   #now = 0;
   #wallStart = wallStart;
+  readonly #jumpListeners = new Set<() => void>();
   #nextId = 1;
   /** A binary heap by due time, then id. */
   readonly #heap: Timer[] = [];
@@ -24,6 +25,10 @@ export class VirtualClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  monotonicTime(): number {
+    return this.now();
   }
 
   realTime(): number {
@@ -39,9 +44,17 @@ export class VirtualClock implements Clock {
     return this.#wallStart + this.#now;
   }
 
-  /** Sets the wall clock, Unix ms, as an administrator or a time server does. Timers do not notice. */
+  /** Sets the wall clock, Unix ms, as an administrator or a time server does, and as a suspend does. Timers do not notice. */
   setWallTime(time: number): void {
     this.#wallStart = time - this.#now;
+    for (const listener of [...this.#jumpListeners]) if (this.#jumpListeners.has(listener)) listener();
+  }
+
+  onWallJump(listener: () => void): () => void {
+    // The same function may listen twice.
+    const own = (): void => listener();
+    this.#jumpListeners.add(own);
+    return () => this.#jumpListeners.delete(own);
   }
 
   setTimeout(callback: () => void, delay: number): TimerId {

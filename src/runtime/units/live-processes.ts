@@ -6,11 +6,16 @@ import type { ServiceSpec } from '../../model/service/service-spec.ts';
  */
 export class LiveProcesses {
   readonly #processes = new Map<number, ServiceSpec>();
+  /** By pid: when leaders began whose numbers another process may have before chaperone hears of their end. */
+  readonly #begins = new Map<number, number>();
   /** By service: the start time of the last start's process, as in `ProcessView`. */
   readonly #starts = new Map<string, number>();
 
-  add(pid: number, service: ServiceSpec): void {
+  /** @param began the time of the leader's start, where it is known */
+  add(pid: number, service: ServiceSpec, began?: number): void {
     this.#processes.set(pid, service);
+    if (began === undefined) this.#begins.delete(pid);
+    else this.#begins.set(pid, began);
   }
 
   /**
@@ -18,15 +23,23 @@ export class LiveProcesses {
    * cause a start that reuses the pid of the second
    */
   forget(pid: number, service?: ServiceSpec): void {
-    if (service === undefined || this.#processes.get(pid) === service) this.#processes.delete(pid);
+    if (service !== undefined && this.#processes.get(pid) !== service) return;
+    this.#processes.delete(pid);
+    this.#begins.delete(pid);
   }
 
   has(pid: number): boolean {
     return this.#processes.has(pid);
   }
 
-  /** The service whose leader the process is. */
-  ownerOf(pid: number): string | undefined {
+  /**
+   * The service whose leader the process is.
+   *
+   * @param began when the process with this number began, where that is known: it may not be the leader any more
+   */
+  ownerOf(pid: number, began?: number): string | undefined {
+    const known = this.#begins.get(pid);
+    if (began !== undefined && known !== undefined && began !== known) return undefined;
     return this.#processes.get(pid)?.name;
   }
 

@@ -3,12 +3,22 @@ import { fromCallback } from 'xstate';
 import {
   descriptorsRefused,
   explicitStatus,
+  helperFailed,
   type Message,
   notifyRefused,
   notifyTruncated,
   pidRefused,
   pidVanished,
 } from '../../model/log/messages.ts';
+import {
+  asHelpers,
+  errorsOf,
+  type NotifySender,
+  type Standing,
+  speaksForService,
+  standingOf,
+  unknownSender,
+} from '../../model/service/notify-access.ts';
 import { type NotifyAccess, type NotifyMessage, parseNotifyMessage } from '../../model/service/notify-message.ts';
 import { type Claim, refusalOf } from '../../model/service/pidfile.ts';
 import type { ServiceSpec } from '../../model/service/service-spec.ts';
@@ -19,6 +29,8 @@ import type { Clock, Kernel, NotifyDatagram, NotifySocket, ProcessView } from '.
 const mostKept = 128;
 /** How many datagrams wait at most for the verdict on the start of their sender; further ones are lost. */
 const mostEarly = 256;
+/** How many of them may come from senders that only their processes can tell from strangers: a stranger must not displace others. */
+const mostEarlyUndecided = 64;
 /** The name of a kept descriptor that was sent without one (sd_pid_notify_with_fds(3)). */
 const unnamed = 'stored';
 
@@ -46,10 +58,14 @@ interface Line {
   access: NotifyAccess;
   /** The process of the start, whose output belongs to the service; 0 until chaperone knows it. */
   startPid: number;
+  startEnded: boolean;
+  /** True once the log has told of a sender that may not send. */
+  refusalTold: boolean;
   /** Takes a datagram of the last start. */
   take: (datagram: NotifyDatagram) => void;
   /** Datagrams that came while `startPid` was 0: a program may send before chaperone hears that its start has succeeded. */
   early: NotifyDatagram[];
+  earlyUndecided: number;
   mainPid: number;
   exitStatus: number | undefined;
 }
@@ -61,6 +77,8 @@ interface Line {
 export class NotifySockets {
   readonly #ports: NotifyPorts;
   readonly #lines = new Map<string, Line>();
+  /** By pid, for the rest of this turn: whether senders belong to the service that they have sent to. A flood must cost little. */
+  readonly #senders = new Map<number, { readonly service: string; readonly isMember: boolean }>();
 
   constructor(ports: NotifyPorts) {
     this.#ports = ports;
@@ -76,17 +94,38 @@ export class NotifySockets {
     const line = this.#line(service.name);
     this.#close(line);
     line.startPid = 0;
+    line.startEnded = false;
+    line.refusalTold = false;
+    line.mainPid = 0;
     const socket = this.#ports.kernel.notifying.openSocket(service.name);
     line.socket = socket;
-    line.access = 'all';
+    line.access = service.notifyAccess ?? 'exec';
     line.exitStatus = undefined;
     line.take = (datagram) => this.#receive(line, service, serial, datagram);
     line.subscription = socket.datagrams$.subscribe((datagram) => {
-      if (line.startPid > 0 && line.early.length === 0) line.take(datagram);
-      else if (line.early.length < mostEarly) line.early.push(datagram);
-      else this.#drop(datagram);
+      // An empty datagram says nothing, whoever sends it: some ask by one whether the socket is read.
+      if (datagram.bytes.length === 0) this.#drop(datagram);
+      else if (line.startPid > 0 && line.early.length === 0) line.take(datagram);
+      else this.#keepEarly(line, service, datagram);
     });
     return socket.path;
+  }
+
+  /** Keeps a datagram until the verdict on the start. Until then nobody knows the main process, and which processes are the service's. */
+  #keepEarly(line: Line, service: ServiceSpec, datagram: NotifyDatagram): void {
+    const { sender = unknownSender } = datagram;
+    const standing = this.#standingOf(line, service, sender, line.access === 'main' ? 'exec' : line.access);
+    if (standing === 'refused') {
+      this.#refuse(line, service, datagram);
+      return;
+    }
+    const isUndecided = standing === 'undecided';
+    if (line.early.length >= mostEarly || (isUndecided && line.earlyUndecided >= mostEarlyUndecided)) {
+      this.#drop(datagram);
+      return;
+    }
+    if (isUndecided) line.earlyUndecided += 1;
+    line.early.push(datagram);
   }
 
   /** Sets the process that the start has spawned. What has come before is taken once the machines know of the start. */
@@ -99,7 +138,14 @@ export class NotifySockets {
     this.#ports.kernel.defer(() => {
       // After another start has begun, nothing of this one is left here.
       for (let next = early.shift(); next !== undefined; next = early.shift()) line.take(next);
+      line.earlyUndecided = 0;
     });
+  }
+
+  /** Notes that the process of the start has ended: a daemon that it has left may speak for the service. */
+  noteStartEnd(service: string, pid: number): void {
+    const line = this.#lines.get(service);
+    if (line?.startPid === pid) line.startEnded = true;
   }
 
   /** Sets the process that NOTIFYACCESS=main means. */
@@ -148,9 +194,12 @@ export class NotifySockets {
       kept: [],
       socket: undefined,
       subscription: undefined,
-      access: 'all',
+      access: 'none',
       startPid: 0,
+      startEnded: false,
+      refusalTold: false,
       early: [],
+      earlyUndecided: 0,
       take: () => undefined,
       mainPid: 0,
       exitStatus: undefined,
@@ -161,25 +210,66 @@ export class NotifySockets {
 
   #receive(line: Line, service: ServiceSpec, serial: number, datagram: NotifyDatagram): void {
     const { kernel, clock, onMessage, onNotice } = this.#ports;
-    const { sender = 0, descriptors } = datagram;
+    const { sender = unknownSender, descriptors } = datagram;
+    const standing = this.#standingOf(line, service, sender, line.access);
+    if (standing === 'refused' || (standing === 'undecided' && !this.#isMember(service, sender.pid))) {
+      this.#refuse(line, service, datagram);
+      return;
+    }
     // Output that the process wrote before the message may explain it, so it is read first, in whatever order the loop
     // finds them.
     kernel.readOutput(line.startPid);
-    if (!hasAccess(line, sender)) {
-      this.#drop(datagram);
-      onMessage(notifyRefused(service.name, sender, line.access));
-      return;
-    }
     if (datagram.truncated) onMessage(notifyTruncated(service.name));
-    const message = parseNotifyMessage(datagram.bytes);
-    this.#takeDescriptors(line, service, message, descriptors);
-    if (message.access !== undefined) line.access = message.access;
+    const sent = parseNotifyMessage(datagram.bytes);
+    this.#takeDescriptors(line, service, sent, descriptors);
+    if (sent.access !== undefined) line.access = sent.access;
+    const message = this.#withoutHelpersErrors(line, service, sender, this.#withAcceptablePid(service, sender, sent));
     if (message.exitStatus !== undefined) line.exitStatus = message.exitStatus;
     const code = message.errno || message.exitStatus;
     if (code) onMessage(explicitStatus(service.name, { kind: 'exited', code }));
-    const accepted = this.#withAcceptablePid(service, message);
-    onNotice(service.name, accepted);
-    line.facts$.next({ type: 'notify.received', serial, message: accepted, at: clock.now() });
+    onNotice(service.name, message);
+    line.facts$.next({ type: 'notify.received', serial, message, at: clock.now() });
+  }
+
+  #standingOf(line: Line, service: ServiceSpec, sender: NotifySender, access: NotifyAccess): Standing {
+    const own = this.#ports.kernel.following.uid;
+    const accounts = [0, own, ...(service.account === undefined ? [] : [service.account.uid])];
+    return standingOf(sender, { access, mainPid: line.mainPid, accounts });
+  }
+
+  /** True where the process is one of the service's. One that has gone cannot be told from a stranger. */
+  #isMember(service: ServiceSpec, pid: number): boolean {
+    const known = this.#senders.get(pid);
+    if (known?.service === service.name) return known.isMember;
+    const { kernel, claimOf } = this.#ports;
+    const process = kernel.following.lookUp(pid);
+    const isMember = process !== undefined && claimOf(service, process).owner === service.name;
+    if (this.#senders.size === 0) kernel.defer(() => this.#senders.clear());
+    this.#senders.set(pid, { service: service.name, isMember });
+    return isMember;
+  }
+
+  /** Closes what has come along, and tells of the first datagram of a start that does not count. */
+  #refuse(line: Line, { name }: ServiceSpec, datagram: NotifyDatagram): void {
+    this.#drop(datagram);
+    if (line.refusalTold) return;
+    line.refusalTold = true;
+    this.#ports.onMessage(notifyRefused(name, datagram.sender ?? unknownSender, line.access));
+  }
+
+  /** An error of a program that the service runs as a helper is not the service's own. */
+  #withoutHelpersErrors(
+    line: Line,
+    { name }: ServiceSpec,
+    sender: NotifySender,
+    message: NotifyMessage,
+  ): NotifyMessage {
+    const { startPid, startEnded, mainPid } = line;
+    const named = mainPid === startPid ? undefined : mainPid;
+    if (speaksForService(sender, message, { startPid, startEnded, named })) return message;
+    const errors = errorsOf(message);
+    if (errors !== '') this.#ports.onMessage(helperFailed(name, sender.pid, errors));
+    return asHelpers(message, sender.pid);
   }
 
   #drop({ descriptors }: NotifyDatagram): void {
@@ -192,6 +282,7 @@ export class NotifySockets {
     line.subscription = undefined;
     line.socket = undefined;
     for (const datagram of line.early.splice(0)) this.#drop(datagram);
+    line.earlyUndecided = 0;
   }
 
   /** Descriptors without FDSTORE are closed at once: BARRIER=1 waits for nothing else. */
@@ -219,7 +310,7 @@ export class NotifySockets {
   }
 
   /** Removes MAINPID from a message where the service may not follow that process. */
-  #withAcceptablePid(service: ServiceSpec, message: NotifyMessage): NotifyMessage {
+  #withAcceptablePid(service: ServiceSpec, sender: NotifySender, message: NotifyMessage): NotifyMessage {
     const { mainPid, ...rest } = message;
     if (mainPid === undefined) return message;
     const { kernel, onMessage } = this.#ports;
@@ -229,22 +320,9 @@ export class NotifySockets {
       return rest;
     }
     const claim = this.#ports.claimOf(service, process);
-    const refusal = refusalOf(process, claim);
+    const refusal = refusalOf(process, claim, sender.pid > 0 && sender.uid === 0);
     if (refusal === undefined) return message;
     onMessage(pidRefused(service.name, mainPid, 'MAINPID', refusal, claim.owner));
     return rest;
-  }
-}
-
-/** `exec` means the same as `main` here: chaperone runs no other programs for a service. */
-function hasAccess({ access, mainPid }: Line, sender: number): boolean {
-  switch (access) {
-    case 'all':
-      return true;
-    case 'main':
-    case 'exec':
-      return sender > 0 && sender === mainPid;
-    case 'none':
-      return false;
   }
 }

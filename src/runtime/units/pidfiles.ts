@@ -128,7 +128,7 @@ export class Pidfiles {
     const process = this.#ports.following.lookUp(pid);
     if (process === undefined) return { trouble: 'dead', pid };
     const claim = this.#ports.claimOf(service, process);
-    const refusal = refusalOf(process, claim);
+    const refusal = refusalOf(process, claim, file.byRoot);
     return refusal === undefined ? { pid } : { trouble: 'refused', pid, refusal, owner: claim.owner };
   }
 

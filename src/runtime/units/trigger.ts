@@ -18,7 +18,9 @@ export type ReadSchedule = (
 export interface TriggerPorts {
   readonly kernel: Pick<Kernel, 'findProgram' | 'listen'>;
   readonly clock: Clock;
-  /** The time zone of new schedules, a name that Intl knows; undefined: chaperone's own. */
+  /** A number from 0 to 1, 1 excluded, that nobody can foretell: it puts ticks off. */
+  readonly random: () => number;
+  /** The time zone of new schedules without one of their own, a name that Intl knows; undefined: chaperone's own. */
   readonly timeZone: () => string | undefined;
   /** Called when a cron service starts, so that a system without one does not load the parser of schedules. */
   readonly loadSchedules: () => ReadSchedule | Promise<ReadSchedule>;
@@ -62,15 +64,17 @@ function missingProgram(kernel: TriggerPorts['kernel'], service: ServiceSpec): S
 }
 
 /** Fires at each tick. It ignores pauses, because a tick during the last run has to be reported as skipped. */
-function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts): Trigger {
+function scheduleTrigger({ clock, random, timeZone, loadSchedules, onDue }: TriggerPorts): Trigger {
   return ({ input: service, sendBack }) => {
+    const { cron = {} } = service;
+    const fire = (): void => sendBack({ type: 'trigger.fired', at: clock.now() });
     let stop = (): void => undefined;
     let stopped = false;
     const refuse = (problem: string): void =>
       sendBack({ type: 'trigger.refused', cause: { kind: 'schedule', problem }, at: clock.now() });
     const begin = (read: ReadSchedule): void => {
       const text = service.interval ?? '';
-      const result = read(text, timeZone());
+      const result = read(text, cron.timeZone ?? timeZone());
       const fields = parseScheduleFields(text);
       if (!result.ok || !fields.ok) {
         const problems = result.ok ? [] : result.problems;
@@ -79,12 +83,20 @@ function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts
       }
       const { everyHour, everyMinute } = fields.schedule;
       sendBack({ type: 'trigger.armed', at: clock.now() });
-      const schedule = { next: result.schedule.next, repeats: everyHour || everyMinute };
-      const subscription = ticks(schedule, clock, (time) => onDue(service.name, time)).subscribe(() =>
-        sendBack({ type: 'trigger.fired', at: clock.now() }),
-      );
+      if (cron.runAtStart === true) fire();
+      const schedule = {
+        next: result.schedule.next,
+        repeats: everyHour || everyMinute,
+        ...(cron.catchUp === undefined ? {} : { catchUp: cron.catchUp }),
+      };
+      const delayed = new DelayedTick(clock, (time) => onDue(service.name, time), fire);
+      const subscription = ticks(schedule, clock, (time) => delayed.expect(time)).subscribe(() => {
+        if (cron.jitter === undefined) fire();
+        else delayed.delay(Math.floor(random() * cron.jitter));
+      });
       stop = () => {
         subscription.unsubscribe();
+        delayed.stop();
         onDue(service.name, undefined);
       };
     };
@@ -102,6 +114,42 @@ function scheduleTrigger({ clock, timeZone, loadSchedules, onDue }: TriggerPorts
       stop();
     };
   };
+}
+
+/** Puts ticks off. A tick that comes while another one is put off counts with that one. */
+class DelayedTick {
+  readonly #clock: Clock;
+  readonly #onDue: (time: number | undefined) => void;
+  readonly #fire: () => void;
+  /** Unix ms of the next tick of the schedule. */
+  #next: number | undefined;
+  #timer: TimerId | undefined;
+
+  constructor(clock: Clock, onDue: (time: number | undefined) => void, fire: () => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+    this.#fire = fire;
+  }
+
+  /** Takes the next tick of the schedule, Unix ms. */
+  expect(time: number | undefined): void {
+    this.#next = time;
+    if (this.#timer === undefined) this.#onDue(time);
+  }
+
+  delay(ms: number): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#onDue(this.#next);
+      this.#fire();
+    }, ms);
+    this.#onDue(this.#clock.wallTime() + ms);
+  }
+
+  stop(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+  }
 }
 
 /** Fires for each client. While paused, clients wait in the backlog. */

@@ -20,6 +20,7 @@ const defaults: Run = {
   debug: false,
   syslog: true,
   showDependencies: false,
+  mode: { interactive: false, safe: false },
 };
 const terminal = [{ kind: 'terminal', services: [] }] as const;
 const task = { task: true, disableServices: true, consoleLog: false, exitKills: true } as const;
@@ -109,13 +110,24 @@ describe('a command line', () => {
     });
   });
 
+  it.each<[readonly string[], NodeJS.ProcessEnv, Run['mode']]>([
+    [['--interactive'], {}, { interactive: true, safe: false }],
+    [['--safemode', '--interactive'], {}, { interactive: true, safe: true }],
+    [[], { SAFEMODE: 'True' }, { interactive: false, safe: true }],
+    [[], { INTERACTIVE: 'yes', SAFEMODE: 'False' }, { interactive: true, safe: false }],
+    [['--safemode'], { SAFEMODE: 'False' }, { interactive: false, safe: true }],
+    [[], { INTERACTIVE: '', SAFEMODE: 'perhaps' }, { interactive: false, safe: false }],
+  ])('%j with %j asks for the mode', (words, environment, mode) => {
+    expect(parseOptions(words, environment)).toEqual({ ...defaults, mode });
+  });
+
   it.each<[string, Partial<Run>]>([
     ['--co /x', { configPath: '/x' }],
     ['--conf=/x', { configPath: '/x' }],
     ['--i', { ignoreFailures: true }],
     ['--ig', { ignoreFailures: true }],
     ['--ins', { inspect: terminal }],
-    ['--in=terminal', { inspect: terminal }],
+    ['--ins=terminal', { inspect: terminal }],
     ['--fo', {}],
     ['--e', { exitKills: true }],
     ['--no-e', { exitKills: false }],
@@ -186,14 +198,14 @@ describe('a mistake on the command line', () => {
     ['--inspect=', ''],
     ['--inspect=file', 'file'],
     ['--inspect=Terminal', 'Terminal'],
-    ['--in=x=y', 'x=y'],
+    ['--ins=x=y', 'x=y'],
     ['--inspect=file ls', 'file'],
     ['--inspect=terminal --inspect=file', 'file'],
     ['--inspect --inspect=file', 'file'],
     ['--inspect=terminal,file', 'file'],
   ])('%j inspects to nowhere', (line, kind) => {
     expect(mistakeOf(line)).toBe(
-      `cannot inspect to "${kind}": expected terminal[:SERVICE,…], json[:SERVICE,…], journal:FILE, ws[:[ADDRESS:]PORT], web[:[ADDRESS:]PORT]`,
+      `cannot inspect to "${kind}": expected terminal[:SERVICE,…], json[:SERVICE,…], journal:FILE, ws[:[ADDRESS:]PORT], web[:[ADDRESS:]PORT][,act]`,
     );
   });
 

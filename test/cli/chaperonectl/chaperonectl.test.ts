@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
 import { verbsOf } from '../../../src/cli/chaperonectl/verbs.ts';
+import { inDist } from '../../dist.ts';
 
-const program = join(import.meta.dirname, '../../../dist/chaperonectl.cjs');
+const program = inDist('chaperonectl.cjs');
 const scratch = mkdtempSync(join(tmpdir(), 'chaperonectl-'));
 
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -86,6 +87,17 @@ describe('the options of a verb', () => {
     [['run', '--jsn', 'ls'], 'run', 'unknown option "--jsn": did you mean "--json"?'],
     [['run'], 'run', 'no command is given'],
     [['dependencies', 'web'], 'dependencies', 'takes no "web"'],
+    [['reload', '--nope'], 'reload', 'unknown option "--nope"'],
+    [['scale', 'web'], 'scale', '"scale" needs the name of a service and a count'],
+    [['scale', 'web', 'x'], 'scale', 'not a number of instances from 0 to 1000: x'],
+    [['run-now'], 'run-now', '"run-now" needs the name of a service'],
+    [['wait'], 'wait', '"wait" needs the name of a service'],
+    [['stop', '--wait'], 'stop', '"stop" needs the name of a service'],
+    [['kill', 'web'], 'kill', '"kill" needs the name of a service and a signal'],
+    [['kill', 'web', 'NOPE'], 'kill', 'no such signal: NOPE'],
+    [['loglevel', 'loud'], 'loglevel', 'Not a valid log level: loud'],
+    [['shutdown', 'soon'], 'shutdown', 'Specified delay is not a valid decimal number: soon'],
+    [['shutdown', '1', '2'], 'shutdown', '"shutdown" takes no "2"'],
   ])('%j are mistaken, whether chaperone runs or not', (words, verb, message) => {
     expect(ctl(words)).toEqual({
       status: 2,
@@ -98,6 +110,12 @@ describe('the options of a verb', () => {
     const { status, stdout, stderr } = ctl(['stop', '--json', '--frob', 'web']);
     expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({ kind: 'mistake', text: 'unknown option "--frob"', exitStatus: 2 });
+    const late = ctl(['kill', '--json', 'web', 'NOPE']);
+    expect({ ...late, stdout: JSON.parse(late.stdout) }).toEqual({
+      status: 2,
+      stdout: { kind: 'mistake', text: 'no such signal: NOPE', exitStatus: 2 },
+      stderr: '',
+    });
   });
 
   it('end with statuses of which that of is-ready has a meaning of its own', () => {
@@ -136,7 +154,7 @@ describe('chaperonectl check', () => {
     [['--config'], '--config needs a path'],
     [['--config='], '--config needs a path'],
     [['--user='], '--user needs a user'],
-    [['x'], 'takes no "x"'],
+    [['x', '--config', 'y'], 'takes --config PATH or FILE..., not both'],
     [['--json=yes'], '--json takes no value'],
   ])('refuses %j', (words, message) => {
     const { status, stdout, stderr } = ctl(['check', ...words]);

@@ -1,4 +1,5 @@
 /** `chaperonectl is-ready` as the native program and as the script that Node runs, against servers that answer as a test says. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { inDist } from '../../dist.ts';
 import type { Outcome } from '../outcome.ts';
 
-const dist = join(import.meta.dirname, '../../../dist');
+const dist = inDist();
 const native = [join(dist, 'chaperonectl')];
 const script = [process.execPath, join(dist, 'chaperonectl.cjs')];
 const isRoot = process.getuid?.() === 0;
@@ -106,18 +108,26 @@ describe('what is asked', () => {
 describe('the exit status', () => {
   const noSuch = { kind: 'noSuchService', names: ['x'], text: 'no such service: x","exitStatus":0', exitStatus: 4 };
 
-  it.each<[number, number, unknown]>([
-    [200, 0, { ready: true }],
-    [503, 1, { ready: false }],
-    [404, 4, noSuch],
-    [429, 8, { kind: 'busy', text: 'too many', exitStatus: 8 }],
-    [403, 5, { kind: 'forbidden', text: 'no', exitStatus: 5 }],
-    [404, 2, { kind: 'mistake', text: 'no such path' }],
-    [500, 1, 'oops'],
-    [431, 1, ''],
-  ])('for %d is %d', async (http, status, body) => {
+  it.each<[number, number, unknown, string]>([
+    [200, 0, { ready: true }, ''],
+    [200, 0, { ready: true, text: 'all is well' }, ''],
+    [503, 1, { ready: false }, ''],
+    [
+      503,
+      1,
+      { ready: false, text: 'x is not ready: "\\x1b"\nand 3 more', waitsFor: {} },
+      'x is not ready: "\\x1b"\nand 3 more\n',
+    ],
+    [503, 1, { ready: false, text: '', waitsFor: { text: 'z' } }, '\n'],
+    [404, 4, noSuch, 'no such service: x","exitStatus":0\n'],
+    [429, 8, { kind: 'busy', text: 'too many', exitStatus: 8 }, 'too many\n'],
+    [403, 5, { kind: 'forbidden', text: 'no', exitStatus: 5 }, 'no\n'],
+    [404, 2, { kind: 'mistake', text: 'no such path' }, 'no such path\n'],
+    [500, 1, 'oops', ''],
+    [431, 1, '', ''],
+  ])('for %d is %d, and stderr says why', async (http, status, body, stderr) => {
     const socket = await serve((connection) => connection.end(reply(http, body)));
-    expect(await probe(['x'], { socket })).toEqual({ status, stdout: '', stderr: '' });
+    expect(await probe(['x'], { socket })).toEqual({ status, stdout: '', stderr });
     const stdout = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
     expect(await probe(['x', '--json'], { socket })).toEqual({ status, stdout, stderr: '' });
   });
@@ -132,6 +142,27 @@ describe('the exit status', () => {
       status: 4,
       stdout: `${JSON.stringify(noSuch)}\n`,
     });
+  });
+
+  it('is known as soon as the text is there, also where it is long and comes byte by byte', async () => {
+    const long = `${'ä'.repeat(2_000)}\n"quoted"`;
+    const head = reply(503, JSON.stringify({ ready: false, text: long }).slice(0, -1));
+    const socket = await serve((connection) => connection.write(head));
+    expect(await run([...native, 'is-ready'], { socket })).toEqual({ status: 1, stdout: '', stderr: `${long}\n` });
+    const slow = await serve(async (connection) => {
+      connection.setNoDelay(true);
+      for (const byte of Buffer.from(reply(503, { text: 'a\\nb"' })))
+        await new Promise((resolve) => connection.write(Buffer.of(byte), resolve));
+      connection.end();
+    });
+    expect(await probe([], { socket: slow })).toEqual({ status: 1, stdout: '', stderr: 'a\\nb"\n' });
+  });
+
+  it('stands where an answer has no end to its text', async () => {
+    const endless = await serve((connection) => connection.end(reply(503, `{"text":"${'x'.repeat(200_000)}`)));
+    expect(await run([...native, 'is-ready'], { socket: endless })).toEqual({ status: 1, stdout: '', stderr: '' });
+    const cut = await serve((connection) => connection.end(reply(503, '{"text":"\\')));
+    expect(await run([...native, 'is-ready'], { socket: cut })).toEqual({ status: 1, stdout: '', stderr: '' });
   });
 
   it('is known as soon as the head of the answer is there', async () => {
@@ -268,6 +299,90 @@ describe('the socket', () => {
       expect(await inNamespace(program, { XDG_RUNTIME_DIR: runtime })).toEqual(
         unreachable('ENOENT /dev/chaperone.sock'),
       );
+    }
+  });
+});
+
+describe('in folders that all accounts share, the socket', () => {
+  const root = 0;
+  const nobody = 65_534;
+
+  it.runIf(isRoot).each<[string, number, readonly [path: string, owner: number][], string | undefined]>([
+    ['is that of the own account', root, [['/dev/shm/chaperone-0', 0]], '/dev/shm/chaperone-0'],
+    [
+      'is first looked for in /dev/shm',
+      7,
+      [
+        ['/tmp/chaperone-7', 7],
+        ['/dev/shm/chaperone-7', 7],
+      ],
+      '/dev/shm/chaperone-7',
+    ],
+    ['may be in /tmp', 7, [['/tmp/chaperone-7', 7]], '/tmp/chaperone-7'],
+    ['may be in a folder that root has made', 7, [['/dev/shm/chaperone-7', 0]], '/dev/shm/chaperone-7'],
+    ['is not in a folder that another account has made', 7, [['/dev/shm/chaperone-7', 8]], undefined],
+    [
+      'is after the folders that only root can make',
+      root,
+      [
+        ['/dev/shm/chaperone-0', 0],
+        ['/run/chaperone', 0],
+      ],
+      '/run/chaperone',
+    ],
+    ['of another account is found by root', root, [['/tmp/chaperone-10001', 10_001]], '/tmp/chaperone-10001'],
+    [
+      'of another account is found by root after its own',
+      root,
+      [
+        ['/dev/shm/chaperone-7', 7],
+        ['/tmp/chaperone-0', 0],
+      ],
+      '/tmp/chaperone-0',
+    ],
+    [
+      'of the lowest other account is found first',
+      root,
+      [
+        ['/dev/shm/chaperone-10', 10],
+        ['/tmp/chaperone-7', 7],
+      ],
+      '/tmp/chaperone-7',
+    ],
+    ['of another account is found by no other', nobody, [['/tmp/chaperone-7', 7]], undefined],
+    ['of another account is not in the folder of a third one', root, [['/tmp/chaperone-7', 8]], undefined],
+    [
+      'has its account in decimal',
+      root,
+      [
+        ['/tmp/chaperone-07', 7],
+        ['/tmp/chaperone-', 7],
+        ['/tmp/chaperone-7x', 7],
+      ],
+      undefined,
+    ],
+    ['has an account that there may be', root, [['/tmp/chaperone-4294967303', 7]], undefined],
+  ])('%s', async (_, uid, folders, found) => {
+    const made = folders.map(
+      ([path, owner]) =>
+        `mkdir -m 755 ${path} && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("${path}/chaperone.sock")' && chmod 666 ${path}/chaperone.sock && chown -R ${owner} ${path}`,
+    );
+    const script = [
+      // The project itself may be below a folder that is hidden here.
+      'cd /',
+      'mkdir -p /mnt',
+      `mount --bind ${dist} /mnt`,
+      ...['/run', '/dev', '/tmp'].map((folder) => `mount -t tmpfs none ${folder}`),
+      'mkdir -m 1777 /dev/shm',
+      ...made,
+      `exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@" is-ready`,
+    ];
+    const shell = ['unshare', '--mount', 'sh', '-ec', script.join('\n'), 'sh'];
+    const expected = unreachable(
+      found === undefined ? 'ENOENT /dev/chaperone.sock' : `ECONNREFUSED ${found}/chaperone.sock`,
+    );
+    for (const program of [['/mnt/chaperonectl'], [process.execPath, '/mnt/chaperonectl.cjs']]) {
+      expect(await run([...shell, ...program])).toEqual(expected);
     }
   });
 });

@@ -189,10 +189,52 @@ describe('chaperonectl replay', () => {
     });
   });
 
-  it('goes to the end where that never came, and says so', async () => {
+  it('goes to the end where that never came, says so, and exits with 1', async () => {
     const { status, stdout, stderr } = await replay(journal(), '--until', 'web:backoff');
     expect(stdout).toContain('exit status 0');
-    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('never came') });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('never came') });
+  });
+
+  it('prints the boot as trace events, of a part, too', async () => {
+    const { status, stdout } = await replay(journal(), '--trace');
+    expect(status).toBe(0);
+    const { traceEvents, displayTimeUnit } = JSON.parse(stdout);
+    expect(displayTimeUnit).toBe('ms');
+    expect(traceEvents).toContainEqual(expect.objectContaining({ ph: 'X', name: 'ready.running' }));
+    const part = await replay(journal(), '--trace', '--until', 'web:starting.settling');
+    expect(JSON.parse(part.stdout).traceEvents.length).toBeLessThan(traceEvents.length);
+    expect(await replay(journal(), '--trace', '--service', 'web')).toMatchObject({ status: 2 });
+  });
+
+  it("prints the boot as messages for Stately's tools, one a line, of a part, too", async () => {
+    const messages = async (...words: readonly string[]) =>
+      (await replay(journal(), '--xstate', ...words)).stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const whole = await messages();
+    expect(whole[0]).toMatchObject({ type: '@xstate.actor', name: 'system' });
+    const part = await messages('--until', '600ms');
+    expect(part).toEqual(whole.slice(0, part.length));
+    expect(part.length).toBeLessThan(whole.length);
+    const web = whole.find(({ type, name }) => type === '@xstate.actor' && name === 'web.service')?.sessionId;
+    expect(part.findLast(({ type, sessionId }) => type === '@xstate.snapshot' && sessionId === web)).toMatchObject({
+      snapshot: { value: { starting: 'settling' } },
+    });
+    expect(await replay(journal(), '--xstate', '--service', 'web')).toMatchObject({ status: 2 });
+    expect(await replay(journal(), '--xstate', '--trace')).toMatchObject({ status: 2 });
+    expect(await replay(journal(), '--xstate', '--until', 'web:backoff')).toMatchObject({ status: 1, stdout: '' });
+  });
+
+  it('gives no figures of a part as those of the boot', async () => {
+    const { status, stdout } = await replay(journal(), '--until', 'web:starting.settling', '--summary');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /^only up to 0\.600 s, and as it was known then:\nnot ready yet\ncritical chain: web 0\.000 s, not ready yet/m,
+    );
+    expect(stdout).not.toMatch(/never|no end recorded/);
+    const missed = await replay(journal(), '--until', 'web:backoff', '--summary');
+    expect(missed).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('never came') });
   });
 
   it('takes its time where it is asked to, but no pause is longer than three seconds', async () => {
@@ -214,7 +256,9 @@ describe('chaperonectl replay', () => {
 
   it('says that a record breaks off, and that a line is skipped', async () => {
     const torn = file('torn', `${boot(first).slice(0, -30)}`);
-    expect((await replay(torn)).stdout).toMatch(/the record ends here: chaperone was killed, or still runs\n$/);
+    expect((await replay(torn)).stdout).toMatch(
+      /the record ends here in the middle of a line: chaperone was killed, or still runs\n$/,
+    );
     const [head = '', ...rest] = boot(first).split('\n');
     const { status, stdout, stderr } = await replay(file('odd', [head, 'odd', ...rest].join('\n')));
     expect(status).toBe(0);
@@ -278,6 +322,11 @@ describe('chaperonectl replay, with mistakes', () => {
     [['a', '--diff', '--tolerance', 'few'], '--tolerance needs a share'],
     [['a', '--diff', '--summary'], '--summary and --diff do not go together'],
     [['a', '--diff', '--boot', '1'], 'name the boots as FILE#N'],
+    [['a', '--diff', '--web', '--boot', '1'], '--boot means nothing with --diff --web: name the boots as FILE#N'],
+    [['a', '--diff', '--web', '--tolerance', '5'], '--tolerance means nothing with --diff --web'],
+    [['a', '--diff', '--html'], '--diff and --html do not go together'],
+    [['a', '--diff', '--web', '--html'], '--diff and --web and --html do not go together'],
+    [['a', 'b', '--web'], 'too many files: b'],
     [['a', '--summary', '--speed', '1'], '--speed means nothing with --summary'],
     [['a', '--fast'], 'unknown option "--fast"'],
     [['a', '--untl', '1'], 'unknown option "--untl": did you mean "--until"?'],

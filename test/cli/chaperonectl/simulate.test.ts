@@ -6,10 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { verbHelp, verbsOf } from '../../../src/cli/chaperonectl/verbs.ts';
 import { renderEntry } from '../../../src/inspect/journal-writer.ts';
 import type { Script } from '../../../src/runtime/simulated/script.ts';
+import { inDist } from '../../dist.ts';
 import { recorded } from '../../inspect/recorded.ts';
 import { simpleService, systemOf } from '../../simulation/world.ts';
 
-const program = join(import.meta.dirname, '../../../dist/chaperonectl.cjs');
+const program = inDist('chaperonectl.cjs');
 const sample = join(import.meta.dirname, '../../../config');
 const scratch = mkdtempSync(join(tmpdir(), 'chaperone-simulate-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -48,6 +49,26 @@ describe('chaperonectl simulate', () => {
     expect(stdout).toContain(`not run, and took as giving nothing: \`${touch('b')}\`\n`);
     expect(readdirSync(scratch)).toEqual(['touch.conf']);
     rmSync(path);
+  });
+
+  it('adds the boot to a journal, where replay compares it with another one', () => {
+    const journal = join(scratch, 'simulated');
+    const first = simulate('--config', sample, '--time', 'prepare=12ms', '--record', journal);
+    expect(first).toMatchObject({ status: 0, stderr: '' });
+    expect(first.stdout).toBe(simulate('--config', sample, '--time', 'prepare=12ms').stdout);
+    expect(simulate('--config', sample, '--time', 'prepare=912ms', '--record', journal).status).toBe(0);
+    const words = [program, 'replay', '--diff', journal];
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+    expect(stdout).toMatch(/^prepare +0\.012 s +0\.912 s +\+0\.900 s \(\+7500 %\)$/m);
+    expect(stdout).toMatch(/^ready in +1\.912 s +2\.812 s +\+0\.900 s/m);
+    rmSync(journal);
+  });
+
+  it('says where it cannot write the journal', () => {
+    const { status, stderr } = simulate('--config', sample, '--record', join(scratch, 'nowhere', 'journal'));
+    expect(status).toBe(1);
+    expect(stderr).toContain('cannot write');
   });
 
   it('exits with 1 and the explanation where READY is not reached', () => {
@@ -158,7 +179,7 @@ describe('chaperonectl simulate', () => {
   });
 
   it('is a file of its own, which no other verb loads', () => {
-    const dist = join(import.meta.dirname, '../../../dist');
+    const dist = inDist();
     expect(readFileSync(join(dist, 'chaperonectl.cjs'), 'utf8')).not.toContain('SimulatedKernel');
     // The names in the bundle are minified.
     expect(readFileSync(join(dist, 'main.cjs.map'), 'utf8')).not.toContain('simulated-kernel.ts');

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../../package.json' with { type: 'json' };
 import { verbsOf } from '../../../src/cli/chaperonectl/verbs.ts';
 import { usage } from '../../../src/control/command-words.ts';
+import { inDist } from '../../dist.ts';
 
-const program = join(import.meta.dirname, '../../../dist/telchap.cjs');
+const program = inDist('telchap.cjs');
 
 function telchap(...words: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
@@ -31,10 +31,11 @@ describe('telchap', () => {
     ]);
     const { stdout } = telchap('restart', '--help');
     expect(stdout).toMatch(/^usage: telchap restart \[options\] NAME\.\.\.\n/);
-    expect([...stdout.matchAll(/^ {2}--([a-z]+)/gm)].map(([, name]) => name)).toEqual([
+    expect([...stdout.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, name]) => name)).toEqual([
       'force',
       'wait',
       'timeout',
+      'with-dependents',
       'help',
     ]);
   });

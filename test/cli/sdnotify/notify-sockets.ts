@@ -1,10 +1,10 @@
 /** Sockets that stand in for a service manager's. */
 import { closeSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { onTestFinished } from 'vitest';
-import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
+import { loadEdge } from '../../../src/runtime/linux/load-edge.ts';
+import { inDist } from '../../dist.ts';
 
-export const edge = createRequire(import.meta.url)('../../../dist/edge.node') as NativeEdge;
+export const edge = loadEdge(inDist('edge.node'));
 
 export interface NotifyListener {
   readonly path: string;

@@ -16,12 +16,14 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { until, untilFile } from '../../boot/namespace.ts';
 import { keys, openScreen } from '../../boot/screen.ts';
+import { inDist } from '../../dist.ts';
 import type { Outcome } from '../outcome.ts';
 import { edge, fill, listenAt, type NotifyListener } from './notify-sockets.ts';
 
-const dist = join(import.meta.dirname, '../../../dist');
+const dist = inDist();
 const program = join(dist, 'sdnotify-exec.cjs');
 const fixtures = join(import.meta.dirname, '../../fixtures');
+const isRoot = process.getuid?.() === 0;
 const hasSystemd = spawnSync('systemd-notify', ['--version']).status === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'sdx-'));
 /** Of this test; `tmp` in it is the only place for temporary files. */
@@ -114,6 +116,20 @@ os.write(1, b"obeying\\n")
 while True: signal.pause()
 `;
   return ['python3', '-c', program];
+}
+
+/** A message of sdnotify's as it is passed on. */
+function passedOn(message: string): string {
+  return message.startsWith('ERRNO=') ? `${message}\nX_CHAPERONE=1` : message;
+}
+
+/** A program that sends datagrams by itself, as libsystemd does, and prints what came of each. */
+function sender(...texts: readonly string[]): string {
+  return `python3 -c 'import os, socket
+name = os.environ["NOTIFY_SOCKET"]
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect("\\0" + name[1:] if name[0] == "@" else name)
+for text in ${JSON.stringify(texts)}: s.send(text.encode())'`;
 }
 
 /** As one whose outputs nobody waits for. */
@@ -212,7 +228,7 @@ describe('--wait-ready', () => {
     const stderr = message === 'STOPPING=1' ? 'sdnotify-exec: sh stops before it is ready\n' : '';
     expect(await run(['--wait-ready', ...shell(line)], { NOTIFY_SOCKET: path })).toEqual({ ...done, status, stderr });
     expect(edge.kill(await survivor(), 0)).toBe(0);
-    expect(take()).toEqual(['READY=0', 'ERRNO=x', 'STATUS=READY=1', 'MAINPID=7', message]);
+    expect(take()).toEqual(['READY=0', 'ERRNO=x\nX_CHAPERONE=1', 'STATUS=READY=1', 'MAINPID=7', passedOn(message)]);
   });
 
   it('takes ERRNO for the reason of what is in the same datagram', async () => {
@@ -252,7 +268,7 @@ describe('--wait-stop', () => {
     const words = ['--wait-stop', '--wait-ready', ...shell(line)];
     expect(await run(words, { NOTIFY_SOCKET: path })).toEqual({ ...done, status });
     await survivor();
-    expect(take()).toEqual(['READY=1', message]);
+    expect(take()).toEqual(['READY=1', passedOn(message)]);
   });
 
   it('takes MAINPID out of a datagram', async () => {
@@ -261,6 +277,81 @@ describe('--wait-stop', () => {
       'import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ["NOTIFY_SOCKET"]); s.send(b"MAINPID=7\\nSTATUS=\\nMAINPIDFD=1\\nMAINPIDFDID=2\\nSTOPPING=1")';
     expect(await run(['--wait-stop', 'python3', '-c', send], { NOTIFY_SOCKET: path })).toEqual(done);
     expect(take()).toEqual(['STATUS=\nSTOPPING=1']);
+  });
+});
+
+describe('an error', () => {
+  it('of a helper ends no wait: outside it is a status', async () => {
+    const { path, take } = outside();
+    const line = `${sender('ERRNO=5\nEXIT_STATUS=5', 'BUSERROR=org.e.X', 'ERRNO=x')}; notify --ready`;
+    expect(await run(['--wait-ready', ...shell(line)], { NOTIFY_SOCKET: path })).toEqual(done);
+    const helper = / from a helper \(pid \d+\)$/;
+    const [errno, busError, ready, ...rest] = take();
+    expect([errno?.replace(helper, ''), busError?.replace(helper, ''), ready, rest]).toEqual([
+      'STATUS=ERRNO=5',
+      'STATUS=BUSERROR=org.e.X',
+      'READY=1',
+      [],
+    ]);
+  });
+
+  it('of the command itself, and of what the command has left behind, ends the wait', async () => {
+    const { path, take } = outside();
+    const env = { NOTIFY_SOCKET: path };
+    expect((await run(['--wait-ready', 'sh', '-c', `exec ${sender('ERRNO=5')}`], env)).status).toBe(5);
+    const line = `( ${silently} until test -e go; do sleep 0.02; done; ${sender('ERRNO=6')} ) &`;
+    const { outcome, stderr } = start(['--wait-ready', '--verbose', ...shell(line)], env);
+    await expect.poll(stderr).toContain('waiting for READY=1');
+    writeFileSync(join(folder, 'go'), '');
+    expect((await outcome).status).toBe(6);
+    expect(take()).toEqual(['ERRNO=5\nX_CHAPERONE=1', 'ERRNO=6\nX_CHAPERONE=1']);
+  });
+});
+
+const asStranger = 'setpriv --reuid 1000 --regid 1000 --clear-groups';
+
+describe.runIf(isRoot)('another account', () => {
+  it('cannot reach the socket in its folder', async () => {
+    const { path, take } = outside();
+    const line = `${asStranger} ${sender('READY=1')} 2>/dev/null || exit 4`;
+    expect(await run(['--wait-ready', ...shell(line)], { NOTIFY_SOCKET: path })).toEqual({ ...done, status: 4 });
+    expect(take()).toEqual([]);
+  });
+
+  it('finds an abstract name, and what it sends there is left out, and told once', async () => {
+    const { path, take } = outside();
+    const name = `@sdx-stranger-${process.pid}`;
+    const { outcome, stderr } = start(['--wait-ready', '--verbose', '--socket', name, 'sh', '-c', 'sleep infinity'], {
+      NOTIFY_SOCKET: path,
+    });
+    await expect.poll(stderr).toContain('running sh');
+    const attack = sender('ERRNO=5', 'READY=1', 'STOPPING=1', 'MAINPID=1', 'ERRNO=6\nX_CHAPERONE=1');
+    const words = asStranger.split(' ');
+    // Not a descendant of sdnotify-exec.
+    const attacked = spawnSync(words[0] ?? '', [...words.slice(1), 'sh', '-c', attack], {
+      env: { ...environment(), NOTIFY_SOCKET: name },
+      timeout: 20_000,
+    });
+    expect(attacked.status).toBe(0);
+    edge.sendDatagram(name, Buffer.from('ERRNO=9\nX_CHAPERONE=1'));
+    expect((await outcome).status).toBe(9);
+    expect(take()).toEqual(['ERRNO=9\nX_CHAPERONE=1']);
+    expect(stderr().match(/of uid 1000 may not send notifications here: they are left out/g)).toHaveLength(1);
+  });
+
+  it('that the command has become may send there, and name its own process and no other', async () => {
+    const { path, take } = outside();
+    const program = `import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect("\\0" + os.environ["NOTIFY_SOCKET"][1:])
+print(os.getpid(), flush=True)
+s.send(b"READY=1\\nMAINPID=${process.pid}\\nMAINPIDFD=1")
+s.send(b"MAINPID=%d\\nMAINPID=x" % os.getpid())
+`;
+    const words = ['--socket', `@sdx-member-${process.pid}`, ...asStranger.split(' '), 'python3', '-c', program];
+    const { status, stdout } = await run(words, { NOTIFY_SOCKET: path });
+    expect(status).toBe(0);
+    expect(take()).toEqual(['READY=1', `MAINPID=${stdout.trim()}`]);
   });
 });
 
@@ -572,7 +663,7 @@ describe('the command line', () => {
       'MAINPID=7',
       'READY=1 (passed on)',
       'A=\\x1b[1m (passed on)',
-      'ERRNO=5 (passed on)',
+      'ERRNO=5\\x0aX_CHAPERONE=1 (passed on)',
       'ending with 5',
     ]);
   });

@@ -17,10 +17,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { helpText } from '../../../src/cli/command-help.ts';
 import { sdnotify } from '../../../src/cli/sdnotify/sdnotify-options.ts';
+import { inDist } from '../../dist.ts';
 import type { Outcome } from '../outcome.ts';
 import { edge, fill, listenAt, type NotifyListener } from './notify-sockets.ts';
 
-const program = join(import.meta.dirname, '../../../dist/sdnotify');
+const program = inDist('sdnotify');
 const isRoot = process.getuid?.() === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'sdnotify-test-'));
 let count = 0;
@@ -85,6 +86,18 @@ describe('what is sent', () => {
       'A=\xff\x80',
     ]);
     closeSync(fd);
+  });
+
+  it('says with an error that somebody has asked for it, and is no helper', () => {
+    const { path, take } = listen();
+    const words = ['ERRNO=2', 'BUSERROR=org.e.X', 'EXIT_STATUS=1', 'ERRNO2=1', 'X_ERRNO=1', 'ERRN=1'];
+    expect(run(words, path)).toEqual(done);
+    expect(take()).toEqual([
+      'ERRNO=2\nX_CHAPERONE=1',
+      'BUSERROR=org.e.X\nX_CHAPERONE=1',
+      'EXIT_STATUS=1\nX_CHAPERONE=1',
+      ...['ERRNO2=1', 'X_ERRNO=1', 'ERRN=1'],
+    ]);
   });
 
   it('may begin with a hyphen', () => {

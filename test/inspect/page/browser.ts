@@ -1,11 +1,12 @@
 /** A real browser, and pages of it that show what they are given. */
+
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, vi } from 'vitest';
 import { type EntrySource, type PageServer, servePage } from '../../../src/runtime/inspection/page-server.ts';
+import { inDist } from '../../dist.ts';
 
-export const assets = join(import.meta.dirname, '../../../dist/inspect-page');
+export const assets = inDist('inspect-page');
 const places = [
   process.env['CHROMIUM'],
   '/usr/bin/chromium-headless-shell',
@@ -85,7 +86,13 @@ export const token = '0123456789abcdef0123456789abcdef';
 
 /** Serves the built page until the test has finished. */
 export async function serve(source: EntrySource, port = 0): Promise<PageServer & { readonly address: string }> {
-  const server = servePage({ door: { address: '127.0.0.1', token }, port, assets, source });
+  const server = servePage({
+    door: { address: '127.0.0.1', token },
+    port,
+    assets,
+    source,
+    onError: (error) => expect.fail(String(error)),
+  });
   onTestFinished(() => server.close());
   return { ...server, address: await server.url };
 }

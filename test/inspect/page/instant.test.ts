@@ -4,6 +4,7 @@ import { Recording } from '../../../src/inspect/page/recording.ts';
 import { chainOf } from '../../../src/inspect/page/start-chain.ts';
 import { renumbered, withFacts } from '../entries.ts';
 import { bootEntry, courseOf, inOrder, numbered, serviceEntry } from '../hand-made.ts';
+import { hangingWorld } from '../recordings.ts';
 
 it.each([
   ['pending', 'pending'],
@@ -70,9 +71,25 @@ it('what has ended normally holds nobody up, and says what would run it again', 
 
 it('a normal end lets nobody go for a second time', () => {
   const recording = recordingOf();
-  const chain = chainOf(recording.head);
+  const chain = chainOf(recording.head, recording.lastAt);
   expect(chain.map(({ service, started, ready }) => [service, started, ready])).toEqual([
     ['web.service', 60, 70],
     ['cache.service', 1, 40],
   ]);
+});
+
+it('the last service of a boot that hangs holds up the end of the boot, and nothing else', () => {
+  const world = hangingWorld();
+  const recording = new Recording();
+  world.inspection.hub.watch({
+    onEntry: (entry) => {
+      recording.append([entry]);
+      return true;
+    },
+  });
+  world.assembly.start();
+  world.clock.run(1_000);
+  const graph = graphOf(recording.services.values());
+  const { blockers } = instantOf(recording.head, recording.entries.length, recording.services, graph);
+  expect(blockers).toEqual([{ name: 'web.service', waiting: [] }]);
 });

@@ -7,7 +7,7 @@ import { applyEntry, createReplica } from '../../../src/inspect/replica.ts';
 import { hubSource } from '../../../src/runtime/inspection/hub-source.ts';
 import { recordedSource } from '../../../src/runtime/inspection/recorded-source.ts';
 import type { World } from '../../simulation/world.ts';
-import { crashLoopWorld, sampleRecording } from '../recordings.ts';
+import { crashLoopWorld, hangingWorld, sampleRecording } from '../recordings.ts';
 import { openPage, serve, statesOf, token, useBrowser } from './browser.ts';
 
 useBrowser();
@@ -177,4 +177,19 @@ it('opens to nobody without the token, under another name, or from another origi
   expect(await status(`${address}entries`, { origin: 'http://attacker.example' })).toBe(403);
   expect(await status(`${address}../../etc/passwd`)).not.toBe(200);
   expect(await status(`${address}%2e%2e/main.cjs`)).not.toBe(200);
+});
+
+it('lets the time go on when nothing happens: a page that comes late knows how long the last service has hung', async () => {
+  const world = hangingWorld();
+  world.assembly.start();
+  world.clock.run(21 * 60_000);
+  const { address } = await serve(hubSource(world.inspection.hub));
+  const page = await openPage(address);
+  await page.waitForSelector('[data-connection=live]');
+  const notice = page.locator('[data-blocker="web.service"]');
+  await notice.waitFor();
+  expect(await notice.textContent()).toMatch(
+    /web holds up the end of the boot\. starting\.awaitingNotify for (20 m 59 s|21 m( \d+ s)?), waits for READY=1/,
+  );
+  expect(await page.locator('.uptime').textContent()).toMatch(/^21 m(?: [1-9] s)?$/);
 });

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { chartOf, edgeOf, eventText } from '../../../src/inspect/page/chart-model.ts';
+import type { Entry, Taken } from '../../../src/inspect/entry.ts';
+import { chartOf, contains, eventText } from '../../../src/inspect/page/chart-model.ts';
 import { blockingPath, graphOf, instantOf } from '../../../src/inspect/page/instant.ts';
 import { parsePlace, renderPlace } from '../../../src/inspect/page/link.ts';
 import { Recording } from '../../../src/inspect/page/recording.ts';
 import { pan, ticks, tickText, wholeDomain, zoom } from '../../../src/inspect/page/scale.ts';
 import { chainOf } from '../../../src/inspect/page/start-chain.ts';
-import { crashLoopRecording, deadlockRecording, sampleRecording } from '../recordings.ts';
+import { bootEntry, numbered, serviceEntry } from '../hand-made.ts';
+import { crashLoopRecording, crashLoopWorld, deadlockRecording, sampleRecording } from '../recordings.ts';
 
 describe('a recording', () => {
   const entries = crashLoopRecording();
@@ -33,8 +35,8 @@ describe('a recording', () => {
     const states = ({ head }: Recording) =>
       [...head.services.values()].map(({ name, segments }) => [name, segments.at(-1)?.state]);
     expect(states(bounded)).toEqual(states(whole));
-    expect(chainOf(whole.head).length).toBeGreaterThan(0);
-    expect(chainOf(bounded.head)).toEqual(chainOf(whole.head));
+    expect(chainOf(whole.head, whole.lastAt).length).toBeGreaterThan(0);
+    expect(chainOf(bounded.head, bounded.lastAt)).toEqual(chainOf(whole.head, whole.lastAt));
     expect(bounded.after(300).seq).toBe(bounded.entries[299]?.seq);
   });
 
@@ -58,6 +60,25 @@ describe('a recording', () => {
     const kinds = new Set([...crashing.marks.values()].flat().map(({ kind }) => kind));
     for (const kind of ['spawn', 'crash', 'restart', 'run'] as const)
       expect([kind, kinds.has(kind)]).toEqual([kind, true]);
+  });
+
+  it('that begins late has the past at the instants at which it happened', () => {
+    // Nobody watches until then.
+    const world = crashLoopWorld({ trace: false });
+    world.assembly.start();
+    world.clock.run(20_000);
+    const late: Entry[] = [];
+    world.inspection.hub.watch({ onEntry: (entry) => late.push(entry) > 0 });
+    const facts = late.flatMap((entry) => (entry.type === '@chaperone.fact' ? [entry] : []));
+    expect(facts.length).toBeGreaterThan(20);
+    for (const { at, fact } of facts) expect(at).toBe(fact.at);
+    const recording = new Recording();
+    recording.append(late);
+    expect(recording.detailFrom).toBe(20_000);
+    expect(recording.marks.get('web.service')?.[0]).toMatchObject({ kind: 'spawn', at: 200 });
+    expect(recording.after(recording.countAt(1_000)).services.get('web.service')?.segments.at(-1)?.state).toBe(
+      'backoff',
+    );
   });
 
   it('finds entries by number and by time', () => {
@@ -91,13 +112,23 @@ describe('an instant', () => {
   it('draws the critical chain back over what each start waited for', () => {
     const recording = new Recording();
     recording.append(sampleRecording());
-    const chain = chainOf(recording.head);
+    const chain = chainOf(recording.head, recording.lastAt);
     expect(chain.map(({ service }) => service)).toEqual([
       'report.service',
       'writer.service',
       'store.service',
       'prepare.service',
     ]);
+  });
+
+  it('knows no future: its critical chain begins with the start that lasts then', () => {
+    const recording = new Recording();
+    recording.append(sampleRecording());
+    const store = recording.head.services.get('store.service')?.firstStart?.at ?? 0;
+    const at = store + 1;
+    const chain = chainOf(recording.after(recording.countAt(at)), at);
+    expect(chain[0]).toMatchObject({ started: store, lasts: at });
+    expect(chain.every(({ ready = 0 }) => ready <= at)).toBe(true);
   });
 });
 
@@ -116,10 +147,43 @@ describe('a chart', () => {
       .filter(({ from, to }) => from !== to && from !== '');
     expect(steps.length).toBeGreaterThan(least);
     for (const step of steps) {
-      const edge = edgeOf(chart, step);
-      expect(edge, `${step.from} -${step.event}-> ${step.to}`).toBeDefined();
-      expect(edge?.events.some((event) => event === step.event || event === '')).toBe(true);
+      const text = `${step.from} -${step.event}-> ${step.to}`;
+      expect(step.edges.length, text).toBeGreaterThan(0);
+      for (const id of step.edges) {
+        const edge = chart.edges.find((each) => each.id === id);
+        expect(edge, `${id} of ${text}`).toBeDefined();
+        expect(edge?.events.some((event) => event === step.event || event === '')).toBe(true);
+        expect(contains(edge?.from ?? '', step.from) && contains(edge?.to ?? '', step.to), text).toBe(true);
+      }
     }
+  });
+
+  it('takes the edges that the machine says, and guesses none', () => {
+    const taken = (said: readonly Taken[]) => {
+      const one = new Recording();
+      const event = { type: 'unit.leaderExited' };
+      one.append([
+        bootEntry([serviceEntry('web')]),
+        ...numbered([
+          [1, { type: '@xstate.actor', sessionId: 'x:1', name: 'web.service', machine: 'service', snapshot: ready }],
+          [
+            2,
+            {
+              type: '@xstate.snapshot',
+              sessionId: 'x:1',
+              event,
+              taken: said,
+              snapshot: { ...ready, value: 'backoff' },
+            },
+          ],
+        ]),
+      ]);
+      return one.steps.get('x:1')?.[0]?.edges;
+    };
+    const ready = { status: 'active', value: { ready: 'running' } } as const;
+    expect(taken([{ from: 'ready', to: 'backoff' }])).toEqual(['ready → backoff']);
+    expect(taken([{ from: 'ready.running' }])).toEqual([]);
+    expect(taken([])).toEqual([]);
   });
 
   it('has no edges that nobody is ever told of', () => {
@@ -137,10 +201,11 @@ describe('a chart', () => {
 
 describe('time and place', () => {
   it('renders what it parses, and forgives what makes no sense', () => {
-    const place = { t: 1312.5, event: 164, service: 'web.service', view: 'graph' } as const;
+    const plain = parsePlace('');
+    const place = { ...plain, t: 1312.5, event: 164, service: 'web.service', view: 'graph' } as const;
     expect(parsePlace(renderPlace(place))).toEqual(place);
-    expect(renderPlace({ view: 'timeline' })).toBe('');
-    expect(parsePlace('#t=never&view=nothing&event=-1')).toEqual({ view: 'timeline' });
+    expect(renderPlace({ ...plain, view: 'timeline' })).toBe('');
+    expect(parsePlace('#t=never&view=nothing&event=-1')).toEqual(plain);
   });
 
   it('keeps under the pointer what is under it while it zooms', () => {

@@ -2,6 +2,7 @@
 import type { Ledger, Order } from '../../../src/model/ledger/ledger.ts';
 import type { Slot } from '../../../src/model/ledger/slot.ts';
 import { type LedgerEvent, step } from '../../../src/model/ledger/step.ts';
+import type { PrerequisiteCause } from '../../../src/model/order/prerequisite.ts';
 import { isScheduled } from '../../../src/model/schedule/scheduled-runs.ts';
 import { isEnded, type ServiceChange, type ServicePhase } from '../../../src/model/service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../../src/model/service/service-spec.ts';
@@ -44,6 +45,8 @@ interface Chart {
   hasBeenReady: boolean;
   /** It stops because it has failed. */
   failing: boolean;
+  /** Its stop is a failure because of a prerequisite. */
+  doomed: PrerequisiteCause | undefined;
   /** Its program cannot be spawned. */
   broken: boolean;
 }
@@ -61,7 +64,12 @@ export type Fact =
   | 'clear'
   | 'restart'
   | 'survive'
-  | 'break';
+  | 'break'
+  /** The process of its start has been spawned. */
+  | 'spawn'
+  /** Its health probe passes, or has failed. */
+  | 'recover'
+  | 'sicken';
 
 /** What a step came to: for whoever looks at each of them. */
 export interface Seen {
@@ -78,6 +86,7 @@ export class Charts {
   readonly stops: string[] = [];
   readonly starts: string[] = [];
   readonly kills: string[] = [];
+  readonly reloads: string[] = [];
   /** ms until what got the last SIGKILL is said to survive it. */
   grace = 0;
   readonly #charts = new Map<string, Chart>();
@@ -142,7 +151,7 @@ export class Charts {
       case 'clear':
         if (phase !== 'stopping') break;
         if (chart.failing) this.#judge(chart);
-        else this.#enter(chart, 'stopped');
+        else this.#rest(chart);
         break;
       case 'restart':
         if (phase === 'backoff') this.#begin(chart);
@@ -152,6 +161,14 @@ export class Charts {
         break;
       case 'break':
         chart.broken = !chart.broken;
+        break;
+      case 'spawn':
+        if (phase === 'starting') this.send({ type: 'service.spawned', name, at: this.now });
+        break;
+      case 'recover':
+      case 'sicken':
+        if (phase === 'ready.running')
+          this.send({ type: fact === 'recover' ? 'service.healthy' : 'service.unhealthy', name, at: this.now });
         break;
     }
   }
@@ -189,6 +206,7 @@ export class Charts {
         break;
       case 'stop':
         this.stops.push(name);
+        chart.doomed = order.fails === true ? order.because : undefined;
         this.#stop(chart, order.leaves ? 'unschedule' : order.drain ? 'drain' : 'fully');
         break;
       case 'kill':
@@ -219,6 +237,9 @@ export class Charts {
         this.#charts.delete(name);
         this.#add(order.spec);
         break;
+      case 'reload':
+        this.reloads.push(name);
+        break;
       case 'remove':
         if (runs(chart)) throw new Error(`${name} is removed while it is ${chart.phase}`);
         this.#charts.delete(name);
@@ -235,6 +256,7 @@ export class Charts {
       killed: false,
       hasBeenReady: false,
       failing: false,
+      doomed: undefined,
       broken: false,
     });
   }
@@ -243,6 +265,7 @@ export class Charts {
     chart.told = 'no';
     chart.killed = false;
     chart.failing = false;
+    chart.doomed = undefined;
     this.#enter(chart, 'starting');
     if (chart.broken) this.#judge(chart);
   }
@@ -256,11 +279,12 @@ export class Charts {
     switch (chart.phase) {
       case 'pending':
       case 'backoff':
-        this.#enter(chart, 'stopped');
+        this.#rest(chart);
         break;
       case 'ready.exited':
       case 'exited':
-        this.#enter(chart, ownsRemains(chart.spec) ? 'stopping' : 'stopped');
+        if (ownsRemains(chart.spec)) this.#enter(chart, 'stopping');
+        else this.#rest(chart);
         break;
       case 'stopping':
         break;
@@ -275,13 +299,25 @@ export class Charts {
     this.#enter(chart, restarts ? 'backoff' : 'failed');
   }
 
+  /** A stop is over. */
+  #rest(chart: Chart): void {
+    this.#enter(chart, chart.doomed === undefined ? 'stopped' : 'failed');
+  }
+
   #enter(chart: Chart, phase: ServicePhase): void {
     chart.phase = phase;
     if (isEnded(phase)) chart.told = 'no';
     const during = chart.hasBeenReady ? 'run' : 'start';
     if (phase === 'ready.running' || phase === 'ready.exited' || phase === 'ready.scheduled' || phase === 'exited')
       chart.hasBeenReady = true;
-    this.send({ type: 'service.changed', name: chart.spec.name, change: changeTo(phase, during), at: this.now });
+    const change = changeTo(phase, during);
+    const cause = chart.doomed === undefined ? undefined : ({ kind: 'prerequisite', ...chart.doomed } as const);
+    this.send({
+      type: 'service.changed',
+      name: chart.spec.name,
+      change: change.phase === 'failed' && cause !== undefined ? { ...change, cause } : change,
+      at: this.now,
+    });
   }
 }
 

@@ -11,9 +11,15 @@ import {
 } from '../../../src/model/ledger/ledger.ts';
 import { newSlot, nothingIntended, phaseOf, queued, type Slot } from '../../../src/model/ledger/slot.ts';
 import { isSettled } from '../../../src/model/ledger/starts.ts';
-import { step } from '../../../src/model/ledger/step.ts';
+import { type LedgerEvent, step } from '../../../src/model/ledger/step.ts';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
-import { isEnded, isLive, isReadyPhase, servicePhases } from '../../../src/model/service/service-phase.ts';
+import {
+  isEnded,
+  isLive,
+  isReadyPhase,
+  type ServiceChange,
+  servicePhases,
+} from '../../../src/model/service/service-phase.ts';
 import { orderedServices, stageIn } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, changeTo, slotOf } from './charts.ts';
@@ -208,6 +214,30 @@ describe('what a service reports', () => {
     expect(told(charts.ledger)).toMatchObject({ notice: { change: { phase: 'backoff' } } });
     charts.send({ type: 'services.disable', names: ['web'], at: 0 });
     expect(told(charts.ledger)).toMatchObject({ notice: { change: { phase: 'failed', during: 'run' } } });
+  });
+
+  it('is told once where a disabled service ends normally and would pause', () => {
+    const pausing = { ...changeTo('backoff'), normal: true } as const;
+    const stop = { type: 'services.stop', names: ['web'], disable: true, again: false, drain: false, at: 0 } as const;
+    const changes = (events: readonly LedgerEvent[]): readonly string[] => {
+      const charts = system('web');
+      charts.happen('web', 'ready');
+      let { ledger } = charts;
+      return events.flatMap((event) => {
+        const after = step(ledger, event);
+        ledger = after.ledger;
+        return after.orders.flatMap((order) =>
+          order.kind === 'tell' && order.notice.type === 'service.changed' ? [order.notice.change.phase] : [],
+        );
+      });
+    };
+    const changed = (change: ServiceChange): LedgerEvent => ({ type: 'service.changed', name: 'web', change, at: 0 });
+    const disable = { type: 'services.disable', names: ['web'], at: 0 } as const;
+    const [pause, rest] = [changed(pausing), changed(changeTo('stopped'))];
+    expect(changes([disable, pause, rest])).toEqual(['stopped']);
+    expect(changes([stop, pause, rest])).toEqual(['stopped']);
+    expect(changes([pause, disable, rest])).toEqual(['backoff', 'stopped']);
+    expect(changes([pause, stop, rest])).toEqual(['backoff', 'stopped']);
   });
 
   it('of what has no slot is nothing', () => {

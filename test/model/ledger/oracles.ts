@@ -4,6 +4,7 @@ import type { Ledger } from '../../../src/model/ledger/ledger.ts';
 import { definitionOf, isOver, isStopping, type Slot, standingOf } from '../../../src/model/ledger/slot.ts';
 import type { DependencyGraph } from '../../../src/model/order/dependency-graph.ts';
 import { blocked, type Standing, type Standings, satisfies } from '../../../src/model/order/ordering.ts';
+import { type PrerequisiteStage, tieTo } from '../../../src/model/order/prerequisite.ts';
 import { isEnded } from '../../../src/model/service/service-phase.ts';
 
 function opensStage(standing: Standing): boolean {
@@ -24,11 +25,38 @@ export function startable(graph: DependencyGraph, standings: Standings, idleRele
   return graph.names.filter((name) => {
     const stage = stageOf(graph, name);
     if (standings.get(name)?.phase !== 'pending' || stage > open || (stage === 2 && !idleReleased)) return false;
-    return (graph.nodes[name]?.prerequisites ?? []).every((other) => {
-      const standing = standings.get(other);
-      return standing === undefined || satisfies(standing);
-    });
+    return (graph.nodes[name]?.prerequisites ?? []).every((other) => lets(graph, standings, other, name));
   });
+}
+
+/** True where a service lets one start that waits for it. */
+function lets(graph: DependencyGraph, standings: Standings, other: string, name: string): boolean {
+  const standing = standings.get(other);
+  if (standing === undefined) return true;
+  const { kind, stages } = tieTo(graph.nodes[name], other);
+  if (stages.every((stage) => stands(standing, stage))) return true;
+  if (kind !== 'wants') return false;
+  const { phase, healthy } = standing;
+  const ended = ['failed', 'stopped', 'disabled'].includes(phase);
+  const unwell = stages.includes('healthy') && (healthy === false || phase === 'exited' || phase === 'ready.exited');
+  return ended || unwell || blocked(graph, standings).has(other);
+}
+
+/** True where a service stands at a stage, or beyond it. */
+export function stands(standing: Standing, stage: PrerequisiteStage): boolean {
+  const { phase, ignoreFailures, healthy, spawned } = standing;
+  if (phase === 'disabled' || (phase === 'failed' && ignoreFailures)) return true;
+  const isUp = phase === 'exited' || phase.startsWith('ready');
+  switch (stage) {
+    case 'started':
+      return isUp || (phase === 'starting' && spawned === true);
+    case 'ready':
+      return isUp;
+    case 'healthy':
+      return isUp && healthy === true;
+    case 'exited':
+      return phase === 'exited' || phase === 'ready.exited';
+  }
 }
 
 /** The services that may be told to stop now: not ended, and all that started after them because of them have ended. */
@@ -66,7 +94,7 @@ export function standingsOf({ slots }: Ledger): Map<string, Standing> {
 }
 
 /** As `standingsOf`; what is about to be stopped, and has still to become ready for the first time, holds up later stages. */
-function standingsForStarts(ledger: Ledger): Map<string, Standing> {
+export function standingsForStarts(ledger: Ledger): Map<string, Standing> {
   const standings = standingsOf(ledger);
   for (const slot of ledger.slots) {
     const standing = standings.get(slot.spec.name);

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAllOver, type Ledger, ledgerOf, newLedger } from '../../../src/model/ledger/ledger.ts';
 import { stateForPlan } from '../../../src/model/ledger/reload.ts';
-import { isOver, isStopping, phaseOf } from '../../../src/model/ledger/slot.ts';
+import { isOver, isStopping, phaseOf, type Slot, standingOf } from '../../../src/model/ledger/slot.ts';
 import { isSettled } from '../../../src/model/ledger/starts.ts';
 import type { LedgerEvent } from '../../../src/model/ledger/step.ts';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import { lossAnswers, returnAnswers, type Tie, tieTo } from '../../../src/model/order/prerequisite.ts';
 import { planReload } from '../../../src/model/order/reload-plan.ts';
 import type { ServiceSpec, ServiceType, SystemSpec } from '../../../src/model/service/service-spec.ts';
 import { type Member, orderedServices } from '../order/graphs.ts';
@@ -17,7 +18,8 @@ import {
   isSettled as isSettledByLooking,
   mayHaveStarted,
   shouldStart,
-  standingsOf,
+  standingsForStarts,
+  stands,
 } from './oracles.ts';
 
 const shape = fc.record({
@@ -28,12 +30,44 @@ const shape = fc.record({
   port: fc.constantFrom(undefined, undefined, 80, 81),
   pidfile: fc.constantFrom(undefined, undefined, '/run/a', '/run/b'),
   command: fc.constantFrom('/bin/a', '/bin/b'),
+  /** One for each prerequisite that the service may have; undefined: a plain `after`. */
+  ties: fc.array(
+    fc.option(
+      fc.record({
+        kind: fc.constantFrom<Tie['kind']>('after', 'wants', 'requires', 'requires'),
+        stages: fc.constantFrom<Tie['stages']>(
+          ['ready'],
+          ['ready'],
+          ['started'],
+          ['healthy'],
+          ['exited'],
+          ['started', 'healthy'],
+        ),
+      }),
+      { nil: undefined },
+    ),
+    { minLength: 4, maxLength: 4 },
+  ),
+  onPrerequisiteFailure: fc.constantFrom(undefined, ...lossAnswers),
+  onPrerequisiteRestart: fc.constantFrom(undefined, ...returnAnswers),
 });
 
-function specOf(member: Member, { port, pidfile, ...changes }: typeof shape extends fc.Arbitrary<infer T> ? T : never) {
+type Shape = typeof shape extends fc.Arbitrary<infer T> ? T : never;
+
+function specOf(
+  member: Member,
+  { port, pidfile, ties, onPrerequisiteFailure, onPrerequisiteRestart, ...changes }: Shape,
+): ServiceSpec {
+  const tied = member.prerequisites.flatMap((name, index) => {
+    const tie = ties[index];
+    return tie === undefined ? [] : [[name, tie] as const];
+  });
   return serviceSpec({
     ...member,
     ...changes,
+    ...(tied.length === 0 ? {} : { ties: Object.fromEntries(tied) }),
+    ...(onPrerequisiteFailure === undefined ? {} : { onPrerequisiteFailure }),
+    ...(onPrerequisiteRestart === undefined ? {} : { onPrerequisiteRestart }),
     ...(port === undefined ? {} : { port }),
     ...(pidfile === undefined ? {} : { pidfile }),
   });
@@ -52,7 +86,7 @@ const happening = fc.record({
   kind: fc.constantFrom(
     ...(['ready', 'ready', 'fail', 'exit', 'crash', 'crash', 'crashLeaving', 'clear', 'restart', 'survive'] as const),
     ...(['break', 'start', 'start', 'stop', 'stop', 'stop', 'reset', 'enable', 'disable'] as const),
-    ...(['up', 'idle', 'wait', 'extend'] as const),
+    ...(['up', 'idle', 'wait', 'extend', 'spawn', 'recover', 'sicken'] as const),
   ),
   who: fc.uniqueArray(fc.nat(11), { minLength: 1, maxLength: 4 }),
   flag: fc.boolean(),
@@ -162,7 +196,7 @@ describe('after every step of any history', () => {
 
   it('whether all is settled is what a look at everything says', () => {
     eachStep(({ after }) => {
-      const standings = standingsOf(after);
+      const standings = standingsForStarts(after);
       expect(isSettled(after, 2)).toBe(isSettledByLooking(after.graph, standings, false));
       expect(isSettled(after, 3)).toBe(isSettledByLooking(after.graph, standings, true));
     });
@@ -193,6 +227,156 @@ describe('after every step of any history', () => {
         expect(after.due ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(intent.killAt);
       }
     });
+  });
+});
+
+/** True where somebody would say that the service runs: a process of it does, or is about to. */
+function goesOn({ chart, intent, spec }: Slot): boolean {
+  if (intent.kind === 'stopping') return false;
+  if (['starting', 'ready.running', 'ready.scheduled', 'stopping', 'backoff'].includes(chart)) return true;
+  return chart === 'ready.exited' && (spec.type === 'forking' || spec.type === 'notify' || spec.pidfile !== undefined);
+}
+
+/** For each service that requires another one: both before and after a step, and whether the other one stands as required. */
+function required({ before, after }: Seen) {
+  return before.graph.names.flatMap((name) => {
+    const node = before.graph.nodes[name];
+    return (node?.prerequisites ?? []).flatMap((other) => {
+      const { kind, stages } = tieTo(node, other);
+      if (kind !== 'requires') return [];
+      const standsIn = (ledger: Ledger): boolean => {
+        const standing = standingOf(slotOf(ledger, other));
+        return stages.every((stage) => stands(standing, stage));
+      };
+      return [{ name, other, stood: standsIn(before), standsNow: standsIn(after) }];
+    });
+  });
+}
+
+/** Services that are all up, and most of which require others: so that losses and returns are frequent. */
+const tiedSystems = orderedServices.chain((members) =>
+  fc
+    .tuple(
+      ...members.map(() =>
+        fc.record({
+          type: fc.constantFrom<ServiceType>('simple', 'simple', 'simple', 'forking', 'oneshot', 'inetd'),
+          restart: fc.boolean(),
+          kind: fc.constantFrom<Tie['kind']>('after', 'requires', 'requires', 'requires'),
+          stages: fc.constantFrom<Tie['stages']>(['ready'], ['ready'], ['ready'], ['healthy'], ['started']),
+          onPrerequisiteFailure: fc.constantFrom(...lossAnswers),
+          onPrerequisiteRestart: fc.constantFrom(...returnAnswers),
+        }),
+      ),
+    )
+    .map((shapes) =>
+      members.flatMap((member, index) => {
+        const shaped = shapes[index];
+        if (shaped === undefined) return [];
+        const { kind, stages, ...changes } = shaped;
+        const ties = Object.fromEntries(member.prerequisites.map((name) => [name, { kind, stages }]));
+        return [serviceSpec({ ...member, ...changes, ties })];
+      }),
+    ),
+);
+
+function eachTiedStep(look: (seen: Seen) => void, check: (charts: Charts) => void = () => {}): void {
+  fc.assert(
+    fc.property(tiedSystems, fc.array(happening, { minLength: 20, maxLength: 60 }), (services, happenings) => {
+      const charts = begun(services, look);
+      charts.send({ type: 'starts.released', idle: true, at: 0 });
+      const stand = (): void => {
+        for (const { name } of services)
+          for (const fact of ['spawn', 'ready', 'recover'] as const) charts.happen(name, fact);
+      };
+      for (const _ of services) stand();
+      for (const each of happenings) {
+        happen(charts, each);
+        if (each.kind === 'up') stand();
+      }
+      check(charts);
+    }),
+    runs,
+  );
+}
+
+/** The events by which a service may leave its stage. */
+const verdicts: readonly LedgerEvent['type'][] = ['service.changed', 'service.healthy', 'service.unhealthy'];
+
+describe('what a prerequisite does to those that require it', () => {
+  it('ends them at once when it has left its stage, whatever follows, unless they keep on', () => {
+    let ended = 0;
+    eachTiedStep((seen) => {
+      const { before, event, after } = seen;
+      if (after.drain !== undefined || !('name' in event) || !verdicts.includes(event.type)) return;
+      for (const { name, other, stood, standsNow } of required(seen)) {
+        const slot = slotOf(before, name);
+        if (event.name !== other || !stood || standsNow || !slotOf(after, other).enabled || !goesOn(slot)) continue;
+        const isNormalEnd = event.type === 'service.changed' && /exited$/.test(event.change.phase);
+        const keeps = slot.spec.onPrerequisiteFailure === 'keep' || isNormalEnd;
+        ended += keeps ? 0 : 1;
+        if (!keeps) expect([name, other, goesOn(slotOf(after, name))]).toEqual([name, other, false]);
+      }
+    });
+    expect(ended).toBeGreaterThan(20);
+  });
+
+  it('has their stops requested with its own, so that they end first, unless they keep on', () => {
+    eachTiedStep((seen) => {
+      const { before, event, after } = seen;
+      if (event.type !== 'services.stop' || before.drain !== undefined) return;
+      for (const { name, other, stood } of required(seen)) {
+        const [slot, prerequisite] = [slotOf(before, name), slotOf(before, other)];
+        if (!event.names.includes(other) || !stood || event.disable || !prerequisite.enabled) continue;
+        if (isOver(prerequisite) || isStopping(prerequisite) || !goesOn(slot)) continue;
+        if (slot.spec.onPrerequisiteFailure === 'keep') continue;
+        expect([name, other, goesOn(slotOf(after, name))]).toEqual([name, other, false]);
+      }
+    });
+  });
+
+  it('is named with what has really happened to it, and what follows is what the directives say', () => {
+    const seenConsequences = new Set<string>();
+    const look = (seen: Seen): void => {
+      const pairs = required(seen);
+      for (const order of seen.orders) {
+        if (order.kind !== 'tell' || order.notice.type !== 'service.tied') continue;
+        const { service, cause, consequence } = order.notice;
+        const pair = pairs.find(({ name, other }) => name === service && other === cause.prerequisite);
+        const [slot, other] = [slotOf(seen.after, service), slotOf(seen.after, cause.prerequisite)];
+        const directive =
+          cause.how === 'returned'
+            ? (slot.spec.onPrerequisiteRestart ?? 'keep')
+            : (slot.spec.onPrerequisiteFailure ?? 'stop');
+        expect([service, consequence]).toEqual([service, directive]);
+        expect([cause, pair?.standsNow === true && !isStopping(other)]).toEqual([cause, cause.how === 'returned']);
+        const { event } = seen;
+        // What the event says is what it was: it may be starting again already.
+        const own = event.type === 'service.changed' && event.name === cause.prerequisite ? event.change.phase : 'none';
+        if (cause.how === 'crashed') expect(['stopping', 'backoff', 'starting']).toContain(own);
+        if (cause.how === 'failed') expect(['failed', 'stopping']).toContain(own);
+        if (cause.how === 'unhealthy') expect(other.healthy).toBe(false);
+        if (cause.how === 'stopped') expect([cause, isStopping(other) || own === 'stopped']).toEqual([cause, true]);
+        seenConsequences.add(consequence);
+        if (consequence === 'reload') expect(named(seen.orders, 'reload')).toContain(service);
+        else expect([service, slot.because]).toEqual([service, cause]);
+      }
+    };
+    // A restart is rare: histories are drawn until each consequence has come, and far more often than that takes.
+    for (let round = 0; round < 30 && seenConsequences.size < 4; round += 1) eachTiedStep(look);
+    expect([...seenConsequences].sort()).toEqual(['fail', 'reload', 'restart', 'stop']);
+  });
+
+  it('lets them wait for it, and names it for as long as they do', () => {
+    eachTiedStep(
+      () => {},
+      (charts) => {
+        if (charts.ledger.drain !== undefined) return;
+        calmDown(charts);
+        for (const { spec, because, intent } of charts.ledger.slots) {
+          if (because !== undefined) expect([spec.name, intent.kind]).toEqual([spec.name, 'queued']);
+        }
+      },
+    );
   });
 });
 

@@ -89,6 +89,56 @@ function answer(place: Place, what: Asked): string {
   return `${parts.join(' | ')}${told.length > 0 ? ` → ${told.join(', ')}` : ''}`;
 }
 
+/** The same where the process of `web` is one that it follows. */
+const followedResets: readonly (readonly [Place, string])[] = [
+  ['ready.running', 'ready.running | hand, told, rest → reset, stop'],
+  ['starting', 'starting | none → reset'],
+  ['stopping', 'stopping | hand, told, rest → reset'],
+  ['queuedStop', 'ready.running | hand, waits, rest → reset'],
+  ['clearing', 'stopping | none → reset'],
+  ['backoff', 'backoff | none → reset'],
+  ['failed', 'failed | none → reset'],
+  ['ready.scheduled', 'ready.scheduled | none → reset'],
+];
+
+describe('a reset of a service that follows a daemon', () => {
+  it.each(followedResets)('%s', (place, expected) => {
+    const { ledger, orders } = step(places[place]().ledger, {
+      ...{ type: 'services.reset', names: ['web'], force: false, followed: ['web'], at: 0 },
+    });
+    const told = words(orders).map((word) => word.replace(' web', ''));
+    expect(`${phaseOf(slotOf(ledger, 'web'))} | ${intentOf(slotOf(ledger, 'web'))} → ${told.join(', ')}`).toBe(
+      expected,
+    );
+  });
+
+  it('lets a start that comes meanwhile begin once the daemon has ended', () => {
+    const charts = up(web);
+    charts.send({ type: 'services.reset', names: ['web'], force: false, followed: ['web'], at: charts.now });
+    ask(charts, 'start');
+    expect(intentOf(slotOf(charts.ledger, 'web'))).toBe('hand, told, start');
+    charts.happen('web', 'clear');
+    expect(phaseOf(slotOf(charts.ledger, 'web'))).toBe('starting');
+  });
+
+  it('is told once, and not while the system ends', () => {
+    const resets = (orders: ReturnType<typeof step>['orders']): number =>
+      orders.filter((order) => order.kind === 'tell' && order.notice.type === 'service.reset').length;
+    const { ledger } = up(web);
+    for (const request of [
+      { type: 'services.reset', names: ['web'], force: false, followed: ['web'], at: 0 },
+      { type: 'services.reset', names: ['web'], force: true, at: 0 },
+      { type: 'services.reset', names: ['web'], force: false, at: 0 },
+      { ...asked.stop, names: ['web'], at: 0 },
+      { ...asked.restart, names: ['web'], at: 0 },
+      { ...asked['start --force'], names: ['web'], at: 0 },
+    ] satisfies readonly ServiceRequest[]) {
+      expect(resets(step(ledger, request).orders)).toBe(1);
+    }
+    expect(resets(step(ledger, { type: 'drain.begun', at: 0 }).orders)).toBe(0);
+  });
+});
+
 const answers: Readonly<Record<Place, Readonly<Record<Asked, string>>>> = {
   disabled: {
     start: 'disabled | none | off',
@@ -611,6 +661,20 @@ describe('a restart', () => {
     ask(charts, 'disable');
     charts.happen('web', 'clear');
     expect([phase(charts), charts.starts]).toEqual(['disabled', ['web']]);
+  });
+
+  it('of a service that becomes ready before its turn to stop has come is still asked for', () => {
+    const charts = up(web, { name: 'ui', prerequisites: ['web'] });
+    charts.happen('web', 'crash');
+    charts.happen('web', 'restart');
+    ask(charts, 'restart', 'web', 'ui');
+    charts.happen('web', 'ready');
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'ready.running', askedBy: 'hand' });
+    charts.happen('ui', 'clear');
+    charts.happen('web', 'clear');
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'starting', askedBy: 'hand' });
+    charts.happen('web', 'ready');
+    expect(slotOf(charts.ledger, 'web').askedBy).toBeUndefined();
   });
 
   it('of a service that fails by itself first is a start', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { adviceOnCommand } from '../../../src/model/log/command-advice.ts';
 import { type EndFacts, explainEnd, type LastWords } from '../../../src/model/log/explain.ts';
 import { consoleService, type ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../specs.ts';
@@ -8,7 +9,7 @@ const exit3 = { kind: 'exited', code: 3 } as const;
 function explained(
   facts: Partial<EndFacts> & Pick<EndFacts, 'end'>,
   spec: ServiceSpec,
-  words?: LastWords,
+  words: readonly LastWords[] = [],
   now = 0,
 ): string {
   const lines = explainEnd(
@@ -16,6 +17,7 @@ function explained(
     (name) => (name === spec.name ? spec : undefined),
     () => words,
     now,
+    { onCommand: adviceOnCommand, onFile: () => [] },
   );
   return lines.join('\n');
 }
@@ -29,12 +31,17 @@ describe('the explanation of an end', () => {
       neverStarted: ['web.service', 'worker.service'],
       stopped: ['store.service', 'cache.service'],
     };
-    const words: LastWords = { stream: 'stderr', line: 'no such table', at: 1_000 };
+    const words: readonly LastWords[] = [
+      { stream: 'stdout', line: 'migrating', at: 900 },
+      { stream: 'stderr', line: 'no such table', at: 1_000 },
+    ];
     expect(explained(facts, spec, words, 1_340)).toBe(
       `chaperone: system failed: migrate.service did not become ready
   why     oneshot service, ended with exit 3 instead of exit 0 (pid 12)
   command /bin/migrate --all
-  last    "no such table"  (stderr, 0.3 s ago)
+  do      mend what its last words name; with "ignore_failures: true" the others go on without it
+  last    "migrating"  (stdout, 0.4 s ago)
+          "no such table"  (stderr, 0.3 s ago)
   waiting web.service, worker.service never started
   stopped store, cache; exit status 1`,
     );
@@ -50,6 +57,7 @@ describe('the explanation of an end', () => {
       `chaperone: system failed: web.service did not become ready
   why     simple service, ended with SIGSEGV (core dumped) within 0.5 s of its start (startup_pause), pid 12
   command /bin/web --port 80
+  do      it has said nothing: run its command by hand in the container, as its account; with "ignore_failures: true" the others go on without it
   stopped nothing; exit status 1`,
     );
   });
@@ -57,11 +65,12 @@ describe('the explanation of an end', () => {
   it('tells of a start that took too long', () => {
     const cause = { kind: 'timeout', timeout: 30_000, pid: 12 } as const;
     const spec = serviceSpec({ type: 'oneshot' });
-    const words: LastWords = { stream: 'stdout', line: 'waiting for the store', at: 0 };
+    const words: readonly LastWords[] = [{ stream: 'stdout', line: 'waiting for the store', at: 0 }];
     expect(explained({ end: { kind: 'serviceFailed', service: spec.name, cause } }, spec, words, 29_700)).toBe(
       `chaperone: system failed: web.service did not become ready
   why     oneshot service, no exit within 30 s (process_timeout), pid 12 was alive
   command /bin/web --port 80
+  do      give it more time ("process_timeout"), or end what it waits for
   last    "waiting for the store"  (stdout, 30 s ago)
   stopped nothing; exit status 1`,
     );
@@ -73,8 +82,29 @@ describe('the explanation of an end', () => {
       `chaperone: system failed: web.service could not be started
   why     cannot execute /bin/web: permission denied (EACCES)
   command /bin/web --port 80
+  do      let the account of the service execute it: "chmod 755", also where a COPY of the image has lost that
   stopped nothing; exit status 1`,
     );
+  });
+
+  it.each([
+    ['EACCES', 'let the account that chaperone runs as read the file: its owner, its mode, or "fsGroup" of the pod'],
+    ['EPERM', 'let the account that chaperone runs as read the file: its owner, its mode, or "fsGroup" of the pod'],
+    ['ENOENT', 'mend or bring the file that it names, or correct the directive ("secrets", "env_file", "env_dir")'],
+    ['EILSEQ', 'mend or bring the file that it names, or correct the directive ("secrets", "env_file", "env_dir")'],
+  ])('advises about the file where the variables cannot be read: %s', (code, advice) => {
+    const error = {
+      code,
+      stage: 'values',
+      program: '/bin/web',
+      detail: 'read the secret TOKEN /run/secrets/token',
+    } as const;
+    const said = explained(
+      { end: { kind: 'serviceFailed', service: 'web.service', cause: { kind: 'spawn', error } } },
+      serviceSpec(),
+    );
+    expect(said).toContain(`\n  do      ${advice}\n`);
+    expect(said).not.toMatch(/chmod 755|install what is missing/);
   });
 
   it('tells of missing programs before anything was started', () => {
@@ -110,6 +140,69 @@ describe('the explanation of an end', () => {
     expect(explained({ end: normal, exitStatus: 0 }, serviceSpec())).toBe('');
   });
 
+  const unable = { kind: 'spawn', error: { code: 'ENOENT', stage: 'lookup', program: 'cd' } } as const;
+  const left = { kind: 'exit', status: exit3, pid: 12 } as const;
+  const silent = 'it has said nothing: run its command by hand in the container, as its account';
+  const missing = 'install what is missing, or correct "command"';
+
+  const advised = (lines: string): readonly string[] =>
+    [...lines.matchAll(/^ {2}do +(.*)$/gm)].map(([, text = '']) => text);
+
+  it.each<[string, typeof unable | typeof left, readonly string[]]>([
+    [
+      'cd /srv && serve',
+      unable,
+      [
+        `write "directory: /srv", and the program first; or let a shell read it: write sh -c 'cd /srv && serve': no shell reads the command, and "cd" is a word of a shell`,
+      ],
+    ],
+    ['serve --port $PORT', left, ['write "$(PORT)": no shell reads the command, and "$PORT" is a word of a shell']],
+    [
+      'serve --port $(PRT)',
+      left,
+      ['set PRT, in "env_set" or for the container: $(PRT) in the command has stayed as it is'],
+    ],
+    ['serve $(_CHAP_SERVICE_SERIAL)', left, [`${silent}; with "ignore_failures: true" the others go on without it`]],
+    ["sh -c 'exec serve $(date)'", left, [`${silent}; with "ignore_failures: true" the others go on without it`]],
+  ])('says of the command %j what to write instead', (command, cause, advice) => {
+    const spec = serviceSpec({ command });
+    const end = { kind: 'serviceFailed', service: spec.name, cause } as const;
+    expect(advised(explained({ end }, spec))).toEqual(advice);
+    // A service that had become ready fails for another reason.
+    const known = cause.kind === 'exit' ? `${silent}; with "restart: on-failure" it is started again` : missing;
+    expect(advised(explained({ end: { ...end, onFailure: true } }, spec))).toEqual([known]);
+  });
+
+  it('says what the file of a program lacks that has ended at once', () => {
+    const spec = serviceSpec({ command: '/srv/x.py' });
+    const facts = { exitStatus: 1, neverStarted: [], stopped: [] };
+    const told = (end: EndFacts['end']): readonly string[] =>
+      advised(
+        explainEnd(
+          { ...facts, end },
+          () => spec,
+          () => [],
+          0,
+          { onCommand: () => [], onFile: ({ command }) => [`${command}: lacks`] },
+        ).join('\n'),
+      );
+    const end = { kind: 'serviceFailed', service: spec.name, cause: left } as const;
+    expect(told(end)).toEqual(['/srv/x.py: lacks']);
+    expect(told({ ...end, onFailure: true })).toEqual([`${silent}; with "restart: on-failure" it is started again`]);
+    expect(told({ ...end, cause: { kind: 'timeout', timeout: 1, pid: 3 } })).toEqual([
+      'give it more time ("process_timeout"), or end what it waits for',
+    ]);
+  });
+
+  it('says of missing programs that the command was written for a shell', () => {
+    const { error } = unable;
+    const spec = serviceSpec({ name: 'web.service', command: 'cd /srv && serve' });
+    const end = { kind: 'missingPrograms', problems: [{ service: 'web.service', error }] } as const;
+    expect(explained({ end }, spec)).toMatch(
+      /do +web\.service: write "directory: \/srv", .*no shell reads the command/,
+    );
+  });
+
   it("says of the command line's command only that it could not begin", () => {
     const refused = { kind: 'spawn', error: { code: 'EACCES', stage: 'exec', program: '/bin/x' } } as const;
     const said = 'chaperone: cannot run the command: cannot execute /bin/x: permission denied (EACCES)';
@@ -129,10 +222,11 @@ describe('the explanation of an end', () => {
   it('tells of a service that had failed when the system ended: by itself, by a command, because of it', () => {
     const cause = { kind: 'exit', status: exit3, pid: 12 } as const;
     const failed = { service: 'web.service', cause };
-    const words: LastWords = { stream: 'stderr', line: 'no space left', at: 0 };
+    const words: readonly LastWords[] = [{ stream: 'stderr', line: 'no space left', at: 0 }];
     const rest = `
   why     simple service, ended with exit 3 (pid 12)
   command /bin/web --port 80
+  do      mend what its last words name; with "restart: on-failure" it is started again
   last    "no space left"  (stderr, 0.5 s ago)
   stopped nothing; exit status 3`;
     for (const [end, headline] of [
@@ -195,7 +289,7 @@ describe('the explanation of an end', () => {
   stopped nothing; exit status 1`,
     );
     expect(explained(end('EACCES'), spec)).toContain('needs CAP_NET_BIND_SERVICE; or change "port" of git.service');
-    expect(explained(end('ENOBUFS'), spec)).not.toContain('  do ');
+    expect(explained(end('ENOBUFS'), spec)).toContain('  do      "chaperonectl doctor" in the container');
   });
 
   it('tells of a schedule that cannot be kept', () => {

@@ -17,7 +17,7 @@ function explained(cause: FailureCause, changes: Partial<ServiceSpec>): readonly
   return explainEnd(
     facts,
     () => spec,
-    () => undefined,
+    () => [],
     0,
   );
 }
@@ -25,7 +25,7 @@ function explained(cause: FailureCause, changes: Partial<ServiceSpec>): readonly
 const file = '/run/web.pid';
 
 describe('the explanation of a failed start', () => {
-  it.each<[FailureCause, Partial<ServiceSpec>, string, string | undefined]>([
+  it.each<[FailureCause, Partial<ServiceSpec>, string, string]>([
     [
       { kind: 'timeout', timeout: 300_000, pid: 14 },
       { type: 'notify', command: '/usr/bin/redis-server --supervised no' },
@@ -54,26 +54,24 @@ describe('the explanation of a failed start', () => {
       { kind: 'pidfile', file, trouble: 'refused', timeout: 30_000 },
       { type: 'forking' },
       'forking service, the pid file /run/web.pid names a process that does not belong to the service within 30 s (process_timeout)',
-      'the process has to descend from chaperone, or to run under the account of the service ("uid"); PID 1 is never followed',
+      'the process has to belong to the service, or to run under the account of the service ("uid"), unless root has written the file; PID 1, chaperone and the processes of other services are never followed',
     ],
     [
       { kind: 'exit', status: { kind: 'exited', code: 3 }, pid: 14 },
       { type: 'notify' },
       'notify service, ended with exit 3 before it sent READY=1 (pid 14)',
-      undefined,
+      'it has said nothing: run its command by hand in the container, as its account; with "ignore_failures: true" the others go on without it',
     ],
     [
       { kind: 'reported', errno: 13, pid: 14 },
       { type: 'notify' },
       'notify service, it sent ERRNO=13 before READY=1 (pid 14)',
-      undefined,
+      'ERRNO is a number of errno(3), which "errno -l" lists; what the program logs before it tells more',
     ],
   ])('%j of %j', (cause, changes, why, advice) => {
     const lines = explained(cause, changes);
     expect(lines).toContain(`  why     ${why}`);
-    expect(lines.filter((line) => line.startsWith('  do'))).toEqual(
-      advice === undefined ? [] : [`  do      ${advice}`],
-    );
+    expect(lines.filter((line) => line.startsWith('  do'))).toEqual([`  do      ${advice}`]);
   });
 });
 

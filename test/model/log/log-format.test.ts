@@ -75,6 +75,56 @@ describe('a syslog line', () => {
   });
 });
 
+describe('a message that does not fit on a line', () => {
+  const message = 'one\n\ttwo \u001b[2J\u009b \\xff';
+
+  it('is escaped in lines and packets', () => {
+    const text = 'one#012\ttwo \\x1b[2J\\xc2\\x9b \\xff';
+    expect(line({}, { message })).toBe(`Jan  5 04:03:02 box web[12]: ${text}`);
+    expect(line({ format: 'plain' }, { message })).toBe(text);
+    for (const packet of ['rfc3164', 'rfc5424'] as const)
+      expect(packetFormatter(packet, { host: 'box' })(record({ message })).endsWith(` ${text}`)).toBe(true);
+  });
+
+  it('is a JSON text in JSON, without characters that terminals obey', () => {
+    const text = line({ format: 'json' }, { message });
+    expect(JSON.parse(text)).toMatchObject({ message });
+    expect(text).toContain('"message":"one\\n\\ttwo \\u001b[2J\\u009b \\\\xff"');
+  });
+});
+
+describe('a piece of a line', () => {
+  it('is marked where another piece comes before it', () => {
+    expect(line({}, { continuation: true })).toBe('Jan  5 04:03:02 box web[12]: [continued] ready');
+    expect(line({ format: 'plain' }, { continuation: true })).toBe('[continued] ready');
+    expect(JSON.parse(line({ format: 'json' }, { continuation: true }))).toMatchObject({
+      continuation: true,
+      message: 'ready',
+    });
+  });
+});
+
+describe('a message that is JSON', () => {
+  const parsed = (message: string): string =>
+    line({ format: 'json', timestamp: 'none', parseJson: true }, { message }).replace(/^.*?"message":/, '');
+
+  it.each([
+    ['an object', '{"level":"info","n":12345678901234567890}', '{"level":"info","n":12345678901234567890}}'],
+    ['an object with blanks around it', '  {"a": 1} ', '{"a": 1}}'],
+    ['an object on several lines', '{"a":\n1}', '{"a":1}}'],
+    ['a list', '[1]', '"[1]"}'],
+    ['an object that is not complete', '{"a":', '"{\\"a\\":"}'],
+    ['text that begins like one', '{hello}', '"{hello}"}'],
+    ['an object that is nested too deep', '{"a":'.repeat(20_000), `${JSON.stringify('{"a":'.repeat(20_000))}}`],
+  ])('stands in the line as it should: %s', (_, message, text) => {
+    expect(parsed(message)).toBe(text);
+  });
+
+  it('stays a text where that is not asked for', () => {
+    expect(line({ format: 'json' }, { message: '{"a":1}' })).toContain('"message":"{\\"a\\":1}"');
+  });
+});
+
 describe('a plain line', () => {
   it('is the message, with a time where one is asked for', () => {
     expect(line({ format: 'plain' })).toBe('ready');
@@ -210,16 +260,20 @@ describe('a packet', () => {
     ).toBe(`<28>1 2030-01-05T04:03:02.007${zone} _ - - I_D [a@1 k_="\\"\\]\\\\"]`);
   });
 
-  it('is cut between two characters', () => {
-    const packet = old(record({ message: 'ü'.repeat(longestPacket) }));
-    const bytes = new TextEncoder().encode(packet);
-    expect([bytes.length === longestPacket || bytes.length === longestPacket - 1, packet.endsWith('ü')]).toEqual([
-      true,
-      true,
-    ]);
-    expect(packetFormatter('rfc5424', { host: 'box', limit: 480 })(record({ message: 'x'.repeat(9000) }))).toHaveLength(
-      480,
-    );
+  it('becomes several packets where the text is too long, and no character of it is lost', () => {
+    const message = `${'ü'.repeat(longestPacket)}end`;
+    const [first = '', ...more] = old(record({ message })).split('\n');
+    const head = first.slice(0, first.indexOf('ü'));
+    const texts = more.map((packet) => packet.slice(`${head}[continued] `.length));
+    expect(more.every((packet) => packet.startsWith(`${head}[continued] ü`))).toBe(true);
+    expect([first.slice(head.length), ...texts].join('')).toBe(message);
+    for (const packet of [first, ...more])
+      expect(new TextEncoder().encode(packet).length).toBeLessThanOrEqual(longestPacket);
+  });
+
+  it('is cut where its head alone is too long', () => {
+    const packet = packetFormatter('rfc5424', { host: 'b'.repeat(200), limit: 100 })(record({ message: 'x' }));
+    expect(packet).toHaveLength(100);
   });
 
   it('is read back as it was sent', () => {

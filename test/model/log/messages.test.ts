@@ -6,6 +6,7 @@ import {
   alreadyStarted,
   cannotSubreap,
   configurationError,
+  daemonLeft,
   exitKillsAhead,
   exitSeen,
   explicitStatus,
@@ -113,6 +114,12 @@ describe('the log lines of the start', () => {
     expect(changed({ phase: 'exited', end, restarted: false, wasReady: true })).toEqual([
       'info: web.service ended normally with exit 0 after 1.5 s (pid 7)',
     ]);
+    expect([1, 2].map((count) => daemonLeft('web.service', count).text)).toEqual([
+      'web.service has left 1 process behind, as a daemon does: chaperone follows a daemon under type forking with a pidfile',
+      'web.service has left 2 processes behind, as a daemon does: chaperone follows a daemon under type forking with a pidfile',
+    ]);
+    expect(daemonLeft('web.service', 1).severity).toBe('info');
+    expect(told({ type: 'service.reset', service: 'web.service' })).toEqual(['debug: web.service received reset']);
     expect(readyMessage('1.2.3')).toEqual({ severity: 'info', text: 'chaperone version 1.2.3, ready.' });
   });
 
@@ -124,6 +131,11 @@ describe('the log lines of the start', () => {
       "debug: web.service received exception during attempted start. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
       "warning: web.service (ignored) failure on start-up with result '<ProcStatus exit_status=3>'",
       "info: service web.service ignoring failures. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+    ]);
+    const main = { ignoreFailures: true, exitKills: true };
+    expect(changed({ phase: 'failed', cause: exited, during: 'start' }, main).slice(2)).toEqual([
+      "info: service web.service ignoring failures. Exception: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+      'warning: web.service terminated abnormally with <ProcStatus exit_status=3>',
     ]);
     expect(changed({ phase: 'failed', cause: missing, during: 'start' }, { ignoreFailures: true })).toEqual([
       "debug: web.service received exception during attempted start. Exception: executable 'web' not found",
@@ -240,21 +252,26 @@ describe('the log lines of the end', () => {
     ]);
     expect(drained({ kind: 'exitKills', service: 'web.service', outcome: { kind: 'exit', status: exit0 } })).toEqual([
       'warning: web.service terminated with exit_kills enabled',
+      'warning: Request made to kill system.',
     ]);
     expect(drained({ kind: 'serviceFailed', service: 'web.service', cause: exited })).toEqual([
       "err: system startup cancelled due to error: web.service failed on start-up with result '<ProcStatus exit_status=3>'",
+      'warning: Request made to kill system.',
     ]);
     const error = { code: 'ENOENT', stage: 'lookup', program: 'web' } as const;
     expect(drained({ kind: 'serviceFailed', service: 'web.service', cause: exited, onFailure: true })).toEqual([
       'err: web.service has failed, and the system ends with it (on_failure: shutdown)',
+      'warning: Request made to kill system.',
     ]);
     expect(drained({ kind: 'command' })).toEqual(['warning: Request made to kill system.']);
     expect(drained({ kind: 'missingPrograms', problems: [{ service: 'web.service', error }] })).toEqual([
       "err: system startup cancelled due to error: executable 'web' not found",
+      'warning: Request made to kill system.',
     ]);
     expect(drained({ kind: 'noProcesses' })).toEqual(['debug: no child processes present']);
     expect(drained({ kind: 'nothingStarted' })).toEqual([
       "warning: No service startups attempted (all disabled?) - exiting due to 'detect_exit=true'",
+      'warning: Request made to kill system.',
     ]);
     expect(drained({ kind: 'internalError', message: 'internal error: x' })).toEqual(['crit: internal error: x']);
   });
@@ -311,6 +328,11 @@ describe('a spawn error', () => {
     );
     expect(said('pipe', 'EMFILE')).toBe('cannot make a pipe: chaperone has no descriptor left (ulimit -n) (EMFILE)');
     expect(said('limit', 'EWEIRD')).toBe('cannot prepare the process (limit): EWEIRD (EWEIRD)');
+    const setting = { stage: 'setting', program: 'x', detail: 'set nice to -5', needs: 'CAP_SYS_NICE' } as const;
+    expect(describeSpawnError({ ...setting, code: 'EPERM' })).toBe(
+      'cannot set nice to -5: not permitted (EPERM); chaperone needs CAP_SYS_NICE',
+    );
+    expect(describeSpawnError({ ...setting, code: 'EINVAL' })).toBe('cannot set nice to -5: invalid argument (EINVAL)');
   });
 });
 

@@ -29,6 +29,7 @@ function literally(selector: string, it: LogRecord, widenTo?: string): boolean {
 
   const facilityMatches = (facility: string): boolean => {
     if (facility === '*') return true;
+    if (/^\[[^\]]+@\]$/.test(facility)) return it.program.toLowerCase().startsWith(facility.slice(1, -1).toLowerCase());
     if (facility.startsWith('[')) return it.program.toLowerCase() === facility.slice(1, -1).toLowerCase();
     if (facility.startsWith('/')) return new RegExp(facility.slice(1, -1), 'i').test(text);
     return facility.split(',').some((name) => {
@@ -158,7 +159,7 @@ describe('a compiled selector', () => {
   const facility = fc.oneof(
     { weight: 2, arbitrary: fc.constant('*') },
     { weight: 4, arbitrary: fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join(',')) },
-    { weight: 2, arbitrary: fc.constantFrom('[web]', '[WEB]', '[cron]', '[a b]', '[x.y]') },
+    { weight: 2, arbitrary: fc.constantFrom('[web]', '[WEB]', '[web@]', '[cron]', '[a b]', '[x.y]') },
     { weight: 2, arbitrary: fc.constantFrom('/ready/', '/^<13>/', '/web.*(up|down)/', '/a\\/b/', '/x$/', '/.*/') },
   );
   const priority = fc.constantFrom(
@@ -229,6 +230,14 @@ describe('a compiled selector', () => {
     expect(taken('[nginx].*', 'user', { program: 'nginx2' })).toBe('');
     expect(taken('[my app].*', 'user', { program: 'My App' })).toBe('eacrwnid');
     expect(taken('[nginx].*', 'user', { program: '' })).toBe('');
+  });
+
+  it('takes a name that ends in @ for all instances of a template', () => {
+    expect(taken('[worker@].*', 'user', { program: 'worker@1' })).toBe('eacrwnid');
+    expect(taken('[Worker@].*', 'user', { program: 'WORKER@mail' })).toBe('eacrwnid');
+    expect(taken('[worker@].*', 'user', { program: 'worker' })).toBe('');
+    expect(taken('[worker@1].*', 'user', { program: 'worker@12' })).toBe('');
+    expect(taken('[@].*', 'user', { program: 'worker@1' })).toBe('');
   });
 
   it('searches the whole record as it came in', () => {
@@ -381,5 +390,27 @@ describe('parseSelector', () => {
       ),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('how much of a record an expression looks through', () => {
+  const selects = (regex: string, raw: string): boolean => {
+    const parsed = parseSelector(`/${regex}/.*`);
+    if (!parsed.ok) throw new Error(parsed.message);
+    return compileSelector(parsed.selector)(record({ raw }));
+  };
+  const at = (index: number): string => `${'-'.repeat(index)}x${'-'.repeat(10_000)}`;
+
+  it.each([
+    ['a small one', '[x]', 8_191],
+    ['one of a thousand instructions', '(?:a?b?c?){160}[x]', 1_000],
+  ])('%s: up to its bound', (_, regex, within) => {
+    expect(selects(regex, at(within))).toBe(true);
+    expect(selects(regex, at(8_192))).toBe(false);
+  });
+
+  it('a large one: less than a small one', () => {
+    expect(selects('(?:a?b?c?){160}[x]', at(8_000))).toBe(false);
+    expect(selects('[x]', at(8_000))).toBe(true);
   });
 });

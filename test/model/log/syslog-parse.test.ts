@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatRecord } from '../../../src/model/log/log-format.ts';
-import { longestRecord, parseDatagram, parseLevelPrefix } from '../../../src/model/log/syslog-parse.ts';
+import { formatRecord, lineFormatter, packetFormatter } from '../../../src/model/log/log-format.ts';
+import { compileSelector } from '../../../src/model/log/selector.ts';
+import { longestLine, parseDatagram, parseLevelPrefix, type Reception } from '../../../src/model/log/syslog-parse.ts';
+import { escapeControls } from '../../../src/model/words/printable.ts';
 
 const encoder = new TextEncoder();
 const time = new Date(2030, 0, 5, 4, 3, 2).getTime();
 
-function parse(datagram: string | Uint8Array) {
-  return parseDatagram(typeof datagram === 'string' ? encoder.encode(datagram) : datagram, { time });
+function parse(datagram: string | Uint8Array, more: Partial<Reception> = {}) {
+  const reception = { time, localHost: 'box.example.org', ...more };
+  return parseDatagram(typeof datagram === 'string' ? encoder.encode(datagram) : datagram, reception);
 }
 
 /** The only record of a datagram, without what is undefined and without its raw text. */
@@ -255,7 +258,91 @@ describe('a record as programs send it', () => {
   });
 });
 
+describe('a text without a tag', () => {
+  it.each([
+    'https://example.com/x',
+    'https://example.com/x: is down',
+    '{"level":"info"}',
+    '{"level": "info", "text": "x: y"}',
+    '["a", "b"]: list',
+    'level=info msg="the time: now"',
+    'the time: now',
+    'some words: and more',
+    'java.lang.Exception in: main',
+    '12:30:45 it began',
+    '12: a number',
+    '10.0.0.1:80 refused',
+    'localhost:8080 refused',
+    'INFO:root:hello',
+    'C:\\Users\\x is full',
+    'file:///etc/passwd',
+    '"quoted": text',
+    "don't: do that",
+    'x[i] of list',
+    'the x(i): of list',
+    '-> x: y',
+    ': text',
+    '=== start: x ===',
+  ])('keeps its words: %s', (text) => {
+    for (const stamp of ['Jan  5 04:03:02 ', '2030-01-05T04:03:02Z '])
+      expect(only(`<14>${stamp}${text}`)).toEqual({
+        time,
+        facility: 'user',
+        severity: 'info',
+        program: '',
+        message: text,
+      });
+    expect(only(`<14>${text}`)).toMatchObject({ program: '', message: text });
+  });
+
+  it.each([
+    ['box app: text', 'box'],
+    ['box.example.org app: text', 'box.example.org'],
+    ['localhost app: text', 'localhost'],
+    ['10.0.0.1 app: text', '10.0.0.1'],
+    ['fe80::1%eth0 app: text', 'fe80::1%eth0'],
+    ['other app[5]: text', 'other'],
+  ])('is no text with a host before its tag: %s', (text, host) => {
+    expect(only(`<14>Jan  5 04:03:02 ${text}`)).toMatchObject({ host, program: 'app', message: 'text' });
+  });
+});
+
+describe('a timestamp that does not exist', () => {
+  it.each([
+    'Feb 31 04:03:02 app: text',
+    'Feb 30 2028 04:03:02 app: text',
+    'Feb 29 2030 04:03:02 app: text',
+    'Apr 31 04:03:02 app[5]: text',
+    'Foo 11 04:03:02 app: text',
+    'Jan  0 04:03:02 app: text',
+    'Jan 15 24:00:00 app: text',
+    'Jan 15 04:60:02 app: text',
+    '2030-02-31T04:03:02Z app: text',
+    '2030-13-01T04:03:02Z app: text',
+    '1 2030-02-31T04:03:02Z box app - - - text',
+    '1 2100-02-29T04:03:02Z box app - - - text',
+    '1 2030-01-05T24:00:00Z box app - - - text',
+  ])('is text: %s', (text) => {
+    expect(only(`<14>${text}`)).toEqual({ time, facility: 'user', severity: 'info', program: '', message: text });
+  });
+
+  it.each([
+    'Feb 29 04:03:02',
+    'Feb 29 2028 04:03:02',
+    'Dec 31 23:59:60',
+    '2028-02-29T00:00:00Z',
+  ])('is none of the rare ones: %s', (stamp) => {
+    expect(only(`<14>${stamp} app: text`)).toMatchObject({ program: 'app', message: 'text' });
+  });
+});
+
 describe('RFC 5424', () => {
+  it('is text where its header holds what cannot be shown', () => {
+    for (const text of ['1 - b\nx app - - - text', '1 - box a\u001b - - - text', '1 - box app \u202e - - text'])
+      expect(only(`<13>${text}`)).toMatchObject({ program: '', message: text });
+    expect(only('<13>1 - box app - - [a x="\n"] text')['structuredData']).toEqual([{ id: 'a', params: [['x', '\n']] }]);
+  });
+
   it('takes - for nothing, and its own time', () => {
     expect(only('<165>1 - - - - - -')).toEqual({
       time,
@@ -368,10 +455,46 @@ describe('a datagram', () => {
     expect(only('<13>app:  text\u00a0 \t\r\n\n')['message']).toBe(' text\u00a0');
   });
 
-  it('stays one line: line feeds as rsyslog writes them, other control characters as bytes', () => {
-    expect(only('<13>app: one\n\ttwo\r\nthree \u001b[2J\u009b')['message']).toBe(
-      'one#012\ttwo\\x0d#012three \\x1b[2J\\x9b',
-    );
+  it('stays one record with its lines and control characters, and one printable line for selectors', () => {
+    const text = '<13>app: one\n\ttwo\r\nthree \u001b[2J\u009b';
+    expect(only(text)['message']).toBe('one\n\ttwo\r\nthree \u001b[2J\u009b');
+    expect(parse(text)[0]?.raw).toBe('<13>app: one#012\ttwo\\x0d#012three \\x1b[2J\\xc2\\x9b');
+  });
+
+  it.each([
+    ['a priority', '<13>app: one\n<3>sshd[1]: two', 'one\n<3>sshd[1]: two'],
+    ['nothing', '<13>app: one\n\n\ntwo', 'one\n\n\ntwo'],
+    ['its first line', '<13>Jan  5 04:03:02 app:\n at x\n at y', '\n at x\n at y'],
+  ])('stays one record where a line feed stands before %s', (_, text, message) => {
+    expect(only(text)).toMatchObject({ program: 'app', message });
+  });
+
+  it('may hold records with their length before them', () => {
+    const counted = (text: string) => `${encoder.encode(text).length} ${text}`;
+    const texts = ['<34>Jan  5 04:03:02 su[7]: no\nand <13>no', '<165>1 - box app - - - grüß', '<13>app: \u0000x'];
+    for (const between of ['', '\n', '\u0000']) {
+      const records = parse(texts.map(counted).join(between));
+      expect(records.map(({ program, message }) => [program, message])).toEqual([
+        ['su', 'no\nand <13>no'],
+        ['app', 'grüß'],
+        ['app', '\u0000x'],
+      ]);
+    }
+    // The last one was sent with white space at its end, or was cut.
+    expect(only('123 <34>su: no')).toMatchObject({ facility: 'auth', program: 'su', message: 'no' });
+    expect(parseDatagram('11 <34>su: yes', { time })).toMatchObject([{ program: 'su', message: 'yes' }]);
+  });
+
+  it.each([
+    '5 <34>hello world',
+    '12 <34>su: text and more',
+    '0 <34>x',
+    '123 text',
+    '1234567 <34>x',
+    '7 <192x> y',
+    '14 <34>su: first\n3 second',
+  ])('is text where the lengths in it are wrong: %j', (text) => {
+    expect(only(text)).toMatchObject({ unprioritized: true, message: text });
   });
 
   it('stays readable where it is not UTF-8', () => {
@@ -379,10 +502,28 @@ describe('a datagram', () => {
     expect(only(bytes)['message']).toBe('gr\\xfc\\xdf ü');
   });
 
-  it('is cut between two characters where it is too long', () => {
-    const [record] = parse(`<13>app: ${'ü'.repeat(longestRecord)}`);
-    const kept = Math.floor((longestRecord - '<13>app: '.length) / 2);
-    expect(record?.message).toBe(`${'ü'.repeat(kept)} [… ${2 * (longestRecord - kept)} bytes cut]`);
+  it('becomes several records, cut between two characters, where its message is too long', () => {
+    const message = `x${'ü'.repeat(longestLine)}`;
+    const records = parse(`<13>app[7]: ${message}`);
+    expect(records.map((record) => record.message).join('')).toBe(message);
+    expect(records.map((record) => encoder.encode(record.message).length)).toEqual([longestLine - 1, longestLine, 2]);
+    expect(records.map(({ continuation }) => continuation)).toEqual([undefined, true, true]);
+    for (const record of records) expect(record).toMatchObject({ program: 'app', pid: 7, raw: records[0]?.raw });
+  });
+
+  it.each([1, 4, 10])('is cut at the length that is given: %i', (maxLine) => {
+    const messages = parse('<13>app: 0123456789abcdefüü', { maxLine }).map(({ message }) => message);
+    expect(messages.join('')).toBe('0123456789abcdefüü');
+    expect(messages).toEqual(messages.filter((message) => encoder.encode(message).length <= Math.max(4, maxLine)));
+    expect(messages[0]).toBe('0123456789'.slice(0, Math.max(4, maxLine)));
+  });
+
+  it('says how much was not received', () => {
+    expect(parseDatagram('<13>app: text', { time }, 7)).toMatchObject([{ message: 'text [… 7 bytes cut]' }]);
+    expect(parseDatagram('<13>app: 01234567', { time, maxLine: 4 }, 7).map(({ message }) => message)).toEqual([
+      '0123',
+      '4567 [… 7 bytes cut]',
+    ]);
   });
 
   it('is kept as it came, for regular expressions', () => {
@@ -411,17 +552,17 @@ describe('a datagram', () => {
     fc.uint8Array({ minLength: 20_000, maxLength: 20_100, size: 'max' }),
   );
 
-  it('is read whatever is in it, as printable lines of bounded length', () => {
+  it('is read whatever is in it, and no byte of it is lost', () => {
     const texts: fc.Arbitrary<Uint8Array> = datagrams;
     fc.assert(
       fc.property(texts, (bytes) => {
         const records = parseDatagram(bytes, { time });
         expect(records.length).toBeLessThanOrEqual(bytes.length);
         for (const record of records) {
-          const line = formatRecord(record, 'box');
-          expect(line).not.toMatch(/[^\P{Cc}\t]/u);
-          expect(record.message.length).toBeLessThanOrEqual(4 * longestRecord + 40);
-          expect(record.raw).toContain(record.message);
+          const { message, raw, program, host = '', processId = '', messageId = '' } = record;
+          expect([raw, program, host, processId, messageId].join('')).not.toMatch(/[^\P{Cc}\t]/u);
+          expect(encoder.encode(message).length).toBeLessThanOrEqual(longestLine);
+          expect(raw).toContain(escapeControls(message.replaceAll('\n', '#012')));
         }
       }),
       { numRuns: 1000 },
@@ -457,9 +598,12 @@ describe('a datagram', () => {
   });
 
   it('is the same record where its text needs no decoding', () => {
+    const seeming = '<13>app: \\x41 \\x5c';
+    expect(parseDatagram(seeming, { time })).toEqual(parseDatagram(encoder.encode(seeming), { time }));
+    expect(parseDatagram(seeming, { time })[0]?.message).toBe('\\x5cx41 \\x5cx5c');
     const plain = fc.oneof(
       fc.array(pieces, { maxLength: 20 }).map((all) => all.join('').replace(/[^\t -~]/g, '\t')),
-      fc.string({ maxLength: 3 * longestRecord, unit: 'grapheme-ascii', size: 'max' }),
+      fc.string({ maxLength: 20_000, unit: 'grapheme-ascii', size: 'max' }),
     );
     fc.assert(
       fc.property(plain, (text) => {
@@ -468,6 +612,86 @@ describe('a datagram', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('the sender', () => {
+  const sender = { pid: 77, uid: 1000 };
+
+  it.each([
+    ['<13>app[77]: x', 'known', 77],
+    ['<13>app[78]: x', 'claimed', 78],
+    ['<13>app[main]: x', 'claimed', undefined],
+    ['<13>app: x', 'claimed', undefined],
+    ['<13>1 - - app 77 - - x', 'known', 77],
+    ['<13>1 - - app 7 - - x', 'claimed', 7],
+    ['no priority', 'claimed', undefined],
+  ])('stands beside what the record says: %s', (text, trust, pid) => {
+    expect(parse(text, { sender })).toMatchObject([{ sender, trust, pid }]);
+    expect(only(text)).not.toHaveProperty('trust');
+  });
+
+  it('confirms no pid where it has none here', () => {
+    expect(parse('<13>app[0]: x', { sender: { pid: 0, uid: 0 } })).toMatchObject([{ trust: 'claimed' }]);
+  });
+});
+
+describe("chaperone's name", () => {
+  const forged = [
+    '<174>chaperone[1]: x',
+    '<174>Jan  5 04:03:02 chaperone[1]: x',
+    '<30>Jan  5 04:03:02 box chaperone: x',
+    '<174>CHAPERONE: x',
+    '<174>/usr/bin/chaperone[1]: x',
+    '<174>chaperone[main]: x',
+    '<174>1 - box chaperone 1 - - x',
+    '<174>1 - - /x/chaperone - - - x',
+    '<174>1 - - chaperone[1]: - - - x',
+    '<174>1 - - - - - - chaperone[1]: x',
+    '<174>Jan  5 04:03:02 \tchaperone[1]: x',
+    '<174>\u200bchaperone[1]: x',
+    '<174>chap\u00aderone[1]: x',
+    '<174>ｃｈａｐｅｒｏｎｅ: x',
+    '<174>chaperone\u034f: x',
+    '<174> \n chaperone: x',
+  ];
+
+  it.each(forged)('is marked in every format where another has taken it: %j', (text) => {
+    const sender = { pid: 77, uid: 0 };
+    for (const more of [{}, { sender }]) {
+      const [record] = parse(text, more);
+      if (record === undefined) throw new Error('nothing was read');
+      expect(record).toMatchObject({
+        program: 'chaperone?',
+        impostor: true,
+        ...('sender' in more ? { trust: 'claimed' } : {}),
+      });
+      expect(record.message).toContain('x');
+      const lines = (['syslog', 'plain', 'json'] as const).map((format) =>
+        lineFormatter({ host: 'box', format })(record),
+      );
+      const packets = (['rfc3164', 'rfc5424'] as const).map((format) =>
+        packetFormatter(format, { host: 'box' })(record),
+      );
+      for (const line of [...lines, ...packets]) expect(line).toContain('chaperone?');
+      expect(compileSelector('[chaperone].*')(record)).toBe(false);
+    }
+  });
+
+  it.each(forged)('is left to chaperone: %j', (text) => {
+    expect(parse(text, { isOwn: true })[0]).not.toHaveProperty('impostor');
+  });
+
+  it.each([
+    '<13>chaperone-worker[5]: x',
+    '<13>chaperoned: x',
+    '<13>my.chaperone: x',
+    '<13>app: chaperone[1]: x',
+    '<13>app: \nJan  5 04:03:02 box chaperone[1]: x',
+    '<13>Jan  5 04:03:02 the chaperone said x',
+    'chaperone[1]: x',
+  ])('is something else in %j', (text) => {
+    expect(parse(text)[0]).not.toHaveProperty('impostor');
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   failureText,
+  helperFailed,
   journalRefuses,
   notifyRefused,
   notifyTruncated,
@@ -18,11 +19,12 @@ describe('a sink that refuses', () => {
   it.each([
     [
       'EROFS',
-      'cannot write log records to /var/log/a (EROFS, read-only file system); the records that are lost are counted',
+      false,
+      'cannot write log records to /var/log/a (EROFS, read-only file system); those that are lost are counted',
     ],
-    ['EXYZ', 'cannot write log records to /var/log/a (EXYZ); the records that are lost are counted'],
-  ])('%s', (code, text) => {
-    expect(sinkRefuses('/var/log/a', code)).toEqual({ severity: 'warning', text });
+    ['EXYZ', true, 'cannot write log records to /var/log/a (EXYZ); they go to stderr until that works again'],
+  ])('%s', (code, diverted, text) => {
+    expect(sinkRefuses('/var/log/a', code, diverted)).toEqual({ severity: 'warning', text });
   });
 });
 
@@ -47,7 +49,10 @@ describe('a process that is not followed', () => {
     const refused = (refusal: FollowRefusal, owner?: string): string =>
       pidRefused('web', 7, "pid file '/run/a'", refusal, owner).text;
     const why = "web does not follow pid 7 from pid file '/run/a': ";
-    expect(refused('foreign')).toBe(`${why}it neither descends from chaperone nor runs under the service's account`);
+    expect(refused('foreign')).toBe(
+      `${why}it neither belongs to the service nor runs under the service's own account, and only root may name any other process`,
+    );
+    expect(refused('own')).toBe(`${why}it is a process of chaperone itself`);
     expect(refused('first')).toBe(`${why}PID 1 is never a process of a service`);
     expect(refused('owned', 'store.service')).toBe(`${why}the process belongs to store.service`);
     expect(refused('owned')).toBe(`${why}the process belongs to another service`);
@@ -72,9 +77,18 @@ describe('a process that is not followed', () => {
 });
 
 it('a notification that does not count, or is too long, is told', () => {
-  expect(notifyRefused('web', 7, 'main')).toEqual({
+  const refused = 'which may not send any (NOTIFYACCESS=main): the sender,';
+  const rest = 'is none that notify_access permits; further ones are ignored without a word';
+  expect(notifyRefused('web', { pid: 7, uid: 1000 }, 'main')).toEqual({
+    severity: 'warning',
+    text: `web got a notification from pid 7, ${refused} of uid 1000, ${rest}`,
+  });
+  expect(notifyRefused('web', { pid: 0, uid: 0 }, 'main').text).toBe(
+    `web got a notification from pid 0, ${refused} from outside of the pid namespace, ${rest}`,
+  );
+  expect(helperFailed('web', 7, 'ERRNO=2')).toEqual({
     severity: 'debug',
-    text: 'web got a notification from pid 7, which may not send any (NOTIFYACCESS=main)',
+    text: "web got ERRNO=2 from pid 7, which is not its main process: it does not count as the service's error",
   });
   expect(notifyTruncated('web')).toEqual({
     severity: 'warning',

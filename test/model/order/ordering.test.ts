@@ -11,8 +11,8 @@ import {
   satisfies,
   shutdownReserve,
   stopShare,
-  sufficientBudget,
 } from '../../../src/model/order/ordering.ts';
+import { budgetFor, overrun } from '../../../src/model/order/stop-budget.ts';
 import { isLive, isReadyPhase, type ServicePhase } from '../../../src/model/service/service-phase.ts';
 import { startable } from '../ledger/oracles.ts';
 import { type Member, orderedServices } from './graphs.ts';
@@ -217,7 +217,10 @@ describe('stopShare', () => {
   it('is a second at least for each layer of a budget that suffices for them', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), (layers) => {
-        const budget = sufficientBudget(layers);
+        const needs = Array.from({ length: layers }, (_, index) => ({ service: `s${index}`, time: 1_000 }));
+        const budget = budgetFor(needs);
+        expect(overrun(needs, budget)).toBe(0);
+        expect(overrun(needs, budget - 501)).toBeGreaterThan(0);
         expect(stopShare(layers - 1, budget, budget)).toBeGreaterThanOrEqual(leastShare);
       }),
     );

@@ -155,6 +155,14 @@ describe('planReload', () => {
       'change',
       'command changed, stopped by hand, stays so',
     ],
+    [
+      'who may notify',
+      { type: 'notify' },
+      { type: 'notify', notifyAccess: 'main' },
+      'ready',
+      'restart',
+      'notify_access changed',
+    ],
     ['how its processes are ended', {}, { killMode: 'process' }, 'ready', 'restart', 'kill_mode changed'],
     [
       'the command of the command line',

@@ -116,8 +116,28 @@ describe('planAccount', () => {
       });
     });
 
-    it('may be root: the user is root by another name', () => {
-      expect(plan('joe:/apps', image, { owner: { uid: 0, gid: 0 } })).toMatchObject({ kind: 'create', uid: 0, gid: 0 });
+    describe("is root's", () => {
+      const ofRoot = { owner: { uid: 0, gid: 0 } };
+
+      it.each(['joe:/apps', 'joe:/apps::100', 'joe:/apps:users'])('%s is refused, with what to do', (text) => {
+        expect(plan(text, image, ofRoot)).toEqual({
+          kind: 'error',
+          message: 'cannot create the user joe: /apps belongs to root, and joe would be root by another name',
+          hint: 'write the uid: --create-user joe:/apps:UID; or give the folder to another account first',
+        });
+      });
+
+      it('is refused in an image without any user, too', () => {
+        expect(plan('joe:/apps', {}, ofRoot)).toMatchObject({ kind: 'error' });
+      });
+
+      it('a uid that is written makes the user', () => {
+        expect(plan('joe:/apps:1234', image, ofRoot)).toMatchObject({ kind: 'create', uid: 1234, gid: 0 });
+      });
+
+      it('root itself is there already', () => {
+        expect(plan('root:/apps', image, ofRoot)).toMatchObject({ kind: 'exists', uid: 0 });
+      });
     });
 
     it('has to fit a user that exists', () => {

@@ -51,6 +51,15 @@ describe('parseAccounts', () => {
     expect(database.account('4294967294')).toMatchObject({ kind: 'found' });
   });
 
+  it('gives chaperone its own group where its uid has no entry, and no other', () => {
+    const { account } = parseAccounts('', '', { uid: 4242, gid: 3000 });
+    expect(account('4242')).toMatchObject({ account: { uid: 4242, gid: 3000, groups: [3000] } });
+    expect(account('4242', '7')).toMatchObject({ account: { uid: 4242, gid: 7, groups: [7] } });
+    expect(account('4243')).toMatchObject({ account: { uid: 4243, gid: 0, groups: [0] } });
+    const known = parseAccounts('joe:x:1000:100:::', '', { uid: 1000, gid: 3000 });
+    expect(known.account('1000')).toMatchObject({ account: { uid: 1000, gid: 100 } });
+  });
+
   it('names what it does not find', () => {
     expect(database.account('nobody')).toEqual({ kind: 'unknownUser', user: 'nobody' });
     expect(database.account('joe', 'wheel')).toEqual({ kind: 'unknownGroup', group: 'wheel' });

@@ -16,6 +16,8 @@ describe('parseNotifyMessage', () => {
     ['MONOTONIC_USEC=1500', {}],
     ['STOPPING=1', { stopping: true }],
     ['ERRNO=2', { errno: 2 }],
+    ['ERRNO=2\nX_CHAPERONE=1', { errno: 2, vouched: true }],
+    ['X_CHAPERONE=0', {}],
     ['ERRNO=0', { errno: 0 }],
     ['BUSERROR=org.freedesktop.DBus.Error.TimedOut', { busError: 'org.freedesktop.DBus.Error.TimedOut' }],
     ['MAINPID=4711', { mainPid: 4711 }],

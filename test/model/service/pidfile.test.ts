@@ -22,75 +22,107 @@ describe('parsePidfile', () => {
   });
 });
 
-/** Of web.service, which runs as root, was started at 100 and owns no process of that number. */
-const own: Claim = { service: 'web.service', accountUid: 0, owner: undefined, startBegan: 100 };
-/** A child of that start. */
-const child: Candidate = { pid: 10, descendant: true, uid: 0, began: 100 };
+/** Of web.service, which runs as the account 33, was started at 100 and owns no process of that number. */
+const own: Claim = { service: 'web.service', accountUid: 33, owner: undefined, startBegan: 100, isOwn: false };
+/** A process of that start. */
+const member: Claim = { ...own, owner: 'web.service' };
+const ofRoot: Candidate = { pid: 10, uid: 0, began: 100 };
+const ofAccount: Candidate = { ...ofRoot, uid: 33 };
 
 interface Case {
   readonly what: string;
-  readonly process?: Partial<Candidate>;
-  readonly claim?: Partial<Claim>;
-  readonly refusal: FollowRefusal | undefined;
+  readonly process: Candidate;
+  readonly claim: Claim;
+  /** The refusal of a pid that root has named, and of one that somebody else has named. */
+  readonly byRoot: FollowRefusal | undefined;
+  readonly byOthers: FollowRefusal | undefined;
 }
 
 describe('which pid may be followed', () => {
   it.each<Case>([
-    { what: 'a descendant that began with the start', refusal: undefined },
-    { what: 'a descendant under another account', process: { uid: 33 }, refusal: undefined },
+    { what: 'one of its own tree', process: ofRoot, claim: member, byRoot: undefined, byOthers: undefined },
+    { what: 'one of its account', process: ofAccount, claim: own, byRoot: undefined, byOthers: undefined },
+    { what: 'one of root', process: ofRoot, claim: own, byRoot: undefined, byOthers: 'foreign' },
     {
-      what: 'one of the account that no longer descends from chaperone',
-      process: { descendant: false, uid: 33 },
-      claim: { accountUid: 33 },
-      refusal: undefined,
+      what: 'one of a third account',
+      process: { ...ofRoot, uid: 34 },
+      claim: own,
+      byRoot: undefined,
+      byOthers: 'foreign',
     },
-    { what: 'one that is neither', process: { descendant: false }, claim: { accountUid: 33 }, refusal: 'foreign' },
-    { what: 'the first process of all', process: { pid: 1 }, refusal: 'first' },
     {
-      what: 'the first one, also where it is its own',
-      process: { pid: 1 },
-      claim: { owner: 'web.service' },
-      refusal: 'first',
+      what: 'one of root, where the service runs as root',
+      process: ofRoot,
+      claim: { ...own, accountUid: 0 },
+      byRoot: undefined,
+      byOthers: 'foreign',
     },
-    { what: 'no process', process: { pid: 0 }, refusal: 'first' },
-    { what: "another service's", claim: { owner: 'store.service' }, refusal: 'owned' },
+    {
+      what: 'the first process of all',
+      process: { ...ofRoot, pid: 1 },
+      claim: own,
+      byRoot: 'first',
+      byOthers: 'first',
+    },
+    {
+      what: 'the first one, also in its own tree',
+      process: { ...ofRoot, pid: 1 },
+      claim: member,
+      byRoot: 'first',
+      byOthers: 'first',
+    },
+    { what: 'no process', process: { ...ofRoot, pid: 0 }, claim: own, byRoot: 'first', byOthers: 'first' },
+    { what: 'chaperone', process: ofRoot, claim: { ...own, isOwn: true }, byRoot: 'own', byOthers: 'own' },
+    {
+      what: 'chaperone, where all have one account',
+      process: ofAccount,
+      claim: { ...member, isOwn: true },
+      byRoot: 'own',
+      byOthers: 'own',
+    },
+    {
+      what: "another service's, of the same account",
+      process: ofAccount,
+      claim: { ...own, owner: 'store.service' },
+      byRoot: 'owned',
+      byOthers: 'owned',
+    },
     {
       what: "another service's of before the start: whose it is says more",
-      process: { began: 50 },
-      claim: { owner: 'store.service' },
-      refusal: 'owned',
+      process: { ...ofRoot, began: 50 },
+      claim: { ...own, owner: 'store.service' },
+      byRoot: 'owned',
+      byOthers: 'owned',
     },
     {
-      what: "another service's, which is no descendant",
-      process: { descendant: false },
-      claim: { owner: 'store.service', accountUid: 33 },
-      refusal: 'owned',
-    },
-    { what: 'one that began before the start', process: { began: 99 }, refusal: 'old' },
-    {
-      what: 'one of the account that began before the start',
-      process: { descendant: false, began: 99 },
-      refusal: 'old',
+      what: 'one of its account that began before the start',
+      process: { ...ofAccount, began: 99 },
+      claim: own,
+      byRoot: 'old',
+      byOthers: 'old',
     },
     {
-      what: 'a foreign one that began before the start',
-      process: { descendant: false, began: 99 },
-      claim: { accountUid: 33 },
-      refusal: 'foreign',
+      what: 'one of root that began before the start',
+      process: { ...ofRoot, began: 99 },
+      claim: own,
+      byRoot: 'old',
+      byOthers: 'foreign',
     },
     {
       what: "one that began before the start and was this service's already",
-      process: { began: 99 },
-      claim: { owner: 'web.service' },
-      refusal: undefined,
+      process: { ...ofRoot, began: 99 },
+      claim: member,
+      byRoot: undefined,
+      byOthers: undefined,
     },
     {
-      what: 'any, where nobody knows when the start was',
-      process: { began: 0 },
-      claim: { startBegan: undefined },
-      refusal: undefined,
+      what: 'any of its account, where nobody knows when the start was',
+      process: { ...ofAccount, began: 0 },
+      claim: { ...own, startBegan: undefined },
+      byRoot: undefined,
+      byOthers: undefined,
     },
-  ])('$what: $refusal', ({ process = {}, claim = {}, refusal }) => {
-    expect(refusalOf({ ...child, ...process }, { ...own, ...claim })).toBe(refusal);
+  ])('$what: $byRoot where root says so, $byOthers where others do', ({ process, claim, byRoot, byOthers }) => {
+    expect([refusalOf(process, claim, true), refusalOf(process, claim, false)]).toEqual([byRoot, byOthers]);
   });
 });

@@ -298,6 +298,22 @@ describe('bounds', () => {
     expect(expand('$(B:/(a+)+b/x/)', values)).toBe('x');
   });
 
+  it('stops a large regular expression on a long value, and takes it on a shorter one', () => {
+    const values = level({ LONG: 'a'.repeat(20_000), SHORT: 'a'.repeat(2_000) });
+    const regex = '(a?b?){200}x';
+    expect(failure(() => expand(`$(LONG:/${regex}/y/)`, values))).toBe(
+      'EXPANSION_TOO_LARGE: a value of 20000 characters is too long for such a regex',
+    );
+    expect(expand(`$(SHORT:/${regex}/y/)`, values)).toBe('a'.repeat(2_000));
+  });
+
+  it('stops a glob with many stars on a long value', () => {
+    const values = level({ LONG: 'a'.repeat(100_000), GLOB: `*${'a'.repeat(1_000)}b*` });
+    expect(failure(() => expand('$(LONG:|$(GLOB)|yes|no)', values))).toBe(
+      'EXPANSION_TOO_LARGE: the glob has too many * for such a long value',
+    );
+  });
+
   it('stops a regular expression that is too long', () => {
     const failed = failure(() => expand(`$(U:/${'/'.repeat(100_000)})`));
     expect(failed).toMatch(/^EXPANSION_BAD_REGEX: .* characters, and 2000 are allowed$/);

@@ -24,6 +24,14 @@ describe('the kinds of an inspection', () => {
     ['ws:0', [{ kind: 'ws', port: 0 }]],
     ['web:65535', [{ kind: 'web', port: 65_535 }]],
     ['ws:10.0.0.1:80', [{ kind: 'ws', address: '10.0.0.1', port: 80 }]],
+    ['web,act', [{ kind: 'web', act: true }]],
+    [
+      'terminal:a,web:10.0.0.1:80,act,ws',
+      [terminal('a'), { kind: 'web', port: 80, address: '10.0.0.1', act: true }, { kind: 'ws' }],
+    ],
+    // Elsewhere that is the name of a service, or of a file.
+    ['terminal:web.service,act', [terminal('web.service', 'act')]],
+    ['journal:a,act', [journal('a,act')]],
     ['ws:[::1]:80', [{ kind: 'ws', address: '::1', port: 80 }]],
   ])('%s', (text, requests) => {
     expect(parseInspectRequests(text)).toEqual({ kind: 'requests', requests });
@@ -33,13 +41,16 @@ describe('the kinds of an inspection', () => {
     ['', '""'],
     ['terminals', '"terminals"'],
     ['web,store', '"store"'],
+    ['web,act,act', '"act"'],
+    ['act', '"act"'],
+    ['ws,act', '"act"'],
     ['terminal,,json', '""'],
     [':x', '""'],
     ['constructor', '"constructor"'],
   ])('%j is none', (text, quoted) => {
     const parsed = parseInspectRequests(text);
     expect(parsed.kind === 'mistake' && parsed.message).toBe(
-      `cannot inspect to ${quoted}: expected terminal[:SERVICE,…], json[:SERVICE,…], journal:FILE, ws[:[ADDRESS:]PORT], web[:[ADDRESS:]PORT]`,
+      `cannot inspect to ${quoted}: expected terminal[:SERVICE,…], json[:SERVICE,…], journal:FILE, ws[:[ADDRESS:]PORT], web[:[ADDRESS:]PORT][,act]`,
     );
   });
 
@@ -54,8 +65,8 @@ describe('the kinds of an inspection', () => {
     ['ws:65536', 'ws:65536', 'ws[:[ADDRESS:]PORT]'],
     ['ws:-1', 'ws:-1', 'ws[:[ADDRESS:]PORT]'],
     ['ws:http', 'ws:http', 'ws[:[ADDRESS:]PORT]'],
-    ['web:::1:80', 'web:::1:80', 'web[:[ADDRESS:]PORT]'],
-    ['web:[::1]', 'web:[::1]', 'web[:[ADDRESS:]PORT]'],
+    ['web:::1:80', 'web:::1:80', 'web[:[ADDRESS:]PORT][,act]'],
+    ['web:[::1]', 'web:[::1]', 'web[:[ADDRESS:]PORT][,act]'],
   ])('%j is told what is expected', (text, quoted, expected) => {
     expect(parseInspectRequests(text)).toEqual({
       kind: 'mistake',

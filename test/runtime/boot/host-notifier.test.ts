@@ -56,3 +56,37 @@ describe('what the host hears after a reload', () => {
     expect(hears(0)[1]).toMatch(/; 1 service/);
   });
 });
+
+describe('a fault in telling the host', () => {
+  it('is logged and goes no further, at once and in a timer; the next message is sent', () => {
+    const clock = new VirtualClock();
+    const { notifying, sent } = new SimulatedKernel(clock, { has: () => false, script: () => undefined });
+    let faulty = true;
+    const said: string[] = [];
+    const host = new HostNotifier({ path: '/host', watchdog: 2_000 }, 1_500, {
+      notifying: {
+        openSocket: (service) => notifying.openSocket(service),
+        closeDescriptor: (descriptor) => notifying.closeDescriptor(descriptor),
+        isSameFile: (one, other) => notifying.isSameFile(one, other),
+        send: (path, bytes) => {
+          if (faulty) throw new Error('boom');
+          return notifying.send(path, bytes);
+        },
+      },
+      clock,
+      onMessage: ({ severity, text }) => {
+        if (severity === 'warning') said.push(text);
+      },
+    });
+    const failed = 'the notification of the host failed: boom';
+    host.hear({ type: 'system.ready' });
+    expect(said).toEqual([failed]);
+    host.start();
+    clock.run(clock.now() + 1_000);
+    expect(said).toEqual([failed, failed]);
+    faulty = false;
+    clock.run(clock.now() + 1_000);
+    expect(sent.join('\n')).toContain('WATCHDOG=1');
+    expect(said).toHaveLength(2);
+  });
+});

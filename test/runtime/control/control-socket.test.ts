@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -18,6 +19,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ControlPlace } from '../../../src/control/places.ts';
 import { type ControlSocket, openControlSocket } from '../../../src/runtime/control/control-socket.ts';
 import { edge } from '../linux/native-edge.ts';
+import { isRoot, scene, stranger, swap, tryOften } from '../linux/swapping.ts';
 
 const uid = process.getuid?.() ?? 0;
 
@@ -72,7 +74,10 @@ describe('the control socket and the FIFO', () => {
     open(place(taken));
     const inode = lstatSync(join(taken, 'chaperone.sock')).ino;
     const { path, problems } = open(place(link, true), place(long), place(taken));
-    expect([path, problems]).toEqual([undefined, ['no directory for the control socket can be written']]);
+    expect(path).toBeUndefined();
+    expect(problems).toEqual([
+      expect.stringMatching(/^no directory for the control socket can be written, .* \(tried: .*xxx, .*\): mount /),
+    ]);
     expect(lstatSync(join(taken, 'chaperone.sock')).ino).toBe(inode);
   });
 
@@ -118,11 +123,54 @@ describe('the control socket and the FIFO', () => {
             socket.resume();
           },
           (chunk) => resolve(String(chunk)),
+          () => Promise.resolve(),
         ),
       );
     });
     expect(await lines).toBe('stop web\n');
     expect(await text(client)).toBe('heard early\n');
+  });
+
+  it.runIf(isRoot)('are not made in a folder in which another account could replace them, and that is said', () => {
+    const [theirs, open_, below, good] = [folder(), folder(), folder(), folder()];
+    chownSync(theirs, stranger, stranger);
+    chmodSync(open_, 0o777);
+    chownSync(below, stranger, stranger);
+    mkdirSync(join(below, 'roots'));
+    const { path, problems } = open(place(theirs), place(open_), place(join(below, 'roots')), place(good));
+    expect(path).toBe(join(good, 'chaperone.sock'));
+    const why = 'is a folder in which another account could replace files';
+    expect(problems).toEqual([
+      `no control socket is made in ${theirs}: ${theirs} ${why}`,
+      `no control socket is made in ${open_}: ${open_} ${why}`,
+      `no control socket is made in ${join(below, 'roots')}: ${below} ${why}`,
+    ]);
+  });
+
+  it.runIf(isRoot)('have their modes whatever the umask is, from the first moment on', () => {
+    const umask = process.umask(0o777);
+    try {
+      const { path, fifo } = open(place(folder()));
+      expect([mode(path ?? ''), mode(fifo ?? '')]).toEqual([0o666, 0o600]);
+      expect(process.umask()).toBe(0o777);
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  it.runIf(isRoot)('change no file of root while another account swaps names in the folder', async () => {
+    const stage = scene();
+    const before = stage.state();
+    await swap(
+      stage,
+      `const name = theirs + ['/chaperone', '/chaperone.sock'][turn % 2];
+      quietly(() => fs.unlinkSync(name));
+      quietly(() => fs.symlinkSync(roots + '/secret', name));`,
+    );
+    await tryOften(() => {
+      openControlSocket({ edge, places: [place(stage.theirs), place(stage.theirs, true)], uid }).close();
+    });
+    expect(stage.state()).toEqual(before);
   });
 
   it('go away at the end, unless another has taken the place', () => {

@@ -40,6 +40,7 @@ it('ends a connection for which the server cannot be loaded, and serves the next
       serve: (onConnection) => {
         accept = onConnection;
       },
+      end: () => Promise.resolve(),
       close: () => undefined,
     },
     supervisor: new FakeSupervisor([]),
@@ -55,4 +56,46 @@ it('ends a connection for which the server cannot be loaded, and serves the next
   const socket = connect(path);
   socket.end('stop web\n');
   expect(await readAll(socket)).toMatch(/^RESULT\n/);
+});
+
+it('takes a peer whose pid reads 0 for a guest, whatever its uid', async () => {
+  loading.fails = false;
+  const directory = mkdtempSync(join(tmpdir(), 'chaperone-serve-'));
+  const path = join(directory, 'sock');
+  let accept: (socket: Socket) => void = () => undefined;
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => accept(socket));
+  listener.listen(path);
+  await once(listener, 'listening');
+  onTestFinished(async () => {
+    listener.close();
+    await once(listener, 'close');
+    rmSync(directory, { recursive: true });
+  });
+  const supervisor = new FakeSupervisor([]);
+  let pid = 0;
+  serveControl({
+    socket: {
+      problems: [],
+      serve: (onConnection) => {
+        accept = onConnection;
+      },
+      end: () => Promise.resolve(),
+      close: () => undefined,
+    },
+    supervisor,
+    edge: { peerCredentials: () => ({ pid, uid: 0, gid: 0 }), peerGroups: () => [0] },
+    clock: new LinuxClock(),
+    uid: 0,
+    policy: () => ({ owners: [0], grants: [{ to: { kind: 'user', uid: 0 }, actions: 'all' }] }),
+    say: () => undefined,
+  });
+  const ask = (): Promise<string> => {
+    const socket = connect(path);
+    socket.end('shutdown 5\n');
+    return readAll(socket);
+  };
+  expect(await ask()).toContain('not permitted for uid 0 from outside of the container: shutdown');
+  pid = 7;
+  expect(await ask()).toContain('Shutting down in 5 seconds');
+  expect(supervisor.asked).toEqual(['shutdown 5000']);
 });

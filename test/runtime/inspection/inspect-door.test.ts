@@ -45,6 +45,14 @@ describe('the door of the inspection', () => {
     expect(knock({ host: name })).toBe('421 Misdirected Request');
   });
 
+  it('is shut, and does not throw, where Host holds bytes that are no name, also after many requests', () => {
+    // The compiled form of URL.canParse took such names for valid ones (Node 20), so that the constructor threw.
+    for (let request = 0; request < 20_000; request += 1) URL.canParse(`http://${host}`);
+    for (const name of ['\u00c2\u00aa', '\u00c3\u00b6', '\u00df\u00bf:8123', '\u00c2\u0080'])
+      expect(knock({ host: name })).toBe('421 Misdirected Request');
+    expect(knock({ host, origin: 'http://\u00c2\u0080' })).toBe('403 Forbidden');
+  });
+
   it.each([
     'http://evil.example',
     'https://evil.example:8123',

@@ -21,7 +21,8 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseUserRequest, type UserRequest } from '../../../src/model/service/user-request.ts';
-import { type AccountPorts, createUser, type UserCreation } from '../../../src/runtime/linux/account-files.ts';
+import { type AccountPorts, createUser } from '../../../src/runtime/linux/account-files.ts';
+import { answerOf } from '../../answer.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
@@ -220,7 +221,7 @@ describe('createUser', () => {
 
   it.runIf(existsSync('/usr/sbin/pwck'))('leaves files that pwck and grpck find in order', async () => {
     const root = makeRoot();
-    for (const text of ['joe:1234', 'ann:1235:5000', 'bob', `eve:${root}`]) {
+    for (const text of ['joe:1234', 'ann:1235:5000', 'bob', `eve:${root}:1240`]) {
       expect(await createUser(request(text), ports(root))).toMatchObject({ kind: 'created' });
     }
     const etc = join(root, 'etc');
@@ -439,14 +440,16 @@ describe.runIf(isRoot)('as a process', () => {
 
   const run = (command: readonly string[]): SpawnSyncReturns<string> =>
     spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' });
+  const answer = (command: readonly string[]): unknown => {
+    const { stdout, stderr, status, signal } = run(command);
+    return answerOf(stdout, stderr, signal ?? status);
+  };
 
   /** @param mounts commands that are run before it, in a mount namespace that ends with it */
-  function createIn(root: string, text: string, mounts: readonly string[]): UserCreation {
+  function createIn(root: string, text: string, mounts: readonly string[]): unknown {
     const script = [...mounts, 'exec "$@"'].join(' && ');
     const node = [process.execPath, program, root, text];
-    const { stdout, stderr } = run(['unshare', '--mount', 'sh', '-ec', script, 'sh', ...node]);
-    if (stdout === '') throw new Error(stderr);
-    return JSON.parse(stdout) as UserCreation;
+    return answer(['unshare', '--mount', 'sh', '-ec', script, 'sh', ...node]);
   }
 
   const bind = (path: string): string => `mount --bind ${path} ${path}`;
@@ -487,8 +490,8 @@ describe.runIf(isRoot)('as a process', () => {
     chownSync(join(root, 'etc/passwd'), 0, 42);
     const { ino } = statSync(join(root, 'etc/passwd'));
     const node = [process.execPath, program, root, 'joe:1234'];
-    const { stdout } = run(['setpriv', '--bounding-set', '-chown', '--inh-caps', '-chown', ...node]);
-    expect(JSON.parse(stdout)).toMatchObject({ kind: 'created' });
+    const created = answer(['setpriv', '--bounding-set', '-chown', '--inh-caps', '-chown', ...node]);
+    expect(created).toMatchObject({ kind: 'created' });
     expect(accountsIn(root)).toEqual(withJoe);
     expect(statSync(join(root, 'etc/passwd'))).toMatchObject({ ino, gid: 42 });
   });
@@ -496,11 +499,11 @@ describe.runIf(isRoot)('as a process', () => {
   it('that is not root says that it must be', () => {
     const root = makeRoot();
     const as = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', process.execPath, program, root];
-    expect(JSON.parse(run([...as, 'joe:1234']).stdout)).toEqual({
+    expect(answer([...as, 'joe:1234'])).toEqual({
       kind: 'error',
       message: `cannot create the user joe: ${root}/etc/passwd may not be changed (EACCES): chaperone must be root for that`,
     });
-    expect(JSON.parse(run([...as, 'node:1000']).stdout)).toMatchObject({ kind: 'exists' });
+    expect(answer([...as, 'node:1000'])).toMatchObject({ kind: 'exists' });
   });
 
   it.each([

@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Body } from '../../../src/runtime/linux/body.ts';
 import { loadEdge } from '../../../src/runtime/linux/load-edge.ts';
+import { inDist } from '../../dist.ts';
 
-const edge = loadEdge(fileURLToPath(new URL('../../../dist/edge.node', import.meta.url)));
+const edge = loadEdge(inDist('edge.node'));
 const [SIGNAL, END, SIGNALLED] = [3, 7, 7];
 const [SIGTERM, SIGCONT, EPERM] = [15, 18, 1];
 

@@ -10,8 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { resourceNumbers } from '../../../src/model/service/resources.ts';
 import type { BodyVerdict } from '../../../src/runtime/linux/body.ts';
-import { descriptorResource } from '../../../src/runtime/linux/body-protocol.ts';
 import {
   devNull,
   edge,
@@ -35,9 +35,10 @@ import {
 } from './native-edge.ts';
 
 const lines = (text: string) => text.trim().split('\n');
-const limit = (soft: number, hard = soft) => [{ resource: descriptorResource, soft, hard }];
+const limit = (soft: number, hard = soft) => [{ resource: resourceNumbers.nofile, soft, hard }];
 const started: BodyVerdict = { ok: true, pid: expect.any(Number) };
-const failed = (code: string, stage: string) => ({ ok: false, code, stage });
+/** A number as stage: the index of the step. */
+const failed = (code: string, stage: string | number) => ({ ok: false, code, stage });
 
 /** The descriptors of the body itself. */
 function descriptorsOf({ body }: Pick<TestedBody, 'body'>): readonly string[] {
@@ -166,7 +167,7 @@ describe('a start that fails', () => {
     expect(await failure(['/bin/true'], { directory: '/dev/null' })).toEqual(failed('ENOTDIR', 'directory'));
     // The stdin of the tested body is /dev/null.
     expect(await failure(['/bin/true'], { group: 'group', terminal: true })).toEqual(failed('ENOTTY', 'terminal'));
-    expect(await failure(['/bin/true'], { limits: limit(20, 10) })).toEqual(failed('EINVAL', 'limit'));
+    expect(await failure(['/bin/true'], { limits: limit(20, 10) })).toEqual(failed('EINVAL', 0));
   });
 
   it('is refused where the request contradicts itself', async () => {
@@ -193,10 +194,10 @@ describe('a start that fails', () => {
     const verdicts: BodyVerdict[] = [];
     for (const variations of tries) verdicts.push(await verdictOf(['/bin/true'], variations, body));
     expect(verdicts).toEqual([
-      failed('EPERM', 'groups'),
-      failed('EPERM', 'gid'),
-      failed('EPERM', 'uid'),
-      failed('EPERM', 'limit'),
+      failed('EPERM', 0),
+      failed('EPERM', 0),
+      failed('EPERM', 0),
+      failed('EPERM', 0),
       // The process has exactly these groups, so there is nothing to set.
       started,
     ]);
@@ -274,6 +275,71 @@ describe('a program', () => {
       limits: limit(33, 44),
     });
     expect(lines(output)).toEqual([directory, '0137', '33', '44']);
+  });
+
+  describe.runIf(isRoot)('gets by steps', () => {
+    /** The named lines of /proc/self/status. */
+    async function statusOf(steps: Variations['steps'], names: readonly string[], more: Variations = {}) {
+      const { output } = await run(['/bin/cat', '/proc/self/status'], { ...more, ...(steps ? { steps } : {}) });
+      return names.map((name) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(output)?.[1]);
+    }
+    const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'];
+    const mask = (bits: bigint) => bits.toString(16).padStart(16, '0');
+    const bind = 1n << 10n;
+
+    it('capabilities, as another account and as root, and none at all', async () => {
+      const keeps = [
+        { kind: 'bounding', first: bind },
+        { kind: 'gid', first: nobody },
+        { kind: 'uid', which: 1, first: nobody },
+        { kind: 'capabilities', first: bind },
+      ] as const;
+      expect(await statusOf(keeps, sets)).toEqual(Array.from({ length: 5 }, () => mask(bind)));
+      const asRoot = [
+        { kind: 'bounding', first: bind },
+        { kind: 'capabilities', first: bind },
+      ] as const;
+      expect(await statusOf(asRoot, sets)).toEqual(Array.from({ length: 5 }, () => mask(bind)));
+      const none = [
+        { kind: 'bounding', first: 0 },
+        { kind: 'capabilities', first: 0 },
+      ] as const;
+      expect(await statusOf(none, sets)).toEqual(Array.from({ length: 5 }, () => mask(0n)));
+    });
+
+    it('a score for the OOM killer, a nice value and no new privileges', async () => {
+      const steps = [
+        { kind: 'oomScore', first: 321 },
+        { kind: 'nice', first: 7 },
+        { kind: 'noNewPrivileges', first: 1 },
+      ] as const;
+      const { output } = await run(
+        ['/bin/sh', '-c', 'cat /proc/self/oom_score_adj; nice; grep NoNewPrivs /proc/self/status'],
+        { steps },
+      );
+      expect(lines(output)).toEqual(['321', '7', 'NoNewPrivs:\t1']);
+    });
+
+    it('its processors, and fails where none of them exists', async () => {
+      const steps = [
+        { kind: 'processors', first: 1n },
+        { kind: 'processors', which: 1, first: 0n, second: 1 },
+      ] as const;
+      expect(await statusOf(steps, ['Cpus_allowed_list'])).toEqual(['0']);
+      for (const which of [127, 128, 0xffff_ffff]) {
+        const nowhere = [{ kind: 'processors', which, first: 1n << 62n, second: 1 }] as const;
+        expect(await verdictOf(['/bin/true'], { steps: nowhere })).toEqual(failed('EINVAL', 0));
+      }
+    });
+
+    it('what follows, where the kernel refuses one: the number of the step is told', async () => {
+      const steps = [
+        { kind: 'nice', first: 1 },
+        { kind: 'capabilities', first: 1n << 63n },
+        { kind: 'umask', first: 0 },
+      ] as const;
+      expect(await verdictOf(['/bin/true'], { steps })).toEqual(failed('EINVAL', 1));
+    });
   });
 
   it('leaves a descriptor as it was: blocking stays blocking', async () => {

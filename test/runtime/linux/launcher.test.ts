@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inDist } from '../../dist.ts';
 
-const built = join(import.meta.dirname, '../../../dist/chaperone');
+const built = inDist('chaperone');
 const isRoot = process.getuid?.() === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'chaperone-launcher-'));
 const home = join(scratch, 'home');
@@ -61,10 +71,15 @@ describe('the launcher', () => {
     expect(launch(link).lines).toContain(`argument=${join(home, 'chaperone.cjs')}`);
   });
 
-  it.each(['chaperonectl', 'telchap'])('is %s where it is called so, and leaves the environment as it is', (name) => {
+  it.each([
+    'chaperonectl',
+    'telchap',
+    'envcp',
+    'sdnotify-exec',
+  ])('is %s where it is called so, and hides NODE_OPTIONS from Node', (name) => {
     const link = join(scratch, name);
     symlinkSync(launcher, link);
-    const { lines, status } = launch(link, ['is-ready', '--help'], { NODE_OPTIONS: '--no-warnings' });
+    const { lines, status } = launch(link, ['is-ready', '--help'], { NODE_OPTIONS: '--no-warnings', OTHER: 'stays' });
     expect(status).toBe(0);
     expect(lines.filter((line) => line.startsWith('argument='))).toEqual([
       'argument=--no-deprecation',
@@ -73,12 +88,107 @@ describe('the launcher', () => {
       'argument=is-ready',
       'argument=--help',
     ]);
-    expect(lines).toContain('NODE_OPTIONS=--no-warnings');
-    expect(lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual([]);
+    expect(lines.filter((line) => line.includes('NODE_OPTIONS'))).toEqual(['_CHAPERONE_NODE_OPTIONS=--no-warnings']);
+    const libraries = { LD_LIBRARY_PATH: '/mine', LD_PRELOAD: '', GLIBC_TUNABLES: 'glibc.malloc.check=0' };
+    const hidden = Object.entries(libraries).map(([variable, value]) => `_CHAPERONE_${variable}=${value}`);
+    const seen = launch(link, ['status'], libraries).lines.filter((line) => /LD_|GLIBC_/.test(line));
+    expect(seen.sort()).toEqual(hidden.sort());
+    expect(lines).toContain('OTHER=stays');
+    expect(launch(link, ['status']).lines.filter((line) => line.startsWith('_CHAPERONE_'))).toEqual([]);
+  });
+
+  it.each([
+    'chaperone',
+    'chaperonectl',
+  ])('as %s executes the node beside it by the loader in lib, where there is one', (name) => {
+    const folder = join(scratch, `with-loader-${name}`);
+    mkdirSync(join(folder, 'lib'), { recursive: true });
+    copyFileSync(built, join(folder, name));
+    writeFileSync(join(folder, 'node'), 'is not executed by itself', { mode: 0o755 });
+    writeFileSync(join(folder, 'lib/ld-linux.so'), fakeNode, { mode: 0o755 });
+    symlinkSync('ld-linux.so', join(folder, 'lib/node'));
+    const { lines } = launch(join(folder, name), ['status', 'a b'], { LD_LIBRARY_PATH: '/mine' });
+    expect(lines.filter((line) => /^(node|argument|LD_LIBRARY_PATH)=/.test(line))).toEqual([
+      `node=${join(folder, 'lib/node')}`,
+      'argument=--inhibit-cache',
+      'argument=--library-path',
+      `argument=${join(folder, 'lib')}`,
+      'argument=--argv0',
+      `argument=${name}`,
+      `argument=${join(folder, 'node')}`,
+      'argument=--no-deprecation',
+      'argument=--v8-pool-size=1',
+      `argument=${join(folder, name)}.cjs`,
+      'argument=status',
+      'argument=a b',
+    ]);
+    const other = join(scratch, `chosen-${name}`);
+    mkdirSync(other);
+    writeFileSync(join(other, 'node'), fakeNode, { mode: 0o755 });
+    if (isRoot)
+      expect(launch(join(folder, name), [], { CHAPERONE_NODE: `${other}/node` }).lines[1]).toBe(
+        'argument=--no-deprecation',
+      );
+  });
+
+  describe.runIf(isRoot)('with CHAPERONE_NODE', () => {
+    const chosen = (name: string, mode = 0o755): string => {
+      const folder = join(scratch, name);
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'other-node'), fakeNode, { mode });
+      chmodSync(join(folder, 'other-node'), mode);
+      return join(folder, 'other-node');
+    };
+
+    it('executes that one, also by a link', () => {
+      const file = chosen('chosen');
+      symlinkSync(file, join(scratch, 'link-to-node'));
+      for (const wanted of [file, join(scratch, 'link-to-node')]) {
+        expect(launch(launcher, [], { CHAPERONE_NODE: wanted }).lines[0]).toBe(`node=${file}`);
+      }
+    });
+
+    it('takes no value for none', () => {
+      expect(launch(launcher, [], { CHAPERONE_NODE: '' }).lines[0]).toBe(`node=${join(home, 'node')}`);
+    });
+
+    it.each<[string, () => string]>([
+      ['a file that others may write to', () => chosen('open-file', 0o757)],
+      [
+        'a file of another account',
+        () => {
+          const file = chosen('of-another');
+          chownSync(file, 1000, 1000);
+          return file;
+        },
+      ],
+      [
+        'a file in a directory that others may write to',
+        () => {
+          const file = chosen('open-directory');
+          chmodSync(dirname(file), 0o777);
+          return file;
+        },
+      ],
+    ])('refuses %s', (_, make) => {
+      const { status, stderr } = launch(launcher, [], { CHAPERONE_NODE: make() });
+      expect([status, stderr]).toEqual([
+        126,
+        expect.stringMatching(/^chaperone: cannot use CHAPERONE_NODE=\S+: .*only root may write/),
+      ]);
+    });
+
+    it.each(['node', './node', '/nowhere/node', '/etc', '/etc/passwd'])('refuses %s, which is no program', (wanted) => {
+      const { status, stderr } = launch(launcher, [], { CHAPERONE_NODE: wanted });
+      expect([status, stderr]).toEqual([
+        127,
+        `chaperone: cannot use CHAPERONE_NODE=${wanted}: it is not the absolute path of a program\n`,
+      ]);
+    });
   });
 
   it('is chaperone under every other name', () => {
-    for (const name of ['init', 'sdnotify-exec', 'my-sdnotify', 'telchap.old']) {
+    for (const name of ['init', 'envcp-all', 'my-sdnotify', 'telchap.old']) {
       const link = join(scratch, name);
       symlinkSync(launcher, link);
       expect(launch(link, ['is-ready']).lines).toContain(`argument=${join(home, 'chaperone.cjs')}`);

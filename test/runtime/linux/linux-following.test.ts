@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
@@ -77,6 +78,35 @@ it('a session is no longer that of a start once chaperone has started something 
   tree.forget();
   edge.kill(-root, 9);
   await exitOf(root);
+});
+
+describe('a process that nobody knows when a start of a forking service ends', () => {
+  /** A process without the mark of any start: it ends its own parent, and so becomes a child of the body. */
+  async function stranger(): Promise<{ readonly root: number; readonly daemon: number }> {
+    const root = await spawned(['/bin/sh', '-c', 'env -i setsid sleep 1000 & exit 0']);
+    await exitOf(root);
+    const daemon = await until(() =>
+      childrenOf(tested.body.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('sleep')),
+    );
+    return { root, daemon };
+  }
+
+  it.each([
+    ['belongs to the start', false],
+    ['belongs to nobody while another service is being started, whose process it may be', true],
+  ])('%s', async (_name, isStarting) => {
+    const trees = new ProcessTrees(new LinuxClock(), tested.body.pid, () => true);
+    const root = await spawned(['/bin/sleep', '1000']);
+    const tree = trees.track(root, 'first', true);
+    const settle = isStarting ? trees.requested() : undefined;
+    const { daemon } = await stranger();
+    tree.startEnded();
+    settle?.();
+    expect(tree.members().map(({ pid }) => pid)).toEqual(isStarting ? [root] : expect.arrayContaining([root, daemon]));
+    tree.forget();
+    for (const pid of [root, daemon]) edge.kill(pid, 9);
+    await exitOf(root);
+  });
 });
 
 it('a process group is gone once chaperone has started something else under its number', async () => {

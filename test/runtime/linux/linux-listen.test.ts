@@ -1,12 +1,12 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { startBody } from '../../../src/runtime/linux/connect-body.ts';
 import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
 import { LinuxKernel } from '../../../src/runtime/linux/linux-kernel.ts';
 import { loadEdge } from '../../../src/runtime/linux/load-edge.ts';
+import { inDist } from '../../dist.ts';
 
-const edge = loadEdge(fileURLToPath(new URL('../../../dist/edge.node', import.meta.url)));
-const body = startBody(edge, fileURLToPath(new URL('../../../dist/chaperone', import.meta.url)));
+const edge = loadEdge(inDist('edge.node'));
+const body = startBody(edge, inDist('chaperone'));
 
 /** A kernel whose sockets of one family cannot be bound. */
 function kernelWithout(family: 4 | 6 | 'both', code: string) {

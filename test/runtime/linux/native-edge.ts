@@ -7,8 +7,11 @@ import { afterAll } from 'vitest';
 import { Body, type BodyVerdict } from '../../../src/runtime/linux/body.ts';
 import type { BodyExit, BodySpawn } from '../../../src/runtime/linux/body-protocol.ts';
 import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
+import { answerOf } from '../../answer.ts';
+import { inDist } from '../../dist.ts';
+import { type Shorthand, stepped } from '../../native/steps.ts';
 
-const dist = join(import.meta.dirname, '../../../dist');
+const dist = inDist();
 const addon = join(dist, 'edge.node');
 export const edge = createRequire(import.meta.url)(addon) as NativeEdge;
 
@@ -25,7 +28,7 @@ afterAll(() => {
 
 export const environment = [`PATH=${process.env['PATH'] ?? '/usr/bin:/bin'}`];
 
-export interface Variations extends Omit<Partial<BodySpawn>, 'argv' | 'file' | 'descriptors'> {
+export interface Variations extends Omit<Partial<BodySpawn>, 'argv' | 'file' | 'descriptors'>, Shorthand {
   readonly stdio?: readonly [Source, Source, Source];
   /** What becomes 3, 4, and so on. */
   readonly descriptors?: readonly Source[];
@@ -42,9 +45,8 @@ export function options(argv: readonly string[], variations: Variations = {}): B
     descriptors: new Map([...stdio, ...descriptors].map((source, target) => [target, source])),
     group: 'session',
     terminal: false,
-    limits: [],
     pidVariables: [],
-    ...more,
+    ...stepped(more),
   };
 }
 
@@ -165,8 +167,8 @@ export async function inNode(script: string, variations: Variations = {}): Promi
     const edge = require(${JSON.stringify(publicAddon)});
     const answer = (value) => require('node:fs').writeSync(1, JSON.stringify(value));
   `;
-  const { output } = await run([process.execPath, '-e', prelude + script], variations);
-  return JSON.parse(output) as unknown;
+  const { output, exit } = await run([process.execPath, '-e', prelude + script], variations);
+  return answerOf(output, '', exit);
 }
 
 export function openDescriptors(): string[] {

@@ -1,7 +1,18 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { linger, lingering, nested } from './lingering.ts';
 import {
   devNull,
   edge,
@@ -16,6 +27,7 @@ import {
   run,
   scratch,
   spawned,
+  until,
 } from './native-edge.ts';
 
 const hasIpv6 = existsSync('/proc/net/if_inet6') && readFileSync('/proc/net/if_inet6', 'utf8').includes('00000001 ');
@@ -37,6 +49,15 @@ import os, socket, struct
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.connect(${JSON.stringify(path.replace(/^@/, '\0'))})
 `;
+
+const refusesDescriptors = (() => {
+  const fd = edge.bindDatagram(`@chaperone-native-${process.pid}`);
+  try {
+    return edge.refuseDescriptors(fd);
+  } finally {
+    closeSync(fd);
+  }
+})();
 
 /** The open(2) flags of a descriptor. */
 function flagsOf(fd: number): number {
@@ -335,6 +356,26 @@ describe('a datagram socket', () => {
       closeSync(fd);
     }));
 
+  it('is asked by probeDatagram whether anybody listens, and notices nothing of it', async () => {
+    const path = newPath();
+    const name = newName();
+    // From now on the addon keeps the socket that sends.
+    expect(edge.sendDatagram(path, Buffer.from('x'))).toBe(2);
+    await leavesNothing(() => {
+      expect([path, name, '', scratch].map((each) => edge.probeDatagram(each))).toEqual([2, 111, 22, 111]);
+      const fds = [path, name].map((each) => edge.bindDatagram(each));
+      for (const [i, to] of [path, name].entries()) {
+        expect(edge.probeDatagram(to)).toBe(0);
+        expect(edge.receiveDatagrams(fds[i] ?? -1, 10)).toEqual([]);
+        while (edge.sendDatagram(to, Buffer.from('x')) === 0);
+        // A full queue is read by somebody, too.
+        expect(edge.probeDatagram(to)).toBe(0);
+      }
+      for (const fd of fds) closeSync(fd);
+      expect(edge.probeDatagram(path)).toBe(111);
+    });
+  });
+
   it('is reached by sendDatagram, which says errno where it is not', async () => {
     const send = (path: string, bytes: Uint8Array = Buffer.from('x')) => edge.sendDatagram(path, bytes);
     const path = newPath();
@@ -531,6 +572,104 @@ for i in range(${count}): s.send(b'<30>datagram %d %s' % (i, b'.' * (i % 100)))`
       expect(edge.receiveBatch(fd, slots, lengths)).toBe(3);
       expect([...lengths]).toEqual([10, 0, 5]);
       expect(slots.toString()).toBe('01234-----01234-');
+      closeSync(fd);
+    }));
+
+  it.runIf(isRoot)('has its senders told by a batch', () =>
+    leavesNothing(async () => {
+      const path = newPath();
+      const fd = edge.bindDatagram(path);
+      chmodSync(path, 0o666);
+      const take = () => {
+        const senders = new Uint32Array(6).fill(7);
+        const taken = edge.receiveBatch(fd, new Uint8Array(30), new Uint32Array(3), undefined, senders);
+        return [...senders.subarray(0, 2 * taken)];
+      };
+      await python(`${pythonSender(path)}s.send(b'x')`);
+      expect(take()).toEqual([0, 4_294_967_295]);
+      edge.passCredentials(fd);
+      const { pid } = await python(`${pythonSender(path)}s.send(b'x')\nos.setuid(${nobody})\ns.send(b'y')`);
+      edge.sendDatagram(path, Buffer.from('z'));
+      expect(take()).toEqual([pid, 0, pid, nobody, process.pid, 0]);
+      closeSync(fd);
+    }),
+  );
+
+  it('has descriptors received by a batch, which ends behind them', () =>
+    leavesNothing(async () => {
+      const path = newPath();
+      const fd = edge.bindDatagram(path);
+      edge.passCredentials(fd);
+      const { pid } = await python(`${pythonSender(path)}
+s.send(b'a')
+socket.send_fds(s, [b'b'], [0] * 253)
+socket.send_fds(s, [b'c'], [0])
+s.send(b'd')`);
+      let texts = '';
+      let received = 0;
+      for (let taken = 1; taken > 0; ) {
+        const [slots, descriptors, senders] = [Buffer.alloc(4), [] as number[], new Uint32Array(8)];
+        taken = edge.receiveBatch(fd, slots, new Uint32Array(4), undefined, senders, descriptors);
+        texts += slots.toString('utf8', 0, taken);
+        received += descriptors.length;
+        for (let i = 0; i < taken; i++) expect(senders[2 * i]).toBe(pid);
+        for (const descriptor of descriptors) expect(flagsOf(descriptor) & closeOnExec).toBe(closeOnExec);
+        edge.discard(descriptors);
+      }
+      expect([texts, received]).toEqual(['abcd', 254]);
+      closeSync(fd);
+      await until(() => edge.discard([]) === 0);
+    }));
+
+  it('ends a batch behind 128 KiB', () =>
+    leavesNothing(async () => {
+      const path = newPath();
+      const fd = edge.bindDatagram(path);
+      const sender = await spawned(pythonCommand(`${pythonSender(path)}for i in range(40): s.send(b'x' * 60000)`));
+      const [slots, lengths] = [new Uint8Array(64 * 65_536), new Uint32Array(64)];
+      let left = 40;
+      while (left > 0) {
+        await readable(fd);
+        const taken = edge.receiveBatch(fd, slots, lengths);
+        expect(taken).toBeLessThanOrEqual(3);
+        left -= taken;
+      }
+      await exitOf(sender);
+      closeSync(fd);
+    }));
+
+  it.runIf(refusesDescriptors)('refuses descriptors where the kernel can, and takes what comes without', () =>
+    leavesNothing(async () => {
+      const path = newPath();
+      const fd = edge.bindDatagram(path);
+      expect(edge.refuseDescriptors(fd)).toBe(true);
+      await python(`${pythonSender(path)}
+try: socket.send_fds(s, [b'x'], [0])
+except PermissionError: s.send(b'refused')`);
+      expect(edge.receiveDatagrams(fd, 10).map(({ bytes }) => bytes.toString())).toEqual(['refused']);
+      closeSync(fd);
+    }),
+  );
+
+  it.each([
+    ['a connection', ''],
+    ['a connection on its way in a unix socket', nested],
+  ])('lets nobody make this process wait for the end of %s with unsent data', (_, wrap) =>
+    leavesNothing(async () => {
+      const path = newPath();
+      const fd = edge.bindDatagram(path);
+      await python(`${pythonSender(path)}${lingering}${wrap}
+socket.send_fds(s, [b'x'], [passed.fileno()] * 3)
+os._exit(0)`);
+      const descriptors: number[] = [];
+      edge.receiveBatch(fd, new Uint8Array(9), new Uint32Array(1), undefined, undefined, descriptors);
+      expect(descriptors).toHaveLength(3);
+      const begun = performance.now();
+      edge.discard(descriptors);
+      expect(performance.now() - begun).toBeLessThan(linger / 2);
+      expect(codeOf(() => fstatSync(descriptors[0] ?? 0))).toBe('EBADF');
+      await until(() => edge.discard([]) === 0);
+      expect(performance.now() - begun).toBeLessThan(linger / 2);
       closeSync(fd);
     }));
 

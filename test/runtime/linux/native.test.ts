@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { inDist } from '../../dist.ts';
 import {
   devNull,
   edge,
@@ -192,6 +194,38 @@ describe('descriptorLimit', () => {
     const limits = /^Max open files\s+(\w+)\s+(\w+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
     const number = (text: string | undefined) => (text === 'unlimited' ? -1 : Number(text));
     expect(edge.descriptorLimit()).toEqual({ soft: number(limits?.[1]), hard: number(limits?.[2]) });
+  });
+});
+
+describe('the title', () => {
+  /** What ps(1) reads of a child whose program is a loader with arguments of its own, if there is one. */
+  const shown = (title: string, ...before: readonly string[]): readonly string[] => {
+    const [program = '', ...words] = [...before, process.execPath];
+    const script = `
+      require(${JSON.stringify(inDist('edge.node'))}).setTitle(${JSON.stringify(title)});
+      const read = (name) => require('node:fs').readFileSync('/proc/self/' + name, 'latin1');
+      console.log(JSON.stringify([read('cmdline').replace(/\\0+$/, ''), read('comm').trim(), read('environ').split('\\0')[0]]));`;
+    const { stdout } = spawnSync(program, [...words, '-e', script], { encoding: 'utf8', env: { FIRST: 'stays' } });
+    return JSON.parse(stdout);
+  };
+
+  it('stands in place of the command line', () => {
+    expect(shown('[title] of it')).toEqual(['[title] of it', '[title] of it', 'FIRST=stays']);
+  });
+
+  it('stands in place of the arguments of a loader too', () => {
+    const loader = readFileSync('/proc/self/maps', 'latin1').match(/\/\S*\/ld-\S+/)?.[0] ?? '';
+    expect(shown('[title]', loader, '--argv0', 'name')).toEqual(['[title]', '[title]', 'FIRST=stays']);
+  });
+
+  it('is cut before it reaches the environment', () => {
+    const [title = '', name, first] = shown('x'.repeat(100_000));
+    expect([name, first]).toEqual(['x'.repeat(15), 'FIRST=stays']);
+    expect(title).toMatch(/^x+$/);
+  });
+
+  it('is refused where it is not text', () => {
+    expect(() => edge.setTitle(1 as never)).toThrow(TypeError);
   });
 });
 

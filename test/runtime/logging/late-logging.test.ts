@@ -1,6 +1,7 @@
 import { firstValueFrom, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../../src/model/log/log-record.ts';
+import { Flows } from '../../../src/runtime/logging/flows.ts';
 import { type LateLoggingPorts, lateLogging } from '../../../src/runtime/logging/late-logging.ts';
 import { LogSinks } from '../../../src/runtime/logging/log-sinks.ts';
 import { type LoggingContext, makeLogging } from '../../../src/runtime/logging/logging.ts';
@@ -19,9 +20,17 @@ const record = (message: string): LogRecord => ({
 function open(load?: LateLoggingPorts['load'], own?: LateLoggingPorts['clock']) {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, { has: () => false, script: () => undefined });
-  const sinks = new LogSinks({ kernel, clock, warningLine: (text) => `${text}\n`, onRefusal: () => undefined });
+  const sinks = new LogSinks({
+    kernel,
+    clock,
+    warningLine: (text) => `${text}\n`,
+    onRefusal: () => undefined,
+    onRecovery: () => undefined,
+    onRotationTrouble: () => undefined,
+  });
   const context: LoggingContext = {
     sinks,
+    flows: new Flows(clock),
     host: 'here',
     colours: false,
     warningRecord: record,

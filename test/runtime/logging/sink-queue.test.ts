@@ -4,6 +4,8 @@ import type { Sink } from '../../../src/runtime/kernel.ts';
 import { SinkQueue, type SinkQueueOptions } from '../../../src/runtime/logging/sink-queue.ts';
 
 const mebibyte = 1024 * 1024;
+/** The most bytes that a queue takes. */
+const limit = 8 * mebibyte;
 
 /** A sink whose writes end when the test says so. */
 class SlowSink implements Sink {
@@ -109,25 +111,25 @@ describe('a sink queue', () => {
     );
   });
 
-  it('drops what is over a mebibyte, and says how much once there is room', () => {
+  it('drops what is over its bound, and says how much once there is room', () => {
     const { sink, queue } = slowQueue();
     const block = `${'x'.repeat(65_535)}\n`;
     queue.write('first\n');
-    for (let index = 0; index < 16; index++) queue.write(block);
+    for (let index = 0; index < 128; index++) queue.write(block);
     queue.write('lost\n');
     queue.write('lost too\n');
     sink.finishAll();
-    expect(sink.text).toBe(`first\n${block.repeat(16)}${dropped(2)}`);
+    expect(sink.text).toBe(`first\n${block.repeat(128)}${dropped(2)}`);
     queue.write('later\n');
     sink.finishAll();
     expect(sink.batches.slice(-2)).toEqual([dropped(2), 'later\n']);
   });
 
-  it('says it no sooner than the queue is half empty', () => {
+  it('says it no sooner than there is room again', () => {
     const { sink, queue } = slowQueue();
     const block = `${'x'.repeat(65_535)}\n`;
     queue.write('first\n');
-    for (let index = 0; index < 16; index++) queue.write(block);
+    for (let index = 0; index < 128; index++) queue.write(block);
     queue.write('lost\n');
     sink.finish();
     queue.write('late\n');
@@ -139,11 +141,11 @@ describe('a sink queue', () => {
   it('holds no more than its bound while the sink does not take anything', () => {
     const { sink, queue } = slowQueue();
     const line = `${'x'.repeat(99)}\n`;
-    for (let index = 0; index < 50_000; index++) queue.write(line);
+    for (let index = 0; index < 100_000; index++) queue.write(line);
     sink.finishAll();
-    expect(sink.text.length).toBeLessThanOrEqual(mebibyte + 1_000);
+    expect(sink.text.length).toBeLessThanOrEqual(limit + 1_000);
     const kept = sink.text.split('\n').filter((each) => each.startsWith('x')).length;
-    expect(sink.text).toContain(dropped(50_000 - kept));
+    expect(sink.text).toContain(dropped(100_000 - kept));
   });
 
   it('counts the lines that a sink refused, and tries the next ones', () => {
@@ -189,7 +191,7 @@ describe('a sink queue', () => {
   it('counts each line of a text that it drops', () => {
     const { sink, queue } = slowQueue();
     queue.write('first\n');
-    queue.write('x'.repeat(mebibyte));
+    queue.write('x'.repeat(limit));
     queue.write('one\ntwo\nthree\n');
     sink.finishAll();
     expect(sink.text.endsWith(dropped(3))).toBe(true);
@@ -226,12 +228,12 @@ describe('a sink queue', () => {
     const line = `${'x'.repeat(99)}\n`;
     queue.write(line);
     sink.fill();
-    for (let index = 0; index < 20_000; index++) queue.write(line);
-    expect(queue.isFull || queue.room < 100).toBe(true);
+    for (let index = 0; index < 100_000; index++) queue.write(line);
+    expect(queue.lastRoom).toBeLessThan(100);
     fire();
     sink.finishAll();
     const kept = sink.text.split('\n').filter((each) => each.startsWith('x')).length;
-    expect(sink.text).toContain(`[${20_001 - kept} log records were dropped because stdout refused them (ENOSPC)]\n`);
+    expect(sink.text).toContain(`[${100_001 - kept} log records were dropped because stdout refused them (ENOSPC)]\n`);
   });
 
   it('does not wait for room at the end, but asks once more', () => {
@@ -336,5 +338,91 @@ describe('a sink queue', () => {
     expect([closed, full.waitingBytes]).toEqual([2, 0]);
     for (const timer of timers.splice(0)) timer();
     expect(done).toEqual([]);
+  });
+
+  it('tells who waits for it when there is room, and when it has moved', () => {
+    const { sink, queue } = slowQueue({ now: () => 7 });
+    const block = `${'x'.repeat(65_535)}\n`;
+    const heard: string[] = [];
+    queue.write('first\n');
+    for (let index = 0; index < 16; index++) queue.write(block);
+    expect([queue.isFull, queue.holdsBack]).toEqual([true, true]);
+    queue.onRoom(() => heard.push('room'));
+    queue.onProgress(() => heard.push('progress'));
+    sink.finish();
+    expect([heard, queue.lastProgress]).toEqual([['progress'], 7]);
+    for (let index = 0; index < 7; index++) sink.finish();
+    expect(heard).toEqual(['progress', 'room']);
+    sink.finishAll();
+    expect(heard).toEqual(['progress', 'room']);
+  });
+
+  it('lets nobody wait for a sink that has failed', () => {
+    const { sink, queue } = slowQueue();
+    const heard: string[] = [];
+    queue.write('x\n');
+    queue.onRoom(() => heard.push('room'));
+    sink.finish('EIO');
+    expect([heard, queue.holdsBack]).toEqual([['room'], false]);
+    queue.write('y\n');
+    sink.finish();
+    expect(queue.holdsBack).toBe(true);
+  });
+});
+
+describe('a sink queue with a stand-in', () => {
+  function diverting() {
+    let time = 0;
+    const others: string[] = [];
+    const told: string[] = [];
+    const { sink, queue } = slowQueue({
+      now: () => time,
+      standIn: (lines) => others.push(Buffer.from(lines).toString()),
+      onRefusal: (code, diverted) => told.push(`${code} ${diverted}`),
+      onRecovery: () => told.push('again'),
+    });
+    return { sink, queue, others, told, pass: (ms: number) => (time += ms) };
+  }
+
+  it('loses no line while the sink fails, tries it once a second, and keeps the order', () => {
+    const { sink, queue, others, told, pass } = diverting();
+    queue.write('one\n');
+    queue.write('two\n');
+    sink.finish('ENOSPC');
+    queue.write('three\n');
+    pass(999);
+    queue.write('four\n');
+    expect(sink.busy).toBe(false);
+    pass(1);
+    queue.write('five\n');
+    sink.finish('ENOSPC');
+    expect(others).toEqual(['one\n', 'two\n', 'three\n', 'four\n', 'five\n']);
+    expect(told).toEqual(['ENOSPC true']);
+    pass(1_000);
+    queue.write('six\n');
+    sink.finish();
+    queue.write('seven\n');
+    sink.finish();
+    expect(sink.batches.slice(-2)).toEqual(['six\n', 'seven\n']);
+    expect(others).toHaveLength(5);
+    expect(told).toEqual(['ENOSPC true', 'again']);
+  });
+
+  it('diverts only what a full disk has not taken', () => {
+    const { sink, queue, others } = diverting();
+    queue.write('one\ntwo\n');
+    sink.fill(4);
+    expect([sink.text, others]).toEqual(['one\n', ['two\n']]);
+  });
+
+  it('counts what is lost where diverting is not wanted', () => {
+    const { sink, queue, others, told } = diverting();
+    queue.setDiverts(false);
+    queue.write('one\n');
+    sink.finish('EIO');
+    queue.write('two\n');
+    sink.finish();
+    expect([others, told]).toEqual([[], ['EIO false', 'again']]);
+    expect(queue.droppedTotal).toBe(1);
   });
 });

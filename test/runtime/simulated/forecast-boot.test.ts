@@ -35,6 +35,22 @@ function courses({ services }: Forecast): readonly string[] {
 }
 
 describe('a boot in virtual time', () => {
+  it('comes to its end where a start is tried again, for ever too', () => {
+    const again = { type: 'oneshot', restartDelay: 1_000, restartPolicy: { startFailure: true } } as const;
+    const fail = { web: 'exit:3' };
+    const given = boot([service('web', { ...again, restartLimit: 2 })], { fail });
+    expect(given).toMatchObject({ kind: 'failed', exitStatus: 1 });
+    expect(courses(given)).toEqual(['web failed 0-2300']);
+    const endless = boot([service('web', { ...again, restartLimit: Number.POSITIVE_INFINITY }), service('db')], {
+      fail,
+    });
+    expect(endless).toMatchObject({
+      kind: 'failed',
+      exitStatus: 1,
+      lines: ['chaperone: web.service was tried 1000 times, and would be tried again: the boot never becomes ready'],
+    });
+  });
+
   it('makes each type ready when its time has come, whatever program it runs', () => {
     const result = boot(
       [

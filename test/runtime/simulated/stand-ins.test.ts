@@ -40,8 +40,17 @@ describe('a configuration on another machine than its own', () => {
       'a.service: { command: "here `one` x", env_set: { A: "`two`", B: "$(A:-`three`)" } }',
     );
     expect(spec?.services[0]?.argv).toEqual(['here', 'x']);
-    expect(spec?.services[0]?.environment).toEqual({ PATH: '/bin' });
+    expect(spec?.services[0]?.environment).toEqual({ PATH: '/bin', A: '', B: '' });
     expect([...standIns.commands].sort()).toEqual(['one', 'three', 'two']);
+  });
+
+  it('has further groups of accounts, limits, and files of values, which are those of another machine', () => {
+    const { spec, diagnostics, standIns } = load(
+      'a.service: { command: here, supplementary_groups: [render, 7, app], limits: { nofile: 5 }, secrets: [K] }',
+    );
+    expect(diagnostics).toEqual([]);
+    expect(standIns.accounts).toEqual(['render']);
+    expect(spec?.services[0]?.resources?.supplementaryGroups).toEqual([65534, 7, 1000]);
   });
 
   it('reports mistakes', () => {

@@ -1,0 +1,2 @@
+// Stands for React's developer tools, which ink loads where DEV=true.
+export default {};
