@@ -40,6 +40,8 @@ export class TopFeed {
   readonly #gone = new AbortController();
   #over = false;
   #collecting = false;
+  /** Settles when the last command has been answered. */
+  #commands: Promise<void> = Promise.resolve();
   #log: LogStream | undefined;
 
   constructor(ports: FeedPorts) {
@@ -69,11 +71,16 @@ export class TopFeed {
     });
   }
 
+  /** Sends a command once the one before it has been answered: two connections would not keep their order. */
   command(words: readonly string[]): void {
-    this.#ask(async () => {
+    const before = this.#commands;
+    const send = async (): Promise<void> => {
+      await before;
+      if (this.#over) return;
       const reply = readReply((await post('/v1/commands', { words })).body);
-      this.#ports.tell({ type: 'answer', text: reply.text, good: reply.exitStatus === 0 });
-    });
+      if (!this.#over) this.#ports.tell({ type: 'answer', text: reply.text, good: reply.exitStatus === 0 });
+    };
+    this.#commands = send().catch((error: unknown) => this.#fail(error));
   }
 
   #end(reason: UnreachableError | string): void {
