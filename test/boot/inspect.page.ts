@@ -133,6 +133,30 @@ it('acts where that is asked for, for an account that the kernel names, after a 
   expect(
     await page.evaluate('axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html]))'),
   ).toEqual([]);
+
+  // Two deeds keep their order: the second waits for the answer to the first.
+  const sent: string[] = [];
+  let answerFirst = (): void => {};
+  const firstAnswer = new Promise<void>((resolve) => {
+    answerFirst = resolve;
+  });
+  await page.route('**/act', async (route) => {
+    const body = route.request().postData();
+    if (body === null) return route.fallback();
+    sent.push(String(JSON.parse(body).action));
+    if (sent.length === 1) await firstAnswer;
+    await route.fulfill({ json: { ok: true, text: `answer ${sent.length}` } });
+  });
+  await page.locator('[data-confirm]').click();
+  await page.getByRole('button', { name: 'Stop…' }).click();
+  await page.locator('[data-confirm]').click();
+  await page.getByText('stop was asked for').waitFor();
+  // What the page sends after this request has been answered, it could have sent before.
+  await page.evaluate("fetch('boots').then((answer) => answer.status)");
+  expect(sent).toEqual(['restart']);
+  answerFirst();
+  await page.getByText('answer 2').waitFor();
+  expect(sent).toEqual(['restart', 'stop']);
 });
 
 it('tells command lines and environments only where that is asked for', async () => {

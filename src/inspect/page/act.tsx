@@ -13,8 +13,13 @@ const actions = ['start', 'stop', 'restart'] as const;
 
 /** What the server lets this page do; undefined: nothing. */
 const may = signal<readonly Action[] | undefined>(undefined);
+interface Deed {
+  readonly action: Action;
+  readonly service: string;
+}
+
 /** What the user is asked about. */
-const asked = signal<{ readonly action: Action; readonly service: string } | undefined>(undefined);
+const asked = signal<Deed | undefined>(undefined);
 const outcome = signal<{ readonly service: string; readonly ok: boolean; readonly text: string } | undefined>(
   undefined,
 );
@@ -129,7 +134,7 @@ export function Confirmation() {
         >
           Cancel
         </button>{' '}
-        <button type="button" class="accent" data-confirm onClick={() => void carryOut()}>
+        <button type="button" class="accent" data-confirm onClick={carryOut}>
           {wanted === undefined ? '' : `${wanted.action} ${shortName(wanted.service)}`}
         </button>
       </p>
@@ -137,21 +142,31 @@ export function Confirmation() {
   );
 }
 
-async function carryOut(): Promise<void> {
+/** Settles when the last deed has been answered. */
+let deeds: Promise<void> = Promise.resolve();
+
+/** Asks for a deed once the one before it has been answered: two connections would not keep their order. */
+function carryOut(): void {
   const wanted = asked.value;
   asked.value = undefined;
   if (wanted === undefined) return;
-  const { action, service } = wanted;
-  outcome.value = { service, ok: true, text: `${action} was asked for` };
+  outcome.value = { service: wanted.service, ok: true, text: `${wanted.action} was asked for` };
+  deeds = deeds
+    .then(() => send(wanted))
+    .catch(() => {
+      outcome.value = { service: wanted.service, ok: false, text: 'There is no connection.' };
+    });
+}
+
+async function send({ action, service }: Deed): Promise<void> {
   const response = await fetch('act', {
     method: 'POST',
     cache: 'no-store',
     credentials: 'omit',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ action, service }),
-  }).catch(() => undefined);
-  if (response === undefined) outcome.value = { service, ok: false, text: 'There is no connection.' };
-  else if (response.ok) {
+  });
+  if (response.ok) {
     const { ok, text }: { readonly ok: boolean; readonly text: string } = await response.json();
     outcome.value = { service, ok, text };
   } else outcome.value = { service, ok: false, text: (await response.text()).trim().replace('\n', ': ') };
