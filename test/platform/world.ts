@@ -43,7 +43,7 @@ export interface WorldRun {
 
 const names = ['db', 'api', 'web', 'job'] as const;
 const readyTimeout = 60_000;
-/** ms after an act, and after the faults that go on then, in which events that were lost or late are found. */
+/** ms after an act, and after the faults that go on then, in which programs end and lost events are found; late ones come later. */
 const aftermath = 8_000;
 /** ms of an act. */
 const longest = 600_000;
@@ -160,13 +160,18 @@ async function settled<T>(simulation: Simulated, promise: Promise<T>): Promise<T
 
 /** When the faults end that go on; one that is too long is not waited for. */
 function endOf(faults: readonly EngineFault[], now: number): number {
-  const late = faults.reduce((most, each) => (each.fault === 'lateEvents' ? Math.max(most, each.by) : most), 0);
+  const late = latenessOf(faults);
   const ends = faults.flatMap((each) => {
     if (!('at' in each) || each.at > now + 2 * aftermath) return [];
     if (!('lasts' in each)) return [each.at + late];
     return each.lasts < 100_000 ? [each.at + each.lasts] : [];
   });
   return Math.max(0, ...ends);
+}
+
+/** The most ms by which an event comes late. */
+function latenessOf(faults: readonly EngineFault[]): number {
+  return faults.reduce((most, each) => (each.fault === 'lateEvents' ? Math.max(most, each.by) : most), 0);
 }
 
 async function perform(
@@ -186,7 +191,7 @@ async function perform(
   });
   const outcome = await settled(simulation, platform.outcome);
   const to = clock.now();
-  await simulation.run(() => false, Math.max(to, endOf(faults, to)) + aftermath);
+  await simulation.run(() => false, Math.max(to, endOf(faults, to)) + aftermath + latenessOf(faults));
   platform.stop();
   const history = engine.history.slice(begun);
   return { name, plan, outcome, history, stages, containers: engine.look(), from, to };
