@@ -92,18 +92,24 @@ export async function selectContainers(
   return selected.kind === 'selected' ? selected.items : refuse(selected.message);
 }
 
-/** The one container that the command names; one that runs wins over those that do not. */
-export async function requireOne(
-  request: Request,
-  project: Project,
-  containers: readonly ObservedContainer[],
-): Promise<ObservedContainer> {
+/** What a verb about one instance works with. */
+export interface Found {
+  readonly project: Project;
+  readonly engine: Engine;
+  readonly one: ObservedContainer;
+}
+
+/** Finds the one container that the command names; one that runs wins over those that do not. */
+export async function requireOne(request: Request): Promise<Found> {
+  const project = await findAnyProject(request);
+  const engine = await requireEngine();
   const [name = ''] = request.words;
+  const containers = await requireContainers(engine, project);
   const found = await selectContainers({ ...request, words: [name] }, project, containers);
   const running = found.filter(({ state }) => state === 'running');
   const [one, ...others] = running.length > 0 ? running : found;
   if (one === undefined) return refuse(`there is no instance of "${name}"`);
-  if (others.length === 0) return one;
+  if (others.length === 0) return { project, engine, one };
   return refuse(
     `"${name}" may be ${[one, ...others].map(({ key }) => key).join(' or ')}: name one of them`,
     exitStatuses.mistake,

@@ -2,22 +2,12 @@ import { oneLine } from '../../model/words/printable.ts';
 import { labelNames } from '../../platform/model/project.ts';
 import { version } from '../version.ts';
 import { print, printJson } from './console.ts';
-import {
-  exitStatuses,
-  failureText,
-  findAnyProject,
-  refuse,
-  requireContainers,
-  requireEngine,
-  requireOne,
-} from './context.ts';
+import { exitStatuses, failureText, findAnyProject, refuse, requireEngine, requireOne } from './context.ts';
 import * as options from './options.ts';
 import type { Request } from './read-request.ts';
 
 export async function ip(request: Request): Promise<number> {
-  const project = await findAnyProject(request);
-  const engine = await requireEngine();
-  const { key, address } = await requireOne(request, project, await requireContainers(engine, project));
+  const { key, address } = (await requireOne(request)).one;
   if (address === undefined) return refuse(`${key} does not run, so it has no address`);
   if (request.given.get(options.json)) await printJson({ instance: key, address });
   else await print(1, `${address}\n`);
@@ -29,9 +19,7 @@ export async function info(request: Request): Promise<number> {
 }
 
 async function instanceInfo(request: Request): Promise<number> {
-  const project = await findAnyProject(request);
-  const engine = await requireEngine();
-  const found = await requireOne(request, project, await requireContainers(engine, project));
+  const { engine, one: found } = await requireOne(request);
   const answer = await engine.containers.inspect(found.id);
   if (!answer.ok) return refuse(`${found.key}: ${failureText(answer.failure, engine)}`);
   const facts = answer.value;

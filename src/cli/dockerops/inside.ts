@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import type { Engine, ExecRequest } from '../../platform/engine/engine.ts';
-import type { Project } from '../../platform/host/find-project.ts';
 import { ensureKey, keyFile } from '../../platform/host/keys.ts';
 import { runInPlace } from '../../platform/host/run-program.ts';
 import type { InstanceSpec } from '../../platform/model/instance.ts';
@@ -14,31 +13,16 @@ import { containerSpec } from '../../platform/runtime/container-spec.ts';
 import { carryOut } from '../../platform/work/carry-out.ts';
 import { digest } from '../../platform/work/digest.ts';
 import { hasTerminal, join } from './attach.ts';
-import {
-  exitStatuses,
-  failureText,
-  findAnyProject,
-  refuse,
-  requireContainers,
-  requireEngine,
-  requireOne,
-} from './context.ts';
+import { exitStatuses, type Found, failureText, findAnyProject, refuse, requireEngine, requireOne } from './context.ts';
 import * as options from './options.ts';
 import type { Request } from './read-request.ts';
 import { mistaken } from './select-words.ts';
 
-interface Inside {
-  readonly project: Project;
-  readonly engine: Engine;
-  readonly one: ObservedContainer;
-}
-
-async function enter(request: Request): Promise<Inside> {
-  const project = await findAnyProject(request);
-  const engine = await requireEngine();
-  const one = await requireOne(request, project, await requireContainers(engine, project));
-  if (one.state !== 'running') return refuse(`${one.key} does not run: it is ${one.state}`);
-  return { project, engine, one };
+/** Finds the container that the command names, which has to run. */
+async function enter(request: Request): Promise<Found> {
+  const found = await requireOne(request);
+  const { key, state } = found.one;
+  return state === 'running' ? found : refuse(`${key} does not run: it is ${state}`);
 }
 
 export async function exec(request: Request): Promise<number> {
@@ -61,7 +45,7 @@ export async function shell(request: Request): Promise<number> {
   return refuse(`${one.key}: its image has no shell`);
 }
 
-async function runInside({ engine, one }: Inside, { given }: Request, command: readonly string[]): Promise<number> {
+async function runInside({ engine, one }: Found, { given }: Request, command: readonly string[]): Promise<number> {
   const isTerminal = hasTerminal();
   const user = given.get(options.user);
   const directory = given.get(options.workdir);

@@ -1,15 +1,14 @@
 import { codeOf } from '../../model/words/errno.ts';
 import { writeAll } from '../program-io.ts';
 import { complain } from './console.ts';
-import { exitStatuses, failureText, findAnyProject, requireContainers, requireEngine, requireOne } from './context.ts';
+import { exitStatuses, failureText, requireOne } from './context.ts';
 import * as options from './options.ts';
 import type { Request } from './read-request.ts';
 
 export async function logs(request: Request): Promise<number> {
   const { given } = request;
-  const project = await findAnyProject(request);
-  const engine = await requireEngine();
-  const { id, key } = await requireOne(request, project, await requireContainers(engine, project));
+  const { engine, one } = await requireOne(request);
+  const { id, key } = one;
   const tail = given.get(options.lines);
   const output = engine.containers.logs(id, {
     follow: given.get(options.follow),

@@ -298,6 +298,19 @@ function causeOf(output: { readonly kind: string; readonly failure?: EngineFailu
   return { cause: output.cause ?? '' };
 }
 
+/** The engine refuses a request: the instance has failed, and the answer says why. */
+const refused = {
+  guard: failedOf,
+  target: '#instance.failed',
+  actions: [
+    {
+      type: 'blame',
+      params: ({ event }: { readonly event: { readonly output: Parameters<typeof causeOf>[0] } }) =>
+        causeOf(event.output),
+    },
+  ],
+} as const;
+
 /** An actor of a request has thrown: that is a mistake of this program. */
 const broken = {
   target: '#instance.failed',
@@ -363,11 +376,7 @@ export const instanceMachine = instanceSetup.createMachine({
         src: 'createContainer',
         input: ({ context }) => ({ spec: specOf(context) }),
         onDone: [
-          {
-            guard: failedOf,
-            target: 'failed',
-            actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-          },
+          refused,
           {
             guard: wants('up'),
             target: 'starting',
@@ -400,11 +409,7 @@ export const instanceMachine = instanceSetup.createMachine({
         src: 'startContainer',
         input: ({ context }) => ({ id: idOf(context), spec: context.spec }),
         onDone: [
-          {
-            guard: failedOf,
-            target: 'failed',
-            actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-          },
+          refused,
           {
             guard: ({ event }) => event.output.kind === 'outdated',
             target: 'stopping.removing',
@@ -489,11 +494,7 @@ export const instanceMachine = instanceSetup.createMachine({
             src: 'askChaperone',
             input: ({ context }) => ({ id: idOf(context), key: context.key, wait: waitOf(context) }),
             onDone: [
-              {
-                guard: failedOf,
-                target: '#instance.failed',
-                actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-              },
+              refused,
               { guard: ({ event }) => event.output.kind === 'ready', target: '#instance.ready' },
               {
                 guard: { type: 'waitsFor', params: { wait: 'ready' } },
@@ -600,11 +601,7 @@ export const instanceMachine = instanceSetup.createMachine({
             input: ({ context }) => ({ id: idOf(context), timeout: context.stopTimeout }),
             onDone: [
               { guard: isAbsent, target: 'removed' },
-              {
-                guard: failedOf,
-                target: '#instance.failed',
-                actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-              },
+              refused,
               { target: 'stopped', actions: [{ type: 'noteStopped', params: ({ event }) => stopped(event.output) }] },
             ],
             onError: broken,
@@ -620,11 +617,7 @@ export const instanceMachine = instanceSetup.createMachine({
             input: ({ context }) => ({ id: idOf(context), signal: context.signal }),
             onDone: [
               { guard: isAbsent, target: 'removed' },
-              {
-                guard: failedOf,
-                target: '#instance.failed',
-                actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-              },
+              refused,
               { guard: 'endedInThisRun', target: 'stopped' },
               { guard: wants('down'), target: 'signalled', actions: ['done'] },
               { target: 'terminating' },
@@ -679,15 +672,7 @@ export const instanceMachine = instanceSetup.createMachine({
             id: 'remove',
             src: 'removeContainer',
             input: ({ context }) => ({ id: idOf(context), key: context.key }),
-            onDone: [
-              { guard: isAbsent, target: 'removed' },
-              {
-                guard: failedOf,
-                target: '#instance.failed',
-                actions: [{ type: 'blame', params: ({ event }) => causeOf(event.output) }],
-              },
-              { target: 'removed' },
-            ],
+            onDone: [{ guard: isAbsent, target: 'removed' }, refused, { target: 'removed' }],
             onError: broken,
           },
         },
