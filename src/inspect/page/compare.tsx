@@ -1,5 +1,6 @@
 /** Two boots, one beside the other: bars that begin at the same instant, and what differs, in the words of `replay --diff`. */
 import { computed, signal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import type { ChainLink } from '../../facts/critical-chain.ts';
 import { endOfStart, remarksOf, tookOf } from '../../facts/critical-chain.ts';
 import { shortName } from '../../model/service/service-spec.ts';
@@ -25,7 +26,7 @@ import {
 } from './store.ts';
 import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { duration } from './words.ts';
-import { placeOn, wheel, zoomBy } from './zooming.ts';
+import { wheelOverRows, zoomBy } from './zooming.ts';
 
 const rowHeight = 42;
 const barHeight = 10;
@@ -192,16 +193,7 @@ function Rows({ both }: { readonly both: Pair }) {
         </div>
         <p class="soft cmp-words">what differs in B</p>
       </div>
-      <div
-        class="tl-body"
-        ref={ref}
-        onWheel={(event) => {
-          const { current } = plot;
-          if (current === null) return;
-          const { scrollHeight, clientHeight } = event.currentTarget;
-          wheel(event, Math.max(0, placeOn(current, event)), width, scrollHeight > clientHeight);
-        }}
-      >
+      <div class="tl-body" ref={ref} onWheel={(event) => wheelOverRows(event, plot.current, width)}>
         <ul class="tl-rows" style={{ height: `${shown.length * rowHeight}px` }} aria-label="Services of both boots">
           {shown.slice(window.first, window.last).map((service, offset) => (
             <Row
@@ -338,6 +330,22 @@ export function CompareDetails() {
   return chosen === undefined ? <BootsDetails both={both} /> : <ServiceComparison service={chosen} />;
 }
 
+/** Rows of what both boots have, with a column for each boot. */
+function BootsTable({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <table class="boots">
+      <thead>
+        <tr>
+          <td />
+          <th scope="col">A</th>
+          <th scope="col">B</th>
+        </tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  );
+}
+
 function BootsDetails({ both: { difference } }: { readonly both: Pair }) {
   const [verdict = '', ...reasons] = verdictOf(difference);
   const { a, b, services } = difference;
@@ -353,26 +361,17 @@ function BootsDetails({ both: { difference } }: { readonly both: Pair }) {
           ))}
         </ul>
       )}
-      <table class="boots">
-        <thead>
-          <tr>
-            <td />
-            <th scope="col">A</th>
-            <th scope="col">B</th>
+      <BootsTable>
+        {bootLines(difference, duration).map((line) => (
+          <tr key={line.what} data-line={line.what}>
+            <th scope="row">{line.what}</th>
+            <td>{line.a}</td>
+            <td>
+              {line.b} <span class="soft">{line.change}</span>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {bootLines(difference, duration).map((line) => (
-            <tr key={line.what} data-line={line.what}>
-              <th scope="row">{line.what}</th>
-              <td>{line.a}</td>
-              <td>
-                {line.b} <span class="soft">{line.change}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </BootsTable>
       <Chain title="Critical chain of A" chain={a.criticalChain} other={b.criticalChain} side="a" />
       <Chain title="Critical chain of B" chain={b.criticalChain} other={a.criticalChain} side="b" />
       <OnlyIn title="Only in A" services={only('removed')} />
@@ -464,24 +463,15 @@ function ServiceComparison({ service }: { readonly service: ServiceDiff }) {
           ))}
         </ul>
       )}
-      <table class="boots">
-        <thead>
-          <tr>
-            <td />
-            <th scope="col">A</th>
-            <th scope="col">B</th>
+      <BootsTable>
+        {facts.map(([what, read]) => (
+          <tr key={what}>
+            <th scope="row">{what}</th>
+            <td>{a === undefined ? '–' : read(a)}</td>
+            <td>{b === undefined ? '–' : read(b)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {facts.map(([what, read]) => (
-            <tr key={what}>
-              <th scope="row">{what}</th>
-              <td>{a === undefined ? '–' : read(a)}</td>
-              <td>{b === undefined ? '–' : read(b)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </BootsTable>
     </>
   );
 }

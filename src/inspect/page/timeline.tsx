@@ -36,7 +36,7 @@ import {
 } from './store.ts';
 import { useInSight, useRows, useWidth } from './virtual.tsx';
 import { condition, duration, instantText, segmentText } from './words.ts';
-import { type Drag, dragTo, endDrag, lately, placeOn, wheel, zoomBy } from './zooming.ts';
+import { type Drag, dragTo, endDrag, lately, placeOn, wheelOverRows, zoomBy } from './zooming.ts';
 
 const rowHeight = 26;
 const barTop = 8;
@@ -73,16 +73,7 @@ export function TimelineView() {
           <Axis span={span} width={width} ready={readyAt.value} />
         </div>
       </div>
-      <div
-        class="tl-body"
-        ref={ref}
-        onWheel={(event) => {
-          const { current } = plot;
-          if (current === null) return;
-          const { scrollHeight, clientHeight } = event.currentTarget;
-          wheel(event, Math.max(0, placeOn(current, event)), width, scrollHeight > clientHeight);
-        }}
-      >
+      <div class="tl-body" ref={ref} onWheel={(event) => wheelOverRows(event, plot.current, width)}>
         <ul class="tl-rows" style={{ height: `${services.length * rowHeight}px` }} aria-label="Services">
           {rows.map((name, offset) => (
             <Row

@@ -77,6 +77,13 @@ export function wheel(event: WheelEvent, x: number, width: number, scrolls: bool
   event.preventDefault();
 }
 
+/** Lets a wheel over rows move the time axis `plot`, which is `width` pixels wide: where the rows scroll, a wheel without a key is theirs. */
+export function wheelOverRows(event: WheelEvent, plot: Element | null, width: number): void {
+  const { currentTarget: rows } = event;
+  if (plot === null || !(rows instanceof Element)) return;
+  wheel(event, Math.max(0, placeOn(plot, event)), width, rows.scrollHeight > rows.clientHeight);
+}
+
 /** Where a drag began, and what it moves. */
 export interface Drag {
   readonly kind: 'pan' | 'mark';
