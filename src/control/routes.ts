@@ -7,7 +7,7 @@ import type { LogRecord } from '../model/log/log-record.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { count, flag, type Parameter, values } from '../model/words/parameter.ts';
 import { actionRoutes } from './action-routes.ts';
-import { type Answer, mistake } from './answer.ts';
+import { type Answer, httpStatuses, mistake } from './answer.ts';
 import { parseWords } from './command-words.ts';
 import type { Fields } from './fields.ts';
 import type { Gate } from './gate.ts';
@@ -340,9 +340,10 @@ async function programAsService({ gate, caller, name, given, meter }: Call): Pro
   const [service] = selected.services;
   if (service === undefined || selected.services.length > 1) return answer(mistake('exactly one service is needed'));
   const program = await gate.supervisor.programOf(service.name, command);
-  if (typeof program === 'string')
-    return answer({ kind: 'failed', names: [service.name], text: `Command error: ${program}` });
-  return json({ program: Buffer.from(program).toString('base64') });
+  if (program instanceof Uint8Array) return json({ program: Buffer.from(program).toString('base64') });
+  const { message, exitStatus } = program;
+  const failed = { kind: 'failed', names: [service.name], text: `Command error: ${message}` } as const;
+  return json({ ...failed, exitStatus }, httpStatuses.failed);
 }
 
 function runCommand({ supervisor, boundary }: Gate, argv: readonly string[], sink: EventSink): () => void {

@@ -164,7 +164,13 @@ export type KillOutcome = 'sent' | 'notRunning' | 'denied';
 /** A command that somebody runs beside the services. */
 export type RunOutcome =
   | { readonly kind: 'ended'; readonly status: ExitStatus }
-  | { readonly kind: 'notStarted'; readonly message: string; readonly exitStatus: 126 | 127 };
+  | ({ readonly kind: 'notStarted' } & NotStarted);
+
+/** Why a command could not be started, in words, and the exit status that shells give it. */
+export interface NotStarted {
+  readonly message: string;
+  readonly exitStatus: 126 | 127;
+}
 
 export interface CommandOutput {
   readonly stream: 'stdout' | 'stderr';
@@ -314,9 +320,9 @@ export interface Supervisor {
   run(argv: readonly string[]): CommandRun;
   /**
    * What makes a process of a caller a program with the account, the environment, the directory and the limits of a service, in bytes
-   * that native/tools.h describes; or why that cannot be, in words. The environment holds the secrets of the service.
+   * that native/tools.h describes; or why the program cannot be started. The environment holds the secrets of the service.
    */
-  programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string>;
+  programOf(name: string, argv: readonly string[]): Promise<Uint8Array | NotStarted>;
   /** Sends the present state first, then everything that happens. */
   watch(request: WatchRequest): Promise<EntryWatch>;
   reload(request: ReloadRequest): Promise<ReloadResult>;

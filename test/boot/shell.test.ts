@@ -50,7 +50,8 @@ describe.runIf(isRoot)('chaperonectl shell', () => {
     });
     const { status, stdout } = await ctl(system, 'shell', 'broken', 'sh', '-c', 'echo "$TOKEN"; exit 7');
     expect([status, stdout]).toEqual([7, 'geheim\n']);
-    expect((await ctl(system, 'shell', 'broken', 'sh', '-c', 'kill -9 $$')).status).toBe(137);
+    expect((await ctl(system, 'shell', 'broken', '--', 'sh', '-c', 'kill -9 $$')).status).toBe(137);
+    expect((await ctl(system, 'shell', 'broken', '--', 'echo', '--')).stdout).toBe('--\n');
   });
 
   it("reads a shell's commands from its standard input by default", async () => {
@@ -67,7 +68,8 @@ describe.runIf(isRoot)('chaperonectl shell', () => {
     ['no service', [], 2, /no service is named/],
     ['an unknown service', ['nothing', 'true'], 4, /no such service/i],
     ['two services', ['*', 'true'], 2, /exactly one/],
-    ['a program that is not there', ['a', 'no-such-program'], 1, /no-such-program/],
+    ['a program that is not there', ['a', 'no-such-program'], 127, /executable 'no-such-program' not found/],
+    ['a program that is not there, behind "--"', ['a', '--', '/no/such'], 127, /cannot execute \/no\/such: it, or the interpreter it names, does not exist/],
     [
       'a program that is not executable',
       ['a', '/etc/passwd'],

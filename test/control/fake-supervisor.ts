@@ -7,6 +7,7 @@ import type {
   EntryWatch,
   KillOutcome,
   Measurements,
+  NotStarted,
   ReloadRequest,
   ReloadResult,
   RunNow,
@@ -96,9 +97,11 @@ export class FakeSupervisor implements Supervisor {
     this.list = list;
   }
 
-  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string> {
+  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | NotStarted> {
     this.asked.push(`program of ${name}: ${argv.join(' ')}`);
-    return argv[0] === '/bin/sh' ? new Uint8Array([1, 2, 3]) : `cannot execute ${argv[0]}`;
+    return argv[0] === '/bin/sh'
+      ? new Uint8Array([1, 2, 3])
+      : { message: `cannot execute ${argv[0]}`, exitStatus: 126 };
   }
 
   /** Puts a service into another state, and tells. */

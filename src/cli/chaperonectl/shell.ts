@@ -13,7 +13,9 @@ const defaultShell = '/bin/sh';
 /** Runs a command at the terminal of the caller, with the rights and the environment of a service; returns its exit status. */
 export function run({ words }: Request): Promise<number> {
   return withControl(async () => {
-    const [name, ...command] = words;
+    const [name, ...behind] = words;
+    // A "--" may stand before the command, as it may with "run".
+    const command = behind[0] === '--' ? behind.slice(1) : behind;
     if (name === undefined) {
       await print(2, 'chaperonectl shell: no service is named\ntry "chaperonectl shell --help"\n');
       return 2;

@@ -91,9 +91,11 @@ export function isOutcome(cause: FailureCause): cause is Extract<FailureCause, R
   return cause.kind === 'exit' || cause.kind === 'spawn';
 }
 
-/** As a shell has it: 127 where a command is not found, 126 where it may not run. */
 function outcomeStatus(outcome: RunOutcome): number {
-  if (outcome.kind === 'exit') return shellStatus(outcome.status);
-  const { code, stage } = outcome.error;
+  return outcome.kind === 'exit' ? shellStatus(outcome.status) : unstartedStatus(outcome.error);
+}
+
+/** The exit status for a command that could not be started, as shells have it: 127 where it is not found, else 126. */
+export function unstartedStatus({ code, stage }: Pick<SpawnError, 'code' | 'stage'>): 126 | 127 {
   return code === 'ENOENT' && (stage === 'exec' || stage === 'lookup') ? 127 : 126;
 }

@@ -8,6 +8,7 @@ import type {
   EntryWatch,
   KillOutcome,
   Measurements,
+  NotStarted,
   ReloadRequest,
   ReloadResult,
   RestartStatus,
@@ -69,7 +70,8 @@ import { type FailureCause, isLive, type ServicePhase, servicePhases } from '../
 import { type ServiceSpec, shortName } from '../../model/service/service-spec.ts';
 import { isServiceStage, type ServiceStage } from '../../model/service/service-stage.ts';
 import type { SignalName } from '../../model/service/signal.ts';
-import { describeSpawnError } from '../../model/service/spawn-error.ts';
+import { describeSpawnError, type SpawnError } from '../../model/service/spawn-error.ts';
+import { unstartedStatus } from '../../model/service/system-end.ts';
 import { explainState, type Hold, type WaitFacts } from '../../model/service/why.ts';
 import { messageOf } from '../../model/words/errno.ts';
 import type { Assembly } from '../assembly.ts';
@@ -371,8 +373,7 @@ export class AssemblySupervisor implements Supervisor {
     const outcome = new Promise<RunOutcome>((resolve) => {
       kernel.spawn({ argv, environment, ownGroup: true, stdin: 'null', stdout: 'pipe', stderr: 'pipe' }, (spawned) => {
         if (!spawned.ok) {
-          const exitStatus = spawned.error.code === 'ENOENT' ? 127 : 126;
-          resolve({ kind: 'notStarted', message: describeSpawnError(spawned.error), exitStatus });
+          resolve({ kind: 'notStarted', ...notStarted(spawned.error) });
           return;
         }
         pid = spawned.pid;
@@ -393,12 +394,12 @@ export class AssemblySupervisor implements Supervisor {
     };
   }
 
-  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | string> {
+  async programOf(name: string, argv: readonly string[]): Promise<Uint8Array | NotStarted> {
     const { assembly, programOf } = this.#ports;
     const service = assembly.serviceOf(name);
-    if (service === undefined || programOf === undefined) return `${name} is not there`;
+    if (service === undefined || programOf === undefined) return { message: `${name} is not there`, exitStatus: 126 };
     const made = await assembly.environmentOf(service);
-    if (!made.ok) return describeSpawnError(made.error);
+    if (!made.ok) return notStarted(made.error);
     const { account, directory, resources } = service;
     const program = programOf({
       argv,
@@ -411,7 +412,7 @@ export class AssemblySupervisor implements Supervisor {
       stdout: 'inherit',
       stderr: 'inherit',
     });
-    return program instanceof Uint8Array ? program : describeSpawnError(program);
+    return program instanceof Uint8Array ? program : notStarted(program);
   }
 
   /** Passes the output of a command on until the command has ended. */
@@ -822,4 +823,8 @@ function outputFacts(
     ...(waitingInput === undefined ? {} : { waitingInput }),
     ...(linesDropped === 0 ? {} : { linesDropped }),
   };
+}
+
+function notStarted(error: SpawnError): NotStarted {
+  return { message: describeSpawnError(error), exitStatus: unstartedStatus(error) };
 }
