@@ -1,6 +1,7 @@
 import type { ReloadPlan, Unstartable } from '../model/order/reload-plan.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import type { Diagnostic } from '../model/words/diagnostic.ts';
+import { didYouMean } from '../model/words/nearest.ts';
 
 /** Why a command was refused, as the reference's texts have it (section 6). */
 export type RefusalReason =
@@ -165,6 +166,10 @@ function withReasons(services: readonly Unstartable[]): string {
   return services.map(({ name, reason }) => `${shortName(name)} (${reason})`).join(', ');
 }
 
-export function noSuchService(names: readonly string[]): Answer {
-  return { kind: 'noSuchService', names, text: `Command error: no such service: ${names.join(', ')}` };
+/** @param known full names of services: the one that may have been meant is named */
+export function noSuchService(names: readonly string[], known: readonly string[] = []): Answer {
+  const [name = '', ...others] = names;
+  const near = others.length === 0 ? didYouMean(shortName(name), known.map(shortName)) : undefined;
+  const hint = near === undefined ? '' : ` (${near})`;
+  return { kind: 'noSuchService', names, text: `Command error: no such service: ${names.join(', ')}${hint}` };
 }

@@ -42,7 +42,7 @@ export function selectServices<S extends Named>(
     if (found.length === 0) unknown.push(wanted);
     for (const service of found) chosen.add(service);
   }
-  if (unknown.length > 0) return { kind: 'answer', answer: noSuchService(unknown) };
+  if (unknown.length > 0) return { kind: 'answer', answer: noSuchService(unknown, [...byName.keys()]) };
   return { kind: 'services', services: services.filter((service) => chosen.has(service)) };
 }
 

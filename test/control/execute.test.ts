@@ -61,6 +61,9 @@ describe("the original's answers, word for word", () => {
     ['reset store', "can't reset services which are running: store"],
     ['stop nobody.service', 'no such service: nobody.service'],
     ['restart x*', 'no such service: x*'],
+    ['stop stoer', 'no such service: stoer (did you mean "store"?)'],
+    ['restart prepar.service', 'no such service: prepar.service (did you mean "prepare"?)'],
+    ['stop stoer prepar', 'no such service: stoer, prepar'],
   ])('%s is refused', async (line, refusal) => {
     const supervisor = world();
     expect(await text(line, supervisor)).toBe(`Command error: ${refusal}`);
