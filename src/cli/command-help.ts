@@ -1,5 +1,6 @@
 /** Describes a program, or a verb of one: name, parameters and notes. Help, man pages and completions are made from it. */
 import { flag, optionTitle, type Parameter } from '../model/words/parameter.ts';
+import { wrap } from '../model/words/wrap.ts';
 
 export interface CommandHelp {
   /** One line without a period, for lists and man pages. */
@@ -43,7 +44,16 @@ export function helpText(name: string, command: CommandHelp): string {
   );
   const told = description ?? `${wrap(`${sentence(summary)}.`, screenWidth).join('\n')}\n`;
   const parts = [told, optionLines(optionsOf(command)), `${notes === undefined ? '' : `${notes}`}${exit}`];
-  return `${lines.join('')}${dense === true ? '' : '\n'}${parts.join('\n')}`;
+  return breakWide(`${lines.join('')}${dense === true ? '' : '\n'}${parts.join('\n')}`);
+}
+
+/** Breaks paragraphs with a line that is wider than the screen anew. An indented or an empty line ends a paragraph. */
+export function breakWide(text: string): string {
+  return text.replace(/(?:^\S.*\n)+/gm, (paragraph) =>
+    paragraph.split('\n').every((line) => line.length <= screenWidth)
+      ? paragraph
+      : `${wrap(paragraph.trimEnd().replaceAll('\n', ' '), screenWidth).join('\n')}\n`,
+  );
 }
 
 export function sentence(text: string): string {
@@ -77,14 +87,4 @@ export function table(rows: readonly (readonly [string, string])[]): string {
       return title.length <= width ? `  ${title.padEnd(width)}  ${lines}\n` : `  ${title}\n${margin}${lines}\n`;
     })
     .join('');
-}
-
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }

@@ -32,8 +32,8 @@ export const programs: readonly Program[] = [
     name: 'dockerops',
     summary: dockeropsSummary,
     usages: ['verb [options] [name ...]', 'verb:name,key=value,...'],
-    description: `The project is the folder that holds apps_containers or services, else PROJECT_DIR; it is called like
-the folder, else PROJECT_NAME. Further variables are DATA_DIR, APPS_CONTAINERS_DIR, BASE_CONTAINERS_DIR and LOG_LEVEL.
+    description: `The project is the folder PROJECT_DIR, else the nearest one that holds apps_containers or services. Its name is
+PROJECT_NAME, else that of the folder. Further variables are DATA_DIR, APPS_CONTAINERS_DIR, BASE_CONTAINERS_DIR and LOG_LEVEL.
 The engine is that of DOCKER_HOST, else the default socket of Docker.
 
 ${namesNote}`,

@@ -8,10 +8,23 @@ import { describeOutputs } from '../model/service/output.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { describeDuration, roughDuration } from '../model/words/duration.ts';
 import { oneLine } from '../model/words/printable.ts';
+import { wrap } from '../model/words/wrap.ts';
 import type { ProbeStatus, RestartStatus, ServiceStatus } from './supervisor.ts';
 
-/** @param now Unix ms */
-export function serviceTable(services: readonly ServiceStatus[], now: number): string {
+/** Columns that a note has at least where it is broken into lines. */
+const narrowestNote = 24;
+
+/**
+ * One row for each service.
+ *
+ * @param now Unix ms
+ * @param columns width of the terminal, at which notes are broken into lines below one another; absent where it is no terminal
+ */
+export function serviceTable(
+  services: readonly ServiceStatus[],
+  now: number,
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const head = ['NAME', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'NOTE'];
   const rows = services.map((service) => [
     shortName(service.name),
@@ -23,12 +36,21 @@ export function serviceTable(services: readonly ServiceStatus[], now: number): s
   ]);
   const right = [false, false, true, true, true, false];
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const margin = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  const room = columns - margin;
   return [head, ...rows]
     .map((row) =>
       row
         .map((cell, column) => (right[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
         .join('  ')
         .trimEnd(),
+    )
+    .flatMap((line) =>
+      room < narrowestNote || line.length <= columns
+        ? [line]
+        : wrap(line.slice(margin), room).map(
+            (part, index) => `${index === 0 ? line.slice(0, margin) : ' '.repeat(margin)}${part}`,
+          ),
     )
     .join('\n')
     .concat('\n');

@@ -47,6 +47,24 @@ daemon   exited (unknown)     4 s    –         –  its process has ended norm
     );
   });
 
+  it('breaks notes on a terminal that is too narrow for them, below one another', () => {
+    const services = [
+      serviceStatus('store.service', 'ready', { note: '512 keys', restarts: { used: 2, left: 3 } }),
+      serviceStatus('web.service', 'stopped', { enabled: false }),
+    ];
+    expect(serviceTable(services, now, 62)).toBe(
+      `NAME   STATE    SINCE  PID  RESTARTS  NOTE
+store  ready      4 s   61         2  512 keys
+web    stopped    4 s    –         –  waits for a start;
+                                      "start" starts it;
+                                      disabled
+`,
+    );
+    const wide = serviceTable(services, now);
+    expect(serviceTable(services, now, 200)).toBe(wide);
+    expect(serviceTable(services, now, 61)).toBe(wide);
+  });
+
   it.each([
     [Date.UTC(2026, 0, 2, 3, 4, 15), 'UTC', '03:04:15 (in 10 s)'],
     [Date.UTC(2026, 0, 2, 20), 'Asia/Tokyo', '05:00 (in 16 h)'],

@@ -22,7 +22,7 @@ interface Outcome {
 
 /** Reads files of another program, and writes what they say into a folder of a configuration. */
 export async function run({ given, words }: Request): Promise<number> {
-  if (words.length === 0) return refuse('chaperonectl import', 'needs a file or a folder');
+  if (words.length === 0) return refuse('chaperonectl import', '"import" needs the name of a file or a folder');
   const outcome = readAll(words, given.get(fromOption));
   const failed = outcome.diagnostics.some(({ severity }) => severity === 'error');
   const to = given.get(toOption) ?? 'chaperone.d';

@@ -1,4 +1,5 @@
 /** What chaperonectl and telchap print. */
+import { isatty } from 'node:tty';
 import { exitStatuses } from '../../control/answer.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import { writeAll } from '../program-io.ts';
@@ -11,6 +12,12 @@ export async function print(fd: 1 | 2, text: string): Promise<void> {
     // A reader that closes the pipe early is no error.
     if (codeOf(error) !== 'EPIPE') throw error;
   }
+}
+
+/** The width of the terminal that standard output is; undefined where it is none, or does not know. */
+export function screenColumns(): number | undefined {
+  // Only a terminal is looked at: of a pipe, process.stdout would make a non-blocking one for all who share it.
+  return isatty(1) ? process.stdout.columns || undefined : undefined;
 }
 
 /** Prints what is wrong with a command line; returns the exit status. */

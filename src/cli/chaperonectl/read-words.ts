@@ -1,9 +1,8 @@
 /** What the words behind a verb ask for: its help, or its work. */
 import { givenBy, parseOptions } from '../../model/words/option-parser.ts';
 import type { Given } from '../../model/words/parameter.ts';
-import { oneLine } from '../../model/words/printable.ts';
 import { help, optionsOf } from '../command-help.ts';
-import type { VerbHelp } from '../verb-help.ts';
+import { takesOptionsAlone, type VerbHelp } from '../verb-help.ts';
 import { json } from './verb-options.ts';
 
 /** What a verb is given. */
@@ -27,6 +26,6 @@ export function readWords(verb: VerbHelp, given: readonly string[]): WordsReadin
   if (texts.has(help.name)) return { kind: 'help' };
   const [word] = words;
   if (verb.operands === 'none' && word !== undefined)
-    return { kind: 'mistake', message: `takes no "${oneLine(word)}"` };
+    return { kind: 'mistake', message: takesOptionsAlone(verb, word) };
   return { kind: 'request', given: givenBy(texts), words, command: parsed.without(json) };
 }

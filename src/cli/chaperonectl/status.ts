@@ -2,7 +2,7 @@ import { serviceDetails, serviceTable } from '../../control/listing.ts';
 import { type HistoryLine, renderHistory } from '../../facts/history.ts';
 import { shortName } from '../../model/service/service-spec.ts';
 import { get, refused, withControl } from './control-call.ts';
-import { print } from './print.ts';
+import { print, screenColumns } from './print.ts';
 import { readBrain, readHistory, readServices } from './read-services.ts';
 import type { Request } from './read-words.ts';
 import { history as asHistory, json as asJson } from './verb-options.ts';
@@ -44,7 +44,7 @@ async function show(names: readonly string[], json: boolean, form: 'table' | 'de
   const text = json
     ? body
     : form === 'table'
-      ? `${serviceTable(services, now)}${await brainLine()}`
+      ? `${serviceTable(services, now, screenColumns())}${await brainLine()}`
       : services.map((service) => serviceDetails(service, now)).join('\n');
   await print(1, text);
   return 0;

@@ -2,7 +2,7 @@
 import { exitStatuses, exitStatusMeanings } from '../../control/answer.ts';
 import { commandEntry, verbs as commandVerbs, isVerb, wordsOf } from '../../control/commands.ts';
 import { follow, lines } from '../../control/log-parameters.ts';
-import { type CommandHelp, helpText, sentence, table } from '../command-help.ts';
+import { breakWide, type CommandHelp, helpText, sentence, table } from '../command-help.ts';
 import { keyTable } from '../top/keys.ts';
 import type { VerbHelp } from '../verb-help.ts';
 import * as options from './verb-options.ts';
@@ -31,6 +31,11 @@ export function exitHelp(own: Partial<typeof exitStatusMeanings> = {}): string {
   });
   return `Exit status:\n${rows.join('')}`;
 }
+
+/** The exit statuses of a verb that runs a command. */
+const commandExit = `Exit status: that of the command (128+N where signal N has ended it, 126 where it may
+not be run, 127 where it is not found); where chaperone does not start it:
+${exitHelp().split('\n').slice(2).join('\n')}`;
 
 /** The verbs that chaperonectl carries out itself or with more than one request to chaperone. */
 const ownVerbs: readonly VerbHelp[] = [
@@ -117,18 +122,23 @@ the last one without --boot.
   {
     ...verb('run', 'COMMAND [ARGUMENT...]', 'run a command beside the services, with its exit status', 'command', json),
     untilWord: true,
+    notes: `The command has the account and the environment of chaperone, /dev/null as its
+standard input, and ends when chaperonectl does.
+`,
+    exit: commandExit,
   },
   {
     ...verb('shell', 'NAME [COMMAND [ARGUMENT...]]', 'a shell, or a command, as if it were the service', 'command'),
     untilWord: true,
     notes: `The command has the account, the environment, the directory, the limits and the
-rights with which the service would be started now, whether it runs or not, and the
-terminal of the caller; by default it is /bin/sh. It is no process of the service:
-it has no NOTIFY_SOCKET, and a stop does not end it. Only for root, the account of
-chaperone and the owners of the control socket, since the environment holds secrets.
+rights with which the service would be started now, whether it runs or not, and
+the terminal of the caller; by default it is /bin/sh. It is no process of the
+service: it has no NOTIFY_SOCKET, and a stop does not end it. Only root, the account
+of chaperone and the owners of the control socket may run it, since the environment
+holds secrets.
 An image without a shell needs a COMMAND.
 `,
-    exit: exitHelp({ done: 'else it is that of the command (126 may not run, 127 not found, 128+N)' }),
+    exit: commandExit,
   },
   {
     ...verb('top', '', 'what runs, live at a terminal: table, changes, log, and keys to act', 'none'),
@@ -268,13 +278,13 @@ export function programHelp(program: ControlProgram): string {
     program === 'telchap' ? `${name} ${words}`.trim() : name,
     summary,
   ]);
-  return `usage: ${program} ${word} [options] [NAME...]
+  return breakWide(`usage: ${program} ${word} [options] [NAME...]
 
 ${sentence(programSummaries[program])}.
 
 ${table(rows)}
 "${program} ${word} --help" tells about a ${word.toLowerCase()}; also: --version, --help.
-${namesHelp}${exitHelp()}`;
+${namesHelp}${exitHelp()}`);
 }
 
 export const programSummaries: Readonly<Record<ControlProgram, string>> = {

@@ -1,9 +1,8 @@
 /** What the words of a command ask for: its help, or its work. */
 import { givenBy, type OptionTexts, parseOptions } from '../../model/words/option-parser.ts';
 import type { Given } from '../../model/words/parameter.ts';
-import { oneLine } from '../../model/words/printable.ts';
 import { help, optionsOf } from '../command-help.ts';
-import type { VerbHelp } from '../verb-help.ts';
+import { takesOptionsAlone, type VerbHelp } from '../verb-help.ts';
 
 export interface Request {
   readonly given: Given;
@@ -24,9 +23,10 @@ export function readRequest(verb: VerbHelp, given: readonly string[]): Reading {
   const [usage = ''] = verb.usages;
   const [word] = words;
   if (verb.operands === 'none' && word !== undefined)
-    return { kind: 'mistake', message: `takes no "${oneLine(word)}"` };
+    return { kind: 'mistake', message: takesOptionsAlone(verb, word) };
   const isNamed = word !== undefined || parsed.texts.has('group');
-  if (usage.startsWith('NAME') && !isNamed) return { kind: 'mistake', message: `needs ${usage.replaceAll('...', '')}` };
+  if (usage.startsWith('NAME') && !isNamed)
+    return { kind: 'mistake', message: `"${verb.name}" needs ${usage.replaceAll('...', '')}` };
   return { kind: 'request', given: givenBy(parsed.texts), words };
 }
 

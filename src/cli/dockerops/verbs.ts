@@ -1,18 +1,20 @@
 /** The verbs of dockerops: help, man page, completions and reference are made of this table. */
 import type { Parameter } from '../../model/words/parameter.ts';
 import * as recorded from '../chaperonectl/verb-options.ts';
-import { type CommandHelp, helpText, sentence, table } from '../command-help.ts';
+import { breakWide, type CommandHelp, helpText, sentence, table } from '../command-help.ts';
 import type { VerbHelp } from '../verb-help.ts';
 import * as options from './options.ts';
 
 const exit = `Exit status:
-  0  done
-  1  refused or failed; standard error names the instance, and has the engine's own message
-  2  a mistake on the command line
-`;
+${table([
+  ['0', 'done'],
+  ['1', "refused or failed: standard error names the instance, and has the engine's own message"],
+  ['2', 'a mistake on the command line'],
+])}`;
 
-export const namesNote = `NAME is a container, an instance (CONTAINER-INSTANCE), or "all". The original's form
-does the same: "dockerops run:web,instance=a" is "dockerops run web --instance a".
+export const namesNote = `NAME is a container, an instance (CONTAINER-INSTANCE), or "all". The form of the
+Python dockerops is known, too: "dockerops run:web,instance=a" is the same as
+"dockerops run web --instance a".
 `;
 
 const { json, conf, instance, group, yes, force } = options;
@@ -168,16 +170,16 @@ export function dockeropsVerbHelp(command: VerbHelp): string {
 
 export function dockeropsHelp(): string {
   const rows = dockeropsVerbs.map(({ name, summary }): readonly [string, string] => [name, summary]);
-  return `usage: dockerops VERB [options] [NAME...]
+  return breakWide(`usage: dockerops VERB [options] [NAME...]
        dockerops VERB:NAME,key=value,...
 
 ${sentence(dockeropsSummary)}.
 
 ${table(rows)}
 "dockerops VERB --help" tells about a verb; also: --version, --help.
-The project is the folder that holds apps_containers or services (PROJECT_DIR), and is
-called like it (PROJECT_NAME); the engine is that of DOCKER_HOST.
-${namesNote}${exit}`;
+The project is the folder PROJECT_DIR, else the nearest one that holds apps_containers or services.
+Its name is PROJECT_NAME, else that of the folder. The engine is that of DOCKER_HOST.
+${namesNote}${exit}`);
 }
 
 export const dockeropsExit = exit;

@@ -155,7 +155,7 @@ describe('chaperonectl simulate', () => {
     [['--baseline', '/nonexistent'], 2, 'cannot read the baseline "/nonexistent": no such file or directory'],
     [['--confg'], 2, 'unknown option "--confg": did you mean "--config"?'],
     [['--t', 'store=1s'], 2, '"--t" may be --time or --tolerance'],
-    [['x'], 2, 'takes no "x"'],
+    [['x'], 2, '"simulate" takes no words but options, so not "x"; --config names a configuration'],
   ])('refuses %j', (words, exitStatus, message) => {
     const { status, stdout, stderr } = simulate('--config', sample, ...words);
     expect({ status, stdout }).toEqual({ status: exitStatus, stdout: '' });

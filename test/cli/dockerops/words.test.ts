@@ -79,9 +79,9 @@ describe('both forms', () => {
   });
 
   it.each([
-    [['run'], 'needs NAME|all'],
-    [['ip'], 'needs NAME'],
-    [['killall', 'web'], 'takes no "web"'],
+    [['run'], '"run" needs NAME|all'],
+    [['ip'], '"ip" needs NAME'],
+    [['killall', 'web'], '"killall" takes no words but options, so not "web"'],
     [['run', 'web', '--instanse', 'a'], 'unknown option "--instanse": did you mean "--instance"?'],
   ])('refuse %j', (words, message) => {
     expect(read(words)).toEqual({ kind: 'mistake', message });
