@@ -67,7 +67,7 @@ describe('a cron service whose last run goes on', () => {
     const world = jobWorld({ ...long, cron: { overlap: 'queue' } });
     world.pass(90 * second);
     expect(world.status()?.why.sentence).toBe(
-      'waits for its present run to end; a run waits for that, and stands for all that are due by then',
+      'waits for its present run to end; then one run starts, for all that have become due',
     );
     world.pass(150 * second);
     expect(world.runs).toEqual(['00:01:00', '00:03:30', '00:04:00']);

@@ -144,19 +144,19 @@ const reasons: Readonly<Record<ServiceStage, (facts: WaitFacts) => Reason>> = {
         return {
           condition: `port ${spec.port ?? '?'} to be bound`,
           owner: 'the kernel',
-          next: 'ready, or failed where the port is taken',
+          next: 'then it is ready, or failed where the port is taken',
         };
       case 'cron':
         return {
           condition: `the schedule "${spec.interval ?? '?'}" to be read`,
           owner: 'chaperone',
-          next: 'ready, or failed where it makes no sense',
+          next: 'then it is ready, or failed where the schedule makes no sense',
         };
       default:
         return {
           condition: 'its process to be started',
           owner: 'the kernel',
-          next: 'starting, or failed where the program cannot be run',
+          next: 'then it is starting, or failed where the program cannot be run',
         };
     }
   },
@@ -277,9 +277,9 @@ function reloadNext({ reloading }: WaitFacts): string {
 }
 
 const afterPresentRun = {
-  skip: 'a run, or none if the present run has not ended by then',
-  queue: 'a run, once the present run has ended',
-  replace: 'a run, which ends the present run if that still goes on',
+  skip: 'then a run starts, unless the present run still goes on',
+  queue: 'then a run starts, once the present run has ended',
+  replace: 'then a run starts, and ends the present run if that still goes on',
 } as const;
 
 /** A cron service has one run at a time; `overlap` tells what becomes of a tick that finds the last run alive. */
@@ -288,13 +288,15 @@ function scheduledReason({ spec, running = 0, runWaits, nextRun }: WaitFacts): R
     return {
       condition: 'its present run to end',
       owner: 'the process of its present run',
-      next: 'a run waits for that, and stands for all that are due by then',
+      next: 'then one run starts, for all that have become due',
     };
   return {
     condition: `its next run${nextRun === undefined ? '' : ` in ${describeDuration(nextRun)}`}`,
     owner: `the schedule "${spec.interval ?? '?'}"`,
     next:
-      running > 0 ? afterPresentRun[spec.cron?.overlap ?? 'skip'] : 'a run; its result does not affect the next run',
+      running > 0
+        ? afterPresentRun[spec.cron?.overlap ?? 'skip']
+        : 'then a run starts; its result does not affect the next run',
   };
 }
 
@@ -304,7 +306,7 @@ function listeningReason({ spec, running = 0 }: WaitFacts): Reason {
     return {
       condition: `connections on port ${spec.port ?? '?'}`,
       owner: 'clients',
-      next: 'one process for each connection',
+      next: 'one process starts for each connection',
     };
   }
   return {

@@ -90,19 +90,19 @@ describe('why a service is where it is', () => {
     expect(sentences).toMatchInlineSnapshot(`
       {
         "ready.scheduled": [
-          "waits for connections on port 80; one process for each connection",
-          "waits for its next run; a run; its result does not affect the next run",
+          "waits for connections on port 80; one process starts for each connection",
+          "waits for its next run; then a run starts; its result does not affect the next run",
         ],
         "ready.scheduled, full": [
           "waits for one of its 2 connections to end (max_connections); the next client in the backlog is served",
-          "waits for its next run; a run, or none if the present run has not ended by then",
+          "waits for its next run; then a run starts, unless the present run still goes on",
         ],
         "retired": [
           "waits for web to end; then it is told to stop",
         ],
         "starting.spawning": [
-          "waits for port 80 to be bound; ready, or failed where the port is taken",
-          "waits for the schedule "@daily" to be read; ready, or failed where it makes no sense",
+          "waits for port 80 to be bound; then it is ready, or failed where the port is taken",
+          "waits for the schedule "@daily" to be read; then it is ready, or failed where the schedule makes no sense",
         ],
         "stopping.clearing": [
           "waits for the remaining processes of its run to end after SIGTERM; else SIGKILL; then stopped",
