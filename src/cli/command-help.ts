@@ -47,9 +47,9 @@ export function helpText(name: string, command: CommandHelp): string {
   return breakWide(`${lines.join('')}${dense === true ? '' : '\n'}${parts.join('\n')}`);
 }
 
-/** Breaks paragraphs with a line that is wider than the screen anew. An indented or an empty line ends a paragraph. */
+/** Breaks paragraphs with a line that is wider than the screen anew. An indented or an empty line ends a paragraph, as the exit status does. */
 export function breakWide(text: string): string {
-  return text.replace(/(?:^\S.*\n)+/gm, (paragraph) =>
+  return text.replace(/^\S.*\n(?:(?!Exit status)\S.*\n)*/gm, (paragraph) =>
     paragraph.split('\n').every((line) => line.length <= screenWidth)
       ? paragraph
       : `${wrap(paragraph.trimEnd().replaceAll('\n', ' '), screenWidth).join('\n')}\n`,

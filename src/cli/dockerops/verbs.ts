@@ -6,11 +6,10 @@ import type { VerbHelp } from '../verb-help.ts';
 import * as options from './options.ts';
 
 const exit = `Exit status:
-${table([
-  ['0', 'done'],
-  ['1', "refused or failed: standard error names the instance, and has the engine's own message"],
-  ['2', 'a mistake on the command line'],
-])}`;
+  0  done
+  1  refused or failed; standard error says of which instance, and why
+  2  a mistake on the command line
+`;
 
 export const namesNote = `NAME is a container, an instance (CONTAINER-INSTANCE), or "all". The form of the
 Python dockerops is known, too: "dockerops run:web,instance=a" is the same as
