@@ -170,6 +170,8 @@ export const serviceSetup = setup({
       enqueue.sendTo(hooks, { type: 'hooks.kill', grace, at });
     }),
     aim: assign((_, { aim }: { readonly aim: ServiceMemory['aim'] }) => ({ aim })),
+    /** A process that the service has left is the service from now on, and after_stop has to follow its end. */
+    riseAgain: assign({ owes: true, aim: 'running' }),
     noteKill: assign(
       when('service.kill', ({ owes, overdue, unit }, { last = false }) => ({
         owes: owes && !last,

@@ -35,7 +35,8 @@
  * The hooks of a stage are one actor (hooks.ts), whose units are the service's like the one of its command: a stop, a kill, a
  * failure and the end of the system end them, and the service leaves `stopping` only when nothing of either is left. A stop
  * runs `before_stop` and `stop_command` only where the service is up. `after_stop` follows each run exactly once (`owes`): a
- * run that has failed, that was stopped, and one that has ended normally and is not to remain.
+ * run that has failed, that was stopped, and one that has ended normally and is not to remain. Where a process that such a run
+ * has left names itself with MAINPID, the service is up again, and after_stop follows that end, too.
  *
  * The meaning of the leader's end is decided at once: readiness, exit_kills, exit statuses. After a stop or an abnormal
  * end, the run is over only when nothing of its unit is left. Until then the service is `stopping`; it is in `clearing`
@@ -164,7 +165,7 @@ export const serviceMachine = serviceSetup.createMachine({
         'unit.cleared': [{ guard: 'isStale' }, { actions: ['noteTime', 'dropUnit'] }],
         'notify.received': [
           { guard: 'isStale' },
-          { guard: 'notifiesMainPid', target: 'ready.running', actions: ['noteNotice', 'lead'] },
+          { guard: 'notifiesMainPid', target: 'ready.running', actions: ['noteNotice', 'lead', 'riseAgain'] },
           { actions: ['noteNotice'] },
         ],
       },

@@ -46,6 +46,13 @@ class LivingHooks {
   }
 }
 
+/** The service that is up again after its normal end, because a process that it has left names itself with MAINPID. */
+function risenAgain({ kind, ...rest }: Entry): string | undefined {
+  if (kind !== 'fact' || !('fact' in rest) || rest.fact.type !== 'moved') return undefined;
+  const { actor, from, to } = rest.fact;
+  return from === 'exited' && to === 'ready.running' ? actor : undefined;
+}
+
 /** The order of a run: the hooks of a start, the command, and the other hooks. */
 function rankOf(service: string): number {
   const hook = hookOf(service);
@@ -112,6 +119,9 @@ export const hookInvariants = {
       hooks.note(entry);
       const change = changeOf(entry);
       if (change?.phase === 'starting') reached.delete(change.service);
+      // "`after_stop` follows every end": that of the first process, and that of the one that is the service now. Its start is over.
+      const risen = risenAgain(entry);
+      if (risen !== undefined) reached.set(risen, rankOf(risen));
       return undefined;
     });
   },
@@ -136,6 +146,7 @@ export const hookInvariants = {
       if (entry.kind !== 'fact' || entry.fact.type !== 'moved') return undefined;
       const { actor, from, to } = entry.fact;
       if (to.startsWith('starting.') && !from.startsWith('starting.')) runs.set(actor, 0);
+      if (risenAgain(entry) !== undefined) runs.set(actor, 0);
       if (forced) return undefined;
       const spec = specs.get(actor);
       if (spec === undefined || isScheduled(spec.type) || hooksOf(spec.hooks, 'after_stop').length === 0)

@@ -301,6 +301,48 @@ describe('hooks', () => {
     expect(boot.phases.at(-1)).toBe('stopped');
   });
 
+  describe('where a process that a notify service has left names itself after the normal end', () => {
+    const hooks = hooksOf({ after_start: ['announce'], before_stop: ['drain'], after_stop: ['tidy'] });
+    /** The main process ends at once; its child is the service from 1,000 ms on. */
+    const leaving = (child: Script): Script => ({
+      steps: [
+        { do: 'notify', text: 'READY=1' },
+        { do: 'fork', script: child },
+      ],
+    });
+    const named = [
+      { do: 'wait', ms: 1_000 },
+      { do: 'notify', text: 'MAINPID=$$' },
+    ] as const;
+    const begun = ['web', 'announce', 'tidy'];
+    const up = ['starting', 'stopping', 'exited', 'ready.running'];
+    const boot = (child: Script): Boot =>
+      new Boot({ type: 'notify', hooks }, { ...programs, web: leaving(child), tidy: brief });
+
+    it('after_stop follows the stop of that process, too', () => {
+      const stopped = boot({ steps: [...named, { do: 'hang' }] }).run(2_000);
+      expect(stopped.words).toEqual(begun);
+      expect(stopped.phases).toEqual(up);
+      expect(stopped.stop().run(4_000).words).toEqual([...begun, 'drain', 'tidy']);
+      expect(stopped.phases).toEqual([...up, 'stopping', 'stopped']);
+    });
+
+    it('after_stop follows its crash, and is told of it', () => {
+      const crashed = boot({ steps: [...named, { do: 'wait', ms: 1_000 }, { do: 'die', signal: 'SIGSEGV' }] });
+      expect(crashed.run(4_000).words).toEqual([...begun, 'tidy']);
+      expect(crashed.phases).toEqual([...up, 'stopping', 'failed']);
+      expect(crashed.started.at(-1)?.environment).toMatchObject({ SERVICE_RESULT: 'signal', EXIT_STATUS: 'SEGV' });
+    });
+
+    it('after_stop follows its normal end, and not again at the stop', () => {
+      const ended = boot({ steps: [...named, { do: 'wait', ms: 1_000 }] }).run(4_000);
+      expect(ended.words).toEqual([...begun, 'tidy']);
+      expect(ended.phases).toEqual([...up, 'stopping', 'exited']);
+      expect(ended.stop().run(6_000).words).toEqual([...begun, 'tidy']);
+      expect(ended.phases.at(-1)).toBe('stopped');
+    });
+  });
+
   it('of a oneshot that counts as up wait for its stop', () => {
     const hooks = hooksOf({ after_start: ['announce'], stop_command: ['undo'], after_stop: ['tidy'] });
     const spec = { type: 'oneshot', remainAfterExit: true, hooks } as const;
