@@ -4,7 +4,7 @@ import { type HookStage, hookStages, hooksOf } from '../../src/model/service/hoo
 import type { ServicePhase } from '../../src/model/service/service-phase.ts';
 import { specsOf } from './history.ts';
 import { hookOf } from './plan.ts';
-import type { Entry, WorldRun } from './run-world.ts';
+import { commandOf, type Entry, type WorldRun } from './run-world.ts';
 
 /** The phases in which no hook of a service may be left: it is at rest, or up. */
 const withoutHooks: ReadonlySet<ServicePhase> = new Set([
@@ -165,7 +165,10 @@ export const hookInvariants = {
       const change = changeOf(entry);
       if (change !== undefined && change.phase !== 'stopping') sent.delete(change.service);
       if (entry.kind !== 'sends' || entry.purpose !== 'stop' || entry.signal === 'SIGKILL') return undefined;
-      const { service, signal, own } = entry;
+      const { signal, own } = entry;
+      const command = commandOf(entry.service);
+      // A command of start_if gets the signals of its service, in the place of the service's own command.
+      const service = command?.kind === 'condition' ? command.service : entry.service;
       const steps = specs.get(service)?.killSteps;
       // The runs of scheduled services end beside each other, and a watchdog has a signal of its own.
       if (steps === undefined || isScheduled(specs.get(service)?.type ?? 'simple') || signal === 'SIGABRT')

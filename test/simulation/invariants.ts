@@ -150,6 +150,83 @@ function startBegun({ plan }: WorldRun, entry: Entry): string | undefined {
   return reads ? undefined : entry.service;
 }
 
+/** The service whose chart begins a start. */
+function startOf(entry: Entry): string | undefined {
+  if (entry.kind !== 'fact' || entry.fact.type !== 'moved') return undefined;
+  const { actor, from, to } = entry.fact;
+  return to.startsWith('starting.') && !from.startsWith('starting.') ? actor : undefined;
+}
+
+/** Tells the runs of schedules, which begin without a move of the chart. */
+class RunsBegun {
+  /** Cron services of which a run has asked a condition, and has not begun since. */
+  readonly #asking = new Set<string>();
+  /** By service: whether it was disabled when the values for its next process were read. */
+  readonly #reads = new Map<string, boolean>();
+
+  /** The service of which this entry begins a run although it is disabled. What a run has begun goes on. */
+  unasked(entry: Entry, specs: ReadonlyMap<string, ServiceSpec>, disabled: ReadonlySet<string>): string | undefined {
+    if (isChange(entry) && isEnded(entry.notice.change.phase)) this.#asking.delete(entry.notice.service);
+    if (entry.kind === 'notice' && entry.notice.type === 'service.noticed') {
+      const { kind } = entry.notice.news;
+      if (kind === 'unmet' || kind === 'unasked') this.#asking.delete(entry.notice.service);
+    }
+    if (entry.kind === 'read') this.#reads.set(entry.service, disabled.has(entry.service));
+    if (entry.kind !== 'requested') return undefined;
+    const hook = hookOf(entry.service);
+    const command = commandOf(entry.service);
+    const service = hook?.service ?? command?.service ?? entry.service;
+    const { type = 'simple', hooks } = specs.get(service) ?? {};
+    const wasDisabled = this.#reads.get(service) ?? disabled.has(service);
+    this.#reads.delete(service);
+    if (!isScheduled(type)) return undefined;
+    if (command !== undefined) {
+      // An inetd service asks at its start, which is a move of its chart.
+      if (command.kind !== 'condition' || type === 'inetd' || this.#asking.has(service)) return undefined;
+      this.#asking.add(service);
+    } else {
+      // The first hook of before_start begins a run, where there is one.
+      const isPrepared = hooksOf(hooks, 'before_start').length > 0;
+      const isFirst = hook === undefined ? !isPrepared : hook.stage === 'before_start' && hook.nth === 1;
+      if (!isFirst || this.#asking.delete(service)) return undefined;
+    }
+    return wasDisabled ? service : undefined;
+  }
+}
+
+/** Tells which services were asked for by hand or by a reload, from the request until they are ready. */
+class Asked {
+  readonly #names = new Set<string>();
+
+  /** True where the entry is about a service that was asked for, before the entry counts. */
+  note(entry: Entry, { phases, asked }: State): boolean {
+    if (entry.kind === 'deed' && (entry.deed.do === 'start' || entry.deed.do === 'restart') && entry.refused !== true) {
+      const { deed } = entry;
+      for (const name of deed.names) {
+        // A start does nothing where the service is up, or starts already, and nobody ends it.
+        const phase = phases.get(name) ?? 'pending';
+        const isThere = phase === 'starting' || (isUp(phase) && phase !== 'exited');
+        if (deed.do === 'restart' || deed.force || !isThere || asked.has(name)) this.#names.add(name);
+      }
+    }
+    if (entry.kind === 'reloaded') for (const name of entry.names) this.#names.add(name);
+    // The prerequisites that a forced start takes along are asked for, too.
+    if (entry.kind === 'fact' && entry.fact.type === 'moved' && entry.fact.event['askedBy'] !== undefined)
+      this.#names.add(entry.fact.actor);
+    if (!isChange(entry)) return false;
+    const { service, change } = entry.notice;
+    const was = this.#names.has(service);
+    if (isUp(change.phase)) this.#names.delete(service);
+    return was;
+  }
+}
+
+/** The service whose kill signal, or signals, such a process gets: a command of start_if stands in the place of its service's own. */
+function endedAs(name: string): string {
+  const command = commandOf(name);
+  return command?.kind === 'condition' ? command.service : name;
+}
+
 /** The service whose schedule was due: it runs, or its last run goes on. */
 function scheduledRun(run: WorldRun, entry: Entry): string | undefined {
   const begun = startBegun(run, entry);
@@ -302,7 +379,7 @@ export const invariants = {
   'nothing starts once shutdown has begun': (run) => {
     const begin = noticeAt(run, 'system.draining')?.own;
     const released = new Map<string, number>();
-    return walk(run, (entry, { draining }) => {
+    return walk(run, (entry, { draining, phases }) => {
       if (entry.kind === 'notice' && entry.notice.type === 'service.released') {
         if (draining) return `${entry.notice.service} is let go`;
         released.set(entry.notice.service, entry.own);
@@ -310,6 +387,8 @@ export const invariants = {
       if (!draining || entry.kind !== 'requested') return undefined;
       // A condition that follows another one is still asked before its service's turn to stop comes; nothing starts by it.
       if (commandOf(entry.service)?.kind === 'condition') return undefined;
+      // So is a probe of `ready`: whether its service comes up decides which hooks its stop has.
+      if (phases.get(ofProbe(entry.service) ?? '') === 'starting') return undefined;
       // Of services that are released together, the first may end the system: the others have their start already.
       return entry.own === begin && released.get(entry.service) === begin ? undefined : `${entry.service} starts`;
     });
@@ -526,10 +605,17 @@ export const invariants = {
     const { end, exitStatus } = output;
     const expect = (status: number, because: string): string | undefined =>
       exitStatus === status ? undefined : `the exit status is ${exitStatus} and not ${status}, ${because}`;
-    const failed = walk(run, (entry, { draining }) => {
+    const asked = new Asked();
+    const failed = walk(run, (entry, state) => {
+      const { draining, replaced, wereReady } = state;
+      const isAsked = asked.note(entry, state);
       if (draining || !isChange(entry)) return undefined;
       const { service, change, ignoreFailures } = entry.notice;
       if (change.phase !== 'failed' || change.during !== 'start' || ignoreFailures) return undefined;
+      // A service that a reload is about to replace starts again: whether that start fails decides.
+      if (replaced.has(service)) return undefined;
+      // A service that was ready, and starts again because its prerequisite is back, fails later than at boot.
+      if (wereReady.has(service) && !isAsked) return undefined;
       return noticeAt(run, 'system.ready') !== undefined && isAfter(run, entry, 'system.ready') ? undefined : service;
     });
     if (failed !== undefined && end.kind !== 'serviceFailed')
@@ -900,9 +986,10 @@ export const invariants = {
       for (const [id, { service }] of began)
         if (draining || (entry.kind === 'told' && entry.service === service)) began.delete(id);
       for (const [id, { at, service }] of began) {
-        const { maxRuntime, type, pidfile } = specs.get(service) ?? {};
+        const { maxRuntime, type, pidfile, stopTimeout = clearGrace } = specs.get(service) ?? {};
         if (maxRuntime === undefined || type === 'notify' || pidfile !== undefined) continue;
-        if (entry.at - at <= maxRuntime + clearGrace + killGrace + grain) continue;
+        // "`stop_timeout`: […] then SIGKILL": a run that is ended for itself has the time of a stop.
+        if (entry.at - at <= maxRuntime + stopTimeout + killGrace + grain) continue;
         began.delete(id);
         return `a process of ${service} runs for ${entry.at - at} ms, with a max_runtime of ${maxRuntime} ms`;
       }
@@ -1253,8 +1340,9 @@ export const invariants = {
       if (entry.kind !== 'signalled' || clearing || byHand) return undefined;
       const { id, pid, service, signal } = entry;
       if (signal === 'SIGCONT' || signal === 'SIGKILL') return undefined;
-      // A stop may have several signals; another invariant is about these.
-      if ([...owners.ownersOf(entry)].some((name) => specs.get(name)?.killSteps !== undefined)) return undefined;
+      // A stop may have several signals, which a command of start_if gets as its service would; another invariant is about these.
+      if ([...owners.ownersOf(entry)].some((name) => specs.get(endedAs(name))?.killSteps !== undefined))
+        return undefined;
       // The signal of a reload asks no process to end.
       const isReload = [...owners.ownersOf(entry)].some((name) => {
         const reload = specs.get(name)?.reload;
@@ -1273,35 +1361,19 @@ export const invariants = {
     const specs = specsOf(run);
     /** When a reload has begun services that were not disabled by then. */
     const begun = new Map<string, number>();
-    /** Services that have asked a condition, and have not started since. */
-    const answering = new Set<string>();
+    const runs = new RunsBegun();
     return walk({ ...run, history: run.whole }, (entry, { disabled, asked }) => {
       if (entry.kind === 'reloaded')
         for (const name of entry.names) if (!disabled.has(name)) begun.set(name, entry.own);
-      const asking = startBegun(run, entry);
-      if (asking === undefined) return undefined;
-      // What is read at a start that asks its conditions is read for their commands.
-      const { startIf } = specs.get(asking) ?? {};
-      if (entry.kind === 'read' && startIf !== undefined && asksCommand(startIf)) return undefined;
-      // What was let go before the disable goes on with its conditions.
-      const command = commandOf(asking);
-      if (command?.kind === 'condition') {
-        if (!disabled.has(command.service)) answering.add(command.service);
-        return disabled.has(command.service) && !asked.has(command.service) && !answering.has(command.service)
-          ? `${command.service} asks its conditions, and is disabled`
-          : undefined;
-      }
-      if (answering.delete(asking)) return undefined;
-      // A start, and a run of a schedule, begins with its first hook of before_start: what follows in it goes on.
-      const hook = hookOf(asking);
-      const service = hook?.service ?? asking;
-      const isFirst = hook === undefined || (hook.stage === 'before_start' && hook.nth === 1);
-      const goesOn = hook === undefined && hooksOf(specs.get(service)?.hooks, 'before_start').length > 0;
-      if (!isFirst || goesOn) return undefined;
+      // A start begins with the move of the chart: what it asks and reads, its hooks and its command follow, whatever comes meanwhile.
+      const started = startOf(entry);
+      const unasked = runs.unasked(entry, specs, disabled);
+      const service = started !== undefined && disabled.has(started) ? started : unasked;
+      if (service === undefined) return undefined;
       // A disable that comes while the reload of that instant is carried out is too late.
-      if ('own' in entry && begun.get(service) === entry.own) return undefined;
+      if (begun.get(service) === entry.own) return undefined;
       // A service that has to stop after others goes on until its turn comes.
-      return disabled.has(service) && !asked.has(service) ? `${service} starts, and is disabled` : undefined;
+      return asked.has(service) ? undefined : `${service} starts, and is disabled`;
     });
   },
 
@@ -1356,8 +1428,10 @@ export const invariants = {
       }
       if (entry.kind === 'notice' && entry.notice.type === 'system.draining')
         for (const promise of promises.values()) promise.hastened = true;
-      if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff'))
+      if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff')) {
         promises.delete(entry.notice.service);
+        steps.forget(entry.notice.service);
+      }
       if (entry.kind === 'told') {
         const { service, by, killAfter } = entry;
         const scheduled = isScheduled(specs.get(service)?.type ?? 'simple');
@@ -1633,6 +1707,11 @@ export const invariants = {
 class LaterSignals {
   /** By service: the signals that follow if the ones before them end nothing. */
   readonly #due = new Map<string, { readonly at: number; readonly nth: number }[]>();
+
+  /** The service has ended: what was still to follow does not come, and its next end begins with the first signal. */
+  forget(service: string): void {
+    this.#due.delete(service);
+  }
 
   isLater(entry: Entry & { readonly kind: 'sends' }, steps: ServiceSpec['killSteps'] = []): boolean {
     const { service, own, signal } = entry;
