@@ -5,11 +5,14 @@ import { build } from 'esbuild';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** @returns {Promise<string>} the path of the bundle */
-export async function bundleSimulation(tree, outfile) {
+/**
+ * @param entry the program to bundle, from the root of the tree
+ * @returns {Promise<string>} the path of the bundle
+ */
+export async function bundleSimulation(tree, outfile, entry = 'test/simulation/command.ts') {
   await build({
     absWorkingDir: tree,
-    entryPoints: [join(tree, 'test/simulation/command.ts')],
+    entryPoints: [join(tree, entry)],
     outfile,
     bundle: true,
     platform: 'node',
