@@ -93,7 +93,8 @@ async function judgeAll() {
   await give('units', quick);
   await give('worlds', (one) => (isChart(one) ? undefined : few(one)));
   await give('worlds', (one) => early(one, fewWorlds, firstWorlds));
-  await give('compiler', ({ mutant }) => refusal(mutant));
+  for (const [one, said] of await refused(judged.filter(({ number }) => !verdicts.has(number))))
+    tell(one, 'compiler', said);
   await give('units', (one) =>
     failingTest(
       one.number,
@@ -204,26 +205,32 @@ async function runWorlds(bundle, number, seeds, args, take) {
   });
 }
 
-/** @returns what the compiler says about the mutant */
-async function refusal(mutant) {
-  const source = readFileSync(join(root, mutant.file), 'utf8');
-  const copy = mkdtempSync(join(own, 'types-'));
-  try {
-    cpSync(plain, copy, { recursive: true, verbatimSymlinks: true });
-    writeFileSync(join(copy, mutant.file), applied(source, mutant));
+/** @returns what the compiler says of those that it refuses; it reads one mutant of each file at a time */
+async function refused(ones) {
+  const found = new Map();
+  const byFile = [...groupBy(ones, ({ mutant }) => mutant.file).values()];
+  for (let round = 0; byFile.some((those) => those.length > round); round++) {
+    const together = byFile.flatMap((those) => those.slice(round, round + 1));
+    for (const { mutant } of together) writeFileSync(join(plain, mutant.file), applied(sourceOf(mutant.file), mutant));
     let said = '';
-    await run(
-      join(root, 'node_modules/.bin/tsc'),
-      ['--noEmit', '--pretty', 'false'],
-      { cwd: copy, env: process.env },
-      (piece) => {
-        said += piece;
-      },
-    );
-    return said === '' ? undefined : said.split('\n', 1)[0];
-  } finally {
-    rmSync(copy, { recursive: true });
+    const args = ['--noEmit', '--pretty', 'false', '-p', 'tsconfig.src.json'];
+    await run(join(root, 'node_modules/.bin/tsc'), args, { cwd: plain, env: process.env }, (piece) => {
+      said += piece;
+    });
+    for (const one of together) {
+      const { file } = one.mutant;
+      writeFileSync(join(plain, file), sourceOf(file));
+      const line = said
+        .split('\n')
+        .find((text) => text.startsWith(`${file}(`) || (together.length === 1 && text !== ''));
+      if (line !== undefined) found.set(one, line);
+    }
   }
+  return found;
+}
+
+function sourceOf(file) {
+  return readFileSync(join(root, file), 'utf8');
 }
 
 /** Runs a program until it ends, or until it has said nothing for too long. */
@@ -291,9 +298,11 @@ function copySources(copy) {
 
 /** Writes the mutants into their tree, and how its tests run. */
 function plant(judged) {
+  const settings = { extends: './tsconfig.json', include: ['src'], exclude: ['src/inspect/page'] };
+  writeFileSync(join(plain, 'tsconfig.src.json'), JSON.stringify(settings));
   for (const [file, ones] of groupBy(judged, ({ mutant }) => mutant.file)) {
     const numbered = new Map(ones.map(({ number, mutant }) => [number, mutant]));
-    writeFileSync(join(tree, file), switched(readFileSync(join(root, file), 'utf8'), numbered));
+    writeFileSync(join(tree, file), switched(sourceOf(file), numbered));
   }
   writeFileSync(
     join(tree, 'vitest.config.ts'),
@@ -330,7 +339,7 @@ function listed(...paths) {
 
 function allOf(file) {
   try {
-    return mutantsOf(file, readFileSync(join(root, file), 'utf8'));
+    return mutantsOf(file, sourceOf(file));
   } catch {
     return [];
   }
