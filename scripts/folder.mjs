@@ -18,6 +18,7 @@ import {
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeCodeCache } from './code-cache.mjs';
+import { keepEnglish } from './english-icu.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
@@ -98,6 +99,7 @@ function addNode(folder, { file, strip, libraries, emulator }) {
   copyFileSync(file, target);
   chmodSync(target, 0o755);
   run(strip, target);
+  keepEnglish(target);
   const own = join(folder, 'lib');
   mkdirSync(own);
   for (const name of neededBy(target, libraries)) copyFileSync(find(name, libraries), join(own, name));

@@ -56,7 +56,10 @@ export function billOfMaterials({ version, epoch, node, debian }) {
   const missing = [...names].filter((name) => !components.some((each) => each.name === name));
   if (missing.length > 0) throw new Error(`npm does not list ${missing.join(', ')}`);
   const others = [
-    platform('node', node, `pkg:generic/node@${node}`, 'MIT'),
+    {
+      ...platform('node', node, `pkg:generic/node@${node}`, 'MIT'),
+      pedigree: { notes: 'stripped; of the data of ICU, what other languages than English need is left out' },
+    },
     ...[...new Set(debian.flatMap(({ glibc, gcc }) => [glibc, gcc]))].map((name) => {
       const installed = installedVersion(name);
       return platform(name, installed, `pkg:deb/debian/${name}@${encodeURIComponent(installed)}`, undefined);
