@@ -68,7 +68,7 @@ describe('a release', () => {
         .split('\n')
         .map((line) => ({ size: Number(line.split(/\s+/)[2]), path: line.split(/\s+/)[5] ?? '' }));
     const total = (name: string): number => listed(name).reduce((sum, { size }) => sum + size, 0);
-    expect(total(processor)).toBeLessThan(134e6);
+    expect(total(processor)).toBeLessThan(105e6);
     expect(readFileSync(tarOf(`${processor}-slim`)).length).toBeLessThan(4e6);
     expect(listed(`${processor}-slim`).filter(({ path }) => /\/chaperone\/(?:node|lib)/.test(path))).toEqual([]);
     const paths = listed(processor).map(({ path }) => path);
