@@ -43,13 +43,17 @@ export function explore(
   machine: AnyStateMachine,
   { input, events, distinguish }: ExploreOptions,
 ): Exploration<AnyMachineSnapshot> {
-  const keys = new WeakMap<AnyMachineSnapshot, string>();
+  const keys = new Map<AnyMachineSnapshot, string>();
+  // Many snapshots have one key: each text is kept once.
+  const texts = new Map<string, string>();
   const key = (snapshot: AnyMachineSnapshot): string => {
     const known = keys.get(snapshot);
     if (known !== undefined) return known;
     const made = JSON.stringify([snapshot.value, distinguish(snapshot)]);
-    keys.set(snapshot, made);
-    return made;
+    const kept = texts.get(made) ?? made;
+    texts.set(kept, kept);
+    keys.set(snapshot, kept);
+    return kept;
   };
   const steps = new Steps(machine, input);
   const { first } = steps;
@@ -64,6 +68,11 @@ export function explore(
     }
   }
   return { states: [...found.values()], edges, key };
+}
+
+/** Nothing, in the place of an exploration that is not made yet, or that no test needs any more. */
+export function unexplored<S>(): Exploration<S> {
+  return { states: [], edges: [], key: () => '' };
 }
 
 /** The pure transitions of one chart. XState's `transition` makes an actor per step; this uses one for all. */

@@ -17,7 +17,7 @@ import {
   stranded,
   unanswered,
 } from './explore.ts';
-import { exploredHooked, reportsIn, type ServiceSnapshot } from './explored-service.ts';
+import { hookedVariants, reportsIn, type ServiceSnapshot } from './explored-service.ts';
 import { exit0, exit1, noSuchProgram } from './scripted.ts';
 
 type HooksSnapshot = SnapshotFrom<typeof hooksMachine>;
@@ -157,7 +157,8 @@ function isFactOrDelay({ event }: Edge<ServiceSnapshot>): boolean {
   return /^(unit|readiness|hooks)\./.test(event.type) || event.type.startsWith('xstate.after.');
 }
 
-describe.each(exploredHooked())('the service chart with hooks ($name)', ({ spec, exploration }) => {
+describe.each(hookedVariants)('the service chart with hooks ($name)', ({ spec, explored }) => {
+  const exploration = explored();
   const { states, edges, key } = exploration;
   const has = (stage: HookStage): boolean => (spec.hooks?.commands[stage] ?? []).length > 0;
   const begins = (edge: Edge<ServiceSnapshot>, stage: HookStage): boolean =>

@@ -1,17 +1,27 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statePath } from '../../src/facts/transition.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
 import { mayLead } from '../../src/machines/unit.ts';
 import { phaseOfPath, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { serviceStages } from '../../src/model/service/service-stage.ts';
-import { canReach, chartEvents, type Edge, leaves, reachedLeaves, stranded, unanswered } from './explore.ts';
+import {
+  canReach,
+  chartEvents,
+  type Edge,
+  type Exploration,
+  leaves,
+  reachedLeaves,
+  stranded,
+  unanswered,
+  unexplored,
+} from './explore.ts';
 import {
   eventTypes,
-  exploredHooked,
-  exploredVariants,
   exploreService,
+  hookedVariants,
   reportsIn,
   type ServiceSnapshot,
+  variants,
 } from './explored-service.ts';
 import { phaseSteps } from './phase-steps.ts';
 
@@ -71,53 +81,35 @@ function sentToUnit({ sent }: Edge<ServiceSnapshot>): readonly string[] {
   return sent.flatMap(({ event: { type } }) => (/^unit\.(terminate|kill|signal|lead)$/.test(type) ? [type] : []));
 }
 
-const variants = exploredVariants();
 const disabled = exploreService({ enabled: false });
-const hooked = exploredHooked().map(({ exploration }) => exploration);
-const withoutHooks = [...variants.map(({ exploration }) => exploration), disabled];
-const all = [...withoutHooks, ...hooked];
-const allEdges = all.flatMap(({ edges }) => edges);
+/** What an exploration has met: the leaves, and the steps between phases, `from to`. */
+interface Met {
+  readonly leaves: readonly string[];
+  readonly steps: ReadonlySet<string>;
+}
 
-describe('the service chart', () => {
-  it('answers every event in every state', () => {
-    expect(chartEvents(serviceMachine)).toEqual(Object.keys(eventTypes).sort());
-    expect(unanswered(serviceMachine, Object.keys(eventTypes))).toEqual([]);
-  });
+const met = new Map<string, Met>();
 
-  it('reaches every state, and has a name for each', () => {
-    const reached = reachedLeaves(all.flatMap(({ states }) => states));
-    expect(reached).toEqual([...leaves(serviceMachine)].sort());
-    const ofOthers = ['ready.scheduled', 'stopping.draining'];
-    expect(reached).toEqual(serviceStages.filter((stage) => !ofOthers.includes(stage)).sort());
-  });
+function meet(name: string, { states, edges }: Exploration<ServiceSnapshot>): Met {
+  const steps = new Set<string>();
+  for (const { from, to } of edges) if (phaseOf(from) !== phaseOf(to)) steps.add(`${phaseOf(from)} ${phaseOf(to)}`);
+  const found = { leaves: reachedLeaves(states), steps };
+  met.set(name, found);
+  return found;
+}
 
+/** What holds in every chart, whatever its service is. */
+function holdsInEveryChart(of: () => Exploration<ServiceSnapshot>, hasHooks: boolean): void {
   it('shows nobody a transient state', () => {
-    expect(all.flatMap(({ states }) => states).filter((snapshot) => snapshot.hasTag('transient'))).toEqual([]);
-  });
-
-  it('stays disabled whatever comes but a start by hand', () => {
-    const left = disabled.edges.filter(({ from, to }) => phaseOf(from) === 'disabled' && phaseOf(to) !== 'disabled');
-    expect(new Set(left.map(({ event }) => event.type))).toEqual(new Set(['service.start']));
+    expect(of().states.filter((snapshot) => snapshot.hasTag('transient'))).toEqual([]);
   });
 
   it('never ends as an actor: a stop is a state', () => {
-    expect(all.flatMap(({ states }) => states).filter(({ status }) => status !== 'active')).toEqual([]);
-  });
-
-  it('moves between phases only as phaseSteps says, and as each of its steps', () => {
-    const seen: Record<string, Set<string>> = Object.fromEntries(
-      Object.keys(phaseSteps).map((from) => [from, new Set()]),
-    );
-    for (const { from, to } of allEdges) if (phaseOf(from) !== phaseOf(to)) seen[phaseOf(from)]?.add(phaseOf(to));
-    for (const [from, steps] of Object.entries(phaseSteps)) {
-      if (from === 'ready.scheduled') continue;
-      const own = steps.filter((step) => step !== 'ready.scheduled');
-      expect([from, ...(seen[from] ?? [])].sort()).toEqual([from, ...own].sort());
-    }
+    expect(of().states.filter(({ status }) => status !== 'active')).toEqual([]);
   });
 
   it('reports each phase in the step in which it comes there, and nothing else', () => {
-    const wrong = allEdges.filter((edge) => {
+    const wrong = of().edges.filter((edge) => {
       const told = reported(edge);
       const [before, after] = [phaseOf(edge.from), phaseOf(edge.to)];
       // A failure that is noticed late is reported after the phase that precedes it.
@@ -127,33 +119,74 @@ describe('the service chart', () => {
     expect([...new Set(wrong.map(describeEdge))]).toEqual([]);
   });
 
-  it('tells its unit to end only where it begins to stop it, or is told to kill', () => {
-    const ending = withoutHooks
-      .flatMap(({ edges }) => edges)
-      .filter((edge) => sentToUnit(edge).some((type) => /terminate|kill/.test(type)));
-    expect(ending.length).toBeGreaterThan(0);
-    expect(ending.filter(({ to }) => !to.matches('stopping')).map(describeEdge)).toEqual([]);
-    const again = ending.filter(
-      ({ from, event, to }) => statePath(from.value) === statePath(to.value) && event.type !== 'service.kill',
-    );
-    expect(again.map(describeEdge)).toEqual([]);
-    const silent = withoutHooks
-      .flatMap(({ edges }) => edges)
-      .filter((edge) => !edge.from.matches('stopping') && edge.to.matches('stopping') && sentToUnit(edge).length === 0);
-    expect(silent.map(describeEdge)).toEqual([]);
-  });
+  if (!hasHooks)
+    it('tells its unit to end only where it begins to stop it, or is told to kill', () => {
+      const ending = of().edges.filter((edge) => sentToUnit(edge).some((type) => /terminate|kill/.test(type)));
+      expect(ending.length).toBeGreaterThan(0);
+      expect(ending.filter(({ to }) => !to.matches('stopping')).map(describeEdge)).toEqual([]);
+      const again = ending.filter(
+        ({ from, event, to }) => statePath(from.value) === statePath(to.value) && event.type !== 'service.kill',
+      );
+      expect(again.map(describeEdge)).toEqual([]);
+      const silent = of().edges.filter(
+        (edge) => !edge.from.matches('stopping') && edge.to.matches('stopping') && sentToUnit(edge).length === 0,
+      );
+      expect(silent.map(describeEdge)).toEqual([]);
+    });
 
   it('passes on a signal by hand wherever something may hear it', () => {
-    const byHand = allEdges.filter(({ event }) => event.type === 'service.signal');
-    const wrong = byHand.filter(
-      (edge) => sentToUnit(edge).includes('unit.signal') !== (edge.from.context.unit !== undefined),
+    const wrong = of().edges.filter(
+      (edge) =>
+        edge.event.type === 'service.signal' &&
+        sentToUnit(edge).includes('unit.signal') !== (edge.from.context.unit !== undefined),
     );
     expect(wrong.map(describeEdge)).toEqual([]);
   });
+}
+
+const others = [
+  { name: 'disabled', explored: () => disabled, hasHooks: false },
+  ...hookedVariants.map((each) => ({ ...each, hasHooks: true })),
+];
+
+describe.each(others)('the service chart with hooks, or disabled ($name)', ({ name, explored, hasHooks }) => {
+  let exploration = unexplored<ServiceSnapshot>();
+  beforeAll(() => {
+    exploration = explored();
+    meet(name, exploration);
+  });
+  // All explorations together would fill the memory.
+  afterAll(() => {
+    exploration = unexplored();
+  });
+  holdsInEveryChart(() => exploration, hasHooks);
 });
 
-describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => {
-  const { states, edges } = exploration;
+describe('the service chart', () => {
+  it('answers every event in every state', () => {
+    expect(chartEvents(serviceMachine)).toEqual(Object.keys(eventTypes).sort());
+    expect(unanswered(serviceMachine, Object.keys(eventTypes))).toEqual([]);
+  });
+
+  it('stays disabled whatever comes but a start by hand', () => {
+    const left = disabled.edges.filter(({ from, to }) => phaseOf(from) === 'disabled' && phaseOf(to) !== 'disabled');
+    expect(new Set(left.map(({ event }) => event.type))).toEqual(new Set(['service.start']));
+  });
+});
+
+describe.each(variants)('the service chart ($name)', ({ name, spec, explored }) => {
+  let exploration = unexplored<ServiceSnapshot>();
+  let { states, edges } = exploration;
+  const take = (next: Exploration<ServiceSnapshot>): void => {
+    exploration = next;
+    ({ states, edges } = next);
+  };
+  beforeAll(() => {
+    take(explored());
+    meet(name, exploration);
+  });
+  afterAll(() => take(unexplored()));
+  holdsInEveryChart(() => exploration, false);
 
   it('can reach stopped or failed from every state', () => {
     expect(stranded(exploration, hasEnded)).toEqual([]);
@@ -363,5 +396,25 @@ describe.each(variants)('the service chart ($name)', ({ spec, exploration }) => 
     expect(led.length > 0).toBe('pidfile' in spec || spec.type === 'notify');
     expect(led.every(({ to }) => mayLead(to.context.spec) && to.context.followed)).toBe(true);
     expect(led.filter(({ event }) => !/^(readiness\.passed|notify\.received)$/.test(event.type))).toEqual([]);
+  });
+});
+
+describe('all service charts together', () => {
+  /** What each chart has met: most of them have noted it, in the tests above. */
+  const every = (): readonly Met[] =>
+    [...variants, ...others].map(({ name, explored }) => met.get(name) ?? meet(name, explored()));
+
+  it('reach every state, and there is a name for each', () => {
+    const reached = [...new Set(every().flatMap(({ leaves }) => leaves))].sort();
+    expect(reached).toEqual([...leaves(serviceMachine)].sort());
+    const ofOthers = ['ready.scheduled', 'stopping.draining'];
+    expect(reached).toEqual(serviceStages.filter((stage) => !ofOthers.includes(stage)).sort());
+  });
+
+  it('move between phases only as phaseSteps says, and as each of its steps', () => {
+    const steps = new Set(every().flatMap((each) => [...each.steps]));
+    const listed = Object.entries(phaseSteps).flatMap(([from, next]) => next.map((to) => ({ from, to })));
+    const own = listed.filter(({ from, to }) => from !== to && from !== 'ready.scheduled' && to !== 'ready.scheduled');
+    expect([...steps].sort()).toEqual([...new Set(own.map(({ from, to }) => `${from} ${to}`))].sort());
   });
 });
