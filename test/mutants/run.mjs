@@ -23,7 +23,7 @@ const rooms = [
   { name: 'config', folder: 'src/config/', goal: 90 },
 ];
 /** Tests that explore whole graphs, or run worlds themselves: what others find need not wait for them. */
-const exploring = /-(?:graph|crossings)\.test\.ts$|^test\/simulation\//;
+const exploring = /-(?:graph|crossings|rebuilt|reload|stages)\.test\.ts$|^test\/simulation\//;
 /** Tests that need what was built, a kernel or a network: they judge no mutant. */
 const outside = /^test\/(?:boot|cli|container|contract|docs|fuzz|native|golden|fixtures|mutants|platform)\//;
 /** How many worlds a mutant is given first, and how many before the exploring tests. */
