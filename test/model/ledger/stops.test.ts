@@ -134,6 +134,18 @@ describe('stops by hand', () => {
     expect(charts.stops).toEqual(['a', 'b']);
   });
 
+  it('hold up only earlier stages of what a reload takes out meanwhile', () => {
+    const charts = up([{ name: 'init', groups: ['INIT'] }, service('x'), service('y'), service('z')]);
+    stop(charts, 'x');
+    reload(charts, [service('x')]);
+    expect(charts.stops).toEqual(['x', 'z', 'y']);
+    charts.happen('y', 'clear');
+    charts.happen('z', 'clear');
+    expect(charts.stops).toEqual(['x', 'z', 'y']);
+    charts.happen('x', 'clear');
+    expect(charts.stops).toEqual(['x', 'z', 'y', 'init']);
+  });
+
   it('know who is told before whom', () => {
     const charts = up(chain);
     stop(charts, 'a', 'b', 'c');
