@@ -126,6 +126,10 @@ export class KeptMoves<T extends { readonly seq: number }> {
     this.#actors.delete(actor);
   }
 
+  keepOnly(actors: ReadonlySet<string>): void {
+    for (const actor of this.#actors.keys()) if (!actors.has(actor)) this.#actors.delete(actor);
+  }
+
   clear(): void {
     this.#actors.clear();
   }

@@ -55,6 +55,8 @@ interface Passage extends Open {
 
 /** The most events of one span: a service may try again and again for days. */
 const mostEvents = 64;
+/** The most links of one span, likewise. */
+const mostLinks = 64;
 /** How many moves are remembered, so that the moves that they cause can name them. */
 const mostMoves = 2_048;
 
@@ -106,6 +108,10 @@ export class Spans {
         this.#end(run, name, fact.at, failed ? 'failed' : 'done', failed ? ended : undefined);
         break;
       }
+      case 'service.removed':
+        this.#types.delete(fact.service);
+        this.#last.delete(fact.service);
+        break;
       default:
         break;
     }
@@ -184,8 +190,9 @@ export class Spans {
 
   #link(passage: Passage, service: string): void {
     const place = this.#passages.get(service) ?? this.#last.get(service);
-    if (place !== undefined && place.id !== passage.id)
-      passage.links.set(place.id, { id: place.id, trace: place.trace });
+    if (place === undefined || place.id === passage.id) return;
+    if (passage.links.size >= mostLinks && !passage.links.has(place.id)) return;
+    passage.links.set(place.id, { id: place.id, trace: place.trace });
   }
 
   #open(from: number, attributes: Record<string, string | number>, inRoot: boolean): Open {

@@ -102,6 +102,10 @@ export class Transitions {
       case 'reloaded':
         this.#remember(fact.seq, 'reload');
         return noLines;
+      case 'service.removed':
+        this.#known.delete(fact.service);
+        this.#starts.delete(fact.service);
+        return noLines;
       default:
         return noLines;
     }

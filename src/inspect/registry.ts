@@ -1,3 +1,4 @@
+import { systemActor } from '../facts/fact.ts';
 import { KeptMoves } from '../facts/milestones.ts';
 import type { ActorEntry, BootEntry, DefinitionEntry, Entry, FactEntry } from './entry.ts';
 
@@ -41,6 +42,7 @@ export class Registry {
         break;
       case '@chaperone.reload':
         if (this.#boot !== undefined) this.#boot = { ...this.#boot, services: entry.services };
+        this.#forgetRemoved(entry.services);
         break;
       case '@chaperone.definition':
         this.#definitions.set(entry.machine, entry);
@@ -66,6 +68,13 @@ export class Registry {
       case '@chaperone.end':
         break;
     }
+  }
+
+  /** Forgets how the services of earlier configurations came to their states, once their actors have ended. */
+  #forgetRemoved(services: readonly { readonly name: string }[]): void {
+    const names = new Set([systemActor, ...services.map(({ name }) => name)]);
+    for (const { name } of this.#actors.values()) names.add(name);
+    this.#moves.keepOnly(names);
   }
 
   /** In the order of their numbers. */
