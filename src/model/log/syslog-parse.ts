@@ -212,12 +212,12 @@ const longestLookalike = 64;
 function claimsOwnName({ program, message }: LogRecord): boolean {
   // A line without a tag shows the message where the tag would be.
   if (program === '') return claimsName(message.slice(0, longestLookalike), /^chaperone[[:]/i);
-  let claims = knownClaims.get(program);
-  if (claims === undefined) {
-    claims = claimsName(program, /^chaperone(?![\p{L}\p{N}_.\-/@+#~%()$])/iu);
-    if (knownClaims.size >= mostKnownTags) knownClaims.clear();
-    knownClaims.set(program, claims);
-  }
+  const known = knownClaims.get(program);
+  if (known !== undefined) return known;
+  const claims = claimsName(program, /^chaperone(?![\p{L}\p{N}_.\-/@+#~%()$])/iu);
+  if (knownClaims.size >= mostKnownTags) knownClaims.clear();
+  // The name in a record of RFC 5424 may be as long as the record.
+  if (program.length <= longestTag) knownClaims.set(ownText(program), claims);
   return claims;
 }
 
@@ -271,11 +271,19 @@ const longestTag = 256;
 function readTag(word: string): Tag | null {
   const known = knownTags.get(word);
   if (known !== undefined) return known;
-  const tag = word.length > longestTag ? null : splitTag(word);
+  if (word.length > longestTag) return null;
+  const own = ownText(word);
+  const tag = splitTag(own);
   // Forget all tags rather than let clients fill the memory with them.
   if (knownTags.size >= mostKnownTags) knownTags.clear();
-  if (word.length <= longestTag) knownTags.set(word, tag);
+  knownTags.set(own, tag);
   return tag;
+}
+
+/** The same text, which does not keep the record that it was cut out of: V8 makes a part of a long text by a reference to the whole. */
+function ownText(part: string): string {
+  // A text that is put together lies in memory of its own once it is cut again.
+  return ` ${part}`.slice(1);
 }
 
 /**

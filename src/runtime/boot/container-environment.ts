@@ -36,6 +36,11 @@ const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** The most bytes of one file. */
 const largestFile = 1024 * 1024;
 
+/** How much is remembered: texts of one variable, names of variables, and problems that were told. Scripts may write others for years. */
+const mostTexts = 64;
+const mostNames = 10_000;
+const mostProblems = 256;
+
 export interface FolderPorts {
   /** Absolute path of the folder. */
   readonly folder: string;
@@ -108,20 +113,32 @@ export class ContainerEnvironment {
       this.#now = values;
       this.#note(values);
       for (const problem of problems) {
-        if (this.#said.has(problem)) continue;
-        this.#said.add(problem);
-        say(warning(problem));
+        if (this.#saysAnew(problem)) say(warning(problem));
       }
     } else if (this.#hasWritten) return;
     this.#hasWritten = true;
     this.#write();
   }
 
+  /** True where nothing was said of the problem yet; the oldest ones are forgotten. */
+  #saysAnew(problem: string): boolean {
+    if (this.#said.has(problem)) return false;
+    remember(this.#said, problem, mostProblems);
+    return true;
+  }
+
   #note(values: ReadonlyMap<string, string>): void {
     for (const [name, value] of values) {
       // The reader of the configuration sees text, where bytes that are no UTF-8 are not told apart.
       const texts = this.#seen.get(name) ?? new Set();
-      this.#seen.set(name, texts.add(value).add(Buffer.from(toBytes(value)).toString('utf8')));
+      this.#seen.delete(name);
+      this.#seen.set(name, texts);
+      remember(texts, value, mostTexts);
+      remember(texts, Buffer.from(toBytes(value)).toString('utf8'), mostTexts);
+    }
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= mostNames) return;
+      this.#seen.delete(oldest);
     }
   }
 
@@ -144,10 +161,19 @@ export class ContainerEnvironment {
         replaceFile(file, bytes);
       } catch (error) {
         const problem = `cannot write the environment to ${file}: ${codeOf(error) ?? messageOf(error)}`;
-        if (!this.#said.has(problem)) say(warning(problem));
-        this.#said.add(problem);
+        if (this.#saysAnew(problem)) say(warning(problem));
       }
     }
+  }
+}
+
+/** Adds a text as the newest; the oldest ones have to leave. */
+function remember(texts: Set<string>, text: string, most: number): void {
+  texts.delete(text);
+  texts.add(text);
+  for (const oldest of texts) {
+    if (texts.size <= most) return;
+    texts.delete(oldest);
   }
 }
 

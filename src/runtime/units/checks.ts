@@ -147,8 +147,9 @@ function checksOf({ ready, healthy }: ServiceSpec): readonly ProbeCheck[] {
   return [...of(ready), ...of(healthy)];
 }
 
-/** Expressions by their text: each is compiled once. */
+/** Expressions by their text: each is compiled once. Each reload may bring others. */
 const expressions = new Map<string, Regex>();
+const mostExpressions = 1_000;
 
 function compiled(pattern: string): Regex {
   const known = expressions.get(pattern);
@@ -156,6 +157,7 @@ function compiled(pattern: string): Regex {
   const result = compileRegex(pattern);
   if (!result.ok)
     throw new Error(`internal error: the expression ${shownRegex(pattern)} was checked, and is not valid`);
+  if (expressions.size >= mostExpressions) expressions.clear();
   expressions.set(pattern, result.regex);
   return result.regex;
 }
