@@ -3,15 +3,21 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { Boundary } from '../../src/control/boundary.ts';
+import { Gate } from '../../src/control/gate.ts';
+import { createRights } from '../../src/control/rights.ts';
 import type { MoveFact } from '../../src/facts/milestones.ts';
 import { type Span, Spans } from '../../src/facts/spans.ts';
 import { parseDatagram } from '../../src/model/log/syslog-parse.ts';
 import { ContainerEnvironment } from '../../src/runtime/boot/container-environment.ts';
+import { AccountShares } from '../../src/runtime/logging/account-shares.ts';
+import { Flows } from '../../src/runtime/logging/flows.ts';
 import { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { Checks } from '../../src/runtime/units/checks.ts';
+import { FakeSupervisor } from '../control/fake-supervisor.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { keptStrings } from './kept-strings.ts';
+import { countObjects, keptStrings } from './kept-strings.ts';
 
 /** How many different numbers stand behind the word in strings that are alive. */
 function keptOf(word: string, longest = Number.POSITIVE_INFINITY): number {
@@ -105,4 +111,42 @@ it('a span of a service that tries again for days has a bounded number of links 
   expect(span?.attributes['chaperone.service']).toBe('web');
   expect(span?.links.length).toBe(64);
   expect(span?.events.length).toBeLessThanOrEqual(64);
+  for (let nth = 0; nth < 20_480; nth += 1) move(`mover-${nth}.service`, 'stopped', 'stopped');
+  expect(keptOf('mover')).toBeLessThanOrEqual(2_048 + 1);
+  spans.close(seq);
+});
+
+it('of the accounts that have asked something, the latest are told apart', () => {
+  const gate = new Gate({
+    supervisor: new FakeSupervisor([]),
+    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
+    now: () => 0,
+    timers: new VirtualClock(),
+    boundary: new Boundary((error) => expect.unreachable(String(error))),
+  });
+  for (let uid = 1; uid <= 10_000; uid += 1) gate.admit({ uid, gid: 0, groups: [] });
+  expect(countObjects('TokenBucket')).toBe(1_000);
+  // The gate is in use until its buckets are counted.
+  expect(gate.admit({ uid: 1, gid: 0, groups: [] })).toBeUndefined();
+});
+
+it('of the accounts that flood a log, so many have a share of their own', () => {
+  const told: string[] = [];
+  const shares = new AccountShares((_, account) => told.push(account));
+  for (let uid = 0; uid < 10_000; uid += 1) shares.drop(uid);
+  shares.renew();
+  expect(told.length).toBe(1_001);
+});
+
+it('a sink that a reload has closed is kept by no flow', async () => {
+  const flows = new Flows(new VirtualClock());
+  const closed = Array.from({ length: 100 }, (_, nth) => {
+    const sink = { holdsBack: true, lastProgress: 0, onRoom: () => undefined, onProgress: () => undefined };
+    flows.of(`service-${nth % 3}`).note(sink, { kind: 'wait', patience: 1_000 });
+    return new WeakRef(sink);
+  });
+  // In the turn in which a reference was made, its target is kept.
+  await new Promise((resolve) => setImmediate(resolve));
+  keptStrings(/^$/);
+  expect(closed.filter((sink) => sink.deref() !== undefined)).toEqual([]);
 });

@@ -63,6 +63,19 @@ export function keptStrings(pattern: RegExp): ReadonlyMap<string, string> {
   return found;
 }
 
+/** How many objects of this class are alive. */
+export function countObjects(className: string): number {
+  const { nodes, strings, snapshot } = takeSnapshot();
+  const { node_fields: fields, node_types } = snapshot.meta;
+  const [nameAt, typeAt] = [fields.indexOf('name'), fields.indexOf('type')];
+  const object = node_types[0].indexOf('object');
+  const name = strings.indexOf(className);
+  let count = 0;
+  for (let node = 0; node < nodes.length; node += fields.length)
+    if (nodes[node + typeAt] === object && nodes[node + nameAt] === name) count += 1;
+  return count;
+}
+
 function takeSnapshot(): HeapSnapshot {
   const session = new Session();
   session.connect();

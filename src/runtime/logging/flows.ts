@@ -22,12 +22,12 @@ type FlowClock = Pick<Clock, 'now' | 'setTimeout' | 'clearTimeout'>;
 export class Flow {
   readonly #clock: FlowClock;
   readonly #outputs = new Set<OutputControl>();
-  /** The sinks that the service's lines go to, and what happens where one is full. */
-  readonly #sinks = new Map<Bottleneck, Overflow>();
+  /** The sinks that the service's lines go to, and what happens where one is full. A reload may close a sink, and then nothing else keeps it. */
+  readonly #sinks = new WeakMap<Bottleneck, Overflow>();
   /** The sinks that the service waits for, with the timer that ends the wait. */
   readonly #waits = new Map<Bottleneck, TimerId | undefined>();
   /** The sinks for which the service has waited in vain, until they move. */
-  readonly #givenUp = new Set<Bottleneck>();
+  readonly #givenUp = new WeakSet<Bottleneck>();
   #released = false;
 
   constructor(clock: FlowClock) {
