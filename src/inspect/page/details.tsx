@@ -11,12 +11,12 @@ import { IncidentList } from './incidents.tsx';
 import { blockingPath, type ServiceNow } from './instant.ts';
 import { isError } from './recording.ts';
 import { chainInside } from './start-chain.ts';
-import { ActorDetails, valueText } from './statechart.tsx';
+import { ActorDetails } from './statechart.tsx';
 import { StateIcon, StateLabel } from './states.tsx';
 import { goTo, instant, recording, select, selection, show, version, view } from './store.ts';
 import { criticalPath, epoch } from './timeline.tsx';
 import { lastNotAbove } from './virtual.tsx';
-import { condition, duration, instantText } from './words.ts';
+import { condition, contextLabel, contextText, duration, instantText } from './words.ts';
 
 const shownHistory = 12;
 
@@ -73,20 +73,26 @@ function SystemDetails() {
       {chain.length === 0 ? (
         <p class="soft">Nothing is ready yet.</p>
       ) : (
-        <ol class="plain chain">
-          {chain.map((link) => (
-            <li key={link.service}>
-              <span>
-                <ServiceLink name={link.service} /> <span class="soft">{remarksOf(link).join(', ')}</span>
-              </span>
-              <span class="number">{duration(tookOf(link))}</span>
-            </li>
-          ))}
-        </ol>
+        <>
+          <ol class="plain chain">
+            {chain.map((link) => (
+              <li key={link.service}>
+                <span>
+                  <ServiceLink name={link.service} /> <span class="soft">{remarksOf(link).join(', ')}</span>
+                </span>
+                <span class="number">{duration(tookOf(link))}</span>
+              </li>
+            ))}
+          </ol>
+          <p class="soft">The last service to be ready stands first; each waited for the one below it.</p>
+        </>
       )}
-      <p class="soft">The last to be ready first; each waited for the one below.</p>
-      <h3>System states</h3>
-      <History segments={replica.system.segments} />
+      {replica.system.segments.length === 0 ? null : (
+        <>
+          <h3>System states</h3>
+          <History segments={replica.system.segments} />
+        </>
+      )}
     </>
   );
 }
@@ -185,8 +191,8 @@ function ServiceDetails({ service }: { readonly service: ServiceNow }) {
           .filter(([key]) => key !== 'service')
           .map(([key, value]) => (
             <div key={key}>
-              <dt>{key}</dt>
-              <dd>{valueText(value)}</dd>
+              <dt>{contextLabel(key)}</dt>
+              <dd>{contextText(key, value, at)}</dd>
             </div>
           ))}
         <div>

@@ -66,7 +66,7 @@ export function IncidentNotice() {
   return (
     <p class="notice incident" data-incident={latest.service}>
       <IncidentLines incident={latest} />
-      {list.length === 1 ? null : <span class="soft"> {list.length} incidents in all</span>}
+      {list.length === 1 ? null : <span class="soft"> · {list.length.toLocaleString('en')} incidents in all</span>}
     </p>
   );
 }
@@ -111,8 +111,8 @@ function IncidentLines({ incident }: { readonly incident: Incident }) {
         }}
       >
         {first.trim()}
-      </button>{' '}
-      <span class="soft">{others.map((line) => line.trim()).join(' · ')}</span>
+      </button>
+      <span class="soft">{others.map((line) => ` · ${line.trim()}`).join('')}</span>
     </>
   );
 }

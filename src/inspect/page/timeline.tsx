@@ -66,7 +66,7 @@ export function TimelineView() {
       <TimelineTools />
       <div class="tl-head">
         <p class="tl-count soft" data-rows={services.length}>
-          {services.length === all ? `${all} services` : `${services.length} of ${all} services`}
+          {services.length === all ? countText(all) : `${services.length.toLocaleString('en')} of ${countText(all)}`}
         </p>
         <div class="tl-plot" ref={plot}>
           <Overview width={width} />
@@ -106,6 +106,9 @@ export function TimelineView() {
     </section>
   );
 }
+
+const countText = (services: number): string =>
+  services === 1 ? '1 service' : `${services.toLocaleString('en')} services`;
 
 function TimelineTools() {
   const { kind } = zoomed.value ?? { kind: 'all' };

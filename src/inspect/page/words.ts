@@ -2,7 +2,7 @@
 
 import { shortName } from '../../model/service/service-spec.ts';
 import { describeDuration } from '../../model/words/duration.ts';
-import type { JsonObject } from '../../model/words/json.ts';
+import type { Json, JsonObject } from '../../model/words/json.ts';
 import type { Segment } from '../replica.ts';
 import type { ServiceNow } from './instant.ts';
 import { exitText } from './recording.ts';
@@ -11,6 +11,20 @@ import { exitText } from './recording.ts';
 export function duration(ms: number): string {
   const whole = Math.round(ms);
   return whole < 1000 ? `${Math.max(0, whole)} ms` : describeDuration(ms);
+}
+
+/** The name of a field of a context in words: `restart limit` for `restartLimit`. */
+export function contextLabel(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** The value of a field of a context at an instant (ms since the boot): what the record has in ms is a time in words. */
+export function contextText(field: string, value: Json, at: number): string {
+  if (typeof value === 'number' && field === 'pause') return duration(value);
+  if (typeof value === 'number' && field === 'deadline') {
+    return value < at ? `${duration(at - value)} ago` : `in ${duration(value - at)}`;
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The text of an instant: seconds since the boot, or the wall clock's time if an epoch (Unix ms) is given. */

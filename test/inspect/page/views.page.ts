@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { contextLabel, contextText } from '../../../src/inspect/page/words.ts';
 import { Timeline } from '../../../src/inspect/timeline.ts';
 import { recordedSource } from '../../../src/runtime/inspection/recorded-source.ts';
 import {
@@ -180,7 +181,8 @@ it('shows at 50 random instants exactly what the entries add up to', async () =>
       expect(await statesOf(page), `after ${count}`).toEqual(Object.fromEntries(expected));
       const context = Object.entries(replica.actors.get(web?.sessionId ?? '')?.snapshot.context ?? {});
       const details = await page.locator('.details dl').textContent();
-      for (const [key, value] of context) if (key !== 'service') expect(details).toContain(`${key}${String(value)}`);
+      for (const [key, value] of context)
+        if (key !== 'service') expect(details).toContain(`${contextLabel(key)}${contextText(key, value, replica.at)}`);
       expect(await page.locator('[data-system]').count()).toBe(replica.system.segments.length === 0 ? 0 : 1);
       if (replica.system.segments.length > 0)
         expect(await page.locator('[data-system]').getAttribute('data-system')).toBe(
@@ -260,7 +262,7 @@ it('tells an incident on the first screen, and lights what is behind it in the g
   await page.keyboard.press('End');
   const notice = page.locator('[data-incident]');
   expect(await notice.textContent()).toMatch(
-    /^5\.000 s {2}db: exit 3, down for 2\.1 s 2 behind it: api kept · web kept · before it: "cannot fork: out of memory"$/,
+    /^5\.000 s {2}db: exit 3, down for 2\.1 s · 2 behind it: api kept · web kept · before it: "cannot fork: out of memory"$/,
   );
   expect(await page.locator('.incidents li').count()).toBe(1);
   await notice.getByRole('button').click();
