@@ -9,7 +9,7 @@ export interface CommandHelp {
   readonly usages: readonly string[];
   /** Whole sentences that describe the command. Where they are absent, the summary is shown instead. */
   readonly description?: string;
-  /** All but --help, which every command has. */
+  /** All options but --help, which every command has. */
   readonly options: readonly Parameter<unknown>[];
   /** The words that the command takes, and what shells complete them with. */
   readonly operands: 'none' | 'words' | 'services' | 'files' | 'command';
@@ -24,7 +24,7 @@ export interface CommandHelp {
 
 export const help = flag('help', 'print this text');
 export const version = flag('version', 'print the version');
-/** The same for programs whose originals cannot print their version. */
+/** The option --version of programs whose originals have no such option. */
 export const addedVersion: Parameter<boolean> = { ...version, added: true };
 
 const screenWidth = 80;
@@ -65,7 +65,7 @@ export function fullTitle(parameter: Parameter<unknown>): string {
   return `${parameter.short === undefined ? '' : `-${parameter.short}, `}${optionTitle(parameter)}`;
 }
 
-/** A line for each, or more where it has more to say. */
+/** Lists options, each on one line, or on more where its summary is longer. */
 function optionLines(options: readonly Parameter<unknown>[]): string {
   const rows = options
     .filter(({ beside }) => beside === undefined)

@@ -30,7 +30,7 @@ const functionName = ({ name }: Program): string => `_${name.replaceAll('-', '_'
 
 type Parameters = readonly Parameter<unknown>[];
 
-/** What completes the value of an option, one group a kind. */
+/** Options whose values are completed in the same way. */
 interface ValueGroup {
   readonly options: readonly string[];
   readonly kind: 'assignments' | 'files' | 'folders' | 'choices' | 'nothing';

@@ -1,2 +1,2 @@
-/** Where the configuration is if nobody says where. */
+/** The place of the configuration where no option and no variable names one. */
 export const defaultConfig = '/etc/chaperone.d';

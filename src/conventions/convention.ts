@@ -23,11 +23,11 @@ export interface ImageReader extends ConfigReader {
 }
 
 export interface ConventionContext {
-  /** Those of the convention's paths that exist, in the order of the table or of the settings. */
+  /** The paths of the convention that exist, in the order of the table or of the settings. */
   readonly paths: readonly string[];
   /** Answers the same again, whatever has become of the files, so that a reload with other instances changes nothing else. */
   readonly reader: ImageReader;
-  /** What chaperone was started with. */
+  /** The environment that chaperone was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /**
    * Takes what has to be told. An error refuses the whole configuration, so that what merely cannot be used of an image is a
@@ -39,7 +39,7 @@ export interface ConventionContext {
 }
 
 export interface ConventionResult {
-  /** In any order; a later one replaces an earlier one of its name. */
+  /** The sections stand in any order; a later one replaces an earlier one of the same name. */
   readonly sections: readonly WrittenSection[];
   /** Variables that are added to what chaperone was started with, as data: nothing in them is expanded. */
   readonly environment?: Readonly<Record<string, string>>;

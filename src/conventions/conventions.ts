@@ -19,7 +19,7 @@ import { sshd } from './sshd.ts';
 import { supervisord } from './supervisord/supervisord.ts';
 import { nodeOf, type WrittenSection } from './written.ts';
 
-/** Those that have a reader. */
+/** The conventions that have a reader. */
 const readers: ReadonlyMap<ConventionName, Convention> = new Map(
   [environmentFolder, myInit, prestart, shutdownScripts, runit, supervisord, crontab, sshd].map((each) => [
     each.name,
@@ -27,7 +27,7 @@ const readers: ReadonlyMap<ConventionName, Convention> = new Map(
   ]),
 );
 
-/** Where the readers look. */
+/** What the readers look at: the container's files, and the environment that it was started with. */
 export interface Image {
   readonly reader: ImageReader;
   readonly environment: ConventionContext['environment'];

@@ -10,7 +10,7 @@ export interface CrontabEntry {
   /** For `SHELL -c`. */
   readonly command: string;
   readonly commandPlace: Place;
-  /** What the command reads from its standard input; absent: nothing. */
+  /** The text that the command reads from its standard input; absent where it reads none. */
   readonly input?: string;
   /** Variables of the lines before, in their order. */
   readonly environment: ReadonlyMap<string, string>;
@@ -20,7 +20,7 @@ export interface Crontab {
   readonly entries: readonly CrontabEntry[];
   /** Each line that sets a variable, by its name. */
   readonly variables: ReadonlyMap<string, Place>;
-  /** Lines that are neither. */
+  /** The lines that are neither an entry nor a variable. */
   readonly mistakes: readonly Place[];
 }
 

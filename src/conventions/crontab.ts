@@ -21,7 +21,7 @@ export const crontab: Convention = {
 /** Names that cron and run-parts take; they pass over all others, such as those of backups. */
 const takenName = /^[\w-]+$/;
 
-/** When Debian runs the scripts of these folders. */
+/** The times at which Debian runs the scripts of these folders. */
 const folderTimes: ReadonlyMap<string, string> = new Map([
   ['cron.hourly', '17 * * * *'],
   ['cron.daily', '25 6 * * *'],
@@ -33,7 +33,7 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** The crontabs at a path: the file itself, or those of a folder that is none of scripts. */
+/** The crontabs at a path: the file itself, or the files of the folder, where that is not a folder of scripts. */
 function filesOf(path: string, context: ConventionContext): readonly string[] {
   const kind = context.attempt(path, (reader) => reader.look(path))?.kind;
   if (kind === 'file') return isTrusted(path, context) ? [path] : [];
@@ -138,7 +138,7 @@ function draftOf(entry: CrontabEntry, stem: string): Draft {
   return { name: serviceName(stem), place: schedulePlace, directives: withHelpers(directives, commandPlace) };
 }
 
-/** One service that runs the scripts of a folder one after the other, unless a line of a crontab does. */
+/** One service that runs the scripts of a folder one after the other, unless a line of a crontab runs them already. */
 function folderDraft(path: string, commands: readonly string[], context: ConventionContext): Draft | undefined {
   const folder = baseName(path);
   const interval = folderTimes.get(folder);

@@ -10,7 +10,7 @@ export interface DraftDirective {
   /** Variables and backticks in texts are expanded: texts of other programs go through `literal`. */
   readonly value: Written;
   readonly place: Place;
-  /** Stands behind the directive where it is written into a file. */
+  /** A remark that is written behind the directive in a file. */
   readonly comment?: string;
 }
 
@@ -19,11 +19,11 @@ export interface Draft {
   readonly name: string;
   readonly place: Place;
   readonly directives: readonly DraftDirective[];
-  /** Stand before the section where it is written into a file. */
+  /** Remarks that are written before the section in a file. */
   readonly comments?: readonly string[];
 }
 
-/** Something that has no counterpart, or not a whole one. */
+/** Something in the files of the other program for which a configuration has no counterpart, or no full one. */
 export interface Remark {
   readonly place: Place | undefined;
   /** A whole sentence without its period, which names what it is about. */
@@ -74,7 +74,7 @@ export function joinWords(words: readonly string[]): string {
   return words.map(quotedWord).join(' ');
 }
 
-/** As a section that can be loaded. */
+/** Turns a draft into a section that can be loaded. */
 export function writtenOf({ name, place, directives }: Draft): WrittenSection {
   return {
     name,

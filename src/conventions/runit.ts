@@ -66,7 +66,7 @@ function servicesOf(folder: string, name: string, context: ConventionContext): r
   return [log, { ...service, directives: { ...service.directives, stdout: logName } }];
 }
 
-/** True where `run` is a program; a warning says why it is none. */
+/** Tells whether `run` is a program; where it is none, a warning says why. */
 function runs(path: string, inside: readonly string[], { attempt, report }: ConventionContext): boolean {
   const refuse = (why: string): false => {
     report.warning('not-read', `${quote(path)} is not read: ${why}`, undefined, {
@@ -135,7 +135,10 @@ function sectionOf(
  */
 const finishArguments = '$(EXIT_CODE:|exited|$(EXIT_STATUS)|$(EXIT_CODE:|-1|111)) $(EXIT_SIGNAL:-0)';
 
-/** What stops a service in place of TERM; undefined where nothing is customised. It waits for the end, because signals follow it. */
+/**
+ * The command that stops a service in place of TERM; undefined where the folder customises no signal. The command waits for the end
+ * of the service, because further signals follow it.
+ */
 function stopCommand(hasTerm: boolean, hasDown: boolean): string | undefined {
   if (!hasTerm && !hasDown) return undefined;
   const script = [

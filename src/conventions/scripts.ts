@@ -15,7 +15,7 @@ export interface Script {
 /** s: what boots do has no limit where these scripts come from, and a day ends also a boot that nobody looks at. */
 const longestScript = 86_400;
 
-/** The file that stands at a path; undefined, with a warning, where it is no file. */
+/** The script at a path; undefined, with a warning, where no file is there. */
 export function fileAt(path: string, { attempt, report }: ConventionContext): ImageEntry | undefined {
   const entry = attempt(path, (reader) => reader.look(path));
   if (entry === undefined) return undefined;
@@ -48,7 +48,7 @@ export function namesIn(folder: string, { attempt }: ConventionContext): readonl
 interface OneshotOptions {
   readonly kind: ScriptKind;
   readonly command?: (path: string) => string;
-  /** What the first one waits for; absent: nothing. */
+  /** The services that the first script waits for; absent where it waits for none. */
   readonly first?: string;
 }
 

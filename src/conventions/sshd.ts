@@ -1,7 +1,7 @@
 import type { Convention } from './convention.ts';
 import { literal, placeOfFile, quotedWord } from './written.ts';
 
-/** Where the server has what is made for it at each start. */
+/** The folder of the SSH server that is made anew at each start. */
 const own = '/run/chaperone-sshd';
 
 /**

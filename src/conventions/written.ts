@@ -10,9 +10,9 @@ export interface WrittenSection {
   /** With its suffix, or `settings`. */
   readonly name: string;
   readonly directives: Readonly<Record<string, Written>>;
-  /** What diagnostics about the section point at. */
+  /** The place that diagnostics about the section point at. */
   readonly place: Place;
-  /** Where single directives come from, by their keys; the others are where the section is. */
+  /** The places of single directives, by their keys; the other directives have the place of the section. */
   readonly places?: Readonly<Record<string, Place>>;
 }
 

@@ -8,7 +8,7 @@ export interface StartTimes {
   readonly byHand?: true;
   /** Absent where the start has failed, and while it lasts. */
   readonly ready?: number;
-  /** When the start failed or took too long, and why: its dependents went on then, or never. */
+  /** When and why the start failed or took too long. Its dependents went on at that time, or never. */
   readonly failed?: { readonly at: number; readonly cause: string };
   /** The instant at which this start was still under way; absent once it is over. */
   readonly lasts?: number;

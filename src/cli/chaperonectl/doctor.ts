@@ -53,7 +53,7 @@ function readConfiguration(configPath: string): SystemSpec | undefined {
   ).spec;
 }
 
-/** Where log files, the journal and sockets of the configuration are to be made. */
+/** The folders in which log files, the journal and the sockets of the configuration are to be made. */
 function foldersOf(spec: SystemSpec | undefined): readonly string[] {
   const files = [
     ...(spec?.logging ?? []).flatMap(({ file, enabled }) => (file === undefined || !enabled ? [] : [file])),

@@ -16,7 +16,7 @@ import { boot, json } from './verb-options.ts';
 
 interface Told {
   readonly incidents: readonly Incident[];
-  /** What is not known. */
+  /** Remarks about what the record does not tell. */
   readonly remarks: readonly string[];
 }
 

@@ -10,7 +10,7 @@ export interface SentRecording {
   readonly collector: string;
   readonly sent: number;
   readonly lost: number;
-  /** Why the collector took nothing, or why nothing was sent. */
+  /** Why the collector took no spans, or why none were sent. */
   readonly problem?: string;
 }
 

@@ -8,9 +8,9 @@ import { json } from './verb-options.ts';
 /** What a verb is given. */
 export interface Request {
   readonly given: Given;
-  /** What is no option. */
+  /** The words that are no options. */
   readonly words: readonly string[];
-  /** All of it but what only chaperonectl knows, for chaperone to read. */
+  /** The words without the options that chaperonectl alone knows: chaperone reads these. */
   readonly command: readonly string[];
 }
 

@@ -40,7 +40,7 @@ function readOutput(data: unknown): { readonly fd: 1 | 2; readonly text: string 
   return { fd: 'stream' in data && data.stream === 'stderr' ? 2 : 1, text: String(data.text) };
 }
 
-/** As a shell has it: 128 + n where a signal ended it. */
+/** Reads the end of the command as an exit status of a shell: 128 + n where signal n has ended the command. */
 function readEnd(data: unknown): { readonly exitStatus: number; readonly message: string } {
   if (typeof data !== 'object' || data === null) return { exitStatus: 1, message: 'it ended somehow' };
   if ('message' in data) {

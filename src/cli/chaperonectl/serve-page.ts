@@ -10,7 +10,7 @@ interface Place {
   readonly port: number;
   readonly listen: string | undefined;
   readonly source: EntrySource;
-  /** What stands behind the address: the view that is opened. */
+  /** The fragment of the address, which says what view is opened. */
   readonly hash?: string;
   readonly act?: ActPort;
 }

@@ -14,7 +14,7 @@ import type { Request } from './read-request.ts';
 
 export const exitStatuses = { done: 0, failed: 1, mistake: 2 } as const;
 
-/** A verb ends with it where something is in its way that was told to the person already. */
+/** Ends a verb that cannot go on, once the person has been told why. */
 export class Told extends Error {
   readonly exitStatus: number;
 
@@ -76,7 +76,7 @@ export async function requireContainers(engine: Engine, project: Project): Promi
   return observed.ok ? observed.value.containers : refuse(failureText(observed.failure, engine));
 }
 
-/** Those of the project's containers that the command names. */
+/** The containers of the project that the command names. */
 export async function selectContainers(
   { given, words }: Request,
   project: Project,

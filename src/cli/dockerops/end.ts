@@ -25,9 +25,9 @@ import type { Request } from './read-request.ts';
 interface Chosen {
   readonly project: Project;
   readonly engine: Engine;
-  /** All of the project. */
+  /** All containers of the project. */
   readonly containers: readonly ObservedContainer[];
-  /** Those that the command names. */
+  /** The containers that the command names. */
   readonly named: readonly ObservedContainer[];
 }
 
@@ -38,7 +38,7 @@ async function choose(request: Request): Promise<Chosen> {
   return { project, engine, containers, named: await selectContainers(request, project, containers) };
 }
 
-/** Starts what has stopped, as it was made. What has changed since then is left to `run`. */
+/** Starts containers that have stopped, as they were made. Changes of the conf since then are left to `run`. */
 export async function start(request: Request): Promise<number> {
   const { project, engine, containers, named } = await choose(request);
   const plan = planStart(project.places.name, named, containers, customsOf(project));
@@ -119,7 +119,7 @@ async function followEnd(request: Request, { project, engine, named }: Chosen, w
   return followPlan(engine, plan, request.given.get(options.json));
 }
 
-/** Who waits for whom by the conf. */
+/** The instances that each instance waits for, by the conf. */
 function needsOf(project: Project): ReadonlyMap<InstanceKey, readonly InstanceKey[]> {
   const entries = entriesOf(project);
   return new Map(

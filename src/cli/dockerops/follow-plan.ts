@@ -93,7 +93,7 @@ function endText({ done, steps }: PlatformOutcome): string {
   return done ? 'everything is done' : `${failed.join(', ')} failed`;
 }
 
-/** What a plan changes, a line a step. */
+/** Describes the changes of a plan, one line for each step. */
 export function planLines({ steps }: Plan): readonly string[] {
   return steps.flatMap((step) => describeStep(step) ?? []);
 }

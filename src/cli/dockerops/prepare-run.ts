@@ -24,7 +24,7 @@ import { resolveValues } from './resolve-values.ts';
 export interface Prepared {
   readonly plan: Plan;
   readonly specs: readonly InstanceSpec[];
-  /** Those that the command names; the others are there because these need them. */
+  /** The instances that the command names; the others are part of the run because these need them. */
   readonly named: ReadonlySet<InstanceKey>;
 }
 

@@ -6,7 +6,7 @@ import { takesOptionsAlone, type VerbHelp } from '../verb-help.ts';
 
 export interface Request {
   readonly given: Given;
-  /** What is no option. */
+  /** The words that are no options. */
   readonly words: readonly string[];
 }
 

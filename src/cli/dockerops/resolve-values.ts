@@ -39,7 +39,7 @@ export async function resolveValues(
   throw new Told(exitStatuses.failed);
 }
 
-/** What is asked for may be a secret: the file is for its owner alone, unless somebody has opened it. */
+/** A value that a person types may be a secret: only its owner may read the file, unless somebody has given it other rights. */
 function saveValue({ places }: Project, name: string, value: string): void {
   const own = join(places.folder, 'host.conf');
   const beside = join(places.containersFolder, 'host.conf');

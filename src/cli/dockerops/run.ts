@@ -63,7 +63,7 @@ async function runProject(request: Request, project: Project, engine: Engine, is
 
 const countOf = (count: number): string => (count === 1 ? '1 instance runs' : `${count} instances run`);
 
-/** What is made anew is down for a while: that is told and asked, but for what the command has named itself. */
+/** Asks before instances are made anew, since they are down for a while; nobody is asked about those that the command itself names. */
 async function isAllowed({ plan, named }: Prepared, given: boolean, isAgain: boolean): Promise<boolean> {
   const anew = plan.steps.filter(({ action, key }) => action.kind === 'recreate' && !(isAgain && named.has(key)));
   if (anew.length === 0) return true;

@@ -33,7 +33,7 @@ export interface CopyRequest {
   readonly overwrite: boolean;
   /** Mode, times and, as far as that is allowed, owner are those of the source. */
   readonly archive: boolean;
-  /** What is taken off the end of a source's name where the destination is a directory; may be empty. */
+  /** The suffix that is taken off a source's name where the destination is a directory; may be empty. */
   readonly suffix: string;
   /** The bytes to write for those of a file. */
   readonly transform: (input: Buffer, file: string) => Buffer;
@@ -42,15 +42,15 @@ export interface CopyRequest {
 interface Copy {
   readonly source: string;
   readonly stats: Stats;
-  /** As the user would write it. */
+  /** The path as the user would write it. */
   readonly path: string;
   readonly target: Target;
 }
 
-/** Where a copy goes. */
+/** The destination of one copy. */
 type Target =
   | { readonly kind: 'descriptor'; readonly fd: number }
-  /** A FIFO, a device: it is written to directly. */
+  /** A FIFO or a device, to which the copy is written directly. */
   | { readonly kind: 'stream'; readonly place: Place }
   | { readonly kind: 'file'; readonly place: Place; readonly existing?: Stats };
 

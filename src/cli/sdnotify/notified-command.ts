@@ -35,7 +35,7 @@ import { describeErrno } from './notify-output.ts';
 import { createRelay, type Relay } from './notify-relay.ts';
 import { type NotifySocket, openNotifySocket } from './notify-socket.ts';
 
-/** What is awaited: the command's end, or that it is ready, or that it stops. */
+/** The event that ends the wait: the command's end, its readiness, or its notice that it stops. */
 type Mode = 'command' | 'ready' | 'stop';
 
 export interface Operation {
@@ -49,7 +49,7 @@ export interface Operation {
   readonly socket?: string;
 }
 
-/** What goes on to the command. SIGTSTP and SIGCONT stop and continue sdnotify-exec itself. */
+/** The signals that are passed on to the command. SIGTSTP and SIGCONT stop and continue sdnotify-exec itself. */
 const passedOn = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGPWR', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
 /** glibc's SIGRTMIN+3, with which Podman and systemd's containers are told to end; Node has no name for it. */
 const endOfContainer = 37;
@@ -57,7 +57,7 @@ const asksForEnd = new Set<number>([
   ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGPWR'] as const).map((name) => constants.signals[name]),
   endOfContainer,
 ]);
-/** What a terminal sends to every process in its foreground, so that the command has it already. */
+/** The signals that a terminal sends to every process in its foreground, and so to the command, too. */
 const fromTerminal = new Set<number>([constants.signals.SIGINT, constants.signals.SIGQUIT, constants.signals.SIGWINCH]);
 
 const awaited = { command: 'the end', ready: 'READY=1', stop: 'STOPPING=1' } as const;

@@ -3,12 +3,12 @@ import { splitWords } from '../../model/words/words.ts';
 
 export interface NotifyCommandOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What NOTIFY_SOCKET is for the command. */
+  /** The NOTIFY_SOCKET that the command gets. */
   readonly socket: string;
-  /** What NOTIFY_SOCKET was. */
+  /** The NOTIFY_SOCKET that sdnotify-exec itself was given. */
   readonly outer: string | undefined;
   readonly pid: number;
-  /** Of SOCKET_ARGS: words as a shell has them. */
+  /** The template of SOCKET_ARGS, in words as a shell reads them. */
   readonly template: string;
 }
 

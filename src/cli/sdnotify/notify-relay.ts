@@ -5,7 +5,7 @@ export interface RelayOptions {
   readonly edge: NativeEdge;
   /** The socket outside: a path, or `@` and an abstract name. */
   readonly path: string;
-  /** Its queue is full: what comes in from now on should wait where it is. */
+  /** The queue of the receiver is full: further datagrams should wait in the socket that they came to. */
   readonly onFull: () => void;
   readonly onFree: () => void;
   /** A datagram could not be sent. Told once, until one can be sent again. */

@@ -5,7 +5,7 @@ import { serviceName } from '../../conventions/written.ts';
 import { codeOf } from '../../model/words/errno.ts';
 import type { ProcessLook } from './sv-standing.ts';
 
-/** Where runit of Debian, and of images that are made with it, has its services. */
+/** The folder in which Debian's runit, and images that are made with it, have their services. */
 export const usualFolder = '/etc/service';
 
 /** The folder that a word means: a path where it begins with a dot or a slash, else a name in the folder of services. */
@@ -13,7 +13,7 @@ export function folderOf(word: string, services: string): string {
   return /^[./]/.test(word) ? resolve(word) : resolve(services, word);
 }
 
-/** Why nobody can go into the folder, in the words of runit; undefined where that is possible. */
+/** Why the folder cannot be entered, in the words of runit; undefined where it can be. */
 export function whyNoFolder(folder: string): string | undefined {
   try {
     return statSync(folder).isDirectory() ? undefined : reasons['ENOTDIR'];
@@ -23,7 +23,7 @@ export function whyNoFolder(folder: string): string | undefined {
   }
 }
 
-/** As error_str() of runit has them. */
+/** The texts of errors, as error_str() of runit has them. */
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'file does not exist',
   ENOTDIR: 'not a directory',
@@ -76,7 +76,7 @@ export function isExecutable(path: string): boolean {
 /** Ticks a second of the times in proc_pid_stat(5), on every architecture of Linux. */
 const ticks = 100;
 
-/** What proc_pid_stat(5) tells of a process; undefined where it has gone. */
+/** The fields of proc_pid_stat(5) for a process; undefined where the process no longer exists. */
 export function lookAtProcess(pid: number): ProcessLook | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -1,8 +1,8 @@
-/** How a service stands, in the words of sv(8). */
+/** The status of a service, in the words of sv(8). */
 import type { ServiceStatus } from '../../control/supervisor.ts';
 import { isObject } from '../../model/words/json.ts';
 
-/** What runsv(8) would keep in supervise/status. */
+/** The status that runsv(8) would keep in supervise/status. */
 export interface Standing {
   readonly state: 'run' | 'finish' | 'down';
   /** 0 where nothing runs. */
@@ -11,13 +11,13 @@ export interface Standing {
   readonly since: number;
   readonly wants: 'up' | 'down';
   readonly isPaused: boolean;
-  /** True: it is to end, and has not yet. */
+  /** True where the service is to end, and has not ended yet. */
   readonly gotTerm: boolean;
-  /** True: it does what it is for, as far as `check` knows. */
+  /** True where the service does its work, as far as its `check` can tell. */
   readonly isReady: boolean;
 }
 
-/** What is asked of /proc of a process. */
+/** The facts about a process that are read from /proc. */
 export interface ProcessLook {
   /** Unix ms. */
   readonly started: number;

@@ -1,15 +1,15 @@
 /** The command line of sv(8), as runit reads it: getopt's options, then a command, of which mostly the first letter counts. */
 
-/** What is done to a service: letters of runsv(8)'s control pipe. */
+/** The actions on a service: letters of runsv(8)'s control pipe. */
 export type Letter = 'u' | 'd' | 'o' | 'x' | 't' | 'k' | 'p' | 'c' | 'h' | 'a' | 'i' | 'q' | '1' | '2';
 
 export interface SvRequest {
-  /** In this order; empty where the service is only looked at. */
+  /** The actions, in their order; empty where the command only looks at the service. */
   readonly acts: readonly Letter[];
   readonly kind: 'status' | 'act' | 'check';
-  /** True: wait until it has taken effect. */
+  /** True where the command waits until the actions have taken effect. */
   readonly waits: boolean;
-  /** True: KILL follows where it has not taken effect in time. */
+  /** True where KILL follows if the actions have not taken effect in time. */
   readonly kills: boolean;
   /** ms. */
   readonly patience: number;

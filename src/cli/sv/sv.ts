@@ -29,15 +29,15 @@ const mostFailures = 99;
 
 /** A service that the command line names. */
 interface Target {
-  /** As it was named. */
+  /** The service, as the command line names it. */
   readonly word: string;
   readonly folder: string;
   readonly name: string;
-  /** How the service stood before anything was done. */
+  /** The status of the service before the command did anything. */
   readonly before: Standing;
 }
 
-/** What a letter of runsv(8) sends to a process that runs. */
+/** The signal that a letter of runsv(8) sends to a running process. */
 const signals: Readonly<Partial<Record<Letter, string>>> = {
   t: 'TERM',
   k: 'KILL',
@@ -51,7 +51,7 @@ const signals: Readonly<Partial<Record<Letter, string>>> = {
   '2': 'USR2',
 };
 
-/** One call of sv: how many services something went wrong for, and what the running chaperone says. */
+/** One call of sv: the number of services for which the call failed, and the answers of the running chaperone. */
 class Call {
   readonly #services: string;
   #failures = 0;
@@ -115,7 +115,7 @@ class Call {
     await print(1, `${line(word, folder, own)}${behind}\n`);
   }
 
-  /** Carries out the letters; false, after a line that says so, where that is not allowed. */
+  /** Carries out the letters. Where the caller may not do that, the function prints so and returns false. */
   async #act(target: Target, acts: readonly Letter[]): Promise<boolean> {
     for (const letter of acts) {
       const now = standingIn((await this.#ask()) ?? [], target.name) ?? target.before;

@@ -18,7 +18,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-/** A service, and when it was so: monotonic ms of this process. */
+/** The status of a service, and the time of that status: monotonic ms of this process. */
 export interface Row {
   readonly service: ServiceStatus;
   readonly taken: number;

@@ -61,7 +61,7 @@ export function view(state: TopState, place: Place): readonly ViewLine[] {
 /** The heading, the names of the columns, the line above the lower part, and the bottom line. */
 const otherLines = 4;
 
-/** How many lines the lower part has: what is asked for by a key may take more. */
+/** The number of lines of the lower part: a part that a key has asked for may be taller. */
 function lowerRows(state: TopState, { rows, columns, wallTime }: Place): number {
   const usual = Math.max(fewestLower, Math.floor(rows * lowerShare));
   const most = rows - otherLines - 2;
@@ -125,7 +125,7 @@ interface Column {
 
 const none = '–';
 
-/** As wide as its widest cell, between two bounds. */
+/** Gives a column the width of its widest cell, between two bounds. */
 function between(least: number, most: number): Column['width'] {
   return (cells) => Math.min(most, Math.max(least, ...cells.map(widthOf)));
 }
@@ -242,7 +242,7 @@ function memoryText({ pid }: ServiceStatus, usage: TopState['usage']): string {
   return mebibytes < 1000 ? `${Math.max(1, Math.round(mebibytes))}M` : `${(mebibytes / 1024).toFixed(1)}G`;
 }
 
-/** The tries that are used up, of those that there are: `3/5`. */
+/** The restarts that are used up, and the most there may be: `3/5`. */
 function triesText({ restarts }: ServiceStatus): string {
   if (restarts === undefined) return none;
   return restarts.left === undefined || restarts.used === 0

@@ -279,7 +279,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['init', nothing],
 ]);
 
-/** Without a command it is the image's, which nobody knows here. */
+/** A service without a command runs the command of its image, which an import cannot know. */
 function complete(drafting: Drafting, words: CommandWords | undefined, entries: readonly YamlEntry[]): void {
   const all = [...(words?.entrypoint ?? []), ...(words?.command ?? [])];
   if (all.length === 0) {

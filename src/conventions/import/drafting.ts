@@ -31,7 +31,7 @@ export class Drafting {
     if (all.length > 0) this.set(key, all, place);
   }
 
-  /** What a directive that holds a list holds. */
+  /** The values of a directive that holds a list. */
   values(key: string): readonly Written[] {
     const value = this.#directives.get(key)?.value;
     return Array.isArray(value) ? value : [];

@@ -95,7 +95,7 @@ function fileIn(path: string, names: readonly string[], context: ImportContext):
   return `${path.replace(/\/$/, '')}/${found}`;
 }
 
-/** What the names in a folder, or the text of a file, look like. */
+/** Guesses whose files these are: of a folder by the names in it, of a file by its name and text. */
 function guess(path: string, context: ImportContext): ImportKind | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (kindOf(path, context) === 'file') return guessFile(name, textIn(path, context) ?? '');

@@ -1,4 +1,4 @@
-/** What an importer is given, and gives. */
+/** The input and the result of an importer. */
 import type { ConventionContext, ImageReader } from '../convention.ts';
 import type { Draft, Remark } from '../draft.ts';
 
@@ -6,13 +6,13 @@ export type ImportContext = Pick<ConventionContext, 'report' | 'attempt' | 'envi
 
 export interface Imported {
   readonly drafts: readonly Draft[];
-  /** What has no counterpart. */
+  /** The parts of the files that have no counterpart in a configuration. */
   readonly remarks: readonly Remark[];
-  /** In the order of reading. */
+  /** The files that were read, in the order of reading. */
   readonly files: readonly string[];
 }
 
-/** The entries of a folder, in the order of their names; none where it is no folder. */
+/** The entries of a folder, in the order of their names; none where the path is no folder. */
 export function namesIn(folder: string, { attempt }: Pick<ImportContext, 'attempt'>): readonly string[] {
   if (kindOf(folder, { attempt }) !== 'directory') return [];
   return [...(attempt(folder, (reader: ImageReader) => reader.list(folder)) ?? [])].sort();

@@ -9,7 +9,7 @@ import { type ImportContext, type Imported, kindOf, namesIn, textIn } from './im
 
 interface S6 {
   readonly context: ImportContext;
-  /** What is at the root of the image, as a prefix of paths here: empty where these are its own. */
+  /** The folder on this machine that is the root of the image: a prefix of paths, and empty where the image is this machine's own root. */
   readonly root: string;
   readonly remarks: Remark[];
   readonly files: string[];
@@ -17,7 +17,7 @@ interface S6 {
   readonly writers: Draft[];
 }
 
-/** Where the folders of s6-overlay may be below the one that is imported. */
+/** The places below the imported folder where s6-overlay may have its own folders. */
 const places = ['', '/etc', '/s6-overlay', '/etc/s6-overlay'];
 
 export function importS6(path: string, context: ImportContext): Imported {
@@ -40,7 +40,7 @@ export function importS6(path: string, context: ImportContext): Imported {
   return { drafts: [...finish, ...ordered, ...legacy, ...rc, ...s6.writers], remarks: s6.remarks, files: s6.files };
 }
 
-/** A file's text, which counts among the files that are read. */
+/** Reads the text of a file, which then counts among the files that were read. */
 function read(path: string, { context, files }: S6): { readonly text: string; readonly place: Place } | undefined {
   const text = textIn(path, context);
   if (text === undefined) return undefined;
@@ -115,7 +115,7 @@ function fixAttributes(folder: string, s6: S6): readonly Drafting[] {
   });
 }
 
-/** Scripts for the end run when everything that started behind them has stopped. */
+/** Scripts for the end of the container run once everything has stopped that started after them. */
 function finishOf(folder: string, s6: S6): readonly Draft[] {
   return namesIn(folder, s6.context).flatMap((name) => {
     const file = read(`${folder}/${name}`, s6);

@@ -7,7 +7,7 @@ import type { Place, Source } from '../../config/source.ts';
 import { quote } from '../../config/wording.ts';
 
 export interface IniOption {
-  /** In lower case. */
+  /** The name of the option, in lower case. */
   readonly key: string;
   /** The lines of the value, without the space around each. */
   readonly value: string;
@@ -31,12 +31,12 @@ interface OpenSection {
   readonly options: Map<string, { readonly option: Omit<IniOption, 'value'>; readonly lines: string[] }>;
 }
 
-/** What one line is, without its comment. */
+/** The meaning of one line, without its comment. */
 interface Line {
   readonly text: string;
   /** Columns before the text. */
   readonly indent: number;
-  /** Where the text begins in the source. */
+  /** The column at which the text begins in the source. */
   readonly start: number;
   readonly hasComment: boolean;
 }

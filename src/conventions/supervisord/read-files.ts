@@ -9,7 +9,7 @@ import { type Expansions, formatPython } from './python-format.ts';
 
 export interface SupervisordFiles {
   readonly sections: readonly IniSection[];
-  /** In the order of reading. */
+  /** The files that were read, in the order of reading. */
   readonly files: readonly string[];
 }
 

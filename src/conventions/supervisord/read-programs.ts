@@ -10,7 +10,7 @@ import type { IniOption, IniSection } from './ini.ts';
 import { type Expansions, formatPython } from './python-format.ts';
 import { parseByteSize, parseInt10, parseOctal, parseTruth, readPairs } from './words.ts';
 
-/** Where a stream of a program goes. */
+/** The destination of an output stream of a program. */
 export interface ProgramLog {
   /** `auto`: a file of a name that supervisord makes up. */
   readonly file: 'auto' | 'none' | { readonly path: string };
@@ -306,7 +306,7 @@ function readProcesses(section: IniSection, group: Group, context: ProgramContex
   });
 }
 
-/** As many as a template has instances at most. */
+/** The highest `numprocs` that is taken: a template has no more instances. */
 const mostProcesses = 1000;
 
 function warnOfUnknown(section: IniSection, report: Report): void {

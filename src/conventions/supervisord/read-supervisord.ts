@@ -1,4 +1,4 @@
-/** What a supervisord's files say, as drafts of sections. */
+/** Turns the files of a supervisord into drafts of sections. */
 import type { ConfigReader } from '../../config/reader.ts';
 import type { Report } from '../../config/report.ts';
 import { quote } from '../../config/wording.ts';

@@ -10,7 +10,7 @@ export type Piece =
 export interface CommandLine {
   /** Its failure is ignored. */
   readonly ignoresFailure: boolean;
-  /** It runs with all rights. */
+  /** True where the command runs with all rights (prefix `+` or `!`). */
   readonly privileged: boolean;
   /** The second word is the name that the program is told. */
   readonly namesItself: boolean;
@@ -174,7 +174,7 @@ function shellWord(pieces: readonly Piece[]): string {
     .join('');
 }
 
-/** What systemd's specifiers (systemd.unit(5)) stand for; undefined where chaperone has nothing like it. */
+/** The text that a specifier of systemd.unit(5) stands for; undefined where chaperone has no counterpart. */
 export function expandSpecifiers(
   text: string,
   unit: string,

@@ -140,7 +140,7 @@ function applyEntries(unit: Unit, context: UnitContext): void {
   }
 }
 
-/** What systemd does where a unit says nothing. */
+/** Adds what systemd does by default to a unit that does not say otherwise. */
 function complete(unit: Unit, { drafting, type, required }: UnitContext, given: string): void {
   const { place } = unit.file;
   if (!drafting.has('command')) {

@@ -12,7 +12,7 @@ export interface UnitEntry {
 
 export interface UnitFile {
   readonly entries: readonly UnitEntry[];
-  /** Lines that are neither a section nor an assignment. */
+  /** The lines that are neither a section nor an assignment. */
   readonly mistakes: readonly Place[];
   readonly place: Place;
 }

@@ -68,7 +68,7 @@ const span = (key: string, infinite?: string): Handler =>
     else if (infinite !== undefined) drafting.set(key, infinite, place, 'infinity');
   });
 
-/** It says something that is so anyway, or that has no place in a container. */
+/** Handles a key that says something that holds anyway, or that has no place in a container: a comment says why. */
 const noted = (why: string): Handler =>
   each((_, { drafting }, { key, value }) => void drafting.comments.push(`${key}=${value}: ${why}`));
 
@@ -166,7 +166,7 @@ const relation = (key: 'wants' | 'requires' | 'before', comment?: string): Handl
     if (names.length > 0 && comment !== undefined) drafting.comments.push(`${entry.key}=${value}: ${comment}`);
   });
 
-/** A unit that is wanted starts anyway; without After= nothing waits for it. */
+/** Handles Wants=: such a unit starts anyway, and without After= no unit waits for it. */
 const wanted: Handler = each((value, context, entry) => {
   const after = (context.entries.get('Unit.After') ?? []).flatMap((other) => other.value.split(/\s+/));
   const others = value.split(/\s+/).filter((name) => name !== '' && !after.includes(name));
@@ -339,7 +339,7 @@ const limitNames = [
   'SIGPENDING',
 ];
 
-/** What each key becomes. Keys that are not here have no counterpart, which is told. */
+/** How each key is translated. A key that is missing here has no counterpart, and a remark says so. */
 export const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['Unit.Description', last((value, { drafting }) => void drafting.comments.push(value))],
   ['Unit.Documentation', noted('see there')],

@@ -38,7 +38,7 @@ export function parseTimeSpan(text: string): number | undefined {
   return sum;
 }
 
-/** As a configuration writes it. */
+/** Writes a time as a configuration does. */
 export function writeSpan(ms: number): string {
   if (ms % 3_600_000 === 0 && ms > 0) return `${ms / 3_600_000}h`;
   if (ms % 60_000 === 0 && ms > 0) return `${ms / 60_000}m`;

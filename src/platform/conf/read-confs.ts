@@ -14,7 +14,7 @@ import { isEmpty, kindOf } from './shapes.ts';
 
 /** A file that may be absent. */
 export interface ConfFile {
-  /** As messages name it. */
+  /** The path of the conf, as messages name it. */
   readonly name: string;
   readonly text: string;
 }

@@ -17,9 +17,9 @@ import { firstOf, isEmpty, kindOf } from './shapes.ts';
 
 export interface ReadEntry {
   readonly entry: RunEntry;
-  /** Where the name of the container stands. */
+  /** The place of the container's name in the conf. */
   readonly place: Place;
-  /** Where each of its links and dependencies stands, by what is named. */
+  /** The place of each link and dependency in the conf, by the name of the other instance. */
   readonly named: readonly { readonly what: LinkWish | string; readonly place: Place }[];
 }
 

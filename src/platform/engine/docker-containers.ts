@@ -19,7 +19,7 @@ import type {
   Session,
 } from './engine.ts';
 
-/** Of stdout and of stderr each. */
+/** The most bytes that are kept of stdout, and of stderr. */
 const keptOutput = 16 << 20;
 /** ms between questions whether a program whose output has ended has exited, and how many of them there are. */
 const exitPoll = 20;

@@ -21,7 +21,7 @@ import type {
   Labels,
 } from './engine.ts';
 
-/** Where an engine is looked for without DOCKER_HOST. */
+/** The sockets at which an engine is looked for where DOCKER_HOST is not set. */
 const defaultAddress = 'unix:///var/run/docker.sock';
 
 /**

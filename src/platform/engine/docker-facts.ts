@@ -69,7 +69,7 @@ function addressesOf(networks: Endpoints): Readonly<Record<string, string>> {
 
 type Bindings = Readonly<Record<string, readonly { HostIp?: string; HostPort?: string }[] | null>> | null | undefined;
 
-/** One of each host port: an engine lists the port once for IPv4 and once for IPv6. */
+/** Keeps each host port once: an engine lists a port once for IPv4 and once for IPv6. */
 function publishedOf(bindings: Bindings): readonly PublishedPort[] {
   const found = Object.entries(bindings ?? {}).flatMap(([text, hosts]) => {
     const port = portOf(text);

@@ -34,7 +34,7 @@ const stepLine = /^Step (\d+)\/(\d+) : (.*)$/;
 /** Podman's builder: `STEP 1/3: FROM x`. */
 const podmanStepLine = /^STEP (\d+)\/(\d+): (.*)$/;
 const usingCache = /^(?: ---> Using cache|--> Using cache [0-9a-f]+)$/;
-/** What the engine itself says about a step, beside what the step writes. */
+/** The lines in which the engine itself comments on a step, as against the output of the step. */
 const chatter =
   /^ ---> (?:[0-9a-f]{12}|Running in [0-9a-f]+|\[Warning\].*)$|^ ---> Removed intermediate container |^Removing intermediate container |^$/;
 const podmanImage = /^[0-9a-f]{64}$/;

@@ -7,7 +7,7 @@ import type { OutputChunk } from './engine.ts';
 /** One line of JSON is longer than this only where something else than an engine answers. */
 const longestLine = 16 << 20;
 
-/** What a stream of the client has ended with; undefined where it came to its end. */
+/** The failure with which a stream of the client broke off; undefined where the stream came to its end. */
 export type StreamEnd = Error | undefined;
 
 /**

@@ -77,7 +77,7 @@ export type BuildEvent =
       readonly done?: number;
       readonly total?: number;
     }
-  /** What a RUN step has written, without the line's end. */
+  /** One line of the output of a RUN step, without its line end. */
   | { readonly type: 'output'; readonly text: string }
   /** The last event of a build that has succeeded. */
   | { readonly type: 'built'; readonly image: string }
@@ -97,7 +97,7 @@ export interface ImageFacts {
   /** Unix ms. */
   readonly created: number;
   readonly bytes: number;
-  /** What the image's EXPOSE lines name; absent in a list. */
+  /** The ports of the image's EXPOSE lines; absent where the image comes from a list of images. */
   readonly exposed?: readonly Port[];
   /** True where the image has a health check; absent in a list. */
   readonly healthCheck?: boolean;
@@ -196,12 +196,12 @@ export interface ContainerFacts {
   readonly hostname: string;
   readonly status: ContainerStatus;
   readonly health: Health;
-  /** 0 while it has not exited. */
+  /** The exit code; 0 while the container has not exited. */
   readonly exitCode: number;
-  /** Why the engine could not start it; empty where it could. */
+  /** Why the engine could not start the container; empty where it could. */
   readonly error: string;
   readonly outOfMemory: boolean;
-  /** Unix ms; absent where it has not happened. */
+  /** Unix ms; absent for what has not happened yet. */
   readonly created: number;
   readonly started?: number;
   readonly finished?: number;

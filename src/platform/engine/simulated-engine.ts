@@ -33,15 +33,15 @@ import type {
 
 /** What a container's program does. Times are ms after its start. */
 export interface SimulatedProgram {
-  /** When Chaperone inside says that it is ready; absent: there is no Chaperone. */
+  /** When the Chaperone inside says that it is ready; absent where the container has no Chaperone. */
   readonly readyAfter?: number;
-  /** When its health check has a result; absent: there is none. */
+  /** When its health check has a result; absent where it has no health check. */
   readonly health?: { readonly after: number; readonly result: 'healthy' | 'unhealthy' };
-  /** When it ends by itself, and how; absent: it runs on. */
+  /** When and how the program ends by itself; absent where it runs on. */
   readonly exits?: { readonly after: number; readonly code: number; readonly outOfMemory?: boolean };
-  /** ms between the stop signal and its end; longer than the stop's time limit: it is killed. */
+  /** ms between the stop signal and the end of the program; where that is longer than the stop's time limit, the program is killed. */
   readonly stopTakes?: number;
-  /** Why the engine cannot start it, as for a port that is in use. */
+  /** Why the engine cannot start the container: a port that is in use, say. */
   readonly startFails?: string;
 }
 
@@ -116,7 +116,7 @@ interface Box {
   program: SimulatedProgram;
   /** Ends what the program would still do. */
   timers: number[];
-  /** They wait for the end of the run. */
+  /** The callers that wait for the end of the run. */
   waiters: ((answer: EngineAnswer<number>) => void)[];
 }
 

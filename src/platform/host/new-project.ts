@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** What in the recipes stands for the name of the project. */
+/** The text in the recipes that stands for the name of the project. */
 const placeholder = /\bPROJECT(?=\/)/g;
 
 /**

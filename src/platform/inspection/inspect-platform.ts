@@ -17,7 +17,7 @@ export interface PlatformWatch {
   readonly record: (file: string) => void;
   /** Resolves once each Chaperone that was found inside has told how it came up, or after a moment. */
   readonly settled: () => Promise<void>;
-  /** The last entry: how it has ended. */
+  /** Tells the last entry: how the command has ended. */
   readonly end: (exitStatus: number, cause: string) => void;
   readonly close: () => void;
 }

@@ -17,7 +17,7 @@ import { eventView, instanceContext, platformContext } from '../runtime/views.ts
 export interface PlatformSourceOptions {
   readonly platform: Pick<Platform, 'actor' | 'feed'>;
   readonly project: string;
-  /** Of dockerops. */
+  /** The version of dockerops. */
   readonly version: string;
   /** Unix ms at which the feed's time is 0. */
   readonly epoch: number;

@@ -2,7 +2,7 @@
 import type { ContainerStatus, EngineFailure, Health } from '../engine/engine.ts';
 import type { InstanceKey, InstanceSpec, WaitFor } from '../model/instance.ts';
 
-/** What is wanted of an instance. */
+/** The commands to the chart of an instance. */
 export type InstanceCommand =
   /** `anew`: a container that is there is removed first, for these reasons. `waitedFor`: the last one that it waited for. */
   | {
@@ -55,7 +55,7 @@ export type InstanceEvent = InstanceCommand | ContainerNews;
 export type InstanceReport =
   | { readonly type: 'step.done'; readonly key: InstanceKey }
   | { readonly type: 'step.failed'; readonly key: InstanceKey; readonly cause: string }
-  /** It was up, and has failed since: those that wait for it and others do not begin. */
+  /** An instance that was up has failed since: the instances that wait for it, directly or not, do not begin. */
   | { readonly type: 'step.fell'; readonly key: InstanceKey; readonly cause: string };
 
 // ---- requests and their answers
@@ -85,7 +85,7 @@ export interface AskRequest {
   readonly wait: WaitFor;
 }
 
-/** What Chaperone inside a container says, once it says something that lasts. */
+/** The answer of the Chaperone inside a container, once the answer will not change. */
 export type AskAnswer =
   | { readonly kind: 'ready' }
   /** There is no Chaperone inside. */

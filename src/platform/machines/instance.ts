@@ -60,13 +60,13 @@ import type {
 
 export interface InstanceInput {
   readonly key: InstanceKey;
-  /** Absent where it is only started as it is, stopped or removed. */
+  /** The specification; absent where the instance is only started as it is, stopped or removed. */
   readonly spec?: InstanceSpec;
-  /** When others count it as up, where it has no specification. */
+  /** When others count the instance as up, for an instance without a specification. */
   readonly manner?: Manner;
-  /** The container that is there. */
+  /** The container of the instance that exists already. */
   readonly found?: Seen;
-  /** True: it is known to be ready. */
+  /** True where the instance is known to be ready. */
   readonly settled?: boolean;
   readonly platform: ActorRef<Snapshot<unknown>, InstanceReport>;
   /** ms until a container that runs has to be ready. */
@@ -84,9 +84,9 @@ export interface InstanceContext extends InstanceInput {
   readonly goal: 'up' | 'down' | 'gone';
   /** True: a command waits for its report. */
   readonly owes: boolean;
-  /** True: the container that is there has to go before another is made. */
+  /** True where the present container has to be removed before another is made. */
   readonly anew: boolean;
-  /** Why it is made anew. */
+  /** Why the container is made anew. */
   readonly reasons: readonly string[];
   readonly waitedFor: InstanceKey | undefined;
   readonly stopTimeout: number | undefined;
@@ -97,7 +97,7 @@ export interface InstanceContext extends InstanceInput {
   readonly address: string | undefined;
   readonly health: Health;
   readonly end: End | undefined;
-  /** Why it has failed. */
+  /** Why the instance has failed. */
   readonly cause: string | undefined;
 }
 
@@ -263,7 +263,7 @@ const wants = (goal: InstanceContext['goal']) => ({ type: 'wants', params: { goa
 
 const goneMeanwhile = blame('its container was removed by somebody else');
 
-/** Facts that change nothing where no container runs that is this instance's. */
+/** Facts that change nothing while the instance has no running container. */
 const factsAtRest = {
   'container.exited': {},
   'container.health': {},
@@ -277,7 +277,7 @@ const laterCommands = {
   'instance.remove': { actions: ['want'] },
 } as const;
 
-/** What ends a run that nobody has asked to end. */
+/** The facts that end a run which no command has asked to end. */
 const ends = {
   'container.exited': [{ guard: 'isStale' }, { target: '#instance.ended', actions: ['noteExit'] }],
   'container.removed': [
@@ -785,7 +785,7 @@ function outdated(output: StartAnswer): { readonly reasons: readonly string[] } 
   return { reasons: aliases.map((alias) => `link ${alias} has another address`) };
 }
 
-/** What the look after a start has seen, without an end that was told before and is of this run: that one is kept. */
+/** The container as the look after a start has seen it. An end of this run that the engine has told before is kept. */
 function begun({ end }: InstanceContext, output: StartAnswer): Seen {
   const none: Seen = { id: '', status: 'dead', exitCode: 0, outOfMemory: false, health: 'none' };
   const seen = output.kind === 'started' ? output.seen : none;

@@ -3,12 +3,12 @@ import type { InstanceKey } from '../model/instance.ts';
 import type { Step } from '../model/plan.ts';
 
 export type StepState =
-  /** It waits for others. */
+  /** The step waits for other steps. */
   | { readonly kind: 'waiting' }
   | { readonly kind: 'begun' }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly cause: string }
-  /** It never begins, since another one has failed or was not begun. */
+  /** The step never begins, since a step that it waits for has failed or was not begun. */
   | { readonly kind: 'skipped'; readonly because: InstanceKey };
 
 export interface Ledger {
@@ -31,7 +31,7 @@ export interface Advance {
 export type Outcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly cause: string }
-  /** It was done, and is so no longer. */
+  /** The step was done, and its instance has failed since. */
   | { readonly kind: 'fell'; readonly cause: string };
 
 const waiting: StepState = { kind: 'waiting' };

@@ -19,11 +19,11 @@ import { instanceMachine } from './instance.ts';
 import type { ContainerNews, InstanceCommand, InstanceReport, Seen } from './instance-events.ts';
 import { beginLedger, isDone, isOver, type Ledger, type Order, type Outcome, settle } from './ledger.ts';
 
-/** An instance that the platform follows: those of the plan, and others that are there. */
+/** An instance that the platform follows: one of the plan, or another one whose container exists. */
 export interface Member {
   readonly key: InstanceKey;
   readonly spec?: InstanceSpec;
-  /** When others count it as up, where it has no specification. */
+  /** When others count the instance as up, for an instance without a specification. */
   readonly manner?: Manner;
   readonly found?: Seen;
   /** True: it runs, and is known to be ready. */
@@ -63,7 +63,7 @@ export function endsThings({ steps }: Pick<Plan, 'steps'>): boolean {
   return steps.some(({ action: { kind } }) => kind === 'stop' || kind === 'kill' || kind === 'remove');
 }
 
-/** What an instance is told, so that a step is done. */
+/** The command to an instance that carries out a step. */
 export function commandOf({ step, waitedFor }: Order): InstanceCommand {
   const waited = waitedFor === undefined ? {} : { waitedFor };
   const { action } = step;
@@ -99,7 +99,7 @@ function outcomeOf(report: InstanceReport): Outcome {
 
 const enter = <T extends string>(stage: T) => ({ type: 'enter', params: { stage } }) as const;
 
-/** What arrives in every state. */
+/** The events that arrive in every state. */
 const followed = {
   'container.told': { actions: ['pass'] },
   'engine.gone': { actions: ['passGone'] },
@@ -173,7 +173,7 @@ export const platformMachine = setup({
     noteReached: assign({ lost: undefined }),
   },
   guards: {
-    /** Nothing is to be done: the platform is followed as it is. */
+    /** The plan has no steps: the platform is followed as it is. */
     onlyFollows: ({ context }) => context.plan.steps.length === 0,
     ends: ({ context }) => endsThings(context.plan),
     isDone: ({ context }) => isOver(context.ledger) && isDone(context.ledger),

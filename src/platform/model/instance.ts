@@ -33,12 +33,12 @@ export interface Link {
 }
 
 export interface PublishedPort {
-  /** The same inside and on the host. */
+  /** The port of the host, and of the container: both have the same number. */
   readonly port: number;
   readonly protocol: 'tcp' | 'udp';
 }
 
-/** What is mounted into a container. */
+/** A folder or a volume that is mounted into a container. */
 export type Mount =
   /** A folder or file of the host. `create`: the folder is made where it is absent, since it is the project's own. */
   | {
@@ -68,10 +68,10 @@ export interface InstanceSpec {
   /** The project's network; absent: the instance is not linked, and stands on the engine's own bridge. */
   readonly network?: string;
   readonly links: readonly Link[];
-  /** Those that have to be up first: links, `depends_on`, and the entry before where `sleep` orders them. */
+  /** The instances that have to be up first: those of links and `depends_on`, and the entry before this one where `sleep` orders them. */
   readonly dependsOn: readonly InstanceKey[];
   readonly wait: WaitFor;
-  /** All variables but those of links, which hold addresses that are known once the others run. */
+  /** All variables but those of links: their addresses are known only once the other instances run. */
   readonly env: Readonly<Record<string, string>>;
   readonly ports: readonly PublishedPort[];
   readonly mounts: readonly Mount[];
@@ -80,6 +80,6 @@ export interface InstanceSpec {
   readonly group?: string;
   /** Pause in ms once the instance is up, before those start that wait for it. */
   readonly sleep: number;
-  /** True: it has a terminal and an open input, as `interactive` instances need. */
+  /** True where the container has a terminal and an open input, as `interactive` instances need. */
   readonly terminal: boolean;
 }

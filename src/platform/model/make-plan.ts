@@ -252,7 +252,7 @@ function endOf(wish: EndWish, found: ObservedContainer): StepAction {
   }
 }
 
-/** One line a step, for a person to read before it is done; nothing where it is kept. */
+/** Describes a step in one line, for a person who reads the plan before it is carried out; undefined where the instance is kept as it is. */
 export function describeStep({ action, key, reasons }: Step): string | undefined {
   const why = reasons.join('; ');
   switch (action.kind) {
@@ -274,7 +274,7 @@ export function describeStep({ action, key, reasons }: Step): string | undefined
   }
 }
 
-/** Those that are the project's and stand in none of the entries. */
+/** The containers of the project whose instances stand in no entry of the conf. */
 export function strays(
   observed: Observed,
   entries: readonly { container: string; instance: string }[],

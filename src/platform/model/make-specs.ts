@@ -175,7 +175,7 @@ function makeSpec(
   };
 }
 
-/** As the scripts in images compare it. */
+/** Writes a truth value as the scripts in images compare it. */
 const truth = (value: boolean): string => (value ? 'True' : 'False');
 
 function mountsOf({ container, instance, volumes }: RunEntry, own: Settled, places: ProjectPlaces): readonly Mount[] {

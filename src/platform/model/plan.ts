@@ -11,7 +11,7 @@ export interface ObservedContainer {
   readonly instance: string;
   readonly containerName: string;
   readonly state: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
-  /** The id of the image that it was made from, which may have lost its name to a newer one. */
+  /** The id of the image that the container was made from; a newer image may have its name by now. */
   readonly imageId: string;
   readonly exitCode?: number;
   readonly health?: 'starting' | 'healthy' | 'unhealthy';
@@ -19,20 +19,20 @@ export interface ObservedContainer {
   readonly startedAt?: number;
   /** Its address on the project's network, or on the bridge; absent where it does not run. */
   readonly address?: string;
-  /** What it was made from; absent where its label cannot be read. */
+  /** The specification that the container was made from; absent where its label cannot be read. */
   readonly recorded?: RecordedSpec;
-  /** Addresses of its links when it was made, by alias. */
+  /** The addresses of its links at the time the container was made, by alias. */
   readonly linkAddresses: Readonly<Record<string, string>>;
 }
 
 export interface ObservedImage {
   readonly id: string;
-  /** As the engine writes them: `80/tcp`, `53/udp`. */
+  /** The ports, as the engine writes them: `80/tcp`, `53/udp`. */
   readonly exposed: readonly string[];
   readonly hasHealthcheck: boolean;
 }
 
-/** What is there, at one instant. */
+/** What exists of a project at one instant: its containers, and its images. */
 export interface Observed {
   readonly containers: readonly ObservedContainer[];
   /** The project's images by name without tag. */
@@ -45,32 +45,32 @@ export interface Observed {
 export interface Step {
   readonly action: StepAction;
   readonly key: InstanceKey;
-  /** Why, in words for a person: `image app is newer`, `variable DB_NAME changed`. */
+  /** The reasons for the step, in words for a person: `image app is newer`, `variable DB_NAME changed`. */
   readonly reasons: readonly string[];
   /** Steps about these instances have to be finished first: up for starts, gone for stops. */
   readonly after: readonly InstanceKey[];
 }
 
 export type StepAction =
-  /** It runs as it shall. Others may wait until it is up. */
+  /** The instance runs as the conf says. Others may wait until it is up. */
   | { readonly kind: 'keep'; readonly spec: InstanceSpec; readonly found: ObservedContainer }
   | { readonly kind: 'create'; readonly spec: InstanceSpec }
-  /** It is there as it shall be, and does not run. */
+  /** The container is as the conf says, and does not run. */
   | { readonly kind: 'start'; readonly spec: InstanceSpec; readonly found: ObservedContainer }
-  /** It is started as it was made, whatever the conf says by now; one that runs is waited for. */
+  /** The container is started as it was made, whatever the conf says by now; one that runs already is only waited for. */
   | { readonly kind: 'resume'; readonly found: ObservedContainer; readonly manner: Manner }
-  /** It is stopped, removed, made anew and started. Data and volumes stay. */
+  /** The container is stopped, removed, made anew and started. Data and volumes stay. */
   | { readonly kind: 'recreate'; readonly spec: InstanceSpec; readonly found: ObservedContainer }
   | { readonly kind: 'stop'; readonly found: ObservedContainer; readonly timeout?: number }
   | { readonly kind: 'kill'; readonly found: ObservedContainer; readonly signal: string }
-  /** It is stopped where it runs, and its container is removed. Data and volumes stay. */
+  /** The instance is stopped where it runs, and its container is removed. Data and volumes stay. */
   | { readonly kind: 'remove'; readonly found: ObservedContainer };
 
 export interface Plan {
   readonly project: string;
-  /** The network that has to be there before the first container; absent: none is needed. */
+  /** The network that has to exist before the first container; absent where none is needed. */
   readonly network?: string;
-  /** In an order in which they may run one by one. */
+  /** The steps, in an order in which they may run one by one. */
   readonly steps: readonly Step[];
   /** Doubts, for a person to read. */
   readonly warnings: readonly string[];

@@ -78,7 +78,7 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-/** What differs, in words for a person; empty where nothing does. */
+/** The differences between two specifications, in words for a person; empty where they are the same. */
 export function changesOf(before: RecordedSpec, after: RecordedSpec): readonly string[] {
   const plain = (['hostname', 'network', 'terminal', 'type'] as const).flatMap((topic) =>
     before[topic] === after[topic] ? [] : [`${topic} changed`],

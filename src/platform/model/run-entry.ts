@@ -31,7 +31,7 @@ export interface LinkWish {
 
 export type EnvWish =
   | { readonly kind: 'value'; readonly value: string }
-  /** It must come from the caller's environment, from host.conf or from somebody at the terminal. */
+  /** The value has to come from the caller's environment, from host.conf or from a person at the terminal. */
   | { readonly kind: 'required' }
   /** The address of an interface of the host. */
   | { readonly kind: 'interface'; readonly name: string };

@@ -21,7 +21,7 @@ export type Selected<T> =
   | { readonly kind: 'selected'; readonly items: readonly T[] }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** Those that exist; a word that means none is a mistake. */
+/** The existing items that the words name; a word that names none is a mistake. */
 export function selectFrom<T extends Named>(
   items: readonly T[],
   { words, instance, group }: Selection,

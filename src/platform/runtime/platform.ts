@@ -24,9 +24,9 @@ export interface PlatformPorts extends RequestPorts {
 
 export interface PlatformOptions {
   readonly plan: Plan;
-  /** Containers of the project that are there, of the plan or not. */
+  /** The containers of the project that exist, whether the plan names them or not. */
   readonly found: readonly ContainerFacts[];
-  /** What is known of the time before: instances that are ready, and how they came there. */
+  /** The past of the platform: the instances that are ready already, and the states through which they came there. */
   readonly past?: PlatformPast;
   /** ms until a container that runs has to be ready. */
   readonly readyTimeout?: number;
@@ -43,7 +43,7 @@ export interface PlatformPast {
   readonly moves: readonly (NewMove & { readonly at: number })[];
 }
 
-/** How a plan has ended. */
+/** The outcome of a plan. */
 export interface PlatformOutcome {
   readonly done: boolean;
   readonly steps: readonly { readonly step: Step; readonly state: StepState }[];

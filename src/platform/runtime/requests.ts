@@ -26,7 +26,7 @@ export interface RequestPorts {
   readonly project: string;
   readonly timers: Timers;
   readonly digest: Digest;
-  /** Makes a folder that is to be mounted, with its parents; one that is there stays as it is. */
+  /** Makes a folder that is to be mounted, with its parents; an existing folder stays as it is. */
   readonly makeFolder: (path: string) => Promise<void>;
 }
 
@@ -92,7 +92,7 @@ type Addresses =
   | { readonly ok: true; readonly value: Readonly<Record<string, string>> }
   | { readonly ok: false; readonly failure: EngineFailure };
 
-/** Where an instance's links are now, by alias. */
+/** The present addresses of an instance's links, by alias. */
 async function findLinks({ engine, project }: RequestPorts, spec: InstanceSpec): Promise<Addresses> {
   const found: Record<string, string> = {};
   for (const { alias, to, containerName } of spec.links) {

@@ -1,4 +1,4 @@
-/** What is there of a project at the engine, as plans are made of it. */
+/** Asks the engine what exists of a project: a plan is made from that. */
 import { succeed } from '../engine/answer.ts';
 import type { ContainerFacts, ContainerRow, Engine, EngineAnswer } from '../engine/engine.ts';
 import { instanceKey } from '../model/instance.ts';

@@ -8,7 +8,7 @@ import { parseRecordedSpec } from '../model/recorded-spec.ts';
 import { keyOf, type PlatformPast } from '../runtime/platform.ts';
 import { askers } from '../runtime/requests.ts';
 
-/** What an instance waits for: its links when its container was made. */
+/** The instances that an instance waits for: its links at the time its container was made. */
 export function waitsOf({ labels }: Pick<ContainerFacts, 'labels'>): readonly InstanceKey[] {
   const links = parseRecordedSpec(labels[labelNames.spec] ?? '')?.links ?? [];
   return [...new Set(links.map((link) => link.slice(link.indexOf('=') + 1)))];
@@ -19,7 +19,7 @@ interface Risen {
   readonly facts: ContainerFacts;
   readonly created: number;
   readonly started: number;
-  /** Absent while it is not ready. */
+  /** The time at which the instance became ready; absent before. */
   readonly ready?: number;
 }
 
@@ -53,7 +53,7 @@ export async function pastOf(
 /** ms between the making of a container and its first start. */
 const longestStart = 60_000;
 
-/** When it was ready, Unix ms; undefined where it is not. */
+/** When the instance became ready, Unix ms; undefined where it is not ready. */
 async function readyAt(
   engine: Pick<Engine, 'containers'>,
   { id, health }: ContainerFacts,

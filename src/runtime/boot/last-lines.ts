@@ -56,7 +56,7 @@ export class LastLines {
     else if (notice.change.phase === 'starting') this.#ending.delete(notice.service);
   }
 
-  /** What was begun before the stop counts; the line itself comes into the log when it is complete. */
+  /** Counts the lines that the service had begun before its stop; in the log a line stands only once it is complete. */
   #end(service: string, at: number): void {
     for (const { service: writer, stream, cutter } of this.#unfinished) {
       const rest = writer === service ? cutter.rest.trimEnd() : '';

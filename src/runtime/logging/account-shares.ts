@@ -22,7 +22,7 @@ export class AccountShares {
     this.#tell = tell;
   }
 
-  /** True where the account has so many bytes left of its share, which it has used then. */
+  /** Takes so many bytes from the share of the account; false where the share has fewer left, and stays as it is. */
   admits(uid: number, bytes: number): boolean {
     const account = this.#account(uid);
     if (account.bytes + bytes > share) return false;

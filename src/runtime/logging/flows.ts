@@ -62,7 +62,7 @@ export class Flow {
     if (overflow.kind === 'wait') this.#limit(sink, overflow.patience, this.#clock.now());
   }
 
-  /** From now on the service never waits: it is to end. */
+  /** Lets the service never wait from now on, since it is to end. */
   release(): void {
     this.#released = true;
     for (const sink of [...this.#waits.keys()]) this.#goOn(sink);

@@ -6,7 +6,7 @@ interface Meter {
   end: number;
   /** Lines of the present window. */
   lines: number;
-  /** Lines that were dropped since that was told last. */
+  /** The lines that were dropped since the last report of dropped lines. */
   untold: number;
   /** All lines that were dropped. */
   dropped: number;

@@ -246,7 +246,7 @@ class Mover {
     this.#sync(target);
   }
 
-  /** Step 4, of this boot or of an earlier one that has not come to its end. */
+  /** Step 4: completes a move that this boot, or an earlier one that was interrupted, has begun. */
   async #complete(): Promise<void> {
     const { folder } = this.#folder;
     const record = this.#found(recordPath(folder));
@@ -284,7 +284,7 @@ class Mover {
     within(bytes(path), 'make', () => this.#disk.makeLink(bytes(target), bytes(path)));
   }
 
-  /** It gets its name when it is complete, as copies do. */
+  /** Makes a home on the volume, which gets its name once it is complete, as copies do. */
   async #makeHome(home: string): Promise<void> {
     const staging = bytes(stagingPath(home));
     await removeTree(staging, this.#ports);

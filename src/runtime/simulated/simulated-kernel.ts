@@ -115,7 +115,7 @@ export interface SimulatedPrograms {
   deliveryDelay?(): number;
   /** True where the lowest free pid is reused; otherwise pids only grow. */
   readonly reusesPids?: boolean;
-  /** Where chance begins in this world. */
+  /** The seed of the random numbers of this world. */
   readonly seed?: number;
   /** False: the kernel tells only the parent how a process has ended. */
   readonly tellsStatus?: boolean;
@@ -125,7 +125,7 @@ export interface SimulatedPrograms {
 interface Pipe {
   readonly bytes$: Subject<Uint8Array>;
   readonly holders: Set<number>;
-  /** What was written while chaperone does not read; undefined while it does. */
+  /** The output that was written while chaperone does not read; undefined while it reads. */
   held?: Uint8Array[] | undefined;
   /** The connection that this pipe stands for. */
   readonly client?: number;
@@ -232,7 +232,7 @@ export class SimulatedKernel implements Kernel {
   readonly #programs: SimulatedPrograms;
   readonly #table = new Map<number, SimulatedProcess>();
   readonly #listeners = new Map<number, SimulatedListener>();
-  /** Who answers where, by place. */
+  /** The simulated servers, by the place at which they answer. */
   readonly #servers = new Map<ServedPlace, { readonly id: number; readonly answer: ServedAnswer }>();
   /** Clients that were accepted and are still open. */
   readonly #connections = new Map<number, SimulatedListener>();

@@ -66,7 +66,7 @@ export class Channels {
     this.finish(name)?.();
   }
 
-  /** All services have ended. */
+  /** Closes all channels, once all services have ended. */
   closeAll(): void {
     for (const name of [...this.#channels.keys()]) this.forget(name);
   }

@@ -14,12 +14,12 @@ export interface CheckPorts {
   readonly clock: Pick<Clock, 'now' | 'setTimeout' | 'clearTimeout'>;
 }
 
-/** What is known of the present run of one service. */
+/** The facts about the present run of one service. */
 interface Run {
   readonly serial: number;
   /** The files of its probes as they were before the start, by path. */
   readonly stamps: ReadonlyMap<string, string | undefined>;
-  /** What has happened already, by `keyOf`. */
+  /** The events that have happened already, by `keyOf`. */
   readonly happened: Set<string>;
   readonly listeners: Map<string, Set<() => void>>;
   /** The patterns of which no line has matched yet, by `keyOf`. */
