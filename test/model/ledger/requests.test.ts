@@ -686,6 +686,18 @@ describe('a restart', () => {
   });
 });
 
+describe('a restart of a service whose prerequisite has failed meanwhile', () => {
+  it('tells once its run is over that the service waits in vain', () => {
+    const charts = up(db, { ...web, prerequisites: ['db'] });
+    ask(charts, 'restart');
+    charts.happen('db', 'crash');
+    expect(slotOf(charts.ledger, 'web').saidBlocked).toBe(false);
+    charts.happen('web', 'clear');
+    expect(phase(charts)).toBe('pending');
+    expect(slotOf(charts.ledger, 'web').saidBlocked).toBe(true);
+  });
+});
+
 describe('a reset', () => {
   it('forgets a failure', () => {
     const charts = places.failed();
