@@ -252,8 +252,10 @@ export const scheduledMachine = setup({
       const serials = present.map(([serial]) => Number(serial));
       const grace = spec.stopTimeout ?? clearGrace;
       enqueue.assign({ runs: toldToEnd(context, serials, 'replace', at + grace) });
-      if (nextKill(runs) === undefined)
+      if (isSooner(at + grace, runs)) {
+        enqueue.cancel('reset');
         enqueue.raise({ type: 'reset.overdue', at: at + grace }, { id: 'reset', delay: grace });
+      }
       for (const [, { ref }] of present) enqueue.sendTo(ref, terminate(context, at));
     }),
     startWaiting: enqueueActions(({ context, enqueue }) => {
@@ -318,9 +320,12 @@ export const scheduledMachine = setup({
       const run = runs[serial];
       if (run === undefined || run.ended || run.ending !== undefined) return;
       enqueue.sendTo(context.system, noticed(context, { kind: 'overran', pid: run.pid, limit: spec.maxRuntime ?? 0 }));
-      enqueue.assign({ runs: toldToEnd(context, [serial], 'limit', at + clearGrace) });
-      if (nextKill(runs) === undefined)
-        enqueue.raise({ type: 'reset.overdue', at: at + clearGrace }, { id: 'reset', delay: clearGrace });
+      const grace = spec.stopTimeout ?? clearGrace;
+      enqueue.assign({ runs: toldToEnd(context, [serial], 'limit', at + grace) });
+      if (isSooner(at + grace, runs)) {
+        enqueue.cancel('reset');
+        enqueue.raise({ type: 'reset.overdue', at: at + grace }, { id: 'reset', delay: grace });
+      }
       enqueue.sendTo(run.ref, terminate(context, at));
     }),
     /** Marks a run as ended; its unit is kept while processes of its group are left. */
@@ -366,8 +371,10 @@ export const scheduledMachine = setup({
       const runs = Object.entries(context.runs);
       const serials = runs.map(([serial]) => Number(serial));
       enqueue.assign({ runs: toldToEnd(context, serials, 'reset', at + killAfter) });
-      if (runs.length > 0 && nextKill(context.runs) === undefined)
+      if (runs.length > 0 && isSooner(at + killAfter, context.runs)) {
+        enqueue.cancel('reset');
         enqueue.raise({ type: 'reset.overdue', at: at + killAfter }, { id: 'reset', delay: killAfter });
+      }
       for (const [, { ref }] of runs) enqueue.sendTo(ref, terminate(context, at));
     }),
     killReset: enqueueActions(({ context: { runs }, event, enqueue }) => {
@@ -837,13 +844,18 @@ function freePlace({ runs }: ScheduledContext): number {
   return place;
 }
 
-/** Monotonic ms at which the next SIGKILL is due among the runs that a reset has told to end. */
+/** Monotonic ms at which the next SIGKILL is due among the runs that were told to end one by one. */
 function nextKill(runs: ScheduledContext['runs']): number | undefined {
   const next = Object.values(runs).reduce(
     (least, { killAt = Number.POSITIVE_INFINITY }) => Math.min(least, killAt),
     Number.POSITIVE_INFINITY,
   );
   return Number.isFinite(next) ? next : undefined;
+}
+
+/** True where that SIGKILL is due before all others: the one timer of the runs that are told to end is set for the next one. */
+function isSooner(killAt: number, runs: ScheduledContext['runs']): boolean {
+  return killAt < (nextKill(runs) ?? Number.POSITIVE_INFINITY);
 }
 
 function changed({ runs }: ScheduledContext, serial: number, changes: Partial<Run>): ScheduledContext['runs'] {

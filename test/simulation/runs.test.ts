@@ -155,6 +155,41 @@ describe('max_runtime of a cron service', () => {
     expect(world.runs).toEqual(['00:01:00', '00:02:00']);
     expect(world.log().filter((line) => line.includes('max_runtime'))).toHaveLength(1);
   });
+
+  it.each([
+    { grace: 2 * second, spec: {} },
+    { grace: 500, spec: { stopTimeout: 500 } },
+    { grace: 8 * second, spec: { stopTimeout: 8 * second } },
+  ])('gives a run the time of a stop before SIGKILL: $grace ms', ({ grace, spec }) => {
+    const deaf: Script = { steps: [{ do: 'hang' }], onSignal: { SIGTERM: 'ignore' } };
+    const world = jobWorld({ script: () => deaf, spec: { maxRuntime: 30 * second, ...spec } });
+    world.pass(40 * second + grace - 20);
+    expect(world.status()).toMatchObject({ running: 1 });
+    world.pass(50);
+    expect(world.status()).toMatchObject({ running: 0 });
+  });
+
+  it('ends a run in its own time although one that a reset has told to end has more', async () => {
+    const deaf: Script = { steps: [{ do: 'hang' }], onSignal: { SIGTERM: 'ignore' } };
+    const served = simpleService('served', { type: 'inetd', port: 8_000, maxConnections: 2, maxRuntime: second });
+    const world = createWorld(systemOf([served], { detectExit: false }), { has: () => true, script: () => deaf });
+    const supervisor = supervised(world);
+    const running = (): number | undefined => supervisor.service('served.service')?.running;
+    const pass = (ms: number) => world.clock.run(world.clock.now() + ms);
+    world.assembly.start();
+    pass(100);
+    world.kernel.connect(8_000);
+    pass(100);
+    supervisor.reset(['served.service'], { force: false });
+    pass(100);
+    world.kernel.connect(8_000);
+    pass(2 * second);
+    expect(running()).toBe(2);
+    pass(second + 100);
+    expect(running()).toBe(1);
+    pass(5 * second);
+    expect(running()).toBe(0);
+  });
 });
 
 describe('run-now', () => {
