@@ -12,7 +12,7 @@ import type { Meter } from './meter.ts';
 import { scale, type Waiting } from './scale.ts';
 import { selectServices } from './select-services.ts';
 import { statusText } from './status-table.ts';
-import type { ControlEvent, ServiceEvent, ServiceStatus, Supervisor } from './supervisor.ts';
+import type { ControlEvent, KillOutcome, ServiceEvent, ServiceStatus, Supervisor } from './supervisor.ts';
 
 export interface Timers {
   setTimeout(callback: () => void, delay: number): number;
@@ -158,8 +158,11 @@ async function commandServices(
       const refusal = refuse('noProcess', services, ({ pid, running }) => pid === undefined && (running ?? 0) === 0);
       if (refusal !== undefined) return refusal;
       const outcomes = await Promise.all(names.map((name) => supervisor.kill(name, command.signal)));
-      const denied = names.filter((_, index) => outcomes[index] === 'denied');
-      if (denied.length > 0) return refused('denied', denied.map(shortName));
+      const of = (outcome: KillOutcome): readonly string[] =>
+        names.filter((_, index) => outcomes[index] === outcome).map(shortName);
+      if (of('denied').length > 0) return refused('denied', of('denied'));
+      // Its process has ended meanwhile.
+      if (of('notRunning').length > 0) return refused('noProcess', of('notRunning'));
       return done(`${command.signal} sent.`);
     }
     case 'wait':

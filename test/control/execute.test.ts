@@ -211,6 +211,35 @@ describe('a service that is still ending', () => {
   });
 });
 
+describe('a signal by hand', () => {
+  it('that has reached nobody is not told as sent', async () => {
+    const supervisor = world();
+    supervisor.killOutcome = 'notRunning';
+    expect(await say('kill store HUP', supervisor)).toEqual({
+      kind: 'refused',
+      reason: 'noProcess',
+      names: ['store'],
+      text: "Command error: can't signal services which have no process: store",
+    });
+  });
+
+  it('that the kernel does not permit is told as such', async () => {
+    const supervisor = world();
+    supervisor.killOutcome = 'denied';
+    expect(await say('kill store HUP', supervisor)).toMatchObject({
+      kind: 'refused',
+      reason: 'denied',
+      names: ['store'],
+    });
+  });
+
+  it('that has reached some of several is told of the others', async () => {
+    const supervisor = new FakeSupervisor(['store', 'web'].map((name) => serviceStatus(`${name}.service`, 'ready')));
+    supervisor.kill = (name) => Promise.resolve(name === 'store.service' ? 'sent' : 'notRunning');
+    expect(await say('kill store web HUP', supervisor)).toMatchObject({ reason: 'noProcess', names: ['web'] });
+  });
+});
+
 describe('what could not be started again', () => {
   const supervisorWith = () => {
     const supervisor = world();
