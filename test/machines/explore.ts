@@ -6,6 +6,7 @@ import {
   createActor,
   type EventObject,
   type ExecutableActionObject,
+  type InspectionEvent,
 } from 'xstate';
 import { getStateNodes } from 'xstate/graph';
 
@@ -84,9 +85,11 @@ export class Steps {
   readonly firstSent: readonly Sent[];
   #actions: ExecutableActionObject[] = [];
 
-  constructor(machine: AnyStateMachine, input: unknown) {
+  /** @param inspect receives XState's inspection events until the chart has begun */
+  constructor(machine: AnyStateMachine, input: unknown, inspect: (event: InspectionEvent) => void = () => undefined) {
     this.#machine = machine;
     const self = createActor(machine, { input });
+    const inspection = self.system.inspect(inspect);
     this.#scope = {
       self,
       system: self.system,
@@ -101,6 +104,7 @@ export class Steps {
       },
     };
     this.first = machine.getInitialSnapshot(this.#scope, input);
+    inspection.unsubscribe();
     this.firstSent = sentBy(this.#taken());
   }
 

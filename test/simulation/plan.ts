@@ -7,6 +7,7 @@ import { buildDependencyGraph } from '../../src/model/order/dependency-graph.ts'
 import { type Hook, type HookStage, hookStages } from '../../src/model/service/hook.ts';
 import { isConsumer } from '../../src/model/service/output.ts';
 import type { LoggingSpec, ServiceSpec, ServiceType, SystemSpec } from '../../src/model/service/service-spec.ts';
+import type { ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { SpawnErrorStage } from '../../src/model/service/spawn-error.ts';
 import type { ValueSources } from '../../src/model/service/value-sources.ts';
@@ -37,10 +38,17 @@ export const moments = [
 
 export type Moment = (typeof moments)[number];
 
-/** ms from the beginning, or ms after the nth time (from 1) that a moment has come, to a named service or to any. */
+/**
+ * ms from the beginning, or ms after the nth time (from 1) that a moment has come, or that a chart has come to a stage, to a named service
+ * or to any.
+ */
 export type When =
   | { readonly ms: number }
-  | { readonly on: Moment; readonly service?: string; readonly nth: number; readonly delay: number };
+  | { readonly on: Moment; readonly service?: string; readonly nth: number; readonly delay: number }
+  | { readonly in: ServiceStage; readonly service?: string; readonly nth: number; readonly delay: number };
+
+/** Stands in the place of a service's name for the service to which the awaited stage or moment has come. */
+export const whoever = 'whoever';
 
 /** A person's action. Services have their full names. */
 export type Deed =

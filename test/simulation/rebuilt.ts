@@ -1,5 +1,5 @@
 /** A chart made from the memory of a running one goes on as that one (test/machines/service-rebuilt.test.ts). */
-import { createActor, type EventObject, fromCallback, type SnapshotFrom } from 'xstate';
+import { createActor, type EventObject, fromCallback, type InspectionEvent, type SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/facts/transition.ts';
 import { readinessMachine, type StartOf } from '../../src/machines/readiness.ts';
 import { serviceMachine } from '../../src/machines/service.ts';
@@ -34,8 +34,15 @@ const machine = serviceMachine.provide({
 /** Stands in for the system machine. */
 const system = createActor(fromCallback<ServiceReport>(() => undefined));
 
-/** The difference between a chart and its copy, now and at the next event; undefined where there is none. */
-export function differenceOfRebuilt(live: ServiceSnapshot): string | undefined {
+/**
+ * The difference between a chart and its copy, now and at the next event; undefined where there is none.
+ *
+ * @param inspect receives XState's inspection events of the beginning of the copy
+ */
+export function differenceOfRebuilt(
+  live: ServiceSnapshot,
+  inspect?: (event: InspectionEvent) => void,
+): string | undefined {
   const stage = statePath(live.value);
   if (!isServiceStage(stage)) return `${stage} is no stage of a service`;
   // A reload and a question do not outlive their chart.
@@ -45,7 +52,7 @@ export function differenceOfRebuilt(live: ServiceSnapshot): string | undefined {
   if (live.context.spec.startIf !== undefined && live.children['notifications'] === undefined) return undefined;
   const { spec, seed } = live.context;
   const resumes = { stage, memory: JSON.parse(memoryOf(live)), left: {} };
-  const again = new Steps(machine, { spec, system, seed, resumes });
+  const again = new Steps(machine, { spec, system, seed, resumes }, inspect);
   const wrong = [differs(live, again.first)];
   const uninterrupted = new Steps(machine, { spec, system, seed });
   for (const event of probes(live)) {

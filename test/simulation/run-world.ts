@@ -18,7 +18,7 @@ import { type ProbeTree, probesOf } from '../../src/model/service/probe.ts';
 import type { PublicState } from '../../src/model/service/public-state.ts';
 import type { ServicePhase } from '../../src/model/service/service-phase.ts';
 import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
-import type { ServiceStage } from '../../src/model/service/service-stage.ts';
+import { isServiceStage, type ServiceStage } from '../../src/model/service/service-stage.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import type { UnitRequest } from '../../src/model/service/unit-events.ts';
@@ -40,6 +40,7 @@ import {
   valuesPath,
   type When,
   type WorldPlan,
+  whoever,
 } from './plan.ts';
 import { differenceOfRebuilt } from './rebuilt.ts';
 import { createWorld, type World } from './world.ts';
@@ -57,6 +58,8 @@ export type Happening =
       readonly id: number;
       readonly pid: number;
       readonly service: string;
+      /** The number of the connection that it serves. */
+      readonly connection?: number;
     }
   /** Chaperone is told of the process. */
   | { readonly kind: 'begun'; readonly id: number }
@@ -92,6 +95,11 @@ export type Happening =
       readonly service: string;
     }
   | { readonly kind: 'notified'; readonly service: string; readonly text: string; readonly sender: NotifySender }
+  /** A client of the service is accepted; the client of a connection finds its end. */
+  | { readonly kind: 'accepted'; readonly service: string; readonly connection: number }
+  | { readonly kind: 'hungUp'; readonly connection: number }
+  /** Chaperone says in its log how a process has ended. */
+  | { readonly kind: 'said'; readonly pid: number; readonly status: string; readonly text: string }
   /** A probe of the service asks at a port or a socket. */
   | { readonly kind: 'asked'; readonly service: string }
   /** The service has written a line to the pipe of another one, or has taken one from its own. */
@@ -101,8 +109,17 @@ export type Happening =
   | { readonly kind: 'notice'; readonly notice: SystemNotice }
   /** A fact of the feed. */
   | { readonly kind: 'fact'; readonly fact: Fact }
-  /** A person's action. `refused`: it was answered with a reason and changed nothing. */
-  | { readonly kind: 'deed'; readonly deed: Deed; readonly refused?: true }
+  /**
+   * A person's action. `refused`: it was answered with a reason and changed nothing. `pid`, `running`: what the status has for the service
+   * that is to get a signal.
+   */
+  | {
+      readonly kind: 'deed';
+      readonly deed: Deed;
+      readonly refused?: true;
+      readonly pid?: number;
+      readonly running?: number;
+    }
   /** A unit requests a signal: to end its processes, to end later members, or because somebody has sent one by hand. */
   | {
       readonly kind: 'sends';
@@ -260,6 +277,7 @@ type FaultOf<N extends FaultName> = Extract<Fault, { readonly fault: N }>;
 class Runner {
   readonly #plan: WorldPlan;
   readonly #spec: SystemSpec;
+  readonly #listen: ((event: InspectionEvent) => void) | undefined;
   readonly #world: World;
   readonly #supervisor: AssemblySupervisor;
   readonly #history: Entry[] = [];
@@ -275,7 +293,7 @@ class Runner {
   readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<
     string,
-    { readonly nth: number; readonly delay: number; readonly action: () => void }[]
+    { readonly nth: number; readonly delay: number; readonly action: (service: string | undefined) => void }[]
   >();
   readonly #accepted = new Map<string, number>();
   readonly #faults: { readonly [N in FaultName]: readonly FaultOf<N>[] };
@@ -289,6 +307,7 @@ class Runner {
   constructor(plan: WorldPlan, spec: SystemSpec, trace: boolean, inspect?: (event: InspectionEvent) => void) {
     this.#plan = plan;
     this.#spec = spec;
+    this.#listen = inspect;
     const of = <N extends FaultName>(name: N) => plan.faults.filter((each): each is FaultOf<N> => each.fault === name);
     this.#faults = {
       spawnError: of('spawnError'),
@@ -377,15 +396,18 @@ class Runner {
     const entries = this.#spec.logging.filter(({ enabled }) => enabled);
     assembly.records$.subscribe((record) => this.#accept(entries, record));
     assembly.records$.subscribe((record) => this.#noteUnread(record));
-    assembly.feed.facts$.subscribe((fact) => this.#note({ kind: 'fact', fact }));
+    assembly.records$.subscribe((record) => this.#noteSaid(record));
+    assembly.feed.facts$.subscribe((fact) => this.#recordTold(fact));
     assembly.notices$.subscribe((notice) => this.#recordNotice(notice));
     for (const fault of this.#faults.oldPidfile) {
       const path = this.#spec.services.find(({ name }) => name === fault.service)?.pidfile;
       if (path !== undefined) kernel.writeFile(path, fault.text);
     }
     for (const { code } of this.#faults.noLogSocket) kernel.sinkFaults.set(this.#spec.logSocket, code);
-    for (const { when, ...deed } of this.#plan.commands) this.#at(when, () => this.#perform(deed));
-    for (const fault of this.#plan.faults) if ('when' in fault) this.#at(fault.when, () => this.#cause(fault));
+    for (const { when, ...deed } of this.#plan.commands)
+      this.#at(when, (service) => this.#perform(meant(deed, service)));
+    for (const fault of this.#plan.faults)
+      if ('when' in fault) this.#at(fault.when, (service) => this.#cause(meantFault(fault, service)));
     clock.setTimeout(() => kernel.deliver('SIGTERM'), this.#plan.end);
     this.#lookOften();
 
@@ -447,7 +469,16 @@ class Runner {
     until(aftermath);
   }
 
-  #scriptOf(service: string): Script | undefined {
+  #scriptOf(program: string): Script | undefined {
+    const service = hookOf(program)?.service ?? besideOf(program) ?? program;
+    const script = this.#plainScriptOf(program);
+    const stuck = this.#faults.stuck.find((fault) => fault.service === service)?.duration;
+    const factor = this.#faults.slow.find((fault) => fault.service === program)?.factor;
+    if (script === undefined || (stuck === undefined && factor === undefined)) return script;
+    return changedScript(script, stuck, factor ?? 1);
+  }
+
+  #plainScriptOf(service: string): Script | undefined {
     const hook = hookOf(service);
     if (hook !== undefined) {
       const owner = this.#plan.services.find(({ name }) => name === hook.service);
@@ -466,11 +497,7 @@ class Runner {
     const plan = this.#plan.services.find(({ name }) => name === service);
     if (plan === undefined || !plan.installed || plan.programs.length === 0) return undefined;
     const start = this.#starts.get(service) ?? 1;
-    const script = plan.programs[(start - 1) % plan.programs.length];
-    const stuck = this.#faults.stuck.find((fault) => fault.service === service)?.duration;
-    const factor = this.#faults.slow.find((fault) => fault.service === service)?.factor;
-    if (script === undefined || (stuck === undefined && factor === undefined)) return script;
-    return changedScript(script, stuck, factor ?? 1);
+    return inTurn(plan.programs, start);
   }
 
   #valueAt(path: string): string | { readonly code: string } | undefined {
@@ -575,7 +602,14 @@ class Runner {
       case 'took':
         this.#note({ kind: fact.kind, service: this.#processes.get(fact.root)?.service ?? '', text: fact.text });
         break;
+      case 'accepted': {
+        const { connection, port } = fact;
+        const owner = this.#spec.services.find((service) => service.port === port);
+        this.#note({ kind: 'accepted', service: owner?.name ?? '', connection });
+        break;
+      }
       case 'entered':
+      case 'hungUp':
         this.#note(fact);
         break;
       case 'begun':
@@ -587,7 +621,14 @@ class Runner {
         const service = `${request.argv[0]}.service`;
         this.#processes.set(id, { pid, root: id, service });
         this.#alive.add(id);
-        this.#note({ kind: 'spawned', id, pid, service });
+        const { connection } = request;
+        this.#note({
+          kind: 'spawned',
+          id,
+          pid,
+          service,
+          ...(connection === undefined ? {} : { connection: connection.id }),
+        });
         if (!this.#feeds(service, request.environment)) this.#unfed.push(service);
         this.#happened('spawned', service);
         break;
@@ -634,6 +675,11 @@ class Runner {
         this.#happened('notified', fact.service);
         break;
     }
+  }
+
+  #recordTold(fact: Fact): void {
+    this.#note({ kind: 'fact', fact });
+    if (fact.type === 'moved' && isServiceStage(fact.to)) this.#happened(inStage(fact.to), fact.actor);
   }
 
   #serviceOf(id: number): string {
@@ -706,25 +752,26 @@ class Runner {
   }
 
   /** Starts the actions that wait for this moment. */
-  #happened(moment: Moment, service: string | undefined): void {
+  #happened(moment: Moment | InStage, service: string | undefined): void {
     for (const key of service === undefined ? [moment] : [moment, `${moment} ${service}`]) {
       const count = (this.#counts.get(key) ?? 0) + 1;
       this.#counts.set(key, count);
       for (const { nth, delay, action } of this.#waiting.get(key) ?? [])
-        if (nth === count) this.#world.clock.setTimeout(action, delay);
+        if (nth === count) this.#world.clock.setTimeout(() => action(service), delay);
     }
   }
 
-  #at(when: When, action: () => void): void {
-    const guarded = (): void => {
-      if (!this.#over) this.#world.kernel.supervisorClock.arrive(action);
+  #at(when: When, action: (service: string | undefined) => void): void {
+    const guarded = (service: string | undefined): void => {
+      if (!this.#over) this.#world.kernel.supervisorClock.arrive(() => action(service));
     };
     if ('ms' in when) {
-      this.#world.clock.setTimeout(guarded, when.ms);
+      this.#world.clock.setTimeout(() => guarded(undefined), when.ms);
       return;
     }
-    const { on, service, nth, delay } = when;
-    const key = service === undefined ? on : `${on} ${service}`;
+    const { service, nth, delay } = when;
+    const moment = 'in' in when ? inStage(when.in) : when.on;
+    const key = service === undefined ? moment : `${moment} ${service}`;
     const waiting = this.#waiting.get(key);
     const entry = { nth, delay, action: guarded };
     if (waiting === undefined) this.#waiting.set(key, [entry]);
@@ -736,7 +783,15 @@ class Runner {
     const supervisor = this.#supervisor;
     const refused =
       deed.do === 'restart' && deed.force !== true && supervisor.unrestartable(this.#known(deed.names)).length > 0;
-    this.#note({ kind: 'deed', deed, ...(refused ? { refused } : {}) });
+    const { pid, running }: { readonly pid?: number; readonly running?: number } =
+      deed.do === 'kill' ? (supervisor.service(deed.name) ?? {}) : {};
+    this.#note({
+      kind: 'deed',
+      deed,
+      ...(refused ? { refused } : {}),
+      ...(pid === undefined ? {} : { pid }),
+      ...(running === undefined ? {} : { running }),
+    });
     switch (deed.do) {
       case 'start':
         supervisor.start(this.#known(deed.names), deed);
@@ -914,7 +969,7 @@ class Runner {
     for (const { name } of this.#world.assembly.spec().services) {
       const snapshot: unknown = children[serviceActorId(name)]?.getSnapshot();
       if (!isServiceSnapshot(snapshot)) continue;
-      const difference = differenceOfRebuilt(snapshot);
+      const difference = differenceOfRebuilt(snapshot, this.#listen);
       const stage = statePath(snapshot.value);
       this.#note({ kind: 'rebuilt', service: name, stage, ...(difference === undefined ? {} : { difference }) });
     }
@@ -984,6 +1039,13 @@ class Runner {
     }
   }
 
+  /** What chaperone says itself of the end of a process; programs may print the same. */
+  #noteSaid({ own, message }: LogRecord): void {
+    if (own !== true || !message.includes(' exit status for pid=')) return;
+    const [, pid, status] = /^\S+ exit status for pid=(\d+) .*?is '(<.*>)'/.exec(message) ?? [];
+    if (status !== undefined) this.#note({ kind: 'said', pid: Number(pid), status, text: message });
+  }
+
   #noteUnread({ own, message }: LogRecord): void {
     const [, service, bytes] = /^(\S+) has not read the last (\d+) bytes/.exec(message) ?? [];
     if (own === true && service !== undefined) this.#note({ kind: 'unread', service, bytes: Number(bytes) });
@@ -1041,6 +1103,26 @@ class Runner {
       ),
     };
   }
+}
+
+type InStage = `in ${ServiceStage}`;
+
+/** The name of the moment in which a chart comes to a stage. */
+function inStage(stage: ServiceStage): InStage {
+  return `in ${stage}`;
+}
+
+/** The deed, with the service to which its time has come in the place of `whoever`. */
+function meant(deed: Deed, service: string | undefined): Deed {
+  const named = (name: string): string => (name === whoever && service !== undefined ? service : name);
+  if ('name' in deed) return { ...deed, name: named(deed.name) };
+  if (!('names' in deed)) return deed;
+  const names = [...new Set(deed.names.map(named))];
+  return deed.do === 'reload' ? { ...deed, names, gone: deed.gone.map(named) } : { ...deed, names };
+}
+
+function meantFault(fault: Fault, service: string | undefined): Fault {
+  return 'service' in fault && fault.service === whoever && service !== undefined ? { ...fault, service } : fault;
 }
 
 /** Another environment, by which a start shows which definition of the service it has. */

@@ -87,7 +87,7 @@ function withServices(plan: WorldPlan, services: readonly ServicePlan[]): WorldP
     commands: plan.commands.flatMap((command): Command[] => {
       const { when } = command;
       if ('service' in when && when.service !== undefined && !left.has(when.service)) return [];
-      if ('name' in command) return left.has(command.name) ? [command] : [];
+      if ('name' in command) return isThere(command.name) ? [command] : [];
       if (!('names' in command)) return [command];
       const names = command.names.filter(isThere);
       if (command.do === 'reload') return [{ ...command, names, gone: command.gone.filter(isThere) }];
@@ -97,7 +97,7 @@ function withServices(plan: WorldPlan, services: readonly ServicePlan[]): WorldP
       const when = 'when' in fault ? fault.when : undefined;
       if (when !== undefined && 'service' in when && when.service !== undefined && !left.has(when.service))
         return false;
-      return !('service' in fault) || left.has(fault.service);
+      return !('service' in fault) || isThere(fault.service);
     }),
   };
 }

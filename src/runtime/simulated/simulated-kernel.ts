@@ -83,6 +83,9 @@ export type KernelFact =
     }
   /** Chaperone asks whoever answers at a place. */
   | { readonly kind: 'asked'; readonly place: ServedPlace }
+  /** Chaperone has taken a client's connection from the backlog of a port; a client has found the end of its connection. */
+  | { readonly kind: 'accepted'; readonly connection: number; readonly port: number }
+  | { readonly kind: 'hungUp'; readonly connection: number }
   /** A process has written to a channel, or has taken a line from one. */
   | { readonly kind: 'wrote' | 'took'; readonly root: number; readonly text: string }
   /** A datagram has arrived at an open notify socket. */
@@ -327,7 +330,10 @@ export class SimulatedKernel implements Kernel {
     if (code !== undefined) return { ok: false, code, tried: ['all simulated addresses'] };
     const listener = new SimulatedListener(this.supervisorClock, {
       acceptFault: () => this.#programs.acceptFault?.() ?? exhaustionCode(this.exhausted),
-      onTaken: ({ id }) => this.#connections.set(id, listener),
+      onTaken: ({ id }) => {
+        this.#connections.set(id, listener);
+        this.#programs.onFact?.({ kind: 'accepted', connection: id, port });
+      },
       onClosed: () => {
         this.#listeners.delete(port);
         for (const [id, owner] of this.#connections) if (owner === listener) this.#hangUp(id);
@@ -354,8 +360,10 @@ export class SimulatedKernel implements Kernel {
   #hangUp(id: number): void {
     this.#connections.delete(id);
     const client = this.#clients.get(id);
-    if (client !== undefined) client.ended = true;
+    if (client === undefined) return;
+    client.ended = true;
     this.#clients.delete(id);
+    this.#programs.onFact?.({ kind: 'hungUp', connection: id });
   }
 
   readValues(requests: readonly FileRequest[], told: (results: readonly FileResult[]) => void): void {
