@@ -253,7 +253,7 @@ RUN apt-get update \\
   );
 }
 
-/** What supervisord runs in images that are made for it, and supervisord itself. */
+/** Makes an image with supervisord and with the programs that images made for supervisord run. */
 function makeSupervisord() {
   return makeImage(
     'chaperone-test/supervisord',

@@ -124,10 +124,15 @@ const environmentDirectives: readonly Directive[] = [
     kind: 'globs',
     default: ['*'],
     ...plain,
-    summary: 'which variables of the outer level are kept',
+    summary: 'the variables of the outer level that are kept',
   },
-  { key: 'env_set', kind: 'textMap', ...plain, summary: 'variables to set; expanded as late as possible' },
-  { key: 'env_unset', kind: 'globs', ...plain, summary: 'which variables are dropped' },
+  {
+    key: 'env_set',
+    kind: 'textMap',
+    ...plain,
+    summary: 'variables to set; their values are expanded as late as possible',
+  },
+  { key: 'env_unset', kind: 'globs', ...plain, summary: 'the variables that are dropped' },
 ];
 
 const settings: readonly Directive[] = [
@@ -144,13 +149,19 @@ const settings: readonly Directive[] = [
     ...plain,
     summary: 'who, besides root and the account of the services, may do more than read the status',
   },
-  { key: 'debug', kind: 'boolean', default: false, ...plain, summary: 'debug for every service' },
+  {
+    key: 'debug',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'log the environment of every service at its start',
+  },
   {
     key: 'detect_exit',
     kind: 'boolean',
     default: true,
     ...plain,
-    summary: 'stop when nothing runs and nothing is scheduled',
+    summary: 'the system ends once nothing runs and nothing is scheduled',
   },
   { key: 'enable_syslog', kind: 'boolean', default: true, ...plain, summary: 'create and serve the log socket' },
   {
@@ -162,7 +173,13 @@ const settings: readonly Directive[] = [
   },
   ...environmentDirectives,
   { key: 'idle_delay', kind: 'seconds', default: 1, ...plain, summary: 'pause before the first IDLE service starts' },
-  { key: 'ignore_failures', kind: 'boolean', default: false, ...plain, summary: 'default for services' },
+  {
+    key: 'ignore_failures',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'the default of this directive for services',
+  },
   {
     key: 'inspect',
     kind: 'section',
@@ -171,7 +188,7 @@ const settings: readonly Directive[] = [
     summary: 'what is recorded of every boot: a map of the directives below',
   },
   { key: 'log_socket', kind: 'text', default: '/dev/log', ...expanded, summary: 'path of the log socket' },
-  { key: 'logrec_hostname', kind: 'text', ...plain, summary: 'default for logging entries' },
+  { key: 'logrec_hostname', kind: 'text', ...plain, summary: 'the default of this directive for logging entries' },
   {
     key: 'max_line',
     kind: 'size',
@@ -194,21 +211,32 @@ const settings: readonly Directive[] = [
     ...plain,
     summary: 'send traces to an OpenTelemetry collector; the variables OTEL_* say to which',
   },
-  { key: 'process_timeout', kind: 'seconds', ...plain, summary: 'default for services; without it, by type' },
-  { key: 'startup_pause', kind: 'seconds', default: 0.5, ...plain, summary: 'default for services' },
+  {
+    key: 'process_timeout',
+    kind: 'seconds',
+    ...plain,
+    summary: 'the default of this directive for services; without it, the type decides',
+  },
+  {
+    key: 'startup_pause',
+    kind: 'seconds',
+    default: 0.5,
+    ...plain,
+    summary: 'the default of this directive for services',
+  },
   {
     key: 'shutdown_timeout',
     kind: 'seconds',
     default: 8,
     ...plain,
-    summary: 'from SIGTERM to SIGKILL at shutdown; 0 counts as 0.5',
+    summary: 'the time from SIGTERM to SIGKILL at the shutdown; 0 counts as 0.5',
   },
   {
     key: 'status_interval',
     kind: 'seconds',
     default: 30,
     ...plain,
-    summary: "how often STATUS= is sent to the host's notify socket; 0 never",
+    summary: "how often STATUS= is sent to the host's notify socket; 0: never",
   },
   {
     key: 'timezone',
@@ -263,15 +291,15 @@ const restartDirectives: readonly Directive[] = [
     default: 'no',
     ...expanded,
     summary:
-      'whether it is started again after an end: no (false), on-failure (true; an abnormal end, a time-out, the watchdog, unhealthy), on-failure:N (N is the limit), always or unless-stopped (also a normal end); never after a stop by hand',
+      'whether the service is started again after an end: no (false), on-failure (true; an abnormal end, a time-out, the watchdog, unhealthy), on-failure:N (N is the limit), always or unless-stopped (also a normal end); never after a stop by hand',
   },
-  { key: 'restart_delay', kind: 'seconds', default: 3, ...expanded, summary: 'pause before a restart' },
+  { key: 'restart_delay', kind: 'seconds', default: 3, ...expanded, summary: 'the pause before a restart' },
   {
     key: 'restart_delay_max',
     kind: 'seconds',
     default: 60,
     ...expanded,
-    summary: 'with restart_backoff: the longest pause, unless restart_delay is longer',
+    summary: 'the longest pause that restart_backoff makes, unless restart_delay is longer',
   },
   {
     key: 'restart_backoff',
@@ -287,7 +315,7 @@ const restartDirectives: readonly Directive[] = [
     default: 0,
     range: [0, 1],
     ...expanded,
-    summary: 'the fraction of a pause by which chance makes it longer or shorter: 0.1 is up to 10 %',
+    summary: 'the fraction by which chance makes a pause longer or shorter: 0.1 is up to 10 %',
   },
   {
     key: 'restart_limit',
@@ -295,13 +323,13 @@ const restartDirectives: readonly Directive[] = [
     default: 5,
     ...expanded,
     summary:
-      'tries before it counts as failed, or unlimited; a service that was ready for longer than its last pause and a second more is stable, and has all of them again; a normal end after startup_pause uses up none',
+      'how many restarts are tried before the service counts as failed, or unlimited; a service that was ready for a second longer than its last pause is stable, and has all tries again; a normal end after startup_pause uses up none',
   },
   {
     key: 'restart_window',
     kind: 'span',
     ...expanded,
-    summary: 'only the restarts within the last such time count against restart_limit, stable or not',
+    summary: 'a time: only the restarts within it count against restart_limit, whether the service was stable or not',
   },
   {
     key: 'restart_on_start_failure',
@@ -315,7 +343,7 @@ const restartDirectives: readonly Directive[] = [
     key: 'restart_prevent',
     kind: 'endings',
     ...expanded,
-    summary: 'exit codes and signals after which it is not started again, such as `78, SIGSYS`',
+    summary: 'exit codes and signals after which the service is not started again, such as `78, SIGSYS`',
   },
   {
     key: 'success_exit',
@@ -327,39 +355,42 @@ const restartDirectives: readonly Directive[] = [
 ];
 
 const hookRules =
-  "under the service's account and in its environment; variables are expanded when it runs; - before it: its failure is ignored, +: under chaperone's own account";
+  "it runs under the service's account and in its environment, and variables are expanded then; with the prefix - its failure is ignored, with + it runs under chaperone's own account";
 
 const hookDirectives: readonly Directive[] = [
   {
     key: 'before_start',
     kind: 'hooks',
     ...plain,
-    summary: `a command, or a list of them, that runs before its own; a failing one is a failed start; ${hookRules}`,
+    summary: `a command, or a list of them, that runs before the command of the service; where it fails, the start has failed; ${hookRules}`,
   },
   {
     key: 'after_start',
     kind: 'hooks',
     ...plain,
-    summary: 'likewise, once it has met its ready condition; it is ready when these have ended; with MAINPID',
+    summary:
+      'a command, or a list of them, that runs once the service has met its ready condition; the service is ready when they have ended; prefixes as in before_start, with MAINPID',
   },
   {
     key: 'before_stop',
     kind: 'hooks',
     ...plain,
-    summary: 'likewise, when it is to stop and is up, before stop_command and the signals',
+    summary:
+      'a command, or a list of them, that runs when a service that is up is to stop, before stop_command and the signals; prefixes as in before_start',
   },
   {
     key: 'stop_command',
     kind: 'hook',
     ...plain,
-    summary: 'a command that stops it; what is left then gets the signals; prefixes and variables as in before_start',
+    summary:
+      'a command that stops the service; processes that are left then get the signals; prefixes as in before_start',
   },
   {
     key: 'after_stop',
     kind: 'hooks',
     ...plain,
     summary:
-      'as before_start, after every end of it and every failed start, before the next try; with SERVICE_RESULT, EXIT_CODE and EXIT_STATUS (systemd.exec(5)), and EXIT_SIGNAL (a number, 0 after an exit)',
+      'a command, or a list of them, that runs after every end of the service and every failed start, before the next try; prefixes as in before_start; with SERVICE_RESULT, EXIT_CODE and EXIT_STATUS (systemd.exec(5)), and EXIT_SIGNAL (a number, 0 after an exit)',
   },
 ];
 
@@ -383,7 +414,7 @@ const service: readonly Directive[] = [
     kind: 'boolean',
     default: true,
     ...expanded,
-    summary: 'false: not started, and its dependents count it as satisfied',
+    summary: 'false: the service is not started, and services that wait for it go on',
   },
   {
     key: 'stdout',
@@ -408,7 +439,7 @@ const service: readonly Directive[] = [
     kind: 'rate',
     ...expanded,
     summary:
-      'how many of its lines are logged at most in a time, such as `1000/s` or `5000/m`; the others are dropped, and counted; without it, all',
+      'how many lines of the service are logged at most in a time, such as `1000/s` or `5000/m`; further lines are dropped, and counted; without it, all are logged',
   },
   {
     key: 'after',
@@ -422,13 +453,15 @@ const service: readonly Directive[] = [
     key: 'wants',
     kind: 'names',
     ...plain,
-    summary: 'as after, but it goes on without those that have failed, are stopped or cannot start',
+    summary:
+      'services and groups to wait for, as with after, but no longer than until they have failed, are stopped or cannot start',
   },
   {
     key: 'requires',
     kind: 'names',
     ...plain,
-    summary: 'as after, and what becomes of them later is answered by the two directives below',
+    summary:
+      'services and groups to wait for, as with after; on_prerequisite_failure and on_prerequisite_restart say what follows when they go down later and come back',
   },
   {
     key: 'on_prerequisite_failure',
@@ -437,7 +470,7 @@ const service: readonly Directive[] = [
     choices: lossAnswers,
     ...expanded,
     summary:
-      'what it does when a service that it requires has left its stage; stop: it stops, and starts again when that one is back; fail: it is ended and has failed',
+      'what follows when a service of requires has left its stage; stop: this service stops, and starts again when the other is back; fail: it is ended and has failed; keep: it goes on',
   },
   {
     key: 'on_prerequisite_restart',
@@ -445,18 +478,24 @@ const service: readonly Directive[] = [
     default: 'keep',
     choices: returnAnswers,
     ...expanded,
-    summary: 'what it does when a service that it requires is back, and it still runs',
+    summary: 'what follows for a service that still runs when a service of its requires is back',
   },
   {
     key: 'service_groups',
     kind: 'names',
     default: ['default'],
     ...plain,
-    summary: 'groups it belongs to; INIT and IDLE are the only upper-case ones',
+    summary: 'the groups that the service belongs to; INIT and IDLE are the only ones in upper case',
   },
-  { key: 'directory', kind: 'text', ...expanded, summary: "working directory; without it the account's home" },
+  { key: 'directory', kind: 'text', ...expanded, summary: "the working directory; without it, the account's home" },
   ...environmentDirectives,
-  { key: 'exit_kills', kind: 'boolean', default: false, ...plain, summary: 'the system shuts down when it ends' },
+  {
+    key: 'exit_kills',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'true: the end of the service ends the system',
+  },
   {
     key: 'on_failure',
     kind: 'choice',
@@ -464,7 +503,7 @@ const service: readonly Directive[] = [
     choices: ['keep', 'shutdown'],
     ...expanded,
     summary:
-      'shutdown: the system shuts down once it has failed and no restart is left, with its exit status; not with exit_kills, ignore_failures or type cron',
+      'shutdown: once the service has failed and no restart is left, the system shuts down with its exit status; not with exit_kills, ignore_failures or type cron',
   },
   {
     key: 'on_success',
@@ -473,13 +512,13 @@ const service: readonly Directive[] = [
     choices: ['keep', 'shutdown'],
     ...expanded,
     summary:
-      'shutdown: the system shuts down once it has ended normally, with its exit status; not with exit_kills, restart: always, inetd, cron, and forking without a pidfile',
+      'shutdown: once the service has ended normally, the system shuts down with its exit status; not with exit_kills, restart: always, inetd, cron, and forking without a pidfile',
   },
   {
     key: 'ignore_failures',
     kind: 'boolean',
     ...plain,
-    summary: 'failures are logged and the system goes on; default from settings',
+    summary: 'failures of the service are logged, and the system goes on; the default is that of the settings',
   },
   {
     key: 'instances',
@@ -502,7 +541,7 @@ const service: readonly Directive[] = [
     choices: ['skip', 'queue', 'replace'],
     ...expanded,
     summary:
-      'cron services: what becomes of a run that is due while the last one goes on: it is left out; it waits, at most one; it ends the last one',
+      'cron services: what becomes of a run that is due while the last one goes on; skip: it is left out; queue: it waits, one at most; replace: it ends the last one',
   },
   {
     key: 'jitter',
@@ -544,14 +583,14 @@ const service: readonly Directive[] = [
     key: 'reload_signal',
     kind: 'signal',
     ...expanded,
-    summary: 'the signal that "chaperonectl reload NAME" sends to its main process, in place of a command',
+    summary: 'the signal that "chaperonectl reload NAME" sends to the main process, in place of reload_command',
   },
   {
     key: 'max_runtime',
     kind: 'seconds',
     ...expanded,
     summary:
-      'how long its process may run, in cron and inetd services each run: a longer one is ended, which is an abnormal end; not for forking without a pidfile',
+      'how long the process may run, in cron and inetd services each run: a longer one is ended, which is an abnormal end; not for forking without a pidfile',
   },
   { key: 'port', kind: 'integer', range: [1, 65535], ...expanded, summary: 'the TCP port of an inetd service' },
   {
@@ -567,7 +606,7 @@ const service: readonly Directive[] = [
     kind: 'killSteps',
     default: 'SIGTERM',
     ...expanded,
-    summary: 'the signal that stops it, or several with pauses: `SIGQUIT 10s SIGTERM 5s`',
+    summary: 'the signal that stops the service, or several with pauses between them: `SIGQUIT 10s SIGTERM 5s`',
   },
   ...hookDirectives,
   {
@@ -575,52 +614,55 @@ const service: readonly Directive[] = [
     kind: 'seconds',
     ...expanded,
     summary:
-      "from the beginning of a stop to SIGKILL; spans before_stop, stop_command and the signals, and after_stop may take as long again; without it the sum of kill_signal's pauses, else shutdown_timeout",
+      'the time from the beginning of a stop to SIGKILL; it spans before_stop, stop_command and the signals, and after_stop may take as long again; without it, the sum of the pauses in kill_signal, else shutdown_timeout',
   },
   {
     key: 'optional',
     kind: 'boolean',
     default: false,
     ...plain,
-    summary: 'disabled where its program or its account is missing',
+    summary: 'true: the service is disabled where its program or its account is missing',
   },
-  { key: 'pidfile', kind: 'text', ...expanded, summary: 'the file that names the process to follow' },
+  { key: 'pidfile', kind: 'text', ...expanded, summary: 'the file that holds the pid of the process to follow' },
   {
     key: 'process_timeout',
     kind: 'seconds',
     ...plain,
-    summary: 'time to become ready; default from settings, else by type',
+    summary:
+      'the time in which the service has to become ready; the default is that of the settings, else the type decides',
   },
   {
     key: 'ready',
     kind: 'probes',
     ...expanded,
-    summary: 'a probe, or a tree of probes, that makes it ready, in place of what its type and startup_pause say',
+    summary: 'a probe, or a tree of probes, that makes the service ready, in place of its type and startup_pause',
   },
   {
     key: 'healthy',
     kind: 'probes',
     ...expanded,
-    summary: 'a probe, or a tree of probes, that tells again and again whether it works while it is ready',
+    summary: 'a probe, or a tree of probes, that tells again and again whether a service that is ready works',
   },
   {
     key: 'healthcheck',
     kind: 'healthcheck',
     ...expanded,
-    summary: 'healthy, as Compose writes it: test, interval, timeout, retries, start_period, start_interval, disable',
+    summary:
+      'the probe of healthy, in the words of Compose: test, interval, timeout, retries, start_period, start_interval, disable',
   },
   {
     key: 'on_unhealthy',
     kind: 'choice',
     choices: ['restart', 'log', 'shutdown'],
     ...expanded,
-    summary: 'what follows once it is unhealthy; without it restart where restart is on and healthy is given, else log',
+    summary:
+      'what follows once the service is unhealthy; without it, restart where healthy is given and the service may be restarted, else log',
   },
   {
     key: 'startup_pause',
     kind: 'seconds',
     ...plain,
-    summary: 'grace in which an early death is a failed start; default from settings',
+    summary: 'the time in which an abnormal end is a failed start; the default is that of the settings',
   },
   ...restartDirectives,
   {
@@ -635,14 +677,19 @@ const service: readonly Directive[] = [
     kind: 'boolean',
     default: true,
     ...plain,
-    summary: 'own process group, and signals go to the whole group',
+    summary: 'true: the service has a process group of its own, and signals go to the whole group',
   },
-  { key: 'uid', kind: 'account', ...expanded, summary: 'the user it runs as; default from settings' },
+  {
+    key: 'uid',
+    kind: 'account',
+    ...expanded,
+    summary: 'the user that the service runs as; the default is that of the settings',
+  },
   {
     key: 'gid',
     kind: 'account',
     ...expanded,
-    summary: 'the group it runs as; default from settings, else of the user',
+    summary: 'the group that the service runs as; the default is that of the settings, else the group of the user',
   },
   {
     key: 'kill_mode',
@@ -651,7 +698,7 @@ const service: readonly Directive[] = [
     choices: ['group', 'process', 'mixed'],
     ...expanded,
     summary:
-      'what is signalled; mixed: the main process, and once it has ended, or at the time-out, what is left gets SIGKILL',
+      'which processes a stop signals; group: all of them; process: the main process alone; mixed: the main process, and once it has ended, or at the time-out, what is left gets SIGKILL',
   },
   {
     key: 'notify_access',
@@ -662,7 +709,12 @@ const service: readonly Directive[] = [
     summary:
       "notify services: who may send notifications: the main process; exec: root, the accounts of chaperone and of the service, and the service's processes; all: everybody",
   },
-  { key: 'debug', kind: 'boolean', ...plain, summary: 'log its environment; default from settings' },
+  {
+    key: 'debug',
+    kind: 'boolean',
+    ...plain,
+    summary: 'log the environment of the service at its start; the default is that of the settings',
+  },
   {
     key: 'watchdog',
     kind: 'seconds',
@@ -707,56 +759,57 @@ const resources: readonly Directive[] = [
     kind: 'integer',
     range: [-20, 19],
     ...expanded,
-    summary: 'its priority for the scheduler: 19 gives way to all others',
+    summary: 'the nice value of the service: 19 gives way to all others',
   },
   {
     key: 'umask',
     kind: 'umask',
     ...expanded,
-    summary: "the mode bits that its new files do not get, octal; without it chaperone's own",
+    summary: 'the mode bits that new files of the service do not get, octal; without it, those of chaperone',
   },
   {
     key: 'oom_score_adjust',
     kind: 'integer',
     range: [-1000, 1000],
     ...expanded,
-    summary: 'how readily the kernel kills it where memory is short: -1000 never, 1000 first',
+    summary: 'how readily the kernel kills the service where memory is short: -1000 never, 1000 first',
   },
   {
     key: 'cpu_affinity',
     kind: 'texts',
     ...expanded,
-    summary: 'the processors it may run on, such as `0-3,6`',
+    summary: 'the processors that the service may run on, such as `0-3,6`',
   },
   {
     key: 'no_new_privileges',
     kind: 'boolean',
     default: false,
     ...expanded,
-    summary: 'programs with the set-user-ID bit or with capabilities give it no further rights',
+    summary: 'true: programs with the set-user-ID bit or with capabilities give the service no further rights',
   },
   {
     key: 'capabilities',
     kind: 'texts',
     ...expanded,
     summary:
-      'the only capabilities(7) it can have, and has whatever its account is; `[]`: none; without it as chaperone',
+      'the capabilities(7) that the service has, whatever its account is, and the only ones it can get; `[]`: none; without it, those of chaperone',
   },
   {
     key: 'supplementary_groups',
     kind: 'texts',
     ...expanded,
-    summary: 'groups, by name or number, that its account is a member of in addition to its own',
+    summary: 'groups, by name or number, that the service has in addition to those of its account',
   },
 ];
 
 const logging: readonly Directive[] = [
-  { key: 'selector', kind: 'selector', default: '*.*', ...expanded, summary: 'which records it takes' },
+  { key: 'selector', kind: 'selector', default: '*.*', ...expanded, summary: 'the records that the entry takes' },
   {
     key: 'file',
     kind: 'text',
     ...expanded,
-    summary: "a path with strftime sequences; relative to the home of the entry's user",
+    summary:
+      "the file, a path that may hold strftime sequences; a relative one counts from the home of the entry's user",
   },
   { key: 'stdout', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard output" },
   { key: 'stderr', kind: 'boolean', default: false, ...plain, summary: "copy to the container's standard error" },
@@ -773,14 +826,14 @@ const logging: readonly Directive[] = [
     choices: ['syslog', 'json', 'plain', 'rfc3164', 'rfc5424'],
     ...plain,
     summary:
-      'how lines look; rfc3164 (as without it) and rfc5424: how packets for `syslog_host` look, with lines as in syslog',
+      'the format of lines; rfc3164 (the default) and rfc5424 also say how packets for `syslog_host` look, with lines as in syslog',
   },
   {
     key: 'timestamp',
     kind: 'choice',
     choices: ['rfc3164', 'iso', 'none'],
     ...plain,
-    summary: 'how lines tell the time; without it rfc3164 in syslog lines, iso in json, none in plain ones',
+    summary: 'the form of the time in lines; without it, rfc3164 in syslog lines, iso in json, and none in plain lines',
   },
   {
     key: 'parse_json',
@@ -795,7 +848,7 @@ const logging: readonly Directive[] = [
     default: 'wait 5s',
     ...plain,
     summary:
-      'a sink that is full lets services wait: `wait TIME` at most so long in one stall, `block` without end; `drop`: lines are dropped at once',
+      'what happens while a destination takes no more lines; `wait TIME`: services wait, at most so long in one stall; `block`: they wait without end; `drop`: lines are dropped at once',
   },
   {
     key: 'on_error',
@@ -805,13 +858,19 @@ const logging: readonly Directive[] = [
     ...plain,
     summary: 'where the records go while `file` or `stdout` cannot be written',
   },
-  { key: 'enabled', kind: 'boolean', default: true, ...expanded, summary: 'false: takes nothing' },
-  { key: 'overwrite', kind: 'boolean', default: false, ...plain, summary: 'truncate at the first opening' },
+  { key: 'enabled', kind: 'boolean', default: true, ...expanded, summary: 'false: the entry takes no records' },
+  {
+    key: 'overwrite',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'true: the file is emptied when it is opened first',
+  },
   {
     key: 'mode',
     kind: 'fileMode',
     ...expanded,
-    summary: 'mode of created files, octal; without it 0640, or 0660 where a gid is given',
+    summary: 'the mode of created files, octal; without it, 0640, or 0660 where a gid is given',
   },
   {
     key: 'max_size',
@@ -826,14 +885,14 @@ const logging: readonly Directive[] = [
     choices: calendarUnits,
     ...expanded,
     summary:
-      'hourly, daily, weekly (local time), or a time such as 12h (counted from 1970 on): the first record after it begins a new file',
+      'hourly, daily, weekly (local time), or a time such as 12h (counted from 1970 on): the first record after that time begins a new file',
   },
   {
     key: 'keep',
     kind: 'integer',
     range: [0, 10_000],
     ...expanded,
-    summary: 'how many rotated files stay; without it 5, or with max_age as many as are young enough',
+    summary: 'how many rotated files stay; without it, 5, or with max_age all that are young enough',
   },
   {
     key: 'max_age',
@@ -841,11 +900,33 @@ const logging: readonly Directive[] = [
     ...expanded,
     summary: 'how long after their last record rotated files stay, such as 30d',
   },
-  { key: 'compress', kind: 'boolean', default: false, ...expanded, summary: 'compress rotated files with gzip' },
-  { key: 'extended', kind: 'boolean', default: false, ...plain, summary: 'prefix facility and priority' },
+  {
+    key: 'compress',
+    kind: 'boolean',
+    default: false,
+    ...expanded,
+    summary: 'true: rotated files are compressed with gzip',
+  },
+  {
+    key: 'extended',
+    kind: 'boolean',
+    default: false,
+    ...plain,
+    summary: 'true: lines begin with facility and priority',
+  },
   { key: 'logrec_hostname', kind: 'text', ...expanded, summary: 'hostname to write in the record' },
-  { key: 'uid', kind: 'account', ...expanded, summary: 'owner of created files; default from settings' },
-  { key: 'gid', kind: 'account', ...expanded, summary: 'group of created files; default from settings' },
+  {
+    key: 'uid',
+    kind: 'account',
+    ...expanded,
+    summary: 'the owner of created files; the default is that of the settings',
+  },
+  {
+    key: 'gid',
+    kind: 'account',
+    ...expanded,
+    summary: 'the group of created files; the default is that of the settings',
+  },
 ];
 
 /** Every directive of the reference, by section and key: what the loader knows, and what a schema is made from. */

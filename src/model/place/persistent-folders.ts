@@ -84,8 +84,8 @@ export type Wishes =
   | { readonly kind: 'mistake'; readonly message: string };
 
 /**
- * The folders that the variables of an environment ask for. A value that is no truth value is a mistake: whoever has written
- * it relies on the volume.
+ * Reads from the variables of an environment which folders are to live on the volume. A value that is no truth value is a mistake,
+ * since a person who has set the variable relies on the volume.
  *
  * @param read the truth value of a text; undefined where it has none
  */
