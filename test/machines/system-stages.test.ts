@@ -125,6 +125,46 @@ describe('once the system is up', () => {
   });
 });
 
+describe('a stop by hand that waits for one whose end ends the system', () => {
+  const requires = { ties: { 'store.service': { kind: 'requires', stages: ['ready'] } } } as const;
+  const fails = { ...requires, onPrerequisiteFailure: 'fail', onFailure: 'shutdown' } as const;
+  const needy = spec('web', { ...fails, prerequisites: ['store.service'] });
+  const app = spec('app', { prerequisites: ['store.service'] });
+  const deaf = { deaf: { 'app.service': ['SIGTERM'] } } as const;
+
+  it.each([
+    { what: 'stop', again: false },
+    { what: 'restart', again: true },
+  ])('takes its place in the order of the shutdown ($what): whoever needs the service ends first', ({ again }) => {
+    const system = booted([store, needy, app], deaf);
+    system.news();
+    system.ask(stop(again, 'store'));
+    const news = system.news();
+    expect(news).toContain('app stopping');
+    expect(news.filter((line) => line.startsWith('store'))).toEqual([]);
+    // In steps that are shorter than the time in which a killed process may end.
+    const rest = Array.from({ length: 16 }, () => {
+      system.clock.increment(500);
+      return system.news();
+    }).flat();
+    expect(rest.filter((line) => line.startsWith('app') || line.startsWith('store'))).toEqual([
+      'app stopped',
+      'store stopping',
+      'store stopped',
+    ]);
+  });
+
+  it('goes on at once where nobody else needs the service', () => {
+    const system = booted([store, needy]);
+    system.news();
+    system.ask(stop(false, 'store'));
+    const news = system.news();
+    expect(news.filter((line) => line.startsWith('store'))).toEqual(['store stopping', 'store stopped']);
+    expect(news.indexOf('web failed')).toBeLessThan(news.indexOf('store stopping'));
+    expect(system.state()).toEqual({ draining: 'clearing' });
+  });
+});
+
 describe('requests that meet each other', () => {
   it('a start does not make a stop forget the services that are still to be stopped', () => {
     const system = booted([store, web, spec('other')], { deaf: { 'web.service': ['SIGTERM'] } });

@@ -63,7 +63,7 @@ export function noteChange(draft: Draft, name: string, change: ServiceChange, la
   if (change.phase === 'starting' && before.intent.kind === 'again') draft.put(name, { intent: nothingIntended });
   if (isEnded(change.phase)) {
     recordStop(draft, before, statusOf(outcome));
-    finishStop(draft, name);
+    finishStop(draft, name, last);
   } else startAgain(draft, name, change.phase);
   if (draft.drain !== undefined) {
     letStagesStop(draft, stage);
@@ -173,8 +173,12 @@ function renew(draft: Draft, name: string, slot: Slot): void {
   draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
 }
 
-/** Finishes the stop of the service, if one was requested. */
-function finishStop(draft: Draft, name: string): void {
+/**
+ * Finishes the stop of the service, if one was requested.
+ *
+ * @param last its end ends the system: those that have waited for it get their place in the order of the shutdown
+ */
+function finishStop(draft: Draft, name: string, last: boolean): void {
   const slot = draft.get(name);
   if (slot === undefined) return;
   const { intent } = slot;
@@ -188,7 +192,7 @@ function finishStop(draft: Draft, name: string): void {
     ...(again || slot.because === undefined ? {} : { because: undefined }),
   });
   if (intent.behind > 0 && draft.drain === undefined) leaveLine(draft, new Set([name]));
-  letOthersStop(draft, intent.ahead);
+  if (!last) letOthersStop(draft, intent.ahead);
   if (intent.why === 'gone') draft.remove(name);
 }
 
