@@ -74,7 +74,8 @@ async function installPackages() {
     'busybox-static',
     'curl',
   ];
-  const needed = ['docker.io', 'debootstrap', 'iptables', 'openssh-client', ...podman].filter(
+  const places = ['docker-compose', 'systemd-container', 'python3-kubernetes'];
+  const needed = ['docker.io', 'debootstrap', 'iptables', 'openssh-client', ...podman, ...places].filter(
     (name) => !succeeds('dpkg', '-s', name),
   );
   if (needed.length === 0) return;

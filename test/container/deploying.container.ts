@@ -1,12 +1,22 @@
 /** The examples of docs/guide/deploying.md that Docker and Podman run: what they promise, in their containers. */
+import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { config, logAll } from '../boot/namespace.ts';
-import { configuration, file, guide } from '../docs/deploying-guide.ts';
-import { type Container, docker, eventually, start, tryDocker, untilReady, userImage } from './engine.ts';
+import { commandLines, configuration, file } from '../docs/deploying-guide.ts';
+import {
+  type Container,
+  clientEnvironment,
+  docker,
+  eventually,
+  start,
+  tryDocker,
+  untilReady,
+  userImage,
+} from './engine.ts';
 
 const image = 'example/web';
 
@@ -19,16 +29,11 @@ const at = (value: unknown, ...path: readonly (string | number)[]): unknown =>
 
 /** The command line in a block of commands, without `docker`, with the folders that stand for those beside it. */
 function commands(name: string, folders: Readonly<Record<string, string>> = {}): readonly (readonly string[])[] {
-  const block = new RegExp(`<!-- run: ${name} -->\\s+\`\`\`\\n([\\s\\S]*?)\`\`\``).exec(guide)?.[1];
-  if (block === undefined) throw new Error(`docs/guide/deploying.md has no commands ${name}`);
-  return block
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const [program, ...words] = line.trim().split(' ');
-      expect(program).toBe('docker');
-      return words.map((word) => word.replace(/^\.\/([\w.]+)/, (whole, folder: string) => folders[folder] ?? whole));
-    });
+  return commandLines(name).map((line) => {
+    const [program, ...words] = line.split(' ');
+    expect(program).toBe('docker');
+    return words.map((word) => word.replace(/^\.\/([\w.]+)/, (whole, folder: string) => folders[folder] ?? whole));
+  });
 }
 
 /** A folder that every account may read; removed after the test. */
@@ -67,7 +72,8 @@ beforeAll(async () => {
     .replace(/^FROM alpine$/m, `FROM ${userImage}`)
     .replace(/^ADD .*\n/m, '');
   writeFileSync(join(context, 'Dockerfile'), dockerfile);
-  await docker('build', '--quiet', '--tag', image, '--tag', `${image}:next`, context);
+  const tags = [image, `${image}:next`, 'example/worker'].flatMap((tag) => ['--tag', tag]);
+  await docker('build', '--quiet', ...tags, context);
   rmSync(context, { recursive: true });
 });
 
@@ -113,6 +119,58 @@ describe('the examples for Docker', () => {
     expect(await running.stop()).toBe(0);
     expect(running.lines()).toContainEqual(expect.stringMatching(/shutdown took .* of 8\.000 s/));
   });
+});
+
+describe('the Compose file', () => {
+  it('starts what depends on health once the services are ready, and stops both in order and in time', async () => {
+    const gate = "sh -c 'until [ -e /run/open ]; do sleep 0.1; done'";
+    const project = folder({ 'compose.yaml': file('compose.yaml') });
+    mkdirSync(join(project, 'chaperone.d'));
+    const services = {
+      'gate.service': { type: 'oneshot', command: gate },
+      'deaf.service': { command: '/fixtures/stubborn', after: 'gate.service', startup_pause: 0.1 },
+    };
+    writeFileSync(join(project, 'chaperone.d/web.conf'), config({ ...services, ...logAll }));
+    const compose = (...words: readonly string[]): Promise<Composed> => runCompose(project, words);
+    onTestFinished(async () => {
+      await compose('down', '--timeout', '0');
+    });
+    const isUp = compose('up', '--detach');
+    const idOf = async (service: string): Promise<string> => (await compose('ps', '--quiet', service)).stdout.trim();
+    const id = await eventually('the container of web runs', async () => {
+      const found = await idOf('web');
+      return found !== '' && (await tryDocker('exec', found, 'chaperonectl', 'status')).status === 0
+        ? found
+        : undefined;
+    });
+    expect(await idOf('worker')).toBe('');
+    expect((await tryDocker('exec', id, 'touch', '/file')).stderr).toContain('Read-only file system');
+    await docker('exec', id, 'touch', '/run/open');
+    expect(await isUp).toMatchObject({ status: 0 });
+    expect(await docker('inspect', '--format', '{{.State.Health.Status}}', id)).toBe('healthy');
+    // The worker has the image's own services, which wait for their gate.
+    const worker = await idOf('worker');
+    expect(await docker('inspect', '--format', '{{.State.Running}}', worker)).toBe('true');
+    expect(await compose('stop')).toMatchObject({ status: 0 });
+    for (const each of [id, worker]) expect(await docker('inspect', '--format', '{{.State.ExitCode}}', each)).toBe('0');
+    // A process that heeds no signal is killed by its own init, before the engine would.
+    expect(await docker('logs', id)).toMatch(/shutdown took \S+ s of 8\.000 s/);
+  });
+
+  interface Composed {
+    readonly status: number;
+    readonly stdout: string;
+    readonly stderr: string;
+  }
+
+  function runCompose(project: string, words: readonly string[]): Promise<Composed> {
+    return new Promise((resolve) => {
+      const options = { cwd: project, env: clientEnvironment };
+      execFile('docker-compose', ['--file', 'compose.yaml', ...words], options, (error, stdout, stderr) => {
+        resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
+      });
+    });
+  }
 });
 
 describe('the secrets', () => {

@@ -20,3 +20,13 @@ const named = (texts: Readonly<Record<string, string>>, name: string): string =>
 };
 export const file = (name: string): string => named(files, name);
 export const configuration = (name: string): string => named(configurations, name);
+
+/** The lines of a block of commands. */
+export function commandLines(name: string): readonly string[] {
+  const block = new RegExp(`<!-- run: ${name} -->\\s+\`\`\`\\n([\\s\\S]*?)\`\`\``).exec(guide)?.[1];
+  if (block === undefined) throw new Error(`docs/guide/deploying.md has no commands ${name}`);
+  return block
+    .trim()
+    .split('\n')
+    .map((line) => line.trim());
+}
