@@ -176,7 +176,9 @@ process.stdout.write(run('ls', ['-l', out]).concat('\n'));
 function dockerfile() {
   const stage = ([processor, { architecture }]) =>
     `FROM --platform=linux/${architecture} scratch AS chaperone-${architecture}\nADD chaperone-${version}-linux-${processor}.tar.xz /\n`;
-  return `# docker build --platform linux/arm64 -t chaperone .     (the older builder: with --build-arg TARGETARCH=arm64)
+  return `# docker build --platform linux/arm64 -t chaperone .
+# A builder older than BuildKit sets no TARGETARCH, and takes one processor's stage for the other's from its cache: beside --platform it
+# needs --no-cache --build-arg TARGETARCH=arm64.
 ARG TARGETARCH=amd64
 
 ${Object.entries(targets).map(stage).join('\n')}

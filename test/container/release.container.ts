@@ -317,10 +317,23 @@ describe('the package for npm', () => {
 });
 
 describe('the image', () => {
-  it('is made by the Dockerfile beside the files', async () => {
-    const platform = ['--build-arg', 'TARGETARCH=amd64'];
-    await docker('build', '--quiet', ...platform, '--tag', 'chaperone-test/released', first);
-    expect(await docker('run', '--rm', 'chaperone-test/released', '--version')).toContain(version);
+  it.each([
+    ['amd64', 0x3e],
+    ['arm64', 0xb7],
+  ])('is made by the Dockerfile beside the files for %s', async (architecture, machine) => {
+    const image = `chaperone-test/released-${architecture}`;
+    // What the comment in the file says of builders without BuildKit.
+    const platform = ['--no-cache', '--platform', `linux/${architecture}`, '--build-arg', `TARGETARCH=${architecture}`];
+    await docker('build', '--quiet', ...platform, '--tag', image, first);
+    expect(await docker('image', 'inspect', '--format', '{{.Os}}/{{.Architecture}}', image)).toBe(
+      `linux/${architecture}`,
+    );
+    const container = await docker('create', '--platform', `linux/${architecture}`, image);
+    const program = join(scratch, `chaperone-${architecture}`);
+    await docker('cp', `${container}:${folder}/chaperone`, program);
+    await docker('rm', container);
+    expect(readFileSync(program).readUInt16LE(18)).toBe(machine);
+    if (architecture === 'amd64') expect(await docker('run', '--rm', image, '--version')).toContain(version);
   });
 
   it('is an OCI layout for both processors', () => {
