@@ -89,6 +89,26 @@ describe('ticks', () => {
     });
   });
 
+  it('come again where the clock is set back beyond the last one, long after it', () => {
+    run(({ cold, expectObservable }, clock) => {
+      cold('14m x').subscribe(() => clock.jump(-5 * minute));
+      expectObservable(ticks(every(10 * minute), clock), '16m !').toBe('10m a 4m 59s 999ms b', {
+        a: 10 * minute,
+        b: 10 * minute,
+      });
+    });
+  });
+
+  it('come again where corrections, none of which is a jump, add up to one', () => {
+    run(({ cold, expectObservable }, clock) => {
+      cold('10m 10s x 9999ms x').subscribe(() => clock.jump(-45_000));
+      expectObservable(ticks(every(10 * minute), clock), '12m !').toBe('10m a 1m 29s 999ms b', {
+        a: 10 * minute,
+        b: 10 * minute,
+      });
+    });
+  });
+
   it('cost one look an hour while nothing is due', () => {
     run(({ expectObservable, flush }, clock) => {
       expectObservable(ticks(every(24 * hour), clock), '1441m !').toBe('1440m a', { a: 24 * hour });

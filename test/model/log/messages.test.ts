@@ -198,6 +198,18 @@ describe('the log lines of the run', () => {
     ]);
   });
 
+  it('tell beside an abnormal end that the kernel lacked memory', () => {
+    const status = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false, oomKilled: true } as const;
+    for (const change of [
+      { phase: 'failed', cause: { ...exited, status }, during: 'run' },
+      { phase: 'backoff', cause: { ...exited, status }, restartsLeft: 4, delay: 3_000 },
+    ] as const) {
+      const [end, why] = changed(change);
+      expect(end).toBe('err: web.service terminated abnormally with <ProcStatus signal=9>');
+      expect(why).toContain('memory');
+    }
+  });
+
   it('tell that a service was given up', () => {
     const failed = { phase: 'failed', cause: exited, during: 'run' } as const;
     const gaveUp = { restarts: 5, after: 62_000 };

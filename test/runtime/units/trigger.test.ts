@@ -188,8 +188,8 @@ describe('the trigger of a cron service', () => {
 
   it('is refused where the schedule cannot be read, with all that is wrong', () => {
     const problems = [
-      { message: 'one', start: 0, end: 1 },
-      { message: 'two', start: 2, end: 3 },
+      { message: 'one', index: 0, length: 1 },
+      { message: 'two', index: 2, length: 1 },
     ];
     const { told } = arm(cron, { loadSchedules: () => () => ({ ok: false, problems }) });
     expect(told).toEqual([{ type: 'trigger.refused', cause: { kind: 'schedule', problem: 'one; two' }, at: 0 }]);
