@@ -69,7 +69,12 @@ describe.runIf(isRoot)('chaperonectl shell', () => {
     ['an unknown service', ['nothing', 'true'], 4, /no such service/i],
     ['two services', ['*', 'true'], 2, /exactly one/],
     ['a program that is not there', ['a', 'no-such-program'], 127, /executable 'no-such-program' not found/],
-    ['a program that is not there, behind "--"', ['a', '--', '/no/such'], 127, /cannot execute \/no\/such: it, or the interpreter it names, does not exist/],
+    [
+      'a program that is not there, behind "--"',
+      ['a', '--', '/no/such'],
+      127,
+      /cannot execute \/no\/such: it, or the interpreter it names, does not exist/,
+    ],
     [
       'a program that is not executable',
       ['a', '/etc/passwd'],
