@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ServiceChange } from '../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
+import type { SystemNotice } from '../../src/model/service/system-notice.ts';
 import { type InvariantName, invariantNames, violations } from './invariants.ts';
 import type { ServicePlan, WorldPlan } from './plan.ts';
 import { type Entry, type Happening, type Look, runWorld, type WorldRun } from './run-world.ts';
@@ -215,6 +216,12 @@ const failedToStart: ServiceChange = {
   during: 'start',
 };
 
+const afterStart = indexOf(isChangeOf('web.service', 'ready.running')) + 1;
+
+function noticed(news: (SystemNotice & { readonly type: 'service.noticed' })['news']): Happening {
+  return { kind: 'notice', notice: { type: 'service.noticed', service: 'db.service', news } };
+}
+
 /** The same history, of a service with another definition. */
 function redefined(name: string, changes: Partial<ServiceSpec>): WorldRun {
   const services = run.spec.services.map((spec) => (spec.name === name ? { ...spec, ...changes } : spec));
@@ -314,6 +321,42 @@ const lies: Readonly<Record<InvariantName, () => WorldRun>> = {
     inserted(indexOf(isSpawnOfDb) + 1, { kind: 'spawned', id: 999, pid: 999, service: 'db.service' }),
   'a skipped service runs no process': () => redefined('db.service', { startIf: { kind: 'file', path: '/run/never' } }),
   'nothing runs longer than max_runtime and its stop': () => redefined('db.service', { maxRuntime: 1 }),
+  'every accepted connection ends': () => inserted(0, { kind: 'accepted', service: 'db.service', connection: 1 }),
+  'a signal by hand reaches the process that it names': () =>
+    inserted(indexOf(isDraining), {
+      kind: 'deed',
+      deed: { do: 'kill', name: 'db.service', signal: 'SIGUSR2' },
+      pid: spawnOfDb?.kind === 'spawned' ? spawnOfDb.pid : 0,
+    }),
+  'a stop that was asked for is carried out': () => {
+    const { history } = inserted(afterStart, {
+      kind: 'deed',
+      deed: { do: 'stop', names: ['db.service'], disable: false },
+    });
+    return withHistory(
+      history.map((entry, index) => (index > afterStart ? { ...entry, own: entry.own + 1e6 } : entry)),
+    );
+  },
+  'the log says of each end what it was': () =>
+    editedWhole(
+      (entry) => entry.kind === 'said',
+      (entry) => [{ ...entry, kind: 'said', pid: 2, status: '<ProcStatus exit_status=9>', text: 'exit 9' }],
+    ),
+  'a run that is said to begin begins': () => {
+    const { history } = inserted(
+      afterStart,
+      { kind: 'deed', deed: { do: 'run-now', name: 'db.service' } },
+      noticed({ kind: 'runAsked', request: 1, answer: 'begun' }),
+    );
+    return { ...run, history, whole: history };
+  },
+  'a reload that is said to be done has reached the service': () =>
+    inserted(
+      0,
+      { kind: 'deed', deed: { do: 'reload-service', name: 'db.service' } },
+      noticed({ kind: 'reloaded', request: 1, outcome: { kind: 'done', took: 1 } }),
+    ),
+  'the system ends when it is said to': () => inserted(0, { kind: 'deed', deed: { do: 'shutdown', delay: 0 } }),
   'a run and a reload by hand are answered': () =>
     inserted(0, {
       kind: 'fact',

@@ -18,6 +18,7 @@ import {
 } from '../../src/model/service/probe.ts';
 import { type FailureCause, isEnded, isLive, type ServicePhase } from '../../src/model/service/service-phase.ts';
 import { ownsRemains, type ServiceSpec } from '../../src/model/service/service-spec.ts';
+import { answerInvariants } from './answer-invariants.ts';
 import {
   isChange,
   isOver,
@@ -324,6 +325,7 @@ const leastGrace = 1_000;
 
 export const invariants = {
   ...hookInvariants,
+  ...answerInvariants,
 
   'nothing starts before its prerequisites are ready': (run) => {
     const specs = specsOf(run);
@@ -574,6 +576,7 @@ export const invariants = {
   },
 
   'dependents stop before what they depend on': (run) => {
+    const begin = noticeAt(run, 'system.draining')?.own;
     const told = new Set<string>();
     return walk(run, (entry, state) => {
       if (entry.kind === 'told' && entry.by === 'stop') told.add(entry.service);
@@ -581,6 +584,8 @@ export const invariants = {
       const { service, change } = entry.notice;
       // A service that crashes, or that its own chart ends (a time limit, the watchdog), has no turn to wait for.
       const isOrdered = told.delete(service);
+      // The end of the last one that a stop by hand has waited for may begin the end of the system, too: the stop was let go before.
+      if (state.draining && state.stopped.has(service) && entry.own === begin) return undefined;
       if (!isOrdered || change.phase !== 'stopping' || state.forced || has(run, 'pause')) return undefined;
       const other = run.spec.services.find(({ name, prerequisites }) => {
         if (!prerequisites.includes(service) || state.lost.has(name)) return false;
@@ -823,7 +828,9 @@ export const invariants = {
       const lates = run.plan.faults.map((fault) => (fault.fault === 'coalescedExits' ? fault.delay : 0));
       const asked =
         spec.startIf !== undefined && asksCommand(spec.startIf) ? Math.max(0, ...lates) + spec.processTimeout : 0;
-      const most = asked + longestStart(spec) + starts.lastWait(service) + longestRead(run, service);
+      // What a command or a hook has left is ended before the start is over.
+      const survives = has(run, 'stuck') ? killGrace : 0;
+      const most = asked + longestStart(spec) + starts.lastWait(service) + longestRead(run, service) + survives;
       return took > most ? `${service} was starting for ${took} ms, and may be for ${most}` : undefined;
     });
   },
@@ -1454,9 +1461,13 @@ export const invariants = {
         }
       }
       if (entry.kind === 'sends' && entry.purpose === 'stop') {
+        const beside = besideOf(entry.service);
+        const promise = promises.get(beside ?? entry.service);
         // The time of a command beside a service is the service's.
-        if (besideOf(entry.service) !== undefined) return undefined;
-        const promise = promises.get(entry.service);
+        if (beside !== undefined) {
+          if (promise !== undefined && entry.signal === 'SIGKILL') promise.killed = true;
+          return undefined;
+        }
         // The service itself ends a failed run, and processes that drained runs have left.
         const isFirst = !steps.isLater(entry, specs.get(entry.service)?.killSteps);
         const isOwn = isFirst && (promise === undefined || (promise.by === 'reset' && promise.at < entry.own));

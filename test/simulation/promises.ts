@@ -8,6 +8,17 @@ export const promises: Readonly<Record<InvariantName, string>> = {
   'after_stop follows each run exactly once':
     '"`after_stop` follows every end and every failed start, before the next try"',
   'no signal of a stop comes before its pause': '"`kill_signal`: also a list with pauses"',
+  'every accepted connection ends': '"The connection counts as served when that process ends"',
+  'a signal by hand reaches the process that it names':
+    '`kill NAME SIGNAL` answers "SIGNAL sent.": the process that status has for the service has got it',
+  'a stop that was asked for is carried out':
+    '"services stopping.": the service has ended when its stop_timeout is up, after those that need it, unless what survives SIGKILL is told',
+  'the log says of each end what it was':
+    '"NAME exit status for pid=N is \'STATUS\'": the status with which that process has ended',
+  'a run that is said to begin begins': '"`chaperonectl run-now NAME`": "runs begun."',
+  'a reload that is said to be done has reached the service':
+    '"`chaperonectl reload NAME`": "services reloaded.", once its signal has arrived, or its command has succeeded',
+  'the system ends when it is said to': '"shutdown [DELAY|now]": "Shutting down in S seconds"',
   'nothing starts before its prerequisites are ready':
     '"A dependent of a failed (not ignored) prerequisite does not start"',
   'nothing starts before the stage before it stands':
