@@ -243,15 +243,16 @@ function report(tally: Tally, request: Request, jobs: number): void {
   if (seeds.size > 0) print(`\n${seeds.size} seeds fail`);
 }
 
-/** @returns how many places no world has met although worlds are to meet them */
+/** @returns how many places no world has met although worlds are to meet them, or some world has met although none can */
 function reportReach({ reach }: Tally): number {
-  const { unmet, frequent, rarest, met } = judgeReach(reach);
+  const { unmet, frequent, refuted, rarest, met } = judgeReach(reach);
   print(`\n${met} places met, ${unmet.length} not; the rarest:`);
   for (const [place, count] of rarest.filter(([, times]) => times < rare))
     print(`${String(count).padStart(8)}  ${place}`);
   for (const place of frequent) print(`worlds meet often what test/simulation/reach-table.ts calls seldom: ${place}`);
   for (const place of unmet) print(`✗ no world meets: ${place}`);
-  return unmet.length;
+  for (const [place, why] of refuted) print(`✗ worlds meet what is said to be impossible, since ${why}: ${place}`);
+  return unmet.length + refuted.length;
 }
 
 /** Shrinks the first seed of each kind of failure, and prints how to run it again. */

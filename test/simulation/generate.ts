@@ -32,9 +32,12 @@ import {
   withChild,
   withLines,
 } from './random-programs.ts';
+import { withSteering } from './steer.ts';
 
 /** The numbers of outputs begin elsewhere than those of the rest. */
 const outlets = 0x0d_ea1;
+/** And so do those of what leads worlds to rare places. */
+const steering = 0x57_ee_12;
 /** ms within which faults and commands come; the end may come a little later. */
 const span = 15_000;
 /** One world in so many is large. */
@@ -123,7 +126,7 @@ export function generateWorld(seed: number): WorldPlan {
   );
   const asked = drawRequests(running, withLimits);
   const whole = { ...plan, services: withLimits, faults: [...faults, ...lost], commands: [...commands, ...asked], end };
-  return withOutlets(new Random(seed ^ outlets), whole);
+  return withSteering(new Random(seed ^ steering), withOutlets(new Random(seed ^ outlets), whole));
 }
 
 /** The path of a condition; no file of a world has it. */

@@ -17,8 +17,8 @@ import { systemMachine } from '../../src/machines/system.ts';
 import { unitMachine } from '../../src/machines/unit.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
-import type { Deed } from './plan.ts';
-import { commandsMet, directives, notifyKeys, seldom } from './reach-table.ts';
+import { commandPlaces, commandsMetBy, impossiblePlaces } from './reach-commands.ts';
+import { directives, impossibleInCharts, notifyKeys, seldom } from './reach-table.ts';
 import type { WorldRun } from './run-world.ts';
 
 /** How often each place was met, by its name. */
@@ -55,41 +55,16 @@ export class Reach {
   };
 
   /** Counts what a world's plan has, and what was done in it. */
-  read({ plan, spec, history }: WorldRun): void {
+  read(run: WorldRun): void {
     const plain = serviceSpec();
-    for (const service of spec.services)
+    for (const service of run.spec.services)
       for (const name of Object.keys(directives))
         if (isDirective(name) && JSON.stringify(service[name]) !== JSON.stringify(plain[name]))
           this.#count(`directive ${name}`);
-    const types = new Map(plan.services.map(({ name, type }) => [name, type]));
-    const states = new Map<string, string>();
-    let system = 'booting';
-    for (const entry of history) {
-      switch (entry.kind) {
-        case 'fact': {
-          if (entry.fact.type !== 'moved') break;
-          const [top = ''] = entry.fact.to.split('.', 1);
-          if (entry.fact.actor === 'system') system = top;
-          else states.set(entry.fact.actor, top);
-          break;
-        }
-        case 'notified':
-          for (const line of entry.text.split('\n')) this.#count(`notify key ${line.split('=', 1)[0] ?? ''}`);
-          break;
-        case 'deed':
-          for (const name of namesOf(entry.deed)) {
-            const kind = types.get(name);
-            if (kind === undefined) break;
-            const scheduled = kind === 'cron' || kind === 'inetd' ? 'scheduled' : 'other';
-            this.#count(
-              `command ${entry.deed.do} of a ${scheduled} service in ${states.get(name) ?? 'pending'} while ${system}`,
-            );
-          }
-          break;
-        default:
-          break;
-      }
-    }
+    for (const entry of run.history)
+      if (entry.kind === 'notified')
+        for (const line of entry.text.split('\n')) this.#count(`notify key ${line.split('=', 1)[0] ?? ''}`);
+    for (const place of commandsMetBy(run)) this.#count(place);
   }
 
   counts(): Counts {
@@ -123,16 +98,21 @@ export class Reach {
 /** The names of all places that worlds are to meet. */
 export function expectedPlaces(): readonly string[] {
   return [
-    ...machines.flatMap((machine) => [
-      ...Object.keys(machine.implementations.guards).flatMap((name) =>
-        [true, false].map((answer) => `guard ${machine.id}: ${name} is ${answer}`),
-      ),
-      ...transitionsOf(machine.root).filter(changesSomething).map(nameOfTransition),
-    ]),
+    ...placesOfCharts().filter((place) => !impossibleInCharts.has(place)),
     ...notifyKeys.map((key) => `notify key ${key}`),
     ...Object.entries(directives).flatMap(([name, drawn]) => (drawn === true ? [`directive ${name}`] : [])),
-    ...commandsMet,
+    ...commandPlaces(),
   ];
+}
+
+/** The guards of all charts with each answer, and the transitions. */
+export function placesOfCharts(): readonly string[] {
+  return machines.flatMap((machine) => [
+    ...Object.keys(machine.implementations.guards).flatMap((name) =>
+      [true, false].map((answer) => `guard ${machine.id}: ${name} is ${answer}`),
+    ),
+    ...transitionsOf(machine.root).filter(changesSomething).map(nameOfTransition),
+  ]);
 }
 
 export interface ReachReport {
@@ -140,6 +120,8 @@ export interface ReachReport {
   readonly unmet: readonly string[];
   /** What the table calls seldom, and worlds meet often. */
   readonly frequent: readonly string[];
+  /** What is said to be impossible, with the reason, and was met. */
+  readonly refuted: readonly (readonly [place: string, why: string])[];
   /** The places that were met least often. */
   readonly rarest: readonly (readonly [place: string, count: number])[];
   readonly met: number;
@@ -155,6 +137,7 @@ export function judgeReach(counts: Counts): ReachReport {
   return {
     unmet: places.filter((place) => times(place) === 0 && !seldom.has(place)),
     frequent: [...seldom].filter((place) => times(place) >= often),
+    refuted: [...impossibleInCharts, ...impossiblePlaces()].filter(([place]) => times(place) > 0),
     rarest: met.toSorted((a, b) => times(a) - times(b)).map((place) => [place, times(place)] as const),
     met: met.length,
   };
@@ -185,9 +168,4 @@ function nameOfTransition(transition: AnyTransitionDefinition): string {
 
 function isDirective(name: string): name is keyof ServiceSpec {
   return name in directives;
-}
-
-function namesOf(deed: Deed): readonly string[] {
-  if ('names' in deed) return deed.names;
-  return 'name' in deed ? [deed.name] : [];
 }
