@@ -512,7 +512,7 @@ export const invariants = {
       const { draining, killed } = state;
       owners.note(entry);
       if (entry.kind !== 'signalled' || draining || entry.signal === 'SIGCONT') return undefined;
-      const known = [...owners.ownersOf(entry)].map((name) => specs.get(name));
+      const known = [...owners.ownersOf(entry)].map((name) => specs.get(endedAs(name)));
       if (known.some((spec) => spec?.killMode === 'mixed' || hasStopHooks(spec))) return undefined;
       const since = signalled.get(entry.root);
       if (entry.signal !== 'SIGKILL') {
