@@ -1,4 +1,4 @@
-/** The pod of docs/guide/deploying.md, as `podman kube play` runs it. */
+/** The pod of docs/guide/deploying.md, as `podman kube play` runs it, and the two commands of its unit. */
 import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { config, logAll } from '../boot/namespace.ts';
+import { listenAt } from '../cli/sdnotify/notify-sockets.ts';
 import { configuration, file } from '../docs/deploying-guide.ts';
 import { docker, eventually, tryDocker } from './engine.ts';
 
@@ -28,9 +30,11 @@ interface Outcome {
   readonly stderr: string;
 }
 
-async function tryPodman(...words: readonly string[]): Promise<Outcome> {
+const tryPodman = (...words: readonly string[]): Promise<Outcome> => podmanWith({}, words);
+
+async function podmanWith(variables: Readonly<Record<string, string>>, words: readonly string[]): Promise<Outcome> {
   const child = spawn('podman', [...places, '--storage-driver', 'vfs', ...words], {
-    env,
+    env: { ...env, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -102,4 +106,39 @@ it('the pod is ready by both probes, has its secret and no other rights, and end
   expect(await podman('inspect', '--format', '{{.State.ExitCode}}', 'web-web')).toBe('0');
   expect(await podman('logs', 'web-web')).toMatch(/shutdown took \S+ s of 8\.000 s; 2 services stopped:/);
   await podman('kube', 'down', play);
+});
+
+it('the unit tells systemd that it is ready once all services are, and ends in order', async () => {
+  const command = (key: string): readonly string[] =>
+    new RegExp(`^${key}=podman (.*)$`, 'm').exec(file('web.service.ini'))?.[1]?.split(' ') ?? [];
+  const chaperoneD = join(folder, 'chaperone.d');
+  mkdirSync(chaperoneD);
+  writeFileSync(
+    join(chaperoneD, 'web.conf'),
+    config({
+      'gate.service': { type: 'oneshot', command: "sh -c 'until [ -e /etc/chaperone.d/open ]; do sleep 0.1; done'" },
+      'web.service': { command: 'sleep infinity', after: 'gate.service', startup_pause: 0.1 },
+      ...logAll,
+    }),
+  );
+  const { path, take } = listenAt(join(folder, 'notify'));
+  const arrived: string[] = [];
+  const start = command('ExecStart');
+  const configured = [...start.slice(0, -1), '--volume', `${chaperoneD}:/etc/chaperone.d:ro`, ...start.slice(-1)];
+  const ended = podmanWith({ NOTIFY_SOCKET: path }, configured);
+  await eventually('chaperone answers', async () =>
+    (await tryPodman('exec', 'web', 'chaperonectl', 'status')).status === 0 ? true : undefined,
+  );
+  arrived.push(...take());
+  expect(arrived.join('\n')).not.toContain('READY=1');
+  writeFileSync(join(chaperoneD, 'open'), '');
+  await eventually('READY=1 has come', () => {
+    arrived.push(...take());
+    return Promise.resolve(arrived.some((text) => text.startsWith('READY=1')) || undefined);
+  });
+  expect(arrived.join('\n')).toMatch(/^MAINPID=\d+$/m);
+  await podman(...command('ExecStop'));
+  const { status, stdout } = await ended;
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/shutdown took \S+ s of 8\.000 s; 1 service stopped:/);
 });
