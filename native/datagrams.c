@@ -95,7 +95,11 @@ napi_value edge_bind_datagram(napi_env env, napi_callback_info info) {
   return fd < 0 ? throw_errno(env, "bind a datagram socket", error) : number_of(env, fd);
 }
 
-static int send_datagram(struct instance *instance, const char *path, const uint8_t *data, size_t length) {
+/*
+ * sendmsg(2). Where the kernel lets this process speak for `pid`, the datagram is from there: a host that believes its main process
+ * alone, as systemd does by default, hears PID 1. Returns 0 or an errno.
+ */
+static int send_datagram(struct instance *instance, const char *path, const uint8_t *data, size_t length, pid_t pid) {
   struct sockaddr_un address;
   socklen_t size;
   const int wrong = unix_address(path, &address, &size);
@@ -103,19 +107,42 @@ static int send_datagram(struct instance *instance, const char *path, const uint
   if (instance->sender < 0) instance->sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (instance->sender < 0) return errno;
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-  return sendto(instance->sender, data, length, flags, (const struct sockaddr *)&address, size) < 0 ? errno : 0;
+  /* sendmsg(2) only reads what these point to. */
+  struct iovec vector = {(void *)(uintptr_t)data, length};
+  struct msghdr message = {.msg_name = &address, .msg_namelen = size, .msg_iov = &vector, .msg_iovlen = 1};
+  const struct ucred credentials = {pid, getuid(), getgid()};
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof credentials)] = {0};
+  if (pid > 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_CREDENTIALS;
+    header->cmsg_len = CMSG_LEN(sizeof credentials);
+    memcpy(CMSG_DATA(header), &credentials, sizeof credentials);
+    if (sendmsg(instance->sender, &message, flags) >= 0) return 0;
+    /* It may not speak for that process (EPERM), or there is none (ESRCH). */
+    if (errno != EPERM && errno != ESRCH) return errno;
+    message.msg_control = NULL;
+    message.msg_controllen = 0;
+  }
+  return sendmsg(instance->sender, &message, flags) < 0 ? errno : 0;
 }
 
-/* sendto(2) */
+/* sendmsg(2), SCM_CREDENTIALS */
 napi_value edge_send_datagram(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
+  napi_value arguments[3];
   char *path;
   uint8_t *data;
   size_t length;
-  arguments_of(env, info, 2, arguments);
+  int pid = 0;
+  napi_valuetype type = napi_undefined;
+  arguments_of(env, info, 3, arguments);
+  napi_typeof(env, arguments[2], &type);
   if (!read_bytes(env, arguments[1], &data, &length)) return NULL;
+  if (type != napi_undefined && !read_int(env, arguments[2], "pid", 1, &pid)) return NULL;
   if (!read_string(env, arguments[0], "path", &path)) return NULL;
-  const int error = send_datagram(instance_of(env), path, data, length);
+  const int error = send_datagram(instance_of(env), path, data, length, pid);
   free(path);
   return number_of(env, error);
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadEdge } from '../../src/runtime/linux/load-edge.ts';
 import { inDist } from '../dist.ts';
-import { boot, config, expectOrder, logAll, until } from './namespace.ts';
+import { boot, config, expectOrder, isRoot, logAll, until } from './namespace.ts';
 
 const edge = loadEdge(inDist('edge.node'));
 const stay = { command: 'sleep infinity', startup_pause: 0.1 } as const;
@@ -13,20 +13,27 @@ interface Host {
   readonly path: string;
   /** The datagrams so far. */
   readonly datagrams: readonly string[];
+  /** The pid that the kernel names as the sender of each. */
+  readonly senders: readonly (number | undefined)[];
 }
 
 /** A host's socket, which is read continuously. */
 function openHost(path = join(mkdtempSync(join(tmpdir(), 'chaperone-host-')), 'notify')): Host {
   const fd = edge.bindDatagram(path);
+  edge.passCredentials(fd);
   const datagrams: string[] = [];
+  const senders: (number | undefined)[] = [];
   const watch = edge.watchReadable(fd, () => {
-    for (const { bytes } of edge.receiveDatagrams(fd, 64)) datagrams.push(bytes.toString());
+    for (const { bytes, credentials } of edge.receiveDatagrams(fd, 64)) {
+      datagrams.push(bytes.toString());
+      senders.push(credentials?.pid);
+    }
   });
   onTestFinished(() => {
     watch.close();
     if (!path.startsWith('@')) rmSync(join(path, '..'), { recursive: true, force: true });
   });
-  return { path, datagrams };
+  return { path, datagrams, senders };
 }
 
 /** runc passes a datagram on where its bytes begin with READY=, and leaves; it reads nothing else. */
@@ -66,6 +73,39 @@ describe('the host of chaperone', () => {
       /queueing 'STATUS=Uptime/,
       new RegExp(`queueing 'STOPPING=1' to notify socket '${host.path}'`),
     ]);
+  });
+
+  it.runIf(isRoot)('hears PID 1 itself, as it asks for where it believes the main process alone', async () => {
+    const host = openHost();
+    const system = boot({
+      env: { NOTIFY_SOCKET: host.path },
+      files: { 'x.conf': config({ 'a.service': stay, ...logAll }) },
+    });
+    await system.waitForLine(/ready\.$/);
+    await until('it is ready', () => (host.datagrams.includes('READY=1') ? true : undefined));
+    const pid = system.pid();
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    await until('it stops', () => (host.datagrams.includes('STOPPING=1') ? true : undefined));
+    expect(new Set(host.senders)).toEqual(new Set([pid]));
+  });
+
+  it.runIf(isRoot)('hears Node where that may not speak for PID 1', async () => {
+    const host = openHost();
+    const program = join(host.path, '..', 'program');
+    writeFileSync(program, `#!/bin/sh\nexec setpriv --bounding-set -sys_admin ${inDist('chaperone')} "$@"\n`);
+    chmodSync(program, 0o755);
+    const system = boot({
+      env: { NOTIFY_SOCKET: host.path },
+      files: { 'x.conf': config({ 'a.service': stay, ...logAll }) },
+      program,
+    });
+    await system.waitForLine(/ready\.$/);
+    await until('it is ready', () => (host.datagrams.includes('READY=1') ? true : undefined));
+    const brain = system.brain();
+    system.signal('SIGTERM');
+    expect(await system.exit).toBe(0);
+    expect(host.senders[0]).toBe(brain);
   });
 
   it('is answered on an abstract socket, with its watchdog and without STATUS', async () => {

@@ -124,7 +124,7 @@ export class LinuxKernel implements Kernel {
     this.#trees = new ProcessTrees(clock, this.pid, (group) => this.#groupExists(group));
     this.following = new LinuxFollowing(edge, clock, this.#trees, body);
     this.#discarder = new Discarder(edge);
-    this.notifying = new LinuxNotifying(edge, this.#discarder);
+    this.notifying = new LinuxNotifying(edge, this.#discarder, this.pid);
   }
 
   /** Starts to listen: to signals, and to what happened before. Call it once, when subscribers are in place. */

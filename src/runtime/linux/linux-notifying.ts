@@ -24,12 +24,15 @@ const mostBytes = 1024 * 1024;
 export class LinuxNotifying implements Notifying {
   readonly #edge: NativeEdge;
   readonly #discarder: Discarder;
+  readonly #pid: number;
   #library: DatagramLibrary | undefined;
   #directory: string | undefined;
 
-  constructor(edge: NativeEdge, discarder: Discarder) {
+  /** @param pid of the body, in whose name the host is notified where the kernel permits that: the host may believe nobody else */
+  constructor(edge: NativeEdge, discarder: Discarder, pid: number) {
     this.#edge = edge;
     this.#discarder = discarder;
+    this.#pid = pid;
   }
 
   /** Await this before the first socket is opened, also the log socket. */
@@ -79,7 +82,7 @@ export class LinuxNotifying implements Notifying {
 
   send(path: string, bytes: Uint8Array): string | undefined {
     try {
-      const errno = this.#edge.sendDatagram(path, bytes);
+      const errno = this.#edge.sendDatagram(path, bytes, this.#pid);
       return errno === 0 ? undefined : errnoName(errno);
     } catch (error) {
       return codeOf(error) ?? 'EINVAL';

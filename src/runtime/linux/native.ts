@@ -74,12 +74,15 @@ export interface NativeEdge {
    */
   bindDatagram(path: string): number;
   /**
-   * sendto(2) an AF_UNIX datagram socket, without waiting.
+   * sendmsg(2) to an AF_UNIX datagram socket, without waiting.
    *
    * @param path as for `bindDatagram`
+   * @param pid of the process that the datagram is from, by its credentials, where the kernel permits that to this process
+   * (CAP_SYS_ADMIN); the datagram is from this process otherwise, and where no pid is given
    * @returns 0 or the errno: ENOENT and ECONNREFUSED where nobody listens, EAGAIN where the receiver's queue is full
+   * @throws TypeError for a pid below 1
    */
-  sendDatagram(path: string, bytes: Uint8Array): number;
+  sendDatagram(path: string, bytes: Uint8Array, pid?: number): number;
   /**
    * connect(2) to an AF_UNIX datagram socket: tells whether somebody listens, who notices nothing of it.
    *

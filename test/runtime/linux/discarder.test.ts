@@ -10,7 +10,7 @@ describe('a notify socket', () => {
     ['a connection', ''],
     ['a connection on its way in a unix socket', nested],
   ])('waits for no end of %s with unsent data, whether it is stored or not', async (_, wrap) => {
-    const notifying = new LinuxNotifying(edge, new Discarder(edge));
+    const notifying = new LinuxNotifying(edge, new Discarder(edge), process.pid);
     await notifying.load();
     const socket = notifying.openSocket('web');
     const descriptors: number[] = [];

@@ -437,6 +437,25 @@ describe('a datagram socket', () => {
     expect(codeOf(() => edge.passCredentials(devNull))).toBe('ENOTSOCK');
   });
 
+  it('names another process as the sender where the kernel permits it, and its own where not', async () => {
+    const path = newName();
+    const fd = edge.bindDatagram(path);
+    edge.passCredentials(fd);
+    expect(edge.sendDatagram(path, Buffer.from('of the parent'), process.ppid)).toBe(0);
+    expect(edge.sendDatagram(path, Buffer.from('its own'), process.pid)).toBe(0);
+    // No process has this pid.
+    expect(edge.sendDatagram(path, Buffer.from('of nobody'), 2 ** 22 + 1)).toBe(0);
+    const ids = { uid: process.getuid?.(), gid: process.getgid?.() };
+    expect(edge.receiveDatagrams(fd, 10).map(({ bytes, credentials }) => [bytes.toString(), credentials])).toEqual([
+      ['of the parent', { pid: isRoot ? process.ppid : process.pid, ...ids }],
+      ['its own', { pid: process.pid, ...ids }],
+      ['of nobody', { pid: process.pid, ...ids }],
+    ]);
+    closeSync(fd);
+    expect(edge.sendDatagram(path, Buffer.from('x'), process.ppid)).toBe(111);
+    expect(() => edge.sendDatagram(path, Buffer.from('x'), -1)).toThrow(TypeError);
+  });
+
   it.runIf(isRoot)('tells which account sent', async () => {
     const path = newName();
     const fd = edge.bindDatagram(path);
