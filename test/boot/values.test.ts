@@ -65,7 +65,8 @@ describe('values from files', () => {
       `S_FILE=${path}/S`,
     ])
       await system.waitForLine(new RegExp(`x\\[\\d+\\]: ${line}$`));
-    await stop(system);
+    // Nothing is left then.
+    expect(await system.exit).toBe(0);
   });
 
   it('are read at each start: anew, and a start without them has failed', async () => {
