@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -5,7 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Each file in a process of its own: the Linux kernel's tests reap every child of theirs.
     pool: 'forks',
-    maxWorkers: 2,
+    // Many tests wait for real time, so that two of them share a processor well; more than four would only be in each other's way.
+    maxWorkers: Math.min(4, 2 * availableParallelism()),
     // Tests wait for events, and a busy machine may take its time: these limits are met only by what hangs.
     testTimeout: 120_000,
     hookTimeout: 120_000,
