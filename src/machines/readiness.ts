@@ -101,9 +101,10 @@ export const readinessMachine = setup({
       enqueue.sendTo(owner, { type: 'readiness.failed', serial, cause, at: event.at });
     }),
     tellTooLate: enqueueActions(({ context, enqueue }) => {
-      const { serial, owner, deadline } = context;
+      const { serial, owner, deadline, at } = context;
       const cause = tooLate(context);
-      enqueue.sendTo(owner, { type: 'readiness.failed', serial, cause, at: deadline });
+      // The time may have been up before: the leader of a forking service has taken it all.
+      enqueue.sendTo(owner, { type: 'readiness.failed', serial, cause, at: Math.max(at, deadline) });
     }),
     extend: enqueueActions(({ context, event, enqueue }) => {
       assertEvent(event, 'notify.received');

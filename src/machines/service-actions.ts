@@ -318,7 +318,7 @@ export const serviceSetup = setup({
     judgeTimeout: assign(({ context: { deadline, at, spec, pid, hook } }) => {
       const timeout = spec.processTimeout;
       return {
-        at: deadline ?? at,
+        at: Math.max(at, deadline ?? at),
         verdict:
           hook === undefined
             ? { kind: 'timeout', timeout, pid }

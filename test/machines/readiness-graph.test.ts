@@ -175,7 +175,7 @@ describe.each(variants)('the readiness chart ($name)', ({ exploration }) => {
   });
 });
 
-function scripted(changes: Partial<ServiceSpec>) {
+function scripted(changes: Partial<ServiceSpec>, at = 0) {
   const clock = new SimulatedClock();
   const facts: ReadinessFact[] = [];
   const hearing = createActor(
@@ -194,7 +194,7 @@ function scripted(changes: Partial<ServiceSpec>) {
       }),
     },
   });
-  const input = { ...inputFor(changes), owner: hearing };
+  const input = { ...inputFor(changes), owner: hearing, at };
   const actor = createActor(logic, { clock, input }).start();
   return {
     clock,
@@ -243,6 +243,15 @@ describe('what a service that awaits its readiness is told', () => {
     failed.notify({ errno: 5, busError: 'org.example.Error', ready: true });
     const cause = { kind: 'reported', errno: 5, busError: 'org.example.Error', pid: 0 };
     expect(failed.facts).toEqual([{ type: 'readiness.failed', serial: 2, cause, at: 0 }]);
+  });
+
+  it.each([
+    { pidfile },
+    { type: 'notify' as const },
+  ])('is the present time where the time was up before it was waited for (%o)', (changes) => {
+    const { clock, facts } = scripted(changes, 30_028);
+    clock.increment(0);
+    expect(facts).toMatchObject([{ type: 'readiness.failed', at: 30_028 }]);
   });
 
   it('is until when it may take, where it asks for more, and that it took longer', () => {

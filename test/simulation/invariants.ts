@@ -542,22 +542,28 @@ export const invariants = {
   'no probe outlives its service': (run) => {
     const commands = new Map<number, { readonly pid: number; readonly service: string }>();
     const begun = new Set<number>();
+    /** Commands that ran when their service came to rest: they are killed in the same turn. */
+    const left = new Map<number, { readonly at: number; readonly phase: ServicePhase }>();
     return walk(run, (entry) => {
+      for (const [id, { at, phase }] of left) {
+        const command = commands.get(id);
+        if (entry.at > at && command !== undefined)
+          return `pid ${command.pid} of a probe of ${command.service}, which is ${phase}`;
+      }
       if (entry.kind === 'spawned') {
         const service = ofProbe(entry.service);
         if (service !== undefined) commands.set(entry.id, { pid: entry.pid, service });
       }
       if (entry.kind === 'begun' && commands.has(entry.id)) begun.add(entry.id);
-      if (entry.kind === 'ended' || (entry.kind === 'signalled' && entry.signal === 'SIGKILL')) begun.delete(entry.id);
+      if (entry.kind === 'ended' || (entry.kind === 'signalled' && entry.signal === 'SIGKILL')) {
+        begun.delete(entry.id);
+        left.delete(entry.id);
+      }
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
-      // At the beginning of a stop the command is killed in the same turn.
       if (['starting', 'ready.running', 'stopping'].includes(change.phase)) return undefined;
-      for (const id of begun) {
-        const command = commands.get(id);
-        if (command?.service === service)
-          return `pid ${command.pid} of a probe of ${service}, which is ${change.phase}`;
-      }
+      for (const id of begun)
+        if (commands.get(id)?.service === service) left.set(id, { at: entry.at, phase: change.phase });
       return undefined;
     });
   },
@@ -828,8 +834,8 @@ export const invariants = {
       const lates = run.plan.faults.map((fault) => (fault.fault === 'coalescedExits' ? fault.delay : 0));
       const asked =
         spec.startIf !== undefined && asksCommand(spec.startIf) ? Math.max(0, ...lates) + spec.processTimeout : 0;
-      // What a command or a hook has left is ended before the start is over.
-      const survives = has(run, 'stuck') ? killGrace : 0;
+      // What a command or a hook has left is ended before the next one runs, and before the start is over.
+      const survives = has(run, 'stuck') ? killGrace * Math.max(1, commandsAsked(spec)) : 0;
       const most = asked + longestStart(spec) + starts.lastWait(service) + longestRead(run, service) + survives;
       return took > most ? `${service} was starting for ${took} ms, and may be for ${most}` : undefined;
     });
@@ -1439,6 +1445,8 @@ export const invariants = {
         promises.delete(entry.notice.service);
         steps.forget(entry.notice.service);
       }
+      // What SIGKILL has not ended is waited for no more: a command of start_if had got it before the stop.
+      if (entry.kind === 'fact' && entry.fact.type === 'service.survives') promises.delete(entry.fact.service);
       if (entry.kind === 'told') {
         const { service, by, killAfter } = entry;
         const scheduled = isScheduled(specs.get(service)?.type ?? 'simple');
@@ -1948,6 +1956,11 @@ function inAnyOrder(entries: readonly Entry[]): readonly string[] {
 
 function asksCommand(condition: Condition): boolean {
   return questionsOf(condition).some(({ kind }) => kind === 'command');
+}
+
+/** How many commands the conditions of a service ask, one after another. */
+function commandsAsked({ startIf }: ServiceSpec): number {
+  return startIf === undefined ? 0 : questionsOf(startIf).filter(({ kind }) => kind === 'command').length;
 }
 
 function longestStart({ type, startupPause, processTimeout, pidfile, hooks, ready }: ServiceSpec): number {
