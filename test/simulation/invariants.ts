@@ -1143,13 +1143,18 @@ export const invariants = {
 
   'after a reload the system equals a fresh boot': (run) => {
     const specs = specsOf(run);
-    /** By service that was disabled while it ran, and that a reload has changed since: the definition of what goes on. */
+    /**
+     * By service that was disabled while it ran, or was started by hand although its configuration disables it, and that a reload
+     * has changed since: the definition of what goes on.
+     */
     const kept = new Map<string, number>();
     return walk(run, (entry, state) => {
       if (entry.kind === 'reloaded')
-        for (const name of entry.names)
-          if (state.disabled.has(name) && isLive(state.phases.get(name) ?? 'pending') && !kept.has(name))
+        for (const name of entry.names) {
+          const isDisabled = state.disabled.has(name) || specs.get(name)?.enabled === false;
+          if (isDisabled && isLive(state.phases.get(name) ?? 'pending') && !kept.has(name))
             kept.set(name, state.definitions.get(name) ?? 0);
+        }
       if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff'))
         kept.delete(entry.notice.service);
       if (entry.kind === 'requested') {
