@@ -86,7 +86,7 @@ it('is used by keys alone', async () => {
   await keyboard.press('?');
   await page.waitForSelector('dialog[open]');
   await keyboard.press('Escape');
-  await page.waitForSelector('dialog:not([open])', { state: 'attached' });
+  await page.waitForSelector('dialog[open]', { state: 'detached' });
   await keyboard.press('2');
   await page.waitForSelector('.node');
   await page.locator('[data-node="flaky.service"]').focus();
