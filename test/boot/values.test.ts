@@ -193,6 +193,7 @@ describe('values from files', () => {
     spawnSync('chown', ['10033', join(path, 'theirs')]);
     const common = { type: 'oneshot', uid: 10_033, gid: 10_033, ignore_failures: true };
     const system = await up({
+      ...idle,
       'x.service': { ...common, command: "sh -c 'echo $(id -u) has $K'", secrets: { K: join(path, 'K') } },
       'y.service': { ...common, command: 'echo runs', env_file: join(path, 'theirs', 'link') },
     });
