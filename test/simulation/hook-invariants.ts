@@ -104,6 +104,11 @@ export const hookInvariants = {
       // A hook of a run that cannot be started begins the run, too.
       if (asked?.stage === 'before_start' && asked.nth === 1 && isScheduled(specs.get(asked.service)?.type ?? 'simple'))
         reached.delete(asked.service);
+      // So does its command where no hook comes before.
+      if (entry.kind === 'requested' && asked === undefined) {
+        const { type = 'simple', hooks: own } = specs.get(entry.service) ?? {};
+        if (isScheduled(type) && hooksOf(own, 'before_start').length === 0) reached.delete(entry.service);
+      }
       if (entry.kind === 'spawned' && !forced) {
         const service = hookOf(entry.service)?.service ?? entry.service;
         const rank = rankOf(entry.service);

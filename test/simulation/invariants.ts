@@ -1143,17 +1143,17 @@ export const invariants = {
 
   'after a reload the system equals a fresh boot': (run) => {
     const specs = specsOf(run);
-    /**
-     * By service that was disabled while it ran, or was started by hand although its configuration disables it, and that a reload
-     * has changed since: the definition of what goes on.
-     */
+    /** By service that was disabled while it ran, and that a reload has changed since: the definition of what goes on. */
     const kept = new Map<string, number>();
+    /** The same of a service that was started by hand although its configuration disables it: only what has begun goes on. */
+    const begun = new Map<string, number>();
     return walk(run, (entry, state) => {
       if (entry.kind === 'reloaded')
         for (const name of entry.names) {
-          const isDisabled = state.disabled.has(name) || specs.get(name)?.enabled === false;
-          if (isDisabled && isLive(state.phases.get(name) ?? 'pending') && !kept.has(name))
-            kept.set(name, state.definitions.get(name) ?? 0);
+          if (!isLive(state.phases.get(name) ?? 'pending')) continue;
+          const definition = state.definitions.get(name) ?? 0;
+          if (state.disabled.has(name)) kept.set(name, kept.get(name) ?? definition);
+          else if (specs.get(name)?.enabled === false) begun.set(name, definition);
         }
       if (isChange(entry) && (isEnded(entry.notice.change.phase) || entry.notice.change.phase === 'backoff'))
         kept.delete(entry.notice.service);
@@ -1164,7 +1164,9 @@ export const invariants = {
         if (state.gone.has(service)) return `${service} starts, and is configured no more`;
         // What was disabled by hand goes on as it is, and with it the start or run whose hooks of before_start run.
         const wanted = kept.get(service) ?? state.definitions.get(service) ?? 0;
-        return entry.definition === wanted
+        const goesOn = entry.definition === begun.get(service);
+        begun.delete(service);
+        return entry.definition === wanted || goesOn
           ? undefined
           : `${service} starts as ${entry.definition} has it, and ${wanted} is in force`;
       }
