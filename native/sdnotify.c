@@ -210,8 +210,9 @@ static bool is_named(const struct message *message, const char *name) {
 }
 
 /*
- * What follows the message in its datagram. Tools of systemd's that a service runs as helpers report their own errors at its socket:
- * this line tells chaperone that somebody has asked for this one. Other service managers ignore it.
+ * Returns the line that follows the message in its datagram. systemd's tools report their own errors at the socket of the service
+ * that runs them as helpers. This line tells chaperone that a user of sdnotify has asked for the report of an error; other service
+ * managers ignore the line.
  */
 static const char *voucher(const struct message *message) {
   static const char *const errors[] = {"ERRNO", "BUSERROR", "EXIT_STATUS"};

@@ -16,7 +16,7 @@ const cFlags = ['-std=c11', '-O3', '-Wall', '-Wextra', '-Werror'];
 const cppFlags = ['-std=c++20', '-O3', '-fno-exceptions', '-fno-rtti', '-w'];
 const addonFlags = ['-shared', '-fPIC', '-s', '-nodefaultlibs'];
 
-/** What an addon may ask the C library for: both glibc 2.28, the oldest that Node runs with, and musl have it. */
+/** The symbols of the C library that an addon may use: glibc 2.28, the oldest that Node runs with, and musl both have them. */
 const known = new Set(readFileSync(join(root, 'scripts/native-symbols.txt'), 'utf8').split(/\s+/));
 
 /** Symbols of Node, of libuv and of the C++ library, which Node brings, or asks for itself. */

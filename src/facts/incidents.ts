@@ -29,7 +29,7 @@ export interface Course {
   readonly stays: readonly Stay[];
 }
 
-/** What became of a service behind the one that failed: it went on, went down as well, or was not started meanwhile. */
+/** The fate of a service that needs the failed one: it went on, went down as well, or was not started meanwhile. */
 export interface Behind {
   /** With its suffix. */
   readonly service: string;

@@ -25,7 +25,7 @@ export function engineContract(open: () => Subject): void {
       if (!given.ok) throw new Error(given.failure.message);
       return given.value;
     };
-    /** What kind of failure it is; `none` where there is none. */
+    /** The kind of the failure that the engine answers with; `none` where the engine succeeds. */
     const failure = async (answer: Promise<EngineAnswer<unknown>>): Promise<string> => {
       const given = await settled(answer);
       return given.ok ? 'none' : given.failure.kind;

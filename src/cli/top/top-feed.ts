@@ -65,7 +65,7 @@ export class TopFeed {
   follow(name: string): void {
     this.#log?.close();
     this.#log = followLog(name, this.#ports.tell, (error) => this.#fail(error));
-    // Whoever moves through the table passes many services by.
+    // A user who moves through the table chooses many services for a moment: only the last one's history is asked for.
     this.#after(collect, () => {
       if (this.#ports.state().chosen === name) this.#ask(() => this.#askHistory(name));
     });

@@ -11,7 +11,7 @@ const proc = '/proc';
 /** The state of a connection that both ends hold. In any other, the table names uid 0 for a socket that nobody owns any more. */
 const established = '01';
 
-/** What stands in for an account where there is none. */
+/** The account of a peer that the kernel names no account for. */
 const nobody: Caller = { uid: 65_534, gid: 65_534, groups: [], isForeign: true };
 
 type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>;
