@@ -56,7 +56,11 @@ export function scene(): Scene {
 export async function swap({ theirs, roots }: Scene, body: string): Promise<() => Promise<void>> {
   const script = `
     const fs = require('fs'), theirs = process.argv[1], roots = process.argv[2];
-    const quietly = (action) => { try { action(); } catch {} };
+    // Each state of the folder lasts a while of random length, since a test rarely meets one that the next step ends at once.
+    const quietly = (action) => {
+      try { action(); } catch {}
+      for (const until = performance.now() + Math.random() * 0.2; performance.now() < until; );
+    };
     const end = Date.now() + 20_000;
     for (let turn = 0; Date.now() < end; turn++) {
       ${body}
