@@ -8,6 +8,10 @@ interface Timer {
 
 /** The wall time at which virtual time begins: 2030-01-01 00:00:00 UTC, ms. */
 const wallStart = 1_893_456_000_000;
+/** The shortest wait, ms: one nanosecond, since a wait that cannot move a double would be begun anew for ever. */
+const shortest = 1e-6;
+/** How many timers may fire while time stands still: more are a loop that does not end. */
+const mostAtOnce = 1_000_000;
 
 /**
  * A clock that moves only when it is told to. Timers that are due at the same instant fire in the order in which they
@@ -58,7 +62,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimeout(callback: () => void, delay: number): TimerId {
-    const timer = { id: this.#nextId++, due: this.#now + Math.max(0, delay), callback };
+    const timer = { id: this.#nextId++, due: this.#now + (delay > 0 ? Math.max(shortest, delay) : 0), callback };
     this.#push(timer);
     this.#live.add(timer.id);
     return timer.id;
@@ -77,13 +81,17 @@ export class VirtualClock implements Clock {
    * Fires timers in order until none is left, `done` returns true, or the next one is beyond `until`.
    *
    * @param until virtual ms
+   * @throws {Error} where timers fire for ever at the same instant
    */
   run(until = Number.POSITIVE_INFINITY, done: () => boolean = () => false): void {
+    let atOnce = 0;
     while (!done()) {
       const next = this.#heap[0];
       if (next === undefined || next.due > until) break;
       this.#pop();
       if (!this.#live.delete(next.id)) continue;
+      atOnce = next.due > this.#now ? 0 : atOnce + 1;
+      if (atOnce > mostAtOnce) throw new Error(`${mostAtOnce} timers have fired at ${this.#now} ms of virtual time`);
       this.#now = Math.max(this.#now, next.due);
       next.callback();
     }

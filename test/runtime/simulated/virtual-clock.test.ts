@@ -93,4 +93,29 @@ describe('the virtual clock', () => {
     clock.run(1_000, () => true);
     expect(clock.now()).toBe(30);
   });
+
+  it('is moved by every wait, however short it is', () => {
+    const clock = new VirtualClock();
+    clock.setTimeout(() => undefined, 25_000 / 3);
+    clock.run();
+    const due = clock.now() + 1e-12;
+    let waits = 0;
+    const tick = (): void => {
+      waits += 1;
+      if (clock.now() < due) clock.setTimeout(tick, due - clock.now());
+    };
+    tick();
+    clock.run();
+    expect(clock.now()).toBeGreaterThanOrEqual(due);
+    expect(waits).toBe(2);
+  });
+
+  it('refuses to fire for ever at the same instant', () => {
+    const clock = new VirtualClock();
+    const again = (): void => {
+      clock.setTimeout(again, 0);
+    };
+    clock.setTimeout(again, 5);
+    expect(() => clock.run(1_000)).toThrow('1000000 timers have fired at 5 ms of virtual time');
+  });
 });
