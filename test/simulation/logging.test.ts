@@ -227,6 +227,20 @@ describe('a sink that fails', () => {
     ]);
   });
 
+  it('says so once where its own records, chaperone\'s among them, go to stderr', () => {
+    const world = up([logging('a', { selector: '*.*', file: '/broken', format: 'plain' })]);
+    world.kernel.sinkFaults.set('/broken', 'ENOSPC');
+    send(world, '<13>x: one');
+    world.kernel.sinkFaults.delete('/broken');
+    pass(world, 1_000);
+    send(world, '<13>x: two');
+    const lines = linesOf(world.kernel.written.stderr);
+    expect(lines.filter((line) => line.includes('cannot write log records'))).toEqual([
+      'cannot write log records to /broken (ENOSPC, the disk is full); they go to stderr until that works again',
+    ]);
+    expect(lines.filter((line) => line.includes('go to /broken again'))).toHaveLength(1);
+  });
+
   it('has what it missed once its disk has room again, and the words of its own format', () => {
     const entry = { selector: 'user.*', file: '/full', format: 'json', timestamp: 'none', onError: 'drop' } as const;
     const world = up([logging('a', entry)]);

@@ -237,9 +237,8 @@ export function makeLogging(specs: readonly LoggingSpec[], context: LoggingConte
     block,
     isShown: (record) => {
       const consoles = [context.sinks.stdout, context.sinks.stderr].filter(({ losesLines }) => !losesLines);
-      return entries.some(
-        ({ selects, targets }) => targets.some(({ sink }) => consoles.includes(sink.queue)) && selects(record),
-      );
+      const shows = (queue: SinkQueue): boolean => consoles.includes(queue) || queue.isDiverted;
+      return entries.some(({ selects, targets }) => targets.some(({ sink }) => shows(sink.queue)) && selects(record));
     },
     replace: (given) => {
       flush();

@@ -131,6 +131,11 @@ export class SinkQueue implements Bottleneck {
     return this.#refused && !this.#diverts;
   }
 
+  /** True while the sink fails and the stand-in takes its lines. */
+  get isDiverted(): boolean {
+    return this.#refused && this.#diverts;
+  }
+
   /** Monotonic ms of the last finished write. */
   get lastProgress(): number {
     return this.#lastProgress;
