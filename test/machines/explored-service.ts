@@ -14,6 +14,7 @@ import type { NotifyMessage } from '../../src/model/service/notify-message.ts';
 import type { Probe } from '../../src/model/service/probe.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { NotifyFact, NotifyRequest, PidfileFact } from '../../src/model/service/unit-events.ts';
+import { sample, tries } from '../effort.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { type Exploration, explore, type Sent } from './explore.ts';
 import { exit0, exit1, noSuchProgram } from './scripted.ts';
@@ -373,14 +374,17 @@ const policies = [
 ] as const;
 
 /**
- * Each restart that a policy grants makes as many states again. A single one already has a first, a last and a refused try; with
- * EXHAUSTIVE=1, as in `.ci/run`, there is one between them, too.
+ * Each restart that a policy grants makes as many states again. A single one already has a first, a last and a refused try; an
+ * exhaustive run has one between them, too.
  */
-const mostRestarts = process.env['EXHAUSTIVE'] === '1' ? 2 : 1;
+const mostRestarts = tries(1, 2);
 
-/** A kind of service with a policy, and its exploration, which takes long and much memory: it is made when it is asked for. */
-export const variants = kinds.flatMap(({ kind, ...ofKind }) =>
-  policies.map(({ policy, ...ofPolicy }) => {
+/**
+ * A kind of service with a policy, and its exploration, which takes long and much memory: it is made when it is asked for. The
+ * ordinary run has each kind with some policies, and each policy with some kinds.
+ */
+export const variants = kinds.flatMap(({ kind, ...ofKind }, nth) =>
+  sample(policies, 2, nth).map(({ policy, ...ofPolicy }) => {
     const spec = { ...ofKind, ...ofPolicy, restartLimit: mostRestarts };
     return { name: `${kind}, ${policy}`, spec, explored: () => exploreService(spec) };
   }),

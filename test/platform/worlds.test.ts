@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { tries } from '../effort.ts';
 import { broken } from './invariants.ts';
 import { randomWorld, runWorld } from './world.ts';
 
-const seeds = 400;
+const seeds = tries(100, 400);
 
 describe('random platforms', () => {
   it(`hold their invariants: ${seeds} worlds`, { timeout: 300_000 }, async () => {

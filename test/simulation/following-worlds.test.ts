@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
+import { tries } from '../effort.ts';
 import { Random } from './random.ts';
 import { createWorld, simpleService, systemOf, type World } from './world.ts';
 
@@ -202,6 +203,8 @@ describe('the notify socket of a service', () => {
   });
 });
 
+const seeds = tries(100, 300);
+
 /** A daemon that takes the steps of daemons in random order. */
 function randomScript(random: Random): Script {
   const steps: Step[] = [];
@@ -259,9 +262,9 @@ function randomWorld(seed: number, trace = true): World {
   return result;
 }
 
-describe('300 random worlds of daemons', () => {
+describe(`${seeds} random worlds of daemons`, () => {
   it('end within their budget with nothing left, and the same each time', () => {
-    for (let seed = 0; seed < 300; seed += 1) {
+    for (let seed = 0; seed < seeds; seed += 1) {
       const result = randomWorld(seed, seed < 20);
       const why = `seed ${seed}`;
       expect(result.output(), why).toBeDefined();

@@ -227,7 +227,7 @@ describe('a sink that fails', () => {
     ]);
   });
 
-  it('says so once where its own records, chaperone\'s among them, go to stderr', () => {
+  it("says so once where its own records, chaperone's among them, go to stderr", () => {
     const world = up([logging('a', { selector: '*.*', file: '/broken', format: 'plain' })]);
     world.kernel.sinkFaults.set('/broken', 'ENOSPC');
     send(world, '<13>x: one');

@@ -9,10 +9,11 @@ import { candidateOf } from '../../src/runtime/boot/reloader.ts';
 import type { Kernel, SpawnOutcome, SpawnRequest } from '../../src/runtime/kernel.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { tries } from '../effort.ts';
 import { Random } from './random.ts';
 import { createWorld, type ServiceActor, serviceActors, simpleService, systemOf, type World } from './world.ts';
 
-const seeds = 250;
+const seeds = tries(100, 250);
 const mostServices = 10;
 /** ms after which all requests have taken effect: after a boot, and after the last reload of a world. */
 const booted = 20_000;

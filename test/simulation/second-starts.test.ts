@@ -5,6 +5,7 @@ import type { ServiceStatus } from '../../src/control/supervisor.ts';
 import type { ServiceSpec, ServiceType } from '../../src/model/service/service-spec.ts';
 import type { Script, Step } from '../../src/runtime/simulated/script.ts';
 import type { KernelFact } from '../../src/runtime/simulated/simulated-kernel.ts';
+import { tries } from '../effort.ts';
 import { supervised } from './supervised.ts';
 import { createWorld, simpleService, systemOf } from './world.ts';
 
@@ -171,6 +172,6 @@ it('the second and the third start are as a first one', () => {
     fc.property(plans, (plan) => {
       expect(seen(plan, plan.earlier)).toEqual(seen(plan, []));
     }),
-    { numRuns: 300 },
+    { numRuns: tries(80, 300) },
   );
 });

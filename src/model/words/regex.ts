@@ -173,12 +173,17 @@ function withShortcut(source: string, compiled: RE2JS): Regex['test'] {
 /** An escape, a class, a counted repetition, or one character. */
 const tokens = /\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\{\d*,?\d*\}|[\s\S]/g;
 
+/** Flags that stand behind something. */
+const laterFlags = /.\(\?[a-z-]*\)/is;
+
 /**
  * The longest text in plain ASCII that every match has in it, in whatever case, and whether that is all of the expression;
  * `''` where none is found. What stands inside of groups is not looked at.
  */
 function requiredLiteral(source: string): { readonly text: string; readonly isAll: boolean } {
   const none = { text: '', isAll: false };
+  // A repetition behind flags is one of what stands before them.
+  if (laterFlags.test(source)) return none;
   const runs: string[] = [];
   let run = '';
   let depth = 0;

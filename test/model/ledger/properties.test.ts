@@ -9,6 +9,7 @@ import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.
 import { lossAnswers, returnAnswers, type Tie, tieTo } from '../../../src/model/order/prerequisite.ts';
 import { planReload } from '../../../src/model/order/reload-plan.ts';
 import type { ServiceSpec, ServiceType, SystemSpec } from '../../../src/model/service/service-spec.ts';
+import { tries } from '../../effort.ts';
 import { type Member, orderedServices } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
 import { Charts, type Fact, named, type Seen, slotOf } from './charts.ts';
@@ -146,7 +147,7 @@ function begun(services: readonly ServiceSpec[], look: (seen: Seen) => void, fra
   return charts;
 }
 
-const runs = { numRuns: 400 };
+const runs = { numRuns: tries(120, 400) };
 
 function eachStep(look: (seen: Seen) => void, check: (charts: Charts) => void = () => {}): void {
   fc.assert(

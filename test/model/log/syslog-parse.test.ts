@@ -4,6 +4,7 @@ import { formatRecord, lineFormatter, packetFormatter } from '../../../src/model
 import { compileSelector } from '../../../src/model/log/selector.ts';
 import { longestLine, parseDatagram, parseLevelPrefix, type Reception } from '../../../src/model/log/syslog-parse.ts';
 import { escapeControls } from '../../../src/model/words/printable.ts';
+import { tries } from '../../effort.ts';
 
 const encoder = new TextEncoder();
 const time = new Date(2030, 0, 5, 4, 3, 2).getTime();
@@ -565,7 +566,7 @@ describe('a datagram', () => {
           expect(raw).toContain(escapeControls(message.replaceAll('\n', '#012')));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: tries(300, 1_000) },
     );
   });
 

@@ -6,6 +6,7 @@ import {
   type ScheduleProblem,
   timeZoneProblem,
 } from '../../../src/model/schedule/schedule-fields.ts';
+import { tries } from '../../effort.ts';
 
 function schedule(text: string, timeZone = 'UTC'): Schedule {
   const result = parseSchedule(text, timeZone);
@@ -220,7 +221,7 @@ describe('mistakes in a schedule', () => {
           expect(index + length).toBeLessThanOrEqual(text.length + 1);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: tries(500, 3_000) },
     );
   });
 });
@@ -434,7 +435,7 @@ describe('any schedule', () => {
           if (dayMatches(fields, new Date(time))) throw new Error(`missed ${new Date(time).toISOString()}`);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: tries(100, 400) },
     );
   });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createExpander, type Expander, ExpansionError, type Level } from '../../../src/model/words/expand.ts';
 import { matchesGlob } from '../../../src/model/words/glob.ts';
+import { tries } from '../../effort.ts';
 
 /** src/model/words/expand.ts: what one expansion may give. */
 const longestResult = 131_072;
@@ -70,7 +71,7 @@ describe('any text, with any variables', () => {
         const result = outcome(() => expander(levels).expand(text));
         expect(result.length).toBeLessThanOrEqual(Math.max(longestResult, text.length) + text.length + 1_000);
       }),
-      { numRuns: 3_000 },
+      { numRuns: tries(500, 3_000) },
     );
   });
 
@@ -83,7 +84,7 @@ describe('any text, with any variables', () => {
         expect(order.map((name) => outcome(() => fresh().variable(name)))).toEqual(answers);
         expect(outcome(() => busy.expand(text))).toBe(outcome(() => fresh().expand(text)));
       }),
-      { numRuns: 2_000 },
+      { numRuns: tries(500, 2_000) },
     );
   });
 
@@ -145,7 +146,7 @@ describe('values that feed each other', () => {
           else if (depth * copies < 100 && copies === 1) expect(result).toBe(`= ${leaf}`);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: tries(15, 60) },
     );
   });
 });
@@ -265,7 +266,7 @@ describe('what env_inherit and env_unset hide', () => {
         const result = outcome(() => subject.expand(text));
         expect(hidden.filter((value) => result.includes(value))).toEqual([]);
       }),
-      { numRuns: 2_000 },
+      { numRuns: tries(500, 2_000) },
     );
   });
 
