@@ -1,11 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** Rooms whose tests have no effect outside of themselves: their files follow each other in one process, which loads a module once. */
+const pure = ['model', 'facts', 'streams', 'control', 'inspect', 'config', 'simulation', 'platform', 'cli'].map(
+  (room) => `test/${room}/**/*.test.ts`,
+);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // Each file in a process of its own: the Linux kernel's tests reap every child of theirs.
     pool: 'forks',
+    projects: [
+      { extends: true, test: { name: 'pure', include: pure, isolate: false } },
+      // Each file in a process of its own: the Linux kernel's tests reap every child of theirs, and machines get other ports.
+      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: pure } },
+    ],
     // Many tests wait for real time, so that two of them share a processor well; more than four would only be in each other's way.
     maxWorkers: Math.min(4, 2 * availableParallelism()),
     // Tests wait for events, and a busy machine may take its time: these limits are met only by what hangs.

@@ -6,7 +6,7 @@ export type Bound =
   | { readonly most: number; readonly fedIn: string | undefined }
   /** One entry, or a bounded number, for each service; it goes with its service: test/bounds/removed-services.test.ts. */
   | 'service'
-  /** One for each process, run, actor or request that is under way; it goes with that: test/simulation/long-life.test.ts. */
+  /** One for each process, run, actor or request that is under way; it goes with that: test/bounds/long-life.test.ts. */
   | 'underWay'
   /** One for each connection or watcher, of which there is a bounded number; it goes with that. */
   | 'connection'

@@ -6,7 +6,7 @@ import type { AnyActorRef } from 'xstate';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { Script } from '../../src/runtime/simulated/script.ts';
 import { tries } from '../effort.ts';
-import { createWorld, serviceActors, simpleService, systemOf } from './world.ts';
+import { createWorld, serviceActors, simpleService, systemOf } from '../simulation/world.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
