@@ -10,13 +10,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shortName } from '../../src/model/service/service-spec.ts';
 import { messageOf } from '../../src/model/words/errno.ts';
+import { tries } from '../effort.ts';
 import { ask } from './by-hand.ts';
 import { type Chapter, type Course, StateBook, type Story, tellStory } from './causal-story.ts';
 import { boot, fixtures, isRoot } from './namespace.ts';
 
-/** The number of stories that CI replays: `STORIES=500`. `npm test` replays fewer of them, spread over all. */
+/** The ordinary run replays some of the stories, spread over all. */
 const stories = 500;
-const inTests = 100;
+const count = tries(60, stories);
 /** The number of stories in one test, so that no test takes long. */
 const storiesPerTest = 20;
 /** How many namespaces run at the same time: a story mostly waits. */
@@ -24,7 +25,6 @@ const lanes = 4;
 
 /** `SEED=17` replays that story alone. */
 const only = process.env['SEED'];
-const count = Math.min(stories, Number(process.env['STORIES'] ?? inTests));
 const seeds =
   only === undefined
     ? Array.from({ length: count }, (_, index) => 1 + Math.floor((index * stories) / count))
