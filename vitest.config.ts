@@ -2,9 +2,19 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Rooms whose tests have no effect outside of themselves: their files follow each other in one process, which loads a module once. */
-const pure = ['model', 'facts', 'streams', 'control', 'inspect', 'config', 'simulation', 'platform', 'cli'].map(
-  (room) => `test/${room}/**/*.test.ts`,
-);
+const pure = [
+  'model',
+  'facts',
+  'streams',
+  'control',
+  'inspect',
+  'config',
+  'conventions',
+  'simulation',
+  'platform',
+  'cli',
+  'docs',
+].map((room) => `test/${room}/**/*.test.ts`);
 
 export default defineConfig({
   test: {
@@ -14,8 +24,8 @@ export default defineConfig({
       // Each file in a process of its own: the Linux kernel's tests reap every child of theirs, and machines get other ports.
       { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: pure } },
     ],
-    // Many tests wait for real time, so that two of them share a processor well; more than four would only be in each other's way.
-    maxWorkers: Math.min(4, 2 * availableParallelism()),
+    // Many tests wait for real time, so that three of them share a processor well; more than six would only be in each other's way.
+    maxWorkers: Math.min(6, 3 * availableParallelism()),
     // Tests wait for events, and a busy machine may take its time: these limits are met only by what hangs.
     testTimeout: 120_000,
     hookTimeout: 120_000,

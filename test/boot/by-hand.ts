@@ -2,8 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { inDist } from '../dist.ts';
 import { type Booted, boot, config, logAll, type ProcessState, until } from './namespace.ts';
 
@@ -72,8 +73,8 @@ export async function ask(system: Booted, method: 'GET' | 'POST', path: string, 
     const [socketPath, method, path, body] = process.argv.slice(1);
     require('node:http').request({ socketPath, method, path }, (answer) => answer.pipe(process.stdout)).end(body);
   `;
-  const request = [system.path('control.sock'), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])];
-  const [file = '', ...args] = [...system.inside(), process.execPath, '--eval', script, ...request];
+  const words = [system.path('control.sock'), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])];
+  const [file = '', ...args] = [...system.inside(), process.execPath, '--eval', script, ...words];
   return text(spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] }).stdout);
 }
 
@@ -141,22 +142,36 @@ export async function settle(system: Booted): Promise<void> {
 
 /** Waits until the service is in that state. */
 export async function untilState(system: Booted, name: string, state: string): Promise<void> {
-  let last = '';
+  let last: string | undefined;
   let asking = false;
   await until(`${name} is ${state}`, () => {
     if (last === state) return true;
     if (!asking) {
       asking = true;
-      listed(system, name).then(
-        (service) => {
-          last = service.state;
-          asking = false;
-        },
-        () => {
-          asking = false;
-        },
-      );
+      stateOf(system, name).then((now) => {
+        last = now;
+        asking = false;
+      });
     }
     return undefined;
   });
+}
+
+/** The state of a service; undefined where nobody answers. What everybody may read is asked for here, without a process for it. */
+function stateOf(system: Booted, name: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const path = `/v1/services/${encodeURIComponent(name)}`;
+    const asked = request({ socketPath: system.path('control.sock'), path }, (answer) => {
+      json(answer).then(
+        (service) => resolve(isListed(service) ? service.state : undefined),
+        () => resolve(undefined),
+      );
+    });
+    asked.on('error', () => resolve(undefined));
+    asked.end();
+  });
+}
+
+function isListed(answer: unknown): answer is Pick<Listed, 'state'> {
+  return typeof answer === 'object' && answer !== null && 'state' in answer && typeof answer.state === 'string';
 }
