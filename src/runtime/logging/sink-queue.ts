@@ -329,14 +329,15 @@ export class SinkQueue implements Bottleneck {
   }
 
   #take(): Buffer {
-    const batch: Buffer[] = [];
+    let count = 0;
     let size = 0;
-    while (this.#waiting.length > 0 && (size === 0 || size + (this.#waiting[0]?.length ?? 0) <= largestWrite)) {
-      const next = this.#waiting.shift();
-      if (next === undefined) break;
-      batch.push(next);
-      size += next.length;
+    for (const { length } of this.#waiting) {
+      if (count > 0 && size + length > largestWrite) break;
+      count += 1;
+      size += length;
     }
+    // All at once: a long list that loses its first item is moved as a whole.
+    const batch = this.#waiting.splice(0, count);
     this.#waitingBytes -= size;
     return Buffer.concat(batch, size);
   }
