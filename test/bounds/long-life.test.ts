@@ -75,7 +75,7 @@ const exits = (code: number): Script => ({
 });
 
 describe('what is kept of runs that are over does not grow', () => {
-  const many = tries(10_000, 50_000);
+  const many = tries(5_000, 50_000);
   it(`for ${many} runs of a cron service`, { timeout: patience }, async () => {
     const job = simpleService('job', { type: 'cron', interval: '* * * * * *' });
     const { runs, bytesPerRun, ids } = await live(job, exits(0), many, 1_000);

@@ -10,7 +10,7 @@ import { moments, type WorldPlan } from './plan.ts';
 import { runWorld, type WorldRun } from './run-world.ts';
 import { shrink } from './shrink.ts';
 
-const seeds = Array.from({ length: 280 }, (_, seed) => seed);
+const seeds = Array.from({ length: 400 }, (_, seed) => seed);
 const kept = fileURLToPath(new URL('kept/', import.meta.url));
 
 function run(plan: WorldPlan): WorldRun {
