@@ -34,7 +34,7 @@ function world(changes: Partial<ServiceSpec>, script: (start: number) => readonl
 
 const phases = ({ notices }: World) =>
   notices.flatMap(({ at, notice }) => (notice.type === 'service.changed' ? [`${notice.change.phase} ${at}`] : []));
-const cause = ({ notices }: World) => {
+const cause = ({ notices }: Pick<World, 'notices'>) => {
   const failed = notices.findLast(
     ({ notice }) => notice.type === 'service.changed' && 'cause' in notice.change,
   )?.notice;
@@ -128,6 +128,43 @@ describe('a notify service', () => {
     expect(second?.environment).toMatchObject({ LISTEN_FDS: '2', LISTEN_FDNAMES: 'a:a' });
     expect(second?.descriptors).toHaveLength(2);
     expect(result.kernel.openDescriptors.size).toBe(4);
+  });
+
+  it.each([
+    ['nothing', {}, [], [[], []]],
+    ['a watchdog', { watchdog: 200_000 }, [], [['WATCHDOG_PID'], ['WATCHDOG_PID']]],
+    ['descriptors that were kept', {}, [say('FDSTORE=1')], [[], ['LISTEN_PID']]],
+    ['both', { watchdog: 200_000 }, [say('FDSTORE=1')], [['WATCHDOG_PID'], ['WATCHDOG_PID', 'LISTEN_PID']]],
+  ] as const)('finds its own pid beside %s', (_, changes, steps, variables) => {
+    const kept = steps.map((step) => ({ ...step, descriptors: 1 }));
+    const result = world({ type: 'notify', restart: true, ...changes }, (start) => [
+      ...kept,
+      say('READY=1'),
+      wait(100),
+      start === 1 ? { do: 'exit', code: 1 } : hang,
+    ]);
+    expect(result.kernel.spawned.map(({ request }) => request.pidVariables)).toEqual(variables);
+  });
+});
+
+describe('a pidfile that names an older process', () => {
+  it.each(['forking', 'simple'] as const)('of the same account is refused for a %s service', (type) => {
+    const account = { uid: 33, gid: 33, groups: [33] };
+    let visitor = 0;
+    const { kernel, clock, assembly, notices } = createWorld(
+      systemOf([simpleService('web', { type, pidfile, account, processTimeout: 1_000 })]),
+      {
+        has: () => true,
+        script: () => ({ steps: [write(`${visitor}\n`), ...(type === 'simple' ? [hang] : [])] }),
+      },
+    );
+    const said: string[] = [];
+    assembly.records$.subscribe(({ message }) => said.push(message));
+    visitor = kernel.enter(33, { steps: [wait(60_000)] });
+    clock.setTimeout(() => assembly.start(), 500);
+    clock.run(30_000);
+    expect(cause({ notices })).toMatchObject({ kind: 'pidfile', trouble: 'refused' });
+    expect(said).toContainEqual(expect.stringMatching(/older than this start/));
   });
 });
 
