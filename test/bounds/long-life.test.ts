@@ -75,7 +75,7 @@ const exits = (code: number): Script => ({
 });
 
 describe('what is kept of runs that are over does not grow', () => {
-  const many = tries(5_000, 50_000);
+  const many = tries(25_000, 50_000);
   it(`for ${many} runs of a cron service`, { timeout: patience }, async () => {
     const job = simpleService('job', { type: 'cron', interval: '* * * * * *' });
     const { runs, bytesPerRun, ids } = await live(job, exits(0), many, 1_000);
@@ -84,10 +84,10 @@ describe('what is kept of runs that are over does not grow', () => {
     expect(ids).toEqual(['trigger', 'unit-1']);
   });
 
-  it('for 5,000 restarts of a simple service', { timeout: patience }, async () => {
+  it('for 10,000 restarts of a simple service', { timeout: patience }, async () => {
     const restarts = { restart: true, restartDelay: 0, restartLimit: Number.MAX_SAFE_INTEGER, startupPause: 0 };
-    const { runs, bytesPerRun, ids } = await live(simpleService('web', restarts), exits(1), 5_000, 10);
-    expect(runs).toBe(5_000);
+    const { runs, bytesPerRun, ids } = await live(simpleService('web', restarts), exits(1), 10_000, 10);
+    expect(runs).toBe(10_000);
     expect(bytesPerRun).toBeLessThan(mostBytes);
     expect(ids).toEqual(['unit']);
   });
