@@ -1,6 +1,6 @@
 // Makes a clone ready: installs the dependencies and builds, each only where something has changed since.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,11 @@ const signOfLife = 2_000;
 
 export async function prepare() {
   if (newest(['package-lock.json']) > newest(['node_modules/.package-lock.json'])) {
+    // npm empties the folder first, also one that belongs to another tree.
+    if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+      say('node_modules is a symbolic link, and what it points to is older than package-lock.json: run "npm ci" there');
+      process.exit(1);
+    }
     await run('install the dependencies', 'npm', ['ci', '--no-audit', '--no-fund']);
   }
   if (!isBuilt()) {

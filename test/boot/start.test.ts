@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -96,6 +96,20 @@ describe('npm start', () => {
     await until('nothing is left', () => (pids.some(alive) ? undefined : true));
     expect(run.text()).toMatch(/draining\.clearing → halted/);
     expect(run.text()).not.toContain('> build');
+  });
+
+  it('installs nothing into the folder of another tree', async () => {
+    const copy = project('throw new Error("nothing is to be built");');
+    const others = join(copy, 'others');
+    cpSync(join(copy, 'node_modules'), others, { recursive: true });
+    utimesSync(join(others, '.package-lock.json'), longAgo - 1, longAgo - 1);
+    rmSync(join(copy, 'node_modules'), { recursive: true });
+    symlinkSync(others, join(copy, 'node_modules'));
+    const run = start(copy);
+    const [status] = await run.exit;
+    expect(status).toBe(1);
+    expect(run.text()).toMatch(/node_modules is a symbolic link, .*: run "npm ci" there$/m);
+    expect(existsSync(join(others, '.package-lock.json'))).toBe(true);
   });
 
   it('shows at its first run what it does and for how long, and ends with what fails', async () => {
