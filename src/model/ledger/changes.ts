@@ -201,7 +201,7 @@ function startAgain(draft: Draft, name: string, phase: ServicePhase): void {
   const slot = draft.get(name);
   if (slot?.intent.kind !== 'again' || (phase !== 'exited' && phase !== 'ready.exited')) return;
   draft.put(name, { intent: nothingIntended });
-  if (!slot.enabled || draft.drain !== undefined) return;
+  if (!slot.enabled) return;
   draft.put(name, { askedBy: 'hand' });
   requestStops(draft, new Map([[name, { why: 'hand', next: 'start' }]]));
   advanceStops(draft, [name]);

@@ -4,9 +4,10 @@ import type { ServiceRequest } from '../../../src/model/ledger/requests.ts';
 import { phaseOf } from '../../../src/model/ledger/slot.ts';
 import { step } from '../../../src/model/ledger/step.ts';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
+import type { ServicePhase } from '../../../src/model/service/service-phase.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
-import { Charts, intentOf, slotOf, words } from './charts.ts';
+import { Charts, changeTo, intentOf, slotOf, words } from './charts.ts';
 
 /** A request for `web`, as somebody types it. */
 const asked = {
@@ -480,6 +481,11 @@ describe('what is disabled', () => {
   });
 });
 
+/** The chart of `web` reports its phase. */
+function report(charts: Charts, phase: ServicePhase): void {
+  charts.send({ type: 'service.changed', name: 'web', change: changeTo(phase), at: charts.now });
+}
+
 describe('a start', () => {
   it('of what is still ending waits for its end', () => {
     const charts = places.stopping();
@@ -530,6 +536,25 @@ describe('a start', () => {
     restarted.happen('web', 'restart');
     restarted.happen('web', 'ready');
     expect([phase(restarted), restarted.starts]).toEqual(['ready.running', ['web']]);
+  });
+
+  it('of what has ended normally, and whose hooks of after_stop run, comes after those', () => {
+    const charts = up(web);
+    report(charts, 'stopping');
+    ask(charts, 'start');
+    report(charts, 'exited');
+    expect(charts.stops).toEqual(['web']);
+    charts.happen('web', 'clear');
+    expect([phase(charts), charts.starts]).toEqual(['starting', ['web', 'web']]);
+  });
+
+  it('of what has ended normally, and is disabled before its hooks of after_stop have, is forgotten', () => {
+    const charts = up(web);
+    report(charts, 'stopping');
+    ask(charts, 'start');
+    ask(charts, 'disable');
+    report(charts, 'exited');
+    expect([phase(charts), intentOf(slotOf(charts.ledger, 'web')), charts.stops]).toEqual(['exited', 'none', []]);
   });
 
   it('of what is being cleared away, and a stop after it, leave it stopped', () => {

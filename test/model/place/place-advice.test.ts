@@ -86,6 +86,7 @@ describe('what a place allows', () => {
         `limits: web.service cannot get the limit nofile ${limit}: the hard limit here is 1048576`,
       ]);
     expect(told(poor, web('limits: { nofile: 2000000 }, enabled: false'))).toEqual([]);
+    expect(told(poor, web('limits: { nofile: 0 }'))).toEqual([]);
     expect(told({ capabilities: none, uid: 33 }, web('supplementary_groups: 5'))).toEqual([
       'rights: web.service cannot get supplementary_groups: chaperone lacks CAP_SETGID',
     ]);

@@ -6,9 +6,11 @@ import { loadText, serviceOf } from '../../config/loading.ts';
 
 type Files = Readonly<Record<string, FileResult | string>>;
 
+type Variables = Readonly<Record<string, string>>;
+
 /** Composes the values of a service, with these files. */
-function composed(more: string, files: Files, environment: Readonly<Record<string, string>> = {}, before = '') {
-  const text = `${before}web.service: { command: /bin/true, ${more} }`;
+function composed(more: string, files: Files, environment: Variables = {}, known: Variables = {}) {
+  const text = `web.service: { command: /bin/true, ${more} }`;
   // The commands in backticks are run when the configuration is loaded.
   const outputs = new Map(
     loadText(text, { environment }).commands.map(({ command, account }) => [commandKey(command, account), 'output']),
@@ -19,7 +21,7 @@ function composed(more: string, files: Files, environment: Readonly<Record<strin
     const file = files[path] ?? { ok: false, code: 'ENOENT' };
     return typeof file === 'string' ? { ok: true, texts: kind === 'place' ? [] : [['', file]] } : file;
   });
-  return composeValues(values, results, { INVOCATION_ID: 'i', _CHAP_SERVICE_SERIAL: '3' });
+  return composeValues(values, results, { INVOCATION_ID: 'i', _CHAP_SERVICE_SERIAL: '3', ...known });
 }
 
 function environmentOf(...args: Parameters<typeof composed>) {
@@ -79,6 +81,13 @@ describe('the environment of a start', () => {
       K: '$(B)`id`\n',
       C: '<$(B) `id` {HOME}|$(B)`id`\n>',
       D: 'd',
+    });
+  });
+
+  it('has the variables of the run as they are', () => {
+    expect(environmentOf('env_file: /1', { '/1': 'B=b\n' }, {}, { WHY: '$(B) `id`' })).toEqual({
+      B: 'b',
+      WHY: '$(B) `id`',
     });
   });
 
