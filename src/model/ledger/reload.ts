@@ -41,7 +41,7 @@ import { advanceStops, requestStops, type StopRequest } from './stops.ts';
 export interface ReloadRequest {
   readonly spec: SystemSpec;
   readonly graph: DependencyGraph;
-  /** The plan, made against the ledger that the reload is applied to. */
+  /** The plan, made against the ledger that the reload is applied to: it has a step for each service of `spec`. */
   readonly plan: ReloadPlan;
 }
 
@@ -65,10 +65,8 @@ export function reloaded(
   { spec, graph, plan }: ReloadRequest,
   at: number,
 ): { readonly ledger: Ledger; readonly orders: readonly Order[] } {
-  const steps = new Map(plan.steps.map(({ name, action }) => [name, action]));
   const changes = new Changes(before, new Map(spec.services.map((service) => [service.name, service])));
   for (const { name, action } of plan.steps) changes.apply(name, action);
-  for (const { name } of spec.services) if (!steps.has(name)) changes.apply(name, 'keep');
   const inOrder = graph.names.flatMap((name) => changes.slots.get(name) ?? []);
   const gone = [...changes.slots.values()].filter(({ spec: { name } }) => graph.nodes[name] === undefined);
   const ledger = ledgerOf(

@@ -1,5 +1,5 @@
 /** Finds running services that a restart or reload must not stop because they could not start again. */
-import type { DependencyGraph } from '../order/dependency-graph.ts';
+import type { DependencyGraph, DependencyNode } from '../order/dependency-graph.ts';
 import { blocked, holdsUp, isLost, opensStage, type Standing } from '../order/ordering.ts';
 import type { ReloadPlan, Unstartable } from '../order/reload-plan.ts';
 import { type ServiceSpec, shortName } from '../service/service-spec.ts';
@@ -71,9 +71,8 @@ function endedForGood(
     if (slot !== undefined && isStopping(slot)) return 'is being stopped';
     return standing(other)?.phase === 'failed' ? 'has failed' : 'is stopped';
   };
-  const reasonsFor = (name: string): readonly string[] => {
-    const node = graph.nodes[name];
-    const { prerequisites = [], stage = 0 } = node ?? {};
+  const reasonsFor = (node: DependencyNode): readonly string[] => {
+    const { prerequisites, stage } = node;
     const direct = prerequisites.filter((other) => holdsUp(standings, node, other, held));
     if (direct.length > 0) return direct.map((other) => `${shortName(other)} ${why(other)}`);
     const earlier = graph.names.filter((other) => {
@@ -83,9 +82,11 @@ function endedForGood(
     });
     return earlier.map((other) => `${shortName(other)} ${why(other)}, and later groups wait for it`);
   };
-  return names.flatMap((name): readonly Unstartable[] =>
-    held.has(name) && runs(ledger, name) ? [{ name, reason: reasonsFor(name).join('; ') }] : [],
-  );
+  return names.flatMap((name): readonly Unstartable[] => {
+    const node = graph.nodes[name];
+    if (node === undefined || !held.has(name) || !runs(ledger, name)) return [];
+    return [{ name, reason: reasonsFor(node).join('; ') }];
+  });
 }
 
 function runs({ slots }: Ledger, name: string): boolean {

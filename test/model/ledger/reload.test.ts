@@ -441,6 +441,36 @@ describe('what was asked for by hand', () => {
     ]);
   });
 
+  it('stays: what was disabled in its restart pause, and is no other, starts with enable', () => {
+    const running = system({ name: 'a', restart: true });
+    running.happen('a', 'crash');
+    running.ask('disable', 'a');
+    running.reload({ name: 'a', restart: true });
+    expect([running.ask('enable', 'a'), running.stands('a')]).toEqual([['start a'], 'starting | none']);
+  });
+
+  it('is forgotten where the configuration disables what was disabled in its restart pause: enable starts nothing', () => {
+    const running = system({ name: 'a', restart: true });
+    running.happen('a', 'crash');
+    running.ask('disable', 'a');
+    running.reload({ name: 'a', restart: true, enabled: false });
+    expect([running.ask('enable', 'a'), running.stands('a')]).toEqual([[], 'stopped | none']);
+  });
+
+  it('is forgotten where the configuration starts what was disabled in its restart pause: a later failure is one', () => {
+    const running = system({ name: 'a', restart: true, enabled: false });
+    running.send({ type: 'services.start', names: ['a'], enable: true, force: false, at: 0 });
+    running.settle();
+    running.happen('a', 'crash');
+    running.ask('disable', 'a');
+    running.reload({ name: 'a' });
+    running.settle();
+    running.ask('disable', 'a');
+    running.happen('a', 'crash');
+    running.told();
+    expect([running.ask('enable', 'a'), running.stands('a')]).toEqual([[], 'failed | none']);
+  });
+
   it('stays: what was disabled while it waited goes on waiting with enable', () => {
     const running = system({ name: 'a' }, { name: 'b', prerequisites: ['a'] });
     running.ask('stop', 'a', 'b');
