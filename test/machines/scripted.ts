@@ -52,6 +52,8 @@ export class ScriptedRun {
   readonly serial: number;
   /** The client of the run, for inetd services. */
   readonly connection: Connection | undefined;
+  /** Set for what runs beside the service's own command. */
+  readonly beside: UnitRun['beside'];
   /** The signals that the run has received, with their times. */
   readonly signals: string[] = [];
   /** The pids that were named as leaders of the run. */
@@ -72,13 +74,14 @@ export class ScriptedRun {
   readonly #now: () => number;
 
   constructor(
-    { service, serial, connection, resumes }: UnitRun,
+    { service, serial, connection, beside, resumes }: UnitRun,
     tell: (fact: UnitFact | UnitReport) => void,
     now: () => number,
   ) {
     this.service = service.name;
     this.serial = serial;
     this.connection = connection;
+    this.beside = beside;
     this.pid = resumes?.pid ?? 100 + serial;
     this.#tell = tell;
     this.#now = now;
