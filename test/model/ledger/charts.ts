@@ -227,8 +227,8 @@ export class Charts {
         if (chart.phase === 'failed') this.#enter(chart, 'stopped');
         break;
       case 'reconfigure':
-        // What the configuration disables, and somebody has started, is told at once.
-        if (runs(chart) && chart.spec.enabled && needsAnother(chart.spec, order.spec))
+        // What the configuration disables, and somebody has started, is told at once. In a restart pause no process runs.
+        if (runs(chart) && chart.phase !== 'backoff' && chart.spec.enabled && needsAnother(chart.spec, order.spec))
           throw new Error(`${name} is another while it runs`);
         chart.spec = order.spec;
         break;

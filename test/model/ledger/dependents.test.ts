@@ -154,6 +154,25 @@ describe('a service that requires another one', () => {
     expect(slotOf(charts.ledger, 'web').intent.kind).toBe('none');
   });
 
+  it('fails where it is to fail, though somebody stops it after its signal', () => {
+    const { charts } = up(db, { ...web, onPrerequisiteFailure: 'fail' });
+    charts.happen('db', 'crash');
+    stop(charts, false, 'web');
+    expect(slotOf(charts.ledger, 'web').intent).toMatchObject({ why: 'hand', fails: true });
+    charts.happen('web', 'clear');
+    expect(standing(charts, 'web')).toEqual(['failed']);
+  });
+
+  it('fails no more where it is to fail, and somebody stops it before its turn', () => {
+    const { charts } = up(db, { ...web, onPrerequisiteFailure: 'fail' }, { name: 'ui', ...tied('requires', 'web') });
+    charts.happen('db', 'crash');
+    expect(charts.stops).toEqual(['ui']);
+    stop(charts, false, 'web');
+    charts.happen('ui', 'clear');
+    charts.happen('web', 'clear');
+    expect(standing(charts, 'web')).toEqual(['stopped']);
+  });
+
   it('keeps on where it is to, and answers the return', () => {
     for (const [answer, consequences] of [
       ['keep', []],

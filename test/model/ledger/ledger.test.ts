@@ -22,7 +22,7 @@ import {
 } from '../../../src/model/service/service-phase.ts';
 import { orderedServices, stageIn } from '../order/graphs.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
-import { Charts, changeTo, slotOf } from './charts.ts';
+import { Charts, changeTo, named, slotOf } from './charts.ts';
 import { isSettled as isSettledByLooking, standingsOf } from './oracles.ts';
 
 const state = fc.record({
@@ -206,6 +206,14 @@ describe('what a service reports', () => {
     expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'stopped', outcome });
   });
 
+  it('tells how its last run ended also where that was a failure', () => {
+    const charts = system('web');
+    charts.happen('web', 'ready');
+    charts.happen('web', 'crash');
+    const outcome = { kind: 'exit', status: { kind: 'exited', code: 1 } };
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'backoff', outcome });
+  });
+
   it('is told as it is, but for a restart that does not come', () => {
     const charts = system('web');
     charts.happen('web', 'ready');
@@ -238,6 +246,18 @@ describe('what a service reports', () => {
     expect(changes([stop, pause, rest])).toEqual(['stopped']);
     expect(changes([pause, disable, rest])).toEqual(['backoff', 'stopped']);
     expect(changes([pause, stop, rest])).toEqual(['backoff', 'stopped']);
+  });
+
+  it('that ends the system starts nobody', () => {
+    const services = [
+      serviceSpec({ name: 'db', ignoreFailures: true }),
+      serviceSpec({ name: 'web', prerequisites: ['db'] }),
+    ];
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)));
+    charts.send({ type: 'starts.released', idle: false, at: 0 });
+    const failure = { type: 'service.changed', name: 'db', change: changeTo('failed'), at: 0 } as const;
+    expect(named(step(charts.ledger, failure).orders, 'start')).toEqual(['web']);
+    expect(named(step(charts.ledger, { ...failure, last: true }).orders, 'start')).toEqual([]);
   });
 
   it('of what has no slot is nothing', () => {

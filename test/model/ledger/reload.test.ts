@@ -281,6 +281,17 @@ describe('a service that is gone', () => {
     expect(running.told()).toEqual(['start web']);
   });
 
+  it('after it was disabled, and comes back, starts once: a later failure is one', () => {
+    const running = system({ name: 'a', type: 'cron' });
+    running.ask('disable', 'a');
+    running.reload();
+    running.reload({ name: 'a', type: 'cron' });
+    expect(running.end('a')).toEqual(['reconfigure a', 'start a']);
+    running.happen('a', 'fail');
+    running.ask('disable', 'a');
+    expect([running.ask('enable', 'a'), running.stands('a')]).toEqual([[], 'failed | none']);
+  });
+
   it('and comes back disabled, rests', () => {
     const running = system({ name: 'a' });
     running.reload();
@@ -372,6 +383,17 @@ describe('another type', () => {
     expect(running.ask('start', 'a')).toEqual(['start a']);
   });
 
+  it('of what has failed and is disabled makes it another one, that has not failed', () => {
+    const running = system({ name: 'a' });
+    running.happen('a', 'crash');
+    running.ask('disable', 'a');
+    running.told();
+    expect(running.reload({ name: 'a', ...daily })).toEqual(['replace a']);
+    running.ask('enable', 'a');
+    expect(running.stands('a')).toBe('stopped | none');
+    expect(slotOf(running.ledger, 'a').spec).toMatchObject(daily);
+  });
+
   it('waits for the end of what somebody has started that the configuration disables', () => {
     const running = system({ name: 'a', enabled: false });
     running.send({ type: 'services.start', names: ['a'], enable: true, force: false, at: 0 });
@@ -428,6 +450,19 @@ describe('what was asked for by hand', () => {
     expect(running.reload({ name: 'a', ...other, killSignal: 'SIGHUP' })).toEqual([]);
     running.ask('restart', 'a');
     expect(running.end('a')).toEqual(['reconfigure a', 'start a']);
+  });
+
+  it.each([
+    [other, ['reconfigure a'], 'backoff | none'],
+    [{ type: 'cron', interval: '@daily' } as const, ['stop a', 'replace a', 'start a'], 'starting | none'],
+  ])('stays: what goes on, and is enabled again, becomes another in its restart pause: %j', (then, told, stands) => {
+    const running = system({ name: 'a', restart: true });
+    running.ask('disable', 'a');
+    running.reload({ name: 'a', restart: true, ...then });
+    running.ask('enable', 'a');
+    expect(running.told()).toEqual([]);
+    running.happen('a', 'crash');
+    expect([running.told(), running.stands('a')]).toEqual([told, stands]);
   });
 
   it('stays: what was disabled and does not run rests, with its new definition', () => {

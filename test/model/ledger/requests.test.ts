@@ -465,6 +465,33 @@ describe('what is disabled', () => {
     expect([phase(started), started.starts]).toEqual(['stopped', ['web', 'web']]);
   });
 
+  it('in its restart pause, and started by somebody after that, is not started by enable when it has failed', () => {
+    const charts = places.backoff();
+    ask(charts, 'disable');
+    ask(charts, 'start --enable');
+    charts.happen('web', 'fail');
+    ask(charts, 'disable');
+    ask(charts, 'enable');
+    expect([phase(charts), charts.starts]).toEqual(['failed', ['web', 'web']]);
+  });
+
+  it('in its restart pause, and reset after that, is not started by enable', () => {
+    const charts = places.backoff();
+    ask(charts, 'disable');
+    ask(charts, 'reset');
+    ask(charts, 'enable');
+    expect([phase(charts), charts.starts]).toEqual(['stopped', ['web']]);
+  });
+
+  it.each([
+    ['disable', true],
+    ['stop --drain', undefined],
+  ] as const)('and has a schedule, by %s leaves the schedule alone to end: %s', (what, leaves) => {
+    const { orders } = step(places['ready.scheduled']().ledger, { ...asked[what], names: ['web'], at: 0 });
+    const stop = orders.find((order) => order.kind === 'stop');
+    expect([stop?.drain, stop?.leaves]).toEqual([true, leaves]);
+  });
+
   it('by stop --disable is not started by enable', () => {
     const charts = places.backoff();
     ask(charts, 'stop --disable');
@@ -517,6 +544,28 @@ describe('a start', () => {
     const charts = up(db, { name: 'no', enabled: false }, { ...web, enabled: false, prerequisites: ['db', 'no'] });
     ask(charts, 'start --force');
     expect([charts.stops, charts.starts, phase(charts, 'no')]).toEqual([[], ['db', 'web'], 'disabled']);
+  });
+
+  it('with --force starts nothing that something ready waits for', () => {
+    const charts = up(db, { name: 'api', prerequisites: ['db'] }, { ...web, enabled: false, prerequisites: ['api'] });
+    ask(charts, 'stop', 'db');
+    charts.happen('db', 'clear');
+    ask(charts, 'start --force');
+    expect([phase(charts, 'db'), phase(charts)]).toEqual(['stopped', 'starting']);
+  });
+
+  it('lets go what waits for the same in start order', () => {
+    const charts = boot(
+      { ...web, prerequisites: ['db', 'cache'] },
+      { name: 'api', prerequisites: ['db'] },
+      db,
+      { name: 'disk' },
+      { name: 'cache', prerequisites: ['disk'] },
+    );
+    charts.happen('disk', 'ready');
+    charts.happen('cache', 'ready');
+    charts.happen('db', 'ready');
+    expect(charts.starts).toEqual(['db', 'disk', 'cache', 'api', 'web']);
   });
 
   it('of what lacks its account does nothing', () => {
@@ -625,6 +674,18 @@ describe('a stop', () => {
     expect(phase(charts)).toBe('stopped');
   });
 
+  it('whose turn has not come has no SIGKILL either, though hooks of after_stop run by then', () => {
+    const charts = places.queuedStop();
+    const { due } = charts.ledger;
+    charts.wait(1_000);
+    charts.send({ type: 'service.afterStop', name: 'web', at: charts.now });
+    expect([due, charts.ledger.due]).toEqual([8_000, 8_000]);
+    charts.happen('ui', 'clear');
+    expect(charts.kills).toEqual([]);
+    charts.wait(7_999);
+    expect(charts.kills).toEqual([]);
+  });
+
   it('that lets the job finish has no SIGKILL at its end', () => {
     const charts = places.draining();
     expect(charts.ledger.due).toBeUndefined();
@@ -652,11 +713,14 @@ describe('a stop', () => {
   });
 
   it('of what waits for another start takes it out of the line, and its chart hears nothing', () => {
-    const charts = places.failed();
-    ask(charts, 'disable');
+    const charts = boot(db, { ...web, prerequisites: ['db'] });
+    charts.happen('db', 'ready');
+    charts.happen('web', 'fail');
+    charts.happen('db', 'crash');
     ask(charts, 'start');
+    expect(phase(charts)).toBe('pending');
     ask(charts, 'stop');
-    expect([phase(charts), charts.stops]).toEqual(['disabled', []]);
+    expect([phase(charts), charts.stops]).toEqual(['failed', []]);
   });
 
   it('wins against a restart that was asked for before', () => {

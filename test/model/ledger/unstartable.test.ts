@@ -66,6 +66,12 @@ describe('what a restart would end for good', () => {
     expect(unrestartable(ledger, ['a'])).toEqual([]);
   });
 
+  it('is not what waits for something that is just being stopped and disabled', () => {
+    const charts = system([db, a]);
+    charts.send({ type: 'services.stop', names: ['db'], disable: true, again: false, drain: false, at: charts.now });
+    expect(unrestartable(charts.ledger, ['a'])).toEqual([]);
+  });
+
   it('is what waits for something that is just being stopped', () => {
     const charts = system([db, a]);
     charts.send({ type: 'services.stop', names: ['db'], disable: false, again: false, drain: false, at: charts.now });
@@ -111,6 +117,13 @@ describe('what a reload would end for good', () => {
     expect(lostBy(charts, [{ name: 'x' }, behind, moved])).toEqual([
       { name: 'web', reason: 'b never starts as things stand' },
     ]);
+  });
+
+  it('is not what comes after an earlier group of which something was ready once, though that has failed since', () => {
+    const init = { name: 'x', groups: ['INIT'], ignoreFailures: false };
+    const charts = system([init, { name: 'web' }]);
+    charts.happen('x', 'crash');
+    expect(lostBy(charts, [init, { name: 'web', command: 'new' }])).toEqual([]);
   });
 
   it('is not what was disabled by hand: that goes on as it is', () => {
