@@ -168,6 +168,7 @@ describe('a service that requires another one', () => {
     charts.happen('db', 'crash');
     expect(charts.stops).toEqual(['ui']);
     stop(charts, false, 'web');
+    expect(slotOf(charts.ledger, 'web').intent).not.toHaveProperty('fails');
     charts.happen('ui', 'clear');
     charts.happen('web', 'clear');
     expect(standing(charts, 'web')).toEqual(['stopped']);
