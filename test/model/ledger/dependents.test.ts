@@ -152,6 +152,7 @@ describe('a service that requires another one', () => {
     expect(told).toEqual(['web fail: db has crashed']);
     expect(standing(charts, 'web')).toEqual(['failed']);
     expect(slotOf(charts.ledger, 'web').intent.kind).toBe('none');
+    expect(slotOf(charts.ledger, 'web').because).toBeUndefined();
   });
 
   it('fails where it is to fail, though somebody stops it after its signal', () => {
@@ -187,7 +188,34 @@ describe('a service that requires another one', () => {
       charts.happen('db', 'ready');
       expect([answer, told]).toEqual([answer, consequences]);
       expect(charts.reloads).toEqual(answer === 'reload' ? ['web'] : []);
+      if (answer !== 'restart') continue;
+      expect(slotOf(charts.ledger, 'web').because).toEqual({ prerequisite: 'db', how: 'returned' });
+      charts.happen('web', 'clear');
+      expect(standing(charts, 'web')).toEqual(['starting']);
     }
+  });
+
+  it('does not answer the return of what is about to be stopped', () => {
+    const { charts, told } = up(
+      db,
+      { ...web, onPrerequisiteFailure: 'keep', onPrerequisiteRestart: 'restart' },
+      { name: 'ui', prerequisites: ['db'] },
+    );
+    charts.happen('db', 'crash');
+    charts.happen('db', 'restart');
+    stop(charts, false, 'db', 'ui');
+    expect(charts.stops).toEqual(['ui']);
+    charts.happen('db', 'ready');
+    expect([told, charts.stops]).toEqual([[], ['ui']]);
+  });
+
+  it('that waits for its prerequisite, and is stopped by hand, waits for nothing any more', () => {
+    const { charts } = up(db, web);
+    charts.happen('db', 'crash');
+    charts.happen('web', 'clear');
+    stop(charts, false, 'web');
+    expect(standing(charts, 'web')).toEqual(['stopped']);
+    expect(slotOf(charts.ledger, 'web').because).toBeUndefined();
   });
 
   it('minds its health only where it requires that', () => {

@@ -2,10 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { newLedger, type Order } from '../../../src/model/ledger/ledger.ts';
 import type { ServiceRequest } from '../../../src/model/ledger/requests.ts';
+import { step } from '../../../src/model/ledger/step.ts';
+import { killGrace } from '../../../src/model/ledger/stops.ts';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
 import { serviceSpec, systemSpec } from '../specs.ts';
-import { Charts, type Fact, slotOf } from './charts.ts';
+import { Charts, type Fact, named, slotOf } from './charts.ts';
 
 type Sketch = Partial<ServiceSpec> & { readonly name: string };
 
@@ -32,6 +34,16 @@ describe('the record of a stop in a shutdown', () => {
     expect(records(charts)).toEqual([]);
     charts.happen('web', 'clear');
     expect(records(charts)).toEqual([{ service: 'web', took: 250, asked: 'SIGQUIT' }]);
+  });
+
+  it('says the status of a process whose end was told', () => {
+    const charts = up({ name: 'web' });
+    charts.send({ type: 'drain.begun', at: 0 });
+    const status = { kind: 'exited', code: 3 } as const;
+    const change = { phase: 'stopped', end: { pid: 7, status, ran: 9 } } as const;
+    charts.send({ type: 'service.changed', name: 'web', change, at: 0 });
+    expect(records(charts)).toEqual([{ service: 'web', took: 0, asked: 'SIGTERM', status }]);
+    expect(slotOf(charts.ledger, 'web').outcome).toEqual({ kind: 'exit', status });
   });
 
   it('says that a service got SIGKILL when its time was up', () => {
@@ -107,6 +119,43 @@ const ways: readonly (readonly [string, Sketch, readonly (DistributedRequest | F
     ['crash', { type: 'services.disable' }, 'clear', enable],
   ],
 ];
+
+describe('a shutdown', () => {
+  it('tells what waits for its start that it never comes, and leaves what has ended as it is', () => {
+    const services = [
+      serviceSpec({ name: 'db' }),
+      serviceSpec({ name: 'web', prerequisites: ['db'] }),
+      serviceSpec({ name: 'job', ignoreFailures: true }),
+    ];
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)));
+    charts.send({ type: 'starts.released', idle: true, at: 0 });
+    charts.happen('job', 'fail');
+    const { ledger, orders } = step(charts.ledger, { type: 'drain.begun', at: 0 });
+    expect(named(orders, 'retire')).toEqual(['web']);
+    expect([ledger.drain?.neverStarted, ledger.drain?.stopped]).toEqual([['web'], ['db']]);
+    expect(['web', 'job'].map((name) => slotOf(ledger, name))).toMatchObject([
+      { chart: 'stopped', intent: { kind: 'none' } },
+      { chart: 'failed', intent: { kind: 'none' } },
+    ]);
+  });
+
+  it('names all that were told before it among those that it stops', () => {
+    const charts = up({ name: 'web' }, { name: 'db' }, { name: 'ui' });
+    const stops = { ...stop, names: ['web', 'db'], at: 0 };
+    charts.send(stops);
+    charts.send({ type: 'drain.begun', at: 0 });
+    expect(charts.ledger.drain?.stopped).toEqual(['web', 'db', 'ui']);
+  });
+
+  it('that is forced kills everybody at once, and for good', () => {
+    const charts = up({ name: 'web' }, { name: 'db' });
+    charts.send({ type: 'drain.begun', at: 0 });
+    charts.happen('db', 'clear');
+    expect(step(charts.ledger, { type: 'stops.forced', at: 5 }).orders).toEqual([
+      { kind: 'kill', name: 'web', grace: killGrace, last: true },
+    ]);
+  });
+});
 
 describe('who has asked for a start', () => {
   it.each(ways)('is remembered for %s until it is ready', (_, spec, steps) => {

@@ -414,6 +414,24 @@ describe('what was asked for by hand', () => {
     expect([running.end('a'), running.stands('a')]).toEqual([['reconfigure a'], 'stopped | none']);
   });
 
+  it('counts in a plan: a stop under way as its end, a restart under way as what it is', () => {
+    const running = system({ name: 'a' }, { name: 'b' });
+    running.ask('stop', 'a');
+    running.ask('restart', 'b');
+    const states = ['a', 'b', 'nobody'].map((name) => stateForPlan(running.ledger, name));
+    expect(states).toEqual(['stopped', 'stopping', undefined]);
+  });
+
+  it('stays: what was stopped rests where the configuration disables it', () => {
+    const running = system({ name: 'a' });
+    running.ask('stop', 'a');
+    running.end('a');
+    expect([running.reload({ name: 'a', enabled: false }), running.stands('a')]).toEqual([
+      ['reconfigure a'],
+      'disabled | none',
+    ]);
+  });
+
   it('stays: a restart under way starts the new definition', () => {
     const running = system({ name: 'a' });
     running.ask('restart', 'a');

@@ -585,16 +585,23 @@ describe('a start', () => {
     restarted.happen('web', 'restart');
     restarted.happen('web', 'ready');
     expect([phase(restarted), restarted.starts]).toEqual(['ready.running', ['web']]);
+    // The restart was the start that was asked for: none follows a later end.
+    restarted.happen('web', 'exit');
+    expect([phase(restarted), restarted.stops]).toEqual(['exited', []]);
   });
 
-  it('of what has ended normally, and whose hooks of after_stop run, comes after those', () => {
+  it.each([
+    'exited',
+    'ready.exited',
+  ] as const)('of what has ended normally, and whose hooks of after_stop run, comes after those: %s', (end) => {
     const charts = up(web);
     report(charts, 'stopping');
     ask(charts, 'start');
-    report(charts, 'exited');
+    report(charts, end);
     expect(charts.stops).toEqual(['web']);
     charts.happen('web', 'clear');
     expect([phase(charts), charts.starts]).toEqual(['starting', ['web', 'web']]);
+    expect(slotOf(charts.ledger, 'web').askedBy).toBe('hand');
   });
 
   it('of what has ended normally, and is disabled before its hooks of after_stop have, is forgotten', () => {
@@ -682,6 +689,16 @@ describe('a stop', () => {
     expect([due, charts.ledger.due]).toEqual([8_000, 8_000]);
     for (const ms of [7_000, 7_000]) charts.wait(ms);
     expect(charts.kills).toEqual(['ui']);
+  });
+
+  it('has its time again for the hooks of after_stop once the run has ended', () => {
+    const charts = places.stopping();
+    charts.wait(7_000);
+    charts.send({ type: 'service.afterStop', name: 'web', at: charts.now });
+    charts.wait(7_999);
+    expect(charts.kills).toEqual([]);
+    charts.wait(1);
+    expect(charts.kills).toEqual(['web']);
   });
 
   it('that lets the job finish has no SIGKILL at its end', () => {

@@ -150,6 +150,9 @@ describe('stops by hand', () => {
     const charts = up(chain);
     stop(charts, 'a', 'b', 'c');
     expect(Object.fromEntries(stopsBefore(charts.ledger.slots))).toEqual({ a: ['b'], b: ['c'] });
+    const wide = up([service('a'), service('b', 'a'), service('c', 'a')]);
+    stop(wide, 'a', 'b', 'c');
+    expect(Object.fromEntries(stopsBefore(wide.ledger.slots))).toEqual({ a: ['b', 'c'] });
   });
 });
 

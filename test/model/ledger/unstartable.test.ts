@@ -126,6 +126,33 @@ describe('what a reload would end for good', () => {
     expect(lostBy(charts, [init, { name: 'web', command: 'new' }])).toEqual([]);
   });
 
+  it('is not what is restarted behind something new that is disabled', () => {
+    const charts = system([db, { name: 'web' }], { down: ['db'] });
+    expect(lostBy(charts, [db, { ...a, enabled: false }, { ...web, command: 'new' }])).toEqual([]);
+  });
+
+  it('is not what is restarted behind something whose failure is ignored from now on', () => {
+    const failing = { name: 'x', ignoreFailures: false };
+    const charts = system([failing, { name: 'web' }], { failed: ['x'] });
+    const moved = { name: 'web', command: 'new', prerequisites: ['x'] };
+    expect(lostBy(charts, [failing, moved])).toEqual([{ name: 'web', reason: 'x has failed' }]);
+    expect(lostBy(charts, [{ name: 'x', ignoreFailures: true }, moved])).toEqual([]);
+  });
+
+  it('is also what comes after an earlier group of which something would be restarted in vain', () => {
+    const init = { name: 'x', groups: ['INIT'] };
+    const charts = system([{ ...db, groups: ['INIT'] }, init, { name: 'web' }], { down: ['db'] });
+    const specs = [
+      { ...db, groups: ['INIT'] },
+      { ...init, command: 'new', prerequisites: ['db'] },
+      { name: 'web', command: 'new' },
+    ];
+    expect(lostBy(charts, specs)).toEqual([
+      { name: 'x', reason: 'db is stopped' },
+      { name: 'web', reason: 'x never starts as things stand, and later groups wait for it' },
+    ]);
+  });
+
   it('is not what was disabled by hand: that goes on as it is', () => {
     const charts = system([db, { name: 'web' }], { down: ['db'] });
     charts.send({ type: 'services.disable', names: ['web'], at: charts.now });
