@@ -137,6 +137,23 @@ describe('a service that requires another one', () => {
     expect(working.told).toEqual(['job stop: db has crashed']);
   });
 
+  it('is ended though its start is over where a daemon of it runs', () => {
+    for (const [type, answer] of [
+      ['forking', ['daemon stop: db has crashed']],
+      ['oneshot', []],
+    ] as const) {
+      const { charts, told } = up(db, { name: 'daemon', type, ...tied('requires', 'db') });
+      expect(standing(charts, 'daemon')).toEqual(['ready.exited']);
+      charts.happen('db', 'crash');
+      expect([type, told]).toEqual([type, answer]);
+    }
+    const stopped = up(db, { name: 'daemon', type: 'forking', ...tied('requires', 'db') });
+    stop(stopped.charts, false, 'daemon');
+    stopped.charts.happen('daemon', 'clear');
+    stopped.charts.happen('db', 'crash');
+    expect(stopped.told).toEqual([]);
+  });
+
   it('is unscheduled while its prerequisite is away', () => {
     const { charts } = up(db, { name: 'tick', type: 'cron', interval: '@daily', ...tied('requires', 'db') });
     charts.happen('db', 'crash');
@@ -275,6 +292,16 @@ describe('a service that wants another one', () => {
     expect(standing(charts, 'cache', 'web')).toEqual(['pending', 'starting']);
   });
 
+  it('waits for that once it can start after all', () => {
+    const { charts } = boot({ name: 'disk' }, { name: 'cache', prerequisites: ['disk'] }, wanting);
+    charts.happen('disk', 'fail');
+    charts.happen('web', 'ready');
+    charts.send({ type: 'services.start', names: ['disk'], enable: false, force: false, at: 0 });
+    stop(charts, true, 'web');
+    charts.happen('web', 'clear');
+    expect(standing(charts, 'disk', 'cache', 'web')).toEqual(['starting', 'pending', 'pending']);
+  });
+
   it('waits while that is tried again', () => {
     const { charts } = up({ name: 'cache', restart: true }, wanting);
     charts.happen('cache', 'crash');
@@ -308,6 +335,18 @@ describe('a service that waits for the end of another one', () => {
     failed.charts.happen('job', 'fail');
     expect(standing(failed.charts, 'web')).toEqual(['pending']);
     expect(slotOf(failed.charts.ledger, 'web').saidBlocked).toBe(true);
+  });
+
+  it('is told that it waits in vain where it waits for more than that, though others go on', () => {
+    const { charts } = boot(
+      { name: 'db' },
+      { name: 'last', ...tied('after', 'db:exited') },
+      { name: 'ui', ...tied('requires', 'db:healthy') },
+    );
+    charts.happen('db', 'ready');
+    charts.happen('db', 'exit');
+    expect(standing(charts, 'last', 'ui')).toEqual(['starting', 'pending']);
+    expect(slotOf(charts.ledger, 'ui').saidBlocked).toBe(true);
   });
 
   it('waits for as long as a daemon runs', () => {

@@ -18,6 +18,7 @@ import {
   isLive,
   isReadyPhase,
   type ServiceChange,
+  type ServicePhase,
   servicePhases,
 } from '../../../src/model/service/service-phase.ts';
 import { orderedServices, stageIn } from '../order/graphs.ts';
@@ -212,6 +213,64 @@ describe('what a service reports', () => {
     charts.happen('web', 'crash');
     const outcome = { kind: 'exit', status: { kind: 'exited', code: 1 } };
     expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'backoff', outcome });
+  });
+
+  it('tells nothing of how its last run ended where no process did', () => {
+    const charts = system('web');
+    const cause = { kind: 'timeout', timeout: 5_000, pid: 7 } as const;
+    const change = { phase: 'failed', cause, during: 'start' } as const;
+    charts.send({ type: 'service.changed', name: 'web', change, at: 0 });
+    expect(slotOf(charts.ledger, 'web')).toMatchObject({ chart: 'failed' });
+    expect(slotOf(charts.ledger, 'web').outcome).toBeUndefined();
+  });
+
+  it('keeps the verdict on its health while it is up, and that of its spawn in its start', () => {
+    const charts = system('web');
+    charts.happen('web', 'spawn');
+    expect(slotOf(charts.ledger, 'web').spawned).toBe(true);
+    charts.happen('web', 'ready');
+    expect(slotOf(charts.ledger, 'web').spawned).toBeUndefined();
+    charts.happen('web', 'recover');
+    const up = { type: 'service.changed', name: 'web', change: changeTo('ready.exited'), at: 0 } as const;
+    expect(slotOf(step(charts.ledger, up).ledger, 'web').healthy).toBe(true);
+    charts.happen('web', 'crash');
+    expect(slotOf(charts.ledger, 'web').healthy).toBeUndefined();
+  });
+
+  it('tells that a restart has begun, and nothing of the kind of any other change', () => {
+    const charts = system('web');
+    const resets = (phase: ServicePhase): readonly string[] =>
+      step(charts.ledger, { type: 'service.changed', name: 'web', change: changeTo(phase), at: 0 }).orders.flatMap(
+        (order) => (order.kind === 'tell' && order.notice.type === 'service.reset' ? [order.notice.service] : []),
+      );
+    expect([resets('starting'), resets('ready.running')]).toEqual([[], []]);
+    charts.happen('web', 'ready');
+    charts.happen('web', 'crash');
+    expect([resets('starting'), resets('stopped')]).toEqual([['web'], []]);
+  });
+
+  it('may be that its start is skipped: it is as good as disabled, and lets others start, until it is started', () => {
+    const services = [serviceSpec({ name: 'db' }), serviceSpec({ name: 'web', prerequisites: ['db'] })];
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)));
+    charts.send({ type: 'starts.released', idle: false, at: 0 });
+    const skip = { type: 'service.changed', name: 'db', change: { phase: 'disabled', skipped: '' }, at: 0 } as const;
+    const { ledger, orders } = step(charts.ledger, skip);
+    expect([phaseOf(slotOf(ledger, 'db')), named(orders, 'start')]).toEqual(['disabled', ['web']]);
+    const request = { type: 'services.start', names: ['db'], enable: false, force: false, at: 0 } as const;
+    const again = step(ledger, request);
+    expect([phaseOf(slotOf(again.ledger, 'db')), named(again.orders, 'start')]).toEqual(['starting', ['db']]);
+  });
+
+  it('that lets others start says so of each', () => {
+    const released: string[] = [];
+    const services = [serviceSpec({ name: 'db' }), serviceSpec({ name: 'web', prerequisites: ['db'] })];
+    const charts = new Charts(newLedger(systemSpec(services), buildDependencyGraph(services)), ({ orders }) => {
+      for (const order of orders)
+        if (order.kind === 'tell' && order.notice.type === 'service.released') released.push(order.notice.service);
+    });
+    charts.send({ type: 'starts.released', idle: false, at: 0 });
+    charts.happen('db', 'ready');
+    expect(released).toEqual(['db', 'web']);
   });
 
   it('is told as it is, but for a restart that does not come', () => {

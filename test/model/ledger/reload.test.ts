@@ -97,6 +97,17 @@ describe('a reload', () => {
     expect(running.told()).toEqual(['start web']);
   });
 
+  it('is who has asked for what is new, or another', () => {
+    const running = system({ name: 'db' }, { name: 'web' });
+    running.reload({ name: 'db', ...other }, { name: 'web' }, { name: 'ui', prerequisites: ['db'] });
+    running.end('db');
+    expect(['db', 'web', 'ui'].map((name) => slotOf(running.ledger, name).askedBy)).toEqual([
+      'reload',
+      undefined,
+      'reload',
+    ]);
+  });
+
   it('ends what waits for others by the old graph first', () => {
     const running = system({ name: 'db' }, { name: 'web', prerequisites: ['db'] });
     expect(running.reload({ name: 'db', ...other }, { name: 'web', ...other })).toEqual(['stop web']);
@@ -297,6 +308,14 @@ describe('a service that is gone', () => {
     running.reload();
     running.reload({ name: 'a', enabled: false });
     expect([running.end('a'), running.stands('a')]).toEqual([['reconfigure a'], 'disabled | none']);
+  });
+
+  it('and comes back disabled, and is enabled by hand before its end, rests', () => {
+    const running = system({ name: 'a' });
+    running.reload();
+    running.reload({ name: 'a', enabled: false });
+    running.ask('enable', 'a');
+    expect([running.end('a'), running.stands('a')]).toEqual([['reconfigure a'], 'stopped | none']);
   });
 
   it('comes back, and goes again', () => {

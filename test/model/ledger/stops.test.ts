@@ -70,6 +70,12 @@ describe('stops by hand', () => {
     expect(charts.stops).toEqual(['b']);
   });
 
+  it('do not wait for what is of a later stage alone', () => {
+    const charts = up([service('a'), { name: 'late', groups: ['IDLE'] }]);
+    stop(charts, 'a', 'late');
+    expect(charts.stops).toEqual(['a', 'late']);
+  });
+
   it('go on with those that nobody waits for at once', () => {
     const charts = up([service('a'), service('b', 'a'), service('c', 'a')]);
     stop(charts, 'a', 'b', 'c');
@@ -477,6 +483,23 @@ describe('the shares of the budget', () => {
     ]);
     drain(process);
     expect(process.shares).toEqual([7_500]);
+  });
+
+  it('count layers in which only hooks of a stop take time', () => {
+    for (const stage of ['before_stop', 'stop_command', 'after_stop', 'before_start'] as const) {
+      const hooks = { commands: { [stage]: [{ command: 'tidy' }] }, afterStopTimeout: 1_000 };
+      const charts = up([{ ...service('a'), type: 'oneshot', hooks }, service('b', 'a')]);
+      drain(charts);
+      expect([stage, charts.shares]).toEqual([stage, [stage === 'before_start' ? 7_500 : 3_750]]);
+    }
+  });
+
+  it('are no larger for what was told to stop before', () => {
+    const charts = up([{ ...service('a'), stopTimeout: 60_000 }]);
+    stop(charts, 'a');
+    drain(charts);
+    charts.wait(7_500);
+    expect(charts.kills).toEqual(['a']);
   });
 
   it('leave each layer below its second, as far as the budget reaches', () => {
