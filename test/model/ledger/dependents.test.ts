@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { newLedger } from '../../../src/model/ledger/ledger.ts';
 import { phaseOf } from '../../../src/model/ledger/slot.ts';
+import { step } from '../../../src/model/ledger/step.ts';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
 import { describeCause, prerequisiteStages, type Tie, type Ties } from '../../../src/model/order/prerequisite.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
@@ -325,6 +326,16 @@ describe('a service that wants another one', () => {
   });
 });
 
+describe('a service that waits for an earlier group', () => {
+  it('is told that it waits in vain once something of that has failed', () => {
+    const { charts } = boot({ name: 'x', groups: ['INIT'], ignoreFailures: false }, { name: 'web' });
+    expect(slotOf(charts.ledger, 'web').saidBlocked).toBe(false);
+    charts.happen('x', 'fail');
+    expect(standing(charts, 'web')).toEqual(['pending']);
+    expect(slotOf(charts.ledger, 'web').saidBlocked).toBe(true);
+  });
+});
+
 describe('a service that waits for the end of another one', () => {
   it('starts after the normal end alone', () => {
     const specs = [{ name: 'job', type: 'oneshot' } as const, { name: 'web', ...tied('after', 'job:exited') }];
@@ -344,9 +355,10 @@ describe('a service that waits for the end of another one', () => {
       { name: 'ui', ...tied('requires', 'db:healthy') },
     );
     charts.happen('db', 'ready');
-    charts.happen('db', 'exit');
-    expect(standing(charts, 'last', 'ui')).toEqual(['starting', 'pending']);
-    expect(slotOf(charts.ledger, 'ui').saidBlocked).toBe(true);
+    const exit = { type: 'service.changed', name: 'db', change: changeTo('exited'), at: 0 } as const;
+    const { ledger } = step(charts.ledger, exit);
+    expect(['last', 'ui'].map((name) => phaseOf(slotOf(ledger, name)))).toEqual(['starting', 'pending']);
+    expect(slotOf(ledger, 'ui').saidBlocked).toBe(true);
   });
 
   it('waits for as long as a daemon runs', () => {

@@ -305,6 +305,14 @@ describe('what a service reports', () => {
     expect(changes([stop, pause, rest])).toEqual(['stopped']);
     expect(changes([pause, disable, rest])).toEqual(['backoff', 'stopped']);
     expect(changes([pause, stop, rest])).toEqual(['backoff', 'stopped']);
+    const start = { type: 'services.start', names: ['web'], enable: true, force: false, at: 0 } as const;
+    const [begin, ready] = [changed(changeTo('starting')), changed(changeTo('ready.running'))];
+    expect(changes([disable, pause, rest, start, begin, ready, { ...stop, disable: false }, rest])).toEqual([
+      'stopped',
+      'starting',
+      'ready.running',
+      'stopped',
+    ]);
   });
 
   it('that ends the system starts nobody', () => {

@@ -500,6 +500,11 @@ describe('what was asked for by hand', () => {
     expect(running.told()).toEqual([]);
     running.happen('a', 'crash');
     expect([running.told(), running.stands('a')]).toEqual([told, stands]);
+    // It is no other from then on.
+    running.happen('a', 'restart');
+    running.settle();
+    running.happen('a', 'crash');
+    expect(running.told()).toEqual([]);
   });
 
   it('stays: what was disabled and does not run rests, with its new definition', () => {

@@ -418,6 +418,16 @@ describe('what is disabled', () => {
     ask(charts, 'enable');
     charts.happen('web', 'clear');
     expect(charts.starts).toEqual(['web', 'web']);
+    expect(slotOf(charts.ledger, 'web').askedBy).toBe('hand');
+  });
+
+  it('while it runs, and crashes, has its chart told at once that no restart follows', () => {
+    const charts = places['ready.running']();
+    ask(charts, 'disable');
+    const crash = { type: 'service.changed', name: 'web', change: changeTo('backoff'), at: 0 } as const;
+    expect(step(charts.ledger, crash).orders.filter(({ kind }) => kind !== 'tell')).toEqual([
+      { kind: 'stop', name: 'web', why: 'disabled', drain: false },
+    ]);
   });
 
   it('and has a schedule, is scheduled again by enable after it has ended', () => {
@@ -613,6 +623,16 @@ describe('a start', () => {
     expect([phase(charts), intentOf(slotOf(charts.ledger, 'web')), charts.stops]).toEqual(['exited', 'none', []]);
   });
 
+  it('of what is being cleared away, and is disabled before that is over, is forgotten', () => {
+    const charts = up({ ...web, restart: false });
+    charts.happen('web', 'crashLeaving');
+    ask(charts, 'start');
+    ask(charts, 'disable');
+    charts.happen('web', 'clear');
+    ask(charts, 'enable');
+    expect([phase(charts), charts.starts]).toEqual(['failed', ['web']]);
+  });
+
   it('of what is being cleared away, and a stop after it, leave it stopped', () => {
     const charts = places.clearing();
     ask(charts, 'start');
@@ -666,6 +686,8 @@ describe('a start', () => {
     expect(said).toEqual(['web by db']);
     ask(charts, 'start', 'web');
     expect(said).toEqual(['web by db', 'web by db']);
+    ask(charts, 'restart', 'web');
+    expect(said).toEqual(['web by db', 'web by db', 'web by db']);
   });
 });
 
@@ -807,6 +829,14 @@ describe('a reset', () => {
     const charts = places.failed();
     ask(charts, 'reset');
     expect(phase(charts)).toBe('stopped');
+  });
+
+  it('is told here where it forgets something, and by the schedule itself where there is one', () => {
+    const told = (place: Place): readonly string[] =>
+      step(places[place]().ledger, { ...asked.reset, names: ['web'], at: 0 }).orders.map((order) =>
+        order.kind === 'tell' ? order.notice.type : order.kind,
+      );
+    expect([told('failed'), told('ready.scheduled')]).toEqual([['service.reset', 'reset'], ['reset']]);
   });
 
   it('of what has done its work makes it startable again', () => {
