@@ -814,7 +814,7 @@ describe('a restart', () => {
 
 describe('a restart of a service whose prerequisite has failed meanwhile', () => {
   it('tells once its run is over that the service waits in vain', () => {
-    const charts = up(db, { ...web, prerequisites: ['db'] });
+    const charts = up(db, { name: 'cache' }, { ...web, prerequisites: ['db', 'cache'] });
     ask(charts, 'restart');
     charts.happen('db', 'crash');
     expect(slotOf(charts.ledger, 'web').saidBlocked).toBe(false);
