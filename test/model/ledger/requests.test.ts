@@ -713,6 +713,16 @@ describe('a stop', () => {
     expect(charts.kills).toEqual(['ui']);
   });
 
+  it('that lets the job finish, and is hastened, waits for a dependent that ends by then', () => {
+    const charts = up(cron, { name: 'ui', prerequisites: ['web'] });
+    ask(charts, 'stop --drain');
+    ask(charts, 'stop', 'ui');
+    ask(charts, 'stop');
+    expect(charts.stops).toEqual(['web', 'ui']);
+    charts.happen('ui', 'clear');
+    expect(charts.stops).toEqual(['web', 'ui', 'web']);
+  });
+
   it('has its time again for the hooks of after_stop once the run has ended', () => {
     const charts = places.stopping();
     charts.wait(7_000);

@@ -102,6 +102,7 @@ describe('stops by hand', () => {
     stop(charts, 'b');
     stop(charts, 'c');
     expect(charts.stops).toEqual(['b', 'c']);
+    expect([...stopsBefore(charts.ledger.slots)]).toEqual([]);
   });
 
   it('wait for nobody in a circle, where the graph is another by now', () => {
