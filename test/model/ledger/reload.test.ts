@@ -189,6 +189,13 @@ describe('a reload', () => {
     ]);
   });
 
+  it('does not turn back the clock', () => {
+    const running = system({ name: 'a' });
+    running.send({ type: 'services.enable', names: ['a'], at: 500 });
+    running.reload({ name: 'a' });
+    expect(running.ledger.at).toBe(500);
+  });
+
   it('changes in place what may be', () => {
     const running = system({ name: 'a' });
     expect(running.reload({ name: 'a', killSignal: 'SIGHUP' })).toEqual(['reconfigure a']);

@@ -485,6 +485,15 @@ describe('what is disabled', () => {
     expect([phase(charts), charts.starts]).toEqual(['failed', ['web', 'web']]);
   });
 
+  it('in its restart pause is started by enable, though a start without --enable came to nothing', () => {
+    const charts = places.backoff();
+    ask(charts, 'disable');
+    ask(charts, 'start');
+    expect([phase(charts), charts.starts]).toEqual(['disabled', ['web']]);
+    ask(charts, 'enable');
+    expect([phase(charts), charts.starts]).toEqual(['starting', ['web', 'web']]);
+  });
+
   it('in its restart pause, and reset after that, is not started by enable', () => {
     const charts = places.backoff();
     ask(charts, 'disable');
@@ -768,6 +777,10 @@ describe('a stop', () => {
     expect(phase(charts)).toBe('pending');
     ask(charts, 'stop');
     expect([phase(charts), charts.stops]).toEqual(['failed', []]);
+  });
+
+  it('asks for no start', () => {
+    expect(slotOf(places.stopping().ledger, 'web').askedBy).toBeUndefined();
   });
 
   it('wins against a restart that was asked for before', () => {

@@ -503,6 +503,17 @@ describe('the shares of the budget', () => {
     expect(charts.kills).toEqual(['a']);
   });
 
+  it('are made anew of what is left for the hooks of after_stop', () => {
+    const charts = up([service('a')]);
+    drain(charts);
+    charts.wait(7_000);
+    charts.send({ type: 'service.afterStop', name: 'a', at: charts.now });
+    charts.wait(499);
+    expect(charts.kills).toEqual([]);
+    charts.wait(1);
+    expect(charts.kills).toEqual(['a']);
+  });
+
   it('leave each layer below its second, as far as the budget reaches', () => {
     const charts = up(chain, { shutdownTimeout: 2_400 });
     drain(charts);
