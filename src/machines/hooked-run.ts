@@ -15,6 +15,7 @@
  */
 import { type ActorRefFrom, assign, enqueueActions, setup } from 'xstate';
 import { killGrace } from '../model/ledger/stops.ts';
+import { isNormalEnd } from '../model/service/ending.ts';
 import { describeHookFailure, describePlace, type HookStage, hooksOf } from '../model/service/hook.ts';
 import { resultVariables } from '../model/service/hook-result.ts';
 import type { SpawnError } from '../model/service/spawn-error.ts';
@@ -29,7 +30,9 @@ interface HookedRunContext extends UnitInput {
   readonly hooks: ActorRefFrom<typeof hooksMachine> | undefined;
   /** How the run has ended, for its owner. */
   readonly end: RunEnd | undefined;
-  /** True once the run got SIGKILL. */
+  /** True once the run was told to end. */
+  readonly told: boolean;
+  /** True once the run has lasted longer than it may, or got SIGKILL. */
   readonly overdue: boolean;
   /** True once no hook may follow: the system sends SIGKILL to everybody. */
   readonly isLast: boolean;
@@ -52,11 +55,11 @@ export const hookedRunMachine = setup({
   },
   actors: { unit: unitMachine, hooks: hooksMachine },
   actions: {
-    runHooks: assign(({ context: { run, end, overdue }, self, spawn }, { stage }: { readonly stage: HookStage }) => {
-      const { service, serial } = run;
+    runHooks: assign(({ context, self, spawn }, { stage }: { readonly stage: HookStage }) => {
+      const { service, serial } = context.run;
+      const { end, overdue } = context;
       const status = end?.type === 'unit.leaderExited' ? end.status : undefined;
-      const cause = end?.type === 'unit.spawnFailed' ? ({ kind: 'spawn', error: end.error } as const) : causeOf(end);
-      const variables = stage === 'after_stop' ? resultVariables({ cause, status, overdue }) : {};
+      const variables = stage === 'after_stop' ? resultVariables({ cause: causeOf(context), status, overdue }) : {};
       return { hooks: spawn('hooks', { id: 'hooks', input: { service, stage, serial, owner: self, variables } }) };
     }),
     spawnUnit: assign(({ context: { run }, self, spawn }) => ({
@@ -111,7 +114,12 @@ export const hookedRunMachine = setup({
       const { grace, at } = event.type === 'unit.kill' ? event : { grace: killGrace, at: end?.at ?? 0 };
       enqueue.sendTo(hooks, { type: 'hooks.kill', grace, at });
     }),
+    noteTold: assign(({ context, event }) => ({
+      told: true,
+      overdue: context.overdue || (event.type === 'unit.terminate' && event.overran === true),
+    })),
     noteKill: assign(({ context, event }) => ({
+      told: true,
       overdue: true,
       isLast: context.isLast || (event.type === 'unit.kill' && event.last === true),
     })),
@@ -133,6 +141,7 @@ export const hookedRunMachine = setup({
     unit: undefined,
     hooks: undefined,
     end: undefined,
+    told: false,
     overdue: false,
     isLast: false,
     retired: false,
@@ -151,7 +160,7 @@ export const hookedRunMachine = setup({
     'hooks.failed': {},
     'hooks.ended': {},
     'hooks.survived': { actions: ['tellOwner'] },
-    'unit.terminate': { actions: ['pass'] },
+    'unit.terminate': { actions: ['noteTold', 'pass'] },
     'unit.retire': { actions: ['noteRetirement', 'pass'] },
     'unit.kill': { actions: ['noteKill', 'pass', 'killHooks'] },
   },
@@ -172,7 +181,7 @@ export const hookedRunMachine = setup({
         ],
         'hooks.failed': { target: 'ended', actions: ['noteEnd', 'dropHooks'] },
         'hooks.ended': { target: 'ended', actions: ['noteEnd', 'dropHooks'] },
-        'unit.terminate': { actions: ['terminateHooks'] },
+        'unit.terminate': { actions: ['noteTold', 'terminateHooks'] },
       },
     },
     running: {
@@ -214,10 +223,13 @@ export const hookedRunMachine = setup({
   },
 });
 
-function causeOf(end: RunEnd | undefined) {
-  if (end?.type !== 'unit.leaderExited') return undefined;
-  const { status, pid } = end;
-  return status.kind === 'exited' && status.code === 0 ? undefined : ({ kind: 'exit', status, pid } as const);
+/** Why the run has failed; undefined where it has ended well, or has ended because it was told to. */
+function causeOf({ run: { service }, end, told }: HookedRunContext) {
+  if (end === undefined || told) return undefined;
+  if (end.type === 'unit.spawnFailed')
+    return end.error.code === 'ECANCELED' ? undefined : ({ kind: 'spawn', error: end.error } as const);
+  if (isNormalEnd(service, end.status)) return undefined;
+  return { kind: 'exit', status: end.status, pid: end.pid } as const;
 }
 
 function isCommand(event: UnitCommand | UnitFact | HooksFact): event is UnitCommand {

@@ -326,7 +326,7 @@ export const scheduledMachine = setup({
         enqueue.cancel('reset');
         enqueue.raise({ type: 'reset.overdue', at: at + grace }, { id: 'reset', delay: grace });
       }
-      enqueue.sendTo(run.ref, terminate(context, at));
+      enqueue.sendTo(run.ref, { ...terminate(context, at), overran: true });
     }),
     /** Marks a run as ended; its unit is kept while processes of its group are left. */
     endRun: enqueueActions(({ context, event, enqueue }) => {

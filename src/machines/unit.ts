@@ -53,6 +53,8 @@ export type UnitCommand =
       readonly signal: SignalName;
       readonly steps?: readonly KillStep[];
       readonly patience?: number;
+      /** The run has lasted longer than it may. */
+      readonly overran?: true;
       readonly at: number;
     }
   /**

@@ -4,6 +4,7 @@ import { hookedRunMachine } from '../../src/machines/hooked-run.ts';
 import { hooksMachine } from '../../src/machines/hooks.ts';
 import type { UnitCommand } from '../../src/machines/unit.ts';
 import type { Hook, HookStage } from '../../src/model/service/hook.ts';
+import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { UnitFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { exit0, exit1, ScriptedPrograms } from './scripted.ts';
@@ -11,7 +12,10 @@ import { exit0, exit1, ScriptedPrograms } from './scripted.ts';
 const hook: Hook = { command: 'true' };
 
 /** One run of a service with these hooks. Its programs, hooks and command alike, stand in the order of their starts. */
-function hookedRun(commands: Readonly<Partial<Record<HookStage, readonly Hook[]>>>) {
+function hookedRun(
+  commands: Readonly<Partial<Record<HookStage, readonly Hook[]>>>,
+  changes: Pick<ServiceSpec, 'successExit'> = {},
+) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
   const facts: UnitFact[] = [];
@@ -22,7 +26,7 @@ function hookedRun(commands: Readonly<Partial<Record<HookStage, readonly Hook[]>
   ).start();
   const { unit } = programs;
   const machine = hookedRunMachine.provide({ actors: { unit, hooks: hooksMachine.provide({ actors: { unit } }) } });
-  const service = serviceSpec({ type: 'cron', hooks: { commands, afterStopTimeout: 5_000 } });
+  const service = serviceSpec({ ...changes, type: 'cron', hooks: { commands, afterStopTimeout: 5_000 } });
   const actor = createActor(machine, { clock, input: { run: { service, serial: 1 }, owner } }).start();
   return {
     actor,
@@ -145,6 +149,35 @@ describe('a run with hooks', () => {
     run(1).spawned().exited(status);
     expect(run(0).beside).toEqual({ kind: 'hook', stage: 'before_start', nth: 1, of: 1, hook, variables: {} });
     expect(run(2).beside).toMatchObject({ stage: 'after_stop', variables });
+  });
+
+  const bySigterm = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
+  it.each([
+    ['was told to end', {}, false, bySigterm, 'success'],
+    ['was told to end, and fails', {}, false, exit1, 'success'],
+    ['has lasted for too long', { overran: true as const }, false, bySigterm, 'timeout'],
+    ['did not end when it was told to', {}, true, { ...bySigterm, signal: 'SIGKILL' } as const, 'timeout'],
+  ])('tells after_stop of a command that %s', (_, why, isKilled, status, result) => {
+    const { run, send } = hookedRun({ after_stop: [hook] });
+    run(0).spawned();
+    send({ type: 'unit.terminate', signal: 'SIGTERM', ...why, at: 0 });
+    if (isKilled) send({ type: 'unit.kill', grace: 1_000, at: 0 });
+    run(0).exited(status);
+    expect(run(1).beside).toMatchObject({ stage: 'after_stop', variables: { SERVICE_RESULT: result } });
+  });
+
+  it('takes an exit status of success_exit for a normal end', () => {
+    const { run } = hookedRun({ after_stop: [hook] }, { successExit: [1] });
+    run(0).spawned().exited(exit1);
+    expect(run(1).beside).toMatchObject({ variables: { SERVICE_RESULT: 'success', EXIT_STATUS: '1' } });
+  });
+
+  it('tells after_stop of no failure where a stop during before_start has kept the command from starting', () => {
+    const { run, send } = hookedRun({ before_start: [hook], after_stop: [hook] });
+    run(0).spawned();
+    send({ type: 'unit.retire' });
+    run(0).exited(exit0);
+    expect(run(1).beside).toMatchObject({ variables: { SERVICE_RESULT: 'success' } });
   });
 
   it('tells after_stop of a command that was not started', () => {

@@ -286,6 +286,14 @@ describe('hooks', () => {
     ]);
   });
 
+  it('of after_stop know of a cron run that lasts for too long that it took too much time', () => {
+    const boot = new Boot(
+      { type: 'cron', interval: '* * * * * *', maxRuntime: 300, hooks: hooksOf({ after_stop: ['tidy'] }) },
+      { web: endless, tidy: brief },
+    ).run(2_500);
+    expect(boot.environmentOf('tidy')).toMatchObject({ SERVICE_RESULT: 'timeout', EXIT_STATUS: 'TERM' });
+  });
+
   it('of after_stop follow a normal end, and not again at the stop', () => {
     const boot = new Boot({ hooks: hooksOf({ after_stop: ['tidy'] }) }, { web: lasting(1_000), tidy: brief }).run(
       2_000,
