@@ -415,8 +415,8 @@ type Target =
 /** Tarjan's strongly connected components, without recursion; only those that hold a cycle. */
 function cyclicComponents(size: number, successors: (node: number) => Generator<number>): Set<number>[] {
   const order = new Array<number>(size).fill(-1);
-  const low = new Array<number>(size).fill(0);
-  const onStack = new Array<boolean>(size).fill(false);
+  const low = new Array<number>(size);
+  const onStack = new Set<number>();
   const selfWaits = new Set<number>();
   const stack: number[] = [];
   const found: Set<number>[] = [];
@@ -430,7 +430,7 @@ function cyclicComponents(size: number, successors: (node: number) => Generator<
       low[node] = counter;
       counter += 1;
       stack.push(node);
-      onStack[node] = true;
+      onStack.add(node);
       visits.push({ node, rest: successors(node) });
     };
     enter(root);
@@ -441,7 +441,7 @@ function cyclicComponents(size: number, successors: (node: number) => Generator<
         const next = step.value;
         if (next === node) selfWaits.add(node);
         if (order[next] === -1) enter(next);
-        else if (onStack[next] === true) low[node] = Math.min(low[node] ?? 0, order[next] ?? 0);
+        else if (onStack.has(next)) low[node] = Math.min(low[node] ?? 0, order[next] ?? 0);
         continue;
       }
       visits.pop();
@@ -450,7 +450,7 @@ function cyclicComponents(size: number, successors: (node: number) => Generator<
       if (low[node] !== order[node]) continue;
       const component = new Set<number>();
       for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
-        onStack[member] = false;
+        onStack.delete(member);
         component.add(member);
         if (member === node) break;
       }
