@@ -342,6 +342,25 @@ describe('selectors', () => {
   });
 });
 
+describe('restarts', () => {
+  const web = (more: string) => said(`web.service: { command: "true", ${more} }`);
+
+  it.each(['restart_delay: 3', 'restart_limit: 3'])('that never come are named for %s', (more) => {
+    const [key = ''] = more.split(':');
+    const what = `${key} of web.service has no effect: it has no restart`;
+    expect(web(more)).toEqual([`warning 1:48+1 ${what} | expected restart, or restart_on_start_failure, too`]);
+    // Whoever switches the restarts off keeps what belongs to them.
+    expect(web(`restart: no, ${more}`)).toEqual([]);
+    expect(web(`restart_on_start_failure: true, ${more}`)).toEqual([]);
+  });
+
+  it('never come where the system ends with the service', () => {
+    expect(web('restart: yes, exit_kills: true')).toEqual([
+      'warning 1:42+3 restart of web.service has no effect: with exit_kills the system ends with the service | expected one of the two: leave out "exit_kills" to have it restarted',
+    ]);
+  });
+});
+
 describe('places', () => {
   it('are those of the file that counts', () => {
     const reader = memoryReader({
