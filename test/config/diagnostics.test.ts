@@ -223,6 +223,16 @@ text.service: /bin/x
     `);
   });
 
+  it.each([
+    ['port', '"80\\0"'],
+    ['type', '"simple\\0"'],
+    ['success_exit', '[143, "1\\0"]'],
+  ])('shows a NUL character as the only mistake of %s', (key, value) => {
+    const errors = errorsOf(`web.service: { command: x, ${key}: ${value} }\n`);
+    expect(errors).toMatch(/^chaperone: 1 mistake /);
+    expect(errors).toContain(`${key} of web.service holds a NUL character [nul-character]`);
+  });
+
   it('shows commands that are none', () => {
     expect(
       errorsOf(`a.service:
