@@ -85,6 +85,25 @@ describe('spans', () => {
     for (const { id, parent, trace } of spans) expect(trace).toBe(parent ?? id);
   });
 
+  it('tell how a process ended, as a whole and at the move of which that is the cause', () => {
+    const moved = { type: 'moved', actor: 'a.service', context: { pid: 7 } } as const;
+    const [span] = spansOf([
+      { ...moved, seq: 1, at: 0, from: 'pending', to: 'starting.spawning', event: { type: 'service.start' } },
+      {
+        ...{ ...moved, seq: 2, at: 10, from: 'starting.spawning', to: 'failed' },
+        ...{ event: { type: 'unit.leaderExited', ended: 'exit 3' }, context: { cause: 'exit 3' } },
+      },
+    ]);
+    expect(span?.attributes).toEqual({ 'chaperone.service': 'a', 'process.pid': 7, 'chaperone.exit': 'exit 3' });
+    expect(span?.events.map(({ attributes }) => attributes)).toEqual([
+      { 'chaperone.from': 'pending', 'chaperone.event': 'service.start' },
+      {
+        ...{ 'chaperone.from': 'starting.spawning', 'chaperone.event': 'unit.leaderExited' },
+        ...{ 'chaperone.exit': 'exit 3', 'chaperone.cause': 'exit 3' },
+      },
+    ]);
+  });
+
   it('have a bounded number of events, and none of them is open for ever', () => {
     const moves = Array.from({ length: 300 }, (_, index) =>
       index % 2 === 0 ? 'a.service starting.spawning > backoff' : 'a.service backoff > starting.spawning',
