@@ -174,6 +174,15 @@ describe('what is kept of the past', () => {
     );
   });
 
+  it('is bounded by its size, however many values single facts have', () => {
+    const { feed } = followed(8_000);
+    const message = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`value${index}`, index]));
+    for (let nth = 0; nth < 100; nth += 1) feed.tell({ type: 'notified', service: 'web', message });
+    const { facts } = feed.past();
+    expect(facts.at(-1)?.seq).toBe(100);
+    expect(JSON.stringify(facts).length).toBeLessThan(8_000);
+  });
+
   it('forgets a service that a reload has taken out', () => {
     const { feed } = followed();
     feed.tell(move('web', 'stopped'));
