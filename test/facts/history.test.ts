@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { Happening, Moved } from '../../src/facts/fact.ts';
 import { Feed } from '../../src/facts/feed.ts';
 import { historyOf, renderHistory } from '../../src/facts/history.ts';
 import { serviceEntry } from '../inspect/hand-made.ts';
@@ -94,3 +95,91 @@ it('the history of a service of which nothing is left says from when on nothing 
   expect(lines.at(-1)).toEqual({ kind: 'lost', at: facts[0]?.at, count: expect.any(Number) });
   expect(facts[0]?.at).toBeGreaterThan(10);
 });
+
+/** The texts of all that happened to `web` without a change of its state. */
+function notesOf(happenings: readonly Exclude<Happening, Moved>[], type: 'simple' | 'cron' | 'inetd' = 'simple') {
+  const feed = new Feed({ now: () => 0, wallTime: () => 0 });
+  for (const happening of happenings) feed.tell(happening);
+  const lines = historyOf(serviceEntry('web', { type }), feed.history(web));
+  return lines.map((line) => (line.kind === 'note' ? line.text : line));
+}
+
+const code = (number: number) => ({ kind: 'exited', code: number }) as const;
+
+it('the history of a service has its probes, its health, and what it can never do', () => {
+  const probe = { type: 'probed', service: web, probe: 'http http://localhost/', failures: 0, retries: 3 } as const;
+  const refused = { kind: 'exit', status: code(1) } as const;
+  expect(
+    notesOf([
+      { ...probe, purpose: 'ready', passed: true, reason: '200 in 3 ms' },
+      { type: 'service.healthy', service: web, again: false },
+      { ...probe, purpose: 'healthy', passed: false, reason: '503 in 12 ms' },
+      {
+        ...{ type: 'service.unhealthy', service: web, answer: 'restart' },
+        cause: { kind: 'unhealthy', pid: 7, probe: 'http http://localhost/', reason: '503 in 12 ms' },
+      },
+      { type: 'service.noticed', service: web, news: { kind: 'reloading', method: 'signal' } },
+      { type: 'service.noticed', service: web, news: { kind: 'reloaded', outcome: { kind: 'done', took: 200 } } },
+      { type: 'service.noticed', service: web, news: { kind: 'reloaded', outcome: refused } },
+      { type: 'service.blocked', service: web, roots: ['db.service'] },
+      { type: 'service.survives', service: web, waits: true },
+      { type: 'service.skipped', service: web },
+    ]),
+  ).toEqual([
+    'ready: http http://localhost/ passes: 200 in 3 ms',
+    'is healthy',
+    'healthy: http http://localhost/ fails: 503 in 12 ms',
+    'is unhealthy; on_unhealthy: restart',
+    'is reloading',
+    'reloaded in 0.2 s',
+    'was not reloaded: reload_command: exit 1',
+    'never starts as things stand',
+    'a process of it survives SIGKILL',
+  ]);
+});
+
+it('the history of a service has the processes of its hooks, and those of its runs where it has many', () => {
+  const happenings = [
+    { type: 'run.began', service: web, pid: 7, hook: 'before_start 1 of 2' },
+    { type: 'run.ended', service: web, pid: 7, hook: 'before_start 1 of 2', status: code(0) },
+    { type: 'run.began', service: web, pid: 8 },
+    { type: 'run.ended', service: web, pid: 8, status: { kind: 'signaled', signal: 'SIGKILL', coreDumped: false } },
+  ] as const;
+  const hooks = ['before_start 1 of 2 has begun, pid 7', 'before_start 1 of 2 has ended with exit 0, pid 7'];
+  expect(notesOf(happenings)).toEqual(hooks);
+  const runs = ['a run has begun, pid 8', 'a run has ended with SIGKILL, pid 8'];
+  expect(notesOf(happenings, 'cron')).toEqual([...hooks, ...runs]);
+  expect(notesOf(happenings, 'inetd')).toEqual([...hooks, ...runs]);
+});
+
+it.each<[Parameters<typeof newsOf>[0], readonly string[]]>([
+  [{ kind: 'skipped' }, ['a run was skipped, since the one before still goes on']],
+  [{ kind: 'queued', again: false }, ['a run waits for the one before']],
+  [{ kind: 'queued', again: true }, ['another run is due, and counts with the one that waits']],
+  [{ kind: 'replaced', pids: [7] }, ['a run is ended for the next one']],
+  [{ kind: 'unmet', why: 'no /data' }, ['a run was skipped: no /data']],
+  [
+    { kind: 'unasked', failure: { kind: 'timeout', timeout: 10_000 } },
+    ['a run could not begin: start_if: no answer within 10 s (process_timeout)'],
+  ],
+  [{ kind: 'overran', pid: 7, limit: 30_000 }, ['a run lasted longer than max_runtime, 30 s, and is ended']],
+  [
+    { kind: 'runUnspawned', error: { code: 'ENOENT', stage: 'lookup', program: 'nosuch' } },
+    ["a run could not begin: executable 'nosuch' not found"],
+  ],
+  [{ kind: 'reset' }, ['its runs were told to end by a reset']],
+  [{ kind: 'runAsked', request: 1, answer: 'begun' }, ['"run-now" begins a run']],
+  [{ kind: 'runAsked', request: 1, answer: 'waits' }, ['"run-now" lets a run wait for the one before']],
+  [{ kind: 'runAsked', request: 1, answer: 'replaces' }, ['"run-now" ends the present run for another one']],
+  [{ kind: 'runAsked', request: 1, answer: 'busy' }, ['"run-now" was refused, since a run goes on']],
+  [{ kind: 'runAsked', request: 1, answer: 'unscheduled' }, ['"run-now" was refused, since it is not scheduled']],
+  // The end of the run's process tells the same.
+  [{ kind: 'runFailed', pid: 7, status: code(1) }, []],
+  [{ kind: 'clearing', pids: [7] }, []],
+])('the history of a scheduled service has what comes of its runs: %j', (news, texts) => {
+  expect(newsOf(news)).toEqual(texts);
+});
+
+function newsOf(news: Extract<Happening, { readonly type: 'service.noticed' }>['news']) {
+  return notesOf([{ type: 'service.noticed', service: web, news }], 'cron');
+}
