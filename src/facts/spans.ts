@@ -93,7 +93,7 @@ export class Spans {
       case 'run.began':
         if (fact.hook === undefined && this.#types.get(fact.service) === 'cron') {
           const { service, pid, at } = fact;
-          const run = this.#open(at, { 'chaperone.service': shortName(service), 'process.pid': pid }, false);
+          const run = this.#open(at, { 'chaperone.service': shortName(service), 'process.pid': pid });
           this.#runs.set(pid, { ...run, service });
         }
         break;
@@ -139,7 +139,7 @@ export class Spans {
     if (phase === from.split('.')[0]) return;
     if (phase === 'booting') {
       // The configuration was read before the first fact.
-      this.#root = { ...this.#open(0, {}, false), name: 'boot' };
+      this.#root = { ...this.#open(0, {}), name: 'boot' };
       return;
     }
     if (this.#root !== undefined) {
@@ -150,7 +150,7 @@ export class Spans {
     }
     if (phase === 'draining') {
       const end = textOf(context, 'end');
-      this.#root = { ...this.#open(at, end === undefined ? {} : { 'chaperone.end': end }, false), name: 'shutdown' };
+      this.#root = { ...this.#open(at, end === undefined ? {} : { 'chaperone.end': end }), name: 'shutdown' };
     }
   }
 
@@ -158,15 +158,15 @@ export class Spans {
     const { actor, at, from, to, event, context } = fact;
     const passage = this.#passages.get(actor) ?? this.#begin(fact);
     if (passage === undefined) return;
-    if (passage.kind === 'end' && (to.startsWith('backoff') || to.startsWith('starting'))) passage.kind = 'restart';
+    if (passage.kind === 'end' && (to === 'backoff' || to.startsWith('starting'))) passage.kind = 'restart';
     note(passage, fact);
-    const waitedFor = textOf(event, 'waitedFor') ?? textOf(context, 'waitedFor');
+    const waitedFor = textOf(event, 'waitedFor');
     if (event.type === 'service.start' && waitedFor !== undefined) {
       passage.attributes['chaperone.waited_for'] = shortName(waitedFor);
       this.#link(passage, waitedFor);
     }
-    const [cause] = fact.by === undefined ? [] : [this.#moves.get(fact.by)];
-    if (cause !== undefined && cause !== actor && cause !== systemActor) this.#link(passage, cause);
+    const cause = fact.by === undefined ? undefined : this.#moves.get(fact.by);
+    if (cause !== undefined) this.#link(passage, cause);
     const isOver = hasStarted(to) || to === 'failed' || to === 'stopped' || to === 'disabled' || to === 'exited';
     if (!isOver || from === to) return;
     this.#passages.delete(actor);
@@ -182,7 +182,7 @@ export class Spans {
     const kind = hasStarted(from) ? 'end' : to.startsWith('starting') ? 'start' : undefined;
     // A ready service that goes on, as its reload does, has no span.
     if (kind === undefined || (kind === 'end' && to.startsWith('ready'))) return undefined;
-    const passage: Passage = { ...this.#open(at, { 'chaperone.service': shortName(actor) }, true), kind };
+    const passage: Passage = { ...this.#open(at, { 'chaperone.service': shortName(actor) }, this.#root?.id), kind };
     this.#link(passage, actor);
     this.#passages.set(actor, passage);
     return passage;
@@ -195,9 +195,8 @@ export class Spans {
     passage.links.set(place.id, { id: place.id, trace: place.trace });
   }
 
-  #open(from: number, attributes: Record<string, string | number>, inRoot: boolean): Open {
+  #open(from: number, attributes: Record<string, string | number>, parent?: number): Open {
     this.#id += 1;
-    const parent = inRoot ? this.#root?.id : undefined;
     const place = { id: this.#id, trace: parent ?? this.#id, ...(parent === undefined ? {} : { parent }) };
     return { ...place, from, attributes, events: [], links: new Map() };
   }

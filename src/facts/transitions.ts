@@ -199,7 +199,7 @@ export class Transitions {
     const restarts = numberOf(context, 'restarts') ?? 0;
     const pausePassed = `startup_pause of ${seconds(config?.startupPause ?? 0)} s passed`;
     if (to === 'ready.scheduled') return textOf(context, 'note') ?? '';
-    if (to.startsWith('backoff')) {
+    if (to === 'backoff') {
       const pause = numberOf(context, 'pause') ?? config?.restart?.delay ?? 0;
       return `${cause}; ${restartText(restarts, numberOf(context, 'restartLimit'))} in ${seconds(pause)} s`;
     }

@@ -22,6 +22,14 @@ function spansOf(moves: readonly (string | Fact)[], close = true): readonly Span
 const brief = (spans: readonly Span[]): readonly string[] =>
   spans.map(({ name, from, to, outcome }) => `${name} ${from}-${to} ${outcome}`);
 
+/** A move in full; what is not said of it is that of a service that starts. */
+function moved(seq: number, more: Partial<Extract<Fact, { readonly type: 'moved' }>>): Fact {
+  const start = { actor: 'a.service', from: 'pending', to: 'starting.spawning', event: { type: 'x' }, context: {} };
+  return { type: 'moved', seq, at: seq, ...start, ...more };
+}
+
+const code = (number: number) => ({ kind: 'exited', code: number }) as const;
+
 describe('spans', () => {
   it('of a service that is tried again are one restart, whatever it goes through', () => {
     const spans = spansOf(
@@ -102,6 +110,118 @@ describe('spans', () => {
         ...{ 'chaperone.exit': 'exit 3', 'chaperone.cause': 'exit 3' },
       },
     ]);
+  });
+
+  it('of runs are those of cron services alone, and not of their hooks', () => {
+    const began = { type: 'run.began', at: 10 } as const;
+    const ended = { type: 'run.ended', at: 20, status: code(3) } as const;
+    const spans = spansOf([
+      { ...began, seq: 1, service: 'a.service', pid: 7 },
+      { ...ended, seq: 2, service: 'a.service', pid: 7 },
+      { ...began, seq: 3, service: 'job.service', pid: 8, hook: 'before_start 1 of 1' },
+      { ...ended, seq: 4, service: 'job.service', pid: 8, hook: 'before_start 1 of 1', status: code(0) },
+      { ...began, seq: 5, service: 'job.service', pid: 9 },
+      // The end of the run has got lost, and another process has its pid.
+      { ...ended, seq: 6, at: 15, service: 'job.service', pid: 9, hook: 'after_stop 1 of 1' },
+      { ...began, seq: 7, service: 'job.service', pid: 10 },
+      { ...ended, seq: 8, service: 'job.service', pid: 10 },
+      { ...ended, seq: 9, at: 30, service: 'job.service', pid: 9, status: code(0) },
+    ]);
+    const run = { name: 'run job', from: 10, events: [], links: [] };
+    const attributes = { 'chaperone.service': 'job' };
+    expect(spans).toEqual([
+      {
+        ...{ ...run, id: 2, trace: 2, to: 20, outcome: 'failed', message: 'exit 3' },
+        attributes: { ...attributes, 'process.pid': 10, 'chaperone.exit': 'exit 3' },
+      },
+      {
+        ...{ ...run, id: 1, trace: 1, to: 30, outcome: 'done' },
+        attributes: { ...attributes, 'process.pid': 9, 'chaperone.exit': 'exit 0' },
+      },
+    ]);
+  });
+
+  it('are told once each as unfinished where nothing follows', () => {
+    const told: Span[] = [];
+    const spans = new Spans((span) => told.push(span));
+    spans.configure([{ name: 'job.service', type: 'cron' }]);
+    spans.take(moved(1, { actor: 'system', from: '─', to: 'booting.starting' }));
+    spans.take(moved(2, {}));
+    spans.take({ type: 'run.began', seq: 3, at: 3, service: 'job.service', pid: 7 });
+    spans.close(9);
+    spans.close(10);
+    expect(brief(told)).toEqual(['start a 2-9 unfinished', 'run job 3-9 unfinished', 'boot 0-9 unfinished']);
+    expect(told.every(({ message }) => message === undefined)).toBe(true);
+  });
+
+  it('of the system are one boot and one shutdown, whatever stages they have, with the end that is known', () => {
+    const system = (seq: number, from: string, to: string, context = {}) =>
+      moved(seq, { actor: 'system', from, to, context });
+    const boot = [system(1, '─', 'booting.starting'), system(2, 'booting.starting', 'booting.idling')];
+    const ends = (moves: readonly Fact[]) =>
+      spansOf(moves).map(({ name, outcome, message, attributes }) => ({ name, outcome, message, attributes }));
+    const done = { outcome: 'done', message: undefined, attributes: {} };
+    expect(
+      ends([
+        ...[...boot, system(3, 'booting.idling', 'up', { end: 'never' })],
+        system(4, 'up', 'draining.stopping', { end: 'SIGTERM' }),
+        ...[system(5, 'draining.stopping', 'draining.clearing'), system(6, 'draining.clearing', 'halted')],
+      ]),
+    ).toEqual([
+      { ...done, name: 'boot' },
+      { ...done, name: 'shutdown', attributes: { 'chaperone.end': 'SIGTERM' } },
+    ]);
+    expect(ends([...boot, system(3, 'booting.idling', 'draining.stopping', { end: 'a has failed' })])).toEqual([
+      { name: 'boot', outcome: 'failed', message: 'a has failed', attributes: {} },
+      { ...done, name: 'shutdown', outcome: 'unfinished', attributes: { 'chaperone.end': 'a has failed' } },
+    ]);
+    expect(
+      ends([...boot, system(3, 'booting.idling', 'draining.stopping')]).map(({ attributes }) => attributes),
+    ).toEqual([{}, {}]);
+  });
+
+  it('are linked to the service that they waited for, to what has caused their moves, and not to themselves', () => {
+    const [a, b, c] = spansOf([
+      moved(1, { actor: 'a.service' }),
+      moved(2, { actor: 'a.service', from: 'starting.spawning', to: 'ready.running', by: 1 }),
+      moved(3, { actor: 'b.service' }),
+      moved(4, { actor: 'b.service', from: 'starting.spawning', to: 'ready.running', by: 99 }),
+      moved(5, { actor: 'system', from: 'up', to: 'up' }),
+      moved(6, { actor: 'c.service', event: { type: 'service.start', waitedFor: 'a.service' } }),
+      moved(7, { actor: 'c.service', from: 'starting.spawning', to: 'starting.settling', by: 4 }),
+      moved(8, { actor: 'c.service', from: 'starting.settling', to: 'ready.running', by: 5 }),
+    ]);
+    expect([a?.links, b?.links]).toEqual([[], []]);
+    expect(c?.links).toEqual([
+      { id: a?.id, trace: a?.trace },
+      { id: b?.id, trace: b?.trace },
+    ]);
+    expect(c?.attributes).toEqual({ 'chaperone.service': 'c', 'chaperone.waited_for': 'a' });
+  });
+
+  it('are linked to the cause of a move for as long as 2,048 moves', () => {
+    const linked = (between: number) =>
+      spansOf([
+        moved(1, { actor: 'a.service', to: 'ready.running' }),
+        moved(2, { actor: 'b.service' }),
+        moved(3, { actor: 'b.service', from: 'starting.spawning', to: 'ready.running' }),
+        ...Array.from({ length: between }, (_, index) => moved(index + 4, { actor: 'other.service', to: 'stopped' })),
+        moved(9_999, { actor: 'c.service', by: 3 }),
+      ]).at(-1)?.links;
+    expect(linked(2_046)).toHaveLength(1);
+    expect(linked(2_047)).toEqual([]);
+  });
+
+  it('know nothing of a service that was taken out, and of another of its name that comes later', () => {
+    const began = { type: 'run.began', service: 'job.service' } as const;
+    const spans = spansOf([
+      ...[moved(1, { actor: 'job.service' }), moved(2, { actor: 'job.service', to: 'stopped' })],
+      { type: 'service.removed', seq: 3, at: 3, service: 'job.service' },
+      { ...began, seq: 4, at: 4, pid: 7 },
+      moved(5, { actor: 'job.service' }),
+    ]);
+    expect(brief(spans)).toEqual(['start job 1-2 done', 'start job 5-50 unfinished']);
+    expect(spans[1]?.links).toEqual([]);
   });
 
   it('have a bounded number of events, and none of them is open for ever', () => {
