@@ -42,7 +42,7 @@ interface SpanEvent {
 
 /** What is open. `kind` of a service's span is decided anew as it goes on: what begins as an end may become a restart. */
 interface Open extends SpanPlace {
-  readonly parent?: number;
+  readonly parent: number | undefined;
   readonly from: number;
   readonly attributes: Record<string, string | number>;
   readonly events: SpanEvent[];
@@ -191,14 +191,13 @@ export class Spans {
   #link(passage: Passage, service: string): void {
     const place = this.#passages.get(service) ?? this.#last.get(service);
     if (place === undefined || place.id === passage.id) return;
-    if (passage.links.size >= mostLinks && !passage.links.has(place.id)) return;
+    if (passage.links.size >= mostLinks) return;
     passage.links.set(place.id, { id: place.id, trace: place.trace });
   }
 
   #open(from: number, attributes: Record<string, string | number>, parent?: number): Open {
     this.#id += 1;
-    const place = { id: this.#id, trace: parent ?? this.#id, ...(parent === undefined ? {} : { parent }) };
-    return { ...place, from, attributes, events: [], links: new Map() };
+    return { id: this.#id, trace: parent ?? this.#id, parent, from, attributes, events: [], links: new Map() };
   }
 
   #end(open: Open, name: string, to: number, outcome: Span['outcome'], message?: string): SpanPlace {

@@ -49,6 +49,16 @@ describe('spans', () => {
     expect(spans[1]?.events.map(({ name }) => name)).toHaveLength(5);
   });
 
+  it('are there only where a service starts, or is no longer ready', () => {
+    expect(spansOf(['a.service pending > disabled', 'a.service ─ > pending', 'a.service stopped > pending'])).toEqual(
+      [],
+    );
+    expect(spansOf(['a.service ready.running > ready.reloading', 'a.service ready.reloading > ready.running'])).toEqual(
+      [],
+    );
+    expect(brief(spansOf(['a.service ready.exited > starting.spawning']))).toEqual(['restart a 0-10 unfinished']);
+  });
+
   it('say how a service was given up, stopped, or ended by itself', () => {
     const up = 'a.service pending > ready.running';
     const last = (moves: readonly string[]) => brief(spansOf([up, ...moves])).at(-1);
@@ -112,6 +122,19 @@ describe('spans', () => {
     ]);
   });
 
+  it('tell the latest pid, by a move or the event behind it, and how many restarts there were', () => {
+    const attributesOf = (...contexts: readonly Fact[]) => spansOf([moved(1, {}), ...contexts])[0]?.attributes;
+    const settling = { from: 'starting.spawning', to: 'starting.settling' };
+    const spawned = moved(2, { ...settling, event: { type: 'unit.spawned', pid: 7 }, context: { restarts: 0 } });
+    expect(attributesOf(spawned)).toEqual({ 'chaperone.service': 'a', 'process.pid': 7 });
+    expect(
+      attributesOf(
+        spawned,
+        moved(3, { to: 'starting.x', event: { type: 'x', pid: 8 }, context: { restarts: 1, pid: 9 } }),
+      ),
+    ).toEqual({ 'chaperone.service': 'a', 'process.pid': 9, 'chaperone.restarts': 1 });
+  });
+
   it('of runs are those of cron services alone, and not of their hooks', () => {
     const began = { type: 'run.began', at: 10 } as const;
     const ended = { type: 'run.ended', at: 20, status: code(3) } as const;
@@ -129,7 +152,7 @@ describe('spans', () => {
     ]);
     const run = { name: 'run job', from: 10, events: [], links: [] };
     const attributes = { 'chaperone.service': 'job' };
-    expect(spans).toEqual([
+    expect(spans).toStrictEqual([
       {
         ...{ ...run, id: 2, trace: 2, to: 20, outcome: 'failed', message: 'exit 3' },
         attributes: { ...attributes, 'process.pid': 10, 'chaperone.exit': 'exit 3' },
@@ -210,6 +233,19 @@ describe('spans', () => {
       ]).at(-1)?.links;
     expect(linked(2_046)).toHaveLength(1);
     expect(linked(2_047)).toEqual([]);
+  });
+
+  it('have a bounded number of links, in the order in which they were made', () => {
+    const others = Array.from({ length: 100 }, (_, index) => `s${index}.service`);
+    const spans = spansOf([
+      ...others.map((actor, index) => moved(index + 1, { actor })),
+      ...others.map((_, index) => moved(index + 200, { by: index + 1 })),
+      moved(400, { to: 'ready.running', by: 1, context: { cause: 'exit 1' } }),
+    ]);
+    const span = spans.find(({ name }) => name === 'start a');
+    expect(span).toMatchObject({ from: 200, to: 400, outcome: 'done' });
+    expect(span).not.toHaveProperty('message');
+    expect(span?.links).toEqual(Array.from({ length: 64 }, (_, index) => ({ id: index + 1, trace: index + 1 })));
   });
 
   it('know nothing of a service that was taken out, and of another of its name that comes later', () => {
