@@ -40,7 +40,8 @@ export function historyOf(service: ConfiguredService, { kept, lost, since, facts
 
 /** The lines as they are printed, each with its end. */
 export function renderHistory(name: string, lines: readonly HistoryLine[], colour: boolean): string {
-  const printer = new TerminalPrinter([name], colour);
+  // All lines are of one actor, whose column needs no other's width.
+  const printer = new TerminalPrinter([], colour);
   return lines.map((line) => `${textOfLine(printer, name, line)}\n`).join('');
 }
 
@@ -51,8 +52,12 @@ function textOfLine(printer: TerminalPrinter, name: string, line: HistoryLine): 
     case 'note':
       return printer.remark(line.at, name, line.text);
     case 'lost':
-      return printer.note(`details begin here; ${line.count} facts before are no longer kept`);
+      return printer.note(`details begin here; ${lostText(line.count)}`);
   }
+}
+
+export function lostText(count: number): string {
+  return count === 1 ? '1 fact before is no longer kept' : `${count} facts before are no longer kept`;
 }
 
 function noteOf({ type }: ConfiguredService, fact: Fact): string | undefined {

@@ -96,6 +96,16 @@ it('the history of a service of which nothing is left says from when on nothing 
   expect(facts[0]?.at).toBeGreaterThan(10);
 });
 
+it('the history of a service says of a single fact, too, that it is missing', () => {
+  const linesOf = (lost: number) => historyOf(serviceEntry('web'), { kept: [], lost, since: 5, facts: [] });
+  expect(linesOf(0)).toEqual([]);
+  expect(linesOf(1)).toEqual([{ kind: 'lost', at: 5, count: 1 }]);
+  expect(renderHistory('web', linesOf(1), false)).toBe(
+    '          details begin here; 1 fact before is no longer kept\n',
+  );
+  expect(renderHistory('web', linesOf(2), false)).toContain('2 facts before are no longer kept');
+});
+
 /** The texts of all that happened to `web` without a change of its state. */
 function notesOf(happenings: readonly Exclude<Happening, Moved>[], type: 'simple' | 'cron' | 'inetd' = 'simple') {
   const feed = new Feed({ now: () => 0, wallTime: () => 0 });

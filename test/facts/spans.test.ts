@@ -113,11 +113,17 @@ describe('spans', () => {
       },
     ]);
     expect(span?.attributes).toEqual({ 'chaperone.service': 'a', 'process.pid': 7, 'chaperone.exit': 'exit 3' });
-    expect(span?.events.map(({ attributes }) => attributes)).toEqual([
-      { 'chaperone.from': 'pending', 'chaperone.event': 'service.start' },
+    expect(span?.events).toStrictEqual([
       {
-        ...{ 'chaperone.from': 'starting.spawning', 'chaperone.event': 'unit.leaderExited' },
-        ...{ 'chaperone.exit': 'exit 3', 'chaperone.cause': 'exit 3' },
+        ...{ at: 0, name: 'starting.spawning' },
+        attributes: { 'chaperone.from': 'pending', 'chaperone.event': 'service.start' },
+      },
+      {
+        ...{ at: 10, name: 'failed' },
+        attributes: {
+          ...{ 'chaperone.from': 'starting.spawning', 'chaperone.event': 'unit.leaderExited' },
+          ...{ 'chaperone.exit': 'exit 3', 'chaperone.cause': 'exit 3' },
+        },
       },
     ]);
   });

@@ -1,6 +1,7 @@
 /** What `chaperonectl top` draws: lines of pieces, from the state and the size of the terminal alone. */
 import { noteText, serviceDetails } from '../../control/listing.ts';
 import type { ServiceStatus } from '../../control/supervisor.ts';
+import { lostText } from '../../facts/history.ts';
 import { type Hue, hueOf } from '../../facts/hues.ts';
 import type { Transition } from '../../facts/transition.ts';
 import { publicStates } from '../../model/service/public-state.ts';
@@ -320,7 +321,7 @@ function storyLines(state: TopState, { columns, now, wallTime }: Place): readonl
     const time = epoch + line.at;
     const head = `${clockText(time)}  `;
     if (line.kind === 'transition') return { time, line: moveLine(head, line, columns) };
-    const text = line.kind === 'note' ? `· ${line.text}` : `${line.count} facts before are no longer kept`;
+    const text = line.kind === 'note' ? `· ${line.text}` : lostText(line.count);
     return { time, line: [{ text: cutTo(`${head}${plain(text)}`, columns) }] satisfies ViewLine };
   });
   return [...records, ...moves].sort((a, b) => a.time - b.time).map(({ line }) => line);
