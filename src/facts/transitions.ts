@@ -45,9 +45,12 @@ export interface TransitionOptions {
 }
 
 interface Known {
+  /** Undefined where only a notification is known. */
+  stage: string | undefined;
   /** ms at which the actor reached its present state. */
   since: number;
-  spawnedAt: number;
+  /** Undefined where nobody can tell, since moves are missing. */
+  spawnedAt: number | undefined;
   waitedFor: string | undefined;
   /** The last message that the service has sent on its notify socket during its present run. */
   notice: JsonObject | undefined;
@@ -121,7 +124,7 @@ export class Transitions {
   #knownOf(actor: string, at: number): Known {
     const known = this.#known.get(actor);
     if (known !== undefined) return known;
-    const made: Known = { since: at, spawnedAt: at, waitedFor: undefined, notice: undefined };
+    const made: Known = { stage: undefined, since: at, spawnedAt: at, waitedFor: undefined, notice: undefined };
     this.#known.set(actor, made);
     return made;
   }
@@ -132,7 +135,7 @@ export class Transitions {
     const own = textOf(context, 'detail');
     const detail =
       own ?? (to === 'up' ? readyText(at) : isFirst ? sizeText(context) : systemDetail(context, to, event));
-    const line = transitionOf(fact, systemActor, { detail, event: isFirst ? undefined : event });
+    const line = transitionOf(fact, systemActor, { detail, event });
     const isOver = to === 'up' || (from.startsWith('booting') && (to.startsWith('draining') || to === 'failed'));
     const times = isOver ? this.#startTimes(at) : [];
     return times.length === 0
@@ -144,9 +147,11 @@ export class Transitions {
     const { actor, at, from, to, event, context } = fact;
     const start = followStart(this.#starts.get(actor), fact);
     if (start !== undefined) this.#starts.set(actor, start);
-    // Without the actor's earlier facts nobody can tell how long its previous state has lasted.
-    const isContinued = this.#known.has(actor) || from === nowhere;
     const known = this.#knownOf(actor, at);
+    // Where moves are missing nobody can tell how long the previous state has lasted, and the process.
+    const isContinued = from === nowhere || from === known.stage;
+    known.stage = to;
+    if (!isContinued) known.spawnedAt = undefined;
     if (event.type === 'unit.spawned') known.notice = undefined;
     const waited = isContinued ? at - known.since : undefined;
     known.since = at;
@@ -223,7 +228,8 @@ export class Transitions {
       case 'unit.leaderExited': {
         if (to === 'ready.running') return pausePassed;
         const left = to === 'stopping.clearing' ? leftText(numberOf(event, 'left') ?? 0) : '';
-        return `${textOf(event, 'ended') ?? ''} after ${milliseconds(at - spawnedAt)}${left}`;
+        const lasted = spawnedAt === undefined ? '' : ` after ${milliseconds(at - spawnedAt)}`;
+        return `${textOf(event, 'ended') ?? ''}${lasted}${left}`;
       }
       case 'unit.cleared':
         return 'nothing of its run is left';
@@ -321,10 +327,10 @@ function stageOfHooks(stage: string): string | undefined {
 function transitionOf(
   { at, from, to }: MoveFact,
   actor: string,
-  { event, detail, ...more }: Partial<Omit<Transition, 'event'>> & { event: EventView | undefined; detail: string },
+  { event, detail, ...more }: Partial<Omit<Transition, 'event'>> & { event: EventView; detail: string },
 ): Line {
   // XState's own events are left out (the beginning) or renamed (timers): their names mean nothing to people.
-  const cause = event === undefined || event.type === 'xstate.init' ? {} : { event: eventName(event.type) };
+  const cause = event.type === 'xstate.init' ? {} : { event: eventName(event.type) };
   return { kind: 'transition', transition: { at, actor, from, to, ...cause, ...more, detail: oneLine(detail) } };
 }
 

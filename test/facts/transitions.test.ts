@@ -155,7 +155,7 @@ it.each<[from: string, to: string, event: EventView, context: JsonObject, detail
 const detailOf = (from: string, to: string, event: EventView, context: JsonObject = {}) =>
   lastOf(web, [
     [0, '─', 'pending', { type: 'xstate.init' }],
-    [100, 'pending', 'starting.settling', { type: 'unit.spawned', pid: 7 }],
+    [100, 'pending', from, { type: 'unit.spawned', pid: 7 }],
     [1_300, from, to, event, context],
   ])?.detail;
 
@@ -284,6 +284,25 @@ describe('a move of a service', () => {
     const [late] = transitionsOf(web, moves.slice(1));
     expect(late).toMatchObject({ waitedFor: 'db', detail: 'was waiting for db' });
     expect(late).not.toHaveProperty('waited');
+  });
+
+  it('says how long a process has lasted only where no move is missing since its start', () => {
+    const ended = { type: 'unit.leaderExited', ended: 'exit 1' };
+    const spawned: Step = [10, 'starting.spawning', 'starting.settling', { type: 'unit.spawned', pid: 7 }];
+    const detail = (...steps: readonly Step[]) => lastOf(web, steps)?.detail;
+    const ready: Step = [20, 'starting.settling', 'ready.running'];
+    expect(detail(spawned, ready, [30, 'ready.running', 'exited', ended])).toBe('exit 1 after 20 ms');
+    expect(detail(spawned, [30, 'ready.running', 'exited', ended])).toBe('exit 1');
+    expect(detail(spawned, [25, 'backoff', 'ready.running'], [30, 'ready.running', 'exited', ended])).toBe('exit 1');
+    expect(detail(ready, [30, 'ready.running', 'exited', ended])).toBe('exit 1');
+    expect(detail(ready, spawned, [30, 'starting.settling', 'exited', ended])).toBe('exit 1 after 20 ms');
+  });
+
+  it('does not count a wait from a notification on', () => {
+    const transitions = new Transitions();
+    transitions.take({ type: 'notified', seq: 1, at: 2, service: web, message: {} });
+    const [line] = transitions.take(moved(web, [40, 'stopped', 'starting.spawning', start]));
+    expect(line).toMatchObject({ transition: { detail: 'was waiting for db' } });
   });
 
   it('is no line where a service is only there, and one where it comes back to that', () => {
