@@ -51,9 +51,14 @@ interface Known {
   since: number;
   /** Undefined where nobody can tell, since moves are missing. */
   spawnedAt: number | undefined;
-  waitedFor: string | undefined;
   /** The last message that the service has sent on its notify socket during its present run. */
   notice: JsonObject | undefined;
+}
+
+/** For whom a service had to wait before it could start, by its short name, and for how many ms, where that is known. */
+interface Wait {
+  readonly waitedFor: string;
+  readonly waited?: number;
 }
 
 const noLines: readonly Line[] = [];
@@ -124,7 +129,7 @@ export class Transitions {
   #knownOf(actor: string, at: number): Known {
     const known = this.#known.get(actor);
     if (known !== undefined) return known;
-    const made: Known = { stage: undefined, since: at, spawnedAt: at, waitedFor: undefined, notice: undefined };
+    const made: Known = { stage: undefined, since: at, spawnedAt: at, notice: undefined };
     this.#known.set(actor, made);
     return made;
   }
@@ -156,14 +161,11 @@ export class Transitions {
     const waited = isContinued ? at - known.since : undefined;
     known.since = at;
     if (from === nowhere && silentStates.includes(to)) return noLines;
-    if (isStartOrder(event)) {
-      const other = textOf(event, 'waitedFor');
-      known.waitedFor = other === undefined ? undefined : shortName(other);
-    }
-    const { waitedFor } = known;
-    const detail = this.#serviceDetail(known, fact, waited);
+    const other = isStartOrder(event) ? textOf(event, 'waitedFor') : undefined;
+    const wait =
+      other === undefined ? undefined : { waitedFor: shortName(other), ...(waited === undefined ? {} : { waited }) };
+    const detail = this.#serviceDetail(known, fact, wait);
     if (event.type === 'unit.spawned') known.spawnedAt = at;
-    const hadToWait = isStartOrder(event) && waitedFor !== undefined;
     // An exit that leads to `ready.running` is raised again there, and is shown with the move that follows.
     const exit = event.type === 'unit.leaderExited' && to !== 'ready.running' ? textOf(event, 'ended') : undefined;
     return [
@@ -172,8 +174,7 @@ export class Transitions {
         detail,
         ...views(context),
         ...(exit === undefined ? {} : { exit }),
-        ...(hadToWait ? { waitedFor } : {}),
-        ...(hadToWait && waited !== undefined ? { waited } : {}),
+        ...wait,
       }),
     ];
   }
@@ -194,11 +195,12 @@ export class Transitions {
   #serviceDetail(
     known: Known,
     { actor: service, at, by, from, to, event, context }: MoveFact,
-    waited?: number,
+    wait: Wait | undefined,
   ): string {
-    const { spawnedAt, waitedFor } = known;
+    const { spawnedAt } = known;
     const own = textOf(context, 'detail');
-    if (own !== undefined) return withWait(own, event, waitedFor, waited);
+    // The words that a chart has for its own move, with what it was waiting for before.
+    if (own !== undefined) return wait === undefined ? own : `${own}  (${waitText(wait)})`;
     const config = this.#services.get(service);
     const cause = textOf(context, 'cause') ?? '';
     const restarts = numberOf(context, 'restarts') ?? 0;
@@ -218,9 +220,7 @@ export class Transitions {
     }
     switch (event.type) {
       case 'service.start':
-        return waitedFor === undefined
-          ? this.#requestText(by, 'service.start')
-          : `was waiting for ${waitedFor}${waited === undefined ? '' : `, ${milliseconds(waited)}`}`;
+        return wait === undefined ? this.#requestText(by, 'service.start') : waitText(wait);
       case 'unit.spawned':
         return `pid ${numberOf(event, 'pid') ?? 0}  ${this.#options.commandOf?.(service) ?? config?.program ?? ''}`;
       case 'unit.spawnFailed':
@@ -279,10 +279,8 @@ function isStartOrder({ type }: EventView): boolean {
   return type === 'service.start' || type === 'instance.start';
 }
 
-/** The words that a chart has for its own move, with what it was waiting for before. */
-function withWait(own: string, event: EventView, waitedFor: string | undefined, waited: number | undefined): string {
-  if (!isStartOrder(event) || waitedFor === undefined) return own;
-  return `${own}  (was waiting for ${waitedFor}${waited === undefined ? '' : `, ${milliseconds(waited)}`})`;
+function waitText({ waitedFor, waited }: Wait): string {
+  return `was waiting for ${waitedFor}${waited === undefined ? '' : `, ${milliseconds(waited)}`}`;
 }
 
 /** What a stop of a service begins with. */

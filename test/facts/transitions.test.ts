@@ -34,7 +34,7 @@ describe('the first line of a system', () => {
     [{}, '0 services, 0 layers, 0 files'],
   ])('has its size, and the end where that is known already: %j', (context, detail) => {
     const first: Step = [0, '─', 'booting.starting', { type: 'xstate.init' }, context];
-    expect(transitionsOf('system', [first])).toEqual([
+    expect(transitionsOf('system', [first])).toStrictEqual([
       { at: 0, actor: 'system', from: '─', to: 'booting.starting', detail },
     ]);
   });
@@ -90,7 +90,7 @@ describe('the end of the first process of a run', () => {
   });
 
   it('is shown with the move behind it where the service becomes ready first', () => {
-    expect(ended('ready.running', 0)).toEqual({
+    expect(ended('ready.running', 0)).toStrictEqual({
       ...{ at: 400, actor: 'web', from: 'starting.settling', to: 'ready.running', event: 'unit.leaderExited' },
       ...{ cause: 'exit 1', detail: 'startup_pause of 0.5 s passed' },
     });
@@ -272,11 +272,11 @@ describe('a move of a service', () => {
       [50, 'starting.spawning', 'starting.settling', { type: 'unit.spawned', pid: 7 }],
     ];
     const [starting, settling] = transitionsOf(web, moves);
-    expect(starting).toEqual({
+    expect(starting).toStrictEqual({
       ...{ at: 40, actor: 'web', from: 'pending', to: 'starting.spawning', event: 'service.start', pid: 7 },
       ...{ waitedFor: 'db', waited: 30, detail: 'was waiting for db, 30 ms' },
     });
-    expect(settling).toEqual({
+    expect(settling).toStrictEqual({
       ...{ at: 50, actor: 'web', from: 'starting.spawning', to: 'starting.settling', event: 'unit.spawned' },
       detail: 'pid 7  /bin/web',
     });
