@@ -408,6 +408,24 @@ describe('transitions', () => {
     expect(details(boot)).toEqual(['service.start', 'ready in 0.010 s']);
   });
 
+  it('know of a service whose configuration is not known only what its moves say', () => {
+    expect(
+      details([
+        moved(web, [1, 'starting.settling', 'ready.running']),
+        moved(web, [2, 'starting.awaitingPidfile', 'ready.running', { ...ready, pid: 8 }]),
+        moved(web, [3, 'ready.running', 'backoff', { type: 'x' }, { cause: 'exit 1' }]),
+        moved(web, [4, 'ready.running', 'stopping.terminating', { type: 'service.stop' }, { pid: 8 }]),
+        moved(web, [5, 'stopping.terminating', 'stopped', { type: 'unit.cleared' }]),
+      ]),
+    ).toEqual([
+      'startup_pause of 0 s passed',
+      'pid 8 from its pid file',
+      'exit 1; restart in 0 s',
+      'SIGTERM to pid 8',
+      'nothing of its run is left',
+    ]);
+  });
+
   it('tell of a scheduled service that its runs are over', () => {
     const cron = (from: string, to: string) =>
       details([moved(web, [5, from, to, { type: 'unit.cleared' }])], (transitions) =>
