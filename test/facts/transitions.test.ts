@@ -174,7 +174,7 @@ it.each<[detail: string, ...given: Parameters<typeof detailOf>]>([
   ['pid 0  /bin/web', 'starting.spawning', 'starting.settling', { type: 'unit.spawned' }],
   ['no such file', 'starting.spawning', 'starting.x', { type: 'unit.spawnFailed', error: 'no such file' }],
   ['', 'starting.spawning', 'starting.x', { type: 'unit.spawnFailed' }],
-  ['exit 0 after 1.2 s', 'starting.awaitingExit', 'ready.exited', { type: 'unit.leaderExited', ended: 'exit 0' }],
+  ['exit 0 after 1.2 s', 'starting.x', 'ready.exited', { type: 'unit.leaderExited', ended: 'exit 0', left: 2 }],
   ['exit 0 after 1.2 s', 'ready.running', 'stopping.clearing', { type: 'unit.leaderExited', ended: 'exit 0' }],
   ['nothing of its run is left', 'stopping.clearing', 'stopped', { type: 'unit.cleared' }],
   ['its conditions are met', 'starting.asking', 'starting.spawning', { type: 'conditions.met' }],
