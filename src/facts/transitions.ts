@@ -360,7 +360,7 @@ function sizeText(context: JsonObject): string {
 function systemDetail(context: JsonObject, to: string, event: EventView): string {
   if (to === 'booting.idling')
     return `everything else stands; IDLE services in ${seconds(numberOf(context, 'idleDelay') ?? 0)} s`;
-  if (to.startsWith('draining.stopping')) {
+  if (to === 'draining.stopping') {
     const within = seconds(numberOf(context, 'shutdownTimeout') ?? 0);
     return `${textOf(context, 'end') ?? ''}; ${numberOf(context, 'live') ?? 0} to stop within ${within} s`;
   }
