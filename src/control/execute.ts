@@ -3,7 +3,6 @@ import { Subscription } from 'rxjs';
 import { seconds } from '../model/log/messages.ts';
 import { renderPlan } from '../model/order/reload-plan.ts';
 import { describeRun, isScheduled, type RunAnswer, type RunResult } from '../model/schedule/scheduled-runs.ts';
-import { isNormal } from '../model/service/exit-status.ts';
 import { describeReload } from '../model/service/reload-method.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import { type Answer, done, mistake, refused, unreloadable, unrestartable, unstartable } from './answer.ts';
@@ -204,7 +203,7 @@ async function runNow(
 }
 
 function isSuccess(result: RunResult): boolean {
-  return result.kind === 'exit' && isNormal(result.status);
+  return result.kind === 'exit' && result.normal;
 }
 
 /** Lets services read their own configuration anew. */

@@ -815,7 +815,7 @@ function resultOf(
   if (ending !== undefined || (retired && isCancelled(event))) return { kind: 'cut' };
   switch (event.type) {
     case 'unit.leaderExited':
-      return { kind: 'exit', status: event.status };
+      return { kind: 'exit', status: event.status, normal: isNormalEnd(spec, event.status) };
     case 'unit.spawnFailed':
       return { kind: 'spawn', error: event.error };
     case 'conditions.unmet':

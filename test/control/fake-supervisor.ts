@@ -72,7 +72,11 @@ export class FakeSupervisor implements Supervisor {
   level: Severity | undefined;
   killOutcome: KillOutcome = 'sent';
   runAnswer: RunAnswer = 'begun';
-  runEnded: Promise<RunResult> = Promise.resolve({ kind: 'exit', status: { kind: 'exited', code: 0 } });
+  runEnded: Promise<RunResult> = Promise.resolve({
+    kind: 'exit',
+    status: { kind: 'exited', code: 0 },
+    normal: true,
+  });
   /** What comes of a service's reload, where that does not succeed. */
   reloadOutcomes: Readonly<Record<string, ReloadOutcome>> = {};
   /** What could not be started again. */

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { parseLine } from '../../src/control/command-words.ts';
+import { execute } from '../../src/control/execute.ts';
 import { blameText } from '../../src/control/listing.ts';
+import { Meter } from '../../src/control/meter.ts';
 import { criticalChain, renderChain, withShortNames } from '../../src/facts/critical-chain.ts';
 import { reportOf } from '../../src/inspect/boot-report.ts';
 import type { Entry } from '../../src/inspect/entry.ts';
@@ -369,5 +372,27 @@ describe('what decided how long a boot took', () => {
     clock.run(700);
     expect(supervisor.status()).not.toHaveProperty('ready');
     expect(liveChain(supervisor)).toBe('critical chain: slow 0.600 s');
+  });
+});
+
+describe('a run that somebody waits for', () => {
+  it.each([
+    [3, [], { kind: 'failed', text: 'Command error: job: exit 3' }],
+    [3, [3], { kind: 'done', text: 'runs ended.' }],
+    [0, [3], { kind: 'done', text: 'runs ended.' }],
+  ] as const)('and that exits with %d, where success_exit is %j, is answered as such', async (code, successExit, answer) => {
+    const job = simpleService('job', { type: 'cron', interval: '@daily', successExit });
+    const world = createWorld(systemOf([job], { detectExit: false }), {
+      has: () => true,
+      script: () => ({ steps: [{ do: 'exit', code }] }),
+    });
+    world.assembly.start();
+    world.clock.run(1_000);
+    const parsed = parseLine('run-now --wait job');
+    if (parsed.kind !== 'command') throw new Error('this is a command');
+    const { command } = parsed;
+    const answered = execute(command, { supervisor: supervised(world), timers: world.clock, meter: new Meter() });
+    world.clock.run(2_000);
+    expect(await answered).toMatchObject(answer);
   });
 });

@@ -57,7 +57,8 @@ export type RunAnswer = 'begun' | 'waits' | 'replaces' | 'busy' | 'unscheduled';
 
 /** How a run ended that somebody has asked for. `cut`: a stop, a reset or the next run has ended it, or it never began. */
 export type RunResult =
-  | { readonly kind: 'exit'; readonly status: ExitStatus }
+  /** `normal`: a success, as `success_exit` says. */
+  | { readonly kind: 'exit'; readonly status: ExitStatus; readonly normal: boolean }
   | { readonly kind: 'spawn'; readonly error: SpawnError }
   | { readonly kind: 'overran'; readonly limit: number }
   /** Its conditions were not met, or gave no answer. */
