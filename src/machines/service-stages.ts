@@ -509,7 +509,8 @@ const afterStopCommand = [
 ] as const;
 
 const afterLastHooks = [
-  { guard: 'mustEndRest', target: 'terminating', actions: ['dropHooks'] },
+  // What is left is only told now, and has as long to end as the hooks have had.
+  { guard: 'mustEndRest', target: 'terminating', actions: ['noteTime', 'dropHooks', 'reportAfterStop'] },
   { target: 'over', actions: ['dropHooks'] },
 ] as const;
 

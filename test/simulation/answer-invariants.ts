@@ -122,7 +122,10 @@ export const answerInvariants = {
           if (isOver(state, name) || state.gone.has(name) || due.has(name)) continue;
           const first = [...withDependents(run, name)];
           if (first.some((each) => extended.has(each) || drained.has(each))) continue;
-          const most = first.reduce((sum, each) => sum + longestStop(run, specs.get(each)), 0);
+          // In a reload that is under way others may have to end before it, too, because of stages.
+          const ending = [...state.phases].flatMap(([each, phase]) => (phase === 'stopping' ? [each] : []));
+          const all = [...new Set([...first, ...ending])];
+          const most = all.reduce((sum, each) => sum + longestStop(run, specs.get(each)), 0);
           due.set(name, entry.own + most + stalls);
         }
       }
@@ -251,7 +254,8 @@ function withDependents({ spec }: WorldRun, name: string): ReadonlySet<string> {
 function longestStop(run: WorldRun, service: ServiceSpec | undefined): number {
   const { shutdownTimeout } = run.spec;
   const { stopTimeout = shutdownTimeout, hooks, type, pidfile } = service ?? {};
-  const time = hooks === undefined ? stopTimeout : 2 * stopTimeout;
+  // The run, its hooks of after_stop, and what the run has left.
+  const time = hooks === undefined ? stopTimeout : 3 * stopTimeout;
   const isFollowed = type === 'forking' || type === 'notify' || pidfile !== undefined;
   return time + (has(run, 'stuck') ? 2 * killGrace : 0) + (isFollowed ? latestNews : briefNews);
 }

@@ -559,6 +559,8 @@ export const invariants = {
         begun.delete(entry.id);
         left.delete(entry.id);
       }
+      // A command may have ended when chaperone, which was stopped, hears of its start.
+      if (entry.kind === 'ended') commands.delete(entry.id);
       if (!isChange(entry)) return undefined;
       const { service, change } = entry.notice;
       if (['starting', 'ready.running', 'stopping'].includes(change.phase)) return undefined;

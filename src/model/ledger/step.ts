@@ -23,7 +23,7 @@ export type LedgerEvent =
   | { readonly type: 'service.healthy' | 'service.unhealthy'; readonly name: string; readonly at: number }
   /** The service asks for more time to stop, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
-  /** The service's run has ended, and its hooks of after_stop begin. */
+  /** The service's run has ended, and its hooks of after_stop begin; or they have ended, and what the run has left is told to end. */
   | { readonly type: 'service.afterStop'; readonly name: string; readonly at: number }
   /** A process of the service survives SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number }
