@@ -72,10 +72,14 @@ export async function compileNative(target, out) {
   for (const addon of addons) expectPortable(addon);
 }
 
-/** A symbol that only some C libraries have would be found out when somebody's service starts. */
+/** What an addon needs that neither Node nor every C library has: that would be found out when somebody's service starts. */
+export function foreignSymbols(addon) {
+  const needed = run('readelf', '--dyn-syms', '--wide', addon).matchAll(/ (?:GLOBAL|WEAK) +DEFAULT +UND (\w+)/g);
+  return [...needed].map(([, name]) => name).filter((name) => !known.has(name) && !isOfNode(name));
+}
+
 function expectPortable(addon) {
-  const undefined_ = run('readelf', '--dyn-syms', '--wide', addon).matchAll(/ (?:GLOBAL|WEAK) +DEFAULT +UND (\S+)/g);
-  const foreign = [...undefined_].map(([, name]) => name).filter((name) => !known.has(name) && !isOfNode(name));
+  const foreign = foreignSymbols(addon);
   if (foreign.length > 0) throw new Error(`${addon} needs ${foreign.join(', ')}, which not every C library has`);
   if (/\(NEEDED\)/.test(run('readelf', '-d', addon))) throw new Error(`${addon} names a library`);
 }

@@ -1,0 +1,1 @@
+export function foreignSymbols(addon: string): readonly string[];
