@@ -124,13 +124,14 @@ describe('folders on a volume', () => {
         // Each is killed a bit later in the move, which each begins anew.
         for (let copied = 1; copied <= 1_200; copied += 240) {
           await docker('start', id);
+          // A quick disk may have moved all of them between two looks.
           await eventually(`${copied} files are copied`, async () => {
             const { stdout } = await tryDocker(
               'exec',
               id,
               'sh',
               '-c',
-              'ls -f /persistent/.opt.chaperone-new/many | wc -l',
+              'if [ -L /opt ]; then echo 2000; else ls -f /persistent/.opt.chaperone-new/many | wc -l; fi',
             );
             return Number(stdout) >= copied ? true : undefined;
           });
