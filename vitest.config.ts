@@ -21,7 +21,8 @@ export default defineConfig({
     pool: 'forks',
     projects: [
       { extends: true, test: { name: 'pure', include: pure, isolate: false } },
-      // Each file in a process of its own: the Linux kernel's tests reap every child of theirs, and machines get other ports.
+      // Each of these files runs in a process of its own. A test of the Linux kernel reaps every child of its process, and a test of
+      // machines must not get the ports that a world has put into them.
       { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: pure } },
     ],
     // Many tests wait for real time, so that three of them share a processor well; more than six would only be in each other's way.

@@ -72,7 +72,10 @@ export async function compileNative(target, out) {
   for (const addon of addons) expectPortable(addon);
 }
 
-/** What an addon needs that neither Node nor every C library has: that would be found out when somebody's service starts. */
+/**
+ * The symbols that an addon needs and that some C libraries do not have. Node loads an addon with such a symbol, and fails at the first call
+ * of it, in the container of a user.
+ */
 export function foreignSymbols(addon) {
   const needed = run('readelf', '--dyn-syms', '--wide', addon).matchAll(/ (?:GLOBAL|WEAK) +DEFAULT +UND (\w+)/g);
   return [...needed].map(([, name]) => name).filter((name) => !known.has(name) && !isOfNode(name));

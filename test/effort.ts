@@ -2,7 +2,7 @@
  * How much the long explorations try. The ordinary run takes a sample of them; with EXHAUSTIVE=1, as in `.ci/run`, they try
  * everything.
  */
-export const exhaustive = process.env['EXHAUSTIVE'] === '1';
+const exhaustive = process.env['EXHAUSTIVE'] === '1';
 
 /** The first item and each `step`-th one after it; all of them in an exhaustive run. */
 export function sample<T>(items: readonly T[], step: number, first = 0): readonly T[] {

@@ -18,6 +18,7 @@ import { killGrace } from '../model/ledger/stops.ts';
 import { isNormalEnd } from '../model/service/ending.ts';
 import { describeHookFailure, describePlace, type HookStage, hooksOf } from '../model/service/hook.ts';
 import { resultVariables } from '../model/service/hook-result.ts';
+import type { FailureCause } from '../model/service/service-phase.ts';
 import type { SpawnError } from '../model/service/spawn-error.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
 import { type HooksFact, hooksMachine } from './hooks.ts';
@@ -30,9 +31,9 @@ interface HookedRunContext extends UnitInput {
   readonly hooks: ActorRefFrom<typeof hooksMachine> | undefined;
   /** How the run has ended, for its owner. */
   readonly end: RunEnd | undefined;
-  /** True once the run was told to end. */
-  readonly told: boolean;
-  /** True once the run has lasted longer than it may, or got SIGKILL. */
+  /** Why the run was told to end; undefined until then. */
+  readonly told: 'stop' | 'overrun' | undefined;
+  /** True once the run got SIGKILL. */
   readonly overdue: boolean;
   /** True once no hook may follow: the system sends SIGKILL to everybody. */
   readonly isLast: boolean;
@@ -115,11 +116,9 @@ export const hookedRunMachine = setup({
       enqueue.sendTo(hooks, { type: 'hooks.kill', grace, at });
     }),
     noteTold: assign(({ context, event }) => ({
-      told: true,
-      overdue: context.overdue || (event.type === 'unit.terminate' && event.overran === true),
+      told: context.told ?? (event.type === 'unit.terminate' && event.overran === true ? 'overrun' : 'stop'),
     })),
     noteKill: assign(({ context, event }) => ({
-      told: true,
       overdue: true,
       isLast: context.isLast || (event.type === 'unit.kill' && event.last === true),
     })),
@@ -141,7 +140,7 @@ export const hookedRunMachine = setup({
     unit: undefined,
     hooks: undefined,
     end: undefined,
-    told: false,
+    told: undefined,
     overdue: false,
     isLast: false,
     retired: false,
@@ -162,7 +161,7 @@ export const hookedRunMachine = setup({
     'hooks.survived': { actions: ['tellOwner'] },
     'unit.terminate': { actions: ['noteTold', 'pass'] },
     'unit.retire': { actions: ['noteRetirement', 'pass'] },
-    'unit.kill': { actions: ['noteKill', 'pass', 'killHooks'] },
+    'unit.kill': { actions: ['noteTold', 'noteKill', 'pass', 'killHooks'] },
   },
   states: {
     beginning: {
@@ -224,12 +223,14 @@ export const hookedRunMachine = setup({
 });
 
 /** Why the run has failed; undefined where it has ended well, or has ended because it was told to. */
-function causeOf({ run: { service }, end, told }: HookedRunContext) {
-  if (end === undefined || told) return undefined;
+function causeOf({ run: { service }, end, told }: HookedRunContext): FailureCause | undefined {
+  if (end?.type === 'unit.leaderExited' && told === 'overrun')
+    return { kind: 'overrun', limit: service.maxRuntime ?? 0, pid: end.pid };
+  if (end === undefined || told !== undefined) return undefined;
   if (end.type === 'unit.spawnFailed')
-    return end.error.code === 'ECANCELED' ? undefined : ({ kind: 'spawn', error: end.error } as const);
+    return end.error.code === 'ECANCELED' ? undefined : { kind: 'spawn', error: end.error };
   if (isNormalEnd(service, end.status)) return undefined;
-  return { kind: 'exit', status: end.status, pid: end.pid } as const;
+  return { kind: 'exit', status: end.status, pid: end.pid };
 }
 
 function isCommand(event: UnitCommand | UnitFact | HooksFact): event is UnitCommand {

@@ -404,7 +404,7 @@ export const scheduledMachine = setup({
       // The hooks of after_stop have a time of their own, and then get SIGKILL, too.
       if (wasKilled || hooksOf(spec.hooks, 'after_stop').length === 0) return;
       enqueue.assign({ wasKilled: true });
-      enqueue.sendTo(system, { type: 'service.afterStop', name: spec.name, at });
+      enqueue.sendTo(system, { type: 'service.stopContinues', name: spec.name, at });
     }),
     recordDrain: assign(when('service.stop', (_, { leaves = false }) => ({ leaves }))),
     /** A stop because of a prerequisite may be a failure, which counts once nothing runs. */

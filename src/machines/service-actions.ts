@@ -180,8 +180,8 @@ export const serviceSetup = setup({
       })),
     ),
     passAfterStop: assign({ at: ({ context: { at, deadline } }) => Math.max(at, deadline ?? at) }),
-    reportAfterStop: enqueueActions(({ context: { system, spec, at, resumes }, enqueue }) => {
-      if (resumes === undefined) enqueue.sendTo(system, { type: 'service.afterStop', name: spec.name, at });
+    reportStopContinues: enqueueActions(({ context: { system, spec, at, resumes }, enqueue }) => {
+      if (resumes === undefined) enqueue.sendTo(system, { type: 'service.stopContinues', name: spec.name, at });
     }),
     /** A chart that is made anew adopts the running unit and the notify socket of its predecessor. */
     adoptUnit: assign(({ context, self, spawn }) => {

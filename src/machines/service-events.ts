@@ -143,8 +143,8 @@ export type ServiceReport =
     }
   /** The service asks for more time to end, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
-  /** The run is over, and the hooks of after_stop begin: they may take as long again as the stop. */
-  | { readonly type: 'service.afterStop'; readonly name: string; readonly at: number }
+  /** The next part of the stop begins: the hooks of after_stop, or the end of what the run has left. It may take as long as the one before. */
+  | { readonly type: 'service.stopContinues'; readonly name: string; readonly at: number }
   /** A process of the service lives on after SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number };
 

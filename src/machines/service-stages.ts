@@ -509,8 +509,8 @@ const afterStopCommand = [
 ] as const;
 
 const afterLastHooks = [
-  // What is left is only told now, and has as long to end as the hooks have had.
-  { guard: 'mustEndRest', target: 'terminating', actions: ['noteTime', 'dropHooks', 'reportAfterStop'] },
+  // Only now do the processes that the run has left get the kill signal. The hooks may have used up the time of the stop.
+  { guard: 'mustEndRest', target: 'terminating', actions: ['noteTime', 'dropHooks', 'reportStopContinues'] },
   { target: 'over', actions: ['dropHooks'] },
 ] as const;
 
@@ -608,7 +608,11 @@ export const stopping = serviceSetup.createStateConfig({
     },
     /** The run is over, however it ended. A stop that comes now is no failure of the service any more. */
     afterStop: {
-      entry: ['reportAfterStop', { type: 'runHooks', params: { stage: 'after_stop' } }, enter('stopping.afterStop')],
+      entry: [
+        'reportStopContinues',
+        { type: 'runHooks', params: { stage: 'after_stop' } },
+        enter('stopping.afterStop'),
+      ],
       after: { afterStop: { actions: ['passAfterStop', 'killHooks'] } },
       on: {
         'service.kill': [

@@ -19,7 +19,7 @@ import { FakeSupervisor } from '../control/fake-supervisor.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { countObjects, keptStrings } from './kept-strings.ts';
 
-/** What is fed stays in use until its strings are counted. */
+/** The objects that the tests feed: this list keeps the garbage collector from freeing them before their strings are counted. */
 const inUse: unknown[] = [];
 /** The live strings that were fed, each a word and a number; one snapshot of the heap is made for all of them. */
 let alive: readonly string[] = [];

@@ -349,7 +349,7 @@ describe('restarts', () => {
     const [key = ''] = more.split(':');
     const what = `${key} of web.service has no effect: it has no restart`;
     expect(web(more)).toEqual([`warning 1:48+1 ${what} | expected restart, or restart_on_start_failure, too`]);
-    // Whoever switches the restarts off keeps what belongs to them.
+    // With `restart: no` the other directives of restarts may stay: somebody has switched restarts off for a while.
     expect(web(`restart: no, ${more}`)).toEqual([]);
     expect(web(`restart_on_start_failure: true, ${more}`)).toEqual([]);
   });

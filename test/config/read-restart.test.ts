@@ -76,7 +76,7 @@ describe('restart', () => {
   ])('is needed for %s', (more) => {
     const [key = ''] = more.split(':');
     expect(errorsOf(web(more))).toContain(`${key} of web.service has no effect: it has no restart`);
-    // Whoever switches the restarts off keeps what belongs to them.
+    // With `restart: no` the other directives of restarts may stay: somebody has switched restarts off for a while.
     expect(errorsOf(web(`restart: no, ${more}`))).toBe('');
     expect(errorsOf(web(`restart_on_start_failure: true, ${more}`))).toBe('');
   });

@@ -151,7 +151,7 @@ it.each<[from: string, to: string, event: EventView, context: JsonObject, detail
   });
 });
 
-/** What the last of these moves of a service is said to be, 1.2 s after its process was started. */
+/** The words with which the transcript tells a move of a service from one state to another; the service's process was started 1.2 s before. */
 const detailOf = (from: string, to: string, event: EventView, context: JsonObject = {}) =>
   lastOf(web, [
     [0, '─', 'pending', { type: 'xstate.init' }],
@@ -280,7 +280,7 @@ describe('a move of a service', () => {
       ...{ at: 50, actor: 'web', from: 'starting.spawning', to: 'starting.settling', event: 'unit.spawned' },
       detail: 'pid 7  /bin/web',
     });
-    // Nobody has seen it come to the state in which it waited.
+    // The move to `pending` is missing: the line names db, and does not say how long web has waited for it.
     const [late] = transitionsOf(web, moves.slice(1));
     expect(late).toMatchObject({ waitedFor: 'db', detail: 'was waiting for db' });
     expect(late).not.toHaveProperty('waited');

@@ -300,7 +300,7 @@ export function reportsIn(sent: readonly Sent[]): readonly ServiceReport[] {
 }
 
 function isReport(event: EventObject): event is ServiceReport {
-  return /^service\.(changed|exitKills|noticed|healthy|unhealthy|extended|survived|afterStop)$/.test(event.type);
+  return /^service\.(changed|exitKills|noticed|healthy|unhealthy|extended|survived|stopContinues)$/.test(event.type);
 }
 
 /** Explores all states of a service whose specification has these changes. */

@@ -231,7 +231,7 @@ describe.each(hookedVariants)('the service chart with hooks ($name)', ({ spec, e
     );
     expect(early.map(describeEdge)).toEqual([]);
     const told = edges.filter((edge) => begins(edge, 'after_stop'));
-    const silent = told.filter(({ sent }) => !reportsIn(sent).some(({ type }) => type === 'service.afterStop'));
+    const silent = told.filter(({ sent }) => !reportsIn(sent).some(({ type }) => type === 'service.stopContinues'));
     expect(silent.map(describeEdge)).toEqual([]);
   });
 

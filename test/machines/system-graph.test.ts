@@ -47,7 +47,7 @@ const eventTypes: Readonly<Record<SystemEvent['type'], true>> = {
   'service.extended': true,
   'service.spawned': true,
   'service.survived': true,
-  'service.afterStop': true,
+  'service.stopContinues': true,
   'service.healthy': true,
   'service.unhealthy': true,
   'stops.due': true,

@@ -6,7 +6,7 @@ import { Draft, type Ledger, type Order } from './ledger.ts';
 import { type ReloadRequest, reloaded } from './reload.ts';
 import { carryOut, type ServiceRequest } from './requests.ts';
 import { releaseAll, sayBlocked } from './starts.ts';
-import { allowAfterStop, beginDrain, extendStop, killAll, killOverdue, noteSurvivor } from './stops.ts';
+import { beginDrain, extendStop, killAll, killOverdue, noteSurvivor, renewStopTime } from './stops.ts';
 
 export type LedgerEvent =
   | ServiceRequest
@@ -23,8 +23,8 @@ export type LedgerEvent =
   | { readonly type: 'service.healthy' | 'service.unhealthy'; readonly name: string; readonly at: number }
   /** The service asks for more time to stop, until this monotonic ms. */
   | { readonly type: 'service.extended'; readonly name: string; readonly until: number; readonly at: number }
-  /** The service's run has ended, and its hooks of after_stop begin; or they have ended, and what the run has left is told to end. */
-  | { readonly type: 'service.afterStop'; readonly name: string; readonly at: number }
+  /** The next part of a service's stop begins: the hooks of after_stop, or the end of the processes that its run has left. */
+  | { readonly type: 'service.stopContinues'; readonly name: string; readonly at: number }
   /** A process of the service survives SIGKILL. */
   | { readonly type: 'service.survived'; readonly name: string; readonly at: number }
   | ({ readonly type: 'system.reload'; readonly at: number } & ReloadRequest)
@@ -66,8 +66,8 @@ export function step(before: Ledger, event: LedgerEvent): Step {
     case 'service.extended':
       extendStop(draft, event.name, event.until);
       break;
-    case 'service.afterStop':
-      allowAfterStop(draft, event.name);
+    case 'service.stopContinues':
+      renewStopTime(draft, event.name);
       break;
     case 'service.survived':
       noteSurvivor(draft, event.name);

@@ -228,8 +228,8 @@ function stopTimeoutOf(draft: Draft, slot: Slot): number {
   return definitionOf(slot).stopTimeout ?? draft.spec.shutdownTimeout;
 }
 
-/** The run has ended, and its hooks of after_stop may take as long again; so may what the run has left, once they have ended. */
-export function allowAfterStop(draft: Draft, name: string): void {
+/** The next part of a stop begins, which may take as long as the one before. */
+export function renewStopTime(draft: Draft, name: string): void {
   const slot = draft.get(name);
   if (slot === undefined || !isStopping(slot) || !slot.intent.told || slot.intent.drain) return;
   const share = draft.drain === undefined ? stopTimeoutOf(draft, slot) : shareOf(draft, name);

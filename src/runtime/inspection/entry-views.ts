@@ -325,7 +325,7 @@ const shownTypes: Readonly<Record<ShownEvent['type'], true>> = {
   'service.extended': true,
   'service.spawned': true,
   'service.survived': true,
-  'service.afterStop': true,
+  'service.stopContinues': true,
   'services.start': true,
   'services.stop': true,
   'services.reset': true,
@@ -467,7 +467,7 @@ function shownEvent(event: ShownEvent): EventView {
     case 'service.exitKills':
     case 'service.survived':
     case 'service.spawned':
-    case 'service.afterStop':
+    case 'service.stopContinues':
     case 'service.healthy':
       return { type, service: event.name };
     case 'service.unhealthy':

@@ -227,7 +227,7 @@ export class Charts {
         if (chart.phase === 'failed') this.#enter(chart, 'stopped');
         break;
       case 'reconfigure':
-        // What the configuration disables, and somebody has started, is told at once. In a restart pause no process runs.
+        // The ledger may reconfigure a running chart where its new definition is disabled, and a chart in a restart pause, which has no process.
         if (runs(chart) && chart.phase !== 'backoff' && chart.spec.enabled && needsAnother(chart.spec, order.spec))
           throw new Error(`${name} is another while it runs`);
         chart.spec = order.spec;

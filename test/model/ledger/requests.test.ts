@@ -716,7 +716,7 @@ describe('a stop', () => {
     const charts = places.queuedStop();
     const { due } = charts.ledger;
     charts.wait(1_000);
-    charts.send({ type: 'service.afterStop', name: 'web', at: charts.now });
+    charts.send({ type: 'service.stopContinues', name: 'web', at: charts.now });
     expect([due, charts.ledger.due]).toEqual([8_000, 8_000]);
     for (const ms of [7_000, 7_000]) charts.wait(ms);
     expect(charts.kills).toEqual(['ui']);
@@ -735,7 +735,7 @@ describe('a stop', () => {
   it('has its time again for the hooks of after_stop once the run has ended', () => {
     const charts = places.stopping();
     charts.wait(7_000);
-    charts.send({ type: 'service.afterStop', name: 'web', at: charts.now });
+    charts.send({ type: 'service.stopContinues', name: 'web', at: charts.now });
     charts.wait(7_999);
     expect(charts.kills).toEqual([]);
     charts.wait(1);

@@ -507,7 +507,7 @@ describe('the shares of the budget', () => {
     const charts = up([service('a')]);
     drain(charts);
     charts.wait(7_000);
-    charts.send({ type: 'service.afterStop', name: 'a', at: charts.now });
+    charts.send({ type: 'service.stopContinues', name: 'a', at: charts.now });
     charts.wait(499);
     expect(charts.kills).toEqual([]);
     charts.wait(1);
