@@ -168,7 +168,7 @@ function behindOf(dependents: readonly Course[], { at, up }: Failure, now: numbe
     const first = stays.findLastIndex(({ from }) => from <= at);
     const during = stays.slice(Math.max(0, first)).filter(({ from }) => from <= end);
     const [before] = during;
-    if (before === undefined || before.from > end) return [];
+    if (before === undefined) return [];
     const service = name;
     if (!hasStarted(before.state)) {
       // What had ended, or was disabled, was not held up.

@@ -175,11 +175,11 @@ export const hookedRunMachine = setup({
       entry: [{ type: 'runHooks', params: { stage: 'before_start' } }],
       on: {
         'hooks.passed': [
-          { guard: 'isRetired', target: 'ended', actions: ['noteEnd', 'dropHooks'] },
+          { guard: 'isRetired', target: 'ended', actions: ['noteEnd'] },
           { target: 'running', actions: ['dropHooks', 'spawnUnit'] },
         ],
-        'hooks.failed': { target: 'ended', actions: ['noteEnd', 'dropHooks'] },
-        'hooks.ended': { target: 'ended', actions: ['noteEnd', 'dropHooks'] },
+        'hooks.failed': { target: 'ended', actions: ['noteEnd'] },
+        'hooks.ended': { target: 'ended', actions: ['noteEnd'] },
         'unit.terminate': { actions: ['noteTold', 'terminateHooks'] },
       },
     },

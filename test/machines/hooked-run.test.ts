@@ -111,6 +111,21 @@ describe('a run with hooks', () => {
     expect(isOver()).toBe(true);
   });
 
+  it('tells of a process that a hook has left and that lives on after SIGKILL', () => {
+    const { clock, run, told } = hookedRun({ before_start: [hook, hook] });
+    run(0).spawned().exited(exit0, 1);
+    clock.increment(10_000);
+    expect(run(0).signals.at(-1)).toMatch(/^SIGKILL at /);
+    clock.increment(10_000);
+    run(0).look(1);
+    expect(told()).toEqual(['survived']);
+    run(0).look(0);
+    expect(told()).toEqual(['survived']);
+    run(1).spawned().exited(exit0);
+    run(2).spawned();
+    expect(told()).toEqual(['survived', 'spawned']);
+  });
+
   it('passes on to its command what it is told', () => {
     const { run, send, told, isOver } = hookedRun({ before_start: [hook] });
     run(0).spawned().exited(exit0);

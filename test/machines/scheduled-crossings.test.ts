@@ -476,6 +476,14 @@ describe('a scheduled service while the system ends', () => {
     expect(phases().slice(-2)).toEqual(['stopping', 'stopped']);
   });
 
+  it('begins no run for a tick that was on its way', () => {
+    const { actor, clock, retire, programs, state } = scheduled(cron);
+    retire();
+    actor.send({ type: 'trigger.fired', at: clock.now() });
+    expect(programs.runs).toEqual([]);
+    expect(state()).toEqual({ ready: 'scheduled' });
+  });
+
   it('takes no tick, also where that comes before it is armed', () => {
     const { start, stop, retire, trigger, programs, state } = scriptedSchedule(cron);
     start();

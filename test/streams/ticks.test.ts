@@ -1,3 +1,4 @@
+import { Subscription } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
 import { type TickSchedule, ticks, type WallClock } from '../../src/streams/ticks.ts';
@@ -85,6 +86,18 @@ describe('ticks', () => {
       const subscription = ticks(every(hour), clock).subscribe();
       expect([clock.pending, clock.listeners.size]).toEqual([1, 1]);
       subscription.unsubscribe();
+      expect([clock.pending, clock.listeners.size]).toEqual([0, 0]);
+    });
+  });
+
+  it('are not waited for after an unsubscription at a tick', () => {
+    const scheduler = new TestScheduler(() => {});
+    scheduler.run(() => {
+      const clock = new FrameClock(scheduler);
+      const subscription = new Subscription();
+      subscription.add(ticks(every(hour), clock).subscribe(() => subscription.unsubscribe()));
+      clock.jump(2 * hour);
+      expect(subscription.closed).toBe(true);
       expect([clock.pending, clock.listeners.size]).toEqual([0, 0]);
     });
   });
