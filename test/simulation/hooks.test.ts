@@ -294,6 +294,30 @@ describe('hooks', () => {
     expect(boot.environmentOf('tidy')).toMatchObject({ SERVICE_RESULT: 'timeout', EXIT_STATUS: 'TERM' });
   });
 
+  it.each([
+    [false, 1],
+    [true, 0],
+  ])('of before_start are blamed for what they leave behind, unless they were told to end: %j', (isTold, count) => {
+    const left: Script = { steps: [{ do: 'wait', ms: 500 }, { do: 'hang' }], onSignal: { SIGTERM: 'ignore' } };
+    const boot = new Boot(
+      { hooks: hooksOf({ before_start: ['prepare'] }) },
+      {
+        web: endless,
+        prepare: {
+          steps: [
+            { do: 'fork', script: left },
+            { do: 'wait', ms: 1_000 },
+          ],
+        },
+      },
+    );
+    boot.run(500);
+    if (isTold) boot.stop();
+    boot.run(3_000);
+    const log = boot.world.kernel.written.stdout.split('\n');
+    expect(log.filter((line) => line.includes('before_start has left 1 process behind'))).toHaveLength(count);
+  });
+
   it('of after_stop follow a normal end, and not again at the stop', () => {
     const boot = new Boot({ hooks: hooksOf({ after_stop: ['tidy'] }) }, { web: lasting(1_000), tidy: brief }).run(
       2_000,

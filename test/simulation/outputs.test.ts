@@ -60,6 +60,15 @@ describe('a service that reads what another one writes', () => {
     expect(world.linesOf('web.service')).toEqual([]);
   });
 
+  it('is taken for no daemon where it ends at the end of its input, and leaves a process behind', () => {
+    const logger: Script = { steps: [{ do: 'fork', script: { steps: [hang] } }, ...relay(0).steps] };
+    const world = running(pair, { web: counter('web', 3, 10), logger });
+    world.pass(1_000);
+    world.end();
+    expect(world.linesOf('logger.service')).toEqual(all('web', 3));
+    expect(world.said().filter((text) => text.includes('as a daemon does'))).toEqual([]);
+  });
+
   it('loses nothing of it when either is restarted', () => {
     const world = running(pair, { web: counter('web', 100, 20), logger: relay(5) });
     for (let round = 0; round < 3; round += 1) {
