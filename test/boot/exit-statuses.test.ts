@@ -12,7 +12,17 @@ import {
   untilState,
   up,
 } from './by-hand.ts';
-import { type Booted, boot, config, expectOrder, here, isRoot, logAll, untilSaid } from './namespace.ts';
+import {
+  type Booted,
+  boot,
+  config,
+  expectOrder,
+  here,
+  isRoot,
+  logAll,
+  untilProcesses,
+  untilSaid,
+} from './namespace.ts';
 
 const obey = (text: string, more: Readonly<Record<string, unknown>> = {}) => ({
   command: `$(FIXTURES)/obey TERM '${text}'`,
@@ -221,7 +231,7 @@ describe('restart_limit that is used up while others run', () => {
     put(system, 'w', 'SEGV');
     await system.waitForLine(/w\.service.*gave up after 1 restarts? in [\d.]+/);
     await settle(system);
-    expect(system.processes().map(({ name }) => name)).toEqual(['sleep']);
+    await untilProcesses(system, ['sleep']);
   });
 });
 

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { boot, config, expectOrder, logAll, until } from './namespace.ts';
+import { boot, config, expectOrder, logAll, until, untilProcesses } from './namespace.ts';
 import { busyPort, freePort, talk } from './ports.ts';
 
 const echo = { type: 'inetd', command: "sh -c 'read line; echo you said $line from $REMOTE_ADDR'" } as const;
@@ -92,7 +92,7 @@ describe('an inetd service', () => {
         ? true
         : undefined,
     );
-    expect(system.processes()).toEqual([]);
+    await untilProcesses(system, []);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
   });
@@ -109,7 +109,7 @@ describe('an inetd service', () => {
     // A third handler would have been logged before the answer to a signal that is sent now.
     system.signal('SIGUSR2');
     await system.waitForLine(/SIGUSR2 received/);
-    expect(system.processes().map(({ name }) => name)).toEqual(['cat', 'cat']);
+    await untilProcesses(system, ['cat', 'cat']);
     first.close();
     third.send('at last\n');
     expect(await third.line()).toBe('at last');

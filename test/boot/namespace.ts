@@ -225,6 +225,25 @@ export async function until<T>(what: string, probe: () => T | undefined): Promis
   }
 }
 
+/**
+ * Resolves once these are all the processes, by name: a look at /proc may meet one that ends, or a child by which chaperone
+ * closes a descriptor whose close may wait.
+ */
+export async function untilProcesses(system: Booted, names: readonly string[]): Promise<void> {
+  const expected = names.toSorted().join(', ');
+  const seen = (): string =>
+    system
+      .processes()
+      .map(({ name }) => name)
+      .toSorted()
+      .join(', ');
+  try {
+    await until(`the processes are ${expected}`, () => (seen() === expected ? true : undefined));
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}; they are ${seen()}`);
+  }
+}
+
 /** Resolves with the text of the file once it is there. */
 export function untilFile(path: string): Promise<string> {
   return until(`${path} exists`, () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { boot, config, expectOrder, logAll, until, untilSaid } from './namespace.ts';
+import { boot, config, expectOrder, logAll, until, untilProcesses, untilSaid } from './namespace.ts';
 
 const count = (lines: readonly string[], pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length;
 const starts = '$(_CHAP_CONFIG_DIR)/starts';
@@ -78,7 +78,7 @@ describe('a restart', () => {
     await system.waitForLine(/SIGUSR2 received/);
     expect(count(system.lines(), /pausing between restart retries/)).toBe(2);
     expect(count(system.lines(), /bad\.service terminated abnormally/)).toBe(3);
-    expect(system.processes().map(({ name }) => name)).toEqual(['sleep']);
+    await untilProcesses(system, ['sleep']);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
   });
@@ -304,7 +304,7 @@ describe('detect_exit', () => {
     await system.waitForLine(/ready\./);
     system.signal('SIGUSR2');
     await system.waitForLine(/SIGUSR2 received/);
-    expect(system.processes()).toEqual([]);
+    await untilProcesses(system, []);
     system.signal('SIGTERM');
     expect(await system.exit).toBe(0);
     expect(system.lines('stdout').join('\n')).not.toMatch(/no child processes present/);

@@ -34,6 +34,13 @@ async function begun(more: Parameters<typeof up>[0] = {}): Promise<Booted> {
   return system;
 }
 
+/** The screen with the table, once it matches and is drawn down to its last line: a look may meet a half of it. */
+async function whole(terminal: Tmux, pattern: RegExp): Promise<string> {
+  return terminal.waitFor(
+    new RegExp(`(?=[\\s\\S]*?${pattern.source})[\\s\\S]*^s start\\/stop .*\\s*(?![\\s\\S])`, 'm'),
+  );
+}
+
 const rowOf = (screen: string, name: string): string =>
   screen.split('\n').find((line) => line.slice(2).startsWith(`${name} `)) ?? '';
 
@@ -51,7 +58,7 @@ describe('the table', { timeout: 120_000 }, () => {
   ])('fills a terminal of %i × %i with what runs', async (columns, rows) => {
     const system = await begun();
     const terminal = open(system, { columns, rows });
-    const screen = await terminal.waitFor(/base +ready .* \d+ %/);
+    const screen = await whole(terminal, /base +ready .* \d+ %/);
     const lines = screen.split('\n');
     expect(lines[1]).toMatch(/NAME +STATE +SINCE +PID +CPU +MEM +TRY +LEFT +WHY/);
     expect(rowOf(screen, 'base')).toMatch(/ready +[\d.]+ s +\d+ +\d+ % +\d+M +– +–/);
@@ -98,17 +105,17 @@ describe('the keys', { timeout: 120_000 }, () => {
     const terminal = open(await begun());
     await terminal.waitFor(/base +ready/);
     terminal.type('/api\r');
-    const filtered = await terminal.waitFor(/only "api"/);
+    const filtered = await whole(terminal, /only "api"/);
     expect(rowOf(filtered, 'base')).toBe('');
     expect(rowOf(filtered, 'api')).toMatch(/^› api/);
     terminal.press('b');
-    expect(rowOf(await terminal.waitFor(/^› web/m), 'base')).not.toBe('');
+    expect(rowOf(await whole(terminal, /^› web/), 'base')).not.toBe('');
     terminal.press('b');
     await terminal.waitFor(/^› silent/m);
     terminal.press('b');
     await terminal.waitFor(/silent waits for no other service/);
     terminal.press('o');
-    const sorted = await terminal.waitFor(/by trouble/);
+    const sorted = await whole(terminal, /by trouble/);
     expect(sorted.split('\n')[2]).toMatch(/silent/);
     terminal.press('?');
     await terminal.waitFor(/ten services up/);
@@ -136,8 +143,7 @@ describe('the keys', { timeout: 120_000 }, () => {
     terminal.press('s');
     await terminal.waitFor(/stop base\? y: yes/);
     terminal.press('n');
-    await terminal.waitFor(/nothing was done/);
-    expect(rowOf(terminal.screen(), 'base')).toMatch(/ready/);
+    await terminal.waitFor(/› base +ready[\s\S]*nothing was done/);
     terminal.press('s', 'y');
     await terminal.waitFor(/› base +stopped/);
     await terminal.waitFor(/services stopping\./);
