@@ -70,6 +70,8 @@ export type ProcessFact =
       readonly pid: number;
       readonly status: ExitStatus;
       readonly hook?: string;
+      /** True where `success_exit` makes a normal end of it. */
+      readonly normal?: true;
     }
   /** A process has ended that chaperone had not started for a service. */
   | { readonly type: 'orphan.reaped'; readonly pid: number; readonly status: ExitStatus }

@@ -102,7 +102,7 @@ export class Spans {
         if (run === undefined || fact.hook !== undefined) break;
         this.#runs.delete(fact.pid);
         const ended = describeExit(fact.status);
-        const failed = ended !== 'exit 0';
+        const failed = ended !== 'exit 0' && fact.normal !== true;
         run.attributes['chaperone.exit'] = ended;
         const name = `run ${shortName(run.service)}`;
         this.#end(run, name, fact.at, failed ? 'failed' : 'done', failed ? ended : undefined);

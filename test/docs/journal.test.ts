@@ -148,7 +148,12 @@ const facts: Readonly<Record<ShownFact['type'], readonly [text: string, fields: 
   'run.began': ['A process was started for a service.', { service: 'its full name', pid: 'of the process' }],
   'run.ended': [
     'The leader of a run of a service has ended.',
-    { service: 'its full name', pid: 'of the process', status: 'how it ended' },
+    {
+      service: 'its full name',
+      pid: 'of the process',
+      status: 'how it ended',
+      normal: 'true where `success_exit` makes a normal end of it',
+    },
   ],
   'orphan.reaped': [
     'A process has ended that no service had started.',

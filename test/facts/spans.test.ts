@@ -103,6 +103,17 @@ describe('spans', () => {
     for (const { id, parent, trace } of spans) expect(trace).toBe(parent ?? id);
   });
 
+  it('tell a run of a cron service as done that ends as its success_exit says', () => {
+    const run = { service: 'job.service', pid: 7 };
+    const spans = spansOf([
+      { type: 'run.began', seq: 1, at: 12, ...run },
+      { type: 'run.ended', seq: 2, at: 44, ...run, status: { kind: 'exited', code: 24 }, normal: true },
+    ]);
+    expect(brief(spans)).toEqual(['run job 12-44 done']);
+    expect(spans[0]).toMatchObject({ attributes: { 'chaperone.exit': 'exit 24' } });
+    expect(spans[0]).not.toHaveProperty('message');
+  });
+
   it('tell how a process ended, as a whole and at the move of which that is the cause', () => {
     const moved = { type: 'moved', actor: 'a.service', context: { pid: 7 } } as const;
     const [span] = spansOf([

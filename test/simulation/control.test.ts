@@ -377,10 +377,10 @@ describe('what decided how long a boot took', () => {
 
 describe('a run that somebody waits for', () => {
   it.each([
-    [3, [], { kind: 'failed', text: 'Command error: job: exit 3' }],
-    [3, [3], { kind: 'done', text: 'runs ended.' }],
-    [0, [3], { kind: 'done', text: 'runs ended.' }],
-  ] as const)('and that exits with %d, where success_exit is %j, is answered as such', async (code, successExit, answer) => {
+    [3, [], { kind: 'failed', text: 'Command error: job: exit 3' }, 'crash'],
+    [3, [3], { kind: 'done', text: 'runs ended.' }, 'exit'],
+    [0, [3], { kind: 'done', text: 'runs ended.' }, 'exit'],
+  ] as const)('and that exits with %d, where success_exit is %j, is answered and recorded as such', async (code, successExit, answer, mark) => {
     const job = simpleService('job', { type: 'cron', interval: '@daily', successExit });
     const world = createWorld(systemOf([job], { detectExit: false }), {
       has: () => true,
@@ -394,5 +394,11 @@ describe('a run that somebody waits for', () => {
     const answered = execute(command, { supervisor: supervised(world), timers: world.clock, meter: new Meter() });
     world.clock.run(2_000);
     expect(await answered).toMatchObject(answer);
+    const recorded: Entry[] = [];
+    world.inspection.hub.watch({ onEntry: (entry) => recorded.push(entry) > 0 });
+    const recording = new Recording();
+    recording.append(recorded);
+    const kinds = recording.marks.get('job.service')?.map(({ kind }) => kind) ?? [];
+    expect(kinds.filter((kind) => kind === 'exit' || kind === 'crash')).toEqual([mark]);
   });
 });

@@ -240,7 +240,8 @@ export class Recording {
       case 'run.ended': {
         const text = describeExit(fact.status);
         const what = fact.hook === undefined ? '' : `${fact.hook}: `;
-        this.#mark(fact.service, text === 'exit 0' ? 'exit' : 'crash', index, `${what}${text}, pid ${fact.pid}`);
+        const isNormal = text === 'exit 0' || fact.normal === true;
+        this.#mark(fact.service, isNormal ? 'exit' : 'crash', index, `${what}${text}, pid ${fact.pid}`);
         break;
       }
       case 'notified': {

@@ -22,6 +22,7 @@ import {
 } from '../../model/log/messages.ts';
 import { buildDependencyGraph } from '../../model/order/dependency-graph.ts';
 import type { ReloadPlan } from '../../model/order/reload-plan.ts';
+import { endingOf } from '../../model/service/ending.ts';
 import { describePlace, type HookPlace } from '../../model/service/hook.ts';
 import type { Claim } from '../../model/service/pidfile.ts';
 import type { ServiceSpec, SystemSpec } from '../../model/service/service-spec.ts';
@@ -326,8 +327,15 @@ class JoinedAssembly implements Assembly {
       onMessage: this.say,
       onSignalled: (outcome) => this.#signalled.push(outcome),
       onBegin: ({ name }, pid, hook) => feed.tell({ type: 'run.began', service: name, pid, ...hookField(hook) }),
-      onEnd: ({ name }, { pid, status }, hook) =>
-        feed.tell({ type: 'run.ended', service: name, pid, status, ...hookField(hook) }),
+      onEnd: ({ name, successExit }, { pid, status }, hook) =>
+        feed.tell({
+          type: 'run.ended',
+          service: name,
+          pid,
+          status,
+          ...hookField(hook),
+          ...(hook === undefined && endingOf(successExit, status) !== undefined ? { normal: true } : {}),
+        }),
       onOutput: (service, stream, record) => {
         // Processes that a removed service has left behind may write for ever: nobody asks for their lines any more.
         if (this.#services.has(service.name)) this.#lastLines.note(service.name, stream, record, this.#clock.now());
