@@ -6,6 +6,8 @@ export interface Caller {
   readonly gid: number;
   /** Supplementary groups; the primary group may be among them. */
   readonly groups: readonly number[];
+  /** In chaperone's PID namespace; absent where the kernel does not tell it, and for a foreign caller. */
+  readonly pid?: number;
   /**
    * True if the caller is outside of chaperone's PID namespace, as across a shared volume: its pid reads 0. Its uid and
    * groups say nothing then, since they are those of another container or of the host.

@@ -19,6 +19,8 @@ import { accountOf, type Caller } from './rights.ts';
 export interface ControlServerOptions extends Omit<GateOptions, 'boundary'> {
   /** The caller at the other end; undefined if the kernel does not name it. */
   readonly callerOf: (socket: Socket) => Caller | undefined;
+  /** False once the process has ended, and has been reaped. */
+  readonly isAlive: (pid: number) => boolean;
   /** Reports an error in chaperone itself, which fails the request but not the system. */
   readonly onError: (error: unknown) => void;
   /** Reports a line from the FIFO and the answer to it. */
@@ -32,6 +34,9 @@ interface Connection {
 
 /** Who shares places with whom. */
 type Group = 'host' | 'owner' | 'guest';
+
+/** ms between two looks whether a process is still there. */
+const lookInterval = 10;
 
 export class ControlServer {
   readonly #options: ControlServerOptions;
@@ -161,17 +166,30 @@ export class ControlServer {
     }
   }
 
-  /** Ends all streams; resolves once each reader has got the rest, and the mark of the end. */
+  /**
+   * Ends all streams; resolves once each reader has got the rest, and the mark of the end, and who has asked for the end of the
+   * system has said so and is gone: the end of PID 1 kills all that is in the namespace, `docker exec` too.
+   */
   async end(): Promise<void> {
-    await Promise.all(
-      [...this.#streams].map(
-        (stream) =>
-          new Promise<void>((resolve) => {
-            stream.onClose(resolve);
-            stream.end();
-          }),
-      ),
+    const streams = [...this.#streams].map(
+      (stream) =>
+        new Promise<void>((resolve) => {
+          stream.onClose(resolve);
+          stream.end();
+        }),
     );
+    await Promise.all([...streams, ...this.#gate.enders().map((pid) => this.#gone(pid))]);
+  }
+
+  #gone(pid: number): Promise<void> {
+    const { isAlive } = this.#options;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (isAlive(pid)) this.#gate.timers.setTimeout(look, lookInterval);
+        else resolve();
+      };
+      look();
+    });
   }
 
   close(): void {

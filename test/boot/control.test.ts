@@ -200,6 +200,26 @@ describe.runIf(isRoot)('control', () => {
     );
   });
 
+  it('the end of the system waits for who has asked for it', async () => {
+    const system = bootControlled({ 'web.service': { command: 'sleep 1000' } });
+    await system.waitForLine(/ready\.$/);
+    // PID 1 would be gone long before this process has told what it was answered.
+    const slow = `
+      process.on('SIGTERM', () => undefined);
+      const socket = require('node:net').connect(process.env.CHAPERONE_SOCKET, () => socket.write('shutdown\\n'));
+      let answer = '';
+      socket.on('data', (bytes) => { answer += bytes; });
+      socket.on('end', () => setTimeout(() => process.stdout.write(answer), 300));
+    `;
+    const [file = '', ...args] = [...system.inside(), process.execPath, '-e', slow];
+    const child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { CHAPERONE_SOCKET: system.path('control.sock') },
+    });
+    expect(await text(child.stdout)).toBe('RESULT\nShutting down now');
+    expect(await system.exit).toBe(0);
+  });
+
   it('services find the socket in their environment, and it is gone at the end', async () => {
     const system = bootControlled({ 'web.service': { command: "sh -c 'echo at $CHAPERONE_SOCKET; exec sleep 1000'" } });
     const [, path = ''] = await system.waitForLine(/at (\S+\.sock)$/);

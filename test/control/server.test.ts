@@ -628,6 +628,34 @@ describe('limits', () => {
   });
 });
 
+describe('the end of the system', () => {
+  /** True where nobody was waited for. The promise resolves once the end has come, when all of these have gone. */
+  async function endsAtOnce(words: string, pid: number | undefined, alive: readonly number[]): Promise<boolean> {
+    const serving = await serve(world());
+    serving.caller = { uid: 0, gid: 0, groups: [], ...(pid === undefined ? {} : { pid }) };
+    await serving.exchange(words);
+    for (const each of alive) serving.alive.add(each);
+    let over = false;
+    serving.server.end().then(() => {
+      over = true;
+    });
+    const first = await new Promise<boolean>((resolve) => setImmediate(() => resolve(over)));
+    serving.alive.clear();
+    await expect.poll(() => over).toBe(true);
+    return first;
+  }
+
+  it.each([
+    ['who has asked for it, and still has the answer to tell', 'shutdown', 7, [7], false],
+    ['nobody who has gone', 'shutdown', 7, [8], true],
+    ['nobody who has asked for something else', 'status', 7, [7], true],
+    ['nobody who has asked for an end in an hour', 'shutdown 60', 7, [7], true],
+    ['nobody whose pid is not known', 'shutdown', undefined, [7], true],
+  ] as const)('waits for %s', async (_, words, pid, alive, atOnce) => {
+    expect(await endsAtOnce(words, pid, alive)).toBe(atOnce);
+  });
+});
+
 describe('the FIFO', () => {
   it('takes command lines in any pieces, without an answer', async () => {
     const supervisor = world();

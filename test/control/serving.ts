@@ -23,6 +23,8 @@ export interface Serving {
   readonly lines: Answer[];
   /** Who the next connections come from. */
   caller: Caller | undefined;
+  /** The pids of processes that have not ended. */
+  readonly alive: Set<number>;
   connect(): Promise<Socket>;
   /** Sends bytes, half-closes, and gives all that comes back. */
   exchange(text: string): Promise<string>;
@@ -53,6 +55,7 @@ export async function serve(
     timers: clock,
     now: () => clock.now(),
     callerOf: () => serving.caller,
+    isAlive: (pid) => serving.alive.has(pid),
     onError: (error) => errors.push(error),
     onLine: (answer) => lines.push(answer),
   });
@@ -80,6 +83,7 @@ export async function serve(
     errors,
     lines,
     caller: { uid: 0, gid: 0, groups: [] },
+    alive: new Set(),
     connect: connectTo,
     exchange: async (text) => {
       const socket = await connectTo();

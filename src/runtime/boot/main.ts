@@ -122,8 +122,10 @@ interface Daemon {
 /** The least and the most ms for flushing the logs at the end; between them the rest of the shutdown budget counts. */
 const shortestFlush = 500;
 const longestFlush = 2_000;
-/** ms in which inspectors have to have read the last entries. */
-const longestFarewell = 200;
+/** ms in which inspectors have to have read the last entries, and who has asked for the end has to have told so. */
+const longestFarewell = 500;
+/** ms for the last spans. */
+const longestExport = 200;
 /** How many errors of chaperone itself are handled before it gives up. */
 const mostErrors = 10;
 /** ms that a write of a chaperone in trouble may take. */
@@ -645,7 +647,7 @@ function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void
   };
   const endInspection = (): void => {
     clock.setTimeout(exit, longestFarewell);
-    Promise.all([inspection.close(), control.end(), outward?.close(longestFarewell)]).then(exit, exit);
+    Promise.all([inspection.close(), control.end(), outward?.close(longestExport)]).then(exit, exit);
   };
   clock.setTimeout(exit, timeout);
   let said = false;

@@ -7,7 +7,7 @@ import type { ControlServer } from '../../control/server.ts';
 import type { Supervisor } from '../../control/supervisor.ts';
 import { type Message, warning } from '../../model/log/messages.ts';
 import type { ControlPolicy } from '../../model/service/control-policy.ts';
-import { messageOf } from '../../model/words/errno.ts';
+import { codeOf, messageOf } from '../../model/words/errno.ts';
 import type { Clock } from '../kernel.ts';
 import type { NativeEdge } from '../linux/native.ts';
 import { onDemand } from '../on-demand.ts';
@@ -63,6 +63,7 @@ async function loadServer(options: ServeControlOptions): Promise<ControlServer> 
     now: () => clock.now(),
     timers: clock,
     callerOf: (connection) => callerOf(edge, connection),
+    isAlive,
     onError: (error) => say(warning(`a request to the control socket failed: ${String(error)}`)),
     onLine: ({ kind, text }) => {
       if (kind !== 'done') say(warning(`a command in the FIFO was not carried out: ${text.split('\n')[0]}`));
@@ -75,9 +76,18 @@ function callerOf(edge: PeerEdge, connection: Socket): Caller | undefined {
     const fd = descriptorOf(connection);
     if (fd === undefined) return undefined;
     const { pid, uid, gid } = edge.peerCredentials(fd);
-    return { uid, gid, groups: groupsOf(edge, fd), ...(pid > 0 ? {} : { isForeign: true }) };
+    return { uid, gid, groups: groupsOf(edge, fd), ...(pid > 0 ? { pid } : { isForeign: true }) };
   } catch {
     return undefined;
+  }
+}
+
+/** True while there is such a process, also one that nobody has reaped yet. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
   }
 }
 
