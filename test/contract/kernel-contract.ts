@@ -346,9 +346,10 @@ export function describeKernelContract(name: string, open: () => Harness): void 
       const order: string[] = [];
       harness.kernel.exits$.subscribe(({ exits }) => order.push(...exits.map(() => 'exit')));
       harness.kernel.childrenGone$.subscribe(() => order.push('gone'));
-      await Promise.all([spawn('succeeds'), spawn('ends after 50 ms')]);
+      const [, { pid }] = await Promise.all([spawn('succeeds'), spawn('hangs')]);
       harness.kernel.watchChildren();
       harness.kernel.watchChildren();
+      await signal(pid, 'SIGKILL', 'process');
       await harness.until(() => order.includes('gone'));
       expect(order).toEqual(['exit', 'exit', 'gone']);
       const last = await spawn('ends after 50 ms');

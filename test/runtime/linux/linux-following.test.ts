@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { LinuxClock } from '../../../src/runtime/linux/linux-clock.ts';
 import { LinuxFollowing } from '../../../src/runtime/linux/linux-following.ts';
 import type { NativeEdge } from '../../../src/runtime/linux/native.ts';
-import { childrenOf } from '../../../src/runtime/linux/process-table.ts';
+import { childrenOf, readProcess } from '../../../src/runtime/linux/process-table.ts';
 import { ProcessTrees } from '../../../src/runtime/linux/process-trees.ts';
 import { edge, exited, exitOf, openDescriptors, spawned, tested, until } from './native-edge.ts';
 
@@ -29,15 +29,13 @@ describe('the end of a process on an older kernel', () => {
   ])('%s is told without a status, and no sooner than waitid(2) could tell it', async (_name, kernel) => {
     const before = openDescriptors();
     const pid = await spawned(['/bin/sh', '-c', 'sleep 0.05; exit 3']);
-    const order: string[] = [];
-    const end = firstValueFrom(followingOn(kernel).watchEnd(pid)).then((status) => {
-      order.push('watched');
-      return status;
-    });
+    const end = firstValueFrom(followingOn(kernel).watchEnd(pid)).then((status) => [
+      status,
+      readProcess(pid)?.zombie ?? 'gone',
+    ]);
     expect(await exitOf(pid)).toMatchObject({ status: exited(3) });
-    order.push('reaped');
-    expect(await end).toEqual({ kind: 'unknown' });
-    expect(order).toEqual(['reaped', 'watched']);
+    // Reaped, or about to be: nothing orders the news of the body and this look.
+    expect(await end).toEqual([{ kind: 'unknown' }, expect.toBeOneOf([true, 'gone'])]);
     expect(openDescriptors()).toEqual(before);
   });
 
