@@ -262,6 +262,8 @@ function applyDeed(given: Deed, state: State): void {
     case 'reset':
       for (const name of deed.names) {
         const phase = state.phases.get(name) ?? 'pending';
+        // What is disabled ends what it runs by itself: a reset hastens that, and nobody waits for it.
+        if (phase === 'stopping' && disabled.has(name)) continue;
         const ends =
           phase === 'ready.exited' ||
           phase === 'exited' ||
