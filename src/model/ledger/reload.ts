@@ -161,7 +161,7 @@ class Changes {
     const waits = this.stops.has(name) || isStopping(changed) || (!isOver(slot) && (isHeldBack(slot) || hasOtherChart));
     if (isNew && waits) this.slots.set(name, { ...changed, current: definitionOf(slot) });
     else if (isNew && hasOtherChart) {
-      this.slots.set(name, { ...changed, chart: newSlot(spec).chart });
+      this.slots.set(name, { ...changed, chart: newSlot(spec).chart, skipped: false });
       this.orders.push({ kind: 'replace', spec });
     } else {
       this.slots.set(name, changed);

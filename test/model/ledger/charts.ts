@@ -29,8 +29,9 @@ export function changeTo(phase: ServicePhase, during: 'start' | 'run' = 'run'): 
     case 'stopping':
     case 'stopped':
       return { phase };
-    case 'pending':
     case 'disabled':
+      return { phase, skipped: 'the file /etc/web.conf is not there' };
+    case 'pending':
       throw new Error(`${phase} is not reported`);
   }
 }
@@ -56,6 +57,8 @@ const haste: readonly Chart['told'][] = ['no', 'unschedule', 'drain', 'fully'];
 export type Fact =
   | 'ready'
   | 'fail'
+  /** The conditions of its start are not met. */
+  | 'skip'
   | 'exit'
   | 'crash'
   /** It crashes, and others of its group go on. */
@@ -136,6 +139,9 @@ export class Charts {
         break;
       case 'fail':
         if (phase === 'starting') this.#judge(chart);
+        break;
+      case 'skip':
+        if (phase === 'starting') this.#enter(chart, 'disabled');
         break;
       case 'exit':
         if (phase === 'ready.running') this.#enter(chart, 'exited');

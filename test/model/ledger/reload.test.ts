@@ -420,6 +420,18 @@ describe('another type', () => {
     expect(slotOf(running.ledger, 'a').spec).toMatchObject(daily);
   });
 
+  it('of what has skipped its start and is disabled makes it another one, that has skipped none', () => {
+    const running = system({ name: 'a' });
+    running.ask('restart', 'a');
+    running.end('a');
+    running.happen('a', 'skip');
+    running.ask('disable', 'a');
+    running.told();
+    expect(running.reload({ name: 'a', enabled: false, ...daily })).toEqual(['replace a']);
+    running.ask('enable', 'a');
+    expect(running.stands('a')).toBe('stopped | none');
+  });
+
   it('waits for the end of what somebody has started that the configuration disables', () => {
     const running = system({ name: 'a', enabled: false });
     running.send({ type: 'services.start', names: ['a'], enable: true, force: false, at: 0 });
