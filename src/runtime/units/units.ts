@@ -203,10 +203,8 @@ export class Units {
           if (isLeaderless) this.#leaderless.add(unit);
           else this.#leaderless.delete(unit);
         },
-        onTracked: (invocation, isTracked) => {
-          if (isTracked) this.#invocations.set(invocation, unit);
-          else this.#invocations.delete(invocation);
-        },
+        onTracked: (invocation) => this.#invocations.set(invocation, unit),
+        onOver: (invocation) => this.#invocations.delete(invocation),
         onSeen: (members) => {
           for (const { pid } of unit.seen) this.#miss(pid, unit);
           for (const { pid, began } of members) this.#see(pid, { unit, began });
@@ -255,8 +253,10 @@ export class Units {
 
 interface UnitKeeper {
   readonly onLeaderless: (isLeaderless: boolean) => void;
-  /** Called when the unit begins or ceases to own all descendants of this start. */
-  readonly onTracked: (invocation: string, isTracked: boolean) => void;
+  /** Called when the unit begins to own all descendants of this start. */
+  readonly onTracked: (invocation: string) => void;
+  /** Called when the unit ends, which owns no descendant of this start any more. */
+  readonly onOver: (invocation: string) => void;
   readonly onSeen: (members: readonly TreeMember[]) => void;
 }
 
@@ -270,15 +270,13 @@ class Unit {
   readonly #nth: number;
   readonly #keeper: UnitKeeper;
   readonly #begunAt: number;
-  /** The pid of the spawned process. */
+  /** The pid of the spawned process, unless that is a hook. */
   #root = 0;
   /** The pid of the leader; 0 once it has ended. */
   #leader = 0;
   #tree: ProcessTree | undefined;
   /** The id of the start; empty where this unit has taken over a running program. */
   #invocation = '';
-  /** True where the unit owns the whole tree of the start. */
-  #isTracked = false;
   /** True once the unit was told to end. */
   #asked = false;
   /** The processes that were there when SIGKILL was sent, as far as they are known one by one. */
@@ -361,7 +359,7 @@ class Unit {
     this.#keeper.onLeaderless(false);
     this.#keeper.onSeen([]);
     this.#tree?.forget();
-    if (this.#isTracked) this.#keeper.onTracked(this.#invocation, false);
+    this.#keeper.onOver(this.#invocation);
   }
 
   /** Nobody waits for the command of a probe once its unit ends: it ends with its group, also where it does not run yet. */
@@ -377,13 +375,14 @@ class Unit {
     const { kernel, clock, notify, onMessage } = this.#ports;
     const { service, connection, serial, beside } = this.#run;
     if (beside?.kind === 'hook') return this.#startHook(beside, told);
-    const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
-    const probing = descriptorsOf(service, 'code' in notifying ? 0 : (notifying.request.descriptors?.length ?? 0));
-    const refused = 'code' in notifying ? notifying : 'code' in probing ? probing : undefined;
-    if (refused !== undefined || 'code' in notifying || 'code' in probing) {
-      if (refused !== undefined) told(refused);
+    const refuse = (error: SpawnError): (() => void) => {
+      told(error);
       return () => undefined;
-    }
+    };
+    const notifying = service.type === 'notify' ? openNotify(notify, this.#run) : noNotify;
+    if ('code' in notifying) return refuse(notifying);
+    const probing = descriptorsOf(service, notifying.request.descriptors?.length ?? 0);
+    if ('code' in probing) return refuse(probing);
     const invocation = kernel.following.newInvocation();
     const known = {
       _CHAP_SERVICE_SERIAL: String(this.#nth),
@@ -481,14 +480,12 @@ class Unit {
   #beganHook(outcome: SpawnOutcome & { readonly ok: true }, invocation: string, run: HookRun): void {
     const { kernel, exits, onBegin, live } = this.#ports;
     const { pid } = outcome;
-    this.#root = pid;
     this.#leader = pid;
     this.#invocation = invocation;
     onBegin(this.service, pid, run);
     // Whatever a hook leaves behind is ended, daemons too.
     this.#tree = kernel.following.track(pid, invocation, false);
-    this.#isTracked = true;
-    this.#keeper.onTracked(invocation, true);
+    this.#keeper.onTracked(invocation);
     this.#readOutput(outcome);
     live.add(pid, this.service);
     exits.exitOf(pid).subscribe((end) => this.#noteHookEnd(end, run));
@@ -503,8 +500,7 @@ class Unit {
     onEnd(this.service, { pid, status }, run);
     if (this.#over) return;
     if (!isNormal(status) && !this.#asked) onMessage(hookFailed(name, run, { kind: 'exit', status }));
-    this.#leader = 0;
-    this.#leaderGone = true;
+    this.#noteLeaderGone();
     const left = this.#membersLeft().length;
     if (left > 0) {
       this.#keeper.onLeaderless(true);
@@ -535,10 +531,9 @@ class Unit {
   #noteProbeEnd({ pid, status, at, leavesGroup }: Timed<ProcessEnd & { readonly leavesGroup?: boolean }>): void {
     const { clock, live } = this.#ports;
     live.forget(pid, this.service);
-    this.#leader = 0;
-    this.#leaderGone = true;
     this.#tree?.startEnded();
     if (this.#over) return;
+    this.#noteLeaderGone();
     const left = leavesGroup === false ? 0 : this.#membersLeft().length;
     if (left > 0) this.#keeper.onLeaderless(true);
     const age = clock.realTime() - this.#begunAt;
@@ -559,13 +554,12 @@ class Unit {
     this.#invocation = invocation;
     if (ownsRemains(service)) {
       this.#tree = kernel.following.track(pid, invocation, service.type === 'forking');
-      this.#isTracked = true;
-      this.#keeper.onTracked(invocation, true);
+      this.#keeper.onTracked(invocation);
     } else if (this.#ownsGroup()) this.#tree = kernel.following.trackGroup(pid);
     this.#readOutput(outcome);
     this.#readProbes(outcome);
     const began = isNamedByOthers(service) ? kernel.following.lookUp(pid)?.began : undefined;
-    if (!this.#isHelper) live.noteStart(service.name, began);
+    live.noteStart(service.name, began);
     this.#follow(pid, exits.exitOf(pid), began);
   }
 
@@ -664,22 +658,21 @@ class Unit {
     this.#follow(pid, endOf(this.#ports, this.service, pid, exits), began);
   }
 
-  #noteEnd({ pid, status, at, leavesGroup = true }: Timed<ProcessEnd & { readonly leavesGroup?: boolean }>): void {
+  #noteEnd({ pid, status, at, leavesGroup }: Timed<ProcessEnd & { readonly leavesGroup?: boolean }>): void {
     const { clock, live, notify, onEnd, onMessage, pidfiles } = this.#ports;
     const { name } = this.service;
     const isLeader = pid === this.#leader;
     live.forget(pid, this.service);
     if (pid === this.#root) {
       this.#tree?.startEnded();
-      if (!this.#isHelper) notify.noteStartEnd(name, pid);
+      notify.noteStartEnd(name, pid);
     } else onMessage(explicitStatus(name, status));
     onMessage(exitSeen(name, pid, status, this.service));
     if (this.#over || !isLeader) return;
     if (!this.#isHelper) onEnd(this.service, { pid, status });
-    this.#leader = 0;
-    this.#leaderGone = true;
+    this.#noteLeaderGone();
     this.#noteInputEnd?.();
-    const isEmpty = pid === this.#root && !ownsRemains(this.service) && !leavesGroup;
+    const isEmpty = leavesGroup === false && !ownsRemains(this.service);
     const left = isEmpty ? 0 : this.#membersLeft().length;
     if (isNormalEnd(this.service, status) && !this.#asked) this.#tellDaemons();
     const named = pidfiles.names(this.service, pid) ? { named: true as const } : {};
@@ -691,6 +684,11 @@ class Unit {
     if (left > 0) this.#keeper.onLeaderless(true);
     const age = clock.realTime() - this.#begunAt;
     this.#tell({ type: 'unit.leaderExited', serial: this.#run.serial, pid, status, left, age, ...named, at });
+  }
+
+  #noteLeaderGone(): void {
+    this.#leader = 0;
+    this.#leaderGone = true;
   }
 
   /** Tells what a service has left behind that is to stay in the foreground. */
@@ -775,7 +773,7 @@ class Unit {
 
   /** Reports a signal that did not arrive, and returns what came of it as a whole. */
   #signalled(signal: SignalName, outcomes: readonly SignalOutcome[]): SignalOutcome {
-    const arrived = outcomes.find((each) => each === 'sent') ?? outcomes[0] ?? 'vanished';
+    const arrived = outcomes.includes('sent') ? 'sent' : (outcomes[0] ?? 'vanished');
     if (arrived !== 'sent' && !this.#over)
       this.#tell({ type: 'unit.signalled', signal, outcome: arrived, at: this.#ports.clock.now() });
     return outcomes.includes('denied') ? 'denied' : arrived;
@@ -802,7 +800,7 @@ class Unit {
 
   /** The members that a signal to the leader's group does not reach; they are not looked up where it reaches all. */
   #membersToSignal(group: number | undefined): readonly TreeMember[] {
-    if (group !== undefined && group === this.#root && !this.#ownsTree()) return [];
+    if (group === this.#root && !this.#ownsTree()) return [];
     return this.#membersLeft().filter((member) => member.group !== group);
   }
 }
@@ -928,7 +926,7 @@ function spawnService(
 /** The attempts of one start, one after another. Once it is cancelled, no other attempt follows. */
 class Attempts {
   readonly #kernel: Kernel;
-  readonly #cancels: (() => void)[] = [];
+  readonly #cancels = new Set<() => void>();
   #isCancelled = false;
 
   constructor(kernel: Kernel) {
@@ -954,6 +952,6 @@ class Attempts {
   }
 
   #spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
-    this.#cancels.push(this.#kernel.spawn(request, told));
+    this.#cancels.add(this.#kernel.spawn(request, told));
   }
 }
