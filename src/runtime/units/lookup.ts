@@ -19,11 +19,10 @@ export function lookupLogic(ports: LookupPorts) {
     const questions = questionsOf(startIf);
     const answers: (boolean | undefined)[] = questions.map(() => undefined);
     let failure: NoAnswer | undefined;
-    let over = false;
     let open = 1;
     const close = (): void => {
       open -= 1;
-      if (open > 0 || over) return;
+      if (open > 0) return;
       sendBack({
         type: 'conditions.looked',
         answers,
@@ -50,9 +49,7 @@ export function lookupLogic(ports: LookupPorts) {
       });
     }
     close();
-    return () => {
-      over = true;
-      giveUp();
-    };
+    // XState lets a stopped actor send nothing, whatever is found later.
+    return () => giveUp();
   });
 }

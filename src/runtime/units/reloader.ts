@@ -16,11 +16,9 @@ export interface ReloaderPorts {
 export function reloaderLogic({ kernel, clock, live, onMessage }: ReloaderPorts) {
   return fromCallback<EventObject, ReloadTarget, ReloadReport>(({ input, sendBack }) => {
     const { service, pid, signal } = input;
-    let over = false;
     sendBack({ type: 'reload.began', monotonic: clock.monotonicTime(), at: clock.now() });
-    const tell = (outcome: SignalOutcome): void => {
-      if (!over) sendBack({ type: 'reload.signalled', outcome, at: clock.now() });
-    };
+    // What comes of a signal after the reload is over is told to nobody: XState lets a stopped actor send nothing.
+    const tell = (outcome: SignalOutcome): void => sendBack({ type: 'reload.signalled', outcome, at: clock.now() });
     if (signal !== undefined) {
       // The number of a process that has ended may be another one's by now.
       if (live.isOf(pid, service.name)) {
@@ -28,8 +26,5 @@ export function reloaderLogic({ kernel, clock, live, onMessage }: ReloaderPorts)
         kernel.signal(pid, signal, 'process', tell);
       } else tell('vanished');
     }
-    return () => {
-      over = true;
-    };
   });
 }

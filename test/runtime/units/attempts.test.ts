@@ -44,6 +44,12 @@ describe('a start', () => {
     expect(phase).toBe('ready.running');
   });
 
+  it('in a home that can be entered is the only one', () => {
+    const { asked, phase } = requestsFor({ account }, () => undefined);
+    expect(asked.map(({ directory }) => directory)).toEqual(['/home/web']);
+    expect(phase).toBe('ready.running');
+  });
+
   it('in a directory of its own that cannot be entered has failed', () => {
     const { asked, phase } = requestsFor({ account, directory: '/srv' }, () => 'directory');
     expect(asked.map(({ directory }) => directory)).toEqual(['/srv']);

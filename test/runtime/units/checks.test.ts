@@ -162,6 +162,7 @@ describe('a check of a file', () => {
     ask(file);
     expect(facts).toEqual([]);
     clock.run(10);
+    expect(facts).toEqual([answered(false, 'it does not exist', 0)]);
     kernel.writeFile(file.path, 'new');
     ask(file);
     clock.run(20);
@@ -244,6 +245,7 @@ describe('a check of what a run writes', () => {
     checks.told(name, 1, 'READY', Buffer.from('no line yet'));
     checks.told(name, 1, 7, Buffer.from('a line\nand more'));
     expect(facts).toEqual([answered(true, 'a newline came')]);
+    checks.told(name, 1, 'READY', Buffer.from('\n'));
     checks.told(name, 1, 'READY', Buffer.from('\n'));
     expect(facts).toHaveLength(2);
     ask(fd(7));

@@ -21,6 +21,7 @@ function look(service: ServiceSpec, programs: Partial<SimulatedPrograms> = {}) {
   const kernel = new SimulatedKernel(clock, { has: () => true, script: () => undefined, ...programs });
   kernel.writeFile('/there', '');
   const told: unknown[] = [];
+  const said: string[] = [];
   let reads = 0;
   const lookup = lookupLogic({
     kernel: {
@@ -32,7 +33,7 @@ function look(service: ServiceSpec, programs: Partial<SimulatedPrograms> = {}) {
     },
     clock,
     loadValues: () => composeValues,
-    onMessage: () => undefined,
+    onMessage: ({ text }) => said.push(text),
   });
   const machine = setup({
     actors: { lookup },
@@ -49,7 +50,7 @@ function look(service: ServiceSpec, programs: Partial<SimulatedPrograms> = {}) {
   });
   const actor = createActor(machine);
   actor.start();
-  return { clock, told, reads: () => reads, end: () => actor.send({ type: 'end' }) };
+  return { clock, told, said, reads: () => reads, end: () => actor.send({ type: 'end' }) };
 }
 
 const looked = (answers: readonly (boolean | undefined)[], at = 0) => ({ type: 'conditions.looked', answers, at });
@@ -95,14 +96,16 @@ describe('a look at the conditions of a start', () => {
 
   it('tells nothing once nobody wants to know it', () => {
     const startIf = all(file('/there'), env('B'));
-    const { told, clock, end } = look({ ...reading, startIf }, { readDelay: () => 500 });
+    const slow = { valueFile: () => 'no assignment\n', readDelay: () => 500 };
+    const { told, said, clock, end } = look({ ...reading, startIf }, slow);
     clock.run(100);
     end();
-    clock.run(101);
-    // Nothing waits any more.
-    expect(clock.now()).toBe(101);
     clock.run(20_000);
     expect(told).toEqual([]);
+    expect(said).toEqual([]);
+    const kept = look({ ...reading, startIf }, slow);
+    kept.clock.run(20_000);
+    expect(kept.said).toHaveLength(1);
   });
 
   it('is asked for no service without conditions', () => {

@@ -1,4 +1,5 @@
 /** Units on the simulated kernel, without the machines that own them: a test runs programs, asks for signals and looks, and gets the facts. */
+import type { Observable } from 'rxjs';
 import { createActor, setup } from 'xstate';
 import type { LogRecord } from '../../../src/model/log/log-record.ts';
 import type { Message } from '../../../src/model/log/messages.ts';
@@ -14,7 +15,15 @@ import type {
   UnitRequest,
   UnitRun,
 } from '../../../src/model/service/unit-events.ts';
-import type { OutputControl, ProcessView } from '../../../src/runtime/kernel.ts';
+import type {
+  Following,
+  Kernel,
+  OutputControl,
+  ProcessTree,
+  ProcessView,
+  SpawnOutcome,
+  SpawnRequest,
+} from '../../../src/runtime/kernel.ts';
 import type { Script, Step } from '../../../src/runtime/simulated/script.ts';
 import { SimulatedKernel, type SimulatedPrograms } from '../../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../../src/runtime/simulated/virtual-clock.ts';
@@ -46,8 +55,16 @@ export const stubborn: Script = { steps: [hang], onSignal: { SIGTERM: 'ignore' }
 export const web = (changes: Partial<ServiceSpec> = {}): ServiceSpec =>
   serviceSpec({ command: 'web', argv: ['web'], ...changes });
 
-/** Notes the signals that chaperone sends. */
+/** Notes the signals that chaperone sends, and what it does with trees of processes. */
 class NotingKernel extends SimulatedKernel {
+  /** What was done with trees, by the pid of their root. */
+  readonly trees: string[] = [];
+  /** The processes that were looked at. */
+  readonly looked = new Set<number>();
+  /** By pid: invocations of processes that this kernel tells although nobody follows their start any more. */
+  readonly remembered = new Map<number, string>();
+  /** The standard output of all further starts. */
+  stdout$: Observable<Uint8Array> | undefined;
   readonly sentSignals: string[] = [];
   /** What comes of signals to these processes. */
   readonly fates = new Map<number, SignalOutcome>();
@@ -63,6 +80,55 @@ class NotingKernel extends SimulatedKernel {
     if (fate === undefined) super.signal(pid, signal, target, told);
     else told?.(fate);
   }
+
+  override spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): () => void {
+    const { stdout$ } = this;
+    return super.spawn(request, (outcome) =>
+      told(outcome.ok && stdout$ !== undefined ? { ...outcome, stdout: stdout$ } : outcome),
+    );
+  }
+
+  /** The kernel as the units get it. */
+  noting(): Kernel {
+    const { following, trees, looked, remembered } = this;
+    const note = (pid: number, tree: ProcessTree): ProcessTree => ({
+      startEnded: () => {
+        trees.push(`started ${pid}`);
+        tree.startEnded();
+      },
+      members: () => {
+        trees.push(`members ${pid}`);
+        return tree.members();
+      },
+      forget: () => {
+        trees.push(`forgot ${pid}`);
+        tree.forget();
+      },
+    });
+    const noted: Following = {
+      ...following,
+      lookUp: (pid) => {
+        looked.add(pid);
+        return following.lookUp(pid);
+      },
+      invocationOf: (pid) => following.invocationOf(pid) ?? remembered.get(pid),
+      track: (pid, invocation, isDaemon) => {
+        trees.push(`${isDaemon ? 'daemon' : 'tree'} ${pid}`);
+        return note(pid, following.track(pid, invocation, isDaemon));
+      },
+      trackGroup: (pid) => {
+        trees.push(`group ${pid}`);
+        return note(pid, following.trackGroup(pid));
+      },
+    };
+    return new Proxy(this, {
+      get: (target, key) => {
+        if (key === 'following') return noted;
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
 }
 
 /** A machine with these programs, by their names. */
@@ -70,7 +136,7 @@ export function machineOf(scripts: Readonly<Record<string, Script>>, more: Parti
   const clock = new VirtualClock();
   const kernel = new NotingKernel(clock, { has: () => true, script: ([name = '']) => scripts[name], ...more });
   const ports = portsOf(kernel);
-  const { said, messages, units } = ports;
+  const { said, units } = ports;
   const pass = (ms: number): void => clock.run(clock.now() + ms);
 
   /** Begins a run of the service and lets it come to its program. */
@@ -119,9 +185,11 @@ export function machineOf(scripts: Readonly<Record<string, Script>>, more: Parti
     pass,
     run,
     /** Takes the messages that have come since it was called last. */
-    news: (): readonly string[] => {
-      messages.splice(0);
-      return said.splice(0);
+    news: (): readonly string[] => said.splice(0),
+    /** A process ends that is of no unit. */
+    endOrphan: (): void => {
+      units.takeOrphan({ pid: 9_999, status: { kind: 'exited', code: 0 } });
+      pass(100);
     },
     view: (pid: number): ProcessView => {
       const view = kernel.following.lookUp(pid);
@@ -132,8 +200,9 @@ export function machineOf(scripts: Readonly<Record<string, Script>>, more: Parti
   };
 }
 
-function portsOf(kernel: SimulatedKernel) {
-  const clock = kernel.supervisorClock;
+function portsOf(simulated: NotingKernel) {
+  const clock = simulated.supervisorClock;
+  const kernel = simulated.noting();
   const said: string[] = [];
   const messages: Message[] = [];
   const lines: { readonly stream: string; readonly record: LogRecord }[] = [];
@@ -164,16 +233,21 @@ function portsOf(kernel: SimulatedKernel) {
     onMessage,
   });
   const notified: string[] = [];
+  const errors: number[] = [];
   const notify = new NotifySockets({
     kernel,
     clock,
     claimOf,
     onMessage,
-    onNotice: (_, { status }) => notified.push(status ?? ''),
+    onNotice: (_, { status, errno }) => {
+      notified.push(status ?? '');
+      if (errno !== undefined) errors.push(errno);
+    },
   });
   const consumers = new Map<string, ServiceSpec>();
   const channels = new Channels({ kernel, serviceOf: (name) => consumers.get(name), onMessage });
   const checks = new Checks({ kernel, clock });
+  const uses = { ofChecks: 0 };
   const units: Units = new Units({
     kernel,
     clock,
@@ -182,7 +256,10 @@ function portsOf(kernel: SimulatedKernel) {
     pidfiles,
     notify,
     loadValues: () => composeValues,
-    checks: () => checks,
+    checks: () => {
+      uses.ofChecks += 1;
+      return checks;
+    },
     channels,
     onOutput: (_, stream, record) => lines.push({ stream, record }),
     onOpen: (_, stream, cutter) => {
@@ -208,6 +285,7 @@ function portsOf(kernel: SimulatedKernel) {
     channels,
     consumers,
     checks,
+    uses,
     said,
     messages,
     lines,
@@ -215,6 +293,7 @@ function portsOf(kernel: SimulatedKernel) {
     ended,
     signalled,
     notified,
+    errors,
     flows,
     open,
   };

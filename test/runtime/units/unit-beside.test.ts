@@ -1,4 +1,5 @@
 /** Hooks, helpers and the commands of probes: what runs beside the command of a service. */
+import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { type Beside, besideSpec } from '../../../src/model/service/beside.ts';
 import type { Hook } from '../../../src/model/service/hook.ts';
@@ -26,8 +27,9 @@ describe('a hook', () => {
   }
 
   it('is told with its start and its end, which are those of a hook', () => {
-    const { facts, said, began, ended, pass, live } = hooking([wait(100)]);
+    const { facts, said, began, ended, pass, live, kernel } = hooking([wait(100)]);
     pass(1);
+    expect(kernel.trees).toEqual(['tree 2']);
     expect(facts).toEqual([{ type: 'unit.spawned', serial: 5, pid: 2, at: 0 }]);
     expect(began).toMatchObject([{ service: 'web.service', pid: 2, hook: place }]);
     expect(live.ownerOf(2)).toBe('web.service');
@@ -89,11 +91,24 @@ describe('a hook', () => {
   });
 
   it('has no look after it where nothing is left', () => {
-    const { pass, facts, kernel } = hooking([wait(10)]);
+    const { pass, facts, endOrphan, kernel } = hooking([wait(10)]);
     pass(100);
-    const [spawned] = kernel.spawned;
-    expect(spawned?.pid).toBe(2);
+    endOrphan();
     expect(facts).toHaveLength(2);
+    expect(kernel.trees).toEqual(['tree 2', 'started 2', 'members 2']);
+  });
+
+  it('does not pass its signals on to a process that has got its number', () => {
+    const setting = { more: { reusesPids: true, script: ([program]: readonly string[]) => scripts[program ?? ''] } };
+    const scripts: Readonly<Record<string, Script>> = { hook: { steps: [detach(stubborn), wait(10)] }, web: hanging };
+    const { pass, run, ask, kernel, signals } = hooking([], setting);
+    pass(100);
+    const service = web();
+    run(service);
+    pass(10);
+    expect(kernel.spawned.map(({ pid }) => pid)).toEqual([2, 2]);
+    ask({ ...stop, signal: 'SIGTERM' });
+    expect(signals()).toEqual(['SIGTERM process 3', 'SIGCONT process 3']);
   });
 
   it.each([
@@ -331,7 +346,38 @@ describe('the command of a probe', () => {
     expect(facts.at(-1)).toEqual({ type: 'unit.seen', left: 0, fresh: false, at: 220 });
     const none = probing([wait(10)]);
     none.pass(1_000);
+    none.endOrphan();
     expect(none.facts).toHaveLength(2);
+    // The kernel has told that nothing is left of the group.
+    expect(none.kernel.trees).toEqual(['group 2', 'started 2']);
+  });
+
+  it('is killed with its group where it has ended and chaperone does not know that yet', () => {
+    const { pass, ask, kernel, signals } = probing([fork(stubborn), hang], { deliveryDelay: () => 50 });
+    pass(10);
+    kernel.strike(2, 'SIGKILL');
+    ask(stop);
+    expect(signals()).toEqual(['SIGKILL group 2']);
+  });
+
+  it('leaves nothing to a unit that has ended', () => {
+    const stuck: Script = { steps: [hang], stuck: 1_000 };
+    const { pass, end, units, view } = probing([fork(stuck), hang]);
+    pass(10);
+    end();
+    pass(10);
+    expect(units.ownerOf(view(3))).toBeUndefined();
+  });
+
+  it('may say a letter in two pieces', () => {
+    const { kernel, run, pass } = machineOf({ probe: { steps: [wait(10)] } });
+    const stdout$ = new Subject<Uint8Array>();
+    kernel.stdout$ = stdout$;
+    const { facts } = run(besideSpec(web(), { command: 'probe', argv: ['probe'] }), { beside: { kind: 'probe' } });
+    pass(1);
+    for (const byte of Buffer.from('é')) stdout$.next(Uint8Array.of(byte));
+    pass(100);
+    expect(facts.at(-1)).toMatchObject({ said: 'é' });
   });
 
   it('is killed with its group when its unit ends', () => {

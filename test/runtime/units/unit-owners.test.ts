@@ -22,9 +22,9 @@ function running(changes: Partial<ServiceSpec>, steps: readonly Step[]) {
 
 describe('the owner of a process', () => {
   it('is the service that it leads, by its number and by the time of its start', () => {
-    const { ownerOf, units, view } = running({ type: 'notify' }, [hang]);
+    const { ownerOf } = running({ type: 'notify' }, [hang]);
     expect(ownerOf(2)).toBe('web.service');
-    expect(units.ownerOf({ ...view(2), began: 99, group: 99, parent: 0 })).not.toBe('db.service');
+    expect(running({ ownGroup: false, killMode: 'process' }, [hang]).ownerOf(2)).toBe('web.service');
   });
 
   it('is not the service whose leader had its number before', () => {
@@ -56,11 +56,19 @@ describe('the owner of a process', () => {
   });
 
   it('is the service whose start it descends from, where that owns all that it leaves', () => {
-    const { ownerOf, pass, end } = running({ type: 'notify' }, [detach({ steps: [detach(), wait(30)] }), wait(50)]);
+    const { ownerOf, pass, end, kernel } = running({ type: 'notify' }, [
+      detach({ steps: [detach(), wait(30)] }),
+      wait(50),
+    ]);
     pass(100);
     expect(ownerOf(4)).toBe('web.service');
+    // No look has seen this one.
+    kernel.inject(4, [detach()]);
+    expect(ownerOf(5)).toBe('web.service');
     end();
     expect(ownerOf(4)).toBeUndefined();
+    kernel.remembered.set(5, '1');
+    expect(ownerOf(5)).toBeUndefined();
   });
 
   it.each([
@@ -89,11 +97,23 @@ describe('the owner of a process', () => {
 
   it('is looked for among the nearest of very many ancestors alone', () => {
     const chain = (depth: number): Script => ({ steps: [...(depth === 0 ? [] : [detach(chain(depth - 1))]), hang] });
-    const { ownerOf, kernel, pass } = running({ type: 'notify', killMode: 'process' }, [detach(chain(200)), hang]);
+    const { ownerOf, kernel, pass } = running({ type: 'notify', killMode: 'process' }, [detach(chain(70)), hang]);
     pass(10);
-    expect(kernel.livePids).toHaveLength(202);
-    expect(ownerOf(20)).toBe('web.service');
-    expect(ownerOf(203)).toBeUndefined();
+    expect(kernel.livePids).toHaveLength(72);
+    expect(ownerOf(66)).toBe('web.service');
+    expect(ownerOf(67)).toBeUndefined();
+  });
+
+  it('is looked for among processes that services can have begun alone', () => {
+    const { ownerOf, pass, kernel } = running({ type: 'notify', killMode: 'process' }, [
+      detach({ steps: [detach(), hang] }),
+      wait(50),
+    ]);
+    pass(100);
+    ownerOf(3);
+    ownerOf(4);
+    expect(kernel.looked).not.toContain(1);
+    expect(kernel.looked).toContain(3);
   });
 });
 
@@ -118,6 +138,26 @@ describe('the end of a process that no unit has started', () => {
     expect(machine.news()).toEqual([]);
     machine.pass(100);
     expect(machine.news()).toEqual([member(3)]);
+    machine.units.takeOrphan({ pid: 3, status: { kind: 'exited', code: 0 } });
+    expect(machine.news()).toEqual([orphan(3)]);
+  });
+
+  it('makes nobody look where no leader is gone', () => {
+    const { units, clock } = machineOf({});
+    units.takeOrphan({ pid: 3, status: { kind: 'exited', code: 0 } });
+    clock.run();
+    expect(clock.now()).toBe(0);
+  });
+
+  it('changes nothing for a unit that has ended, whose processes are nobody’s', () => {
+    const { pass, end, endOrphan, ownerOf, look } = running({}, [fork(), fork(ends(200)), wait(10)]);
+    pass(100);
+    look();
+    expect(ownerOf(3)).toBe('web.service');
+    end();
+    expect(ownerOf(3)).toBeUndefined();
+    endOrphan();
+    expect(ownerOf(3)).toBeUndefined();
   });
 
   it('is told as an unknown one where nobody has seen the process', () => {

@@ -98,6 +98,29 @@ describe('a signal that asks a service to end', () => {
     expect(facts.map(({ type }) => type)).toEqual(['unit.spawned']);
   });
 
+  it('is followed by no look while the program has not begun', () => {
+    const { run } = machineOf({ web: hanging }, { spawnDelay: () => 1_000 });
+    const { ask, facts } = run(web());
+    ask(term);
+    expect(facts.filter(({ type }) => type === 'unit.seen')).toEqual([]);
+  });
+
+  it('goes to the group of a leader whose end is not known yet', () => {
+    const machine = machineOf({ web: { steps: [fork(stubborn), hang] } }, { deliveryDelay: () => 50 });
+    const { ask } = machine.run(web());
+    machine.pass(10);
+    machine.kernel.strike(2, 'SIGKILL');
+    ask(term);
+    expect(machine.signals()).toEqual(['SIGTERM group 2', 'SIGCONT group 2']);
+  });
+
+  it('is no signal by hand, and makes nobody look for others where the group is all', () => {
+    const { ask, signalled, kernel } = running({}, [fork(), hang], { SIGTERM: 'ignore' });
+    ask(term);
+    expect(signalled).toEqual([]);
+    expect(kernel.trees).toEqual(['group 2']);
+  });
+
   it.each([
     ['with its group where it leads one', detach(), ['group 3', 'process 2', 'process 4']],
     ['alone where it leads none', fork(), ['process 3', 'process 2', 'process 4']],
@@ -141,6 +164,8 @@ describe('SIGKILL for those that began after it', () => {
     expect(look()).toMatchObject({ left: 2, fresh: false });
     ask(again);
     expect(signals()).toEqual([]);
+    ask(kill);
+    expect(signals()).toEqual(['SIGKILL process 3', 'SIGKILL process 4']);
     expect(facts.filter(({ type }) => type === 'unit.signalled')).toHaveLength(1);
   });
 
@@ -246,11 +271,10 @@ describe('a look that nobody has asked for', () => {
   });
 
   it('comes after each of two ends that are further apart, and no more once nothing is left', () => {
-    const { facts, pass, run } = running({}, [fork(ends(100)), fork(ends(200)), wait(10)]);
+    const { facts, pass, endOrphan } = running({}, [fork(ends(100)), fork(ends(200)), wait(10)]);
     pass(1_000);
     expect(facts.slice(2)).toMatchObject([{ left: 1 }, { left: 0 }]);
-    run(web({ name: 'db.service' }));
-    pass(1);
+    endOrphan();
     expect(facts).toHaveLength(4);
   });
 
@@ -268,10 +292,11 @@ describe('a look that nobody has asked for', () => {
   });
 
   it('does not come once another process leads', () => {
-    const { facts, pass, ask } = running({ type: 'notify' }, [detach(), fork(ends(200)), wait(10)]);
+    const { facts, pass, ask } = running({ type: 'notify' }, [detach(stubborn), fork(ends(200)), wait(10)]);
     pass(100);
     ask({ type: 'unit.lead', pid: 3 });
     pass(1_000);
+    ask(term);
     expect(facts.map(({ type }) => type)).toEqual(['unit.spawned', 'unit.leaderExited']);
   });
 

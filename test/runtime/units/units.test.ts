@@ -23,7 +23,9 @@ describe('a start', () => {
     expect(facts).toEqual([]);
     pass(1);
     expect(facts).toEqual([{ type: 'unit.spawned', serial: 7, pid: 2, at: 0 }]);
-    expect(live.ownerOf(2)).toBe('web.service');
+    // When its process began matters for services alone whose processes name others.
+    expect(live.ownerOf(2, 99)).toBe('web.service');
+    expect(live.startOf('web.service')).toBeUndefined();
     expect(began).toEqual([{ service: 'web.service', pid: 2, hook: undefined }]);
     expect(ended).toEqual([]);
     pass(1_000);
@@ -118,6 +120,31 @@ describe('a start', () => {
     const invocations = kernel.spawned.map(({ request }) => request.environment['INVOCATION_ID']);
     expect(new Set(invocations).size).toBe(begin.length);
     expect(invocations).not.toContain(undefined);
+  });
+
+  it('has a number of its own where the service had hooks at an earlier start of the same serial', () => {
+    const plain = serviceOf('web.service: { command: web, env_set: { N: "$(_CHAP_SERVICE_SERIAL)" } }');
+    const { run, pass, kernel } = machineOf({ web: hanging });
+    run({ ...plain, hooks: { commands: {}, afterStopTimeout: 1_000 } });
+    run(plain, { serial: 2 });
+    run(plain, { serial: 1 });
+    pass(1);
+    expect(kernel.spawned.map(({ request }) => request.environment['N'])).toEqual(['1', '2', '3']);
+  });
+
+  it.each([
+    [{}, 'group 2'],
+    [{ type: 'notify' }, 'tree 2'],
+    [{ type: 'forking' }, 'daemon 2'],
+  ] as const)('of %j is followed as what it is, until its unit ends', (changes, tree) => {
+    const { run, pass, kernel } = machineOf({ web: { steps: [fork(), wait(100)] } });
+    const { end } = run(web(changes));
+    pass(10);
+    expect(kernel.trees).toEqual([tree]);
+    pass(200);
+    expect(kernel.trees.slice(1)).toEqual(['started 2', 'members 2']);
+    end();
+    expect(kernel.trees.at(-1)).toBe('forgot 2');
   });
 
   it('of a service with debug tells its environment, sorted, without what is secret', () => {
@@ -313,10 +340,22 @@ describe('the output of a run', () => {
   });
 
   it('is cut at the longest line', () => {
-    const { run, pass, lines } = machineOf({ web: { steps: [print(`${'x'.repeat(150)}\n`)] } });
+    const { run, pass, lines, uses } = machineOf({ web: { steps: [print(`${'x'.repeat(150)}\n`)] } });
     run(web());
     pass(10);
     expect(lines[0]?.record.message.length).toBeLessThanOrEqual(100);
+    // What listens for probes is not loaded for a service that has none.
+    expect(uses.ofChecks).toBe(0);
+  });
+
+  it('flows until its last stream has ended', () => {
+    const { run, pass, flows, open } = machineOf({ web: { steps: [wait(100)] } });
+    run(web({ stderr: 'stdout' }));
+    pass(10);
+    expect([...open.values()]).toEqual(['stdout']);
+    expect(flows.size).toBe(1);
+    pass(200);
+    expect(flows.size).toBe(0);
   });
 
   it('is open until the last process that holds it has ended', () => {
@@ -375,6 +414,17 @@ describe('the output of a run', () => {
     expect(kernel.spawned[0]?.request).toMatchObject({ pipes: [7, 3], environment: { READY: '3' } });
     expect(answers).toEqual(['named']);
   });
+
+  it('on the only descriptor of its probes is read, too', () => {
+    const { run, pass, checks } = machineOf({ web: { steps: [{ do: 'print', text: '\n', to: { fd: 7 } }, hang] } });
+    const check = { kind: 'fd', descriptor: 7 } as const;
+    const service = web({ healthy: probe(check) });
+    run(service);
+    const answers: unknown[] = [];
+    checks.check({ service, serial: 1, check }, (answer) => answers.push(answer));
+    pass(10);
+    expect(answers).toHaveLength(1);
+  });
 });
 
 describe('the end of a leader', () => {
@@ -387,10 +437,38 @@ describe('the end of a leader', () => {
   });
 
   it('is told with all that a service has left which owns its remains', () => {
-    const { run, pass } = machineOf({ web: { steps: [fork(), detach(), wait(100)] } });
+    const { run, pass } = machineOf({ web: { steps: [detach(), wait(100)] } });
     const { facts } = run(web({ type: 'notify' }));
     pass(200);
-    expect(facts.at(-1)).toMatchObject({ left: 2 });
+    expect(facts.at(-1)).toMatchObject({ left: 1 });
+  });
+
+  it('that leaves nothing is known at once where its group is all that it has', () => {
+    const { run, pass, kernel, endOrphan } = machineOf({ web: { steps: [wait(100)] } });
+    pass(500);
+    const { facts } = run(web());
+    pass(200);
+    endOrphan();
+    expect(facts.slice(1)).toMatchObject([{ type: 'unit.leaderExited', left: 0, age: 100 }]);
+    expect(kernel.trees).toEqual(['group 2', 'started 2']);
+  });
+
+  it('has an age that is counted from its own start', () => {
+    const place = {
+      kind: 'hook',
+      stage: 'before_start',
+      nth: 1,
+      of: 1,
+      hook: { command: 'web' },
+      variables: {},
+    } as const;
+    for (const beside of [{ kind: 'probe' }, place] as const) {
+      const { run, pass } = machineOf({ web: { steps: [wait(100)] } });
+      pass(500);
+      const { facts } = run(web(), { beside });
+      pass(200);
+      expect(facts.at(-1)).toMatchObject({ type: 'unit.leaderExited', age: 100 });
+    }
   });
 
   it.each([{ killMode: 'process' }, { ownGroup: false }] as const)('leaves nothing to a service with %j', (changes) => {
@@ -419,13 +497,14 @@ describe('the end of a leader', () => {
     [{ pidfile: '/run/web.pid' }, exit(0), 0],
     [{ type: 'notify' }, exit(0), 0],
   ] as const)('of %j with %j tells whether a daemon is left', (changes, step, count) => {
-    const { run, pass, said } = machineOf({ web: { steps: [fork(), detach(), wait(10), step] } });
+    const child = { steps: [fork(), hang] };
+    const { run, pass, said } = machineOf({ web: { steps: [fork(child), detach(), wait(10), step] } });
     run(web(changes));
     pass(100);
     const told = said.filter((text) => text.includes('as a daemon does'));
     expect(told).toHaveLength(count);
-    // The one in its group and the daemon are two.
-    for (const text of told) expect(text).toContain('2 processes');
+    // The two in its group and the daemon are three.
+    for (const text of told) expect(text).toContain('3 processes');
   });
 
   it('says nothing of a daemon where nothing is left, or where it was asked to end', () => {
@@ -471,6 +550,7 @@ describe('the pidfile of a service', () => {
 
   it.each([
     ['goes where its start has failed and nothing is left', [write(path, '$$'), wait(10), exit(1)], undefined],
+    ['goes then, too, where it names another process', [write(path, '77'), wait(10), exit(1)], undefined],
     ['stays where its start has ended normally', [write(path, '$$'), wait(10)], '2'],
     ['stays where something is left', [write(path, '$$'), fork(), wait(10), exit(1)], '2'],
   ] as const)('%s', (_, steps, left) => {
@@ -602,6 +682,16 @@ describe('another leader', () => {
     expect(notified).toEqual(['child']);
   });
 
+  it('may be a daemon that speaks for its service once its start has ended', () => {
+    const daemon = { steps: [wait(50), notify('ERRNO=5'), hang] };
+    const { pass, errors } = following([detach(daemon), wait(20)]);
+    pass(100);
+    expect(errors).toEqual([5]);
+    const early = following([detach(daemon), wait(80)]);
+    early.pass(60);
+    expect(early.errors).toEqual([]);
+  });
+
   /** A notify service that has begun and forked. */
   function following(
     steps: Parameters<typeof machineOf>[0][string]['steps'],
@@ -617,7 +707,7 @@ describe('another leader', () => {
 
 describe('a run that is taken over', () => {
   it('is not started again, and its end is told', () => {
-    const { run, pass, kernel, live, began } = machineOf({ web: { steps: [fork(), wait(300)] } });
+    const { run, pass, kernel, live, began, said } = machineOf({ web: { steps: [fork(), wait(300)] } });
     const first = run(web());
     pass(100);
     first.end();
@@ -630,6 +720,7 @@ describe('a run that is taken over', () => {
     expect(live.ownerOf(2, 99)).toBeUndefined();
     pass(500);
     expect(second.facts).toMatchObject([{ type: 'unit.leaderExited', pid: 2, left: 1 }]);
+    expect(said.filter((text) => text.includes('explicit return code'))).toEqual([]);
   });
 
   it.each([{ killMode: 'process' }, { ownGroup: false }] as const)('leaves its group alone with %j', (changes) => {
@@ -684,6 +775,7 @@ describe('the end of the input', () => {
     run(web({ name: 'app.service', argv: ['app'], stdout: 'web.service' }));
     pass(when === 'before' ? 200 : 50);
     ask({ type: 'unit.finish' });
+    expect(said.filter((text) => text.includes('has not read'))).toHaveLength(when === 'before' ? 1 : 0);
     pass(200);
     expect(said.filter((text) => text.includes('has not read'))).toEqual([
       'web.service has not read the last 6 bytes that were written to it',
