@@ -52,7 +52,7 @@ interface Kept {
 /** The state of one notify service across all its starts. */
 interface Line {
   readonly facts$: Subject<NotifyFact>;
-  readonly kept: Kept[];
+  kept: Kept[];
   socket: NotifySocket | undefined;
   subscription: Subscription | undefined;
   access: NotifyAccess;
@@ -69,6 +69,16 @@ interface Line {
   mainPid: number;
   exitStatus: number | undefined;
 }
+
+/** What is known of a start that has only begun. */
+const unstarted = {
+  startPid: 0,
+  startEnded: false,
+  refusalTold: false,
+  earlyUndecided: 0,
+  mainPid: 0,
+  exitStatus: undefined,
+};
 
 /**
  * The notify sockets of all services. Each start has its own socket, so that messages of an earlier start are lost.
@@ -93,14 +103,10 @@ export class NotifySockets {
   open(service: ServiceSpec, serial: number): string {
     const line = this.#line(service.name);
     this.#close(line);
-    line.startPid = 0;
-    line.startEnded = false;
-    line.refusalTold = false;
-    line.mainPid = 0;
+    Object.assign(line, unstarted);
     const socket = this.#ports.kernel.notifying.openSocket(service.name);
     line.socket = socket;
     line.access = service.notifyAccess ?? 'exec';
-    line.exitStatus = undefined;
     line.take = (datagram) => this.#receive(line, service, serial, datagram);
     line.subscription = socket.datagrams$.subscribe((datagram) => {
       // An empty datagram says nothing, whoever sends it: some ask by one whether the socket is read.
@@ -138,7 +144,6 @@ export class NotifySockets {
     this.#ports.kernel.defer(() => {
       // After another start has begun, nothing of this one is left here.
       for (let next = early.shift(); next !== undefined; next = early.shift()) line.take(next);
-      line.earlyUndecided = 0;
     });
   }
 
@@ -195,14 +200,9 @@ export class NotifySockets {
       socket: undefined,
       subscription: undefined,
       access: 'none',
-      startPid: 0,
-      startEnded: false,
-      refusalTold: false,
       early: [],
-      earlyUndecided: 0,
       take: () => undefined,
-      mainPid: 0,
-      exitStatus: undefined,
+      ...unstarted,
     };
     this.#lines.set(service, made);
     return made;
@@ -279,10 +279,8 @@ export class NotifySockets {
   #close(line: Line): void {
     line.subscription?.unsubscribe();
     line.socket?.close();
-    line.subscription = undefined;
     line.socket = undefined;
     for (const datagram of line.early.splice(0)) this.#drop(datagram);
-    line.earlyUndecided = 0;
   }
 
   /** Descriptors without FDSTORE are closed at once: BARRIER=1 waits for nothing else. */
@@ -291,10 +289,9 @@ export class NotifySockets {
     const { notifying } = kernel;
     const name = message.storeName ?? unnamed;
     if (message.storeRemove === true) {
-      for (const kept of line.kept.filter((each) => each.name === name)) {
-        notifying.closeDescriptor(kept.descriptor);
-        line.kept.splice(line.kept.indexOf(kept), 1);
-      }
+      const removed = line.kept.filter((kept) => kept.name === name);
+      line.kept = line.kept.filter((kept) => kept.name !== name);
+      for (const { descriptor } of removed) notifying.closeDescriptor(descriptor);
     }
     let refused = 0;
     for (const descriptor of descriptors) {
