@@ -9,7 +9,6 @@ interface ProbeDescriptors {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-const none: ProbeDescriptors = { pipes: [], variables: {} };
 /** The first descriptor that is not a standard stream. */
 const first = 3;
 
@@ -22,19 +21,18 @@ export function fdProbes({ ready, healthy }: ServiceSpec): readonly (number | st
 
 /** @param kept how many descriptors the service gets back from 3 on (LISTEN_FDS) */
 export function descriptorsOf(service: ServiceSpec, kept: number): ProbeDescriptors | SpawnError {
-  if (service.ready === undefined && service.healthy === undefined) return none;
   const names = fdProbes(service);
   const taken = names.find((name) => typeof name === 'number' && name < first + kept);
   if (taken !== undefined) {
     const detail = `descriptor ${taken} for its probe: LISTEN_FDS is ${kept}, and those descriptors are 3 to ${first + kept - 1}`;
     return { code: 'EBUSY', stage: 'descriptor', program: service.argv[0] ?? '', detail };
   }
-  const numbers = new Set(names.filter((name) => typeof name === 'number'));
+  const given = new Set(names);
   const variables: Record<string, string> = {};
   let next = first + kept;
   const pipes = names.map((name) => {
     if (typeof name === 'number') return name;
-    while (numbers.has(next)) next += 1;
+    while (given.has(next)) next += 1;
     variables[name] = String(next);
     next += 1;
     return next - 1;

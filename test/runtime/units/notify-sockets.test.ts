@@ -291,13 +291,17 @@ describe('a datagram', () => {
   });
 
   it('of a stranger is looked at once in a turn, however many come', () => {
-    const { from, begin, looks, runLater } = open();
+    const { from, begin, looks, runLater, waiting } = open();
     begin();
     for (let count = 0; count < 100; count += 1) from({ pid: 9, uid: 1000 })('ERRNO=5');
     expect(looks()).toBe(1);
+    from({ pid: gone, uid: 1000 })('ERRNO=5');
+    expect(looks()).toBe(2);
+    // The turn ends once for all of them.
+    expect(waiting()).toBe(1);
     runLater();
     from({ pid: 9, uid: 1000 })('ERRNO=5');
-    expect(looks()).toBe(2);
+    expect(looks()).toBe(3);
   });
 });
 
@@ -437,6 +441,7 @@ describe('a descriptor', () => {
     begin();
     send('BARRIER=1', 21);
     send('FDSTORE=1\nFDSTOREREMOVE=1', 22);
+    expect(closed).toEqual([21, 22]);
     send('FDSTOREREMOVE=1', 23);
     send('FDSTORE=1', 24);
     same.add(24).add(25);
@@ -452,11 +457,13 @@ describe('a descriptor', () => {
     const many = Array.from({ length: 127 }, (_, index) => 100 + index);
     send('FDSTORE=1', ...many);
     expect(logged).toEqual([]);
-    send('FDSTORE=1', 300, 301, 302);
+    send('FDSTORE=1', 300, 301);
     expect(sockets.kept(service.name)).toHaveLength(128);
-    expect(closed).toEqual([301, 302]);
-    send('BARRIER=1', 303);
+    expect(closed).toEqual([301]);
+    send('FDSTORE=1', 302, 303);
+    send('BARRIER=1', 304);
     expect(logged).toEqual([
+      expect.stringMatching(/^web\.service sent 1 descriptor/),
       'web.service sent 2 descriptors beyond the 128 that chaperone keeps for it (FDSTORE): they were closed',
     ]);
   });

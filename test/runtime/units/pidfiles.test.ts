@@ -23,12 +23,18 @@ function make() {
   const told: unknown[] = [];
   const ends = new Map<number, { readonly status: ExitStatus; readonly at: number }>();
   const state = { removal: undefined as string | undefined, lateness: 0, sinces: [] as number[] };
+  /** The times since which somebody has asked for lateness. */
+  const lateSinces: number[] = [];
+  const read: string[] = [];
   const pidfiles = new Pidfiles({
     following: {
       ...following,
       lookUp: (pid): ProcessView | undefined =>
-        pid < 100 ? { pid, parent: 1, group: pid, uid: pid === 40 ? 7 : 0, began: 5 } : undefined,
-      readPidfile: (name) => files.get(name),
+        pid > 1 && pid < 100 ? { pid, parent: 1, group: pid, uid: pid === 40 ? 7 : 0, began: 5 } : undefined,
+      readPidfile: (name) => {
+        read.push(name);
+        return files.get(name);
+      },
       removePidfile: (name) => {
         removed.push(name);
         return state.removal;
@@ -42,7 +48,10 @@ function make() {
       onWallJump: (listener) => clock.onWallJump(listener),
       setTimeout: (callback, delay) => clock.setTimeout(callback, delay),
       clearTimeout: (id) => clock.clearTimeout(id),
-      lateness: () => state.lateness,
+      lateness: (since) => {
+        lateSinces.push(since);
+        return state.lateness;
+      },
     },
     claimOf: ({ name }, { pid }): Claim => ({
       service: name,
@@ -78,7 +87,7 @@ function make() {
     waiting.start();
     return { stop: () => waiting.send({ type: 'stop' }) };
   };
-  return { pidfiles, clock, files, removed, said, told, ends, state, write, wait };
+  return { pidfiles, clock, files, removed, said, told, ends, state, lateSinces, read, write, wait };
 }
 
 describe('a look at a pidfile', () => {
@@ -170,12 +179,13 @@ describe('the start that a pidfile names', () => {
   });
 
   it('is none for a service without a pidfile', () => {
-    const { pidfiles, write } = make();
+    const { pidfiles, read, write } = make();
     const { pidfile: _, ...without } = service;
     pidfiles.noteBefore(without);
     write('20');
     expect(pidfiles.starterOf(20)).toBeUndefined();
     expect(pidfiles.names(without, 20)).toBe(false);
+    expect(read).toEqual([]);
   });
 
   it('is under way until nobody waits for the file any more', () => {
@@ -229,14 +239,16 @@ describe('waiting for a pidfile', () => {
   });
 
   it('ends with its wait', () => {
-    const { pidfiles, clock, told, wait, write } = make();
+    const { pidfiles, clock, told, said, wait, write } = make();
     pidfiles.noteBefore(service);
     const looking = wait();
     clock.run(10);
     looking.stop();
-    write('20');
+    // It would be refused.
+    write('30');
     clock.run();
     expect(told).toEqual([]);
+    expect(said).toEqual([]);
   });
 
   it('warns once of each process that it refuses', () => {
@@ -293,21 +305,74 @@ describe('waiting for a pidfile', () => {
     [101, 'pidfile.found'],
   ])('knows from a spawn that took %i ms what no timer has noticed', (took, type) => {
     const { pidfiles, clock, told, ends, wait, write } = make();
+    clock.run(500);
     pidfiles.noteBefore(service);
-    ends.set(100, { status: { kind: 'exited', code: 0 }, at: 1 });
+    ends.set(100, { status: { kind: 'exited', code: 0 }, at: 501 });
     clock.setTimeout(() => {
       pidfiles.noteSpawned(service);
       write('100');
       wait();
     }, took);
-    clock.run(took);
+    clock.run(500 + took);
     expect(told).toMatchObject([{ type }]);
+  });
+
+  it('asks whether it was awake since the start, and then since the look before', () => {
+    const { pidfiles, clock, lateSinces, wait } = make();
+    clock.run(50);
+    pidfiles.noteBefore(service);
+    clock.run(60);
+    wait();
+    clock.run(110);
+    expect(lateSinces).toEqual([50, 60, 80]);
+  });
+
+  it('asks for the end of a process since whenever where it knows of no start', () => {
+    const { clock, ends, state, lateSinces, told, wait, write } = make();
+    clock.run(50);
+    state.lateness = 101;
+    ends.set(100, { status: { kind: 'exited', code: 0 }, at: 40 });
+    write('100');
+    wait();
+    clock.run(50);
+    expect(state.sinces).toEqual([0]);
+    expect(lateSinces).toEqual([50]);
+    expect(told).toMatchObject([{ type: 'pidfile.found', ended: { age: 40 } }]);
+  });
+
+  it('knows nothing of the starts of a service that was forgotten', () => {
+    const forgotten = (pass: (made: ReturnType<typeof make>) => void) => {
+      const made = make();
+      made.ends.set(100, { status: { kind: 'exited', code: 0 }, at: 900 });
+      made.pidfiles.noteBefore(service);
+      made.clock.run(200);
+      pass(made);
+      made.write('100');
+      made.clock.run(1_000);
+      made.wait();
+      made.clock.run(1_000);
+      return made;
+    };
+    const late = forgotten(({ pidfiles }) => {
+      pidfiles.forget(service.name);
+      pidfiles.noteSpawned(service);
+    });
+    expect(late.told).toMatchObject([{ type: 'pidfile.seen' }]);
+    expect(late.lateSinces).toEqual([1_000]);
+    const again = forgotten(({ pidfiles }) => {
+      pidfiles.noteSpawned(service);
+      pidfiles.forget(service.name);
+      pidfiles.noteBefore(service);
+    });
+    expect(again.told).toMatchObject([{ type: 'pidfile.seen' }]);
   });
 });
 
 describe('the path of a pidfile', () => {
   it.each([
     [{ pidfile: '/run/a.pid', directory: '/srv' }, '/run/a.pid'],
+    // It is not for chaperone to say what `..` means behind a symbolic link.
+    [{ pidfile: '/run/link/../a.pid' }, '/run/link/../a.pid'],
     [{ pidfile: 'a.pid', directory: '/srv' }, '/srv/a.pid'],
     [{ pidfile: 'a.pid', account: { uid: 1, gid: 1, groups: [], name: 'a', home: '/home/a' } }, '/home/a/a.pid'],
   ])('of %j', (changes, expected) => {

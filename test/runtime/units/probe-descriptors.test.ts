@@ -49,7 +49,7 @@ describe('the descriptors of probes', () => {
   });
 
   it('are refused where the service gets one of the numbers back', () => {
-    expect(descriptorsOf({ ...service, ready: ready(7, 4) }, 2)).toEqual({
+    expect(descriptorsOf({ ...service, ready: ready(7, 4, 3) }, 2)).toEqual({
       code: 'EBUSY',
       stage: 'descriptor',
       program: 'web',

@@ -77,6 +77,8 @@ describe('the environment of a start', () => {
     expect(results).toMatchObject([{ ok: true, environment: { B: 'b' } }]);
     clock.run();
     expect(results).toHaveLength(1);
+    // Nothing waits for the files any more.
+    expect(clock.now()).toBe(0);
   });
 
   it('tells which lines of files it has not taken', () => {
@@ -137,6 +139,24 @@ describe('the environment of a start', () => {
     giveUp();
     clock.run();
     expect(results).toHaveLength(1);
+  });
+
+  it('says nothing of files that come too late', () => {
+    const ignored = [{ path: '/env/A', lines: [2] }];
+    const { said, results, finish, clock } = make(reading, () => () => ({ ...composed, ignored }));
+    clock.run(readPatience);
+    finish();
+    expect(said).toEqual([]);
+    expect(results).toHaveLength(1);
+  });
+
+  it('is told once as cancelled where what makes it cannot be loaded either', async () => {
+    const { results, giveUp, finish, clock } = make(reading, () => Promise.reject(new Error('broken')));
+    finish();
+    giveUp();
+    clock.run();
+    for (let turn = 0; turn < 4; turn++) await Promise.resolve();
+    expect(results).toEqual([failed('ECANCELED', 'its start was cancelled')]);
   });
 
   it('stays as it is where it is given up too late', () => {

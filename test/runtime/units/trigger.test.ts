@@ -143,6 +143,8 @@ describe('the trigger of a cron service', () => {
     expect(told).toEqual([armed(), fired(12_000)]);
     // The tick after it counts once this one has run.
     expect(due).toEqual([10_000, 20_000, 12_000, 20_000]);
+    clock.run(25_000);
+    expect(told.slice(2)).toEqual([fired(22_000)]);
   });
 
   it('lets a tick that comes while another is put off count with that one', () => {
@@ -151,14 +153,17 @@ describe('the trigger of a cron service', () => {
     expect(told).toEqual([armed(), fired(25_000)]);
     expect(due.filter((time) => time === 25_000)).toHaveLength(1);
     expect(due.at(-1)).toBe(30_000);
+    clock.run(44_000);
+    expect(told).toHaveLength(2);
   });
 
   it('runs no tick that was put off once it has ended', () => {
-    const { clock, told, end } = arm({ ...cron, cron: { jitter: 4_000 } });
+    const { clock, told, due, end } = arm({ ...cron, cron: { jitter: 4_000 } });
     clock.run(11_000);
     end();
     clock.run();
     expect(told).toEqual([armed()]);
+    expect(due.at(-1)).toBeUndefined();
   });
 
   it('loses or catches up what a set clock has passed over, as it is configured', () => {
@@ -219,6 +224,21 @@ describe('the trigger of a cron service', () => {
 });
 
 describe('the trigger of an inetd service', () => {
+  it('listens on the port of its service; without one the system chooses', () => {
+    const ports: number[] = [];
+    const kernel = {
+      findProgram: () => '/bin/web',
+      listen: (port: number) => {
+        ports.push(port);
+        return { ok: false as const, code: 'EACCES', tried: [] };
+      },
+    };
+    arm(inetd, { kernel });
+    const { port: _, ...without } = inetd;
+    arm(without, { kernel });
+    expect(ports).toEqual([7, 0]);
+  });
+
   it('is refused where nobody can listen', () => {
     const tried = ['[::]:7'];
     const kernel = { findProgram: () => '/bin/web', listen: () => ({ ok: false as const, code: 'EADDRINUSE', tried }) };

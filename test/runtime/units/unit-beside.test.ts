@@ -134,10 +134,12 @@ describe('a hook', () => {
   });
 
   it('keeps nothing of a service that has no unit any more', () => {
-    const { pass, end, units, view } = hooking([detach(), hang]);
+    const { pass, end, units, view, kernel } = hooking([detach(), hang]);
     pass(10);
     expect(units.ownerOf(view(3))).toBe('web.service');
     end();
+    expect(units.ownerOf(view(3))).toBeUndefined();
+    kernel.remembered.set(3, '1');
     expect(units.ownerOf(view(3))).toBeUndefined();
   });
 

@@ -1,5 +1,6 @@
 /** What a unit tells of its start, of its output and of its end. */
 import { describe, expect, it } from 'vitest';
+import { createActor, setup } from 'xstate';
 import type { Connection } from '../../../src/model/schedule/scheduled-runs.ts';
 import type { ProbeTree } from '../../../src/model/service/probe.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
@@ -62,6 +63,24 @@ describe('a start', () => {
     pass(1);
     expect(facts).toMatchObject([{ type: 'unit.spawnFailed', error: { code: 'ECANCELED' }, at: 100 }]);
     expect(clock.now()).toBe(101);
+  });
+
+  it('that is cancelled is not tried again where it fails for its directory', () => {
+    const home = { uid: 33, gid: 33, groups: [33], home: '/home/web' };
+    const { run, pass, kernel, clock } = machineOf(
+      { web: hanging },
+      {
+        spawnDelay: () => 100,
+        fault: ({ directory }) => (directory === undefined ? undefined : { code: 'ENOENT', stage: 'directory' }),
+      },
+    );
+    const { facts, ask } = run(web({ account: home }));
+    // Both come while chaperone is stopped, the order to cancel first.
+    clock.setTimeout(() => kernel.supervisorClock.arrive(() => ask({ type: 'unit.cancel' })), 50);
+    kernel.supervisorClock.stall(200);
+    pass(1_000);
+    expect(facts).toMatchObject([{ type: 'unit.spawnFailed', error: { code: 'ENOENT', stage: 'directory' } }]);
+    expect(kernel.spawned).toEqual([]);
   });
 
   it('that is cancelled while its values are read fails at once', () => {
@@ -589,6 +608,21 @@ describe('the pidfile of a service', () => {
       expect(look()).toMatchObject({ left: 0 });
       expect(kernel.readFile(path)).toBe(asked ? undefined : '2');
     }
+  });
+
+  it('may name a daemon that has ended before a slow start was known', () => {
+    const daemon = { steps: [write(path, '$$'), wait(1), exit(3)] };
+    const { run, pass, pidfiles } = machineOf({ web: { steps: [detach(daemon)] } }, { spawnDelay: () => 200 });
+    run(service);
+    pass(210);
+    const told: unknown[] = [];
+    const waiting = setup({ actors: { pidfile: pidfiles.logic() } }).createMachine({
+      invoke: { src: 'pidfile', input: { service, serial: 1 } },
+      on: { '*': { actions: ({ event }) => told.push(event) } },
+    });
+    createActor(waiting).start();
+    pass(10);
+    expect(told).toMatchObject([{ type: 'pidfile.found', pid: 3, ended: { status: { code: 3 } } }]);
   });
 
   it('stays at a look while its leader lives', () => {
