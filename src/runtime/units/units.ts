@@ -926,7 +926,7 @@ function spawnService(
 /** The attempts of one start, one after another. Once it is cancelled, no other attempt follows. */
 class Attempts {
   readonly #kernel: Kernel;
-  readonly #cancels = new Set<() => void>();
+  readonly #cancels: (() => void)[] = [];
   #isCancelled = false;
 
   constructor(kernel: Kernel) {
@@ -952,6 +952,6 @@ class Attempts {
   }
 
   #spawn(request: SpawnRequest, told: (outcome: SpawnOutcome) => void): void {
-    this.#cancels.add(this.#kernel.spawn(request, told));
+    this.#cancels.push(this.#kernel.spawn(request, told));
   }
 }

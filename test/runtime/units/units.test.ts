@@ -777,6 +777,17 @@ describe('a run that is taken over', () => {
     expect(kernel.spawned).toEqual([]);
   });
 
+  it('that has ended may get another leader', () => {
+    const { run, pass, said, units, view } = machineOf({ web: { steps: [detach(), wait(10)] } });
+    const first = run(web({ type: 'notify' }));
+    pass(100);
+    first.end();
+    const { ask } = run(web({ type: 'notify' }), { resumes: { pid: 0, asked: false } });
+    ask({ type: 'unit.lead', pid: 3 });
+    expect(said.at(-1)).toBe('web.service changing PID to 3 (from 0)');
+    expect(units.ownerOf(view(3))).toBe('web.service');
+  });
+
   it.each([true, false])('keeps in mind whether it was asked to end: %s', (asked) => {
     const path = '/run/web.pid';
     const { run, kernel } = machineOf({ web: hanging });
