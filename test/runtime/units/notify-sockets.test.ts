@@ -302,6 +302,9 @@ describe('a datagram', () => {
     runLater();
     from({ pid: 9, uid: 1000 })('ERRNO=5');
     expect(looks()).toBe(3);
+    runLater();
+    from({ pid: 9, uid: 1000 })('ERRNO=5');
+    expect(looks()).toBe(4);
   });
 });
 
