@@ -339,7 +339,7 @@ export const notifyTruncated = (name: string): Message =>
 
 export const descriptorsRefused = (name: string, count: number, kept: number): Message =>
   warning(
-    `${name} sent ${count} descriptors beyond the ${kept} that chaperone keeps for it (FDSTORE): they were closed`,
+    `${name} sent ${count} more ${count === 1 ? 'descriptor' : 'descriptors'} (FDSTORE) than the ${kept} that chaperone keeps for it, and ${count === 1 ? 'it was' : 'they were'} closed`,
   );
 
 export const hostQueueing = (text: string, path: string): Message =>

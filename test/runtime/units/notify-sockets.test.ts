@@ -467,7 +467,7 @@ describe('a descriptor', () => {
     send('BARRIER=1', 304);
     expect(logged).toEqual([
       expect.stringMatching(/^web\.service sent 1 descriptor/),
-      'web.service sent 2 descriptors beyond the 128 that chaperone keeps for it (FDSTORE): they were closed',
+      'web.service sent 2 more descriptors (FDSTORE) than the 128 that chaperone keeps for it, and they were closed',
     ]);
   });
 });
