@@ -19,6 +19,7 @@ import { isNormalEnd } from '../model/service/ending.ts';
 import { describeHookFailure, describePlace, type HookStage, hooksOf } from '../model/service/hook.ts';
 import { resultVariables } from '../model/service/hook-result.ts';
 import type { FailureCause } from '../model/service/service-phase.ts';
+import type { ServiceSpec } from '../model/service/service-spec.ts';
 import type { SpawnError } from '../model/service/spawn-error.ts';
 import type { UnitFact } from '../model/service/unit-events.ts';
 import { type HooksFact, hooksMachine } from './hooks.ts';
@@ -110,10 +111,14 @@ export const hookedRunMachine = setup({
       if (hooks !== undefined && event.type === 'unit.terminate')
         enqueue.sendTo(hooks, { type: 'hooks.terminate', signal: 'SIGTERM', at: event.at });
     }),
-    killHooks: enqueueActions(({ context: { hooks, end }, event, enqueue }) => {
-      if (hooks === undefined) return;
-      const { grace, at } = event.type === 'unit.kill' ? event : { grace: killGrace, at: end?.at ?? 0 };
-      enqueue.sendTo(hooks, { type: 'hooks.kill', grace, at });
+    killHooks: enqueueActions(({ context: { hooks }, event, enqueue }) => {
+      if (hooks !== undefined && event.type === 'unit.kill')
+        enqueue.sendTo(hooks, { type: 'hooks.kill', grace: event.grace, at: event.at });
+    }),
+    /** The hooks of after_stop have used up their time, which began with the end of the command. */
+    killLateHooks: enqueueActions(({ context: { run, hooks, end }, enqueue }) => {
+      if (hooks === undefined || end === undefined) return;
+      enqueue.sendTo(hooks, { type: 'hooks.kill', grace: killGrace, at: end.at + afterStopTime(run.service) });
     }),
     noteTold: assign(({ context, event }) => ({
       told: context.told ?? (event.type === 'unit.terminate' && event.overran === true ? 'overrun' : 'stop'),
@@ -132,7 +137,7 @@ export const hookedRunMachine = setup({
     hasUnit: ({ context }) => context.unit !== undefined,
     owesAfterStop: ({ context: { run, isLast } }) => !isLast && hooksOf(run.service.hooks, 'after_stop').length > 0,
   },
-  delays: { afterStop: ({ context }) => context.run.service.hooks?.afterStopTimeout ?? 0 },
+  delays: { afterStop: ({ context: { run } }) => afterStopTime(run.service) },
 }).createMachine({
   id: 'hookedRun',
   context: ({ input }) => ({
@@ -202,7 +207,7 @@ export const hookedRunMachine = setup({
     },
     after: {
       entry: [{ type: 'runHooks', params: { stage: 'after_stop' } }],
-      after: { afterStop: { actions: ['killHooks'] } },
+      after: { afterStop: { actions: ['killLateHooks'] } },
       on: {
         'unit.cleared': { actions: ['noteCleared', 'dropUnit'] },
         'hooks.passed': { target: 'told', actions: ['dropHooks', 'tellEnd'] },
@@ -221,6 +226,11 @@ export const hookedRunMachine = setup({
     over: { type: 'final' },
   },
 });
+
+/** ms that the hooks of after_stop may take. */
+function afterStopTime({ hooks }: ServiceSpec): number {
+  return hooks?.afterStopTimeout ?? 0;
+}
 
 /** Why the run has failed; undefined where it has ended well, or has ended because it was told to. */
 function causeOf({ run: { service }, end, told }: HookedRunContext): FailureCause | undefined {

@@ -15,7 +15,7 @@
  *   failure. A second `hooks.terminate` changes nothing. SIGKILL is up to the owner then.
  * - A hook whose spawn is not reported yet when it is told to end is told, too: its unit remembers the request.
  */
-import { type ActorRef, type ActorRefFrom, assign, enqueueActions, type Snapshot, setup } from 'xstate';
+import { type ActorRef, type ActorRefFrom, assertEvent, assign, enqueueActions, type Snapshot, setup } from 'xstate';
 import { isNormal } from '../model/service/exit-status.ts';
 import { type HookFailure, type HookPlace, type HookStage, hooksOf } from '../model/service/hook.ts';
 import type { ServiceSpec } from '../model/service/service-spec.ts';
@@ -126,9 +126,15 @@ export const hooksMachine = setup({
       const signal = event.type === 'hooks.terminate' ? event.signal : 'SIGTERM';
       if (unit !== undefined) enqueue.sendTo(unit, { type: 'unit.terminate', signal, at });
     }),
-    kill: enqueueActions(({ context: { unit, at }, event, enqueue }) => {
-      const grace = event.type === 'hooks.kill' ? event.grace : clearGrace;
-      if (unit !== undefined) enqueue.sendTo(unit, { type: 'unit.kill', grace, at });
+    kill: enqueueActions(({ context: { unit }, event, enqueue }) => {
+      assertEvent(event, 'hooks.kill');
+      if (unit !== undefined) enqueue.sendTo(unit, { type: 'unit.kill', grace: event.grace, at: event.at });
+    }),
+    /** What a hook has left has not ended in time. A timer's event carries no time: this sets that at which it is due. */
+    killLeft: enqueueActions(({ context, enqueue }) => {
+      const at = context.at + clearGrace;
+      enqueue.assign({ at });
+      if (context.unit !== undefined) enqueue.sendTo(context.unit, { type: 'unit.kill', grace: clearGrace, at });
     }),
   },
   guards: {
@@ -174,7 +180,7 @@ export const hooksMachine = setup({
     },
     /** The hook has ended, and the processes that it has left are ended. */
     clearing: {
-      after: { clearGrace: { actions: ['kill'] } },
+      after: { clearGrace: { actions: ['killLeft'] } },
       on: {
         'unit.spawned': {},
         'unit.spawnFailed': {},

@@ -7,7 +7,7 @@ import type { Hook, HookStage } from '../../src/model/service/hook.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { UnitFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { exit0, exit1, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const hook: Hook = { command: 'true' };
 
@@ -140,7 +140,7 @@ describe('a run with hooks', () => {
   });
 
   it('ends after_stop by its own time limit, and by no signal of a stop', () => {
-    const { clock, run, send, told, isOver } = hookedRun({ after_stop: [hook] });
+    const { clock, run, send, facts, told, isOver } = hookedRun({ after_stop: [hook] });
     run(0).spawned().exited(exit0);
     run(1).spawned();
     send({ type: 'unit.terminate', signal: 'SIGTERM', at: 0 });
@@ -148,9 +148,12 @@ describe('a run with hooks', () => {
     expect(run(1).signals).toEqual([]);
     clock.increment(1);
     expect(run(1).signals).toEqual(['SIGKILL at 5000']);
+    expect(run(1).asked).toEqual([undefined]);
     clock.increment(1_000);
     expect(told()).toEqual(['spawned', 'survived']);
+    expect(facts.at(-1)).toEqual({ type: 'unit.survived', serial: 1, at: 6_000 });
     run(1).exited(exit1);
+    expect(facts.at(-1)).toMatchObject({ type: 'unit.leaderExited', status: exit0, at: 6_000 });
     expect([told(), isOver()]).toEqual([['spawned', 'survived', 'leaderExited'], true]);
   });
 
@@ -231,5 +234,100 @@ describe('a run with hooks', () => {
     run(1).exited(exit0);
     expect(facts.slice(1)).toMatchObject([{ type: 'unit.leaderExited', left: 0 }]);
     expect(isOver()).toBe(true);
+  });
+
+  it('has the hook of before_start killed that runs, by the grace of the kill, and tells of what lives on', () => {
+    const { clock, run, send, facts, isOver } = hookedRun({ before_start: [hook] });
+    run(0).spawned();
+    clock.increment(10);
+    send({ type: 'unit.kill', grace: 300, at: 10 });
+    expect(run(0).signals).toEqual(['SIGKILL at 10']);
+    clock.increment(300);
+    expect(facts).toEqual([{ type: 'unit.survived', serial: 1, at: 310 }]);
+    run(0).exited(exit1);
+    const error = { stage: 'hook', program: '/bin/web', code: 'ECANCELED' };
+    expect(facts.slice(1)).toEqual([{ type: 'unit.spawnFailed', serial: 1, error, at: 310 }]);
+    expect(isOver()).toBe(true);
+  });
+
+  it('has the hook of after_stop killed by a kill, and tells the end of its command with that time', () => {
+    const { clock, run, send, facts, isOver } = hookedRun({ after_stop: [hook] });
+    run(0).spawned();
+    clock.increment(10);
+    run(0).exited(exit1);
+    run(1).spawned();
+    clock.increment(10);
+    send({ type: 'unit.kill', grace: 300, at: 20 });
+    expect(run(1).signals).toEqual(['SIGKILL at 20']);
+    clock.increment(5);
+    run(1).exited(exit1);
+    expect(facts.slice(1)).toEqual([
+      { type: 'unit.leaderExited', serial: 1, pid: 101, status: exit1, left: 0, age: 10, at: 25 },
+    ]);
+    expect(isOver()).toBe(true);
+  });
+
+  it.each([
+    'hooks that pass',
+    'hooks that fail',
+  ])('tells the end of its command once, after those of after_stop: %s', (how) => {
+    const { clock, run, facts, children } = hookedRun({ after_stop: [hook] });
+    run(0).spawned().exited(exit0);
+    run(1).spawned();
+    clock.increment(40);
+    run(1).exited(how === 'hooks that pass' ? exit0 : exit1);
+    expect(facts.slice(1)).toMatchObject([{ type: 'unit.leaderExited', status: exit0, left: 0, at: 40 }]);
+    expect(children()).toEqual([]);
+  });
+
+  it('tells a spawn that fails with its own error, after the hooks of after_stop', () => {
+    const { clock, run, facts } = hookedRun({ after_stop: [hook] });
+    run(0).spawnFailed();
+    run(1).spawned();
+    clock.increment(5);
+    run(1).exited(exit0);
+    expect(facts).toEqual([{ type: 'unit.spawnFailed', serial: 1, error: noSuchProgram, at: 5 }]);
+  });
+
+  it('does not take a spawn that was given up for a failure', () => {
+    const { run, send } = hookedRun({ after_stop: [hook] });
+    send({ type: 'unit.retire' });
+    expect(run(0).cancels).toBe(1);
+    run(0).spawnFailed(cancelled);
+    expect(run(1).beside).toMatchObject({ variables: { SERVICE_RESULT: 'success' } });
+  });
+
+  it('keeps to its first order: a run that has lasted for too long fails, though a stop follows', () => {
+    const { run, send } = hookedRun({ after_stop: [hook] });
+    run(0).spawned();
+    send({ type: 'unit.terminate', signal: 'SIGTERM', overran: true, at: 0 });
+    send({ type: 'unit.terminate', signal: 'SIGTERM', at: 0 });
+    run(0).exited(exit0);
+    expect(run(1).beside).toMatchObject({ variables: { SERVICE_RESULT: 'timeout' } });
+    const stopped = hookedRun({ after_stop: [hook] });
+    stopped.run(0).spawned();
+    stopped.send({ type: 'unit.terminate', signal: 'SIGTERM', at: 0 });
+    stopped.send({ type: 'unit.terminate', signal: 'SIGTERM', overran: true, at: 0 });
+    stopped.run(0).exited(exit0);
+    expect(stopped.run(1).beside).toMatchObject({ variables: { SERVICE_RESULT: 'success' } });
+  });
+
+  it('has no after_stop once everybody gets SIGKILL, though another kill follows', () => {
+    const { programs, run, send, isOver } = hookedRun({ after_stop: [hook] });
+    run(0).spawned();
+    send({ type: 'unit.kill', grace: 1_000, last: true, at: 0 });
+    send({ type: 'unit.kill', grace: 1_000, at: 0 });
+    run(0).exited(exit1);
+    expect([programs.runs.length, isOver()]).toEqual([1, true]);
+  });
+
+  it('tells of what its command has left and that lives on, also while after_stop runs', () => {
+    const { clock, run, send, told } = hookedRun({ after_stop: [hook] });
+    run(0).spawned().exited(exit0, 2);
+    run(1).spawned();
+    send({ type: 'unit.kill', grace: 300, at: 0 });
+    expect([run(0).signals, run(1).signals]).toEqual([['SIGKILL at 0'], ['SIGKILL at 0']]);
+    clock.increment(300);
+    expect(told()).toEqual(['spawned', 'survived', 'survived']);
   });
 });

@@ -32,6 +32,7 @@ import type {
   NotifyFact,
   NotifyRequest,
   PidfileFact,
+  SignalOutcome,
   UnitFact,
   UnitReport,
   UnitRequest,
@@ -56,6 +57,10 @@ export class ScriptedRun {
   readonly beside: UnitRun['beside'];
   /** The signals that the run has received, with their times. */
   readonly signals: string[] = [];
+  /** Why each of these was sent. */
+  readonly purposes: (UnitRequest & { type: 'unit.send' })['purpose'][] = [];
+  /** By which signal, and for how long, the run had been asked to end when each of these was sent. */
+  readonly asked: (UnitRequest & { type: 'unit.send' })['asked'][] = [];
   /** The pids that were named as leaders of the run. */
   readonly leads: number[] = [];
   /** How often the unit has looked for left processes. */
@@ -123,11 +128,18 @@ export class ScriptedRun {
     this.#tell({ type: 'unit.seen', left, fresh, at: this.#now() });
   }
 
+  /** Reports what became of a signal. */
+  signalled(signal: SignalName, outcome: SignalOutcome): void {
+    this.#tell({ type: 'unit.signalled', signal, outcome, at: this.#now() });
+  }
+
   take(request: UnitRequest, onSignal: (signal: SignalName) => void): void {
     switch (request.type) {
       case 'unit.send': {
         const { signal } = request;
         this.signals.push(`${signal} at ${this.#now()}`);
+        this.purposes.push(request.purpose);
+        this.asked.push(request.asked);
         onSignal(signal);
         if (this.leaderGone) this.look();
         break;
