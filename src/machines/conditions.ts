@@ -124,7 +124,6 @@ export const conditionsMachine = setup({
     }),
     dropUnit: enqueueActions(({ context: { unit }, enqueue }) => {
       if (unit !== undefined) enqueue.stopChild(unit);
-      enqueue.assign({ unit: undefined });
     }),
     sweep: enqueueActions(({ context: { unit, at }, enqueue }) => {
       if (unit !== undefined) enqueue.sendTo(unit, { type: 'unit.kill', grace: killGrace, at });

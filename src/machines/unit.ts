@@ -84,10 +84,13 @@ export interface UnitInput {
   readonly owner: UnitOwner;
 }
 
+/** The first request to end; the first of `steps` has the same signal. */
+type Demand = Required<Omit<Extract<UnitCommand, { type: 'unit.terminate' }>, 'overran'>>;
+
 interface UnitContext extends UnitInput {
   readonly pid: number | undefined;
   readonly leaderGone: boolean;
-  readonly wish: Extract<UnitCommand, { type: 'unit.terminate' | 'unit.kill' }> | undefined;
+  readonly wish: Demand | Extract<UnitCommand, { type: 'unit.kill' }> | undefined;
   /** The signal that has asked the unit to end, and when. */
   readonly asked: { readonly signal: SignalName; readonly at: number } | undefined;
   /** The signals that are still to come, the next one first; `pause`: ms from the signal before it. */
@@ -145,14 +148,20 @@ export const unitMachine = setup({
     recordSpawn: assign(when('unit.spawned', (_, { pid }) => ({ pid }))),
     recordLead: assign(when('unit.lead', (_, { pid }) => ({ pid, leaderGone: false }))),
     recordExit: assign(when('unit.leaderExited', () => ({ leaderGone: true }))),
-    recordTerminate: assign(when('unit.terminate', ({ wish }, event) => ({ wish: wish ?? event }))),
+    recordTerminate: assign(
+      when('unit.terminate', ({ wish }, { type, signal, steps = [], patience = 0, at }) => ({
+        wish: wish ?? { type, signal, steps, patience, at },
+      })),
+    ),
     recordKill: assign(when('unit.kill', (_, event) => ({ wish: event, grace: event.grace }))),
     recordSignal: assign(when('unit.signalled', (_, { signal, outcome }) => ({ signalled: { signal, outcome } }))),
     sendTerminate: enqueueActions(({ context, enqueue }) => {
-      const { wish, at } = context;
-      const { signal, steps = [] } =
-        wish?.type === 'unit.terminate' ? wish : ({ signal: 'SIGTERM', steps: undefined } as const);
-      const toCome = steps.slice(1).map((step, index) => ({ ...step, pause: steps[index]?.pause ?? 0 }));
+      const { at } = context;
+      const { signal, steps } = demandOf(context);
+      // Each signal waits for what the one before it does.
+      const toCome = steps.flatMap(({ pause }, index) =>
+        steps.slice(index + 1, index + 2).map((next) => ({ signal: next.signal, pause })),
+      );
       enqueue.assign({ asked: { signal, at }, toCome, pause: firstPause, signalled: { signal, outcome: 'sent' } });
       enqueue.sendTo('processes', { type: 'unit.send', signal, purpose: 'stop' });
       const [next] = toCome;
@@ -169,14 +178,13 @@ export const unitMachine = setup({
       const [next] = toCome;
       if (next !== undefined) enqueue.raise({ type: 'unit.signalDue' }, { id: 'signal', delay: next.pause });
     }),
-    endInput: enqueueActions(({ context: { wish }, enqueue }) => {
-      const delay = wish?.type === 'unit.terminate' ? (wish.patience ?? 0) : 0;
+    endInput: enqueueActions(({ context, enqueue }) => {
       enqueue.sendTo('processes', { type: 'unit.finish' });
-      enqueue.raise({ type: 'unit.patienceDue' }, { id: 'patience', delay });
+      enqueue.raise({ type: 'unit.patienceDue' }, { id: 'patience', delay: demandOf(context).patience });
     }),
-    impatience: enqueueActions(({ context: { wish, at }, enqueue }) => {
-      enqueue.cancel('patience');
-      if (wish?.type === 'unit.terminate') enqueue.assign({ at: Math.max(at, wish.at + (wish.patience ?? 0)) });
+    impatience: assign(({ context }) => {
+      const { at, patience } = demandOf(context);
+      return { at: Math.max(context.at, at + patience) };
     }),
     sendKill: enqueueActions(({ context, enqueue }) => {
       const { asked, at } = context;
@@ -391,6 +399,12 @@ export const unitMachine = setup({
     unspawned: { type: 'final' },
   },
 });
+
+/** The request by which the unit is being ended. */
+function demandOf({ wish }: UnitContext): Demand {
+  if (wish?.type !== 'unit.terminate') throw new Error('internal error: a unit ends without a request');
+  return wish;
+}
 
 function isMixed({ run }: UnitContext): boolean {
   return run.beside === undefined && run.service.killMode === 'mixed';

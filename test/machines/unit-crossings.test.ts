@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
 import { unitMachine } from '../../src/machines/unit.ts';
+import type { KillStep } from '../../src/model/service/hook.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model/service/unit-events.ts';
@@ -11,9 +12,13 @@ function scriptedUnit(changes: Partial<ServiceSpec> = {}, resumes?: UnitRun['res
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
   const told: string[] = [];
+  const facts: UnitFact[] = [];
   const owner = createActor(
     fromCallback<UnitFact>(({ receive }) => {
-      receive(({ type, at }) => told.push(`${type.slice('unit.'.length)} at ${at}`));
+      receive((fact) => {
+        facts.push(fact);
+        told.push(`${fact.type.slice('unit.'.length)} at ${fact.at}`);
+      });
     }),
   ).start();
   const run: UnitRun = { service: serviceSpec(changes), serial: 1, ...(resumes === undefined ? {} : { resumes }) };
@@ -22,12 +27,16 @@ function scriptedUnit(changes: Partial<ServiceSpec> = {}, resumes?: UnitRun['res
     actor,
     clock,
     told,
+    facts,
     run: programs.run(),
     state: () => actor.getSnapshot().value,
     isOver: () => actor.getSnapshot().status === 'done',
     context: () => actor.getSnapshot().context,
     terminate: (signal: SignalName = 'SIGQUIT', patience = 0) =>
       actor.send({ type: 'unit.terminate', signal, patience, at: clock.now() }),
+    /** Ends the unit with signals, each with its pause. */
+    terminateBy: (...steps: readonly [KillStep, ...KillStep[]]) =>
+      actor.send({ type: 'unit.terminate', signal: steps[0].signal, steps, at: clock.now() }),
     kill: (grace = 1_000) => actor.send({ type: 'unit.kill', grace, at: clock.now() }),
     lead: (pid: number) => actor.send({ type: 'unit.lead', pid }),
     signal: (signal: SignalName) => actor.send({ type: 'unit.signal', signal }),
@@ -148,6 +157,80 @@ describe('a unit', () => {
     asking.send({ type: 'unit.kill', grace: 1_000, at: 2_100 });
     begin().send({ type: 'unit.kill', grace: 1_000, at: 2_100 });
     expect(asked).toEqual([{ signal: 'SIGINT', for: 2_000 }, undefined]);
+  });
+
+  it('gets several signals after the pause of the one before, and of each once', () => {
+    const { clock, run, terminateBy, context } = scriptedUnit();
+    run.spawned();
+    clock.increment(10);
+    terminateBy({ signal: 'SIGQUIT', pause: 100 }, { signal: 'SIGINT', pause: 50 }, { signal: 'SIGTERM', pause: 20 });
+    clock.increment(99);
+    expect(run.signals).toEqual(['SIGQUIT at 10']);
+    clock.increment(1);
+    clock.increment(49);
+    expect(run.signals).toEqual(['SIGQUIT at 10', 'SIGINT at 110']);
+    expect(context().signalled).toEqual({ signal: 'SIGINT', outcome: 'sent' });
+    clock.increment(1);
+    expect(run.signals).toEqual(['SIGQUIT at 10', 'SIGINT at 110', 'SIGTERM at 160']);
+    expect(context()).toMatchObject({ at: 160, signalled: { signal: 'SIGTERM', outcome: 'sent' } });
+    clock.increment(5_000);
+    expect(run.signals).toHaveLength(3);
+  });
+
+  it.each(['kill', 'exit'] as const)('gets no further signal of a stop after its %s', (end) => {
+    const { clock, run, terminateBy, kill } = scriptedUnit();
+    run.spawned();
+    terminateBy({ signal: 'SIGQUIT', pause: 100 }, { signal: 'SIGTERM', pause: 50 });
+    clock.increment(99);
+    if (end === 'kill') kill();
+    else run.exited();
+    clock.increment(5_000);
+    expect(run.signals).toEqual(end === 'kill' ? ['SIGQUIT at 0', 'SIGKILL at 99'] : ['SIGQUIT at 0']);
+  });
+
+  it('says with SIGKILL for how long it has had the last of several signals', () => {
+    const { clock, run, terminateBy, kill, context } = scriptedUnit();
+    run.spawned();
+    terminateBy({ signal: 'SIGQUIT', pause: 100 }, { signal: 'SIGTERM', pause: 50 });
+    clock.increment(100);
+    expect(context().asked).toEqual({ signal: 'SIGTERM', at: 100 });
+    clock.increment(50);
+    kill();
+    expect(run.asked).toEqual([undefined, undefined, { signal: 'SIGTERM', for: 50 }]);
+  });
+
+  it('keeps the first of two requests that came before its spawn, with its signals', () => {
+    const { clock, run, terminateBy, terminate } = scriptedUnit();
+    terminateBy({ signal: 'SIGQUIT', pause: 100 }, { signal: 'SIGTERM', pause: 50 });
+    terminate('SIGHUP');
+    run.spawned();
+    clock.increment(100);
+    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGTERM at 100']);
+  });
+
+  it('knows of a signal that did not arrive', () => {
+    const { run, terminate, context } = scriptedUnit();
+    run.spawned();
+    terminate();
+    expect(context().signalled).toEqual({ signal: 'SIGQUIT', outcome: 'sent' });
+    run.signalled('SIGQUIT', 'denied');
+    expect(context().signalled).toEqual({ signal: 'SIGQUIT', outcome: 'denied' });
+  });
+
+  it('says for whom each signal is sent, and what it survives, to the ms', () => {
+    const { clock, run, terminate, kill, signal, facts } = scriptedUnit();
+    run.spawned();
+    signal('SIGHUP');
+    terminate();
+    clock.increment(10);
+    kill(300);
+    run.exited(exit0, 1);
+    run.look(1, true);
+    clock.increment(300);
+    expect(run.purposes).toEqual(['hand', 'stop', 'stop', 'again']);
+    expect(facts.at(-1)).toEqual({ type: 'unit.survived', serial: 1, at: 310 });
+    run.look(0);
+    expect(facts.at(-1)).toEqual({ type: 'unit.cleared', serial: 1, at: 310 });
   });
 
   it('fails loudly where the port is not provided', async () => {
@@ -375,6 +458,54 @@ describe('a signal by hand', () => {
     signal('SIGHUP');
     expect(run.signals).toEqual(['SIGUSR1 at 0', 'SIGUSR2 at 0', 'SIGQUIT at 0', 'SIGHUP at 0']);
     expect(context().signalled).toEqual({ signal: 'SIGHUP', outcome: 'sent' });
+  });
+});
+
+describe('a unit with kill_mode: mixed', () => {
+  it('has what its leader has left killed at a stop, without another signal', () => {
+    const { run, terminate } = scriptedUnit({ killMode: 'mixed' });
+    run.spawned().exited(exit0, 1);
+    expect(run.signals).toEqual([]);
+    terminate();
+    expect(run.signals).toEqual(['SIGKILL at 0']);
+  });
+
+  it('has it killed once its leader has ended by the signal', () => {
+    const { clock, run, terminate, isOver } = scriptedUnit({ killMode: 'mixed' });
+    run.spawned();
+    terminate();
+    clock.increment(10);
+    run.exited(exit0, 1);
+    expect(run.signals).toEqual(['SIGQUIT at 0', 'SIGKILL at 10']);
+    run.look(0);
+    expect(isOver()).toBe(true);
+  });
+
+  it('has it killed where the leader ends at the end of its input', () => {
+    const { clock, run, terminate, isOver } = scriptedUnit({ killMode: 'mixed' });
+    run.spawned();
+    terminate('SIGTERM', 500);
+    clock.increment(10);
+    run.exited(exit0, 1);
+    expect(run.signals).toEqual(['SIGKILL at 10']);
+    run.look(0);
+    expect(isOver()).toBe(true);
+  });
+
+  it('has nothing killed where its leader leaves nothing', () => {
+    const { run, terminate, isOver, told } = scriptedUnit({ killMode: 'mixed' });
+    run.spawned();
+    terminate();
+    run.exited(exit0, 0);
+    expect([run.signals, isOver()]).toEqual([['SIGQUIT at 0'], true]);
+    expect(told).toEqual(['spawned at 0', 'leaderExited at 0']);
+  });
+
+  it('has it killed where the stop came before the spawn, and the exit before its report', () => {
+    const { run, terminate } = scriptedUnit({ killMode: 'mixed' });
+    terminate();
+    run.exited(exit0, 1);
+    expect(run.signals).toEqual(['SIGKILL at 0']);
   });
 });
 
