@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createActor, fromCallback, SimulatedClock } from 'xstate';
+import { createActor, type EventObject, fromCallback, SimulatedClock } from 'xstate';
+import { conditionsMachine, type LookedFact } from '../../src/machines/conditions.ts';
+import { hookedRunMachine } from '../../src/machines/hooked-run.ts';
+import { hooksMachine } from '../../src/machines/hooks.ts';
 import { runCounts, scheduledMachine } from '../../src/machines/scheduled.ts';
 import type { ServiceReport } from '../../src/machines/service-events.ts';
 import {
   type Connection,
+  type RunAnswer,
+  type RunResult,
   type ScheduleNews,
   scheduledNote,
   type TriggerCommand,
@@ -63,10 +68,21 @@ function scriptedSchedule(spec: ServiceSpec) {
       receive((report) => reports.push(report));
     }),
   ).start();
-  const machine = scheduledMachine.provide({ actors: { unit: programs.unit, trigger: trigger.logic } });
+  const { unit } = programs;
+  /** Files are there or not, by what a test says; each look answers at once. */
+  const files = { there: true };
+  const lookup = fromCallback<EventObject, ServiceSpec, LookedFact>(({ input, sendBack }) => {
+    const answer = input.startIf?.kind === 'file' ? files.there : undefined;
+    sendBack({ type: 'conditions.looked', answers: [answer], at: clock.now() });
+  });
+  const conditions = conditionsMachine.provide({ actors: { unit, lookup } });
+  const hookedRun = hookedRunMachine.provide({ actors: { unit, hooks: hooksMachine.provide({ actors: { unit } }) } });
+  const machine = scheduledMachine.provide({ actors: { unit, trigger: trigger.logic, conditions, hookedRun } });
   const actor = createActor(machine, { clock, input: { spec, system } }).start();
   const at = (): number => clock.now();
   return {
+    files,
+    reports,
     actor,
     clock,
     programs,
@@ -82,6 +98,8 @@ function scriptedSchedule(spec: ServiceSpec) {
     phases: () => reports.flatMap((report) => (report.type === 'service.changed' ? [report.change.phase] : [])),
     news: (): readonly (ScheduleNews | ReloadNews)[] =>
       reports.flatMap((report) => (report.type === 'service.noticed' ? [report.news] : [])),
+    /** Somebody asks for a run. */
+    ask: (request: number) => actor.send({ type: 'service.run', request, at: at() }),
     survivors: () => reports.filter(({ type }) => type === 'service.survived').length,
     start: () => actor.send({ type: 'service.start', at: at() }),
     stop: (drain = false) => actor.send({ type: 'service.stop', drain, at: at() }),
@@ -538,5 +556,571 @@ describe('the note of a scheduled service', () => {
     expect(scheduledNote(cron, { begun: 4, running: 0 })).toBe('hourly (0 * * * *)');
     expect(scheduledNote({ ...cron, interval: '*/5 * * * *' }, { begun: 0, running: 0 })).toBe('*/5 * * * *');
     expect(scheduledNote(inetd, { begun: 12, running: 2 })).toBe('waiting on port 80; req recvd = 12; running = 2');
+  });
+});
+
+const queue: ServiceSpec = { ...cron, cron: { overlap: 'queue' } };
+const replace: ServiceSpec = { ...cron, cron: { overlap: 'replace' }, stopTimeout: 400 };
+const asked = (request: number, answer: RunAnswer): ScheduleNews => ({ kind: 'runAsked', request, answer });
+const answered = (requests: readonly number[], result: RunResult): ScheduleNews => ({
+  kind: 'runAnswered',
+  requests,
+  result,
+});
+const cut = { kind: 'cut' } as const;
+
+describe('a run that somebody asks for', () => {
+  it('begins at once, and its end is told', () => {
+    const { clock, run, ask, news, reports, counts } = scheduled(cron);
+    clock.increment(5);
+    ask(7);
+    expect(counts()).toEqual({ begun: 1, running: 1 });
+    run(0).spawned();
+    clock.increment(10);
+    run(0).exited(exit0);
+    expect(news()).toEqual([asked(7, 'begun'), answered([7], { kind: 'exit', status: exit0, normal: true })]);
+    expect(reports.slice(-2)).toMatchObject([
+      { type: 'service.noticed', name: 'web.service', at: 5 },
+      { type: 'service.noticed', name: 'web.service', at: 15 },
+    ]);
+    expect(counts()).toEqual({ begun: 1, running: 0 });
+  });
+
+  it('may fail, and that is told to everybody and to who has asked', () => {
+    const failing = scheduled(cron);
+    failing.ask(7);
+    failing.run(0).spawned().exited(exit1);
+    expect(failing.news().slice(1)).toEqual([
+      { kind: 'runFailed', pid: 101, status: exit1 },
+      answered([7], { kind: 'exit', status: exit1, normal: false }),
+    ]);
+    const absent = scheduled(cron);
+    absent.ask(7);
+    absent.run(0).spawnFailed();
+    expect(absent.news().slice(1)).toEqual([
+      { kind: 'runUnspawned', error: noSuchProgram },
+      answered([7], { kind: 'spawn', error: noSuchProgram }),
+    ]);
+  });
+
+  it('is refused while another one goes on, and the tick that comes then is skipped', () => {
+    const { trigger, run, ask, news, programs } = scheduled(cron);
+    ask(7);
+    ask(8);
+    trigger.fired();
+    expect(programs.runs).toHaveLength(1);
+    expect(news()).toEqual([asked(7, 'begun'), asked(8, 'busy'), { kind: 'skipped' }]);
+    run(0).spawned().exited(exit0, 1);
+    ask(9);
+    expect([programs.runs.length, news().at(-1)]).toEqual([2, asked(9, 'begun')]);
+  });
+
+  it('is refused where the service is not scheduled', () => {
+    const { start, stop, ask, news, retire } = scriptedSchedule(cron);
+    ask(1);
+    start();
+    ask(2);
+    stop();
+    ask(3);
+    retire();
+    ask(4);
+    const ending = scheduled(cron);
+    ending.retire();
+    ending.ask(5);
+    const client = scheduled(inetd);
+    client.ask(6);
+    expect([...news(), ...ending.news(), ...client.news()]).toEqual(
+      [1, 2, 3, 4, 5, 6].map((request) => asked(request, 'unscheduled')),
+    );
+  });
+
+  it.each(['stop', 'kill', 'reset'] as const)('is cut by a %s, however it ends', (end) => {
+    const schedule = scheduled(cron);
+    schedule.ask(7);
+    schedule.run(0).spawned();
+    schedule[end]();
+    schedule.run(0).exited(exit1, 1);
+    schedule.run(0).look(0);
+    expect(schedule.news().filter(({ kind }) => kind === 'runAnswered')).toEqual([answered([7], cut)]);
+  });
+
+  it('is cut where it has not begun once the system ends', () => {
+    const { ask, run, retire, news } = scheduled(cron);
+    ask(7);
+    retire();
+    expect(run(0).cancels).toBe(1);
+    run(0).spawnFailed(cancelled);
+    expect(news().slice(1)).toEqual([answered([7], cut)]);
+  });
+
+  it('is not told again where what it has left ends', () => {
+    const { ask, run, news } = scheduled(cron);
+    ask(7);
+    run(0).spawned().exited(exit0, 1);
+    run(0).look(0);
+    expect(news()).toHaveLength(2);
+  });
+});
+
+describe('a run that waits (overlap: queue)', () => {
+  it('begins once the present one has ended, and stands for all that come until then', () => {
+    const { clock, trigger, run, ask, news, counts, programs } = scheduled(queue);
+    trigger.fired();
+    run(0).spawned();
+    expect(counts()).toEqual({ begun: 1, running: 1 });
+    ask(7);
+    trigger.fired();
+    ask(8);
+    expect(counts()).toEqual({ begun: 1, running: 1, waits: true });
+    expect(news()).toEqual([asked(7, 'waits'), { kind: 'queued', again: true }, asked(8, 'waits')]);
+    clock.increment(10);
+    run(0).exited(exit0, 1);
+    expect([programs.runs.length, counts()]).toEqual([2, { begun: 2, running: 1 }]);
+    run(1).spawned().exited(exit0);
+    expect(news().slice(3)).toEqual([answered([7, 8], { kind: 'exit', status: exit0, normal: true })]);
+    expect(programs.runs).toHaveLength(2);
+  });
+
+  it('is told once where ticks come', () => {
+    const { trigger, run, news } = scheduled(queue);
+    trigger.fired();
+    run(0).spawned();
+    trigger.fired();
+    trigger.fired();
+    expect(news()).toEqual([
+      { kind: 'queued', again: false },
+      { kind: 'queued', again: true },
+    ]);
+    expect(run(0).signals).toEqual([]);
+  });
+
+  it('begins, too, where the one before could not be spawned', () => {
+    const { trigger, run, programs } = scheduled(queue);
+    trigger.fired();
+    trigger.fired();
+    run(0).spawnFailed();
+    expect(programs.runs).toHaveLength(2);
+  });
+
+  it.each(['stop', 'reset'] as const)('is dropped by a %s', (end) => {
+    const schedule = scheduled(queue);
+    schedule.trigger.fired();
+    schedule.run(0).spawned();
+    schedule.ask(7);
+    schedule.ask(8);
+    schedule[end]();
+    expect(schedule.news().at(-1)).toEqual(answered([7, 8], cut));
+    schedule.run(0).exited(terminated);
+    expect(schedule.programs.runs).toHaveLength(1);
+    expect(schedule.counts()).toEqual({ begun: 1, running: 0 });
+  });
+
+  it('is dropped without a word where nobody has asked for it', () => {
+    const { trigger, stop, news } = scheduled(queue);
+    trigger.fired();
+    trigger.fired();
+    stop();
+    expect(news()).toEqual([{ kind: 'queued', again: false }]);
+  });
+
+  it('does not begin once the system ends, and is cut with the stop', () => {
+    const { ask, run, retire, stop, programs, news } = scheduled(queue);
+    ask(7);
+    run(0).spawned();
+    ask(8);
+    retire();
+    run(0).exited(exit0);
+    expect(programs.runs).toHaveLength(1);
+    stop();
+    expect(news().at(-1)).toEqual(answered([8], cut));
+  });
+});
+
+describe('a run that replaces another (overlap: replace)', () => {
+  it('begins once nothing is left of the present one, which is told to end', () => {
+    const { clock, trigger, run, news, programs, counts } = scheduled(replace);
+    trigger.fired();
+    run(0).spawned();
+    clock.increment(10);
+    trigger.fired();
+    expect(news()).toEqual([{ kind: 'replaced', pids: [101] }]);
+    expect([run(0).signals, counts()]).toEqual([['SIGTERM at 10'], { begun: 1, running: 1, waits: true }]);
+    trigger.fired();
+    expect([news().length, run(0).signals.length]).toEqual([1, 1]);
+    run(0).exited(exit1, 1);
+    expect(programs.runs).toHaveLength(1);
+    clock.increment(399);
+    expect(run(0).signals).toEqual(['SIGTERM at 10']);
+    clock.increment(1);
+    expect(run(0).signals).toEqual(['SIGTERM at 10', 'SIGKILL at 410']);
+    run(0).look(0);
+    expect([programs.runs.length, counts()]).toEqual([2, { begun: 2, running: 1 }]);
+    expect(news()).toHaveLength(1);
+    run(1).spawned();
+    clock.increment(5_000);
+    expect(run(1).signals).toEqual([]);
+  });
+
+  it('may be asked for, and who has asked for the present one is told that it was cut', () => {
+    const { ask, run, news } = scheduled(replace);
+    ask(7);
+    run(0).spawned();
+    ask(8);
+    run(0).exited(terminated);
+    run(1).spawned().exited(exit0);
+    expect(news()).toEqual([
+      asked(7, 'begun'),
+      asked(8, 'replaces'),
+      { kind: 'replaced', pids: [101] },
+      answered([7], cut),
+      answered([8], { kind: 'exit', status: exit0, normal: true }),
+    ]);
+  });
+
+  it('tells no pid of a run whose spawn is not reported', () => {
+    const { trigger, run, news, programs } = scheduled(replace);
+    trigger.fired();
+    trigger.fired();
+    expect([news(), run(0).cancels]).toEqual([[{ kind: 'replaced', pids: [] }], 1]);
+    run(0).spawnFailed(cancelled);
+    expect(programs.runs).toHaveLength(2);
+    expect(news()).toHaveLength(1);
+  });
+
+  it('has 2 s for the one before where no stop_timeout is given', () => {
+    const { clock, trigger, run } = scheduled({ ...cron, cron: { overlap: 'replace' } });
+    trigger.fired();
+    run(0).spawned();
+    trigger.fired();
+    clock.increment(2_000);
+    expect(run(0).signals).toEqual(['SIGTERM at 0', 'SIGKILL at 2000']);
+  });
+
+  it('does not end what the run before has left behind', () => {
+    const { trigger, run, news, programs } = scheduled(replace);
+    trigger.fired();
+    run(0).spawned().exited(exit0, 1);
+    trigger.fired();
+    expect([programs.runs.length, run(0).signals, news()]).toEqual([2, [], []]);
+  });
+});
+
+describe('a run that lasts longer than max_runtime', () => {
+  const limited: ServiceSpec = { ...cron, maxRuntime: 1_000, stopTimeout: 400 };
+
+  it('is told to end, and killed where it does not end in time', () => {
+    const { clock, ask, run, news, reports, programs } = scheduled(limited);
+    clock.increment(50);
+    ask(7);
+    clock.increment(50);
+    run(0).spawned();
+    clock.increment(999);
+    expect(run(0).signals).toEqual([]);
+    clock.increment(1);
+    expect(run(0).signals).toEqual(['SIGTERM at 1100']);
+    expect(reports.at(-1)).toEqual({
+      type: 'service.noticed',
+      name: 'web.service',
+      news: { kind: 'overran', pid: 101, limit: 1_000 },
+      at: 1_100,
+    });
+    clock.increment(399);
+    expect(run(0).signals).toHaveLength(1);
+    clock.increment(1);
+    expect(run(0).signals).toEqual(['SIGTERM at 1100', 'SIGKILL at 1500']);
+    run(0).exited(exit1);
+    expect(news().slice(2)).toEqual([answered([7], { kind: 'overran', limit: 1_000 })]);
+    ask(8);
+    run(1).spawned();
+    clock.increment(999);
+    expect([run(1).signals, programs.runs.length]).toEqual([[], 2]);
+    clock.increment(1);
+    expect(run(1).signals).toEqual(['SIGTERM at 2500']);
+  });
+
+  it('lets no other begin until nothing of it is left', () => {
+    const { clock, trigger, run, news, programs } = scheduled(limited);
+    trigger.fired();
+    run(0).spawned();
+    clock.increment(1_000);
+    run(0).exited(exit1, 1);
+    trigger.fired();
+    expect([programs.runs.length, news().at(-1)]).toEqual([1, { kind: 'skipped' }]);
+    run(0).look(0);
+    trigger.fired();
+    expect(programs.runs).toHaveLength(2);
+  });
+
+  it('has ended by itself where its leader has, whatever that has left', () => {
+    const { clock, trigger, run, news } = scheduled(limited);
+    trigger.fired();
+    run(0).spawned();
+    clock.increment(900);
+    run(0).exited(exit0, 1);
+    clock.increment(5_000);
+    expect([run(0).signals, news()]).toEqual([[], []]);
+  });
+
+  it('keeps to the order that it has got before', () => {
+    const { clock, trigger, run, reset, news } = scheduled(limited);
+    trigger.fired();
+    run(0).spawned();
+    clock.increment(900);
+    reset(10_000);
+    clock.increment(5_000);
+    expect([run(0).signals, news()]).toEqual([['SIGTERM at 900'], [{ kind: 'reset' }]]);
+  });
+
+  it('gets SIGKILL in its own time, before and after others that have more', () => {
+    const { clock, trigger, run, reset } = scheduled({ ...inetd, maxRuntime: 1_000, stopTimeout: 400 });
+    trigger.fired(client(1));
+    run(0).spawned();
+    clock.increment(500);
+    reset(3_000);
+    trigger.fired(client(2));
+    run(1).spawned();
+    clock.increment(1_000);
+    clock.increment(400);
+    expect(run(1).signals).toEqual(['SIGTERM at 1500', 'SIGKILL at 1900']);
+    expect(run(0).signals).toEqual(['SIGTERM at 500']);
+    clock.increment(1_599);
+    expect(run(0).signals).toHaveLength(1);
+    clock.increment(1);
+    expect(run(0).signals).toEqual(['SIGTERM at 500', 'SIGKILL at 3500']);
+    expect(run(1).signals).toHaveLength(2);
+  });
+});
+
+describe('a start of a scheduled service that fails', () => {
+  const retried: ServiceSpec = {
+    ...inetd,
+    restartPolicy: { startFailure: true },
+    restartDelay: 1_000,
+    restartLimit: 1,
+  };
+  const cause = { kind: 'spawn', error: noSuchProgram } as const;
+
+  it('is tried again after its pause, until the limit is reached', () => {
+    const { clock, trigger, start, reports, state } = scriptedSchedule(retried);
+    clock.increment(10);
+    start();
+    clock.increment(5);
+    trigger.refused();
+    expect([state(), trigger.live]).toEqual(['backoff', 0]);
+    const backoff = { phase: 'backoff', cause, first: true, restartsLeft: 0, delay: 1_000 };
+    expect(reports.at(-1)).toEqual({ type: 'service.changed', name: 'web.service', change: backoff, at: 15 });
+    clock.increment(999);
+    expect(state()).toBe('backoff');
+    clock.increment(1);
+    expect(state()).toEqual({ starting: 'spawning' });
+    expect(reports.at(-1)).toMatchObject({ change: { phase: 'starting', serial: 2 } });
+    clock.increment(5);
+    trigger.refused();
+    expect(reports.at(-1)).toEqual({
+      type: 'service.changed',
+      name: 'web.service',
+      change: {
+        phase: 'failed',
+        cause,
+        during: 'start',
+        gaveUp: { restarts: 1, after: 1_005 },
+        noTry: { kind: 'usedUp', limit: 1 },
+      },
+      at: 1_020,
+    });
+  });
+
+  it.each(['stop', 'kill', 'retire'] as const)('is not tried again after a %s in the pause', (end) => {
+    const schedule = scriptedSchedule(retried);
+    schedule.start();
+    schedule.trigger.refused();
+    schedule.clock.increment(5);
+    schedule[end]();
+    expect(schedule.reports.at(-1)).toMatchObject({ change: { phase: 'stopped' }, at: 5 });
+    schedule.clock.increment(10_000);
+    expect(schedule.state()).toBe('stopped');
+  });
+
+  it.each(['start', 'reset'] as const)('has all its tries again after a %s in the pause', (deed) => {
+    const { clock, trigger, state, ...schedule } = scriptedSchedule(retried);
+    schedule.start();
+    trigger.refused();
+    schedule[deed]();
+    if (deed === 'reset') clock.increment(1_000);
+    expect(state()).toEqual({ starting: 'spawning' });
+    trigger.refused();
+    expect(state()).toBe('backoff');
+  });
+
+  it('is forgotten by a reset', () => {
+    const { start, trigger, reset, reports, clock } = scriptedSchedule(inetd);
+    start();
+    trigger.refused();
+    clock.increment(5);
+    reset();
+    expect(reports.at(-1)).toMatchObject({ change: { phase: 'stopped' }, at: 5 });
+  });
+});
+
+describe('a scheduled service that is stopped because of its prerequisite', () => {
+  const because = { prerequisite: 'db.service', how: 'failed' } as const;
+
+  it.each([true, false])('has failed once nothing runs, where that counts as a failure: %s', (isFailure) => {
+    const { actor, clock, trigger, run, reports, state } = scheduled(cron);
+    trigger.fired();
+    run(0).spawned();
+    actor.send({
+      type: 'service.stop',
+      drain: false,
+      because,
+      ...(isFailure ? { fails: true } : {}),
+      at: clock.now(),
+    });
+    expect(state()).toEqual({ stopping: 'terminating' });
+    run(0).exited(terminated);
+    expect(state()).toBe(isFailure ? 'failed' : 'stopped');
+    if (isFailure)
+      expect(reports.at(-1)).toMatchObject({
+        change: { phase: 'failed', during: 'run', cause: { kind: 'prerequisite' } },
+      });
+  });
+});
+
+describe('the conditions of a scheduled service', () => {
+  const startIf = { kind: 'file', path: '/x' } as const;
+
+  it('are asked for each run of a cron service', () => {
+    const { trigger, files, run, ask, news, programs, state, counts } = scheduled({ ...cron, startIf });
+    trigger.fired();
+    expect(programs.runs).toHaveLength(1);
+    run(0).spawned().exited(exit0);
+    files.there = false;
+    trigger.fired();
+    ask(7);
+    const why = 'the file /x is not there';
+    expect(news()).toEqual([
+      { kind: 'unmet', why },
+      asked(7, 'begun'),
+      { kind: 'unmet', why },
+      answered([7], { kind: 'unmet', why }),
+    ]);
+    expect([programs.runs.length, state(), counts()]).toEqual([1, { ready: 'scheduled' }, { begun: 3, running: 0 }]);
+  });
+
+  it('are asked at the start of an inetd service, and by no client', () => {
+    const unmet = scriptedSchedule({ ...inetd, startIf });
+    unmet.files.there = false;
+    unmet.clock.increment(5);
+    unmet.start();
+    expect(unmet.reports.at(-1)).toMatchObject({
+      change: { phase: 'disabled', skipped: 'the file /x is not there' },
+      at: 5,
+    });
+    expect([unmet.state(), unmet.children(), unmet.trigger.live]).toEqual(['disabled', [], 0]);
+    unmet.files.there = true;
+    unmet.start();
+    expect(unmet.state()).toEqual({ starting: 'spawning' });
+    unmet.trigger.armed();
+    unmet.files.there = false;
+    unmet.trigger.fired(client(1));
+    expect(unmet.programs.runs).toHaveLength(1);
+    expect(unmet.counts()).toEqual({ begun: 1, running: 1 });
+  });
+
+  it('that give no answer are a failed start of an inetd service, and a run of cron that did not begin', () => {
+    const command = { kind: 'command', command: 'ask', argv: ['ask'] } as const;
+    const failure = { kind: 'exit', status: { kind: 'exited', code: 255 } } as const;
+    const start = scriptedSchedule({ ...inetd, startIf: command });
+    start.start();
+    start.clock.increment(5);
+    start.run(0).spawned().exited(failure.status);
+    expect(start.reports.at(-1)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'condition', failure }, during: 'start' },
+      at: 5,
+    });
+    const tick = scheduled({ ...cron, startIf: command });
+    tick.ask(7);
+    tick.run(0).spawned().exited(failure.status);
+    expect(tick.news().slice(1)).toEqual([{ kind: 'unasked', failure }, answered([7], { kind: 'unasked', failure })]);
+    expect(tick.children()).toEqual(['trigger']);
+  });
+
+  it('end with a stop, also of a start', () => {
+    const command = { kind: 'command', command: 'ask', argv: ['ask'] } as const;
+    const { start, stop, run, state, phases, trigger } = scriptedSchedule({ ...inetd, startIf: command });
+    start();
+    run(0).spawned();
+    stop();
+    expect([run(0).signals, state()]).toEqual([['SIGTERM at 0'], { stopping: 'terminating' }]);
+    run(0).exited(exit0);
+    expect([phases(), trigger.live]).toEqual([['starting', 'stopping', 'stopped'], 0]);
+  });
+
+  it('that are met start nothing where the run was told to end meanwhile, or the system ends', () => {
+    const command = { kind: 'command', command: 'ask', argv: ['ask'] } as const;
+    const { ask, retire, run, programs, news } = scheduled({ ...cron, startIf: command });
+    ask(7);
+    run(0).spawned();
+    retire();
+    run(0).exited(exit0);
+    expect([programs.runs.length, news().slice(1)]).toEqual([1, [answered([7], cut)]]);
+  });
+});
+
+describe('the words of a scheduled service', () => {
+  it('refuse a reload of its configuration, which each run reads anew', () => {
+    const { actor, news, clock, reports } = scheduled(cron);
+    clock.increment(5);
+    actor.send({ type: 'service.reload', request: 7, at: 5 });
+    actor.send({ type: 'service.reload', at: 5 });
+    expect(news()).toEqual([
+      { kind: 'reloaded', outcome: { kind: 'noMethod' }, request: 7 },
+      { kind: 'reloaded', outcome: { kind: 'noMethod' } },
+    ]);
+    expect(reports.at(-1)).toMatchObject({ type: 'service.noticed', name: 'web.service', at: 5 });
+  });
+
+  it('name the handlers of an inetd service that a stop ends, and no run of a cron service', () => {
+    const { trigger, run, stop, news } = scheduled(inetd);
+    trigger.fired(client(1));
+    trigger.fired(client(2));
+    run(0).spawned();
+    run(1).spawned().exited(exit0, 1);
+    stop();
+    expect(news()).toEqual([{ kind: 'clearing', pids: [101] }]);
+    const job = scheduled(cron);
+    job.trigger.fired();
+    job.run(0).spawned();
+    job.stop();
+    expect(job.news()).toEqual([]);
+    const idle = scheduled(inetd);
+    idle.stop();
+    expect(idle.news()).toEqual([]);
+  });
+
+  it('tell the time of what lives on after SIGKILL', () => {
+    const { clock, trigger, run, kill, reports } = scheduled(cron);
+    trigger.fired();
+    run(0).spawned();
+    clock.increment(10);
+    kill(300);
+    clock.increment(300);
+    expect(reports.at(-1)).toEqual({ type: 'service.survived', name: 'web.service', at: 310 });
+  });
+
+  it('tell of the hooks of after_stop that follow SIGKILL, once', () => {
+    const hooks = { commands: { after_stop: [{ command: 'true' }] }, afterStopTimeout: 5_000 };
+    const { clock, kill, trigger, reports } = scheduled({ ...cron, hooks });
+    trigger.fired();
+    clock.increment(5);
+    kill();
+    kill();
+    expect(reports.filter(({ type }) => type === 'service.stopContinues')).toEqual([
+      { type: 'service.stopContinues', name: 'web.service', at: 5 },
+    ]);
+    const plain = scheduled(cron);
+    plain.trigger.fired();
+    plain.kill();
+    expect(plain.reports.filter(({ type }) => type === 'service.stopContinues')).toEqual([]);
   });
 });
