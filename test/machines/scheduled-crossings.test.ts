@@ -1045,6 +1045,21 @@ describe('the conditions of a scheduled service', () => {
     expect(tick.children()).toEqual(['trigger']);
   });
 
+  it('that are not met let the run begin that waits', () => {
+    const command = { kind: 'command', command: 'ask', argv: ['ask'] } as const;
+    const { clock, trigger, run, programs, news } = scheduled({ ...queue, startIf: command });
+    trigger.fired();
+    run(0).spawned();
+    trigger.fired();
+    clock.increment(5);
+    run(0).exited(exit1);
+    expect(programs.runs).toHaveLength(2);
+    run(1).spawned().exited(exit0);
+    expect(programs.runs).toHaveLength(3);
+    expect(run(2).beside).toBeUndefined();
+    expect(news()).toMatchObject([{ kind: 'queued' }, { kind: 'unmet' }]);
+  });
+
   it('end with a stop, also of a start', () => {
     const command = { kind: 'command', command: 'ask', argv: ['ask'] } as const;
     const { start, stop, run, state, phases, trigger } = scriptedSchedule({ ...inetd, startIf: command });
@@ -1067,7 +1082,66 @@ describe('the conditions of a scheduled service', () => {
   });
 });
 
+describe('a scheduled service that is only unscheduled', () => {
+  const left = () => {
+    const schedule = scheduled(cron);
+    schedule.trigger.fired();
+    schedule.run(0).spawned().exited(exit0, 1);
+    schedule.actor.send({ type: 'service.stop', drain: true, leaves: true, at: schedule.clock.now() });
+    return schedule;
+  };
+
+  it('lets live what its runs have left, and forgets it once it has ended', () => {
+    const { clock, run, state, children } = left();
+    clock.increment(60_000);
+    expect([state(), run(0).signals, children()]).toEqual(['stopped', [], ['unit-1']]);
+    run(0).look(0);
+    expect(children()).toEqual([]);
+  });
+
+  it('ends that at a reset, and gives it its time', () => {
+    const { clock, run, reset, news } = left();
+    clock.increment(10);
+    reset(500);
+    expect(run(0).signals).toEqual(['SIGTERM at 10']);
+    clock.increment(500);
+    expect(run(0).signals).toEqual(['SIGTERM at 10', 'SIGKILL at 510']);
+    expect(news()).toEqual([]);
+  });
+
+  it('waits for the run that goes on', () => {
+    const { actor, trigger, run, state, phases } = scheduled(cron);
+    trigger.fired();
+    run(0).spawned();
+    actor.send({ type: 'service.stop', drain: true, leaves: true, at: 0 });
+    expect(state()).toEqual({ stopping: 'draining' });
+    run(0).exited(exit0, 1);
+    expect([phases().at(-1), run(0).signals]).toEqual(['stopped', []]);
+  });
+});
+
 describe('the words of a scheduled service', () => {
+  it('refuse a run with its time wherever it is not scheduled', () => {
+    const { clock, start, stop, ask, reports, trigger } = scriptedSchedule(cron);
+    const times: number[] = [];
+    const askLater = () => {
+      clock.increment(5);
+      ask(1);
+      times.push(reports.at(-1)?.at ?? 0);
+    };
+    askLater();
+    start();
+    askLater();
+    trigger.refused();
+    askLater();
+    start();
+    trigger.armed();
+    trigger.fired();
+    stop();
+    askLater();
+    expect(times).toEqual([5, 10, 15, 20]);
+  });
+
   it('refuse a reload of its configuration, which each run reads anew', () => {
     const { actor, news, clock, reports } = scheduled(cron);
     clock.increment(5);

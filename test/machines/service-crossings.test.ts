@@ -537,6 +537,56 @@ describe('restart', () => {
     expect(service.programs.runs).toHaveLength(3);
   });
 
+  it('is given up with the number of tries, and the time since the first failure', () => {
+    const service = ready({ restart: true, restartLimit: 2 });
+    service.clock.increment(10_000);
+    service.run().exited(exit1);
+    service.clock.increment(3_000);
+    service.run().spawnFailed();
+    service.clock.increment(3_000);
+    service.run().spawnFailed();
+    expect(last(service.reports)).toEqual({
+      type: 'service.changed',
+      name: 'web.service',
+      change: {
+        phase: 'failed',
+        cause: { kind: 'spawn', error: noSuchProgram },
+        during: 'run',
+        gaveUp: { restarts: 2, after: 6_000 },
+        noTry: { kind: 'usedUp', limit: 2 },
+      },
+      at: 16_500,
+    });
+  });
+
+  it('says what it follows, whether the service was ready, and how many are left', () => {
+    const crashed = ready({ restart: true, restartLimit: 3 });
+    crashed.run().exited(exit1);
+    const cause = { kind: 'exit', status: exit1, pid: 101 } as const;
+    const change = { phase: 'backoff', cause, restartsLeft: 2, delay: 3_000 };
+    expect(last(crashed.reports)).toEqual({ type: 'service.changed', name: 'web.service', change, at: 500 });
+    const ended = ready({ restart: true, restartPolicy: { always: true } });
+    ended.run().exited(exit0);
+    expect(last(ended.reports)).toMatchObject({ change: { phase: 'backoff', normal: true, delay: 3_000 } });
+    expect(last(ended.reports)).not.toHaveProperty('change.first');
+    const first = scriptedService({ restart: true, restartPolicy: { startFailure: true } });
+    first.start();
+    first.run().spawnFailed();
+    expect(last(first.reports)).toMatchObject({ change: { phase: 'backoff', first: true, restartsLeft: 4 } });
+    expect(last(first.reports)).not.toHaveProperty('change.normal');
+  });
+
+  it('after a normal end comes only once nothing of the run is left', () => {
+    const service = ready({ restart: true, restartPolicy: { always: true }, killSignal: 'SIGINT' });
+    service.run().exited(exit0, 1);
+    expect(service.state()).toEqual({ stopping: 'clearing' });
+    expect(service.run().signals).toEqual(['SIGINT at 500']);
+    service.clock.increment(10);
+    service.run().look(0);
+    expect(service.state()).toBe('backoff');
+    expect(service.phases()).toEqual(['starting', 'ready.running', 'exited', 'stopping', 'backoff']);
+  });
+
   it('is counted until it has been ready for restart_delay + 1 s', () => {
     const service = ready({ restart: true, restartLimit: 1 });
     service.run().exited(exit1);
@@ -654,6 +704,174 @@ describe('exit_kills', () => {
     stop();
     run().exited(terminated);
     expect(phases()).toEqual(['starting', 'ready.running', 'stopping', 'stopped']);
+  });
+});
+
+describe('a run that lasts longer than max_runtime', () => {
+  const running = (changes: Parameters<typeof scriptedService>[0] = {}) => {
+    const service = scriptedService({ maxRuntime: 2_000, ...changes });
+    service.clock.increment(100);
+    service.start();
+    service.clock.increment(50);
+    service.run().spawned();
+    service.clock.increment(500);
+    return service;
+  };
+
+  it('is ended, and has failed, counted from its spawn', () => {
+    const { clock, run, state, reports } = running();
+    clock.increment(1_499);
+    expect([state(), run().signals]).toEqual([{ ready: 'running' }, []]);
+    clock.increment(1);
+    expect([state(), run().signals]).toEqual([{ stopping: 'clearing' }, ['SIGTERM at 2150']]);
+    expect(last(reports)).toMatchObject({ change: { phase: 'stopping' }, at: 2_150 });
+    clock.increment(10);
+    run().exited(terminated);
+    expect(last(reports)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'overrun', limit: 2_000, pid: 101 }, during: 'run' },
+      at: 2_160,
+    });
+  });
+
+  it('counts during the start, too', () => {
+    const { clock, run, state } = running({ type: 'oneshot' });
+    clock.increment(1_499);
+    expect(state()).toEqual({ starting: 'awaitingExit' });
+    clock.increment(1);
+    expect([state(), run().signals]).toEqual([{ stopping: 'clearing' }, ['SIGTERM at 2150']]);
+  });
+
+  it('does not end once it has been stopped, or has ended by itself', () => {
+    const stopped = running();
+    stopped.stop();
+    stopped.clock.increment(5_000);
+    expect(stopped.run().signals).toEqual(['SIGTERM at 650']);
+    const ended = running();
+    ended.run().exited(exit0, 1);
+    ended.clock.increment(5_000);
+    expect([ended.state(), ended.run().signals]).toEqual(['exited', []]);
+  });
+});
+
+describe('the watchdog', () => {
+  const watched = () => {
+    const service = scriptedService({ type: 'notify', watchdog: 1_000, startupPause: 0 });
+    service.start();
+    service.run().spawned();
+    service.clock.increment(100);
+    service.notify({ ready: true });
+    service.clock.increment(0);
+    return service;
+  };
+
+  it('ends a service that is silent by SIGABRT, and that is its failure', () => {
+    const { clock, state, run, reports } = watched();
+    expect(state()).toEqual({ ready: 'running' });
+    clock.increment(999);
+    expect(state()).toEqual({ ready: 'running' });
+    clock.increment(1);
+    expect([state(), run().signals]).toEqual([{ stopping: 'clearing' }, ['SIGABRT at 1100']]);
+    run().exited({ kind: 'signaled', signal: 'SIGABRT', coreDumped: true });
+    expect(last(reports)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'watchdog', interval: 1_000, triggered: false, pid: 101 } },
+      at: 1_100,
+    });
+  });
+
+  it('is fed by WATCHDOG=1, and by no other word', () => {
+    const { clock, state, notify } = watched();
+    clock.increment(900);
+    notify({ watchdog: 'alive' });
+    clock.increment(900);
+    notify({ status: 'busy' });
+    expect(state()).toEqual({ ready: 'running' });
+    clock.increment(100);
+    expect(state()).toEqual({ stopping: 'clearing' });
+  });
+
+  it('takes another interval from WATCHDOG_USEC, and rests with 0 and with STOPPING=1', () => {
+    const longer = watched();
+    longer.notify({ watchdogInterval: 5_000 });
+    longer.clock.increment(4_999);
+    expect(longer.state()).toEqual({ ready: 'running' });
+    longer.clock.increment(1);
+    expect(longer.state()).toEqual({ stopping: 'clearing' });
+    for (const message of [{ watchdogInterval: 0 }, { stopping: true }] as const) {
+      const resting = watched();
+      resting.notify(message);
+      resting.clock.increment(60_000);
+      expect(resting.state()).toEqual({ ready: 'running' });
+    }
+  });
+
+  it('is triggered by the service itself', () => {
+    const { notify, run, clock, reports } = watched();
+    clock.increment(5);
+    notify({ watchdog: 'trigger' });
+    expect(run().signals).toEqual(['SIGABRT at 105']);
+    run().exited(exit1);
+    expect(last(reports)).toMatchObject({ change: { cause: { kind: 'watchdog', triggered: true } } });
+  });
+});
+
+describe('what a service says of itself', () => {
+  const notifying = () => {
+    const service = scriptedService({ type: 'notify', startupPause: 0 });
+    service.start();
+    service.run().spawned();
+    service.notify({ ready: true, status: 'warm' });
+    return service;
+  };
+
+  it('is remembered: STATUS= until another one, RELOADING=1 and STOPPING=1 until READY=1', () => {
+    const { notify, context } = notifying();
+    expect(context()).toMatchObject({ status: 'warm', announced: undefined });
+    notify({ reloading: {} });
+    expect(context()).toMatchObject({ status: 'warm', announced: 'reloading' });
+    notify({ ready: true, status: '' });
+    expect(context()).toMatchObject({ status: undefined, announced: undefined });
+    notify({ stopping: true });
+    notify({ status: 'bye' });
+    expect(context()).toMatchObject({ status: 'bye', announced: 'stopping' });
+  });
+
+  it('may be a failure, which ends it', () => {
+    const { clock, notify, run, reports } = notifying();
+    clock.increment(10);
+    notify({ errno: 2 });
+    expect(run().signals).toEqual(['SIGTERM at 10']);
+    run().exited(exit0);
+    expect(last(reports)).toMatchObject({
+      change: { phase: 'failed', cause: { kind: 'reported', errno: 2, pid: 101 } },
+    });
+  });
+
+  it('is no failure with ERRNO=0', () => {
+    const { notify, state } = notifying();
+    notify({ errno: 0 });
+    expect(state()).toEqual({ ready: 'running' });
+  });
+
+  it('asks for time during a stop, and not once the system ends', () => {
+    const { actor, clock, notify, stop, reports } = notifying();
+    stop();
+    clock.increment(10);
+    notify({ extend: 5_000 });
+    expect(last(reports)).toEqual({ type: 'service.extended', name: 'web.service', until: 5_010, at: 10 });
+    actor.send({ type: 'service.retire', at: 10 });
+    const before = reports.length;
+    notify({ extend: 9_000 });
+    expect(reports).toHaveLength(before);
+  });
+
+  it('names another main process, whose kill signal is a normal end', () => {
+    const { notify, run, state, context } = notifying();
+    notify({ mainPid: 4711 });
+    expect([context().pid, run().leads]).toEqual([4711, [4711]]);
+    notify({ mainPid: 4711 });
+    expect(run().leads).toEqual([4711]);
+    run().exited(terminated);
+    expect(state()).toBe('exited');
   });
 });
 
