@@ -182,6 +182,18 @@ describe('a scheduled service', () => {
     expect(news()).toEqual([{ kind: 'runFailed', pid: 102, status: exit1 }]);
   });
 
+  it('gives each run its number and its client', () => {
+    const { trigger, run, children } = scheduled(inetd);
+    trigger.fired(client(4));
+    trigger.fired(client(5));
+    expect([run(0).serial, run(0).connection]).toEqual([1, client(4)]);
+    expect([run(1).serial, run(1).connection]).toEqual([2, client(5)]);
+    expect(children()).toEqual(['trigger', 'unit-1', 'unit-2']);
+    run(0).spawned().exited(exit0);
+    trigger.fired(client(6));
+    expect([run(2).serial, children()]).toEqual([3, ['trigger', 'unit-1', 'unit-2']]);
+  });
+
   it('pauses its trigger while it is full, and serves a client that was taken in that moment', () => {
     const { trigger, programs, run, counts, children } = scheduled(inetd);
     trigger.fired(client(1));
@@ -1043,6 +1055,26 @@ describe('the conditions of a scheduled service', () => {
     tick.run(0).spawned().exited(failure.status);
     expect(tick.news().slice(1)).toEqual([{ kind: 'unasked', failure }, answered([7], { kind: 'unasked', failure })]);
     expect(tick.children()).toEqual(['trigger']);
+  });
+
+  it('are followed by the run, which is told to end by the stop', () => {
+    const { clock, trigger, run, stop, children } = scheduled({ ...cron, startIf });
+    trigger.fired();
+    expect(children()).toEqual(['trigger', 'unit-1']);
+    run(0).spawned();
+    clock.increment(10);
+    stop();
+    expect(run(0).signals).toEqual(['SIGTERM at 10']);
+  });
+
+  it('are followed by the hooks of the run', () => {
+    const hooks = { commands: { before_start: [{ command: 'true' }] }, afterStopTimeout: 5_000 };
+    const { trigger, run, programs } = scheduled({ ...cron, startIf, hooks });
+    trigger.fired();
+    expect(run(0).beside).toMatchObject({ kind: 'hook', stage: 'before_start' });
+    run(0).spawned().exited(exit0);
+    expect(programs.runs).toHaveLength(2);
+    expect(run(1).beside).toBeUndefined();
   });
 
   it('that are not met let the run begin that waits', () => {

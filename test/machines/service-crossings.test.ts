@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServiceReport } from '../../src/machines/service-events.ts';
+import { noMemory, type ServiceReport } from '../../src/machines/service-events.ts';
 import { cancelled, exit0, exit1, noSuchProgram, scriptedService } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
@@ -872,6 +872,162 @@ describe('what a service says of itself', () => {
     expect(run().leads).toEqual([4711]);
     run().exited(terminated);
     expect(state()).toBe('exited');
+  });
+});
+
+describe('another start', () => {
+  it('forgets all that the last run has left in the memory', () => {
+    const end = { pid: 7, status: exit1, ran: 5 };
+    const memory = {
+      ...noMemory,
+      serial: 4,
+      pid: 7,
+      owes: false,
+      aim: 'done',
+      overdue: true,
+      followed: true,
+      verdict: { kind: 'exit', status: exit1, pid: 7 },
+      deadline: 9,
+      watchdog: 5,
+      status: 'warm',
+      announced: 'stopping',
+      skipped: 'the file /x is not there',
+      lastReload: { kind: 'ended' },
+      endSignal: 'SIGABRT',
+      settled: true,
+      health: 'unhealthy',
+      hasBeenReady: true,
+      lastEnd: end,
+    } as const;
+    const service = scriptedService({ watchdog: 1_000 }, { stage: 'stopped', memory, left: {} });
+    expect(service.context()).toMatchObject({ serial: 4, status: 'warm', lastEnd: end });
+    service.start();
+    expect(service.context()).toMatchObject({
+      serial: 5,
+      pid: 0,
+      hasUnit: true,
+      hook: undefined,
+      owes: true,
+      aim: undefined,
+      overdue: false,
+      followed: false,
+      verdict: undefined,
+      deadline: undefined,
+      watchdog: 1_000,
+      status: undefined,
+      announced: undefined,
+      skipped: undefined,
+      lastReload: undefined,
+      endSignal: undefined,
+      settled: false,
+      health: undefined,
+      hasBeenReady: false,
+      lastEnd: undefined,
+    });
+  });
+
+  it('of a notify service finds the socket of the first one, which is closed while nothing runs', () => {
+    const { start, stop, run, children, ports } = scriptedService({ type: 'notify' });
+    expect(children()).toEqual([]);
+    start();
+    expect(children().sort()).toEqual(['notifications', 'unit']);
+    run().spawned();
+    stop();
+    run().exited(terminated);
+    expect([children(), ports.closed]).toEqual([['notifications'], 1]);
+    start();
+    expect(children().sort()).toEqual(['notifications', 'unit']);
+    expect(ports.closed).toBe(1);
+  });
+
+  it('of any other service opens no socket', () => {
+    const { start, children } = scriptedService();
+    start();
+    expect(children()).toEqual(['unit']);
+  });
+});
+
+describe('the reports of a service', () => {
+  const changes = ({ reports }: ReturnType<typeof scriptedService>) =>
+    reports.flatMap((report) => (report.type === 'service.changed' ? [report.change] : []));
+
+  it('name its start, its process, its last end, and whether it was a restart', () => {
+    const service = scriptedService({ restart: true });
+    const { clock, start, stop, run } = service;
+    start();
+    run().spawned();
+    clock.increment(500);
+    run().exited(exit1);
+    clock.increment(3_000);
+    run().spawned();
+    clock.increment(500);
+    stop();
+    clock.increment(10);
+    run().exited(terminated);
+    const cause = { kind: 'exit', status: exit1, pid: 101 };
+    expect(changes(service)).toEqual([
+      { phase: 'starting', serial: 1 },
+      { phase: 'ready.running', pid: 101, restarted: false },
+      { phase: 'backoff', cause, restartsLeft: 4, delay: 3_000 },
+      { phase: 'starting', serial: 2 },
+      { phase: 'ready.running', pid: 102, restarted: true },
+      { phase: 'stopping' },
+      { phase: 'stopped', end: { pid: 102, status: terminated, ran: 510 } },
+    ]);
+  });
+
+  it('name the end of a oneshot, and of a service that has ended normally', () => {
+    const oneshot = scriptedService({ type: 'oneshot' });
+    oneshot.start();
+    oneshot.run().spawned();
+    oneshot.clock.increment(20);
+    oneshot.run().exited(exit0);
+    const end = { pid: 101, status: exit0, ran: 20 };
+    expect(changes(oneshot).slice(1)).toEqual([{ phase: 'ready.exited', end, restarted: false }]);
+    const early = scriptedService();
+    early.start();
+    early.run().spawned();
+    early.clock.increment(20);
+    early.run().exited(exit0);
+    expect(changes(early).slice(1)).toEqual([{ phase: 'exited', end, restarted: false, wasReady: false }]);
+    const late = scriptedService();
+    late.start();
+    late.run().spawned();
+    late.clock.increment(600);
+    late.run().exited(exit0);
+    expect(changes(late).slice(2)).toEqual([
+      { phase: 'exited', end: { ...end, ran: 600 }, restarted: false, wasReady: true },
+    ]);
+  });
+
+  it('name no end where there was no process', () => {
+    const service = scriptedService();
+    service.start();
+    service.stop();
+    service.run().spawnFailed(cancelled);
+    expect(changes(service).slice(1)).toEqual([{ phase: 'stopping' }, { phase: 'stopped' }]);
+    service.start();
+    expect(changes(service).at(-1)).toEqual({ phase: 'starting', serial: 2 });
+  });
+
+  it('name no try that is left out where none was configured', () => {
+    const service = scriptedService({ restart: true, restartPolicy: { always: true }, restartLimit: 0 });
+    service.start();
+    service.run().spawned();
+    service.clock.increment(500);
+    service.run().exited(exit1);
+    const cause = { kind: 'exit', status: exit1, pid: 101 };
+    expect(changes(service).at(-1)).toEqual({ phase: 'failed', cause, during: 'run' });
+  });
+
+  it('name a normal end whose tries are used up as the end of the service, at rest', () => {
+    const service = scriptedService({ restart: true, restartPolicy: { always: true }, restartLimit: 0 });
+    service.start();
+    service.run().spawned();
+    service.clock.increment(20);
+    service.run().exited(exit0);
+    expect(service.state()).toBe('exited');
+    expect(changes(service).at(-1)).toMatchObject({ phase: 'exited', wasReady: false });
   });
 });
 
