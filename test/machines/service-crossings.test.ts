@@ -1000,6 +1000,23 @@ describe('the reports of a service', () => {
     ]);
   });
 
+  it.each([
+    'simple',
+    'oneshot',
+    'forking',
+    'notify',
+  ] as const)('name the spawn only where another service waits for it (%s)', (type) => {
+    const service = scriptedService({ type, announcesSpawn: true });
+    service.start();
+    service.clock.increment(5);
+    service.run().spawned();
+    expect(last(service.reports)).toEqual({ type: 'service.spawned', name: 'web.service', at: 5 });
+    const quiet = scriptedService({ type });
+    quiet.start();
+    quiet.run().spawned();
+    expect(quiet.phases()).toEqual(['starting']);
+  });
+
   it('name no end where there was no process', () => {
     const service = scriptedService();
     service.start();
