@@ -466,7 +466,7 @@ describe('a descriptor', () => {
     send('FDSTORE=1', 302, 303);
     send('BARRIER=1', 304);
     expect(logged).toEqual([
-      expect.stringMatching(/^web\.service sent 1 descriptor/),
+      expect.stringMatching(/^web\.service sent 1 more descriptor /),
       'web.service sent 2 more descriptors (FDSTORE) than the 128 that chaperone keeps for it, and they were closed',
     ]);
   });
