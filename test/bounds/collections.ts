@@ -21,7 +21,10 @@ export const collections: Readonly<Record<string, Readonly<Record<string, Bound>
   'cli/dockerops/build-screen.ts': { '#rows': 'work' },
   'cli/dockerops/instance-screen.ts': { '#rows': 'work' },
   'cli/top/top-feed.ts': { '#changed': 'service', '#timers': 'configuration' },
-  'control/gate.ts': { '#buckets': { most: 1_000, fedIn: caches } },
+  'control/gate.ts': {
+    '#buckets': { most: 1_000, fedIn: caches },
+    '#enders': { most: 16, fedIn: 'test/control/gate.test.ts' },
+  },
   'control/server.ts': { '#connections': 'connection', '#deadlines': 'connection', '#streams': 'connection' },
   'facts/causes.ts': { '#known': 'service' },
   'facts/feed.ts': { '#ring': { most: 1_000_000, fedIn: 'test/facts/feed.test.ts' } },

@@ -68,3 +68,18 @@ it('counts the bytes of a request', () => {
   while (gate.admit(guest, limits.body) === undefined) admitted += 1;
   expect(admitted).toBe(Math.ceil(limits.requestBurst / (1 + limits.body / limits.readPerRequest)));
 });
+
+it('remembers the first sixteen processes that have asked for the end at once, and nobody who may not', async () => {
+  const gate = new Gate({
+    supervisor: new FakeSupervisor([]),
+    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
+    now: () => 0,
+    timers: new VirtualClock(),
+    boundary: new Boundary((error) => expect.unreachable(String(error))),
+  });
+  const ask = (uid: number, pid: number) =>
+    gate.command({ verb: 'shutdown', delay: 100, now: true }, { uid, gid: 0, groups: [], pid }, { meter: new Meter() });
+  expect((await ask(1000, 7)).kind).toBe('forbidden');
+  for (let pid = 100; pid < 260; pid += 1) await ask(0, pid);
+  expect(gate.enders()).toEqual(Array.from({ length: 16 }, (_, nth) => 100 + nth));
+});
