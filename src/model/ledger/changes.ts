@@ -169,7 +169,10 @@ function pause(draft: Draft, name: string, slot: Slot): void {
 function renew(draft: Draft, name: string, slot: Slot): void {
   const { spec } = slot;
   const kind = needsOtherChart(slot) ? 'replace' : 'reconfigure';
-  draft.put(name, { current: undefined, ...(kind === 'replace' ? { chart: newSlot(spec).chart, skipped: false } : {}) });
+  draft.put(name, {
+    current: undefined,
+    ...(kind === 'replace' ? { chart: newSlot(spec).chart, skipped: false } : {}),
+  });
   draft.order(kind === 'replace' ? { kind, spec } : { kind, name, spec });
 }
 
