@@ -47,6 +47,21 @@ function cronWorld(
   };
 }
 
+describe('the system', () => {
+  it('says once which services keep it up, when nothing else does', () => {
+    const spec = systemOf([
+      simpleService('job', { type: 'cron', interval: '@daily' }),
+      simpleService('web'),
+      simpleService('off', { type: 'cron', interval: '@daily', enabled: false }),
+    ]);
+    const world = createWorld(spec, { has: () => true, script: () => ({ steps: [{ do: 'wait', ms: minute }] }) });
+    world.assembly.start();
+    world.clock.run(hour);
+    const waiting = world.notices.flatMap(({ notice }) => (notice.type === 'system.waiting' ? [notice.services] : []));
+    expect(waiting).toEqual([['job.service']]);
+  });
+});
+
 describe('a cron service', () => {
   it('runs at each tick, and is ready before the first', () => {
     const world = cronWorld('2030-01-01T00:00:00Z', { interval: '*/20 * * * *' });
