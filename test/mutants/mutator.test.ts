@@ -25,7 +25,14 @@ describe('mutants of a file', () => {
       expect.arrayContaining(['[{ b }, { c }] → [{ c }, { b }]']),
     ],
     ['the method that is called', 'const a = b?.c.some(d);', ['b?.c.some(d) → b.c.some(d)', 'some → every']],
+    ['the first link of a chain that a bracket follows', 'const a = b?.c?.[d];', ['b?.c?.[d] → b.c?.[d]']],
+    ['a chain that begins with a bracket', 'const a = b?.[c]?.d;', ['b?.[c]?.d → b[c]?.d']],
     ['a call that is left out', 'const a = b.filter(c);', ['b.filter(c) → b']],
+    [
+      'nothing of a method that each object has',
+      'const a = b.toString().trim();',
+      ['b.toString().trim() → b.toString()'],
+    ],
     [
       'nothing of a type, a key or an import',
       "import a from '1'; type B = 1 | true; const c = { 1: d }.e as 2;",

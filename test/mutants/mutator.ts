@@ -183,14 +183,17 @@ function change(node: SyntaxNode, { source, add, isInChain }: Visit): void {
       const callee = child(node, 'callee');
       if (callee.type !== 'MemberExpression' || callee['computed'] === true) return;
       const name = child(callee, 'property');
-      const to = methods[textOf(name)];
+      const to = Object.hasOwn(methods, textOf(name)) ? methods[textOf(name)] : undefined;
       if (to !== undefined) add(name, to, true);
       if (leftOut.includes(textOf(name)) && !isInChain && callee['optional'] !== true)
         add(node, textOf(child(callee, 'object')));
       return;
     }
     case 'ChainExpression':
-      add(node, textOf(node).replace('?.', /\?\.[[(]/.test(textOf(node)) ? '' : '.'));
+      add(
+        node,
+        textOf(node).replace(/\?\.(?=([[(])?)/, (_, bracket) => (bracket === undefined ? '.' : '')),
+      );
       return;
     default:
   }
