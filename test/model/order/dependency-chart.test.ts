@@ -36,4 +36,12 @@ sample    | logrotate, apache2, mysql, init
   it('is a head and a line where there is nothing', () => {
     expect(dependencyChart(buildDependencyGraph([]))).toBe('   \n-> depends on...\n');
   });
+
+  it('says how a service waits where it is not simply for the other one to be ready', () => {
+    const graph = buildDependencyGraph([
+      service('db'),
+      { ...service('web', ['db']), ties: { 'db.service': { kind: 'requires', stages: ['healthy'] } } },
+    ]);
+    expect(dependencyChart(graph)).toContain('web | db (requires, healthy)\n');
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildDependencyGraph } from '../../../src/model/order/dependency-graph.ts';
-import { holdOf } from '../../../src/model/order/hold.ts';
+import { holdOf, stagesToReach } from '../../../src/model/order/hold.ts';
 import { blockedBy, type Standing } from '../../../src/model/order/ordering.ts';
 import { serviceSpec } from '../specs.ts';
 
@@ -85,5 +85,64 @@ describe('what holds a pending service up', () => {
     const store: Standing = { phase: 'failed', hasBeenReady: false, ignoreFailures: true };
     const cache: Standing = { phase: 'disabled', hasBeenReady: false, ignoreFailures: false };
     expect(hold('web', { web: pending, store, cache })).toEqual({ kind: 'none' });
+  });
+
+  it('is a service in its own group that waits for a lost one, where all of the earlier group may still come', () => {
+    const failed: Standing = { phase: 'failed', hasBeenReady: false, ignoreFailures: false };
+    const chain = buildDependencyGraph([
+      service('disk', [], 'INIT'),
+      service('mount', ['disk'], 'INIT'),
+      service('web'),
+    ]);
+    const standings = new Map([
+      ['disk', { ...failed, hasBeenReady: true }],
+      ['mount', pending],
+      ['clock', pending],
+      ['web', pending],
+    ]);
+    const why = (name: string) => holdOf(chain, standings, blockedBy(chain, standings), name, false);
+    expect(why('web')).toEqual({ kind: 'blocked', names: ['mount'], roots: ['disk'] });
+    expect(why('mount')).toEqual({ kind: 'blocked', names: ['disk'], roots: ['disk'] });
+  });
+
+  it('is of an earlier group only what never comes, where something of it may still come', () => {
+    const chain = buildDependencyGraph([
+      service('disk', [], 'INIT'),
+      service('mount', ['disk'], 'INIT'),
+      service('clock', [], 'INIT'),
+      service('web'),
+    ]);
+    const standings = new Map<string, Standing>([
+      ['disk', { phase: 'stopped', hasBeenReady: true, ignoreFailures: false }],
+      ['mount', pending],
+      ['clock', { ...pending, phase: 'starting' }],
+      ['web', pending],
+    ]);
+    expect(holdOf(chain, standings, blockedBy(chain, standings), 'web', false)).toEqual({
+      kind: 'blocked',
+      names: ['mount'],
+      roots: ['disk'],
+    });
+  });
+
+  it('names the stages that are to be reached, where that is not simply to be ready', () => {
+    const node = {
+      ties: {
+        db: { kind: 'requires', stages: ['healthy'] },
+        job: { kind: 'after', stages: ['ready', 'exited'] },
+        web: { kind: 'wants', stages: ['ready'] },
+      },
+    } as const;
+    expect(stagesToReach(node, ['db', 'job', 'web', 'cache'])).toEqual({
+      stages: { db: ['healthy'], job: ['ready', 'exited'] },
+    });
+    expect(stagesToReach(node, ['web', 'cache'])).toEqual({});
+    expect(stagesToReach(undefined, ['db'])).toEqual({});
+  });
+
+  it('is nothing for a name that is not in the graph', () => {
+    const nobody = new Map<string, Standing>();
+    expect(holdOf(graph, nobody, new Map(), 'other', false)).toEqual({ kind: 'none' });
+    expect(hold('other', { first: { ...pending, phase: 'starting' } })).toEqual({ kind: 'none' });
   });
 });

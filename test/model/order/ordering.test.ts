@@ -6,12 +6,14 @@ import {
   blockedBy,
   isLost,
   leastShare,
+  meets,
   type Standing,
   type Standings,
   satisfies,
   shutdownReserve,
   stopShare,
 } from '../../../src/model/order/ordering.ts';
+import { describeCause, type Tie, tieTo, tieWords } from '../../../src/model/order/prerequisite.ts';
 import { budgetFor, overrun } from '../../../src/model/order/stop-budget.ts';
 import { isLive, isReadyPhase, type ServicePhase } from '../../../src/model/service/service-phase.ts';
 import { startable } from '../ledger/oracles.ts';
@@ -95,6 +97,90 @@ describe('satisfies', () => {
   });
 });
 
+describe('a tie to stages', () => {
+  const stages = ['started', 'ready', 'healthy', 'exited'] as const;
+  const met = (other: Standing, kind: Tie['kind'] = 'after', isBlocked = false): readonly string[] =>
+    stages.filter((stage) => meets(other, { kind, stages: [stage] }, isBlocked));
+
+  it.each<[string, Standing, readonly string[]]>([
+    ['a service whose process is not there yet', standing('starting'), []],
+    ['a service whose process is there', standing('starting', { spawned: true }), ['started']],
+    ['a process that is there of what is stopping', standing('stopping', { spawned: true }), []],
+    ['a service without a verdict on its health', standing('ready.running'), ['started', 'ready']],
+    ['a healthy service', standing('ready.running', { healthy: true }), ['started', 'ready', 'healthy']],
+    ['an unhealthy service', standing('ready.running', { healthy: false }), ['started', 'ready']],
+    ['a service that is healthy, and starts again', standing('starting', { healthy: true }), []],
+    ['a service that has ended normally', standing('exited'), ['started', 'ready', 'exited']],
+    ['a oneshot that is done', standing('ready.exited'), ['started', 'ready', 'exited']],
+    ['a disabled service', standing('disabled'), stages],
+    ['a service that has failed', standing('failed'), []],
+    ['a failure that is ignored', standing('failed', { ignoreFailures: true }), stages],
+  ])('is met by %s as far as that has come', (_, other, expected) => {
+    expect(met(other)).toEqual(expected);
+    expect(met(other, 'requires')).toEqual(expected);
+  });
+
+  it('is met by all of its stages together', () => {
+    const both: Tie = { kind: 'after', stages: ['ready', 'healthy'] };
+    expect(meets(standing('ready.running'), both, false)).toBe(false);
+    expect(meets(standing('ready.running', { healthy: true }), both, false)).toBe(true);
+  });
+
+  it.each<[string, Standing, readonly string[]]>([
+    ['has failed', standing('failed'), stages],
+    ['was stopped', standing('stopped'), stages],
+    ['is on its way', standing('starting'), []],
+    ['is unhealthy', standing('ready.running', { healthy: false }), ['started', 'ready', 'healthy']],
+    ['has no verdict on its health yet', standing('ready.running'), ['started', 'ready']],
+    ['has ended, and so never becomes healthy', standing('exited'), stages],
+    ['is done, and so never becomes healthy', standing('ready.exited'), stages],
+  ])('is no hindrance to one that merely wants a service which %s', (_, other, expected) => {
+    expect(met(other, 'wants')).toEqual(expected);
+  });
+
+  it('lets one go on that merely wants a service which can never start', () => {
+    expect(met(standing('pending'), 'wants', true)).toEqual(stages);
+    expect(met(standing('pending'), 'wants')).toEqual([]);
+    expect(met(standing('pending'), 'after', true)).toEqual([]);
+    expect(met(standing('pending'), 'requires', true)).toEqual([]);
+  });
+
+  it('is lost where the service has ended before its stage, and not while that may still come', () => {
+    const lost = (other: Standing, kind: Tie['kind']): readonly string[] =>
+      stages.filter((stage) => isLost(new Map([['db', other]]), 'db', { kind, stages: [stage] }));
+    expect(lost(standing('failed'), 'requires')).toEqual(stages);
+    expect(lost(standing('exited'), 'requires')).toEqual(['healthy']);
+    expect(lost(standing('ready.exited'), 'after')).toEqual(['healthy']);
+    expect(lost(standing('ready.running', { healthy: false }), 'requires')).toEqual([]);
+    expect(lost(standing('ready.running', { healthy: false }), 'wants')).toEqual(['healthy']);
+    expect(lost(standing('starting'), 'wants')).toEqual([]);
+    expect(isLost(new Map(), 'db')).toBe(false);
+  });
+
+  it.each<[Tie, string]>([
+    [{ kind: 'after', stages: ['ready'] }, ''],
+    [{ kind: 'wants', stages: ['ready'] }, 'wants'],
+    [{ kind: 'after', stages: ['started'] }, 'started'],
+    [{ kind: 'requires', stages: ['ready', 'healthy'] }, 'requires, ready, healthy'],
+  ])('%j is written %j', (tie, words) => {
+    expect(tieWords(tie)).toBe(words);
+  });
+
+  it('is a plain one where nothing else is said', () => {
+    const plain = { kind: 'after', stages: ['ready'] };
+    const tie: Tie = { kind: 'wants', stages: ['exited'] };
+    expect(tieTo(undefined, 'db')).toEqual(plain);
+    expect(tieTo({}, 'db')).toEqual(plain);
+    expect(tieTo({ ties: { db: tie } }, 'db')).toBe(tie);
+    expect(tieTo({ ties: { db: tie } }, 'cache')).toEqual(plain);
+  });
+
+  it('tells what has become of a service by its name', () => {
+    expect(describeCause({ prerequisite: 'db.service', how: 'returned' })).toBe('db.service is back');
+    expect(describeCause({ prerequisite: 'db.service', how: 'crashed' }, () => 'db')).toBe('db has crashed');
+  });
+});
+
 describe('blocked', () => {
   it('goes on through everything that waits for what is lost', () => {
     const [graph, all] = chain({ a: standing('failed'), b: standing('pending'), c: standing('pending') });
@@ -168,6 +254,66 @@ describe('blocked', () => {
     );
   });
 
+  it('holds no later stage back by a service that was ready before it became pending', () => {
+    const graph = buildDependencyGraph([
+      { name: 'disk', prerequisites: [], groups: ['INIT'] },
+      { name: 'init', prerequisites: ['disk'], groups: ['INIT'] },
+      { name: 'web', prerequisites: [], groups: [] },
+    ]);
+    const all = new Map([
+      ['disk', standing('stopped', { hasBeenReady: true })],
+      ['init', standing('pending', { hasBeenReady: true })],
+      ['web', standing('pending')],
+    ]);
+    expect([...blocked(graph, all)]).toEqual(['init']);
+    all.set('init', standing('pending'));
+    expect(Object.fromEntries(blockedBy(graph, all))).toEqual({ init: ['disk'], web: ['disk'] });
+  });
+
+  it('names what holds an earlier stage up, and nothing that holds up the same one', () => {
+    const graph = buildDependencyGraph([
+      { name: 'disk', prerequisites: [], groups: ['INIT'] },
+      { name: 'clock', prerequisites: [], groups: ['INIT'] },
+      { name: 'cache', prerequisites: [], groups: [] },
+      { name: 'web', prerequisites: [], groups: [] },
+    ]);
+    const all = new Map([
+      ['disk', standing('failed')],
+      ['clock', standing('stopped', { hasBeenReady: true })],
+      ['cache', standing('failed')],
+      ['web', standing('pending')],
+    ]);
+    expect(Object.fromEntries(blockedBy(graph, all))).toEqual({ web: ['disk'] });
+  });
+
+  it('passes by what merely wants a lost service, and by services that stand nowhere', () => {
+    const wants: Tie = { kind: 'wants', stages: ['ready'] };
+    const graph = buildDependencyGraph([
+      { name: 'db', prerequisites: [], groups: [] },
+      { name: 'gone', prerequisites: ['db'], groups: [] },
+      { name: 'report', prerequisites: ['db'], groups: [], ties: { db: wants } },
+      { name: 'web', prerequisites: ['db'], groups: [] },
+    ]);
+    const all = new Map([
+      ['db', standing('failed')],
+      ['report', standing('pending')],
+      ['web', standing('pending')],
+    ]);
+    expect(Object.fromEntries(blockedBy(graph, all))).toEqual({ web: ['db'] });
+  });
+
+  it('is what waits for the health of a service that has ended', () => {
+    const graph = buildDependencyGraph([
+      { name: 'db', prerequisites: [], groups: [] },
+      { name: 'web', prerequisites: ['db'], groups: [], ties: { db: { kind: 'after', stages: ['healthy'] } } },
+    ]);
+    const all = new Map([
+      ['db', standing('exited')],
+      ['web', standing('pending')],
+    ]);
+    expect(Object.fromEntries(blockedBy(graph, all))).toEqual({ web: ['db'] });
+  });
+
   it('is nothing that may start now', () => {
     fc.assert(
       fc.property(situations, ([members, all]) => {
@@ -207,6 +353,16 @@ describe('stopShare', () => {
     expect(stopShare(2, 2_400, 0)).toBe(400);
     expect(stopShare(2, 2_000, 0)).toBeCloseTo(2_000 / 3);
     expect(stopShare(2, 900, 0)).toBe(300);
+  });
+
+  it('is as much as is wanted where each layer below keeps its second, and an equal part where there is not that much', () => {
+    expect(stopShare(1, 8_500, 8_500, 5_000)).toBe(5_000);
+    expect(stopShare(1, 8_500, 8_500, 9_000)).toBe(7_000);
+    expect(stopShare(1, 2_000, 8_500, 9_000)).toBe(500);
+    expect(stopShare(1, 1_500, 8_500, 9_000)).toBe(500);
+    expect(stopShare(3, 2_500, 8_500, 9_000)).toBe(500);
+    expect(stopShare(3, 2_500, 8_500, 400)).toBe(400);
+    expect(stopShare(undefined, 8_500, 8_500, 300)).toBe(300);
   });
 
   it('is half of what is left where nobody can tell how many layers are below', () => {

@@ -186,6 +186,103 @@ describe('planReload', () => {
     expect([step?.action, step?.reasons.join(', ')]).toEqual([action, reasons]);
   });
 
+  it.each<[string, Partial<ServiceSpec>, Partial<ServiceSpec>, PublicState, string, string]>([
+    [
+      'disabled, with another command',
+      {},
+      { enabled: false, argv: ['x'] },
+      'ready',
+      'stop',
+      'disabled, command changed',
+    ],
+    [
+      'disabled while it is stopped, with another command',
+      {},
+      { enabled: false, argv: ['x'] },
+      'stopped',
+      'change',
+      'disabled, command changed',
+    ],
+    [
+      'enabled, with another command',
+      { enabled: false },
+      { argv: ['x'] },
+      'disabled',
+      'start',
+      'enabled, command changed',
+    ],
+    ['disabled as before', { enabled: false }, { enabled: false }, 'disabled', 'keep', ''],
+    [
+      'disabled as before, with another command',
+      { enabled: false },
+      { enabled: false, argv: ['x'] },
+      'disabled',
+      'change',
+      'command changed',
+    ],
+    [
+      'enabled and started by hand, with another command',
+      { enabled: false },
+      { argv: ['x'] },
+      'ready',
+      'restart',
+      'command changed',
+    ],
+    [
+      'the order of the command of the command line',
+      { name: 'CONSOLE' },
+      { name: 'CONSOLE', prerequisites: ['a.service'] },
+      'ready',
+      'change',
+      'after changed',
+    ],
+    [
+      'several settings of the command of the command line',
+      { name: 'CONSOLE' },
+      { name: 'CONSOLE', environment: { A: '1' }, prerequisites: ['a.service'] },
+      'ready',
+      'change',
+      'environment changed, after changed, the command goes on as it is',
+    ],
+    ['a variable that says nothing', { pidfile: undefined }, {}, 'ready', 'keep', ''],
+  ])('compares definitions: %s', (_, before, after, state, action, reasons) => {
+    const step = plan(before, after, state);
+    expect([step?.name, step?.action, step?.reasons.join(', ')]).toEqual([
+      before.name ?? 'web.service',
+      action,
+      reasons,
+    ]);
+  });
+
+  it('starts nothing that was disabled by hand, and lets what runs go on', () => {
+    const held = (before: Partial<ServiceSpec>, after: Partial<ServiceSpec>) =>
+      planReload(systemSpec([serviceSpec(before)]), systemSpec([serviceSpec(after)]), running, () => true).steps;
+    expect(held({}, { argv: ['x'] })).toEqual([
+      {
+        action: 'change',
+        name: 'web.service',
+        reasons: ['command changed', 'disabled by hand: what runs goes on as it is'],
+      },
+    ]);
+    expect(held({}, { enabled: false })).toEqual([{ action: 'stop', name: 'web.service', reasons: ['disabled'] }]);
+    expect(held({}, {})).toEqual([{ action: 'keep', name: 'web.service', reasons: [] }]);
+  });
+
+  it('is empty only where neither a service nor a setting changes', () => {
+    const settings = planReload(systemSpec([serviceSpec()]), systemSpec([serviceSpec()], { idleDelay: 5 }), running);
+    expect(isEmptyPlan(settings)).toBe(false);
+    expect(isEmptyPlan(planReload(systemSpec([serviceSpec()]), systemSpec([]), running))).toBe(false);
+  });
+
+  it('tells which part of the restart policy changes', () => {
+    const step = plan(
+      { restartPolicy: { backoff: 2, jitter: 0.5 } },
+      { restartPolicy: { backoff: 3, jitter: 0.5 } },
+      'ready',
+    );
+    expect([step?.action, step?.reasons]).toEqual(['change', ['restart_backoff changed']]);
+  });
+
   it('schedules cron services anew in another time zone, and touches no others', () => {
     const services = [serviceSpec(), serviceSpec({ name: 'job.service', type: 'cron', interval: '@daily' })];
     const { steps, settings } = planReload(
@@ -222,5 +319,21 @@ describe('renderPlan', () => {
       'stop     old.service  no longer in the configuration\nstop     a.service    no longer in the configuration\nsettings  idle_delay, detect_exit: from now on\n0 services kept as they are\n',
     );
     expect(renderPlan(planReload(before, before, running))).toBe('nothing has changed; 2 services kept as they are\n');
+  });
+
+  it('names what could not be started again, in columns with the steps', () => {
+    const before = systemSpec([serviceSpec({ name: 'a.service' })]);
+    const after = systemSpec([serviceSpec({ name: 'a.service', argv: ['x'] })]);
+    const refused = [{ name: 'longer.service', reason: 'db is stopped' }];
+    expect(renderPlan(planReload(before, after, running), refused)).toBe(
+      'restart  a.service       command changed\nrefused  longer.service  db is stopped\n0 services kept as they are\n',
+    );
+  });
+
+  it('tells of settings where no service changes', () => {
+    const one = [serviceSpec()];
+    expect(renderPlan(planReload(systemSpec(one), systemSpec(one, { idleDelay: 5 }), running))).toBe(
+      'settings  idle_delay: from now on\n1 service kept as it is\n',
+    );
   });
 });

@@ -32,4 +32,10 @@ describe('what stops need', () => {
     expect(overrun(needs, 7_500)).toBe(0);
     expect(overrun(needs, 7_000)).toBe(500);
   });
+
+  it('names the first of those that are equally slow in a layer', () => {
+    expect(stopNeeds(graph, services).map(({ service }) => service)).toEqual(['web.service', 'db.service']);
+    const falling = stopNeeds(graph, services, ({ name }) => (name === 'db.service' ? 3_000 : 1_000));
+    expect(falling[1]).toEqual({ service: 'db.service', time: 3_000 });
+  });
 });
