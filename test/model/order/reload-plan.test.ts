@@ -244,7 +244,6 @@ describe('planReload', () => {
       'change',
       'environment changed, after changed, the command goes on as it is',
     ],
-    ['a variable that says nothing', { pidfile: undefined }, {}, 'ready', 'keep', ''],
   ])('compares definitions: %s', (_, before, after, state, action, reasons) => {
     const step = plan(before, after, state);
     expect([step?.name, step?.action, step?.reasons.join(', ')]).toEqual([
