@@ -4,6 +4,7 @@ import {
   instanceName,
   instanceOf,
   instancesOf,
+  isSameRange,
   isTemplate,
   parseInstances,
   parseNames,
@@ -62,6 +63,65 @@ describe('instances', () => {
     expect(names('99999999999999999999')).toContain('too many services');
     expect(names('3-1')).toContain('begins behind its end');
     expect(parseNames(Array.from({ length: 1001 }, (_, index) => `i${index}`))).toMatchObject({ ok: false });
+  });
+
+  it.each<[string, string]>([
+    ['3', '3'],
+    ['1-3', '3'],
+    ['0', '0'],
+    ['5-4', '0'],
+    ['0-0', '0-0'],
+    ['2-2', '2-2'],
+    ['0-3', '0-3'],
+    ['mail,  web', 'mail, web'],
+    ['', ''],
+  ])('%j are written as %j', (text, written) => {
+    const read = parseInstances(text);
+    expect(read.ok && describeRange(read.range)).toBe(written);
+  });
+
+  it('are the same where they are written the same', () => {
+    const range = (first: number, count: number) => ({ kind: 'numbers', first, count }) as const;
+    const list = (...all: readonly string[]) => ({ kind: 'list', names: all }) as const;
+    expect(isSameRange(range(1, 3), range(1, 3))).toBe(true);
+    expect(isSameRange(range(1, 3), range(2, 3))).toBe(false);
+    expect(isSameRange(range(1, 3), list('3'))).toBe(false);
+    expect(isSameRange(list('a', 'b'), list('a', 'b'))).toBe(true);
+    expect(isSameRange(list('a', 'b'), list('b', 'a'))).toBe(false);
+  });
+
+  it('are refused with what is wrong, and where it helps with what is expected', () => {
+    const hint = 'expected names of letters, digits and _ . - in a list, such as [mail, web], or a range alone';
+    const most = 'expected at most 1000 instances';
+    expect(parseInstances('1x')).toEqual({
+      ok: false,
+      code: 'bad-name',
+      problem: 'is neither a number nor a range: "1x"',
+    });
+    expect(parseInstances('3-1')).toEqual({ ok: false, code: 'out-of-range', problem: 'begins behind its end: "3-1"' });
+    expect(parseInstances('2000')).toEqual({
+      ok: false,
+      code: 'out-of-range',
+      problem: 'makes too many services: 2000',
+      hint: most,
+    });
+    expect(parseInstances(`${2 ** 53 - 2}-${2 ** 53 - 1}`)).toMatchObject({ ok: false, code: 'out-of-range' });
+    expect(parseInstances('a, b/, c/')).toEqual({
+      ok: false,
+      code: 'bad-name',
+      problem: 'holds "b/", which is no name of an instance',
+      hint,
+    });
+    expect(parseInstances('a, b, a, b')).toEqual({ ok: false, code: 'bad-name', problem: 'names "a" twice' });
+    const many = Array.from({ length: 1001 }, (_, index) => `i${index}`);
+    expect(parseNames(many)).toEqual({
+      ok: false,
+      code: 'out-of-range',
+      problem: 'makes too many services: 1001',
+      hint: most,
+    });
+    expect(parseNames(many.slice(1))).toEqual({ ok: true, range: { kind: 'list', names: many.slice(1) } });
+    expect(parseInstances('2-3')).toEqual({ ok: true, range: { kind: 'numbers', first: 2, count: 2 } });
   });
 
   it('have names that a service can have, each once', () => {
