@@ -36,6 +36,102 @@ const times = (read: Schedule, from: string, count: number): string[] => {
   return found;
 };
 
+describe('the mistakes of a schedule', () => {
+  /** Each on a line: its place, what it says, and what is expected. */
+  const mistakes = (text: string): readonly string[] =>
+    problems(text).map(
+      ({ index, length, message, hint }) => `${index}+${length} ${message}${hint === undefined ? '' : ` → ${hint}`}`,
+    );
+  const five = 'expected *, a number from 0 to 59, a range such as 0-4, a step such as */2, or a list of these';
+
+  it.each<[string, readonly string[]]>([
+    ['99 99 * * *', ['0+2 minute 99 is not from 0 to 59', '3+2 hour 99 is not from 0 to 23']],
+    [
+      '0 0 99 99 * 99',
+      [
+        '4+2 day of month 99 is not from 1 to 31',
+        '7+2 month 99 is not from 1 to 12',
+        '12+2 second 99 is not from 0 to 59',
+      ],
+    ],
+    ['/5 * * * *', [`0+2 cannot read minute "/5" → ${five}`]],
+    ['-5 * * * *', [`0+2 cannot read minute "-5" → ${five}`]],
+    ['5- * * * *', [`0+2 cannot read minute "5-" → ${five}`]],
+    ['1-2-3 * * * *', [`0+5 cannot read minute "1-2-3" → ${five}`]],
+    ['1,,2 * * * *', ['2+1 a value is missing in the list of the minute']],
+    ['*/0 * * * *', ['2+1 minute step 0 is not from 1 to 60']],
+    ['*/61 * * * *', ['2+2 minute step 61 is not from 1 to 60']],
+    ['*/x * * * *', ['2+1 minute step "x" is not from 1 to 60']],
+    ['*/ * * * *', ['2+1 minute step "" is not from 1 to 60']],
+    ['0 */25 * * *', ['4+2 hour step 25 is not from 1 to 24']],
+    ['0 0 */32 * *', ['6+2 day of month step 32 is not from 1 to 31']],
+    ['0 0 * * */8', ['10+1 day of week step 8 is not from 1 to 7']],
+    ['30-10 * * * *', ['0+5 minute "30-10" runs backwards → did you mean "30-59,0-10"?']],
+    ['59-0 * * * *', ['0+4 minute "59-0" runs backwards → did you mean "59,0"?']],
+    ['1,60-70 * * * *', ['2+2 minute 60 is not from 0 to 59', '5+2 minute 70 is not from 0 to 59']],
+    ['0 0 * x *', ['6+1 month "x" is not known → expected 1 to 12, or jan to dec']],
+    ['0 x * * *', ['2+1 hour "x" is not a number → expected 0 to 23']],
+    ['0 mon * * *', ['2+3 hour "mon" is not a number → "mon" is a day of week']],
+    ['0 0 * mon *', ['6+3 month "mon" is not known → "mon" is a day of week']],
+    ['0 0 * * january', ['8+7 day of week "january" is not known → expected 0 to 7, or sun to sat']],
+    ['0 0 L L *', ['6+1 L, the last day, is not for the month → it is for the day of month']],
+    ['0 0 * * L', ['8+1 day of week L has no day before it → the last Friday of the month is 5L']],
+    ['0 0 1W * *', ['4+2 W, the nearest working day, is not supported']],
+    ['H(0-5)/2 * * * *', ['0+8 H, a random value, is not supported']],
+    ['0 0 5L * *', ['4+2 day of month "5L" has an L: that is for the day of week']],
+    ['0 0 5#1 * *', ['4+3 day of month "5#1" has a #: that is for the day of week']],
+    ['0 0 * * 5#6', ['10+1 day of week "5#6": "6" is not from 1 to 5 → the third Friday of the month is 5#3']],
+    ['0 0 * * 5#', ['10+1 day of week "5#": "" is not from 1 to 5 → the third Friday of the month is 5#3']],
+    [
+      '0 0 * * 9#22',
+      [
+        '8+1 day of week 9 is not from 0 to 7',
+        '10+2 day of week "9#22": "22" is not from 1 to 5 → the third Friday of the month is 5#3',
+      ],
+    ],
+    ['0 0 * * 1,5#3', ['10+3 day of week "5#3" stands in a list → a # is alone in its field']],
+    ['0 0 31 2,4 *', ['4+6 the schedule never runs: no day 31 in month 2,4']],
+    ['30 0 0 1 * 7', ['5+1 day of month 0 is not from 1 to 31 → the seconds stand last: "0 0 1 * 7 30"']],
+    ['30 0 4 * * mon', ['11+3 second "mon" is not a number → the seconds stand last: "0 4 * * mon 30"']],
+    [
+      '@reboot',
+      [
+        '0+7 "@reboot" is no schedule → what runs once at the start is a oneshot service in the group INIT: "service_groups: INIT"',
+      ],
+    ],
+    [' @daily x yy', ['8+4 nothing may follow "@daily"']],
+    [
+      '@dayly x',
+      [
+        '0+6 "@dayly" is not the name of a schedule → expected @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly or five fields',
+        '7+1 nothing may follow "@dayly"',
+      ],
+    ],
+    [
+      '  ',
+      [
+        '0+2 the schedule is empty → expected five fields (minute, hour, day of month, month, day of week), or six with the seconds last',
+      ],
+    ],
+    [
+      '',
+      [
+        '0+1 the schedule is empty → expected five fields (minute, hour, day of month, month, day of week), or six with the seconds last',
+      ],
+    ],
+  ])('in %j are told where they stand', (text, expected) => {
+    expect(mistakes(text)).toEqual(expected);
+  });
+
+  it('of a long text are cut, and hold nothing that a terminal would carry out', () => {
+    const name = (length: number): string => 'x'.repeat(length);
+    expect(timeZoneProblem(name(40))?.message).toBe(`the time zone "${name(40)}" is not known`);
+    expect(timeZoneProblem(name(41))?.message).toBe(`the time zone "${name(40)}…" is not known`);
+    expect(timeZoneProblem('a\u001bb')?.message).toBe('the time zone "a\ufffdb" is not known');
+    expect(timeZoneProblem('')).toMatchObject({ index: 0, length: 1 });
+  });
+});
+
 describe('the text of a schedule', () => {
   it.each([
     ['* * * * *', '2026-01-01T00:00:59Z', '2026-01-01T00:01:00Z'],
