@@ -100,9 +100,26 @@ describe('what is dumped', () => {
       ['SHOWN', 'x'],
     ]);
   });
+
+  it.each([
+    ...['HOME', 'USER', 'LOGNAME', 'GROUP', 'UID', 'GID', 'SHELL', 'PWD', 'OLDPWD', 'SHLVL', '_'],
+    ...['NOTIFY_SOCKET', 'LISTEN_FDS', 'LISTEN_PID', 'LISTEN_FDNAMES', 'WATCHDOG_USEC', 'WATCHDOG_PID'],
+    'CHAPERONE_SOCKET',
+  ])('is not the variable %s', (name) => {
+    expect(dumpedVariables({ [name]: 'x', B: 'b', A: 'a', C: 'c' })).toEqual([
+      ['A', 'a'],
+      ['B', 'b'],
+      ['C', 'c'],
+    ]);
+  });
 });
 
 describe('a file of the folder', () => {
+  it('may be as long as a program can get it together with its name', () => {
+    expect(whyNoValue('ABCD', 'x'.repeat(131_066))).toBeUndefined();
+    expect(whyNoValue('ABCD', 'x'.repeat(131_067))).toBe('it is longer than 128 KiB');
+  });
+
   it.each([
     ['1ST', 'x', 'its name is no name of a variable'],
     ['a b', 'x', 'its name is no name of a variable'],

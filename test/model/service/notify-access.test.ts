@@ -6,6 +6,7 @@ import {
   type Standing,
   speaksForService,
   standingOf,
+  unknownSender,
 } from '../../../src/model/service/notify-access.ts';
 import type { NotifyAccess } from '../../../src/model/service/notify-message.ts';
 
@@ -35,6 +36,16 @@ describe('the credentials of a sender', () => {
       { all: 'permitted', exec: 'undecided', main: 'undecided', none: 'refused' },
     ],
     ['a stranger', { pid: 7, uid: 1000 }, { all: 'permitted', exec: 'undecided', main: 'refused', none: 'refused' }],
+    [
+      'a sender of whom the kernel tells nothing',
+      unknownSender,
+      { all: 'permitted', exec: 'refused', main: 'refused', none: 'refused' },
+    ],
+    [
+      'the first process',
+      { pid: 1, uid: 0 },
+      { all: 'permitted', exec: 'permitted', main: 'refused', none: 'refused' },
+    ],
     [
       'root from elsewhere',
       { pid: 0, uid: 0 },

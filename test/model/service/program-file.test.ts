@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { headLength, type ProgramFault, programFault } from '../../../src/model/service/program-file.ts';
+import { headLength, isShell, type ProgramFault, programFault } from '../../../src/model/service/program-file.ts';
 
 const fault = (head: string, there: readonly string[] = ['/bin/sh', '/usr/bin/env'], inPath: readonly string[] = []) =>
   programFault(head, { exists: (path) => there.includes(path), findProgram: (word) => inPath.includes(word) });
@@ -80,4 +80,11 @@ describe('what a program file tells', () => {
     if (found?.kind !== 'loader') throw new Error('no loader');
     expect(readFileSync('/bin/sh', 'latin1')).toContain(`${found.missing}\0`);
   });
+});
+
+it.each(['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh'])('%s is a shell, wherever it stands', (name) => {
+  expect(isShell(name)).toBe(true);
+  expect(isShell(`/usr/local/bin/${name}`)).toBe(true);
+  expect(isShell(`${name}/x`)).toBe(false);
+  expect(isShell(`x${name}`)).toBe(false);
 });

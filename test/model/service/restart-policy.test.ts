@@ -5,9 +5,11 @@ import {
   answerTo,
   describeNoTry,
   luckOf,
+  mayBeTried,
   nextTry,
   noTries,
   pauseOf,
+  stableAfter,
   stableMemory,
   type Tried,
   triesLeft,
@@ -229,4 +231,53 @@ it('each reason has its words', () => {
   expect(describeNoTry({ kind: 'usedUp', limit: 5 })).toBe('restart_limit: 5');
   expect(describeNoTry({ kind: 'usedUp', limit: 5, window: 60_000 })).toBe('restart_limit: 5 in 1 m');
   expect(describeNoTry({ kind: 'start' })).toBe('restart_on_start_failure: false');
+});
+
+describe('the rest of the policy', () => {
+  it('lets a service be stable a second after its last pause', () => {
+    expect(stableAfter(0)).toBe(1_000);
+    expect(stableAfter(500)).toBe(1_500);
+  });
+
+  it('tries a service again where any end of it may be followed by a try', () => {
+    expect(mayBeTried({ restart: true })).toBe(true);
+    expect(mayBeTried({ restart: false })).toBe(false);
+    expect(mayBeTried({ restart: false, restartPolicy: {} })).toBe(false);
+    expect(mayBeTried({ restart: false, restartPolicy: { startFailure: true } })).toBe(true);
+  });
+
+  it('begins with no tries', () => {
+    expect(noTries).toStrictEqual({
+      restartsUsed: 0,
+      streak: 0,
+      pause: undefined,
+      recent: [],
+      firstLoss: undefined,
+      noTry: undefined,
+    });
+  });
+
+  it('counts no tries where there is no limit, and never fewer than none', () => {
+    expect(triesLeft(tried({ restartLimit: Number.POSITIVE_INFINITY }))).toBeUndefined();
+    expect(triesLeft(tried({ restartLimit: 2 }, exit(1), { restartsUsed: 3 }))).toBe(0);
+    expect(triesLeft(tried({ restartLimit: 2 }, exit(1), { restartsUsed: 1 }))).toBe(1);
+  });
+
+  it('gives no reason where a service has no tries at all, or ends because of its prerequisite', () => {
+    const none = { kind: 'none', why: undefined };
+    expect(answerTo(tried({ restartLimit: 0 }))).toStrictEqual(none);
+    const verdict = { kind: 'prerequisite', prerequisite: 'db.service', how: 'failed' } as const;
+    expect(answerTo(tried({}, exit(1), { verdict }))).toStrictEqual(none);
+    expect(answerTo(tried({}, exit(1), { verdict: undefined }))).toStrictEqual(none);
+    expect(answerTo(tried({ restartLimit: 1 }, exit(1), { restartsUsed: 1 }))).toStrictEqual({
+      kind: 'none',
+      why: { kind: 'usedUp', limit: 1 },
+    });
+  });
+
+  it('forgets why no other try followed once one follows', () => {
+    expect(nextTry(tried({}))).toHaveProperty('noTry', undefined);
+    const windowed = nextTry(tried({ restartPolicy: { window: 10_000 }, restartDelay: 100 }, exit(1), { at: 5_000 }));
+    expect(windowed).toMatchObject({ restartsUsed: 1, recent: [5_100], firstLoss: 5_100 });
+  });
 });
