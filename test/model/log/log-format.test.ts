@@ -10,6 +10,7 @@ import {
   packetFormatter,
   strftime,
   syslogTime,
+  variesWithTime,
 } from '../../../src/model/log/log-format.ts';
 import type { LogRecord } from '../../../src/model/log/log-record.ts';
 import { parseDatagram } from '../../../src/model/log/syslog-parse.ts';
@@ -339,5 +340,131 @@ describe('strftime', () => {
   it('knows noon and midnight', () => {
     expect(strftime('%I %l %p', new Date(2030, 0, 5, 0))).toBe('12 12 AM');
     expect(strftime('%I %l %p', new Date(2030, 0, 5, 12))).toBe('12 12 PM');
+  });
+});
+
+describe('consecutive JSON lines', () => {
+  it('have each the source of their own record', () => {
+    const write = lineFormatter({ host: 'box', format: 'json', timestamp: 'none' });
+    const sent = { facility: 'user', sender: { pid: 5, uid: 6 }, trust: 'claimed' } as const;
+    const all: readonly Partial<LogRecord>[] = [
+      { ...sent },
+      { ...sent, sender: { pid: 7, uid: 6 } },
+      { ...sent, sender: { pid: 7, uid: 8 } },
+      { ...sent, sender: { pid: 7, uid: 8 }, trust: 'verified' },
+      { pid: undefined, processId: 'a' },
+      { pid: undefined, processId: 'b' },
+      { pid: undefined },
+      {},
+    ];
+    const sources = all.map((changes) => write(record(changes)));
+    const alone = all.map((changes) => line({ format: 'json', timestamp: 'none' }, changes));
+    expect(sources).toEqual(alone);
+    expect(new Set(sources).size).toBe(all.length);
+    expect(sources[0]).toContain(',"trust":"claimed","sender":{"pid":5,"uid":6}');
+    expect(sources[4]).toContain(',"pid":"a"');
+    expect(sources[6]).not.toContain('"pid"');
+    expect(sources[7]).not.toContain('sender');
+  });
+});
+
+describe('other lines', () => {
+  it('name the host that is set in place of all, and in JSON, too', () => {
+    expect(line({ hostOverride: 'set', timestamp: 'none' }, { host: 'far' })).toBe('set web[12]: ready');
+    expect(line({ timestamp: 'none' }, { host: 'far' })).toBe('far web[12]: ready');
+    expect(line({ hostOverride: 'set', format: 'json' }, { host: 'far' })).toContain('"host":"set"');
+    expect(line({ format: 'json' }, { host: 'far' })).toContain('"host":"far"');
+  });
+
+  it('have the time that is asked for where they are plain', () => {
+    expect(line({ format: 'plain' })).toBe('ready');
+    expect(line({ format: 'plain', timestamp: 'iso' })).toBe(`2030-01-05T04:03:02.007${zone} ready`);
+    expect(line({ format: 'plain', timestamp: 'rfc3164' })).toBe('Jan  5 04:03:02 ready');
+    expect(line({ format: 'json', timestamp: 'rfc3164' })).toMatch(/^\{"time":"Jan {2}5 04:03:02",/);
+  });
+
+  it('have a tag where nothing says who wrote them', () => {
+    const unknown = { pid: undefined, program: '?', unprioritized: true } as const;
+    expect(packetFormatter('rfc3164', { host: 'box' })(record(unknown))).toBe('<28>Jan  5 04:03:02 box ??: ready');
+    expect(packetFormatter('rfc5424', { host: 'box' })(record(unknown))).toContain(' box ?? - - - ready');
+  });
+});
+
+describe('the fields of a packet', () => {
+  it('are as long as the standard lets them be', () => {
+    const fields = (changes: Partial<LogRecord>): readonly string[] =>
+      packetFormatter('rfc5424', { host: 'box' })(record(changes)).split(' ').slice(2, 6);
+    expect(fields({ program: 'x'.repeat(48) })[1]).toBe('x'.repeat(48));
+    expect(fields({ program: 'x'.repeat(49) })[1]).toBe('x'.repeat(48));
+    expect(fields({ program: 'a b\tc' })[1]).toBe('a_b_c');
+    expect(fields({ program: '' })[1]).toBe('-');
+    const structuredData = [{ id: 'i'.repeat(33), params: [['k=]"'.repeat(9), 'v"]\\'] as const] }];
+    expect(packetFormatter('rfc5424', { host: 'box' })(record({ structuredData }))).toContain(
+      ` [${'i'.repeat(32)} ${'k___'.repeat(8)}="v\\"\\]\\\\"] ready`,
+    );
+  });
+
+  it('are cut where the head alone is too long', () => {
+    const head = packetFormatter('rfc3164', { host: 'box' })(record({ message: '' }));
+    const cut = (limit: number): string =>
+      packetFormatter('rfc3164', { host: 'box', limit })(record({ message: 'abcdef' }));
+    expect(cut(head.length)).toBe(head);
+    expect(cut(head.length + 3).split('\n')[0]).toBe(`${head} ab`);
+    expect(cut(head.length + 14).split('\n')).toEqual([`${head} abcdef`]);
+    const long = 'abcdefghijklmnop';
+    const pieces = packetFormatter('rfc3164', { host: 'box', limit: head.length + 14 })(
+      record({ message: long }),
+    ).split('\n');
+    expect(pieces).toEqual([
+      `${head} abcdefghijklm`,
+      `${head} [continued] n`,
+      `${head} [continued] o`,
+      `${head} [continued] p`,
+    ]);
+  });
+});
+
+describe('conversions of a time', () => {
+  it.each([
+    ['%C %g %G %u %w %V %j', '20 30 2030 6 6 01 005'],
+    ['%5C|%-C|%_5G|%05u|%3w', '00020|20| 2030|00006|006'],
+    ['%e|%k|%l|%I|%p|%P', ' 5| 4| 4|04|AM|am'],
+    ['%-e|%-k|%-l|%0e|%_d|%_H', '5|4|4|05| 5| 4'],
+    ['%10a|%010a|%_10a|%^a|%#a|%#p', '       Sat|0000000Sat|       Sat|SAT|SAT|am'],
+    ['%y|%-y|%6Y|%-s', `30|30|002030|${Math.floor(date.getTime() / 1000)}`],
+    ['%q %', '%q %'],
+  ])('%j gives %j', (pattern, text) => {
+    expect(strftime(pattern, date)).toBe(text);
+  });
+
+  it.each<[number, string]>([
+    [0, 'AM 12 12 am'],
+    [11, 'AM 11 11 am'],
+    [12, 'PM 12 12 pm'],
+    [23, 'PM 11 11 pm'],
+  ])('know noon and midnight: %i', (hour, text) => {
+    expect(strftime('%p %I %l %P', new Date(2030, 0, 5, hour))).toBe(text);
+  });
+
+  it('count a Sunday as the seventh day or as none', () => {
+    expect(strftime('%u %w', new Date(2030, 0, 6))).toBe('7 0');
+    expect(strftime('%u %w', new Date(2030, 0, 7))).toBe('1 1');
+  });
+
+  it('write years before our era with a sign', () => {
+    const before = new Date(0);
+    before.setFullYear(-5, 5, 5);
+    expect(strftime('%Y|%5Y|%_5Y|%-Y|%y', before)).toBe('-5|-0005|   -5|-5|95');
+  });
+
+  it.each<[string, boolean]>([
+    ['a.log', false],
+    ['a%%.log', false],
+    ['a%n%t%%.log', false],
+    ['a%q.log', false],
+    ['a%Y.log', true],
+    ['a%%%-5d.log', true],
+  ])('make %j another name at another time: %s', (pattern, varies) => {
+    expect(variesWithTime(pattern)).toBe(varies);
   });
 });
