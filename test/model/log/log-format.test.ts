@@ -351,7 +351,7 @@ describe('consecutive JSON lines', () => {
       { ...sent },
       { ...sent, sender: { pid: 7, uid: 6 } },
       { ...sent, sender: { pid: 7, uid: 8 } },
-      { ...sent, sender: { pid: 7, uid: 8 }, trust: 'verified' },
+      { ...sent, sender: { pid: 7, uid: 8 }, trust: 'known' },
       { pid: undefined, processId: 'a' },
       { pid: undefined, processId: 'b' },
       { pid: undefined },
