@@ -111,3 +111,10 @@ describe('the built program', () => {
     expect(run('sdnotify', [`--${prefix}`, ...value, 'A=1'])).toEqual([prefix.startsWith('b') ? 1 : 0, '', '']);
   });
 });
+
+it.each(
+  programs.flatMap((program) => [program, ...program.verbs].map((command) => [program.name, command] as const)),
+)('%s has no two options of one name', (_, command) => {
+  const names = optionsOf(command).map(({ name }) => name);
+  expect(names).toEqual([...new Set(names)]);
+});

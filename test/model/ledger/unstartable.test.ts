@@ -40,6 +40,12 @@ describe('what a restart would end for good', () => {
     expect(unrestartable(ledger, ['web'])).toEqual([]);
   });
 
+  it('is told with those alone that keep it down, and not with all that it waits for', () => {
+    const both = { name: 'both', prerequisites: ['cache', 'db'] };
+    const { ledger } = system([db, { name: 'cache' }, both], { down: ['db'] });
+    expect(unrestartable(ledger, ['both'])).toEqual([{ name: 'both', reason: 'db is stopped' }]);
+  });
+
   it('is also what waits for something that is restarted with it, and cannot start itself', () => {
     const { ledger } = system([db, a, web], { down: ['a', 'db'] });
     expect(unrestartable(ledger, ['a', 'web'])).toEqual([{ name: 'web', reason: 'a never starts as things stand' }]);
