@@ -27,6 +27,8 @@ export function runSuite(name, args) {
   if (first.failed === 0 || args.length > config.length || !deserveAnother(files)) return first;
   process.stdout.write(`\nWhat has failed runs once more, alone: ${files.join(', ')}\n`);
   const again = run(`vitest-${name}-again.json`, [...config, '--maxWorkers=1', ...files]);
+  // Where vitest itself has broken down, nothing has passed.
+  if (again.broken.length === 0 && again.failed > 0) return first;
   for (const { file, tests } of first.broken) {
     const still = again.broken.find((other) => other.file === file)?.tests.map((test) => test.name) ?? [];
     for (const test of tests.filter((each) => !still.includes(each.name)))

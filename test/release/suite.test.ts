@@ -57,6 +57,17 @@ describe('a suite', () => {
     expect(lines.join('\n')).not.toMatch(/UNSTEADY .*never holds/);
   });
 
+  it('fails where the second run breaks down', () => {
+    const body = `it('ends the runner the second time', () => {
+      if (existsSync(folder + '/before')) process.kill(process.ppid, 'SIGKILL');
+      writeFileSync(folder + '/before', '');
+      expect(1).toBe(2);
+    });\n`;
+    const { status, lines } = runSuite({ 'b.test.mjs': body });
+    expect([status, lines.at(-1)]).toEqual([1, '0 passed, 1 failed']);
+    expect(lines.join('\n')).not.toContain('UNSTEADY');
+  });
+
   it('fails with a file that does not load', () => {
     const { status, lines } = runSuite({ 'a.test.mjs': good, 'b.test.mjs': "import './missing.mjs';\n" });
     expect([status, lines.at(-1)]).toEqual([1, '1 passed, 1 failed']);
