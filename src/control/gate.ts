@@ -27,7 +27,7 @@ type CallOptions = Pick<ExecuteOptions, 'aborted' | 'unattended' | 'meter'>;
 /** Most accounts whose rate is remembered; the one that has been quiet for longest is forgotten first. */
 const mostAccounts = 1_000;
 /** Most processes that are remembered for having asked for the end of the system. */
-const mostEnders = 16;
+const mostShutdownCallers = 16;
 
 export class Gate {
   readonly supervisor: Supervisor;
@@ -36,7 +36,7 @@ export class Gate {
   readonly boundary: Boundary;
   readonly #now: () => number;
   readonly #buckets = new Map<number, TokenBucket>();
-  readonly #enders = new Set<number>();
+  readonly #shutdownCallers = new Set<number>();
 
   constructor({ supervisor, rights, now, timers, boundary }: GateOptions) {
     this.supervisor = supervisor;
@@ -76,14 +76,19 @@ export class Gate {
   async command(command: Command, caller: Caller, options: CallOptions): Promise<Answer> {
     const refusal = this.refuse(caller, neededFor(command));
     if (refusal !== undefined) return refusal;
-    if (command.verb === 'shutdown' && command.now && caller.pid !== undefined && this.#enders.size < mostEnders)
-      this.#enders.add(caller.pid);
+    if (
+      command.verb === 'shutdown' &&
+      command.now &&
+      caller.pid !== undefined &&
+      this.#shutdownCallers.size < mostShutdownCallers
+    )
+      this.#shutdownCallers.add(caller.pid);
     return execute(command, { supervisor: this.supervisor, timers: this.timers, ...options });
   }
 
   /** The pids of those who have asked for the end of the system at once. */
-  enders(): readonly number[] {
-    return [...this.#enders];
+  shutdownCallers(): readonly number[] {
+    return [...this.#shutdownCallers];
   }
 
   /** Carries out a command that came as words, or answers with the mistake in them. */

@@ -166,19 +166,25 @@ export class ControlServer {
     }
   }
 
-  /**
-   * Ends all streams; resolves once each reader has got the rest, and the mark of the end, and who has asked for the end of the
-   * system has said so and is gone: the end of PID 1 kills all that is in the namespace, `docker exec` too.
-   */
+  /** Ends all streams; resolves once each reader has got the rest, and the mark of the end. */
   async end(): Promise<void> {
-    const streams = [...this.#streams].map(
-      (stream) =>
-        new Promise<void>((resolve) => {
-          stream.onClose(resolve);
-          stream.end();
-        }),
+    await Promise.all(
+      [...this.#streams].map(
+        (stream) =>
+          new Promise<void>((resolve) => {
+            stream.onClose(resolve);
+            stream.end();
+          }),
+      ),
     );
-    await Promise.all([...streams, ...this.#gate.enders().map((pid) => this.#gone(pid))]);
+  }
+
+  /**
+   * Resolves once who has asked for the end of the system has told the answer and is gone: the end of PID 1 kills all that is in
+   * the namespace, `docker exec` too.
+   */
+  async shutdownCallersGone(): Promise<void> {
+    await Promise.all(this.#gate.shutdownCallers().map((pid) => this.#gone(pid)));
   }
 
   #gone(pid: number): Promise<void> {

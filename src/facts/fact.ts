@@ -7,7 +7,7 @@
  * the edge reports processes, signals and requests. No fact holds the value of an environment variable or a command
  * line.
  */
-import type { ExitStatus } from '../model/service/exit-status.ts';
+import { type ExitStatus, isNormal } from '../model/service/exit-status.ts';
 import type { ProbePurpose } from '../model/service/probe.ts';
 import type { SignalName } from '../model/service/signal.ts';
 import type { SystemNotice } from '../model/service/system-notice.ts';
@@ -111,6 +111,11 @@ interface Told {
 }
 
 export type Fact = Told & Happening;
+
+/** True where the process has exited with 0, or as `success_exit` says. */
+export function hasEndedWell({ status, normal }: Extract<ProcessFact, { readonly type: 'run.ended' }>): boolean {
+  return normal === true || isNormal(status);
+}
 
 /** A fact that inspectors are shown and that journals hold. */
 export type ShownFact = Told & (Moved | Notified | Probed | ProcessFact | RequestFact);

@@ -5,7 +5,7 @@
 import { describeExit } from '../model/service/exit-status.ts';
 import { shortName } from '../model/service/service-spec.ts';
 import type { JsonObject } from '../model/words/json.ts';
-import { type Fact, hasStarted, systemActor, textOf } from './fact.ts';
+import { type Fact, hasEndedWell, hasStarted, systemActor, textOf } from './fact.ts';
 import type { MoveFact } from './milestones.ts';
 
 /** Times in ms since chaperone began. */
@@ -102,7 +102,7 @@ export class Spans {
         if (run === undefined || fact.hook !== undefined) break;
         this.#runs.delete(fact.pid);
         const ended = describeExit(fact.status);
-        const failed = ended !== 'exit 0' && fact.normal !== true;
+        const failed = !hasEndedWell(fact);
         run.attributes['chaperone.exit'] = ended;
         const name = `run ${shortName(run.service)}`;
         this.#end(run, name, fact.at, failed ? 'failed' : 'done', failed ? ended : undefined);

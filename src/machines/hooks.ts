@@ -130,7 +130,7 @@ export const hooksMachine = setup({
       assertEvent(event, 'hooks.kill');
       if (unit !== undefined) enqueue.sendTo(unit, { type: 'unit.kill', grace: event.grace, at: event.at });
     }),
-    /** What a hook has left has not ended in time. A timer's event carries no time: this sets that at which it is due. */
+    /** Kills what a hook has left and has not ended in time. The event of a timer carries no time, so this action notes when the timer was due. */
     killLeft: enqueueActions(({ context, enqueue }) => {
       const at = context.at + clearGrace;
       enqueue.assign({ at });

@@ -3,9 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import { Boundary } from '../../src/control/boundary.ts';
-import { Gate } from '../../src/control/gate.ts';
-import { createRights } from '../../src/control/rights.ts';
 import type { MoveFact } from '../../src/facts/milestones.ts';
 import { type Span, Spans } from '../../src/facts/spans.ts';
 import { parseDatagram } from '../../src/model/log/syslog-parse.ts';
@@ -15,7 +12,7 @@ import { Flows } from '../../src/runtime/logging/flows.ts';
 import { SimulatedKernel } from '../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
 import { Checks } from '../../src/runtime/units/checks.ts';
-import { FakeSupervisor } from '../control/fake-supervisor.ts';
+import { gateAt } from '../control/gate-at.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { countObjects, keptStrings } from './kept-strings.ts';
 
@@ -151,13 +148,7 @@ it('a span of a service that tries again for days has a bounded number of links 
 });
 
 it('of the accounts that have asked something, the latest are told apart', () => {
-  const gate = new Gate({
-    supervisor: new FakeSupervisor([]),
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
-    now: () => 0,
-    timers: new VirtualClock(),
-    boundary: new Boundary((error) => expect.unreachable(String(error))),
-  });
+  const gate = gateAt();
   for (let uid = 1; uid <= 10_000; uid += 1) gate.admit({ uid, gid: 0, groups: [] });
   expect(countObjects('TokenBucket')).toBe(1_000);
   // The gate is in use until its buckets are counted.

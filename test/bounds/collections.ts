@@ -23,7 +23,7 @@ export const collections: Readonly<Record<string, Readonly<Record<string, Bound>
   'cli/top/top-feed.ts': { '#changed': 'service', '#timers': 'configuration' },
   'control/gate.ts': {
     '#buckets': { most: 1_000, fedIn: caches },
-    '#enders': { most: 16, fedIn: 'test/control/gate.test.ts' },
+    '#shutdownCallers': { most: 16, fedIn: 'test/control/gate.test.ts' },
   },
   'control/server.ts': { '#connections': 'connection', '#deadlines': 'connection', '#streams': 'connection' },
   'facts/causes.ts': { '#known': 'service' },

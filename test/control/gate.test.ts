@@ -1,20 +1,10 @@
 import { expect, it } from 'vitest';
-import { Boundary } from '../../src/control/boundary.ts';
-import { Gate } from '../../src/control/gate.ts';
 import { limits } from '../../src/control/limits.ts';
 import { Meter } from '../../src/control/meter.ts';
-import { createRights } from '../../src/control/rights.ts';
-import { VirtualClock } from '../../src/runtime/simulated/virtual-clock.ts';
-import { FakeSupervisor } from './fake-supervisor.ts';
+import { gateAt } from './gate-at.ts';
 
 it('remembers the rates of a thousand accounts, and forgets the account that has been quiet for longest', () => {
-  const gate = new Gate({
-    supervisor: new FakeSupervisor([]),
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
-    now: () => 0,
-    timers: new VirtualClock(),
-    boundary: new Boundary((error) => expect.unreachable(String(error))),
-  });
+  const gate = gateAt();
   const isAdmitted = (uid: number): boolean => gate.admit({ uid, gid: 0, groups: [] }) === undefined;
   const useUp = (uid: number): void => {
     for (let count = 0; count < limits.requestBurst; count += 1) expect(isAdmitted(uid)).toBe(true);
@@ -31,13 +21,7 @@ it('remembers the rates of a thousand accounts, and forgets the account that has
 
 it('counts a heavy request of a guest as several, and lets the guest in again once the debt is earned', () => {
   let now = 0;
-  const gate = new Gate({
-    supervisor: new FakeSupervisor([]),
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
-    now: () => now,
-    timers: new VirtualClock(),
-    boundary: new Boundary((error) => expect.unreachable(String(error))),
-  });
+  const gate = gateAt(() => now);
   const guest = { uid: 1000, gid: 1000, groups: [] };
   const heavy = new Meter();
   heavy.steps = limits.stepsPerRequest * limits.requestBurst;
@@ -56,13 +40,7 @@ it('counts a heavy request of a guest as several, and lets the guest in again on
 });
 
 it('counts the bytes of a request', () => {
-  const gate = new Gate({
-    supervisor: new FakeSupervisor([]),
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
-    now: () => 0,
-    timers: new VirtualClock(),
-    boundary: new Boundary((error) => expect.unreachable(String(error))),
-  });
+  const gate = gateAt();
   const guest = { uid: 1000, gid: 1000, groups: [] };
   let admitted = 0;
   while (gate.admit(guest, limits.body) === undefined) admitted += 1;
@@ -70,16 +48,10 @@ it('counts the bytes of a request', () => {
 });
 
 it('remembers the first sixteen processes that have asked for the end at once, and nobody who may not', async () => {
-  const gate = new Gate({
-    supervisor: new FakeSupervisor([]),
-    rights: createRights({ uid: 0, policy: () => ({ owners: [], grants: [] }) }),
-    now: () => 0,
-    timers: new VirtualClock(),
-    boundary: new Boundary((error) => expect.unreachable(String(error))),
-  });
+  const gate = gateAt();
   const ask = (uid: number, pid: number) =>
     gate.command({ verb: 'shutdown', delay: 100, now: true }, { uid, gid: 0, groups: [], pid }, { meter: new Meter() });
   expect((await ask(1000, 7)).kind).toBe('forbidden');
   for (let pid = 100; pid < 260; pid += 1) await ask(0, pid);
-  expect(gate.enders()).toEqual(Array.from({ length: 16 }, (_, nth) => 100 + nth));
+  expect(gate.shutdownCallers()).toEqual(Array.from({ length: 16 }, (_, nth) => 100 + nth));
 });

@@ -636,7 +636,7 @@ describe('the end of the system', () => {
     await serving.exchange(words);
     for (const each of alive) serving.alive.add(each);
     let over = false;
-    serving.server.end().then(() => {
+    serving.server.shutdownCallersGone().then(() => {
       over = true;
     });
     const first = await new Promise<boolean>((resolve) => setImmediate(() => resolve(over)));

@@ -7,7 +7,7 @@ import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import type { UnitFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, hearing, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const ask = (command: string): Condition => ({ kind: 'command', command, argv: [command] });
 const file: Condition = { kind: 'file', path: '/x' };
@@ -18,12 +18,7 @@ function asking(startIf: Condition = { kind: 'all', of: [file, ask('one'), { kin
   const clock = new SimulatedClock();
   clock.increment(100);
   const programs = new ScriptedPrograms(clock);
-  const facts: (ConditionFact | UnitFact)[] = [];
-  const owner = createActor(
-    fromCallback<ConditionFact | UnitFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<ConditionFact | UnitFact>();
   let answer: (fact: LookedFact) => void = () => {};
   const lookup = fromCallback<EventObject, ServiceSpec, LookedFact>(({ sendBack }) => {
     answer = sendBack;

@@ -6,6 +6,7 @@ import { type CheckFact, type CheckRequest, type CheckRun, probeMachine } from '
 import type { Probe, ProbeTree } from '../../src/model/service/probe.ts';
 import { serviceSpec } from '../model/specs.ts';
 import { tcpProbe } from './explored-service.ts';
+import { hearing } from './scripted.ts';
 
 const ports = [80, 81] as const;
 const [first, second] = ports.map(
@@ -18,12 +19,7 @@ function healthOf(kind: 'all' | 'any') {
   const tree: ProbeTree = { kind, of: [first, second] };
   const clock = new SimulatedClock();
   clock.increment(100);
-  const facts: HealthFact[] = [];
-  const owner = createActor(
-    fromCallback<HealthFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<HealthFact>();
   const listening = new Set<number>(ports);
   const runs: CheckRun[] = [];
   const check = fromCallback<CheckRequest, CheckRun, CheckFact>(({ input, receive, sendBack }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createActor, fromCallback, SimulatedClock } from 'xstate';
+import { createActor, SimulatedClock } from 'xstate';
 import { hookedRunMachine } from '../../src/machines/hooked-run.ts';
 import { hooksMachine } from '../../src/machines/hooks.ts';
 import type { UnitCommand } from '../../src/machines/unit.ts';
@@ -7,7 +7,7 @@ import type { Hook, HookStage } from '../../src/model/service/hook.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { UnitFact } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, hearing, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const hook: Hook = { command: 'true' };
 
@@ -18,12 +18,7 @@ function hookedRun(
 ) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
-  const facts: UnitFact[] = [];
-  const owner = createActor(
-    fromCallback<UnitFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<UnitFact>();
   const { unit } = programs;
   const machine = hookedRunMachine.provide({ actors: { unit, hooks: hooksMachine.provide({ actors: { unit } }) } });
   const service = serviceSpec({ ...changes, type: 'cron', hooks: { commands, afterStopTimeout: 5_000 } });

@@ -1,11 +1,11 @@
 /** What the hooks of one stage do one after another, and what they tell their service. */
 import { describe, expect, it } from 'vitest';
-import { createActor, fromCallback, SimulatedClock } from 'xstate';
+import { createActor, SimulatedClock } from 'xstate';
 import { type HooksFact, type HooksInput, hooksMachine } from '../../src/machines/hooks.ts';
 import type { Hook } from '../../src/model/service/hook.ts';
 import type { SignalName } from '../../src/model/service/signal.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, hearing, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const strict: Hook = { command: 'true' };
 const lenient: Hook = { command: 'true', mayFail: true };
@@ -14,12 +14,7 @@ const lenient: Hook = { command: 'true', mayFail: true };
 function stageOf(hooks: readonly Hook[], resumes?: HooksInput['resumes']) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
-  const facts: HooksFact[] = [];
-  const owner = createActor(
-    fromCallback<HooksFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<HooksFact>();
   const service = serviceSpec({ hooks: { commands: { before_start: hooks }, afterStopTimeout: 5_000 } });
   const input = { service, stage: 'before_start', serial: 7, owner, variables: { MAINPID: '42' } } as const;
   const actor = createActor(hooksMachine.provide({ actors: { unit: programs.unit } }), {

@@ -19,7 +19,7 @@ import type { UnitFact, UnitReport, UnitRequest, UnitRun } from '../../src/model
 import { serviceSpec } from '../model/specs.ts';
 import { chartEvents, type Edge, explore, leaves, reachedLeaves, unanswered } from './explore.ts';
 import { tcpProbe } from './explored-service.ts';
-import { exit0, exit1, noSuchProgram } from './scripted.ts';
+import { exit0, exit1, hearing, noSuchProgram } from './scripted.ts';
 
 type ProbeSnapshot = SnapshotFrom<typeof probeMachine>;
 type ProbeEvent = CheckFact | UnitFact;
@@ -231,11 +231,9 @@ describe('probes and their owners', () => {
   it('end with the readiness that has begun them, and begin once, however often more time is asked for', () => {
     const clock = new SimulatedClock();
     const { open, asked, probe } = counting();
-    const facts: ReadinessFact[] = [];
-    const hearing = createActor(fromCallback<ReadinessFact>(({ receive }) => receive((fact) => facts.push(fact))));
-    hearing.start();
+    const { actor: owner } = hearing<ReadinessFact>();
     const service = serviceSpec({ type: 'notify', ready: { kind: 'all', of: [tcpProbe, tcpProbe] } });
-    const input = { service, serial: 2, owner: hearing, deadline: 30_000, probes: true, at: 0 };
+    const input = { service, serial: 2, owner, deadline: 30_000, probes: true, at: 0 };
     const actor = createActor(readinessMachine.provide({ actors: { probe } }), { clock, input }).start();
     clock.increment(0);
     expect(asked.count).toBe(2);
@@ -252,12 +250,10 @@ describe('probes and their owners', () => {
   it('tell together whether the service is healthy, and end with that', () => {
     const clock = new SimulatedClock();
     const { open, probe } = counting();
-    const facts: HealthFact[] = [];
-    const hearing = createActor(fromCallback<HealthFact>(({ receive }) => receive((fact) => facts.push(fact))));
-    hearing.start();
+    const { actor: owner, heard: facts } = hearing<HealthFact>();
     const patient = { ...tcpProbe, longest: 100, timeout: 10_000 };
     const tree = { kind: 'any', of: [patient, patient] } as const;
-    const input = { service: serviceSpec(), serial: 2, tree, owner: hearing, at: 0 };
+    const input = { service: serviceSpec(), serial: 2, tree, owner, at: 0 };
     const actor = createActor(healthMachine.provide({ actors: { probe } }), { clock, input }).start();
     const answer = (...answers: readonly boolean[]): void => {
       clock.increment(100);

@@ -31,7 +31,7 @@ import {
   unanswered,
 } from './explore.ts';
 import { tcpProbe } from './explored-service.ts';
-import { exit1 } from './scripted.ts';
+import { exit1, hearing } from './scripted.ts';
 
 type ReadinessSnapshot = SnapshotFrom<typeof readinessMachine>;
 type ReadinessEvent = NotifyFact | PidfileFact | ProbeFact;
@@ -177,12 +177,7 @@ describe.each(variants)('the readiness chart ($name)', ({ exploration }) => {
 
 function scripted(changes: Partial<ServiceSpec>, at = 0) {
   const clock = new SimulatedClock();
-  const facts: ReadinessFact[] = [];
-  const hearing = createActor(
-    fromCallback<ReadinessFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<ReadinessFact>();
   let looking = 0;
   const logic = readinessMachine.provide({
     actors: {
@@ -194,7 +189,7 @@ function scripted(changes: Partial<ServiceSpec>, at = 0) {
       }),
     },
   });
-  const input = { ...inputFor(changes), owner: hearing, at };
+  const input = { ...inputFor(changes), owner, at };
   const actor = createActor(logic, { clock, input }).start();
   return {
     clock,

@@ -7,7 +7,7 @@ import type { ReloadMethod } from '../../src/model/service/reload-method.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import type { SignalOutcome } from '../../src/model/service/unit-events.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { exit0, exit1, hearing, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const signal: ReloadMethod = { kind: 'signal', signal: 'SIGHUP' };
 const command: ReloadMethod = { kind: 'command', command: 'ctl', argv: ['ctl'] };
@@ -18,12 +18,7 @@ function reloading(method: ReloadMethod, type: ServiceSpec['type'] = 'simple') {
   const clock = new SimulatedClock();
   clock.increment(100);
   const programs = new ScriptedPrograms(clock);
-  const facts: ReloadFact[] = [];
-  const owner = createActor(
-    fromCallback<ReloadFact>(({ receive }) => {
-      receive((fact) => facts.push(fact));
-    }),
-  ).start();
+  const { actor: owner, heard: facts } = hearing<ReloadFact>();
   const targets: ReloadTarget[] = [];
   let report: (fact: ReloadReport) => void = () => {};
   const reloader = fromCallback<EventObject, ReloadTarget, ReloadReport>(({ input, sendBack }) => {

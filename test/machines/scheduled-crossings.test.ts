@@ -17,7 +17,7 @@ import {
 import type { ReloadNews } from '../../src/model/service/reload-method.ts';
 import type { ServiceSpec } from '../../src/model/service/service-spec.ts';
 import { serviceSpec } from '../model/specs.ts';
-import { cancelled, exit0, exit1, noSuchProgram, ScriptedPrograms } from './scripted.ts';
+import { cancelled, exit0, exit1, hearing, noSuchProgram, ScriptedPrograms } from './scripted.ts';
 
 const terminated = { kind: 'signaled', signal: 'SIGTERM', coreDumped: false } as const;
 
@@ -62,12 +62,7 @@ function scriptedSchedule(spec: ServiceSpec) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
   const trigger = new ScriptedTrigger(() => clock.now());
-  const reports: ServiceReport[] = [];
-  const system = createActor(
-    fromCallback<ServiceReport>(({ receive }) => {
-      receive((report) => reports.push(report));
-    }),
-  ).start();
+  const { actor: system, heard: reports } = hearing<ServiceReport>();
   const { unit } = programs;
   /** Files are there or not, by what a test says; each look answers at once. */
   const files = { there: true };

@@ -200,16 +200,18 @@ export class ScriptedPrograms {
   }
 }
 
+/** An actor that keeps what it is sent. */
+export function hearing<Event extends EventObject>() {
+  const heard: Event[] = [];
+  const actor = createActor(fromCallback<Event>(({ receive }) => receive((event) => heard.push(event)))).start();
+  return { actor, heard };
+}
+
 /** One service with its real charts, a scripted program and a clock. */
 export function scriptedService(changes: Partial<ServiceSpec> = {}, resumes?: Resumption) {
   const clock = new SimulatedClock();
   const programs = new ScriptedPrograms(clock);
-  const reports: ServiceReport[] = [];
-  const system = createActor(
-    fromCallback<ServiceReport>(({ receive }) => {
-      receive((report) => reports.push(report));
-    }),
-  ).start();
+  const { actor: system, heard: reports } = hearing<ServiceReport>();
   const { unit } = programs;
   /** Whether the machine looks for the pidfile, and how often it has closed the notify socket. */
   const ports = { looking: false, closed: 0 };

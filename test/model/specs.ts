@@ -1,3 +1,4 @@
+import type { Probe, ProbeCheck } from '../../src/model/service/probe.ts';
 import type { LoggingSpec, ServiceSpec, SystemSpec } from '../../src/model/service/service-spec.ts';
 
 export function serviceSpec(changes: Partial<ServiceSpec> = {}): ServiceSpec {
@@ -61,4 +62,10 @@ export function loggingSpec(changes: Partial<LoggingSpec> = {}): LoggingSpec {
     extended: false,
     ...changes,
   };
+}
+
+/** A probe that is tried ten times a second, and whose first failure counts. */
+export function probeSpec(check: ProbeCheck, changes: Partial<Probe> = {}): Probe {
+  const times = { interval: 100, longest: 100, timeout: 1_000 };
+  return { kind: 'probe', check, ...times, retries: 1, startPeriod: 0, ...changes };
 }

@@ -1,19 +1,12 @@
 /** What the log tells of a service's health. */
 import { expect, it } from 'vitest';
-import type { ProbeTree } from '../../src/model/service/probe.ts';
+import { probeSpec } from '../model/specs.ts';
 import { createWorld, simpleService, systemOf } from './world.ts';
 
 const second = 1_000;
 
-const healthy: ProbeTree = {
-  kind: 'probe',
-  check: { kind: 'command', argv: ['check'] },
-  interval: second,
-  longest: second,
-  timeout: second / 2,
-  retries: 1,
-  startPeriod: 0,
-};
+const times = { interval: second, longest: second, timeout: second / 2 };
+const healthy = probeSpec({ kind: 'command', argv: ['check'] }, times);
 
 it('a service that has been unhealthy is healthy again, and not at the first time', () => {
   const codes = [0, 0, 1, 1, 0, 1, 0];

@@ -1845,7 +1845,7 @@ function unheld(run: WorldRun, look: Entry & { readonly kind: 'look' }, state: S
           (!meets(run, other, tieTo(spec, other.name), { ...state, phases }) ||
             state.asked.has(other.name) ||
             state.renewed.has(other.name))) ||
-        // What a reload replaces, or ends because of something that it replaces, such as the reader of its output.
+        // The reload replaces the other service, or ends that one because it replaces the reader of its output.
         (other !== spec &&
           (state.replaced.has(other.name) || (state.replaced.size > 0 && phases.get(other.name) === 'stopping')) &&
           sharesWith(spec, other)),

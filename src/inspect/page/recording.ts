@@ -1,6 +1,6 @@
 /** The entries of one boot as the page keeps them, with the indices that its views use for look-ups. */
 
-import type { ShownFact } from '../../facts/fact.ts';
+import { hasEndedWell, type ShownFact } from '../../facts/fact.ts';
 import { noticeText, Transitions } from '../../facts/transitions.ts';
 import type { Severity } from '../../model/log/syslog-names.ts';
 import { isScheduled } from '../../model/schedule/scheduled-runs.ts';
@@ -240,8 +240,7 @@ export class Recording {
       case 'run.ended': {
         const text = describeExit(fact.status);
         const what = fact.hook === undefined ? '' : `${fact.hook}: `;
-        const isNormal = text === 'exit 0' || fact.normal === true;
-        this.#mark(fact.service, isNormal ? 'exit' : 'crash', index, `${what}${text}, pid ${fact.pid}`);
+        this.#mark(fact.service, hasEndedWell(fact) ? 'exit' : 'crash', index, `${what}${text}, pid ${fact.pid}`);
         break;
       }
       case 'notified': {

@@ -122,10 +122,10 @@ interface Daemon {
 /** The least and the most ms for flushing the logs at the end; between them the rest of the shutdown budget counts. */
 const shortestFlush = 500;
 const longestFlush = 2_000;
-/** ms in which inspectors have to have read the last entries, and who has asked for the end has to have told so. */
-const longestFarewell = 500;
-/** ms for the last spans. */
-const longestExport = 200;
+/** ms in which inspectors have to have read the last entries. */
+const longestFarewell = 200;
+/** ms in which whoever has asked for the end has to have told the answer. */
+const longestReport = 500;
 /** How many errors of chaperone itself are handled before it gives up. */
 const mostErrors = 10;
 /** ms that a write of a chaperone in trouble may take. */
@@ -153,7 +153,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     ...ports,
     exitOf: exitsOf(kernel),
   });
-  linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
+  linux.allow(spec.shutdownTimeout + longestFlush + longestReport);
   await loadPartsOrLeave(linux, edge, spec);
 
   const uid = process.getuid?.() ?? 0;
@@ -275,7 +275,7 @@ async function loadReloader(
     again: again === undefined ? undefined : async (scales, exitOf) => adapted(await again(scales, exitOf)),
     refresh,
     prepare: (spec) => {
-      linux.allow(spec.shutdownTimeout + longestFlush + longestFarewell);
+      linux.allow(spec.shutdownTimeout + longestFlush + longestReport);
       return loadParts(linux, spec);
     },
   });
@@ -646,8 +646,10 @@ function flushAndExit(daemon: Daemon, { lines, timeout, end }: LastThings): void
     end();
   };
   const endInspection = (): void => {
-    clock.setTimeout(exit, longestFarewell);
-    Promise.all([inspection.close(), control.end(), outward?.close(longestExport)]).then(exit, exit);
+    const within = (time: number, done: Promise<unknown>): Promise<unknown> =>
+      Promise.race([done, new Promise<void>((resolve) => clock.setTimeout(resolve, time))]);
+    const told = Promise.all([inspection.close(), control.end(), outward?.close(longestFarewell)]);
+    Promise.all([within(longestFarewell, told), within(longestReport, control.shutdownCallersGone())]).then(exit, exit);
   };
   clock.setTimeout(exit, timeout);
   let said = false;

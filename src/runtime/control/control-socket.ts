@@ -18,6 +18,13 @@ export interface ControlSocketOptions {
   readonly uid: number;
 }
 
+export interface Farewell {
+  /** Ends the answers that last; resolves once their readers have got the rest. */
+  readonly end: () => Promise<void>;
+  /** Resolves once the processes that have asked for the end of the system have ended. */
+  readonly shutdownCallersGone: () => Promise<void>;
+}
+
 export interface ControlSocket {
   /** Absent where no path was possible. */
   readonly path?: string;
@@ -27,15 +34,15 @@ export interface ControlSocket {
   /**
    * Passes connections on from now on, beginning with those that have waited.
    *
-   * @param onEnd ends the answers that last
+   * @param farewell what `end` and `shutdownCallersGone` do from now on
    */
   readonly serve: (
     onConnection: (socket: Socket) => void,
     onLines: (chunk: Buffer) => void,
-    onEnd: () => Promise<void>,
+    farewell: Farewell,
   ) => void;
-  /** Ends the answers that last; resolves once their readers have got the rest. */
-  readonly end: () => Promise<void>;
+  readonly end: Farewell['end'];
+  readonly shutdownCallersGone: Farewell['shutdownCallersGone'];
   /** Removes the created files. */
   readonly close: () => void;
 }
@@ -78,14 +85,15 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
     );
   }
 
-  let endAnswers = (): Promise<void> => Promise.resolve();
+  let farewell: Farewell = { end: () => Promise.resolve(), shutdownCallersGone: () => Promise.resolve() };
   return {
     ...(path === undefined ? {} : { path }),
     ...(fifo === undefined ? {} : { fifo: fifo.path }),
     problems,
-    end: () => endAnswers(),
-    serve: (onConnection, onLines, onEnd) => {
-      endAnswers = onEnd;
+    end: () => farewell.end(),
+    shutdownCallersGone: () => farewell.shutdownCallersGone(),
+    serve: (onConnection, onLines, served) => {
+      farewell = served;
       handOver = onConnection;
       takeLines = onLines;
       for (const socket of waiting.splice(0)) onConnection(socket);

@@ -49,7 +49,10 @@ export function serveControl(options: ServeControlOptions): () => ControlCounts 
         (ready) => ready.takeLines(chunk),
         () => undefined,
       ),
-    async () => loaded?.end(),
+    {
+      end: async () => loaded?.end(),
+      shutdownCallersGone: async () => loaded?.shutdownCallersGone(),
+    },
   );
   return () => loaded?.counts() ?? { connections: 0, refused: 0, unread: 0 };
 }

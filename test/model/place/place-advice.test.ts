@@ -449,7 +449,7 @@ describe('what a service cannot get of a place', () => {
         advice: 'add the capability SETPCAP to the container, or leave the directive out',
       },
     ]);
-    // It has no other that would have to be taken away.
+    // Chaperone holds no capability besides the one that the service keeps, so it needs no SETPCAP to take others away.
     expect(refused({ capabilities: [0] })).toEqual([]);
     const confining = { effective: new Set(['CHOWN', 'SETPCAP']), bounding: new Set(['CHOWN', 'SETPCAP']) };
     expect(refused({ capabilities: [0] }, { capabilities: confining })).toEqual([]);

@@ -111,6 +111,9 @@ describe('the control socket and the FIFO', () => {
   it('hold what comes before there is somebody to take it', async () => {
     const directory = folder();
     const control = open(place(directory));
+    const told: string[] = [];
+    // Nobody serves yet, and nothing has to be waited for.
+    await Promise.all([control.end(), control.shutdownCallersGone()]);
     const client = connect(control.path ?? '');
     client.write('early\n');
     writeFileSync(control.fifo ?? '', 'stop web\n', { flag: 'a' });
@@ -123,12 +126,15 @@ describe('the control socket and the FIFO', () => {
             socket.resume();
           },
           (chunk) => resolve(String(chunk)),
-          () => Promise.resolve(),
+          { end: async () => void told.push('end'), shutdownCallersGone: async () => void told.push('callers') },
         ),
       );
     });
     expect(await lines).toBe('stop web\n');
     expect(await text(client)).toBe('heard early\n');
+    await control.shutdownCallersGone();
+    await control.end();
+    expect(told).toEqual(['callers', 'end']);
   });
 
   it.runIf(isRoot)('are not made in a folder in which another account could replace them, and that is said', () => {

@@ -41,6 +41,7 @@ it('ends a connection for which the server cannot be loaded, and serves the next
         accept = onConnection;
       },
       end: () => Promise.resolve(),
+      shutdownCallersGone: () => Promise.resolve(),
       close: () => undefined,
     },
     supervisor: new FakeSupervisor([]),
@@ -80,6 +81,7 @@ it('takes a peer whose pid reads 0 for a guest, whatever its uid', async () => {
         accept = onConnection;
       },
       end: () => Promise.resolve(),
+      shutdownCallersGone: () => Promise.resolve(),
       close: () => undefined,
     },
     supervisor,

@@ -5,17 +5,8 @@ import type { ServerAnswer, ServerQuestion } from '../../../src/runtime/kernel.t
 import { SimulatedKernel } from '../../../src/runtime/simulated/simulated-kernel.ts';
 import { VirtualClock } from '../../../src/runtime/simulated/virtual-clock.ts';
 import { Checks } from '../../../src/runtime/units/checks.ts';
-import { serviceSpec } from '../../model/specs.ts';
+import { probeSpec, serviceSpec } from '../../model/specs.ts';
 
-const probe = (check: ProbeCheck): ProbeTree => ({
-  kind: 'probe',
-  check,
-  interval: 100,
-  longest: 100,
-  timeout: 1_000,
-  retries: 1,
-  startPeriod: 0,
-});
 const http: HttpCheck = {
   kind: 'http',
   url: 'http://localhost:80/health',
@@ -30,7 +21,7 @@ const log = (pattern: string) => ({ kind: 'log', pattern }) as const;
 const fd = (descriptor: number | string) => ({ kind: 'fd', descriptor }) as const;
 const name = 'web.service';
 
-/** What listens for probes of one service, whose first run has begun. */
+/** Starts a run of one service with these probes; the result asks them, and shows what they asked of the kernel. */
 function make(ready: readonly ProbeCheck[], healthy: readonly ProbeCheck[] = []) {
   const clock = new VirtualClock();
   const kernel = new SimulatedKernel(clock, { has: () => true, script: () => undefined });
@@ -48,7 +39,7 @@ function make(ready: readonly ProbeCheck[], healthy: readonly ProbeCheck[] = [])
     },
     clock,
   });
-  const tree = (of: readonly ProbeCheck[]): ProbeTree => ({ kind: 'any', of: of.map(probe) });
+  const tree = (of: readonly ProbeCheck[]): ProbeTree => ({ kind: 'any', of: of.map((check) => probeSpec(check)) });
   const service = serviceSpec({
     ...(ready.length === 0 ? {} : { ready: tree(ready) }),
     ...(healthy.length === 0 ? {} : { healthy: tree(healthy) }),

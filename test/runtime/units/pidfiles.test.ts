@@ -371,7 +371,7 @@ describe('waiting for a pidfile', () => {
 describe('the path of a pidfile', () => {
   it.each([
     [{ pidfile: '/run/a.pid', directory: '/srv' }, '/run/a.pid'],
-    // It is not for chaperone to say what `..` means behind a symbolic link.
+    // Chaperone leaves `..` in the path: behind a symbolic link the kernel alone knows which folder that is.
     [{ pidfile: '/run/link/../a.pid' }, '/run/link/../a.pid'],
     [{ pidfile: 'a.pid', directory: '/srv' }, '/srv/a.pid'],
     [{ pidfile: 'a.pid', account: { uid: 1, gid: 1, groups: [], name: 'a', home: '/home/a' } }, '/home/a/a.pid'],

@@ -57,7 +57,7 @@ export const web = (changes: Partial<ServiceSpec> = {}): ServiceSpec =>
 
 /** Notes the signals that chaperone sends, and what it does with trees of processes. */
 class NotingKernel extends SimulatedKernel {
-  /** What was done with trees, by the pid of their root. */
+  /** What chaperone did with trees of processes, in order: each entry has the pid of the tree's root. */
   readonly trees: string[] = [];
   /** The processes that were looked at. */
   readonly looked = new Set<number>();

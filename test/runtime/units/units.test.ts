@@ -1,21 +1,24 @@
-/** What a unit tells of its start, of its output and of its end. */
+/** Each test starts a unit, and expects what the unit tells its owner: the start, lines of output, the end. */
 import { describe, expect, it } from 'vitest';
 import { createActor, setup } from 'xstate';
 import type { Connection } from '../../../src/model/schedule/scheduled-runs.ts';
-import type { ProbeTree } from '../../../src/model/service/probe.ts';
 import type { ServiceSpec } from '../../../src/model/service/service-spec.ts';
+import type { SimulatedKernel } from '../../../src/runtime/simulated/simulated-kernel.ts';
 import { serviceOf } from '../../config/loading.ts';
+import { probeSpec } from '../../model/specs.ts';
 import { detach, exit, fork, hang, hanging, machineOf, notify, print, wait, web, write } from './running-units.ts';
 
-const probe = (check: (ProbeTree & { readonly kind: 'probe' })['check']): ProbeTree => ({
-  kind: 'probe',
-  check,
-  interval: 100,
-  longest: 100,
-  timeout: 1_000,
-  retries: 1,
-  startPeriod: 0,
-});
+/** A client of port 80, and its connection at this end. */
+function connected(kernel: SimulatedKernel, pass: (ms: number) => void) {
+  const outcome = kernel.listen(80);
+  const connections: Connection[] = [];
+  if (outcome.ok) outcome.listener.connections$.subscribe((connection) => connections.push(connection));
+  const client = kernel.connect(80);
+  pass(1);
+  const [connection] = connections;
+  if (connection === undefined) throw new Error('no client');
+  return { client, connection };
+}
 
 describe('a start', () => {
   it('is told with its pid, and its end with its status and its age', () => {
@@ -219,13 +222,7 @@ describe('a start', () => {
 
   it('of a client gets the connection, whose end is left to the process', () => {
     const { run, pass, kernel } = machineOf({ web: { steps: [print('hello\n'), wait(100)] } });
-    const outcome = kernel.listen(80);
-    const connections: Connection[] = [];
-    if (outcome.ok) outcome.listener.connections$.subscribe((connection) => connections.push(connection));
-    const client = kernel.connect(80);
-    pass(1);
-    const [connection] = connections;
-    if (connection === undefined) throw new Error('no client');
+    const { client, connection } = connected(kernel, pass);
     run(web({ type: 'inetd', port: 80 }), { connection });
     expect(kernel.openConnections).toBe(1);
     pass(10);
@@ -241,13 +238,7 @@ describe('a start', () => {
 
   it('that fails closes the connection of its client', () => {
     const { run, pass, kernel } = machineOf({}, { valueFile: () => ({ code: 'EIO' }) });
-    const outcome = kernel.listen(80);
-    const connections: Connection[] = [];
-    if (outcome.ok) outcome.listener.connections$.subscribe((connection) => connections.push(connection));
-    const client = kernel.connect(80);
-    pass(1);
-    const [connection] = connections;
-    if (connection === undefined) throw new Error('no client');
+    const { client, connection } = connected(kernel, pass);
     run(web({ type: 'inetd', port: 80 }), { connection });
     pass(1);
     expect(client?.ended).toBe(true);
@@ -325,7 +316,7 @@ describe('the start of a notify service', () => {
     const { run, pass, kernel } = machineOf({ web: { steps: [store, wait(100)] } });
     run(web({ type: 'notify' }));
     pass(1_000);
-    const { facts, ask } = run(web({ type: 'notify', ready: probe({ kind: 'fd', descriptor: 3 }) }), { serial: 2 });
+    const { facts, ask } = run(web({ type: 'notify', ready: probeSpec({ kind: 'fd', descriptor: 3 }) }), { serial: 2 });
     expect(facts).toMatchObject([{ type: 'unit.spawnFailed', error: { code: 'EBUSY', stage: 'descriptor' } }]);
     ask({ type: 'unit.cancel' });
     pass(1);
@@ -363,7 +354,7 @@ describe('the output of a run', () => {
     run(web());
     pass(10);
     expect(lines[0]?.record.message.length).toBeLessThanOrEqual(100);
-    // What listens for probes is not loaded for a service that has none.
+    // The code that answers probes is not loaded for a service without probes.
     expect(uses.ofChecks).toBe(0);
   });
 
@@ -407,7 +398,7 @@ describe('the output of a run', () => {
   it.each(['ready', 'healthy'] as const)('is what a log probe of %s looks at', (purpose) => {
     const { run, pass, checks } = machineOf({ web: { steps: [wait(10), print('listening\n'), hang] } });
     const check = { kind: 'log', pattern: '^listen' } as const;
-    const service = web({ [purpose]: probe(check) });
+    const service = web({ [purpose]: probeSpec(check) });
     run(service, { serial: 4 });
     const answers: unknown[] = [];
     checks.check({ service, serial: 4, check }, (answer) => answers.push(answer));
@@ -424,7 +415,7 @@ describe('the output of a run', () => {
       { kind: 'fd', descriptor: 'READY' },
       { kind: 'fd', descriptor: 7 },
     ] as const;
-    const service = web({ ready: { kind: 'all', of: [probe(numbered), probe(named)] } });
+    const service = web({ ready: { kind: 'all', of: [probeSpec(numbered), probeSpec(named)] } });
     run(service);
     const answers: string[] = [];
     checks.check({ service, serial: 1, check: named }, () => answers.push('named'));
@@ -437,7 +428,7 @@ describe('the output of a run', () => {
   it('on the only descriptor of its probes is read, too', () => {
     const { run, pass, checks } = machineOf({ web: { steps: [{ do: 'print', text: '\n', to: { fd: 7 } }, hang] } });
     const check = { kind: 'fd', descriptor: 7 } as const;
-    const service = web({ healthy: probe(check) });
+    const service = web({ healthy: probeSpec(check) });
     run(service);
     const answers: unknown[] = [];
     checks.check({ service, serial: 1, check }, (answer) => answers.push(answer));
