@@ -1,6 +1,7 @@
 /** Probes on the real thing: sockets, files, commands and descriptors of services that run. */
-import { execFile } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { chmodSync, renameSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -198,17 +199,24 @@ describe('healthy', () => {
       ...service,
       restart: true,
       restart_delay: '1h',
-      healthy: { ...healthy, interval: '400ms' },
+      healthy: { ...healthy, timeout: '1m' },
     });
     await system.waitForLine(/web\.service is healthy/);
     expect(await chaperonectl(system, 'is-ready', 'web')).toBe('');
     expect(await chaperonectl(system, 'status', 'web')).toMatch(
       /healthy +http http:\/\/localhost\/health: passed; last: 200 in \d+ ms/,
     );
-    writeFileSync(system.path('ok'), '503\nout of order\n');
+    // The server waits for each of its answers, so that the next probe stays open until the status has been read.
+    execFileSync('mkfifo', [system.path('answers')]);
+    renameSync(system.path('answers'), system.path('ok'));
+    const answer = (): Promise<void> => writeFile(system.path('ok'), '503\nout of order\n');
     let why = '';
-    while (!why.includes('2 of 3')) why = await chaperonectl(system, 'status', 'web');
+    for (const count of ['1 of 3', '2 of 3']) {
+      await answer();
+      while (!why.includes(count)) why = await chaperonectl(system, 'status', 'web');
+    }
     expect(why).toMatch(/healthy\.failing: 2 of 3, last: 503 in \d+ ms; at the third: restart/);
+    await answer();
     await system.waitForLine(/web\.service pausing between restart retries/);
     expectOrder(system.lines(), [
       /web\.service is unhealthy: http http:\/\/localhost\/health: 503 in \d+ ms; it is ended \(on_unhealthy: restart\)/,
