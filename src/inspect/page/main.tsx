@@ -21,7 +21,7 @@ import {
   connection,
   flush,
   hearClock,
-  openAtUp,
+  noteComplete,
   openPlace,
   placeHash,
   receive,
@@ -118,12 +118,7 @@ const ports: ConnectionPorts = {
     connection.value = { kind: 'lost', since: Date.now() };
     announcement.value = 'Connection lost.';
   },
-  onComplete: () => {
-    connection.value = { kind: 'complete' };
-    flush();
-    tick();
-    openAtUp();
-  },
+  onComplete: noteComplete,
   onRefused: (reason) => {
     connection.value = { kind: 'refused', reason };
   },

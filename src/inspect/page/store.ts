@@ -197,7 +197,7 @@ const mostBehindFact = 20;
  * Goes to the instant at which the system was up, unless the address or the user has chosen another one: what a recording is opened for is
  * the boot, and its end shows services that have stopped.
  */
-export function openAtUp(): void {
+function openAtUp(): void {
   const up = recording.head.system.segments.find(({ state }) => state === 'up');
   if (up === undefined || cursor.value !== undefined) return;
   const count = recording.countOfSeq(up.seq);
@@ -207,6 +207,18 @@ export function openAtUp(): void {
     .slice(count, count + mostBehindFact)
     .findIndex((entry) => entry.type === '@xstate.snapshot' && entry.sessionId === sessionId);
   goTo(count + step + 1);
+}
+
+/** Nothing follows the entries that have arrived. */
+export function noteComplete(): void {
+  batch(() => {
+    connection.value = { kind: 'complete' };
+    flush();
+    tick();
+    // An instant behind the last entry is reached now, also where a flush before has left no entry to this one.
+    restorePlace();
+    openAtUp();
+  });
 }
 
 /** Goes to the last entry that is not later than an instant, in ms. */

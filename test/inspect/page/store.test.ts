@@ -1,5 +1,19 @@
 import { beforeEach, expect, it, vi } from 'vitest';
-import { connection, flush, goTo, hearClock, instant, now, receive, tick } from '../../../src/inspect/page/store.ts';
+import {
+  connection,
+  cursor,
+  flush,
+  goTo,
+  hearClock,
+  instant,
+  noteComplete,
+  now,
+  openPlace,
+  placeHash,
+  receive,
+  recording,
+  tick,
+} from '../../../src/inspect/page/store.ts';
 import { renumbered, withFacts } from '../entries.ts';
 import { bootEntry, courseOf, numbered, serviceEntry } from '../hand-made.ts';
 
@@ -56,6 +70,15 @@ it('the time of an earlier boot does not count', () => {
   receive(quietBoot('the next one'));
   flush();
   expect(instant.value.at).toBe(70);
+});
+
+it('an address beyond the last entry is reached when the recording is complete, whenever its entries were read', () => {
+  openPlace('#service=web.service&t=60000');
+  expect([cursor.value, placeHash.value]).toEqual([undefined, undefined]);
+  noteComplete();
+  expect(cursor.value).toBe(recording.entries.length);
+  expect(placeHash.value).toContain('t=70');
+  goTo(undefined);
 });
 
 it('the time stands still without a connection, and at an instant of the past', () => {
